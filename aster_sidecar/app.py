@@ -1,0 +1,287 @@
+"""Composition root: builds every part once and hands it to those who need it; the only error → HTTP mapping."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from aster_sidecar import __version__, clock, wire
+from aster_sidecar.agents import Agents
+from aster_sidecar.approvals import Approvals
+from aster_sidecar.errors import AsterError, InvalidShape, MalformedBody, MethodNotAllowed, NotFound
+from aster_sidecar.guard import Gate, Guard
+from aster_sidecar.job import Limits
+from aster_sidecar.journal import Journal, remember
+from aster_sidecar.models import PROVIDERS, Models
+from aster_sidecar.rules import Rules
+from aster_sidecar.sessions import Sessions
+from aster_sidecar.settings import Config, Settings
+from aster_sidecar.stream import Streams
+from aster_sidecar.toolkit import Toolkit
+from aster_sidecar.tools import Surroundings, builtin_tools
+from aster_sidecar.turns import Options, Turns
+
+if TYPE_CHECKING:
+    from aster_sidecar.engine import Engine
+
+log = logging.getLogger(__name__)
+
+MASK = "••••••••"
+STORE_NAME = "aster.db"
+KEEP_EVENTS = 500_000
+"""Events kept for replay; older ones of ended turns are trimmed at start. Histories are rows of their own."""
+
+
+@dataclass(eq=False)
+class Parts:
+    """All parts of one daemon."""
+
+    settings: Settings
+    config: Config
+    journal: Journal
+    rules: Rules
+    approvals: Approvals
+    sessions: Sessions
+    agents: Agents
+    toolkit: Toolkit
+    models: Models
+    turns: Turns
+    streams: Streams
+    instance_id: str
+    port: int
+    pid: int = field(default_factory=os.getpid)
+    ask_stop: Callable[[], None] = lambda: None
+    ready: bool = False
+    stopping: bool = False
+    warming: asyncio.Task[Any] | None = None
+    engine: Engine | None = None
+    openapi: bytes | None = None
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def open(self) -> None:
+        """Read the store and put everything back where it was. Raises: StoreError."""
+        self.journal.open()
+        self.sessions.open()
+        self.rules.open()
+        self.approvals.open()
+        await self.journal.trim(KEEP_EVENTS)
+        self.turns.open()
+        self.ready = True
+
+    async def close(self) -> None:
+        """End turns, then streams, then let go of the store."""
+        self.stopping = True
+        self.approvals.close()
+        await self.turns.close()
+        await self.journal.end_streams()
+        if self.warming is not None:
+            self.warming.cancel()
+        await self.models.close()
+        await self.journal.close()
+
+    def warm(self) -> None:
+        """Import in the background what the first turn will need: a client is there, so a turn may come."""
+        if self.warming is None:
+            self.warming = asyncio.get_running_loop().create_task(self._warm())
+            self.warming.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _warm(self) -> None:
+        await self.load_engine()
+        if self.models.name():
+            await asyncio.to_thread(self.models.build)
+
+    async def load_engine(self) -> Engine:
+        """The engine; its import takes half a second the first time, in a thread."""
+        if self.engine is None:
+            async with self.loading:
+                if self.engine is None:
+                    self.engine = await asyncio.to_thread(self._make_engine)
+        return self.engine
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept in memory of a session whose rows went."""
+        self.turns.forget(session_id)
+        if self.engine is not None:
+            self.engine.forget(session_id)
+
+    def fixed_values(self) -> dict[str, wire.ConfigValue]:
+        """Effective values that can't be set through the API, secrets masked."""
+        environment = self.settings.environment
+        fixed = {
+            "framework": self.settings.framework,
+            "port": self.port,
+            "allow_origins": list(self.settings.allow_origins),
+            "token": MASK if self.settings.token else None,
+        }
+        values = {key: wire.ConfigValue(value=value, source="flag", settable=False) for key, value in fixed.items()}
+        for provider in PROVIDERS.values():
+            for name, secret in ((provider.key, True), (provider.base, False)):
+                if name and environment.get(name):
+                    shown = MASK if secret else environment[name]
+                    values[name] = wire.ConfigValue(value=shown, source="environment", settable=False)
+        return values
+
+    def _make_engine(self) -> Engine:
+        from aster_sidecar.engine import Engine
+
+        return Engine(self.journal, self.models, self.toolkit, self.approvals)
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Wire everything up; nothing is opened yet. Raises: ConfigInvalid."""
+    config = Config(settings)
+    journal = Journal(settings.places.data_dir / STORE_NAME)
+    rules = Rules(journal)
+    protected = tuple(
+        Path(place).resolve()
+        for place in {settings.places.data_dir, settings.places.config_dir, settings.places.logs_dir}
+    )
+    workspace = (settings.places.data_dir / "workspace").resolve()
+    toolkit = Toolkit(
+        builtin_tools(),
+        lambda: Surroundings(config.work_dir, protected),
+        lambda: config.value("permission_mode"),
+        rules.active,
+    )
+    approvals = Approvals(journal, rules, toolkit.assess_edited)
+    sessions = Sessions(journal)
+    agents = Agents()
+    loop = asyncio.get_running_loop()
+
+    def keep(key: str, value: str) -> None:
+        loop.call_soon_threadsafe(lambda: journal.put(writes=[remember(key, value)]))
+
+    models = Models(settings.environment, lambda: config.value("model"), journal.recall, keep)
+
+    def options() -> Options:
+        return Options(
+            Limits(config.value("max_requests"), config.value("max_tool_calls"), config.value("max_tokens")),
+            config.value("max_turn_s"),
+            config.value("approval_timeout_s"),
+            config.value("on_unattended"),
+        )
+
+    instance_id = clock.new_id("instance")
+    streams = Streams(journal, settings.framework, instance_id)
+    parts: Parts
+
+    async def load_engine() -> Engine:
+        return await parts.load_engine()
+
+    turns = Turns(journal, sessions, approvals, agents, load_engine, options)
+    parts = Parts(
+        settings,
+        config,
+        journal,
+        rules,
+        approvals,
+        sessions,
+        agents,
+        toolkit,
+        models,
+        turns,
+        streams,
+        instance_id,
+        settings.port,
+    )
+    return parts
+
+
+def build_app(parts: Parts) -> Guard:
+    """The ASGI application: the gate, and behind it the routes."""
+    from aster_sidecar.routes import router
+    from aster_sidecar.tools.shell import live_tool_pids, owns_socket
+
+    app = FastAPI(
+        title="Aster Sidecar",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.include_router(router)
+    handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
+        AsterError: on_aster_error,
+        RequestValidationError: on_invalid,
+        HTTPException: on_http_error,
+        Exception: on_unexpected,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    gate = Gate(
+        framework=parts.settings.framework,
+        token=parts.settings.token,
+        port=lambda: parts.port,
+        allow_origins=parts.settings.allow_origins,
+        is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
+    )
+    return Guard(app, gate)
+
+
+# -- errors → HTTP -----------------------------------------------------------------------------------------------------
+
+
+def request_id(request: Request) -> str:
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def refusal(request: Request, error: AsterError, details: Any = None) -> Response:
+    """An error as every client gets it."""
+    body = wire.Failure(id=request_id(request), error=error.message, code=error.code, hint=error.hint, details=details)
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    content = body.model_dump_json(exclude={"details"} if details is None else None)
+    return Response(content, error.status, headers, "application/json")
+
+
+async def on_aster_error(request: Request, error: AsterError) -> Response:
+    return refusal(request, error)
+
+
+async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return refusal(request, MalformedBody("the body is not valid JSON"))
+    named = [
+        {
+            "field": ".".join(str(place) for place in problem["loc"][1:]) or str(problem["loc"][0]),
+            "problem": problem["msg"],
+        }
+        for problem in problems
+    ]
+    words = "; ".join(f"{entry['field']}: {entry['problem']}" for entry in named[:5])
+    return refusal(request, InvalidShape(words), named)
+
+
+async def on_http_error(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 405:
+        answer = refusal(request, MethodNotAllowed(f"{request.method} is not answered here"))
+        answer.headers.update(error.headers or {})
+        return answer
+    if error.status_code == 404:
+        return refusal(request, NotFound(f"no such endpoint: {request.url.path[:200]}"))
+    if error.status_code == 400:
+        return refusal(request, MalformedBody("the body could not be read"))
+    mapped = AsterError(str(error.detail))
+    mapped.status = error.status_code
+    return refusal(request, mapped)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    return refusal(
+        request,
+        AsterError(
+            "the request failed inside the daemon", hint="this is a bug: please report it with the daemon's log"
+        ),
+    )

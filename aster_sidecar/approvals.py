@@ -1,0 +1,346 @@
+"""Decisions that wait for a person, durable: asked once, answered once, bound to the exact call.
+
+Nothing runs while one waits: the row is all there is. `turns` goes on when the last one of a turn is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from aster_sidecar import clock, wire
+from aster_sidecar.errors import ApprovalExpired, ApprovalNotFound, ApprovalResolved, PolicyDenied
+from aster_sidecar.journal import Journal, Write
+from aster_sidecar.permissions import Assessment, Risk, Scope
+from aster_sidecar.rules import Rules
+
+Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, str | None]]
+"""(tool, arguments, agent_id, session_id) → what the call would do, and why policy denies it (None: it doesn't).
+
+Raises: ArgumentsInvalid.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One open question. Times are stamps."""
+
+    call_id: str
+    agent_id: str
+    session_id: str
+    turn_id: str
+    message_id: str
+    name: str
+    arguments: dict[str, Any]
+    risk: Risk
+    reason: str
+    display: str
+    binding: dict[str, Any]
+    remember: Scope | None
+    requested_at: str
+    expires_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered for a call: `arguments` are those that may run, bound to `binding`."""
+
+    allowed: bool
+    note: str | None
+    arguments: dict[str, Any]
+    binding: dict[str, Any]
+
+
+class Approvals:
+    """All open questions of all agents. `on_settled(turn_id)` is called after one of a turn's was answered."""
+
+    def __init__(self, journal: Journal, rules: Rules, assess: Assess) -> None:
+        self._journal = journal
+        self._rules = rules
+        self._assess = assess
+        self._pending: dict[str, Pending] = {}
+        self._resolving: dict[str, asyncio.Future[None]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+        self.on_settled: Callable[[str], None] = lambda turn_id: None
+
+    def open(self) -> None:
+        """Read what waits from the journal, also again after a transaction failed. Raises: StoreError."""
+        self._pending.clear()
+        for row in self._journal.all(
+            "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
+            " binding, remember, requested_at, expires_at FROM approvals WHERE state='pending' ORDER BY approval_id"
+        ):
+            remember = Scope(**json.loads(row[11])) if row[11] else None
+            fields: list[Any] = [*row[:6], json.loads(row[6]), *row[7:10], json.loads(row[10]), remember, *row[12:]]
+            self._pending[row[0]] = Pending(*fields)
+        self._set_alarm()
+
+    def close(self) -> None:
+        """Stop the clock; what waits goes on waiting in the journal."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def request(self, pending: Pending, *, timeout_s: float) -> None:
+        """Put a question; it stands once the caller's transaction commits. `timeout_s` 0: it waits for ever."""
+        if timeout_s > 0:
+            pending = replace(pending, expires_at=clock.stamp(clock.now() + timedelta(seconds=timeout_s)))
+        remember = pending.remember
+        self._pending[pending.call_id] = pending
+        self._journal.put(
+            "approval_required",
+            wire.ApprovalRequiredEvent(
+                message_id=pending.message_id,
+                call_id=pending.call_id,
+                name=pending.name,
+                arguments=pending.arguments,
+                risk=pending.risk,
+                reason=pending.reason,
+                display=pending.display,
+                remember=remember.words if remember else None,
+                expires_at=pending.expires_at,
+            ),
+            agent_id=pending.agent_id,
+            session_id=pending.session_id,
+            turn_id=pending.turn_id,
+            writes=[
+                (
+                    "INSERT INTO approvals (call_id, agent_id, session_id, turn_id, message_id, state, name, arguments,"
+                    " risk, reason, display, binding, remember, requested_at, expires_at)"
+                    " VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?)",
+                    (
+                        pending.call_id,
+                        pending.agent_id,
+                        pending.session_id,
+                        pending.turn_id,
+                        pending.message_id,
+                        pending.name,
+                        json.dumps(pending.arguments),
+                        pending.risk,
+                        pending.reason,
+                        pending.display,
+                        json.dumps(pending.binding),
+                        json.dumps(asdict(remember)) if remember else None,
+                        pending.requested_at,
+                        pending.expires_at,
+                    ),
+                )
+            ],
+        )
+        self._set_alarm()
+
+    def withdraw(self, call_id: str) -> None:
+        """Undo `request` whose transaction failed."""
+        self._pending.pop(call_id, None)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def list(self, agent_id: str | None = None, session_id: str | None = None) -> list[wire.ApprovalInfo]:
+        """What waits, oldest first."""
+        return [
+            wire.ApprovalInfo(
+                call_id=p.call_id,
+                agent_id=p.agent_id,
+                session_id=p.session_id,
+                turn_id=p.turn_id,
+                name=p.name,
+                arguments=p.arguments,
+                risk=p.risk,
+                reason=p.reason,
+                display=p.display,
+                remember=p.remember.words if p.remember else None,
+                requested_at=p.requested_at,
+                expires_at=p.expires_at,
+            )
+            for p in self._pending.values()
+            if agent_id in (None, p.agent_id) and session_id in (None, p.session_id)
+        ]
+
+    def waiting(self, turn_id: str) -> int:
+        """How many answers a turn still waits for."""
+        return sum(p.turn_id == turn_id for p in self._pending.values())
+
+    def answer_of(self, call_id: str) -> Answer | None:
+        """The newest answer to a call's question, None while it waits."""
+        row = self._journal.one(
+            "SELECT state, decision, note, arguments, edited, binding FROM approvals WHERE call_id=?"
+            " ORDER BY approval_id DESC LIMIT 1",
+            (call_id,),
+        )
+        if not row or row[0] == "pending":
+            return None
+        allowed = row[0] == "resolved" and row[1] in ("allow", "allow_always")
+        return Answer(allowed, row[2], json.loads(row[4] or row[3]), json.loads(row[5]))
+
+    # -- answering -------------------------------------------------------------------------------------------------
+
+    async def answer(self, request: wire.ApproveRequest, by: str) -> wire.Approved:
+        """Answer one question for `by`. The first answer counts.
+
+        Raises: ApprovalNotFound, ApprovalResolved, ApprovalExpired, ArgumentsInvalid, PolicyDenied, StoreError (then
+        it still waits).
+        """
+        in_flight = self._resolving.get(request.call_id)
+        if in_flight is not None:
+            await asyncio.wait([in_flight])
+        pending = self._pending.get(request.call_id)
+        if pending is None or pending.agent_id != request.agent_id:
+            raise self._gone(request)
+        arguments, binding, remember = pending.arguments, pending.binding, pending.remember
+        edited = request.arguments if request.arguments not in (None, pending.arguments) else None
+        allows = request.decision in ("allow", "allow_always")
+        if edited is not None and allows:
+            assessment, denied = self._assess(pending.name, edited, pending.agent_id, pending.session_id)
+            if denied is not None:
+                raise PolicyDenied(denied)
+            arguments, binding, remember = edited, dict(assessment.binding), assessment.remember
+        rule = None
+        if request.decision in ("allow_always", "deny_always") and remember is not None:
+            known = {r.rule_id for r in self._rules.list()}
+            rule = self._rules.remember(request.decision, pending.name, remember, pending.agent_id)
+            fresh_rule = rule.rule_id not in known
+        else:
+            fresh_rule = False
+        moment = clock.stamp()
+        write: Write = (
+            "UPDATE approvals SET state='resolved', decision=?, note=?, edited=?, binding=?, resolved_at=?,"
+            " resolved_by=? WHERE call_id=? AND state='pending'",
+            (
+                request.decision,
+                request.note,
+                json.dumps(edited) if edited is not None and allows else None,
+                json.dumps(binding),
+                moment,
+                by,
+                pending.call_id,
+            ),
+        )
+        try:
+            await self._settle(
+                pending,
+                wire.ApprovalResolvedEvent(
+                    call_id=pending.call_id,
+                    decision=request.decision,
+                    resolved_by=by,
+                    resolved_at=moment,
+                    note=request.note,
+                    arguments=arguments if edited is not None and allows else None,
+                    rule=rule,
+                ),
+                [write, call_state(pending.call_id, "approved" if allows else "denied")],
+            )
+        except Exception:
+            if rule is not None and fresh_rule:
+                self._rules.forget(rule.rule_id)
+            raise
+        return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
+
+    async def _settle(self, pending: Pending, event: wire.ApprovalResolvedEvent, writes: list[Write]) -> None:
+        """Take a question off the list, for good: from here on nobody else can answer it."""
+        del self._pending[pending.call_id]
+        settled = self._resolving[pending.call_id] = asyncio.get_running_loop().create_future()
+        try:
+            self._journal.put(
+                "approval_resolved",
+                event,
+                agent_id=pending.agent_id,
+                session_id=pending.session_id,
+                turn_id=pending.turn_id,
+                writes=writes,
+            )
+            # Shielded: the caller may hang up, the answer was given all the same.
+            await asyncio.shield(self._commit(pending))
+        finally:
+            self._resolving.pop(pending.call_id, None)
+            settled.set_result(None)
+
+    async def _commit(self, pending: Pending) -> None:
+        try:
+            await self._journal.commit()
+        except Exception:
+            self._journal.mend(pending.turn_id)
+            self._pending[pending.call_id] = pending
+            self._pending = dict(sorted(self._pending.items(), key=lambda item: item[1].requested_at))
+            raise
+        self.on_settled(pending.turn_id)
+
+    def _gone(self, request: wire.ApproveRequest) -> Exception:
+        row = self._journal.one(
+            "SELECT state, decision, resolved_by, resolved_at FROM approvals WHERE call_id=? AND agent_id=?"
+            " ORDER BY approval_id DESC LIMIT 1",
+            (request.call_id, request.agent_id),
+        )
+        if not row:
+            return ApprovalNotFound(f"no approval waits for call {request.call_id!r} of agent {request.agent_id!r}")
+        state, decision, by, moment = row
+        if state == "expired":
+            return ApprovalExpired(f"the request expired at {moment}")
+        if state == "cancelled":
+            return ApprovalResolved(f"the turn was ended at {moment} before it was answered")
+        return ApprovalResolved(f"already answered: {decision} by {by} at {moment}")
+
+    def cancel(self, turn_id: str, by: str) -> None:
+        """Put an end to a turn's open questions; stands once the caller's transaction commits."""
+        moment = clock.stamp()
+        for pending in [p for p in self._pending.values() if p.turn_id == turn_id]:
+            del self._pending[pending.call_id]
+            self._journal.put(
+                "approval_resolved",
+                wire.ApprovalResolvedEvent(
+                    call_id=pending.call_id, decision="cancelled", resolved_by=by, resolved_at=moment
+                ),
+                agent_id=pending.agent_id,
+                session_id=pending.session_id,
+                turn_id=turn_id,
+                writes=[
+                    (
+                        "UPDATE approvals SET state='cancelled', resolved_at=?, resolved_by=?"
+                        " WHERE call_id=? AND state='pending'",
+                        (moment, by, pending.call_id),
+                    )
+                ],
+            )
+
+    # -- expiry ----------------------------------------------------------------------------------------------------
+
+    def _set_alarm(self, at_least_s: float = 0.0) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        due = min((p.expires_at for p in self._pending.values() if p.expires_at), default=None)
+        if due is not None:
+            delay_s = max(at_least_s, (clock.parse(due) - clock.now()).total_seconds())
+            self._alarm = asyncio.get_running_loop().call_later(min(delay_s, 86_400), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        task = asyncio.get_running_loop().create_task(self._expire())
+        task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+
+    async def _expire(self) -> None:
+        now = clock.stamp()
+        try:
+            for pending in [p for p in self._pending.values() if p.expires_at and p.expires_at <= now]:
+                if pending.call_id not in self._pending:
+                    continue
+                write: Write = (
+                    "UPDATE approvals SET state='expired', note=?, resolved_at=?, resolved_by='timeout'"
+                    " WHERE call_id=? AND state='pending'",
+                    ("nobody answered in time", now, pending.call_id),
+                )
+                event = wire.ApprovalResolvedEvent(
+                    call_id=pending.call_id, decision="expired", resolved_by="timeout", resolved_at=now
+                )
+                await self._settle(pending, event, [write, call_state(pending.call_id, "denied")])
+        finally:
+            self._set_alarm(at_least_s=1.0)  # when the store refuses, not in a tight loop
+
+
+def call_state(call_id: str, state: str) -> Write:
+    """The row that says how far a call is."""
+    return ("UPDATE calls SET state=? WHERE call_id=?", (state, call_id))

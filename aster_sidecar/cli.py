@@ -1,0 +1,140 @@
+"""The command line: arguments and environment → settings → serve → exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aster_sidecar import __version__
+
+if TYPE_CHECKING:
+    from aster_sidecar.app import Parts
+
+EXIT_STOPPED, EXIT_USAGE, EXIT_RUNNING, EXIT_PORT, EXIT_CONFIG, EXIT_STORE, EXIT_CRASH = 0, 2, 3, 4, 5, 6, 70
+FRAMEWORKS = ("tauri", "electron", "wails", "web")
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be said on the command line."""
+    from aster_sidecar.settings import DEFAULT_PORTS
+
+    ports = ", ".join(f"{name} {port}" for name, port in DEFAULT_PORTS.items())
+    text = argparse.ArgumentParser(
+        prog="aster-sidecar",
+        description="The local agent daemon that a desktop app ships inside itself: chat, tools, approvals, sessions "
+        "and history over REST and SSE on 127.0.0.1.",
+        epilog="Environment: ASTER_SIDECAR_TOKEN asks every client for that token; ASTER_MODEL, "
+        "ASTER_PERMISSION_MODE and so on set what the flags set; OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, "
+        "ANTHROPIC_BASE_URL and the other providers' own variables are read. With neither model nor key the offline "
+        "demo model answers.",
+    )
+    text.add_argument("--version", action="version", version=f"aster-sidecar {__version__}")
+    text.add_argument("--framework", choices=FRAMEWORKS, default="web", help="whose pages may talk to it (default web)")
+    text.add_argument("--port", type=int, help=f"port on 127.0.0.1, 0 for a free one (default: {ports})")
+    text.add_argument("--data-dir", type=Path, help="keep everything of this daemon in one directory")
+    text.add_argument("--config-dir", type=Path, help="where config.toml is (default: the data directory's, if given)")
+    text.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="let pages of ORIGIN in")
+    turns = text.add_argument_group("what a turn may do (also POST /api/config)")
+    turns.add_argument("--model", help="provider:name, for example openai:gpt-5.2 or ollama:qwen3; demo needs nothing")
+    turns.add_argument("--work-dir", help="where tools work (default: where it is started)")
+    turns.add_argument(
+        "--permission-mode", help="auto_approve, smart_approve (default: asks for medium and high risk), always_ask"
+    )
+    turns.add_argument("--approval-timeout-s", type=float, help="seconds a question waits (default 0: for ever)")
+    turns.add_argument("--on-unattended", help="wait (default) or deny, when no client watches")
+    turns.add_argument("--max-requests", type=int, help="provider requests in one turn")
+    turns.add_argument("--max-tool-calls", type=int, help="tool calls in one turn")
+    turns.add_argument("--max-tokens", type=int, help="tokens in one turn")
+    turns.add_argument("--max-turn-s", type=float, help="seconds one turn may run")
+    text.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code (guarantees: 0, 2, 3, 4, 5, 6, 70)."""
+    from aster_sidecar.errors import ConfigInvalid, StoreError
+    from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
+
+    given = parser().parse_args(arguments)
+    environment = dict(os.environ)
+    # Out of our own environment, so that no child ever inherits it.
+    token = os.environ.pop("ASTER_SIDECAR_TOKEN", None) or None
+    environment.pop("ASTER_SIDECAR_TOKEN", None)
+    logging.basicConfig(level=given.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("httpx", "httpx2", "httpcore2", "sse_starlette.sse", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings = Settings(
+        framework=given.framework,
+        port=DEFAULT_PORTS[given.framework] if given.port is None else given.port,
+        places=places(environment, data_dir=absolute(given.data_dir), config_dir=absolute(given.config_dir)),
+        token=token,
+        allow_origins=tuple(given.allow_origin),
+        flags={key: getattr(given, key) for key in DEFAULTS},
+        environment=environment,
+    )
+    if not 0 <= settings.port <= 65_535:
+        return fail(EXIT_USAGE, f"--port {settings.port}: must be from 0 to 65535")
+
+    from aster_sidecar.server import AlreadyRunning, PortTaken, serve
+
+    if token:
+        hide_memory()
+    try:
+        asyncio.run(serve(settings, announce))
+    except ConfigInvalid as error:
+        return fail(EXIT_CONFIG, error.message, error.hint)
+    except AlreadyRunning as error:
+        return fail(EXIT_RUNNING, str(error), "talk to that one, or pass another --data-dir")
+    except PortTaken as error:
+        return fail(EXIT_PORT, str(error), "pass --port 0 for a free one")
+    except StoreError as error:
+        return fail(EXIT_STORE, error.message, error.hint)
+    except OSError as error:
+        return fail(EXIT_STORE, f"{error.filename or settings.places.data_dir}: {error.strerror}")
+    except KeyboardInterrupt:
+        return EXIT_STOPPED
+    except Exception:
+        logging.getLogger(__name__).exception("the daemon crashed")
+        return EXIT_CRASH
+    return EXIT_STOPPED
+
+
+def absolute(path: Path | None) -> Path | None:
+    return path.expanduser().absolute() if path is not None else None
+
+
+def fail(code: int, message: str, hint: str | None = None) -> int:
+    """Say on stderr why it ends."""
+    print(f"aster-sidecar: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)
+    return code
+
+
+def announce(parts: Parts) -> None:
+    """Say on stdout where it listens, who may talk to it, and how to try it."""
+    url = f"http://127.0.0.1:{parts.port}"
+    who = "with the token" if parts.settings.token else "of this user, without a token"
+    model = parts.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
+    lines = [
+        f"Aster Sidecar {__version__} listens on {url} for {parts.settings.framework} (programs {who})",
+        f"  model: {model}   work dir: {parts.config.work_dir}",
+        f"  watch: curl -N {url}/api/events",
+        f"  talk:  curl {url}/api/chat -H 'Content-Type: application/json' "
+        '-d \'{"agent_id": "default", "message": "hello"}\'',
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def hide_memory() -> None:
+    """Make /proc/<pid> of this process unreadable for others of the same user: the token is in there. Linux only."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    pr_set_dumpable = 4  # Source: prctl(2)
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_dumpable, 0, 0, 0, 0)

@@ -1,0 +1,159 @@
+"""The offline demo model: deterministic, at reading speed, honest about what it is.
+
+On request it shows every event: read, write, run, think, fail, long. It needs no key and no network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart, UserPromptPart
+from pydantic_ai.models.function import (
+    AgentInfo,
+    DeltaThinkingCalls,
+    DeltaThinkingPart,
+    DeltaToolCall,
+    DeltaToolCalls,
+    FunctionModel,
+)
+
+from aster_sidecar.errors import ModelError
+
+WORDS_PER_S = 25.0
+"""About four times as fast as people read: it should not be waited for, and still be seen to stream."""
+
+INTRODUCTION = (
+    "I am the **demo model** of Aster Sidecar: a small script that runs inside the daemon, not a language model. "
+    "I need no key and no network, and I only understand a few words. Try:\n\n"
+    "- `read README.md`: reads a file (low risk, runs at once)\n"
+    "- `list`: lists the work directory\n"
+    "- `write hello.txt`: writes a file (asks you first)\n"
+    "- `run`: runs a command that shows its progress (asks you first)\n"
+    "- `write and run`: two questions in one answer\n"
+    "- `think`: thinks before it answers\n"
+    "- `fail`: fails the way a provider fails\n"
+    "- `long`: answers at length\n\n"
+    'To talk to a real model, choose one: `POST /api/config {"model": "openai:…"}`.'
+)
+PROGRESS = 'for i in 1 2 3 4 5; do echo "step $i of 5"; sleep 0.3; done; echo finished'
+
+
+def demo_model(*, instant: bool = False) -> FunctionModel:
+    """The demo as a pydantic-ai model; `instant` leaves out the pauses."""
+    pause_s = 0.0 if instant else 1 / WORDS_PER_S
+
+    async def answer(
+        messages: list[ModelMessage], info: AgentInfo
+    ) -> AsyncIterator[str | DeltaToolCalls | DeltaThinkingCalls]:
+        prompt, results = last_exchange(messages)
+        if results:
+            async for word in spoken(report(results), pause_s):
+                yield word
+            return
+        wanted = calls_for(prompt)
+        if re.search(r"\bthink\b", prompt, re.I):
+            async for word in spoken(
+                "Somebody wants to see me think. I can't, but I can show where thoughts would go: "
+                "they arrive before the answer, and a client may fold them away.",
+                pause_s,
+            ):
+                yield {0: DeltaThinkingPart(content=word)}
+        if re.search(r"\bfail\b", prompt, re.I):
+            yield "I shall fail now, on purpose. "
+            await asyncio.sleep(pause_s)
+            raise ModelError(
+                "demo_failure",
+                "the demo model failed because it was asked to",
+                hint="nothing is broken: send another message",
+            )
+        if wanted:
+            names = " and ".join(f"`{name}`" for name, _ in wanted)
+            async for word in spoken(f"I'll call {names}.", pause_s):
+                yield word
+            for number, (name, arguments) in enumerate(wanted):
+                yield {
+                    number + 1: DeltaToolCall(
+                        name=name, json_args=json.dumps(arguments), tool_call_id=f"demo_{len(messages)}_{number}"
+                    )
+                }
+            return
+        async for word in spoken(text_for(prompt), pause_s):
+            yield word
+
+    return FunctionModel(stream_function=answer, model_name="demo")
+
+
+def last_exchange(messages: list[ModelMessage]) -> tuple[str, list[ToolReturnPart]]:
+    """The newest thing a person said, and the tool results that came after it."""
+    prompt, results = "", list[ToolReturnPart]()
+    for message in messages:
+        if not isinstance(message, ModelRequest):
+            continue
+        for part in message.parts:
+            if isinstance(part, UserPromptPart):
+                prompt, results = part.content if isinstance(part.content, str) else "", []
+            elif isinstance(part, ToolReturnPart):
+                results.append(part)
+    if messages and isinstance(messages[-1], ModelResponse):
+        results = []
+    return prompt, results
+
+
+def calls_for(prompt: str) -> list[tuple[str, dict[str, Any]]]:
+    """The tool calls that the words ask for, in the order read, list, write, run."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+    read = re.search(r"\bread\s+(?:file\s+)?[`'\"]?([\w./~-]+\.\w+|[\w./~-]*/[\w./~-]+)", prompt, re.I)
+    write = re.search(r"\bwrite\b(?:\s+(?:file\s+)?[`'\"]?([\w./~-]+\.\w+))?", prompt, re.I)
+    if read:
+        calls.append(("read_file", {"path": read[1]}))
+    if re.search(r"\b(list|files|directory)\b", prompt, re.I) and not read and not write:
+        calls.append(("list_dir", {"path": "."}))
+    if write:
+        path = write[1] or "aster-demo.txt"
+        calls.append(("write_file", {"path": path, "content": "Written by the demo model of Aster Sidecar.\n"}))
+    command = re.search(r"\brun\s+`([^`]+)`", prompt, re.I)
+    if command:
+        calls.append(("run_command", {"command": command[1]}))
+    elif re.search(r"\brun\b", prompt, re.I):
+        calls.append(("run_command", {"command": PROGRESS}))
+    return calls
+
+
+def report(results: list[ToolReturnPart]) -> str:
+    """What the demo says about its tools' results."""
+    lines: list[str] = []
+    for result in results:
+        shown = result.model_response_str(wrap_if_error=False)
+        shown = shown if len(shown) <= 600 else shown[:600] + "\n…"
+        if result.outcome == "success":
+            lines.append(f"`{result.tool_name}` is done:\n\n```\n{shown}\n```")
+        else:
+            lines.append(f"`{result.tool_name}` did not happen: {shown}")
+    return "\n\n".join(lines)
+
+
+def text_for(prompt: str) -> str:
+    """The answer to words that ask for no tool."""
+    if re.search(r"\blong\b", prompt, re.I):
+        return "\n\n".join(
+            f"**{number}.** This is paragraph {number} of a long answer. It carries no meaning, only length: enough to "
+            "scroll, to close the window and come back, to cancel, and to see that not a word is lost on the way."
+            for number in range(1, 41)
+        )
+    if re.search(r"\bthink\b", prompt, re.I):
+        return "I have shown my thoughts, such as they are, and this is the answer that follows them."
+    said = " ".join(prompt.split())
+    said = said if len(said) <= 200 else said[:200] + "…"
+    return f"You said: “{said}”\n\n{INTRODUCTION}"
+
+
+async def spoken(text: str, pause_s: float) -> AsyncIterator[str]:
+    """The text word by word, at reading speed."""
+    for word in re.findall(r"\s*\S+\s*?(?=\s|$)|\s+$", text):
+        yield word
+        if pause_s:
+            await asyncio.sleep(pause_s)

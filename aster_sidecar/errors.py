@@ -1,0 +1,233 @@
+"""Every way a request or a turn can fail, each with a stable code, an HTTP status and a hint a person can act on.
+
+AsterError
+├── BadRequest            400  bad_request
+│   ├── MalformedBody     400  malformed_body
+│   └── ConfigInvalid     422  config_invalid
+├── GateError                  (who gets in: guard.py)
+│   ├── HostAmbiguous     400  host_ambiguous
+│   ├── HostRefused       421  host_refused
+│   ├── OriginRefused     403  origin_refused
+│   ├── PeerRefused       403  peer_refused
+│   ├── TokenRefused      401  token_refused
+│   ├── WrongMediaType    415  wrong_media_type
+│   └── BodyTooLarge      413  body_too_large
+├── InvalidShape          422  invalid_shape
+│   ├── ArgumentsInvalid  422  arguments_invalid
+│   └── RuleInvalid       422  rule_invalid
+├── NotFound              404  not_found
+│   ├── AgentNotFound     404  agent_not_found
+│   ├── SessionNotFound   404  session_not_found
+│   ├── ApprovalNotFound  404  approval_not_found
+│   ├── RuleNotFound      404  rule_not_found
+│   └── ToolNotFound      404  tool_not_found
+├── MethodNotAllowed      405  method_not_allowed
+├── Conflict              409
+│   ├── AgentBusy         409  agent_busy
+│   ├── ApprovalResolved  409  approval_resolved
+│   └── IdempotencyMismatch 409 idempotency_mismatch
+├── ApprovalExpired       410  approval_expired
+├── PolicyDenied          403  policy_denied
+├── Stopping              503  stopping
+├── StoreError            503  store_unavailable
+│   ├── StoreTooNew       503  store_too_new
+│   └── StoreCorrupt      503  store_corrupt
+├── LimitReached          429  limit_reached: a turn used what it may
+└── ModelError            502  (why a turn could not go on: models.py)
+    one code each: model_not_set, model_unknown, key_missing, key_refused, quota_exhausted, rate_limited,
+    provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
+    malformed_stream, content_refused, request_refused, extra_missing, demo_failure, internal_error
+"""
+
+from __future__ import annotations
+
+
+class AsterError(Exception):
+    """An error with a place in the contract.
+
+    `code` is stable and documented in docs/protocol.md, `status` is its HTTP class, `hint` is the remedy in words.
+    """
+
+    code = "internal_error"
+    status = 500
+    hint: str | None = None
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if hint is not None:
+            self.hint = hint
+
+
+class BadRequest(AsterError):
+    code, status = "bad_request", 400
+
+
+class MalformedBody(BadRequest):
+    code = "malformed_body"
+    hint = "send one JSON object, UTF-8"
+
+
+class ConfigInvalid(BadRequest):
+    code, status = "config_invalid", 422
+
+
+class GateError(AsterError):
+    code, status = "gate", 403
+
+
+class HostAmbiguous(GateError):
+    code, status = "host_ambiguous", 400
+    hint = "send exactly one Host header"
+
+
+class HostRefused(GateError):
+    code, status = "host_refused", 421
+    hint = "use http://127.0.0.1:PORT, the address the daemon printed"
+
+
+class OriginRefused(GateError):
+    code = "origin_refused"
+    hint = "pages of other origins are refused; --framework sets which are listed, --allow-origin adds one"
+
+
+class PeerRefused(GateError):
+    code = "peer_refused"
+    hint = "only programs of the user who started the daemon are answered, and none that a tool started"
+
+
+class TokenRefused(GateError):
+    code, status = "token_refused", 401
+    hint = "send Authorization: Bearer TOKEN, the token the launcher gave the daemon"
+
+
+class WrongMediaType(GateError):
+    code, status = "wrong_media_type", 415
+    hint = "send Content-Type: application/json"
+
+
+class BodyTooLarge(GateError):
+    code, status = "body_too_large", 413
+    hint = "a request body is at most 1 MiB"
+
+
+class InvalidShape(AsterError):
+    code, status = "invalid_shape", 422
+    hint = "docs/protocol.md and /openapi.json describe every request"
+
+
+class ArgumentsInvalid(InvalidShape):
+    code = "arguments_invalid"
+    hint = "edited arguments must fit the tool's schema: GET /api/tools shows it"
+
+
+class RuleInvalid(InvalidShape):
+    code = "rule_invalid"
+
+
+class NotFound(AsterError):
+    code, status = "not_found", 404
+    hint = "docs/protocol.md lists the endpoints"
+
+
+class AgentNotFound(NotFound):
+    code = "agent_not_found"
+    hint = "GET /api/agents lists them"
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+    hint = "GET /api/sessions lists them"
+
+
+class ApprovalNotFound(NotFound):
+    code = "approval_not_found"
+    hint = "GET /api/approvals lists what waits"
+
+
+class RuleNotFound(NotFound):
+    code = "rule_not_found"
+    hint = "GET /api/permissions/rules lists them"
+
+
+class ToolNotFound(NotFound):
+    code = "tool_not_found"
+    hint = "GET /api/tools lists them"
+
+
+class MethodNotAllowed(AsterError):
+    code, status = "method_not_allowed", 405
+    hint = "docs/protocol.md lists the methods of each endpoint"
+
+
+class Conflict(AsterError):
+    code, status = "conflict", 409
+
+
+class AgentBusy(Conflict):
+    code = "agent_busy"
+    hint = "wait for done, POST /api/cancel, or send with if_busy: queue, steer or interrupt"
+
+
+class ApprovalResolved(Conflict):
+    code = "approval_resolved"
+    hint = "somebody was faster; GET /api/history shows what happened"
+
+
+class IdempotencyMismatch(Conflict):
+    code = "idempotency_mismatch"
+    hint = "a client_message_id names one message; use a new one for another text"
+
+
+class ApprovalExpired(AsterError):
+    code, status = "approval_expired", 410
+    hint = "ask the agent again; approval_timeout_s sets how long a request waits"
+
+
+class PolicyDenied(AsterError):
+    code, status = "policy_denied", 403
+    hint = "a deny rule forbids this; GET /api/permissions/rules lists the rules"
+
+
+class Stopping(AsterError):
+    code, status = "stopping", 503
+    hint = "the daemon is stopping; try again when it is back"
+
+
+class StoreError(AsterError):
+    code, status = "store_unavailable", 503
+    hint = "nothing was recorded; check free space and permissions of the data directory"
+
+
+class StoreTooNew(StoreError):
+    code = "store_too_new"
+    hint = "the data directory was written by a newer version; update, or use another --data-dir"
+
+
+class StoreCorrupt(StoreError):
+    code = "store_corrupt"
+    hint = "move aster.db aside (it is kept) and start again, or restore it from a backup"
+
+
+class ModelError(AsterError):
+    """Why a turn could not go on. Becomes one `error` event, then `done`.
+
+    `retryable` says that the same request may succeed later; `retry_after_s` is the provider's own word for when.
+    """
+
+    status = 502
+
+    def __init__(
+        self, code: str, message: str, *, hint: str, retryable: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
+class LimitReached(AsterError):
+    """A turn used what it may: it ends with `stop_reason: limit`. The message says which limit."""
+
+    code, status = "limit_reached", 429
+    hint = "send another message to go on; max_requests, max_tool_calls, max_tokens and max_turn_s set the limits"

@@ -1,0 +1,453 @@
+"""Who gets in: the first thing any request or WebSocket handshake meets, before routing. `guard → routes → …`.
+
+The checks in order, cheapest and most telling first: target and Host, Origin, preflight, token, fetch site, peer, body.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from urllib.parse import unquote
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import (
+    AsterError,
+    BadRequest,
+    BodyTooLarge,
+    HostAmbiguous,
+    HostRefused,
+    OriginRefused,
+    PeerRefused,
+    TokenRefused,
+    WrongMediaType,
+)
+from .peer import Peers
+
+Framework: TypeAlias = Literal["tauri", "electron", "wails", "web"]
+Pair: TypeAlias = tuple[bytes, bytes]
+Seen: TypeAlias = dict[bytes, list[bytes]]
+
+BODY_LIMIT_BYTES = 1024 * 1024
+_ECHO_LIMIT = 100
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+# Source: guarantees.md 2.3. Electron 9's file:// preload sends no Origin at all; some versions name `file://`.
+_PAGE_ORIGINS: dict[Framework, tuple[str, ...]] = {
+    "tauri": ("tauri://localhost", "http://tauri.localhost", "https://tauri.localhost"),
+    "electron": ("aster-app://app", "file://"),
+    "wails": ("wails://wails", "wails://wails.localhost", "http://wails.localhost"),
+    "web": (),
+}
+_READ = frozenset(
+    (
+        b"host",
+        b"origin",
+        b"authorization",
+        b"content-type",
+        b"content-length",
+        b"transfer-encoding",
+        b"sec-fetch-site",
+        b"sec-fetch-mode",
+        b"x-request-id",
+        b"access-control-request-method",
+        b"access-control-request-private-network",
+    )
+)
+# On every answer. CORP only governs loads that ask for no permission (img, script, no-cors fetch), never a CORS fetch
+# or an EventSource, so `same-origin` costs an app's page nothing and keeps answers out of a foreign page's process.
+_ALWAYS: tuple[Pair, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Origin"),
+)
+# Decided here alone: what a route sets under these names is dropped, and with it any `*` or Allow-Credentials.
+_OWNED = frozenset(name for name, _ in _ALWAYS if name != b"vary") | {b"x-request-id"}
+_PREFLIGHT: tuple[Pair, ...] = (
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-headers", b"authorization, content-type, last-event-id, x-request-id"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What is let in; plain values, built by app.py.
+
+    `token` None means that the launcher gave none: programs of this user are then answered (guarantees.md 2.2).
+    `port` is the port actually bound, asked at every request. `allow_origins` are exact origins; `null` is never one.
+    `check_peer` has the client's uid checked on Linux when there is no token. `is_tool_socket` says whether a tool's
+    process holds the socket with this inode; it is asked only while `tool_runs`, so that an idle daemon looks nothing
+    up, and whoever leaves `tool_runs` out pays for a lookup, not with a hole.
+    """
+
+    framework: Framework
+    token: str | None
+    port: Callable[[], int]
+    allow_origins: tuple[str, ...] = ()
+    check_peer: bool = True
+    is_tool_socket: Callable[[int], bool] | None = None
+    tool_runs: Callable[[], bool] = lambda: True
+
+
+class Guard:
+    """ASGI middleware that refuses, with the JSON envelope, whatever may not come in, and dresses every answer.
+
+    The daemon's own origins (http://127.0.0.1:PORT, localhost, [::1]) are listed under every framework, not only
+    `web`: a handoff opens a page of the daemon in the browser whatever the shell is. Only the daemon itself can serve
+    a page there, so listing them lets nobody else in.
+
+    The server in front must not believe forwarded headers (uvicorn: `proxy_headers=False`): it would put what a client
+    wrote in the place of the client's address, and the peer check would look up the wrong process.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        """Raises: ValueError for an empty token, which would be no token that looks like one."""
+        if gate.token == "":
+            raise ValueError("an empty token protects nothing; pass None for none")
+        self.app = app
+        self.gate = gate
+        self._token = None if gate.token is None else gate.token.encode()
+        self._page_origins = frozenset(
+            origin.encode()
+            for origin in (*_PAGE_ORIGINS[gate.framework], *gate.allow_origins)
+            if origin.strip().lower() != "null"
+        )
+        self._checks_uid = gate.check_peer and gate.token is None
+        self._peers = Peers()
+        self._port = -1
+        self._hosts: frozenset[bytes] = frozenset()
+        self._origins: frozenset[bytes] = frozenset()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        self._learn_port()
+        seen = _read(scope["headers"])
+        request_id = _request_id(seen)
+        scope.setdefault("state", {})["request_id"] = request_id
+        local = _is_unix_socket(scope)
+        origin = None if local else self._listed_origin(seen)
+        answer = _dress(send, request_id, origin)
+        meter: _Meter | None = None
+        try:
+            if not local:
+                self._check_target(scope, seen)
+                self._check_host(seen)
+                self._check_origin(seen, origin)
+                if _is_preflight(scope, seen) and origin is not None:
+                    await _answer_preflight(send, seen, request_id, origin)
+                    return
+            bearer = self._check_token(scope, seen)
+            if not local:
+                if not bearer:
+                    self._check_fetch_site(seen)
+                self._check_peer(scope)
+            if scope["type"] == "http" and _check_body(scope, seen):
+                meter = _Meter(receive, answer, request_id, typed=b"content-type" in seen)
+        except AsterError as refusal:
+            await _refuse(refusal, request_id, scope, receive, answer)
+            return
+        if meter is None:
+            await self.app(scope, receive, answer)
+        else:
+            await meter.run(self.app, scope)
+
+    def _learn_port(self) -> None:
+        port = self.gate.port()
+        if port != self._port:
+            hosts = [f"{name}:{port}".encode() for name in ("127.0.0.1", "localhost", "[::1]")]
+            self._hosts = frozenset(hosts)
+            self._origins = self._page_origins.union(b"http://" + host for host in hosts)
+            self._port = port
+
+    def _check_target(self, scope: Scope, seen: Seen) -> None:
+        """Turn an absolute-form target whose authority is the Host into a path; refuse every other non-path.
+
+        uvicorn's h11 hands the whole URL on as the path; its httptools drops the authority before anyone sees it,
+        which the exact Host rule makes harmless.
+        """
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        if raw.startswith(b"/"):
+            return
+        scheme, _, rest = raw.partition(b"://")
+        authority, slash, path = rest.partition(b"/")
+        agrees = [host.lower() for host in _all(seen, b"host")] == [authority.lower()]
+        if scheme.lower() != b"http" or not agrees:
+            raise HostRefused(f"the request target is no path of this daemon: {_show(raw)}")
+        scope["raw_path"] = b"/" + path if slash else b"/"
+        scope["path"] = unquote(scope["raw_path"].decode("latin-1"))
+
+    def _check_host(self, seen: Seen) -> None:
+        hosts = _all(seen, b"host")
+        if len(hosts) != 1:
+            raise HostAmbiguous("no Host header" if not hosts else f"{len(hosts)} Host headers")
+        if hosts[0].lower() not in self._hosts:
+            raise HostRefused(f"not a host of this daemon: {_show(hosts[0])}")
+
+    def _listed_origin(self, seen: Seen) -> bytes | None:
+        origins = _all(seen, b"origin")
+        return origins[0] if len(origins) == 1 and origins[0] in self._origins else None
+
+    def _check_origin(self, seen: Seen, listed: bytes | None) -> None:
+        origins = _all(seen, b"origin")
+        if origins and listed is None:
+            several = f"{len(origins)} Origin headers"
+            raise OriginRefused(several if len(origins) > 1 else f"origin not listed: {_show(origins[0])}")
+
+    def _check_token(self, scope: Scope, seen: Seen) -> bool:
+        """Whether the request brought the token; only GET and HEAD /health may do without, if there is one."""
+        if self._token is None:
+            return False
+        sent = _all(seen, b"authorization")
+        if len(sent) == 1:
+            scheme, _, credentials = sent[0].partition(b" ")
+            if scheme.lower() == b"bearer" and hmac.compare_digest(credentials.lstrip(b" "), self._token):
+                return True
+        # `path` and not `raw_path`: what the router compares must be what is let through here.
+        if scope["type"] == "http" and scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
+            return False
+        raise TokenRefused("the token is missing" if not sent else "the token is wrong, or not one Bearer token")
+
+    def _check_fetch_site(self, seen: Seen) -> None:
+        """Refuse what a browser sends for a foreign page without naming it: no-cors fetches, images, links, frames.
+
+        Electron's file:// preload looks the same but for mode `cors`, and a web page's cors request has an Origin.
+        """
+        if b"origin" in seen:
+            return
+        for site in _all(seen, b"sec-fetch-site"):
+            if site not in (b"none", b"same-origin"):
+                if self.gate.framework == "electron" and _all(seen, b"sec-fetch-mode") == [b"cors"]:
+                    continue
+                raise OriginRefused(f"a browser sent this for another site's page: Sec-Fetch-Site {_show(site)}")
+
+    def _check_peer(self, scope: Scope) -> None:
+        """Refuse other users (without a token) and, always, a tool's own process.
+
+        Looked up anew for every request: a question costs less than 20 µs, and an answer kept for the connection's
+        life would outlive a socket that was handed to, or inherited by, a tool.
+        """
+        if sys.platform != "linux":
+            return
+        is_tool_socket = self.gate.is_tool_socket
+        if is_tool_socket is not None and not self.gate.tool_runs():
+            is_tool_socket = None
+        if is_tool_socket is None and not self._checks_uid:
+            return
+        client, server = scope.get("client"), scope.get("server")
+        peer = self._peers.find((client[0], client[1]), (server[0], server[1])) if client and server else None
+        if peer is None:
+            raise PeerRefused("the connecting program is gone, so nobody can say whose it was")
+        if self._checks_uid and peer.uid != os.geteuid():
+            raise PeerRefused(f"the connecting program runs as another user (uid {peer.uid})")
+        if is_tool_socket is not None and is_tool_socket(peer.inode):
+            raise PeerRefused("a tool's own process may not call the daemon")
+
+
+def _check_body(scope: Scope, seen: Seen) -> bool:
+    """Refuse a body that is not JSON or too large; whether its length is unannounced, so that it must be counted.
+
+    Whatever the method: a body on a GET is as good a place to hide one. Content-Length itself was checked by the
+    server, which would have read a wrong number of bytes otherwise.
+    """
+    lengths, codings = _all(seen, b"content-length"), _all(seen, b"transfer-encoding")
+    if len(lengths) + len(codings) > 1:  # RFC 9112, 6.1: two lengths for one body is how requests are smuggled
+        raise BadRequest("more than one length for one body", hint="send one Content-Length or Transfer-Encoding")
+    if codings and codings[0].lower() != b"chunked":
+        raise BadRequest(f"not a Transfer-Encoding served here: {_show(codings[0])}", hint="send chunked, or nothing")
+    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= 20):
+        raise BadRequest(f"not a Content-Length: {_show(lengths[0])}", hint="send the body's length in bytes")
+    length = int(lengths[0]) if lengths else 0
+    unannounced = bool(codings) or (not lengths and not scope.get("http_version", "1.1").startswith("1."))
+    if not length and not unannounced:
+        return False
+    types = _all(seen, b"content-type")
+    if types != [b"application/json"] and (types or length) and not _is_json(types):
+        raise WrongMediaType("a body needs one Content-Type" if len(types) != 1 else f"not JSON: {_show(types[0])}")
+    if length > BODY_LIMIT_BYTES:
+        raise BodyTooLarge(f"{length} bytes")
+    return unannounced
+
+
+def _is_json(types: list[bytes]) -> bool:
+    if len(types) != 1:
+        return False
+    media_type, *parameters = types[0].lower().split(b";")
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
+            return False
+    return media_type.strip() == b"application/json"
+
+
+class _Meter:
+    """Counts a body of unannounced length as the app reads it, and answers in the app's place when it goes wrong.
+
+    It answers itself instead of raising into the app because frameworks take an exception out of `receive` for a
+    parse error of their own (FastAPI: 400). The app is told that the client left, and what it says then is dropped.
+    """
+
+    def __init__(self, receive: Receive, send: Send, request_id: str, *, typed: bool) -> None:
+        self._receive = receive
+        self._send = send
+        self._request_id = request_id
+        self._typed = typed
+        self._taken_bytes = 0
+        self._started = False
+        self._refused = False
+        self._answered = False
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self.receive, self.send)
+        except ClientDisconnect:
+            if not self._refused:
+                raise
+
+    async def receive(self) -> Message:
+        if not self._refused:
+            message = await self._receive()
+            refusal = self._count(message)
+            if refusal is None:
+                return message
+            self._refused = True
+            if not self._started:
+                self._answered = True
+                await _send_refusal(self._send, refusal, self._request_id, "http.response")
+        return {"type": "http.disconnect"}
+
+    def _count(self, message: Message) -> AsterError | None:
+        body = message.get("body", b"")
+        self._taken_bytes += len(body)
+        if body and not self._typed:
+            return WrongMediaType("a body needs one Content-Type")
+        if self._taken_bytes > BODY_LIMIT_BYTES:
+            return BodyTooLarge(f"more than {BODY_LIMIT_BYTES} bytes")
+        return None
+
+    async def send(self, message: Message) -> None:
+        if not self._answered:
+            self._started = True
+            await self._send(message)
+
+
+def _read(headers: Iterable[Pair]) -> Seen:
+    """The headers that decide something, each with all its values: a doubled one is itself a reason to refuse."""
+    seen: Seen = {}
+    for name, value in headers:
+        name = name.lower()  # ASGI promises lower case; an Origin missed for its spelling would be a hole
+        if name in _READ:
+            # The space around a value is not part of it (RFC 9110, 5.5); h11 takes it off, httptools only before it.
+            seen.setdefault(name, []).append(value.strip(b" \t"))
+    return seen
+
+
+def _all(seen: Seen, name: bytes) -> list[bytes]:
+    return seen.get(name, [])
+
+
+def _is_unix_socket(scope: Scope) -> bool:
+    """Whether this came over `--uds`: no Host or Origin to check there, and no browser that could send one.
+
+    The directory's mode keeps other users out; the peer's credentials belong into this branch (SO_PEERCRED).
+    A missing `client` alone doesn't say so: uvicorn has none either for a TCP client that reset its connection.
+    """
+    return scope.get("client") is None and scope.get("server") is not None and scope["server"][1] is None
+
+
+def _request_id(seen: Seen) -> str:
+    sent = _all(seen, b"x-request-id")
+    if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]):
+        return sent[0].decode("ascii")
+    return "req_" + secrets.token_hex(8)
+
+
+def _show(header: bytes) -> str:
+    return repr(header[:_ECHO_LIMIT].decode("latin-1"))
+
+
+def _is_preflight(scope: Scope, seen: Seen) -> bool:
+    return scope["type"] == "http" and scope["method"] == "OPTIONS" and b"access-control-request-method" in seen
+
+
+async def _answer_preflight(send: Send, seen: Seen, request_id: str, origin: bytes) -> None:
+    headers = _dress_headers(_PREFLIGHT, request_id, origin, keep_cors=True)
+    if _all(seen, b"access-control-request-private-network") == [b"true"]:
+        headers.append((b"access-control-allow-private-network", b"true"))
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _dress(send: Send, request_id: str, origin: bytes | None) -> Send:
+    """`send`, with what every answer carries; CORS headers only for `origin`, the listed one that asked."""
+
+    async def answer(message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start" or kind == "websocket.http.response.start":
+            message = {**message, "headers": _dress_headers(message.get("headers", ()), request_id, origin)}
+        elif kind == "websocket.accept":
+            message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id.encode())]}
+        await send(message)
+
+    return answer
+
+
+def _dress_headers(
+    given: Iterable[Pair], request_id: str, origin: bytes | None, *, keep_cors: bool = False
+) -> list[Pair]:
+    headers: list[Pair] = []
+    says_caching = False
+    for pair in given:
+        name = pair[0].lower()
+        if name in _OWNED or (name.startswith(b"access-control-") and not keep_cors):
+            continue
+        says_caching = says_caching or name == b"cache-control"
+        headers.append(pair)
+    headers += _ALWAYS
+    headers.append((b"x-request-id", request_id.encode()))
+    if not says_caching:
+        headers.append((b"cache-control", b"no-store"))
+    if origin is not None:
+        headers.append((b"access-control-allow-origin", origin))
+        headers.append((b"access-control-expose-headers", b"x-request-id, retry-after"))
+    return headers
+
+
+async def _refuse(refusal: AsterError, request_id: str, scope: Scope, receive: Receive, answer: Send) -> None:
+    if scope["type"] == "http":
+        await _send_refusal(answer, refusal, request_id, "http.response")
+        return
+    await receive()  # websocket.connect: nothing may be sent before it
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await _send_refusal(answer, refusal, request_id, "websocket.http.response")
+    else:
+        await answer({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+
+
+async def _send_refusal(answer: Send, refusal: AsterError, request_id: str, kind: str) -> None:
+    envelope: dict[str, Any] = {
+        "id": request_id,
+        "success": False,
+        "error": refusal.message,
+        "code": refusal.code,
+        "hint": refusal.hint,
+    }
+    body = json.dumps(envelope, ensure_ascii=True).encode("ascii")
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if isinstance(refusal, TokenRefused):
+        headers.append((b"www-authenticate", b"Bearer"))
+    elif isinstance(refusal, BadRequest):  # its framing is in doubt: nothing more is read from this connection
+        headers.append((b"connection", b"close"))
+    await answer({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
+    await answer({"type": f"{kind}.body", "body": body, "more_body": False})

@@ -1,0 +1,503 @@
+"""The SQLite event log: append, read, follow(after). The one place where anything becomes true.
+
+An event reaches a reader only after the transaction that records it has committed. One writer, group commit: what is
+put within one turn of the event loop is one transaction. Batches that must outlive a power cut are written with
+`synchronous=FULL` in a thread; batches of text deltas only are written with NORMAL on the loop (13 µs, no fsync).
+"""
+
+# apsw's stubs name types that only exist when its C sources are there.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import apsw
+from pydantic import BaseModel
+
+from aster_sidecar import clock
+from aster_sidecar.errors import StoreCorrupt, StoreError, StoreTooNew
+
+SEQ_BLOCK = 1 << 16
+"""Seqs are reserved in blocks, durably; each life starts a new one, so that not even a power cut reuses a seq."""
+RING_EVENTS = 4096
+"""The newest events kept in memory for all readers together; one who is further behind reads from the file."""
+RING_BYTES = 8 << 20
+READ_EVENTS = 256
+"""Most events one read from the file returns."""
+CHECKPOINT_PAGES = 1000
+
+Write = tuple[str, Sequence[Any]]
+Row = tuple[Any, ...]
+"""What a query gives: columns in the order of its SELECT."""
+
+
+class Event:
+    """A recorded event. `data` is JSON; `frame` is what streams send, encoded once for all of them."""
+
+    __slots__ = ("_frame", "agent_id", "data", "seq", "session_id", "time", "turn_id", "type")
+
+    def __init__(
+        self,
+        seq: int,
+        type: str,
+        agent_id: str | None,
+        session_id: str | None,
+        turn_id: str | None,
+        time: str,
+        data: str,
+    ) -> None:
+        self.seq = seq
+        self.type = type
+        self.agent_id = agent_id
+        self.session_id = session_id
+        self.turn_id = turn_id
+        self.time = time
+        self.data = data
+        self._frame: bytes | None = None
+
+    @property
+    def json(self) -> bytes:
+        """The whole envelope."""
+        return encode(self.type, self.agent_id, self.session_id, self.turn_id, self.seq, self.time, self.data)
+
+    @property
+    def frame(self) -> bytes:
+        """The envelope as one SSE frame."""
+        if self._frame is None:
+            self._frame = b"id: %d\nevent: %s\ndata: %s\n\n" % (self.seq, self.type.encode(), self.json)
+        return self._frame
+
+
+def encode(
+    kind: str,
+    agent_id: str | None,
+    session_id: str | None,
+    turn_id: str | None,
+    seq: int | None,
+    time: str,
+    data: str,
+) -> bytes:
+    """The envelope every event travels in, as JSON bytes. `data` is JSON already."""
+    names = [kind, agent_id, session_id, turn_id]
+    head = '"type":{},"agent_id":{},"session_id":{},"turn_id":{}'.format(*map(json.dumps, names))
+    number = "null" if seq is None else str(seq)
+    return f'{{{head},"seq":{number},"time":"{time}","data":{data}}}'.encode()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the next transaction will hold."""
+
+    events: list[Event] = field(default_factory=list[Event])
+    writes: list[Write] = field(default_factory=list[Write])
+    durable: bool = False
+    waiters: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+
+
+class Journal:
+    """One store, open. All methods are called on the event loop that opened it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: apsw.Connection | None = None
+        self._reader: apsw.Connection | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._next_seq = 1
+        self._reserved = 0
+        self._trimmed_to = 0
+        self._committed = 0
+        self._batch = Batch()
+        self._scheduled = False
+        self._busy = False
+        self._synchronous = ""
+        self._ring: deque[Event] = deque()
+        self._ring_bytes = 0
+        self._wakers: set[asyncio.Event] = set()
+        self._last_left = asyncio.Event()
+        self._wal_pages = 0
+        self._streaming = True
+        self._broken: set[str] = set()
+        self.failure: StoreError | None = None
+        """Why the newest transaction failed; None when it committed."""
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open or create the file, migrate it, and start a new block of seqs.
+
+        Raises: StoreTooNew, StoreCorrupt, StoreError.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._path.exists():
+                self._path.touch(mode=0o600)
+            self._writer = connect(self._path)
+            migrate(self._writer)
+            self._reader = connect(self._path)
+            self._reader.execute("PRAGMA query_only=1")
+            self._set_synchronous("FULL")
+            self._reserved = int(self._meta("seq_reserved") or 0)
+            self._trimmed_to = int(self._meta("trimmed_to") or 0)
+            self._next_seq = self._reserved + 1
+            self._reserved += SEQ_BLOCK
+            self._writer.execute(SET_META, ("seq_reserved", str(self._reserved)))
+            self._committed = int(self.one("SELECT coalesce(max(seq), 0) FROM events")[0])
+        except apsw.Error as error:
+            raise translate(error, self._path) from error
+        except OSError as error:
+            raise StoreError(f"cannot open the store {self._path.name}: {error.strerror}") from error
+        self._writer.set_wal_hook(self._count_wal)
+        self._writer.execute("PRAGMA wal_autocheckpoint=0")
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Write what is pending, fold the write-ahead log in, and let go of the file."""
+        try:
+            await self.commit()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown(wait=True)
+            if self._reader is not None:
+                self._reader.close()
+            if self._writer is not None:
+                self._writer.close()
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Every row of a query over what has committed. Raises: StoreError."""
+        assert self._reader is not None
+        try:
+            return self._reader.execute(sql, tuple(parameters)).fetchall()
+        except apsw.Error as error:
+            raise translate(error, self._path) from error
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row:
+        """The first row, or an empty tuple. Raises: StoreError."""
+        rows = self.all(sql, parameters)
+        return rows[0] if rows else ()
+
+    def _meta(self, key: str) -> str | None:
+        row = self.one("SELECT value FROM meta WHERE key=?", (key,))
+        return row[0] if row else None
+
+    def recall(self, key: str) -> str | None:
+        """A small fact that was kept with `REMEMBER`."""
+        return self._meta(f"fact:{key}")
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the newest event a reader can have seen."""
+        return self._committed
+
+    @property
+    def watchers(self) -> int:
+        """How many streams follow."""
+        return len(self._wakers)
+
+    def servable(self, after: int) -> bool:
+        """Whether everything after this cursor can still be told."""
+        return self._trimmed_to <= after <= self._committed
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        kind: str | None = None,
+        data: BaseModel | None = None,
+        *,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        turn_id: str | None = None,
+        writes: Iterable[Write] = (),
+        durable: bool = True,
+    ) -> int:
+        """Add an event (or only rows, without `kind`) to the next transaction; `commit` waits for it.
+
+        Returns the event's seq. All that is put before the loop turns becomes true together or not at all.
+        Raises: StoreError when an earlier event of this turn was lost: a turn never has a hole (see `mend`).
+        """
+        if turn_id is not None and turn_id in self._broken:
+            raise self.failure or StoreError("an earlier event of this turn could not be recorded")
+        batch = self._batch
+        seq = self._next_seq
+        if kind is not None:
+            assert data is not None
+            self._next_seq += 1
+            body = data.model_dump_json(exclude_none=True, by_alias=True)
+            batch.events.append(Event(seq, kind, agent_id, session_id, turn_id, clock.stamp(), body))
+        batch.writes.extend(writes)
+        batch.durable |= durable
+        if self._next_seq > self._reserved - SEQ_BLOCK // 2:
+            self._reserved += SEQ_BLOCK
+            batch.writes.append((SET_META, ("seq_reserved", str(self._reserved))))
+            batch.durable = True
+        self._schedule()
+        return seq
+
+    async def commit(self) -> None:
+        """Wait until all that was put so far has committed. Raises: StoreError; then none of it happened."""
+        batch = self._batch
+        if not batch.events and not batch.writes and not self._busy:
+            return
+        # While a transaction is under way, join the one after it, which commits only when this one has.
+        assert self._loop is not None
+        waiter = self._loop.create_future()
+        batch.waiters.append(waiter)
+        self._schedule()
+        await waiter
+
+    async def record(self, kind: str | None = None, data: BaseModel | None = None, **where: Any) -> int:
+        """`put`, then `commit`."""
+        seq = self.put(kind, data, **where)
+        await self.commit()
+        return seq
+
+    def mend(self, turn_id: str) -> None:
+        """Let a turn go on after an event of it was lost: its owner knows and will close it as failed."""
+        self._broken.discard(turn_id)
+
+    def _schedule(self) -> None:
+        if not self._scheduled and not self._busy:
+            assert self._loop is not None
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if self._busy:
+            return
+        batch, self._batch = self._batch, Batch()
+        if not batch.durable and self._wal_pages < CHECKPOINT_PAGES:
+            self._settle(batch, self._write(batch))
+            return
+        assert self._loop is not None
+        assert self._thread is not None
+        self._busy = True
+        done = self._loop.run_in_executor(self._thread, self._write, batch)
+        done.add_done_callback(lambda future: self._landed(batch, future.result()))
+
+    def _landed(self, batch: Batch, failure: StoreError | None) -> None:
+        self._busy = False
+        self._settle(batch, failure)
+        if self._batch.events or self._batch.writes or self._batch.waiters:
+            self._schedule()
+
+    def _write(self, batch: Batch) -> StoreError | None:
+        """One transaction. Runs on the loop or in the writer's thread, never in both: `_busy` sees to it."""
+        assert self._writer is not None
+        if not batch.events and not batch.writes:
+            return None
+        try:
+            self._set_synchronous("FULL" if batch.durable else "NORMAL")
+            with self._writer:
+                if batch.events:
+                    self._writer.executemany(
+                        INSERT_EVENT,
+                        [(e.seq, e.type, e.agent_id, e.session_id, e.turn_id, e.time, e.data) for e in batch.events],
+                    )
+                for sql, parameters in batch.writes:
+                    self._writer.execute(sql, tuple(parameters))
+        except apsw.Error as error:
+            return translate(error, self._path)
+        if self._wal_pages >= CHECKPOINT_PAGES and batch.durable:
+            self._checkpoint()
+        return None
+
+    def _checkpoint(self) -> None:
+        assert self._writer is not None
+        self._wal_pages = 0
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error:
+            return  # the log only grows until the next one succeeds; nothing is lost
+
+    def _settle(self, batch: Batch, failure: StoreError | None) -> None:
+        self.failure = failure
+        if failure is not None:
+            self._broken.update(event.turn_id for event in batch.events if event.turn_id is not None)
+        if failure is None and batch.events:
+            self._committed = batch.events[-1].seq
+            for event in batch.events:
+                self._ring.append(event)
+                self._ring_bytes += len(event.data)
+            while len(self._ring) > RING_EVENTS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
+                self._ring_bytes -= len(self._ring.popleft().data)
+            for waker in self._wakers:
+                waker.set()
+        for waiter in batch.waiters:
+            if waiter.done():
+                continue
+            if failure is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(failure)
+
+    def _set_synchronous(self, level: str) -> None:
+        if self._synchronous != level:
+            assert self._writer is not None
+            self._writer.execute(f"PRAGMA synchronous={level}")
+            self._synchronous = level
+
+    def _count_wal(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    # -- following -------------------------------------------------------------------------------------------------
+
+    def _after(self, seq: int, session_id: str | None) -> tuple[list[Event], int]:
+        """Committed events after `seq`, and the cursor behind them: from memory when they are there, else the file."""
+        if seq >= self._committed:
+            return [], seq
+        if self._ring and self._ring[0].seq <= seq + 1:
+            found: list[Event] = []
+            for event in reversed(self._ring):
+                if event.seq <= seq:
+                    break
+                found.append(event)
+            found.reverse()
+            found = found[:READ_EVENTS]
+            return found, found[-1].seq if found else self._committed
+        where, parameters = ("session_id=? AND ", [session_id]) if session_id is not None else ("", [])
+        rows = self.all(
+            f"{SELECT_EVENTS} WHERE {where}seq>? AND seq<=? ORDER BY seq LIMIT ?",
+            [*parameters, seq, self._committed, READ_EVENTS],
+        )
+        cursor = rows[-1][0] if len(rows) == READ_EVENTS else self._committed
+        return [Event(*row) for row in rows], cursor
+
+    async def follow(
+        self, after: int, *, session_id: str | None = None, idle_s: float | None = None
+    ) -> AsyncGenerator[list[Event], None]:
+        """Batches of committed events after the cursor, in order, without gap; ends when streams are ended.
+
+        A reader holds nothing but its cursor, so a slow one costs no memory. `session_id` may leave out events of
+        other sessions. After `idle_s` without an event an empty batch tells that nothing happened.
+        """
+        waker = asyncio.Event()
+        self._wakers.add(waker)
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                waker.clear()
+                events, after = self._after(after, session_id)
+                if events:
+                    yield events
+                    continue
+                if not self._streaming:
+                    return
+                alarm = loop.call_later(idle_s, waker.set) if idle_s is not None else None
+                began = loop.time()
+                await waker.wait()
+                if alarm is not None:
+                    alarm.cancel()
+                if idle_s is not None and loop.time() - began >= idle_s * 0.99:
+                    yield []
+        finally:
+            self._wakers.discard(waker)
+            if not self._wakers:
+                self._last_left.set()
+
+    async def end_streams(self, within_s: float = 1.0) -> None:
+        """Let every follower read what there is and end; waits for them at most `within_s`."""
+        self._streaming = False
+        for waker in self._wakers:
+            waker.set()
+        self._last_left.clear()
+        if self._wakers:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._last_left.wait(), within_s)
+
+    # -- housekeeping ----------------------------------------------------------------------------------------------
+
+    async def trim(self, keep: int) -> int:
+        """Forget all but the newest `keep` events of turns that ended. Returns how many went.
+
+        Histories stay: they are rows of their own. A cursor before the trimmed part gets `resync`.
+        """
+        row = self.one("SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?", (keep,))
+        open_from = self.one(
+            "SELECT min(m.first_seq) FROM turns t JOIN messages m USING (turn_id) WHERE t.state <> 'ended'"
+        )[0]
+        if not row:
+            return 0
+        upto = min(int(row[0]), int(open_from) - 1) if open_from else int(row[0])
+        gone = int(self.one("SELECT count(*) FROM events WHERE seq<=?", (upto,))[0])
+        if gone:
+            self.put(
+                writes=[
+                    ("DELETE FROM events WHERE seq<=?", (upto,)),
+                    (SET_META, ("trimmed_to", str(upto))),
+                ]
+            )
+            await self.commit()
+            self._trimmed_to = upto
+            self.forget(lambda event: event.seq <= upto)
+        return gone
+
+    def forget(self, unwanted: Callable[[Event], bool]) -> None:
+        """Drop events from memory whose rows were deleted or replaced."""
+        self._ring = deque(event for event in self._ring if not unwanted(event))
+        self._ring_bytes = sum(len(event.data) for event in self._ring)
+
+    def statistics(self) -> dict[str, int]:
+        """Sizes for diagnostics: events, first and last seq, bytes of the file."""
+        row = self.one("SELECT count(*), coalesce(min(seq),0), coalesce(max(seq),0) FROM events")
+        return {"events": row[0], "first_seq": row[1], "last_seq": row[2], "bytes": self._path.stat().st_size}
+
+
+INSERT_EVENT = "INSERT INTO events (seq, type, agent_id, session_id, turn_id, time, data) VALUES (?,?,?,?,?,?,?)"
+SELECT_EVENTS = "SELECT seq, type, agent_id, session_id, turn_id, time, data FROM events"
+SET_META = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value"
+
+
+def remember(key: str, value: str) -> Write:
+    """The row that keeps a small fact for `recall`."""
+    return (SET_META, (f"fact:{key}", value))
+
+
+def connect(path: Path) -> apsw.Connection:
+    """A connection with our settings. Raises: apsw.Error."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(2000)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring the schema up to date, all or nothing. Raises: StoreTooNew, apsw.Error."""
+    scripts = sorted(
+        (entry for entry in resources.files("aster_sidecar.migrations").iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    version: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    if version > len(scripts):
+        raise StoreTooNew(f"the store has schema {version}, this version knows {len(scripts)}")
+    with connection:
+        for number, script in enumerate(scripts[version:], version + 1):
+            connection.execute(script.read_text("utf-8"))
+            connection.execute(f"PRAGMA user_version={number}")
+
+
+def translate(error: apsw.Error, path: Path) -> StoreError:
+    """A SQLite error in the words of our tree."""
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return StoreCorrupt(f"the store {path.name} is damaged: {error}")
+    if isinstance(error, apsw.FullError):
+        return StoreError("the disk is full: nothing was recorded", hint="free some space; it goes on by itself")
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        return StoreError("the store is locked by another program", hint="close what has aster.db open")
+    return StoreError(f"the store cannot be used: {error}")

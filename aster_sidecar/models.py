@@ -1,0 +1,333 @@
+"""A model's name → a provider that can be asked; and what a provider's failures mean.
+
+`provider:name`. A key alone never picks a paid model; with neither model nor key the offline demo model answers.
+Provider SDKs are imported when a turn needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aster_sidecar import wire
+from aster_sidecar.errors import ModelError
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+DEMO = "demo"
+DEFAULT_WINDOW_TOKENS = 128_000
+"""Taken for a model whose context window nobody knows; `ASTER_CONTEXT_WINDOW` says otherwise."""
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 300.0
+"""Longest silence of a provider; a local server may read a long prompt for minutes. `ASTER_MODEL_TIMEOUT_S`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One way to reach models: which variables hold its key and base URL, where it is by default, what it speaks."""
+
+    name: str
+    speaks: str
+    key: str | None
+    base: str | None = None
+    default_url: str | None = None
+    needs_key: bool = True
+    extra: str | None = None
+
+
+PROVIDERS = {
+    p.name: p
+    for p in (
+        Provider("openai", "responses", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+        Provider("openai-chat", "chat", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+        Provider("openai-responses", "responses", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+        Provider("anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+        Provider("openrouter", "chat", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
+        Provider("ollama", "chat", "OLLAMA_API_KEY", "OLLAMA_BASE_URL", "http://127.0.0.1:11434/v1", needs_key=False),
+        Provider("google", "google", "GOOGLE_API_KEY", extra="google"),
+    )
+}
+SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-pro", "ollama:qwen3")
+"""Names to show somebody who has chosen none; any other name of a provider works as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A model ready to be asked: `window_tokens` is its context window, `fallback` what to try on a 404."""
+
+    name: str
+    model: Model
+    window_tokens: int
+    base_url: str | None = None
+    may_fall_back: bool = False
+
+
+class Models:
+    """Builds models from names and keeps them. `recall`/`remember` keep what was learned of a base URL."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        chosen: Callable[[], str | None],
+        recall: Callable[[str], str | None],
+        remember: Callable[[str, str], None],
+    ) -> None:
+        self._environment = environment
+        self._chosen = chosen
+        self._recall = recall
+        self._remember = remember
+        self._built: dict[tuple[str, ...], Chosen] = {}
+        self._by_name: dict[str, Chosen] = {}
+        self._clients: list[Any] = []
+
+    def name(self) -> str:
+        """The model that would be asked now; empty when somebody must choose one first."""
+        chosen = self._chosen()
+        if chosen:
+            return chosen
+        return "" if self._configured() else DEMO
+
+    def _configured(self) -> list[str]:
+        """Providers that the environment has a key or a base URL for."""
+        return [
+            p.name
+            for p in PROVIDERS.values()
+            if (p.key and self._environment.get(p.key)) or (p.base and self._environment.get(p.base))
+        ]
+
+    def build(self, name: str | None = None) -> Chosen:
+        """The model to ask. Blocks for the import of its SDK the first time. Raises: ModelError."""
+        name = name or self.name()
+        if not name:
+            keys = ", ".join(sorted({PROVIDERS[p].key or p for p in self._configured()}))
+            example = "anthropic:claude-sonnet-4-5" if "ANTHROPIC" in keys else "openai:gpt-5.2"
+            raise ModelError(
+                "model_not_set",
+                f"no model is chosen ({keys} is set, but a key alone never picks a paid model)",
+                hint=f'choose one: POST /api/config {{"model": "{example}"}}, or ASTER_MODEL, or --model; demo is free',
+            )
+        provider_name, _, model_name = name.partition(":")
+        if provider_name == DEMO:
+            from aster_sidecar.demo import demo_model
+
+            chosen = Chosen(name, demo_model(instant=model_name == "instant"), DEFAULT_WINDOW_TOKENS)
+            self._by_name[name] = chosen
+            return chosen
+        provider = PROVIDERS.get(provider_name)
+        if provider is None or not model_name:
+            raise ModelError(
+                "model_unknown",
+                f"{name!r} is not a model: it must be provider:name",
+                hint=f"providers: {', '.join([DEMO, *PROVIDERS])}; for example {SUGGESTED[0]}",
+            )
+        return self._build(name, provider, model_name)
+
+    def _build(self, name: str, provider: Provider, model_name: str) -> Chosen:
+        key = self._environment.get(provider.key or "") or None
+        base_url = (provider.base and self._environment.get(provider.base)) or provider.default_url
+        own_server = base_url != provider.default_url
+        if key is None and provider.needs_key and not own_server:
+            raise ModelError(
+                "key_missing",
+                f"{name} needs a key: {provider.key} is not set",
+                hint=f"set {provider.key} in the daemon's environment and start it again, or choose another model",
+            )
+        speaks = provider.speaks
+        if provider.name == "openai" and self._recall(f"speaks:{base_url}") == "chat":
+            speaks = "chat"
+        identity = (name, speaks, base_url or "", key or "")
+        built = self._built.get(identity)
+        if built is None:
+            try:
+                model = self._make(speaks, model_name, base_url, key or "no-key-needed")
+            except ImportError as error:
+                raise ModelError(
+                    "extra_missing",
+                    f"{name} needs a library that is not installed ({error.name})",
+                    hint=f"pip install 'aster-sidecar[{provider.extra or provider.name}]'",
+                ) from error
+            window = int(self._environment.get("ASTER_CONTEXT_WINDOW") or model.context_window or DEFAULT_WINDOW_TOKENS)
+            falls = provider.name == "openai" and speaks == "responses" and own_server
+            built = self._built[identity] = Chosen(name, model, window, base_url, falls)
+        self._by_name[name] = built
+        return built
+
+    def built(self, name: str | None = None) -> Chosen | None:
+        """The model when it was built before; then `build` would block for nothing."""
+        return self._by_name.get(name or self.name())
+
+    def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
+        """Build one. The SDKs' own retries are off: ours can be seen. Raises: ImportError."""
+        if speaks == "google":
+            from pydantic_ai.models.google import GoogleModel
+            from pydantic_ai.providers.google import GoogleProvider
+
+            return GoogleModel(model_name, provider=GoogleProvider(api_key=key))
+        import httpx2
+
+        read_s = float(self._environment.get("ASTER_MODEL_TIMEOUT_S") or READ_TIMEOUT_S)
+        timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
+        http = httpx2.AsyncClient(timeout=timeout, trust_env=not is_loopback(base_url), follow_redirects=True)
+        self._clients.append(http)
+        if speaks == "anthropic":
+            from anthropic import AsyncAnthropic
+            from pydantic_ai.models.anthropic import AnthropicModel
+            from pydantic_ai.providers.anthropic import AnthropicProvider
+
+            client = AsyncAnthropic(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
+            return AnthropicModel(model_name, provider=AnthropicProvider(anthropic_client=client))
+        from openai import AsyncOpenAI
+        from pydantic_ai.providers.openai import OpenAIProvider
+
+        provider = OpenAIProvider(
+            openai_client=AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
+        )
+        if speaks == "chat":
+            from pydantic_ai.models.openai import OpenAIChatModel
+
+            return OpenAIChatModel(model_name, provider=provider)
+        from pydantic_ai.models.openai import OpenAIResponsesModel
+
+        return OpenAIResponsesModel(model_name, provider=provider)
+
+    def falls_back(self, chosen: Chosen, error: Exception) -> bool:
+        """Whether a 404 means that the server has no /responses: then chat completions are used, and remembered."""
+        from pydantic_ai.exceptions import ModelHTTPError
+
+        if not chosen.may_fall_back or not isinstance(error, ModelHTTPError) or error.status_code != 404:
+            return False
+        if error.provider_error_code == "model_not_found":
+            return False
+        self._remember(f"speaks:{chosen.base_url}", "chat")
+        self._by_name.clear()
+        return True
+
+    def list(self) -> list[wire.ModelInfo]:
+        """What could be chosen, the chosen one first."""
+        current = self.name()
+        names = [*([current] if current else []), DEMO, *SUGGESTED]
+        return [self._info(name, current) for name in dict.fromkeys(names)]
+
+    def _info(self, name: str, current: str) -> wire.ModelInfo:
+        provider_name = name.partition(":")[0]
+        provider = PROVIDERS.get(provider_name)
+        why_not = None
+        if provider is not None and provider.needs_key and not self._environment.get(provider.key or ""):
+            own_server = provider.base and self._environment.get(provider.base)
+            why_not = None if own_server else f"{provider.key} is not set"
+        elif provider is None and provider_name != DEMO:
+            why_not = "unknown provider"
+        return wire.ModelInfo(
+            name=name, provider=provider_name, ready=why_not is None, chosen=name == current, why_not=why_not
+        )
+
+    async def close(self) -> None:
+        """Close connections to providers."""
+        for client in self._clients:
+            await client.aclose()
+        self._clients.clear()
+        self._built.clear()
+        self._by_name.clear()
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether a base URL names this machine; such requests never go through a proxy."""
+    host = urlsplit(url or "").hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def explain(error: Exception, name: str) -> ModelError:
+    """What a failure of the provider means, in our words: the one boundary where foreign errors are translated."""
+    from pydantic_ai import exceptions as ai
+
+    if isinstance(error, ModelError):
+        return error
+    provider = PROVIDERS.get(name.partition(":")[0])
+    key = (provider.key if provider else None) or "the key"
+    said = shorten(str(error))
+    retry_after_s = getattr(error, "retry_after", None)
+
+    def model_error(code: str, message: str, hint: str, retryable: bool = False) -> ModelError:
+        return ModelError(code, message, hint=hint, retryable=retryable, retry_after_s=retry_after_s)
+
+    match error:
+        case ai.ModelAuthenticationError():
+            return model_error("key_refused", f"{name}: the provider refused the key", f"check {key}: {said}")
+        case ai.ModelContextWindowExceededError():
+            return model_error(
+                "context_too_long",
+                f"{name}: the conversation is longer than the model can read",
+                "start a new session, clear the history, or choose a model with a larger context window",
+            )
+        case ai.ModelNotFoundError():
+            return model_error(
+                "model_unknown", f"{name}: the provider does not know this model", "GET /api/models; " + said
+            )
+        case ai.ModelQuotaExceededError():
+            return model_error(
+                "quota_exhausted", f"{name}: quota or credit is used up", "check billing at the provider"
+            )
+        case ai.ModelRateLimitError():
+            when = f" for {retry_after_s:g} s" if retry_after_s else ""
+            return model_error(
+                "rate_limited", f"{name}: too many requests", f"wait{when} and send again", retryable=True
+            )
+        case ai.ModelUnavailableError():
+            return model_error(
+                "provider_unavailable", f"{name}: the provider is overloaded or down", "try again later", True
+            )
+        case ai.ModelServerError():
+            return model_error("provider_error", f"{name}: the provider failed: {said}", "try again later", True)
+        case ai.ModelTimeoutError() | ai.ModelRequestTimeout():
+            return model_error(
+                "provider_timeout",
+                f"{name}: the provider did not answer in time",
+                "try again; ASTER_MODEL_TIMEOUT_S sets how long a silence is borne",
+                True,
+            )
+        case ai.ModelConnectionError():
+            if getattr(error, "phase", None) == "read":
+                return model_error(
+                    "malformed_stream", f"{name}: the answer broke off", "send again; the text so far is kept", True
+                )
+            return model_error(
+                "provider_unreachable",
+                f"{name}: the provider cannot be reached",
+                "check the network, the proxy settings and the base URL"
+                + (f" ({provider.base})" if provider and provider.base else ""),
+                True,
+            )
+        case ai.ContentFilterError():
+            return model_error("content_refused", f"{name}: the provider's filter refused: {said}", "say it otherwise")
+        case ai.ModelRequestRejectedError():
+            return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
+        case ai.ModelHTTPError() if error.status_code == 408 or error.status_code >= 500:
+            return model_error("provider_error", f"{name}: the provider failed: {said}", "try again later", True)
+        case ai.ModelAPIError():
+            return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
+        case ai.UnexpectedModelBehavior():
+            return model_error(
+                "malformed_stream", f"{name}: the answer could not be understood: {said}", "send again", True
+            )
+        case _ if isinstance(error, ValueError) or type(error).__module__.startswith(("openai", "anthropic", "httpx")):
+            return model_error(
+                "malformed_stream",
+                f"{name}: the answer could not be understood: {type(error).__name__}: {said}",
+                "send again; the text so far is kept",
+                True,
+            )
+        case _:
+            return model_error(
+                "internal_error",
+                f"the turn failed inside the daemon: {type(error).__name__}: {said}",
+                "this is a bug: please report it with the log of the daemon",
+            )
+
+
+def shorten(text: str, most: int = 300) -> str:
+    """One line of at most `most` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"

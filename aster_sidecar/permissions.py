@@ -1,0 +1,135 @@
+"""Policy as pure functions: (mode, rules, call) → allow | deny | ask, and why. Nothing here reads or writes anything.
+
+Order: a deny rule, then `always_ask`, then an allow rule, then the mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Risk = Literal["low", "medium", "high"]
+Mode = Literal["auto_approve", "smart_approve", "always_ask"]
+Verdict = Literal["allow", "deny", "ask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a remembered answer covers: one tool, and a target.
+
+    `kind` "exact" covers the calls whose target is `value`; "beneath" those whose target is `value` or lies below
+    that directory; "any" every call of the tool (`value` is empty). `words` says it to a person.
+    """
+
+    kind: Literal["exact", "beneath", "any"]
+    value: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a call would do, worked out from the tool *and* its arguments before anything runs.
+
+    `target` is the canonical thing acted on (an absolute path without links, a command string, an origin);
+    `display` the exact thing that will run, control and bidi characters made visible; `reason` says why the risk is
+    what it is; `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that
+    an approval is bound to (resolved paths, binary, cwd): when it differs at the time of running, it is asked again.
+    `forbidden` names why no mode and no person can
+    allow the call, e.g. writing into the daemon's own data. `also` are further targets of the same call (a move's
+    destination): a deny rule that covers any of them holds, an allow rule has to cover them all.
+    """
+
+    risk: Risk
+    target: str
+    display: str
+    reason: str
+    remember: Scope | None = None
+    binding: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    forbidden: str | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A stored answer. `agent_id` and `session_id` narrow it; None means every one. `expires_at` is aware UTC."""
+
+    rule_id: str
+    decision: Literal["allow", "deny"]
+    tool: str
+    kind: Literal["exact", "beneath", "any"]
+    value: str
+    agent_id: str | None = None
+    session_id: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, what made it (`rule:<id>`, `mode:<mode>` or `forbidden`), and why in words."""
+
+    verdict: Verdict
+    decided_by: str
+    reason: str
+
+
+def covers(rule: Rule, tool: str, target: str, agent_id: str, session_id: str, now: datetime) -> bool:
+    """Whether `rule` is about this call and still holds at `now` (aware UTC)."""
+    if rule.tool not in (tool, "*"):
+        return False
+    if rule.agent_id not in (None, agent_id) or rule.session_id not in (None, session_id):
+        return False
+    if rule.expires_at is not None and rule.expires_at <= now:
+        return False
+    if rule.kind == "any":
+        return True
+    if rule.kind == "exact":
+        return target == rule.value
+    base = rule.value.rstrip("/\\")
+    return target == base or target.startswith((base + "/", base + "\\"))
+
+
+def decide(
+    mode: Mode,
+    rules: Iterable[Rule],
+    *,
+    tool: str,
+    assessment: Assessment,
+    agent_id: str,
+    session_id: str,
+    now: datetime,
+) -> Decision:
+    """Decide one call. Pure: the same arguments give the same answer."""
+    if assessment.forbidden is not None:
+        return Decision("deny", "forbidden", assessment.forbidden)
+    targets = (assessment.target, *assessment.also)
+    hits: list[Rule] = []
+    for rule in rules:
+        covered = [covers(rule, tool, target, agent_id, session_id, now) for target in targets]
+        if all(covered):
+            hits.append(rule)
+        if any(covered) and rule.decision == "deny":
+            return Decision("deny", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} denies {describe(rule)}")
+    if mode == "always_ask":
+        return Decision("ask", "mode:always_ask", "always_ask: every tool waits for a person")
+    for rule in hits:
+        # An allow rule for a whole directory or tool must not carry a call that its arguments made riskier than
+        # what the person saw: only a rule for the exact target does.
+        if rule.kind == "exact" or assessment.remember is not None:
+            return Decision("allow", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} allows {describe(rule)}")
+    if mode == "auto_approve":
+        return Decision("allow", "mode:auto_approve", "auto_approve: every tool runs unasked")
+    if assessment.risk == "low":
+        return Decision("allow", "mode:smart_approve", f"smart_approve lets low risk pass: {assessment.reason}")
+    return Decision("ask", "mode:smart_approve", f"smart_approve asks for {assessment.risk} risk: {assessment.reason}")
+
+
+def describe(rule: Rule) -> str:
+    """The rule's reach in words."""
+    what = "every tool" if rule.tool == "*" else rule.tool
+    reach = {"any": "", "exact": f" on exactly {rule.value!r}", "beneath": f" on anything beneath {rule.value!r}"}
+    who = (f" for agent {rule.agent_id}" if rule.agent_id else "") + (
+        f" in session {rule.session_id}" if rule.session_id else ""
+    )
+    return what + reach[rule.kind] + who

@@ -1,0 +1,366 @@
+"""The REST and SSE endpoints. Each reads its request, calls one part, and wraps the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import BaseModel, TypeAdapter
+from starlette.responses import Response
+
+from aster_sidecar import __version__, wire
+from aster_sidecar.app import Parts, request_id
+from aster_sidecar.errors import ArgumentsInvalid, InvalidShape, Stopping
+from aster_sidecar.stream import Watch, cursor
+from aster_sidecar.tools import ToolError
+
+router = APIRouter()
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+PAGE = 50
+PAGE_MOST = 500
+
+
+async def parts_of(request: Request) -> Parts:
+    """The daemon's parts. The first client that asks for anything starts the warm-up."""
+    parts: Parts = request.app.state.parts
+    if parts.stopping:
+        raise Stopping("the daemon is stopping")
+    parts.warm()
+    return parts
+
+
+Here = Annotated[Parts, Depends(parts_of)]
+AgentId = Annotated[str, Query(min_length=1, max_length=200)]
+SessionId = Annotated[str | None, Query(min_length=1, max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MOST)]
+
+
+def answers(shape: Any) -> Callable[[Endpoint], Endpoint]:
+    """Say what an endpoint's `data` is; /openapi.json is made from it."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.__dict__["answers"] = shape
+        return endpoint
+
+    return mark
+
+
+def ok(request: Request, data: BaseModel | list[Any]) -> Response:
+    """The envelope of a success."""
+    if isinstance(data, BaseModel):
+        body = data.model_dump_json(by_alias=True).encode()
+    else:
+        body = b"[" + b",".join(item.model_dump_json(by_alias=True).encode() for item in data) + b"]"
+    head = b'{"id":"%s","success":true,"data":' % request_id(request).encode()
+    return Response(head + body + b"}", media_type="application/json")
+
+
+def who(request: Request) -> str:
+    """What to call the client that answers: the name it gives itself, else the program its User-Agent names."""
+    name = request.headers.get("x-aster-client") or request.headers.get("user-agent", "").split("/")[0]
+    return re.sub(r"[^\w .:-]", "", name)[:60].strip() or "unknown"
+
+
+# -- health ------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/health")
+@answers(wire.Health)
+async def health(request: Request) -> Response:
+    """Whether the daemon is up. Not in an envelope, and no token is asked."""
+    parts: Parts = request.app.state.parts
+    failing = parts.journal.failure is not None
+    body = wire.Health(
+        status="stopping" if parts.stopping else "degraded" if failing else "ok",
+        version=__version__,
+        protocol=wire.PROTOCOL,
+        framework=parts.settings.framework,
+        port=parts.port,
+        pid=parts.pid,
+        instance_id=parts.instance_id,
+        agents=len(parts.agents.list()),
+        ready=parts.ready and not parts.stopping,
+    )
+    return Response(body.model_dump_json(), media_type="application/json")
+
+
+# -- the seed's endpoints ----------------------------------------------------------------------------------------------
+
+
+@router.post("/api/chat")
+@answers(wire.ChatStarted)
+async def chat(request: Request, body: wire.ChatRequest, here: Here) -> Response:
+    """Send a message to an agent. It is recorded when this answers; what comes of it is on the event stream."""
+    return ok(request, await here.turns.chat(body))
+
+
+@router.post("/api/cancel")
+@answers(wire.Cancelled)
+async def cancel(request: Request, body: wire.CancelRequest, here: Here) -> Response:
+    """Cancel turns: one, a session's, or all of the agent. Running tools are ended. Idempotent."""
+    return ok(request, await here.turns.cancel(body))
+
+
+@router.post("/api/approve")
+@answers(wire.Approved)
+async def approve(request: Request, body: wire.ApproveRequest, here: Here) -> Response:
+    """Answer a permission request. The first answer counts."""
+    here.agents.get(body.agent_id)
+    return ok(request, await here.approvals.answer(body, who(request)))
+
+
+@router.get("/api/status")
+@answers(wire.Status)
+async def status(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
+    """What the agent is doing."""
+    model = here.agents.get(agent_id).model or here.models.name()
+    answer = here.turns.status(agent_id, session_id, model)
+    await here.journal.commit()
+    return ok(request, answer)
+
+
+@router.get("/api/history")
+@answers(wire.HistoryPage)
+async def history(
+    request: Request,
+    here: Here,
+    agent_id: AgentId,
+    session_id: SessionId = None,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = PAGE,
+) -> Response:
+    """A page of the conversation, oldest first."""
+    here.agents.get(agent_id)
+    session_id = here.sessions.resolve(agent_id, session_id)
+    await here.journal.commit()
+    return ok(request, here.sessions.history(session_id, before, limit))
+
+
+@router.delete("/api/history")
+@answers(wire.HistoryDeleted)
+async def clear_history(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
+    """Delete the conversation's messages. Refused while a turn runs or waits."""
+    here.agents.get(agent_id)
+    session_id = here.sessions.resolve(agent_id, session_id)
+    await here.journal.commit()
+    return ok(request, await here.sessions.clear(session_id, here.forget))
+
+
+@router.get("/api/config")
+@answers(wire.ConfigView)
+async def get_config(request: Request, here: Here) -> Response:
+    """The effective configuration, each value with its source, secrets masked."""
+    return ok(request, here.config.view(here.fixed_values()))
+
+
+@router.post("/api/config")
+@router.put("/api/config")
+@answers(wire.ConfigView)
+async def set_config(request: Request, body: wire.ConfigPatch, here: Here) -> Response:
+    """Change any of the settable keys; `null` goes back to the value below. Takes effect at once."""
+    changed = here.config.change(body)
+    if changed:
+        await here.journal.record("config_changed", wire.ConfigChangedEvent(changed=changed))
+    return ok(request, here.config.view(here.fixed_values()))
+
+
+@router.get("/api/agents")
+@answers(list[wire.AgentInfo])
+async def agents(request: Request, here: Here) -> Response:
+    """All agents."""
+    return ok(
+        request,
+        [
+            wire.AgentInfo(
+                id=spec.agent_id,
+                name=spec.name,
+                description=spec.description,
+                model=spec.model or here.models.name(),
+                state=here.turns.state_of_agent(spec.agent_id),
+                tools=list(spec.tools) if spec.tools is not None else here.toolkit.names(),
+                sessions=here.sessions.count(spec.agent_id),
+            )
+            for spec in here.agents.list()
+        ],
+    )
+
+
+@router.get("/api/events")
+async def events(
+    here: Here,
+    agent_id: Annotated[str | None, Query(max_length=200)] = None,
+    session_id: SessionId = None,
+    types: Annotated[str | None, Query(max_length=2000, description="event types, separated by commas")] = None,
+    after: Annotated[str | None, Query(max_length=200)] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on."""
+    if agent_id is not None:
+        here.agents.get(agent_id)
+    if session_id is not None:
+        here.sessions.require(session_id, agent_id)
+    wanted = frozenset(types.replace(" ", "").split(",")) if types else None
+    unknown = sorted(wanted - wire.EVENTS.keys()) if wanted else []
+    if unknown:
+        raise InvalidShape(f"types: no such event: {', '.join(unknown)[:200]}", hint="docs/protocol.md lists them")
+    position, bad = cursor(last_event_id or after)
+    return here.streams.open(Watch(position, bad, agent_id, session_id, wanted))
+
+
+# -- inbox, sessions ---------------------------------------------------------------------------------------------------
+
+
+@router.get("/api/approvals")
+@answers(list[wire.ApprovalInfo])
+async def approvals(
+    request: Request,
+    here: Here,
+    agent_id: Annotated[str | None, Query(max_length=200)] = None,
+    session_id: SessionId = None,
+) -> Response:
+    """All decisions that wait for a person, oldest first."""
+    await here.journal.commit()
+    return ok(request, here.approvals.list(agent_id, session_id))
+
+
+@router.get("/api/sessions")
+@answers(wire.SessionPage)
+async def sessions(
+    request: Request,
+    here: Here,
+    agent_id: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[str | None, Query(max_length=200, description="looks in titles and messages")] = None,
+    archived: bool = False,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = PAGE,
+) -> Response:
+    """A page of conversations, newest activity first."""
+    if agent_id is not None:
+        here.agents.get(agent_id)
+    await here.journal.commit()
+    return ok(request, here.sessions.list(agent_id, q, archived, before, limit))
+
+
+@router.post("/api/sessions")
+@answers(wire.SessionInfo)
+async def create_session(request: Request, body: wire.SessionCreate, here: Here) -> Response:
+    """Start a conversation."""
+    here.agents.get(body.agent_id)
+    return ok(request, await here.sessions.create(body))
+
+
+@router.get("/api/sessions/{session_id}")
+@answers(wire.SessionInfo)
+async def get_session(request: Request, session_id: str, here: Here) -> Response:
+    """One conversation."""
+    await here.journal.commit()
+    return ok(request, here.sessions.info(session_id))
+
+
+@router.patch("/api/sessions/{session_id}")
+@answers(wire.SessionInfo)
+async def patch_session(request: Request, session_id: str, body: wire.SessionPatch, here: Here) -> Response:
+    """Rename, archive, bring back."""
+    return ok(request, await here.sessions.patch(session_id, body))
+
+
+@router.delete("/api/sessions/{session_id}")
+@answers(wire.SessionDeleted)
+async def delete_session(request: Request, session_id: str, here: Here) -> Response:
+    """Delete a conversation and all that is in it. Refused while a turn runs or waits."""
+    deleted = await here.sessions.delete(session_id)
+    here.forget(session_id)
+    return ok(request, deleted)
+
+
+# -- policy ------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/api/permissions/rules")
+@answers(list[wire.RuleInfo])
+async def rules(request: Request, here: Here) -> Response:
+    """The stored answers that hold now."""
+    return ok(request, here.rules.list())
+
+
+@router.post("/api/permissions/rules")
+@answers(wire.RuleInfo)
+async def add_rule(request: Request, body: wire.RuleCreate, here: Here) -> Response:
+    """Store a rule."""
+    if body.tool != "*":
+        here.toolkit.get(body.tool)
+    if body.agent_id is not None:
+        here.agents.get(body.agent_id)
+    if body.session_id is not None:
+        here.sessions.require(body.session_id, body.agent_id)
+    return ok(request, await here.rules.add(body))
+
+
+@router.delete("/api/permissions/rules/{rule_id}")
+@answers(wire.RuleDeleted)
+async def delete_rule(request: Request, rule_id: str, here: Here) -> Response:
+    """Delete a rule."""
+    await here.rules.remove(rule_id)
+    return ok(request, wire.RuleDeleted(rule_id=rule_id))
+
+
+@router.post("/api/permissions/check")
+@answers(wire.CheckAnswer)
+async def check(request: Request, body: wire.CheckRequest, here: Here) -> Response:
+    """What would happen to this call, and why. Nothing runs."""
+    here.agents.get(body.agent_id)
+    session_id = here.sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
+    try:
+        _, assessment = here.toolkit.assess(body.tool, body.arguments)
+    except ToolError as error:
+        raise ArgumentsInvalid(f"{body.tool}: {error}") from error
+    decision = here.toolkit.decide(body.tool, assessment, body.agent_id, session_id)
+    return ok(
+        request,
+        wire.CheckAnswer(
+            decision=decision.verdict,
+            decided_by=decision.decided_by,
+            reason=decision.reason,
+            risk=assessment.risk,
+            display=assessment.display,
+            target=assessment.target,
+            remember=assessment.remember.words if assessment.remember else None,
+        ),
+    )
+
+
+# -- what there is -----------------------------------------------------------------------------------------------------
+
+
+@router.get("/api/tools")
+@answers(list[wire.ToolInfo])
+async def tools(request: Request, here: Here) -> Response:
+    """All tools, with the schema of their arguments."""
+    return ok(request, here.toolkit.list())
+
+
+@router.get("/api/models")
+@answers(list[wire.ModelInfo])
+async def models(request: Request, here: Here) -> Response:
+    """Models that can be chosen, the chosen one first."""
+    return ok(request, here.models.list())
+
+
+@router.post("/api/shutdown")
+@answers(wire.ShuttingDown)
+async def shutdown(request: Request, here: Here) -> Response:
+    """Stop the daemon: what waits or is queued stays for its next life."""
+    here.ask_stop()
+    return ok(request, wire.ShuttingDown())
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request, here: Here) -> Response:
+    """This contract, the events included."""
+    if here.openapi is None:
+        from aster_sidecar.openapi import describe
+
+        here.openapi = TypeAdapter(dict[str, Any]).dump_json(describe(request.app))
+    return Response(here.openapi, media_type="application/json")

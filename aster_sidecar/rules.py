@@ -1,0 +1,146 @@
+"""The stored answers: which calls a person allowed or denied for good, for a while, for one agent or session."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aster_sidecar import clock, wire
+from aster_sidecar.errors import RuleInvalid, RuleNotFound
+from aster_sidecar.journal import Journal
+from aster_sidecar.permissions import Rule, Scope, describe
+
+
+class Rules:
+    """All rules, in memory for decisions, in the journal for good."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._rules: dict[str, tuple[Rule, str]] = {}
+
+    def open(self) -> None:
+        """Read them from the journal. Raises: StoreError."""
+        for row in self._journal.all(
+            "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, expires_at, created_at FROM rules"
+        ):
+            expires = clock.parse(row[7]) if row[7] else None
+            fields: list[Any] = [*row[:7], expires]
+            self._rules[row[0]] = (Rule(*fields), row[8])
+
+    def active(self) -> list[Rule]:
+        """The rules that hold now."""
+        now = clock.now()
+        return [rule for rule, _ in self._rules.values() if rule.expires_at is None or rule.expires_at > now]
+
+    def list(self) -> list[wire.RuleInfo]:
+        """The rules that hold now, oldest first."""
+        active = {rule.rule_id for rule in self.active()}
+        return [info(rule, made) for rule, made in self._rules.values() if rule.rule_id in active]
+
+    def remember(
+        self, decision: str, tool: str, scope: Scope, agent_id: str, *, turn_id: str | None = None
+    ) -> wire.RuleInfo:
+        """Put a rule for what a person answered "always" to; it holds once the caller's transaction commits."""
+        verdict = "allow" if decision == "allow_always" else "deny"
+        for rule, made in self._rules.values():
+            same = (rule.decision, rule.tool, rule.kind, rule.value) == (verdict, tool, scope.kind, scope.value)
+            if same and rule.agent_id == agent_id and rule.session_id is None and rule.expires_at is None:
+                return info(rule, made)
+        return self._put(Rule(clock.new_id("rule"), verdict, tool, scope.kind, scope.value, agent_id))
+
+    async def add(self, request: wire.RuleCreate) -> wire.RuleInfo:
+        """Store a rule that a person wrote. Raises: RuleInvalid, StoreError."""
+        if request.kind == "any" and request.value:
+            raise RuleInvalid("value must be empty with kind any", hint='kind "any" covers every call of the tool')
+        if request.kind != "any" and not request.value:
+            raise RuleInvalid(
+                f"value is missing: kind {request.kind} needs a target",
+                hint="POST /api/permissions/check shows the target of a call",
+            )
+        if request.tool == "*" and request.decision == "allow":
+            raise RuleInvalid(
+                "a rule that allows every tool is refused", hint="permission_mode auto_approve says the same, openly"
+            )
+        expires = clock.now() + timedelta(seconds=request.expires_in_s) if request.expires_in_s else None
+        rule = Rule(
+            clock.new_id("rule"),
+            request.decision,
+            request.tool,
+            request.kind,
+            request.value,
+            request.agent_id,
+            request.session_id,
+            expires,
+        )
+        told = self._put(rule)
+        try:
+            await self._journal.commit()
+        except Exception:
+            self._rules.pop(rule.rule_id, None)
+            raise
+        return told
+
+    def _put(self, rule: Rule) -> wire.RuleInfo:
+        made = clock.stamp()
+        expires = clock.stamp(rule.expires_at) if rule.expires_at else None
+        self._rules[rule.rule_id] = (rule, made)
+        told = info(rule, made)
+        self._journal.put(
+            "rules_changed",
+            wire.RulesChangedEvent(change="added", rule=told),
+            agent_id=rule.agent_id,
+            session_id=rule.session_id,
+            writes=[
+                (
+                    "INSERT INTO rules (rule_id, decision, tool, kind, value, agent_id, session_id, created_at,"
+                    " expires_at) VALUES (?,?,?,?,?,?,?,?,?)",
+                    (
+                        rule.rule_id,
+                        rule.decision,
+                        rule.tool,
+                        rule.kind,
+                        rule.value,
+                        rule.agent_id,
+                        rule.session_id,
+                        made,
+                        expires,
+                    ),
+                )
+            ],
+        )
+        return told
+
+    def forget(self, rule_id: str) -> None:
+        """Undo `remember` whose transaction failed."""
+        self._rules.pop(rule_id, None)
+
+    async def remove(self, rule_id: str) -> None:
+        """Delete a rule. Raises: RuleNotFound, StoreError."""
+        found = self._rules.get(rule_id)
+        if found is None:
+            raise RuleNotFound(f"rule not found: {rule_id!r}")
+        rule, made = found
+        await self._journal.record(
+            "rules_changed",
+            wire.RulesChangedEvent(change="removed", rule=info(rule, made)),
+            agent_id=rule.agent_id,
+            session_id=rule.session_id,
+            writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))],
+        )
+        self._rules.pop(rule_id, None)
+
+
+def info(rule: Rule, made: str) -> wire.RuleInfo:
+    """The rule as clients see it."""
+    return wire.RuleInfo(
+        rule_id=rule.rule_id,
+        decision=rule.decision,
+        tool=rule.tool,
+        kind=rule.kind,
+        value=rule.value,
+        agent_id=rule.agent_id,
+        session_id=rule.session_id,
+        created_at=made,
+        expires_at=clock.stamp(rule.expires_at) if rule.expires_at else None,
+        words=f"{rule.decision} {describe(rule)}",
+    )

@@ -1,0 +1,145 @@
+"""Bind the socket, say where it listens, serve, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import uvicorn
+
+from aster_sidecar.app import Parts, build_app, build_parts
+from aster_sidecar.settings import Settings
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+BACKLOG = 512
+
+
+class PortTaken(Exception):
+    """Somebody else listens on the port."""
+
+
+class AlreadyRunning(Exception):
+    """Another daemon uses this data directory."""
+
+
+def bind(port: int) -> socket.socket:
+    """A listening-to-be socket on the loopback interface; port 0 takes a free one. Raises: PortTaken."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # on Windows it would let others take it over
+        bound.bind((HOST, port))
+        bound.set_inheritable(False)
+    except OSError as error:
+        bound.close()
+        raise PortTaken(f"port {port} on {HOST} cannot be used: {error.strerror}") from error
+    return bound
+
+
+def lock(data_dir: Path) -> IO[str]:
+    """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    held = open(data_dir / "aster.lock", "a+", encoding="utf-8")  # noqa: SIM115 - it is held for the process's life
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.seek(0)
+        holder = held.read().strip()
+        held.close()
+        raise AlreadyRunning(
+            f"the data directory {data_dir} is used by another daemon ({holder or 'unknown'})"
+        ) from error
+    return held
+
+
+def sign(held: IO[str], port: int) -> None:
+    """Write into the lock file who holds it, for the person whose second daemon is refused."""
+    held.seek(0)
+    held.truncate()
+    held.write(f"pid {os.getpid()}, http://{HOST}:{port}")
+    held.flush()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, woken by what happens instead of ten times a second, and stopped in our order."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts, announce: Callable[[Parts], None]) -> None:
+        super().__init__(config)
+        self._parts = parts
+        self._announce = announce
+        self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        parts.ask_stop = self._stop.set
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for an orderly stop; SIGINT a second time leaves at once."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, but a signal is not raised again at the end: the exit code is ours to give."""
+        names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+        before = {name: signal.signal(getattr(signal, name), self.handle_exit) for name in names}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(getattr(signal, name), handler)
+
+    async def main_loop(self) -> None:
+        """Wait for the stop, then end turns and streams before uvicorn waits for its connections."""
+        self.server_state.default_headers = self.config.encoded_headers
+        self._announce(self._parts)
+        await self._stop.wait()
+        self.should_exit = True
+        for server in self.servers:
+            server.close()
+        await self._parts.close()
+
+
+async def serve(settings: Settings, announce: Callable[[Parts], None]) -> None:
+    """Run one daemon until it is stopped. `announce` is called once requests are answered.
+
+    Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
+    """
+    held = lock(settings.places.data_dir)
+    with contextlib.closing(held), contextlib.closing(bind(settings.port)) as bound:
+        parts = build_parts(settings)
+        parts.port = bound.getsockname()[1]
+        sign(held, parts.port)
+        await parts.open()
+        config = uvicorn.Config(
+            build_app(parts),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+            backlog=BACKLOG,
+            ws="none",
+        )
+        await Server(config, parts, announce).serve(sockets=[bound])

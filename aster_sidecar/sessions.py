@@ -1,0 +1,319 @@
+"""Conversations: create, rename, search, archive, delete, and their pages of history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aster_sidecar import clock, wire
+from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
+from aster_sidecar.journal import Journal, Row, Write
+from aster_sidecar.transcript import Transcript
+
+UNTITLED = "New conversation"
+TITLE_CHARS = 60
+CHUNK_KINDS = ("text_chunk", "thinking_chunk")
+
+COLUMNS = (
+    "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
+    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id)"
+)
+
+
+class Sessions:
+    """All conversations of all agents. `state_of` and `waiting_in` come from those who know: turns, approvals."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._defaults: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+        self.state_of: Callable[[str], wire.State] = lambda session_id: "idle"
+        self.waiting_in: Callable[[str], int] = lambda session_id: 0
+
+    def open(self) -> None:
+        """Read which sessions there are. Raises: StoreError."""
+        for session_id, agent_id, is_default in self._journal.all(
+            "SELECT session_id, agent_id, is_default FROM sessions"
+        ):
+            self._known[session_id] = agent_id
+            if is_default:
+                self._defaults[agent_id] = session_id
+
+    def require(self, session_id: str, agent_id: str | None = None) -> str:
+        """The session's id, when it exists (and belongs to the agent). Raises: SessionNotFound."""
+        owner = self._known.get(session_id)
+        if owner is None:
+            raise SessionNotFound(f"session not found: {session_id[:100]!r}")
+        if agent_id is not None and owner != agent_id:
+            raise SessionNotFound(f"session {session_id[:100]!r} belongs to agent {owner!r}, not {agent_id[:100]!r}")
+        return session_id
+
+    def default(self, agent_id: str) -> str:
+        """The agent's default session; put into the next transaction when there is none yet."""
+        found = self._defaults.get(agent_id)
+        if found is None:
+            found = self._put_new(agent_id, UNTITLED, is_default=True)
+            self._defaults[agent_id] = found
+        return found
+
+    def resolve(self, agent_id: str, session_id: str | None) -> str:
+        """The session that a request means. Raises: SessionNotFound."""
+        return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id)
+
+    def count(self, agent_id: str) -> int:
+        return sum(owner == agent_id for owner in self._known.values())
+
+    def of_agent(self, agent_id: str) -> list[str]:
+        return [session_id for session_id, owner in self._known.items() if owner == agent_id]
+
+    async def create(self, request: wire.SessionCreate) -> wire.SessionInfo:
+        """Start a conversation. Raises: StoreError."""
+        session_id = self._put_new(request.agent_id, request.title or UNTITLED, is_default=False)
+        try:
+            await self._journal.commit()
+        except Exception:
+            self._known.pop(session_id, None)
+            raise
+        return self.info(session_id)
+
+    def _put_new(self, agent_id: str, title: str, *, is_default: bool) -> str:
+        session_id, now = clock.new_id("ses"), clock.stamp()
+        self._known[session_id] = agent_id
+        session = wire.SessionInfo(
+            session_id=session_id,
+            agent_id=agent_id,
+            title=title,
+            created_at=now,
+            updated_at=now,
+            archived=False,
+            is_default=is_default,
+            messages=0,
+            state="idle",
+            pending_approvals=0,
+        )
+        self._journal.put(
+            "session_changed",
+            wire.SessionChangedEvent(change="created", session=session),
+            agent_id=agent_id,
+            session_id=session_id,
+            writes=[
+                (
+                    "INSERT INTO sessions (session_id, agent_id, title, created_at, updated_at, is_default)"
+                    " VALUES (?,?,?,?,?,?)",
+                    (session_id, agent_id, title, now, now, int(is_default)),
+                )
+            ],
+        )
+        return session_id
+
+    def info(self, session_id: str) -> wire.SessionInfo:
+        """Raises: SessionNotFound."""
+        row = self._journal.one(f"SELECT {COLUMNS} FROM sessions s WHERE s.session_id=?", (session_id,))
+        if not row:
+            raise SessionNotFound(f"session not found: {session_id[:100]!r}")
+        return self._info(row)
+
+    def _info(self, row: Row) -> wire.SessionInfo:
+        return wire.SessionInfo(
+            session_id=row[0],
+            agent_id=row[1],
+            title=row[2],
+            created_at=row[3],
+            updated_at=row[4],
+            archived=bool(row[5]),
+            is_default=bool(row[6]),
+            messages=row[7],
+            state=self.state_of(row[0]),
+            pending_approvals=self.waiting_in(row[0]),
+        )
+
+    def list(
+        self, agent_id: str | None, query: str | None, archived: bool, before: str | None, limit: int
+    ) -> wire.SessionPage:
+        """A page of sessions, newest activity first; `query` looks in titles and message texts."""
+        conditions, parameters = ["s.archived=?"], list[Any]([int(archived)])
+        if agent_id is not None:
+            conditions.append("s.agent_id=?")
+            parameters.append(agent_id)
+        if before is not None:
+            moment, _, session_id = before.partition("~")
+            conditions.append("(s.updated_at, s.session_id) < (?, ?)")
+            parameters += [moment, session_id]
+        if query:
+            pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+            conditions.append(
+                "(s.title LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m"
+                " WHERE m.session_id=s.session_id AND m.text LIKE ? ESCAPE '\\'))"
+            )
+            parameters += [pattern, pattern]
+        rows = self._journal.all(
+            f"SELECT {COLUMNS} FROM sessions s WHERE {' AND '.join(conditions)}"
+            " ORDER BY s.updated_at DESC, s.session_id DESC LIMIT ?",
+            [*parameters, limit + 1],
+        )
+        more = f"{rows[limit - 1][4]}~{rows[limit - 1][0]}" if len(rows) > limit else None
+        return wire.SessionPage(sessions=[self._info(row) for row in rows[:limit]], next_before=more)
+
+    async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
+        """Rename, archive, bring back. Raises: SessionNotFound, StoreError."""
+        self.require(session_id)
+        session = self.info(session_id)
+        title = patch.title if patch.title is not None else session.title
+        archived = patch.archived if patch.archived is not None else session.archived
+        changed = session.model_copy(update={"title": title, "archived": archived})
+        await self._journal.record(
+            "session_changed",
+            wire.SessionChangedEvent(change="updated", session=changed),
+            agent_id=session.agent_id,
+            session_id=session_id,
+            writes=[("UPDATE sessions SET title=?, archived=? WHERE session_id=?", (title, int(archived), session_id))],
+        )
+        return self.info(session_id)
+
+    async def delete(self, session_id: str) -> wire.SessionDeleted:
+        """Delete a conversation and everything in it. Raises: SessionNotFound, AgentBusy, StoreError."""
+        agent_id = self._known[self.require(session_id)]
+        self._refuse_while_busy(session_id)
+        session = self.info(session_id)
+        upto = self._journal.last_seq
+        self._known.pop(session_id)
+        was_default = self._defaults.get(agent_id) == session_id
+        if was_default:
+            self._defaults.pop(agent_id)
+        self._journal.forget(lambda event: event.session_id == session_id)
+        try:
+            await self._journal.record(
+                "session_changed",
+                wire.SessionChangedEvent(change="deleted"),
+                agent_id=agent_id,
+                session_id=session_id,
+                writes=[
+                    ("DELETE FROM events WHERE session_id=? AND seq<=?", (session_id, upto)),
+                    ("DELETE FROM approvals WHERE session_id=?", (session_id,)),
+                    ("DELETE FROM rules WHERE session_id=?", (session_id,)),
+                    ("DELETE FROM sessions WHERE session_id=?", (session_id,)),
+                ],
+            )
+        except Exception:
+            self._known[session_id] = agent_id
+            if was_default:
+                self._defaults[agent_id] = session_id
+            raise
+        return wire.SessionDeleted(session_id=session_id, deleted=session.messages)
+
+    def _refuse_while_busy(self, session_id: str) -> None:
+        if self.state_of(session_id) not in ("idle", "failed"):
+            raise AgentBusy("a turn of this session is running or waiting", hint="POST /api/cancel first")
+
+    # -- history ---------------------------------------------------------------------------------------------------
+
+    def history(self, session_id: str, before: str | None, limit: int) -> wire.HistoryPage:
+        """A page of messages, oldest first; `before` is a message id. Raises: InvalidShape, StoreError."""
+        bound = 1 << 62
+        if before is not None:
+            row = self._journal.one("SELECT n FROM messages WHERE message_id=? AND session_id=?", (before, session_id))
+            if not row:
+                raise InvalidShape(
+                    f"before: no message {before[:100]!r} in this session",
+                    hint="pass next_before of the page you have, or leave it out",
+                )
+            bound = int(row[0])
+        rows = self._journal.all(
+            f"SELECT {MESSAGE} FROM messages WHERE session_id=? AND n<? ORDER BY n DESC LIMIT ?",
+            (session_id, bound, limit + 1),
+        )
+        page = [self._message(row) for row in reversed(rows[:limit])]
+        return wire.HistoryPage(messages=page, next_before=page[0].message_id if len(rows) > limit else None)
+
+    def _message(self, row: Row) -> wire.Message:
+        message = message_of(row)
+        if message.role == "assistant" and message.status in ("streaming", "waiting_approval"):
+            told = transcript_of(self._journal, message.session_id, message.turn_id, message.message_id, row[10])
+            message.text, message.parts = told.text, told.parts()
+        return message
+
+    async def clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
+        """Delete a conversation's messages, for people and for the model. Raises: AgentBusy, StoreError."""
+        self._refuse_while_busy(session_id)
+        deleted = int(self._journal.one("SELECT count(*) FROM messages WHERE session_id=?", (session_id,))[0])
+        upto = self._journal.last_seq
+        forget(session_id)
+        self._journal.forget(lambda event: event.session_id == session_id)
+        writes: list[Write] = [("DELETE FROM events WHERE session_id=? AND seq<=?", (session_id, upto))]
+        writes += [
+            (f"DELETE FROM {table} WHERE session_id=?", (session_id,))
+            for table in ("messages", "model_messages", "turns", "approvals", "calls", "sends")
+        ]
+        await self._journal.record(
+            "history_cleared",
+            wire.HistoryClearedEvent(deleted=deleted),
+            agent_id=self._known.get(session_id),
+            session_id=session_id,
+            writes=writes,
+        )
+        return wire.HistoryDeleted(deleted=deleted)
+
+    def touch(self, session_id: str, text: str) -> list[Write]:
+        """Rows for a message that came in: newest activity, out of the archive, a title from the first one."""
+        title = " ".join(text.split())
+        title = title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1] + "…"
+        return [
+            (
+                "UPDATE sessions SET updated_at=?, archived=0,"
+                " title=CASE WHEN title=? THEN ? ELSE title END WHERE session_id=?",
+                (clock.stamp(), UNTITLED, title or UNTITLED, session_id),
+            )
+        ]
+
+
+MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, created_at, status, first_seq"
+
+
+def message_of(row: Row) -> wire.Message:
+    """A row of `MESSAGE` as the contract has it."""
+    return wire.Message.model_validate(
+        {
+            "message_id": row[0],
+            "turn_id": row[1],
+            "session_id": row[2],
+            "role": row[3],
+            "text": row[4],
+            "parts": json.loads(row[5]),
+            "context": json.loads(row[6]) if row[6] else None,
+            "usage": json.loads(row[7]) if row[7] else None,
+            "created_at": row[8],
+            "status": row[9],
+        }
+    )
+
+
+def insert_message(message: wire.Message, first_seq: int) -> Write:
+    """The row of a new message."""
+    return (
+        f"INSERT INTO messages ({MESSAGE}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            message.message_id,
+            message.turn_id,
+            message.session_id,
+            message.role,
+            message.text,
+            json.dumps([part.model_dump() for part in message.parts]),
+            json.dumps(message.context) if message.context is not None else None,
+            message.usage.model_dump_json() if message.usage is not None else None,
+            message.created_at,
+            message.status,
+            first_seq,
+        ),
+    )
+
+
+def transcript_of(journal: Journal, session_id: str, turn_id: str, message_id: str, first_seq: int) -> Transcript:
+    """The answer of a turn that has not ended, folded from its recorded events. Raises: StoreError."""
+    told = Transcript(message_id)
+    for seq, kind, data in journal.all(
+        "SELECT seq, type, data FROM events WHERE session_id=? AND turn_id=? AND seq>=? ORDER BY seq",
+        (session_id, turn_id, first_seq),
+    ):
+        told.apply(seq, kind, json.loads(data))
+    return told

@@ -1,0 +1,109 @@
+"""The tools there are, by name, what a call to one would do, and what policy says of it. Knows nothing of models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from aster_sidecar import clock, wire
+from aster_sidecar.errors import ArgumentsInvalid, ToolNotFound
+from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, decide
+from aster_sidecar.tools import Surroundings, Tool, ToolError
+
+
+class Toolkit:
+    """The tools there are, by name, and what policy says of a call to one."""
+
+    def __init__(
+        self,
+        tools: Sequence[Tool[Any]],
+        surroundings: Callable[[], Surroundings],
+        mode: Callable[[], Mode],
+        rules: Callable[[], Sequence[Rule]],
+    ) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self.surroundings = surroundings
+        self._mode = mode
+        self._rules = rules
+
+    def names(self) -> list[str]:
+        return list(self._tools)
+
+    def get(self, name: str) -> Tool[Any]:
+        """Raises: ToolNotFound."""
+        tool = self._tools.get(name)
+        if tool is None:
+            raise ToolNotFound(f"tool not found: {name!r}")
+        return tool
+
+    def list(self) -> list[wire.ToolInfo]:
+        """All tools as clients see them."""
+        return [
+            wire.ToolInfo.model_validate(
+                {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "risk": tool.risk,
+                    "schema": self.schema(tool.name),
+                }
+            )
+            for tool in self._tools.values()
+        ]
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """The JSON schema of a tool's arguments. Raises: ToolNotFound."""
+        schema = self._schemas.get(name)
+        if schema is None:
+            schema = self._schemas[name] = self.get(name).arguments.model_json_schema()
+        return schema
+
+    def assess(self, name: str, arguments: Mapping[str, Any]) -> tuple[BaseModel, Assessment]:
+        """Check arguments and work out what the call would do. Raises: ToolNotFound, ArgumentsInvalid, ToolError."""
+        tool = self.get(name)
+        try:
+            parsed = tool.arguments.model_validate(arguments)
+        except ValidationError as error:
+            raise ArgumentsInvalid(f"arguments of {name}: {explain(error)}") from error
+        return parsed, tool.assess(parsed, self.surroundings())
+
+    def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
+        """What policy says of the call now."""
+        return decide(
+            self._mode(),
+            self._rules(),
+            tool=name,
+            assessment=assessment,
+            agent_id=agent_id,
+            session_id=session_id,
+            now=clock.now(),
+        )
+
+    def assess_edited(
+        self, name: str, arguments: dict[str, Any], agent_id: str, session_id: str
+    ) -> tuple[Assessment, str | None]:
+        """For `approvals`: what edited arguments would do, and why policy denies them (None: it doesn't)."""
+        try:
+            _, assessment = self.assess(name, arguments)
+        except ToolError as error:
+            raise ArgumentsInvalid(str(error)) from error
+        decision = self.decide(name, assessment, agent_id, session_id)
+        return assessment, decision.reason if decision.verdict == "deny" else None
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line that names each field."""
+    return "; ".join(
+        f"{'.'.join(str(place) for place in detail['loc']) or 'value'}: {detail['msg']}" for detail in error.errors()
+    )
+
+
+def jsonable(value: Any) -> Any:
+    """The value as JSON would bring it back, so that what is compared later is what was stored.
+
+    What JSON can't hold becomes its text; half surrogate pairs are replaced.
+    """
+    return json.loads(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))

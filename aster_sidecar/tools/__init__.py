@@ -1,0 +1,85 @@
+"""What a model may do: the shape of a tool, and which ones are built in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from aster_sidecar.permissions import Assessment, Risk
+
+
+class ToolError(Exception):
+    """The tool could not do it; `str(error)` is what the model and the person read."""
+
+
+class CallContext(Protocol):
+    """What a running tool is given besides its arguments."""
+
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def turn_id(self) -> str: ...
+    @property
+    def surroundings(self) -> Surroundings: ...
+
+    async def progress(
+        self,
+        message: str | None = None,
+        *,
+        progress: float | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        delta: str | None = None,
+    ) -> None:
+        """Tell whoever watches how far it is: `progress` 0..1, or a piece of output (`stream` and `delta`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where tools work: `work_dir` is absolute and canonical; `protected` are the daemon's own directories."""
+
+    work_dir: Path
+    protected: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A tool's result: `value` is JSON-able; `truncated` says that a bound cut it."""
+
+    value: Any
+    truncated: bool = False
+
+
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Tool(Generic[A]):
+    """One tool. `arguments` is its schema; `risk` what it is at least (arguments may raise it).
+
+    `assess` must not change anything and may look at the file system; it raises ToolError when the call can't make
+    sense. `run` gets the arguments and the very assessment that was allowed, and is cancelled by cancelling its task:
+    it cleans up and re-raises.
+    """
+
+    name: str
+    description: str
+    arguments: type[A]
+    risk: Risk
+    assess: Callable[[A, Surroundings], Assessment]
+    run: Callable[[A, Assessment, CallContext], Awaitable[Outcome]]
+
+
+def builtin_tools() -> list[Tool[Any]]:
+    """The tools every agent has unless its spec says otherwise."""
+    from aster_sidecar.tools import files, shell, web
+
+    return [*files.TOOLS, *shell.TOOLS, *web.TOOLS]

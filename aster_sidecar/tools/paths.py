@@ -1,0 +1,459 @@
+"""Where a path leads and what that makes of the risk (`look`), and how it is opened so that no link leads it elsewhere.
+
+A tool is judged by the canonical path: every link resolved, before anyone decides. It runs on that very path, one
+component after the other from the root, none of which may be a link any more. On systems without `dir_fd` (Windows)
+the components are checked right before the use instead, which leaves a gap of microseconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from aster_sidecar.tools import Surroundings, ToolError
+from aster_sidecar.tools.display import shown
+
+# Whether this system opens a name relative to an open directory without following links.
+HANDLES = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+
+# A directory on the way: an open descriptor, or its path where there are no handles.
+Folder = int | str
+
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+# O_PATH passes directories that may be crossed but not listed (/home with mode 711).
+_CROSS = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY | _NOFOLLOW | _FLAGS
+_LIST = os.O_RDONLY | _DIRECTORY | _NOFOLLOW | _FLAGS
+# O_NONBLOCK: a FIFO put in the file's place must not hang the call.
+READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW | _FLAGS
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _FLAGS
+
+
+def _sendable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    text.encode()  # a lone surrogate, which no file name, command or answer can carry, is a ValueError here
+    return text
+
+
+# A string that files, commands and JSON can all carry.
+Text = Annotated[str, AfterValidator(_sendable)]
+
+# Compared with a folded name (see _folded), so that case, full-width letters and zero-width characters hide nothing.
+_SECRET_NAMES = frozenset(
+    [
+        ".netrc",
+        "_netrc",
+        ".git-credentials",
+        ".npmrc",
+        ".yarnrc.yml",
+        ".pypirc",
+        ".pgpass",
+        ".my.cnf",
+        ".mylogin.cnf",
+        ".vault-token",
+        ".htpasswd",
+        ".dockercfg",
+        ".s3cfg",
+        ".boto",
+        ".history",
+        "auth.json",
+        "credentials",
+        "credentials.json",
+        "credentials.toml",
+        "secrets.json",
+        "secrets.toml",
+        "secrets.yaml",
+        "secrets.yml",
+        "client_secret.json",
+        "consolehost_history.txt",
+        "fish_history",
+        "wallet.dat",
+        "cookies",
+        "cookies.sqlite",
+        "logins.json",
+        "key3.db",
+        "key4.db",
+    ]
+    + ["login data", "web data"]
+)
+_SECRET_STARTS = (".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss", "service-account", "service_account")
+_SECRET_ENDS = (
+    *(".pem", ".key", ".p12", ".pfx", ".p8", ".jks", ".keystore", ".kdbx", ".ppk", ".agekey", ".tfstate"),
+    *(".keychain", ".keychain-db", "_history", ".keytab", ".mobileprovision", ".ovpn"),
+)
+# Each is looked for anywhere in the folded path, which starts and ends with a slash.
+_SECRET_PLACES = (
+    *("/.ssh/", "/.gnupg/", "/.aws/", "/.azure/", "/.kube/", "/.docker/config.json/", "/.password-store/"),
+    *("/.config/gcloud/", "/.config/gh/", "/.config/hub/", "/.config/op/", "/.config/sops/", "/.config/doctl/"),
+    *("/.config/git/credentials/", "/.config/containers/auth.json/", "/.cargo/credentials/", "/.gem/credentials/"),
+    *("/.git/config/", "/.terraform.d/", "/.claude/.credentials.json/", "/.local/share/keyrings/", "/keychains/"),
+    *("/.local/share/kwalletd/", "/.mozilla/", "/.thunderbird/", "/.config/google-chrome/", "/.config/chromium/"),
+    *("/.config/bravesoftware/", "/.config/microsoft-edge/", "/.config/vivaldi/", "/.config/opera/", "/snap/firefox/"),
+    *("/google/chrome/", "/mozilla/firefox/", "/application support/firefox/", "/bravesoftware/", "/microsoft edge/"),
+    *("/microsoft/edge/", "/library/cookies/", "/microsoft/credentials/", "/microsoft/protect/", "/1password/"),
+    *("/etc/shadow/", "/etc/shadow-/", "/etc/gshadow/", "/etc/gshadow-/", "/etc/master.passwd/", "/etc/sudoers/"),
+    *("/etc/sudoers.d/", "/etc/ssl/private/", "/etc/krb5.keytab/", "/windows/system32/config/"),
+)
+_LATER_NAMES = frozenset(
+    [
+        ".bashrc",
+        ".bash_profile",
+        ".bash_login",
+        ".bash_logout",
+        ".bash_aliases",
+        ".profile",
+        ".login",
+        ".logout",
+        ".zshrc",
+        ".zshenv",
+        ".zprofile",
+        ".zlogin",
+        ".zlogout",
+        ".cshrc",
+        ".tcshrc",
+        ".kshrc",
+        ".mkshrc",
+        ".xprofile",
+        ".xinitrc",
+        ".xsession",
+        ".xsessionrc",
+        ".pam_environment",
+        ".inputrc",
+        ".gitconfig",
+        ".gitmodules",
+        ".vimrc",
+        ".gvimrc",
+        ".exrc",
+        ".emacs",
+        ".gdbinit",
+        ".lldbinit",
+        ".tmux.conf",
+        ".screenrc",
+        ".mailcap",
+        ".yarnrc",
+        ".pnpmfile.cjs",
+        ".pre-commit-config.yaml",
+        ".mcp.json",
+        "authorized_keys",
+        "authorized_keys2",
+        "crontab",
+        "sitecustomize.py",
+        "usercustomize.py",
+        "profile.ps1",
+        "microsoft.powershell_profile.ps1",
+    ]
+)
+_LATER_ENDS = (".pth", ".desktop", ".code-workspace")
+_LATER_PLACES = (
+    *("/.git/", "/.husky/", "/.githooks/", "/.github/workflows/", "/.vscode/", "/.idea/", "/.devcontainer/"),
+    *("/.cursor/", "/.claude/", "/.aster/", "/.config/autostart/", "/.config/systemd/", "/.config/environment.d/"),
+    *("/.config/fish/", "/.config/nvim/", "/.config/git/", "/.config/powershell/", "/.local/bin/", "/.oh-my-zsh/"),
+    *("/.local/share/systemd/", "/.emacs.d/", "/.vim/", "/launchagents/", "/launchdaemons/", "/start menu/programs/"),
+    *("/etc/cron.", "/etc/cron", "/var/spool/cron/", "/etc/profile", "/etc/init", "/etc/systemd/", "/etc/ld.so."),
+    *("/etc/bash", "/etc/zsh", "/etc/rc", "/etc/pam.d/", "/etc/udev/", "/etc/xdg/autostart/", "/etc/sudoers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a path leads. `path` is canonical, `inside` says whether that is in the work directory.
+
+    `concerns` are reasons, in words, to rate a use of it high; `always_asks` says that one of them is what the file
+    holds or who will run it: such a use can't be remembered. `forbidden` is why no one can allow it.
+    """
+
+    path: Path
+    inside: bool
+    concerns: tuple[str, ...]
+    always_asks: bool
+    forbidden: str | None
+
+
+def look(asked: str, surroundings: Surroundings, *, follow: bool = True, changes: bool = False) -> Place:
+    """Resolve `asked` (relative to the work directory, `~` expanded) and judge it; nothing is opened or changed.
+
+    `follow=False` leaves a link in the last place alone: for calls that act on the link itself. `changes` judges by
+    what writing there could do as well. Raises: ToolError when the path can't lead anywhere (a loop of links).
+    """
+    work_dir = surroundings.work_dir
+    plain = os.path.join(work_dir, os.path.expanduser(asked))
+    path = _canonical(plain, follow)
+    inside = _beneath(path, work_dir)
+    ways = {path, Path(os.path.normpath(plain))}
+    concerns: list[str] = []
+    if not inside:
+        through = "a link leads outside" if _beneath(Path(os.path.normpath(plain)), work_dir) else "outside"
+        concerns.append(f"{through} the work directory {shown(work_dir)}")
+    # A directory called `credentials` or `.env` is ordinary; what counts for directories is where they are.
+    secret = any(in_secret_place(way) if path.is_dir() else holds_secrets(way) for way in ways)
+    if secret:
+        concerns.append(f"{shown(path.name)} may hold secrets")
+    later = changes and any(runs_later(way) for way in ways)
+    if later:
+        concerns.append("other programs run or obey what stands there")
+    return Place(path, inside, tuple(concerns), secret or later, forbidden(path, surroundings.protected))
+
+
+def holds_secrets(path: Path) -> bool:
+    """Whether the name or the place of the file `path` says that it holds passwords, keys, cookies, typed commands."""
+    name = _folded(path.name)
+    if name in _SECRET_NAMES or name.startswith(_SECRET_STARTS) or name.endswith(_SECRET_ENDS):
+        return True
+    if name.startswith("id_") and "." not in name.removesuffix(".pub"):
+        return True
+    return in_secret_place(path)
+
+
+def in_secret_place(path: Path) -> bool:
+    """Whether `path` is, or lies in, a directory kept for keys, sessions or browser profiles."""
+    whole = _whole(path)
+    return any(place in whole for place in _SECRET_PLACES)
+
+
+def runs_later(path: Path) -> bool:
+    """Whether something written at `path` is run or obeyed by other programs later: hooks, shell start-up, autostart."""
+    name = _folded(path.name)
+    if name in _LATER_NAMES or name.endswith(_LATER_ENDS):
+        return True
+    whole = _whole(path)
+    return any(place in whole for place in _LATER_PLACES)
+
+
+def _whole(path: Path) -> str:
+    """The folded path between slashes, so that "/.ssh/" finds the directory and what is in it."""
+    return "/" + "/".join(_folded(part) for part in path.parts[1:]) + "/"
+
+
+def _folded(name: str) -> str:
+    """As forgiving file systems compare names: without case, zero-width characters, and trailing dots and spaces."""
+    if not name.isascii():
+        name = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    return name.casefold().rstrip(" .") or name
+
+
+def _canonical(plain: str, follow: bool) -> Path:
+    if os.name == "nt":
+        _refuse_windows_names(plain)
+    folder, name = os.path.split(plain.rstrip(os.sep) or os.sep)
+    if follow or name in ("", ".", ".."):
+        return Path(_real(plain))
+    return Path(_real(folder)) / name
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path, strict=True)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        # What is there is resolved, the rest kept; opening says later what is missing.
+        return os.path.realpath(path)
+    except OSError as error:
+        raise ToolError(f"{shown(path)}: {error.strerror}") from error
+
+
+def _refuse_windows_names(path: str) -> None:
+    """Refuse what Windows takes for a device or a hidden stream. Raises: ToolError. Source: Naming Files, MSDN."""
+    drive, rest = os.path.splitdrive(path)
+    for part in rest.replace("/", "\\").split("\\"):
+        stem = part.split(".")[0].rstrip(" ").upper()
+        if ":" in part or stem in {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} or stem[:3] in {"COM", "LPT"}:
+            raise ToolError(f"{shown(path)}: {shown(part)} names a device or a stream, not a file")
+    if drive.startswith(("\\\\.\\", "\\\\?\\")):
+        raise ToolError(f"{shown(path)} names a device, not a file")
+
+
+def _beneath(path: Path, base: Path) -> bool:
+    return path == base or base in path.parents
+
+
+def forbidden(path: Path, protected: tuple[Path, ...]) -> str | None:
+    """Why no tool may touch the canonical `path`, in words; None when nothing speaks against it."""
+    parts = path.parts[1:]
+    if os.name == "posix" and parts[:1] in (("proc",), ("sys",), ("dev",)) and parts[:2] != ("dev", "shm"):
+        # /proc/PID/environ and mem of the daemon itself would hand out its keys.
+        return f"/{parts[0]} is the system's own, not files: no tool may open it"
+    if _is_protected(path, protected):
+        return "this is the daemon's own data (its journal, policy and settings): no tool may touch it"
+    return None
+
+
+def _is_protected(path: Path, protected: tuple[Path, ...]) -> bool:
+    """By name and by identity: a second name of the same directory (case, bind mount) or file (hard link) counts."""
+    roots = [Path(os.path.realpath(root)) for root in protected]
+    if any(_beneath(path, root) for root in roots):
+        return True
+    identities = {found for root in roots if (found := _identity(root))}
+    return bool(identities) and (
+        any(_identity(way) in identities for way in (path, *path.parents)) or _has_second_name(path, protected)
+    )
+
+
+def _has_second_name(path: Path, protected: tuple[Path, ...]) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
+        return False
+    return (found.st_dev, found.st_ino) in protected_files(protected)
+
+
+def protected_files(protected: tuple[Path, ...]) -> set[tuple[int, int]]:
+    """The identity (device, inode) of every file beneath `protected`, to know a hard link to one by."""
+    found: set[tuple[int, int]] = set()
+    for root in protected:
+        for folder, _, names in os.walk(root):
+            found.update(known for name in names if (known := _identity(Path(folder, name))))
+    return found
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+# --- opening -------------------------------------------------------------------------------------------------------
+
+
+def at(folder: Folder, name: str) -> tuple[str, int | None]:
+    """`name` in `folder` as (path, dir_fd) for the functions of `os`."""
+    return (os.path.join(folder, name), None) if isinstance(folder, str) else (name, folder)
+
+
+@contextmanager
+def opened_folder(path: Path, *, create: bool = False, handles: bool = HANDLES) -> Iterator[Folder]:
+    """The directory at the canonical `path`, reached without following any link; missing ones are made on request.
+
+    Raises: ToolError when a component is missing, or is a link or a file by now.
+    """
+    if not handles:
+        _check_plain(path, create)
+        yield str(path)
+        return
+    folder = os.open(path.anchor, _CROSS)
+    try:
+        for depth, name in enumerate(path.parts[1:], 2):
+            try:
+                inner = _enter(folder, name, create)
+            except OSError as error:
+                raise refused(Path(*path.parts[:depth]), error) from error
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _enter(folder: int, name: str, create: bool) -> int:
+    try:
+        return os.open(name, _CROSS, dir_fd=folder)
+    except FileNotFoundError:
+        if not create:
+            raise
+    try:
+        os.mkdir(name, dir_fd=folder)
+    except FileExistsError:
+        pass
+    return os.open(name, _CROSS, dir_fd=folder)
+
+
+def _check_plain(path: Path, create: bool) -> None:
+    for way in reversed((path, *path.parents)):
+        try:
+            if create and not os.path.lexists(way):
+                os.mkdir(way)
+            found = os.lstat(way)
+        except OSError as error:
+            raise refused(way, error) from error
+        if is_link(found) or not stat.S_ISDIR(found.st_mode):
+            raise ToolError(f"{shown(way)} is not the directory that was looked at: a link or a file is in its place")
+    if os.path.normcase(os.path.realpath(path)) != os.path.normcase(path):
+        raise ToolError(f"{shown(path)} leads elsewhere by now")
+
+
+def opened_list(folder: Folder, name: str = ".") -> int | str:
+    """A directory for `os.scandir`, whose descriptor the caller closes (`closed`). Raises: OSError."""
+    path, dir_fd = at(folder, name)
+    if dir_fd is None:
+        if is_link(os.lstat(path)):
+            raise OSError(errno.ENOTDIR, "a link, not a directory")
+        return path
+    return os.open(path, _LIST, dir_fd=dir_fd)
+
+
+def closed(folder: Folder) -> None:
+    if isinstance(folder, int):
+        os.close(folder)
+
+
+def opened_file(folder: Folder, name: str) -> int:
+    """A descriptor for reading the regular file `name`, opened without following a link.
+
+    Raises: OSError; ToolError for anything that is not a regular file (a FIFO, a device, a socket, a directory).
+    """
+    # Looked at before it is opened, because opening alone makes some devices act.
+    path, dir_fd = at(folder, name)
+    regular(os.stat(path, dir_fd=dir_fd, follow_symlinks=False), name)
+    descriptor = os.open(path, READ, dir_fd=dir_fd)
+    try:
+        regular(os.fstat(descriptor), name)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def status(folder: Folder, name: str) -> os.stat_result | None:
+    """What `name` is, links not followed; None when there is nothing. Raises: OSError."""
+    path, dir_fd = at(folder, name)
+    try:
+        return os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def regular(found: os.stat_result, name: str) -> None:
+    """Raises: ToolError unless `found` is a regular file."""
+    if not stat.S_ISREG(found.st_mode) or is_link(found):
+        raise ToolError(f"{shown(name)} is {kind(found)}, not a regular file")
+
+
+def is_link(found: os.stat_result) -> bool:
+    """A symbolic link, or on Windows a junction or another reparse point."""
+    reparse = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0)
+    return stat.S_ISLNK(found.st_mode) or bool(getattr(found, "st_file_attributes", 0) & reparse)
+
+
+def kind(found: os.stat_result) -> str:
+    """What it is, in words."""
+    if is_link(found):
+        return "a link"
+    names = {
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return names.get(stat.S_IFMT(found.st_mode), "a special file")
+
+
+def refused(path: Path | str, error: OSError) -> ToolError:
+    """`error` in words that name the path."""
+    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
+        return ToolError(f"{shown(path)} is not what was looked at: a link or another file is in its place")
+    return ToolError(f"{shown(path)}: {error.strerror or error}")

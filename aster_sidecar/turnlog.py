@@ -1,0 +1,135 @@
+"""One turn's way into the journal: its events, its text in pieces, and the transcript they add up to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from aster_sidecar import wire
+from aster_sidecar.journal import Journal, Write
+from aster_sidecar.transcript import Segment, Transcript
+
+Chunk = wire.TextChunkEvent | wire.ThinkingChunkEvent
+CHUNKS: dict[str, type[Chunk]] = {"text_chunk": wire.TextChunkEvent, "thinking_chunk": wire.ThinkingChunkEvent}
+
+
+class TurnLog:
+    """Puts a turn's events in order. What a model says within one turn of the event loop becomes one chunk."""
+
+    def __init__(self, journal: Journal, agent_id: str, session_id: str, turn_id: str, message_id: str) -> None:
+        self.journal = journal
+        self.agent_id = agent_id
+        self.session_id = session_id
+        self.turn_id = turn_id
+        self.message_id = message_id
+        self.transcript = Transcript(message_id)
+        self._kind = ""
+        self._pieces: list[str] = []
+        self._held = ""
+        self._scheduled = False
+        self._anew = False
+
+    def put(self, kind: str, data: BaseModel, *, writes: Iterable[Write] = (), durable: bool = True) -> int:
+        """Put one event of the turn, behind all text said so far. Raises: StoreError."""
+        self.flush()
+        seq = self.journal.put(
+            kind,
+            data,
+            agent_id=self.agent_id,
+            session_id=self.session_id,
+            turn_id=self.turn_id,
+            writes=writes,
+            durable=durable,
+        )
+        self.transcript.apply(seq, kind, data.model_dump())
+        return seq
+
+    async def commit(self) -> None:
+        """Wait until everything put so far is recorded. Raises: StoreError."""
+        self.flush()
+        await self.journal.commit()
+
+    def say(self, kind: str, delta: str) -> None:
+        """Add a piece of `text_chunk` or `thinking_chunk`. Raises: StoreError."""
+        if kind != self._kind:
+            self.flush()
+            self._kind = kind
+        delta = self._whole(delta)
+        if not delta:
+            return
+        self._pieces.append(delta)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._scheduled = False
+        try:
+            self.flush()
+        except Exception:
+            return  # the journal keeps the turn broken: whoever puts the next event is told
+
+    def flush(self) -> None:
+        """Make an event of the text said so far. Raises: StoreError."""
+        if not self._pieces:
+            return
+        kind, delta = self._kind, "".join(self._pieces)
+        self._pieces.clear()
+        offset = self.transcript.length[kind]
+        if offset and (self._anew or self._starts_anew(kind)):
+            delta = "\n\n" + delta  # text behind a tool call is a new paragraph of the same message
+        self._anew = False
+        event = CHUNKS[kind](message_id=self.message_id, offset=offset, delta=delta)
+        seq = self.journal.put(
+            kind,
+            event,
+            agent_id=self.agent_id,
+            session_id=self.session_id,
+            turn_id=self.turn_id,
+            durable=False,
+        )
+        self.transcript.chunk(seq, kind, offset, delta)
+
+    def new_paragraph(self) -> None:
+        """What is said from here on belongs to another response of the model. Raises: StoreError."""
+        self.flush()
+        self._anew = True
+
+    def _starts_anew(self, kind: str) -> bool:
+        last = self.transcript.order[-1] if self.transcript.order else None
+        return not (isinstance(last, Segment) and last.kind == kind)
+
+    def _whole(self, delta: str) -> str:
+        """Hold back half a surrogate pair until the other half comes; a half that stays alone is replaced.
+
+        Servers that cut their JSON between the two escapes send such halves, and one in an event kills a stream.
+        """
+        text, self._held = self._held + delta, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._held = text[:-1], text[-1]
+        if text.isascii():
+            return text
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def compaction(self) -> list[Write]:
+        """Rows that make one event of each finished run of chunks: the one with the last seq keeps the whole text.
+
+        A reader anywhere before it gets the whole run; offsets make that harmless.
+        """
+        writes: list[Write] = []
+        for segment in self.transcript.segments:
+            if segment.first_seq == segment.last_seq:
+                continue
+            whole = CHUNKS[segment.kind](
+                message_id=self.message_id, offset=segment.offset, delta="".join(segment.chunks)
+            )
+            writes.append(
+                (
+                    "DELETE FROM events WHERE session_id=? AND seq>=? AND seq<? AND turn_id=? AND type=?",
+                    (self.session_id, segment.first_seq, segment.last_seq, self.turn_id, segment.kind),
+                )
+            )
+            writes.append(("UPDATE events SET data=? WHERE seq=?", (whole.model_dump_json(), segment.last_seq)))
+        return writes

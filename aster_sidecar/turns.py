@@ -1,0 +1,792 @@
+"""One chat turn: start, queue, steer, pause for approval, resume, cancel, finish. The daemon owns it, not a stream.
+
+A session's turns run in order, those of different sessions side by side. Everything that matters is in the journal
+before anybody hears of it, so that `open` can put every turn back where a crash found it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from aster_sidecar import clock, wire
+from aster_sidecar.agents import Agents
+from aster_sidecar.approvals import Approvals
+from aster_sidecar.errors import (
+    AgentBusy,
+    AsterError,
+    IdempotencyMismatch,
+    InvalidShape,
+    LimitReached,
+    ModelError,
+    Stopping,
+    StoreError,
+)
+from aster_sidecar.job import UNKNOWN, Job, Limits, Usage
+from aster_sidecar.journal import Journal, Write
+from aster_sidecar.sessions import Sessions, insert_message, transcript_of
+from aster_sidecar.turnlog import TurnLog
+
+if TYPE_CHECKING:
+    from aster_sidecar.engine import Engine
+
+log = logging.getLogger(__name__)
+
+CANCEL_WAIT_S = 8.0
+"""Longest that an answer to /api/cancel waits for tools to be gone."""
+STOP_WAIT_S = 3.5
+"""Longest that a stop waits for turns to end; the daemon has 5 s for all of it."""
+STORE_RETRY_S = 1.0
+"""Pause before an ending that could not be recorded is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The settings a turn reads when it starts or asks."""
+
+    limits: Limits
+    max_turn_s: float | None
+    approval_timeout_s: float
+    on_unattended: Literal["wait", "deny"]
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """A turn that has not ended. `state` as in its row; `begun` once its answer exists."""
+
+    turn_id: str
+    session_id: str
+    agent_id: str
+    user_message_id: str
+    message_id: str
+    prompt: str
+    context: Mapping[str, Any]
+    log: TurnLog
+    state: Literal["queued", "running", "waiting"] = "queued"
+    begun: bool = False
+    resumes: bool = False
+    closing: bool = False
+    usage: Usage = field(default_factory=Usage)
+    ran_s: float = 0.0
+    first_seq: int = 0
+    steered: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    task: asyncio.Task[None] | None = None
+    end_as: wire.StopReason = "interrupted"
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """A session's turns: the one that is on, and those behind it. `told` is the state clients were last told."""
+
+    session_id: str
+    agent_id: str
+    active: Turn | None = None
+    queue: deque[Turn] = field(default_factory=deque[Turn])
+    failed: bool = False
+    told: wire.State = "idle"
+
+    @property
+    def state(self) -> wire.State:
+        if self.active is not None:
+            return "waiting_approval" if self.active.state == "waiting" else "running"
+        return "queued" if self.queue else "failed" if self.failed else "idle"
+
+
+class Turns:
+    """All turns of all sessions. `load_engine` brings the engine in when the first turn needs it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        sessions: Sessions,
+        approvals: Approvals,
+        agents: Agents,
+        load_engine: Callable[[], Awaitable[Engine]],
+        options: Callable[[], Options],
+    ) -> None:
+        self._journal = journal
+        self._sessions = sessions
+        self._approvals = approvals
+        self._agents = agents
+        self._load_engine = load_engine
+        self._options = options
+        self._lanes: dict[str, Lane] = {}
+        self._turns: dict[str, Turn] = {}
+        self._sends: dict[tuple[str, str], tuple[str, asyncio.Future[wire.ChatStarted]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        approvals.on_settled = self._settled
+        sessions.state_of = self.state_of
+        sessions.waiting_in = lambda session_id: len(approvals.list(session_id=session_id))
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Put every turn back: interrupted ones end, waiting ones wait, answered ones go on, queued ones follow.
+
+        Raises: StoreError.
+        """
+        for row in self._journal.all(
+            "SELECT t.turn_id, t.session_id, t.agent_id, t.user_message_id, t.message_id, u.text, u.context, t.state,"
+            " t.usage, t.ran_s, coalesce(a.first_seq, 0) FROM turns t"
+            " JOIN messages u ON u.message_id=t.user_message_id LEFT JOIN messages a ON a.message_id=t.message_id"
+            " WHERE t.state<>'ended' ORDER BY t.n"
+        ):
+            fields: list[Any] = [*row[:6], json.loads(row[6] or "{}")]
+            turn = self._turn(*fields)
+            turn.usage, turn.ran_s, turn.first_seq = Usage(**json.loads(row[8])), row[9], row[10]
+            lane = self._lane(turn.session_id, turn.agent_id)
+            if row[7] == "queued":
+                lane.queue.append(turn)
+                continue
+            turn.begun = True
+            self._reload(turn)
+            turn.steered = [
+                (message_id, text)
+                for message_id, text in self._journal.all(
+                    "SELECT message_id, text FROM messages WHERE turn_id=? AND role='user' AND status='pending'"
+                    " ORDER BY n",
+                    (turn.turn_id,),
+                )
+            ]
+            lane.active = turn
+            self._put_back(turn, row[7])
+        for session_id, agent_id, reason, _ in self._journal.all(
+            "SELECT session_id, agent_id, stop_reason, max(n) FROM turns GROUP BY session_id"
+        ):
+            if reason == "failed":
+                self._lane(session_id, agent_id).failed = True
+        for lane in self._lanes.values():
+            lane.told = lane.state
+            self._advance(lane)
+
+    def _put_back(self, turn: Turn, state: str) -> None:
+        calls = [
+            row[0]
+            for row in self._journal.all("SELECT state FROM calls WHERE turn_id=? AND state<>'closed'", (turn.turn_id,))
+        ]
+        if self._approvals.waiting(turn.turn_id):
+            turn.state = "waiting"
+            self._put_call_endings(turn, "interrupted", only_started=True)
+        elif "approved" in calls or (state == "waiting" and calls):
+            turn.resumes = True
+            turn.state = "running"
+            self._put_call_endings(turn, "interrupted", only_started=True)
+            self._start(turn, self._drive(turn))
+        else:
+            turn.state = "running"
+            turn.closing = True
+            stopped = ModelError(
+                "interrupted",
+                "the daemon stopped while this was being answered",
+                hint="what was said so far is kept; send another message to go on",
+                retryable=True,
+            )
+            self._start(turn, self._finish(turn, "interrupted", stopped, "warning"))
+
+    async def close(self) -> None:
+        """Take no more work and end what runs as interrupted; what waits or is queued stays for the next life."""
+        self._stopping = True
+        for turn in list(self._turns.values()):
+            if turn.task is not None and not turn.closing:
+                turn.end_as = "interrupted"
+                turn.task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_WAIT_S)
+
+    def _turn(
+        self,
+        turn_id: str,
+        session_id: str,
+        agent_id: str,
+        user_message_id: str,
+        message_id: str,
+        prompt: str,
+        context: Mapping[str, Any],
+    ) -> Turn:
+        voice = TurnLog(self._journal, agent_id, session_id, turn_id, message_id)
+        turn = Turn(turn_id, session_id, agent_id, user_message_id, message_id, prompt, context, voice)
+        self._turns[turn_id] = turn
+        return turn
+
+    def _lane(self, session_id: str, agent_id: str = "") -> Lane:
+        lane = self._lanes.get(session_id)
+        if lane is None:
+            lane = self._lanes[session_id] = Lane(session_id, agent_id)
+        lane.agent_id = lane.agent_id or agent_id
+        return lane
+
+    def _start(self, turn: Turn, work: Any) -> None:
+        turn.task = asyncio.get_running_loop().create_task(work, name=turn.turn_id)
+        self._tasks.add(turn.task)
+        turn.task.add_done_callback(self._tasks.discard)
+        turn.task.add_done_callback(report)
+
+    # -- saying something ------------------------------------------------------------------------------------------
+
+    async def chat(self, request: wire.ChatRequest) -> wire.ChatStarted:
+        """Take a message in. It is recorded when this returns.
+
+        Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
+        """
+        self._agents.get(request.agent_id)
+        if not request.message.strip():
+            raise InvalidShape("message: it is empty")
+        if self._stopping:
+            raise Stopping("the daemon is stopping")
+        if request.client_message_id is None:
+            return await self._take_in(request, [])
+        key = (request.agent_id, request.client_message_id)
+        digest = hashlib.sha256(
+            json.dumps([request.session_id, request.message, request.context], sort_keys=True).encode()
+        ).hexdigest()
+        under_way = self._sends.get(key)
+        if under_way is not None:
+            check_same(digest, under_way[0])
+            return await asyncio.shield(under_way[1])
+        row = self._journal.one("SELECT body_hash, answer FROM sends WHERE agent_id=? AND client_message_id=?", key)
+        if row:
+            check_same(digest, row[0])
+            return wire.ChatStarted.model_validate_json(row[1])
+        future: asyncio.Future[wire.ChatStarted] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._sends[key] = (digest, future)
+        try:
+            started = await self._take_in(request, [(*key, digest)])
+        except BaseException as error:
+            future.set_exception(error if isinstance(error, AsterError) else StoreError("the send was broken off"))
+            raise
+        finally:
+            self._sends.pop(key, None)
+        future.set_result(started)
+        return started
+
+    async def _take_in(self, request: wire.ChatRequest, sends: list[tuple[str, str, str]]) -> wire.ChatStarted:
+        session_id = self._sessions.resolve(request.agent_id, request.session_id)
+        lane = self._lane(session_id, request.agent_id)
+        active = lane.active
+        busy = active is not None or bool(lane.queue)
+        if busy and request.if_busy == "reject":
+            raise AgentBusy(f"agent {request.agent_id!r} is {lane.state} in this session")
+        if active is not None and request.if_busy == "steer" and not active.closing:
+            return await self._steer(active, request, sends)
+        turn = self._turn(
+            clock.new_id("turn"),
+            session_id,
+            request.agent_id,
+            clock.new_id("msg"),
+            clock.new_id("msg"),
+            request.message,
+            request.context or {},
+        )
+        seq = self._put_message(
+            turn,
+            request,
+            turn.user_message_id,
+            "complete",
+            [
+                (
+                    "INSERT INTO turns (turn_id, session_id, agent_id, state, user_message_id, message_id, created_at,"
+                    " usage) VALUES (?,?,?,'queued',?,?,?,?)",
+                    (
+                        turn.turn_id,
+                        session_id,
+                        turn.agent_id,
+                        turn.user_message_id,
+                        turn.message_id,
+                        clock.stamp(),
+                        json.dumps(asdict(turn.usage)),
+                    ),
+                ),
+            ],
+        )
+        answer = wire.ChatStarted(
+            status="queued" if busy else "started",
+            turn_id=turn.turn_id,
+            message_id=turn.user_message_id,
+            session_id=session_id,
+            seq=seq,
+        )
+        self._put_send(answer, sends)
+        if request.if_busy == "interrupt":
+            lane.queue.appendleft(turn)
+        else:
+            lane.queue.append(turn)
+        self._advance(lane)
+        # Shielded: a client that hangs up does not take its message back.
+        await asyncio.shield(self._record(turn, lane))
+        if request.if_busy == "interrupt" and active is not None:
+            await self._end(active, "cancelled")
+        return answer
+
+    async def _record(self, turn: Turn, lane: Lane) -> None:
+        try:
+            await self._journal.commit()
+        except StoreError:
+            self._turns.pop(turn.turn_id, None)
+            if turn in lane.queue:
+                lane.queue.remove(turn)
+            if lane.active is turn:
+                turn.closing = True
+                if turn.task is not None:
+                    turn.task.cancel()
+                lane.active = None
+                lane.told = lane.state
+            self._sessions.open()
+            raise
+
+    def _put_message(
+        self,
+        turn: Turn,
+        request: wire.ChatRequest,
+        message_id: str,
+        status: Literal["complete", "pending"],
+        writes: list[Write],
+    ) -> int:
+        message = wire.Message(
+            message_id=message_id,
+            turn_id=turn.turn_id,
+            session_id=turn.session_id,
+            role="user",
+            text=request.message,
+            parts=[wire.TextPart(text=request.message)],
+            created_at=clock.stamp(),
+            status=status,
+            context=request.context,
+        )
+        return self._journal.put(
+            "message_added",
+            wire.MessageAddedEvent(message=message),
+            agent_id=turn.agent_id,
+            session_id=turn.session_id,
+            turn_id=turn.turn_id,
+            writes=[
+                insert_message(message, 0),
+                *self._sessions.touch(turn.session_id, request.message),
+                *writes,
+            ],
+        )
+
+    def _put_send(self, answer: wire.ChatStarted, sends: list[tuple[str, str, str]]) -> None:
+        self._journal.put(
+            writes=[
+                (
+                    "INSERT INTO sends (agent_id, client_message_id, session_id, body_hash, answer) VALUES (?,?,?,?,?)",
+                    (agent_id, client_message_id, answer.session_id, digest, answer.model_dump_json()),
+                )
+                for agent_id, client_message_id, digest in sends
+            ]
+        )
+
+    async def _steer(
+        self, turn: Turn, request: wire.ChatRequest, sends: list[tuple[str, str, str]]
+    ) -> wire.ChatStarted:
+        """Give a message to the turn that is on: the model reads it with its next request."""
+        message_id = clock.new_id("msg")
+        seq = self._put_message(turn, request, message_id, "pending", [])
+        answer = wire.ChatStarted(
+            status="steered", turn_id=turn.turn_id, message_id=message_id, session_id=turn.session_id, seq=seq
+        )
+        self._put_send(answer, sends)
+        turn.steered.append((message_id, request.message))
+        try:
+            await asyncio.shield(self._journal.commit())
+        except StoreError:
+            turn.steered = [entry for entry in turn.steered if entry[0] != message_id]
+            raise
+        return answer
+
+    def _take_steered(self, turn: Turn) -> list[str]:
+        taken, turn.steered = turn.steered, []
+        self._journal.put(
+            writes=[
+                ("UPDATE messages SET status='complete' WHERE message_id=?", (message_id,)) for message_id, _ in taken
+            ],
+            durable=False,
+        )
+        return [text for _, text in taken]
+
+    # -- a turn's way ----------------------------------------------------------------------------------------------
+
+    def _advance(self, lane: Lane) -> None:
+        """Begin the next turn when none is on, and tell the session's state when it changed."""
+        if lane.active is None and lane.queue and not self._stopping:
+            turn = lane.active = lane.queue.popleft()
+            turn.state = "running"
+            self._tell(lane, turn.turn_id)
+            self._begin(turn)
+            self._start(turn, self._drive(turn))
+        else:
+            self._tell(lane, lane.active.turn_id if lane.active is not None else None)
+
+    def _tell(self, lane: Lane, turn_id: str | None, state: wire.State | None = None) -> None:
+        """Tell clients the session's state (or the one it is about to have) when it is not what they know."""
+        state = state or lane.state
+        if state != lane.told:
+            self._journal.put(
+                "status_change",
+                wire.StatusChangeEvent(state=state, previous=lane.told),
+                agent_id=lane.agent_id,
+                session_id=lane.session_id,
+                turn_id=turn_id,
+            )
+            lane.told = state
+
+    def _begin(self, turn: Turn) -> None:
+        message = wire.Message(
+            message_id=turn.message_id,
+            turn_id=turn.turn_id,
+            session_id=turn.session_id,
+            role="assistant",
+            text="",
+            parts=[],
+            created_at=clock.stamp(),
+            status="streaming",
+        )
+        turn.begun = True
+        turn.first_seq = self._journal.put(
+            "message_added",
+            wire.MessageAddedEvent(message=message),
+            agent_id=turn.agent_id,
+            session_id=turn.session_id,
+            turn_id=turn.turn_id,
+        )
+        self._journal.put(
+            writes=[
+                insert_message(message, turn.first_seq),
+                ("UPDATE turns SET state='running' WHERE turn_id=?", (turn.turn_id,)),
+            ]
+        )
+
+    async def _drive(self, turn: Turn) -> None:
+        """Run the turn until it ends or pauses. The edge of a turn's task: every failure becomes its ending."""
+        options = self._options()
+        began = time.monotonic()
+        left_s = None if options.max_turn_s is None else max(0.01, options.max_turn_s - turn.ran_s)
+        ended: wire.StopReason | Literal["paused"] = "failed"
+        failure: AsterError | None = None
+        clock_out = asyncio.timeout(left_s)
+        try:
+            async with clock_out:
+                engine = await self._load_engine()
+                told = await engine.run(
+                    Job(
+                        spec=self._agents.get(turn.agent_id),
+                        log=turn.log,
+                        limits=options.limits,
+                        usage=turn.usage,
+                        prompt=None if turn.resumes else turn.prompt,
+                        context=turn.context,
+                        take_steered=lambda: self._take_steered(turn),
+                        approval_timeout_s=lambda: self._options().approval_timeout_s,
+                        unattended_denies=lambda: self._options().on_unattended == "deny",
+                    )
+                )
+                ended = "complete" if told == "finished" else told
+        except asyncio.CancelledError:
+            ended = turn.end_as
+        except LimitReached as error:
+            ended, failure = "limit", error
+        except TimeoutError as error:
+            if clock_out.expired():
+                ended, failure = "limit", LimitReached(f"the turn ran for its {options.max_turn_s:g} s")
+            else:
+                failure = unexpected(error)
+        except AsterError as error:
+            failure = error
+        except Exception as error:
+            failure = unexpected(error)
+        turn.ran_s += time.monotonic() - began
+        if turn.turn_id not in self._turns:
+            return  # its message could not be recorded, so it never was
+        if ended == "paused":
+            await self._pause(turn)
+        else:
+            turn.closing = True
+            severity = "warning" if ended == "limit" else "error"
+            await self._finish(turn, ended, failure, severity)
+
+    async def _pause(self, turn: Turn) -> None:
+        """Let go of the turn: from here on its row is all there is, until the last of its questions is answered."""
+        lane = self._lane(turn.session_id)
+        turn.state = "waiting"
+        while True:
+            try:
+                self._journal.mend(turn.turn_id)
+                self._tell(lane, turn.turn_id)
+                self._journal.put(writes=[self._row(turn, "waiting"), self._status_row(turn, "waiting_approval")])
+                await self._journal.commit()
+                break
+            except asyncio.CancelledError:
+                turn.closing = True
+                await self._finish(turn, turn.end_as, None, "error")
+                return
+            except StoreError:
+                lane.told = "running"
+                if self._stopping:
+                    return
+                await asyncio.sleep(STORE_RETRY_S)
+        turn.task = None
+        self._settled(turn.turn_id)
+
+    def _settled(self, turn_id: str) -> None:
+        """A question was answered: go on when it was the turn's last one."""
+        turn = self._turns.get(turn_id)
+        if turn is None or turn.state != "waiting" or turn.task is not None or turn.closing or self._stopping:
+            return
+        if self._approvals.waiting(turn_id):
+            return
+        turn.state, turn.resumes = "running", True
+        try:
+            self._journal.put(writes=[self._row(turn, "running"), self._status_row(turn, "streaming")])
+            self._tell(self._lane(turn.session_id), turn_id)
+        except StoreError:
+            log.warning("turn %s: its state could not be put down", turn_id)
+        self._start(turn, self._drive(turn))
+
+    async def _finish(
+        self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
+    ) -> None:
+        """End the turn: what was said is kept, what the model must know is put down, `done` is its last event."""
+        lane = self._lane(turn.session_id, turn.agent_id)
+        if turn in lane.queue:
+            lane.queue.remove(turn)
+        told = lane.told
+        while True:
+            try:
+                self._journal.mend(turn.turn_id)
+                await self._put_ending(turn, reason, failure, severity)
+                if lane.active in (turn, None):
+                    self._tell(lane, None, "queued" if lane.queue else "failed" if reason == "failed" else "idle")
+                await self._journal.commit()
+                break
+            except StoreError as error:
+                # Nothing of the ending was recorded. Try again until the store is back: a turn never just vanishes.
+                log.error("turn %s cannot be ended: %s", turn.turn_id, error.message)
+                lane.told = told
+                if self._stopping:
+                    return
+                await asyncio.sleep(STORE_RETRY_S)
+                (await self._load_engine()).forget(turn.session_id)
+                self._approvals.open()
+                self._reload(turn)
+        lane.failed = reason == "failed"
+        if lane.active is turn:
+            lane.active = None
+        self._turns.pop(turn.turn_id, None)
+        self._advance(lane)
+
+    async def _put_ending(
+        self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
+    ) -> None:
+        usage = wire.Usage(
+            input_tokens=turn.usage.input_tokens,
+            output_tokens=turn.usage.output_tokens,
+            requests=turn.usage.requests,
+            cost_usd=turn.usage.cost_usd,
+        )
+        turn.log.flush()
+        if turn.begun and reason not in ("complete", "denied"):
+            engine = await self._load_engine()
+            engine.close(turn.log, [text for _, text in turn.steered])
+        self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
+        if turn.begun:
+            self._put_call_endings(turn, reason)
+        error = None
+        if failure is not None:
+            error = wire.ErrorInfo(code=failure.code, message=failure.message, hint=failure.hint, time=clock.stamp())
+            turn.log.put(
+                "error",
+                wire.ErrorEvent(
+                    code=failure.code,
+                    message=failure.message,
+                    hint=failure.hint,
+                    retryable=getattr(failure, "retryable", reason in ("limit", "interrupted")),
+                    retry_after_s=getattr(failure, "retry_after_s", None),
+                    severity=severity,
+                ),
+            )
+        status: wire.MessageStatus = {"denied": "complete", "limit": "complete"}.get(reason, reason)  # pyright: ignore
+        told = turn.log.transcript
+        parts = json.dumps([part.model_dump() for part in told.parts()])
+        writes: list[Write] = [
+            (
+                "UPDATE messages SET text=?, parts=?, usage=?, status=? WHERE message_id=?",
+                (told.text, parts, usage.model_dump_json(), status, turn.message_id),
+            ),
+            (
+                "UPDATE messages SET status='complete' WHERE turn_id=? AND role='user'",
+                (turn.turn_id,),
+            ),
+            (
+                "UPDATE turns SET state='ended', stop_reason=?, usage=?, ran_s=?, error=? WHERE turn_id=?",
+                (
+                    reason,
+                    json.dumps(asdict(turn.usage)),
+                    turn.ran_s,
+                    error.model_dump_json() if error is not None and reason == "failed" else None,
+                    turn.turn_id,
+                ),
+            ),
+            *turn.log.compaction(),
+        ]
+        done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=usage)
+        turn.log.put("done", done, writes=writes)
+
+    def _put_call_endings(self, turn: Turn, reason: wire.StopReason, *, only_started: bool = False) -> None:
+        """End the calls that have no end: those that ran are unknown, those that did not are cancelled."""
+        for call_id, name, state in self._journal.all(
+            "SELECT call_id, name, state FROM calls WHERE turn_id=? AND state NOT IN ('ended', 'closed')",
+            (turn.turn_id,),
+        ):
+            part = turn.log.transcript.tools.get(call_id)
+            if part is not None and part.state not in ("pending", "running"):
+                continue
+            ran = state == "started"
+            if only_started and not ran:
+                continue
+            outcome: Literal["unknown", "cancelled"] = "unknown" if ran else "cancelled"
+            words = UNKNOWN if ran else f"not run: {reason}"
+            turn.log.put(
+                "tool_end",
+                wire.ToolEndEvent(
+                    message_id=turn.message_id,
+                    call_id=call_id,
+                    name=name,
+                    error=words,
+                    outcome=outcome,
+                    duration_ms=0,
+                ),
+                writes=[
+                    (
+                        "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
+                        (outcome, json.dumps(words), clock.stamp(), call_id),
+                    )
+                ],
+            )
+
+    def _row(self, turn: Turn, state: str) -> Write:
+        return (
+            "UPDATE turns SET state=?, usage=?, ran_s=? WHERE turn_id=?",
+            (state, json.dumps(asdict(turn.usage)), turn.ran_s, turn.turn_id),
+        )
+
+    def _status_row(self, turn: Turn, status: wire.MessageStatus) -> Write:
+        return ("UPDATE messages SET status=? WHERE message_id=?", (status, turn.message_id))
+
+    def _reload(self, turn: Turn) -> None:
+        """Take the transcript from what is recorded. Raises: StoreError."""
+        turn.log.transcript = transcript_of(
+            self._journal, turn.session_id, turn.turn_id, turn.message_id, turn.first_seq
+        )
+
+    # -- ending it from outside ------------------------------------------------------------------------------------
+
+    async def cancel(self, request: wire.CancelRequest) -> wire.Cancelled:
+        """End turns and what they run. Idempotent; the agent stays usable.
+
+        Raises: AgentNotFound, SessionNotFound.
+        """
+        self._agents.get(request.agent_id)
+        if request.session_id is not None:
+            self._sessions.require(request.session_id, request.agent_id)
+        doomed = [
+            turn
+            for turn in self._turns.values()
+            if turn.agent_id == request.agent_id
+            and request.session_id in (None, turn.session_id)
+            and request.turn_id in (None, turn.turn_id)
+        ]
+        # Queued ones first, so that none of them begins when the one before it ends.
+        doomed.sort(key=lambda turn: turn.state != "queued")
+        ended = [self._end(turn, "cancelled") for turn in doomed]
+        await asyncio.gather(*ended)
+        return wire.Cancelled(cancelled=[turn.turn_id for turn in doomed])
+
+    async def _end(self, turn: Turn, reason: wire.StopReason) -> None:
+        if not turn.closing:
+            turn.end_as = reason
+            lane = self._lane(turn.session_id)
+            if turn in lane.queue:
+                lane.queue.remove(turn)
+            if turn.task is not None:
+                turn.task.cancel()
+            else:
+                turn.closing = True
+                self._start(turn, self._finish(turn, reason, None, "error"))
+        if turn.task is not None:
+            await asyncio.wait([turn.task], timeout=CANCEL_WAIT_S)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def state_of(self, session_id: str) -> wire.State:
+        """The session's state, as its clients were told."""
+        lane = self._lanes.get(session_id)
+        return lane.state if lane is not None else "idle"
+
+    def state_of_agent(self, agent_id: str) -> wire.State:
+        """The liveliest state among the agent's sessions."""
+        states = {lane.state for lane in self._lanes.values() if lane.agent_id == agent_id}
+        order: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
+        return next((state for state in order if state in states), "idle")
+
+    def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
+        """What an agent is doing in a session. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        self._agents.get(agent_id)
+        session_id = self._sessions.resolve(agent_id, session_id)
+        lane = self._lane(session_id, agent_id)
+        usage, error = wire.Usage(), None
+        if lane.active is not None:
+            usage = wire.Usage.model_validate(asdict(lane.active.usage))
+        else:
+            row = self._journal.one(
+                "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY n DESC LIMIT 1",
+                (session_id,),
+            )
+            if row:
+                usage = wire.Usage.model_validate_json(row[0])
+                error = wire.ErrorInfo.model_validate_json(row[1]) if row[1] else None
+        return wire.Status(
+            id=agent_id,
+            state=lane.state,
+            session_id=session_id,
+            turn_id=lane.active.turn_id if lane.active is not None else None,
+            queue=[turn.turn_id for turn in lane.queue],
+            pending_approvals=len(self._approvals.list(agent_id, session_id)),
+            model=model,
+            usage=usage,
+            last_error=error,
+        )
+
+    def forget(self, session_id: str) -> None:
+        """Drop a session's lane: it was deleted or cleared."""
+        self._lanes.pop(session_id, None)
+
+
+def check_same(digest: str, other: str) -> None:
+    """Raises: IdempotencyMismatch."""
+    if digest != other:
+        raise IdempotencyMismatch("this client_message_id was used for another message")
+
+
+def unexpected(error: Exception) -> ModelError:
+    """A failure nobody foresaw: logged whole, told in one line."""
+    log.error("a turn failed inside the daemon", exc_info=error)
+    return ModelError(
+        "internal_error",
+        f"the turn failed inside the daemon: {type(error).__name__}: {error}",
+        hint="this is a bug: please report it with the daemon's log",
+    )
+
+
+def report(task: asyncio.Task[None]) -> None:
+    """Log what ended a turn's task when it was not its own doing."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a turn's task died", exc_info=task.exception())

@@ -1,0 +1,598 @@
+"""The contract in code: every request, answer and event as a model. OpenAPI and the client types come from here.
+
+Requests refuse fields they don't know, so that a typo is an error and not a silence. Answers keep `null`s; events
+leave absent fields out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+PROTOCOL = 1
+"""The version of this contract. It rises only when a client written for the old one would break."""
+
+HEARTBEAT_S = 15.0
+
+Framework = Literal["tauri", "electron", "wails", "web"]
+Risk = Literal["low", "medium", "high"]
+PermissionMode = Literal["auto_approve", "smart_approve", "always_ask"]
+ApprovalDecision = Literal["allow", "deny", "allow_always", "deny_always"]
+State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
+StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
+IfBusy = Literal["queue", "steer", "reject", "interrupt"]
+MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", "cancelled", "failed", "interrupted"]
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Time = Annotated[str, Field(description="RFC 3339, UTC, milliseconds", examples=["2026-11-20T12:00:00.000Z"])]
+
+
+class Model(BaseModel):
+    """Base of all wire models: built when first used, because a cold start counts."""
+
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+
+
+class Request(Model):
+    """Base of what clients send. Built at import: FastAPI would build them, with a warning, at the first request."""
+
+    model_config = ConfigDict(defer_build=False, extra="forbid", protected_namespaces=())
+
+
+# -- the envelope ------------------------------------------------------------------------------------------------
+
+
+class Failure(Model):
+    """Every refusal: `code` is stable, `error` and `hint` are for people."""
+
+    id: str
+    success: Literal[False] = False
+    error: str
+    code: str
+    hint: str | None = None
+    details: Any | None = None
+
+
+# -- chat --------------------------------------------------------------------------------------------------------
+
+
+class ChatRequest(Request):
+    """Say something to an agent. Without `session_id`: the agent's default session."""
+
+    agent_id: Name
+    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
+    session_id: Name | None = None
+    context: dict[str, Any] | None = Field(
+        default=None, description="a small object that the agent's instructions and tools can read for this turn"
+    )
+    client_message_id: Name | None = Field(
+        default=None, description="the same id with the same body answers the same turn again"
+    )
+    if_busy: IfBusy = "queue"
+
+
+class ChatStarted(Model):
+    """`seq` is that of the `message_added` event: follow from there."""
+
+    status: Literal["started", "queued", "steered"]
+    turn_id: str
+    message_id: str
+    session_id: str
+    seq: int
+
+
+class CancelRequest(Request):
+    """Cancel one turn, a session's turns, or (neither given) every turn of the agent. Idempotent."""
+
+    agent_id: Name
+    session_id: Name | None = None
+    turn_id: Name | None = None
+
+
+class Cancelled(Model):
+    cancelled: list[str] = Field(description="turn ids")
+
+
+class ApproveRequest(Request):
+    """Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own."""
+
+    agent_id: Name
+    call_id: Name
+    decision: ApprovalDecision
+    note: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    arguments: dict[str, Any] | None = None
+
+
+class RuleInfo(Model):
+    """A stored answer: which calls it covers, in fields and in words."""
+
+    rule_id: str
+    decision: Literal["allow", "deny"]
+    tool: str
+    kind: Literal["exact", "beneath", "any"]
+    value: str
+    agent_id: str | None
+    session_id: str | None
+    created_at: Time
+    expires_at: Time | None
+    words: str
+
+
+class Approved(Model):
+    """`rule` is what "always" stored, null where it stored nothing."""
+
+    call_id: str
+    decision: ApprovalDecision
+    resolved_at: Time
+    rule: RuleInfo | None = None
+
+
+# -- status, history ---------------------------------------------------------------------------------------------
+
+
+class Usage(Model):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    requests: int = 0
+    cost_usd: float | None = None
+
+
+class ErrorInfo(Model):
+    code: str
+    message: str
+    hint: str | None = None
+    time: Time
+
+
+class Status(Model):
+    id: str = Field(description="the agent's id")
+    state: State
+    session_id: str
+    turn_id: str | None
+    queue: list[str] = Field(description="ids of turns that wait for this one, in order")
+    pending_approvals: int
+    model: str
+    usage: Usage
+    last_error: ErrorInfo | None
+
+
+class TextPart(Model):
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ThinkingPart(Model):
+    type: Literal["thinking"] = "thinking"
+    text: str
+
+
+class ToolPart(Model):
+    """One tool call as it stands: `unknown` is a call whose end the daemon did not live to see."""
+
+    type: Literal["tool"] = "tool"
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+    risk: Risk
+    state: Literal["pending", "running", "done", "failed", "denied", "cancelled", "unknown"]
+    decided_by: str | None = None
+    reason: str | None = None
+    display: str | None = None
+    result: Any | None = None
+    error: str | None = None
+    duration_ms: int | None = None
+    truncated: bool = False
+
+
+class NoticePart(Model):
+    """Something that happened to the turn: an error, a limit, a compaction."""
+
+    type: Literal["notice"] = "notice"
+    code: str
+    message: str
+    hint: str | None = None
+
+
+Part = Annotated[TextPart | ThinkingPart | ToolPart | NoticePart, Field(discriminator="type")]
+
+
+class Message(Model):
+    """One message of a history. `text` is the concatenation that `text_chunk` offsets count in."""
+
+    message_id: str
+    turn_id: str
+    session_id: str
+    role: Literal["user", "assistant"]
+    text: str
+    parts: list[Part]
+    created_at: Time
+    status: MessageStatus
+    context: dict[str, Any] | None = None
+    usage: Usage | None = None
+
+
+class HistoryPage(Model):
+    """Oldest first. `next_before` asks for the page before this one; null at the beginning."""
+
+    messages: list[Message]
+    next_before: str | None
+
+
+class HistoryDeleted(Model):
+    deleted: int
+
+
+# -- config ------------------------------------------------------------------------------------------------------
+
+
+class ConfigPatch(Request):
+    """Any subset of the settable keys. `null` goes back to the value below (environment, file, default)."""
+
+    model: Annotated[str, StringConstraints(max_length=200)] | None = None
+    permission_mode: PermissionMode | None = None
+    work_dir: str | None = None
+    approval_timeout_s: Annotated[float, Field(ge=0, le=31_536_000)] | None = None
+    on_unattended: Literal["wait", "deny"] | None = None
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_tool_calls: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    max_turn_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+
+
+class ConfigValue(Model):
+    value: Any
+    source: Literal["api", "flag", "environment", "file", "default"]
+    settable: bool = True
+
+
+class ConfigView(Model):
+    """The whole effective configuration; secrets are masked, each value says where it comes from."""
+
+    values: dict[str, ConfigValue]
+    config_path: str
+    data_dir: str
+
+
+# -- agents, tools, models ---------------------------------------------------------------------------------------
+
+
+class AgentInfo(Model):
+    id: str
+    name: str
+    description: str
+    model: str
+    state: State
+    tools: list[str]
+    sessions: int
+
+
+class ToolInfo(Model):
+    name: str
+    description: str
+    risk: Risk
+    schema_: dict[str, Any] = Field(serialization_alias="schema", validation_alias="schema")
+
+
+class ModelInfo(Model):
+    """A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing."""
+
+    name: str
+    provider: str
+    ready: bool
+    chosen: bool
+    why_not: str | None = None
+
+
+class Health(Model):
+    status: Literal["ok", "degraded", "stopping"]
+    version: str
+    protocol: int
+    framework: Framework
+    port: int
+    pid: int
+    instance_id: str
+    agents: int
+    ready: bool
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------
+
+
+class SessionInfo(Model):
+    session_id: str
+    agent_id: str
+    title: str
+    created_at: Time
+    updated_at: Time
+    archived: bool
+    is_default: bool
+    messages: int
+    state: State
+    pending_approvals: int
+
+
+class SessionPage(Model):
+    """Newest activity first."""
+
+    sessions: list[SessionInfo]
+    next_before: str | None
+
+
+class SessionCreate(Request):
+    agent_id: Name = "default"
+    title: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None = None
+
+
+class SessionPatch(Request):
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)] | None = None
+    archived: bool | None = None
+
+
+class SessionDeleted(Model):
+    session_id: str
+    deleted: int = Field(description="messages that went with it")
+
+
+# -- approvals and policy ----------------------------------------------------------------------------------------
+
+
+class ApprovalInfo(Model):
+    """A decision that waits for a person. `display` is exactly what will run."""
+
+    call_id: str
+    agent_id: str
+    session_id: str
+    turn_id: str
+    name: str
+    arguments: dict[str, Any]
+    risk: Risk
+    reason: str
+    display: str
+    remember: str | None
+    requested_at: Time
+    expires_at: Time | None
+
+
+class RuleCreate(Request):
+    """`kind` exact (default), beneath (a directory) or any; `value` is the target: a path, a command, an origin."""
+
+    decision: Literal["allow", "deny"]
+    tool: Name
+    kind: Literal["exact", "beneath", "any"] = "exact"
+    value: Annotated[str, StringConstraints(max_length=100_000)] = ""
+    agent_id: Name | None = None
+    session_id: Name | None = None
+    expires_in_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+
+
+class RuleDeleted(Model):
+    rule_id: str
+
+
+class CheckRequest(Request):
+    """What would happen to this call? Nothing runs."""
+
+    tool: Name
+    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+    agent_id: Name = "default"
+    session_id: Name | None = None
+
+
+class CheckAnswer(Model):
+    decision: Literal["allow", "deny", "ask"]
+    decided_by: str = Field(description="rule:<id>, mode:<mode> or forbidden")
+    reason: str
+    risk: Risk
+    display: str
+    target: str
+    remember: str | None
+
+
+class ShuttingDown(Model):
+    stopping: Literal[True] = True
+
+
+# -- events ------------------------------------------------------------------------------------------------------
+
+
+class ConnectedEvent(Model):
+    """Always first on a stream; carries no seq of its own."""
+
+    client_id: str
+    framework: Framework
+    instance_id: str
+    protocol: int
+    last_seq: int
+    heartbeat_s: float
+
+
+class TextChunkEvent(Model):
+    """`offset` counts code points in the message's text, so applying a chunk twice is harmless."""
+
+    message_id: str
+    offset: int
+    delta: str
+
+
+class ThinkingChunkEvent(Model):
+    """As text_chunk, counted in the message's thinking."""
+
+    message_id: str
+    offset: int
+    delta: str
+
+
+class ToolStartEvent(Model):
+    """A tool starts now. `decided_by` is rule:<id>, mode:<mode> or person."""
+
+    message_id: str
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+    risk: Risk
+    decided_by: str
+    display: str
+
+
+class ToolProgressEvent(Model):
+    """How far a tool is, or a piece of its output."""
+
+    call_id: str
+    progress: float | None = None
+    message: str | None = None
+    stream: Literal["stdout", "stderr"] | None = None
+    delta: str | None = None
+
+
+class ToolEndEvent(Model):
+    """A call is over: exactly one of `result` and `error`. A denied call ends without having started."""
+
+    message_id: str
+    call_id: str
+    name: str
+    result: Any | None = None
+    error: str | None = None
+    outcome: Literal["done", "failed", "denied", "cancelled", "unknown"]
+    duration_ms: int
+    truncated: bool = False
+
+
+class ApprovalRequiredEvent(Model):
+    """A call waits for a person. `display` is the exact thing that will run; `remember` what "always" would cover."""
+
+    message_id: str
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+    risk: Risk
+    reason: str
+    display: str
+    remember: str | None = None
+    expires_at: Time | None = None
+
+
+class ApprovalResolvedEvent(Model):
+    """Answered, expired, or gone with its turn. `resolved_by` names the client that answered."""
+
+    call_id: str
+    decision: Literal["allow", "deny", "allow_always", "deny_always", "expired", "cancelled"]
+    resolved_by: str
+    resolved_at: Time
+    note: str | None = None
+    arguments: dict[str, Any] | None = None
+    rule: RuleInfo | None = None
+
+
+class ErrorEvent(Model):
+    """What went wrong and what a person can do. `retry_after_s` is the provider's own word."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    retryable: bool = False
+    severity: Literal["error", "warning"] = "error"
+    retry_after_s: float | None = None
+
+
+class DoneEvent(Model):
+    """Exactly one per turn, always its last event."""
+
+    message_id: str
+    stop_reason: StopReason
+    usage: Usage
+
+
+class StatusChangeEvent(Model):
+    state: State
+    previous: State
+
+
+class MessageAddedEvent(Model):
+    message: Message
+
+
+class HistoryClearedEvent(Model):
+    deleted: int
+
+
+class SessionChangedEvent(Model):
+    """`session` is absent when it was deleted."""
+
+    change: Literal["created", "updated", "deleted"]
+    session: SessionInfo | None = None
+
+
+class ConfigChangedEvent(Model):
+    changed: dict[str, ConfigValue]
+
+
+class RulesChangedEvent(Model):
+    change: Literal["added", "removed"]
+    rule: RuleInfo
+
+
+class AgentsChangedEvent(Model):
+    agents: list[str]
+
+
+class ModelRetryEvent(Model):
+    """A request to the provider failed for a passing reason and will be tried again in `delay_s`."""
+
+    code: str
+    message: str
+    attempt: int
+    max_attempts: int
+    delay_s: float
+
+
+class HistoryCompactedEvent(Model):
+    """The model's own view of the conversation was summarised; the history people see keeps every message."""
+
+    messages_before: int
+    messages_after: int
+    tokens_before: int
+    context_window: int
+    reason: Literal["near_window", "over_window"]
+
+
+class HeartbeatEvent(Model):
+    """Every `heartbeat_s`; carries no seq of its own."""
+
+    last_seq: int
+
+
+class ResyncEvent(Model):
+    """The cursor can't be served: read /api/history and /api/approvals, then go on from `last_seq`."""
+
+    reason: Literal["trimmed", "future", "malformed"]
+    last_seq: int
+
+
+EVENTS: dict[str, type[Model]] = {
+    "connected": ConnectedEvent,
+    "text_chunk": TextChunkEvent,
+    "thinking_chunk": ThinkingChunkEvent,
+    "tool_start": ToolStartEvent,
+    "tool_progress": ToolProgressEvent,
+    "tool_end": ToolEndEvent,
+    "approval_required": ApprovalRequiredEvent,
+    "approval_resolved": ApprovalResolvedEvent,
+    "error": ErrorEvent,
+    "done": DoneEvent,
+    "status_change": StatusChangeEvent,
+    "message_added": MessageAddedEvent,
+    "history_cleared": HistoryClearedEvent,
+    "session_changed": SessionChangedEvent,
+    "config_changed": ConfigChangedEvent,
+    "rules_changed": RulesChangedEvent,
+    "agents_changed": AgentsChangedEvent,
+    "model_retry": ModelRetryEvent,
+    "history_compacted": HistoryCompactedEvent,
+    "heartbeat": HeartbeatEvent,
+    "resync": ResyncEvent,
+}
+"""Every event type and the shape of its `data`."""
+
+UNJOURNALED = frozenset({"connected", "heartbeat", "resync"})
+"""Events of one stream only: they carry no id."""

@@ -1,0 +1,269 @@
+"""The real daemon for tests: its own process, a real socket, a real store; and a client that speaks raw wire JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+
+Json: TypeAlias = Any
+START_S = 20.0
+WAIT_S = 20.0
+
+
+class Refused(AssertionError):
+    """The daemon answered with an error envelope where the test wanted data."""
+
+    def __init__(self, status: int, body: Json) -> None:
+        super().__init__(f"{status} {json.dumps(body)[:500]}")
+        self.status = status
+        self.body = body
+        self.code: str = body.get("code", "")
+
+
+@dataclass
+class Daemon:
+    """One life of a daemon after another, over the same directory: `start`, `kill`, `start` again."""
+
+    home: Path
+    framework: str = "web"
+    arguments: list[str] = field(default_factory=list[str])
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    token: str | None = None
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    url: str = ""
+
+    @property
+    def data_dir(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def work_dir(self) -> Path:
+        return self.home / "work"
+
+    @property
+    def log(self) -> str:
+        path = self.home / "stderr.txt"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    def start(self) -> Daemon:
+        """Start it and wait until /health answers."""
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        environment = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
+        }
+        environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "ASTER_MODEL": "demo:instant"}
+        environment |= self.environment
+        if self.token is not None:
+            environment["ASTER_SIDECAR_TOKEN"] = self.token
+        command = [sys.executable, "-W", "error", "-m", "aster_sidecar", "--framework", self.framework]
+        command += ["--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments]
+        with open(self.home / "stderr.txt", "ab") as stderr:
+            self.process = subprocess.Popen(
+                command, cwd=self.work_dir, env=environment, stdout=subprocess.PIPE, stderr=stderr
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        if "listens on http://" not in line:
+            self.process.wait(START_S)
+            raise AssertionError(f"the daemon did not start: exit {self.process.returncode}\n{line}{self.log}")
+        self.url = line.split("listens on ")[1].split()[0]
+        self.port = int(self.url.rsplit(":", 1)[1])
+        return self
+
+    def kill(self) -> None:
+        """kill -9, and gone."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        self._close()
+
+    def stop(self, within_s: float = 10.0) -> int:
+        """SIGTERM, and its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(within_s)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def restart(self) -> Daemon:
+        """kill -9 and the next life."""
+        self.kill()
+        return self.start()
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token is not None else {}
+
+    # -- calls -----------------------------------------------------------------------------------------------------
+
+    def call(self, method: str, path: str, body: Json = None, **parameters: Any) -> Json:
+        """One REST call; returns `data`. Raises: Refused."""
+        status, answer = self.raw(method, path, body, **parameters)
+        if not answer.get("success"):
+            raise Refused(status, answer)
+        return answer["data"]
+
+    def raw(self, method: str, path: str, body: Json = None, **parameters: Any) -> tuple[int, Json]:
+        """One REST call; returns the status and the whole JSON answer."""
+        with httpx.Client(trust_env=False, timeout=WAIT_S) as client:
+            answer = client.request(
+                method,
+                self.url + path,
+                json=body,
+                params={name: value for name, value in parameters.items() if value is not None},
+                headers=self.headers(),
+            )
+        return answer.status_code, answer.json()
+
+    def refused(self, method: str, path: str, body: Json = None, **parameters: Any) -> Refused:
+        """One REST call that must be refused."""
+        try:
+            data = self.call(method, path, body, **parameters)
+        except Refused as refusal:
+            return refusal
+        raise AssertionError(f"{method} {path} was answered: {json.dumps(data)[:300]}")
+
+    def chat(self, message: str, agent_id: str = "default", **fields: Any) -> Json:
+        return self.call("POST", "/api/chat", {"agent_id": agent_id, "message": message, **fields})
+
+    def approve(self, call_id: str, decision: str = "allow", agent_id: str = "default", **fields: Any) -> Json:
+        body = {"agent_id": agent_id, "call_id": call_id, "decision": decision, **fields}
+        return self.call("POST", "/api/approve", body)
+
+    def history(self, agent_id: str = "default", **parameters: Any) -> list[Json]:
+        return self.call("GET", "/api/history", None, agent_id=agent_id, **parameters)["messages"]
+
+    def status(self, agent_id: str = "default", **parameters: Any) -> Json:
+        return self.call("GET", "/api/status", None, agent_id=agent_id, **parameters)
+
+    def config(self, **values: Any) -> Json:
+        return self.call("POST", "/api/config", values)
+
+    @contextlib.contextmanager
+    def watch(self, after: int | None = None, **parameters: Any) -> Iterator[Watcher]:
+        """An open event stream; it has said `connected` when this begins."""
+        watcher = Watcher(self, after, parameters)
+        try:
+            yield watcher
+        finally:
+            watcher.close()
+
+    def ask(self, message: str, **fields: Any) -> list[Json]:
+        """Say something and wait for its end; returns the events of that turn."""
+        with self.watch() as watcher:
+            turn_id = self.chat(message, **fields)["turn_id"]
+            return [event for event in watcher.until("done", turn_id=turn_id) if event["turn_id"] == turn_id]
+
+
+class Watcher:
+    """A stream read in its own thread. `events` are those seen so far, without `connected` and heartbeats."""
+
+    def __init__(self, daemon: Daemon, after: int | None, parameters: Mapping[str, Any]) -> None:
+        self._queue: queue.Queue[Json] = queue.Queue()
+        self.events: list[Json] = []
+        self.frames: list[dict[str, str]] = []
+        self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(WAIT_S, read=None))
+        query = {**parameters, **({"after": after} if after is not None else {})}
+        request = self._client.build_request("GET", daemon.url + "/api/events", params=query, headers=daemon.headers())
+        self._response = self._client.send(request, stream=True)
+        assert self._response.status_code == 200, self._response.read()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        self.connected = self._next(WAIT_S)
+        assert self.connected["type"] == "connected", self.connected
+
+    def _read(self) -> None:
+        frame: dict[str, str] = {}
+        try:
+            for line in self._response.iter_lines():
+                if line:
+                    name, _, value = line.partition(": ")
+                    frame[name] = value
+                elif "data" in frame:
+                    self.frames.append(frame)
+                    self._queue.put(json.loads(frame["data"]))
+                    frame = {}
+        except (httpx.HTTPError, httpx.StreamError, OSError, ValueError):
+            pass
+        self._queue.put(None)
+
+    def _next(self, within_s: float) -> Json:
+        try:
+            return self._queue.get(timeout=within_s)
+        except queue.Empty:
+            kinds = [event["type"] for event in self.events[-20:]]
+            raise AssertionError(f"nothing came within {within_s:g} s; last seen: {kinds}") from None
+
+    def next(self, within_s: float = WAIT_S) -> Json:
+        """The next event. Raises: AssertionError when none comes, EOFError when the stream ended."""
+        while True:
+            event = self._next(within_s)
+            if event is None:
+                raise EOFError("the stream ended")
+            if event["type"] != "heartbeat":
+                self.events.append(event)
+                return event
+
+    def until(self, kind: str, count: int = 1, within_s: float = WAIT_S, **fields: Any) -> list[Json]:
+        """Read on until `count` events of this kind (whose envelope or data has `fields`) came; all events so far."""
+        deadline = time.monotonic() + within_s
+        seen = 0
+        while seen < count:
+            event = self.next(max(0.01, deadline - time.monotonic()))
+            seen += event["type"] == kind and all(
+                event.get(name, event["data"].get(name)) == value for name, value in fields.items()
+            )
+        return list(self.events)
+
+    def of(self, kind: str) -> list[Json]:
+        return [event for event in self.events if event["type"] == kind]
+
+    def ended(self, within_s: float = WAIT_S) -> bool:
+        """Whether the stream ends within the time."""
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                self.next(max(0.01, deadline - time.monotonic()))
+            except EOFError:
+                return True
+            except AssertionError:
+                return False
+
+    def close(self) -> None:
+        self._response.close()
+        self._client.close()
+        self._thread.join(5)
+
+
+def text_of(events: list[Json], message_id: str | None = None) -> str:
+    """The text that a client has which applies chunks by offset, in code points."""
+    text: list[str] = []
+    for event in events:
+        if event["type"] == "text_chunk" and message_id in (None, event["data"]["message_id"]):
+            offset = event["data"]["offset"]
+            assert offset <= len(text), f"a hole before offset {offset}: have {len(text)}"
+            text[offset : offset + len(event["data"]["delta"])] = event["data"]["delta"]
+    return "".join(text)
