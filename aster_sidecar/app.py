@@ -225,6 +225,7 @@ def build_app(parts: Parts) -> Guard:
         token=parts.settings.token,
         port=lambda: parts.port,
         allow_origins=parts.settings.allow_origins,
+        tool_runs=lambda: parts.toolkit.running > 0,
         is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
     )
     return Guard(app, gate)

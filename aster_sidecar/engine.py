@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,7 +31,7 @@ from pydantic_ai import (
     UsageLimits,
     UserPromptPart,
 )
-from pydantic_ai.exceptions import ModelContextWindowExceededError, UsageLimitExceeded
+from pydantic_ai.exceptions import ModelContextWindowExceededError, UsageLimitExceeded, UsageLimitUnavailableWarning
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 
 from aster_sidecar import wire
@@ -46,7 +47,7 @@ from aster_sidecar.turnlog import TurnLog
 
 MAX_ATTEMPTS = 4
 """Times one request is sent before a passing failure becomes the turn's error."""
-RETRY_BASE_S = 0.5
+RETRY_BASE_S = 0.4
 RETRY_MOST_S = 30.0
 YIELD_EVERY_S = 0.002
 """A provider that floods is left alone for one turn of the loop this often, so that what it said goes out."""
@@ -87,6 +88,8 @@ class Engine:
         self._toolkit = toolkit
         self._approvals = approvals
         self._memory = Memory(journal)
+        # Many local servers count no tokens; the limits that can't hold then are no news to anybody.
+        warnings.filterwarnings("ignore", category=UsageLimitUnavailableWarning)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
 
     def forget(self, session_id: str) -> None:
@@ -213,6 +216,7 @@ class Engine:
                     async with node.stream(agent_run.ctx) as stream:
                         await self._listen(run, stream)
                 elif isinstance(node, CallToolsNode):
+                    refuse_broken_off(node.model_response, chosen)
                     self._keep(run, node.model_response)
                     async with node.stream(agent_run.ctx) as events:
                         async for _ in events:
@@ -317,6 +321,16 @@ class Engine:
         )
         await run.log.commit()
         return True
+
+
+class BrokenOff(ValueError):
+    """The provider's stream ended without saying that the answer is whole."""
+
+
+def refuse_broken_off(response: ModelResponse, chosen: Chosen) -> None:
+    """Providers' SDKs take a stream that just ends for a whole answer. Raises: BrokenOff."""
+    if chosen.says_why_it_ends and response.finish_reason is None:
+        raise BrokenOff("the answer broke off before its end")
 
 
 def instructions(job: Job) -> str:

@@ -56,13 +56,18 @@ SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A model ready to be asked: `window_tokens` is its context window, `fallback` what to try on a 404."""
+    """A model ready to be asked: `window_tokens` is its context window.
+
+    `may_fall_back`: a 404 may mean that its server speaks chat completions only. `says_why_it_ends`: a whole answer has
+    a finish reason, so that one without broke off.
+    """
 
     name: str
     model: Model
     window_tokens: int
     base_url: str | None = None
     may_fall_back: bool = False
+    says_why_it_ends: bool = False
 
 
 class Models:
@@ -81,6 +86,7 @@ class Models:
         self._remember = remember
         self._built: dict[tuple[str, ...], Chosen] = {}
         self._by_name: dict[str, Chosen] = {}
+        self._learned: dict[str | None, str] = {}
         self._clients: list[Any] = []
 
     def name(self) -> str:
@@ -136,7 +142,7 @@ class Models:
                 hint=f"set {provider.key} in the daemon's environment and start it again, or choose another model",
             )
         speaks = provider.speaks
-        if provider.name == "openai" and self._recall(f"speaks:{base_url}") == "chat":
+        if provider.name == "openai" and "chat" in (self._learned.get(base_url), self._recall(f"speaks:{base_url}")):
             speaks = "chat"
         identity = (name, speaks, base_url or "", key or "")
         built = self._built.get(identity)
@@ -151,7 +157,7 @@ class Models:
                 ) from error
             window = int(self._environment.get("ASTER_CONTEXT_WINDOW") or model.context_window or DEFAULT_WINDOW_TOKENS)
             falls = provider.name == "openai" and speaks == "responses" and own_server
-            built = self._built[identity] = Chosen(name, model, window, base_url, falls)
+            built = self._built[identity] = Chosen(name, model, window, base_url, falls, True)
         self._by_name[name] = built
         return built
 
@@ -188,7 +194,10 @@ class Models:
         if speaks == "chat":
             from pydantic_ai.models.openai import OpenAIChatModel
 
-            return OpenAIChatModel(model_name, provider=provider)
+            # Without it an answer that broke off looks whole.
+            return OpenAIChatModel(
+                model_name, provider=provider, profile={"openai_chat_streaming_requires_finish_reason": True}
+            )
         from pydantic_ai.models.openai import OpenAIResponsesModel
 
         return OpenAIResponsesModel(model_name, provider=provider)
@@ -201,6 +210,7 @@ class Models:
             return False
         if error.provider_error_code == "model_not_found":
             return False
+        self._learned[chosen.base_url] = "chat"
         self._remember(f"speaks:{chosen.base_url}", "chat")
         self._by_name.clear()
         return True
@@ -306,11 +316,14 @@ def explain(error: Exception, name: str) -> ModelError:
             return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
         case ai.ModelHTTPError() if error.status_code == 408 or error.status_code >= 500:
             return model_error("provider_error", f"{name}: the provider failed: {said}", "try again later", True)
-        case ai.ModelAPIError():
+        case ai.ModelHTTPError():
             return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
-        case ai.UnexpectedModelBehavior():
+        case ai.ModelAPIError() | ai.UnexpectedModelBehavior():
             return model_error(
-                "malformed_stream", f"{name}: the answer could not be understood: {said}", "send again", True
+                "malformed_stream",
+                f"{name}: the answer could not be understood: {said}",
+                "send again; the text so far is kept",
+                True,
             )
         case _ if isinstance(error, ValueError) or type(error).__module__.startswith(("openai", "anthropic", "httpx")):
             return model_error(

@@ -140,6 +140,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None]) -> None:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
             backlog=BACKLOG,
+            http="h11",  # httptools hides the authority of an absolute-form target from the gate
             ws="none",
         )
         await Server(config, parts, announce).serve(sockets=[bound])

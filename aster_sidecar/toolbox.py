@@ -289,6 +289,7 @@ class Toolbox(AbstractToolset[Any]):
         began = time.monotonic()
         error: str | None = None
         outcome = Outcome(None)
+        self._toolkit.running += 1
         try:
             outcome = await tool.run(parsed, assessment, context)
             outcome = Outcome(jsonable(outcome.value), outcome.truncated)
@@ -301,6 +302,8 @@ class Toolbox(AbstractToolset[Any]):
             raise
         except Exception as failure:  # the edge of a tool: whatever it raises is its result
             error = f"{type(failure).__name__}: {failure}"
+        finally:
+            self._toolkit.running -= 1
         self._end(call, "failed" if error is not None else "done", began, outcome=outcome, error=error)
         await self._log.commit()
         if error is not None:

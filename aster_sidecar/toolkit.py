@@ -29,6 +29,8 @@ class Toolkit:
         self.surroundings = surroundings
         self._mode = mode
         self._rules = rules
+        self.running = 0
+        """Calls under way: while there are none, nobody who knocks can be a tool's process."""
 
     def names(self) -> list[str]:
         return list(self._tools)

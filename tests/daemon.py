@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -79,6 +80,7 @@ class Daemon:
         line = self.process.stdout.readline().decode()
         if "listens on http://" not in line:
             self.process.wait(START_S)
+            self._close()
             raise AssertionError(f"the daemon did not start: exit {self.process.returncode}\n{line}{self.log}")
         self.url = line.split("listens on ")[1].split()[0]
         self.port = int(self.url.rsplit(":", 1)[1])
@@ -253,9 +255,11 @@ class Watcher:
                 return False
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
         self._response.close()
         self._client.close()
-        self._thread.join(5)
 
 
 def text_of(events: list[Json], message_id: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""How text that came from a model is shown to a person before they decide: nothing in it can hide or pose as other text."""
+"""How a model's text is shown to a person who decides about it: nothing in it hides, or poses as other text."""
 
 from __future__ import annotations
 

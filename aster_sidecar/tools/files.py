@@ -14,8 +14,8 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -94,7 +94,13 @@ class MoveFile(_Arguments):
 
 
 def _judge(
-    tool: str, asked: Sequence[str], surroundings: Surroundings, display: str, *, reads: bool = False, follow: bool = True
+    tool: str,
+    asked: Sequence[str],
+    surroundings: Surroundings,
+    display: str,
+    *,
+    reads: bool = False,
+    follow: bool = True,
 ) -> Assessment:
     """Rate a use of the paths `asked`. `display` has a {} for each of them, in order."""
     places = [paths.look(one, surroundings, follow=follow, changes=not reads) for one in asked]
@@ -189,17 +195,22 @@ def _bound(assessment: Assessment, **more: Any) -> Assessment:
 # --- running -------------------------------------------------------------------------------------------------------
 
 
-async def _in_thread(work: Callable[[threading.Event], T]) -> T:
+async def _in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable[[], object] = lambda: None) -> T:
     """Run blocking `work` in a thread. Cancelled, it is told so by its event, and waited for: nothing happens later."""
     stop = threading.Event()
+
+    def end() -> None:
+        stop.set()
+        cancelled()
+
     try:
-        return await to_the_end(asyncio.to_thread(work, stop), cancelled=stop.set)
+        return await to_the_end(asyncio.to_thread(work, stop), cancelled=end)
     except OSError as error:
         raise ToolError(f"{error.strerror or error}") from error
 
 
 @contextmanager
-def _located(path: Path, *, create: bool = False) -> Iterator[tuple[Folder, str]]:
+def _located(path: Path, *, create: bool = False) -> Generator[tuple[Folder, str], None, None]:
     """The opened directory of `path`, and its name there. Raises: ToolError, also in place of OSError inside."""
     if not path.name:
         raise ToolError(f"{shown(path)} is a directory")
@@ -215,16 +226,19 @@ async def _run_read(arguments: ReadFile, assessment: Assessment, ctx: CallContex
 
 
 def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
-    with _located(path) as (folder, name), os.fdopen(paths.opened_file(folder, name), "rb", 65536) as file:
+    with _located(path) as (folder, name), open(paths.opened_file(folder, name), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         value: dict[str, Any] = {"path": str(path), "bytes": size}
+        binary = {"binary": True, "note": f"a binary file of {sized(size)}: not shown"}
         if b"\0" in file.peek(8192)[:8192]:
-            return Outcome(value | {"binary": True, "note": f"a binary file of {sized(size)}: not shown"})
+            return Outcome(value | binary)
         lines: list[str] = []
         left, number, more, cut = READ_BYTES, 0, False, False
-        for number, (line, missing) in enumerate(_lines(file, READ_SCAN_BYTES, stop), 1):  # noqa: B007
+        for number, (line, missing) in enumerate(_lines(file, READ_SCAN_BYTES, stop), 1):
             if number < arguments.offset:
                 continue
+            if b"\0" in line:
+                return Outcome(value | binary)
             text = line.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
             text = text.removeprefix("\ufeff") if number == 1 else text
             if missing or len(text) > LINE_CHARS:
@@ -239,8 +253,10 @@ def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
     last = arguments.offset + len(lines) - 1
     value |= {"first_line": arguments.offset, "last_line": last, "text": "\n".join(lines), "more": more}
     if not lines:
-        value["note"] = f"line {arguments.offset} is not among the first {sized(READ_SCAN_BYTES)}" if more else (
-            f"the file has {number} lines"
+        value["note"] = (
+            f"line {arguments.offset} is not among the first {sized(READ_SCAN_BYTES)}"
+            if more
+            else (f"the file has {number} lines")
         )
     elif more:
         value["note"] = f"read on with offset {last + 1}"
@@ -290,7 +306,7 @@ def _list(root: Path, depth: int, protected: tuple[Path, ...], stop: threading.E
 
 
 @contextmanager
-def _listing(path: Path) -> Iterator[tuple[Folder, list[os.DirEntry[str]]]]:
+def _listing(path: Path) -> Generator[tuple[Folder, list[os.DirEntry[str]]], None, None]:
     """A directory, opened, and its entries by name. Raises: ToolError."""
     with paths.opened_folder(path) as crossed:
         try:
@@ -331,7 +347,7 @@ def _tellable(name: str) -> str:
 
 async def _run_search(arguments: SearchFiles, assessment: Assessment, ctx: CallContext) -> Outcome:
     search = _Search(arguments, Path(assessment.target), ctx.surroundings)
-    return await _in_thread(search.run)
+    return await _in_thread(search.run, cancelled=search.kill)
 
 
 class _Search:
@@ -341,9 +357,12 @@ class _Search:
     so a thread could freeze the daemon. The process is killed at the deadline, and what was found by then is returned.
     """
 
-    def __init__(self, arguments: SearchFiles, root: Path, surroundings: Surroundings) -> None:
+    def __init__(
+        self, arguments: SearchFiles, root: Path, surroundings: Surroundings, deadline_s: float = SEARCH_S
+    ) -> None:
         self.arguments = arguments
         self.root = root
+        self.deadline_s = deadline_s
         self.surroundings = surroundings
         self.hits: list[dict[str, Any]] = []
         self.notes: list[str] = []
@@ -352,14 +371,21 @@ class _Search:
         self.bytes = 0
         self.cut = False
         self._protected_files: set[tuple[int, int]] | None = None
+        self._matcher: _Matcher | None = None
+
+    def kill(self) -> None:
+        """End a match that is under way."""
+        if self._matcher is not None:
+            self._matcher.kill()
 
     def run(self, stop: threading.Event) -> Outcome:
         """Raises: ToolError when the pattern is wrong or nothing can be searched."""
-        deadline = time.monotonic() + SEARCH_S
-        with _Matcher(self.arguments.pattern, SEARCH_S, stop) as matcher:
-            for path, folder, name, found in self._candidates():
+        deadline = time.monotonic() + self.deadline_s
+        matcher = self._matcher = _Matcher(self.arguments.pattern, self.deadline_s)
+        with closing(matcher), closing(self._candidates()) as candidates:
+            for path, folder, name, found in candidates:
                 if stop.is_set() or time.monotonic() > deadline:
-                    self._cut(f"stopped after {SEARCH_S:.0f} s")
+                    self._cut(f"stopped after {self.deadline_s:g} s")
                     break
                 if self.files >= SEARCH_FILES or self.bytes >= SEARCH_BYTES:
                     self._cut(f"stopped after {self.files} files, {sized(self.bytes)}")
@@ -388,15 +414,16 @@ class _Search:
         inside = path.is_relative_to(self.surroundings.work_dir)
         return _tellable(str(path.relative_to(self.surroundings.work_dir) if inside else path))
 
-    def _candidates(self) -> Iterator[tuple[Path, Folder, str, os.stat_result]]:
-        with _located(self.root) if self.root.name else suppress() as place:
-            found = paths.status(*place) if place else None
-            if place and found is None:
-                raise ToolError(f"{shown(self.root)}: no such file or directory")
-            if place and found and not stat.S_ISDIR(found.st_mode):
-                if self._wanted(self.root, found):
-                    yield self.root, *place, found
-                return
+    def _candidates(self) -> Generator[tuple[Path, Folder, str, os.stat_result], None, None]:
+        if self.root.name:
+            with _located(self.root) as (folder, name):
+                found = paths.status(folder, name)
+                if found is None:
+                    raise ToolError(f"{shown(self.root)}: no such file or directory")
+                if not stat.S_ISDIR(found.st_mode):
+                    if self._wanted(self.root, found):
+                        yield self.root, folder, name, found
+                    return
         waiting = deque([self.root])
         while waiting:
             path = waiting.popleft()
@@ -455,7 +482,7 @@ class _Search:
         if found.st_size > SEARCH_FILE_BYTES:
             self._cut(f"only the first {sized(SEARCH_FILE_BYTES)} of {shown(name)} are searched")
         try:
-            with os.fdopen(paths.opened_file(folder, name), "rb") as file:
+            with open(paths.opened_file(folder, name), "rb") as file:
                 data = file.read(SEARCH_FILE_BYTES)
         except (OSError, ToolError) as error:
             self.notes.append(f"{shown(name)}: {error}")
@@ -504,7 +531,8 @@ class _Matcher:
     def _ask(self, frame: bytes) -> Any:
         import json
 
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(len(frame).to_bytes(4, "big") + frame)
             self._process.stdin.flush()
@@ -551,7 +579,7 @@ def match_lines() -> None:
     answer([])
     while (text := frame()) is not None:
         hits: list[tuple[int, str]] = []
-        for number, line in enumerate(text.split("\n"), 1):
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
             line = line[:line_chars].removesuffix("\r")
             if found := pattern.search(line):
                 start = max(0, min(found.start(), len(line) - excerpt_chars))
@@ -572,7 +600,7 @@ async def _run_write(arguments: WriteFile, assessment: Assessment, ctx: CallCont
 def _write(path: Path, data: bytes, stop: threading.Event) -> Outcome:
     with _located(path, create=True) as (folder, name):
         old = paths.status(folder, name)
-        _replace(folder, name, data, old, stop)
+        paths.replace(folder, name, lambda file: file.write(data), old, stop, like=old)
     return Outcome({"path": str(path), "bytes": len(data), "created": old is None})
 
 
@@ -582,7 +610,7 @@ async def _run_edit(arguments: EditFile, assessment: Assessment, ctx: CallContex
 
 def _edit(path: Path, arguments: EditFile, stop: threading.Event) -> Outcome:
     with _located(path) as (folder, name):
-        with os.fdopen(paths.opened_file(folder, name), "rb") as file:
+        with open(paths.opened_file(folder, name), "rb") as file:
             found = os.fstat(file.fileno())
             data = file.read(EDIT_BYTES + 1)
         if len(data) > EDIT_BYTES:
@@ -593,8 +621,9 @@ def _edit(path: Path, arguments: EditFile, stop: threading.Event) -> Outcome:
             # Written back with replacement characters it would be destroyed.
             raise ToolError(f"{shown(path)} is not UTF-8 text (byte {error.start}); it is left as it is") from error
         text, count = _replaced(text, arguments, path)
-        _replace(folder, name, text.encode(), found, stop)
-    return Outcome({"path": str(path), "replaced": count, "bytes": len(text.encode())})
+        changed = text.encode()
+        paths.replace(folder, name, lambda file: file.write(changed), found, stop, like=found)
+    return Outcome({"path": str(path), "replaced": count, "bytes": len(changed)})
 
 
 def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:
@@ -613,70 +642,6 @@ def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:
     if text.find(old, first + 1) >= 0:
         raise ToolError(f"old occurs more than once in {shown(path)}: add lines around it, or set replace_all")
     return text[:first] + new + text[first + len(old) :], 1
-
-
-def _replace(folder: Folder, name: str, data: bytes, old: os.stat_result | None, stop: threading.Event) -> None:
-    """Put `data` under `name` in one step, over what `old` describes (None: nothing). Raises: OSError, ToolError."""
-    target, dir_fd = at(folder, name)
-    if old is not None:
-        paths.regular(old, name)
-        _check_writable(target, dir_fd, old)
-    # Its name does not depend on the file's, which may be as long as names can be.
-    temporary, _ = at(folder, f".aster-{os.urandom(8).hex()}.tmp")
-    # Until it has the old file's mode, nobody else may read what is written.
-    descriptor = os.open(temporary, paths.CREATE, 0o666 if old is None else 0o600, dir_fd=dir_fd)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            if old is not None:
-                _keep_owner_and_mode(file.fileno(), old)
-            os.fsync(file.fileno())
-        if _changed(old, paths.status(folder, name)):
-            raise ToolError(f"{shown(name)} was changed by somebody else just now; look at it again")
-        if stop.is_set():
-            raise ToolError("cancelled before anything was changed")
-        os.replace(temporary, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=dir_fd)
-        raise
-    _sync(folder)
-
-
-def _check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:
-    # Renaming over a file asks the directory for permission, not the file: a read-only one would be lost.
-    effective = os.access in os.supports_effective_ids
-    if not found.st_mode & 0o222 or not os.access(target, os.W_OK, dir_fd=dir_fd, effective_ids=effective):
-        raise ToolError(f"{shown(target)} is read-only")
-
-
-def _keep_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
-    if os.name != "posix":
-        return
-    now = os.fstat(descriptor)
-    if (now.st_uid, now.st_gid) != (old.st_uid, old.st_gid):
-        with suppress(OSError):  # only root may give files away
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-    os.fchmod(descriptor, old.st_mode & 0o777)
-
-
-def _changed(old: os.stat_result | None, now: os.stat_result | None) -> bool:
-    if old is None or now is None:
-        return old is not now
-    return (old.st_ino, old.st_mtime_ns, old.st_size) != (now.st_ino, now.st_mtime_ns, now.st_size)
-
-
-def _sync(folder: Folder) -> None:
-    """Make a rename survive a power cut, where directories can be synced."""
-    if isinstance(folder, int):
-        with suppress(OSError):
-            listed = paths.opened_list(folder)
-            assert isinstance(listed, int)
-            try:
-                os.fsync(listed)
-            finally:
-                os.close(listed)
 
 
 async def _run_delete(arguments: DeleteFile, assessment: Assessment, ctx: CallContext) -> Outcome:
@@ -700,7 +665,7 @@ def _delete(path: Path) -> Outcome:
             if not paths.is_link(found):
                 paths.regular(found, name)
             os.unlink(target, dir_fd=dir_fd)
-        _sync(folder)
+        paths.sync(folder)
     return Outcome({"path": str(path), "deleted": paths.kind(found).split(" ", 1)[1]})
 
 
@@ -720,9 +685,14 @@ def _move(source: Path, destination: Path, overwrite: bool, stop: threading.Even
             there = paths.status(into, new_name)
             if there is not None:
                 _check_replaceable(into, new_name, there, overwrite)
-            _rename(folder, name, into, new_name, overwrite, found, stop)
-            _sync(into)
-        _sync(folder)
+            try:
+                (paths.rename_over if overwrite else paths.rename_new)(folder, name, into, new_name)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                paths.carry(folder, name, into, new_name, found, there, stop)
+            paths.sync(into)
+        paths.sync(folder)
     return Outcome({"path": str(destination), "moved_from": str(source), "replaced": there is not None})
 
 
@@ -731,36 +701,67 @@ def _check_replaceable(folder: Folder, name: str, there: os.stat_result, overwri
         raise ToolError(f"{shown(name)} exists already; set overwrite to replace it")
     if not paths.is_link(there):
         paths.regular(there, name)
-        _check_writable(*at(folder, name), there)
+        paths.check_writable(*at(folder, name), there)
 
 
-def _rename(
-    folder: Folder,
-    name: str,
-    into: Folder,
-    new_name: str,
-    overwrite: bool,
-    found: os.stat_result,
-    stop: threading.Event,
-) -> None:
-    old, old_fd = at(folder, name)
-    new, new_fd = at(into, new_name)
-    try:
-        if not overwrite:
-            # Unlike a rename, a link fails when something has appeared there in the meantime.
-            try:
-                os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
-            except (PermissionError, NotImplementedError, OSError) as error:
-                if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.EXDEV):
-                    raise
-            else:
-                os.unlink(old, dir_fd=old_fd)
-                return
-        os.replace(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
-    except FileExistsError as error:
-        raise ToolError(f"{shown(new_name)} exists already; set overwrite to replace it") from error
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _carry(folder, name, into, new_name, found, stop)
-        os.unlink(old, dir_fd=old_fd)
+TOOLS: tuple[Tool[Any], ...] = (
+    Tool(
+        "read_file",
+        "Read a text file, whole or a range of lines. Binary files are named, not shown. "
+        f"At most {sized(READ_BYTES)} a call; the answer says where to read on.",
+        ReadFile,
+        "low",
+        _assess_read,
+        _run_read,
+    ),
+    Tool(
+        "list_dir",
+        f"List a directory with kinds and sizes, at most {LIST_ENTRIES} entries. Links are named, not followed.",
+        ListDir,
+        "low",
+        _assess_list,
+        _run_list,
+    ),
+    Tool(
+        "search_files",
+        "Find lines that match a regular expression. Skips binary files, .git, node_modules and files that may hold "
+        "secrets; links are not followed.",
+        SearchFiles,
+        "low",
+        _assess_search,
+        _run_search,
+    ),
+    Tool(
+        "write_file",
+        "Create a file or replace it as a whole. To change a part of a file use edit_file.",
+        WriteFile,
+        "medium",
+        _assess_write,
+        _run_write,
+    ),
+    Tool(
+        "edit_file",
+        "Replace an exact piece of text in a file. The text must occur once, unless replace_all is set. "
+        "Line ends and the byte order mark stay as they are.",
+        EditFile,
+        "medium",
+        _assess_edit,
+        _run_edit,
+    ),
+    Tool(
+        "delete_file",
+        "Delete a file, a link (not what it leads to) or an empty directory.",
+        DeleteFile,
+        "medium",
+        _assess_delete,
+        _run_delete,
+    ),
+    Tool(
+        "move_file",
+        "Move or rename a file or link; not directories.",
+        MoveFile,
+        "medium",
+        _assess_move,
+        _run_move,
+    ),
+)

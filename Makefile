@@ -1,0 +1,60 @@
+# make run    set up and start the daemon with the demo model
+# make test   set up and run the tests
+# make check  format, lint, types
+# make lock   pin the newest allowed versions, with hashes
+# make clean  remove what the others made
+
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_DIR ?= .run
+MODEL ?= $(or $(ASTER_MODEL),demo)
+
+.PHONY: run test check format lock clean setup system-packages
+
+run: $(VENV)/.runtime
+	@mkdir -p $(RUN_DIR)/work
+	@exec $(BIN)/aster-sidecar --framework web --port $(PORT) --model $(MODEL) \
+		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
+
+test: setup system-packages
+	$(BIN)/pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(VENV)/.development
+
+system-packages:
+	@sh tests/system-packages.sh
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+lock: setup
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--upgrade pyproject.toml --group build -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) $(RUN_DIR) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,98 @@
+"""What the tests of the tools share: a work directory beside the daemon's own, a context that listens, a call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from aster_sidecar.permissions import Assessment
+from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError, builtin_tools
+
+
+@dataclass
+class Told:
+    """One call of `progress`."""
+
+    message: str | None
+    stream: str | None
+    delta: str | None
+
+
+@dataclass
+class Listener:
+    """A CallContext that keeps all it is told."""
+
+    surroundings: Surroundings
+    call_id: str = "call_1"
+    agent_id: str = "default"
+    session_id: str = "session_1"
+    turn_id: str = "turn_1"
+    told: list[Told] = field(default_factory=list[Told])
+
+    async def progress(
+        self,
+        message: str | None = None,
+        *,
+        progress: float | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        delta: str | None = None,
+    ) -> None:
+        self.told.append(Told(message, stream, delta))
+        await asyncio.sleep(0)
+
+    def streamed(self, stream: str) -> str:
+        return "".join(one.delta or "" for one in self.told if one.stream == stream)
+
+
+def tool(name: str) -> Tool[Any]:
+    return next(one for one in builtin_tools() if one.name == name)
+
+
+def assess(name: str, surroundings: Surroundings, **arguments: Any) -> Assessment:
+    found = tool(name)
+    return found.assess(found.arguments.model_validate(arguments), surroundings)
+
+
+async def start(name: str, context: Listener, **arguments: Any) -> Outcome:
+    """Assess and run a call, as the daemon does when policy allows it."""
+    found = tool(name)
+    parsed = found.arguments.model_validate(arguments)
+    assessment = found.assess(parsed, context.surroundings)
+    if assessment.forbidden is not None:
+        raise ToolError(f"forbidden: {assessment.forbidden}")
+    return await found.run(parsed, assessment, context)
+
+
+def call(name: str, surroundings: Surroundings, **arguments: Any) -> Outcome:
+    return asyncio.run(start(name, Listener(surroundings), **arguments))
+
+
+def run_assessed(name: str, surroundings: Surroundings, assessment: Assessment, **arguments: Any) -> Outcome:
+    """Run a call on an assessment made earlier: what happened in between is the test."""
+    found = tool(name)
+    return asyncio.run(_run(found, found.arguments.model_validate(arguments), assessment, Listener(surroundings)))
+
+
+async def _run(found: Tool[Any], parsed: Any, assessment: Assessment, context: Listener) -> Outcome:
+    return await found.run(parsed, assessment, context)
+
+
+def make_surroundings(base: Path) -> Surroundings:
+    """base/work to work in, base/daemon for the daemon's own files."""
+    work, daemon = base.resolve() / "work", base.resolve() / "daemon"
+    work.mkdir()
+    daemon.mkdir()
+    (daemon / "aster.db").write_text("the journal")
+    return Surroundings(work, (daemon,))
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    """Return as soon as `condition` holds; fail when it doesn't in time."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.005)

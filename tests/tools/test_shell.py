@@ -1,0 +1,617 @@
+"""run_command on real processes: what is shown and remembered, what comes back, and that nothing of it lives on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import pytest
+
+from aster_sidecar.tools import Outcome, Surroundings, ToolError, shell
+from tests.tools.support import Listener, assess, call, make_surroundings, run_assessed, start, until
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+PYTHON = sys.executable
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Surroundings:
+    return make_surroundings(tmp_path)
+
+
+@pytest.fixture
+def token() -> str:
+    """A number of seconds that no other process sleeps for."""
+    return f"{uuid.uuid4().int % 10**6 + 10**6}"
+
+
+def alive(token: str) -> list[int]:
+    """The processes whose command line has `token`, zombies left out."""
+    found: list[int] = []
+    for one in psutil.process_iter(["cmdline", "status"]):
+        if one.pid != os.getpid() and any(token in word for word in one.info["cmdline"] or []):
+            if one.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(one.pid)
+    return found
+
+
+def run(place: Surroundings, command: str, **more: Any) -> dict[str, Any]:
+    return call("run_command", place, command=command, **more).value
+
+
+# --- judging -------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_high_and_shown_with_its_directory(place: Surroundings) -> None:
+    (place.work_dir / "sub").mkdir()
+    found = assess("run_command", place, command="git status", cwd="sub")
+    assert found.risk == "high"
+    assert found.display == f"in {place.work_dir}/sub:\ngit status"
+    assert found.remember is not None
+    assert (found.remember.kind, found.remember.value) == ("exact", found.target)
+    assert found.binding["cwd"] == f"{place.work_dir}/sub"
+    assert found.binding["binaries"]["git"].startswith(os.path.realpath(shutil.which("git") or "missing"))
+    outside = assess("run_command", place, command="git status", cwd="..")
+    assert "outside the work directory" in outside.reason
+    assert outside.target != found.target
+
+
+def test_hidden_characters_are_shown(place: Surroundings) -> None:
+    found = assess("run_command", place, command="echo a\u202e\x1b[8mrm -rf ~\x1b[0m\u200b\r\tb\nc")
+    assert found.display.split("\n")[1:] == [
+        "echo a‹U+202E›‹U+001B›[8mrm -rf ~‹U+001B›[0m‹U+200B›‹U+000D›‹U+0009›b",
+        "c",
+    ]
+    assert found.remember is None
+
+
+def test_a_directorys_name_cannot_pose_as_a_command(place: Surroundings) -> None:
+    (place.work_dir / "x:\nls").mkdir()
+    posing = assess("run_command", place, command="rm a", cwd="x:\nls")
+    assert posing.display == f"in {place.work_dir}/x:‹U+000A›ls:\nrm a"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("ls", "ls -la", "git log --oneline -5", "git diff | wc -l", "ls && cat a.txt; echo done", "grep -rn 'a b' ."),
+        *('git commit -m "fix: it"', "ls; ", "echo a=b", "cat é.txt"),
+    ],
+)
+def test_plain_commands_can_be_remembered(place: Surroundings, command: str) -> None:
+    found = assess("run_command", place, command=command)
+    assert found.remember is not None, found.reason
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            "sh -c ls",
+            "bash x",
+            "/bin/sh x",
+            "python3 a.py",
+            "python3.11 -c 1",
+            "node a",
+            "perl -e 1",
+            "env ls",
+            "sudo ls",
+        ),
+        *("xargs rm", "nohup ls", "timeout 5 ls", "nice ls", "watch ls", "eval ls", "exec ls", "source a", ". a"),
+        *("ssh host ls", "docker run x", "npx x", "uvx x", "pipx run x", "make", "npm run build", "lua5.4 a"),
+        *("echo $(id)", "echo `id`", "echo $HOME", "ls *", "ls ?", "ls [ab]", "ls ~", "cat <a", "cat >a", "cat <<E\nE"),
+        *(
+            "ls &",
+            "(ls)",
+            "{ ls; }",
+            "A=1 ls",
+            "if true; then ls; fi",
+            "! ls",
+            "ls # no",
+            "ls\nrm a",
+            "ls\\",
+            'echo "$A"',
+        ),
+        *(
+            "ls && sh a",
+            "ls | sh",
+            "ls; python a",
+            "ls || env x",
+            "'s'h a",
+            '"env" ls',
+            "ls |",
+            "| ls",
+            "&& ls",
+            "ls ;; ls",
+        ),
+        *(
+            "./run.sh",
+            "missing-program-x",
+            "cd / && ls",
+            "ls\u202e",
+            "echo \u00a0",
+            "''",
+            "find . -delete",
+            "S\u0131 ls",
+        ),
+        *("pytest -q", "git status && ./x", "awk 1 a", "'ls\n'", "echo 'unclosed", 'printf %s "a\\"b"', "time ls"),
+    ],
+)
+def test_what_can_change_its_meaning_is_never_remembered(place: Surroundings, command: str) -> None:
+    (place.work_dir / "run.sh").write_text("#!/bin/sh\n")
+    (place.work_dir / "run.sh").chmod(0o755)
+    found = assess("run_command", place, command=command)
+    assert found.remember is None
+    assert "can't be remembered" in found.reason
+
+
+def test_a_link_to_an_interpreter_is_one(place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "harmless").symlink_to("/bin/sh")
+    shutil.copy("/bin/ls", tmp_path / "bin" / "mine")
+    (place.work_dir / "inner").symlink_to("/bin/ls")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert assess("run_command", place, command="harmless x").remember is None
+    before = assess("run_command", place, command="mine")
+    assert before.remember is not None
+    (tmp_path / "bin" / "mine").write_bytes(b"#!/bin/sh\necho other\n")
+    assert assess("run_command", place, command="mine").binding != before.binding
+
+
+def test_a_directory_that_is_none_is_refused(place: Surroundings) -> None:
+    (place.work_dir / "file").write_text("x")
+    for cwd in ("missing", "file"):
+        with pytest.raises(ToolError, match="not a directory"):
+            assess("run_command", place, command="ls", cwd=cwd)
+    assert assess("run_command", place, command="ls", cwd="../daemon").forbidden is not None
+
+
+def test_a_directory_swapped_after_judging_is_refused(place: Surroundings, tmp_path: Path) -> None:
+    (place.work_dir / "sub").mkdir()
+    assessment = assess("run_command", place, command="touch here", cwd="sub")
+    (place.work_dir / "sub").rename(place.work_dir / "gone")
+    (tmp_path / "outside").mkdir()
+    (place.work_dir / "sub").symlink_to(tmp_path / "outside")
+    with pytest.raises(ToolError):
+        run_assessed("run_command", place, assessment, command="touch here", cwd="sub")
+    assert os.listdir(tmp_path / "outside") == []
+
+
+# --- the environment -----------------------------------------------------------------------------------------------
+
+
+def test_no_secret_and_no_loader_variable_reaches_a_command(
+    place: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = f"canary{uuid.uuid4().hex}"
+    for name in (
+        *("OPENAI_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ASTER_SIDECAR_TOKEN", "GITHUB_PAT", "DB_PASSWORD", "DATABASE_URL"),
+        *("AWS_SESSION_TOKEN", "SSH_AUTH_SOCK", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "PYTHONHOME"),
+        *(
+            "NODE_OPTIONS",
+            "BASH_ENV",
+            "ENV",
+            "ANYTHING_ELSE",
+            "LD_LIBRARY_PATH_ORIG",
+            "GIT_SSH_COMMAND",
+            "PROMPT_COMMAND",
+        ),
+    ):
+        monkeypatch.setenv(name, f"/{canary}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{canary}@proxy.example:3128")
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("PATH", f".:relative/{canary}::{os.environ['PATH']}")
+    env = run(place, "env; cat /proc/self/environ 2>/dev/null; cat /proc/$PPID/cmdline 2>/dev/null")["stdout"]
+    assert canary not in env
+    assert f"{shell.MARKER}={os.getpid()}:call_1\n" in env
+    assert "http_proxy=http://proxy.example:3128\n" in env
+    assert f"PWD={place.work_dir}\n" in env
+
+
+def test_a_packaged_build_gives_the_library_path_back() -> None:
+    environ = {"LD_LIBRARY_PATH": "/bundle", "LD_LIBRARY_PATH_ORIG": "/usr/local/lib", "PATH": "/bin"}
+    assert "LD_LIBRARY_PATH" not in shell.clean_environment(environ)
+    assert shell.clean_environment(environ, frozen=True)["LD_LIBRARY_PATH"] == "/usr/local/lib"
+    assert shell.clean_environment({}, frozen=True)["PATH"]
+
+
+@linux
+def test_a_command_has_its_own_session_no_input_and_no_descriptor_of_ours(place: Surroundings) -> None:
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    try:
+        found = run(place, "cat; ls /proc/self/fd | wc -l; ps -o sid= -p $$; echo $$; readlink /proc/self/fd/0")
+    finally:
+        os.close(read)
+        os.close(write)
+    count, session, pid, stdin = found["stdout"].split()
+    assert (count, session, stdin) == ("4", pid, "/dev/null")
+
+
+@linux
+def test_the_gate_runs_nothing_when_the_daemon_is_gone(tmp_path: Path) -> None:
+    argv = ["/bin/sh", "-c", shell._GATED, "sh", f"touch {tmp_path}/ran"]
+    assert subprocess.run(argv, stdin=subprocess.DEVNULL).returncode != 0
+    assert os.listdir(tmp_path) == []
+
+
+@linux
+def test_a_daemon_that_is_not_dumpable_can_run_commands(place: Surroundings) -> None:
+    code = (
+        "import ctypes, sys; from pathlib import Path\n"
+        "from aster_sidecar.tools import Surroundings; from tests.tools.support import call\n"
+        "assert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0\n"
+        "work = Path(sys.argv[1])\n"
+        "print(call('run_command', Surroundings(work), command='pwd; sleep 1000 &').value)\n"
+        "print(call('search_files', Surroundings(work), pattern='x').value)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    argv = [PYTHON, "-c", code, str(place.work_dir)]
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert f"'stdout': '{place.work_dir}\\n'" in done.stdout
+    assert "1 background process was ended" in done.stdout
+
+
+# --- output --------------------------------------------------------------------------------------------------------
+
+
+def test_what_comes_back(place: Surroundings) -> None:
+    found = run(place, "echo out; echo err >&2; exit 3")
+    duration_ms = found.pop("duration_ms")
+    assert 0 <= duration_ms < 5000
+    assert found == {
+        "exit_code": 3,
+        "signal": None,
+        "stdout": "out\n",
+        "stderr": "err\n",
+        "timed_out": False,
+        "note": "",
+    }
+    killed = run(place, "kill -9 $$")
+    assert (killed["exit_code"], killed["signal"]) == (None, "SIGKILL")
+    assert run(place, "syntax error (")["exit_code"] == 2
+    assert run(place, 'echo "a b"   \'$x\' \\" ; pwd')["stdout"] == f'a b $x "\n{place.work_dir}\n'
+
+
+def test_a_command_longer_than_the_system_takes_is_refused(place: Surroundings) -> None:
+    with pytest.raises(ToolError, match="could not be started"):
+        run(place, "echo " + "é" * 90_000)
+
+
+def test_characters_split_across_reads_are_whole(place: Surroundings) -> None:
+    context = Listener(place)
+    code = (
+        "import os; os.write(1, b'x'); [os.write(1, '€'.encode() * 3000) for _ in range(6)]; os.write(1, b'\\xe2\\x82')"
+    )
+    outcome = asyncio.run(start("run_command", context, command=f'{PYTHON} -c "{code}"'))
+    whole = "x" + "€" * 18_000 + "\ufffd"
+    assert outcome.value["stdout"] == whole
+    assert not outcome.truncated
+    assert context.streamed("stdout") == whole
+
+
+def test_long_output_keeps_its_beginning_and_end(place: Surroundings) -> None:
+    outcome = call("run_command", place, command="echo begin; yes é | head -c 900001; echo; echo end; seq 100000 >&2")
+    stdout = outcome.value["stdout"]
+    assert outcome.truncated
+    assert stdout.startswith("begin\né\n")
+    assert stdout.endswith("end\n")
+    assert "\ufffd" not in stdout.replace("\ufffd\nend\n", "")
+    kept = len(stdout.encode()) - len(stdout.split("[... ")[1].split("...]")[0]) - 10
+    assert abs(kept - 64 * 1024) < 16
+    left_out = int(stdout.split("[... ")[1].split(" ")[0])
+    assert left_out == 6 + 900001 + 5 - 64 * 1024
+    assert outcome.value["stderr"].endswith("99999\n100000\n")
+
+
+def test_output_is_shown_while_it_runs(place: Surroundings) -> None:
+    os.mkfifo(place.work_dir / "fifo")
+    context = Listener(place)
+
+    async def watch() -> Outcome:
+        task = asyncio.create_task(start("run_command", context, command="echo first; cat fifo; echo last >&2"))
+        await until(lambda: context.streamed("stdout") == "first\n")
+        (place.work_dir / "fifo").write_text("second\n")
+        return await task
+
+    assert asyncio.run(watch()).value["stdout"] == "first\nsecond\n"
+    assert context.streamed("stdout") == "first\nsecond\n"
+    assert context.streamed("stderr") == "last\n"
+
+
+def test_small_output_comes_in_few_pieces(place: Surroundings) -> None:
+    context = Listener(place)
+    outcome = asyncio.run(
+        start("run_command", context, command="i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done")
+    )
+    assert context.streamed("stdout") == outcome.value["stdout"] == "".join(f"{n}\n" for n in range(3000))
+    assert len(context.told) < 3 + len(outcome.value["stdout"]) / 4096 + outcome.value["duration_ms"] / 40
+
+
+def test_a_flood_costs_neither_memory_nor_the_loop(place: Surroundings) -> None:
+    context = Listener(place)
+
+    async def flood() -> tuple[Outcome, float]:
+        ticks: list[float] = []
+
+        async def tick() -> None:
+            while True:
+                ticks.append(time.monotonic())
+                await asyncio.sleep(0.002)
+
+        ticking = asyncio.create_task(tick())
+        outcome = await start("run_command", context, command="yes | tee /dev/stderr", timeout_s=1)
+        ticking.cancel()
+        return outcome, max(after - before for before, after in zip(ticks, ticks[1:], strict=False))
+
+    run(place, "true")
+    before = psutil.Process().memory_info().rss
+    outcome, longest_pause_s = asyncio.run(flood())
+    assert psutil.Process().memory_info().rss - before < 16 * 1024 * 1024
+    assert longest_pause_s < 0.2
+    assert outcome.value["timed_out"]
+    assert outcome.truncated
+    streamed = len(context.streamed("stdout")) + len(context.streamed("stderr"))
+    assert streamed < 256 * 1024 + 4 * 65536
+    assert any("of output so far" in (one.message or "") for one in context.told)
+    assert outcome.value["duration_ms"] < 3000
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+
+DAEMON = (
+    "import os, sys, time\n"
+    "if os.fork(): os._exit(0)\n"
+    "os.setsid()\n"
+    "if os.fork(): os._exit(0)\n"
+    "{closing}\n"
+    "open('up', 'w').close()\n"
+    "time.sleep({token})\n"
+)
+WAIT_UP = "while [ ! -e up ]; do :; done"
+
+
+def daemon_script(folder: Path, token: str, closing: str = "pass") -> str:
+    (folder / f"daemon{token}.py").write_text(DAEMON.format(token=token, closing=closing))
+    return f"{PYTHON} daemon{token}.py"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sleep {token} & echo hi",
+        "(sleep {token} &) ; (sleep {token} & sleep {token}) & echo hi",
+        "nohup sleep {token} >/dev/null 2>&1 & echo hi",
+        "setsid sleep {token} & echo hi",
+        pytest.param("setsid env -i sleep {token} >/dev/null 2>&1 & echo hi", marks=linux),
+        pytest.param("(env -i setsid sh -c 'sleep {token} & sleep {token} & wait' &) ; echo hi", marks=linux),
+        "{daemon}; {wait}; echo hi",
+        pytest.param("env -i {daemon} >/dev/null 2>&1; {wait}; echo hi", marks=linux),
+        "sleep {token} & kill -STOP $!; echo hi",
+    ],
+)
+def test_nothing_of_a_command_outlives_it(place: Surroundings, token: str, command: str) -> None:
+    daemon = daemon_script(place.work_dir, token)
+    began = time.monotonic()
+    found = run(place, command.format(token=token, daemon=daemon, wait=WAIT_UP))
+    assert found["stdout"].endswith("hi\n")
+    assert found["exit_code"] == 0
+    assert "ended" in found["note"]
+    assert alive(token) == []
+    assert time.monotonic() - began < 5
+    assert psutil.Process().children() == []
+
+
+@linux
+def test_a_process_that_hides_itself_is_ended_too(place: Surroundings, token: str) -> None:
+    hide = "import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); [os.close(n) for n in (0, 1, 2)]"
+    daemon = daemon_script(place.work_dir, token, hide)
+    found = run(place, f"env -i {daemon}; {WAIT_UP}; echo hi")
+    assert found["note"] == "1 background process was ended"
+    assert alive(token) == []
+
+
+def test_a_background_process_that_ignores_term_is_killed(place: Surroundings, token: str) -> None:
+    ignoring = daemon_script(place.work_dir, token, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    found = run(place, f"{ignoring}; {WAIT_UP}; echo hi")
+    assert found["stdout"] == "hi\n"
+    assert found["note"] == "1 background process was ended"
+    assert alive(token) == []
+    assert 2000 <= found["duration_ms"] < 5000
+
+
+def test_a_command_is_ended_at_its_time_with_all_it_started(place: Surroundings, token: str) -> None:
+    found = run(
+        place, f"echo begun; (sleep {token} & sleep {token}) & trap 'exit 7' TERM; sleep {token}", timeout_s=0.3
+    )
+    assert found["timed_out"]
+    assert found["stdout"] == "begun\n"
+    assert found["note"].startswith("stopped after 0.3 s")
+    assert found["exit_code"] == 7
+    assert alive(token) == []
+    assert run(place, "sleep 1000", timeout_s=0.1)["signal"] == "SIGTERM"
+
+
+def test_a_shell_that_ignores_term_is_killed(place: Surroundings, token: str) -> None:
+    found = run(place, f"trap '' TERM; sleep {token}; sleep {token}", timeout_s=0.1)
+    assert (found["timed_out"], found["signal"], found["exit_code"]) == (True, "SIGKILL", None)
+    assert alive(token) == []
+
+
+def test_cancelling_ends_the_whole_tree_before_it_is_through(place: Surroundings, token: str) -> None:
+    daemon = daemon_script(place.work_dir, token)
+    command = f"{daemon}; sleep {token} & {WAIT_UP}; echo up; sleep {token}"
+
+    async def cancelled() -> None:
+        context = Listener(place)
+        task = asyncio.create_task(start("run_command", context, command=command))
+        await until(lambda: context.streamed("stdout") == "up\n")
+        assert alive(token)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert alive(token) == []
+        assert psutil.Process().children() == []
+
+    asyncio.run(cancelled())
+
+
+def test_cancelling_at_any_moment_leaves_nothing(place: Surroundings, token: str) -> None:
+    async def cancelled(turns: int) -> None:
+        task = asyncio.create_task(start("run_command", Listener(place), command=f"sleep {token} & sleep {token}"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        if turns % 2:
+            await asyncio.sleep(0)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert alive(token) == []
+        assert psutil.Process().children() == []
+
+    for turns in (0, 1, 2, 3, 4, 5, 8, 20, 60, 200):
+        asyncio.run(cancelled(turns))
+
+
+def test_when_nobody_can_be_told_the_command_is_ended(place: Surroundings, token: str) -> None:
+    @dataclass
+    class Deaf(Listener):
+        async def progress(
+            self,
+            message: str | None = None,
+            *,
+            progress: float | None = None,
+            stream: Literal["stdout", "stderr"] | None = None,
+            delta: str | None = None,
+        ) -> None:
+            raise OSError("the journal is full")
+
+    with pytest.raises(OSError, match="the journal is full"):
+        asyncio.run(start("run_command", Deaf(place), command=f"echo x; sleep {token}"))
+    assert alive(token) == []
+
+
+def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str) -> None:
+    async def two() -> None:
+        long = Listener(place, call_id="call_long")
+        task = asyncio.create_task(start("run_command", long, command=f"sleep {token} & echo up; wait"))
+        await until(lambda: long.streamed("stdout") == "up\n")
+        await start("run_command", Listener(place, call_id="call_short"), command="sleep 1000 & true")
+        assert len(alive(token)) == 2
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(two())
+    assert alive(token) == []
+
+
+def test_many_commands_leave_no_descriptor_and_no_process(place: Surroundings) -> None:
+    async def many() -> None:
+        calls = (start("run_command", Listener(place, call_id=f"c{n}"), command="echo x & echo y") for n in range(10))
+        await asyncio.gather(*calls)
+
+    asyncio.run(many())
+    before = psutil.Process().num_fds()
+    asyncio.run(many())
+    assert psutil.Process().num_fds() == before
+    assert psutil.Process().children() == []
+
+
+# --- for the gate --------------------------------------------------------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize(
+    "way", ["sleep {token}", "(setsid env -i sleep {token} >/dev/null 2>&1 &); echo; sleep {token}"]
+)
+def test_living_tools_are_known_and_ours_are_not(place: Surroundings, token: str, way: str) -> None:
+    own = subprocess.Popen(["sleep", "1000"])
+
+    async def watch() -> None:
+        command = f"echo up; {way.format(token=token)}"
+        context = Listener(place)
+        task = asyncio.create_task(start("run_command", context, command=command))
+        await until(lambda: len(alive(token)) == 1 + way.count("sleep") and bool(context.streamed("stdout")))
+        assert set(alive(token)) <= shell.live_tool_pids()
+        assert not {own.pid, os.getpid(), os.getppid()} & shell.live_tool_pids()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    try:
+        asyncio.run(watch())
+        assert shell.live_tool_pids() == set()
+    finally:
+        own.kill()
+        own.wait()
+
+
+@linux
+@pytest.mark.parametrize("hiding", [False, True])
+def test_a_tools_socket_is_recognised(place: Surroundings, hiding: bool) -> None:
+    (place.work_dir / "caller.py").write_text(
+        "import ctypes, os, socket, sys, time\n"
+        f"if {hiding}: ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n"
+        "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+        "print(os.fstat(s.fileno()).st_ino, flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+
+    async def watch(server: socket.socket) -> None:
+        context = Listener(place)
+        command = f"(setsid env -i {PYTHON} caller.py {server.getsockname()[1]} &); sleep 1000"
+        task = asyncio.create_task(start("run_command", context, command=command))
+        await until(lambda: context.streamed("stdout").endswith("\n"))
+        inode = int(context.streamed("stdout"))
+        assert any(shell.owns_socket(pid, inode) for pid in shell.live_tool_pids())
+        with socket.create_connection(server.getsockname()) as ours:
+            own = os.fstat(ours.fileno()).st_ino
+            assert not any(shell.owns_socket(pid, own) for pid in shell.live_tool_pids())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asyncio.run(watch(server))
+    assert not shell.owns_socket(2**22 + 1, 1)
+
+
+@linux
+def test_the_portable_view_of_processes_agrees_with_proc() -> None:
+    here = os.getpid()
+    ours, elsewhere = shell._process_of_linux(here), shell._process_elsewhere(here)
+    assert ours is not None
+    assert elsewhere is not None
+    assert (ours.parent, ours.group, ours.session) == (elsewhere.parent, elsewhere.group, elsewhere.session)
+    assert shell._process_elsewhere(2**22 + 1) is None
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert shell._process_of_linux(child.pid) is shell._process_elsewhere(child.pid) is None
+
+
+def test_a_worker_stands_alone() -> None:
+    argv, env = shell.worker(print_secrets)
+    assert not [name for name in env if "KEY" in name or "TOKEN" in name]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+    with pytest.raises(ValueError, match="not a worker"):
+        shell.run_worker("os:abort")
+
+
+def print_secrets() -> None:
+    import sys
+
+    print("aster_sidecar" not in sys.modules)
