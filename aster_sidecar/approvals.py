@@ -39,6 +39,7 @@ class Pending:
     risk: Risk
     reason: str
     display: str
+    target: str
     binding: dict[str, Any]
     remember: Scope | None
     requested_at: str
@@ -72,10 +73,10 @@ class Approvals:
         self._pending.clear()
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
-            " binding, remember, requested_at, expires_at FROM approvals WHERE state='pending' ORDER BY approval_id"
+            " target, binding, remember, requested_at, expires_at FROM approvals WHERE state='pending' ORDER BY approval_id"
         ):
-            remember = Scope(**json.loads(row[11])) if row[11] else None
-            fields: list[Any] = [*row[:6], json.loads(row[6]), *row[7:10], json.loads(row[10]), remember, *row[12:]]
+            remember = Scope(**json.loads(row[12])) if row[12] else None
+            fields: list[Any] = [*row[:6], json.loads(row[6]), *row[7:11], json.loads(row[11]), remember, *row[13:]]
             self._pending[row[0]] = Pending(*fields)
         self._set_alarm()
 
@@ -111,8 +112,8 @@ class Approvals:
             writes=[
                 (
                     "INSERT INTO approvals (call_id, agent_id, session_id, turn_id, message_id, state, name, arguments,"
-                    " risk, reason, display, binding, remember, requested_at, expires_at)"
-                    " VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?)",
+                    " risk, reason, display, target, binding, remember, requested_at, expires_at)"
+                    " VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?,?)",
                     (
                         pending.call_id,
                         pending.agent_id,
@@ -124,6 +125,7 @@ class Approvals:
                         pending.risk,
                         pending.reason,
                         pending.display,
+                        pending.target,
                         json.dumps(pending.binding),
                         json.dumps(asdict(remember)) if remember else None,
                         pending.requested_at,
@@ -191,14 +193,18 @@ class Approvals:
         pending = self._pending.get(request.call_id)
         if pending is None or pending.agent_id != request.agent_id:
             raise self._gone(request)
-        arguments, binding, remember = pending.arguments, pending.binding, pending.remember
+        arguments, binding, remember, target = pending.arguments, pending.binding, pending.remember, pending.target
         edited = request.arguments if request.arguments not in (None, pending.arguments) else None
         allows = request.decision in ("allow", "allow_always")
         if edited is not None and allows:
             assessment, denied = self._assess(pending.name, edited, pending.agent_id, pending.session_id)
             if denied is not None:
                 raise PolicyDenied(denied)
-            arguments, binding, remember = edited, dict(assessment.binding), assessment.remember
+            arguments, binding = edited, dict(assessment.binding)
+            remember, target = assessment.remember, assessment.target
+        if request.decision == "deny_always" and remember is None:
+            # What is too open to allow for good can still be denied for good, exactly as it stands.
+            remember = Scope("exact", target, f"exactly this {pending.name}")
         rule = None
         if request.decision in ("allow_always", "deny_always") and remember is not None:
             known = {r.rule_id for r in self._rules.list()}

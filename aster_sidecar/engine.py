@@ -10,7 +10,6 @@ import asyncio
 import json
 import random
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,7 +30,7 @@ from pydantic_ai import (
     UsageLimits,
     UserPromptPart,
 )
-from pydantic_ai.exceptions import ModelContextWindowExceededError, UsageLimitExceeded, UsageLimitUnavailableWarning
+from pydantic_ai.exceptions import ModelContextWindowExceededError, UsageLimitExceeded
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 
 from aster_sidecar import wire
@@ -88,8 +87,6 @@ class Engine:
         self._toolkit = toolkit
         self._approvals = approvals
         self._memory = Memory(journal)
-        # Many local servers count no tokens; the limits that can't hold then are no news to anybody.
-        warnings.filterwarnings("ignore", category=UsageLimitUnavailableWarning)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
 
     def forget(self, session_id: str) -> None:
@@ -202,11 +199,11 @@ class Engine:
             usage_limits=UsageLimits(
                 request_limit=run.job.limits.requests,
                 tool_calls_limit=run.job.limits.tool_calls,
-                total_tokens_limit=run.job.limits.tokens,
             ),
         ) as agent_run:
             async for node in agent_run:
                 if isinstance(node, ModelRequestNode):
+                    check_tokens(run)
                     if kept_already:
                         kept_already = False
                     else:
@@ -321,6 +318,16 @@ class Engine:
         )
         await run.log.commit()
         return True
+
+
+def check_tokens(run: Run) -> None:
+    """Raises: LimitReached when the turn's tokens are used up.
+
+    pydantic-ai's own token limit looks at the whole answer so far at each delta, which makes a long answer quadratic.
+    """
+    limit = run.job.limits.tokens
+    if limit is not None and run.usage.total_tokens >= limit:
+        raise LimitReached(f"the turn used {run.usage.total_tokens} tokens; the limit is {limit} tokens")
 
 
 class BrokenOff(ValueError):

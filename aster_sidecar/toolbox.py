@@ -224,6 +224,7 @@ class Toolbox(AbstractToolset[Any]):
             risk=assessment.risk,
             reason=reason,
             display=assessment.display,
+            target=assessment.target,
             binding=jsonable(assessment.binding),
             remember=assessment.remember,
             requested_at=clock.stamp(),

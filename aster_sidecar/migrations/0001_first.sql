@@ -112,6 +112,7 @@ CREATE TABLE approvals (
     risk         TEXT NOT NULL,
     reason       TEXT NOT NULL,
     display      TEXT NOT NULL,
+    target       TEXT NOT NULL,       -- what a rule would name
     binding      TEXT NOT NULL,       -- JSON
     remember     TEXT,                -- JSON
     requested_at TEXT NOT NULL,

@@ -52,20 +52,22 @@ class _Arguments(BaseModel):
 
 class ReadFile(_Arguments):
     path: Text = Field(min_length=1, description="File to read; relative paths start at the work directory.")
-    offset: int = Field(1, ge=1, description="First line to return, counted from 1.")
-    limit: int = Field(2000, ge=1, le=100_000, description="How many lines to return at most.")
+    offset: int = Field(default=1, ge=1, description="First line to return, counted from 1.")
+    limit: int = Field(default=2000, ge=1, le=100_000, description="How many lines to return at most.")
 
 
 class ListDir(_Arguments):
-    path: Text = Field(".", min_length=1, description="Directory to list.")
-    depth: int = Field(1, ge=1, le=10, description="How many levels to descend; 1 lists the directory itself.")
+    path: Text = Field(default=".", min_length=1, description="Directory to list.")
+    depth: int = Field(default=1, ge=1, le=10, description="How many levels to descend; 1 lists the directory itself.")
 
 
 class SearchFiles(_Arguments):
     pattern: Text = Field(min_length=1, max_length=1000, description="Python regular expression, matched line by line.")
-    path: Text = Field(".", min_length=1, description="Directory (searched with all below it) or file.")
-    glob: Text | None = Field(None, max_length=200, description="Only files that match, e.g. *.py or src/**/*.ts.")
-    max_results: int = Field(100, ge=1, le=SEARCH_HITS, description="How many lines to return at most.")
+    path: Text = Field(default=".", min_length=1, description="Directory (searched with all below it) or file.")
+    glob: Text | None = Field(
+        default=None, max_length=200, description="Only files that match, e.g. *.py or src/**/*.ts."
+    )
+    max_results: int = Field(default=100, ge=1, le=SEARCH_HITS, description="How many lines to return at most.")
 
 
 class WriteFile(_Arguments):
@@ -77,7 +79,7 @@ class EditFile(_Arguments):
     path: Text = Field(min_length=1, description="File to change; must be UTF-8.")
     old: Text = Field(min_length=1, max_length=WRITE_CHARS, description="Exact text to replace; must occur once.")
     new: Text = Field(max_length=WRITE_CHARS, description="Text to put there.")
-    replace_all: bool = Field(False, description="Replace every occurrence instead.")
+    replace_all: bool = Field(default=False, description="Replace every occurrence instead.")
 
 
 class DeleteFile(_Arguments):
@@ -87,7 +89,7 @@ class DeleteFile(_Arguments):
 class MoveFile(_Arguments):
     source: Text = Field(min_length=1, description="File or link to move or rename.")
     destination: Text = Field(min_length=1, description="Its new path, name included; missing directories are made.")
-    overwrite: bool = Field(False, description="Replace the destination when it exists.")
+    overwrite: bool = Field(default=False, description="Replace the destination when it exists.")
 
 
 # --- assessing -----------------------------------------------------------------------------------------------------
@@ -132,8 +134,8 @@ def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Sc
     return Scope("exact", path, f"{tool} on {shown(path)} only")
 
 
-def _braced(text: str) -> str:
-    return visible(text).replace("{", "{{").replace("}", "}}")
+def _braced(text: str, *, newlines: bool = True) -> str:
+    return visible(text, newlines=newlines).replace("{", "{{").replace("}", "}}")
 
 
 def _preview(text: str) -> str:
@@ -153,9 +155,9 @@ def _assess_list(arguments: ListDir, surroundings: Surroundings) -> Assessment:
 
 
 def _assess_search(arguments: SearchFiles, surroundings: Surroundings) -> Assessment:
-    display = f"search {{}} for {_braced(arguments.pattern)}"
+    display = f"search {{}}\nfor {_braced(arguments.pattern, newlines=False)}"
     if arguments.glob is not None:
-        display += f" in files named {_braced(arguments.glob)}"
+        display += f"\nin files named {_braced(arguments.glob, newlines=False)}"
     return _judge("search_files", [arguments.path], surroundings, display, reads=True)
 
 
@@ -169,8 +171,12 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
 
 
 def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
-    every = " everywhere" if arguments.replace_all else ""
-    display = f"edit {{}}: replace{every}\n{_preview(arguments.old)}\n----- with -----\n{_preview(arguments.new)}"
+    every = ", every occurrence" if arguments.replace_all else ""
+    # Each line is marked, so that no text can pose as the other part.
+    old, new = (
+        _preview(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
+    )
+    display = f"edit {{}}{every}\n- {old}\n+ {new}"
     return _judge("edit_file", [arguments.path], surroundings, display)
 
 
@@ -391,9 +397,12 @@ class _Search:
                     self._cut(f"stopped after {self.files} files, {sized(self.bytes)}")
                     break
                 text = self._text(folder, name, found)
+                asked = time.monotonic()
                 matches = matcher.find(text) if text else []
                 if matches is None:
-                    self._cut(f"stopped in {shown(path)}: the pattern takes too long there, use a simpler one")
+                    slow = f" in {shown(path)}, where the pattern takes too long: use a simpler one"
+                    long = time.monotonic() - asked > self.deadline_s / 4
+                    self._cut(f"stopped after {self.deadline_s:g} s{slow if long else ''}")
                     break
                 for number, line in matches:
                     self.hits.append({"path": self._named(path), "line": number, "text": line})

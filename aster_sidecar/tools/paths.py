@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import threading
 import unicodedata
@@ -219,7 +220,7 @@ def _folded(name: str) -> str:
 
 def _canonical(plain: str, follow: bool) -> Path:
     if os.name == "nt":
-        _refuse_windows_names(plain)
+        refuse_windows_names(plain)
     folder, name = os.path.split(plain.rstrip(os.sep) or os.sep)
     if follow or name in ("", ".", ".."):
         return Path(_real(plain))
@@ -236,12 +237,12 @@ def _real(path: str) -> str:
         raise ToolError(f"{shown(path)}: {error.strerror}") from error
 
 
-def _refuse_windows_names(path: str) -> None:
+def refuse_windows_names(path: str) -> None:
     """Refuse what Windows takes for a device or a hidden stream. Raises: ToolError. Source: Naming Files, MSDN."""
     drive, rest = os.path.splitdrive(path)
     for part in rest.replace("/", "\\").split("\\"):
         stem = part.split(".")[0].rstrip(" ").upper()
-        if ":" in part or stem in {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} or stem[:3] in {"COM", "LPT"}:
+        if ":" in part or re.fullmatch(r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9\u00b9\u00b2\u00b3]", stem):
             raise ToolError(f"{shown(path)}: {shown(part)} names a device or a stream, not a file")
     if drive.startswith(("\\\\.\\", "\\\\?\\")):
         raise ToolError(f"{shown(path)} names a device, not a file")
@@ -368,6 +369,7 @@ def opened_list(folder: Folder, name: str = ".") -> int | str:
 
 
 def closed(folder: Folder) -> None:
+    """Close what `opened_list` gave."""
     if isinstance(folder, int):
         os.close(folder)
 
@@ -476,6 +478,7 @@ def replace(
 
 
 def check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:
+    """Raises: ToolError when the file `found` is read-only."""
     # Renaming over a file asks the directory for permission, not the file: a read-only one would be lost.
     effective = os.access in os.supports_effective_ids
     if not found.st_mode & 0o222 or not os.access(target, os.W_OK, dir_fd=dir_fd, effective_ids=effective):
@@ -511,6 +514,7 @@ def sync(folder: Folder) -> None:
 
 
 def rename_over(folder: Folder, name: str, into: Folder, new_name: str) -> None:
+    """Rename, replacing what is there. Raises: OSError."""
     old, old_fd = at(folder, name)
     new, new_fd = at(into, new_name)
     os.replace(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)

@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,7 @@ READ_BYTES = 64 * 1024
 # A flood is read this much slower once nothing of it is shown any more: some 13 MB/s, a few percent of a core.
 FLOOD_PAUSE_S = 0.005
 TERM_S = 2.0
-KILL_S = 3.0
+KILL_S = 2.0
 DRAIN_S = 1.0
 
 Stream = Literal["stdout", "stderr"]
@@ -52,8 +53,10 @@ class RunCommand(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     command: Text = Field(min_length=1, max_length=100_000, description="What /bin/sh -c runs (cmd.exe on Windows).")
-    cwd: Text | None = Field(None, min_length=1, description="Directory to run in; the work directory by default.")
-    timeout_s: float = Field(120, gt=0, le=3600, description="Seconds until it is ended, with all it started.")
+    cwd: Text | None = Field(
+        default=None, min_length=1, description="Directory to run in; the work directory by default."
+    )
+    timeout_s: float = Field(default=120, gt=0, le=3600, description="Seconds until it is ended, with all it started.")
 
 
 # --- what may be remembered ----------------------------------------------------------------------------------------
@@ -368,7 +371,10 @@ def _process_elsewhere(pid: int) -> Process | None:
         found = psutil.Process(pid)
         if found.status() == psutil.STATUS_ZOMBIE:
             return None
-        group, session = (os.getpgid(pid), os.getsid(pid)) if hasattr(os, "getsid") else (0, 0)
+        group = session = 0
+        if os.name == "posix":
+            with suppress(PermissionError):  # of a process of somebody else, on some systems
+                group, session = os.getpgid(pid), os.getsid(pid)
         return Process(pid, found.ppid(), group, session, found.create_time())
     except (psutil.Error, OSError):
         return None
@@ -492,7 +498,9 @@ def remaining(brand: Brand) -> list[Process]:
     if os.name == "nt":
         seeds.add(shell.pid)  # there, children keep the number of a parent that is gone
     found = _with_descendants(seeds, table)
-    return [table[pid] for pid in found if pid in table and table[pid].started >= shell.started]
+    living = (table[pid] for pid in found if pid in table and table[pid].started >= shell.started)
+    # Oldest first: a shell that is told after its last command would take the command's end for an ordinary one.
+    return sorted(living, key=lambda one: (one.pid != shell.pid, one.started))
 
 
 def end(brand: Brand) -> tuple[int, list[int]]:
@@ -726,7 +734,9 @@ async def _exits(shell: _Shell, pumps: Iterable[asyncio.Task[None]], within_s: f
 
 
 async def _ended(brand: Brand, shell: _Shell) -> tuple[int, list[int]]:
-    result = await asyncio.to_thread(end, brand)
+    # A thread of its own: the shared ones may all be busy with what is slow, and this must not wait.
+    with ThreadPoolExecutor(1) as thread:
+        result = await asyncio.get_running_loop().run_in_executor(thread, end, brand)
     await asyncio.wait({shell.exited}, timeout=DRAIN_S)
     return result
 

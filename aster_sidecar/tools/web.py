@@ -122,7 +122,9 @@ class FetchUrl(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: Text = Field(min_length=1, max_length=8000, description="http or https address on the public internet.")
-    max_bytes: int = Field(BODY_BYTES, ge=1, le=BODY_BYTES, description="How much of the answer to read at most.")
+    max_bytes: int = Field(
+        default=BODY_BYTES, ge=1, le=BODY_BYTES, description="How much of the answer to read at most."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,8 @@ def parse(url: str) -> Target:
     host = host.removesuffix(".")
     if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*", host):
         raise ToolError(f"{shown(host)} is not a host name")
-    if port == 0:
-        raise ToolError("there is no port 0")
+    if port is not None and not 0 < port < 65536:
+        raise ToolError(f"there is no port {port}")
     return Target(parsed.scheme, _literal(host), port or (443 if parsed.scheme == "https" else 80), path or "/")
 
 
@@ -212,14 +214,15 @@ class Page:
 class Fetcher:
     """Fetches pages. `resolve` finds a host's addresses, `allow_address` says which may be connected to.
 
-    `tls` makes the certificates that are trusted, `total_s` bounds a whole fetch, redirects included. The defaults are
-    the strict ones; others are for tests and for hosts with a network of their own.
+    `tls` makes the certificates that are trusted, `total_s` bounds a whole fetch, redirects included, `markdown_s` the
+    conversion. The defaults are the strict ones; others are for tests.
     """
 
     resolve: Callable[[str, int], Awaitable[Sequence[str]]] = resolve
     allow_address: Callable[[Address], bool] = is_elsewhere
     tls: Callable[[], ssl.SSLContext] = trusted
     total_s: float = TOTAL_S
+    markdown_s: float = MARKDOWN_S
 
     def tool(self) -> Tool[FetchUrl]:
         return Tool(
@@ -261,7 +264,7 @@ class Fetcher:
                 page = await self.fetch(parse(arguments.url), arguments.max_bytes)
         except TimeoutError as error:
             raise ToolError(f"no complete answer within {self.total_s:g} s") from error
-        return await _told(page)
+        return await _told(page, self.markdown_s)
 
     async def fetch(self, target: Target, max_bytes: int) -> Page:
         """Request `target`, following redirects on its origin. Raises: ToolError."""
@@ -376,7 +379,7 @@ class _Body:
         return not self.cut
 
 
-async def _told(page: Page) -> Outcome:
+async def _told(page: Page, markdown_s: float) -> Outcome:
     """A page as a model reads it."""
     value: dict[str, Any] = {"url": page.target.url, "status": page.status, "content_type": page.content_type}
     if page.redirect is not None:
@@ -389,7 +392,7 @@ async def _told(page: Page) -> Outcome:
     notes = [f"only the first {sized(len(page.body))} were read"] if page.cut else []
     text = _decoded(page.body, page.charset or (_declared(page.body) if sort == "html" else None))
     if sort == "html":
-        markdown = await _markdown(text)
+        markdown = await _markdown(text, markdown_s)
         if markdown is None:
             notes.append("the page is too tangled for Markdown: its bare text is returned")
         text = _bare(text) if markdown is None else markdown
@@ -437,7 +440,7 @@ def _decoded(body: bytes, charset: str | None) -> str:
     return body.decode(name if _CHARSETS.fullmatch(name) else "utf-8", "replace")
 
 
-async def _markdown(html: str) -> str | None:
+async def _markdown(html: str, within_s: float) -> str | None:
     """The page as Markdown, made in a process of its own; None when that takes too much time or memory.
 
     A page made for it keeps the HTML parser busy for minutes, and a thread can't be stopped.
@@ -456,7 +459,7 @@ async def _markdown(html: str) -> str | None:
     try:
         if cancelled:
             raise asyncio.CancelledError
-        async with asyncio.timeout(MARKDOWN_S):
+        async with asyncio.timeout(within_s):
             output, _ = await process.communicate(html.encode("utf-8", "replace"))
     except TimeoutError:
         return None
@@ -503,8 +506,8 @@ def to_markdown() -> None:
 
 def _bare(html: str) -> str:
     """What is left of a page when all in angle brackets is taken out; one pass, for pages that defeat the parser."""
-    parts = html.split("<")
-    return " ".join(filter(None, (part.rpartition(">")[2].strip() for part in parts)))
+    first, *parts = html.split("<")
+    return " ".join(filter(None, (first.strip(), *(part.partition(">")[2].strip() for part in parts))))
 
 
 TOOLS: tuple[Tool[Any], ...] = (Fetcher().tool(),)

@@ -8,9 +8,12 @@ import resource
 import socket
 import stat
 import sys
+import threading
 import time
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 import pytest
@@ -246,6 +249,10 @@ def test_a_person_sees_what_is_hidden(place: Surroundings) -> None:
     assert "‹U+202E›" in first
     assert "‹U+000A›" in first
     assert rest == ["‹U+001B›[2K{0}‹U+200B›‹U+0009›x"]
+    edit = assess("edit_file", place, path="a", old="a\n+ safe", new="b\n- x")
+    assert edit.display.split("\n")[1:] == ["- a", "- + safe", "+ b", "+ - x"]
+    search = assess("search_files", place, pattern="a\nin files named b", glob="c")
+    assert search.display.split("\n")[1:] == ["for a‹U+000A›in files named b", "in files named c"]
     long = assess("write_file", place, path="a", content="y" * 100_000)
     assert "84000 more characters are not shown" in long.display
 
@@ -341,7 +348,7 @@ def test_special_files_are_refused_without_waiting(place: Surroundings, monkeypa
 
 def test_missing_files_say_so(place: Surroundings) -> None:
     for name, more in (*READERS, WRITERS[1], WRITERS[2]):
-        with pytest.raises(ToolError, match="No such file|no such file"):
+        with pytest.raises(ToolError, match=r"No such file|no such file"):
             call(name, place, path="missing/deep", **more)
 
 
@@ -447,6 +454,14 @@ def test_without_handles_every_component_is_checked(place: Surroundings, tmp_pat
         with pytest.raises(ToolError), paths.opened_folder(place.work_dir / path, create=True, handles=False):
             pass
     assert not (tmp_path / "inner").exists()
+
+
+@pytest.mark.parametrize("path", ["nul", "sub\\CON.txt", "com1", "LPT9.log", "a.txt:hidden", "aux ", "COM\u00b9"])
+def test_windows_devices_and_streams_are_refused(path: str) -> None:
+    with pytest.raises(ToolError):
+        paths.refuse_windows_names(path)
+    for ordinary in ("company.txt", "console", "null", "a/b\\c.txt", "com10"):
+        paths.refuse_windows_names(ordinary)
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -594,6 +609,24 @@ def test_line_ends_and_byte_order_marks_stay(
     (place.work_dir / "a").write_bytes(before)
     call("edit_file", place, path="a", old=old, new=new)
     assert (place.work_dir / "a").read_bytes() == after
+
+
+def test_what_somebody_else_wrote_in_the_meantime_is_not_lost(place: Surroundings) -> None:
+    target = place.work_dir / "a"
+    target.write_text("old")
+    stop = threading.Event()
+    with paths.opened_folder(place.work_dir) as folder:
+        for found in (target.stat(), None):
+
+            def fill(file: BinaryIO) -> None:
+                file.write(b"mine")
+                target.write_text("somebody else's")
+
+            with pytest.raises(ToolError, match="changed by somebody else"):
+                paths.replace(folder, "a", fill, found, stop, like=found)
+            assert target.read_text() == "somebody else's"
+            target.unlink()
+    assert leftovers(place.work_dir) == []
 
 
 def test_an_edit_never_destroys_what_it_cannot_read(place: Surroundings) -> None:
@@ -778,7 +811,7 @@ def test_a_pattern_that_never_ends_is_ended(place: Surroundings) -> None:
         ticking = asyncio.create_task(tick())
         result = await files._in_thread(search.run, cancelled=search.kill)
         ticking.cancel()
-        return result, max(after - before for before, after in zip(ticks, ticks[1:], strict=False))
+        return result, max(after - before for before, after in pairwise(ticks))
 
     result, longest_pause_s = asyncio.run(both())
     assert result.truncated
@@ -815,10 +848,8 @@ def test_no_call_leaves_a_descriptor_open(place: Surroundings) -> None:
     def everything() -> None:
         for name, more in READERS + WRITERS:
             for path in ("a", "missing/x", "."):
-                try:
+                with suppress(ToolError):
                     call(name, place, path=path, **more)
-                except ToolError:
-                    pass
         call("write_file", place, path="a", content="x")
 
     everything()
@@ -830,7 +861,10 @@ def test_no_call_leaves_a_descriptor_open(place: Surroundings) -> None:
 def test_importing_the_tools_starts_and_loads_nothing_heavy() -> None:
     import subprocess
 
-    code = "import sys; import aster_sidecar.tools as t; t.builtin_tools(); print([m for m in sys.argv[1:] if m in sys.modules])"
+    code = (
+        "import sys; import aster_sidecar.tools as tools; tools.builtin_tools()\n"
+        "print([name for name in sys.argv[1:] if name in sys.modules])"
+    )
     heavy = ["httpx", "psutil", "markdownify", "bs4", "fastapi", "pydantic_ai"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, env=env, check=True)

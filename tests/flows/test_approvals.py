@@ -1,0 +1,293 @@
+"""Human approval: durable, decided once, bound to the exact call, explained."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.conftest import provider_environment
+from tests.daemon import Daemon, Json, text_of
+from tests.provider import Call, ProviderDouble, Reply, Say
+
+
+def wait_for_approval(daemon: Daemon, message: str = "go") -> Json:
+    """Say something whose answer asks for permission; returns what waits."""
+    with daemon.watch() as watcher:
+        daemon.chat(message)
+        call_id = watcher.until("approval_required")[-1]["data"]["call_id"]
+        watcher.until("status_change", state="waiting_approval")
+    [pending] = [entry for entry in daemon.call("GET", "/api/approvals") if entry["call_id"] == call_id]
+    return pending
+
+
+def settle(daemon: Daemon, call_id: str, decision: str = "allow", **fields: object) -> list[Json]:
+    """Answer and wait for the turn's end."""
+    with daemon.watch() as watcher:
+        daemon.approve(call_id, decision, **fields)
+        return watcher.until("done")
+
+
+def command(text: str, *more: str) -> Reply:
+    return Reply([Call("run_command", {"command": line}) for line in (text, *more)])
+
+
+def test_sixty_clients_answer_one_approval_at_once(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo ran >> marks"), Reply([Say("Ran.")]))
+    pending = wait_for_approval(real)
+    start = threading.Barrier(60)
+    body = {"agent_id": "default", "call_id": pending["call_id"]}
+
+    def answer(number: int) -> tuple[int, Json]:
+        start.wait()
+        return real.raw("POST", "/api/approve", {**body, "decision": "allow" if number % 2 else "deny"})
+
+    with real.watch() as watcher:
+        with ThreadPoolExecutor(60) as pool:
+            answers = list(pool.map(answer, range(60)))
+        events = watcher.until("done")
+    winners = [entry for status, entry in answers if status == 200]
+    assert len(winners) == 1
+    assert [entry["code"] for status, entry in answers if status == 409] == ["approval_resolved"] * 59
+    decision = winners[0]["data"]["decision"]
+    assert [event["data"]["decision"] for event in events if event["type"] == "approval_resolved"] == [decision]
+    marks = real.work_dir / "marks"
+    assert (marks.read_text() if marks.exists() else "") == ("ran\n" if decision == "allow" else "")
+    loser = next(entry for status, entry in answers if status == 409)
+    assert decision in loser["error"]
+
+
+def test_what_is_shown_is_what_runs_with_controls_made_visible(real: Daemon, provider: ProviderDouble) -> None:
+    hostile = "echo harmless\u202e; rm -rf ~ #\x1b[2K"
+    provider.script(command(hostile), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    assert "\u202e" not in pending["display"]
+    assert "\x1b" not in pending["display"]
+    assert "rm -rf" in pending["display"]
+    assert (pending["name"], pending["risk"]) == ("run_command", "high")
+    assert pending["reason"]
+    settle(real, pending["call_id"], "deny")
+
+
+def test_a_denial_and_its_note_reach_the_model(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo ran >> marks"), Reply([Say("Understood.")]))
+    pending = wait_for_approval(real)
+    events = settle(real, pending["call_id"], "deny", note="use the test directory")
+    assert text_of(events) == "Understood."
+    assert events[-1]["data"]["stop_reason"] == "complete"
+    [[_, told]] = provider.requests[-1].new_tool_results
+    assert "denied" in told
+    assert "use the test directory" in told
+    assert not (real.work_dir / "marks").exists()
+    assert [event["type"] for event in events if event["type"].startswith("tool_")] == ["tool_end"]
+
+
+def test_a_turn_that_ends_on_a_denial_without_a_word_says_denied(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo hi"), Reply([Say("")]))
+    provider.otherwise = Reply([Say("")])
+    pending = wait_for_approval(real)
+    events = settle(real, pending["call_id"], "deny")
+    assert events[-1]["data"]["stop_reason"] in ("denied", "failed")
+
+
+def test_edited_arguments_are_what_runs(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo original > out"), Reply([Say("Done.")]))
+    pending = wait_for_approval(real)
+    call_id = pending["call_id"]
+    body = {"agent_id": "default", "call_id": call_id, "decision": "allow"}
+    refusal = real.refused("POST", "/api/approve", {**body, "arguments": {"command": 5}})
+    assert (refusal.status, refusal.code) == (422, "arguments_invalid")
+    assert real.refused("POST", "/api/approve", {**body, "arguments": {"cmd": "x"}}).code == "arguments_invalid"
+    assert len(real.call("GET", "/api/approvals")) == 1, "a refused answer leaves it waiting"
+    events = settle(real, call_id, "allow", arguments={"command": "echo edited > out"})
+    assert (real.work_dir / "out").read_text() == "edited\n"
+    [start] = [event["data"] for event in events if event["type"] == "tool_start"]
+    assert start["arguments"]["command"] == "echo edited > out"
+    assert "edited" in start["display"]
+    [part] = [part for part in real.history()[-1]["parts"] if part["type"] == "tool"]
+    assert part["arguments"]["command"] == "echo edited > out"
+
+
+def test_edited_arguments_do_not_get_past_a_deny_rule(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo hi"), Reply([Say("ok")]))
+    target = real.call(
+        "POST", "/api/permissions/check", {"tool": "run_command", "arguments": {"command": "touch forbidden"}}
+    )["target"]
+    real.call("POST", "/api/permissions/rules", {"decision": "deny", "tool": "run_command", "value": target})
+    pending = wait_for_approval(real)
+    body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow"}
+    refusal = real.refused("POST", "/api/approve", {**body, "arguments": {"command": "touch forbidden"}})
+    assert (refusal.status, refusal.code) == (403, "policy_denied")
+    settle(real, pending["call_id"])
+    assert not (real.work_dir / "forbidden").exists()
+
+
+def test_several_calls_wait_for_and_are_answered_one_by_one(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo one >> marks", "echo two >> marks", "echo three >> marks"), Reply([Say("ok")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        asked = [e["data"] for e in watcher.until("approval_required", 3) if e["type"] == "approval_required"]
+        watcher.until("status_change", state="waiting_approval")
+        real.approve(asked[0]["call_id"])
+        real.approve(asked[1]["call_id"], "deny")
+        assert not (real.work_dir / "marks").exists(), "they run when the last of them is answered"
+        assert real.status()["pending_approvals"] == 1
+        real.approve(asked[2]["call_id"])
+        watcher.until("done")
+    assert (real.work_dir / "marks").read_text() == "one\nthree\n"
+
+
+def test_always_is_remembered_exactly_and_sleeps_in_always_ask(real: Daemon, provider: ProviderDouble) -> None:
+    line = "touch marks"
+    provider.on("go", command(line), Reply([Say("ok")]), command(line), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    assert pending["remember"]
+    with real.watch() as watcher:
+        answer = real.approve(pending["call_id"], "allow_always")
+        watcher.until("done")
+    assert answer["rule"]["decision"] == "allow"
+    assert [rule["rule_id"] for rule in real.call("GET", "/api/permissions/rules")] == [answer["rule"]["rule_id"]]
+    events = real.ask("go again, go")
+    starts = [event["data"] for event in events if event["type"] == "tool_start"]
+    assert [start["decided_by"] for start in starts] == [f"rule:{answer['rule']['rule_id']}"]
+    check = {"tool": "run_command", "arguments": {"command": line}}
+    assert real.call("POST", "/api/permissions/check", check)["decision"] == "allow"
+    other = {"tool": "run_command", "arguments": {"command": line + " "}}
+    assert real.call("POST", "/api/permissions/check", other)["decision"] == "ask"
+    real.config(permission_mode="always_ask")
+    explained = real.call("POST", "/api/permissions/check", check)
+    assert (explained["decision"], explained["decided_by"]) == ("ask", "mode:always_ask")
+    real.config(permission_mode="smart_approve")
+    real.restart()
+    assert real.call("POST", "/api/permissions/check", check)["decision"] == "allow"
+    real.call("DELETE", f"/api/permissions/rules/{answer['rule']['rule_id']}")
+    assert real.call("POST", "/api/permissions/check", check)["decision"] == "ask"
+    assert real.refused("DELETE", f"/api/permissions/rules/{answer['rule']['rule_id']}").code == "rule_not_found"
+
+
+def test_what_cannot_be_remembered_is_allowed_once(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("python3 -c 'print(1)'"), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    assert pending["remember"] is None
+    with real.watch() as watcher:
+        answer = real.approve(pending["call_id"], "allow_always")
+        watcher.until("done")
+    assert answer["rule"] is None
+    assert real.call("GET", "/api/permissions/rules") == []
+
+
+def test_deny_always_denies_without_asking_again_even_in_auto_approve(real: Daemon, provider: ProviderDouble) -> None:
+    provider.otherwise = lambda request: (
+        Reply([Say("ok")]) if request.new_tool_results else command("echo ran >> marks")
+    )
+    pending = wait_for_approval(real)
+    settle(real, pending["call_id"], "deny_always")
+    real.config(permission_mode="auto_approve")
+    events = real.ask("go again")
+    assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["denied"]
+    assert not (real.work_dir / "marks").exists()
+
+
+def test_an_approval_is_bound_to_what_was_shown(real: Daemon, provider: ProviderDouble) -> None:
+    """The binary behind the command changes while the answer is on its way: it is asked again."""
+    (real.work_dir / "tool").write_text("#!/bin/sh\necho good >> marks\n")
+    (real.work_dir / "tool").chmod(0o755)
+    provider.script(command("./tool", "echo second >> marks"), Reply([Say("ok")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
+        watcher.until("status_change", state="waiting_approval")
+        real.approve(asked[0]["call_id"])
+        (real.work_dir / "tool").unlink()
+        (real.work_dir / "tool").write_text("#!/bin/sh\necho evil >> marks\n# changed\n")
+        (real.work_dir / "tool").chmod(0o755)
+        real.approve(asked[1]["call_id"])
+        again = watcher.until("approval_required", 1)[-1]["data"]
+        assert again["call_id"] == asked[0]["call_id"]
+        assert "asked again" in again["reason"]
+        assert "evil" not in ((real.work_dir / "marks").read_text() if (real.work_dir / "marks").exists() else "")
+        watcher.until("status_change", state="waiting_approval")
+        real.approve(again["call_id"], "deny")
+        watcher.until("done")
+    assert (real.work_dir / "marks").read_text() == "second\n"
+
+
+def test_an_approval_expires_when_a_timeout_is_set(real: Daemon, provider: ProviderDouble) -> None:
+    real.config(approval_timeout_s=0.3)
+    provider.script(command("echo ran >> marks"), Reply([Say("Too late.")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        events = watcher.until("done")
+    required = next(event["data"] for event in events if event["type"] == "approval_required")
+    assert required["expires_at"]
+    assert [e["data"]["decision"] for e in events if e["type"] == "approval_resolved"] == ["expired"]
+    refusal = real.refused(
+        "POST", "/api/approve", {"agent_id": "default", "call_id": required["call_id"], "decision": "allow"}
+    )
+    assert (refusal.status, refusal.code) == (410, "approval_expired")
+    assert not (real.work_dir / "marks").exists()
+
+
+def test_nobody_watching_can_mean_no(launch: Callable[..., Daemon], provider: ProviderDouble) -> None:
+    daemon = launch(environment=provider_environment(provider), arguments=["--on-unattended", "deny"])
+    provider.script(command("echo ran >> marks"), Reply([Say("Nobody was there.")]))
+    turn_id = daemon.chat("go")["turn_id"]
+    provider.wait_for_requests(2)
+    with daemon.watch(after=0) as watcher:
+        events = watcher.until("done", turn_id=turn_id)
+    assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["denied"]
+    assert not any(event["type"] == "approval_required" for event in events)
+    assert not (daemon.work_dir / "marks").exists()
+
+
+def test_waiting_holds_no_provider_connection(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo hi"), Reply([Say("ok")]))
+    wait_for_approval(real)
+    assert [request.outcome for request in provider.requests] == ["complete"]
+    with real.watch() as watcher:
+        real.chat(
+            "meanwhile, in another session",
+            session_id=real.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"],
+        )
+        watcher.until("done")
+    assert real.status()["state"] == "waiting_approval"
+
+
+def test_unknown_and_foreign_calls_are_not_found(real: Daemon, provider: ProviderDouble) -> None:
+    body = {"agent_id": "default", "call_id": "call_nothing", "decision": "allow"}
+    assert real.refused("POST", "/api/approve", body).code == "approval_not_found"
+    assert real.refused("POST", "/api/approve", {**body, "agent_id": "other"}).code == "agent_not_found"
+    assert real.refused("POST", "/api/approve", {**body, "decision": "maybe"}).code == "invalid_shape"
+
+
+def test_a_tools_own_process_cannot_approve(real: Daemon, provider: ProviderDouble) -> None:
+    """A command that runs tries to answer another call's approval over HTTP, and to change the mode."""
+    provider.script(
+        Reply([Call("run_command", {"command": "echo never > never"})]),
+    )
+    pending = wait_for_approval(real)
+    other = real.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
+    script = (
+        "import json,urllib.request,sys\n"
+        "for path, body in (('approve', {'agent_id':'default','call_id':'%s','decision':'allow'}),"
+        " ('config', {'permission_mode':'auto_approve'})):\n"
+        "    request = urllib.request.Request('%s/api/' + path, json.dumps(body).encode(),"
+        " {'Content-Type':'application/json'})\n"
+        "    try: print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).read())\n"
+        "    except urllib.error.HTTPError as error: print(path, error.code)\n" % (pending["call_id"], real.url)
+    )
+    (real.work_dir / "attack.py").write_text(script)
+    provider.script(command("python3 attack.py; (setsid python3 attack.py &) ; sleep 1"), Reply([Say("ok")]))
+    with real.watch() as watcher:
+        real.chat("attack", session_id=other)
+        call_id = watcher.until("approval_required", session_id=other)[-1]["data"]["call_id"]
+        watcher.until("status_change", state="waiting_approval", session_id=other)
+        real.approve(call_id)
+        events = watcher.until("done", session_id=other)
+    [end] = [event["data"] for event in events if event["type"] == "tool_end"]
+    assert "approve 403" in end["result"]["stdout"], end
+    assert "config 403" in end["result"]["stdout"], end
+    assert "success" not in end["result"]["stdout"]
+    assert not (real.work_dir / "never").exists()
+    assert real.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "smart_approve"
+    assert len(real.call("GET", "/api/approvals")) == 1
