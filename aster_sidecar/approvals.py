@@ -260,14 +260,14 @@ class Approvals:
                 writes=writes,
             )
             # Shielded: the caller may hang up, the answer was given all the same.
-            await asyncio.shield(self._commit(pending))
+            await asyncio.shield(self._commit(pending, self._journal.commit()))
         finally:
             self._resolving.pop(pending.call_id, None)
             settled.set_result(None)
 
-    async def _commit(self, pending: Pending) -> None:
+    async def _commit(self, pending: Pending, committed: asyncio.Future[None]) -> None:
         try:
-            await self._journal.commit()
+            await committed
         except Exception:
             self._journal.mend(pending.turn_id)
             self._pending[pending.call_id] = pending

@@ -119,7 +119,7 @@ class Journal:
         self._committed = 0
         self._batch = Batch()
         self._scheduled = False
-        self._busy = False
+        self._under_way: Batch | None = None
         self._synchronous = ""
         self._ring: deque[Event] = deque()
         self._ring_bytes = 0
@@ -165,7 +165,8 @@ class Journal:
     async def close(self) -> None:
         """Write what is pending, fold the write-ahead log in, and let go of the file."""
         try:
-            await self.commit()
+            while self._under_way is not None or self._batch.events or self._batch.writes:
+                await self.commit()
         finally:
             if self._thread is not None:
                 self._thread.shutdown(wait=True)
@@ -247,17 +248,21 @@ class Journal:
         self._schedule()
         return seq
 
-    async def commit(self) -> None:
-        """Wait until all that was put so far has committed. Raises: StoreError; then none of it happened."""
-        batch = self._batch
-        if not batch.events and not batch.writes and not self._busy:
-            return
-        # While a transaction is under way, join the one after it, which commits only when this one has.
+    def commit(self) -> asyncio.Future[None]:
+        """What is put so far, once it has committed; awaiting it raises StoreError when none of it happened.
+
+        Call it in the same turn of the loop as `put`: it is then exactly that transaction. With nothing new to commit
+        it is the transaction under way, if there is one.
+        """
         assert self._loop is not None
         waiter = self._loop.create_future()
-        batch.waiters.append(waiter)
-        self._schedule()
-        await waiter
+        if self._batch.events or self._batch.writes:
+            self._batch.waiters.append(waiter)
+        elif self._under_way is not None:
+            self._under_way.waiters.append(waiter)
+        else:
+            waiter.set_result(None)
+        return waiter
 
     async def record(self, kind: str | None = None, data: BaseModel | None = None, **where: Any) -> int:
         """`put`, then `commit`."""
@@ -270,14 +275,14 @@ class Journal:
         self._broken.discard(turn_id)
 
     def _schedule(self) -> None:
-        if not self._scheduled and not self._busy:
+        if not self._scheduled and self._under_way is None:
             assert self._loop is not None
             self._scheduled = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._scheduled = False
-        if self._busy:
+        if self._under_way is not None:
             return
         batch, self._batch = self._batch, Batch()
         if not batch.durable and self._wal_pages < CHECKPOINT_PAGES:
@@ -285,21 +290,19 @@ class Journal:
             return
         assert self._loop is not None
         assert self._thread is not None
-        self._busy = True
+        self._under_way = batch
         done = self._loop.run_in_executor(self._thread, self._write, batch)
         done.add_done_callback(lambda future: self._landed(batch, future.result()))
 
     def _landed(self, batch: Batch, failure: StoreError | None) -> None:
-        self._busy = False
+        self._under_way = None
         self._settle(batch, failure)
-        if self._batch.events or self._batch.writes or self._batch.waiters:
+        if self._batch.events or self._batch.writes:
             self._schedule()
 
     def _write(self, batch: Batch) -> StoreError | None:
-        """One transaction. Runs on the loop or in the writer's thread, never in both: `_busy` sees to it."""
+        """One transaction. Runs on the loop or in the writer's thread, never in both: `_under_way` sees to it."""
         assert self._writer is not None
-        if not batch.events and not batch.writes:
-            return None
         try:
             self._set_synchronous("FULL" if batch.durable else "NORMAL")
             with self._writer:

@@ -50,7 +50,7 @@ def bind(port: int) -> socket.socket:
 def lock(data_dir: Path) -> IO[str]:
     """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    held = open(data_dir / "aster.lock", "a+", encoding="utf-8")  # noqa: SIM115 - it is held for the process's life
+    held = os.fdopen(os.open(data_dir / "aster.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
     try:
         if sys.platform == "win32":
             import msvcrt

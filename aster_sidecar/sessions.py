@@ -289,9 +289,10 @@ def message_of(row: Row) -> wire.Message:
 
 
 def insert_message(message: wire.Message, first_seq: int) -> Write:
-    """The row of a new message."""
+    """The row of a message; of one that is there already, what has become of it."""
     return (
-        f"INSERT INTO messages ({MESSAGE}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT INTO messages ({MESSAGE}) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message_id) DO UPDATE"
+        " SET text=excluded.text, parts=excluded.parts, usage=excluded.usage, status=excluded.status",
         (
             message.message_id,
             message.turn_id,

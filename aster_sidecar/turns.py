@@ -321,14 +321,14 @@ class Turns:
             lane.queue.append(turn)
         self._advance(lane)
         # Shielded: a client that hangs up does not take its message back.
-        await asyncio.shield(self._record(turn, lane))
+        await asyncio.shield(self._record(turn, lane, self._journal.commit()))
         if request.if_busy == "interrupt" and active is not None:
             await self._end(active, "cancelled")
         return answer
 
-    async def _record(self, turn: Turn, lane: Lane) -> None:
+    async def _record(self, turn: Turn, lane: Lane, committed: asyncio.Future[None]) -> None:
         try:
-            await self._journal.commit()
+            await committed
         except StoreError:
             self._turns.pop(turn.turn_id, None)
             if turn in lane.queue:
@@ -340,6 +340,7 @@ class Turns:
                 lane.active = None
                 lane.told = lane.state
             self._sessions.open()
+            asyncio.get_running_loop().call_later(STORE_RETRY_S, self._advance, lane)
             raise
 
     def _put_message(
@@ -420,6 +421,7 @@ class Turns:
         if lane.active is None and lane.queue and not self._stopping:
             turn = lane.active = lane.queue.popleft()
             turn.state = "running"
+            self._journal.mend(turn.turn_id)  # its message is recorded; what else was lost of it, it says again
             self._tell(lane, turn.turn_id)
             self._begin(turn)
             self._start(turn, self._drive(turn))
@@ -615,12 +617,19 @@ class Turns:
             )
         status: wire.MessageStatus = {"denied": "complete", "limit": "complete"}.get(reason, reason)  # pyright: ignore
         told = turn.log.transcript
-        parts = json.dumps([part.model_dump() for part in told.parts()])
+        answer = wire.Message(
+            message_id=turn.message_id,
+            turn_id=turn.turn_id,
+            session_id=turn.session_id,
+            role="assistant",
+            text=told.text,
+            parts=told.parts(),
+            created_at=clock.stamp(),
+            status=status,
+            usage=usage,
+        )
         writes: list[Write] = [
-            (
-                "UPDATE messages SET text=?, parts=?, usage=?, status=? WHERE message_id=?",
-                (told.text, parts, usage.model_dump_json(), status, turn.message_id),
-            ),
+            *([insert_message(answer, turn.first_seq)] if turn.begun else []),
             (
                 "UPDATE messages SET status='complete' WHERE turn_id=? AND role='user'",
                 (turn.turn_id,),

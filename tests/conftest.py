@@ -27,7 +27,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
     yield start
     for daemon in started:
-        if daemon.process is not None and daemon.process.poll() is None:
+        if daemon.process is not None:
             daemon.stop()
 
 

@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import Any, NoReturn
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, sync_playwright
 
 from tests.daemon import WAIT_S, Json
 
 HOST = "127.0.0.1"
 PORTS = {"tauri": 9528, "electron": 9527}
+POLL_MS = 20  # not by animation frame, Playwright's default: drawing them without a GPU takes most of a core
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",  # the tests run as root in a container
     "--disable-gpu",
@@ -94,7 +95,7 @@ def check(code: bytes, *expected: str) -> None:
 
 
 @contextlib.contextmanager
-def seed_ports() -> Iterator[None]:
+def seed_ports() -> Generator[None, None, None]:
     """Hold the seed's fixed ports: other sessions' tests of this kind wait, and anybody else on a port is named.
 
     The lock is on the seed's file, which they all read.
@@ -109,14 +110,16 @@ def seed_ports() -> Iterator[None]:
                 try:
                     probe.bind((HOST, port))
                 except OSError as error:
-                    raise AssertionError(f"the seed's port {port} is taken: {error.strerror}: {holder(port)}") from error
+                    raise AssertionError(
+                        f"the seed's port {port} is taken: {error.strerror}: {holder(port)}"
+                    ) from error
         yield
 
 
 def holder(port: int) -> str:
     """Who listens on the port."""
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port and connection.pid:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr == (HOST, port) and connection.pid:
             with contextlib.suppress(psutil.Error):
                 return f"pid {connection.pid}, {' '.join(psutil.Process(connection.pid).cmdline())[:200]}"
     return "by nobody this user can see"
@@ -134,7 +137,7 @@ class Chromium:
 
 
 @contextlib.contextmanager
-def open_chromium(sites: Mapping[str, Mapping[str, bytes]]) -> Iterator[Chromium]:
+def open_chromium(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[Chromium, None, None]:
     """Debian's Chromium, to which `sites` (origin → path → file) exist; nothing is ever downloaded.
 
     A server of the test's own holds the files, and the browser is told to find those hosts there. Nothing is
@@ -163,7 +166,7 @@ def open_chromium(sites: Mapping[str, Mapping[str, bytes]]) -> Iterator[Chromium
 
 
 @contextlib.contextmanager
-def serve(sites: Mapping[str, Mapping[str, bytes]]) -> Iterator[int]:
+def serve(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[int, None, None]:
     """A server with the files of the sites, each under its Host, and an empty page for any other; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -197,6 +200,7 @@ class Exchange:
     method: str = ""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     status: int | None = None
+    answered: dict[str, str] = field(default_factory=dict[str, str])
     address: str = ""
     ended: str = ""
 
@@ -211,17 +215,19 @@ class Frame:
 
 
 class Tab:
-    """A page of `origin`, in a profile of its own, and what its network did, told by the browser and not by the page."""
+    """A page of `origin`, in a profile of its own, and what its network did: told by the browser, not by the page."""
 
     def __init__(self, chromium: Chromium, origin: str) -> None:
         self.origin = origin
         self.frames: list[Frame] = []
         self.errors: list[str] = []
+        self.console: list[str] = []
         self._exchanges: dict[str, Exchange] = {}
         self._context = chromium.browser.new_context()
         self._context.set_default_timeout(WAIT_S * 1000)
         self.page = self._context.new_page()
         self.page.on("pageerror", self._on_error)
+        self.page.on("console", self._on_console)
         session = self._context.new_cdp_session(self.page)
         session.on("Network.requestWillBeSent", self._on_request)
         session.on("Network.requestWillBeSentExtraInfo", self._on_wire_request)
@@ -230,7 +236,7 @@ class Tab:
         session.on("Network.loadingFinished", self._on_end)
         session.on("Network.loadingFailed", self._on_end)
         session.on("Network.eventSourceMessageReceived", self._on_frame)
-        session.send("Network.enable")
+        session.send("Network.enable")  # pyright: ignore[reportUnknownMemberType]
         self.page.goto(f"{origin}/")
 
     def close(self) -> None:
@@ -242,15 +248,15 @@ class Tab:
 
     def wait(self, script: str, *arguments: Any) -> None:
         """Wait until the function `script` is true in the page."""
-        self.page.wait_for_function(f"arguments => ({script})(...arguments)", arg=list(arguments))
+        self.page.wait_for_function(f"arguments => ({script})(...arguments)", arg=list(arguments), polling=POLL_MS)
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until what the tab has recorded meets the condition; looked at once per frame that the page draws."""
+        """Wait until what the tab has recorded meets the condition. Events are delivered while a call is under way."""
         deadline = time.monotonic() + WAIT_S
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {WAIT_S:g} s: {what}; the last requests: {self.calls()[-10:]}")
-            self.page.evaluate("() => new Promise(requestAnimationFrame)")
+            self.page.evaluate("poll_ms => new Promise(done => setTimeout(done, poll_ms))", POLL_MS)
 
     def calls(self, part: str = "") -> list[Exchange]:
         """What went to another origin than the page's own, preflights included; `part` is in the URL."""
@@ -273,14 +279,15 @@ class Tab:
         exchange.url, exchange.method = request["url"], request["method"]
 
     def _on_wire_request(self, event: Json) -> None:
-        self._of(event).headers = {name.lower(): str(value) for name, value in event["headers"].items()}
+        self._of(event).headers = lower(event["headers"])
 
     def _on_response(self, event: Json) -> None:
         response = event["response"]
         self._of(event).address = f"{response.get('remoteIPAddress')}:{response.get('remotePort')}"
 
     def _on_wire_response(self, event: Json) -> None:
-        self._of(event).status = event["statusCode"]
+        exchange = self._of(event)
+        exchange.status, exchange.answered = event["statusCode"], lower(event["headers"])
 
     def _on_end(self, event: Json) -> None:
         self._of(event).ended = event.get("errorText", "finished")
@@ -290,3 +297,10 @@ class Tab:
 
     def _on_error(self, error: Error) -> None:
         self.errors.append(f"{error.name}: {error.message}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self.console.append(message.text)
+
+
+def lower(headers: Json) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in headers.items()}

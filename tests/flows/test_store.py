@@ -1,0 +1,155 @@
+"""What the store may do to us: full, locked, damaged, newer; and what a client is told then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import provider_environment
+from tests.daemon import Daemon, text_of
+from tests.provider import ProviderDouble, Reply, Say
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode != 0:
+        assert os.environ.get("CI") != "true", "this machine kind can mount a tmpfs"
+        pytest.skip("this container may not mount")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
+    small_disk: Path, tmp_path: Path, provider: ProviderDouble
+) -> None:
+    daemon = Daemon(small_disk, environment=provider_environment(provider))
+    daemon.start()
+    try:
+        daemon.ask("before")
+        ballast = small_disk / "ballast"
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"x" * 4096):
+                pass
+        os.truncate(ballast, ballast.stat().st_size - 400_000)
+        sent: list[str] = []
+        refusals: list[str] = []
+        while len(refusals) < 5:
+            assert len(sent) < 500, "the disk never got full"
+            body = {"agent_id": "default", "message": f"{len(sent)} " + "y" * 40_000}
+            status, answer = daemon.raw("POST", "/api/chat", body)
+            if status == 200:
+                sent.append(answer["data"]["message_id"])
+            else:
+                assert (status, answer["code"]) == (503, "store_unavailable")
+                refusals.append(answer["error"])
+        assert sent
+        assert "disk is full" in refusals[-1]
+        assert daemon.raw("GET", "/health")[1]["status"] == "degraded"
+        ballast.unlink()
+        with daemon.watch() as watcher:
+            while daemon.status()["state"] != "idle":
+                watcher.until("status_change", within_s=30)
+        events = daemon.ask("after")
+        assert text_of(events) == "You said: after"
+        assert daemon.raw("GET", "/health")[1]["status"] == "ok"
+        kept = {message["message_id"] for message in daemon.history(limit=500)}
+        assert set(sent) <= kept
+        users = [message for message in daemon.history(limit=500) if message["role"] == "user"]
+        assert len(users) == len(sent) + 2
+        ids = {turn["turn_id"] for turn in users}
+        with daemon.watch(after=0) as watcher:
+            watcher.until("done", turn_id=events[0]["turn_id"])
+        done = [event["turn_id"] for event in watcher.of("done")]
+        assert sorted(done) == sorted(ids), "every recorded turn has exactly one end"
+    finally:
+        daemon.stop()
+    with sqlite3.connect(small_disk / "data" / "aster.db") as store:
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_locked_store_is_said(daemon: Daemon) -> None:
+    daemon.ask("before")
+    other = sqlite3.connect(daemon.data_dir / "aster.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refusal = daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "during"})
+    other.execute("ROLLBACK")
+    other.close()
+    assert (refusal.status, refusal.code) == (503, "store_unavailable")
+    assert "locked" in refusal.body["error"]
+    assert daemon.ask("after")[-1]["data"]["stop_reason"] == "complete"
+    assert [message["text"] for message in daemon.history() if message["role"] == "user"] == ["before", "after"]
+
+
+def refuses_to_start(daemon: Daemon) -> str:
+    with pytest.raises(AssertionError, match="did not start: exit 6"):
+        daemon.start()
+    return daemon.log
+
+
+def test_a_damaged_store_is_refused_and_left_alone(daemon: Daemon) -> None:
+    daemon.ask("before")
+    daemon.stop()
+    store = daemon.data_dir / "aster.db"
+    for extra in daemon.data_dir.glob("aster.db-*"):
+        extra.unlink()
+    damaged = b"not a database, " * 1000
+    store.write_bytes(damaged)
+    assert "damaged" in refuses_to_start(daemon)
+    assert store.read_bytes() == damaged
+
+
+def test_a_newer_store_is_refused_and_left_alone(daemon: Daemon) -> None:
+    daemon.ask("before")
+    daemon.stop()
+    with sqlite3.connect(daemon.data_dir / "aster.db") as store:
+        store.execute("PRAGMA user_version=99")
+    assert "newer version" in refuses_to_start(daemon)
+    with sqlite3.connect(daemon.data_dir / "aster.db") as store:
+        assert store.execute("SELECT count(*) FROM messages").fetchone() == (2,)
+
+
+def test_one_data_directory_has_one_daemon(daemon: Daemon, launch: Callable[..., Daemon]) -> None:
+    second = Daemon(daemon.home)
+    with pytest.raises(AssertionError, match="exit 3") as refusal:
+        second.start()
+    assert f"127.0.0.1:{daemon.port}" in str(refusal.value)
+    assert daemon.ask("still here")[-1]["type"] == "done"
+
+
+def test_a_taken_port_is_said(daemon: Daemon, launch: Callable[..., Daemon]) -> None:
+    with pytest.raises(AssertionError, match="exit 4"):
+        launch("b", port=daemon.port)
+
+
+def test_the_store_is_for_its_owner_only(daemon: Daemon) -> None:
+    daemon.ask("private")
+    for path in daemon.data_dir.glob("aster.*"):
+        assert path.stat().st_mode & 0o077 == 0, path.name
+    assert daemon.data_dir.stat().st_mode & 0o077 == 0
+
+
+def test_a_stop_ends_a_running_turn_as_interrupted_and_keeps_its_text(real: Daemon, provider: ProviderDouble) -> None:
+    import threading
+
+    provider.script(Reply([Say("words that stop", chunk=6)], gate=threading.Event(), gate_at=1))
+    with real.watch() as watcher:
+        real.chat("talk")
+        watcher.until("text_chunk")
+        assert real.stop() == 0
+        events = [event for event in watcher.events if event["type"] == "done"] or watcher.until("done")
+    assert events[-1]["data"]["stop_reason"] == "interrupted"
+    real.start()
+    answer = real.history()[-1]
+    assert (answer["status"], answer["text"]) == ("interrupted", "words ")
