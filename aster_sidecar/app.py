@@ -146,7 +146,6 @@ def build_parts(settings: Settings) -> Parts:
         Path(place).resolve()
         for place in {settings.places.data_dir, settings.places.config_dir, settings.places.logs_dir}
     )
-    workspace = (settings.places.data_dir / "workspace").resolve()
     toolkit = Toolkit(
         builtin_tools(),
         lambda: Surroundings(config.work_dir, protected),

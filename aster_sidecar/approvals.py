@@ -73,7 +73,8 @@ class Approvals:
         self._pending.clear()
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
-            " target, binding, remember, requested_at, expires_at FROM approvals WHERE state='pending' ORDER BY approval_id"
+            " target, binding, remember, requested_at, expires_at FROM approvals"
+            " WHERE state='pending' ORDER BY approval_id"
         ):
             remember = Scope(**json.loads(row[12])) if row[12] else None
             fields: list[Any] = [*row[:6], json.loads(row[6]), *row[7:11], json.loads(row[11]), remember, *row[13:]]
@@ -193,7 +194,8 @@ class Approvals:
         pending = self._pending.get(request.call_id)
         if pending is None or pending.agent_id != request.agent_id:
             raise self._gone(request)
-        arguments, binding, remember, target = pending.arguments, pending.binding, pending.remember, pending.target
+        arguments, binding = pending.arguments, pending.binding
+        remember, target = pending.remember, pending.target
         edited = request.arguments if request.arguments not in (None, pending.arguments) else None
         allows = request.decision in ("allow", "allow_always")
         if edited is not None and allows:

@@ -196,11 +196,11 @@ class Models:
         )
         if speaks == "chat":
             from pydantic_ai.models.openai import OpenAIChatModel
+            from pydantic_ai.profiles.openai import OpenAIModelProfile
 
             # Without it an answer that broke off looks whole.
-            return OpenAIChatModel(
-                model_name, provider=provider, profile={"openai_chat_streaming_requires_finish_reason": True}
-            )
+            whole = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+            return OpenAIChatModel(model_name, provider=provider, profile=whole)
         from pydantic_ai.models.openai import OpenAIResponsesModel
 
         return OpenAIResponsesModel(model_name, provider=provider)

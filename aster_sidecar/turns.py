@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LIVELIEST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
 CANCEL_WAIT_S = 8.0
 """Longest that an answer to /api/cancel waits for tools to be gone."""
 STOP_WAIT_S = 3.5
@@ -743,8 +744,10 @@ class Turns:
     def state_of_agent(self, agent_id: str) -> wire.State:
         """The liveliest state among the agent's sessions."""
         states = {lane.state for lane in self._lanes.values() if lane.agent_id == agent_id}
-        order: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
-        return next((state for state in order if state in states), "idle")
+        for state in LIVELIEST:
+            if state in states:
+                return state
+        return "idle"
 
     def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
         """What an agent is doing in a session. Raises: AgentNotFound, SessionNotFound, StoreError."""

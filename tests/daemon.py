@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -165,7 +165,7 @@ class Daemon:
         return self.call("POST", "/api/config", values)
 
     @contextlib.contextmanager
-    def watch(self, after: int | None = None, **parameters: Any) -> Iterator[Watcher]:
+    def watch(self, after: int | None = None, **parameters: Any) -> Generator[Watcher, None, None]:
         """An open event stream; it has said `connected` when this begins."""
         watcher = Watcher(self, after, parameters)
         try:

@@ -242,6 +242,10 @@ class Tab:
     def close(self) -> None:
         self._context.close()
 
+    def online(self, value: bool) -> None:
+        """Let the page reach the network, or not."""
+        self._context.set_offline(not value)
+
     def run(self, script: str, *arguments: Any) -> Json:
         """What the function `script` returns, or resolves to, for these arguments in the page."""
         return self.page.evaluate(f"arguments => ({script})(...arguments)", list(arguments))

@@ -10,6 +10,21 @@ from tests.conftest import provider_environment
 from tests.daemon import Daemon, Json, text_of
 from tests.provider import Call, ProviderDouble, Reply, Say
 
+ATTACK = """
+import json, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+for path, body in (
+    ("approve", {"agent_id": "default", "call_id": "CALL_ID", "decision": "allow"}),
+    ("config", {"permission_mode": "auto_approve"}),
+):
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request("URL/api/" + path, json.dumps(body).encode(), headers)
+    try:
+        print(opener.open(request).read())
+    except urllib.error.HTTPError as error:
+        print(path, error.code)
+"""
+
 
 def wait_for_approval(daemon: Daemon, message: str = "go") -> Json:
     """Say something whose answer asks for permission; returns what waits."""
@@ -21,7 +36,7 @@ def wait_for_approval(daemon: Daemon, message: str = "go") -> Json:
     return pending
 
 
-def settle(daemon: Daemon, call_id: str, decision: str = "allow", **fields: object) -> list[Json]:
+def settle(daemon: Daemon, call_id: str, decision: str = "allow", **fields: Json) -> list[Json]:
     """Answer and wait for the turn's end."""
     with daemon.watch() as watcher:
         daemon.approve(call_id, decision, **fields)
@@ -267,15 +282,7 @@ def test_a_tools_own_process_cannot_approve(real: Daemon, provider: ProviderDoub
     )
     pending = wait_for_approval(real)
     other = real.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
-    script = (
-        "import json,urllib.request,sys\n"
-        "for path, body in (('approve', {'agent_id':'default','call_id':'%s','decision':'allow'}),"
-        " ('config', {'permission_mode':'auto_approve'})):\n"
-        "    request = urllib.request.Request('%s/api/' + path, json.dumps(body).encode(),"
-        " {'Content-Type':'application/json'})\n"
-        "    try: print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).read())\n"
-        "    except urllib.error.HTTPError as error: print(path, error.code)\n" % (pending["call_id"], real.url)
-    )
+    script = ATTACK.replace("CALL_ID", pending["call_id"]).replace("URL", real.url)
     (real.work_dir / "attack.py").write_text(script)
     provider.script(command("python3 attack.py; (setsid python3 attack.py &) ; sleep 1"), Reply([Say("ok")]))
     with real.watch() as watcher:

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import PROTOCOLS, provider_environment
 from tests.daemon import Daemon, Json, text_of
 from tests.provider import Call, Fault, ProviderDouble, Reply, Say, Think
+from tests.provider_wire import FaultKind
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -73,7 +74,9 @@ def test_refusals_become_one_error_with_code_and_remedy(spoken: Daemon, provider
 
 
 @pytest.mark.parametrize("kind", ["reset", "hang", "cut", "stall", "malformed", "truncate", "error_event"])
-def test_broken_connections_and_streams_become_one_error(spoken: Daemon, provider: ProviderDouble, kind: str) -> None:
+def test_broken_connections_and_streams_become_one_error(
+    spoken: Daemon, provider: ProviderDouble, kind: FaultKind
+) -> None:
     code = "overloaded" if kind == "error_event" else None
     reply = Reply([Say("one two three four", chunk=4)])
     provider.script(*[Fault(kind=kind, reply=reply, after=2, code=code)] * 4)

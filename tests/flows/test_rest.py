@@ -20,12 +20,12 @@ def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> No
         (method, route.path.replace("{session_id}", "x").replace("{rule_id}", "x"))
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     ]
     assert len(routes) >= 26
     with httpx.Client(base_url=daemon.url, trust_env=False) as client:
         for method, path in [*routes, ("GET", "/"), ("GET", "/nowhere"), ("POST", "/docs")]:
-            body = {} if method in ("POST", "PUT", "PATCH") else None
+            body: Json = {} if method in ("POST", "PUT", "PATCH") else None
             answer = client.request(method, path, json=body)
             assert answer.status_code == (200 if path == "/health" else 401), (method, path)
             wrong = client.request(method, path, json=body, headers={"Authorization": "Bearer wrong"})

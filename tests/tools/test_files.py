@@ -221,6 +221,13 @@ def test_a_move_is_judged_by_both_ends(place: Surroundings) -> None:
         found = assess("move_file", place, **ends)
         assert (found.risk, found.remember) == ("high", None)
         assert decided(found, Rule("r", "allow", "*", "beneath", str(place.work_dir)), "move_file") == "ask"
+    narrow = Rule("r", "allow", "move_file", "beneath", str(place.work_dir / "mine"))
+    for ends, verdict in (
+        ({"source": "mine/a", "destination": "mine/b"}, "allow"),
+        ({"source": "mine/a", "destination": "b"}, "ask"),
+        ({"source": "a", "destination": "mine/b"}, "ask"),
+    ):
+        assert decided(assess("move_file", place, **ends), narrow, "move_file") == verdict
     kept = Rule("r", "deny", "move_file", "beneath", str(place.work_dir / "kept"))
     for ends in ({"source": "a", "destination": "kept/b"}, {"source": "kept/a", "destination": "b"}):
         assert decided(assess("move_file", place, **ends), kept, "move_file") == "deny"
@@ -433,6 +440,36 @@ def test_deleting_and_moving_never_follow_a_link_put_in_between(
     assert {one.name: one.read_text() for one in outside.iterdir()} == {"a.txt": "kept"}
 
 
+def test_a_link_that_comes_and_goes_is_never_followed(place: Surroundings, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("secret")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (place.work_dir / "link").symlink_to(tmp_path / "outside")
+            os.replace(place.work_dir / "link", place.work_dir / "a")
+            (place.work_dir / "file").write_text("x")
+            os.replace(place.work_dir / "file", place.work_dir / "a")
+
+    (place.work_dir / "a").write_text("x")
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    seen: set[bytes] = set()
+    try:
+        with paths.opened_folder(place.work_dir) as folder:
+            for _ in range(5000):
+                try:
+                    with open(paths.opened_file(folder, "a"), "rb") as file:
+                        seen.add(file.read())
+                except (ToolError, OSError):
+                    seen.add(b"refused")
+    finally:
+        stop.set()
+        swapping.join()
+    assert seen <= {b"x", b"", b"refused"}
+    assert b"refused" in seen
+
+
 def test_a_fifo_put_in_between_does_not_hang(place: Surroundings) -> None:
     (place.work_dir / "a").write_text("x")
     assessment = assess("read_file", place, path="a")
@@ -609,6 +646,14 @@ def test_line_ends_and_byte_order_marks_stay(
     (place.work_dir / "a").write_bytes(before)
     call("edit_file", place, path="a", old=old, new=new)
     assert (place.work_dir / "a").read_bytes() == after
+
+
+def test_a_write_that_was_stopped_changes_nothing(place: Surroundings) -> None:
+    stop = threading.Event()
+    stop.set()
+    with paths.opened_folder(place.work_dir) as folder, pytest.raises(ToolError, match="cancelled"):
+        paths.replace(folder, "a", lambda file: file.write(b"x"), None, stop, like=None)
+    assert os.listdir(place.work_dir) == []
 
 
 def test_what_somebody_else_wrote_in_the_meantime_is_not_lost(place: Surroundings) -> None:

@@ -304,6 +304,20 @@ def test_characters_split_across_reads_are_whole(place: Surroundings) -> None:
     assert context.streamed("stdout") == whole
 
 
+def test_a_character_that_comes_in_two_pieces_is_shown_whole(place: Surroundings) -> None:
+    os.mkfifo(place.work_dir / "fifo")
+    context = Listener(place)
+
+    async def watch() -> Outcome:
+        command = "printf 'a\\342\\202'; cat fifo; printf '\\254z'"
+        task = asyncio.create_task(start("run_command", context, command=command))
+        await until(lambda: context.streamed("stdout") == "a")
+        (place.work_dir / "fifo").write_bytes(b"")
+        return await task
+
+    assert asyncio.run(watch()).value["stdout"] == context.streamed("stdout") == "a€z"
+
+
 def test_long_output_keeps_its_beginning_and_end(place: Surroundings) -> None:
     outcome = call("run_command", place, command="echo begin; yes é | head -c 900001; echo; echo end; seq 100000 >&2")
     stdout = outcome.value["stdout"]
@@ -506,6 +520,25 @@ def test_when_nobody_can_be_told_the_command_is_ended(place: Surroundings, token
     assert alive(token) == []
 
 
+def test_the_mark_in_the_environment_is_enough(token: str) -> None:
+    mine, other = f"{os.getpid()}:{token}", f"{os.getpid()}:{token}0"
+    earlier = shell.process(os.getpid())
+    assert earlier is not None
+    brand = shell.Brand(mine, shell=shell.Process(2**22 + 1, 0, 0, 0, earlier.started))
+    left, spared = (
+        subprocess.Popen(["sleep", token], env={shell.MARKER: marker}, start_new_session=True)
+        for marker in (mine, other)
+    )
+    try:
+        assert {left.pid, spared.pid} <= shell.live_tool_pids()
+        assert shell.end(brand) == (1, [])
+        assert alive(token) == [spared.pid]
+    finally:
+        for process in (left, spared):
+            process.kill()
+            process.wait()
+
+
 def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str) -> None:
     async def two() -> None:
         long = Listener(place, call_id="call_long")
@@ -524,11 +557,16 @@ def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str
 def test_a_command_ends_when_every_shared_thread_is_busy(place: Surroundings, token: str) -> None:
     async def busy() -> Outcome:
         free = threading.Event()
+        in_the_end = threading.Timer(10, free.set)
+        in_the_end.start()
         waiting = [asyncio.create_task(asyncio.to_thread(free.wait)) for _ in range(40)]
         try:
-            return await start("run_command", Listener(place), command=f"sleep {token} & echo x")
+            outcome = await start("run_command", Listener(place), command=f"sleep {token} & echo x")
+            assert not free.is_set()
+            return outcome
         finally:
             free.set()
+            in_the_end.cancel()
             await asyncio.gather(*waiting)
 
     assert asyncio.run(busy()).value["stdout"] == "x\n"
