@@ -83,7 +83,7 @@ class Parts:
         self.stopping = True
         self.approvals.close()
         await self.turns.close()
-        await self.journal.end_streams()
+        await self.journal.end_streams(0.5)
         if self.warming is not None:
             self.warming.cancel()
         await self.models.close()

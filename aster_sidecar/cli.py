@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from aster_sidecar.app import Parts
 
 EXIT_STOPPED, EXIT_USAGE, EXIT_RUNNING, EXIT_PORT, EXIT_CONFIG, EXIT_STORE, EXIT_CRASH = 0, 2, 3, 4, 5, 6, 70
+SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin"))
+"""What the first line may say besides the settable keys."""
 FRAMEWORKS = ("tauri", "electron", "wails", "web")
 
 
@@ -52,6 +55,19 @@ def parser() -> argparse.ArgumentParser:
     turns.add_argument("--max-tool-calls", type=int, help="tool calls in one turn")
     turns.add_argument("--max-tokens", type=int, help="tokens in one turn")
     turns.add_argument("--max-turn-s", type=float, help="seconds one turn may run")
+    life = text.add_argument_group("life and death")
+    life.add_argument(
+        "--supervised",
+        action="store_true",
+        help='the launcher says {"token": "…"} and settings on the first line of stdin, gets one JSON line on stdout '
+        "when requests are answered, and its end of stdin is our end",
+    )
+    life.add_argument("--parent-pid", type=int, metavar="PID", help="stop when this process is gone")
+    life.add_argument(
+        "--detach",
+        action="store_true",
+        help="outlive the parent (with tauri, electron and wails it is watched, unless that is a shell or the like)",
+    )
     text.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
     return text
 
@@ -59,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code (guarantees: 0, 2, 3, 4, 5, 6, 70)."""
     from aster_sidecar.errors import ConfigInvalid, StoreError
+    from aster_sidecar.launcher import BadFirstLine, parent_to_watch, read_first_line
+    from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, serve
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
 
     given = parser().parse_args(arguments)
@@ -69,24 +87,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=given.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("httpx", "httpx2", "httpcore2", "sse_starlette.sse", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if given.supervised:
+        try:
+            first = read_first_line(sys.stdin.fileno(), frozenset(DEFAULTS) | SAYABLE)
+        except (BadFirstLine, OSError) as error:
+            return fail(EXIT_USAGE, f"--supervised: {error}")
+        token = first.token or token
+        environment |= first.environment
+        given.__dict__.update(first.settings)
+        if not isinstance(given.port, int | None) or given.framework not in FRAMEWORKS:
+            return fail(EXIT_USAGE, "--supervised: port must be a number and framework one of " + ", ".join(FRAMEWORKS))
+        given.data_dir = Path(given.data_dir) if given.data_dir is not None else None
+        given.config_dir = Path(given.config_dir) if given.config_dir is not None else None
+    launch = Launch(
+        stdin=sys.stdin.fileno() if given.supervised else None,
+        parent=parent_to_watch(given.framework, given.parent_pid, given.detach),
+    )
     settings = Settings(
         framework=given.framework,
         port=DEFAULT_PORTS[given.framework] if given.port is None else given.port,
         places=places(environment, data_dir=absolute(given.data_dir), config_dir=absolute(given.config_dir)),
         token=token,
-        allow_origins=tuple(given.allow_origin),
+        allow_origins=tuple(map(str, given.allow_origin)),
         flags={key: getattr(given, key) for key in DEFAULTS},
         environment=environment,
     )
     if not 0 <= settings.port <= 65_535:
         return fail(EXIT_USAGE, f"--port {settings.port}: must be from 0 to 65535")
 
-    from aster_sidecar.server import AlreadyRunning, PortTaken, serve
-
     if token:
         hide_memory()
     try:
-        asyncio.run(serve(settings, announce))
+        asyncio.run(serve(settings, announce_ready if given.supervised else announce, launch))
     except ConfigInvalid as error:
         return fail(EXIT_CONFIG, error.message, error.hint)
     except AlreadyRunning as error:
@@ -128,6 +160,22 @@ def announce(parts: Parts) -> None:
         '-d \'{"agent_id": "default", "message": "hello"}\'',
     ]
     print("\n".join(lines), flush=True)
+
+
+def announce_ready(parts: Parts) -> None:
+    """Tell the launcher, in one JSON line, that requests are answered now, and by whom."""
+    from aster_sidecar.wire import PROTOCOL
+
+    told = {
+        "event": "ready",
+        "url": f"http://127.0.0.1:{parts.port}",
+        "port": parts.port,
+        "pid": parts.pid,
+        "instance_id": parts.instance_id,
+        "protocol": PROTOCOL,
+        "version": __version__,
+    }
+    print(json.dumps(told), flush=True)
 
 
 def hide_memory() -> None:

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 import uvicorn
 
+from aster_sidecar import __version__
 from aster_sidecar.app import Parts, build_app, build_parts
+from aster_sidecar.launcher import Watch, started_at
 from aster_sidecar.settings import Settings
+from aster_sidecar.wire import PROTOCOL
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+STATE_NAME = "sidecar.json"
+STOP_S = 4.8
+"""Longest that an ordered stop may take; the promise is 5 s."""
 BACKLOG = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Whose end is ours: a pipe on `stdin`, a process `parent`; None where nobody is watched."""
+
+    stdin: int | None = None
+    parent: int | None = None
 
 
 class PortTaken(Exception):
@@ -81,13 +98,14 @@ def sign(held: IO[str], port: int) -> None:
 class Server(uvicorn.Server):
     """uvicorn, woken by what happens instead of ten times a second, and stopped in our order."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts, announce: Callable[[Parts], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, parts: Parts, stop: asyncio.Event, announce: Callable[[Parts], None]
+    ) -> None:
         super().__init__(config)
         self._parts = parts
         self._announce = announce
-        self._stop = asyncio.Event()
+        self._stop = stop
         self._loop = asyncio.get_running_loop()
-        parts.ask_stop = self._stop.set
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for an orderly stop; SIGINT a second time leaves at once."""
@@ -113,19 +131,66 @@ class Server(uvicorn.Server):
         self._announce(self._parts)
         await self._stop.wait()
         self.should_exit = True
+        give_up_after(STOP_S)
         for server in self.servers:
             server.close()
         await self._parts.close()
 
 
-async def serve(settings: Settings, announce: Callable[[Parts], None]) -> None:
-    """Run one daemon until it is stopped. `announce` is called once requests are answered.
+def give_up_after(seconds: float) -> None:
+    """Leave whatever still hangs after the time a stop may take. Safe: what matters is in the journal by then."""
+
+    def leave() -> None:
+        log.warning("the stop took longer than %g s: leaving", seconds)
+        os._exit(0)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+
+
+def say_where(parts: Parts) -> None:
+    """Write `sidecar.json`, atomically and for the owner only: how others find this daemon. Raises: OSError."""
+    place = parts.settings.places.data_dir / STATE_NAME
+    told = {
+        "url": f"http://{HOST}:{parts.port}",
+        "port": parts.port,
+        "pid": parts.pid,
+        "started_at": started_at(parts.pid),
+        "instance_id": parts.instance_id,
+        "protocol": PROTOCOL,
+        "version": __version__,
+        "framework": parts.settings.framework,
+        "token": parts.settings.token is not None,
+    }
+    fresh = place.with_name(f".{STATE_NAME}-{parts.pid}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        json.dump(told, out)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(fresh, place)
+
+
+async def serve(settings: Settings, announce: Callable[[Parts], None], launch: Launch) -> None:
+    """Run one daemon until it is stopped or its launcher is gone. `announce` is called once requests are answered.
 
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
     """
     held = lock(settings.places.data_dir)
     with contextlib.closing(held), contextlib.closing(bind(settings.port)) as bound:
+        stop = asyncio.Event()
+
+        def launcher_gone(sign: str) -> None:
+            log.info("stopping: %s", sign)
+            stop.set()
+
+        watch = Watch(launcher_gone)
+        if launch.stdin is not None:
+            watch.stdin(launch.stdin)
+        if launch.parent is not None:
+            watch.process(launch.parent)
         parts = build_parts(settings)
+        parts.ask_stop = stop.set
         parts.port = bound.getsockname()[1]
         sign(held, parts.port)
         await parts.open()
@@ -143,4 +208,13 @@ async def serve(settings: Settings, announce: Callable[[Parts], None]) -> None:
             http="h11",  # httptools hides the authority of an absolute-form target from the gate
             ws="none",
         )
-        await Server(config, parts, announce).serve(sockets=[bound])
+
+        def ready(parts: Parts) -> None:
+            say_where(parts)
+            announce(parts)
+
+        try:
+            await Server(config, parts, stop, ready).serve(sockets=[bound])
+        finally:
+            watch.close()
+            (settings.places.data_dir / STATE_NAME).unlink(missing_ok=True)

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 LIVELIEST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
 CANCEL_WAIT_S = 8.0
 """Longest that an answer to /api/cancel waits for tools to be gone."""
-STOP_WAIT_S = 3.5
+STOP_WAIT_S = 3.0
 """Longest that a stop waits for turns to end; the daemon has 5 s for all of it."""
 STORE_RETRY_S = 1.0
 """Pause before an ending that could not be recorded is tried again."""
@@ -494,7 +494,9 @@ class Turns:
                 )
                 ended = "complete" if told == "finished" else told
         except asyncio.CancelledError:
-            ended = turn.end_as
+            # A stop that comes between the question and the pause must not take the question back.
+            stopped = self._stopping and turn.end_as == "interrupted"
+            ended = "paused" if stopped and self._approvals.waiting(turn.turn_id) else turn.end_as
         except LimitReached as error:
             ended, failure = "limit", error
         except TimeoutError as error:

@@ -147,9 +147,10 @@ def open_chromium(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[Chromiu
     - A page from an interceptor has no address, so Chromium's Local Network Access takes it for a public one: its
       calls to 127.0.0.1 fail, unless the permission is granted; and even then a stream that is cut (kill -9) counts
       as denied, and its EventSource is closed for good instead of reconnecting. It would take
-      `--disable-features=LocalNetworkAccessChecks`, which also takes the place of Playwright's own list.
+      `--disable-features=LocalNetworkAccessChecks`.
 
-    A page from this server is a loopback page to Chromium, as the seed's apps are on the machine they run on.
+    A page from this server is a loopback page to Chromium, so it needs neither permission nor flag. What the pages of
+    a real shell count as can only be seen there.
     """
     path = shutil.which("chromium")
     if path is None:

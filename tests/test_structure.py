@@ -23,7 +23,8 @@ LAYERS = [
     {"approvals"},
     {"tools.display", "tools"},
     {"tools.paths"},
-    {"tools.files", "tools.shell", "tools.web"},
+    {"tools.shell"},
+    {"tools.files", "tools.web"},
     {"agents", "toolkit", "settings"},
     {"job", "demo"},
     {"memory", "models"},
@@ -31,7 +32,7 @@ LAYERS = [
     {"engine"},
     {"sessions"},
     {"turns", "stream"},
-    {"guard"},
+    {"guard", "launcher"},
     {"app"},
     {"routes"},
     {"openapi"},
@@ -61,7 +62,7 @@ OWNERS = {
     "openai": {"models"},
     "anthropic": {"models"},
     "httpx": {"tools.web"},
-    "psutil": {"tools.shell"},
+    "psutil": {"tools.shell", "tools.web", "launcher"},
 }
 
 

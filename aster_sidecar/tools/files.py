@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class ReadFile(_Arguments):
@@ -258,14 +258,11 @@ def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
             more = file.read(1) != b""
     last = arguments.offset + len(lines) - 1
     value |= {"first_line": arguments.offset, "last_line": last, "text": "\n".join(lines), "more": more}
-    if not lines:
-        value["note"] = (
-            f"line {arguments.offset} is not among the first {sized(READ_SCAN_BYTES)}"
-            if more
-            else (f"the file has {number} lines")
-        )
-    elif more:
+    if lines and more:
         value["note"] = f"read on with offset {last + 1}"
+    elif not lines:
+        beyond = f"line {arguments.offset} is not among the first {sized(READ_SCAN_BYTES)}"
+        value["note"] = beyond if more else f"the file has {number} lines"
     return Outcome(value, truncated=more or cut)
 
 

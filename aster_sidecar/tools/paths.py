@@ -60,10 +60,10 @@ def _words(text: str) -> frozenset[str]:
 _SECRET_NAMES = frozenset(("login data", "web data")) | _words(
     ".netrc _netrc .git-credentials .npmrc .yarnrc.yml .pypirc .pgpass .my.cnf .mylogin.cnf .vault-token .htpasswd"
     " .dockercfg .s3cfg .boto .history auth.json credentials credentials.json credentials.toml secrets.json"
-    " secrets.toml secrets.yaml secrets.yml client_secret.json consolehost_history.txt fish_history wallet.dat"
-    " cookies cookies.sqlite logins.json key3.db key4.db"
+    " secrets.toml secrets.yaml secrets.yml client_secret.json service-account.json service_account.json"
+    " consolehost_history.txt fish_history wallet.dat cookies cookies.sqlite logins.json key3.db key4.db"
 )
-_SECRET_STARTS = (".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss", "service-account", "service_account")
+_SECRET_STARTS = (".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss")
 _SECRET_ENDS = (
     *(".pem", ".key", ".p12", ".pfx", ".p8", ".jks", ".keystore", ".kdbx", ".ppk", ".agekey", ".tfstate"),
     *(".keychain", ".keychain-db", "_history", ".keytab", ".mobileprovision", ".ovpn"),

@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class RunCommand(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     command: Text = Field(min_length=1, max_length=100_000, description="What /bin/sh -c runs (cmd.exe on Windows).")
     cwd: Text | None = Field(
@@ -86,10 +86,7 @@ _RESERVED = _words("if then elif else fi for while until do done case esac in fu
 _BUILTINS = _words("echo printf true false test [ pwd : type read")
 # Words of plain characters or in quotes that expand nothing, and the operators between commands. `$ ` * ? [ ~ < > ( )
 # & # \` and whatever else is not listed make a line one that is not understood.
-_TOKEN = re.compile(
-    r"""(?P<space>[ ]+) | (?P<between>&&|\|\||;|\|) | (?P<word>(?:[\w@%+=:,./-]+|'[^'\n]*'|"[^"$`\\\n!]*")+)""",
-    re.VERBOSE,
-)
+_TOKEN = r"""(?P<space>[ ]+)|(?P<between>&&|\|\||;|\|)|(?P<word>(?:[\w@%+=:,./-]+|'[^'\n]*'|"[^"$`\\\n!]*")+)"""
 
 
 def programs(command: str) -> list[str] | None:
@@ -102,8 +99,9 @@ def programs(command: str) -> list[str] | None:
         return None
     found: list[str] = []
     expected, place = True, 0
+    tokens = re.compile(_TOKEN)
     while place < len(command):
-        token = _TOKEN.match(command, place)
+        token = tokens.match(command, place)
         if token is None:
             return None
         place = token.end()

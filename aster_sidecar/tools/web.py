@@ -47,13 +47,13 @@ _NOT_PUBLIC = tuple(
 )
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_TEXT_TYPES = re.compile(
+_TEXT_TYPES = (
     r"text/.*|application/((x-)?(json|ndjson|yaml|toml|xml|javascript|sh|tex)|ecmascript|sql|graphql|rtf)"
     r"|(application|image|model|message)/.*\+(json|xml|yaml)"
 )
 _HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 # Only these: some of Python's codecs take time with the square of the length, or make what is not text.
-_CHARSETS = re.compile(
+_CHARSETS = (
     r"utf[-_]?(8|16|32)([-_]?(le|be|sig))?|ascii|iso8859-\d+|cp125\d|cp(437|85\d|866|874|932|949|950)|koi8-[rtu]"
     r"|mac-roman|gb2312|gbk|gb18030|big5(hkscs)?|euc_(jp|kr|jis_2004)|shift_jis|iso2022_jp|johab|tis-620"
 )
@@ -119,7 +119,7 @@ def trusted() -> ssl.SSLContext:
 
 
 class FetchUrl(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     url: Text = Field(min_length=1, max_length=8000, description="http or https address on the public internet.")
     max_bytes: int = Field(
@@ -406,7 +406,7 @@ async def _told(page: Page, markdown_s: float) -> Outcome:
 
 
 def _readable(content_type: str) -> bool:
-    return content_type in ("", *_HTML_TYPES) or _TEXT_TYPES.fullmatch(content_type) is not None
+    return content_type in ("", *_HTML_TYPES) or re.fullmatch(_TEXT_TYPES, content_type) is not None
 
 
 def _sort(page: Page) -> str:
@@ -437,7 +437,7 @@ def _decoded(body: bytes, charset: str | None) -> str:
         name = codecs.lookup(charset or "utf-8").name
     except LookupError:
         name = "utf-8"
-    return body.decode(name if _CHARSETS.fullmatch(name) else "utf-8", "replace")
+    return body.decode(name if re.fullmatch(_CHARSETS, name) else "utf-8", "replace")
 
 
 async def _markdown(html: str, within_s: float) -> str | None:

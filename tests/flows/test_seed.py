@@ -304,9 +304,9 @@ def test_the_preload_answers_approvals(electron: Daemon, shell: Tab, provider: P
 
 def test_the_preload_cancels_and_goes_on(electron: Daemon, shell: Tab, provider: ProviderDouble) -> None:
     gate = threading.Event()
-    provider.script(Reply([Say("This would take long.", chunk=5)], gate=gate, gate_at=2), Reply([Say("Better.")]))
+    provider.script(Reply([Say("This would take long.", chunk=5)], gate=gate, gate_at=1), Reply([Say("Better.")]))
     started = chat(shell, "begin")
-    wait_for(shell, "text_chunk", 2)
+    wait_for(shell, "text_chunk")
     answer = call(shell, "cancel", "default")
     assert (answer["success"], answer["data"]) == (True, {"cancelled": [started["turn_id"]]})
     assert wait_for(shell, "done")["data"]["stop_reason"] == "cancelled"

@@ -1,0 +1,581 @@
+"""Chaos: kill -9 at random moments under everything at once, and a state machine over one session."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import random
+import secrets
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+
+from tests.client import ALLOWS, CHUNKS, Call as Seen, Follower, Picture, parts_of
+from tests.conftest import PROTOCOLS
+from tests.daemon import Daemon, Json
+from tests.provider import Answer, Call, Fault, ProviderDouble, RecordedRequest, Reply, Say, Think
+
+KILLS = 25
+KILLING_S = 45.0
+"""No more kills after this time: a slow machine does fewer."""
+SESSIONS = 4
+WORDS = ["alpha ", "größer ", "想法 ", "😀🎉 ", "line\u2028break ", "\x85next ", "tab\t", "new\nline ", "\\u0000 ", '"q" ']
+MISSING: Json = {"success": False, "code": "nobody_answered"}
+STILL = ("idle", "failed")
+
+
+# -- what the model says -------------------------------------------------------------------------------------------
+
+
+class Storyteller:
+    """The double's mind: makes up an answer for each request. Each command it asks for has a mark of its own."""
+
+    def __init__(self, chance: random.Random, ticks: Ticks) -> None:
+        self.calm = False
+        self._chance = chance
+        self._ticks = ticks
+        self._numbers = itertools.count()
+
+    def __call__(self, request: RecordedRequest) -> Answer:
+        self._ticks.tick("request")
+        chance = self._chance
+        if self.calm or request.last_user_text.startswith("probe"):
+            return Reply([Say("calm again")])
+        parts: list[Say | Think | Call] = []
+        if chance.random() < 0.4:
+            parts.append(Think(self._words(6), chunk=chance.randint(1, 7), delay_s=self._delay()))
+        if chance.random() < 0.8:
+            parts.append(Say(self._words(12), chunk=chance.randint(1, 7), delay_s=self._delay()))
+        asked_before = len(request.tool_results)
+        if asked_before < 40 and chance.random() < (0.3 if request.new_tool_results else 0.75):
+            parts += [self._call() for _ in range(chance.choice([1, 1, 1, 2, 3]))]
+            if chance.random() < 0.1:
+                parts.append(Say(self._words(3), delay_s=self._delay()))
+        reply = Reply(parts or [Say("yes")], flush_each=chance.random() < 0.3, wait_before_s=chance.choice([0, 0, 0.05]))
+        if chance.random() < 0.05 and reply.delta_count() > 3:
+            kind = chance.choice(["cut", "error_event", "truncate"])
+            return Fault(kind=kind, code="server_error", reply=reply, after=chance.randint(1, reply.delta_count() - 1))
+        return reply
+
+    def _delay(self) -> float:
+        return self._chance.choice([0, 0, 0.001, 0.005, 0.02])
+
+    def _words(self, most: int) -> str:
+        return "".join(self._chance.choice(WORDS) for _ in range(self._chance.randint(1, most)))
+
+    def _call(self) -> Call:
+        mark = f"m{next(self._numbers)}."
+        line = self._chance.choice(
+            [
+                f"echo {mark} >> marks",
+                f"echo {mark} >> marks",
+                f"echo {mark} | tee -a marks",
+                f"echo {mark} >> marks; sleep 0.2; echo slept",
+                f"sleep 0.1; echo {mark} >> marks",
+                f"echo {mark} >> marks; seq 1 3000",
+                f"echo {mark} >> marks; exit 3",
+                None,
+                None,
+            ]
+        )
+        if line is not None:
+            return Call("run_command", {"command": line})
+        return self._chance.choice([Call("list_dir", {"path": "."}), Call("read_file", {"path": "there.txt"})])
+
+
+def mark_of(arguments: Json) -> str | None:
+    """The mark that a call would leave."""
+    words = str(arguments.get("command", "")).split() if arguments else []
+    return next((word for word in words if word.endswith(".") and word[0] in "me"), None)
+
+
+class Ticks:
+    """Counts whatever happens anywhere, so that a kill can come after any of it."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def tick(self, kind: str) -> None:
+        with self._changed:
+            self.count[kind] += 1
+            self._changed.notify_all()
+
+    def wait(self, more: int, kind: str | None = None, within_s: float = 5.0) -> None:
+        """Wait for so many more (of a kind), or for the time."""
+        with self._changed:
+
+            def total() -> int:
+                return self.count[kind] if kind is not None else self.count.total()
+
+            due = total() + more
+            self._changed.wait_for(lambda: total() >= due, within_s)
+
+
+# -- those who use it ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Send:
+    """A message: what was sent, and every answer it got. One without an answer may or may not have arrived."""
+
+    body: Json
+    answers: list[tuple[int, Json]] = field(default_factory=list[tuple[int, Json]])
+
+    @property
+    def text(self) -> str:
+        return self.body["message"]
+
+    @property
+    def taken(self) -> Json:
+        """What the daemon said when it took the message, None when it did not."""
+        return next((answer["data"] for status, answer in self.answers if status == 200), None)
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.answers) and all(400 <= status < 500 for status, _ in self.answers)
+
+
+Told: TypeAlias = tuple[Json, int, Json]
+"""A request's body, the status and the answer; status 0: the daemon was gone before it answered."""
+
+
+@dataclass
+class Notes:
+    """What all windows did, together."""
+
+    sends: list[Send] = field(default_factory=list[Send])
+    approves: list[Told] = field(default_factory=list[Told])
+    cancels: list[Told] = field(default_factory=list[Told])
+    reads: list[Told] = field(default_factory=list[Told])
+
+
+class Window:
+    """A person at a window: reads a stream, and does something at random."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.name = name
+        self.world = world
+        self.chance = random.Random(f"{world.seed} {name}")
+        self.follower = Follower(lambda: world.daemon.url, world.up)
+        self.calls_seen: set[str] = set()
+        self._numbers = itertools.count()
+        self._client = httpx.Client(trust_env=False, timeout=30, headers={"X-Aster-Client": name})
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(40)
+        assert not self._thread.is_alive()
+
+    def close(self) -> None:
+        self._stop.set()
+        self.follower.close()
+        self._client.close()
+
+    def ask(self, method: str, path: str, body: Json = None, **parameters: Any) -> tuple[int, Json]:
+        """One request; status 0 when the daemon was gone before it answered."""
+        ticks = self.world.ticks
+        ticks.tick("asking")
+        try:
+            answer = self._client.request(method, self.world.daemon.url + path, json=body, params=parameters)
+        except httpx.HTTPError:
+            return 0, MISSING
+        finally:
+            ticks.tick("asked")
+        return answer.status_code, answer.json()
+
+    def _live(self) -> None:
+        while not self._stop.is_set():
+            self.follower.wait_for_news(self.chance.choice([0.01, 0.05, 0.2]))
+            if not self.world.up.wait(0.1):
+                continue
+            with self.follower.changed:
+                waiting = list(self.follower.picture.waiting)
+            if waiting and self.chance.random() < 0.5:
+                self.answer(self.chance.choice(waiting))
+            elif self.chance.random() < 0.4:
+                self.chance.choices(
+                    [self.send, self.again, self.cancel, self.answer_what_is_over, self.read, self.follower.drop],
+                    [30, 10, 5, 3, 8, 6],
+                )[0]()
+
+    def send(self) -> None:
+        """Say something in some session that has not too much to do."""
+        session_id = self.chance.choice(self.world.sessions)
+        with self.follower.changed:
+            session = self.follower.picture.sessions.get(session_id)
+            if session is not None and len(session.open_turns) > 3:
+                return
+        body = {
+            "agent_id": "default",
+            "session_id": session_id,
+            "message": f"[{self.name} {next(self._numbers)}] {self.chance.choice(WORDS)}",
+            "if_busy": self.chance.choices(["queue", "steer", "reject", "interrupt"], [5, 4, 2, 2])[0],
+        }
+        if self.chance.random() < 0.7:
+            body["client_message_id"] = f"{self.name}-{next(self._numbers)}"
+        entry = Send(body)
+        self.world.notes.sends.append(entry)
+        self._post(entry)
+
+    def again(self) -> None:
+        """Send something again that was sent, answered or not."""
+        known = [entry for entry in self.world.notes.sends if "client_message_id" in entry.body and not entry.refused]
+        if known:
+            self._post(self.chance.choice(known[-20:]))
+
+    def _post(self, entry: Send) -> None:
+        status, answer = self.ask("POST", "/api/chat", entry.body)
+        if status:
+            entry.answers.append((status, answer))
+
+    def answer(self, call_id: str) -> None:
+        decision = self.chance.choices(["allow", "deny", "edit", "allow_always", "deny_always"], [10, 4, 4, 2, 1])[0]
+        body: Json = {"agent_id": "default", "call_id": call_id, "decision": decision}
+        if decision == "deny" and self.chance.random() < 0.5:
+            body["note"] = "rather not"
+        if decision == "edit":
+            body["decision"] = "allow"
+            body["arguments"] = {"command": f"echo e{call_id}{self.name}{next(self._numbers)}. >> marks"}
+        self.calls_seen.add(call_id)
+        self.world.notes.approves.append((body, *self.ask("POST", "/api/approve", body)))
+
+    def answer_what_is_over(self) -> None:
+        self.answer(self.chance.choice([*self.calls_seen, "call_nobody"]))
+
+    def cancel(self) -> None:
+        body: Json = {"agent_id": "default", "session_id": self.chance.choice(self.world.sessions)}
+        with self.follower.changed:
+            session = self.follower.picture.sessions.get(body["session_id"])
+            turns = sorted(session.open_turns) if session is not None else []
+        if turns and self.chance.random() < 0.7:
+            body["turn_id"] = self.chance.choice(turns)
+        elif self.chance.random() < 0.1:
+            del body["session_id"]
+        self.world.notes.cancels.append((body, *self.ask("POST", "/api/cancel", body)))
+
+    def read(self) -> None:
+        session_id = self.chance.choice(self.world.sessions)
+        path = self.chance.choice(["/api/history", "/api/status", "/api/approvals", "/api/sessions"])
+        parameters = {"agent_id": "default"} | ({"session_id": session_id} if path != "/api/sessions" else {})
+        self.world.notes.reads.append((path, *self.ask("GET", path, None, **parameters)))
+
+
+class World:
+    """A daemon that is killed again and again, two windows and a witness."""
+
+    def __init__(self, daemon: Daemon, provider: ProviderDouble, seed: int) -> None:
+        self.daemon = daemon
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.ticks = Ticks()
+        self.notes = Notes()
+        self.up = threading.Event()
+        self.up.set()
+        self.story = Storyteller(random.Random(f"{seed} story"), self.ticks)
+        provider.otherwise = self.story
+        self.sessions = [
+            daemon.call("POST", "/api/sessions", {"agent_id": "default", "title": f"Session {number}"})["session_id"]
+            for number in range(SESSIONS)
+        ]
+        self.witness = self.follow(on_event=lambda: self.ticks.tick("event"))
+        self.windows = [Window(self, name) for name in ("left", "right")]
+
+    def follow(self, **more: Any) -> Follower:
+        return Follower(lambda: self.daemon.url, self.up, **more)
+
+    def close(self) -> None:
+        self.up.set()
+        for window in self.windows:
+            window.close()
+        self.witness.close()
+
+    def kill_at_random(self) -> None:
+        """Wait until some random number of things happened, and begin the next life."""
+        if self.chance.random() < 0.8:
+            self.ticks.wait(1, "request", 8.0)  # until then the engine is not even loaded
+        if self.chance.random() < 0.9:
+            self.ticks.wait(int(self.chance.expovariate(1 / 60)))
+        self.up.clear()
+        self.daemon.kill()
+        self.daemon.start()
+        self.up.set()
+
+    def settle(self) -> None:
+        """Send again what got no answer, answer what waits, and wait until nothing is going on."""
+        self.story.calm = True
+        for entry in self.notes.sends:
+            if "client_message_id" in entry.body and not entry.refused:
+                entry.answers.append(self.daemon.raw("POST", "/api/chat", entry.body))
+        for _ in range(200):
+            with self.witness.changed:
+                waiting = list(self.witness.picture.waiting)
+            for call_id in waiting:
+                body = {"agent_id": "default", "call_id": call_id, "decision": self.chance.choice(["allow", "deny"])}
+                self.notes.approves.append((body, *self.daemon.raw("POST", "/api/approve", body)))
+            if self._is_still():
+                break
+            self.witness.wait_for_news(1.0)
+        last = self.daemon.call("GET", "/api/sessions", None, agent_id="default")
+        assert {entry["state"] for entry in last["sessions"]} <= set(STILL), last
+        self.witness.wait_for(lambda picture: still(picture), "every turn has its done", 5)
+
+    def _is_still(self) -> bool:
+        states = [self.daemon.status(session_id=session_id) for session_id in self.sessions]
+        return all(status["state"] in STILL and not status["queue"] for status in states) and still(
+            self.witness.picture
+        )
+
+
+def still(picture: Picture) -> bool:
+    return all(
+        not session.open_turns and not session.waiting and session.state in STILL
+        for session in picture.sessions.values()
+    )
+
+
+@contextlib.contextmanager
+def living(daemon: Daemon, provider: ProviderDouble, seed: int) -> Iterator[World]:
+    world = World(daemon, provider, seed)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+# -- what must hold ------------------------------------------------------------------------------------------------
+
+
+def history_of(daemon: Daemon, session_id: str) -> list[Json]:
+    """All of a session's messages."""
+    messages: list[Json] = []
+    before: str | None = None
+    while True:
+        page = daemon.call(
+            "GET", "/api/history", None, agent_id="default", session_id=session_id, before=before, limit=100
+        )
+        messages = [*page["messages"], *messages]
+        before = page["next_before"]
+        if before is None:
+            return messages
+
+
+def check_picture(world: World) -> None:
+    """The witness, the windows, a client that begins at 0, and the daemon itself say the same."""
+    witness = world.witness.picture
+    assert witness.wrong == []
+    fresh = world.follow()
+    try:
+        for follower in (fresh, *(window.follower for window in world.windows)):
+            follower.wait_for(lambda picture: picture.last_seq >= witness.last_seq, "all events")
+            assert follower.picture.wrong == []
+            assert follower.picture.state() == witness.state()
+    finally:
+        fresh.close()
+    assert world.daemon.call("GET", "/api/approvals") == []
+    for session_id in world.sessions:
+        session = witness.of(session_id)
+        history = history_of(world.daemon, session_id)
+        assert [message["message_id"] for message in history] == list(session.messages)
+        for message in history:
+            shown = session.messages[message["message_id"]]
+            assert message["text"] == shown.said["text"], message
+            assert without_unseen(parts_of(message)) == without_unseen(witness.parts(shown)), message
+            reason = session.ended[message["turn_id"]]["stop_reason"]
+            ended = {"denied": "complete", "limit": "complete"}.get(reason, reason)
+            assert message["status"] == (ended if message["role"] == "assistant" else "complete")
+        status = world.daemon.status(session_id=session_id)
+        assert (status["state"], status["turn_id"], status["queue"]) == (session.state, None, [])
+
+
+def without_unseen(parts: list[Any]) -> list[Any]:
+    """Without the arguments of calls that policy denied: no event tells them."""
+    return [part[:4] if part[0] == "tool" and part[3] in ("denied", "cancelled") else part for part in parts]
+
+
+def check_sends(world: World) -> None:
+    """Acknowledged: there, once. Refused: not there. Not answered: there at most once."""
+    texts = Counter(
+        message["text"]
+        for session_id in world.sessions
+        for message in history_of(world.daemon, session_id)
+        if message["role"] == "user"
+    )
+    seqs = {event["seq"]: event for event in world.witness.seen}
+    for entry in world.notes.sends:
+        assert all(status < 500 for status, _ in entry.answers), entry
+        answers = [answer["data"] for status, answer in entry.answers if status == 200]
+        assert all(answer == answers[0] for answer in answers), entry
+        if entry.taken is not None:
+            assert texts[entry.text] == 1, entry
+            added = seqs[entry.taken["seq"]]
+            assert added["type"] == "message_added"
+            assert added["turn_id"] == entry.taken["turn_id"]
+            assert added["data"]["message"]["message_id"] == entry.taken["message_id"]
+        elif entry.refused:
+            assert texts[entry.text] == 0, entry
+            assert {answer["code"] for _, answer in entry.answers} == {"agent_busy"}, entry
+        else:
+            assert texts[entry.text] <= 1, entry
+    assert set(texts) <= {entry.text for entry in world.notes.sends}
+
+
+def check_calls(world: World) -> None:
+    """No command ran twice, none that was denied ran, each that is done ran; answers count once."""
+    calls: dict[str, Seen] = {}
+    reasons: dict[str, str] = {}
+    for session in world.witness.picture.sessions.values():
+        calls |= session.calls
+        reasons |= {turn_id: done["stop_reason"] for turn_id, done in session.ended.items()}
+    path = world.daemon.work_dir / "marks"
+    marks = Counter(path.read_text().split()) if path.exists() else Counter[str]()
+    assert [mark for mark, count in marks.items() if count > 1] == []
+    could: set[str] = set()
+    for call in calls.values():
+        mark = mark_of(call.arguments) if call.name == "run_command" else None
+        if mark is None:
+            continue
+        if call.started:
+            could.add(mark)
+        if call.state == "done":
+            assert marks[mark] == 1, call
+        elif not call.started:
+            assert marks[mark] == 0, call
+    assert set(marks) <= could, "something ran that nobody was told of"
+    for body, status, answer in world.notes.approves:
+        call = calls.get(body["call_id"])
+        if status == 200:
+            assert call is not None
+            given = [decision for decision in call.decisions if decision["decision"] == body["decision"]]
+            assert [decision["resolved_at"] for decision in given] == [answer["data"]["resolved_at"]], (call, answer)
+            if body["decision"] not in ALLOWS:
+                assert (call.started, call.state in ("denied", "cancelled")) == (False, True), call
+            elif reasons[call.turn_id] in ("complete", "denied", "interrupted"):
+                assert call.state in ("done", "unknown"), (call, reasons[call.turn_id])
+        elif status:
+            assert answer["code"] in ("approval_resolved", "approval_not_found"), answer
+            assert (answer["code"] == "approval_not_found") == (call is None), answer
+    for call in calls.values():
+        assert len(call.decisions) <= 1, call
+    for _, status, answer in world.notes.cancels:
+        if status:
+            assert status == 200, answer
+            assert {reasons[turn_id] for turn_id in answer["data"]["cancelled"]} <= {"cancelled"}, answer
+    for path_read, status, answer in world.notes.reads:
+        assert status in (0, 200), (path_read, status, answer)
+
+
+def check_store(world: World) -> None:
+    """The store is whole, and has what the witness saw; each turn has one end."""
+    with contextlib.closing(sqlite3.connect(world.daemon.data_dir / "aster.db")) as store:
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert store.execute("SELECT turn_id FROM turns WHERE state<>'ended'").fetchall() == []
+        assert store.execute("SELECT call_id, state FROM calls WHERE state NOT IN ('ended', 'closed')").fetchall() == []
+        assert store.execute("SELECT call_id FROM approvals WHERE state='pending'").fetchall() == []
+        rows = store.execute("SELECT seq, type, agent_id, session_id, turn_id, time, data FROM events ORDER BY seq")
+        names = ("seq", "type", "agent_id", "session_id", "turn_id", "time")
+        events = {row[0]: {**dict(zip(names, row, strict=False)), "data": json.loads(row[6])} for row in rows}
+        turns = {row[0] for row in store.execute("SELECT turn_id FROM turns")}
+    done = Counter(event["turn_id"] for event in events.values() if event["type"] == "done")
+    assert set(done) == turns
+    assert set(done.values()) <= {1}
+    last = {event["turn_id"]: event["type"] for event in events.values() if event["turn_id"] is not None}
+    assert set(last.values()) <= {"done"}
+    runs: dict[tuple[str, str], list[Json]] = {}
+    for event in events.values():
+        if event["type"] in CHUNKS:
+            runs.setdefault((event["data"]["message_id"], event["type"]), []).append(event)
+    for follower in (world.witness, *(window.follower for window in world.windows)):
+        for event in follower.seen:
+            if event["type"] not in CHUNKS:
+                assert events.get(event["seq"]) == event
+            else:
+                assert any(
+                    covers(run, event) for run in runs.get((event["data"]["message_id"], event["type"]), [])
+                ), event
+
+
+def covers(run: Json, chunk: Json) -> bool:
+    """Whether the recorded chunk holds the one that was seen."""
+    start = chunk["data"]["offset"] - run["data"]["offset"]
+    delta = chunk["data"]["delta"]
+    return start >= 0 and run["seq"] >= chunk["seq"] and run["data"]["delta"][start : start + len(delta)] == delta
+
+
+def check_conversation(request: RecordedRequest) -> None:
+    """What the provider was sent is a conversation that a real one would take: each call answered once, at once."""
+    systems = [item for item in request.messages if item.get("role") in ("system", "developer")]
+    fields = [request.body.get("instructions"), request.body.get("system")]
+    assert len(systems) + sum(bool(entry) for entry in fields) == 1
+    assert not systems or request.messages[0] is systems[0]
+    owed: set[str] = set()
+    for item in request.messages:
+        content: Any = item.get("content")
+        blocks: list[Json] = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+        answers = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
+        answers += [item["call_id"]] if item.get("type") == "function_call_output" else []
+        answers += [item["tool_call_id"]] if item.get("role") == "tool" else []
+        calls = [block["id"] for block in blocks if block.get("type") == "tool_use"]
+        calls += [item["call_id"]] if item.get("type") == "function_call" else []
+        calls += [call["id"] for call in item.get("tool_calls") or []]
+        assert len(set(answers)) == len(answers), item
+        assert set(answers) <= owed, f"answers what was not asked: {item}"
+        owed -= set(answers)
+        if not answers and not calls and item.get("type") != "reasoning":
+            says_on = item.get("role") == "assistant" and request.protocol == "responses"
+            assert not owed or says_on, f"comes before the answers to {owed}: {item}"
+        owed |= set(calls)
+    assert owed == set()
+    assert request.messages[-1].get("role") == "user"
+
+
+@pytest.mark.timeout(180)
+def test_random_kills(real: Daemon, provider: ProviderDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    seed = int(os.environ.get("ASTER_CHAOS_SEED") or secrets.randbelow(1 << 32))
+    print(f"ASTER_CHAOS_SEED={seed}")  # pytest shows it when the test fails
+    (real.work_dir / "there.txt").write_text("here I am")
+    began = time.monotonic()
+    with living(real, provider, seed) as world:
+        for window in world.windows:
+            window.start()
+        kills = 0
+        while kills < KILLS and time.monotonic() - began < KILLING_S:
+            world.kill_at_random()
+            kills += 1
+        print(f"{kills} kills in {time.monotonic() - began:.0f} s; {dict(world.ticks.count)}")
+        for window in world.windows:
+            window.stop()
+        world.settle()
+        print(f"settled after {time.monotonic() - began:.0f} s; {len(world.notes.sends)} messages")
+        assert kills >= 5
+        check_picture(world)
+        check_sends(world)
+        check_calls(world)
+        for model in PROTOCOLS.values():
+            real.config(model=model)
+            for session_id in world.sessions:
+                turn_id = real.chat(f"probe {model}", session_id=session_id)["turn_id"]
+                world.witness.wait_for(lambda picture, of=session_id, turn=turn_id: turn in picture.of(of).ended, "end")
+                assert world.witness.picture.of(session_id).ended[turn_id]["stop_reason"] == "complete"
+                check_conversation(provider.requests[-1])
+        assert "Traceback" not in real.log, real.log
+        world.witness.wait_for(still, "idle")
+        assert real.stop() == 0
+        world.up.clear()
+        check_store(world)
+        print(f"checked after {time.monotonic() - began:.0f} s")

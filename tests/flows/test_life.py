@@ -1,0 +1,335 @@
+"""Supervised life: the ready line, the state file, every way the launcher can die, and that nothing of ours is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.daemon import Daemon
+
+REPO = Path(__file__).parent.parent.parent
+TOKEN = "a-token-that-is-long-enough"
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(REPO), "ASTER_MODEL": "demo:instant", **more}
+
+
+def command(data_dir: Path, *more: str, framework: str = "tauri") -> list[str]:
+    base = [sys.executable, "-W", "error", "-m", "aster_sidecar", "--framework", framework, "--port", "0"]
+    return [*base, "--data-dir", str(data_dir), *more]
+
+
+class Supervised:
+    """A daemon started as a shell starts it: a token on stdin, a ready line on stdout."""
+
+    def __init__(self, home: Path, *more: str, first: dict[str, Any] | None = None) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "work").mkdir(exist_ok=True)
+        with open(home / "stderr.txt", "ab") as stderr:
+            self.process = subprocess.Popen(
+                command(home / "data", "--supervised", *more),
+                cwd=home / "work",
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"token": TOKEN, **(first or {})}).encode() + b"\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, (home / "stderr.txt").read_text()
+        self.ready = json.loads(line)
+        self.client = Daemon(home, token=TOKEN)
+        self.client.url, self.client.port = self.ready["url"], self.ready["port"]
+        self.client.process = self.process
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
+    started: list[Supervised] = []
+
+    def start(*more: str, name: str = "a", first: dict[str, Any] | None = None) -> Supervised:
+        started.append(Supervised(tmp_path / name, *more, first=first))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def wait_gone(pid: int, within_s: float) -> bool:
+    """Whether the process is gone within the time."""
+    try:
+        psutil.Process(pid).wait(within_s)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def run_a_tool_that_stays(client: Daemon) -> int:
+    """Start a command that would run for a minute; returns the pid of a child of it in its own session."""
+    client.config(permission_mode="auto_approve")
+    with client.watch() as watcher:
+        client.chat("run `setsid sleep 61 & echo $!; sleep 60`")
+        return int(watcher.until("tool_progress")[-1]["data"]["delta"].split()[0])
+
+
+def test_the_ready_line_comes_when_requests_are_answered(supervise: Callable[..., Supervised]) -> None:
+    one = supervise()
+    assert set(one.ready) == {"event", "url", "port", "pid", "instance_id", "protocol", "version"}
+    assert (one.ready["event"], one.ready["pid"]) == ("ready", one.process.pid)
+    status, health = one.client.raw("GET", "/health")
+    assert (status, health["instance_id"]) == (200, one.ready["instance_id"])
+    assert one.client.ask("hello")[-1]["type"] == "done"
+    one.client.token = None
+    assert one.client.raw("GET", "/api/agents")[0] == 401
+
+
+def test_the_state_file_says_where_and_goes_with_the_daemon(supervise: Callable[..., Supervised]) -> None:
+    one = supervise()
+    place = one.client.data_dir / "sidecar.json"
+    told = json.loads(place.read_text())
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert (told["pid"], told["url"], told["instance_id"]) == (
+        one.process.pid,
+        one.ready["url"],
+        one.ready["instance_id"],
+    )
+    assert TOKEN not in place.read_text()
+    assert one.process.stdin is not None
+    one.process.stdin.close()
+    assert one.process.wait(6) == 0
+    assert not place.exists()
+
+
+def test_settings_on_the_first_line_count_as_flags(supervise: Callable[..., Supervised]) -> None:
+    one = supervise(first={"permission_mode": "always_ask", "environment": {"OPENAI_API_KEY": "sk-from-stdin"}})
+    values = one.client.call("GET", "/api/config")["values"]
+    assert values["permission_mode"] == {"value": "always_ask", "source": "flag", "settable": True}
+    assert values["OPENAI_API_KEY"]["value"] != "sk-from-stdin"
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"not json\n", b"[]\n", b'{"token": "short"}\n', b'{"token": 5}\n', b'{"colour": "blue"}\n']
+)
+def test_a_bad_first_line_is_a_usage_error(tmp_path: Path, line: bytes) -> None:
+    told = subprocess.run(
+        command(tmp_path / "data", "--supervised"), input=line, capture_output=True, env=environment(), timeout=30
+    )
+    assert told.returncode == 2
+    assert b"--supervised" in told.stderr
+    assert told.stdout == b""
+
+
+def test_stdin_eof_is_the_end_with_everything_open(supervise: Callable[..., Supervised]) -> None:
+    """A stream, a running tool with a child in its own session, a waiting approval: all gone within 5 s, code 0."""
+    one = supervise()
+    child = run_a_tool_that_stays(one.client)
+    other = one.client.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
+    one.client.config(permission_mode="smart_approve")
+    with one.client.watch() as watcher:
+        one.client.chat("write a.txt", session_id=other)
+        watcher.until("approval_required")
+        tree = [process.pid for process in psutil.Process(one.process.pid).children(recursive=True)]
+        assert one.process.stdin is not None
+        began = time.monotonic()
+        one.process.stdin.close()
+        assert one.process.wait(6) == 0
+        took_s = time.monotonic() - began
+        assert watcher.ended(2)
+    assert took_s < 6
+    assert all(wait_gone(pid, 1) for pid in [*tree, child])
+    one.client.token = None
+    later = Daemon(one.client.home).start()
+    try:
+        assert [entry["session_id"] for entry in later.call("GET", "/api/approvals")] == [other]
+        assert later.history()[-1]["status"] == "interrupted"
+    finally:
+        later.stop()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_it_in_order_with_code_0(supervise: Callable[..., Supervised], sign: signal.Signals) -> None:
+    one = supervise()
+    child = run_a_tool_that_stays(one.client)
+    one.process.send_signal(sign)
+    assert one.process.wait(6) == 0
+    assert wait_gone(child, 1)
+
+
+LAUNCHER = """
+import subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+print(child.pid, child.stdout.readline().decode().split("listens on ")[1].split()[0], flush=True)
+time.sleep(60)
+"""
+
+
+def launched(tmp_path: Path, *more: str, framework: str = "tauri") -> tuple[subprocess.Popen[bytes], int, str]:
+    """A launcher that spawns the daemon as the seed's shells do and then sleeps: (launcher, daemon's pid, url)."""
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, *command(tmp_path / "data", *more, framework=framework)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        cwd=tmp_path,
+    )
+    assert launcher.stdout is not None
+    pid, url = launcher.stdout.readline().decode().split()
+    launcher.stdout.close()
+    return launcher, int(pid), url
+
+
+@pytest.mark.parametrize("framework", ["tauri", "electron", "wails"])
+def test_a_shell_killed_with_9_leaves_no_orphan(tmp_path: Path, framework: str) -> None:
+    launcher, pid, _ = launched(tmp_path, framework=framework)
+    launcher.kill()
+    launcher.wait()
+    assert wait_gone(pid, 6)
+
+
+@pytest.mark.parametrize("more", [["--detach"], []])
+def test_detached_or_web_it_stays(tmp_path: Path, more: list[str]) -> None:
+    launcher, pid, url = launched(tmp_path, *more, framework="tauri" if more else "web")
+    launcher.kill()
+    launcher.wait()
+    client = Daemon(tmp_path)
+    client.url = url
+    assert client.ask("are you there?")[-1]["type"] == "done"
+    assert not wait_gone(pid, 0.5)
+    client.call("POST", "/api/shutdown")
+    assert wait_gone(pid, 6)
+
+
+def test_started_by_hand_in_the_background_it_stays(tmp_path: Path) -> None:
+    """As a person does it: a shell starts it with & and goes away."""
+    line = " ".join(command(tmp_path / "data"))
+    out = tmp_path / "out"
+    subprocess.run(["sh", "-c", f"{line} > {out} 2>&1 & true"], env=environment(), check=True, stdin=subprocess.DEVNULL)
+    state = tmp_path / "data" / "sidecar.json"
+    deadline = time.monotonic() + 20
+    while not state.exists():
+        assert time.monotonic() < deadline, out.read_text()
+        os.sched_yield()
+    told = json.loads(state.read_text())
+    client = Daemon(tmp_path)
+    client.url = told["url"]
+    assert client.ask("hello")[-1]["type"] == "done"
+    client.call("POST", "/api/shutdown")
+    assert wait_gone(told["pid"], 6)
+
+
+def test_the_parent_pid_that_was_given_is_watched(tmp_path: Path, launch: Callable[..., Daemon]) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    daemon = launch(arguments=["--parent-pid", str(other.pid)])
+    assert daemon.ask("hello")[-1]["type"] == "done"
+    assert daemon.process is not None
+    other.kill()
+    other.wait()
+    assert daemon.process.wait(6) == 0
+
+
+def test_a_parent_pid_that_is_gone_ends_it(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    told = subprocess.run(
+        command(tmp_path / "data", "--parent-pid", str(gone.pid)), capture_output=True, env=environment(), timeout=20
+    )
+    assert told.returncode == 0
+
+
+def test_a_parent_pid_that_a_younger_process_got_is_not_the_launcher(tmp_path: Path) -> None:
+    """The launcher dies while the daemon starts, and its number goes to somebody else."""
+    last_pid = Path("/proc/sys/kernel/ns_last_pid")
+    if not os.access(last_pid, os.W_OK):
+        assert os.environ.get("CI") != "true", "this machine kind can choose a pid"
+        pytest.skip("choosing a pid needs root on Linux")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    daemon = subprocess.Popen(
+        command(tmp_path / "data", "--supervised", "--parent-pid", str(gone.pid)),
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    other = None
+    for _ in range(200):
+        last_pid.write_text(str(gone.pid - 1))
+        other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        if other.pid == gone.pid:
+            break
+        other.kill()
+        other.wait()
+    assert other is not None
+    assert other.pid == gone.pid, "somebody else was faster each time"
+    try:
+        assert daemon.stdin is not None
+        daemon.stdin.write(b"{}\n")
+        daemon.stdin.flush()
+        assert daemon.wait(15) == 0
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+        daemon.kill()
+        daemon.wait()
+        for pipe in (daemon.stdin, daemon.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def test_a_held_lock_names_the_holder(supervise: Callable[..., Supervised], tmp_path: Path) -> None:
+    one = supervise()
+    told = subprocess.run(command(one.client.data_dir, "--detach"), capture_output=True, env=environment(), timeout=20)
+    assert told.returncode == 3
+    assert str(one.process.pid).encode() in told.stderr
+    assert one.ready["url"].encode() in told.stderr
+
+
+def test_a_data_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    told = subprocess.run(command(blocked / "data", "--detach"), capture_output=True, env=environment(), timeout=20)
+    assert told.returncode == 6
+    assert str(blocked).encode() in told.stderr
+
+
+def test_an_idle_daemon_sleeps(daemon: Daemon) -> None:
+    """Not a timing: the number of times it was put on a processor by its own will, from the system's account."""
+    daemon.ask("warm up")
+    assert daemon.process is not None
+    status = Path(f"/proc/{daemon.process.pid}/status")
+
+    def switches() -> int:
+        line = next(line for line in status.read_text().splitlines() if line.startswith("voluntary_ctxt_switches"))
+        return int(line.split()[1])
+
+    with daemon.watch():
+        before = switches()
+        wait_gone(daemon.process.pid, 3)
+        assert switches() - before <= 6
