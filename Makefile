@@ -19,7 +19,7 @@ run: $(VENV)/.runtime
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
 test: setup system-packages
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -29,6 +28,7 @@ from aster_sidecar.settings import Config, Settings
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
+from aster_sidecar.tools.shell import end_orphans, live_tool_pids, owns_socket
 from aster_sidecar.turns import Options, Turns
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Parts:
     ready: bool = False
     stopping: bool = False
     warming: asyncio.Task[Any] | None = None
+    burying: asyncio.Task[int] | None = None
     engine: Engine | None = None
     openapi: bytes | None = None
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -75,6 +76,10 @@ class Parts:
         self.rules.open()
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
+        left = [row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")]
+        if left:
+            # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
+            self.burying = asyncio.get_running_loop().create_task(asyncio.to_thread(end_orphans, left))
         self.turns.open()
         self.ready = True
 
@@ -142,13 +147,26 @@ def build_parts(settings: Settings) -> Parts:
     config = Config(settings)
     journal = Journal(settings.places.data_dir / STORE_NAME)
     rules = Rules(journal)
-    protected = tuple(
-        Path(place).resolve()
-        for place in {settings.places.data_dir, settings.places.config_dir, settings.places.logs_dir}
+    places = settings.places
+    own = tuple({place.resolve() for place in (places.data_dir, places.config_dir, places.logs_dir)})
+    own_files = tuple(
+        place.resolve()
+        for place in (
+            *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
+            *(places.data_dir / name for name in ("aster.lock", "sidecar.json")),
+            *(places.config_path, places.config_dir / "agents", places.logs_dir),
+        )
     )
+
+    def surroundings() -> Surroundings:
+        """Tools may not touch our directories; where they work inside one (`workspace`), not our files in it."""
+        work_dir = config.work_dir
+        inside = any(work_dir.is_relative_to(place) for place in own)
+        return Surroundings(work_dir, own_files if inside else own)
+
     toolkit = Toolkit(
         builtin_tools(),
-        lambda: Surroundings(config.work_dir, protected),
+        surroundings,
         lambda: config.value("permission_mode"),
         rules.active,
     )
@@ -199,7 +217,6 @@ def build_parts(settings: Settings) -> Parts:
 def build_app(parts: Parts) -> Guard:
     """The ASGI application: the gate, and behind it the routes."""
     from aster_sidecar.routes import router
-    from aster_sidecar.tools.shell import live_tool_pids, owns_socket
 
     app = FastAPI(
         title="Aster Sidecar",

@@ -79,7 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, serve
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
 
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
+        from aster_sidecar.tools.shell import run_worker
+
+        run_worker(words[1])
+        return EXIT_STOPPED
+    given = parser().parse_args(words)
     environment = dict(os.environ)
     # Out of our own environment, so that no child ever inherits it.
     token = os.environ.pop("ASTER_SIDECAR_TOKEN", None) or None

@@ -58,9 +58,10 @@ def ok(request: Request, data: BaseModel | list[Any]) -> Response:
 
 
 def who(request: Request) -> str:
-    """What to call the client that answers: the name it gives itself, else the program its User-Agent names."""
-    name = request.headers.get("x-aster-client") or request.headers.get("user-agent", "").split("/")[0]
-    return re.sub(r"[^\w .:-]", "", name)[:60].strip() or "unknown"
+    """What to call the client that answers: the name it gives itself, else its page's origin, else its program."""
+    given = request.headers
+    name = given.get("x-aster-client") or given.get("origin") or given.get("user-agent", "").split("/")[0]
+    return re.sub(r"[^\w .:/-]", "", name)[:60].strip() or "unknown"
 
 
 # -- health ------------------------------------------------------------------------------------------------------------

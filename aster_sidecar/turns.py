@@ -196,7 +196,7 @@ class Turns:
         """Take no more work and end what runs as interrupted; what waits or is queued stays for the next life."""
         self._stopping = True
         for turn in list(self._turns.values()):
-            if turn.task is not None and not turn.closing:
+            if turn.task is not None and not turn.closing and turn.state == "running":
                 turn.end_as = "interrupted"
                 turn.task.cancel()
         if self._tasks:

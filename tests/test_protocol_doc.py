@@ -297,6 +297,10 @@ def test_every_exit_code_has_a_row() -> None:
     assert {name for name, value in exit_codes().items() if str(value) not in table} == set()
 
 
+def test_what_a_launcher_may_say_is_there() -> None:
+    assert missing(section(DOCUMENT, "Running the daemon"), {"token", "environment", *cli.SAYABLE}) == []
+
+
 def test_the_page_says_which_protocol_it_describes() -> None:
     assert f"it is {wire.PROTOCOL}," in DOCUMENT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -29,6 +29,10 @@ class CallContext(Protocol):
     def turn_id(self) -> str: ...
     @property
     def surroundings(self) -> Surroundings: ...
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What the app said with the message that this turn answers."""
+        ...
 
     async def progress(
         self,

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -534,6 +534,23 @@ def end(brand: Brand) -> tuple[int, list[int]]:
             with suppress(OSError):  # orphans are ours to bury where the daemon is init or a subreaper
                 os.waitpid(pid, os.WNOHANG)
     return len(met - {shell}), [] if gone else [one.pid for one in remaining(brand)]
+
+
+def end_orphans(call_ids: Collection[str]) -> int:
+    """End what these calls of a daemon that is gone have left behind: their marker names a process that is no more.
+
+    Returns how many processes there were. Blocks.
+    """
+    ended = 0
+    for one in processes().values():
+        owner, _, call = _marker(one.pid).partition(":")
+        if call not in call_ids or not owner.isdigit():
+            continue
+        master = process(int(owner))
+        if master is None or master.started > one.started:
+            others, _ = end(Brand(_marker(one.pid), _limit(one.pid), one))
+            ended += 1 + others
+    return ended
 
 
 # --- running -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
-from tests.client import ALLOWS, CHUNKS, Call as Seen, Follower, Picture, parts_of
+from tests.client import ALLOWS, CHUNKS, Follower, Picture, parts_of
+from tests.client import Call as Seen
 from tests.conftest import PROTOCOLS
 from tests.daemon import Daemon, Json
 from tests.provider import Answer, Call, Fault, ProviderDouble, RecordedRequest, Reply, Say, Think
@@ -28,7 +29,18 @@ KILLS = 25
 KILLING_S = 45.0
 """No more kills after this time: a slow machine does fewer."""
 SESSIONS = 4
-WORDS = ["alpha ", "größer ", "想法 ", "😀🎉 ", "line\u2028break ", "\x85next ", "tab\t", "new\nline ", "\\u0000 ", '"q" ']
+WORDS = [
+    "alpha ",
+    "größer ",
+    "想法 ",
+    "😀🎉 ",
+    "line\u2028break ",
+    "\x85next ",
+    "tab\t",
+    "new\nline ",
+    "\\u0000 ",
+    '"q" ',
+]
 MISSING: Json = {"success": False, "code": "nobody_answered"}
 STILL = ("idle", "failed")
 
@@ -60,7 +72,9 @@ class Storyteller:
             parts += [self._call() for _ in range(chance.choice([1, 1, 1, 2, 3]))]
             if chance.random() < 0.1:
                 parts.append(Say(self._words(3), delay_s=self._delay()))
-        reply = Reply(parts or [Say("yes")], flush_each=chance.random() < 0.3, wait_before_s=chance.choice([0, 0, 0.05]))
+        reply = Reply(
+            parts or [Say("yes")], flush_each=chance.random() < 0.3, wait_before_s=chance.choice([0, 0, 0.05])
+        )
         if chance.random() < 0.05 and reply.delta_count() > 3:
             kind = chance.choice(["cut", "error_event", "truncate"])
             return Fault(kind=kind, code="server_error", reply=reply, after=chance.randint(1, reply.delta_count() - 1))
@@ -377,7 +391,7 @@ def history_of(daemon: Daemon, session_id: str) -> list[Json]:
 def check_picture(world: World) -> None:
     """The witness, the windows, a client that begins at 0, and the daemon itself say the same."""
     witness = world.witness.picture
-    assert witness.wrong == []
+    assert witness.wrong == [], "\n".join(witness.wrong)
     fresh = world.follow()
     try:
         for follower in (fresh, *(window.follower for window in world.windows)):
@@ -505,9 +519,9 @@ def check_store(world: World) -> None:
             if event["type"] not in CHUNKS:
                 assert events.get(event["seq"]) == event
             else:
-                assert any(
-                    covers(run, event) for run in runs.get((event["data"]["message_id"], event["type"]), [])
-                ), event
+                assert any(covers(run, event) for run in runs.get((event["data"]["message_id"], event["type"]), [])), (
+                    event
+                )
 
 
 def covers(run: Json, chunk: Json) -> bool:
@@ -526,7 +540,9 @@ def check_conversation(request: RecordedRequest) -> None:
     owed: set[str] = set()
     for item in request.messages:
         content: Any = item.get("content")
-        blocks: list[Json] = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+        blocks: list[Json] = (
+            [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+        )
         answers = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
         answers += [item["call_id"]] if item.get("type") == "function_call_output" else []
         answers += [item["tool_call_id"]] if item.get("role") == "tool" else []

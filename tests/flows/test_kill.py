@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
@@ -102,13 +103,14 @@ def test_killed_mid_text_keeps_what_was_seen_and_the_next_turn_works(real: Daemo
 def test_killed_mid_tool_is_unknown_and_not_run_again(real: Daemon, provider: ProviderDouble) -> None:
     real.config(permission_mode="auto_approve")
     provider.script(
-        Reply([Call("run_command", {"command": "echo ran >> marks; echo begun; sleep 30"})]), Reply([Say("I see.")])
+        Reply([Call("run_command", {"command": "echo ran >> marks; echo $$ begun; sleep 30"})]), Reply([Say("I see.")])
     )
     with real.watch() as watcher:
         real.chat("run it")
-        watcher.until("tool_progress")
+        progress = watcher.until("tool_progress")[-1]["data"]["delta"]
         seen = watcher.events.copy()
     real.restart()
+    assert psutil.Process(int(progress.split()[0])).wait(10) is None, "what a killed daemon left running is ended"
     with real.watch(after=seen[-1]["seq"]) as watcher:
         events = watcher.until("done")
     assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["unknown"]

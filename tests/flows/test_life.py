@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from aster_sidecar.launcher import started_at
 from tests.daemon import Daemon
 
 REPO = Path(__file__).parent.parent.parent
@@ -281,12 +282,13 @@ def test_a_parent_pid_that_a_younger_process_got_is_not_the_launcher(tmp_path: P
     for _ in range(200):
         last_pid.write_text(str(gone.pid - 1))
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        if other.pid == gone.pid:
+        if other.pid == gone.pid and (started_at(other.pid) or 0) > (started_at(daemon.pid) or 0):
             break
         other.kill()
         other.wait()
     assert other is not None
     assert other.pid == gone.pid, "somebody else was faster each time"
+    assert other.poll() is None
     try:
         assert daemon.stdin is not None
         daemon.stdin.write(b"{}\n")

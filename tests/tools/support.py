@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,7 @@ class Listener:
     agent_id: str = "default"
     session_id: str = "session_1"
     turn_id: str = "turn_1"
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
     told: list[Told] = field(default_factory=list[Told])
 
     async def progress(
