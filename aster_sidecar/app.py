@@ -122,13 +122,19 @@ class Parts:
     def fixed_values(self) -> dict[str, wire.ConfigValue]:
         """Effective values that can't be set through the API, secrets masked."""
         environment = self.settings.environment
-        fixed = {
-            "framework": self.settings.framework,
-            "port": self.port,
-            "allow_origins": list(self.settings.allow_origins),
-            "token": MASK if self.settings.token else None,
+        flags = self.settings.flags
+        given: dict[str, tuple[Any, bool]] = {
+            "framework": (self.settings.framework, flags.get("framework") is not None),
+            "port": (self.port, flags.get("port") is not None),
+            "allow_origins": (list(self.settings.allow_origins), bool(flags.get("allow_origin"))),
         }
-        values = {key: wire.ConfigValue(value=value, source="flag", settable=False) for key, value in fixed.items()}
+        values = {
+            key: wire.ConfigValue(value=value, source="flag" if said else "default", settable=False)
+            for key, (value, said) in given.items()
+        }
+        if self.settings.token:
+            source = "flag" if flags.get("supervised") else "environment"
+            values["token"] = wire.ConfigValue(value=MASK, source=source, settable=False)
         for provider in PROVIDERS.values():
             for name, secret in ((provider.key, True), (provider.base, False)):
                 if name and environment.get(name):

@@ -8,9 +8,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aster_sidecar import __version__
 
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "demo model answers.",
     )
     text.add_argument("--version", action="version", version=f"aster-sidecar {__version__}")
-    text.add_argument("--framework", choices=FRAMEWORKS, default="web", help="whose pages may talk to it (default web)")
+    text.add_argument("--framework", choices=FRAMEWORKS, help="whose pages may talk to it (default web)")
     text.add_argument("--port", type=int, help=f"port on 127.0.0.1, 0 for a free one (default: {ports})")
     text.add_argument("--data-dir", type=Path, help="keep everything of this daemon in one directory")
     text.add_argument("--config-dir", type=Path, help="where config.toml is (default: the data directory's, if given)")
@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aster_sidecar.launcher import BadFirstLine, parent_to_watch, read_first_line
     from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, serve
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
+    from aster_sidecar.wire import Framework
 
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
@@ -101,21 +102,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = first.token or token
         environment |= first.environment
         given.__dict__.update(first.settings)
-        if not isinstance(given.port, int | None) or given.framework not in FRAMEWORKS:
-            return fail(EXIT_USAGE, "--supervised: port must be a number and framework one of " + ", ".join(FRAMEWORKS))
+        if (wrong := misfit(first.settings)) is not None:
+            return fail(EXIT_USAGE, f"--supervised: {wrong}")
         given.data_dir = Path(given.data_dir) if given.data_dir is not None else None
         given.config_dir = Path(given.config_dir) if given.config_dir is not None else None
+    framework: Framework = given.framework or "web"
     launch = Launch(
         stdin=sys.stdin.fileno() if given.supervised else None,
-        parent=parent_to_watch(given.framework, given.parent_pid, given.detach),
+        parent=parent_to_watch(framework, given.parent_pid, given.detach),
     )
     settings = Settings(
-        framework=given.framework,
-        port=DEFAULT_PORTS[given.framework] if given.port is None else given.port,
+        framework=framework,
+        port=DEFAULT_PORTS[framework] if given.port is None else given.port,
         places=places(environment, data_dir=absolute(given.data_dir), config_dir=absolute(given.config_dir)),
         token=token,
         allow_origins=tuple(map(str, given.allow_origin)),
-        flags={key: getattr(given, key) for key in DEFAULTS},
+        flags={key: getattr(given, key) for key in (*DEFAULTS, "framework", "port", "allow_origin", "supervised")},
         environment=environment,
     )
     if not 0 <= settings.port <= 65_535:
@@ -141,6 +143,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(__name__).exception("the daemon crashed")
         return EXIT_CRASH
     return EXIT_STOPPED
+
+
+def misfit(said: Mapping[str, Any]) -> str | None:
+    """What is wrong with the settings on the first line that no flag parser has seen; None when they fit."""
+    port, origins = said.get("port"), said.get("allow_origin", [])
+    if port is not None and (not isinstance(port, int) or isinstance(port, bool)):
+        return f"port must be a whole number, not {port!r}"
+    if said.get("framework", FRAMEWORKS[0]) not in FRAMEWORKS:
+        return f"framework must be one of {', '.join(FRAMEWORKS)}"
+    for name in ("data_dir", "config_dir"):
+        if not isinstance(said.get(name, ""), str):
+            return f"{name} must be a path"
+    entries: list[Any] = origins if isinstance(origins, list) else [None]  # pyright: ignore[reportUnknownVariableType]
+    if not all(isinstance(origin, str) for origin in entries):
+        return "allow_origin must be a list of origins"
+    return None
 
 
 def absolute(path: Path | None) -> Path | None:

@@ -155,7 +155,7 @@ class Engine:
                     return "finished"
                 run.prompt, run.answers = "\n\n".join(steered), None
             except UsageLimitExceeded as error:
-                raise LimitReached(str(error)) from error
+                raise used_up(run) from error
             except (AsterError, LimitReached):
                 raise
             except Exception as error:  # translated at this one boundary
@@ -301,7 +301,7 @@ class Engine:
                 usage=run.usage,
             )
         except UsageLimitExceeded as error:
-            raise LimitReached(str(error)) from error
+            raise used_up(run) from error
         summary = ModelRequest(parts=[UserPromptPart(content=SUMMARY_HEAD + str(result.output))])
         compact = [summary, ModelResponse(parts=[TextPart(content="I'll go on from this summary.")]), *newer]
         before = size_tokens(history)
@@ -318,6 +318,14 @@ class Engine:
         )
         await run.log.commit()
         return True
+
+
+def used_up(run: Run) -> LimitReached:
+    """Which limit pydantic-ai has hit."""
+    limits = run.job.limits
+    if limits.requests is not None and run.usage.requests >= limits.requests:
+        return LimitReached(f"the turn made {run.usage.requests} requests to the model; the limit is {limits.requests}")
+    return LimitReached(f"the turn wants more than {limits.tool_calls} tool calls, which is the limit")
 
 
 def check_tokens(run: Run) -> None:

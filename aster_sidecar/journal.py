@@ -382,32 +382,34 @@ class Journal:
         return [Event(*row) for row in rows], cursor
 
     async def follow(
-        self, after: int, *, session_id: str | None = None, idle_s: float | None = None
+        self, after: int, *, session_id: str | None = None, every_s: float | None = None
     ) -> AsyncGenerator[list[Event], None]:
         """Batches of committed events after the cursor, in order, without gap; ends when streams are ended.
 
         A reader holds nothing but its cursor, so a slow one costs no memory. `session_id` may leave out events of
-        other sessions. After `idle_s` without an event an empty batch tells that nothing happened.
+        other sessions. Every `every_s` an empty batch comes, whatever else does.
         """
         waker = asyncio.Event()
         self._wakers.add(waker)
         loop = asyncio.get_running_loop()
+        due = loop.time() + every_s if every_s is not None else None
         try:
             while True:
                 waker.clear()
                 events, after = self._after(after, session_id)
                 if events:
                     yield events
+                if due is not None and every_s is not None and loop.time() >= due:
+                    due = loop.time() + every_s
+                    yield []
+                if events:
                     continue
                 if not self._streaming:
                     return
-                alarm = loop.call_later(idle_s, waker.set) if idle_s is not None else None
-                began = loop.time()
+                alarm = loop.call_at(due, waker.set) if due is not None else None
                 await waker.wait()
                 if alarm is not None:
                     alarm.cancel()
-                if idle_s is not None and loop.time() - began >= idle_s * 0.99:
-                    yield []
         finally:
             self._wakers.discard(waker)
             if not self._wakers:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aster_sidecar import wire
-from aster_sidecar.errors import ModelError
+from aster_sidecar.errors import ConfigInvalid, ModelError
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -81,6 +81,8 @@ class Models:
         remember: Callable[[str, str], None],
     ) -> None:
         self._environment = environment
+        self._window_tokens = number(environment, "ASTER_CONTEXT_WINDOW")
+        self._read_timeout_s = number(environment, "ASTER_MODEL_TIMEOUT_S") or READ_TIMEOUT_S
         self._chosen = chosen
         self._recall = recall
         self._remember = remember
@@ -155,7 +157,7 @@ class Models:
                     f"{name} needs a library that is not installed ({error.name})",
                     hint=f"pip install 'aster-sidecar[{provider.extra or provider.name}]'",
                 ) from error
-            window = int(self._environment.get("ASTER_CONTEXT_WINDOW") or model.context_window or DEFAULT_WINDOW_TOKENS)
+            window = int(self._window_tokens or model.context_window or DEFAULT_WINDOW_TOKENS)
             falls = provider.name == "openai" and speaks == "responses" and own_server
             built = self._built[identity] = Chosen(name, model, window, base_url, falls, True)
         self._by_name[name] = built
@@ -174,7 +176,7 @@ class Models:
             return GoogleModel(model_name, provider=GoogleProvider(api_key=key))
         import httpx2
 
-        read_s = float(self._environment.get("ASTER_MODEL_TIMEOUT_S") or READ_TIMEOUT_S)
+        read_s = self._read_timeout_s
         timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
         # Loopback never goes through a proxy; and where there is no TLS, no certificates need be loaded (27 ms).
         local = is_loopback(base_url)
@@ -244,6 +246,20 @@ class Models:
         self._clients.clear()
         self._built.clear()
         self._by_name.clear()
+
+
+def number(environment: Mapping[str, str], name: str) -> float | None:
+    """A variable that must be a number above 0; None when it is not set. Raises: ConfigInvalid."""
+    text = environment.get(name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigInvalid(f"{name} = {text[:100]!r} (environment): not a number above 0", hint="set it to a number")
+    return value
 
 
 def is_loopback(url: str | None) -> bool:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from aster_sidecar import __version__, wire
+from aster_sidecar.routes import router
 
 REFUSALS = {
     "400": "malformed",
@@ -33,7 +34,7 @@ TEMPLATE = "#/components/schemas/{model}"
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document. Every answer is in the envelope but /health's; events are components and the SSE answer."""
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
     document = get_openapi(
         title="Aster Sidecar",
         version=__version__,
@@ -59,6 +60,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
             operation: dict[str, Any] = document["paths"][route.path_format][method.lower()]
             operation["responses"] = {"200": success(route, schemas), **refusals()}
             operation["operationId"] = route.name if method != "PUT" else f"{route.name}_put"
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)  # FastAPI's own refusals, which never come: ours are in the envelope
     document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"token": []}]
     return document

@@ -222,6 +222,10 @@ async def approvals(
     session_id: SessionId = None,
 ) -> Response:
     """All decisions that wait for a person, oldest first."""
+    if agent_id is not None:
+        here.agents.get(agent_id)
+    if session_id is not None:
+        here.sessions.require(session_id, agent_id)
     await here.journal.commit()
     return ok(request, here.approvals.list(agent_id, session_id))
 
@@ -273,6 +277,7 @@ async def delete_session(request: Request, session_id: str, here: Here) -> Respo
     """Delete a conversation and all that is in it. Refused while a turn runs or waits."""
     deleted = await here.sessions.delete(session_id)
     here.forget(session_id)
+    here.rules.drop(session_id)
     return ok(request, deleted)
 
 

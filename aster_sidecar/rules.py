@@ -114,6 +114,17 @@ class Rules:
         """Undo `remember` whose transaction failed."""
         self._rules.pop(rule_id, None)
 
+    def drop(self, session_id: str) -> None:
+        """Tell that the rules of a session went with it."""
+        for rule, made in [entry for entry in self._rules.values() if entry[0].session_id == session_id]:
+            del self._rules[rule.rule_id]
+            self._journal.put(
+                "rules_changed",
+                wire.RulesChangedEvent(change="removed", rule=info(rule, made)),
+                agent_id=rule.agent_id,
+                session_id=session_id,
+            )
+
     async def remove(self, rule_id: str) -> None:
         """Delete a rule. Raises: RuleNotFound, StoreError."""
         found = self._rules.get(rule_id)

@@ -49,17 +49,17 @@ class Sessions:
             raise SessionNotFound(f"session {session_id[:100]!r} belongs to agent {owner!r}, not {agent_id[:100]!r}")
         return session_id
 
-    def default(self, agent_id: str) -> str:
-        """The agent's default session; put into the next transaction when there is none yet."""
+    def default(self, agent_id: str, text: str = "") -> str:
+        """The agent's default session; put into the next transaction when there is none yet, titled by `text`."""
         found = self._defaults.get(agent_id)
         if found is None:
-            found = self._put_new(agent_id, UNTITLED, is_default=True)
+            found = self._put_new(agent_id, titled(text), is_default=True)
             self._defaults[agent_id] = found
         return found
 
-    def resolve(self, agent_id: str, session_id: str | None) -> str:
+    def resolve(self, agent_id: str, session_id: str | None, text: str = "") -> str:
         """The session that a request means. Raises: SessionNotFound."""
-        return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id)
+        return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id, text)
 
     def count(self, agent_id: str) -> int:
         return sum(owner == agent_id for owner in self._known.values())
@@ -255,16 +255,30 @@ class Sessions:
         return wire.HistoryDeleted(deleted=deleted)
 
     def touch(self, session_id: str, text: str) -> list[Write]:
-        """Rows for a message that came in: newest activity, out of the archive, a title from the first one."""
-        title = " ".join(text.split())
-        title = title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1] + "…"
-        return [
-            (
-                "UPDATE sessions SET updated_at=?, archived=0,"
-                " title=CASE WHEN title=? THEN ? ELSE title END WHERE session_id=?",
-                (clock.stamp(), UNTITLED, title or UNTITLED, session_id),
+        """Rows for a message that came in: newest activity, out of the archive, a title from the first one.
+
+        When title or archive change, clients are told.
+        """
+        now = clock.stamp()
+        row = self._journal.one("SELECT title, archived FROM sessions WHERE session_id=?", (session_id,))
+        if row and row[0] != UNTITLED and not row[1]:
+            return [("UPDATE sessions SET updated_at=? WHERE session_id=?", (now, session_id))]
+        title = row[0] if row and row[0] != UNTITLED else titled(text)
+        if row:
+            changed = self.info(session_id).model_copy(update={"title": title, "archived": False, "updated_at": now})
+            self._journal.put(
+                "session_changed",
+                wire.SessionChangedEvent(change="updated", session=changed),
+                agent_id=changed.agent_id,
+                session_id=session_id,
             )
-        ]
+        return [("UPDATE sessions SET updated_at=?, archived=0, title=? WHERE session_id=?", (now, title, session_id))]
+
+
+def titled(text: str) -> str:
+    """A title made from a first message."""
+    line = " ".join(text.split())
+    return (line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…") or UNTITLED
 
 
 MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, created_at, status, first_seq"

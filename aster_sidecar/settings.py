@@ -173,7 +173,7 @@ class Config:
 def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The values in their types. Raises: ConfigInvalid, naming key, value and what is allowed."""
     try:
-        parsed = wire.ConfigPatch.model_validate(dict(values))
+        parsed = wire.ConfigPatch.model_validate(dict(values), strict=where == "request")
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "?"

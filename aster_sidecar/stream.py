@@ -73,17 +73,17 @@ class Streams:
             last_seq=last,
             heartbeat_s=wire.HEARTBEAT_S,
         )
-        yield b"retry: 1000\n" + transient("connected", connected)
         after = watch.after if watch.after is not None else last
         reason = watch.bad
         if reason is None and watch.after is not None and not self._journal.servable(after):
             reason = "future" if after > last else "trimmed"
         if reason is not None:
             after = last
+        # The id makes it a cursor: an EventSource that is cut off before its first event comes back to where it was.
+        yield b"retry: 1000\nid: %d\n" % after + transient("connected", connected)
+        if reason is not None:
             yield transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
-        loop = asyncio.get_running_loop()
-        beat_at = loop.time() + wire.HEARTBEAT_S
-        follow = self._journal.follow(after, session_id=watch.session_id, idle_s=wire.HEARTBEAT_S)
+        follow = self._journal.follow(after, session_id=watch.session_id, every_s=wire.HEARTBEAT_S)
         async with aclosing(follow) as batches:
             async for events in batches:
                 seen = (
@@ -95,8 +95,7 @@ class Streams:
                     seen = coalesced(seen)
                 if seen:
                     yield seen[0].frame if len(seen) == 1 else b"".join([event.frame for event in seen])
-                if loop.time() >= beat_at - 0.01:
-                    beat_at = loop.time() + wire.HEARTBEAT_S
+                if not events:
                     yield transient("heartbeat", wire.HeartbeatEvent(last_seq=self._journal.last_seq))
 
 
@@ -112,7 +111,7 @@ class Stream(EventSourceResponse):
 
 
 def transient(kind: str, data: BaseModel) -> bytes:
-    """A frame of this stream only: it has no id, so that it never becomes a cursor."""
+    """A frame of this stream only, which is not in the journal."""
     envelope = encode(kind, None, None, None, None, clock.stamp(), data.model_dump_json(exclude_none=True))
     return b"event: %s\ndata: %s\n\n" % (kind.encode(), envelope)
 

@@ -252,17 +252,10 @@ class Toolbox(AbstractToolset[Any]):
             error=message,
             outcome=outcome,
             duration_ms=0,
-        )
-        start = wire.ToolStartEvent(
-            message_id=self._log.message_id,
-            call_id=call.call_id,
-            name=call.name,
             arguments=call.arguments,
             risk=assessment.risk,
-            decided_by="policy",
             display=assessment.display,
         )
-        self._log.transcript.apply(0, "tool_start", start.model_dump())
         self._log.put(
             "tool_end", event, writes=[self._row(call, assessment, "new"), end_row(call.call_id, outcome, message)]
         )

@@ -51,6 +51,8 @@ class Transcript:
                 part.reason = data.get("reason", part.reason)
             case "tool_end":
                 part = self._tool(data)
+                if data.get("display") is not None:
+                    part.arguments, part.risk, part.display = data["arguments"], data["risk"], data["display"]
                 part.state = data["outcome"]
                 part.result, part.error = data.get("result"), data.get("error")
                 part.duration_ms, part.truncated = data["duration_ms"], data["truncated"]

@@ -270,7 +270,7 @@ class Turns:
         return started
 
     async def _take_in(self, request: wire.ChatRequest, sends: list[tuple[str, str, str]]) -> wire.ChatStarted:
-        session_id = self._sessions.resolve(request.agent_id, request.session_id)
+        session_id = self._sessions.resolve(request.agent_id, request.session_id, request.message)
         lane = self._lane(session_id, request.agent_id)
         active = lane.active
         busy = active is not None or bool(lane.queue)

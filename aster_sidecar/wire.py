@@ -6,9 +6,10 @@ leave absent fields out.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 PROTOCOL = 1
 """The version of this contract. It rises only when a client written for the old one would break."""
@@ -37,7 +38,34 @@ class Model(BaseModel):
 class Request(Model):
     """Base of what clients send. Built at import: FastAPI would build them, with a warning, at the first request."""
 
-    model_config = ConfigDict(defer_build=False, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(defer_build=False, extra="forbid", strict=True, protected_namespaces=())
+
+
+DEEPEST = 100
+
+
+def storable(value: dict[str, Any]) -> dict[str, Any]:
+    """The object, when it can be stored and sent again. Raises: ValueError."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)  # pyright: ignore
+        ]
+        if not level:
+            break
+    else:
+        raise ValueError(f"it is nested deeper than {DEEPEST}")
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half a surrogate pair") from error
+    return value
+
+
+Object = Annotated[dict[str, Any], AfterValidator(storable)]
 
 
 # -- the envelope ------------------------------------------------------------------------------------------------
@@ -63,7 +91,7 @@ class ChatRequest(Request):
     agent_id: Name
     message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
     session_id: Name | None = None
-    context: dict[str, Any] | None = Field(
+    context: Object | None = Field(
         default=None, description="a small object that the agent's instructions and tools can read for this turn"
     )
     client_message_id: Name | None = Field(
@@ -101,7 +129,7 @@ class ApproveRequest(Request):
     call_id: Name
     decision: ApprovalDecision
     note: Annotated[str, StringConstraints(max_length=10_000)] | None = None
-    arguments: dict[str, Any] | None = None
+    arguments: Object | None = None
 
 
 class RuleInfo(Model):
@@ -112,10 +140,10 @@ class RuleInfo(Model):
     tool: str
     kind: Literal["exact", "beneath", "any"]
     value: str
-    agent_id: str | None
-    session_id: str | None
+    agent_id: str | None = None
+    session_id: str | None = None
     created_at: Time
-    expires_at: Time | None
+    expires_at: Time | None = None
     words: str
 
 
@@ -227,7 +255,7 @@ class HistoryDeleted(Model):
 
 
 class ConfigPatch(Request):
-    """Any subset of the settable keys. `null` goes back to the value below (environment, file, default)."""
+    """Any subset of the settable keys. `null` forgets what was set here or in the file: flag, environment, default."""
 
     model: Annotated[str, StringConstraints(max_length=200)] | None = None
     permission_mode: PermissionMode | None = None
@@ -374,7 +402,7 @@ class CheckRequest(Request):
     """What would happen to this call? Nothing runs."""
 
     tool: Name
-    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+    arguments: Object = Field(default_factory=dict[str, Any])
     agent_id: Name = "default"
     session_id: Name | None = None
 
@@ -397,7 +425,7 @@ class ShuttingDown(Model):
 
 
 class ConnectedEvent(Model):
-    """Always first on a stream; carries no seq of its own."""
+    """Always first on a stream. It has no seq of its own; its SSE id is the cursor from which the stream goes on."""
 
     client_id: str
     framework: Framework
@@ -456,6 +484,9 @@ class ToolEndEvent(Model):
     outcome: Literal["done", "failed", "denied", "cancelled", "unknown"]
     duration_ms: int
     truncated: bool = False
+    arguments: dict[str, Any] | None = Field(default=None, description="only where no tool_start and no question came")
+    risk: Risk | None = Field(default=None, description="as `arguments`")
+    display: str | None = Field(default=None, description="as `arguments`")
 
 
 class ApprovalRequiredEvent(Model):

@@ -128,7 +128,7 @@ def test_last_event_id_resumes_and_wins_over_after(daemon: Daemon) -> None:
             for line in _lines(response.iter_lines(), "status_change")
             if line.startswith("id: ")
         ]
-    assert ids[0] == str(events[-1]["seq"])
+    assert ids == [str(events[-2]["seq"]), str(events[-1]["seq"]), str(events[-1]["seq"] + 1)]
 
 
 def _lines(lines: object, last: str) -> list[str]:
@@ -146,7 +146,7 @@ def test_frames_carry_what_the_contract_says(daemon: Daemon) -> None:
         watcher.until("done")
     first, *frames = watcher.frames
     assert (first["retry"], first["event"]) == ("1000", "connected")
-    assert "id" not in first
+    assert first["id"] == str(watcher.connected["data"]["last_seq"]), "cut off now, it would come back to here"
     for frame in frames:
         data = json.loads(frame["data"])
         assert list(data) == ["type", "agent_id", "session_id", "turn_id", "seq", "time", "data"]
