@@ -114,9 +114,9 @@ def decide(
     if mode == "always_ask":
         return Decision("ask", "mode:always_ask", "always_ask: every tool waits for a person")
     for rule in hits:
-        # An allow rule for a whole directory or tool must not carry a call that its arguments made riskier than
-        # what the person saw: only a rule for the exact target does.
-        if rule.kind == "exact" or assessment.remember is not None:
+        # An allow rule for a directory must not carry a call that its arguments made riskier than what the person saw
+        # (a file that holds secrets): only a rule for the exact target, or for everything, does.
+        if rule.kind != "beneath" or assessment.remember is not None:
             return Decision("allow", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} allows {describe(rule)}")
     if mode == "auto_approve":
         return Decision("allow", "mode:auto_approve", "auto_approve: every tool runs unasked")
