@@ -28,7 +28,7 @@ from aster_sidecar.settings import Config, Settings
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
-from aster_sidecar.tools.shell import end_orphans, live_tool_pids, owns_socket
+from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.turns import Options, Turns
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Parts:
         self.stopping = True
         self.approvals.close()
         await self.turns.close()
+        await asyncio.to_thread(kill_left)
         await self.journal.end_streams(0.5)
         if self.warming is not None:
             self.warming.cancel()

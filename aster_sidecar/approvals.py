@@ -64,7 +64,7 @@ class Approvals:
         self._rules = rules
         self._assess = assess
         self._pending: dict[str, Pending] = {}
-        self._resolving: dict[str, asyncio.Future[None]] = {}
+        self._resolving: dict[str, tuple[Pending, asyncio.Future[None]]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self.on_settled: Callable[[str], None] = lambda turn_id: None
 
@@ -165,8 +165,9 @@ class Approvals:
         ]
 
     def waiting(self, turn_id: str) -> int:
-        """How many answers a turn still waits for."""
-        return sum(p.turn_id == turn_id for p in self._pending.values())
+        """How many answers a turn still waits for: also those given, until they are recorded."""
+        under_way = (pending for pending, _ in self._resolving.values())
+        return sum(p.turn_id == turn_id for p in (*self._pending.values(), *under_way))
 
     def answer_of(self, call_id: str) -> Answer | None:
         """The newest answer to a call's question, None while it waits."""
@@ -190,7 +191,7 @@ class Approvals:
         """
         in_flight = self._resolving.get(request.call_id)
         if in_flight is not None:
-            await asyncio.wait([in_flight])
+            await asyncio.wait([in_flight[1]])
         pending = self._pending.get(request.call_id)
         if pending is None or pending.agent_id != request.agent_id:
             raise self._gone(request)
@@ -207,6 +208,7 @@ class Approvals:
         if request.decision == "deny_always" and remember is None:
             # What is too open to allow for good can still be denied for good, exactly as it stands.
             remember = Scope("exact", target, f"exactly this {pending.name}")
+        self._journal.check(pending.turn_id)
         rule = None
         if request.decision in ("allow_always", "deny_always") and remember is not None:
             known = {r.rule_id for r in self._rules.list()}
@@ -250,24 +252,21 @@ class Approvals:
 
     async def _settle(self, pending: Pending, event: wire.ApprovalResolvedEvent, writes: list[Write]) -> None:
         """Take a question off the list, for good: from here on nobody else can answer it."""
+        self._journal.put(
+            "approval_resolved",
+            event,
+            agent_id=pending.agent_id,
+            session_id=pending.session_id,
+            turn_id=pending.turn_id,
+            writes=writes,
+        )
         del self._pending[pending.call_id]
-        settled = self._resolving[pending.call_id] = asyncio.get_running_loop().create_future()
-        try:
-            self._journal.put(
-                "approval_resolved",
-                event,
-                agent_id=pending.agent_id,
-                session_id=pending.session_id,
-                turn_id=pending.turn_id,
-                writes=writes,
-            )
-            # Shielded: the caller may hang up, the answer was given all the same.
-            await asyncio.shield(self._commit(pending, self._journal.commit()))
-        finally:
-            self._resolving.pop(pending.call_id, None)
-            settled.set_result(None)
+        settled = asyncio.get_running_loop().create_future()
+        self._resolving[pending.call_id] = (pending, settled)
+        # Shielded: the caller may hang up, the answer was given all the same.
+        await asyncio.shield(self._land(pending, settled, self._journal.commit()))
 
-    async def _commit(self, pending: Pending, committed: asyncio.Future[None]) -> None:
+    async def _land(self, pending: Pending, settled: asyncio.Future[None], committed: asyncio.Future[None]) -> None:
         try:
             await committed
         except Exception:
@@ -275,6 +274,9 @@ class Approvals:
             self._pending[pending.call_id] = pending
             self._pending = dict(sorted(self._pending.items(), key=lambda item: item[1].requested_at))
             raise
+        finally:
+            del self._resolving[pending.call_id]
+            settled.set_result(None)
         self.on_settled(pending.turn_id)
 
     def _gone(self, request: wire.ApproveRequest) -> Exception:

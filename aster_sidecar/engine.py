@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic_ai import (
@@ -22,11 +22,14 @@ from pydantic_ai import (
     ModelRequestNode,
     PartDeltaEvent,
     PartStartEvent,
+    RequestUsage,
     RunUsage,
     TextPart,
     TextPartDelta,
     ThinkingPart,
     ThinkingPartDelta,
+    ToolCallPart,
+    ToolReturnPart,
     UsageLimits,
     UserPromptPart,
 )
@@ -39,7 +42,7 @@ from aster_sidecar.errors import AsterError, LimitReached, ModelError
 from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
-from aster_sidecar.models import Chosen, Models, explain
+from aster_sidecar.models import Chosen, Models, explain, shorten
 from aster_sidecar.toolbox import Toolbox
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.turnlog import TurnLog
@@ -52,8 +55,10 @@ YIELD_EVERY_S = 0.002
 """A provider that floods is left alone for one turn of the loop this often, so that what it said goes out."""
 COMPACT_AT = 0.8
 """Part of the context window at which the history is summarised."""
-KEEP_MESSAGES = 6
-"""Newest messages that a summary leaves as they are."""
+KEEP_SHARE = 0.25
+"""Part of the context window that the newest messages may fill which a summary leaves as they are."""
+PART_CHARS = 4000
+"""Most of one message or tool result that is read for a summary."""
 CHARS_PER_TOKEN = 4
 
 SUMMARISE = (
@@ -72,6 +77,13 @@ class Run:
     usage: RunUsage
     prompt: str | None
     answers: DeferredToolResults | None = None
+    carried: int = 0
+    """Steered messages that `prompt` is made of."""
+    attempt: int = 1
+    compacted: bool = False
+    """Whether the history was summarised for the request to come: once is all that helps."""
+    said: dict[str, int] = field(default_factory=dict[str, int])
+    """How long text and thinking were when the newest message was kept."""
 
     @property
     def log(self) -> TurnLog:
@@ -93,11 +105,13 @@ class Engine:
         """Drop what is kept of a session in memory: its rows changed behind our back."""
         self._memory.forget(session_id)
 
-    def close(self, log: TurnLog, undelivered: Sequence[str]) -> None:
+    def close(self, log: TurnLog, prompt: str, steered: Sequence[str]) -> None:
         """Put what the model must know of a turn that did not end by itself, so that the next one can go on."""
         history = self._memory.of(log.session_id)
         row = self._journal.one("SELECT kept_chars FROM turns WHERE turn_id=?", (log.turn_id,))
-        partial = log.transcript.text[row[0] if row else 0 :].strip()
+        kept_chars = row[0] if row else -1
+        partial = log.transcript.text[max(kept_chars, 0) :].strip()
+        undelivered = [*([prompt] if kept_chars < 0 else []), *steered]
         added = closing(history, recorded_calls(self._journal, log.turn_id), partial, undelivered)
         self._memory.append(log.session_id, log.turn_id, added)
 
@@ -117,14 +131,16 @@ class Engine:
                 approval_timeout_s=job.approval_timeout_s,
                 unattended_denies=job.unattended_denies,
                 context=job.context,
+                usage=usage,
+                most_calls=job.limits.tool_calls,
             ),
             RunUsage(
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 requests=usage.requests,
-                tool_calls=usage.tool_calls,
             ),
             job.prompt,
+            said=job.log.transcript.length.copy(),
         )
         said_before = job.log.transcript.length["text_chunk"]
         try:
@@ -133,61 +149,69 @@ class Engine:
             ended = await self._attempts(run)
         finally:
             usage.input_tokens, usage.output_tokens = run.usage.input_tokens, run.usage.output_tokens
-            usage.requests, usage.tool_calls = run.usage.requests, run.usage.tool_calls
+            usage.requests = run.usage.requests
             if run.usage.cost is not None:
                 usage.cost_usd = (usage.cost_usd or 0.0) + float(run.usage.cost)
         silent = job.log.transcript.length["text_chunk"] == said_before
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
 
     async def _attempts(self, run: Run) -> Literal["finished", "paused"]:
+        """Run again after what passes: a failure, a full context window, a steered message that came at the end."""
         chosen = await self._choose(run)
-        attempt = 1
-        compacted = False
+        full: Literal["near_window", "over_window"] | None = None
         while True:
-            said_before = run.log.transcript.length.copy()
             try:
-                if not compacted:
-                    compacted = await self._compact_if_near(run, chosen)
+                if full is not None:
+                    await self._compact(run, chosen, full)
+                    full = None
                 if await self._once(run, chosen) == "paused":
                     return "paused"
-                steered = run.job.take_steered()
-                if not steered:
+                texts = run.job.steered()
+                if not texts:
                     return "finished"
-                run.prompt, run.answers = "\n\n".join(steered), None
+                run.prompt, run.answers, run.carried = "\n\n".join(texts), None, len(texts)
+            except NearlyFull:
+                full = "near_window"
+                self._rewind(run)
             except UsageLimitExceeded as error:
                 raise used_up(run) from error
-            except (AsterError, LimitReached):
+            except AsterError:
                 raise
             except Exception as error:  # translated at this one boundary
                 run.log.flush()
-                silent = run.log.transcript.length == said_before
-                if silent and self._models.falls_back(chosen, error):
+                silent = run.log.transcript.length == run.said
+                again = silent and self._rewind(run)
+                if again and self._models.falls_back(chosen, error):
                     chosen = await self._choose(run)
-                elif isinstance(error, ModelContextWindowExceededError) and silent and not compacted:
-                    compacted = await self._compact(run, chosen, "over_window")
-                    if not compacted:
-                        raise explain(error, chosen.name) from error
+                elif again and isinstance(error, ModelContextWindowExceededError) and not run.compacted:
+                    full = "over_window"
                 else:
+                    self._models.failed(chosen, error)
                     failure = explain(error, chosen.name)
-                    if not (failure.retryable and silent) or attempt >= MAX_ATTEMPTS:
+                    if not (failure.retryable and again) or run.attempt >= MAX_ATTEMPTS:
                         raise failure from error
-                    await self._wait(run, failure, attempt)
-                    attempt += 1
-                self._rewind(run)
+                    await self._wait(run, failure, run.attempt)
+                    run.attempt += 1
 
     async def _choose(self, run: Run) -> Chosen:
         """The model, built in a thread: the first use of a provider imports its SDK."""
         return self._models.built(run.job.spec.model) or await asyncio.to_thread(self._models.build, run.job.spec.model)
 
-    def _rewind(self, run: Run) -> None:
-        """Make the next attempt start from what is kept: a request that was kept is sent again, not added again."""
+    def _rewind(self, run: Run) -> bool:
+        """Make the next attempt start from what is kept: a kept request is sent again, not added again.
+
+        Returns whether that can be: not in the middle of tool calls.
+        """
         history = self._memory.of(run.log.session_id)
         if history and isinstance(history[-1], ModelRequest):
-            run.prompt, run.answers = None, None
+            run.prompt, run.answers, run.carried = None, None, 0
+            return True
+        return run.prompt is not None  # it was not even kept yet
 
     async def _once(self, run: Run, chosen: Chosen) -> Literal["finished", "paused"]:
         history = self._memory.of(run.log.session_id)
-        kept_already = run.prompt is None and run.answers is None
+        sent_again = run.prompt is None and run.answers is None
+        answered_now = run.answers is not None
         async with self._agent.iter(
             run.prompt,
             message_history=history,
@@ -198,23 +222,24 @@ class Engine:
             usage=run.usage,
             usage_limits=UsageLimits(
                 request_limit=run.job.limits.requests,
-                tool_calls_limit=run.job.limits.tool_calls,
             ),
         ) as agent_run:
             async for node in agent_run:
                 if isinstance(node, ModelRequestNode):
                     check_tokens(run)
-                    if kept_already:
-                        kept_already = False
-                    else:
-                        steered = [UserPromptPart(content=text) for text in run.job.take_steered()]
-                        node.request.parts = [*node.request.parts, *steered]
-                        self._keep(run, node.request)
+                    if not sent_again:
+                        self._keep_request(run, node.request)
+                        if size_tokens(self._memory.of(run.log.session_id)) > COMPACT_AT * chosen.window_tokens:
+                            raise NearlyFull
+                    sent_again = False
                     async with node.stream(agent_run.ctx) as stream:
                         await self._listen(run, stream)
                 elif isinstance(node, CallToolsNode):
-                    refuse_broken_off(node.model_response, chosen)
-                    self._keep(run, node.model_response)
+                    if not answered_now:
+                        refuse_broken_off(node.model_response, chosen)
+                        self._keep_response(run, node.model_response)
+                        self._models.worked(chosen)
+                    answered_now = False
                     async with node.stream(agent_run.ctx) as events:
                         async for _ in events:
                             pass  # the toolbox tells of tools itself, when it is true
@@ -222,17 +247,29 @@ class Engine:
         await run.log.commit()
         return "paused" if result is not None and isinstance(result.output, DeferredToolRequests) else "finished"
 
-    def _keep(self, run: Run, message: ModelRequest | ModelResponse) -> None:
-        """Record a message that is whole. With a request, the calls before it are answered and over."""
+    def _keep_request(self, run: Run, request: ModelRequest) -> None:
+        """Record a request before it is sent, with what was steered. The calls before it are answered and over."""
         run.log.new_paragraph()
-        if isinstance(message, ModelRequest):
-            self._journal.put(writes=run.toolbox.close_calls(), durable=False)
-        else:
-            kept = run.log.transcript.length["text_chunk"]
-            self._journal.put(
-                writes=[("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))], durable=False
-            )
-        self._memory.append(run.log.session_id, run.log.turn_id, [message])
+        texts = run.job.steered()
+        request.parts = [*request.parts, *(UserPromptPart(content=text) for text in texts[run.carried :])]
+        writes = run.toolbox.close_calls()
+        writes.append(("UPDATE turns SET kept_chars=max(kept_chars, 0) WHERE turn_id=?", (run.log.turn_id,)))
+        self._journal.put(turn_id=run.log.turn_id, writes=writes, durable=False)
+        self._memory.append(run.log.session_id, run.log.turn_id, [request])
+        run.job.took_steered(len(texts))
+        run.prompt, run.answers, run.carried = None, None, 0
+        run.said = run.log.transcript.length.copy()
+
+    def _keep_response(self, run: Run, response: ModelResponse) -> None:
+        """Record a response that is whole, before any of its tools runs."""
+        run.log.new_paragraph()
+        name_apart(response)
+        kept = run.log.transcript.length["text_chunk"]
+        write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
+        self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
+        self._memory.append(run.log.session_id, run.log.turn_id, [response])
+        run.attempt, run.compacted = 1, False
+        run.said = run.log.transcript.length.copy()
 
     async def _listen(self, run: Run, stream: Any) -> None:
         """Pass on what the model says while it says it."""
@@ -277,33 +314,36 @@ class Engine:
 
     # -- compaction ------------------------------------------------------------------------------------------------
 
-    async def _compact_if_near(self, run: Run, chosen: Chosen) -> bool:
-        if run.prompt is None:
-            return False
+    async def _compact(self, run: Run, chosen: Chosen, reason: Literal["near_window", "over_window"]) -> None:
+        """Put a summary in place of the older messages. Raises: ModelError, LimitReached."""
         history = self._memory.of(run.log.session_id)
-        if size_tokens(history) + len(run.prompt) // CHARS_PER_TOKEN < COMPACT_AT * chosen.window_tokens:
-            return False
-        return await self._compact(run, chosen, "near_window")
-
-    async def _compact(self, run: Run, chosen: Chosen, reason: Literal["near_window", "over_window"]) -> bool:
-        """Put a summary in place of the older messages. Returns whether anything became shorter."""
-        history = self._memory.of(run.log.session_id)
-        cut = cut_before(history)
-        if cut is None:
-            return False
+        cut = cut_at(history, int(KEEP_SHARE * chosen.window_tokens))
+        if cut == 0:
+            raise ModelError(
+                "context_too_long",
+                f"{chosen.name}: the last message alone is longer than the model can read",
+                hint="send less at once, or choose a model with a larger context window",
+            )
         older, newer = history[:cut], history[cut:]
+        prompt = f"{SUMMARISE}\n\n{told_as_text(older, chosen.window_tokens * CHARS_PER_TOKEN // 2)}"
         try:
             result = await self._agent.run(
-                SUMMARISE,
-                message_history=fitting(older, chosen.window_tokens),
+                prompt,
                 model=chosen.model,
                 output_type=str,
                 usage=run.usage,
+                usage_limits=UsageLimits(request_limit=None),
             )
-        except UsageLimitExceeded as error:
-            raise used_up(run) from error
-        summary = ModelRequest(parts=[UserPromptPart(content=SUMMARY_HEAD + str(result.output))])
-        compact = [summary, ModelResponse(parts=[TextPart(content="I'll go on from this summary.")]), *newer]
+        except Exception as error:  # the same boundary as a turn's own request
+            raise explain(error, chosen.name) from error
+        summary: list[ModelMessage] = [
+            ModelRequest(parts=[UserPromptPart(content=SUMMARY_HEAD + str(result.output))]),
+        ]
+        if newer and isinstance(newer[0], ModelRequest):
+            summary.append(ModelResponse(parts=[TextPart(content="I'll go on from this summary.")]))
+        # What the provider counted for the kept messages was the size of the whole; it would look full for ever.
+        kept = [replace(m, usage=RequestUsage()) if isinstance(m, ModelResponse) else m for m in newer]
+        compact = [*summary, *kept]
         before = size_tokens(history)
         self._memory.replace(run.log.session_id, run.log.turn_id, compact)
         run.log.put(
@@ -317,7 +357,24 @@ class Engine:
             ),
         )
         await run.log.commit()
-        return True
+        run.compacted = True
+
+
+class NearlyFull(Exception):
+    """The next request would come too near to the model's context window."""
+
+
+def name_apart(response: ModelResponse) -> None:
+    """Give each call of a response an id of its own: some servers number them all alike."""
+    seen: set[str] = set()
+    parts: list[Any] = []
+    for part in response.parts:
+        if isinstance(part, ToolCallPart):
+            if part.tool_call_id in seen:
+                part = replace(part, tool_call_id=f"{part.tool_call_id}_{len(seen)}")
+            seen.add(part.tool_call_id)
+        parts.append(part)
+    response.parts = parts
 
 
 def used_up(run: Run) -> LimitReached:
@@ -325,7 +382,7 @@ def used_up(run: Run) -> LimitReached:
     limits = run.job.limits
     if limits.requests is not None and run.usage.requests >= limits.requests:
         return LimitReached(f"the turn made {run.usage.requests} requests to the model; the limit is {limits.requests}")
-    return LimitReached(f"the turn wants more than {limits.tool_calls} tool calls, which is the limit")
+    return LimitReached("the turn used what one turn may use")
 
 
 def check_tokens(run: Run) -> None:
@@ -374,24 +431,38 @@ def length(message: ModelMessage) -> int:
     )
 
 
-def cut_before(messages: list[ModelMessage]) -> int | None:
-    """Where the newer messages begin that stay: at a person's message, so that no tool call loses its answer."""
-    for position in range(max(len(messages) - KEEP_MESSAGES, 0), len(messages)):
+def cut_at(messages: list[ModelMessage], keep_tokens: int) -> int:
+    """Where the newer messages begin that stay: as many as fit in `keep_tokens`, at least the last request.
+
+    Only before a response, or before a person's message without tool results, so that no call loses its result.
+    0: there is nothing before the last request.
+    """
+    chars = sum(length(message) for message in messages)
+    best, room = 0, keep_tokens * min(CHARS_PER_TOKEN, chars / max(size_tokens(messages), 1))
+    for position in range(len(messages) - 1, 0, -1):
         message = messages[position]
-        if isinstance(message, ModelRequest) and any(isinstance(part, UserPromptPart) for part in message.parts):
-            return position if position > 1 else None
-    return len(messages) if len(messages) > 2 else None
-
-
-def fitting(messages: list[ModelMessage], window_tokens: int) -> list[ModelMessage]:
-    """The newest of the messages that fit in three quarters of the window, beginning at a person's message."""
-    room = int(window_tokens * 0.75) * CHARS_PER_TOKEN
-    start = len(messages)
-    for position in range(len(messages) - 1, -1, -1):
-        room -= length(messages[position])
-        if room < 0:
+        room -= length(message)
+        if room < 0 and best:
             break
-        message = messages[position]
-        if isinstance(message, ModelRequest) and any(isinstance(part, UserPromptPart) for part in message.parts):
-            start = position
-    return messages[start:]
+        parts = message.parts
+        person = any(isinstance(part, UserPromptPart) for part in parts)
+        results = any(isinstance(part, ToolReturnPart) for part in parts)
+        if isinstance(message, ModelResponse) or (person and not results):
+            best = position
+    return best
+
+
+def told_as_text(messages: list[ModelMessage], most_chars: int) -> str:
+    """The messages as a script to read; long parts shortened, the oldest left out when it gets too long."""
+    lines: list[str] = []
+    for message in messages:
+        who = "assistant" if isinstance(message, ModelResponse) else "person"
+        for part in message.parts:
+            if isinstance(part, ToolCallPart):
+                lines.append(f"assistant calls {part.tool_name}: {shorten(part.args_as_json_str(), PART_CHARS)}")
+            elif isinstance(part, ToolReturnPart):
+                lines.append(f"{part.tool_name} gives: {shorten(part.model_response_str(), PART_CHARS)}")
+            elif isinstance(part, TextPart | UserPromptPart):
+                lines.append(f"{who}: {shorten(str(part.content), PART_CHARS)}")
+    text = "\n".join(lines)
+    return text if len(text) <= most_chars else "…\n" + text[-most_chars:]

@@ -36,7 +36,7 @@ AsterError
 └── ModelError            502  (why a turn could not go on: models.py)
     one code each: model_not_set, model_unknown, key_missing, key_refused, quota_exhausted, rate_limited,
     provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
-    malformed_stream, content_refused, request_refused, extra_missing, demo_failure, interrupted, internal_error
+    malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted, internal_error
 """
 
 from __future__ import annotations
@@ -197,6 +197,10 @@ class Stopping(AsterError):
 class StoreError(AsterError):
     code, status = "store_unavailable", 503
     hint = "nothing was recorded; check free space and permissions of the data directory"
+
+
+class StoreLocked(StoreError):
+    """The same code: for a client a locked store is one that cannot be used now."""
 
 
 class StoreTooNew(StoreError):

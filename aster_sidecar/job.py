@@ -22,6 +22,11 @@ class Limits:
     tokens: int | None
 
 
+def denial(note: str | None) -> str:
+    """What people and models are told of a call that a person denied."""
+    return "The person denied this call." + (f" They said: {note}" if note else "")
+
+
 @dataclass(slots=True)
 class Usage:
     """What a turn has used so far, over all its runs."""
@@ -43,6 +48,8 @@ class Job:
     usage: Usage
     prompt: str | None
     context: Mapping[str, Any]
-    take_steered: Callable[[], list[str]]
+    steered: Callable[[], list[str]]
+    """Messages that came for this turn while it runs, oldest first, until `took_steered` says how many are kept."""
+    took_steered: Callable[[int], None]
     approval_timeout_s: Callable[[], float]
     unattended_denies: Callable[[], bool]

@@ -25,7 +25,7 @@ import apsw
 from pydantic import BaseModel
 
 from aster_sidecar import clock
-from aster_sidecar.errors import StoreCorrupt, StoreError, StoreTooNew
+from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
 
 SEQ_BLOCK = 1 << 16
 """Seqs are reserved in blocks, durably; each life starts a new one, so that not even a power cut reuses a seq."""
@@ -35,6 +35,8 @@ RING_BYTES = 8 << 20
 READ_EVENTS = 256
 """Most events one read from the file returns."""
 CHECKPOINT_PAGES = 1000
+LOCK_WAIT_MS = 2000
+"""How long another program's lock is waited for before it is an error."""
 
 Write = tuple[str, Sequence[Any]]
 Row = tuple[Any, ...]
@@ -101,6 +103,7 @@ class Batch:
     events: list[Event] = field(default_factory=list[Event])
     writes: list[Write] = field(default_factory=list[Write])
     durable: bool = False
+    reserves: bool = False
     waiters: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
 
@@ -149,16 +152,18 @@ class Journal:
             self._set_synchronous("FULL")
             self._reserved = int(self._meta("seq_reserved") or 0)
             self._trimmed_to = int(self._meta("trimmed_to") or 0)
+            newest = int(self.one("SELECT coalesce(max(seq), 0) FROM events")[0])
+            self._reserved = max(self._reserved, newest)
             self._next_seq = self._reserved + 1
             self._reserved += SEQ_BLOCK
             self._writer.execute(SET_META, ("seq_reserved", str(self._reserved)))
-            self._committed = int(self.one("SELECT coalesce(max(seq), 0) FROM events")[0])
+            self._committed = newest
         except apsw.Error as error:
             raise translate(error, self._path) from error
         except OSError as error:
             raise StoreError(f"cannot open the store {self._path.name}: {error.strerror}") from error
-        self._writer.set_wal_hook(self._count_wal)
         self._writer.execute("PRAGMA wal_autocheckpoint=0")
+        self._writer.set_wal_hook(self._count_wal)  # behind the pragma, which would take the hook away
         self._thread = ThreadPoolExecutor(1, "journal")
         self._loop = asyncio.get_running_loop()
 
@@ -230,8 +235,8 @@ class Journal:
         Returns the event's seq. All that is put before the loop turns becomes true together or not at all.
         Raises: StoreError when an earlier event of this turn was lost: a turn never has a hole (see `mend`).
         """
-        if turn_id is not None and turn_id in self._broken:
-            raise self.failure or StoreError("an earlier event of this turn could not be recorded")
+        if turn_id is not None:
+            self.check(turn_id)
         batch = self._batch
         seq = self._next_seq
         if kind is not None:
@@ -244,7 +249,7 @@ class Journal:
         if self._next_seq > self._reserved - SEQ_BLOCK // 2:
             self._reserved += SEQ_BLOCK
             batch.writes.append((SET_META, ("seq_reserved", str(self._reserved))))
-            batch.durable = True
+            batch.durable = batch.reserves = True
         self._schedule()
         return seq
 
@@ -270,6 +275,11 @@ class Journal:
         await self.commit()
         return seq
 
+    def check(self, turn_id: str) -> None:
+        """Raises: StoreError when an event of this turn was lost and nobody has mended it."""
+        if turn_id in self._broken:
+            raise self.failure or StoreError("an earlier event of this turn could not be recorded")
+
     def mend(self, turn_id: str) -> None:
         """Let a turn go on after an event of it was lost: its owner knows and will close it as failed."""
         self._broken.discard(turn_id)
@@ -286,8 +296,11 @@ class Journal:
             return
         batch, self._batch = self._batch, Batch()
         if not batch.durable and self._wal_pages < CHECKPOINT_PAGES:
-            self._settle(batch, self._write(batch))
-            return
+            failure = self._write(batch, on_loop=True)
+            if not isinstance(failure, StoreLocked):
+                self._settle(batch, failure)
+                return
+            # Somebody holds the lock. The loop does not wait for it; the thread does.
         assert self._loop is not None
         assert self._thread is not None
         self._under_way = batch
@@ -300,10 +313,11 @@ class Journal:
         if self._batch.events or self._batch.writes:
             self._schedule()
 
-    def _write(self, batch: Batch) -> StoreError | None:
+    def _write(self, batch: Batch, on_loop: bool = False) -> StoreError | None:
         """One transaction. Runs on the loop or in the writer's thread, never in both: `_under_way` sees to it."""
         assert self._writer is not None
         try:
+            self._writer.set_busy_timeout(0 if on_loop else LOCK_WAIT_MS)
             self._set_synchronous("FULL" if batch.durable else "NORMAL")
             with self._writer:
                 if batch.events:
@@ -315,7 +329,7 @@ class Journal:
                     self._writer.execute(sql, tuple(parameters))
         except apsw.Error as error:
             return translate(error, self._path)
-        if self._wal_pages >= CHECKPOINT_PAGES and batch.durable:
+        if self._wal_pages >= CHECKPOINT_PAGES and not on_loop:
             self._checkpoint()
         return None
 
@@ -330,6 +344,7 @@ class Journal:
     def _settle(self, batch: Batch, failure: StoreError | None) -> None:
         self.failure = failure
         if failure is not None:
+            self._reserved -= SEQ_BLOCK if batch.reserves else 0
             self._broken.update(event.turn_id for event in batch.events if event.turn_id is not None)
         if failure is None and batch.events:
             self._committed = batch.events[-1].seq
@@ -476,7 +491,7 @@ def remember(key: str, value: str) -> Write:
 def connect(path: Path) -> apsw.Connection:
     """A connection with our settings. Raises: apsw.Error."""
     connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(2000)
+    connection.set_busy_timeout(LOCK_WAIT_MS)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
@@ -504,5 +519,5 @@ def translate(error: apsw.Error, path: Path) -> StoreError:
     if isinstance(error, apsw.FullError):
         return StoreError("the disk is full: nothing was recorded", hint="free some space; it goes on by itself")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
-        return StoreError("the store is locked by another program", hint="close what has aster.db open")
+        return StoreLocked("the store is locked by another program", hint="close what has aster.db open")
     return StoreError(f"the store cannot be used: {error}")

@@ -23,7 +23,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from aster_sidecar.job import UNKNOWN
+from aster_sidecar.job import UNKNOWN, denial
 from aster_sidecar.journal import Journal, Write
 
 KEPT_SESSIONS = 8
@@ -39,6 +39,7 @@ class Recorded:
     state: str
     outcome: str | None
     result: Any
+    note: str | None = None
 
 
 class Memory:
@@ -64,14 +65,17 @@ class Memory:
         """Put messages behind the others; they stand once the caller's transaction commits."""
         if not messages:
             return
+        self._journal.check(turn_id)
         self._kept[session_id] = [*self.of(session_id), *messages]
-        self._journal.put(writes=[insert(session_id, turn_id, message) for message in messages])
+        self._journal.put(turn_id=turn_id, writes=[insert(session_id, turn_id, message) for message in messages])
 
     def replace(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
         """Put other messages in place of all; they stand once the caller's transaction commits."""
+        self._journal.check(turn_id)
         self._kept[session_id] = list(messages)
         writes: list[Write] = [("DELETE FROM model_messages WHERE session_id=?", (session_id,))]
-        self._journal.put(writes=[*writes, *(insert(session_id, turn_id, message) for message in messages)])
+        writes += [insert(session_id, turn_id, message) for message in messages]
+        self._journal.put(turn_id=turn_id, writes=writes)
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory: the rows changed, or a transaction failed."""
@@ -130,6 +134,8 @@ def told(recorded: Recorded | None) -> Any:
     """What the model is told of a call that it will get no other answer to."""
     if recorded is None or recorded.state in ("waiting", "approved"):
         return NOT_RUN
+    if recorded.state == "denied":
+        return denial(recorded.note)
     if recorded.state == "started":
         return UNKNOWN
     return recorded.result
@@ -138,6 +144,8 @@ def told(recorded: Recorded | None) -> Any:
 def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
     """The turn's calls that belong to its last response, by the model's call id. Raises: StoreError."""
     rows = journal.all(
-        "SELECT model_call_id, state, outcome, result FROM calls WHERE turn_id=? AND state<>'closed'", (turn_id,)
+        "SELECT model_call_id, state, outcome, result, (SELECT note FROM approvals a WHERE a.call_id=c.call_id"
+        " ORDER BY approval_id DESC LIMIT 1) FROM calls c WHERE turn_id=? AND state<>'closed'",
+        (turn_id,),
     )
-    return {row[0]: Recorded(row[1], row[2], json.loads(row[3]) if row[3] else None) for row in rows}
+    return {row[0]: Recorded(row[1], row[2], json.loads(row[3]) if row[3] else None, row[4]) for row in rows}

@@ -216,9 +216,21 @@ class Models:
         if error.provider_error_code == "model_not_found":
             return False
         self._learned[chosen.base_url] = "chat"
-        self._remember(f"speaks:{chosen.base_url}", "chat")
         self._by_name.clear()
         return True
+
+    def worked(self, chosen: Chosen) -> None:
+        """An answer came: what was tried because of a 404 is right, and is remembered."""
+        if self._learned.get(chosen.base_url) == "chat" and not self._recall(f"speaks:{chosen.base_url}"):
+            self._remember(f"speaks:{chosen.base_url}", "chat")
+
+    def failed(self, chosen: Chosen, error: Exception) -> None:
+        """A 404 again: it was not the endpoint. What was not remembered yet is forgotten."""
+        from pydantic_ai.exceptions import ModelHTTPError
+
+        gone = isinstance(error, ModelHTTPError) and error.status_code == 404
+        if gone and self._learned.pop(chosen.base_url, None) is not None:
+            self._by_name.clear()
 
     def list(self) -> list[wire.ModelInfo]:
         """What could be chosen, the chosen one first."""
@@ -337,6 +349,12 @@ def explain(error: Exception, name: str) -> ModelError:
             return model_error("provider_error", f"{name}: the provider failed: {said}", "try again later", True)
         case ai.ModelHTTPError():
             return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
+        case ai.UnexpectedModelBehavior() if "max retries" in said:
+            return model_error(
+                "bad_tool_call",
+                f"{name}: the model called a tool wrongly, again and again: {said}",
+                "ask in other words, or choose a model that is better with tools",
+            )
         case ai.ModelAPIError() | ai.UnexpectedModelBehavior():
             return model_error(
                 "malformed_stream",

@@ -19,7 +19,8 @@ class Rules:
         self._rules: dict[str, tuple[Rule, str]] = {}
 
     def open(self) -> None:
-        """Read them from the journal. Raises: StoreError."""
+        """Read them from the journal; those whose time is over are deleted. Raises: StoreError."""
+        self._journal.put(writes=[("DELETE FROM rules WHERE expires_at<=?", (clock.stamp(),))])
         for row in self._journal.all(
             "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, expires_at, created_at FROM rules"
         ):
@@ -37,9 +38,7 @@ class Rules:
         active = {rule.rule_id for rule in self.active()}
         return [info(rule, made) for rule, made in self._rules.values() if rule.rule_id in active]
 
-    def remember(
-        self, decision: str, tool: str, scope: Scope, agent_id: str, *, turn_id: str | None = None
-    ) -> wire.RuleInfo:
+    def remember(self, decision: str, tool: str, scope: Scope, agent_id: str) -> wire.RuleInfo:
         """Put a rule for what a person answered "always" to; it holds once the caller's transaction commits."""
         verdict = "allow" if decision == "allow_always" else "deny"
         for rule, made in self._rules.values():

@@ -28,11 +28,15 @@ class Sessions:
         self._journal = journal
         self._defaults: dict[str, str] = {}
         self._known: dict[str, str] = {}
+        self.clearing: set[str] = set()
+        """Sessions whose history is being deleted: no turn may begin in them."""
         self.state_of: Callable[[str], wire.State] = lambda session_id: "idle"
         self.waiting_in: Callable[[str], int] = lambda session_id: 0
 
     def open(self) -> None:
-        """Read which sessions there are. Raises: StoreError."""
+        """Read which sessions there are, also again after a transaction failed. Raises: StoreError."""
+        self._known.clear()
+        self._defaults.clear()
         for session_id, agent_id, is_default in self._journal.all(
             "SELECT session_id, agent_id, is_default FROM sessions"
         ):
@@ -63,9 +67,6 @@ class Sessions:
 
     def count(self, agent_id: str) -> int:
         return sum(owner == agent_id for owner in self._known.values())
-
-    def of_agent(self, agent_id: str) -> list[str]:
-        return [session_id for session_id, owner in self._known.items() if owner == agent_id]
 
     async def create(self, request: wire.SessionCreate) -> wire.SessionInfo:
         """Start a conversation. Raises: StoreError."""
@@ -236,6 +237,13 @@ class Sessions:
     async def clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
         """Delete a conversation's messages, for people and for the model. Raises: AgentBusy, StoreError."""
         self._refuse_while_busy(session_id)
+        self.clearing.add(session_id)
+        try:
+            return await self._clear(session_id, forget)
+        finally:
+            self.clearing.discard(session_id)
+
+    async def _clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
         deleted = int(self._journal.one("SELECT count(*) FROM messages WHERE session_id=?", (session_id,))[0])
         upto = self._journal.last_seq
         forget(session_id)
@@ -252,6 +260,7 @@ class Sessions:
             session_id=session_id,
             writes=writes,
         )
+        forget(session_id)
         return wire.HistoryDeleted(deleted=deleted)
 
     def touch(self, session_id: str, text: str) -> list[Write]:

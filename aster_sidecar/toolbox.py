@@ -30,8 +30,8 @@ from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar import clock, wire
 from aster_sidecar.approvals import Answer, Approvals, Pending
-from aster_sidecar.errors import ArgumentsInvalid, StoreError
-from aster_sidecar.job import UNKNOWN
+from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
+from aster_sidecar.job import UNKNOWN, Usage, denial
 from aster_sidecar.journal import Write
 from aster_sidecar.permissions import Assessment, Decision
 from aster_sidecar.toolkit import Toolkit, jsonable
@@ -107,6 +107,8 @@ class Toolbox(AbstractToolset[Any]):
         approval_timeout_s: Callable[[], float],
         unattended_denies: Callable[[], bool],
         context: Mapping[str, Any],
+        usage: Usage,
+        most_calls: int | None,
     ) -> None:
         self._toolkit = toolkit
         self._names = names
@@ -115,6 +117,8 @@ class Toolbox(AbstractToolset[Any]):
         self._approval_timeout_s = approval_timeout_s
         self._unattended_denies = unattended_denies
         self._context = context
+        self._usage = usage
+        self._most_calls = most_calls
         self._calls = load_calls(log)
         self.denied_last = False
 
@@ -153,7 +157,7 @@ class Toolbox(AbstractToolset[Any]):
                 continue
             answer = self._approvals.answer_of(call.call_id)
             if call.state == "denied" and answer is not None:
-                message = "The person denied this call." + (f" They said: {answer.note}" if answer.note else "")
+                message = denial(answer.note)
                 self.denied_last = True
                 self._log.put(
                     "tool_end",
@@ -194,6 +198,8 @@ class Toolbox(AbstractToolset[Any]):
         if decision.verdict == "deny":
             return await self._refuse(call, assessment, f"denied: {decision.reason}", "denied")
         answer = None if fresh else self._approvals.answer_of(call.call_id)
+        if answer is not None and not answer.allowed:
+            return await self._refuse(call, assessment, denial(answer.note), "denied")
         if answer is not None and answer.allowed and answer.binding == jsonable(assessment.binding):
             return await self._run(call, parsed, assessment, "person")
         if decision.verdict == "allow" and answer is None:
@@ -236,7 +242,7 @@ class Toolbox(AbstractToolset[Any]):
         self._log.transcript.apply(0, "approval_required", {**vars_of(pending), "message_id": self._log.message_id})
         try:
             await self._log.commit()
-        except StoreError:
+        except AsterError:
             self._approvals.withdraw(call.call_id)
             raise
 
@@ -264,6 +270,9 @@ class Toolbox(AbstractToolset[Any]):
 
     async def _run(self, call: Call, parsed: BaseModel, assessment: Assessment, decided_by: str) -> Any:
         tool = self._toolkit.get(call.name)
+        if self._most_calls is not None and self._usage.tool_calls >= self._most_calls:
+            raise LimitReached(f"the turn made {self._usage.tool_calls} tool calls; the limit is {self._most_calls}")
+        self._usage.tool_calls += 1
         self.denied_last = False
         self._log.put(
             "tool_start",
@@ -292,7 +301,7 @@ class Toolbox(AbstractToolset[Any]):
             raise
         except ToolError as failure:
             error = str(failure)
-        except StoreError:
+        except AsterError:
             raise
         except Exception as failure:  # the edge of a tool: whatever it raises is its result
             error = f"{type(failure).__name__}: {failure}"

@@ -96,10 +96,6 @@ class Transcript:
     def text(self) -> str:
         return "".join(c for segment in self.segments if segment.kind == "text_chunk" for c in segment.chunks)
 
-    @property
-    def thinking(self) -> str:
-        return "".join(c for segment in self.segments if segment.kind == "thinking_chunk" for c in segment.chunks)
-
     def parts(self) -> list[wire.Part]:
         """The message's parts, in the order in which they came."""
         parts: list[wire.Part] = []

@@ -11,6 +11,9 @@ from aster_sidecar import wire
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.transcript import Segment, Transcript
 
+GATHER_S = 0.004
+"""Pieces that come within this time of the last chunk become one: far below what an eye sees."""
+
 Chunk = wire.TextChunkEvent | wire.ThinkingChunkEvent
 CHUNKS: dict[str, type[Chunk]] = {"text_chunk": wire.TextChunkEvent, "thinking_chunk": wire.ThinkingChunkEvent}
 
@@ -30,6 +33,7 @@ class TurnLog:
         self._held = ""
         self._scheduled = False
         self._anew = False
+        self._flushed_at = 0.0
 
     def put(self, kind: str, data: BaseModel, *, writes: Iterable[Write] = (), durable: bool = True) -> int:
         """Put one event of the turn, behind all text said so far. Raises: StoreError."""
@@ -62,7 +66,9 @@ class TurnLog:
         self._pieces.append(delta)
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush_soon)
+            loop = asyncio.get_running_loop()
+            # The first piece goes out at once; in a flood those of the next few milliseconds go together.
+            loop.call_at(max(loop.time(), self._flushed_at + GATHER_S), self._flush_soon)
 
     def _flush_soon(self) -> None:
         self._scheduled = False
@@ -75,6 +81,7 @@ class TurnLog:
         """Make an event of the text said so far. Raises: StoreError."""
         if not self._pieces:
             return
+        self._flushed_at = asyncio.get_running_loop().time()
         kind, delta = self._kind, "".join(self._pieces)
         self._pieces.clear()
         offset = self.transcript.length[kind]

@@ -29,7 +29,7 @@ from aster_sidecar.errors import (
     Stopping,
     StoreError,
 )
-from aster_sidecar.job import UNKNOWN, Job, Limits, Usage
+from aster_sidecar.job import UNKNOWN, Job, Limits, Usage, denial
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.sessions import Sessions, insert_message, transcript_of
 from aster_sidecar.turnlog import TurnLog
@@ -165,8 +165,17 @@ class Turns:
             if reason == "failed":
                 self._lane(session_id, agent_id).failed = True
         for lane in self._lanes.values():
-            lane.told = lane.state
+            lane.told = self._last_told(lane.session_id)
+            self._tell(lane, lane.active.turn_id if lane.active is not None else None)
             self._advance(lane)
+
+    def _last_told(self, session_id: str) -> wire.State:
+        """The state of a session that clients were told last, perhaps in an earlier life."""
+        row = self._journal.one(
+            "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
+            (session_id,),
+        )
+        return wire.StatusChangeEvent.model_validate_json(row[0]).state if row else "idle"
 
     def _put_back(self, turn: Turn, state: str) -> None:
         calls = [
@@ -229,6 +238,13 @@ class Turns:
         self._tasks.add(turn.task)
         turn.task.add_done_callback(self._tasks.discard)
         turn.task.add_done_callback(report)
+        turn.task.add_done_callback(lambda task: self._see_to(turn, task))
+
+    def _see_to(self, turn: Turn, task: asyncio.Task[None]) -> None:
+        """End a turn whose task was cancelled before its first step, or where it could not end itself."""
+        if task.cancelled() and turn.task is task and turn.turn_id in self._turns and not self._stopping:
+            turn.closing = True
+            self._start(turn, self._finish(turn, turn.end_as, None, "error"))
 
     # -- saying something ------------------------------------------------------------------------------------------
 
@@ -271,6 +287,8 @@ class Turns:
 
     async def _take_in(self, request: wire.ChatRequest, sends: list[tuple[str, str, str]]) -> wire.ChatStarted:
         session_id = self._sessions.resolve(request.agent_id, request.session_id, request.message)
+        if session_id in self._sessions.clearing:
+            raise AgentBusy("the history of this session is being deleted", hint="send again in a moment")
         lane = self._lane(session_id, request.agent_id)
         active = lane.active
         busy = active is not None or bool(lane.queue)
@@ -341,6 +359,7 @@ class Turns:
                 lane.active = None
                 lane.told = lane.state
             self._sessions.open()
+            (await self._load_engine()).forget(turn.session_id)
             asyncio.get_running_loop().call_later(STORE_RETRY_S, self._advance, lane)
             raise
 
@@ -402,18 +421,21 @@ class Turns:
             await asyncio.shield(self._journal.commit())
         except StoreError:
             turn.steered = [entry for entry in turn.steered if entry[0] != message_id]
+            if turn.state == "waiting":
+                self._journal.mend(turn.turn_id)  # the message was all that was lost, and its sender is told
             raise
         return answer
 
-    def _take_steered(self, turn: Turn) -> list[str]:
-        taken, turn.steered = turn.steered, []
+    def _took_steered(self, turn: Turn, count: int) -> None:
+        """The oldest `count` messages that came for the turn are in what its model remembers."""
+        taken, turn.steered = turn.steered[:count], turn.steered[count:]
         self._journal.put(
+            turn_id=turn.turn_id,
             writes=[
                 ("UPDATE messages SET status='complete' WHERE message_id=?", (message_id,)) for message_id, _ in taken
             ],
             durable=False,
         )
-        return [text for _, text in taken]
 
     # -- a turn's way ----------------------------------------------------------------------------------------------
 
@@ -426,8 +448,8 @@ class Turns:
             self._tell(lane, turn.turn_id)
             self._begin(turn)
             self._start(turn, self._drive(turn))
-        else:
-            self._tell(lane, lane.active.turn_id if lane.active is not None else None)
+        elif lane.active is None:
+            self._tell(lane, None)
 
     def _tell(self, lane: Lane, turn_id: str | None, state: wire.State | None = None) -> None:
         """Tell clients the session's state (or the one it is about to have) when it is not what they know."""
@@ -487,7 +509,8 @@ class Turns:
                         usage=turn.usage,
                         prompt=None if turn.resumes else turn.prompt,
                         context=turn.context,
-                        take_steered=lambda: self._take_steered(turn),
+                        steered=lambda: [text for _, text in turn.steered],
+                        took_steered=lambda count: self._took_steered(turn, count),
                         approval_timeout_s=lambda: self._options().approval_timeout_s,
                         unattended_denies=lambda: self._options().on_unattended == "deny",
                     )
@@ -600,7 +623,8 @@ class Turns:
         turn.log.flush()
         if turn.begun and reason not in ("complete", "denied"):
             engine = await self._load_engine()
-            engine.close(turn.log, [text for _, text in turn.steered])
+            await self._journal.commit()  # what is read below must be all there is
+            engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
         self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
         if turn.begun:
             self._put_call_endings(turn, reason)
@@ -661,11 +685,14 @@ class Turns:
             part = turn.log.transcript.tools.get(call_id)
             if part is not None and part.state not in ("pending", "running"):
                 continue
-            ran = state == "started"
+            ran, denied = state == "started", state == "denied"
             if only_started and not ran:
                 continue
-            outcome: Literal["unknown", "cancelled"] = "unknown" if ran else "cancelled"
+            outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
             words = UNKNOWN if ran else f"not run: {reason}"
+            if denied:
+                answer = self._approvals.answer_of(call_id)
+                outcome, words = "denied", denial(answer.note if answer is not None else None)
             turn.log.put(
                 "tool_end",
                 wire.ToolEndEvent(
@@ -733,8 +760,9 @@ class Turns:
             else:
                 turn.closing = True
                 self._start(turn, self._finish(turn, reason, None, "error"))
-        if turn.task is not None:
-            await asyncio.wait([turn.task], timeout=CANCEL_WAIT_S)
+        until = time.monotonic() + CANCEL_WAIT_S
+        while turn.task is not None and turn.turn_id in self._turns and (left_s := until - time.monotonic()) > 0:
+            await asyncio.wait([turn.task], timeout=left_s)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

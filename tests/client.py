@@ -226,6 +226,7 @@ class Picture:
         if data["outcome"] == "denied" and call.started:
             self._wrong(event, "denies a call that ran")
         call.ended, call.state = True, data["outcome"]
+        call.arguments = data.get("arguments", call.arguments)
 
     def _error(self, session: Session, event: Json, data: Json) -> None:
         self._notice(session, event, data["code"])
@@ -319,31 +320,34 @@ class Follower:
                     self._read_once(client)
 
     def _read_once(self, client: httpx.Client) -> None:
-        query = {**self._parameters, "after": self.picture.last_seq}
+        after = self.picture.last_seq
+        query = {**self._parameters, "after": after}
         with client.stream("GET", self._url() + "/api/events", params=query) as response:
             if response.status_code != 200:
                 return
             self._response = response
-            held, first = b"", True
+            held, first = b"", str(after)
             for data in response.iter_bytes():
                 *frames, held = (held + data).split(b"\n\n")
                 for frame in frames:
                     self._take(frame, first)
-                    first = False
+                    first = None
 
-    def _take(self, frame: bytes, first: bool) -> None:
+    def _take(self, frame: bytes, first: str | None) -> None:
+        """Note one frame; `first` is the cursor that the stream was asked for, with its first frame only."""
         fields = dict(line.split(": ", 1) for line in frame.decode().split("\n"))
         event: Json = json.loads(fields["data"])
         with self.changed:
             wrong = self.picture.wrong
-            if (event["type"] == "connected") != first:
+            if (event["type"] == "connected") != (first is not None):
                 wrong.append(f"connected comes first, and only then: {fields}")
-            if fields["event"] != event["type"] or fields.get("id") != (event["seq"] and str(event["seq"])):
+            cursor = str(event["seq"]) if event["seq"] is not None else first
+            if fields["event"] != event["type"] or fields.get("id") != cursor:
                 wrong.append(f"the frame is not the event's: {fields}")
             if event["type"] == "resync":
                 wrong.append(f"a cursor that was given by the stream was not served: {fields}")
             if event["type"] in TRANSIENT:
-                self.connections += first
+                self.connections += first is not None
             else:
                 if event["seq"] <= self.picture.last_seq:
                     wrong.append(f"seq does not rise: {self.picture.last_seq} → {fields}")

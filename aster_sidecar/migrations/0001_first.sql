@@ -56,7 +56,7 @@ CREATE TABLE turns (
     created_at        TEXT NOT NULL,
     usage             TEXT NOT NULL,  -- JSON
     ran_s             REAL NOT NULL DEFAULT 0,
-    kept_chars        INTEGER NOT NULL DEFAULT 0,  -- of the answer's text, in model_messages already
+    kept_chars        INTEGER NOT NULL DEFAULT -1, -- of the answer's text, in model_messages already; -1: nor is the prompt
     error             TEXT            -- JSON
 ) STRICT;
 CREATE INDEX turns_open ON turns (session_id, n) WHERE state <> 'ended';

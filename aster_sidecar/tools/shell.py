@@ -536,6 +536,13 @@ def end(brand: Brand) -> tuple[int, list[int]]:
     return len(met - {shell}), [] if gone else [one.pid for one in remaining(brand)]
 
 
+def kill_left() -> None:
+    """Kill what is left of our tools, at once: the daemon is about to go, and nobody could end them after it."""
+    for pid in live_tool_pids():
+        with suppress(OSError):
+            os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 def end_orphans(call_ids: Collection[str]) -> int:
     """End what these calls of a daemon that is gone have left behind: their marker names a process that is no more.
 

@@ -1,0 +1,830 @@
+"""Tools of the person's own MCP servers: how they are configured, started, asked, shown to the person, and ended.
+
+Every server has a supervisor task that owns its session and, for one that is a program, its processes: they carry the
+marks of a tool's process (see `shell`), so that a server can't answer an approval, and none outlives `Servers.close`.
+A server's own word counts for nothing here: its hints don't lower a risk, and what it asks of the person is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import importlib
+import ipaddress
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from aster_sidecar import __version__
+from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.permissions import Assessment, Risk, Scope
+from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, builtin_tools
+from aster_sidecar.tools.display import sized, visible
+from aster_sidecar.tools.shell import (
+    MARKER,
+    Brand,
+    _Shell,
+    clean_environment,
+    finished,
+    process,
+    remaining,
+    to_the_end,
+)
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp.client._transport import TransportStreams
+    from mcp.types import CallToolResult
+
+RESULT_BYTES = 64 * 1024
+MESSAGE_BYTES = 16 * 1024 * 1024  # one message of a program; a server that writes more in a line is ended
+CONNECT_S = 30.0
+EXIT_S = 0.4  # to end by itself after its stdin is closed; the specification asks for that chance
+TERM_S = 0.6
+KILL_S = 0.4
+HTTP_CLOSE_S = 1.0
+DRAIN_S = 0.2
+STDERR_BYTES = 4096
+PROGRESS_AT_ONCE = 100  # notifications of a call that are all shown; later ones at most every PROGRESS_S
+PROGRESS_S = 0.1
+TOOLS_MOST = 256  # of one server
+SCHEMA_BYTES = 128 * 1024
+DESCRIPTION_CHARS = 4096
+
+REASON = "what a server of yours does with it can't be seen"
+EXTRA = "MCP servers need an extra: pip install 'aster-sidecar[mcp]'"
+# As in `shell`: the program is started only once it carries the mark. `read` takes no byte beyond its line.
+_GATED = 'read -r _ && exec "$@"'
+
+
+# --- configuration -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """One `[mcp.NAME]` table: a program that speaks over its stdin and stdout (`command`), or a `url`.
+
+    `tools` narrows what is offered; `risk` is what its tools are at least, which only the person can say.
+    """
+
+    name: str
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    cwd: str | None = None
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    tools: tuple[str, ...] | None = None
+    risk: Risk = "high"
+    timeout_s: float = 60
+
+    def digest(self) -> str:
+        """What tells this server from another one of its name; no secret can be read from it."""
+        return _digest([self.command, list(self.args), self.cwd, self.url])
+
+
+_ALLOWED = {
+    "command": "the name or path of a program",
+    "args": "a list of strings",
+    "env": "a table of strings: names of variables, and their values",
+    "cwd": "the absolute path of a directory",
+    "url": "an http:// or https:// address",
+    "headers": "a table of strings: names of headers, and their values",
+    "tools": "a list of names of the server's tools",
+    "risk": "low, medium, high",
+    "timeout_s": "seconds above 0, at most 3600",
+}
+_STDIO_KEYS = frozenset(("args", "env", "cwd"))
+_SECRET = frozenset(("env", "headers"))
+
+
+def specs(table: Mapping[str, Any]) -> list[ServerSpec]:
+    """The servers of the `mcp` table. Raises: ConfigInvalid, naming table, key, value and what is allowed."""
+    return [_spec(name, value) for name, value in table.items()]
+
+
+def _spec(name: str, table: Any) -> ServerSpec:
+    where = f"[mcp.{visible(name, newlines=False)[:64]}]"
+    if not re.fullmatch(r"[a-z0-9_-]{1,32}", name):
+        raise ConfigInvalid(f"{where}: the name can't be used", hint="allowed: 1 to 32 of a-z, 0-9, _ and -")
+    if not isinstance(table, Mapping):
+        raise ConfigInvalid(f"mcp.{name} = {str(table)[:100]!r}: not a table", hint=f"write {where} and its keys below")
+    values: dict[str, Any] = dict(cast("Mapping[str, Any]", table))
+    for key, value in values.items():
+        if key not in _ALLOWED:
+            raise ConfigInvalid(
+                f"{where} {visible(key, newlines=False)[:64]}: unknown key", hint=f"allowed: {', '.join(_ALLOWED)}"
+            )
+        if not _fits(key, value):
+            shown = "the value" if key in _SECRET else f"{key} = {str(value)[:100]!r}"
+            raise ConfigInvalid(f"{where} {shown} of {key} can't be used", hint=f"allowed: {_ALLOWED[key]}")
+    if ("command" in values) == ("url" in values):
+        both = "both command and url are" if "url" in values else "neither command nor url is"
+        raise ConfigInvalid(f"{where}: {both} given", hint="allowed: a command (a program) or a url, one of them")
+    foreign = (frozenset(("headers",)) if "command" in values else _STDIO_KEYS) & values.keys()
+    if foreign:
+        kind = "command" if "command" in values else "url"
+        raise ConfigInvalid(f"{where} {min(foreign)}: has no meaning with {kind}", hint="remove it")
+    for key in ("args", "tools"):
+        if key in values:
+            values[key] = tuple(values[key])
+    if "cwd" in values:
+        values["cwd"] = os.path.expanduser(values["cwd"])
+    return ServerSpec(name, **values)
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key in ("args", "tools"):
+        items = cast("list[Any]", value) if isinstance(value, list) else None
+        return items is not None and all(_text(item, empty=key == "args") for item in items)
+    if key in _SECRET:
+        pairs = cast("Mapping[Any, Any]", value) if isinstance(value, Mapping) else None
+        return pairs is not None and all(_pair(key, name, text) for name, text in pairs.items())
+    if key == "timeout_s":
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value) and 0 < value <= 3600
+    if not _text(value):
+        return False
+    if key == "risk":
+        return value in get_args(Risk)
+    if key == "cwd":
+        return os.path.isabs(os.path.expanduser(value))
+    return _address(value) if key == "url" else True
+
+
+def _text(value: Any, *, empty: bool = False) -> bool:
+    return isinstance(value, str) and "\0" not in value and (empty or bool(value.strip()))
+
+
+def _pair(key: str, name: Any, value: Any) -> bool:
+    if not _text(name) or not _text(value, empty=True):
+        return False
+    if key == "env":
+        return "=" not in name
+    return re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) is not None and value.isascii() and value.isprintable()
+
+
+def _address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+# --- what the tools look like --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """A tool as the server describes it. `digest` changes with any of it."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        return _digest([self.name, self.description, self.schema])
+
+
+class _Arguments(BaseModel):
+    """The arguments of one tool: any object that the server's schema lets pass."""
+
+    model_config = ConfigDict(extra="allow")
+
+    server_schema: ClassVar[dict[str, Any]] = {}
+    server_check: ClassVar[Callable[[Any], str | None]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _checked(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and (wrong := cls.server_check(dict(cast("Mapping[str, Any]", value)))):
+            raise PydanticCustomError("server_schema", "{wrong}", {"wrong": wrong})
+        return cast("Any", value)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return copy.deepcopy(cls.server_schema)
+
+
+def _model(definition: _Definition) -> type[_Arguments]:
+    """The class of a tool's arguments. Raises: ToolError when its schema is none."""
+    check = _checker(definition.schema)
+    made = type("Arguments", (_Arguments,), {"__module__": __name__, "__doc__": None})
+    made.server_schema = definition.schema
+    made.server_check = staticmethod(check)  # type: ignore[assignment]
+    return made
+
+
+def _checker(schema: dict[str, Any]) -> Callable[[Any], str | None]:
+    """What says why a value does not fit `schema`, None when it does. Raises: ToolError when it is no schema.
+
+    Nothing outside of the schema is fetched, and the server's regular expressions are left to the server: one that
+    takes for ever would stop the daemon.
+    """
+    validators: Any = importlib.import_module("jsonschema.validators")
+    exceptions: Any = importlib.import_module("jsonschema.exceptions")
+    referencing: Any = importlib.import_module("referencing")
+
+    def passes(*_: Any) -> tuple[()]:
+        return ()
+
+    kind: Any = validators.validator_for(schema, default=validators.Draft202012Validator)
+    original: Any = kind.VALIDATORS.get("additionalProperties")
+
+    def additional_properties(validator: Any, value: Any, instance: Any, inner: Any) -> Iterable[Any]:
+        return () if "patternProperties" in inner else original(validator, value, instance, inner)
+
+    own: dict[str, Any] = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), passes)
+    extended: Any = validators.extend(kind, {**own, "additionalProperties": additional_properties})
+    try:
+        kind.check_schema(schema)
+    except exceptions.SchemaError as error:
+        raise ToolError(f"its schema is not valid: {str(error.message)[:200]}") from error
+    except RecursionError as error:
+        raise ToolError("its schema is nested too deep") from error
+    validator: Any = extended(schema, registry=referencing.Registry())
+
+    def check(value: Any) -> str | None:
+        try:
+            error: Any = exceptions.best_match(validator.iter_errors(value))
+        except Exception:  # a reference that leads nowhere, or round in circles: the server checks by itself
+            return None
+        if error is None:
+            return None
+        place = ".".join(str(part) for part in error.absolute_path)
+        return (f"{place}: " if place else "") + str(error.message)[:300]
+
+    return check
+
+
+def _canonical(value: Any) -> str:
+    """One text for one value. Raises: ValueError for what JSON can't hold."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text.encode()
+    return text
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _names(found: Sequence[tuple[str, str]], reserved: Collection[str]) -> list[str]:
+    """A name for each (server, tool), none of them twice or in `reserved`, in any order the same."""
+    plain = [re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}_{tool}") for server, tool in found]
+    count = Counter(plain)
+    names: list[str] = []
+    for (server, tool), name in zip(found, plain, strict=True):
+        if name != f"{server}_{tool}" or len(name) > 64 or count[name] > 1 or name in reserved:
+            name = f"{name[:55]}_{_digest([server, tool])[:8]}"
+        names.append(name)
+    return names
+
+
+# --- servers -------------------------------------------------------------------------------------------------------
+
+
+class Servers:
+    """The person's MCP servers. Connected on the first `tools`, again when one died, and ended by `close`."""
+
+    def __init__(self, specs: Iterable[ServerSpec], *, reserved: Collection[str] = ()) -> None:
+        """`reserved` are names of tools that are taken, besides the built-in ones."""
+        self._servers = [_Server(spec) for spec in specs]
+        self._reserved = frozenset(reserved)
+        self.failures: dict[str, str] = {}
+        """Why a server, or a part of what it offers, is not there, by the server's name; as of the last `tools`."""
+
+    @property
+    def running(self) -> int:
+        """How many servers have processes of this machine now: while there are any, a tool's process may knock."""
+        return sum(server.brand is not None for server in self._servers)
+
+    async def tools(self) -> list[Tool[Any]]:
+        """What the servers offer now. A server that fails is left out, and `failures` says why."""
+        found = await asyncio.gather(*(self._offered(server) for server in self._servers))
+        offers = [offer for offered in found for offer in offered]
+        reserved = self._reserved | {tool.name for tool in builtin_tools()} if offers else self._reserved
+        names = _names([(server.spec.name, definition.name) for server, definition, _ in offers], reserved)
+        return [_tool(name, *offer) for name, offer in zip(names, offers, strict=True)]
+
+    async def _offered(self, server: _Server) -> list[tuple[_Server, _Definition, type[_Arguments]]]:
+        name, wanted = server.spec.name, server.spec.tools
+        self.failures.pop(name, None)
+        try:
+            definitions = await server.listed()
+        except ToolError as error:
+            self.failures[name] = str(error)
+            return []
+        left_out = [f"{_shown(tool)}: the server has no such tool" for tool in wanted or () if tool not in definitions]
+        offered: list[tuple[_Server, _Definition, type[_Arguments]]] = []
+        for definition in definitions.values():
+            if wanted is not None and definition.name not in wanted:
+                continue
+            try:
+                if len(offered) >= TOOLS_MOST:
+                    raise ToolError(f"more than {TOOLS_MOST} tools; name those you need in `tools`")
+                if len(json.dumps(definition.schema)) > SCHEMA_BYTES:
+                    raise ToolError("its schema is too large")
+                if definition.schema.get("type") != "object":
+                    raise ToolError("its schema is not one of an object")
+                offered.append((server, definition, _model(definition)))
+            except ToolError as error:
+                left_out.append(f"{_shown(definition.name)}: {error}")
+        if left_out:
+            self.failures[name] = "left out: " + "; ".join(left_out[:8])
+        return offered
+
+    async def close(self) -> None:
+        """End every session and every process, within two seconds. Calls under way fail; later ones, too."""
+        await to_the_end(asyncio.gather(*(server.close() for server in self._servers)))
+
+
+def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_Arguments]) -> Tool[Any]:
+    spec = server.spec
+
+    def assess(given: _Arguments, _: Surroundings) -> Assessment:
+        values = given.model_extra or {}
+        try:
+            canonical = _canonical(values)
+            pretty = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
+        except (ValueError, RecursionError) as error:
+            raise ToolError("the arguments hold what JSON can't") from error
+        title = f"{_shown(definition.name)} of the MCP server {spec.name}"
+        target = f"{spec.name}:{definition.name}:{canonical}"  # never begins like a path
+        return Assessment(
+            risk=spec.risk,
+            target=target,
+            display=f"{title}\n{visible(pretty)}",
+            reason=REASON,
+            remember=Scope("exact", target, f"exactly this call of {title}: {visible(canonical, newlines=False)}"),
+            binding={
+                "server": spec.digest(),
+                "tool": definition.name,
+                "definition": definition.digest,
+                "arguments": canonical,
+            },
+        )
+
+    async def run(given: _Arguments, assessment: Assessment, ctx: CallContext) -> Outcome:
+        values = given.model_extra or {}
+        if assessment.binding["arguments"] != _canonical(values):
+            raise ToolError("these are not the arguments that were allowed")
+        result = await server.call(definition.name, values, assessment.binding["definition"], ctx)
+        return _outcome(result)
+
+    description = definition.description or f"{_shown(definition.name)} of the MCP server {spec.name}."
+    return Tool(name, description, arguments, spec.risk, assess, run)
+
+
+def _shown(text: str) -> str:
+    return visible(text[:128], newlines=False)
+
+
+@dataclass(slots=True)
+class _Link:
+    """An open session; `over` is set when it has ended, or has to."""
+
+    client: Client
+    definitions: dict[str, _Definition]
+    over: asyncio.Event
+
+
+class _Server:
+    """One server: the task that owns its session, and what is asked of it."""
+
+    def __init__(self, spec: ServerSpec) -> None:
+        self.spec = spec
+        self.brand: Brand | None = None
+        self._link: _Link | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+        self._stderr = bytearray()
+
+    async def listed(self) -> dict[str, _Definition]:
+        """Its tools by name, as they are now. Raises: ToolError."""
+        before = self._link
+        link = await self._linked()
+        if link is before:
+            try:
+                async with asyncio.timeout(self.spec.timeout_s):
+                    link.definitions = await _definitions(link.client)
+            except Exception as error:
+                raise ToolError(self._why(error)) from error
+        return link.definitions
+
+    async def call(self, tool: str, arguments: dict[str, Any], digest: str, ctx: CallContext) -> CallToolResult:
+        """Call one of its tools, at most once. Raises: ToolError."""
+        link, name = await self._linked(), self.spec.name
+        now = link.definitions.get(tool)
+        if now is None or now.digest != digest:
+            raise ToolError(f"{_shown(tool)} of {name} is not what it was when the call was allowed; nothing was done")
+        from mcp import MCPError
+
+        progress = _Progress(ctx)
+        try:
+            async with asyncio.timeout(self.spec.timeout_s):
+                return await link.client.call_tool(tool, arguments, progress_callback=progress.tell)
+        except TimeoutError as error:
+            after = f"{self.spec.timeout_s:g} s"
+            raise ToolError(f"{name} did not answer within {after}; what it did until then is not known") from error
+        except MCPError as error:
+            from mcp.types import CONNECTION_CLOSED
+
+            if error.code == CONNECTION_CLOSED or error.message == "Session terminated":
+                link.over.set()
+                raise ToolError(f"{name} ended during the call; what it did until then is not known") from error
+            raise ToolError(f"{name}: {visible(error.message[:2000])}") from error
+        except Exception as error:
+            raise ToolError(self._why(error)) from error
+        finally:
+            progress.over = True
+
+    async def _linked(self) -> _Link:
+        """The open session, opened when there is none. Raises: ToolError."""
+        async with self._connecting:
+            if self._closed:
+                raise ToolError(f"{self.spec.name} is being shut down")
+            if self._link is not None and not self._link.over.is_set():
+                return self._link
+            await self._ended()
+            try:
+                await asyncio.to_thread(importlib.import_module, "mcp")  # large: other turns go on meanwhile
+            except ImportError as error:
+                raise ToolError(EXTRA) from error
+            ready: asyncio.Future[_Link] = asyncio.get_running_loop().create_future()
+            ready.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._task = asyncio.create_task(self._supervise(ready), name=f"mcp {self.spec.name}")
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    link = await asyncio.shield(ready)
+            except BaseException as error:
+                await to_the_end(self._ended())
+                if isinstance(error, TimeoutError):
+                    raise ToolError(self._why(error, f"did not answer within {CONNECT_S:g} s")) from error
+                raise
+            self._link = link
+            return link
+
+    async def _supervise(self, ready: asyncio.Future[_Link]) -> None:
+        """Hold the session open until it is over: it has to be entered and left by one task."""
+        from mcp import Client
+        from mcp.types import Implementation
+
+        over = asyncio.Event()
+        self._stderr.clear()
+        info = Implementation(name="aster-sidecar", version=__version__)
+        failure: BaseException | None = None
+        try:
+            # No callback for elicitation, sampling or roots: the session refuses them, and says at start that it does.
+            async with Client(self._transport(over), cache=None, client_info=info) as client:
+                link = _Link(client, await _definitions(client), over)
+                if not ready.done():
+                    ready.set_result(link)
+                    await over.wait()
+        except Exception as error:
+            failure = error
+        finally:
+            over.set()
+            if not ready.done():
+                ready.set_exception(ToolError(self._why(failure) if failure else f"{self.spec.name} was ended"))
+
+    def _transport(self, over: asyncio.Event) -> AbstractAsyncContextManager[TransportStreams]:
+        return self._http() if self.spec.url is not None else self._stdio(over)
+
+    async def _ended(self) -> None:
+        """End the session and its processes."""
+        task, link = self._task, self._link
+        if task is None:
+            return
+        if link is None:
+            task.cancel()
+        else:
+            link.over.set()
+            await asyncio.wait({task}, timeout=HTTP_CLOSE_S if self.spec.url else EXIT_S + TERM_S + KILL_S)
+            task.cancel()
+        await asyncio.wait({task}, timeout=EXIT_S + TERM_S + KILL_S if link is None else KILL_S)
+        self._task = self._link = None
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._ended()
+
+    def _why(self, error: BaseException | None, words: str | None = None) -> str:
+        """A failure in words, with the last that the program wrote, none of the configured secrets in it."""
+        while isinstance(error, BaseExceptionGroup):
+            error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+        said = words or (str(error) or type(error).__name__)
+        if (last := bytes(self._stderr).decode("utf-8", "replace").strip()) and self.spec.url is None:
+            said += f"; its last words: {last[-600:]}"
+        for secret in sorted((*self.spec.env.values(), *self.spec.headers.values()), key=len, reverse=True):
+            said = said.replace(secret, "***") if len(secret) >= 4 else said
+        return f"{self.spec.name}: {visible(said[:1500])}"
+
+    # -- over http
+
+    @asynccontextmanager
+    async def _http(self) -> AsyncGenerator[TransportStreams]:
+        import httpx2
+        from mcp.client.streamable_http import streamable_http_client
+
+        url = self.spec.url or ""
+        async with (
+            httpx2.AsyncClient(
+                headers=dict(self.spec.headers),
+                timeout=httpx2.Timeout(30, read=max(300, self.spec.timeout_s)),
+                trust_env=not _loopback(url),  # loopback never goes through a proxy
+            ) as http,
+            streamable_http_client(url, http_client=http) as streams,
+        ):
+            yield streams
+
+    # -- over the stdin and stdout of a program
+
+    @asynccontextmanager
+    async def _stdio(self, over: asyncio.Event) -> AsyncGenerator[TransportStreams]:
+        import anyio
+        from mcp.shared.message import SessionMessage
+
+        transport, program, brand = await self._start()
+        loop = asyncio.get_running_loop()
+        # One that left its output open to a child has ended all the same.
+        program.exited.add_done_callback(lambda _: loop.call_later(DRAIN_S, over.set))
+        to_session, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        outgoing, from_session = anyio.create_memory_object_stream[SessionMessage](0)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            if program.stdout and program.stdin and program.stderr:
+                tasks.append(asyncio.create_task(self._read(program.stdout, to_session.send, over)))
+                tasks.append(asyncio.create_task(self._write(from_session.receive, program.stdin, over)))
+                tasks.append(asyncio.create_task(self._listen(program.stderr)))
+                tasks[0].add_done_callback(lambda _: to_session.close())
+            yield incoming, outgoing
+        finally:
+            over.set()
+            try:
+                await to_the_end(_end(brand, program))
+            finally:
+                self.brand = None
+                for task in tasks:
+                    task.cancel()
+                transport.close()
+                for stream in (to_session, incoming, outgoing, from_session):
+                    stream.close()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _start(self) -> tuple[asyncio.SubprocessTransport, _Shell, Brand]:
+        """Start the program, marked before it runs. Raises: ToolError."""
+        spec = self.spec
+        brand = Brand(f"{os.getpid()}:mcp-{spec.name}-{secrets.token_hex(4)}")
+        env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
+        found = _program(spec, env["PATH"])
+        gated = sys.platform == "linux"
+        argv = ["/bin/sh", "-c", _GATED, "sh", found, *spec.args] if gated else [found, *spec.args]
+        more: dict[str, Any] = (
+            {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+            if os.name == "nt"
+            else {"start_new_session": True}
+        )
+        pipe = subprocess.PIPE
+        starting = asyncio.get_running_loop().subprocess_exec(
+            _Shell, *argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=spec.cwd, env=env, **more
+        )
+        try:
+            (transport, program), cancelled = await finished(starting)
+        except OSError as error:
+            raise ToolError(f"{_shown(found)} could not be started: {error.strerror or error}") from error
+        self.brand = brand
+        try:
+            brand.put_on(transport.get_pid())
+            if cancelled:
+                raise asyncio.CancelledError
+            if gated and program.stdin is not None:
+                program.stdin.write(b"\n")
+        except BaseException:
+            await to_the_end(_end(brand, program))
+            transport.close()
+            self.brand = None
+            raise
+        return transport, program, brand
+
+    async def _read(self, stdout: asyncio.StreamReader, send: Callable[..., Any], over: asyncio.Event) -> None:
+        """Hand every line on as a message, until the end."""
+        import anyio
+        from mcp.shared.message import SessionMessage
+        from mcp.types import jsonrpc_message_adapter
+
+        pending: list[bytes] = []
+        size = 0
+        try:
+            while chunk := await stdout.read(64 * 1024):
+                *lines, rest = chunk.split(b"\n")
+                for line in lines:
+                    whole = b"".join((*pending, line))
+                    pending, size = [], 0
+                    if not whole.strip():
+                        continue
+                    try:
+                        message = SessionMessage(jsonrpc_message_adapter.validate_json(whole, by_name=False))
+                    except ValueError as error:
+                        await send(error)
+                        continue
+                    await send(message)
+                pending.append(rest)
+                size += len(rest)
+                if size > MESSAGE_BYTES:
+                    self._stderr += b"\na message was larger than " + sized(MESSAGE_BYTES).encode()
+                    return
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+            return
+        finally:
+            over.set()
+
+    async def _write(self, receive: Callable[..., Any], stdin: asyncio.StreamWriter, over: asyncio.Event) -> None:
+        import anyio
+
+        try:
+            while True:
+                message = await receive()
+                stdin.write(message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                await stdin.drain()
+        except (anyio.EndOfStream, anyio.ClosedResourceError, OSError):
+            return
+        finally:
+            over.set()
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        """Keep the last that the program writes there, for when it fails."""
+        while chunk := await stderr.read(64 * 1024):
+            self._stderr += chunk
+            del self._stderr[:-STDERR_BYTES]
+
+
+def _program(spec: ServerSpec, path: str) -> str:
+    """The file to start. Raises: ToolError."""
+    if spec.cwd is not None and not os.path.isdir(spec.cwd):
+        raise ToolError(f"{_shown(spec.cwd)} is not a directory")
+    command = os.path.expanduser(spec.command or "")
+    found = command if os.path.dirname(command) else shutil.which(command, path=path)
+    if found is None:
+        raise ToolError(f"there is no program {_shown(command)} to be found")
+    return found
+
+
+def _loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+async def _definitions(client: Client) -> dict[str, _Definition]:
+    """All that the server lists."""
+    found: dict[str, _Definition] = {}
+    cursor: str | None = None
+    for _ in range(TOOLS_MOST):
+        page = await client.list_tools(cursor=cursor)
+        for tool in page.tools:
+            description = (tool.description or tool.title or "")[:DESCRIPTION_CHARS]
+            found.setdefault(tool.name, _Definition(tool.name, description, tool.input_schema))
+        cursor = page.next_cursor
+        if not cursor or len(found) > TOOLS_MOST:
+            break
+    return found
+
+
+async def _end(brand: Brand, program: _Shell) -> None:
+    """End a server and all it started: its stdin is closed, then TERM, then KILL."""
+    if program.stdin is not None:
+        program.stdin.close()
+    await asyncio.wait({program.exited}, timeout=EXIT_S)
+    with ThreadPoolExecutor(1) as thread:
+        await asyncio.get_running_loop().run_in_executor(thread, _end_all, brand)
+    await asyncio.wait({program.exited}, timeout=KILL_S)
+
+
+def _end_all(brand: Brand) -> None:
+    """TERM to every process, KILL to those that stay; as `shell.end`, but quicker. Blocks."""
+    met: set[int] = set()
+    for number, within_s in ((signal.SIGTERM, TERM_S), (getattr(signal, "SIGKILL", signal.SIGTERM), KILL_S)):
+        until, told = time.monotonic() + within_s, set[int]()
+        while (found := remaining(brand)) and time.monotonic() < until:
+            for one in found:
+                now = process(one.pid)
+                if one.pid not in told and now and now.started == one.started:
+                    with suppress(OSError):
+                        os.kill(one.pid, number)
+                        if os.name == "posix":
+                            os.kill(one.pid, signal.SIGCONT)  # one that is stopped would not hear it
+                    told.add(one.pid)
+            met |= told
+            time.sleep(0.01)
+        if not found:
+            break
+    if os.name == "posix":
+        for pid in met - {brand.shell.pid if brand.shell else 0}:
+            with suppress(OSError):  # orphans are ours to bury where the daemon is init or a subreaper
+                os.waitpid(pid, os.WNOHANG)
+
+
+# --- progress and results ------------------------------------------------------------------------------------------
+
+
+class _Progress:
+    """A server's notifications on their way to whoever watches, bounded."""
+
+    def __init__(self, ctx: CallContext) -> None:
+        self._ctx = ctx
+        self._left = PROGRESS_AT_ONCE
+        self._told_at = 0.0
+        self.over = False
+
+    async def tell(self, progress: float, total: float | None, message: str | None) -> None:
+        now = time.monotonic()
+        if self.over or (self._left <= 0 and now - self._told_at < PROGRESS_S):
+            return
+        self._left, self._told_at = self._left - 1, now
+        share = progress / total if total and total > 0 else None
+        if share is not None:
+            share = min(max(share, 0.0), 1.0) if math.isfinite(share) else None
+        words = visible(message[:1000], newlines=False) if message else None
+        if share is not None or words:
+            await self._ctx.progress(words, progress=share)
+
+
+def _outcome(result: CallToolResult) -> Outcome:
+    """A result as the model reads it. Raises: ToolError when the server says that it failed."""
+    texts: list[str] = []
+    other: list[str] = []
+    for block in result.content:
+        if block.type == "text":
+            texts.append(block.text)
+        elif len(other) < 32:
+            other.append(_named(block))
+    text = "\n".join(texts)
+    if result.is_error:
+        raise ToolError(_cut(text, 8192)[0] or "the server says that it failed, and not why")
+    value: dict[str, Any] = {}
+    left, truncated = RESULT_BYTES - 2048, False
+    if result.structured_content is not None:
+        size = len(json.dumps(result.structured_content, ensure_ascii=False).encode("utf-8", "replace"))
+        if size <= left:
+            value["structured"] = result.structured_content
+            left -= size
+        else:
+            truncated = True
+            value["note"] = f"the structured result is left out: {sized(size)} are too much"
+        with suppress(ValueError, RecursionError):
+            if "structured" in value and json.loads(text) == result.structured_content:
+                text = ""  # the same once more, for clients that know nothing else
+    if other:
+        value["other"] = other
+        left -= len(json.dumps(other).encode())
+    if text or not value:
+        value["text"], cut = _cut(text, max(left, 0))
+        truncated = truncated or cut
+    return Outcome(value, truncated)
+
+
+def _cut(text: str, most: int) -> tuple[str, bool]:
+    """The beginning of `text` that fits `most` bytes of JSON, and whether that is less than all."""
+    size = len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
+    if size <= most:
+        return text, False
+    kept = text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
+    while kept and (size := len(json.dumps(kept, ensure_ascii=False).encode())) > most:
+        kept = kept[: min(len(kept) - 1, len(kept) * most // size)]
+    return kept, True
+
+
+def _named(block: Any) -> str:
+    """What is no text, by name: an image, a sound, a resource."""
+    kind = {"resource_link": "link to a resource"}.get(block.type, str(block.type))
+    inner = getattr(block, "resource", block)
+    details = [str(detail) for name in ("uri", "mime_type") if (detail := getattr(inner, name, None))]
+    data = getattr(inner, "data", None) or getattr(inner, "blob", None)
+    if isinstance(data, str):
+        details.append(sized(len(data) * 3 // 4))
+    elif isinstance(text := getattr(inner, "text", None), str):
+        details.append(sized(len(text.encode("utf-8", "replace"))))
+    return visible(f"{kind} ({', '.join(details)})"[:300] if details else kind, newlines=False)

@@ -1,0 +1,510 @@
+"""MCP servers as real processes: what of them becomes a tool, what a call shows and gives, and that none lives on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.mcp import RESULT_BYTES, Servers, ServerSpec, _Definition, _model, _names, specs
+from aster_sidecar.tools.shell import live_tool_pids
+from tests.tools.support import Listener, Told, make_surroundings, until
+
+pytest.importorskip("mcp")
+
+SCRIPT = str(Path(__file__).with_name("mcp_server.py"))
+STDIO = ServerSpec("docs", command=sys.executable, args=(SCRIPT,))
+
+
+def children() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """One loop for all tests here, and at its end no process is left."""
+    with asyncio.Runner() as runner:
+        yield runner
+    assert children() == []
+
+
+@pytest.fixture(scope="module")
+def docs(loop: asyncio.Runner) -> Iterator[Servers]:
+    """A server that the tests share, because its start takes a second."""
+    servers = Servers([STDIO])
+    yield servers
+    loop.run(servers.close())
+    assert servers.running == 0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Surroundings:
+    return make_surroundings(tmp_path)
+
+
+@asynccontextmanager
+async def serving(*given: ServerSpec) -> AsyncGenerator[Servers]:
+    servers, before = Servers(given), children()
+    try:
+        yield servers
+    finally:
+        began = time.monotonic()
+        await servers.close()
+        assert time.monotonic() - began < 2
+        assert servers.running == 0
+        assert [one for one in children() if one not in before] == []
+
+
+async def offered(servers: Servers) -> dict[str, Tool[Any]]:
+    tools = {tool.name: tool for tool in await servers.tools()}
+    assert servers.failures == {}
+    return tools
+
+
+async def run(tool: Tool[Any], context: Listener, **arguments: Any) -> Outcome:
+    parsed = tool.arguments.model_validate(arguments)
+    return await tool.run(parsed, tool.assess(parsed, context.surroundings), context)
+
+
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+# --- configuration -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_becomes_a_server() -> None:
+    table = {
+        "files": {"command": "npx", "args": ["-y", "server"], "env": {"TOKEN": "t"}, "tools": ["read"], "risk": "low"},
+        "web": {"url": "https://example.com/mcp", "headers": {"Authorization": "Bearer x"}, "timeout_s": 5},
+    }
+    files, web = specs(table)
+    assert (files.command, files.args, files.env, files.tools) == ("npx", ("-y", "server"), {"TOKEN": "t"}, ("read",))
+    assert (files.risk, web.risk, web.timeout_s) == ("low", "high", 5)
+    assert "Bearer" not in repr(web)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "said"),
+    [
+        ("Upper", {"command": "x"}, "[mcp.Upper]"),
+        ("a", "x", "mcp.a = 'x'"),
+        ("a", {}, "neither command nor url"),
+        ("a", {"command": "x", "url": "http://h/"}, "both command and url"),
+        ("a", {"command": "x", "comand": 1}, "[mcp.a] comand: unknown key"),
+        ("a", {"command": ""}, "command = ''"),
+        ("a", {"command": "x", "args": "-y"}, "args = '-y'"),
+        ("a", {"command": "x", "risk": "none"}, "risk = 'none'"),
+        ("a", {"command": "x", "timeout_s": 0}, "timeout_s = '0'"),
+        ("a", {"command": "x", "timeout_s": True}, "timeout_s = 'True'"),
+        ("a", {"command": "x", "cwd": "sub"}, "cwd = 'sub'"),
+        ("a", {"command": "x", "headers": {"A": "b"}}, "[mcp.a] headers: has no meaning with command"),
+        ("a", {"url": "http://h/", "env": {"A": "b"}}, "[mcp.a] env: has no meaning with url"),
+        ("a", {"url": "file:///etc/passwd"}, "url = 'file:///etc/passwd'"),
+        ("a", {"url": "http://h:x/"}, "url = 'http://h:x/'"),
+        ("a", {"url": "http://h/", "headers": {"A": "sk-canary\r\nB: c"}}, "the value of headers"),
+        ("a", {"command": "x", "env": {"A": 1}}, "the value of env"),
+    ],
+)
+def test_a_wrong_table_says_what_is_allowed(name: str, table: Any, said: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        specs({name: table})
+    assert said in caught.value.message
+    assert "sk-canary" not in caught.value.message
+    assert caught.value.hint
+
+
+# --- names and schemas ---------------------------------------------------------------------------------------------
+
+
+def test_names_are_plain_and_never_shared() -> None:
+    found = [("a", "b_c"), ("a_b", "c"), ("s", "x.y"), ("s", "x_y"), ("s", "z" * 80), ("read", "file"), ("s", "ok")]
+    names = _names(found, {"read_file"})
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 64 and name.replace("-", "_").isidentifier() for name in names)
+    assert names[-1] == "s_ok"
+    assert names[3] == "s_x_y" or names[3].startswith("s_x_y_")
+    assert "read_file" not in names
+    assert _names(found[::-1], {"read_file"}) == names[::-1]
+
+
+def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "depth": {"type": "integer", "minimum": 1},
+            "word": {"pattern": "^(a+)+$"},
+            "o": {"$ref": "#/$defs/o"},
+        },
+        "required": ["depth"],
+        "additionalProperties": False,
+        "$defs": {"o": {"type": "object", "required": ["k"]}},
+    }
+    model = _model(_Definition("t", "", schema))
+    assert model.model_json_schema() == schema
+    began = time.monotonic()
+    given = {"depth": 2, "word": "a" * 60 + "!", "o": {"k": None}}
+    assert model.model_validate(given).model_dump(mode="json", exclude_unset=True) == given
+    assert time.monotonic() - began < 1, "a server's regular expression held the daemon"
+    for wrong, said in (
+        ({}, "'depth' is a required property"),
+        ({"depth": 0}, "depth: 0 is less than the minimum of 1"),
+        ({"depth": 1, "x": 1}, "'x' was unexpected"),
+        ({"depth": 1, "o": {}}, "o: 'k' is a required property"),
+    ):
+        with pytest.raises(ValidationError, match=said):
+            model.model_validate(wrong)
+
+
+def test_nothing_is_fetched_for_a_schema() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/s.json"
+        model = _model(_Definition("t", "", {"type": "object", "properties": {"a": {"$ref": url}}}))
+        model.model_validate({"a": 1})
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_schema_that_is_none_is_refused() -> None:
+    with pytest.raises(ToolError, match="schema is not valid"):
+        _model(_Definition("t", "", {"type": "objekt"}))
+
+
+# --- a server over stdio -------------------------------------------------------------------------------------------
+
+
+def test_what_is_offered_and_how_a_call_is_judged(loop: asyncio.Runner, place: Surroundings) -> None:
+    async def body() -> None:
+        narrow = replace(STDIO, tools=("echo", "missing"), name="narrow", risk="medium")
+        async with serving(STDIO, narrow) as servers:
+            tools = {tool.name: tool for tool in await servers.tools()}
+            assert servers.failures == {"narrow": "left out: missing: the server has no such tool"}
+            assert [name for name in tools if name.startswith("narrow")] == ["narrow_echo"]
+            echo = tools["docs_echo"]
+            assert echo.description == "Say it back."
+            assert (echo.risk, tools["narrow_echo"].risk) == ("high", "medium")
+            assert echo.arguments.model_json_schema()["required"] == ["text"]
+            with pytest.raises(ValidationError, match="text: 3 is not of type 'string'"):
+                echo.arguments.model_validate({"text": 3})
+            found = echo.assess(echo.arguments.model_validate({"text": "a\u202eb\n\x1b"}), place)
+            assert found.display == 'echo of the MCP server docs\n{\n  "text": "a‹U+202E›b\\n\\u001b"\n}'
+            assert found.target == 'docs:echo:{"text":"a\u202eb\\n\\u001b"}'
+            assert found.remember is not None
+            assert (found.remember.kind, found.remember.value) == ("exact", found.target)
+            assert "can't be seen" in found.reason
+            json.dumps(found.binding)
+            with pytest.raises(ToolError, match="JSON"):
+                echo.assess(echo.arguments.model_construct(text="\ud800"), place)
+
+    loop.run(body())
+
+
+def test_results(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> None:
+    async def body() -> None:
+        tools, context = await offered(docs), Listener(place)
+        assert (await run(tools["docs_echo"], context, text="hello")).value == {"text": "hello"}
+        assert (await run(tools["docs_add"], context, a=1, b=2)).value == {"structured": {"sum": 3}}
+        mixed = await run(tools["docs_mixed"], context)
+        assert mixed.value == {
+            "text": "see below",
+            "other": ["image (image/png, 1.0 KiB)", "resource (file:///notes.txt, text/plain, 12 bytes)"],
+        }
+        large = await run(tools["docs_large"], context, size=100_000)
+        assert large.truncated
+        assert RESULT_BYTES - 4096 < len(json.dumps(large.value, ensure_ascii=False).encode()) <= RESULT_BYTES
+        with pytest.raises(ToolError, match="fail"):
+            await run(tools["docs_fail"], context)
+        # Two at once on one session.
+        both = await asyncio.gather(*(run(tools["docs_echo"], context, text=text) for text in "ab"))
+        assert [one.value["text"] for one in both] == ["a", "b"]
+
+    loop.run(body())
+
+
+def test_progress_is_told(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> None:
+    async def body() -> None:
+        tools, context = await offered(docs), Listener(place)
+        await run(tools["docs_steps"], context)
+        assert {one.message for one in context.told} <= {f"step {step}" for step in range(1, 5)}
+        assert Told("step 1", None, None) in context.told
+
+    loop.run(body())
+
+
+def test_its_environment_has_no_secret_and_carries_the_mark(
+    loop: asyncio.Runner, place: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    monkeypatch.setenv("ASTER_SIDECAR_TOKEN", "canary")
+
+    async def body() -> None:
+        async with serving(replace(STDIO, env={"TOKEN": "mine"}, cwd=str(place.work_dir))) as servers:
+            tools = await offered(servers)
+            found = json.loads((await run(tools["docs_where"], Listener(place))).value["text"])
+            assert "canary" not in json.dumps(found)
+            assert found["env"]["TOKEN"] == "mine"
+            assert found["env"]["ASTER_TOOL_CALL"].startswith(f"{os.getpid()}:mcp-docs-")
+            assert found["cwd"] == str(place.work_dir)
+            assert found["pid"] in live_tool_pids(), "the gate would take it for a client"
+            assert servers.running == 1
+
+    loop.run(body())
+
+
+def test_cancelling_reaches_the_server(
+    loop: asyncio.Runner, docs: Servers, place: Surroundings, tmp_path: Path
+) -> None:
+    async def body() -> None:
+        tools, context, log = await offered(docs), Listener(place), tmp_path / "log"
+        task = asyncio.create_task(run(tools["docs_wait"], context, log=str(log)))
+        await until(lambda: log.exists() and log.read_text() == "began")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: log.read_text() == "cancelled")
+        assert (await run(tools["docs_echo"], context, text="still here")).value == {"text": "still here"}
+
+    loop.run(body())
+
+
+def test_a_call_that_takes_too_long_is_given_up(loop: asyncio.Runner, place: Surroundings, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with serving(replace(STDIO, timeout_s=1)) as servers:
+            tools, log = await offered(servers), tmp_path / "log"
+            with pytest.raises(ToolError, match="did not answer within 1 s"):
+                await run(tools["docs_wait"], Listener(place), log=str(log))
+            await until(lambda: log.read_text() == "cancelled")
+
+    loop.run(body())
+
+
+def test_a_server_can_not_ask_the_person(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> None:
+    async def body() -> None:
+        tools = await offered(docs)
+        with pytest.raises(ToolError) as caught:
+            await run(tools["docs_ask"], Listener(place))
+        assert "the person said" not in str(caught.value)
+
+    loop.run(body())
+
+
+def test_a_server_that_died_is_started_again(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> None:
+    async def body() -> None:
+        tools, context = await offered(docs), Listener(place)
+        where = tools["docs_where"]
+        before = json.loads((await run(where, context)).value["text"])["pid"]
+        with pytest.raises(ToolError, match="ended during the call"):
+            await run(tools["docs_die"], context)
+        after = json.loads((await run(where, context)).value["text"])["pid"]
+        assert before != after
+        assert not alive(before)
+
+    loop.run(body())
+
+
+def test_a_tool_that_changed_since_it_was_allowed_is_not_called(
+    loop: asyncio.Runner, docs: Servers, place: Surroundings
+) -> None:
+    async def body() -> None:
+        echo = (await offered(docs))["docs_echo"]
+        parsed = echo.arguments.model_validate({"text": "x"})
+        assessment = echo.assess(parsed, place)
+        stale = replace(assessment, binding={**assessment.binding, "definition": "another"})
+        with pytest.raises(ToolError, match="not what it was"):
+            await echo.run(parsed, stale, Listener(place))
+        with pytest.raises(ToolError, match="not the arguments"):
+            await echo.run(echo.arguments.model_validate({"text": "y"}), assessment, Listener(place))
+
+    loop.run(body())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="found by the limit")
+def test_close_ends_what_a_server_left_behind(loop: asyncio.Runner, place: Surroundings) -> None:
+    async def body() -> None:
+        async with serving(STDIO) as servers:
+            tools, context = await offered(servers), Listener(place)
+            left = int((await run(tools["docs_spawn"], context)).value["text"])
+            assert alive(left)
+            waiting = asyncio.create_task(run(tools["docs_wait"], context, log=os.devnull))
+            await asyncio.sleep(0)
+            await servers.close()
+            assert not alive(left)
+            with pytest.raises(ToolError):
+                await waiting
+            with pytest.raises(ToolError, match="shut down"):
+                await run(tools["docs_echo"], context, text="late")
+
+    loop.run(body())
+
+
+def test_a_server_that_fails_is_left_out(loop: asyncio.Runner) -> None:
+    async def body() -> None:
+        code = "import sys; print('no such database: sk-canary-77', file=sys.stderr); sys.exit(3)"
+        given = (
+            STDIO,
+            ServerSpec("missing", command="no-such-program-of-anybody"),
+            ServerSpec("ends", command=sys.executable, args=("-c", code), env={"KEY": "sk-canary-77"}),
+            ServerSpec("garbage", command=sys.executable, args=("-c", "print('{}\\nhello')")),
+            ServerSpec("nowhere", url=f"http://127.0.0.1:{free_port()}/mcp"),
+        )
+        async with serving(*given) as servers:
+            assert "docs_echo" in {tool.name for tool in await servers.tools()}
+            assert set(servers.failures) == {"missing", "ends", "garbage", "nowhere"}
+            assert "no program no-such-program-of-anybody" in servers.failures["missing"]
+            assert "no such database: ***" in servers.failures["ends"]
+            assert servers.running == 1
+
+    loop.run(body())
+
+
+def test_giving_up_while_it_connects_ends_it(loop: asyncio.Runner) -> None:
+    async def body() -> None:
+        silent = ServerSpec("silent", command=sys.executable, args=("-c", "import sys; sys.stdin.buffer.read()"))
+        async with serving(silent) as servers:
+            task = asyncio.create_task(servers.tools())
+            await until(lambda: servers.running == 1)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await until(lambda: servers.running == 0)
+            again = asyncio.create_task(servers.tools())
+            await until(lambda: servers.running == 1)
+            await servers.close()
+            assert await again == []
+            assert "ended" in servers.failures["silent"]
+
+    loop.run(body())
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "sys.modules['mcp'] = None\n"
+        "from aster_sidecar.tools.mcp import Servers, ServerSpec\n"
+        "async def main():\n"
+        "    servers = Servers([ServerSpec('a', command='x')])\n"
+        "    assert await servers.tools() == []\n"
+        "    print(servers.failures['a'])\n"
+        "    await servers.close()\n"
+        "asyncio.run(main())\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "pip install 'aster-sidecar[mcp]'" in told.stdout
+
+
+# A server of an older protocol, as most are: it knows no discovery, names its tool harmless, and asks on its own.
+OLDER = """
+import json, sys
+def send(**message): print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+def tool(name, **more): return {"name": name, "inputSchema": {"type": "object"}, **more}
+for line in sys.stdin:
+    asked = json.loads(line)
+    method, number = asked.get("method"), asked.get("id")
+    if method == "initialize":
+        told = asked["params"]["capabilities"]
+        send(id=number, result={"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                                "serverInfo": {"name": "older", "version": "1"}})
+    elif method == "tools/list" and not asked.get("params", {}).get("cursor"):
+        harmless = {"readOnlyHint": True, "destructiveHint": False}
+        send(id=number, result={"tools": [tool("asks", annotations=harmless)], "nextCursor": "2"})
+    elif method == "tools/list":
+        send(id=number, result={"tools": [tool("odd name/\u202e"), tool("broken", inputSchema={"type": "object", "properties": {"a": {"type": "x"}}})]})
+    elif method == "tools/call":
+        token = asked["params"]["_meta"]["progressToken"]
+        send(method="notifications/progress", params={"progressToken": token, "progress": 1, "message": "a\u202eb"})
+        answers = {}
+        for kind in ("elicitation/create", "sampling/createMessage", "roots/list"):
+            schema = {"type": "object", "properties": {}}
+            messages = {"messages": [], "maxTokens": 1}
+            params = {"elicitation/create": {"message": "?", "requestedSchema": schema}}.get(kind, messages)
+            send(id=kind, method=kind, params=params if kind != "roots/list" else {})
+            answers[kind] = "error" in json.loads(sys.stdin.readline())
+        send(id=number, result={"content": [{"type": "text", "text": json.dumps([told, answers])}]})
+    elif number is not None:
+        send(id=number, error={"code": -32601, "message": "Method not found"})
+"""
+
+
+def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, place: Surroundings) -> None:
+    async def body() -> None:
+        async with serving(ServerSpec("old", command=sys.executable, args=("-c", OLDER))) as servers:
+            tools, context = {tool.name: tool for tool in await servers.tools()}, Listener(place)
+            assert servers.failures["old"].startswith("left out: broken: its schema is not valid")
+            asks, odd = tools.values()
+            assert odd.name.startswith("old_odd_name___")
+            assert odd.assess(odd.arguments(), place).display.startswith("odd name/‹U+202E› of the MCP server old\n")
+            assert asks.assess(asks.arguments(), place).risk == "high"
+            told, answers = json.loads((await run(asks, context)).value["text"])
+            assert told == {}
+            assert answers == {"elicitation/create": True, "sampling/createMessage": True, "roots/list": True}
+            assert context.told == [Told("a‹U+202E›b", None, None)]
+
+    loop.run(body())
+
+
+# --- a server over http --------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def http() -> Generator[str]:
+    """The address of a server over streamable HTTP."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, SCRIPT, "http", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 10
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < end, "the server did not come up"
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_over_http(
+    loop: asyncio.Runner, place: Surroundings, http: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # loopback never goes through a proxy
+
+    async def body() -> None:
+        async with serving(ServerSpec("web", url=http, timeout_s=20)) as servers:
+            tools, context, log = await offered(servers), Listener(place), tmp_path / "log"
+            assert (await run(tools["web_echo"], context, text="hello")).value == {"text": "hello"}
+            await run(tools["web_steps"], context)
+            assert any(one.message == "step 1" for one in context.told)
+            task = asyncio.create_task(run(tools["web_wait"], context, log=str(log)))
+            await until(lambda: log.exists() and log.read_text() == "began")
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await until(lambda: log.read_text() == "cancelled")
+            with pytest.raises(ToolError):
+                await run(tools["web_ask"], context)
+            with pytest.raises(ToolError):
+                await run(tools["web_die"], context)
+            assert servers.running == 0
+
+    loop.run(body())
