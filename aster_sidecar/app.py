@@ -24,10 +24,11 @@ from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS, Models
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
-from aster_sidecar.settings import Config, Settings
+from aster_sidecar.settings import Config, Settings, read_file
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
+from aster_sidecar.tools.mcp import Servers, specs
 from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.turns import Options, Turns
 
@@ -57,6 +58,7 @@ class Parts:
     models: Models
     turns: Turns
     streams: Streams
+    servers: Servers
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -68,6 +70,8 @@ class Parts:
     engine: Engine | None = None
     openapi: bytes | None = None
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    learned: bool = False
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
@@ -88,6 +92,7 @@ class Parts:
         self.stopping = True
         self.approvals.close()
         await self.turns.close()
+        await self.servers.close()
         await asyncio.to_thread(kill_left)
         await self.journal.end_streams(0.5)
         if self.warming is not None:
@@ -111,8 +116,19 @@ class Parts:
         if self.engine is None:
             async with self.loading:
                 if self.engine is None:
-                    self.engine = await asyncio.to_thread(self._make_engine)
+                    made = await asyncio.to_thread(self._make_engine)
+                    await self.learn_tools()
+                    self.engine = made
         return self.engine
+
+    async def learn_tools(self) -> None:
+        """Ask the MCP servers of the user's configuration what they offer. Those that fail are logged and left out."""
+        async with self.learning:
+            if not self.learned:
+                self.toolkit.extend(await self.servers.tools())
+                self.learned = not self.servers.failures
+                for name, why in self.servers.failures.items():
+                    log.warning("MCP server %s offers nothing: %s", name, why)
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory of a session whose rows went."""
@@ -171,8 +187,10 @@ def build_parts(settings: Settings) -> Parts:
         inside = any(work_dir.is_relative_to(place) for place in own)
         return Surroundings(work_dir, own_files if inside else own)
 
+    tools = builtin_tools()
+    servers = Servers(specs(read_file(places.config_path).get("mcp", {})), reserved=[tool.name for tool in tools])
     toolkit = Toolkit(
-        builtin_tools(),
+        tools,
         surroundings,
         lambda: config.value("permission_mode"),
         rules.active,
@@ -215,6 +233,7 @@ def build_parts(settings: Settings) -> Parts:
         models,
         turns,
         streams,
+        servers,
         instance_id,
         settings.port,
     )
@@ -248,7 +267,7 @@ def build_app(parts: Parts) -> Guard:
         token=parts.settings.token,
         port=lambda: parts.port,
         allow_origins=parts.settings.allow_origins,
-        tool_runs=lambda: parts.toolkit.running > 0,
+        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0,
         is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
     )
     return Guard(app, gate)

@@ -36,7 +36,8 @@ AsterError
 └── ModelError            502  (why a turn could not go on: models.py)
     one code each: model_not_set, model_unknown, key_missing, key_refused, quota_exhausted, rate_limited,
     provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
-    malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted, internal_error
+    malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,
+    internal_error
 """
 
 from __future__ import annotations

@@ -109,6 +109,8 @@ async def cancel(request: Request, body: wire.CancelRequest, here: Here) -> Resp
 async def approve(request: Request, body: wire.ApproveRequest, here: Here) -> Response:
     """Answer a permission request. The first answer counts."""
     here.agents.get(body.agent_id)
+    if body.arguments is not None:
+        await here.learn_tools()
     return ok(request, await here.approvals.answer(body, who(request)))
 
 
@@ -296,6 +298,7 @@ async def rules(request: Request, here: Here) -> Response:
 async def add_rule(request: Request, body: wire.RuleCreate, here: Here) -> Response:
     """Store a rule."""
     if body.tool != "*":
+        await here.learn_tools()
         here.toolkit.get(body.tool)
     if body.agent_id is not None:
         here.agents.get(body.agent_id)
@@ -317,6 +320,7 @@ async def delete_rule(request: Request, rule_id: str, here: Here) -> Response:
 async def check(request: Request, body: wire.CheckRequest, here: Here) -> Response:
     """What would happen to this call, and why. Nothing runs."""
     here.agents.get(body.agent_id)
+    await here.learn_tools()
     session_id = here.sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
     try:
         _, assessment = here.toolkit.assess(body.tool, body.arguments)
@@ -344,6 +348,7 @@ async def check(request: Request, body: wire.CheckRequest, here: Here) -> Respon
 @answers(list[wire.ToolInfo])
 async def tools(request: Request, here: Here) -> Response:
     """All tools, with the schema of their arguments."""
+    await here.learn_tools()
     return ok(request, here.toolkit.list())
 
 

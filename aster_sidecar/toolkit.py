@@ -32,6 +32,12 @@ class Toolkit:
         self.running = 0
         """Calls under way: while there are none, nobody who knocks can be a tool's process."""
 
+    def extend(self, tools: Sequence[Tool[Any]]) -> None:
+        """Add tools that were found later, such as those of MCP servers; one of the same name takes its place."""
+        for tool in tools:
+            self._tools[tool.name] = tool
+            self._schemas.pop(tool.name, None)
+
     def names(self) -> list[str]:
         return list(self._tools)
 

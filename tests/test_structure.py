@@ -24,7 +24,7 @@ LAYERS = [
     {"tools.display", "tools"},
     {"tools.paths"},
     {"tools.shell"},
-    {"tools.files", "tools.web"},
+    {"tools.files", "tools.web", "tools.mcp"},
     {"agents", "toolkit", "settings"},
     {"job", "demo"},
     {"memory", "models"},
@@ -63,6 +63,7 @@ OWNERS = {
     "anthropic": {"models"},
     "httpx": {"tools.web"},
     "psutil": {"tools.shell", "tools.web", "launcher"},
+    "mcp": {"tools.mcp"},
 }
 
 

@@ -247,7 +247,7 @@ def test_nobody_watching_can_mean_no(launch: Callable[..., Daemon], provider: Pr
     daemon = launch(environment=provider_environment(provider), arguments=["--on-unattended", "deny"])
     provider.script(command("echo ran >> marks"), Reply([Say("Nobody was there.")]))
     turn_id = daemon.chat("go")["turn_id"]
-    provider.wait_for_requests(2)
+    provider.wait_for_requests(2, timeout_s=20)
     with daemon.watch(after=0) as watcher:
         events = watcher.until("done", turn_id=turn_id)
     assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["denied"]
@@ -298,3 +298,42 @@ def test_a_tools_own_process_cannot_approve(real: Daemon, provider: ProviderDoub
     assert not (real.work_dir / "never").exists()
     assert real.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "smart_approve"
     assert len(real.call("GET", "/api/approvals")) == 1
+
+
+def test_denying_all_at_once_asks_nobody_again(real: Daemon, provider: ProviderDouble) -> None:
+    """A "deny all" button: three answers on their way together, each of them counts, none is asked again."""
+    with real.watch() as watcher, ThreadPoolExecutor(3) as pool:
+        for _ in range(6):
+            provider.script(command("echo one", "echo two", "echo three"), Reply([Say("All denied.")]))
+            watcher.events.clear()
+            real.chat("go")
+            asked = [e["data"] for e in watcher.until("approval_required", 3) if e["type"] == "approval_required"]
+            list(pool.map(lambda entry: real.approve(entry["call_id"], "deny"), asked))
+            events = watcher.until("done")
+            assert len([event for event in events if event["type"] == "approval_required"]) == 3
+            assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["denied"] * 3
+
+
+def test_a_resumed_turn_leaves_a_history_that_says_everything_once(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo hi"), Reply([Say("Ran.")]), Reply([Say("Next.")]))
+    pending = wait_for_approval(real)
+    settle(real, pending["call_id"])
+    real.ask("and now?")
+    request = provider.requests[-1]
+    assert len(request.tool_results) == 1
+    assert str(request.body).count("'call_id'") == 2, "the call and its result, once each"
+    assert "interrupted" not in str(request.body)
+
+
+def test_a_denied_call_of_a_cancelled_turn_is_told_as_denied(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo one", "echo two"), Reply([Say("I see.")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
+        watcher.until("status_change", state="waiting_approval")
+        real.approve(asked[0]["call_id"], "deny", note="not this way")
+        real.call("POST", "/api/cancel", {"agent_id": "default"})
+        events = watcher.until("done")
+    assert sorted(e["data"]["outcome"] for e in events if e["type"] == "tool_end") == ["cancelled", "denied"]
+    real.ask("and?")
+    assert "not this way" in str(provider.requests[-1].tool_results)

@@ -1106,6 +1106,25 @@ def test_clearing_a_session_whose_turn_failed_tells_its_state(real: Daemon, prov
     assert states_told(events, session_id) == real.status()["state"]
 
 
+def test_a_session_that_failed_says_why_also_after_a_restart(real: Daemon, provider: ProviderDouble) -> None:
+    """The turn that was sent last was cancelled while queued; the one that ended last failed."""
+    gate = threading.Event()
+    reply = Reply([Say("one two three four five")], gate=gate)
+    provider.script(Fault(kind="error_event", code="server_error", reply=reply, after=3))
+    with real.watch() as watcher:
+        real.chat("one")
+        watcher.until("text_chunk")
+        second = real.chat("two")["turn_id"]
+        real.call("POST", "/api/cancel", {"agent_id": "default", "turn_id": second})
+        gate.set()
+        watcher.until("status_change", state="failed")
+    status = real.status()
+    assert (status["state"], status["last_error"] is None) == ("failed", False)
+    real.restart()
+    again = real.status()
+    assert (again["state"], again["last_error"]) == (status["state"], status["last_error"])
+
+
 def test_an_interrupting_message_stays_before_the_queue_over_a_kill(real: Daemon, provider: ProviderDouble) -> None:
     """Killed while the interrupted turn's tool is still being ended."""
     real.config(permission_mode="auto_approve")
@@ -1184,10 +1203,15 @@ def test_an_answer_counts_that_comes_while_the_pause_is_recorded(tmp_path: Path)
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: "status_change" in being_recorded(parts, waits=False) and parts.approvals.list())
-            assert parts.turns.status("default", None, "").state == "waiting_approval"
-            parts.config.change(wire.ConfigPatch(permission_mode="auto_approve"))
+            await until(parts.approvals.list)
             [asked] = parts.approvals.list()
+            parts.config.change(wire.ConfigPatch(permission_mode="auto_approve"))
+            await until(lambda: "status_change" in being_recorded(parts, waits=False))
+            while parts.journal.one("SELECT state FROM turns") != ("waiting",):
+                pass  # the pause is written in a thread; the loop does not know it yet
+            other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
+            other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
+            asyncio.get_running_loop().call_later(0.3, other.close)
             await parts.approvals.answer(
                 wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="deny"), "somebody"
             )

@@ -137,7 +137,7 @@ def test_killed_between_a_tools_end_and_the_models_answer_keeps_the_result(
     with real.watch() as watcher:
         real.chat("run it")
         seen = watcher.until("tool_end").copy()
-        provider.wait_for_requests(2)
+        provider.wait_for_requests(2, timeout_s=20)
     real.restart()
     gate.set()
     with real.watch(after=seen[-1]["seq"]) as watcher:

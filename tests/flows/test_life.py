@@ -81,14 +81,19 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
 
 
 def wait_gone(pid: int, within_s: float) -> bool:
-    """Whether the process is gone within the time."""
-    try:
-        psutil.Process(pid).wait(within_s)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.TimeoutExpired:
-        return False
-    return True
+    """Whether the process has ended within the time (one that init has yet to bury has ended)."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            process.wait(0.05)
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.TimeoutExpired:
+            if time.monotonic() > deadline:
+                return False
 
 
 def run_a_tool_that_stays(client: Daemon) -> int:

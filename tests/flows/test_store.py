@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
         assert daemon.raw("GET", "/health")[1]["status"] == "degraded"
         ballast.unlink()
         with daemon.watch() as watcher:
-            while daemon.status()["state"] != "idle":
+            while daemon.status()["state"] not in ("idle", "failed"):
                 watcher.until("status_change", within_s=30)
         events = daemon.ask("after")
         assert text_of(events) == "You said: after"
@@ -153,3 +154,32 @@ def test_a_stop_ends_a_running_turn_as_interrupted_and_keeps_its_text(real: Daem
     real.start()
     answer = real.history()[-1]
     assert (answer["status"], answer["text"]) == ("interrupted", "words ")
+
+
+def test_a_first_message_that_could_not_be_recorded_leaves_nothing_behind(
+    real: Daemon, provider: ProviderDouble
+) -> None:
+    other = sqlite3.connect(real.data_dir / "aster.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert real.refused("POST", "/api/chat", {"agent_id": "default", "message": "lost"}).status == 503
+    other.execute("ROLLBACK")
+    other.close()
+    assert text_of(real.ask("kept")) == "You said: kept"
+    assert [message["text"] for message in real.history()] == ["kept", "You said: kept"]
+    assert "lost" not in str(provider.requests[-1].body)
+
+
+def test_a_cleared_conversation_is_not_sent_to_the_model_again(real: Daemon, provider: ProviderDouble) -> None:
+    real.ask("secret one")
+    with ThreadPoolExecutor(8) as pool:
+        cleared = pool.submit(real.raw, "DELETE", "/api/history", None, agent_id="default")
+        chats = [
+            pool.submit(real.raw, "POST", "/api/chat", {"agent_id": "default", "message": f"m{n}"}) for n in range(6)
+        ]
+    status = cleared.result()[0]
+    assert all(chat.result()[0] in (200, 409) for chat in chats)
+    events = real.ask("last")
+    assert events[-1]["data"]["stop_reason"] == "complete"
+    if status == 200:
+        last = next(request for request in provider.requests if request.last_user_text == "last")
+        assert "secret one" not in str(last.body)

@@ -424,7 +424,8 @@ for line in sys.stdin:
         harmless = {"readOnlyHint": True, "destructiveHint": False}
         send(id=number, result={"tools": [tool("asks", annotations=harmless)], "nextCursor": "2"})
     elif method == "tools/list":
-        send(id=number, result={"tools": [tool("odd name/\u202e"), tool("broken", inputSchema={"type": "object", "properties": {"a": {"type": "x"}}})]})
+        broken = tool("broken", inputSchema={"type": "object", "properties": {"a": {"type": "x"}}})
+        send(id=number, result={"tools": [tool("odd name/\u202e"), broken]})
     elif method == "tools/call":
         token = asked["params"]["_meta"]["progressToken"]
         send(method="notifications/progress", params={"progressToken": token, "progress": 1, "message": "a\u202eb"})

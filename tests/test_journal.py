@@ -1,0 +1,115 @@
+"""The event log by itself: exact commits, a log that is folded in, seqs that survive everything."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import apsw
+import pytest
+
+from aster_sidecar import wire
+from aster_sidecar.errors import StoreError
+from aster_sidecar.journal import SEQ_BLOCK, Journal
+
+
+def beat(number: int) -> wire.HeartbeatEvent:
+    return wire.HeartbeatEvent(last_seq=number)
+
+
+def test_the_write_ahead_log_is_folded_in_while_the_daemon_lives(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        for number in range(1500):
+            journal.put(
+                "text_chunk", wire.TextChunkEvent(message_id="m", offset=number, delta="x" * 3000), durable=False
+            )
+            if number % 3 == 0:
+                await journal.commit()
+        assert (tmp_path / "store-wal").stat().st_size < 12_000_000
+        await journal.close()
+
+    asyncio.run(main())
+
+
+def test_a_failed_transaction_fails_exactly_its_own_commit(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        journal.put("heartbeat", beat(1))
+        first = journal.commit()
+        await asyncio.sleep(0)  # the first is under way
+        journal.put("heartbeat", beat(2), turn_id="t", writes=[("INSERT INTO nowhere VALUES (1)", ())])
+        second = journal.commit()
+        await asyncio.sleep(0)
+        await first
+        journal.put("heartbeat", beat(3))
+        third = journal.commit()
+        with pytest.raises(StoreError):
+            await second
+        with pytest.raises(StoreError):
+            journal.put("heartbeat", beat(4), turn_id="t")
+        await asyncio.wait([third])
+        if third.exception() is not None:  # it went into the same transaction as the second
+            journal.put("heartbeat", beat(3))
+            await journal.commit()
+        journal.mend("t")
+        await journal.record("heartbeat", beat(5), turn_id="t")
+        await journal.close()
+
+    asyncio.run(main())
+    rows = apsw.Connection(str(tmp_path / "store")).execute("SELECT data FROM events ORDER BY seq").fetchall()
+    assert rows == [('{"last_seq":1}',), ('{"last_seq":3}',), ('{"last_seq":5}',)]
+
+
+def test_every_life_starts_a_new_block_of_seqs(tmp_path: Path) -> None:
+    async def life() -> int:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        seq = await journal.record("heartbeat", beat(1))
+        await journal.close()
+        return seq
+
+    seqs = [asyncio.run(life()) for _ in range(3)]
+    assert seqs == [1, SEQ_BLOCK + 1, 2 * SEQ_BLOCK + 1]
+
+
+def test_a_block_that_runs_out_is_followed_by_the_next(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        for _ in range(3):
+            for number in range(SEQ_BLOCK // 2):
+                journal.put("heartbeat", beat(number), durable=False)
+            await journal.commit()
+        assert journal.last_seq == 3 * SEQ_BLOCK // 2
+        await journal.close()
+        reserved = (
+            apsw.Connection(str(tmp_path / "store"))
+            .execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key='seq_reserved'")
+            .fetchall()[0][0]
+        )
+        assert isinstance(reserved, int)
+        assert reserved > 3 * SEQ_BLOCK // 2
+
+    asyncio.run(main())
+
+
+def test_trimming_keeps_what_is_newest_and_refuses_older_cursors(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        for number in range(50):
+            journal.put("heartbeat", beat(number))
+        await journal.commit()
+        assert await journal.trim(10) == 40
+        assert not journal.servable(39)
+        assert journal.servable(40)
+        follow = journal.follow(40)
+        batch = await anext(follow)
+        assert [event.seq for event in batch] == list(range(41, 51))
+        await follow.aclose()
+        await journal.close()
+
+    asyncio.run(main())
