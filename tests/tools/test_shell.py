@@ -608,7 +608,8 @@ def test_living_tools_are_known_and_ours_are_not(place: Surroundings, token: str
 
     try:
         asyncio.run(watch())
-        assert shell.live_tool_pids() == set()
+        # Tools of another test process that runs beside this one carry a mark as well, and come and go.
+        asyncio.run(until(lambda: shell.live_tool_pids() == set()))
     finally:
         own.kill()
         own.wait()
