@@ -1,6 +1,7 @@
 """Chaos: kill -9 at random moments, a state machine over one session, and the faults these have found.
 
-Not collected by `make test` while some fail: `.venv/bin/pytest tests/flows/chaos.py`. When all pass: rename to test_chaos.py.
+Not collected by `make test` while some fail: `.venv/bin/pytest tests/flows/chaos.py`.
+When all pass: rename to test_chaos.py.
 """
 
 from __future__ import annotations
