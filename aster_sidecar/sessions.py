@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 class Sessions:
-    """All conversations of all agents. `state_of` and `waiting_in` come from those who know: turns, approvals."""
+    """All conversations of all agents. `state_of` and the others like it come from those who know: turns, approvals."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -32,6 +32,7 @@ class Sessions:
         """Sessions whose history is being deleted: no turn may begin in them."""
         self.state_of: Callable[[str], wire.State] = lambda session_id: "idle"
         self.waiting_in: Callable[[str], int] = lambda session_id: 0
+        self.tell_cleared: Callable[[str], None] = lambda session_id: None
 
     def open(self) -> None:
         """Read which sessions there are, also again after a transaction failed. Raises: StoreError."""
@@ -246,20 +247,21 @@ class Sessions:
     async def _clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
         deleted = int(self._journal.one("SELECT count(*) FROM messages WHERE session_id=?", (session_id,))[0])
         upto = self._journal.last_seq
-        forget(session_id)
         self._journal.forget(lambda event: event.session_id == session_id)
         writes: list[Write] = [("DELETE FROM events WHERE session_id=? AND seq<=?", (session_id, upto))]
         writes += [
             (f"DELETE FROM {table} WHERE session_id=?", (session_id,))
             for table in ("messages", "model_messages", "turns", "approvals", "calls", "sends")
         ]
-        await self._journal.record(
+        self._journal.put(
             "history_cleared",
             wire.HistoryClearedEvent(deleted=deleted),
             agent_id=self._known.get(session_id),
             session_id=session_id,
             writes=writes,
         )
+        self.tell_cleared(session_id)
+        await self._journal.commit()
         forget(session_id)
         return wire.HistoryDeleted(deleted=deleted)
 

@@ -60,7 +60,7 @@ class Options:
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """A turn that has not ended. `state` as in its row; `begun` once its answer exists."""
+    """A turn that has not ended. `state` as in its row; `begun` once its answer exists; `urgent`: it interrupted."""
 
     turn_id: str
     session_id: str
@@ -74,12 +74,14 @@ class Turn:
     begun: bool = False
     resumes: bool = False
     closing: bool = False
+    urgent: bool = False
     usage: Usage = field(default_factory=Usage)
     ran_s: float = 0.0
     first_seq: int = 0
     steered: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     task: asyncio.Task[None] | None = None
     end_as: wire.StopReason = "interrupted"
+    ended_as: wire.StopReason | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -98,6 +100,11 @@ class Lane:
         if self.active is not None:
             return "waiting_approval" if self.active.state == "waiting" else "running"
         return "queued" if self.queue else "failed" if self.failed else "idle"
+
+    def join(self, turn: Turn) -> None:
+        """Queue a turn: one that interrupts before those that do not, else behind all."""
+        place = sum(other.urgent for other in self.queue) if turn.urgent else len(self.queue)
+        self.queue.insert(place, turn)
 
 
 class Turns:
@@ -125,6 +132,7 @@ class Turns:
         self._stopping = False
         approvals.on_settled = self._settled
         sessions.state_of = self.state_of
+        sessions.tell_cleared = self.tell_cleared
         sessions.waiting_in = lambda session_id: len(approvals.list(session_id=session_id))
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -136,13 +144,14 @@ class Turns:
         """
         for row in self._journal.all(
             "SELECT t.turn_id, t.session_id, t.agent_id, t.user_message_id, t.message_id, u.text, u.context, t.state,"
-            " t.usage, t.ran_s, coalesce(a.first_seq, 0) FROM turns t"
+            " t.usage, t.ran_s, coalesce(a.first_seq, 0), t.urgent FROM turns t"
             " JOIN messages u ON u.message_id=t.user_message_id LEFT JOIN messages a ON a.message_id=t.message_id"
-            " WHERE t.state<>'ended' ORDER BY t.n"
+            " WHERE t.state<>'ended' ORDER BY t.urgent DESC, t.n"
         ):
             fields: list[Any] = [*row[:6], json.loads(row[6] or "{}")]
             turn = self._turn(*fields)
             turn.usage, turn.ran_s, turn.first_seq = Usage(**json.loads(row[8])), row[9], row[10]
+            turn.urgent = bool(row[11])
             lane = self._lane(turn.session_id, turn.agent_id)
             if row[7] == "queued":
                 lane.queue.append(turn)
@@ -160,7 +169,7 @@ class Turns:
             lane.active = turn
             self._put_back(turn, row[7])
         for session_id, agent_id, reason, _ in self._journal.all(
-            "SELECT session_id, agent_id, stop_reason, max(n) FROM turns GROUP BY session_id"
+            "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns WHERE state='ended' GROUP BY session_id"
         ):
             if reason == "failed":
                 self._lane(session_id, agent_id).failed = True
@@ -305,6 +314,7 @@ class Turns:
             request.message,
             request.context or {},
         )
+        turn.urgent = request.if_busy == "interrupt"
         seq = self._put_message(
             turn,
             request,
@@ -313,7 +323,7 @@ class Turns:
             [
                 (
                     "INSERT INTO turns (turn_id, session_id, agent_id, state, user_message_id, message_id, created_at,"
-                    " usage) VALUES (?,?,?,'queued',?,?,?,?)",
+                    " usage, urgent) VALUES (?,?,?,'queued',?,?,?,?,?)",
                     (
                         turn.turn_id,
                         session_id,
@@ -322,6 +332,7 @@ class Turns:
                         turn.message_id,
                         clock.stamp(),
                         json.dumps(asdict(turn.usage)),
+                        int(turn.urgent),
                     ),
                 ),
             ],
@@ -334,14 +345,11 @@ class Turns:
             seq=seq,
         )
         self._put_send(answer, sends)
-        if request.if_busy == "interrupt":
-            lane.queue.appendleft(turn)
-        else:
-            lane.queue.append(turn)
+        lane.join(turn)
         self._advance(lane)
         # Shielded: a client that hangs up does not take its message back.
         await asyncio.shield(self._record(turn, lane, self._journal.commit()))
-        if request.if_busy == "interrupt" and active is not None:
+        if turn.urgent and active is not None:
             await self._end(active, "cancelled")
         return answer
 
@@ -606,6 +614,7 @@ class Turns:
                 self._approvals.open()
                 self._reload(turn)
         lane.failed = reason == "failed"
+        turn.ended_as = reason
         if lane.active is turn:
             lane.active = None
         self._turns.pop(turn.turn_id, None)
@@ -624,6 +633,7 @@ class Turns:
         if turn.begun and reason not in ("complete", "denied"):
             engine = await self._load_engine()
             await self._journal.commit()  # what is read below must be all there is
+            self._reload(turn)  # arguments that a person edited, of a call that never started
             engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
         self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
         if turn.begun:
@@ -662,7 +672,8 @@ class Turns:
                 (turn.turn_id,),
             ),
             (
-                "UPDATE turns SET state='ended', stop_reason=?, usage=?, ran_s=?, error=? WHERE turn_id=?",
+                "UPDATE turns SET state='ended', stop_reason=?, usage=?, ran_s=?, error=?,"
+                " ended_n=(SELECT coalesce(max(ended_n), 0) + 1 FROM turns) WHERE turn_id=?",
                 (
                     reason,
                     json.dumps(asdict(turn.usage)),
@@ -729,7 +740,7 @@ class Turns:
     # -- ending it from outside ------------------------------------------------------------------------------------
 
     async def cancel(self, request: wire.CancelRequest) -> wire.Cancelled:
-        """End turns and what they run. Idempotent; the agent stays usable.
+        """End turns and what they run; names those it ended. Idempotent; the agent stays usable.
 
         Raises: AgentNotFound, SessionNotFound.
         """
@@ -745,9 +756,13 @@ class Turns:
         ]
         # Queued ones first, so that none of them begins when the one before it ends.
         doomed.sort(key=lambda turn: turn.state != "queued")
-        ended = [self._end(turn, "cancelled") for turn in doomed]
-        await asyncio.gather(*ended)
-        return wire.Cancelled(cancelled=[turn.turn_id for turn in doomed])
+        ending_by_itself = [turn for turn in doomed if turn.closing and turn.end_as != "cancelled"]
+        await asyncio.gather(*(self._end(turn, "cancelled") for turn in doomed))
+        return wire.Cancelled(
+            cancelled=[
+                turn.turn_id for turn in doomed if turn not in ending_by_itself and turn.ended_as in (None, "cancelled")
+            ]
+        )
 
     async def _end(self, turn: Turn, reason: wire.StopReason) -> None:
         if not turn.closing:
@@ -789,7 +804,7 @@ class Turns:
             usage = wire.Usage.model_validate(asdict(lane.active.usage))
         else:
             row = self._journal.one(
-                "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY n DESC LIMIT 1",
+                "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY ended_n DESC LIMIT 1",
                 (session_id,),
             )
             if row:
@@ -806,6 +821,14 @@ class Turns:
             usage=usage,
             last_error=error,
         )
+
+    def tell_cleared(self, session_id: str) -> None:
+        """Tell that a session whose last turn failed is like new, in the transaction that clears it."""
+        lane = self._lanes.get(session_id)
+        if lane is not None:
+            told = lane.told
+            self._tell(lane, None, "idle")
+            lane.told = told  # as long as it is not recorded; then the lane goes
 
     def forget(self, session_id: str) -> None:
         """Drop a session's lane: it was deleted or cleared."""

@@ -301,6 +301,8 @@ def run_worker(spec: str) -> None:
 # A limit without any effect since Linux 2.4.25, which makes it a mark: inherited by every child, shown in /proc to
 # anyone, and a hard limit is not lifted without CAP_SYS_RESOURCE. Source: man 2 getrlimit; asm-generic/resource.h.
 _RLIMIT_LOCKS = 10
+# The mark is the daemon's pid (at most 2^22, man 5 proc) above so many random bits.
+_RANDOM_BITS = 38
 # The gate before the command: it is started only once its shell carries the mark, and not at all if the daemon dies.
 _GATED = 'read -r _ && exec /bin/sh -c "$1" </dev/null'
 
@@ -332,7 +334,8 @@ class Brand:
 
             with suppress(OSError, ValueError):
                 highest = resource.prlimit(pid, _RLIMIT_LOCKS)[1]
-                mark = int.from_bytes(os.urandom(7), "big") % (2**60 if highest < 0 else max(highest, 1))
+                mark = os.getpid() << _RANDOM_BITS | int.from_bytes(os.urandom(5), "big") >> 40 - _RANDOM_BITS
+                mark = mark if highest < 0 else mark % max(highest, 1)
                 resource.prlimit(pid, _RLIMIT_LOCKS, (mark, mark))
                 self.limit = mark
 
@@ -426,8 +429,11 @@ def _with_descendants(seeds: set[int], table: Mapping[int, Process]) -> set[int]
     return found
 
 
-def live_tool_pids() -> set[int]:
+def live_tool_pids(*, surely_ours: bool = False) -> set[int]:
     """Every living process that a tool of this daemon started, or that descends from one.
+
+    One whose mark was changed counts as well (a limit can be lowered), and so may another daemon's: right for a gate.
+    With `surely_ours` only those that carry this daemon's own mark.
 
     Reads /proc (elsewhere: asks psutil) for what started after the daemon; some milliseconds.
     """
@@ -439,7 +445,10 @@ def live_tool_pids() -> set[int]:
     limited = sys.platform == "linux" and _limit(own.pid) is None
 
     def marked(pid: int) -> bool:
-        return (limited and _limit(pid) is not None) or _marker(pid).startswith(start)
+        limit = _limit(pid) if limited else None
+        if limit is not None and (not surely_ours or limit >> _RANDOM_BITS == os.getpid()):
+            return True
+        return _marker(pid).startswith(start)
 
     later = [one.pid for one in table.values() if one.started >= own.started and one.pid != own.pid]
     return _with_descendants({pid for pid in later if marked(pid)}, table) - {own.pid}
@@ -538,7 +547,7 @@ def end(brand: Brand) -> tuple[int, list[int]]:
 
 def kill_left() -> None:
     """Kill what is left of our tools, at once: the daemon is about to go, and nobody could end them after it."""
-    for pid in live_tool_pids():
+    for pid in live_tool_pids(surely_ours=True):
         with suppress(OSError):
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 

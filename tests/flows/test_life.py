@@ -340,3 +340,16 @@ def test_an_idle_daemon_sleeps(daemon: Daemon) -> None:
         before = switches()
         wait_gone(daemon.process.pid, 3)
         assert switches() - before <= 6
+
+
+def test_one_that_stops_leaves_the_tools_of_another_alone(supervise: Callable[..., Supervised], tmp_path: Path) -> None:
+    """Two apps on one machine: the end of one is not the end of what the other one's agent runs."""
+    early = supervise()
+    late = Daemon(tmp_path / "another").start()
+    try:
+        children = run_a_tool_that_stays(early.client), run_a_tool_that_stays(late)
+    finally:
+        late.stop()
+    assert wait_gone(children[1], 5)
+    assert psutil.pid_exists(children[0])
+    assert early.client.status()["state"] == "running"

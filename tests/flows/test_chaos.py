@@ -1,8 +1,4 @@
-"""Chaos: kill -9 at random moments, a state machine over one session, and the faults these have found.
-
-Not collected by `make test` while some fail: `.venv/bin/pytest tests/flows/chaos.py`.
-When all pass: rename to test_chaos.py.
-"""
+"""Chaos: kill -9 at random moments, a state machine over one session, and the faults these have found."""
 
 from __future__ import annotations
 
@@ -1214,6 +1210,7 @@ def test_an_answer_counts_that_comes_while_the_pause_is_recorded(tmp_path: Path)
             while parts.journal.one("SELECT state FROM turns") != ("waiting",):
                 pass  # the pause is written in a thread; the loop does not know it yet
             other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
+            other.set_busy_timeout(2000)
             other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
             asyncio.get_running_loop().call_later(0.3, other.close)
             await parts.approvals.answer(
@@ -1235,6 +1232,7 @@ def test_a_call_has_an_end_when_it_is_cancelled_while_its_beginning_is_recorded(
         async with inside(tmp_path, mode) as parts:
             turn_id = await start(parts)
             other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
+            other.set_busy_timeout(2000)
             other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
             await until(lambda: kind in being_recorded(parts))
             asyncio.get_running_loop().call_later(0.3, other.close)

@@ -1,0 +1,7 @@
+-- Which turn comes next, and which one ended last: neither is told by the order in which they were sent.
+
+ALTER TABLE turns ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0; -- 1: it interrupted, and comes before those queued
+ALTER TABLE turns ADD COLUMN ended_n INTEGER;                   -- 1, 2, 3 … in the order in which turns ended
+UPDATE turns SET ended_n=n WHERE state='ended';
+CREATE INDEX turns_by_end ON turns (session_id, ended_n) WHERE state='ended';
+CREATE INDEX turns_ended ON turns (ended_n);
