@@ -25,6 +25,7 @@ LAYERS = [
     {"tools.paths"},
     {"tools.shell"},
     {"tools.files", "tools.web", "tools.mcp"},
+    {"trust"},
     {"agents", "toolkit", "settings"},
     {"job", "demo"},
     {"memory", "models"},

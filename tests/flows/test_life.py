@@ -353,3 +353,31 @@ def test_one_that_stops_leaves_the_tools_of_another_alone(supervise: Callable[..
     assert wait_gone(children[1], 5)
     assert psutil.pid_exists(children[0])
     assert early.client.status()["state"] == "running"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_process_of_the_same_user_cannot_read_the_token_out_of_memory(tmp_path: Path) -> None:
+    """Neither environment nor memory of a daemon with a token is open to a process that has no more rights than it."""
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+    def reads(pid: int) -> bytes:
+        return subprocess.run([*plain, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False).stdout
+
+    with subprocess.Popen([*plain, "sleep", "60"], env={**environment(), "SEEN": "yes"}) as other:
+        try:
+            time.sleep(0.2)
+            assert b"SEEN=yes" in reads(other.pid), "this reader could not read any process's environment"
+        finally:
+            other.kill()
+    with subprocess.Popen(
+        [*plain, *command(tmp_path / "data")],
+        env=environment(ASTER_SIDECAR_TOKEN=TOKEN),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as daemon:
+        try:
+            assert daemon.stdout is not None
+            assert daemon.stdout.readline()
+            assert reads(daemon.pid) == b""
+        finally:
+            daemon.terminate()
