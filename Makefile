@@ -53,7 +53,7 @@ lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--upgrade pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp -o requirements-dev.lock
+		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) $(RUN_DIR) build dist .pytest_cache .ruff_cache .hypothesis
