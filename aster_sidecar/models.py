@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from aster_sidecar import wire
 from aster_sidecar.errors import ConfigInvalid, ModelError
+from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 DEMO = "demo"
+LOCAL = "local"
+"""The name that means: whatever model runs on this machine."""
 DEFAULT_WINDOW_TOKENS = 128_000
 """Taken for a model whose context window nobody knows; `ASTER_CONTEXT_WINDOW` says otherwise."""
 CONNECT_TIMEOUT_S = 10.0
@@ -47,9 +49,16 @@ PROVIDERS = {
         Provider("anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
         Provider("openrouter", "chat", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
         Provider("ollama", "chat", "OLLAMA_API_KEY", "OLLAMA_BASE_URL", "http://127.0.0.1:11434/v1", needs_key=False),
+        Provider(
+            "lmstudio", "chat", "LMSTUDIO_API_KEY", "LMSTUDIO_BASE_URL", "http://127.0.0.1:1234/v1", needs_key=False
+        ),
+        Provider(
+            "llamacpp", "chat", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL", "http://127.0.0.1:8080/v1", needs_key=False
+        ),
         Provider("google", "google", "GOOGLE_API_KEY", extra="google"),
     )
 }
+ON_THIS_MACHINE = ("ollama", "lmstudio", "llamacpp")
 SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-pro", "ollama:qwen3")
 """Names to show somebody who has chosen none; any other name of a provider works as well."""
 
@@ -90,6 +99,19 @@ class Models:
         self._by_name: dict[str, Chosen] = {}
         self._learned: dict[str | None, str] = {}
         self._clients: list[Any] = []
+        self.local = LocalModels(
+            {name: (self._base_url(p) or "", self._key(p)) for name in ON_THIS_MACHINE if (p := PROVIDERS[name])}
+        )
+
+    def _base_url(self, provider: Provider) -> str | None:
+        """Where a provider is asked, None: where its SDK says."""
+        given = provider.base and self._environment.get(provider.base)
+        if not given and provider.name == "ollama" and (host := self._environment.get("OLLAMA_HOST")):
+            given = ollama_url(host)
+        return given or provider.default_url
+
+    def _key(self, provider: Provider) -> str | None:
+        return self._environment.get(provider.key or "") or None
 
     def name(self) -> str:
         """The model that would be asked now; empty when somebody must choose one first."""
@@ -124,18 +146,27 @@ class Models:
             chosen = Chosen(name, demo_model(instant=model_name == "instant"), DEFAULT_WINDOW_TOKENS)
             self._by_name[name] = chosen
             return chosen
+        if name == LOCAL:
+            running = self.local.find()
+            if not running:
+                raise ModelError(
+                    "no_local_model",
+                    "no model server answers on this machine",
+                    hint="start Ollama, LM Studio's server or llama-server with a model, or choose another model",
+                )
+            return self.build(running[0].name)
         provider = PROVIDERS.get(provider_name)
         if provider is None or not model_name:
             raise ModelError(
                 "model_unknown",
                 f"{name!r} is not a model: it must be provider:name",
-                hint=f"providers: {', '.join([DEMO, *PROVIDERS])}; for example {SUGGESTED[0]}",
+                hint=f"{DEMO}, {LOCAL}, or one of these providers: {', '.join(PROVIDERS)}; for example {SUGGESTED[0]}",
             )
         return self._build(name, provider, model_name)
 
     def _build(self, name: str, provider: Provider, model_name: str) -> Chosen:
-        key = self._environment.get(provider.key or "") or None
-        base_url = (provider.base and self._environment.get(provider.base)) or provider.default_url
+        key = self._key(provider)
+        base_url = self._base_url(provider)
         own_server = base_url != provider.default_url
         if key is None and provider.needs_key and not own_server:
             raise ModelError(
@@ -157,14 +188,16 @@ class Models:
                     f"{name} needs a library that is not installed ({error.name})",
                     hint=f"pip install 'aster-sidecar[{provider.extra or provider.name}]'",
                 ) from error
-            window = int(self._window_tokens or model.context_window or DEFAULT_WINDOW_TOKENS)
+            here = provider.name in ON_THIS_MACHINE and next((m for m in self.local.find() if m.name == name), None)
+            told = here.window_tokens if here else None
+            window = int(self._window_tokens or told or model.context_window or DEFAULT_WINDOW_TOKENS)
             falls = provider.name == "openai" and speaks == "responses" and own_server
             built = self._built[identity] = Chosen(name, model, window, base_url, falls, True)
         self._by_name[name] = built
         return built
 
     def built(self, name: str | None = None) -> Chosen | None:
-        """The model when it was built before; then `build` would block for nothing."""
+        """The model when it was built before; then `build` would block for nothing. `local` is found out each time."""
         return self._by_name.get(name or self.name())
 
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
@@ -233,22 +266,40 @@ class Models:
             self._by_name.clear()
 
     def list(self) -> list[wire.ModelInfo]:
-        """What could be chosen, the chosen one first."""
+        """What could be chosen, the chosen one first, then what runs on this machine. Blocks for `local.find`."""
         current = self.name()
-        names = [*([current] if current else []), DEMO, *SUGGESTED]
-        return [self._info(name, current) for name in dict.fromkeys(names)]
+        running = {model.name: model for model in self.local.find()}
+        names = [*([current] if current else []), LOCAL, *running, DEMO, *SUGGESTED]
+        return [self._info(name, current, running) for name in dict.fromkeys(names)]
 
-    def _info(self, name: str, current: str) -> wire.ModelInfo:
+    def _info(self, name: str, current: str, running: Mapping[str, LocalModel]) -> wire.ModelInfo:
         provider_name = name.partition(":")[0]
         provider = PROVIDERS.get(provider_name)
         why_not = None
         if provider is not None and provider.needs_key and not self._environment.get(provider.key or ""):
             own_server = provider.base and self._environment.get(provider.base)
             why_not = None if own_server else f"{provider.key} is not set"
+        elif name == LOCAL:
+            why_not = None if running else "no model server answers on this machine"
+        elif (
+            provider_name in ON_THIS_MACHINE
+            and name not in running
+            and is_loopback(self._base_url(PROVIDERS[provider_name]))
+        ):
+            others = any(model.provider == provider_name for model in running.values())
+            latest = f"{name}:latest" in running  # what Ollama takes a name without a tag for
+            why_not = None if latest else "the server does not offer it" if others else "its server does not answer"
         elif provider is None and provider_name != DEMO:
             why_not = "unknown provider"
+        here = running.get(name)
         return wire.ModelInfo(
-            name=name, provider=provider_name, ready=why_not is None, chosen=name == current, why_not=why_not
+            name=name,
+            provider=provider_name,
+            ready=why_not is None,
+            chosen=name == current,
+            why_not=why_not,
+            loaded=here.loaded if here is not None else None,
+            context_window=here.window_tokens if here is not None else None,
         )
 
     async def close(self) -> None:
@@ -272,12 +323,6 @@ def number(environment: Mapping[str, str], name: str) -> float | None:
     if not 0 < value < float("inf"):
         raise ConfigInvalid(f"{name} = {text[:100]!r} (environment): not a number above 0", hint="set it to a number")
     return value
-
-
-def is_loopback(url: str | None) -> bool:
-    """Whether a base URL names this machine; such requests never go through a proxy."""
-    host = urlsplit(url or "").hostname or ""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def explain(error: Exception, name: str) -> ModelError:

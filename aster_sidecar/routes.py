@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -355,8 +356,8 @@ async def tools(request: Request, here: Here) -> Response:
 @router.get("/api/models")
 @answers(list[wire.ModelInfo])
 async def models(request: Request, here: Here) -> Response:
-    """Models that can be chosen, the chosen one first."""
-    return ok(request, here.models.list())
+    """Models that can be chosen, the chosen one first, with those of the model servers that run on this machine."""
+    return ok(request, await asyncio.to_thread(here.models.list))
 
 
 @router.post("/api/shutdown")

@@ -303,13 +303,18 @@ class ToolInfo(Model):
 
 
 class ModelInfo(Model):
-    """A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing."""
+    """A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing.
+
+    Of a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
+    """
 
     name: str
     provider: str
     ready: bool
     chosen: bool
     why_not: str | None = None
+    loaded: bool | None = None
+    context_window: int | None = None
 
 
 class Health(Model):

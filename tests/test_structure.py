@@ -27,7 +27,7 @@ LAYERS = [
     {"tools.files", "tools.web", "tools.mcp"},
     {"trust"},
     {"agents", "toolkit", "settings"},
-    {"job", "demo"},
+    {"job", "demo", "local"},
     {"memory", "models"},
     {"toolbox"},
     {"engine"},
