@@ -82,10 +82,8 @@ def ask(provider: str, base_url: str, key: str | None) -> list[LocalModel]:
                 if known.get(name, {}).get("type") in (None, "llm", "vlm")
             ]
         case _:
-            told: Any = fetch(f"{root}/props", key)
-            settings = rows({"props": [told]}, "props")[:1]
-            settings = rows({"settings": [one.get("default_generation_settings") for one in settings]}, "settings")
-            window = number(settings[0].get("n_ctx")) if settings else None
+            settings = inside(fetch(f"{root}/props", key), "default_generation_settings")
+            window = number(settings.get("n_ctx"))
             return [LocalModel(provider, name, loaded=True, window_tokens=window) for name in names]
 
 
@@ -108,6 +106,12 @@ def fetch(url: str, key: str | None = None) -> Any:
         return None
     finally:
         connection.close()
+
+
+def inside(answer: Any, key: str) -> dict[str, Any]:
+    """The object in an answer; an empty one when it is made otherwise."""
+    told = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
 
 
 def rows(answer: Any, key: str) -> list[dict[str, Any]]:
