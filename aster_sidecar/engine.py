@@ -10,7 +10,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,9 +21,11 @@ from pydantic_ai import (
     DeferredToolRequests,
     DeferredToolResults,
     ModelRequestNode,
+    ModelSettings,
     PartDeltaEvent,
     PartStartEvent,
     RequestUsage,
+    RunContext,
     RunUsage,
     TextPart,
     TextPartDelta,
@@ -35,6 +38,8 @@ from pydantic_ai import (
 )
 from pydantic_ai.exceptions import ModelContextWindowExceededError, UsageLimitExceeded
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar import wire
 from aster_sidecar.approvals import Approvals
@@ -53,6 +58,7 @@ RETRY_BASE_S = 0.4
 RETRY_MOST_S = 30.0
 YIELD_EVERY_S = 0.002
 """A provider that floods is left alone for one turn of the loop this often, so that what it said goes out."""
+YIELD_S = 0.001
 COMPACT_AT = 0.8
 """Part of the context window at which the history is summarised."""
 KEEP_SHARE = 0.25
@@ -212,11 +218,12 @@ class Engine:
         history = self._memory.of(run.log.session_id)
         sent_again = run.prompt is None and run.answers is None
         answered_now = run.answers is not None
+        tap = Tap(chosen.model, run.log)
         async with self._agent.iter(
             run.prompt,
             message_history=history,
             deferred_tool_results=run.answers,
-            model=chosen.model,
+            model=tap,
             instructions=instructions(run.job),
             toolsets=[run.toolbox],
             usage=run.usage,
@@ -233,7 +240,9 @@ class Engine:
                             raise NearlyFull
                     sent_again = False
                     async with node.stream(agent_run.ctx) as stream:
-                        await self._listen(run, stream)
+                        async for event in stream:
+                            if not tap.heard:
+                                pass_on(run.log, event)
                 elif isinstance(node, CallToolsNode):
                     if not answered_now:
                         refuse_broken_off(node.model_response, chosen)
@@ -270,27 +279,6 @@ class Engine:
         self._memory.append(run.log.session_id, run.log.turn_id, [response])
         run.attempt, run.compacted = 1, False
         run.said = run.log.transcript.length.copy()
-
-    async def _listen(self, run: Run, stream: Any) -> None:
-        """Pass on what the model says while it says it."""
-        say = run.log.say
-        breath = time.monotonic()
-        async for event in stream:
-            if isinstance(event, PartDeltaEvent):
-                delta = event.delta
-                if isinstance(delta, TextPartDelta):
-                    say("text_chunk", delta.content_delta)
-                elif isinstance(delta, ThinkingPartDelta) and delta.content_delta:
-                    say("thinking_chunk", delta.content_delta)
-            elif isinstance(event, PartStartEvent):
-                part = event.part
-                if isinstance(part, TextPart) and part.content:
-                    say("text_chunk", part.content)
-                elif isinstance(part, ThinkingPart) and part.content:
-                    say("thinking_chunk", part.content)
-            if time.monotonic() - breath > YIELD_EVERY_S:
-                await asyncio.sleep(0)
-                breath = time.monotonic()
 
     async def _wait(self, run: Run, failure: ModelError, attempt: int) -> None:
         """Wait before the next attempt, and say so. Raises: the failure, when the provider wants too long a wait."""
@@ -358,6 +346,67 @@ class Engine:
         )
         await run.log.commit()
         run.compacted = True
+
+
+class Tap(WrapperModel):
+    """A model whose words are passed on where they come out of its stream, and go no further.
+
+    Above it are a dozen layers (locks, scopes, hooks) that each delta would go through, for nobody: what the agent
+    needs is the whole response, which the stream puts together. `heard` stays False if a release of pydantic-ai reads
+    its streams another way; then the deltas come through all layers, and are passed on there.
+    """
+
+    def __init__(self, wrapped: Model, log: TurnLog) -> None:
+        super().__init__(wrapped)
+        self._log = log
+        self.heard = False
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        async with self.wrapped.request_stream(
+            messages, model_settings, model_request_parameters, run_context
+        ) as stream:
+            stream._event_iterator = self._listen(aiter(stream))
+            yield stream
+
+    async def _listen(self, events: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        breath = time.monotonic()
+        try:
+            async for event in events:
+                self.heard = True
+                if not pass_on(self._log, event):
+                    yield event
+                if time.monotonic() - breath > YIELD_EVERY_S:
+                    # While the journal's thread is writing it needs the interpreter more than a flood does.
+                    await asyncio.sleep(YIELD_S if self._log.journal.writing else 0)
+                    breath = time.monotonic()
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+
+
+def pass_on(log: TurnLog, event: Any) -> bool:
+    """Say what an event of a model's stream says. Returns whether it was a delta, of which nothing else is left."""
+    if isinstance(event, PartDeltaEvent):
+        delta = event.delta
+        if isinstance(delta, TextPartDelta):
+            log.say("text_chunk", delta.content_delta)
+        elif isinstance(delta, ThinkingPartDelta) and delta.content_delta:
+            log.say("thinking_chunk", delta.content_delta)
+        return True
+    if isinstance(event, PartStartEvent):
+        part = event.part
+        if isinstance(part, TextPart) and part.content:
+            log.say("text_chunk", part.content)
+        elif isinstance(part, ThinkingPart) and part.content:
+            log.say("thinking_chunk", part.content)
+    return False
 
 
 class NearlyFull(Exception):

@@ -209,6 +209,11 @@ class Journal:
         return self._committed
 
     @property
+    def writing(self) -> bool:
+        """Whether a transaction is under way in the writer's thread."""
+        return self._under_way is not None
+
+    @property
     def watchers(self) -> int:
         """How many streams follow."""
         return len(self._wakers)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
+
+from pydantic import ValidationError
 
 from aster_sidecar import wire
 from aster_sidecar.errors import ConfigInvalid, ModelError
@@ -218,17 +220,24 @@ class Models:
         self._clients.append(http)
         if speaks == "anthropic":
             from anthropic import AsyncAnthropic
+            from anthropic.types import RawMessageStreamEvent
             from pydantic_ai.models.anthropic import AnthropicModel
             from pydantic_ai.providers.anthropic import AnthropicProvider
 
             client = AsyncAnthropic(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
+            read_by_type(client, RawMessageStreamEvent)
+            for messages in (client.messages, client.beta.messages):
+                send_as_is(messages, ("messages", "tools", "system"))
             return AnthropicModel(model_name, provider=AnthropicProvider(anthropic_client=client))
         from openai import AsyncOpenAI
+        from openai.types.responses import ResponseStreamEvent
         from pydantic_ai.providers.openai import OpenAIProvider
 
-        provider = OpenAIProvider(
-            openai_client=AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
-        )
+        openai = AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
+        read_by_type(openai, ResponseStreamEvent)
+        send_as_is(openai.responses, ("input", "tools"))
+        send_as_is(openai.chat.completions, ("messages", "tools"))
+        provider = OpenAIProvider(openai_client=openai)
         if speaks == "chat":
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -309,6 +318,48 @@ class Models:
         self._clients.clear()
         self._built.clear()
         self._by_name.clear()
+
+
+def send_as_is(resource: Any, names: tuple[str, ...]) -> None:
+    """Make the `create` of an SDK's resource send these arguments as they are.
+
+    The SDKs walk through everything they are given, once per possible type, to rename what pydantic-ai never gives
+    them: 4 ms for nine tools alone, and more with each message of a long conversation. `extra_body` goes around that.
+    """
+    create: Callable[..., Any] = resource.create
+
+    def lean(**given: Any) -> Any:
+        body = {name: given[name] for name in names if isinstance(given.get(name), list | str)}
+        given |= {name: [] for name in body}
+        given["extra_body"] = {**(given.get("extra_body") or {}), **body}
+        return create(**given)
+
+    resource.create = lean
+
+
+def read_by_type(client: Any, union: Any) -> None:
+    """Make an SDK's client read a streamed event of a union as what its `type` says.
+
+    The SDK tries all members of the union on each event: 44 µs where one takes 2, a third of what a token costs.
+    What does not fit is left to the SDK, as before.
+    """
+    read: Callable[..., Any] | None = getattr(client, "_process_response_data", None)
+    members = get_args(get_args(union)[0]) if get_origin(union) is Annotated else get_args(union)
+    by_type = {get_args(member.model_fields["type"].annotation)[0]: member for member in members}
+    if read is None:
+        return
+
+    def lean(*, data: Any, cast_to: Any, response: Any) -> Any:
+        fields = cast("dict[str, Any]", data) if cast_to is union and isinstance(data, dict) else {}
+        member = by_type.get(fields.get("type"))
+        if member is not None:
+            try:
+                return member.model_validate(data)
+            except ValidationError:
+                pass
+        return read(data=data, cast_to=cast_to, response=response)
+
+    client._process_response_data = lean
 
 
 def number(environment: Mapping[str, str], name: str) -> float | None:
