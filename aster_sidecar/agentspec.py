@@ -29,7 +29,7 @@ AGENT_ID = re.compile(r"[a-z0-9_-]{1,64}")
 FILE_BYTES = 64 * 1024
 """Most of one file."""
 NODES_MOST = 2000
-"""Most values in one file."""
+"""Most names and values in one file."""
 DEPTH_MOST = 8
 PROBLEMS_MOST = 5
 """Most problems that are told of one file."""
@@ -188,10 +188,14 @@ def read(path: Path, *, follow_links: bool) -> str:
     try:
         if not follow_links and path.is_symlink():  # where the system has no O_NOFOLLOW
             raise Broken((None, "a project's agent must be a file, not a link"))
-        with open(os.open(path, flags), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        handle = os.open(path, flags)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise Broken((None, "not an ordinary file"))
-            data = file.read(FILE_BYTES + 1)
+            with open(handle, "rb", closefd=False) as file:
+                data = file.read(FILE_BYTES + 1)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise Broken((None, f"it can't be read: {error.strerror or error}")) from error
     if len(data) > FILE_BYTES:
@@ -305,8 +309,9 @@ def load(text: str) -> tuple[dict[str, Any], Lines]:
 
     fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        depth = 0
+        depth = nodes = 0
         for count, event in enumerate(yaml.parse(text, Loader=fast), 1):
+            nodes += isinstance(event, yaml.NodeEvent)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             mark = event.start_mark
             line = mark.line + 1 if mark else None
@@ -314,8 +319,8 @@ def load(text: str) -> tuple[dict[str, Any], Lines]:
                 raise Broken((line, "anchors (&) and aliases (*) are not read here: write the value out"))
             if getattr(event, "tag", None):
                 raise Broken((line, f"tags are not read here: {str(event.tag)[:80]}"))  # pyright: ignore
-            if depth > DEPTH_MOST or count > 2 * NODES_MOST:
-                raise Broken((line, f"more than {DEPTH_MOST} levels deep or {NODES_MOST} values"))
+            if depth > DEPTH_MOST or nodes > NODES_MOST:
+                raise Broken((line, f"more than {DEPTH_MOST} levels deep, or {NODES_MOST} names and values"))
             if isinstance(event, yaml.DocumentStartEvent) and event.explicit and count > 2:
                 raise Broken((line, "a second document begins: one file is one agent"))
         root = yaml.compose(text, Loader=fast)
