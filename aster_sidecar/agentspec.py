@@ -184,7 +184,8 @@ class Broken(Exception):
 
 def read(path: Path, *, follow_links: bool) -> str:
     """The text of an ordinary file of bounded size. Raises: Broken."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    flags |= 0 if follow_links else getattr(os, "O_NOFOLLOW", 0)
     try:
         if not follow_links and path.is_symlink():  # where the system has no O_NOFOLLOW
             raise Broken((None, "a project's agent must be a file, not a link"))

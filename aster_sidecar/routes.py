@@ -81,7 +81,7 @@ async def health(request: Request) -> Response:
         port=parts.port,
         pid=parts.pid,
         instance_id=parts.instance_id,
-        agents=len(parts.agents.list()),
+        agents=len(parts.agents.ids()),
         ready=parts.ready and not parts.stopping,
     )
     return Response(body.model_dump_json(), media_type="application/json")

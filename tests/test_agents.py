@@ -182,14 +182,14 @@ def test_the_page_has_a_row_for_every_field_and_no_other() -> None:
     assert named == FIELDS
     settings = table["model_settings"]
     assert missing(settings, ModelSettings.model_fields) == []
-    levels = [word for word in get_args(get_args(ModelSettings.model_fields["thinking"].annotation)[1])]
+    levels = get_args(get_args(ModelSettings.model_fields["thinking"].annotation)[1])
     assert missing(settings, levels) == []
     assert missing(text, REFUSED) == []
 
 
 def test_the_page_s_example_is_an_agent() -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", section(DOCUMENT, "Agents") + DOCUMENT, re.DOTALL)[:1]
-    known = Known(lambda name: name in ("read_file", "list_dir", "search_files"), lambda: [], misnamed)
+    known = Known(lambda name: name in ("read_file", "list_dir", "search_files"), list, misnamed)
     assert parse("reviewer", example, known, "user", "x").permission_mode == "always_ask"
 
 
@@ -409,7 +409,10 @@ def test_files_are_bounded_in_size_and_number_and_are_text(house: House) -> None
         house.put(house.theirs, f"n{number:03}.yaml")
     house.put(house.theirs, "z.yaml")
     assert len(house.ids()) == 2 + FILES_MOST
-    assert (house.problems()[-1][0], house.problems()[-1][2]) == ("agents", f"only the first {FILES_MOST} files are read")
+    assert (house.problems()[-1][0], house.problems()[-1][2]) == (
+        "agents",
+        f"only the first {FILES_MOST} files are read",
+    )
 
 
 def test_an_agent_s_mode_only_makes_the_configured_one_stricter(house: House) -> None:

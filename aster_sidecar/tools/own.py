@@ -453,14 +453,14 @@ def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
     import griffe
 
     quiet: Any = {"google": {"warnings": False}, "numpy": {"warnings": False}, "sphinx": {"warnings": False}}
-    sections = griffe.Docstring(doc).parse("auto", per_style_options=quiet, default="google")
+    sections = griffe.Docstring(doc).parse("auto", method="max_sections", per_style_options=quiet, default="google")
     texts: list[str] = []
     for section in sections:
         if section.kind is griffe.DocstringSectionKind.text:
             texts.append(str(section.value))
         elif section.kind is griffe.DocstringSectionKind.admonition:
             note: Any = section.value
-            texts.append(f"{note.kind}: {section.title or ''}\n{note.contents}".strip())
+            texts.append(f"{section.title or note.kind}:\n{note.contents}")
     parameters = {
         str(one.name).lstrip("*"): str(one.description).strip()
         for section in sections
