@@ -150,9 +150,9 @@ class Agents:
             self._take("user", self._places.user, state, problems, seen)
         try:
             project = self._places.project()
-        except AsterError as error:
+        except (AsterError, OSError) as error:
             project = None
-            problems.append(Problem("*", "project", ".aster", None, error.message))
+            problems.append(Problem("*", "project", FOLDER, None, str(error)))
         if project is not None:
             folder = project / FOLDER / "agents"
             if os.path.realpath(folder) == str(folder):

@@ -175,10 +175,13 @@ class Parts:
             agents=self.agents.ids(),
             problems=self.agent_problems(),
         )
-        try:
-            self.journal.put("agents_changed", event)
-        except AsterError as error:
-            log.warning("that the agents changed could not be told: %s", error.message)
+        self.journal.put("agents_changed", event)
+
+        def again(told: asyncio.Future[None]) -> None:
+            if not told.cancelled() and told.exception() is not None:  # the store is away: it may come back
+                asyncio.get_running_loop().call_later(LOOK_S, self.tell_agents)
+
+        self.journal.commit().add_done_callback(again)
 
     def look_at_agents(self) -> None:
         """Look for changed files every `LOOK_S` while a stream is open; without one, only when somebody asks."""

@@ -121,9 +121,9 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
                 )
             sidecar = sidecar or load(str(given.app))
             own = sidecar.own()
+            fill(given, sidecar)
         except ConfigInvalid as error:
             return fail(EXIT_CONFIG, error.message, error.hint)
-        fill(given, sidecar)
     framework: Framework = given.framework or "web"
     launch = Launch(
         stdin=sys.stdin.fileno() if given.supervised else None,

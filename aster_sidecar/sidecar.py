@@ -21,6 +21,7 @@ from aster_sidecar.agents import Own
 from aster_sidecar.agentspec import AGENT_ID, ALLOWED_SETTINGS, INSTRUCTIONS, AgentSpec, ModelSettings
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.permissions import STRICTNESS, Mode
+from aster_sidecar.settings import DEFAULT_PORTS
 from aster_sidecar.tools import Tool, ToolError, builtin_tools
 from aster_sidecar.tools.own import OwnTool, ToolContext, own_tool, tool
 
@@ -262,7 +263,15 @@ def blame(error: BaseException) -> str:
 
 
 def fill(given: Any, sidecar: Sidecar) -> None:
-    """Put what the code says where the command line says nothing. `given` is what argparse made."""
+    """Put what the code says where the command line says nothing. `given` is what argparse made.
+
+    Raises: ConfigInvalid. The settable keys are checked later, with those of everybody else.
+    """
+    port, framework = sidecar.flags["port"], sidecar.flags["framework"]
+    if port is not None and (type(port) is not int or not 0 <= port <= 65_535):
+        raise wrong(f"Sidecar: port = {port!r}", "it must be a whole number from 0 to 65535")
+    if framework is not None and framework not in DEFAULT_PORTS:
+        raise wrong(f"Sidecar: framework = {framework!r}", f"it must be one of {', '.join(DEFAULT_PORTS)}")
     for name, value in sidecar.flags.items():
         if value is not None and getattr(given, name) in (None, []):
             setattr(given, name, value)

@@ -230,6 +230,8 @@ BROKEN = {
         "app:sidecar",
         "'evil:x' is not provider:name",
     ),
+    "port": ("from aster_sidecar import *\nsidecar = Sidecar(port='9')", "app:sidecar", "Sidecar: port = '9'"),
+    "framework": ("from aster_sidecar import *\nsidecar = Sidecar(framework='qt')", "app:sidecar", "one of tauri"),
     "bad setting": (
         "from aster_sidecar import Sidecar\nsidecar = Sidecar(max_requests=0)",
         "app:sidecar",

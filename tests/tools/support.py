@@ -20,7 +20,7 @@ class Told:
     message: str | None
     stream: str | None
     delta: str | None
-    progress: float | None = None
+    progress: float | None = field(default=None, compare=False)
 
 
 @dataclass

@@ -126,7 +126,7 @@ def test_a_decorated_function_is_still_the_function() -> None:
         return one + two
 
     assert add(1) == 3
-    assert add.__name__ == "add"
+    assert vars(add)["__name__"] == "add"
     assert add.__doc__ == "Add."
     assert (add.as_tool().name, add.as_tool().description) == ("other_name", "Told.")
 
