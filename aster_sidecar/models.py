@@ -81,6 +81,14 @@ class Chosen:
     says_why_it_ends: bool = False
 
 
+def misnamed(name: str) -> str | None:
+    """Why a text can't be a model's name; None when it can."""
+    provider, _, model_name = name.partition(":")
+    if provider == DEMO or (provider in PROVIDERS and model_name):
+        return None
+    return f"{name[:100]!r} is not provider:name; providers: {', '.join([DEMO, *PROVIDERS])}"
+
+
 class Models:
     """Builds models from names and keeps them. `recall`/`remember` keep what was learned of a base URL."""
 

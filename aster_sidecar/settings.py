@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from aster_sidecar import wire
+from aster_sidecar.agents import Own
 from aster_sidecar.errors import ConfigInvalid
 
 Source = Literal["api", "flag", "environment", "file", "default"]
@@ -89,6 +90,8 @@ class Settings:
     flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     started_in: Path = field(default_factory=Path.cwd)
+    own: Own = field(default_factory=Own)
+    """What the app's own code brings (`sidecar`)."""
 
 
 class Config:
