@@ -17,6 +17,7 @@ from starlette.responses import Response
 from aster_sidecar import __version__, clock, wire
 from aster_sidecar.agents import Agents
 from aster_sidecar.approvals import Approvals
+from aster_sidecar.configfile import read_file
 from aster_sidecar.errors import AsterError, InvalidShape, MalformedBody, MethodNotAllowed, NotFound
 from aster_sidecar.guard import Gate, Guard
 from aster_sidecar.job import Limits
@@ -24,12 +25,13 @@ from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS, Models
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
-from aster_sidecar.settings import Config, Settings, read_file
+from aster_sidecar.settings import Config, Settings
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
 from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
+from aster_sidecar.trust import FILE as TRUSTED
 from aster_sidecar.turns import Options, Turns
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class Parts:
         """Read the store and put everything back where it was. Raises: StoreError."""
         self.journal.open()
         self.sessions.open()
+        await self._note_where()
         self.rules.open()
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
@@ -86,6 +89,17 @@ class Parts:
             self.burying = asyncio.get_running_loop().create_task(asyncio.to_thread(end_orphans, left))
         self.turns.open()
         self.ready = True
+
+    async def _note_where(self) -> None:
+        """Keep where the data directory is; when it was moved since the last life, its rules go with it."""
+        here = str(self.settings.places.data_dir.resolve())
+        before = self.journal.recall("data_dir")
+        if before != here:
+            self.journal.put(writes=[remember("data_dir", here)])
+        if before not in (None, here):
+            log.info("the data directory was moved")
+            self.rules.relocate(before, here)
+            await self.journal.commit()
 
     async def close(self) -> None:
         """End turns, then streams, then let go of the store."""
@@ -177,7 +191,7 @@ def build_parts(settings: Settings) -> Parts:
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
             *(places.data_dir / name for name in ("aster.lock", "sidecar.json")),
-            *(places.config_path, places.config_dir / "agents", places.logs_dir),
+            *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
         )
     )
 

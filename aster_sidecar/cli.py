@@ -174,13 +174,16 @@ def fail(code: int, message: str, hint: str | None = None) -> int:
 def announce(parts: Parts) -> None:
     """Say on stdout where it listens, who may talk to it, and how to try it."""
     url = f"http://127.0.0.1:{parts.port}"
-    who = "with the token" if parts.settings.token else "of this user, without a token"
+    token = parts.settings.token is not None
+    who = "a token is set" if token else "no token: programs of this user are answered"
+    curl = "curl" + (' -H "Authorization: Bearer $ASTER_SIDECAR_TOKEN"' if token else "")
     model = parts.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
     lines = [
-        f"Aster Sidecar {__version__} listens on {url} for {parts.settings.framework} (programs {who})",
+        f"Aster Sidecar {__version__} listens on {url} for {parts.settings.framework} ({who})",
         f"  model: {model}   work dir: {parts.config.work_dir}",
-        f"  watch: curl -N {url}/api/events",
-        f"  talk:  curl {url}/api/chat -H 'Content-Type: application/json' "
+        f"  files: {parts.settings.places.config_path}, {parts.settings.places.data_dir}",
+        f"  watch: {curl} -N {url}/api/events",
+        f"  talk:  {curl} {url}/api/chat -H 'Content-Type: application/json' "
         '-d \'{"agent_id": "default", "message": "hello"}\'',
     ]
     print("\n".join(lines), flush=True)

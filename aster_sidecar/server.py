@@ -21,6 +21,7 @@ import uvicorn
 
 from aster_sidecar import __version__
 from aster_sidecar.app import Parts, build_app, build_parts
+from aster_sidecar.configfile import write_first
 from aster_sidecar.launcher import Watch, started_at
 from aster_sidecar.settings import Settings
 from aster_sidecar.wire import PROTOCOL
@@ -93,6 +94,14 @@ def sign(held: IO[str], port: int) -> None:
     held.truncate()
     held.write(f"pid {os.getpid()}, http://{HOST}:{port}")
     held.flush()
+
+
+def write_config(path: Path) -> None:
+    """Write the commented `config.toml` of a first run. Where that can't be, it runs without."""
+    try:
+        write_first(path)
+    except OSError as error:
+        log.warning("%s could not be written: %s", path, error.strerror)
 
 
 class Server(uvicorn.Server):
@@ -189,6 +198,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             watch.stdin(launch.stdin)
         if launch.parent is not None:
             watch.process(launch.parent)
+        write_config(settings.places.config_path)
         parts = build_parts(settings)
         parts.ask_stop = stop.set
         parts.port = bound.getsockname()[1]
