@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ from aster_sidecar.models import Chosen, Models, explain, shorten
 from aster_sidecar.toolbox import Toolbox
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.turnlog import TurnLog
+
+log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
 """Times one request is sent before a passing failure becomes the turn's error."""
@@ -299,6 +302,10 @@ class Engine:
             if failure.retry_after_s > RETRY_MOST_S:
                 raise failure
             delay_s = failure.retry_after_s
+        log.info(
+            "model request failed",
+            extra={"turn_id": run.log.turn_id, "code": failure.code, "attempt": attempt},
+        )
         run.log.put(
             "model_retry",
             wire.ModelRetryEvent(

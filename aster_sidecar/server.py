@@ -19,10 +19,11 @@ from typing import IO
 
 import uvicorn
 
-from aster_sidecar import __version__
+from aster_sidecar import __version__, logs
 from aster_sidecar.app import Parts, build_app, build_parts
-from aster_sidecar.configfile import write_first
+from aster_sidecar.configfile import read_file, write_first
 from aster_sidecar.launcher import Watch, started_at
+from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.settings import Settings
 from aster_sidecar.wire import PROTOCOL
 
@@ -94,6 +95,24 @@ def sign(held: IO[str], port: int) -> None:
     held.truncate()
     held.write(f"pid {os.getpid()}, http://{HOST}:{port}")
     held.flush()
+
+
+def redactor_for(settings: Settings) -> Redactor:
+    """Knows the secrets that the daemon was started with."""
+    return Redactor([settings.token or "", *secrets_of(settings.environment)])
+
+
+@contextlib.contextmanager
+def log_file(settings: Settings) -> Generator[None, None, None]:
+    """Log to the log directory while this holds."""
+    if not settings.log_file:
+        yield
+        return
+    handler = logs.to_file(settings.places.logs_dir, settings.log_level, redactor_for(settings))
+    try:
+        yield
+    finally:
+        logs.remove(handler)
 
 
 def write_config(path: Path) -> None:
@@ -186,7 +205,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
     """
     held = lock(settings.places.data_dir)
-    with contextlib.closing(held), contextlib.closing(bind(settings.port)) as bound:
+    with contextlib.closing(held), log_file(settings), contextlib.closing(bind(settings.port)) as bound:
         stop = asyncio.Event()
 
         def launcher_gone(sign: str) -> None:
@@ -200,12 +219,13 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             watch.process(launch.parent)
         write_config(settings.places.config_path)
         parts = build_parts(settings)
+        logs.learn(secrets_in(read_file(settings.places.config_path).get("mcp")))
         parts.ask_stop = stop.set
         parts.port = bound.getsockname()[1]
         sign(held, parts.port)
         await parts.open()
         config = uvicorn.Config(
-            build_app(parts),
+            logs.Access(build_app(parts)),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -221,6 +241,15 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
 
         def ready(parts: Parts) -> None:
             say_where(parts)
+            log.info(
+                "listening",
+                extra={
+                    "port": parts.port,
+                    "framework": settings.framework,
+                    "version": __version__,
+                    "pid": parts.pid,
+                },
+            )
             announce(parts)
 
         try:
@@ -228,3 +257,4 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
         finally:
             watch.close()
             (settings.places.data_dir / STATE_NAME).unlink(missing_ok=True)
+            log.info("stopped")

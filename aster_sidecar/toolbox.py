@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from aster_sidecar.permissions import Assessment, Decision
 from aster_sidecar.toolkit import Toolkit, jsonable
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
 from aster_sidecar.turnlog import TurnLog
+
+log = logging.getLogger(__name__)
 
 ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 """Any object: `Toolkit.assess` checks what is in it."""
@@ -322,6 +325,9 @@ class Toolbox(AbstractToolset[Any]):
         outcome: Outcome | None = None,
         error: str | None = None,
     ) -> None:
+        duration_ms = round((time.monotonic() - began) * 1000)
+        fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": word}
+        log.info("tool ended", extra={**fields, "duration_ms": duration_ms})
         self._log.put(
             "tool_end",
             wire.ToolEndEvent(
@@ -331,7 +337,7 @@ class Toolbox(AbstractToolset[Any]):
                 result=None if error is not None or outcome is None else outcome.value,
                 error=error,
                 outcome=word,
-                duration_ms=round((time.monotonic() - began) * 1000),
+                duration_ms=duration_ms,
                 truncated=outcome.truncated if outcome is not None else False,
             ),
             writes=[end_row(call.call_id, word, error if error is not None else outcome and outcome.value)],
