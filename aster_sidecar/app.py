@@ -26,6 +26,7 @@ from aster_sidecar.models import PROVIDERS, Models
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
 from aster_sidecar.settings import Config, Settings
+from aster_sidecar.spans import NoSpans, Spans, make_spans
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
@@ -74,6 +75,7 @@ class Parts:
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     learning: asyncio.Lock = field(default_factory=asyncio.Lock)
     learned: bool = False
+    spans: Spans = field(default_factory=NoSpans)
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
@@ -106,7 +108,7 @@ class Parts:
         self.stopping = True
         self.approvals.close()
         await self.turns.close()
-        await self.servers.close()
+        await asyncio.gather(self.servers.close(), self.spans.close())
         await asyncio.to_thread(kill_left)
         await self.journal.end_streams(0.5)
         if self.warming is not None:
@@ -176,7 +178,8 @@ class Parts:
     def _make_engine(self) -> Engine:
         from aster_sidecar.engine import Engine
 
-        return Engine(self.journal, self.models, self.toolkit, self.approvals)
+        self.spans = make_spans(self.settings.environment)
+        return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
 
 
 def build_parts(settings: Settings) -> Parts:

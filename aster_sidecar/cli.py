@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run_worker(words[1])
         return EXIT_STOPPED
     given = parser().parse_args(words)
+    if given.work_dir:  # typed by hand, so from where the person stands
+        given.work_dir = str(absolute(Path(given.work_dir)))
     environment = dict(os.environ)
     # Out of our own environment, so that no child ever inherits it.
     token = os.environ.pop("ASTER_SIDECAR_TOKEN", None) or None

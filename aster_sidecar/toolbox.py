@@ -35,6 +35,7 @@ from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.job import UNKNOWN, Usage, denial
 from aster_sidecar.journal import Write
 from aster_sidecar.permissions import Assessment, Decision
+from aster_sidecar.spans import NoSpans, Spans
 from aster_sidecar.toolkit import Toolkit, jsonable
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
 from aster_sidecar.turnlog import TurnLog
@@ -112,7 +113,9 @@ class Toolbox(AbstractToolset[Any]):
         context: Mapping[str, Any],
         usage: Usage,
         most_calls: int | None,
+        spans: Spans | None = None,
     ) -> None:
+        self._spans = spans or NoSpans()
         self._toolkit = toolkit
         self._names = names
         self._approvals = approvals
@@ -297,7 +300,8 @@ class Toolbox(AbstractToolset[Any]):
         outcome = Outcome(None)
         self._toolkit.running += 1
         try:
-            outcome = await tool.run(parsed, assessment, context)
+            with self._spans.tool(call_id=call.call_id, name=call.name):
+                outcome = await tool.run(parsed, assessment, context)
             outcome = Outcome(jsonable(outcome.value), outcome.truncated)
         except asyncio.CancelledError:
             self._end(call, "cancelled", began, error="cancelled while it ran")

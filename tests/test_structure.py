@@ -26,11 +26,12 @@ LAYERS = [
     {"tools.shell"},
     {"tools.files", "tools.web", "tools.mcp"},
     {"trust", "configfile", "redact"},
-    {"logs"},
+    {"logs", "spans"},
     {"project"},
     {"agents", "toolkit", "settings"},
     {"job", "demo"},
     {"memory", "models"},
+    {"tracing"},
     {"toolbox"},
     {"engine"},
     {"sessions"},
@@ -50,6 +51,7 @@ LAZY = {
     ("tools", "tools.files"),
     ("tools", "tools.shell"),
     ("tools", "tools.web"),  # the registry of built-in tools
+    ("spans", "tracing"),  # only where traces are asked for
     ("app", "routes"),  # the composition root mounts what depends on it
     ("app", "engine"),
     ("turns", "engine"),  # for type checkers only: the engine is handed in when it is first needed
@@ -67,6 +69,10 @@ OWNERS = {
     "httpx": {"tools.web"},
     "psutil": {"tools.shell", "tools.web", "launcher"},
     "mcp": {"tools.mcp"},
+    "tomlkit": {"configfile"},
+    "platformdirs": {"settings"},
+    "opentelemetry": {"tracing"},
+    "requests": {"tracing"},
 }
 
 
@@ -133,7 +139,8 @@ def test_libraries_stay_with_their_owners(library: str) -> None:
 def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     script = (
         "import sys; import aster_sidecar.cli, aster_sidecar.server, aster_sidecar.routes;"
-        "heavy = {'pydantic_ai', 'openai', 'anthropic', 'httpx', 'httpx2', 'psutil', 'mcp', 'tomlkit', 'markdownify'};"
+        "heavy = {'pydantic_ai', 'openai', 'anthropic', 'httpx', 'httpx2', 'psutil', 'mcp', 'tomlkit', 'markdownify',"
+        "'platformdirs', 'opentelemetry.sdk', 'requests'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     told = subprocess.run(

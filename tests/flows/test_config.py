@@ -69,6 +69,15 @@ def test_an_unknown_key_in_the_file_is_a_problem_that_everybody_can_see(launch: 
     assert "unknown key max_request" in daemon.log
 
 
+def test_a_directory_on_the_command_line_is_one_from_where_it_is_typed(launch: Callable[..., Daemon]) -> None:
+    daemon = launch()
+    (daemon.work_dir / "below").mkdir()
+    daemon.arguments = ["--work-dir", "below", "--config-dir", "settings"]
+    daemon.restart()
+    assert source(daemon, "work_dir") == (str(daemon.work_dir.resolve() / "below"), "flag")
+    assert (daemon.work_dir / "settings" / "config.toml").exists()
+
+
 # -- a project ---------------------------------------------------------------------------------------------------------
 
 
