@@ -214,6 +214,22 @@ def test_the_whole_data_directory_can_be_moved(
             daemon.stop()
 
 
+def test_the_daemon_s_own_files_are_closed_to_tools_that_work_beside_them(
+    provider: ProviderDouble, tmp_path: Path
+) -> None:
+    """Who is trusted, the settings, the log: also where the work directory is in the data directory."""
+    (tmp_path / "home").mkdir()
+    daemon = Start(tmp_path, tmp_path / "data", tmp_path / "home", provider).start()
+    try:
+        assert daemon.call("GET", "/api/config")["values"]["work_dir"]["value"].endswith("workspace")
+        for name in ("trusted.json", "config.toml", "logs/aster.log", "aster.db"):
+            check = {"tool": "write_file", "arguments": {"path": f"../{name}", "content": "[]"}}
+            told = daemon.call("POST", "/api/permissions/check", check)
+            assert (told["decision"], told["decided_by"]) == ("deny", "forbidden"), name
+    finally:
+        daemon.stop()
+
+
 class Start(Daemon):
     """A daemon started in the home directory, whose tools therefore work inside its data directory."""
 
