@@ -312,7 +312,8 @@ def test_a_failing_tool_is_a_failed_call_and_the_turn_goes_on(serve: Callable[..
     [end] = [event["data"] for event in events if event["type"] == "tool_end"]
     assert (end["outcome"], end["error"]) == ("failed", "LookupError: no such plant")
     assert events[-1]["data"]["stop_reason"] == "complete"
-    assert 'raise LookupError("no such plant")' in daemon.log
+    assert "LookupError" in daemon.log
+    assert " lose\n" in daemon.log  # where it was raised, without what was said
 
 
 def test_a_tool_reads_what_the_app_said_with_the_message(serve: Callable[..., Daemon]) -> None:

@@ -128,26 +128,26 @@ def test_a_projects_limit_holds_for_turns(real: Daemon, provider: ProviderDouble
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments"),
+    ("tool", "arguments", "decision"),
     [
-        ("write_file", {"path": ".aster/config.toml", "content": "max_tokens = 1"}),
-        ("write_file", {"path": "sub/.ASTER/agents/x.yaml", "content": "x"}),
-        ("edit_file", {"path": ".aster/config.toml", "old": "1", "new": "2"}),
-        ("delete_file", {"path": ".aster/config.toml"}),
-        ("move_file", {"source": "a.txt", "destination": ".aster/agents.yaml"}),
-        ("move_file", {"source": ".aster/config.toml", "destination": "b.txt"}),
+        ("write_file", {"path": ".aster/config.toml", "content": "max_tokens = 1"}, "deny"),
+        ("write_file", {"path": "sub/.ASTER/agents/x.yaml", "content": "x"}, "ask"),
+        ("edit_file", {"path": ".aster/config.toml", "old": "1", "new": "2"}, "deny"),
+        ("delete_file", {"path": ".aster/config.toml"}, "deny"),
+        ("move_file", {"source": "a.txt", "destination": ".aster/agents.yaml"}, "deny"),
+        ("move_file", {"source": ".aster/config.toml", "destination": "b.txt"}, "deny"),
     ],
 )
-def test_what_changes_a_project_s_own_settings_always_asks(
-    daemon: Daemon, tool: str, arguments: dict[str, str]
+def test_no_rule_lets_a_tool_change_a_projects_own_settings(
+    daemon: Daemon, tool: str, arguments: dict[str, str], decision: str
 ) -> None:
-    """High risk, and never to be remembered: a rule for the work directory does not cover it."""
+    """Those of the project it works in are closed; others' are of high risk, and never to be remembered."""
     make_project(daemon.work_dir, "max_tokens = 1\n")
     (daemon.work_dir / "a.txt").write_text("x")
     rule = {"decision": "allow", "tool": tool, "kind": "beneath", "value": str(daemon.work_dir.resolve())}
     daemon.call("POST", "/api/permissions/rules", rule)
     told = daemon.call("POST", "/api/permissions/check", {"tool": tool, "arguments": arguments})
-    assert (told["risk"], told["decision"]) == ("high", "ask")
+    assert (told["risk"], told["decision"]) == ("high", decision)
     assert told["remember"] is None
 
 
