@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock"},
+    {"clock", "client"},
     {"wire"},
     {"transcript"},
     {"journal"},
