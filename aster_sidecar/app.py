@@ -24,7 +24,7 @@ from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS, Models
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
-from aster_sidecar.settings import Config, Settings, read_file
+from aster_sidecar.settings import STORE_NAME, Config, Settings, read_file
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MASK = "••••••••"
-STORE_NAME = "aster.db"
 KEEP_EVENTS = 500_000
 """Events kept for replay; older ones of ended turns are trimmed at start. Histories are rows of their own."""
 

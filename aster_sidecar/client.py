@@ -50,24 +50,35 @@ class ClientError(Exception):
         self.hint = hint
 
 
+def state(data_dir: Path) -> dict[str, Any] | None:
+    """What `sidecar.json` says, whether or not its daemon still runs; None when there is none that can be read."""
+    try:
+        with open(data_dir / STATE_NAME, "rb") as file:
+            told = json.loads(file.read(STATE_BYTES))
+            # Its `started_at` counts on a clock that is only good to compare; the file is written at the start.
+            written_at = os.fstat(file.fileno()).st_mtime
+    except (OSError, ValueError, RecursionError):
+        return None
+    return {**cast("dict[str, Any]", told), "written_at": written_at} if isinstance(told, dict) else None
+
+
 def find(data_dir: Path) -> Running | None:
     """The daemon that uses this data directory and answers now; None when there is none. Never raises."""
+    told = state(data_dir)
+    if told is None:
+        return None
     try:
-        with open(data_dir / STATE_NAME, "rb") as state:
-            told = json.loads(state.read(STATE_BYTES))
-            # Its own `started_at` counts on a clock that is only good to compare; the file is written at the start.
-            started_at = os.fstat(state.fileno()).st_mtime
         running = Running(
             url=str(told["url"]),
             pid=int(told["pid"]),
             instance_id=str(told["instance_id"]),
             token=bool(told["token"]),
             framework=str(told["framework"]),
-            started_at=started_at,
+            started_at=float(told["written_at"]),
             version=str(told.get("version", "")),
         )
         health = Client(running.url).health(FIND_S)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ClientError, RecursionError):
+    except (ValueError, TypeError, KeyError, ClientError):
         return None
     # The file stays when a daemon is killed, and somebody else may have its port by now.
     return running if health.get("instance_id") == running.instance_id else None

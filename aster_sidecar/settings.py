@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from aster_sidecar import wire
 from aster_sidecar.errors import ConfigInvalid
 
+STORE_NAME = "aster.db"
 Source = Literal["api", "flag", "environment", "file", "default"]
 
 DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wails": 9529, "web": 8080}
@@ -89,6 +90,8 @@ class Settings:
     flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     started_in: Path = field(default_factory=Path.cwd)
+    look_only: bool = False
+    """Make no directory: who asks is no daemon."""
 
 
 class Config:
@@ -136,7 +139,8 @@ class Config:
         if started_in != Path(started_in.anchor) and started_in != home and os.access(started_in, os.W_OK):
             return started_in
         workspace = self._settings.places.data_dir / "workspace"
-        workspace.mkdir(parents=True, exist_ok=True)
+        if not self._settings.look_only:
+            workspace.mkdir(parents=True, exist_ok=True)
         return workspace.resolve()
 
     @property
