@@ -6,6 +6,7 @@ import argparse
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 PROGRAMS = ("aster-sidecar", "aster-desktop")
 
@@ -37,9 +38,9 @@ def collect(places: dict[str, Place], name: str, parser: argparse.ArgumentParser
     place = places.setdefault(name, Place())
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            words = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            parsers: dict[str, argparse.ArgumentParser] = action.choices
-            for word, below in parsers.items():
+            parsers = cast("argparse._SubParsersAction[argparse.ArgumentParser]", action)
+            words = {choice.dest: choice.help or "" for choice in parsers._choices_actions}
+            for word, below in parsers.choices.items():
                 place.words[word] = words.get(word, "")
                 place.below.append(word)
                 collect(places, f"{name} {word}".strip(), below)
