@@ -139,9 +139,11 @@ class Client:
             sent["Content-Type"] = "application/json"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         try:
-            # With "close" the answer owns the socket: closing the answer closes it.
             connection.request(method, path + (f"?{query}" if query else ""), data, {**sent, "Connection": "close"})
-            return connection.getresponse()
+            answer = connection.getresponse()
+            if connection.sock is not None:
+                connection.sock.close()  # the answer keeps the socket until it is closed itself
+            return answer
         except (OSError, ValueError, http.client.HTTPException) as error:
             connection.close()
             raise self._unreachable(error) from error

@@ -387,10 +387,11 @@ def sandbox(lsm: Path = Path("/sys/kernel/security/lsm")) -> Check:
     return Check("sandbox", "warning", f"tools run without one, as {who} ({here})", remedy)
 
 
-def proxies(environment: Mapping[str, str] = os.environ) -> Check:
+def proxies() -> Check:
     """The proxies that requests to providers take. This machine's own servers are never asked through one."""
-    found = {scheme: url for scheme, url in urllib.request.getproxies().items() if scheme in ("http", "https", "all")}
-    spared = environment.get("no_proxy") or environment.get("NO_PROXY")
+    told_by_system = urllib.request.getproxies()  # what the providers' libraries ask as well
+    found = {scheme: url for scheme, url in told_by_system.items() if scheme in ("http", "https", "all")}
+    spared = told_by_system.get("no")
     if not found:
         return Check("proxy", "ok", "none")
     told = ", ".join(f"{scheme}: {without_password(url)}" for scheme, url in found.items())
