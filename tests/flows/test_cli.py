@@ -189,7 +189,7 @@ def test_beside_a_running_daemon_store_port_and_daemon_are_well(daemon: Daemon) 
 def test_the_model_is_asked_for_real(tmp_path: Path, provider: ProviderDouble, protocol: str) -> None:
     provider.script(Reply([Say("ok")]))
     variables = provider_environment(provider, PROTOCOLS[protocol])
-    told = say("doctor", "--json", "--port", "0", home=tmp_path, **variables)
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=None, **variables)
     found = examined(told)["model"]
     assert (told.code, found["status"]) == (0, "ok")
     assert PROTOCOLS[protocol] in found["detail"]
@@ -201,7 +201,7 @@ def test_the_model_is_asked_for_real(tmp_path: Path, provider: ProviderDouble, p
 def test_a_refused_key_fails_with_its_remedy(tmp_path: Path, provider: ProviderDouble, protocol: str) -> None:
     provider.script(Fault(401))
     variables = provider_environment(provider, PROTOCOLS[protocol])
-    told = say("doctor", "--json", "--port", "0", home=tmp_path, **variables)
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=None, **variables)
     found = examined(told)["model"]
     assert (told.code, found["status"]) == (1, "failed")
     assert "[key_refused]" in found["detail"]
@@ -213,7 +213,7 @@ def test_a_refused_key_fails_with_its_remedy(tmp_path: Path, provider: ProviderD
 def test_a_server_that_speaks_chat_completions_only_is_asked_so(tmp_path: Path, provider: ProviderDouble) -> None:
     provider.disable("/v1/responses")
     provider.script(Reply([Say("ok")]))
-    told = say("doctor", "--json", "--port", "0", home=tmp_path, **provider_environment(provider))
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=None, **provider_environment(provider))
     assert examined(told)["model"]["status"] == "ok"
 
 
