@@ -1,6 +1,7 @@
 # make run    set up and start the daemon with the demo model
 # make test   set up and run the tests
 # make check  format, lint, types
+# make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(or $(ASTER_MODEL),demo)
 
-.PHONY: run test check format lock clean setup system-packages
+.PHONY: run test check bench format lock clean setup system-packages
 
 run: $(VENV)/.runtime
 	@mkdir -p $(RUN_DIR)/work
@@ -20,6 +21,9 @@ run: $(VENV)/.runtime
 
 test: setup system-packages
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+bench: setup
+	$(BIN)/python -m bench $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

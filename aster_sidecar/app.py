@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -16,12 +17,22 @@ from starlette.responses import Response
 
 from aster_sidecar import __version__, clock, wire
 from aster_sidecar.agents import Agents
+from aster_sidecar.agents import Places as AgentPlaces
+from aster_sidecar.agentspec import AgentSpec, Known
 from aster_sidecar.approvals import Approvals
-from aster_sidecar.errors import AsterError, InvalidShape, MalformedBody, MethodNotAllowed, NotFound
+from aster_sidecar.errors import (
+    AgentNotFound,
+    AsterError,
+    ConfigInvalid,
+    InvalidShape,
+    MalformedBody,
+    MethodNotAllowed,
+    NotFound,
+)
 from aster_sidecar.guard import Gate, Guard
 from aster_sidecar.job import Limits
 from aster_sidecar.journal import Journal, remember
-from aster_sidecar.models import PROVIDERS, Models
+from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
 from aster_sidecar.settings import STORE_NAME, Config, Settings, read_file
@@ -30,6 +41,7 @@ from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
 from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
+from aster_sidecar.trust import FOLDER, project_of, trusted_project
 from aster_sidecar.turns import Options, Turns
 
 if TYPE_CHECKING:
@@ -38,6 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MASK = "••••••••"
+LOOK_S = 2.0
+"""Time between two looks at the agents' files while somebody watches."""
 KEEP_EVENTS = 500_000
 """Events kept for replay; older ones of ended turns are trimmed at start. Histories are rows of their own."""
 
@@ -71,6 +85,7 @@ class Parts:
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     learning: asyncio.Lock = field(default_factory=asyncio.Lock)
     learned: bool = False
+    looking: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
@@ -84,11 +99,15 @@ class Parts:
             # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
             self.burying = asyncio.get_running_loop().create_task(asyncio.to_thread(end_orphans, left))
         self.turns.open()
+        self.agents.on_change = self.tell_agents
+        self.journal.on_watch = self.look_at_agents
         self.ready = True
 
     async def close(self) -> None:
         """End turns, then streams, then let go of the store."""
         self.stopping = True
+        if self.looking is not None:
+            self.looking.cancel()
         self.approvals.close()
         await self.turns.close()
         await self.servers.close()
@@ -128,6 +147,51 @@ class Parts:
                 self.learned = not self.servers.failures
                 for name, why in self.servers.failures.items():
                     log.warning("MCP server %s offers nothing: %s", name, why)
+
+    # -- agents that come and go -----------------------------------------------------------------------------------
+
+    def agent(self, agent_id: str) -> AgentSpec | None:
+        """The agent; None when its file is gone or broken but its conversations are there. Raises: AgentNotFound."""
+        try:
+            return self.agents.get(agent_id)
+        except AgentNotFound:
+            if self.sessions.count(agent_id) == 0:
+                raise
+            return None
+
+    def agent_problems(self) -> list[wire.AgentProblem]:
+        """What is wrong with agents' files, as clients see it."""
+        return [
+            wire.AgentProblem(id=p.agent_id, source=p.source, path=p.path, line=p.line, reason=p.reason)
+            for p in self.agents.problems
+        ]
+
+    def tell_agents(self) -> None:
+        """Tell clients which agents there are now."""
+        if self.stopping:
+            return
+        event = wire.AgentsChangedEvent(
+            agents=self.agents.ids(),
+            problems=self.agent_problems(),
+        )
+        self.journal.put("agents_changed", event)
+
+        def again(told: asyncio.Future[None]) -> None:
+            if not told.cancelled() and told.exception() is not None:  # the store is away: it may come back
+                asyncio.get_running_loop().call_later(LOOK_S, self.tell_agents)
+
+        self.journal.commit().add_done_callback(again)
+
+    def look_at_agents(self) -> None:
+        """Look for changed files every `LOOK_S` while a stream is open; without one, only when somebody asks."""
+        if self.looking is None and not self.stopping:
+            self.looking = asyncio.get_running_loop().call_later(LOOK_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self.looking = None
+        if self.journal.watchers and not self.stopping:
+            self.agents.refresh()
+            self.look_at_agents()
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory of a session whose rows went."""
@@ -180,23 +244,41 @@ def build_parts(settings: Settings) -> Parts:
         )
     )
 
+    def project() -> Path | None:
+        """The trusted project that tools work in. Raises: ConfigInvalid."""
+        return trusted_project(places.config_dir, config.work_dir)
+
     def surroundings() -> Surroundings:
-        """Tools may not touch our directories; where they work inside one (`workspace`), not our files in it."""
+        """Tools may not touch our directories; where they work inside one (`workspace`), not our files in it.
+
+        Nor what the project tells us: what a web page says could make itself instructions for good.
+        """
         work_dir = config.work_dir
         inside = any(work_dir.is_relative_to(place) for place in own)
-        return Surroundings(work_dir, own_files if inside else own)
+        told = (project_of(work_dir) or work_dir) / FOLDER
+        return Surroundings(work_dir, (*(own_files if inside else own), told))
 
-    tools = builtin_tools()
-    servers = Servers(specs(read_file(places.config_path).get("mcp", {})), reserved=[tool.name for tool in tools])
+    tools = [*builtin_tools(), *settings.own.tools]
+    server_specs = specs(read_file(places.config_path).get("mcp", {}))
+    servers = Servers(server_specs, reserved=[tool.name for tool in tools])
     toolkit = Toolkit(
         tools,
         surroundings,
-        lambda: config.value("permission_mode"),
+        lambda agent_id: agents.mode(agent_id, config.value("permission_mode")),
         rules.active,
+        {tool.name for tool in settings.own.tools} - settings.own.shared,
     )
+    offered_later = tuple(f"{spec.name}_" for spec in server_specs)
+    known = Known(
+        has_tool=lambda name: toolkit.has(name) or name.startswith(offered_later),
+        tool_names=lambda: [*toolkit.all_names(), *(f"{prefix}…" for prefix in offered_later)],
+        wrong_model=misnamed,
+    )
+    for spec in settings.own.agents:
+        check_own(spec, known)
     approvals = Approvals(journal, rules, toolkit.assess_edited)
     sessions = Sessions(journal)
-    agents = Agents()
+    agents = Agents(settings.own, AgentPlaces(places.config_dir / "agents", project), known)
     loop = asyncio.get_running_loop()
 
     def keep(key: str, value: str) -> None:
@@ -237,6 +319,18 @@ def build_parts(settings: Settings) -> Parts:
         settings.port,
     )
     return parts
+
+
+def check_own(spec: AgentSpec, known: Known) -> None:
+    """Whether what an agent of the app's code names is there. Raises: ConfigInvalid."""
+    for name in spec.tools or ():
+        if not known.has_tool(name):
+            raise ConfigInvalid(
+                f"agent {spec.agent_id!r}: there is no tool {name!r}",
+                hint=f"there are: {', '.join(known.tool_names())}; or pass the function itself",
+            )
+    if spec.model is not None and (wrong := known.wrong_model(spec.model)):
+        raise ConfigInvalid(f"agent {spec.agent_id!r}: model: {wrong}")
 
 
 def build_app(parts: Parts) -> Guard:

@@ -16,6 +16,7 @@ from aster_sidecar import __version__
 
 if TYPE_CHECKING:
     from aster_sidecar.app import Parts
+    from aster_sidecar.sidecar import Sidecar
 
 EXIT_FAILED = 1
 """A command could not do it, or the doctor found something wrong; a daemon never ends with it."""
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--data-dir", type=Path, help="keep everything of this daemon in one directory")
     text.add_argument("--config-dir", type=Path, help="where config.toml is (default: the data directory's, if given)")
     text.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="let pages of ORIGIN in")
+    text.add_argument("--app", metavar="MODULE:OBJECT", help="serve the agents and tools of a Sidecar in Python code")
     turns = text.add_argument_group("what a turn may do (also POST /api/config)")
     turns.add_argument("--model", help="provider:name, for example openai:gpt-5.2 or ollama:qwen3; demo needs nothing")
     turns.add_argument("--work-dir", help="where tools work (default: where it is started)")
@@ -101,8 +103,8 @@ def parser() -> argparse.ArgumentParser:
     return text
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (guarantees: 0, 2, 3, 4, 5, 6, 70)."""
+def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None) -> int:
+    """Run the command, for an app's own `sidecar` if given; returns its exit code (0, 2, 3, 4, 5, 6, 70)."""
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
         from aster_sidecar.tools.shell import run_worker
@@ -115,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return commands.main(words)
     if words and not words[0].startswith("-"):
         parser().error(f"no such command: {words[0][:100]!r}; there are {', '.join(COMMANDS)}")
+    from aster_sidecar.agents import Own
     from aster_sidecar.errors import ConfigInvalid, StoreError
     from aster_sidecar.launcher import BadFirstLine, parent_to_watch, read_first_line
     from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, serve
@@ -141,6 +144,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return fail(EXIT_USAGE, f"--supervised: {wrong}")
         given.data_dir = Path(given.data_dir) if given.data_dir is not None else None
         given.config_dir = Path(given.config_dir) if given.config_dir is not None else None
+    own = Own()
+    if given.app is not None or sidecar is not None:
+        from aster_sidecar.sidecar import fill, load
+
+        try:
+            if sidecar is not None and given.app is not None:
+                raise ConfigInvalid(
+                    f"--app {given.app}: the program that was started is an app itself",
+                    hint="a module that --app loads calls run() under if __name__ == '__main__' only",
+                )
+            sidecar = sidecar or load(str(given.app))
+            own = sidecar.own()
+            fill(given, sidecar)
+        except ConfigInvalid as error:
+            return fail(EXIT_CONFIG, error.message, error.hint)
     framework: Framework = given.framework or "web"
     launch = Launch(
         stdin=sys.stdin.fileno() if given.supervised else None,
@@ -154,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_origins=tuple(map(str, given.allow_origin)),
         flags={key: getattr(given, key) for key in (*DEFAULTS, "framework", "port", "allow_origin", "supervised")},
         environment=environment,
+        own=own,
     )
     if not 0 <= settings.port <= 65_535:
         return fail(EXIT_USAGE, f"--port {settings.port}: must be from 0 to 65535")

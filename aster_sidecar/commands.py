@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 import sys
@@ -17,8 +18,9 @@ from aster_sidecar import __version__
 from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.offline import config_of
 from aster_sidecar.output import cell, local_time, on_terminal, print_error, print_json, print_line, print_table
-from aster_sidecar.settings import DEFAULTS, STORE_NAME, Config, Places, Settings, places, validated, write_file
+from aster_sidecar.settings import DEFAULTS, STORE_NAME, Places, places, validated, write_file
 
 EXIT_INTERRUPTED = 130
 PAGE = 100
@@ -181,12 +183,6 @@ def places_of(given: argparse.Namespace) -> Places:
     return places(os.environ, data_dir=given.data_dir, config_dir=given.config_dir)
 
 
-def config_of(given: argparse.Namespace, **flags: Any) -> Config:
-    """The settings that a daemon started from here would have. Raises: ConfigInvalid."""
-    environment = {name: value for name, value in os.environ.items() if name != "ASTER_SIDECAR_TOKEN"}
-    return Config(Settings("web", 0, places_of(given), flags=flags, environment=environment, look_only=True))
-
-
 def daemon(given: argparse.Namespace) -> Client | None:
     """The daemon over this data directory. Raises: Failed when it needs a token and none is set."""
     running = find(places_of(given).data_dir)
@@ -231,7 +227,7 @@ def run_chat(given: argparse.Namespace) -> int:
 def run_doctor(given: argparse.Namespace) -> int:
     from aster_sidecar.doctor import run
 
-    return run(given, config_of)
+    return run(given)
 
 
 def run_paths(given: argparse.Namespace) -> int:
@@ -244,7 +240,7 @@ def run_paths(given: argparse.Namespace) -> int:
         "trusted": found.config_dir / "trusted.json",
     }
     try:
-        shown["work_dir"] = config_of(given).work_dir
+        shown["work_dir"] = config_of(places_of(given)).work_dir
     except ConfigInvalid as error:
         print_error(f"the work directory is not known: {error.message}", error.hint)
     if given.json:
@@ -270,20 +266,50 @@ def run_agents(given: argparse.Namespace) -> int:
     if client is not None:
         agents: list[dict[str, Any]] = client.call("GET", "/api/agents")
     else:
-        from aster_sidecar.agents import Agents
-
-        agents = [
-            {"id": spec.agent_id, "name": spec.name, "description": spec.description, "model": spec.model or ""}
-            for spec in Agents().list()
-        ]
+        agents = agents_here(given)
     if given.json:
         print_json(agents)
-    else:
-        rows = [(a["id"], a["name"], a.get("state", ""), a["model"], a["description"]) for a in agents]
-        print_table(("id", "name", "state", "model", "description"), rows)
-        if client is None:
-            print("no daemon runs: these are the ones it would have", file=sys.stderr)
+        return 0
+    rows = [(a["id"], a["name"], a["source"], a["state"] or "", a["model"], a["description"]) for a in agents]
+    print_table(("id", "name", "source", "state", "model", "description"), rows)
+    for agent in agents:
+        for problem in agent["problems"]:
+            line = f":{problem['line']}" if problem["line"] else ""
+            print_error(f"agent {agent['id']}: {problem['path']}{line}: {problem['reason']}")
+    if client is None:
+        print("no daemon runs: these are the ones it would have", file=sys.stderr)
     return 0
+
+
+def agents_here(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """The agents that a daemon started here would have; `state` is null, or failed for a broken file."""
+    from aster_sidecar.offline import agents_of
+
+    logging.getLogger("aster_sidecar.agents").setLevel(logging.ERROR)  # what is wrong with a file is said below
+    found = agents_of(places_of(given), config_of(places_of(given)))
+    specs = found.list()
+    problems: dict[str, list[dict[str, Any]]] = {}
+    for problem in found.problems:
+        told = {"path": problem.path, "line": problem.line, "reason": problem.reason}
+        problems.setdefault(problem.agent_id, []).append(told)
+    rows = [
+        {
+            "id": spec.agent_id,
+            "name": spec.name,
+            "description": spec.description,
+            "model": spec.model or "",
+            "state": None,
+            "source": spec.source,
+            "path": spec.path,
+            "problems": problems.pop(spec.agent_id, []),
+        }
+        for spec in specs
+    ]
+    broken = {problem.agent_id: problem for problem in found.problems if problem.agent_id in problems}
+    for agent_id, problem in broken.items():
+        row = {"name": agent_id, "description": "", "model": "", "state": "failed", "source": problem.source}
+        rows.append({"id": agent_id, **row, "path": problem.path, "problems": problems[agent_id]})
+    return rows
 
 
 def run_config(given: argparse.Namespace) -> int:
@@ -313,7 +339,7 @@ def config_values(given: argparse.Namespace, client: Client | None) -> dict[str,
     """Key → value, source and settable: of the running daemon, or as one would have them."""
     if client is not None:
         return client.call("GET", "/api/config")["values"]
-    return config_of(given).view({}).model_dump()["values"]
+    return config_of(places_of(given)).view({}).model_dump()["values"]
 
 
 def checked(key: str, text: str) -> Any:
@@ -330,9 +356,9 @@ def change_config(given: argparse.Namespace, client: Client | None, value: Any) 
         now = client.call("POST", "/api/config", {key: value})["values"][key]
         when = "holds now, and is kept in"
     else:
-        config_of(given)  # a file that is wrong already is said now, not at the next start
+        config_of(places_of(given))  # a file that is wrong already is said now, not at the next start
         write_file(path, {key: value})
-        now = config_of(given).sourced(key).model_dump()
+        now = config_of(places_of(given)).sourced(key).model_dump()
         when = "is kept in"
     if given.json:
         print_json({"key": key, **now})

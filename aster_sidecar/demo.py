@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart, UserPromptPart
@@ -36,7 +37,8 @@ INTRODUCTION = (
     "- `write and run`: two questions in one answer\n"
     "- `think`: thinks before it answers\n"
     "- `fail`: fails the way a provider fails\n"
-    "- `long`: answers at length\n\n"
+    "- `long`: answers at length\n"
+    '- `call my_tool {"name": "value"}`: calls any tool that this agent has\n\n'
     'To talk to a real model, choose one: `POST /api/config {"model": "openai:…"}`.'
 )
 PROGRESS = 'for i in 1 2 3 4 5; do echo "step $i of 5"; sleep 0.3; done; echo finished'
@@ -54,7 +56,7 @@ def demo_model(*, instant: bool = False) -> FunctionModel:
             async for word in spoken(report(results), pause_s):
                 yield word
             return
-        wanted = calls_for(prompt)
+        wanted = calls_for(prompt, [tool.name for tool in info.function_tools])
         if re.search(r"\bthink\b", prompt, re.I):
             async for word in spoken(
                 "Somebody wants to see me think. I can't, but I can show where thoughts would go: "
@@ -103,9 +105,13 @@ def last_exchange(messages: list[ModelMessage]) -> tuple[str, list[ToolReturnPar
     return prompt, results
 
 
-def calls_for(prompt: str) -> list[tuple[str, dict[str, Any]]]:
-    """The tool calls that the words ask for, in the order read, list, write, run."""
+def calls_for(prompt: str, names: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The tool calls that the words ask for, in the order read, list, write, run; or the one that is named."""
     calls: list[tuple[str, dict[str, Any]]] = []
+    named = re.search(r"\bcall\s+`?([\w-]+)`?\s*(\{.*\})?", prompt, re.I | re.S)
+    if named and named[1] in names:
+        with suppress(ValueError):
+            return [(named[1], json.loads(named[2] or "{}"))]
     read = re.search(r"\bread\s+(?:file\s+)?[`'\"]?([\w./~-]+\.\w+|[\w./~-]*/[\w./~-]+)", prompt, re.I)
     write = re.search(r"\bwrite\b(?:\s+(?:file\s+)?[`'\"]?([\w./~-]+\.\w+))?", prompt, re.I)
     if read:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import difflib
 import importlib.util
+import logging
 import os
 import platform
 import shutil
@@ -14,7 +15,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ from aster_sidecar import __version__
 from aster_sidecar.cli import EXIT_FAILED
 from aster_sidecar.client import Client, ClientError, Running, find, state
 from aster_sidecar.errors import AsterError, ConfigInvalid
+from aster_sidecar.offline import agents_of, config_of, own_environment
 from aster_sidecar.output import local_time, print_json, print_line
 from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, STORE_NAME, Config, Places, places, read_file
 from aster_sidecar.tools.display import sized, visible
@@ -65,10 +67,10 @@ class Check:
     remedy: str | None = None
 
 
-def run(given: argparse.Namespace, config_of: Callable[..., Config]) -> int:
+def run(given: argparse.Namespace) -> int:
     """Check everything and print it; returns the exit code."""
     found: list[Check] = []
-    for check in checks(given, config_of):
+    for check in checks(given):
         found.append(check)
         if not given.json:
             show(check)
@@ -88,7 +90,7 @@ def show(check: Check) -> None:
         print_line(" " * 27, ("→ ", "dim"), visible(check.remedy))
 
 
-def checks(given: argparse.Namespace, config_of: Callable[..., Config]) -> Iterator[Check]:
+def checks(given: argparse.Namespace) -> Iterator[Check]:
     """Every check, in the order in which a start would meet the troubles."""
     where = places(os.environ, data_dir=given.data_dir, config_dir=given.config_dir)
     running = find(where.data_dir)
@@ -97,11 +99,12 @@ def checks(given: argparse.Namespace, config_of: Callable[..., Config]) -> Itera
     yield from directories(where)
     config: Config | None = None
     try:
-        config = config_of(given, model=given.model)
+        config = config_of(where, model=given.model)
     except ConfigInvalid as error:
         yield Check("configuration", "failed", error.message, error.hint or "mend it")
     else:
         yield configuration(where, config)
+        yield agents(where, config)
     yield disk(where.data_dir)
     yield store(where.data_dir / STORE_NAME, running)
     yield daemon(where.data_dir, running)
@@ -219,6 +222,20 @@ def configuration(where: Places, config: Config) -> Check:
     )
 
 
+def agents(where: Places, config: Config) -> Check:
+    """The files that should be agents."""
+    logging.getLogger("aster_sidecar.agents").setLevel(logging.ERROR)  # what is wrong with one is said here
+    try:
+        found = agents_of(where, config)
+    except AsterError as error:
+        return Check("agents", "failed", error.message, error.hint or "mend it")
+    ids = ", ".join(found.ids())
+    if found.problems:
+        wrong = "; ".join(map(str, found.problems[:5]))
+        return Check("agents", "warning", f"{ids}; left out: {wrong}", "mend these files: they are read again at once")
+    return Check("agents", "ok", ids)
+
+
 def store(path: Path, running: Running | None) -> Check:
     """The whole store is read; a daemon may use it meanwhile."""
     from aster_sidecar.journal import examine
@@ -332,9 +349,8 @@ def models(given: argparse.Namespace, config: Config | None) -> Iterator[Check]:
         return
     from aster_sidecar.models import DEMO, Models
 
-    environment = {name: value for name, value in os.environ.items() if name != "ASTER_SIDECAR_TOKEN"}
     try:
-        known = Models(environment, lambda: config.value("model"), lambda _: None, forget)
+        known = Models(own_environment(), lambda: config.value("model"), lambda _: None, forget)
     except ConfigInvalid as error:
         yield Check("model", "failed", error.message, error.hint or "mend it")
         return

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic_ai import (
     Agent,
@@ -131,7 +131,7 @@ class Engine:
             job,
             Toolbox(
                 self._toolkit,
-                job.spec.tools if job.spec.tools is not None else self._toolkit.names(),
+                self._toolkit.of(job.spec.tools),
                 self._approvals,
                 job.log,
                 approval_timeout_s=job.approval_timeout_s,
@@ -139,6 +139,8 @@ class Engine:
                 context=job.context,
                 usage=usage,
                 most_calls=job.limits.tool_calls,
+                retries=job.spec.retries,
+                tool_timeout_s=job.spec.tool_timeout_s,
             ),
             RunUsage(
                 input_tokens=usage.input_tokens,
@@ -224,6 +226,7 @@ class Engine:
             message_history=history,
             deferred_tool_results=run.answers,
             model=tap,
+            model_settings=cast("ModelSettings", dict(run.job.spec.model_settings)),
             instructions=instructions(run.job),
             toolsets=[run.toolbox],
             usage=run.usage,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aster_sidecar.agents import AgentSpec
+from aster_sidecar.agentspec import AgentSpec
 from aster_sidecar.turnlog import TurnLog
 
 UNKNOWN = "Nobody knows how this tool ended: the daemon stopped while it ran. It was not run again."

@@ -132,6 +132,8 @@ class Journal:
         self._wal_pages = 0
         self._streaming = True
         self._broken: set[str] = set()
+        self.on_watch: Callable[[], None] = lambda: None
+        """Called when a stream begins to follow."""
         self.failure: StoreError | None = None
         """Why the newest transaction failed; None when it committed."""
 
@@ -412,6 +414,7 @@ class Journal:
         """
         waker = asyncio.Event()
         self._wakers.add(waker)
+        self.on_watch()
         loop = asyncio.get_running_loop()
         due = loop.time() + every_s if every_s is not None else None
         try:

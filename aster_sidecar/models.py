@@ -85,6 +85,14 @@ class Chosen:
     says_why_it_ends: bool = False
 
 
+def misnamed(name: str) -> str | None:
+    """Why a text can't be a model's name; None when it can."""
+    provider, _, model_name = name.partition(":")
+    if provider == DEMO or (provider in PROVIDERS and model_name):
+        return None
+    return f"{name[:100]!r} is not provider:name; providers: {', '.join([DEMO, *PROVIDERS])}"
+
+
 class Models:
     """Builds models from names and keeps them. `recall`/`remember` keep what was learned of a base URL."""
 
@@ -234,13 +242,9 @@ class Models:
                 send_as_is(messages, ("messages", "tools", "system"))
             return AnthropicModel(model_name, provider=AnthropicProvider(anthropic_client=client))
         from openai import AsyncOpenAI
-        from openai.types.responses import ResponseStreamEvent
         from pydantic_ai.providers.openai import OpenAIProvider
 
         openai = AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
-        read_by_type(openai, ResponseStreamEvent)
-        send_as_is(openai.responses, ("input", "tools"))
-        send_as_is(openai.chat.completions, ("messages", "tools"))
         provider = OpenAIProvider(openai_client=openai)
         if speaks == "chat":
             from pydantic_ai.models.openai import OpenAIChatModel
@@ -248,9 +252,13 @@ class Models:
 
             # Without it an answer that broke off looks whole.
             whole = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+            send_as_is(openai.chat.completions, ("messages", "tools"))
             return OpenAIChatModel(model_name, provider=provider, profile=whole)
+        from openai.types.responses import ResponseStreamEvent
         from pydantic_ai.models.openai import OpenAIResponsesModel
 
+        read_by_type(openai, ResponseStreamEvent)
+        send_as_is(openai.responses, ("input", "tools"))
         return OpenAIResponsesModel(model_name, provider=provider)
 
     def falls_back(self, chosen: Chosen, error: Exception) -> bool:
@@ -356,12 +364,12 @@ def read_by_type(client: Any, union: Any) -> None:
     def lean(*, data: Any, cast_to: Any, response: Any) -> Any:
         fields = cast("dict[str, Any]", data) if cast_to is union and isinstance(data, dict) else {}
         member = by_type.get(fields.get("type"))
-        if member is not None:
+        if member is not None and "delta" in fields:
             try:
                 return member.model_validate(data)
             except ValidationError:
                 pass
-        return read(data=data, cast_to=cast_to, response=response)
+        return read(data=data, cast_to=member or cast_to, response=response)
 
     client._process_response_data = lean
 

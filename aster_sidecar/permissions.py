@@ -15,6 +15,14 @@ Mode = Literal["auto_approve", "smart_approve", "always_ask"]
 Verdict = Literal["allow", "deny", "ask"]
 
 
+STRICTNESS: tuple[Mode, ...] = ("auto_approve", "smart_approve", "always_ask")
+
+
+def stricter(one: Mode, other: Mode) -> Mode:
+    """The mode of the two that asks more."""
+    return STRICTNESS[max(STRICTNESS.index(one), STRICTNESS.index(other))]
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a remembered answer covers: one tool, and a target.

@@ -82,7 +82,7 @@ async def health(request: Request) -> Response:
         port=parts.port,
         pid=parts.pid,
         instance_id=parts.instance_id,
-        agents=len(parts.agents.list()),
+        agents=len(parts.agents.ids()),
         ready=parts.ready and not parts.stopping,
     )
     return Response(body.model_dump_json(), media_type="application/json")
@@ -109,7 +109,7 @@ async def cancel(request: Request, body: wire.CancelRequest, here: Here) -> Resp
 @answers(wire.Approved)
 async def approve(request: Request, body: wire.ApproveRequest, here: Here) -> Response:
     """Answer a permission request. The first answer counts."""
-    here.agents.get(body.agent_id)
+    here.agent(body.agent_id)
     if body.arguments is not None:
         await here.learn_tools()
     return ok(request, await here.approvals.answer(body, who(request)))
@@ -119,7 +119,8 @@ async def approve(request: Request, body: wire.ApproveRequest, here: Here) -> Re
 @answers(wire.Status)
 async def status(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
     """What the agent is doing."""
-    model = here.agents.get(agent_id).model or here.models.name()
+    spec = here.agent(agent_id)
+    model = (spec and spec.model) or here.models.name()
     answer = here.turns.status(agent_id, session_id, model)
     await here.journal.commit()
     return ok(request, answer)
@@ -136,7 +137,7 @@ async def history(
     limit: Limit = PAGE,
 ) -> Response:
     """A page of the conversation, oldest first."""
-    here.agents.get(agent_id)
+    here.agent(agent_id)
     session_id = here.sessions.resolve(agent_id, session_id)
     await here.journal.commit()
     return ok(request, here.sessions.history(session_id, before, limit))
@@ -146,7 +147,7 @@ async def history(
 @answers(wire.HistoryDeleted)
 async def clear_history(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
     """Delete the conversation's messages. Refused while a turn runs or waits."""
-    here.agents.get(agent_id)
+    here.agent(agent_id)
     session_id = here.sessions.resolve(agent_id, session_id)
     await here.journal.commit()
     return ok(request, await here.sessions.clear(session_id, here.forget))
@@ -173,22 +174,42 @@ async def set_config(request: Request, body: wire.ConfigPatch, here: Here) -> Re
 @router.get("/api/agents")
 @answers(list[wire.AgentInfo])
 async def agents(request: Request, here: Here) -> Response:
-    """All agents."""
-    return ok(
-        request,
-        [
-            wire.AgentInfo(
-                id=spec.agent_id,
-                name=spec.name,
-                description=spec.description,
-                model=spec.model or here.models.name(),
-                state=here.turns.state_of_agent(spec.agent_id),
-                tools=list(spec.tools) if spec.tools is not None else here.toolkit.names(),
-                sessions=here.sessions.count(spec.agent_id),
-            )
-            for spec in here.agents.list()
-        ],
-    )
+    """All agents, and the files that should be one but are broken."""
+    specs = here.agents.list()
+    problems: dict[str, list[wire.AgentProblem]] = {}
+    for problem in here.agent_problems():
+        problems.setdefault(problem.id, []).append(problem)
+    working = [
+        wire.AgentInfo(
+            id=spec.agent_id,
+            name=spec.name,
+            description=spec.description,
+            model=spec.model or here.models.name(),
+            state=here.turns.state_of_agent(spec.agent_id),
+            tools=here.toolkit.of(spec.tools),
+            sessions=here.sessions.count(spec.agent_id),
+            source=spec.source,
+            path=spec.path,
+            problems=problems.pop(spec.agent_id, []),
+        )
+        for spec in specs
+    ]
+    broken = [
+        wire.AgentInfo(
+            id=agent_id,
+            name=agent_id,
+            description="",
+            model="",
+            state="failed",
+            tools=[],
+            sessions=here.sessions.count(agent_id),
+            source=found[0].source,
+            path=found[0].path,
+            problems=found,
+        )
+        for agent_id, found in problems.items()
+    ]
+    return ok(request, [*working, *broken])
 
 
 @router.get("/api/events")
@@ -202,7 +223,7 @@ async def events(
 ) -> Response:
     """The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on."""
     if agent_id is not None:
-        here.agents.get(agent_id)
+        here.agent(agent_id)
     if session_id is not None:
         here.sessions.require(session_id, agent_id)
     wanted = frozenset(types.replace(" ", "").split(",")) if types else None
@@ -226,7 +247,7 @@ async def approvals(
 ) -> Response:
     """All decisions that wait for a person, oldest first."""
     if agent_id is not None:
-        here.agents.get(agent_id)
+        here.agent(agent_id)
     if session_id is not None:
         here.sessions.require(session_id, agent_id)
     await here.journal.commit()
@@ -246,7 +267,7 @@ async def sessions(
 ) -> Response:
     """A page of conversations, newest activity first."""
     if agent_id is not None:
-        here.agents.get(agent_id)
+        here.agent(agent_id)
     await here.journal.commit()
     return ok(request, here.sessions.list(agent_id, q, archived, before, limit))
 
@@ -302,7 +323,7 @@ async def add_rule(request: Request, body: wire.RuleCreate, here: Here) -> Respo
         await here.learn_tools()
         here.toolkit.get(body.tool)
     if body.agent_id is not None:
-        here.agents.get(body.agent_id)
+        here.agent(body.agent_id)
     if body.session_id is not None:
         here.sessions.require(body.session_id, body.agent_id)
     return ok(request, await here.rules.add(body))

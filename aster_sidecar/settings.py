@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from aster_sidecar import wire
+from aster_sidecar.agents import Own
 from aster_sidecar.errors import ConfigInvalid
 
 STORE_NAME = "aster.db"
@@ -92,6 +93,8 @@ class Settings:
     started_in: Path = field(default_factory=Path.cwd)
     look_only: bool = False
     """Make no directory: who asks is no daemon."""
+    own: Own = field(default_factory=Own)
+    """What the app's own code brings (`sidecar`)."""
 
 
 class Config:

@@ -71,6 +71,17 @@ class Context:
         stream: Literal["stdout", "stderr"] | None = None,
         delta: str | None = None,
     ) -> None:
+        self.tell(message, progress=progress, stream=stream, delta=delta)
+        await asyncio.sleep(0)
+
+    def tell(
+        self,
+        message: str | None = None,
+        *,
+        progress: float | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        delta: str | None = None,
+    ) -> None:
         self.log.put(
             "tool_progress",
             wire.ToolProgressEvent(
@@ -78,7 +89,6 @@ class Context:
             ),
             durable=False,
         )
-        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,8 @@ class Toolbox(AbstractToolset[Any]):
         context: Mapping[str, Any],
         usage: Usage,
         most_calls: int | None,
+        retries: int = 2,
+        tool_timeout_s: float | None = None,
     ) -> None:
         self._toolkit = toolkit
         self._names = names
@@ -119,6 +131,8 @@ class Toolbox(AbstractToolset[Any]):
         self._context = context
         self._usage = usage
         self._most_calls = most_calls
+        self._retries = retries
+        self._tool_timeout_s = tool_timeout_s
         self._calls = load_calls(log)
         self.denied_last = False
 
@@ -137,7 +151,7 @@ class Toolbox(AbstractToolset[Any]):
             parameters_json_schema=self._toolkit.schema(name),
             sequential=tool.risk != "low",  # two edits of one file in one response must not race
         )
-        return ToolsetTool(toolset=self, tool_def=definition, max_retries=2, args_validator=ARGUMENTS)
+        return ToolsetTool(toolset=self, tool_def=definition, max_retries=self._retries, args_validator=ARGUMENTS)
 
     def close_calls(self) -> list[Write]:
         """The rows that part the calls so far from those of the response to come, which may reuse their ids."""
@@ -293,12 +307,17 @@ class Toolbox(AbstractToolset[Any]):
         error: str | None = None
         outcome = Outcome(None)
         self._toolkit.running += 1
+        alarm = asyncio.timeout(self._tool_timeout_s)
         try:
-            outcome = await tool.run(parsed, assessment, context)
+            async with alarm:
+                outcome = await tool.run(parsed, assessment, context)
             outcome = Outcome(jsonable(outcome.value), outcome.truncated)
         except asyncio.CancelledError:
             self._end(call, "cancelled", began, error="cancelled while it ran")
             raise
+        except TimeoutError as failure:
+            late = f"stopped after {self._tool_timeout_s:g} s, the agent's tool_timeout" if alarm.expired() else None
+            error = late or f"{type(failure).__name__}: {failure}"
         except ToolError as failure:
             error = str(failure)
         except AsterError:

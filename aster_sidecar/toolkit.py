@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,10 +21,13 @@ class Toolkit:
         self,
         tools: Sequence[Tool[Any]],
         surroundings: Callable[[], Surroundings],
-        mode: Callable[[], Mode],
+        mode: Callable[[str], Mode],
         rules: Callable[[], Sequence[Rule]],
+        private: Collection[str] = (),
     ) -> None:
+        """`mode` is asked with an agent's id; `private` names tools that only agents have which name them."""
         self._tools = {tool.name: tool for tool in tools}
+        self._private = frozenset(private)
         self._schemas: dict[str, dict[str, Any]] = {}
         self.surroundings = surroundings
         self._mode = mode
@@ -39,7 +42,18 @@ class Toolkit:
             self._schemas.pop(tool.name, None)
 
     def names(self) -> list[str]:
+        """What every agent has that does not choose."""
+        return [name for name in self._tools if name not in self._private]
+
+    def all_names(self) -> list[str]:
         return list(self._tools)
+
+    def has(self, name: str) -> bool:
+        return name in self._tools
+
+    def of(self, chosen: Sequence[str] | None) -> list[str]:
+        """The tools of an agent that chose these (None: it did not); those that are not there now are left out."""
+        return self.names() if chosen is None else [name for name in chosen if name in self._tools]
 
     def get(self, name: str) -> Tool[Any]:
         """Raises: ToolNotFound."""
@@ -81,7 +95,7 @@ class Toolkit:
     def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
         """What policy says of the call now."""
         return decide(
-            self._mode(),
+            self._mode(agent_id),
             self._rules(),
             tool=name,
             assessment=assessment,

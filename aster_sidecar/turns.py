@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aster_sidecar import clock, wire
 from aster_sidecar.agents import Agents
+from aster_sidecar.agentspec import AgentSpec
 from aster_sidecar.approvals import Approvals
 from aster_sidecar.errors import (
     AgentBusy,
@@ -75,6 +76,8 @@ class Turn:
     resumes: bool = False
     closing: bool = False
     urgent: bool = False
+    spec: AgentSpec | None = None
+    """The agent as it was when the turn began: a file that changes meanwhile is for the next one."""
     usage: Usage = field(default_factory=Usage)
     ran_s: float = 0.0
     first_seq: int = 0
@@ -508,10 +511,11 @@ class Turns:
         clock_out = asyncio.timeout(left_s)
         try:
             async with clock_out:
+                turn.spec = turn.spec or self._agents.get(turn.agent_id)
                 engine = await self._load_engine()
                 told = await engine.run(
                     Job(
-                        spec=self._agents.get(turn.agent_id),
+                        spec=turn.spec,
                         log=turn.log,
                         limits=options.limits,
                         usage=turn.usage,
@@ -744,7 +748,7 @@ class Turns:
 
         Raises: AgentNotFound, SessionNotFound.
         """
-        self._agents.get(request.agent_id)
+        self._know(request.agent_id)
         if request.session_id is not None:
             self._sessions.require(request.session_id, request.agent_id)
         doomed = [
@@ -781,6 +785,11 @@ class Turns:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
+    def _know(self, agent_id: str) -> None:
+        """Raises: AgentNotFound, unless the agent is there or has conversations."""
+        if self._sessions.count(agent_id) == 0:
+            self._agents.get(agent_id)
+
     def state_of(self, session_id: str) -> wire.State:
         """The session's state, as its clients were told."""
         lane = self._lanes.get(session_id)
@@ -796,7 +805,7 @@ class Turns:
 
     def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
         """What an agent is doing in a session. Raises: AgentNotFound, SessionNotFound, StoreError."""
-        self._agents.get(agent_id)
+        self._know(agent_id)
         session_id = self._sessions.resolve(agent_id, session_id)
         lane = self._lane(session_id, agent_id)
         usage, error = wire.Usage(), None

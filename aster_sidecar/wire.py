@@ -22,6 +22,7 @@ PermissionMode = Literal["auto_approve", "smart_approve", "always_ask"]
 ApprovalDecision = Literal["allow", "deny", "allow_always", "deny_always"]
 State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
 StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
+AgentSource = Literal["builtin", "code", "user", "project"]
 IfBusy = Literal["queue", "steer", "reject", "interrupt"]
 MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", "cancelled", "failed", "interrupted"]
 
@@ -285,7 +286,19 @@ class ConfigView(Model):
 # -- agents, tools, models ---------------------------------------------------------------------------------------
 
 
+class AgentProblem(Model):
+    """Why an agent's file is left out, or not used. `id` is what it would be called, `line` null for the whole file."""
+
+    id: str
+    source: AgentSource
+    path: str
+    line: int | None = None
+    reason: str
+
+
 class AgentInfo(Model):
+    """An agent; one whose file is broken has `state` failed, and `problems` that say why it can't be talked to."""
+
     id: str
     name: str
     description: str
@@ -293,6 +306,9 @@ class AgentInfo(Model):
     state: State
     tools: list[str]
     sessions: int
+    source: AgentSource = "builtin"
+    path: str | None = None
+    problems: list[AgentProblem] = []
 
 
 class ToolInfo(Model):
@@ -570,6 +586,7 @@ class RulesChangedEvent(Model):
 
 class AgentsChangedEvent(Model):
     agents: list[str]
+    problems: list[AgentProblem] = []
 
 
 class ModelRetryEvent(Model):

@@ -44,6 +44,7 @@ class Daemon:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     token: str | None = None
     port: int = 0
+    program: tuple[str, ...] = ("-m", "aster_sidecar")
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
 
@@ -70,7 +71,7 @@ class Daemon:
         environment |= self.environment
         if self.token is not None:
             environment["ASTER_SIDECAR_TOKEN"] = self.token
-        command = [sys.executable, "-W", "error", "-m", "aster_sidecar", "--framework", self.framework]
+        command = [sys.executable, "-W", "error", *self.program, "--framework", self.framework]
         command += ["--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments]
         with open(self.home / "stderr.txt", "ab") as stderr:
             self.process = subprocess.Popen(

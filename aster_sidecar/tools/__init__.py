@@ -45,6 +45,17 @@ class CallContext(Protocol):
         """Tell whoever watches how far it is: `progress` 0..1, or a piece of output (`stream` and `delta`)."""
         ...
 
+    def tell(
+        self,
+        message: str | None = None,
+        *,
+        progress: float | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        delta: str | None = None,
+    ) -> None:
+        """The same, without letting others have a turn. Raises: StoreError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

@@ -120,6 +120,27 @@ def test_agents_are_the_running_daemon_s(daemon: Daemon) -> None:
     assert (agent["id"], agent["model"], agent["state"]) == ("default", "demo:instant", "idle")
 
 
+def test_agents_from_files_are_the_same_with_and_without_a_daemon(launch: Callable[..., Daemon]) -> None:
+    daemon = launch()
+    agents = daemon.data_dir / "agents"
+    agents.mkdir()
+    (agents / "writer.yaml").write_text("name: Writer\ninstructions: Write.\ntools: [read_file]\n")
+    (agents / "broken.yaml").write_text("name: Broken\ncolour: \x1b[31mred\n")
+    beside = ask(daemon, "agents", "--json").json
+    assert "broken.yaml" in ask(daemon, "agents").err
+    daemon.stop()
+    without = ask(daemon, "agents", "--json").json
+    for key in ("id", "name", "source", "path"):
+        assert [agent[key] for agent in without] == [agent[key] for agent in beside]
+    assert {agent["id"]: agent["state"] for agent in without} == {"default": None, "writer": None, "broken": "failed"}
+    said = ask(daemon, "agents")
+    assert "broken.yaml" in said.err
+    assert "\x1b" not in said.err
+    found = examined(ask(daemon, "doctor", "--no-model", "--json", "--port", "0"))["agents"]
+    assert found["status"] == "warning"
+    assert "broken.yaml" in found["detail"]
+
+
 def test_a_daemon_that_needs_a_token_is_named_and_asked_only_with_it(launch: Callable[..., Daemon]) -> None:
     daemon = launch(token=TOKEN)
     for words in (["agents"], ["config"], ["sessions"]):

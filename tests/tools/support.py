@@ -20,6 +20,7 @@ class Told:
     message: str | None
     stream: str | None
     delta: str | None
+    progress: float | None = field(default=None, compare=False)
 
 
 @dataclass
@@ -42,8 +43,18 @@ class Listener:
         stream: Literal["stdout", "stderr"] | None = None,
         delta: str | None = None,
     ) -> None:
-        self.told.append(Told(message, stream, delta))
+        self.tell(message, progress=progress, stream=stream, delta=delta)
         await asyncio.sleep(0)
+
+    def tell(
+        self,
+        message: str | None = None,
+        *,
+        progress: float | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        delta: str | None = None,
+    ) -> None:
+        self.told.append(Told(message, stream, delta, progress))
 
     def streamed(self, stream: str) -> str:
         return "".join(one.delta or "" for one in self.told if one.stream == stream)

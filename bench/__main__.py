@@ -1,0 +1,444 @@
+"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history (all).
+
+The daemon and the floor take turns, each as a process of its own, against one provider; figures are medians of several
+runs. Everything of the daemon is as it ships: the journal on a real disk, every event committed before it is sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+REPO = Path(__file__).parent.parent
+WHAT = ("cold", "idle", "first", "spacing", "burst", "long", "history")
+
+
+@dataclass
+class Figure:
+    """One line of the table. `limit` is what the daemon's value (`of` None) or its ratio to the floor's may be."""
+
+    name: str
+    unit: str
+    daemon: float
+    floor: float | None = None
+    limit: float | None = None
+    at_least: bool = False
+    of: str | None = "floor"
+
+    @property
+    def ratio(self) -> float | None:
+        return self.daemon / self.floor if self.floor else None
+
+    @property
+    def verdict(self) -> str:
+        value = self.ratio if self.of == "floor" else self.daemon
+        if self.limit is None or value is None:
+            return ""
+        return "ok" if (value >= self.limit if self.at_least else value <= self.limit) else "short"
+
+
+@dataclass
+class Bench:
+    """What a run needs, and what it found."""
+
+    home: Path
+    provider_port: int
+    quick: bool
+    figures: list[Figure] = field(default_factory=list[Figure])
+
+    def times(self, many: int) -> int:
+        return max(1, many // 4) if self.quick else many
+
+    def add(self, *given: Any, **more: Any) -> None:
+        figure = Figure(*given, **more)
+        self.figures.append(figure)
+        print(line(figure), flush=True)
+
+
+class Server:
+    """The daemon or the floor, running. `port` answers /health when it is made."""
+
+    def __init__(self, bench: Bench, kind: str, data_dir: Path | None = None) -> None:
+        self.kind = kind
+        self.port = free_port()
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        environment |= {
+            "PYTHONPATH": str(REPO),
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{bench.provider_port}/v1",
+            "OPENAI_API_KEY": "none",
+            "ASTER_CONTEXT_WINDOW": "100000000",
+            "ASTER_MAX_REQUESTS": "1000",
+        }
+        work_dir = Path(tempfile.mkdtemp(dir=bench.home))
+        if kind == "daemon":
+            data_dir = data_dir or Path(tempfile.mkdtemp(dir=bench.home))
+            command = [sys.executable, "-m", "aster_sidecar", "--port", str(self.port), "--data-dir", str(data_dir)]
+            command += ["--model", "openai:bench", "--work-dir", str(work_dir)]
+        else:
+            command = [sys.executable, str(REPO / "bench" / "floor.py"), str(self.port)]
+        began = time.perf_counter()
+        self.process = subprocess.Popen(command, cwd=work_dir, env=environment, stdout=subprocess.DEVNULL)
+        self.psutil = psutil.Process(self.process.pid)
+        while not self._healthy():
+            if self.process.poll() is not None:
+                raise SystemExit(f"{kind} ended with {self.process.returncode}")
+            time.sleep(0.002)
+        self.cold_ms = (time.perf_counter() - began) * 1000
+        self._connection: socket.socket | None = None
+
+    def _healthy(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                connection.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % self.port)
+                return connection.recv(4096).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One request over a connection that is kept; the answer's `data`."""
+        if self._connection is None:
+            self._connection = socket.create_connection(("127.0.0.1", self.port), 60)
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sent = json.dumps(body).encode() if body is not None else b""
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: {len(sent)}\r\n"
+        head += "Content-Type: application/json\r\n\r\n"
+        self._connection.sendall(head.encode() + sent)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self._connection.recv(1 << 20)
+        top, _, rest = answer.partition(b"\r\n\r\n")
+        length = next(int(row[15:]) for row in top.split(b"\r\n") if row.lower().startswith(b"content-length:"))
+        while len(rest) < length:
+            rest += self._connection.recv(1 << 20)
+        told = json.loads(rest)
+        if not told.get("success"):
+            raise SystemExit(f"{method} {path}: {told}")
+        return told.get("data")
+
+    def session(self) -> str | None:
+        """A fresh conversation, where there is such a thing."""
+        if self.kind != "daemon":
+            return None
+        return self.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
+
+    def cpu_s(self) -> float:
+        used = self.psutil.cpu_times()
+        return used.user + used.system
+
+    def pss_mb(self) -> float:
+        """Memory that is this process's own, shared pages by their share. Linux; elsewhere the resident size."""
+        try:
+            rows = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return self.psutil.memory_info().rss / 1e6
+        return next(int(row.split()[1]) for row in rows if row.startswith("Pss:")) / 1024
+
+    def switches(self) -> int:
+        """How often its threads went to sleep so far."""
+        total = 0
+        for status in Path(f"/proc/{self.process.pid}/task").glob("*/status"):
+            rows = status.read_text().splitlines()
+            total += sum(int(row.split()[1]) for row in rows if row.startswith("voluntary_ctxt"))
+        return total
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self.process.terminate()
+        self.process.wait(20)
+
+
+class Readers:
+    """Subscribers of a server, in a process of their own."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        self.server = server
+        command = [sys.executable, str(REPO / "bench" / "readers.py"), str(server.port), str(count)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self._told = self.process.stdout
+        self._told.readline()
+
+    def turn(self, message: str, session_id: str | None) -> dict[str, Any]:
+        """Say something, and wait until all subscribers have the whole answer. Times in ns after the request."""
+        body = {"agent_id": "default", "message": message}
+        began_ns = time.monotonic_ns()
+        self.server.call("POST", "/api/chat", body | ({"session_id": session_id} if session_id else {}))
+        told = json.loads(self._told.readline())
+        return {**told, **{name: told[name] - began_ns for name in ("first_ns", "done_ns", "request_ns")}}
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._told.close()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(bench: Bench, kind: str, count: int, data_dir: Path | None = None) -> Generator[tuple[Server, Readers]]:
+    """A server and its subscribers, warm: what a turn needs is imported, and one was made."""
+    server = Server(bench, kind, data_dir)
+    readers = Readers(server, count)
+    try:
+        time.sleep(2)
+        readers.turn("bench 3 0", server.session())
+        time.sleep(0.3)
+        yield server, readers
+    finally:
+        readers.close()
+        server.close()
+
+
+def both(measure: Callable[[str], list[float]], times: int) -> tuple[list[float], list[float]]:
+    """The daemon and the floor in turns, so that a noisy minute meets both."""
+    found: dict[str, list[float]] = {"daemon": [], "floor": []}
+    for number in range(times):
+        for kind in ("daemon", "floor") if number % 2 else ("floor", "daemon"):
+            found[kind] += measure(kind)
+    return found["daemon"], found["floor"]
+
+
+def percentile(values: list[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+# -- what is measured --------------------------------------------------------------------------------------------------
+
+
+def cold(bench: Bench) -> None:
+    def measure(kind: str) -> list[float]:
+        server = Server(bench, kind)
+        server.close()
+        return [server.cold_ms]
+
+    both(measure, 1)  # fills the interpreter's caches
+    daemon, floor = both(measure, bench.times(12))
+    median = statistics.median
+    bench.add("cold start to /health", "ms", median(daemon), median(floor), 1.3)
+
+
+def idle(bench: Bench) -> None:
+    seconds = bench.times(20)
+    at_rest: dict[str, tuple[float, float]] = {}
+    for kind in ("floor", "daemon"):
+        server = Server(bench, kind)
+        time.sleep(3)
+        before = server.switches()
+        time.sleep(seconds)
+        at_rest[kind] = (server.pss_mb(), (server.switches() - before) / seconds)
+        server.close()
+    bench.add("memory at idle (PSS)", "MB", at_rest["daemon"][0], at_rest["floor"][0], 1.5)
+    with running(bench, "daemon", 1) as (server, _):
+        bench.add("memory, engine loaded (PSS)", "MB", server.pss_mb(), at_rest["floor"][0], 2.3)
+    bench.add("wake-ups at idle", "/s", at_rest["daemon"][1], at_rest["floor"][1], 1.0, of=None)
+
+
+def first(bench: Bench) -> None:
+    def measure(kind: str) -> list[float]:
+        with running(bench, kind, 1) as (server, readers):
+            for number in range(bench.times(40)):
+                session_id = server.session()
+                time.sleep(0.05)
+                told = readers.turn("bench 1 0", session_id)
+                if number >= 3:
+                    requests[kind].append(told["request_ns"] / 1e6)
+                    firsts[kind].append(told["first_ns"] / 1e6)
+        return []
+
+    requests: dict[str, list[float]] = {"daemon": [], "floor": []}
+    firsts: dict[str, list[float]] = {"daemon": [], "floor": []}
+    both(measure, bench.times(4))
+    median = statistics.median
+    bench.add("request to provider", "ms", median(requests["daemon"]), median(requests["floor"]))
+    bench.add("request to first token", "ms", median(firsts["daemon"]), median(firsts["floor"]), 6.0)
+    more: list[float] = []
+    for _ in range(bench.times(4)):
+        server = Server(bench, "daemon")
+        readers = Readers(server, 1)
+        time.sleep(2)
+        turns = [readers.turn("bench 1 0", server.session())["first_ns"] / 1e6 for _ in range(2)]
+        more.append(turns[0] - turns[1])
+        readers.close()
+        server.close()
+    bench.add("first turn slower than the next by", "ms", median(more), None, 150.0, of=None)
+
+
+def spacing(bench: Bench) -> None:
+    def measure(kind: str) -> list[float]:
+        with running(bench, kind, 1) as (server, readers):
+            told = readers.turn(f"bench {bench.times(400)} 20", server.session())
+        return [late / 1e6 for late in told["late_ns"]]
+
+    daemon, floor = both(measure, bench.times(4))
+    for part in (50, 99):
+        limit = {50: 2.6, 99: 3.3}[part]
+        at = part / 100
+        bench.add(f"added per token at 20 ms, p{part}", "ms", percentile(daemon, at), percentile(floor, at), limit)
+
+
+def burst(bench: Bench) -> None:
+    tokens = 1000 if bench.quick else 5000
+    for count in (1, 4, 16):
+        rates: dict[str, list[float]] = {"daemon": [], "floor": []}
+        costs: dict[str, list[float]] = {"daemon": [], "floor": []}
+
+        def measure(kind: str, count: int = count, rates: Any = rates, costs: Any = costs) -> list[float]:
+            with running(bench, kind, count) as (server, readers):
+                for _ in range(bench.times(4)):
+                    session_id = server.session()
+                    time.sleep(0.1)
+                    before_s = server.cpu_s()
+                    told = readers.turn(f"bench {tokens} 0", session_id)
+                    assert told["tokens"] == tokens, told["tokens"]
+                    rates[kind].append(tokens / told["done_ns"] * 1e9)
+                    costs[kind].append((server.cpu_s() - before_s) / tokens * 1000)
+            return []
+
+        both(measure, bench.times(3))
+        median = statistics.median
+        limit = {1: 0.12, 16: 0.6}.get(count)
+        name = f"burst, {count} subscriber{'s' if count > 1 else ''}"
+        bench.add(name, "tokens/s", median(rates["daemon"]), median(rates["floor"]), limit, at_least=True)
+        bench.add(f"{name}: CPU", "s/1,000 tokens", median(costs["daemon"]), median(costs["floor"]), 10.0)
+
+
+def long(bench: Bench) -> None:
+    with running(bench, "daemon", 1) as (server, readers):
+        session_id, turns = server.session(), 0
+        for upto in (10, 100, 200) if bench.quick else (10, 100, 1000):
+            while turns < upto:
+                readers.turn("bench 20 0 " + "and so on, as people do. " * 4, session_id)
+                turns += 1
+            told = [readers.turn("bench 1 0", session_id) for _ in range(5)]
+            turns += 5
+            median = statistics.median(one["request_ns"] / 1e6 for one in told)
+            limit = 60.0 if upto == 1000 else None
+            bench.add(f"request to provider after {upto:,} turns", "ms", median, None, limit, of=None)
+            told = [readers.turn(f"bench {1000 if bench.quick else 5000} 0", session_id) for _ in range(2)]
+            turns += 2
+            rate = statistics.median(one["tokens"] / one["done_ns"] * 1e9 for one in told)
+            bench.add(f"burst after {upto:,} turns", "tokens/s", rate)
+
+
+def history(bench: Bench) -> None:
+    sizes = (1_000, 20_000) if bench.quick else (1_000, 100_000)
+    stores: list[tuple[Server, str, str]] = []
+    for size in sizes:
+        data_dir = Path(tempfile.mkdtemp(dir=bench.home))
+        session_id, middle = asyncio.run(fill(data_dir, size))
+        stores.append((Server(bench, "daemon", data_dir), session_id, middle))
+    pages: dict[str, tuple[list[float], list[float]]] = {"newest": ([], []), "middle": ([], [])}
+    for number in range(bench.times(200) * 2):
+        which = number % 2  # in turns, so that a noisy moment meets both
+        server, session_id, middle = stores[which]
+        for name, more in (("newest", ""), ("middle", f"&before={middle}")):
+            began = time.perf_counter()
+            page = server.call("GET", f"/api/history?agent_id=default&session_id={session_id}&limit=50{more}")
+            pages[name][which].append((time.perf_counter() - began) * 1000)
+            assert len(page["messages"]) == 50
+    for server, _, _ in stores:
+        server.close()
+    for name in ("newest", "middle"):
+        title = f"history page of 50, {name} among {sizes[1]:,}"
+        few, many = (statistics.median(times) for times in pages[name])
+        bench.add(f"{title} (beside {sizes[0]:,})", "ms", many, few, 1.5)
+
+
+async def fill(data_dir: Path, size: int) -> tuple[str, str]:
+    """A store with one session of so many messages, made by the package itself. Returns session and middle message."""
+    from aster_sidecar import clock, wire
+    from aster_sidecar.journal import Journal
+    from aster_sidecar.sessions import Sessions, insert_message
+
+    journal = Journal(data_dir / "aster.db")
+    journal.open()
+    sessions = Sessions(journal)
+    sessions.open()
+    session_id = (await sessions.create(wire.SessionCreate(agent_id="default"))).session_id
+    middle = ""
+    for number in range(size):
+        text = f"message {number}, as long as most that people write to one another"
+        message = wire.Message(
+            message_id=clock.new_id("msg"),
+            turn_id=f"turn_{number // 2}",
+            session_id=session_id,
+            role="assistant" if number % 2 else "user",
+            text=text,
+            parts=[wire.TextPart(text=text)],
+            created_at=clock.stamp(),
+            status="complete",
+        )
+        journal.put(writes=[insert_message(message, 0)], durable=False)
+        if number == size // 2:
+            middle = message.message_id
+        if number % 1000 == 999:
+            await journal.commit()
+    await journal.commit()
+    await journal.close()
+    return session_id, middle
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+def line(figure: Figure) -> str:
+    floor = f"{figure.floor:,.4g}" if figure.floor is not None else ""
+    ratio = f"{figure.ratio:.2f} x" if figure.ratio is not None else ""
+    limit = ""
+    if figure.limit is not None:
+        limit = f"{'>=' if figure.at_least else '<='} {figure.limit:g}{' x' if figure.of == 'floor' else ''}"
+    return (
+        f"| {figure.name:<52} | {figure.daemon:>9,.4g} {figure.unit:<15} | {floor:>9} | {ratio:>8} |"
+        f" {limit:>9} | {figure.verdict:<5} |"
+    )
+
+
+def main() -> None:
+    text = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    text.add_argument("what", nargs="*", choices=[*WHAT, []], help="what to measure (default: all)")
+    text.add_argument("--quick", action="store_true", help="a quarter of everything, to see that it works")
+    text.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
+    given = text.parse_args()
+    provider = subprocess.Popen([sys.executable, str(REPO / "bench" / "provider.py")], stdout=subprocess.PIPE)
+    try:
+        assert provider.stdout is not None
+        with tempfile.TemporaryDirectory(prefix="aster-bench-") as home:
+            bench = Bench(Path(home), int(provider.stdout.readline()), given.quick)
+            machine = (
+                f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+            )
+            print(f"{machine}; medians; the floor keeps nothing, the daemon journals everything\n")
+            print("| what | daemon | floor | ratio | limit | |\n|---|---|---|---|---|---|")
+            for name in given.what or WHAT:
+                globals()[name](bench)
+        if given.json is not None:
+            figures = [{**asdict(one), "ratio": one.ratio, "verdict": one.verdict} for one in bench.figures]
+            given.json.write_text(json.dumps({"machine": machine, "figures": figures}, indent=2) + "\n")
+    finally:
+        provider.kill()
+        provider.wait()
+
+
+if __name__ == "__main__":
+    main()

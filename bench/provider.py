@@ -1,0 +1,118 @@
+"""A model provider that costs next to nothing: OpenAI Responses, streamed, with the time in every token.
+
+What it answers is said in the person's message: `bench COUNT MS` is COUNT tokens, MS apart. The first token is `r` and
+the time at which the request came, every other one `t` and the time at which it was sent: nanoseconds of
+CLOCK_MONOTONIC, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import time
+from typing import Any
+
+ASKED = re.compile(rb"bench (\d+) (\d+)")
+
+
+def frame(kind: str, **fields: Any) -> bytes:
+    body = json.dumps({"type": kind, **fields}).encode()
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), body)
+
+
+def response(status: str, text: str, input_tokens: int) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 0,
+        "model": "bench",
+        "status": status,
+        "output": [item] if status == "completed" else [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": input_tokens,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 1,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": input_tokens + 1,
+        },
+    }
+
+
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    + frame("response.created", sequence_number=0, response=response("in_progress", "", 0))
+    + frame(
+        "response.output_item.added",
+        sequence_number=1,
+        output_index=0,
+        item={"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []},
+    )
+    + frame(
+        "response.content_part.added",
+        sequence_number=2,
+        item_id="msg_1",
+        output_index=0,
+        content_index=0,
+        part={"type": "output_text", "text": "", "annotations": []},
+    )
+)
+TOKEN = frame(
+    "response.output_text.delta",
+    sequence_number=3,
+    item_id="msg_1",
+    output_index=0,
+    content_index=0,
+    delta="@",
+    logprobs=[],
+)
+
+
+def token(mark: str, moment_ns: int) -> bytes:
+    return TOKEN.replace(b'"@"', b'"%s%d "' % (mark.encode(), moment_ns))
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One request a connection."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    body = await reader.readexactly(int(length[1])) if length else b""
+    arrived_ns = time.monotonic_ns()
+    asked = ASKED.findall(body)
+    count, apart_ms = (int(number) for number in asked[-1]) if asked else (1, 0)
+    writer.write(HEAD + token("r", arrived_ns))
+    for number in range(1, count):
+        if apart_ms:
+            await writer.drain()
+            await asyncio.sleep(apart_ms / 1000)
+        elif number % 100 == 0:
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.write(token("t", time.monotonic_ns()))
+    writer.write(frame("response.completed", sequence_number=9, response=response("completed", "said", len(body) // 4)))
+    await writer.drain()
+    writer.close()
+
+
+async def main() -> None:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=1 << 26)
+    for listening in server.sockets:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
