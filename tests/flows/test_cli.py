@@ -118,6 +118,8 @@ def test_a_changed_setting_holds_at_once_and_is_kept(daemon: Daemon) -> None:
 def test_agents_are_the_running_daemon_s(daemon: Daemon) -> None:
     [agent] = ask(daemon, "agents", "--json").json
     assert (agent["id"], agent["model"], agent["state"]) == ("default", "demo:instant", "idle")
+    proxy = "http://127.0.0.1:9"  # nobody is there: what goes through it does not come back
+    assert ask(daemon, "agents", HTTP_PROXY=proxy, http_proxy=proxy, ALL_PROXY=proxy).code == 0
 
 
 def test_agents_from_files_are_the_same_with_and_without_a_daemon(launch: Callable[..., Daemon]) -> None:
