@@ -20,6 +20,7 @@ from aster_sidecar.agents import Agents
 from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import AgentSpec, Known
 from aster_sidecar.approvals import Approvals
+from aster_sidecar.configfile import read_file
 from aster_sidecar.errors import (
     AgentNotFound,
     AsterError,
@@ -35,12 +36,14 @@ from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
-from aster_sidecar.settings import STORE_NAME, Config, Settings, read_file
+from aster_sidecar.settings import STORE_NAME, Config, Settings
+from aster_sidecar.spans import NoSpans, Spans, make_spans
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
 from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
+from aster_sidecar.trust import FILE as TRUSTED
 from aster_sidecar.trust import FOLDER, project_of, trusted_project
 from aster_sidecar.turns import Options, Turns
 
@@ -86,11 +89,13 @@ class Parts:
     learning: asyncio.Lock = field(default_factory=asyncio.Lock)
     learned: bool = False
     looking: asyncio.TimerHandle | None = None
+    spans: Spans = field(default_factory=NoSpans)
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
         self.journal.open()
         self.sessions.open()
+        await self._note_where()
         self.rules.open()
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
@@ -103,6 +108,17 @@ class Parts:
         self.journal.on_watch = self.look_at_agents
         self.ready = True
 
+    async def _note_where(self) -> None:
+        """Keep where the data directory is; when it was moved since the last life, its rules go with it."""
+        here = str(self.settings.places.data_dir.resolve())
+        before = self.journal.recall("data_dir")
+        if before != here:
+            self.journal.put(writes=[remember("data_dir", here)])
+        if before not in (None, here):
+            log.info("the data directory was moved")
+            self.rules.relocate(before, here)
+            await self.journal.commit()
+
     async def close(self) -> None:
         """End turns, then streams, then let go of the store."""
         self.stopping = True
@@ -110,7 +126,7 @@ class Parts:
             self.looking.cancel()
         self.approvals.close()
         await self.turns.close()
-        await self.servers.close()
+        await asyncio.gather(self.servers.close(), self.spans.close())
         await asyncio.to_thread(kill_left)
         await self.journal.end_streams(0.5)
         if self.warming is not None:
@@ -225,7 +241,8 @@ class Parts:
     def _make_engine(self) -> Engine:
         from aster_sidecar.engine import Engine
 
-        return Engine(self.journal, self.models, self.toolkit, self.approvals)
+        self.spans = make_spans(self.settings.environment)
+        return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -240,7 +257,7 @@ def build_parts(settings: Settings) -> Parts:
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
             *(places.data_dir / name for name in ("aster.lock", "sidecar.json")),
-            *(places.config_path, places.config_dir / "agents", places.logs_dir),
+            *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
         )
     )
 

@@ -99,7 +99,17 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="outlive the parent (with tauri, electron and wails it is watched, unless that is a shell or the like)",
     )
-    text.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    text.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="how much the log says (default: info in aster.log, warning on stderr)",
+    )
+    text.add_argument(
+        "--log-file",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep aster.log in the log directory (default)",
+    )
     return text
 
 
@@ -117,21 +127,22 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         return commands.main(words)
     if words and not words[0].startswith("-"):
         parser().error(f"no such command: {words[0][:100]!r}; there are {', '.join(COMMANDS)}")
+
+    from aster_sidecar import logs
     from aster_sidecar.agents import Own
     from aster_sidecar.errors import ConfigInvalid, StoreError
     from aster_sidecar.launcher import BadFirstLine, parent_to_watch, read_first_line
-    from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, serve
+    from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, redactor_for, serve
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
     from aster_sidecar.wire import Framework
 
     given = parser().parse_args(words)
+    if given.work_dir:  # typed by hand, so from where the person stands
+        given.work_dir = str(absolute(Path(given.work_dir)))
     environment = dict(os.environ)
     # Out of our own environment, so that no child ever inherits it.
     token = os.environ.pop("ASTER_SIDECAR_TOKEN", None) or None
     environment.pop("ASTER_SIDECAR_TOKEN", None)
-    logging.basicConfig(level=given.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "httpx2", "httpcore2", "sse_starlette.sse", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     if given.supervised:
         try:
             first = read_first_line(sys.stdin.fileno(), frozenset(DEFAULTS) | SAYABLE)
@@ -173,7 +184,10 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         flags={key: getattr(given, key) for key in (*DEFAULTS, "framework", "port", "allow_origin", "supervised")},
         environment=environment,
         own=own,
+        log_level=given.log_level,
+        log_file=given.log_file,
     )
+    logs.to_stderr(settings.log_level, redactor_for(settings))
     if not 0 <= settings.port <= 65_535:
         return fail(EXIT_USAGE, f"--port {settings.port}: must be from 0 to 65535")
 
@@ -226,15 +240,23 @@ def fail(code: int, message: str, hint: str | None = None) -> int:
 
 
 def announce(parts: Parts) -> None:
-    """Say on stdout where it listens, who may talk to it, and how to try it."""
+    """Say on stdout where it listens, whether a token is set, and how to try it."""
+    from aster_sidecar.logs import FILE as LOG
+
     url = f"http://127.0.0.1:{parts.port}"
-    who = "with the token" if parts.settings.token else "of this user, without a token"
+    token = parts.settings.token is not None
+    who = "a token is set" if token else "no token: programs of this user are answered"
+    curl = "curl" + (' -H "Authorization: Bearer $ASTER_SIDECAR_TOKEN"' if token else "")
+    places = parts.settings.places
+    kept = [places.config_path, places.data_dir, *([places.logs_dir / LOG] if parts.settings.log_file else [])]
+    files = ", ".join(map(str, kept))
     model = parts.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
     lines = [
-        f"Aster Sidecar {__version__} listens on {url} for {parts.settings.framework} (programs {who})",
+        f"Aster Sidecar {__version__} listens on {url} for {parts.settings.framework} ({who})",
         f"  model: {model}   work dir: {parts.config.work_dir}",
-        f"  watch: curl -N {url}/api/events",
-        f"  talk:  curl {url}/api/chat -H 'Content-Type: application/json' "
+        f"  files: {files}",
+        f"  watch: {curl} -N {url}/api/events",
+        f"  talk:  {curl} {url}/api/chat -H 'Content-Type: application/json' "
         '-d \'{"agent_id": "default", "message": "hello"}\'',
     ]
     print("\n".join(lines), flush=True)

@@ -17,10 +17,11 @@ from typing import Any
 from aster_sidecar import __version__
 from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
+from aster_sidecar.configfile import DEFAULTS, write_file
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.offline import config_of
 from aster_sidecar.output import cell, local_time, on_terminal, print_error, print_json, print_line, print_table
-from aster_sidecar.settings import DEFAULTS, STORE_NAME, Places, places, validated, write_file
+from aster_sidecar.settings import STORE_NAME, Places, places, validated
 
 EXIT_INTERRUPTED = 130
 PAGE = 100
@@ -154,6 +155,7 @@ def main(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few letters
+    logging.getLogger("aster_sidecar").setLevel(logging.ERROR)  # what is wrong with a file each command says itself
     given = parser().parse_args(words)
     given.data_dir, given.config_dir = absolute(given.data_dir), absolute(given.config_dir)
     try:
@@ -285,7 +287,6 @@ def agents_here(given: argparse.Namespace) -> list[dict[str, Any]]:
     """The agents that a daemon started here would have; `state` is null, or failed for a broken file."""
     from aster_sidecar.offline import agents_of
 
-    logging.getLogger("aster_sidecar.agents").setLevel(logging.ERROR)  # what is wrong with a file is said below
     found = agents_of(places_of(given), config_of(places_of(given)))
     specs = found.list()
     problems: dict[str, list[dict[str, Any]]] = {}
@@ -320,26 +321,29 @@ def run_config(given: argparse.Namespace) -> int:
         case "unset":
             return change_config(given, client, None)
         case asked:
-            values = config_values(given, client)
+            view = config_view(given, client)
+            values: dict[str, dict[str, Any]] = view["values"]
     if asked == "get":
         if given.key not in values:
             raise Failed(f"no such setting: {given.key[:100]!r}", f"there are {', '.join(values)}")
         value = values[given.key]
         print_json({"key": given.key, **value}) if given.json else print(cell(value["value"]))
     elif given.json:
-        print_json({"config_path": str(places_of(given).config_path), "running": client is not None, "values": values})
+        print_json({"running": client is not None, **view})
     else:
         print_table(("key", "value", "source"), [(key, v["value"], v["source"]) for key, v in values.items()])
+        for problem in view["problems"]:
+            print_error(problem)
         if client is None:
             print("no daemon runs: one that is started here would have these", file=sys.stderr)
     return 0
 
 
-def config_values(given: argparse.Namespace, client: Client | None) -> dict[str, dict[str, Any]]:
-    """Key → value, source and settable: of the running daemon, or as one would have them."""
+def config_view(given: argparse.Namespace, client: Client | None) -> dict[str, Any]:
+    """A `ConfigView`: of the running daemon, or as one would have it."""
     if client is not None:
-        return client.call("GET", "/api/config")["values"]
-    return config_of(places_of(given)).view({}).model_dump()["values"]
+        return client.call("GET", "/api/config")
+    return config_of(places_of(given)).view({}).model_dump()
 
 
 def checked(key: str, text: str) -> Any:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import difflib
 import importlib.util
-import logging
 import os
 import platform
 import shutil
@@ -24,10 +22,11 @@ from urllib.parse import urlsplit, urlunsplit
 from aster_sidecar import __version__
 from aster_sidecar.cli import EXIT_FAILED
 from aster_sidecar.client import Client, ClientError, Running, find, state
+from aster_sidecar.configfile import DEFAULTS, read_file
 from aster_sidecar.errors import AsterError, ConfigInvalid
 from aster_sidecar.offline import agents_of, config_of, own_environment
 from aster_sidecar.output import local_time, print_json, print_line
-from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, STORE_NAME, Config, Places, places, read_file
+from aster_sidecar.settings import DEFAULT_PORTS, STORE_NAME, Config, Places, places
 from aster_sidecar.tools.display import sized, visible
 
 if TYPE_CHECKING:
@@ -209,10 +208,8 @@ def configuration(where: Places, config: Config) -> Check:
         trusted(where.config_dir)
     except ConfigInvalid as error:
         return Check("configuration", "failed", error.message, error.hint or f"mend {path}")
-    for key in told:
-        if key not in DEFAULTS and (near := difflib.get_close_matches(key, DEFAULTS, 1, 0.75)):
-            remedy = f"call it {near[0]}, or take it out"
-            return Check("configuration", "warning", f"{path}: {key!r} is no setting and does nothing", remedy)
+    if config.problems:
+        return Check("configuration", "warning", "; ".join(config.problems[:5]), "mend these lines, or take them out")
     if servers and importlib.util.find_spec("mcp") is None:
         names = f"{len(servers)} MCP servers are configured, but the library is not installed"
         return Check("configuration", "failed", names, "pip install 'aster-sidecar[mcp]'")
@@ -224,7 +221,6 @@ def configuration(where: Places, config: Config) -> Check:
 
 def agents(where: Places, config: Config) -> Check:
     """The files that should be agents."""
-    logging.getLogger("aster_sidecar.agents").setLevel(logging.ERROR)  # what is wrong with one is said here
     try:
         found = agents_of(where, config)
     except AsterError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -48,9 +49,12 @@ from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
 from aster_sidecar.models import Chosen, Models, explain, shorten
+from aster_sidecar.spans import NoSpans, Span, Spans
 from aster_sidecar.toolbox import Toolbox
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.turnlog import TurnLog
+
+log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
 """Times one request is sent before a passing failure becomes the turn's error."""
@@ -99,7 +103,10 @@ class Run:
 class Engine:
     """Runs agents and keeps what their models remember. One per daemon."""
 
-    def __init__(self, journal: Journal, models: Models, toolkit: Toolkit, approvals: Approvals) -> None:
+    def __init__(
+        self, journal: Journal, models: Models, toolkit: Toolkit, approvals: Approvals, spans: Spans | None = None
+    ) -> None:
+        self._spans = spans or NoSpans()
         self._journal = journal
         self._models = models
         self._toolkit = toolkit
@@ -126,6 +133,17 @@ class Engine:
 
         Raises: ModelError, LimitReached, StoreError, CancelledError. `job.usage` is right in any case.
         """
+        with self._spans.run(
+            turn_id=job.log.turn_id,
+            session_id=job.log.session_id,
+            agent_id=job.spec.agent_id,
+            agent_name=job.spec.name,
+        ) as span:
+            outcome = await self._run(job)
+            span.note(aster__turn__outcome=outcome)
+            return outcome
+
+    async def _run(self, job: Job) -> Literal["finished", "denied", "paused"]:
         usage = job.usage
         run = Run(
             job,
@@ -141,6 +159,7 @@ class Engine:
                 most_calls=job.limits.tool_calls,
                 retries=job.spec.retries,
                 tool_timeout_s=job.spec.tool_timeout_s,
+                spans=self._spans,
             ),
             RunUsage(
                 input_tokens=usage.input_tokens,
@@ -242,10 +261,12 @@ class Engine:
                         if size_tokens(self._memory.of(run.log.session_id)) > COMPACT_AT * chosen.window_tokens:
                             raise NearlyFull
                     sent_again = False
-                    async with node.stream(agent_run.ctx) as stream:
-                        async for event in stream:
-                            if not tap.heard:
-                                pass_on(run.log, event)
+                    with self._spans.request(model=chosen.name, attempt=run.attempt) as span:
+                        async with node.stream(agent_run.ctx) as stream:
+                            async for event in stream:
+                                if not tap.heard:
+                                    pass_on(run.log, event)
+                        note_response(span, stream.response)
                 elif isinstance(node, CallToolsNode):
                     if not answered_now:
                         refuse_broken_off(node.model_response, chosen)
@@ -290,6 +311,10 @@ class Engine:
             if failure.retry_after_s > RETRY_MOST_S:
                 raise failure
             delay_s = failure.retry_after_s
+        log.info(
+            "model request failed",
+            extra={"turn_id": run.log.turn_id, "code": failure.code, "attempt": attempt},
+        )
         run.log.put(
             "model_retry",
             wire.ModelRetryEvent(
@@ -318,13 +343,15 @@ class Engine:
         older, newer = history[:cut], history[cut:]
         prompt = f"{SUMMARISE}\n\n{told_as_text(older, chosen.window_tokens * CHARS_PER_TOKEN // 2)}"
         try:
-            result = await self._agent.run(
-                prompt,
-                model=chosen.model,
-                output_type=str,
-                usage=run.usage,
-                usage_limits=UsageLimits(request_limit=None),
-            )
+            with self._spans.request(model=chosen.name, attempt=1) as span:
+                result = await self._agent.run(
+                    prompt,
+                    model=chosen.model,
+                    output_type=str,
+                    usage=run.usage,
+                    usage_limits=UsageLimits(request_limit=None),
+                )
+                note_response(span, result.response)
         except Exception as error:  # the same boundary as a turn's own request
             raise explain(error, chosen.name) from error
         summary: list[ModelMessage] = [
@@ -414,6 +441,16 @@ def pass_on(log: TurnLog, event: Any) -> bool:
 
 class NearlyFull(Exception):
     """The next request would come too near to the model's context window."""
+
+
+def note_response(span: Span, response: ModelResponse) -> None:
+    """Add to a request's span what came of it, in numbers."""
+    span.note(
+        gen_ai__response__model=response.model_name,
+        gen_ai__response__finish_reasons=(response.finish_reason,) if response.finish_reason else None,
+        gen_ai__usage__input_tokens=response.usage.input_tokens,
+        gen_ai__usage__output_tokens=response.usage.output_tokens,
+    )
 
 
 def name_apart(response: ModelResponse) -> None:

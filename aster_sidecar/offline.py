@@ -9,8 +9,9 @@ from typing import Any
 from aster_sidecar.agents import Agents, Own
 from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import Known
+from aster_sidecar.configfile import read_file
 from aster_sidecar.models import misnamed
-from aster_sidecar.settings import Config, Places, Settings, read_file
+from aster_sidecar.settings import Config, Places, Settings
 from aster_sidecar.tools import builtin_tools
 from aster_sidecar.trust import trusted_project
 

@@ -23,10 +23,26 @@ class Rules:
         self._journal.put(writes=[("DELETE FROM rules WHERE expires_at<=?", (clock.stamp(),))])
         for row in self._journal.all(
             "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, expires_at, created_at FROM rules"
+            " ORDER BY created_at"
         ):
             expires = clock.parse(row[7]) if row[7] else None
             fields: list[Any] = [*row[:7], expires]
             self._rules[row[0]] = (Rule(*fields), row[8])
+
+    def relocate(self, old: str, new: str) -> None:
+        """Make rules for places in the directory `old` ones for `new`, where it is now; before `open`.
+
+        A deny rule that was left behind would not deny any more. Raises: StoreError.
+        """
+        rows = self._journal.all("SELECT rule_id, value FROM rules WHERE kind<>'any'")
+        moved = [(relocated(value, old, new), rule_id, value) for rule_id, value in rows]
+        self._journal.put(
+            writes=[
+                ("UPDATE rules SET value=? WHERE rule_id=?", (now, rule_id))
+                for now, rule_id, value in moved
+                if now != value
+            ]
+        )
 
     def active(self) -> list[Rule]:
         """The rules that hold now."""
@@ -138,6 +154,15 @@ class Rules:
             writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))],
         )
         self._rules.pop(rule_id, None)
+
+
+def relocated(target: str, old: str, new: str) -> str:
+    """A call's target after the directory `old` became `new`: a path, or a command and where it runs."""
+    for head in ("", "in "):
+        rest = target.removeprefix(head + old)
+        if rest != target and rest[:1] in ("", "/", "\\", ":"):
+            return head + new + rest
+    return target
 
 
 def info(rule: Rule, made: str) -> wire.RuleInfo:

@@ -19,9 +19,11 @@ from typing import IO
 
 import uvicorn
 
-from aster_sidecar import __version__
+from aster_sidecar import __version__, logs
 from aster_sidecar.app import Parts, build_app, build_parts
+from aster_sidecar.configfile import read_file, write_first
 from aster_sidecar.launcher import Watch, started_at
+from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.settings import Settings
 from aster_sidecar.wire import PROTOCOL
 
@@ -94,6 +96,32 @@ def sign(held: IO[str], port: int) -> None:
     held.truncate()
     held.write(f"pid {os.getpid()}, http://{HOST}:{port}")
     held.flush()
+
+
+def redactor_for(settings: Settings) -> Redactor:
+    """Knows the secrets that the daemon was started with."""
+    return Redactor([settings.token or "", *secrets_of(settings.environment)])
+
+
+@contextlib.contextmanager
+def log_file(settings: Settings) -> Generator[None, None, None]:
+    """Log to the log directory while this holds."""
+    if not settings.log_file:
+        yield
+        return
+    handler = logs.to_file(settings.places.logs_dir, settings.log_level, redactor_for(settings))
+    try:
+        yield
+    finally:
+        logs.remove(handler)
+
+
+def write_config(path: Path) -> None:
+    """Write the commented `config.toml` of a first run. Where that can't be, it runs without."""
+    try:
+        write_first(path)
+    except OSError as error:
+        log.warning("%s could not be written: %s", path, error.strerror)
 
 
 class Server(uvicorn.Server):
@@ -178,7 +206,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
     """
     held = lock(settings.places.data_dir)
-    with contextlib.closing(held), contextlib.closing(bind(settings.port)) as bound:
+    with contextlib.closing(held), log_file(settings), contextlib.closing(bind(settings.port)) as bound:
         stop = asyncio.Event()
 
         def launcher_gone(sign: str) -> None:
@@ -190,13 +218,15 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             watch.stdin(launch.stdin)
         if launch.parent is not None:
             watch.process(launch.parent)
+        write_config(settings.places.config_path)
         parts = build_parts(settings)
+        logs.learn(secrets_in(read_file(settings.places.config_path).get("mcp")))
         parts.ask_stop = stop.set
         parts.port = bound.getsockname()[1]
         sign(held, parts.port)
         await parts.open()
         config = uvicorn.Config(
-            build_app(parts),
+            logs.Access(build_app(parts)),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -212,6 +242,15 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
 
         def ready(parts: Parts) -> None:
             say_where(parts)
+            log.info(
+                "listening",
+                extra={
+                    "port": parts.port,
+                    "framework": settings.framework,
+                    "version": __version__,
+                    "pid": parts.pid,
+                },
+            )
             announce(parts)
 
         try:
@@ -219,3 +258,4 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
         finally:
             watch.close()
             (settings.places.data_dir / STATE_NAME).unlink(missing_ok=True)
+            log.info("stopped")

@@ -1,14 +1,14 @@
-"""Settings: flags > environment > user `config.toml` > defaults, each value with its source; and where files live.
+"""Settings: flags > environment > a trusted project's `.aster/config.toml` > the user's `config.toml` > defaults, each
+value with its source; and where files live.
 
 The settable keys can be changed while the daemon runs: a change holds at once, is kept in `config.toml`, and says so.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,24 +18,16 @@ from pydantic import ValidationError
 
 from aster_sidecar import wire
 from aster_sidecar.agents import Own
+from aster_sidecar.configfile import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.project import Project, read_project
+
+log = logging.getLogger(__name__)
 
 STORE_NAME = "aster.db"
-Source = Literal["api", "flag", "environment", "file", "default"]
+Source = Literal["api", "flag", "environment", "project", "file", "default"]
 
 DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wails": 9529, "web": 8080}
-DEFAULTS: dict[str, Any] = {
-    "model": "",
-    "permission_mode": "smart_approve",
-    "work_dir": None,
-    "approval_timeout_s": 0.0,
-    "on_unattended": "wait",
-    "max_requests": 50,
-    "max_tool_calls": 200,
-    "max_tokens": 2_000_000,
-    "max_turn_s": 3600.0,
-}
-"""The settable keys. `work_dir` None: where the daemon was started; `approval_timeout_s` 0: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,7 @@ def places(
         base = home / "Library" / "Application Support" / "aster"
         return Places(config_dir or base, base, base)
     if platform == "win32":
-        base = Path(environment.get("APPDATA") or home / "AppData" / "Roaming") / "aster"
+        base = roaming(environment, home) / "aster"
         return Places(config_dir or base, base, base)
 
     def xdg(name: str, default: str) -> Path:
@@ -77,6 +69,16 @@ def places(
         xdg("XDG_DATA_HOME", ".local/share") / "aster",
         xdg("XDG_STATE_HOME", ".local/state") / "aster" / "logs",
     )
+
+
+def roaming(environment: Mapping[str, str], home: Path) -> Path:
+    """%APPDATA%. A launcher that clears the environment leaves the system to be asked: folders can be redirected."""
+    given = environment.get("APPDATA")
+    if not given and sys.platform == "win32":
+        from platformdirs import user_data_path
+
+        return user_data_path(roaming=True)
+    return Path(given) if given else home / "AppData" / "Roaming"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Settings:
     """Make no directory: who asks is no daemon."""
     own: Own = field(default_factory=Own)
     """What the app's own code brings (`sidecar`)."""
+    log_level: str | None = None
+    log_file: bool = True
 
 
 class Config:
@@ -113,9 +117,42 @@ class Config:
             },
             "environment",
         )
+        told = read_file(self._path)
+        for key in told.keys() & TABLES:
+            if not isinstance(told[key], dict):
+                raise ConfigInvalid(f"{self._path}: {key} is no table", hint=f"write [{key}.NAME] and its keys below")
+        unknown = sorted(told.keys() - DEFAULTS.keys() - TABLES)
+        self._own_problems = [f"{self._path}: unknown key {key[:100]}, ignored ({allowed(key)})" for key in unknown]
         self._file = validated(
-            {key: value for key, value in read_file(self._path).items() if key in DEFAULTS}, str(self._path)
+            {key: value for key, value in told.items() if key in DEFAULTS and (key, value) != ("work_dir", "")},
+            str(self._path),
+            base=settings.places.data_dir,
         )
+        self._project = Project()
+        self._told: set[str] = set()
+        self.read_project()
+
+    def read_project(self) -> None:
+        """Read the project that the work directory is in. What is wrong there is a problem to tell, never a failure."""
+        self._project = Project()  # it can't move the work directory, which is what decides on it
+        found = read_project(self._settings.places.config_dir, self.work_dir)
+        problems = list(found.problems)
+        values: dict[str, Any] = {}
+        for key, value in found.values.items():
+            try:
+                values |= validated({key: value}, str(found.path))
+            except ConfigInvalid as error:
+                problems.append(f"{error.message}; ignored ({error.hint})")
+        self._project = Project(found.directory, values, tuple(problems))
+        for problem in self.problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                log.warning("%s", problem)
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the user's and the project's file does not hold, in words."""
+        return [*self._own_problems, *self._project.problems]
 
     def value(self, key: str) -> Any:
         """The effective value of a settable key."""
@@ -123,10 +160,11 @@ class Config:
 
     def sourced(self, key: str) -> wire.ConfigValue:
         """The effective value and where it comes from."""
-        layers: tuple[tuple[Source, dict[str, Any]], ...] = (
+        layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
             ("api", self._api),
             ("flag", self._flags),
             ("environment", self._environment),
+            ("project", self._project.values),
             ("file", self._file),
         )
         for source, layer in layers:
@@ -157,6 +195,9 @@ class Config:
             values={**values, **extra},
             config_path=str(self._path),
             data_dir=str(self._settings.places.data_dir),
+            logs_dir=str(self._settings.places.logs_dir),
+            project=str(self._project.directory) if self._project.directory is not None else None,
+            problems=self.problems,
         )
 
     def change(self, patch: wire.ConfigPatch) -> dict[str, wire.ConfigValue]:
@@ -166,19 +207,30 @@ class Config:
         """
         given = patch.model_dump(include=patch.model_fields_set)
         checked = validated({key: value for key, value in given.items() if value is not None}, "request")
-        before = {key: self.sourced(key) for key in given}
-        write_file(self._path, {key: checked.get(key) for key in given})
+        before = {key: self.sourced(key) for key in DEFAULTS}
+        write_file(self._path, {key: self._kept(key, checked.get(key)) for key in given})
         for key in given:
             self._api.pop(key, None)
             self._file.pop(key, None)
         self._api.update(checked)
         self._file.update(checked)
-        after = {key: self.sourced(key) for key in given}
-        return {key: after[key] for key in given if after[key].value != before[key].value}
+        self.read_project()
+        after = {key: self.sourced(key) for key in DEFAULTS}
+        return {key: after[key] for key in DEFAULTS if after[key].value != before[key].value}
+
+    def _kept(self, key: str, value: Any) -> Any:
+        """A value as it is written down: a directory in the data directory without the way there, which may change."""
+        data_dir = self._settings.places.data_dir.resolve()
+        if key == "work_dir" and value is not None and Path(value) != data_dir and Path(value).is_relative_to(data_dir):
+            return Path(value).relative_to(data_dir).as_posix()
+        return value
 
 
-def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values in their types. Raises: ConfigInvalid, naming key, value and what is allowed."""
+def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -> dict[str, Any]:
+    """The values in their types; a relative `work_dir` is one in `base`, if that is given.
+
+    Raises: ConfigInvalid, naming key, value and what is allowed.
+    """
     try:
         parsed = wire.ConfigPatch.model_validate(dict(values), strict=where == "request")
     except ValidationError as error:
@@ -191,6 +243,8 @@ def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     result = {key: getattr(parsed, key) for key in values}
     if result.get("work_dir") is not None:
         work_dir = Path(result["work_dir"]).expanduser()
+        if base is not None:
+            work_dir = base / work_dir
         if not work_dir.is_absolute() or not work_dir.is_dir():
             raise ConfigInvalid(
                 f"work_dir = {str(work_dir)[:200]!r} ({where}): not a directory",
@@ -198,60 +252,3 @@ def validated(values: Mapping[str, Any], where: str) -> dict[str, Any]:
             )
         result["work_dir"] = str(work_dir.resolve())
     return result
-
-
-def allowed(key: str) -> str:
-    """What a settable key may be, in words."""
-    words = {
-        "model": "provider:name, for example openai:gpt-5.2, or demo, or empty",
-        "permission_mode": "auto_approve, smart_approve, always_ask",
-        "on_unattended": "wait, deny",
-        "approval_timeout_s": "seconds from 0 (for ever) to 31536000",
-        "max_requests": "a whole number from 1 to 10000",
-        "max_tool_calls": "a whole number from 0 to 100000",
-        "max_tokens": "a whole number from 1 to 1000000000",
-        "max_turn_s": "seconds above 0, at most 31536000",
-        "work_dir": "the absolute path of an existing directory",
-    }
-    return words.get(key, "one of " + ", ".join(DEFAULTS))
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """What `config.toml` holds; nothing when there is none. Raises: ConfigInvalid."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"{path}: {error}", hint="mend or remove the file") from error
-    except OSError as error:
-        raise ConfigInvalid(f"{path}: {error.strerror}", hint="make it readable for this user") from error
-
-
-def write_file(path: Path, values: Mapping[str, Any]) -> None:
-    """Set (or with None remove) top-level keys, atomically; comments and everything else stay.
-
-    Raises: ConfigInvalid.
-    """
-    import tomlkit
-
-    try:
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-        for key, value in values.items():
-            if value is not None:
-                document[key] = value
-            elif key in document:
-                del document[key]
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".config-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(tomlkit.dumps(document))
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except (OSError, ValueError) as error:
-        raise ConfigInvalid(f"{path}: {error}", hint="the change was not kept and does not hold") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,9 +35,12 @@ from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.job import UNKNOWN, Usage, denial
 from aster_sidecar.journal import Write
 from aster_sidecar.permissions import Assessment, Decision
+from aster_sidecar.spans import NoSpans, Spans
 from aster_sidecar.toolkit import Toolkit, jsonable
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
 from aster_sidecar.turnlog import TurnLog
+
+log = logging.getLogger(__name__)
 
 ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 """Any object: `Toolkit.assess` checks what is in it."""
@@ -121,7 +125,9 @@ class Toolbox(AbstractToolset[Any]):
         most_calls: int | None,
         retries: int = 2,
         tool_timeout_s: float | None = None,
+        spans: Spans | None = None,
     ) -> None:
+        self._spans = spans or NoSpans()
         self._toolkit = toolkit
         self._names = names
         self._approvals = approvals
@@ -309,8 +315,9 @@ class Toolbox(AbstractToolset[Any]):
         self._toolkit.running += 1
         alarm = asyncio.timeout(self._tool_timeout_s)
         try:
-            async with alarm:
-                outcome = await tool.run(parsed, assessment, context)
+            with self._spans.tool(call_id=call.call_id, name=call.name):
+                async with alarm:
+                    outcome = await tool.run(parsed, assessment, context)
             outcome = Outcome(jsonable(outcome.value), outcome.truncated)
         except asyncio.CancelledError:
             self._end(call, "cancelled", began, error="cancelled while it ran")
@@ -341,6 +348,9 @@ class Toolbox(AbstractToolset[Any]):
         outcome: Outcome | None = None,
         error: str | None = None,
     ) -> None:
+        duration_ms = round((time.monotonic() - began) * 1000)
+        fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": word}
+        log.info("tool ended", extra={**fields, "duration_ms": duration_ms})
         self._log.put(
             "tool_end",
             wire.ToolEndEvent(
@@ -350,7 +360,7 @@ class Toolbox(AbstractToolset[Any]):
                 result=None if error is not None or outcome is None else outcome.value,
                 error=error,
                 outcome=word,
-                duration_ms=round((time.monotonic() - began) * 1000),
+                duration_ms=duration_ms,
                 truncated=outcome.truncated if outcome is not None else False,
             ),
             writes=[end_row(call.call_id, word, error if error is not None else outcome and outcome.value)],

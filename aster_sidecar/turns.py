@@ -487,6 +487,7 @@ class Turns:
             status="streaming",
         )
         turn.begun = True
+        log.info("turn started", extra=where(turn))
         turn.first_seq = self._journal.put(
             "message_added",
             wire.MessageAddedEvent(message=message),
@@ -619,6 +620,16 @@ class Turns:
                 self._reload(turn)
         lane.failed = reason == "failed"
         turn.ended_as = reason
+        told_of_it = {
+            **where(turn),
+            "stop_reason": reason,
+            "code": failure.code if failure is not None else None,
+            "duration_ms": round(turn.ran_s * 1000),
+            "requests": turn.usage.requests,
+            "input_tokens": turn.usage.input_tokens,
+            "output_tokens": turn.usage.output_tokens,
+        }
+        log.log(logging.WARNING if lane.failed else logging.INFO, "turn ended", extra=told_of_it)
         if lane.active is turn:
             lane.active = None
         self._turns.pop(turn.turn_id, None)
@@ -842,6 +853,11 @@ class Turns:
     def forget(self, session_id: str) -> None:
         """Drop a session's lane: it was deleted or cleared."""
         self._lanes.pop(session_id, None)
+
+
+def where(turn: Turn) -> dict[str, str]:
+    """What a log line says of the turn it is about."""
+    return {"turn_id": turn.turn_id, "session_id": turn.session_id, "agent_id": turn.agent_id}
 
 
 def check_same(digest: str, other: str) -> None:

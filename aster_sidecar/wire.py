@@ -271,7 +271,7 @@ class ConfigPatch(Request):
 
 class ConfigValue(Model):
     value: Any
-    source: Literal["api", "flag", "environment", "file", "default"]
+    source: Literal["api", "flag", "environment", "project", "file", "default"]
     settable: bool = True
 
 
@@ -281,6 +281,9 @@ class ConfigView(Model):
     values: dict[str, ConfigValue]
     config_path: str
     data_dir: str
+    logs_dir: str
+    project: str | None = Field(description="the trusted project whose file is read")
+    problems: list[str] = Field(description="what of the files does not hold, in words")
 
 
 # -- agents, tools, models ---------------------------------------------------------------------------------------

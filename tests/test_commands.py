@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,15 @@ from aster_sidecar.journal import examine
 from aster_sidecar.settings import places
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A command sets the level of its own process; here that is the tests' process."""
+    ours = logging.getLogger("aster_sidecar")
+    before = ours.level
+    yield
+    ours.setLevel(before)
 
 
 @pytest.fixture
@@ -136,13 +147,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_config_set_get_and_unset_without_a_daemon(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "max_tokens = 5000 (file)" in answer(capsys, "config", "set", "max_tokens", "5000")
     path = places({"HOME": str(home), "USERPROFILE": str(home)}).config_path
-    assert path.read_text("utf-8") == "max_tokens = 5000\n"
+    assert tomllib.loads(path.read_text("utf-8")) == {"max_tokens": 5000}
     assert answer(capsys, "config", "get", "max_tokens") == "5000\n"
     shown = json.loads(answer(capsys, "config", "--json"))
     assert shown["values"]["max_tokens"] == {"value": 5000, "source": "file", "settable": True}
     assert shown["running"] is False
     assert "max_tokens = 2000000 (default)" in answer(capsys, "config", "unset", "max_tokens")
-    assert path.read_text("utf-8") == ""
+    assert tomllib.loads(path.read_text("utf-8")) == {}
 
 
 def test_config_takes_a_relative_work_dir(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -365,7 +376,10 @@ def test_a_misspelt_setting_is_found(home: Path, capsys: pytest.CaptureFixture[s
         for check in json.loads(answer(capsys, "doctor", "--json", "--port", "0", "--no-model"))["checks"]
     }
     assert found["configuration"]["status"] == "warning"
-    assert "permission_mode" in found["configuration"]["remedy"]
+    assert "permision_mode" in found["configuration"]["detail"]
+    assert "permission_mode" in found["configuration"]["detail"]
+    assert commands.main(["config", "show"]) == 0
+    assert "permision_mode" in capsys.readouterr().err
 
 
 def test_examining_a_store_leaves_nothing_behind(tmp_path: Path) -> None:
