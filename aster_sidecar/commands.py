@@ -100,8 +100,8 @@ def parser() -> argparse.ArgumentParser:
 
     config = command(
         "config",
-        "With a running daemon a change holds at once; it is kept in config.toml either way. Flags and variables of a "
-        "start win over the file.",
+        "With a running daemon a change holds at once; it is kept in config.toml either way. Flags, variables and a "
+        "trusted project win over the file.",
         "aster-sidecar config set permission_mode always_ask",
     )
     verbs = config.add_subparsers(dest="verb", metavar="VERB")
