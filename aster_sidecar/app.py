@@ -36,7 +36,7 @@ from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
-from aster_sidecar.settings import Config, Settings
+from aster_sidecar.settings import STORE_NAME, Config, Settings
 from aster_sidecar.spans import NoSpans, Spans, make_spans
 from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MASK = "••••••••"
-STORE_NAME = "aster.db"
 LOOK_S = 2.0
 """Time between two looks at the agents' files while somebody watches."""
 KEEP_EVENTS = 500_000

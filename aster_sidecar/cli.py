@@ -18,10 +18,35 @@ if TYPE_CHECKING:
     from aster_sidecar.app import Parts
     from aster_sidecar.sidecar import Sidecar
 
+EXIT_FAILED = 1
+"""A command could not do it, or the doctor found something wrong; a daemon never ends with it."""
 EXIT_STOPPED, EXIT_USAGE, EXIT_RUNNING, EXIT_PORT, EXIT_CONFIG, EXIT_STORE, EXIT_CRASH = 0, 2, 3, 4, 5, 6, 70
 SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin"))
 """What the first line may say besides the settable keys."""
+COMMANDS = {
+    "chat": "talk with an agent, here in the terminal",
+    "doctor": "check keys, model, ports, directories, disk, store, sandbox and proxy settings, with a remedy for each",
+    "sessions": "list, show, search, rename, archive or delete conversations",
+    "config": "show or change settings, and say where each comes from",
+    "agents": "which agents there are",
+    "paths": "where files live",
+    "trust": "let a project bring settings and agents of its own; alone: which may",
+    "untrust": "take that back",
+    "completion": "print the completion of bash, zsh or fish",
+    "version": "which version this is",
+}
+"""The first words that don't serve; commands.py runs them."""
 FRAMEWORKS = ("tauri", "electron", "wails", "web")
+
+
+class Help(argparse.HelpFormatter):
+    """Wraps paragraphs; lines that begin with a space stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(
+            line if line.startswith(" ") else super(Help, self)._fill_text(line, width, indent)
+            for line in text.splitlines()
+        )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,9 +56,13 @@ def parser() -> argparse.ArgumentParser:
     ports = ", ".join(f"{name} {port}" for name, port in DEFAULT_PORTS.items())
     text = argparse.ArgumentParser(
         prog="aster-sidecar",
+        usage="%(prog)s [flags]\n       %(prog)s COMMAND [arguments]\n",
+        formatter_class=Help,
         description="The local agent daemon that a desktop app ships inside itself: chat, tools, approvals, sessions "
-        "and history over REST and SSE on 127.0.0.1.",
-        epilog="Environment: ASTER_SIDECAR_TOKEN asks every client for that token; ASTER_MODEL, "
+        "and history over REST and SSE on 127.0.0.1. Without a command it serves, until it is stopped.",
+        epilog="commands (each has its own --help):\n"
+        + "\n".join(f"  {name:<11} {words}" for name, words in COMMANDS.items())
+        + "\n\nEnvironment: ASTER_SIDECAR_TOKEN asks every client for that token; ASTER_MODEL, "
         "ASTER_PERMISSION_MODE and so on set what the flags set; OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY, "
         "ANTHROPIC_BASE_URL and the other providers' own variables are read. With neither model nor key the offline "
         "demo model answers.",
@@ -86,6 +115,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None) -> int:
     """Run the command, for an app's own `sidecar` if given; returns its exit code (0, 2, 3, 4, 5, 6, 70)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
+        from aster_sidecar.tools.shell import run_worker
+
+        run_worker(words[1])
+        return EXIT_STOPPED
+    if words and words[0] in COMMANDS:
+        from aster_sidecar import commands
+
+        return commands.main(words)
+    if words and not words[0].startswith("-"):
+        parser().error(f"no such command: {words[0][:100]!r}; there are {', '.join(COMMANDS)}")
+
     from aster_sidecar import logs
     from aster_sidecar.agents import Own
     from aster_sidecar.errors import ConfigInvalid, StoreError
@@ -94,12 +136,6 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
     from aster_sidecar.wire import Framework
 
-    words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
-        from aster_sidecar.tools.shell import run_worker
-
-        run_worker(words[1])
-        return EXIT_STOPPED
     given = parser().parse_args(words)
     if given.work_dir:  # typed by hand, so from where the person stands
         given.work_dir = str(absolute(Path(given.work_dir)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -505,17 +506,54 @@ def connect(path: Path) -> apsw.Connection:
     return connection
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Bring the schema up to date, all or nothing. Raises: StoreTooNew, apsw.Error."""
-    scripts = sorted(
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a store is like. `schema`: its version, `knows`: the newest that this program knows."""
+
+    schema: int
+    knows: int
+    problems: tuple[str, ...]
+
+
+def examine(path: Path) -> Examined:
+    """Look at a store without changing it, also while a daemon uses it. Reads all of it.
+
+    Raises: StoreCorrupt, StoreError (StoreLocked).
+    """
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    # Without a write-ahead log nobody has it open; opening it the usual way would leave one behind.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    try:
+        with contextlib.closing(apsw.Connection(f"{path.absolute().as_uri()}?{mode}", flags=flags)) as connection:
+            connection.set_busy_timeout(LOCK_WAIT_MS)
+            schema: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
+            problems = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+            if problems == ["ok"]:
+                problems = [
+                    f"a row of {row[0]} refers to one of {row[2]} that is not there"
+                    for row in itertools.islice(connection.execute("PRAGMA foreign_key_check"), 20)
+                ]
+            return Examined(schema, len(scripts()), tuple(problems))
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def scripts() -> list[Any]:
+    """The migrations, in their order; the number of the last one is the schema's version."""
+    return sorted(
         (entry for entry in resources.files("aster_sidecar.migrations").iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
     )
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring the schema up to date, all or nothing. Raises: StoreTooNew, apsw.Error."""
+    known = scripts()
     version: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
-    if version > len(scripts):
-        raise StoreTooNew(f"the store has schema {version}, this version knows {len(scripts)}")
+    if version > len(known):
+        raise StoreTooNew(f"the store has schema {version}, this version knows {len(known)}")
     with connection:
-        for number, script in enumerate(scripts[version:], version + 1):
+        for number, script in enumerate(known[version:], version + 1):
             connection.execute(script.read_text("utf-8"))
             connection.execute(f"PRAGMA user_version={number}")
 

@@ -6,6 +6,7 @@ Provider SDKs are imported when a turn needs them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
@@ -27,6 +28,9 @@ DEFAULT_WINDOW_TOKENS = 128_000
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 300.0
 """Longest silence of a provider; a local server may read a long prompt for minutes. `ASTER_MODEL_TIMEOUT_S`."""
+PROBE_S = 60.0
+PROBE_TOKENS = 16
+"""Fewer are refused by some providers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +386,35 @@ def number(environment: Mapping[str, str], name: str) -> float | None:
     if not 0 < value < float("inf"):
         raise ConfigInvalid(f"{name} = {text[:100]!r} (environment): not a number above 0", hint="set it to a number")
     return value
+
+
+async def probe(models: Models, name: str | None = None) -> Chosen:
+    """Ask a model (the chosen one, or by name) for one word, as a turn would, and read it. Raises: ModelError."""
+    from pydantic_ai import ModelRequest
+    from pydantic_ai.direct import model_request_stream
+
+    chosen = await asyncio.to_thread(models.build, name)
+    for may_try_again in (True, False):
+        try:
+            question = ModelRequest.user_text_prompt("Answer with one word: ok")
+            async with (
+                asyncio.timeout(PROBE_S),
+                model_request_stream(chosen.model, [question], model_settings={"max_tokens": PROBE_TOKENS}) as answer,
+            ):
+                async for _ in answer:
+                    pass
+            break
+        except TimeoutError as error:
+            raise ModelError(
+                "provider_timeout",
+                f"{chosen.name}: the provider did not answer within {PROBE_S:g} s",
+                hint="try again; a local server may still be loading the model",
+            ) from error
+        except Exception as error:
+            if not (may_try_again and models.falls_back(chosen, error)):
+                raise explain(error, chosen.name) from error
+            chosen = await asyncio.to_thread(models.build, name)
+    return chosen
 
 
 def explain(error: Exception, name: str) -> ModelError:

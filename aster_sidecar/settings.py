@@ -24,6 +24,7 @@ from aster_sidecar.project import Project, read_project
 
 log = logging.getLogger(__name__)
 
+STORE_NAME = "aster.db"
 Source = Literal["api", "flag", "environment", "project", "file", "default"]
 
 DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wails": 9529, "web": 8080}
@@ -92,6 +93,8 @@ class Settings:
     flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     started_in: Path = field(default_factory=Path.cwd)
+    look_only: bool = False
+    """Make no directory: who asks is no daemon."""
     own: Own = field(default_factory=Own)
     """What the app's own code brings (`sidecar`)."""
     log_level: str | None = None
@@ -177,7 +180,8 @@ class Config:
         if started_in != Path(started_in.anchor) and started_in != home and os.access(started_in, os.W_OK):
             return started_in
         workspace = self._settings.places.data_dir / "workspace"
-        workspace.mkdir(parents=True, exist_ok=True)
+        if not self._settings.look_only:
+            workspace.mkdir(parents=True, exist_ok=True)
         return workspace.resolve()
 
     @property

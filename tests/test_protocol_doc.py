@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 import re
@@ -12,7 +13,7 @@ from typing import Any, cast, get_args, get_type_hints
 import pytest
 from fastapi.routing import APIRoute
 
-from aster_sidecar import cli, errors, guard, wire
+from aster_sidecar import cli, commands, errors, guard, wire
 from aster_sidecar.models import PROVIDERS
 from aster_sidecar.routes import router
 from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS
@@ -108,8 +109,15 @@ def variables() -> set[str]:
     return names
 
 
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    """Every flag of a parser and of those below it."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    own = {option for action in parser._actions for option in action.option_strings}
+    return own.union(*(options(child) for action in below for child in action.choices.values()))
+
+
 def flags() -> set[str]:
-    return {option for action in cli.parser()._actions for option in action.option_strings}
+    return options(cli.parser()) | options(commands.parser())
 
 
 def exit_codes() -> dict[str, int]:
@@ -295,6 +303,20 @@ def test_every_environment_variable_is_there_and_none_of_ours_is_made_up() -> No
 def test_every_exit_code_has_a_row() -> None:
     table = rows(section(DOCUMENT, "Running the daemon"))
     assert {name for name, value in exit_codes().items() if str(value) not in table} == set()
+
+
+def test_every_command_and_verb_has_its_place() -> None:
+    text = section(DOCUMENT, "Running the daemon")
+    [tree] = [action for action in commands.parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    verbs = {
+        word
+        for child in tree.choices.values()
+        for action in child._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for word in action.choices
+    }
+    assert set(tree.choices) == set(cli.COMMANDS) == set(commands.RUN)
+    assert missing(text, {*cli.COMMANDS, *verbs}) == []
 
 
 def test_what_a_launcher_may_say_is_there() -> None:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock"},
+    {"clock", "client", "completion"},
     {"wire"},
     {"transcript"},
     {"journal"},
@@ -22,7 +22,7 @@ LAYERS = [
     {"rules"},
     {"approvals"},
     {"tools.display", "tools"},
-    {"tools.paths"},
+    {"tools.paths", "output"},
     {"tools.shell"},
     {"tools.files", "tools.web", "tools.mcp", "tools.own"},
     {"trust", "configfile", "redact", "agentspec"},
@@ -32,7 +32,7 @@ LAYERS = [
     {"job", "demo", "local"},
     {"memory", "models"},
     {"tracing"},
-    {"toolbox"},
+    {"toolbox", "offline"},
     {"engine"},
     {"sessions"},
     {"turns", "stream"},
@@ -43,12 +43,15 @@ LAYERS = [
     {"server"},
     {"sidecar"},
     {"cli"},
+    {"doctor"},
+    {"commands"},
     {"__main__"},
 ]
 """From the ground up: a module imports only from layers below its own. Within a function (a lazy import, because a
 cold start counts) it may also reach for what is named in LAZY."""
 
 LAZY = {
+    ("cli", "commands"),  # serving needs none of them
     ("tools", "tools.files"),
     ("tools", "tools.shell"),
     ("tools", "tools.web"),  # the registry of built-in tools
@@ -70,7 +73,8 @@ OWNERS = {
     "openai": {"models"},
     "anthropic": {"models"},
     "httpx": {"tools.web"},
-    "psutil": {"tools.shell", "tools.web", "launcher"},
+    "psutil": {"tools.shell", "tools.web", "launcher", "doctor"},
+    "rich": {"output", "terminal"},
     "mcp": {"tools.mcp"},
     "yaml": {"agentspec"},
     "griffe": {"tools.own"},

@@ -1,0 +1,173 @@
+"""The HTTP contract as the command line speaks it: which daemon runs over a data directory, and calls to it.
+
+Only to this machine, never through a proxy. It starts no daemon and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+STATE_NAME = "sidecar.json"
+FIND_S = 2.0
+CALL_S = 30.0
+"""Longest silence of a daemon in a call; a cancel waits 8 s for tools."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+STATE_BYTES = 1 << 16
+ANSWER_BYTES = 64 << 20
+UNREACHABLE = "unreachable"
+"""Not a code of the contract: nobody answered, or not as a daemon does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A daemon that answers. `token`: whether it needs one; `started_at`: seconds since 1970."""
+
+    url: str
+    pid: int
+    instance_id: str
+    token: bool
+    framework: str
+    started_at: float
+    version: str = ""
+
+
+class ClientError(Exception):
+    """A refusal, in the words of the contract. `status` is 0 and `code` "unreachable" when nobody answered."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+def state(data_dir: Path) -> dict[str, Any] | None:
+    """What `sidecar.json` says, whether or not its daemon still runs; None when there is none that can be read."""
+    try:
+        with open(data_dir / STATE_NAME, "rb") as file:
+            told = json.loads(file.read(STATE_BYTES))
+            # Its `started_at` counts on a clock that is only good to compare; the file is written at the start.
+            written_at = os.fstat(file.fileno()).st_mtime
+    except (OSError, ValueError, RecursionError):
+        return None
+    return {**cast("dict[str, Any]", told), "written_at": written_at} if isinstance(told, dict) else None
+
+
+def find(data_dir: Path) -> Running | None:
+    """The daemon that uses this data directory and answers now; None when there is none. Never raises."""
+    told = state(data_dir)
+    if told is None:
+        return None
+    try:
+        running = Running(
+            url=str(told["url"]),
+            pid=int(told["pid"]),
+            instance_id=str(told["instance_id"]),
+            token=bool(told["token"]),
+            framework=str(told["framework"]),
+            started_at=float(told["written_at"]),
+            version=str(told.get("version", "")),
+        )
+        health = Client(running.url).health(FIND_S)
+    except (ValueError, TypeError, KeyError, ClientError):
+        return None
+    # The file stays when a daemon is killed, and somebody else may have its port by now.
+    return running if health.get("instance_id") == running.instance_id else None
+
+
+class Client:
+    """Calls to one daemon. `name` is how it is called in `resolved_by` and the log. Raises: ValueError, bad URL."""
+
+    def __init__(self, url: str, token: str | None = None, name: str = "aster-sidecar") -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme != "http" or parts.hostname not in LOOPBACK or not parts.port:
+            raise ValueError(f"not the address of a daemon on this machine: {url[:100]!r}")
+        self.url = url.rstrip("/")
+        self.token = token
+        self._host = parts.hostname
+        self._port = parts.port
+        self._name = name
+
+    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        """One call; returns `data` of its answer. Parameters that are None are left out. Raises: ClientError."""
+        status, answer = self._json(self.open(method, path, body, **params))
+        if answer.get("success") is True:
+            return answer.get("data")
+        hint = answer.get("hint")
+        raise ClientError(
+            status,
+            str(answer.get("code") or UNREACHABLE),
+            str(answer.get("error") or f"{self.url} answered {status}, but not as a daemon does"),
+            str(hint) if hint else None,
+        )
+
+    def health(self, timeout_s: float = CALL_S) -> dict[str, Any]:
+        """What /health says; it needs no token and gets none. Raises: ClientError."""
+        return self._json(self.open("GET", "/health", timeout_s=timeout_s, with_token=False))[1]
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = CALL_S,
+        with_token: bool = True,
+        **params: Any,
+    ) -> http.client.HTTPResponse:
+        """Send a request; returns the answer before its body is read (for streams, `timeout_s` is each silence).
+
+        Raises: ClientError when nobody answers.
+        """
+        query = urllib.parse.urlencode({name: said(value) for name, value in params.items() if value is not None})
+        sent = {"Accept": "application/json", "X-Aster-Client": self._name, **(headers or {})}
+        if self.token and with_token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+        try:
+            connection.request(method, path + (f"?{query}" if query else ""), data, {**sent, "Connection": "close"})
+            answer = connection.getresponse()
+            if connection.sock is not None:
+                connection.sock.close()  # the answer keeps the socket until it is closed itself
+            return answer
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            connection.close()
+            raise self._unreachable(error) from error
+
+    def _json(self, answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:
+        with contextlib.closing(answer):
+            try:
+                told = json.loads(answer.read(ANSWER_BYTES))
+            except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from error
+        return answer.status, cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+
+    def _unreachable(self, error: Exception) -> ClientError:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return ClientError(
+            0, UNREACHABLE, f"the daemon at {self.url} does not answer: {why}", "start it: aster-sidecar"
+        )
+
+
+def said(value: Any) -> str:
+    """A query parameter as the contract writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def path_part(text: str) -> str:
+    """An id as one part of a path."""
+    return urllib.parse.quote(text, safe="")

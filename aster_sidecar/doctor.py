@@ -1,0 +1,445 @@
+"""`aster-sidecar doctor`: what could keep a daemon from working here, each with a remedy. It changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from aster_sidecar import __version__
+from aster_sidecar.cli import EXIT_FAILED
+from aster_sidecar.client import Client, ClientError, Running, find, state
+from aster_sidecar.configfile import DEFAULTS, read_file
+from aster_sidecar.errors import AsterError, ConfigInvalid
+from aster_sidecar.offline import agents_of, config_of, own_environment
+from aster_sidecar.output import local_time, print_json, print_line
+from aster_sidecar.settings import DEFAULT_PORTS, STORE_NAME, Config, Places, places
+from aster_sidecar.tools.display import sized, visible
+
+if TYPE_CHECKING:
+    from aster_sidecar.models import Models
+
+Status = Literal["ok", "warning", "failed", "skipped"]
+STYLES: dict[str, str] = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
+NEEDED = (
+    "anthropic",
+    "apsw",
+    "fastapi",
+    "httpx",
+    "markdownify",
+    "openai",
+    "psutil",
+    "pydantic",
+    "pydantic_ai",
+    "sse_starlette",
+    "starlette",
+    "tomlkit",
+    "uvicorn",
+)
+LITTLE_BYTES, TOO_LITTLE_BYTES = 500 << 20, 50 << 20
+EARLIEST = 1_762_000_000  # November 2025, before the first version: no clock that is right says less
+AHEAD_S = 300.0
+PROXY_S = 3.0
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found of one thing. A `remedy` is there unless the status is ok or skipped."""
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str | None = None
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check everything and print it; returns the exit code."""
+    found: list[Check] = []
+    for check in checks(given):
+        found.append(check)
+        if not given.json:
+            show(check)
+    counts = {status: sum(check.status == status for check in found) for status in STYLES}
+    healthy = counts["failed"] == 0
+    if given.json:
+        print_json({"healthy": healthy, "counts": counts, "checks": [asdict(check) for check in found]})
+    else:
+        words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        print_line((words, "bold" if healthy else "bold red"))
+    return 0 if healthy else EXIT_FAILED
+
+
+def show(check: Check) -> None:
+    print_line((f"{check.status:<8}", STYLES[check.status]), f" {check.name:<17} {visible(check.detail)}")
+    if check.remedy:
+        print_line(" " * 27, ("→ ", "dim"), visible(check.remedy))
+
+
+def checks(given: argparse.Namespace) -> Iterator[Check]:
+    """Every check, in the order in which a start would meet the troubles."""
+    where = places(os.environ, data_dir=given.data_dir, config_dir=given.config_dir)
+    running = find(where.data_dir)
+    yield python()
+    yield libraries()
+    yield from directories(where)
+    config: Config | None = None
+    try:
+        config = config_of(where, model=given.model)
+    except ConfigInvalid as error:
+        yield Check("configuration", "failed", error.message, error.hint or "mend it")
+    else:
+        yield configuration(where, config)
+        yield agents(where, config)
+    yield disk(where.data_dir)
+    yield store(where.data_dir / STORE_NAME, running)
+    yield daemon(where.data_dir, running)
+    yield port(given, running)
+    yield keys(os.environ)
+    yield from models(given, config)
+    yield sandbox()
+    yield proxies()
+    yield clock(where.data_dir)
+
+
+# -- what it runs on ---------------------------------------------------------------------------------------------------
+
+
+def python() -> Check:
+    system = f"{platform.system()} {platform.machine()}"
+    return Check("python", "ok", f"Python {platform.python_version()} on {system}, aster-sidecar {__version__}")
+
+
+def libraries(needed: Iterable[str] = NEEDED) -> Check:
+    """Whether what serving imports is there; imports none of it."""
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        return Check(
+            "libraries", "failed", f"missing: {', '.join(missing)}", "pip install --force-reinstall aster-sidecar"
+        )
+    return Check("libraries", "ok", "all there")
+
+
+def directories(where: Places) -> Iterator[Check]:
+    """Each directory once, under the names it has."""
+    named: dict[Path, list[str]] = {}
+    for name, path in (("config", where.config_dir), ("data", where.data_dir), ("logs", where.logs_dir)):
+        named.setdefault(path, []).append(name)
+    for path, names in named.items():
+        yield directory("/".join(names), path)
+
+
+def directory(name: str, path: Path) -> Check:
+    if not os.path.lexists(path):
+        above = existing(path)
+        if os.access(above, os.W_OK | os.X_OK) and above.is_dir():
+            return Check(name, "ok", f"{path} (a start makes it)")
+        return Check(name, "failed", f"{path} can't be made: {above} is not writable", "choose another with --data-dir")
+    if not path.is_dir():
+        return Check(name, "failed", f"{path} is not a directory", "move it away, or choose another with --data-dir")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Check(name, "failed", f"{path} is not writable for this user", f"chmod u+rwx {path}, or chown it")
+    if sys.platform == "win32":
+        return Check(name, "ok", str(path))
+    told = path.stat()
+    if told.st_uid != os.getuid():
+        return Check(name, "warning", f"{path} belongs to user {told.st_uid}", f"chown -R {os.getuid()} {path}")
+    if told.st_mode & 0o077:
+        mode = f"{told.st_mode & 0o777:o}"
+        return Check(name, "warning", f"{path} is open to other users of this machine ({mode})", f"chmod 700 {path}")
+    return Check(name, "ok", str(path))
+
+
+def existing(path: Path) -> Path:
+    """The nearest of the path and those above it that is there."""
+    return next((place for place in (path, *path.parents) if os.path.lexists(place)), Path(path.anchor))
+
+
+def disk(data_dir: Path) -> Check:
+    try:
+        free = shutil.disk_usage(existing(data_dir)).free
+    except OSError as error:
+        return Check("disk", "failed", f"{data_dir}: {error.strerror}", "choose another directory with --data-dir")
+    told = f"{free / (1 << 30):.1f} GiB free"
+    if free < TOO_LITTLE_BYTES:
+        return Check("disk", "failed", told, "free some space: what can't be recorded is refused")
+    return Check("disk", "warning", told, "free some space") if free < LITTLE_BYTES else Check("disk", "ok", told)
+
+
+def clock(data_dir: Path) -> Check:
+    now = time.time()
+    if now < EARLIEST:
+        return Check("clock", "failed", f"says {local_time(now)}", "set it: certificates of providers look invalid")
+    written = [path.stat().st_mtime for path in (data_dir / STORE_NAME, data_dir / "sidecar.json") if path.exists()]
+    if written and max(written) > now + AHEAD_S:
+        told = f"says {local_time(now)}, but the store was written at {local_time(max(written))}"
+        return Check("clock", "warning", told, "set it: new messages would seem older than those before them")
+    return Check("clock", "ok", local_time(now))
+
+
+# -- what is configured and stored -------------------------------------------------------------------------------------
+
+
+def configuration(where: Places, config: Config) -> Check:
+    """The rest of config.toml, whose settable keys are known to be right, and the list of trusted projects."""
+    from aster_sidecar.tools.mcp import specs
+    from aster_sidecar.trust import trusted
+
+    path = where.config_path
+    try:
+        told = read_file(path)
+        mcp: Any = told.get("mcp", {})
+        if not isinstance(mcp, dict):
+            raise ConfigInvalid(f"{path}: mcp is not a table", hint="write [mcp.NAME] and its keys below")
+        servers = specs(mcp)  # pyright: ignore[reportUnknownArgumentType]
+        trusted(where.config_dir)
+    except ConfigInvalid as error:
+        return Check("configuration", "failed", error.message, error.hint or f"mend {path}")
+    if config.problems:
+        return Check("configuration", "warning", "; ".join(config.problems[:5]), "mend these lines, or take them out")
+    if servers and importlib.util.find_spec("mcp") is None:
+        names = f"{len(servers)} MCP servers are configured, but the library is not installed"
+        return Check("configuration", "failed", names, "pip install 'aster-sidecar[mcp]'")
+    given = sum(config.sourced(key).source != "default" for key in DEFAULTS)
+    return Check(
+        "configuration", "ok", f"{path}{'' if path.exists() else ' (none)'}: {given} settings are not the default"
+    )
+
+
+def agents(where: Places, config: Config) -> Check:
+    """The files that should be agents."""
+    try:
+        found = agents_of(where, config)
+    except AsterError as error:
+        return Check("agents", "failed", error.message, error.hint or "mend it")
+    ids = ", ".join(found.ids())
+    if found.problems:
+        wrong = "; ".join(map(str, found.problems[:5]))
+        return Check("agents", "warning", f"{ids}; left out: {wrong}", "mend these files: they are read again at once")
+    return Check("agents", "ok", ids)
+
+
+def store(path: Path, running: Running | None) -> Check:
+    """The whole store is read; a daemon may use it meanwhile."""
+    from aster_sidecar.journal import examine
+
+    if not path.exists():
+        return Check("store", "skipped", f"{path}: none yet")
+    stop = "stop the daemon, " if running else ""
+    aside = f"{stop}move {path} (with -wal and -shm) aside and start again, or restore it from a backup"
+    try:
+        found = examine(path)
+    except AsterError as error:
+        return Check("store", "failed", error.message, aside if error.code == "store_corrupt" else error.hint or aside)
+    if found.problems:
+        return Check("store", "failed", f"{path} is damaged: {'; '.join(found.problems)[:500]}", aside)
+    if found.schema > found.knows:
+        told = f"{path} has schema {found.schema}, this version knows {found.knows}"
+        return Check("store", "failed", told, "update aster-sidecar, or use another --data-dir")
+    size = sized(path.stat().st_size)
+    return Check("store", "ok", f"{path} is whole ({size}, schema {found.schema} of {found.knows})")
+
+
+# -- daemon and port ---------------------------------------------------------------------------------------------------
+
+
+def daemon(data_dir: Path, running: Running | None) -> Check:
+    from aster_sidecar.launcher import started_at
+
+    if running is not None:
+        told = (
+            f"runs: pid {running.pid}, for {running.framework}, {running.url}, since {local_time(running.started_at)}"
+        )
+        token = os.environ.get("ASTER_SIDECAR_TOKEN")
+        if running.token and not token:
+            return Check("daemon", "warning", f"{told}; it needs a token", "set ASTER_SIDECAR_TOKEN to talk to it")
+        try:
+            Client(running.url, token).call("GET", "/api/agents")
+        except ClientError as error:
+            return Check("daemon", "failed", f"{told}, but refuses: {error.message}", error.hint or "see its log")
+        if running.version != __version__:
+            remedy = "stop it, so that its app starts the new one"
+            return Check("daemon", "warning", f"{told}; it is version {running.version}", remedy)
+        return Check("daemon", "ok", told)
+    told = state(data_dir)
+    pid, began = (told or {}).get("pid"), (told or {}).get("started_at")
+    if isinstance(pid, int) and began is not None and started_at(pid) == began:
+        return Check(
+            "daemon", "failed", f"pid {pid} has the data directory, but does not answer", f"end it: kill {pid}"
+        )
+    return Check("daemon", "ok", "none runs over this data directory")
+
+
+def port(given: argparse.Namespace, running: Running | None) -> Check:
+    wanted: int = given.port if given.port is not None else DEFAULT_PORTS[given.framework or "web"]
+    if not 0 <= wanted <= 65_535:
+        return Check("port", "failed", f"{wanted} is no port", "choose one from 0 to 65535")
+    if running is not None and running.url.endswith(f":{wanted}"):
+        return Check("port", "ok", f"{wanted} is the running daemon's")
+    from aster_sidecar.server import PortTaken, bind
+
+    try:
+        bind(wanted).close()
+    except PortTaken as error:
+        return Check(
+            "port", "failed", f"{error} ({holder(wanted)})", "end that program, or pass --port 0 for a free one"
+        )
+    return Check("port", "ok", f"{wanted} is free")
+
+
+def holder(wanted: int) -> str:
+    """Who listens on a port, as far as this user may know."""
+    try:
+        health = Client(f"http://127.0.0.1:{wanted}").health(1.0)
+        if str(health.get("instance_id", "")).startswith("instance_"):
+            return f"another daemon, pid {health.get('pid')}, for {health.get('framework')}"
+    except (ClientError, ValueError):
+        pass
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            at: Any = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and at and at.port == wanted and connection.pid:
+                return f"{psutil.Process(connection.pid).name()}, pid {connection.pid}"
+    except (psutil.Error, OSError):
+        pass
+    return "nobody that this user may see"
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def keys(environment: Mapping[str, str]) -> Check:
+    """Which providers have one, here: an app gives its daemon an environment of its own."""
+    from aster_sidecar.models import PROVIDERS
+
+    names = list(dict.fromkeys(provider.key for provider in PROVIDERS.values() if provider.key))
+    there = [name for name in names if environment.get(name)]
+    crooked = [name for name in there if (key := environment[name]).strip(" \t\r\n'\"") != key or not key.isprintable()]
+    if crooked:
+        told = f"{', '.join(crooked)}: has spaces, quotes or line ends around it"
+        return Check("keys", "failed", told, "set it again, the key alone")
+    if not there:
+        return Check("keys", "ok", "none in this environment: the demo model and local models need none")
+    return Check("keys", "ok", f"in this environment: {', '.join(there)}")
+
+
+def models(given: argparse.Namespace, config: Config | None) -> Iterator[Check]:
+    """The chosen model by one real request, and the model servers of this machine."""
+    if config is None:
+        yield Check("model", "skipped", "the configuration is wrong")
+        return
+    from aster_sidecar.models import DEMO, Models
+
+    try:
+        known = Models(own_environment(), lambda: config.value("model"), lambda _: None, forget)
+    except ConfigInvalid as error:
+        yield Check("model", "failed", error.message, error.hint or "mend it")
+        return
+    name = known.name()
+    if given.no_model:
+        yield Check("model", "skipped", f"{name or 'none chosen'}: not asked, as you said")
+    elif name.partition(":")[0] == DEMO:
+        yield Check("model", "skipped", f"{name}: the offline demo model, always there")
+    else:
+        yield asyncio.run(model(known))
+    running = known.local.find()
+    if running:
+        names = ", ".join(entry.name for entry in running[:10])
+        yield Check("local models", "ok", names + (f" and {len(running) - 10} more" if len(running) > 10 else ""))
+    else:
+        yield Check("local models", "skipped", "neither Ollama, LM Studio nor llama-server answers with a model")
+
+
+def forget(key: str, value: str) -> None:
+    """What is learned of a server here is not kept: it is the daemon's store."""
+
+
+async def model(known: Models) -> Check:
+    """One tiny request to the chosen model."""
+    from aster_sidecar.models import probe
+
+    began = time.monotonic()
+    try:
+        chosen = await probe(known)
+    except AsterError as error:
+        return Check("model", "failed", f"{error.message} [{error.code}]", error.hint or "choose another model")
+    finally:
+        await known.close()
+    return Check("model", "ok", f"{chosen.name} answered in {time.monotonic() - began:.1f} s")
+
+
+# -- the surroundings --------------------------------------------------------------------------------------------------
+
+
+def sandbox(lsm: Path = Path("/sys/kernel/security/lsm")) -> Check:
+    """What this machine offers. Tools run as the person, without one: that is worth knowing."""
+    offers: list[str] = []
+    with contextlib.suppress(OSError):
+        offers += ["landlock"] if "landlock" in lsm.read_text("ascii", "replace").strip().split(",") else []
+    offers += [name for name in ("bwrap", "sandbox-exec") if shutil.which(name)]
+    here = f"this machine offers {', '.join(offers)}" if offers else "this machine offers none that is known"
+    root = sys.platform != "win32" and os.geteuid() == 0
+    who = "root: they may do anything" if root else "this user"
+    remedy = "read what is asked before you allow it; keep permission_mode at smart_approve or always_ask"
+    return Check("sandbox", "warning", f"tools run without one, as {who} ({here})", remedy)
+
+
+def proxies() -> Check:
+    """The proxies that requests to providers take. This machine's own servers are never asked through one."""
+    told_by_system = urllib.request.getproxies()  # what the providers' libraries ask as well
+    found = {scheme: url for scheme, url in told_by_system.items() if scheme in ("http", "https", "all")}
+    spared = told_by_system.get("no")
+    if not found:
+        return Check("proxy", "ok", "none")
+    told = ", ".join(f"{scheme}: {without_password(url)}" for scheme, url in found.items())
+    told += f"; not for {spared}" if spared else ""
+    for scheme, url in found.items():
+        wrong = unusable(url if "://" in url else f"http://{url}")
+        if wrong is not None:
+            remedy = f"mend {scheme.upper()}_PROXY, or name the provider's host in NO_PROXY"
+            return Check("proxy", "warning", f"{told}: {wrong}", remedy)
+    return Check("proxy", "ok", f"{told}; never for this machine")
+
+
+def unusable(url: str) -> str | None:
+    """Why nothing would come through a proxy; None when it answers."""
+    try:
+        parts = urlsplit(url)
+        host, number = parts.hostname, parts.port
+    except ValueError as error:
+        return f"not an address: {error}"
+    if parts.scheme not in PROXY_SCHEMES or not host:
+        return f"not the address of a proxy ({', '.join(PROXY_SCHEMES)})"
+    if parts.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+        return "SOCKS needs the library socksio, which is not installed"
+    default = {"http": 80, "https": 443}.get(parts.scheme, 1080)
+    try:
+        socket.create_connection((host, number or default), PROXY_S).close()
+    except (OSError, UnicodeError) as error:
+        return f"it does not answer: {getattr(error, 'strerror', None) or error}"
+    return None
+
+
+def without_password(url: str) -> str:
+    """A proxy's address as it may be shown."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        at = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, f"…@{at}" if at != parts.netloc else at, "", "", ""))
+    except ValueError:
+        return "…"

@@ -1,0 +1,421 @@
+"""The commands as processes of their own, beside a real daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROTOCOLS, provider_environment
+from tests.daemon import Daemon, Json
+from tests.provider import Fault, ProviderDouble, Reply, Say
+
+ROOT = Path(__file__).parent.parent.parent
+TOKEN = "a-token-of-the-command-line"
+KEY = "sk-canary-openai-5f0c"
+
+
+@dataclass
+class Told:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Json:
+        return json.loads(self.out)
+
+
+def say(*words: str, home: Path, data_dir: Path | None = None, **variables: str) -> Told:
+    """Run one command in an environment of its own."""
+    environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(ROOT), **variables}
+    where = ["--data-dir", str(data_dir)] if data_dir is not None else []
+    command = [sys.executable, "-W", "error", "-m", "aster_sidecar", words[0], *where, *words[1:]]
+    ended = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=50
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return Told(ended.returncode, ended.stdout, ended.stderr)
+
+
+def ask(daemon: Daemon, *words: str, **variables: str) -> Told:
+    """Run one command for this daemon."""
+    return say(*words, home=daemon.home, data_dir=daemon.data_dir, **variables)
+
+
+def examined(told: Told) -> dict[str, Json]:
+    """What the doctor found, by name."""
+    return {check["name"]: check for check in told.json["checks"]}
+
+
+# -- beside a daemon ---------------------------------------------------------------------------------------------------
+
+
+def test_a_conversation_is_listed_shown_renamed_found_archived_and_deleted(daemon: Daemon) -> None:
+    daemon.ask("hello there")
+    [session] = ask(daemon, "sessions", "--json").json
+    session_id = session["session_id"]
+    shown = ask(daemon, "sessions", "show", session_id)
+    assert "hello there" in shown.out
+    assert [message["role"] for message in ask(daemon, "sessions", "show", session_id, "--json").json["history"]] == [
+        "user",
+        "assistant",
+    ]
+    assert ask(daemon, "sessions", "rename", session_id, "A", "\x1b[31mtitle", "--json").json["title"] == (
+        "A \x1b[31mtitle"
+    )
+    listed = ask(daemon, "sessions", "list").out
+    assert "\x1b" not in listed
+    assert "A ‹U+001B›[31mtitle" in listed
+    assert [row["session_id"] for row in ask(daemon, "sessions", "search", "hello", "--json").json] == [session_id]
+    assert ask(daemon, "sessions", "search", "nowhere to be found", "--json").json == []
+    assert ask(daemon, "sessions", "archive", session_id, "--json").json["archived"] is True
+    assert ask(daemon, "sessions", "--json").json == []
+    assert len(ask(daemon, "sessions", "list", "--archived", "--json").json) == 1
+    assert ask(daemon, "sessions", "restore", session_id, "--json").json["archived"] is False
+    assert ask(daemon, "sessions", "delete", session_id, "--json").json == {"session_id": session_id, "deleted": 2}
+    gone = ask(daemon, "sessions", "show", session_id)
+    assert (gone.code, gone.out) == (1, "")
+    assert "GET /api/sessions lists them" in gone.err
+
+
+def test_more_sessions_than_a_page_holds_are_listed(daemon: Daemon) -> None:
+    for number in range(105):
+        daemon.call("POST", "/api/sessions", {"title": f"number {number}"})
+    rows = ask(daemon, "sessions", "list", "--limit", "103", "--json").json
+    assert len({row["session_id"] for row in rows}) == 103
+
+
+def test_a_changed_setting_holds_at_once_and_is_kept(daemon: Daemon) -> None:
+    changed = ask(daemon, "config", "set", "permission_mode", "always_ask")
+    assert changed.out == "permission_mode = always_ask (api)\n"
+    assert "holds now" in changed.err
+    assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "always_ask"
+    assert 'permission_mode = "always_ask"' in (daemon.data_dir / "config.toml").read_text("utf-8")
+    assert ask(daemon, "config", "get", "permission_mode").out == "always_ask\n"
+    assert ask(daemon, "config", "set", "max_turn_s", "12.5", "--json").json["value"] == 12.5
+    values = ask(daemon, "config", "--json").json["values"]
+    assert (values["port"]["value"], values["max_turn_s"]["source"]) == (daemon.port, "api")
+    assert ask(daemon, "config", "unset", "permission_mode").out == "permission_mode = smart_approve (default)\n"
+    assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "smart_approve"
+    refused = ask(daemon, "config", "set", "max_requests", "many")
+    assert (refused.code, refused.out) == (5, "")
+    assert "a whole number from 1 to 10000" in refused.err
+
+
+def test_agents_are_the_running_daemon_s(daemon: Daemon) -> None:
+    [agent] = ask(daemon, "agents", "--json").json
+    assert (agent["id"], agent["model"], agent["state"]) == ("default", "demo:instant", "idle")
+    proxy = "http://127.0.0.1:9"  # nobody is there: what goes through it does not come back
+    assert ask(daemon, "agents", HTTP_PROXY=proxy, http_proxy=proxy, ALL_PROXY=proxy).code == 0
+
+
+def test_agents_from_files_are_the_same_with_and_without_a_daemon(launch: Callable[..., Daemon]) -> None:
+    daemon = launch()
+    agents = daemon.data_dir / "agents"
+    agents.mkdir()
+    (agents / "writer.yaml").write_text("name: Writer\ninstructions: Write.\ntools: [read_file]\n")
+    (agents / "broken.yaml").write_text("name: Broken\ncolour: \x1b[31mred\n")
+    beside = ask(daemon, "agents", "--json").json
+    assert "broken.yaml" in ask(daemon, "agents").err
+    daemon.stop()
+    without = ask(daemon, "agents", "--json").json
+    for key in ("id", "name", "source", "path"):
+        assert [agent[key] for agent in without] == [agent[key] for agent in beside]
+    assert {agent["id"]: agent["state"] for agent in without} == {"default": None, "writer": None, "broken": "failed"}
+    said = ask(daemon, "agents")
+    assert "broken.yaml" in said.err
+    assert "\x1b" not in said.err
+    found = examined(ask(daemon, "doctor", "--no-model", "--json", "--port", "0"))["agents"]
+    assert found["status"] == "warning"
+    assert "broken.yaml" in found["detail"]
+
+
+def test_a_daemon_that_needs_a_token_is_named_and_asked_only_with_it(launch: Callable[..., Daemon]) -> None:
+    daemon = launch(token=TOKEN)
+    for words in (["agents"], ["config"], ["sessions"]):
+        told = ask(daemon, *words)
+        assert (told.code, told.out) == (1, "")
+        assert daemon.process is not None
+        assert f"pid {daemon.process.pid}, for web, {daemon.url}, since 2" in told.err
+        assert "set ASTER_SIDECAR_TOKEN" in told.err
+        assert "--data-dir" in told.err
+    assert ask(daemon, "agents", "--json", ASTER_SIDECAR_TOKEN=TOKEN).json[0]["id"] == "default"
+    wrong = ask(daemon, "agents", ASTER_SIDECAR_TOKEN="another-token-altogether")
+    assert wrong.code == 1
+    assert TOKEN not in wrong.out + wrong.err
+    assert examined(ask(daemon, "doctor", "--no-model", "--json"))["daemon"]["status"] == "warning"
+    good = ask(daemon, "doctor", "--no-model", "--json", ASTER_SIDECAR_TOKEN=TOKEN)
+    assert examined(good)["daemon"]["status"] == "ok"
+    assert TOKEN not in good.out
+
+
+def test_a_killed_daemon_is_not_taken_for_a_running_one(daemon: Daemon) -> None:
+    daemon.kill()
+    assert (daemon.data_dir / "sidecar.json").exists()
+    told = ask(daemon, "sessions")
+    assert told.code == 1
+    assert f"start one: aster-sidecar --data-dir {daemon.data_dir}" in told.err
+    checks = examined(ask(daemon, "doctor", "--no-model", "--json"))
+    assert checks["daemon"]["status"] == "ok"
+    assert checks["store"]["status"] == "ok"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
+def test_a_daemon_that_hangs_is_found(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        told = ask(daemon, "doctor", "--no-model", "--json", "--port", "0")
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+    assert told.code == 1
+    found = examined(told)["daemon"]
+    assert (found["status"], found["remedy"]) == ("failed", f"end it: kill {daemon.process.pid}")
+
+
+# -- doctor ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_machine_has_no_failure_and_nothing_changes(tmp_path: Path) -> None:
+    told = say("doctor", "--json", "--port", "0", home=tmp_path)
+    checks = examined(told)
+    assert (told.code, told.json["healthy"], told.json["counts"]["failed"]) == (0, True, 0)
+    assert {"python", "libraries", "config", "data", "logs", "configuration", "disk", "store", "daemon"} <= set(checks)
+    assert {"port", "keys", "model", "local models", "sandbox", "proxy", "clock"} <= set(checks)
+    assert all(check["remedy"] for check in checks.values() if check["status"] in ("warning", "failed"))
+    assert checks["model"]["status"] == "skipped"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beside_a_running_daemon_store_port_and_daemon_are_well(daemon: Daemon) -> None:
+    daemon.ask("hello")
+    checks = examined(ask(daemon, "doctor", "--no-model", "--json", "--port", str(daemon.port)))
+    assert [checks[name]["status"] for name in ("daemon", "store", "port")] == ["ok", "ok", "ok"]
+    assert "running daemon's" in checks["port"]["detail"]
+    assert daemon.ask("still there?")[-1]["data"]["stop_reason"] == "complete"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_model_is_asked_for_real(tmp_path: Path, provider: ProviderDouble, protocol: str) -> None:
+    provider.script(Reply([Say("ok")]))
+    variables = provider_environment(provider, PROTOCOLS[protocol])
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=None, **variables)
+    found = examined(told)["model"]
+    assert (told.code, found["status"]) == (0, "ok")
+    assert PROTOCOLS[protocol] in found["detail"]
+    assert len(provider.requests) == 1
+    assert KEY not in told.out
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_refused_key_fails_with_its_remedy(tmp_path: Path, provider: ProviderDouble, protocol: str) -> None:
+    provider.script(Fault(401))
+    variables = provider_environment(provider, PROTOCOLS[protocol])
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=None, **variables)
+    found = examined(told)["model"]
+    assert (told.code, found["status"]) == (1, "failed")
+    assert "[key_refused]" in found["detail"]
+    assert "check " in found["remedy"]
+    assert "_API_KEY" in found["remedy"]
+    assert KEY not in told.out
+
+
+def test_a_server_that_speaks_chat_completions_only_is_asked_so(tmp_path: Path, provider: ProviderDouble) -> None:
+    provider.disable("/v1/responses")
+    provider.script(Reply([Say("ok")]))
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=None, **provider_environment(provider))
+    assert examined(told)["model"]["status"] == "ok"
+
+
+def test_the_model_to_check_can_be_named(tmp_path: Path) -> None:
+    told = say("doctor", "--model", "openai:gpt-5.2", "--port", "0", home=tmp_path)
+    assert told.code == 1
+    assert "OPENAI_API_KEY is not set [key_missing]" in told.out
+    assert "→ set OPENAI_API_KEY" in told.out
+
+
+def test_a_damaged_store_is_found(daemon: Daemon) -> None:
+    for number in range(30):
+        daemon.ask(f"message {number} " + "x" * 3000)
+    daemon.stop()
+    store = daemon.data_dir / "aster.db"
+    with open(store, "r+b") as file:
+        for page in range(4, store.stat().st_size // 4096, 3):
+            file.seek(page * 4096)
+            file.write(b"\xa5" * 4096)
+    before = store.read_bytes()
+    told = ask(daemon, "doctor", "--no-model", "--json", "--port", "0")
+    found = examined(told)["store"]
+    assert (told.code, found["status"]) == (1, "failed")
+    assert "damaged" in found["detail"]
+    assert "aside" in found["remedy"]
+    assert store.read_bytes() == before
+
+
+def test_what_is_no_store_at_all_is_found(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "aster.db").write_bytes(b"no database " * 1000)
+    told = say("doctor", "--no-model", "--json", "--port", "0", home=tmp_path, data_dir=tmp_path / "data")
+    assert told.code == 1
+    assert examined(told)["store"]["status"] == "failed"
+
+
+def test_a_port_that_a_program_holds_is_found_with_its_name(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        told = say("doctor", "--no-model", "--json", "--port", str(port), home=tmp_path)
+    found = examined(told)["port"]
+    assert (told.code, found["status"]) == (1, "failed")
+    assert f"port {port}" in found["detail"]
+    if sys.platform == "linux":
+        assert f"pid {os.getpid()}" in found["detail"]
+    assert "--port 0" in found["remedy"]
+
+
+def test_a_port_that_another_daemon_holds_is_found(daemon: Daemon, tmp_path: Path) -> None:
+    told = say("doctor", "--no-model", "--json", "--port", str(daemon.port), home=tmp_path)
+    assert daemon.process is not None
+    assert f"another daemon, pid {daemon.process.pid}, for web" in examined(told)["port"]["detail"]
+    assert told.code == 1
+
+
+def test_a_wrong_configuration_is_found_and_the_rest_is_checked_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data" / "config.toml").write_text("max_requests = 0\n")
+    told = say("doctor", "--json", "--port", "0", home=tmp_path, data_dir=tmp_path / "data")
+    checks = examined(told)
+    assert (told.code, checks["configuration"]["status"], checks["model"]["status"]) == (1, "failed", "skipped")
+    assert "1 to 10000" in checks["configuration"]["remedy"]
+    assert checks["clock"]["status"] == "ok"
+    assert say("config", home=tmp_path, data_dir=tmp_path / "data").code == 5
+
+
+# -- in a shell --------------------------------------------------------------------------------------------------------
+
+COMPLETED = [
+    (["aster-sidecar", "do"], ["doctor"]),
+    (["aster-sidecar", "co"], ["config", "completion"]),
+    (["aster-desktop", "--framework", ""], ["tauri", "electron", "wails", "web"]),
+    (["aster-sidecar", "--framework", "=", "el"], ["electron"]),
+    (["aster-sidecar", "--log-level", "="], ["debug", "info", "warning", "error"]),
+    (["aster-sidecar", "--port", "80", "do"], []),
+    (["aster-sidecar", "sessions", "re"], ["rename", "restore"]),
+    (["aster-sidecar", "sessions", "--data-dir", "list", "arch"], ["archive"]),
+    (["aster-sidecar", "sessions", "delete", "--y"], ["--yes"]),
+    (["aster-sidecar", "config", "set", "max_t"], ["max_tool_calls", "max_tokens", "max_turn_s"]),
+    (["aster-sidecar", "doctor", "--framework", "w"], ["wails", "web"]),
+    (["aster-sidecar", "completion", "f"], ["fish"]),
+    (["aster-sidecar", "trust", "a d"], ["a directory"]),
+    (["aster-sidecar", "paths", "--data-dir", "a"], ["a directory"]),
+]
+
+
+@pytest.fixture(scope="module")
+def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `completion bash` prints, in a file."""
+    script = tmp_path_factory.mktemp("completion") / "completion.bash"
+    script.write_text(say("completion", "bash", home=script.parent).out)
+    return script
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.parametrize(("words", "offered"), COMPLETED, ids=lambda value: " ".join(value))
+def test_bash_completes(words: list[str], offered: list[str], bash_script: Path, tmp_path: Path) -> None:
+    (tmp_path / "a directory").mkdir()
+    (tmp_path / "a file").write_text("")
+    # As bash does it: the function that is registered for the command, with the words that it takes the line for.
+    run = (
+        'set -u; source "$0"; registered=$(complete -p "$1"); [[ $registered =~ -F\\ ([^ ]+) ]];'
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); "${BASH_REMATCH[1]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    ended = subprocess.run(
+        ["bash", "--norc", "-c", run, str(bash_script), *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [line for line in ended.stdout.splitlines() if line] == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_takes_its_completion(shell: str, tmp_path: Path) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    script = tmp_path / "completion"
+    script.write_text(say("completion", shell, home=tmp_path).out)
+    subprocess.run([program, "-n", str(script)], check=True, timeout=20)
+
+
+def on_terminal(daemon: Daemon, *words: str, types: bytes = b"", **variables: str) -> str:
+    """What a person sees of a command on a terminal, who typed this before."""
+    ours, theirs = os.openpty()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    command = [sys.executable, "-m", "aster_sidecar", *words, "--data-dir", str(daemon.data_dir)]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs, env={**environment, **variables})
+    os.write(ours, types)
+    os.close(theirs)
+    shown = bytearray()
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    finally:
+        os.close(ours)
+        process.wait(20)
+    return shown.decode("utf-8", "replace")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pty")
+def test_colours_are_for_a_terminal_that_wants_them(daemon: Daemon) -> None:
+    assert "\x1b[32mok" in on_terminal(daemon, "doctor", "--no-model", "--port", "0")
+    plain = on_terminal(daemon, "doctor", "--no-model", "--port", "0", NO_COLOR="1")
+    assert "ok       python" in plain
+    assert "\x1b[3" not in plain
+    assert "\x1b" not in on_terminal(daemon, "doctor", "--no-model", "--port", "0", TERM="dumb")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pty")
+def test_what_others_wrote_moves_no_terminal(daemon: Daemon) -> None:
+    daemon.ask("hello \x1b]0;owned\x07[bold]you[/bold]")
+    [session] = ask(daemon, "sessions", "--json").json
+    for words in (["list"], ["show", session["session_id"]]):
+        shown = on_terminal(daemon, "sessions", *words, COLUMNS="200")
+        assert "\x1b]" not in shown
+        assert "‹U+001B›]0;owned‹U+0007›[bold]you[/bold]" in shown
+        assert session["session_id"] in on_terminal(daemon, "sessions", *words, COLUMNS="60")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pty")
+def test_deleting_on_a_terminal_asks_first(daemon: Daemon) -> None:
+    session_id = daemon.call("POST", "/api/sessions", {"title": "precious"})["session_id"]
+    assert "nothing was deleted" in on_terminal(daemon, "sessions", "delete", session_id, types=b"n\n")
+    assert len(ask(daemon, "sessions", "--json").json) == 1
+    assert "deleted ses_" in on_terminal(daemon, "sessions", "delete", session_id, types=b"y\n")
+    assert ask(daemon, "sessions", "--json").json == []
+
+
+def test_a_reader_who_leaves_early_is_no_crash(daemon: Daemon) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "aster_sidecar", "config", "--json", "--data-dir", str(daemon.data_dir)]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment, timeout=30)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (1, b"")
