@@ -63,9 +63,14 @@ def parser() -> argparse.ArgumentParser:
     )
     chat.add_argument("message", nargs="*", help="what to say; nothing: talk here")
     chat.add_argument("--agent", default="default", metavar="ID", help="whom to talk to (default: default)")
-    chat.add_argument("--session", metavar="ID", help="which conversation (default: the agent's default one)")
+    chat.add_argument("--session", metavar="ID", help="which conversation: its id, or how its title begins")
     chat.add_argument("--new", action="store_true", help="start a new conversation")
-    chat.add_argument("--model", metavar="NAME", help="provider:name, or demo, or local")
+    fresh = chat.add_argument_group("a daemon that has to be started")
+    fresh.add_argument("--model", metavar="NAME", help="provider:name, or demo, or local")
+    fresh.add_argument("--work-dir", metavar="DIR", help="where its tools work")
+    fresh.add_argument(
+        "--permission-mode", choices=("smart_approve", "always_ask", "auto_approve"), help="when it asks first"
+    )
 
     doctor = command(
         "doctor",
@@ -219,11 +224,10 @@ def described(running: Running) -> str:
 
 
 def run_chat(given: argparse.Namespace) -> int:
-    from aster_sidecar.terminal import (  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
-        run,  # pyright: ignore[reportUnknownVariableType]
-    )
+    from aster_sidecar.chat import run
 
-    return int(run(given))  # pyright: ignore[reportUnknownArgumentType]
+    running = find(places_of(given).data_dir)
+    return run(given, described(running) if running is not None else None)
 
 
 def run_doctor(given: argparse.Namespace) -> int:

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Debian packages that tests need and pip cannot bring: a browser. Installed as root; else named, and its tests skip.
+# Debian packages that tests need and pip cannot bring: a browser, a terminal. Installed as root; else named, and their
+# tests skip.
 set -eu
-command -v chromium >/dev/null 2>&1 && exit 0
+missing=
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v tmux >/dev/null 2>&1 || missing="$missing tmux"
+[ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "installing chromium for the browser tests"
+    echo "installing for the tests:$missing"
     apt-get update -qq >/dev/null
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    # shellcheck disable=SC2086 # the names are words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
-    echo "chromium is not installed: the browser tests will be skipped"
+    echo "not installed, their tests will be skipped:$missing"
 fi

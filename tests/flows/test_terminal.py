@@ -1,0 +1,359 @@
+"""`chat` in a real terminal (tmux): what a person types and sees, with the real daemon behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon
+from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.terminal import ROOT, Pane, last
+
+pytestmark = pytest.mark.timeout(120)
+
+PARAGRAPHS = "\n\n".join(f"Paragraph {number} has its own words, so that each can be counted." for number in range(60))
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Pane]]:
+    """Run `chat` in panes that are gone when the test ends."""
+    panes: list[Pane] = []
+
+    def run(*arguments: str, data_dir: Path | None = None, **fields: object) -> Pane:
+        work = tmp_path / "work"
+        work.mkdir(exist_ok=True)
+        place = data_dir or tmp_path / "data"
+        pane = Pane(["chat", "--data-dir", str(place), *arguments], work, **fields)  # type: ignore[arg-type]
+        panes.append(pane)
+        return pane
+
+    yield run
+    for pane in panes:
+        pane.close()
+
+
+def test_a_conversation_with_a_daemon_of_its_own(terminal: Callable[..., Pane], tmp_path: Path) -> None:
+    pane = terminal()
+    assert "a daemon of its own" in pane.until_prompt()
+    pane.type("hello")
+    text = pane.until("tokens in")
+    assert "I am the demo model" in text  # markdown: the asterisks are gone
+    assert " • read README.md" in text
+    pid = json.loads((tmp_path / "data" / "sidecar.json").read_text())["pid"]
+    pane.until_prompt(2)
+    pane.key("C-d")
+    assert pane.exit_code() == 0
+    assert not Path(f"/proc/{pid}").exists()
+    assert not (tmp_path / "data" / "sidecar.json").exists()
+    assert stat.S_IMODE((tmp_path / "data" / "chat-history").stat().st_mode) == 0o600
+    assert "hello" in (tmp_path / "data" / "chat-history").read_text()
+
+
+def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    assert "it stays when you leave" in pane.until_prompt()
+    pane.type("first\\")
+    pane.key("s", "e", "c", "M-Enter", "t", "h", "i", "r", "d", "Enter")
+    pane.until("tokens in")
+    assert [message["text"] for message in daemon.history() if message["role"] == "user"] == ["first\nsec\nthird"]
+    pane.until_prompt(2)
+    pane.key("C-c")
+    assert pane.exit_code() == 0
+    assert daemon.call("GET", "/api/agents")  # somebody else's daemon stays
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "told"),
+    [("y", True, "✓ done"), ("n not this file", False, "not this file"), ("d", False, "kept as a rule")],
+)
+def test_a_question_shows_what_will_run_and_is_answered(
+    terminal: Callable[..., Pane], daemon: Daemon, key: str, written: bool, told: str
+) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    text = pane.until("allow? ")
+    assert "write_file asks to run (medium risk)" in text
+    assert f"write {daemon.work_dir}/hello.txt (44 bytes)" in text
+    assert "Written by the demo model of Aster Sidecar." in text
+    assert "always: write_file anywhere in" in text
+    assert not (daemon.work_dir / "hello.txt").exists()
+    pane.type(key)
+    assert told in pane.until("tokens in")
+    assert (daemon.work_dir / "hello.txt").exists() == written
+
+
+def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write one.txt")
+    pane.until("allow? ")
+    pane.type("a")
+    assert "kept as a rule: " in pane.until("tokens in")
+    pane.until_prompt(2)
+    pane.type("write two.txt")
+    pane.until(lambda text: text.count("tokens in") == 2)
+    assert (daemon.work_dir / "two.txt").exists()
+    assert pane.text().count("allow? ") == 1
+
+
+def test_edited_arguments_are_what_runs(terminal: Callable[..., Pane], daemon: Daemon, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/Written by/Edited by a person, not by/' \"$1\"\n")
+    editor.chmod(0o755)
+    pane = terminal(data_dir=daemon.data_dir, environment={"EDITOR": str(editor)})
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until("allow? ")
+    pane.type("e")
+    pane.until("tokens in")
+    assert (daemon.work_dir / "hello.txt").read_text().startswith("Edited by a person, not by the demo model")
+
+
+def test_arguments_can_be_edited_on_the_line(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until("allow? ")
+    pane.type("e")
+    pane.until('arguments: {"path": "hello.txt"')
+    pane.key("C-u")
+    pane.type('{"path": "other.txt", "content": "mine"}')
+    pane.until("tokens in")
+    assert (daemon.work_dir / "other.txt").read_text() == "mine"
+    assert not (daemon.work_dir / "hello.txt").exists()
+
+
+def test_an_answer_from_elsewhere_takes_the_question_away(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until("allow? ")
+    daemon.approve(daemon.call("GET", "/api/approvals")[0]["call_id"])
+    text = pane.until("tokens in")
+    assert re.search(r"write_file: answered elsewhere: allow by python-httpx", text)
+    assert (daemon.work_dir / "hello.txt").exists()
+    pane.until_prompt(2)
+    pane.type("hello")
+    pane.until("You said: “hello”")
+
+
+def test_a_question_that_waited_is_shown_by_the_next_chat(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    daemon.chat("write hello.txt")
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until("allow? ")
+    pane.type("y")
+    pane.until("tokens in")
+    assert (daemon.work_dir / "hello.txt").exists()
+
+
+def test_ctrl_c_cancels_the_turn_and_twice_leaves(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = threading.Event()
+    provider.script(Reply([Say("The beginning of an answer that ")], gate=gate, gate_at=3))
+    provider.script(Reply([Say("Another one that hangs here.")], gate=gate, gate_at=3))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("go on")
+    pane.until("The beg")
+    pane.key("C-c")
+    text = pane.until("— cancelled")
+    assert "cancelling (Ctrl-C again leaves)" in text
+    assert real.history()[-1]["status"] == "cancelled"
+    pane.until_prompt(2)
+    pane.type("again")
+    pane.until("Another")
+    pane.key("C-c")
+    pane.until(lambda text: text.count("cancelling") == 2)  # two signals at once would be one to the system
+    pane.key("C-c")
+    assert pane.exit_code() == 0
+    assert real.call("GET", "/api/agents")
+
+
+def test_a_long_answer_loses_no_paragraph_while_the_window_changes(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = threading.Event()
+    code = "```text\n" + "\n".join(f"code line {number}" for number in range(80)) + "\n```"
+    answer = f"{PARAGRAPHS}\n\n{code}\n\nThe end of it."
+    provider.script(Reply([Say(answer, chunk=7)], gate=gate, gate_at=len(answer) // 14))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("at length")
+    pane.until("Paragraph 20 ")
+    pane.resize(60, 20)
+    pane.until("›")
+    pane.resize(100, 40)
+    gate.set()
+    text = pane.until("tokens in")
+    words = " ".join(text.split())
+    for number in range(60):
+        assert words.count(f"Paragraph {number} has its own words, so that each can be counted.") == 1, number
+    for number in range(80):
+        assert len(re.findall(rf"code line {number}\b", words)) == 1, number
+    assert words.count("The end of it.") == 1
+
+
+def test_escape_sequences_of_a_model_or_a_tool_reach_no_terminal(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    evil = "\x1b[2J\x1b[31mred\x1b]0;owned\x07 [bold]markup[/bold] \u202etxt.exe \x9b2J end"
+    command = "printf '\\033[2J\\033[31mcolour\\033[0m'; printf 'a\\033]0;owned\\007b\\n'"
+    provider.script(Reply([Say(evil), Call("run_command", {"command": command + " # \x1b[8mhidden\u202e"})]), "bye")
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("be evil")
+    text = pane.until("allow? ")
+    assert "␛[2J␛[31mred␛]0;owned␇ [bold]markup[/bold] ‹U+202E›txt.exe ‹U+009B›2J end" in text
+    assert "‹U+001B›[8mhidden‹U+202E›" in text
+    pane.type("y")
+    text = pane.until("tokens in")
+    assert "│ colourab" in text
+    assert "be evil" in text  # nothing has cleared the screen
+    assert "owned" not in pane._tmux("display-message", "-p", "-t", "t", "#{pane_title}")
+    assert "\x1b[8m" not in pane.raw()
+
+
+def test_a_daemon_that_is_killed_and_comes_back_loses_nothing(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until("allow? ")
+    daemon.kill()
+    pane.until("reconnecting")
+    daemon.port = 0  # somewhere else: sidecar.json says where
+    daemon.start()
+    pane.until("connected again")
+    pane.type("y")
+    pane.until("tokens in")
+    assert (daemon.work_dir / "hello.txt").exists()
+    daemon.restart()
+    pane.until(lambda text: text.count("connected again") == 2)
+    pane.type("still there")
+    pane.until("You said: “still there”")
+
+
+def test_a_daemon_of_its_own_that_dies_is_started_again(terminal: Callable[..., Pane], tmp_path: Path) -> None:
+    pane = terminal()
+    pane.until_prompt()
+    pid = json.loads((tmp_path / "data" / "sidecar.json").read_text())["pid"]
+    os.kill(pid, 9)
+    pane.until("connected again")
+    pane.type("hello again")
+    pane.until("You said: “hello again”")
+    pane.until_prompt(2)
+    pane.type("/quit")
+    assert pane.exit_code() == 0
+
+
+def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("hello")
+    pane.until("tokens in")
+    pane.type("/new The invoice")
+    pane.until("conversation: The invoice")
+    pane.type("/sessions")
+    text = pane.until("/switch NUMBER goes on with one")
+    assert "The invoice" in text
+    pane.type("/switch hello")
+    pane.until("conversation: hello")
+    pane.type("/history")
+    pane.until(lambda text: text.count("You said: “hello”") == 2)
+    pane.type("/mode always_ask")
+    pane.until("permission_mode: always_ask")
+    assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "always_ask"
+    pane.type("/mode sometimes")
+    pane.until("✗ ")
+    pane.type("/nonsense")
+    pane.until("/nonsense is no command")
+    pane.type("/help")
+    pane.until("/approvals")
+
+
+def test_without_colour_there_is_none(terminal: Callable[..., Pane]) -> None:
+    pane = terminal("hello", environment={"NO_COLOR": "1"})
+    assert pane.exit_code() == 0
+    assert "I am the demo model" in pane.text()
+    assert not re.search(r"\x1b\[[0-9;]*(?:3[0-7]|9[0-7]|38;)", pane.raw())
+
+
+def test_a_dumb_terminal_gets_the_whole_answer(terminal: Callable[..., Pane]) -> None:
+    pane = terminal("hello", environment={"TERM": "dumb"})
+    assert pane.exit_code() == 0
+    assert pane.text().count("I am the demo model") == 1
+
+
+def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    daemon.chat("write hello.txt")
+    text = pane.until("write_file waits for an answer: /approvals")
+    assert "▸ write hello.txt" in text
+    pane.type("/approvals")
+    pane.until("allow? ")
+    pane.key("C-c")  # only puts it off: the turn is another's
+    pane.until(lambda text: last(text).startswith("›"))
+    assert len(daemon.call("GET", "/api/approvals")) == 1
+    pane.type("/approvals")
+    pane.until(lambda text: text.count("allow? ") == 2)
+    pane.type("y")
+    pane.until("tokens in")
+    assert (daemon.work_dir / "hello.txt").exists()
+
+
+def test_bash_completes_with_the_tab_key(terminal: Callable[..., Pane], tmp_path: Path) -> None:
+    pane = terminal("hello")  # what it says does not matter: the pane has a shell
+    assert pane.exit_code() == 0
+    command = f"{sys.executable} -m aster_sidecar completion bash"
+    pane._tmux("respawn-pane", "-k", "-t", "t", "-e", f"PYTHONPATH={ROOT}", "bash", "--norc")
+    pane.type(f"PS1='ready '; source <({command}); clear")
+    pane.until(lambda text: last(text).startswith("ready"))
+    pane.key(
+        "a",
+        "s",
+        "t",
+        "e",
+        "r",
+        "-",
+        "s",
+        "i",
+        "d",
+        "e",
+        "c",
+        "a",
+        "r",
+        "Space",
+        "d",
+        "o",
+        "Tab",
+        "-",
+        "-",
+        "n",
+        "o",
+        "Tab",
+    )
+    pane.until("aster-sidecar doctor --no-model")
+
+
+def test_live_output_of_a_tool_is_seen_before_it_ends(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    gate = daemon.work_dir / "gate"
+    pane.type("run `echo waiting; while [ ! -e gate ]; do sleep 0.05; done; echo over`")
+    pane.until("allow? ")
+    pane.type("y")
+    pane.until("│ waiting")
+    gate.touch()
+    text = pane.until("tokens in")
+    assert text.count("│ waiting") == 1
+    assert "│ over" in text
