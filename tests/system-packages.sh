@@ -1,10 +1,12 @@
 #!/bin/sh
-# Debian packages that tests need and pip cannot bring: a browser, a terminal. Installed as root; else named, and their
+# Debian packages that tests need and pip cannot bring: a browser, a terminal, two shells. Installed as root; else named, and their
 # tests skip.
 set -eu
 missing=
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v tmux >/dev/null 2>&1 || missing="$missing tmux"
+command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
+command -v fish >/dev/null 2>&1 || missing="$missing fish"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing for the tests:$missing"
