@@ -52,7 +52,16 @@ KEYS = (
     "Enter sends · Alt-Enter or a backslash at the end of a line starts a new line · Ctrl-C cancels the turn, twice "
     "within 2 s or at an empty prompt leaves · Ctrl-D leaves"
 )
+EXIT_WAITS = 7
 ANSWERS = "y allow · n [words for the model] deny · a always allow · d always deny · e edit the arguments first"
+
+
+class Waits(Exception):
+    """A question is open in the conversation, and nobody is here to ask: it is not ours to answer, and goes on waiting."""
+
+    def __init__(self, data: Json) -> None:
+        super().__init__(data["call_id"])
+        self.data = data
 
 
 class Leave(Exception):
@@ -429,7 +438,7 @@ class Chat:
                     await self._ask(waiting[0])
                     self._rearm()
                 elif waiting:
-                    await self._deny_unseen(waiting[0])
+                    raise Waits(waiting[0])
                 elif turn_id not in self._ended:
                     await self._changed.wait()
         return self._ended[turn_id]
@@ -441,13 +450,6 @@ class Chat:
             yield
         finally:
             self._staying = False
-
-    async def _deny_unseen(self, data: Json) -> None:
-        self._view.note(
-            f"denied, for nobody is here to ask: {visible(data['display']).strip()[:500]}\n"
-            "  run chat in a terminal, or allow it with a rule"
-        )
-        await self._approve(data, "deny", note="nobody was there to ask")
 
     async def _approve(self, data: Json, decision: str, **fields: Any) -> None:
         body = {"agent_id": data.get("agent_id") or self._agent_id, "call_id": data["call_id"], "decision": decision}
@@ -823,7 +825,7 @@ async def talk(
     banner: str,
     history: Path | None,
 ) -> int:
-    """`chat`: one message and its answer, or a conversation. Returns 0, or 1 when the turn failed.
+    """`chat`: one message and its answer, or a conversation. Returns 0, 1 when the turn failed, 7 when it waits.
 
     Raises: Refused, Unreachable.
     """
@@ -843,6 +845,11 @@ async def talk(
             return 0
         try:
             done = await chat.finish(await chat.send(message), ask=interactive)
+        except Waits as question:
+            view.flush()
+            view.note(f"this waits for an answer: {visible(question.data['display']).strip()[:500]}")
+            view.note("  it goes on waiting: run chat in a terminal, or answer it with POST /api/approve")
+            return EXIT_WAITS
         except Leave:
             return 130
         finally:

@@ -419,3 +419,74 @@ def test_a_reader_who_leaves_early_is_no_crash(daemon: Daemon) -> None:
     ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment, timeout=30)
     os.close(write)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+# -- chat, where stdin and stdout are no terminal ----------------------------------------------------------------------
+
+
+def chat(daemon: Daemon, *words: str, said: str = "", **variables: str) -> Told:
+    """One message by pipe."""
+    environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+    environment |= {"HOME": str(daemon.home), "PYTHONPATH": str(ROOT), **variables}
+    command = [sys.executable, "-W", "error", "-m", "aster_sidecar", "chat", "--data-dir", str(daemon.data_dir), *words]
+    ended = subprocess.run(
+        command, cwd=daemon.home, env=environment, capture_output=True, encoding="utf-8", input=said, timeout=50
+    )
+    return Told(ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_a_question_prints_the_answer_and_nothing_else(daemon: Daemon) -> None:
+    told = chat(daemon, "hello")
+    assert (told.code, told.err) == (0, "")
+    assert told.out == daemon.history()[-1]["text"] + "\n"
+
+
+def test_what_is_piped_in_comes_behind_the_message(daemon: Daemon) -> None:
+    assert chat(daemon, "look", "at", said="line one\nline two\n").code == 0
+    assert daemon.history()[0]["text"] == "look at\n\nline one\nline two"
+
+
+def test_where_nobody_can_be_asked_a_question_goes_on_waiting(daemon: Daemon) -> None:
+    told = chat(daemon, "write hello.txt")
+    assert told.code == 7
+    assert "this waits for an answer: write " in told.err
+    [waiting] = daemon.call("GET", "/api/approvals")
+    behind = chat(daemon, "hello")  # the question of another turn is not this one's to answer
+    assert behind.code == 7
+    assert [entry["call_id"] for entry in daemon.call("GET", "/api/approvals")] == [waiting["call_id"]]
+    with daemon.watch() as watcher:
+        daemon.call("POST", "/api/approve", {"agent_id": "default", "call_id": waiting["call_id"], "decision": "allow"})
+        watcher.until("done", 2)
+    assert (daemon.work_dir / "hello.txt").exists()
+
+
+def test_a_turn_that_fails_exits_with_1(daemon: Daemon) -> None:
+    told = chat(daemon, "fail")
+    assert told.code == 1
+    assert "the demo model failed because it was asked to" in told.err
+
+
+def test_every_event_is_a_line_of_json(daemon: Daemon) -> None:
+    told = chat(daemon, "--json", "hello")
+    kinds = [json.loads(line)["type"] for line in told.out.splitlines()]
+    assert {"message_added", "text_chunk"} < set(kinds)
+    assert kinds[-1] == "done"
+
+
+def test_a_chat_without_the_token_is_told_who_holds_the_directory(launch: Callable[..., Daemon]) -> None:
+    daemon = launch(token=TOKEN)
+    assert daemon.process is not None
+    refused = chat(daemon, "hello")
+    assert refused.code == 1
+    assert f"pid {daemon.process.pid}, for web, {daemon.url}, since 20" in refused.err
+    assert "--data-dir" in refused.err
+    assert chat(daemon, "hello", ASTER_SIDECAR_TOKEN="x" * 20).code == 1
+    right = chat(daemon, "hello", ASTER_SIDECAR_TOKEN=TOKEN)
+    assert (right.code, right.err) == (0, "")
+    assert TOKEN not in refused.err + refused.out + right.out
+
+
+def test_a_message_for_a_conversation_by_its_title(daemon: Daemon) -> None:
+    session = daemon.call("POST", "/api/sessions", {"agent_id": "default", "title": "The invoice"})
+    assert chat(daemon, "--session", "the inv", "hello").code == 0
+    assert daemon.history(session_id=session["session_id"])[0]["text"] == "hello"
