@@ -57,7 +57,7 @@ ANSWERS = "y allow · n [words for the model] deny · a always allow · d always
 
 
 class Waits(Exception):
-    """A question is open in the conversation, and nobody is here to ask: it is not ours to answer, it goes on waiting."""
+    """A question is open, and nobody is here to ask: it is not ours to answer, it goes on waiting."""
 
     def __init__(self, data: Json) -> None:
         super().__init__(data["call_id"])
