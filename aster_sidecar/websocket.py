@@ -21,7 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from aster_sidecar import calls, wire
 from aster_sidecar.app import Parts
 from aster_sidecar.envelope import bug, failure, misshapen, success
-from aster_sidecar.errors import AsterError, InvalidShape, MalformedBody, NotFound, Stopping
+from aster_sidecar.errors import AsterError, InvalidShape, MalformedBody, NotFound, Stopping, StoreError
+from aster_sidecar.journal import Event
 from aster_sidecar.stream import SEND_TIMEOUT_S, Transient, Watch
 
 log = logging.getLogger(__name__)
@@ -163,12 +164,16 @@ class Socket:
 
     async def _follow(self, watch: Watch) -> None:
         told = self._here.streams.follow(watch)
-        async with aclosing(told):
-            async for item in told:
-                if not await self._send(*([item] if isinstance(item, Transient) else item)):
-                    return
+        try:
+            async with aclosing(told):
+                async for item in told:
+                    if not await self._send(*([item] if isinstance(item, Transient) else item)):
+                        return
+        except StoreError as error:
+            log.warning("a subscription ended: %s", error.message)
+            self._over.set()  # it comes back by its cursor
 
-    async def _send(self, *said: bytes | Transient | Any) -> bool:
+    async def _send(self, *said: bytes | Transient | Event) -> bool:
         """Send these, in order; whether the client still takes something."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
