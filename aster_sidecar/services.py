@@ -58,14 +58,14 @@ TELL_AGAIN_S = 2.0
 
 # As in the tools: the program is started only once it carries the mark. `read` takes no byte beyond its line.
 _GATED = 'read -r _ && exec "$@"'
-# $1 is the service's process group, $2 its marker. A line says that the service has ended; the pipe's end without one
-# that the daemon is gone. The service saw the end of its own stdin then, and gets time to go by itself.
+# $1 is the service's process group, $2 and $3 what its marks look like in /proc. A line says that the service ended;
+# the pipe's end without one that the daemon is gone. The service saw the end of its stdin then, and gets time to go.
 _KEEPER = """
 read -r _ && exit 0
 sleep 2; kill -s TERM -- "-$1"
 sleep 2; kill -s KILL -- "-$1"
-for place in $(grep -lsF -- "$2" /proc/[0-9]*/environ); do
-  place=${place%/environ}; kill -s KILL "${place#/proc/}"
+for place in $(grep -lsF -- "$2" /proc/[0-9]*/environ; grep -lsE -- "$3" /proc/[0-9]*/limits); do
+  place=${place%/*}; kill -s KILL "${place#/proc/}"
 done
 """
 
@@ -354,7 +354,7 @@ class Service:
         self.live = True
         self._pid, self._last_start = transport.get_pid(), clock.stamp()
         brand.put_on(self._pid)
-        running = Running(transport, program, brand, keeper(self._pid, brand.marker), [])
+        running = Running(transport, program, brand, keeper(self._pid, brand), [])
         if program.stdout is not None and program.stderr is not None:
             running.pumps.append(asyncio.create_task(self.log.pump(program.stdout, "stdout")))
             running.pumps.append(asyncio.create_task(self.log.pump(program.stderr, "stderr")))
@@ -471,14 +471,15 @@ def found(spec: ServiceSpec, path: str) -> str:
     return place
 
 
-def keeper(group: int, marker: str) -> subprocess.Popen[bytes] | None:
-    """A process that ends the group, and what carries the marker, if ours ends first. None where there is no such."""
+def keeper(group: int, brand: Brand) -> subprocess.Popen[bytes] | None:
+    """A process that ends the group, and what carries the brand, if ours ends first. None where there is no such."""
     if os.name != "posix":
         return None
     null = subprocess.DEVNULL
+    limits = f"^Max file locks +[0-9]+ +{brand.limit} " if brand.limit is not None else "^none$"
     with contextlib.suppress(OSError):
         return subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER, "sh", str(group), f"{MARKER}={marker}"],
+            ["/bin/sh", "-c", _KEEPER, "sh", str(group), f"{MARKER}={brand.marker}", limits],
             stdin=subprocess.PIPE,
             stdout=null,
             stderr=null,
