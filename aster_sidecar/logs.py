@@ -177,12 +177,11 @@ class LogFile(logging.Handler):
         except Exception as error:  # a log must never take the daemon down
             self._tell(error)
 
-    def write_lines(self, lines: Iterable[bytes]) -> None:
-        """Append these, each with its end; from any thread. As with records, a failure is said once and no more."""
+    def write_lines(self, lines: bytes) -> None:
+        """Append whole lines; from any thread. As with records, a failure is said once and no more."""
         with self.lock or contextlib.nullcontext():
             try:
-                for line in lines:
-                    self._write(line)
+                self._write(lines)
                 self._told = False
             except Exception as error:
                 self._tell(error)

@@ -7,7 +7,6 @@ oldest that wait are dropped and counted; it is also read more slowly, so that a
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
 from pathlib import Path
@@ -28,6 +27,7 @@ WAITING_LINES = 2048
 WAITING_BYTES = 4 * 1024 * 1024
 READ_BYTES = 256 * 1024
 BATCH_LINES = 256
+BATCH_BYTES = 256 * 1024
 BATCH_PAUSE_S = 0.05
 FLOOD_PAUSE_S = 0.005
 FLOOD_SHARE = 10
@@ -36,6 +36,8 @@ FILE_BYTES = 2 * 1024 * 1024
 KEPT_FILES = 3
 
 Stream = Literal["stdout", "stderr"]
+Waiting = tuple[int, str, Stream, bytes]
+"""A line with its seq and time."""
 
 
 class Lines:
@@ -107,7 +109,7 @@ class ServiceLog:
         self._redactor = redactor
         self._file = LogFile(path, FILE_BYTES, KEPT_FILES) if path is not None else None
         self._entries: deque[wire.ServiceLogEntry] = deque(maxlen=KEPT_LINES)
-        self._waiting: deque[tuple[int, str, Stream, bytes]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
         self._seq = 0
         self._dropped = 0
@@ -142,23 +144,25 @@ class ServiceLog:
 
     async def _store(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_LINES, len(self._waiting)))]
-            self._waiting_bytes -= sum(len(line) for *_, line in batch)
+            batch: list[Waiting] = []
+            taken_bytes = 0
+            while self._waiting and len(batch) < BATCH_LINES and taken_bytes < BATCH_BYTES:
+                batch.append(self._waiting.popleft())
+                taken_bytes += len(batch[-1][3])
+            self._waiting_bytes -= taken_bytes
             self._entries.extend(await asyncio.to_thread(self._stored, batch))
             if len(self._waiting) > BATCH_LINES:
                 await asyncio.sleep(BATCH_PAUSE_S)
         self._storing = None
 
-    def _stored(self, batch: list[tuple[int, str, Stream, bytes]]) -> list[wire.ServiceLogEntry]:
+    def _stored(self, batch: list[Waiting]) -> list[wire.ServiceLogEntry]:
         """The lines as they are shown, written down as well. In a thread: a disk may be slow."""
         entries = [
             wire.ServiceLogEntry(seq=seq, time=moment, stream=stream, text=text_of(line, self._redactor))
             for seq, moment, stream, line in batch
         ]
         if self._file is not None:
-            self._file.write_lines(
-                json.dumps(entry.model_dump(), ensure_ascii=False).encode() + b"\n" for entry in entries
-            )
+            self._file.write_lines(b"".join(entry.model_dump_json().encode() + b"\n" for entry in entries))
         return entries
 
     async def settled(self, within_s: float) -> None:

@@ -380,6 +380,7 @@ class Services:
         """How ids of our processes begin, in every life of this data directory; empty while there never were any."""
         self._journal = journal
         self._buried: asyncio.Future[Any] | None = None
+        self._untold: set[Service] = set()
         self._services = {spec.name: Service(spec, self) for spec in specs}
         for service in self._services.values():
             redactor.learn(secrets_of(service.spec.env))
@@ -429,10 +430,16 @@ class Services:
         self._journal.put("service_changed", event, durable=False)
 
         def again(told: asyncio.Future[None]) -> None:
-            if not told.cancelled() and told.exception() is not None and not self.closing:
-                asyncio.get_running_loop().call_later(TELL_AGAIN_S, self.tell, service)
+            if told.cancelled() or told.exception() is None or service in self._untold:
+                return
+            self._untold.add(service)  # the store is away: it may come back
+            asyncio.get_running_loop().call_later(TELL_AGAIN_S, self._tell_again, service)
 
         self._journal.commit().add_done_callback(again)
+
+    def _tell_again(self, service: Service) -> None:
+        self._untold.discard(service)
+        self.tell(service)
 
     async def close(self) -> None:
         """End them all at once, in little time."""
