@@ -35,7 +35,10 @@ from aster_sidecar.guard import Gate, Guard
 from aster_sidecar.job import Limits
 from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS, Models, misnamed
+from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
+from aster_sidecar.services import Services
+from aster_sidecar.servicespec import service_specs
 from aster_sidecar.sessions import Sessions
 from aster_sidecar.settings import STORE_NAME, Config, Settings
 from aster_sidecar.spans import NoSpans, Spans, make_spans
@@ -77,6 +80,7 @@ class Parts:
     turns: Turns
     streams: Streams
     servers: Servers
+    services: Services
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -104,10 +108,13 @@ class Parts:
         self.rules.open()
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
-        left = [row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")]
-        if left:
+        left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
+        self.services.open()
+        mark = self.services.mark
+        if left or mark:
             # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
-            self.burying = asyncio.get_running_loop().create_task(asyncio.to_thread(end_orphans, left))
+            ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
+            self.burying = asyncio.get_running_loop().create_task(ending)
         self.turns.open()
         self.agents.on_change = self.tell_agents
         self.journal.on_watch = self.look_at_agents
@@ -130,8 +137,9 @@ class Parts:
         if self.looking is not None:
             self.looking.cancel()
         self.approvals.close()
+        services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
-        await asyncio.gather(self.servers.close(), self.spans.close())
+        await asyncio.gather(self.servers.close(), self.spans.close(), services)
         await asyncio.to_thread(kill_left)
         self.ending.set()
         await self.journal.end_streams(0.5)
@@ -292,7 +300,12 @@ def build_parts(settings: Settings) -> Parts:
         return Surroundings(work_dir, (*(own_files if inside else own), told))
 
     tools = [*builtin_tools(), *settings.own.tools]
-    server_specs = specs(read_file(places.config_path).get("mcp", {}))
+    told = read_file(places.config_path)
+    server_specs = specs(told.get("mcp", {}))
+    redactor = Redactor([settings.token or "", *secrets_of(settings.environment), *secrets_in(told.get("mcp"))])
+    services = Services(
+        service_specs(told.get("services", {})), journal, redactor, places.logs_dir if settings.log_file else None
+    )
     servers = Servers(server_specs, reserved=[tool.name for tool in tools])
     toolkit = Toolkit(
         tools,
@@ -348,6 +361,7 @@ def build_parts(settings: Settings) -> Parts:
         turns,
         streams,
         servers,
+        services,
         instance_id,
         settings.port,
     )
@@ -393,7 +407,7 @@ def build_app(parts: Parts) -> Guard:
         token=parts.settings.token,
         port=lambda: parts.port,
         allow_origins=parts.settings.allow_origins,
-        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0,
+        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0 or parts.services.running > 0,
         is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
         is_tool_process=is_tool_process,
     )

@@ -76,7 +76,7 @@ SETTINGS = {
 }
 DEFAULTS: dict[str, Any] = {key: setting.default for key, setting in SETTINGS.items()}
 """The settable keys. `work_dir` None: where the daemon was started; `approval_timeout_s` 0: for ever."""
-TABLES = frozenset(("mcp",))
+TABLES = frozenset(("mcp", "services"))
 """What else the user's file may hold at its top."""
 
 HEAD = """\
@@ -104,6 +104,23 @@ MCP = """\
 # url = "https://tickets.example.com/mcp"
 # headers = { Authorization = "Bearer TOKEN" }
 """
+SERVICES = """\
+
+# Programs that run beside the daemon: it starts them again when they end, and ends them with itself.
+# [services.example]
+# command = "example-server"
+# args = ["--port", "4000"]
+# env = { EXAMPLE_TOKEN = "" }
+# cwd = "~"
+# description = ""
+# autostart = false     # whether it starts with the daemon
+# stop_timeout_s = 8    # how long it may take to end by itself once its stdin is closed
+# backoff_s = 1         # delay before its first restart; it doubles with each one …
+# backoff_max_s = 30    # … up to this
+# healthy_s = 60        # after so long its crashes are forgotten
+# crash_limit = 5       # after so many crashes …
+# crash_window_s = 60   # … within this time it is not started again until somebody asks
+"""
 
 
 def allowed(key: str) -> str:
@@ -117,7 +134,7 @@ def template() -> str:
         f"\n# {setting.what}\n# Allowed: {setting.allowed}.\n# {key} = {toml(setting.default)}\n"
         for key, setting in SETTINGS.items()
     ]
-    return HEAD + "".join(blocks) + MCP
+    return HEAD + "".join(blocks) + MCP + SERVICES
 
 
 def toml(value: Any) -> str:

@@ -20,6 +20,7 @@ AsterError
 │   ├── SessionNotFound   404  session_not_found
 │   ├── ApprovalNotFound  404  approval_not_found
 │   ├── RuleNotFound      404  rule_not_found
+│   ├── ServiceNotFound   404  service_not_found
 │   └── ToolNotFound      404  tool_not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409
@@ -149,6 +150,11 @@ class ApprovalNotFound(NotFound):
 class RuleNotFound(NotFound):
     code = "rule_not_found"
     hint = "GET /api/permissions/rules lists them"
+
+
+class ServiceNotFound(NotFound):
+    code = "service_not_found"
+    hint = "GET /api/services lists them; [services.NAME] in config.toml adds one"
 
 
 class ToolNotFound(NotFound):

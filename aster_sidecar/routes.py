@@ -15,10 +15,12 @@ from aster_sidecar.app import SOCKET_PATH, Parts, request_id
 from aster_sidecar.calls import PAGE, PAGE_MOST
 from aster_sidecar.envelope import success
 from aster_sidecar.errors import ArgumentsInvalid
+from aster_sidecar.servicelog import KEPT_LINES
 from aster_sidecar.tools import ToolError
 
 router = APIRouter()
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+LOG_PAGE = 100
 
 
 async def parts_of(request: Request) -> Parts:
@@ -333,6 +335,56 @@ async def check(request: Request, body: wire.CheckRequest, here: Here) -> Respon
             remember=assessment.remember.words if assessment.remember else None,
         ),
     )
+
+
+# -- services ----------------------------------------------------------------------------------------------------------
+
+
+@router.get("/api/services")
+@answers(list[wire.ServiceInfo])
+async def services(request: Request, here: Here) -> Response:
+    """The services of the user's configuration, and how each stands."""
+    return ok(request, here.services.list())
+
+
+@router.post("/api/services/{name}/start")
+@answers(wire.ServiceInfo)
+async def start_service(request: Request, name: str, here: Here) -> Response:
+    """Have a service run. Answers at once; what comes of it is on the event stream. Idempotent."""
+    service = here.services.get(name)
+    service.start()
+    return ok(request, service.info())
+
+
+@router.post("/api/services/{name}/stop")
+@answers(wire.ServiceInfo)
+async def stop_service(request: Request, name: str, here: Here) -> Response:
+    """Have a service stopped, with all that it started. Idempotent."""
+    service = here.services.get(name)
+    service.stop()
+    return ok(request, service.info())
+
+
+@router.post("/api/services/{name}/restart")
+@answers(wire.ServiceInfo)
+async def restart_service(request: Request, name: str, here: Here) -> Response:
+    """Stop a service, and start it when nothing of it is left."""
+    service = here.services.get(name)
+    service.restart()
+    return ok(request, service.info())
+
+
+@router.get("/api/services/{name}/logs")
+@answers(wire.ServiceLogs)
+async def service_logs(
+    request: Request,
+    name: str,
+    here: Here,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=KEPT_LINES)] = LOG_PAGE,
+) -> Response:
+    """What a service has written last, oldest first."""
+    return ok(request, here.services.get(name).log.page(after, limit))
 
 
 # -- what there is -----------------------------------------------------------------------------------------------------

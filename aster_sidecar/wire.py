@@ -22,6 +22,7 @@ Risk = Literal["low", "medium", "high"]
 PermissionMode = Literal["auto_approve", "smart_approve", "always_ask"]
 ApprovalDecision = Literal["allow", "deny", "allow_always", "deny_always"]
 State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
+ServiceState = Literal["stopped", "starting", "running", "backoff", "stopping", "crashed"]
 StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
 AgentSource = Literal["builtin", "code", "user", "project"]
 IfBusy = Literal["queue", "steer", "reject", "interrupt"]
@@ -506,6 +507,48 @@ class CheckAnswer(Model):
     remember: str | None
 
 
+# -- services ----------------------------------------------------------------------------------------------------
+
+
+class ServiceExit(Model):
+    """How a service's process ended: by `code`, by `signal`, or (`error`) because it could not be started or ended."""
+
+    time: Time
+    code: int | None = None
+    signal: str | None = None
+    error: str | None = None
+
+
+class ServiceInfo(Model):
+    """A service of the user's configuration as it stands. `desired_running` is what was asked for last."""
+
+    name: str
+    description: str
+    state: ServiceState
+    desired_running: bool
+    autostart: bool
+    pid: int | None = None
+    last_start: Time | None = None
+    last_exit: ServiceExit | None = None
+    restart_attempt: int = Field(description="restarts by itself since it was healthy")
+    next_restart: Time | None = None
+
+
+class ServiceLogEntry(Model):
+    seq: int
+    time: Time
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+class ServiceLogs(Model):
+    """Oldest first. `dropped` counts the lines that came too fast to be kept."""
+
+    entries: list[ServiceLogEntry]
+    dropped: int
+    path: str | None = Field(description="the file that they are written to")
+
+
 class ShuttingDown(Model):
     stopping: Literal[True] = True
 
@@ -657,6 +700,10 @@ class AgentsChangedEvent(Model):
     problems: list[AgentProblem] = []
 
 
+class ServiceChangedEvent(ServiceInfo):
+    """A service's state changed, or its crashes were forgotten."""
+
+
 class ModelRetryEvent(Model):
     """A request to the provider failed for a passing reason and will be tried again in `delay_s`."""
 
@@ -708,6 +755,7 @@ EVENTS: dict[str, type[Model]] = {
     "config_changed": ConfigChangedEvent,
     "rules_changed": RulesChangedEvent,
     "agents_changed": AgentsChangedEvent,
+    "service_changed": ServiceChangedEvent,
     "model_retry": ModelRetryEvent,
     "history_compacted": HistoryCompactedEvent,
     "heartbeat": HeartbeatEvent,
