@@ -323,6 +323,11 @@ class Models:
             context_window=here.window_tokens if here is not None else None,
         )
 
+    def forget(self) -> None:
+        """Build models anew when they are asked next: a key changed. Those in use go on with what they have."""
+        self._built.clear()
+        self._by_name.clear()
+
     async def close(self) -> None:
         """Close connections to providers."""
         for client in self._clients:
