@@ -33,6 +33,7 @@ from aster_sidecar.errors import (
 from aster_sidecar.guard import Gate, Guard
 from aster_sidecar.job import Limits
 from aster_sidecar.journal import Journal, remember
+from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.rules import Rules
 from aster_sidecar.sessions import Sessions
@@ -239,7 +240,8 @@ class Parts:
         return values
 
     def _make_engine(self) -> Engine:
-        from aster_sidecar.engine import Engine
+        with without("httpx._main"):  # a command line, and what draws it
+            from aster_sidecar.engine import Engine
 
         self.spans = make_spans(self.settings.environment)
         return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
@@ -352,7 +354,8 @@ def check_own(spec: AgentSpec, known: Known) -> None:
 
 def build_app(parts: Parts) -> Guard:
     """The ASGI application: the gate, and behind it the routes."""
-    from aster_sidecar.routes import router
+    with without("pydantic.v1"):  # FastAPI asks of every type whether it is one of that old library's
+        from aster_sidecar.routes import router
 
     app = FastAPI(
         title="Aster Sidecar",

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from aster_sidecar import wire
 from aster_sidecar.errors import ConfigInvalid, ModelError
+from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ PROVIDERS = {
         Provider("google", "google", "GOOGLE_API_KEY", extra="google"),
     )
 }
+PRICED_AS = {"responses": "openai", "chat": "openai", "anthropic": "anthropic", "google": "google"}
+"""Whose prices hold where nobody knows the base URL."""
 ON_THIS_MACHINE = ("ollama", "lmstudio", "llamacpp")
 SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-pro", "ollama:qwen3")
 """Names to show somebody who has chosen none; any other name of a provider works as well."""
@@ -112,6 +115,7 @@ class Models:
         self._built: dict[tuple[str, ...], Chosen] = {}
         self._by_name: dict[str, Chosen] = {}
         self._learned: dict[str | None, str] = {}
+        self._priced: set[str] = set()
         self._clients: list[Any] = []
         self.local = LocalModels(
             {name: (self._base_url(p) or "", self._key(p)) for name in ON_THIS_MACHINE if (p := PROVIDERS[name])}
@@ -157,6 +161,7 @@ class Models:
         if provider_name == DEMO:
             from aster_sidecar.demo import demo_model
 
+            self._price()
             chosen = Chosen(name, demo_model(instant=model_name == "instant"), DEFAULT_WINDOW_TOKENS)
             self._by_name[name] = chosen
             return chosen
@@ -194,6 +199,7 @@ class Models:
         identity = (name, speaks, base_url or "", key or "")
         built = self._built.get(identity)
         if built is None:
+            self._price(PRICED_AS[speaks], f"{base_url or ''}/")
             try:
                 model = self._make(speaks, model_name, base_url, key or "no-key-needed")
             except ImportError as error:
@@ -213,6 +219,12 @@ class Models:
     def built(self, name: str | None = None) -> Chosen | None:
         """The model when it was built before; then `build` would block for nothing. `local` is found out each time."""
         return self._by_name.get(name or self.name())
+
+    def _price(self, *whose: str) -> None:
+        """Have the prices of a provider (its name there, its URL) besides those of the models built before."""
+        if not self._priced.issuperset(whose) or not self._priced:
+            self._priced |= {"", *whose}
+            keep_prices(self._priced)
 
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
         """Build one. The SDKs' own retries are off: ours can be seen. Raises: ImportError."""
@@ -254,9 +266,11 @@ class Models:
             whole = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
             send_as_is(openai.chat.completions, ("messages", "tools"))
             return OpenAIChatModel(model_name, provider=provider, profile=whole)
-        from openai.types.responses import ResponseStreamEvent
+        from openai.types.responses import ParsedResponse, ResponseStreamEvent
         from pydantic_ai.models.openai import OpenAIResponsesModel
 
+        with unbuilt(ParsedResponse):  # 3 MB for a helper of the SDK's
+            from openai.resources.responses import AsyncResponses  # noqa: F401  # pyright: ignore[reportUnusedImport]
         read_by_type(openai, ResponseStreamEvent)
         send_as_is(openai.responses, ("input", "tools"))
         return OpenAIResponsesModel(model_name, provider=provider)
@@ -364,10 +378,10 @@ def read_by_type(client: Any, union: Any) -> None:
     def lean(*, data: Any, cast_to: Any, response: Any) -> Any:
         fields = cast("dict[str, Any]", data) if cast_to is union and isinstance(data, dict) else {}
         member = by_type.get(fields.get("type"))
-        if member is not None and "delta" in fields:
+        if member is not None:
             try:
-                return member.model_validate(data)
-            except ValidationError:
+                return member.model_validate(data) if "delta" in fields else shaped(member, data)
+            except (ValidationError, Unclear):
                 pass
         return read(data=data, cast_to=member or cast_to, response=response)
 
