@@ -356,7 +356,6 @@ def build_app(parts: Parts) -> Guard:
     """The ASGI application: the gate, and behind it the routes."""
     with without("pydantic.v1"):  # FastAPI asks of every type whether it is one of that old library's
         from aster_sidecar.routes import router
-
     app = FastAPI(
         title="Aster Sidecar",
         version=__version__,
@@ -364,9 +363,9 @@ def build_app(parts: Parts) -> Guard:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        routes=router.routes,  # `include_router` would make everything a second time, with the first request
     )
     app.state.parts = parts
-    app.include_router(router)
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         AsterError: on_aster_error,
         RequestValidationError: on_invalid,

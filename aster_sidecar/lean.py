@@ -6,6 +6,7 @@ It changes what is in memory, nothing else. Where a library has become another, 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import re
 import sys
 from collections.abc import Collection, Generator
@@ -15,6 +16,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
+
+log = logging.getLogger(__name__)
+
+SCALARS = frozenset((str, int, float, bool, NoneType))
+ANYTHING = frozenset((object, Any))
 
 
 @contextmanager
@@ -33,8 +39,14 @@ def without(*names: str) -> Generator[None]:
 
 @contextmanager
 def unbuilt(model: type[BaseModel]) -> Generator[None]:
-    """Leave a generic model's schema for its first use: pydantic builds it as soon as a parameter is named."""
-    model.model_rebuild = classmethod(lambda cls, **_: None)  # pyright: ignore[reportAttributeAccessIssue]
+    """Leave a generic model's schema for its first use: pydantic builds it as soon as a parameter is named.
+
+    For a model that nobody can be using yet, in one thread at a time.
+    """
+
+    def later(cls: type[BaseModel], **_: Any) -> None: ...
+
+    model.model_rebuild = classmethod(later)  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield
     finally:
@@ -52,19 +64,24 @@ def keep_prices(whose: Collection[str]) -> None:
         before = getattr(data_snapshot, "_custom_snapshot", None)
         if before is not None and before.from_auto_update:
             return
-        spec = importlib.util.find_spec("genai_prices.data")
-        assert spec is not None and spec.loader is not None
-        data = importlib.util.module_from_spec(spec)  # not in sys.modules: what is not kept goes
-        spec.loader.exec_module(data)
-        found = {provider.id: provider for provider in data.providers}
+        found = {provider.id: provider for provider in all_prices()} if whose else {}
         kept = [p for p in found.values() if p.id in whose or any(re.match(p.api_pattern, url) for url in whose)]
         for provider in kept:  # the list grows: a provider may take another's models for its own
             others = (found[other] for other in provider.fallback_model_providers or () if other in found)
             kept += [other for other in others if other not in kept]
-        snapshot = data_snapshot.DataSnapshot(providers=kept, from_auto_update=False)
-    except (ImportError, AttributeError, TypeError, AssertionError):
-        return
-    data_snapshot.set_custom_snapshot(snapshot)
+        data_snapshot.set_custom_snapshot(data_snapshot.DataSnapshot(providers=kept, from_auto_update=False))
+    except Exception as error:  # whatever became of that library: all prices, then
+        log.debug("prices are kept whole: %s", error)
+
+
+def all_prices() -> list[Any]:
+    """All that pydantic-ai's library of prices knows, read without leaving the module that it is in loaded."""
+    spec = importlib.util.find_spec("genai_prices.data")
+    if spec is None or spec.loader is None:
+        raise ImportError("no genai_prices.data")
+    data = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(data)
+    return data.providers
 
 
 class Unclear(ValueError):
@@ -110,17 +127,13 @@ def construct(model: type[BaseModel], fields: dict[str, Any]) -> BaseModel:
         value = values.pop(key, None)
         if key in fields:
             given.add(name)
-        if value is None:
-            value = None if field.is_required() else field.get_default(call_default_factory=True)
-            values[name] = value
-        else:
-            values[name] = shaped(field.annotation, value)
+        if value is not None:
+            value = shaped(field.annotation, value)
+        elif not field.is_required():
+            value = field.get_default(call_default_factory=True)
+        values[name] = value
     make = cast("Any", BaseModel.model_construct).__func__  # the SDKs' own builds a schema to look for extra fields
     return make(model, given, **values)
-
-
-SCALARS = frozenset((str, int, float, bool, NoneType))
-ANYTHING = frozenset((object, Any))
 
 
 @cache
@@ -140,7 +153,9 @@ def kinds_of(kind: Any) -> tuple[Any, ...]:
 def types_of(model: type[BaseModel]) -> frozenset[str]:
     """What the `type` of a model may say; nothing when it has none."""
     field = model.model_fields.get("type")
-    return frozenset(get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ())
+    return frozenset(
+        get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
+    )
 
 
 def is_model(kind: Any) -> bool:
