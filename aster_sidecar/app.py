@@ -40,6 +40,7 @@ from aster_sidecar.job import Limits
 from aster_sidecar.journal import Journal, remember
 from aster_sidecar.keys import FILE as KEYS_FILE
 from aster_sidecar.keys import Keys, WithKeys
+from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.pages import Pages, Shown
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
@@ -294,7 +295,8 @@ class Parts:
         return values
 
     def _make_engine(self) -> Engine:
-        from aster_sidecar.engine import Engine
+        with without("httpx._main"):  # a command line, and what draws it
+            from aster_sidecar.engine import Engine
 
         self.spans = make_spans(self.settings.environment)
         return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
@@ -420,8 +422,8 @@ def check_own(spec: AgentSpec, known: Known) -> None:
 
 def build_app(parts: Parts) -> Guard:
     """The ASGI application: the gate, and behind it the routes."""
-    from aster_sidecar.routes import router
-
+    with without("pydantic.v1"):  # FastAPI asks of every type whether it is one of that old library's
+        from aster_sidecar.routes import router
     app = FastAPI(
         title="Aster Sidecar",
         version=__version__,
@@ -429,9 +431,9 @@ def build_app(parts: Parts) -> Guard:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        routes=router.routes,  # `include_router` would make everything a second time, with the first request
     )
     app.state.parts = parts
-    app.include_router(router)
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         AsterError: on_aster_error,
         RequestValidationError: on_invalid,

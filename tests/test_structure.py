@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion"},
+    {"clock", "client", "completion", "lean"},
     {"wire"},
     {"transcript", "envelope"},
     {"journal"},
@@ -75,6 +75,7 @@ OWNERS = {
     "sse_starlette": {"stream"},
     "apsw": {"journal"},
     "pydantic_ai": {"engine", "memory", "models", "toolbox", "demo"},
+    "genai_prices": {"lean"},
     "openai": {"models"},
     "anthropic": {"models"},
     "httpx": {"tools.web", "connection"},
