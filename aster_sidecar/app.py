@@ -91,6 +91,7 @@ class Parts:
     services: Services
     keys: Keys
     flags: Flags
+    redactor: Redactor
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -367,7 +368,11 @@ def build_parts(settings: Settings) -> Parts:
     def forget_models() -> None:
         models.forget()
 
-    keys = Keys(journal, places.data_dir, settings.environment, lambda key: logs.learn([key]), forget_models)
+    def learn(key: str) -> None:
+        redactor.learn([key])
+        logs.learn([key])
+
+    keys = Keys(journal, places.data_dir, settings.environment, learn, forget_models)
     models = Models(WithKeys(settings.environment, keys), lambda: config.value("model"), journal.recall, keep)
 
     def options() -> Options:
@@ -402,6 +407,7 @@ def build_parts(settings: Settings) -> Parts:
         services,
         keys,
         Flags(places.config_path),
+        redactor,
         instance_id,
         settings.port,
     )

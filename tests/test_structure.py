@@ -40,7 +40,7 @@ LAYERS = [
     {"guard", "launcher", "handoff", "pages"},
     {"app", "listening"},
     {"calls"},
-    {"websocket"},
+    {"websocket", "diagnostics"},
     {"routes"},
     {"openapi"},
     {"server"},
