@@ -1,6 +1,6 @@
 // A conversation with the real daemon, as the store sees it.
 import { expect, test } from "vitest";
-import { createClient, type Client, type Store } from "../src/index.js";
+import { createClient, createStore, type Client, type Store } from "../src/index.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
 
 async function conversation(client: Client): Promise<{ store: Store; session_id: string }> {
@@ -203,17 +203,16 @@ test("without the token, or with a wrong one, nothing comes through; with the ri
   let token: string | null = null;
   const client = createClient({ url: daemon.url, token: () => token });
   await expect(client.agents()).rejects.toMatchObject({ status: 401, code: "token_refused" });
-  const feed = client.follow({ onEvent: () => undefined, backoff: { base_s: 0.02, most_s: 0.05 } });
-  const store = await Promise.race([watch(client), new Promise((resolve) => setTimeout(resolve, 500, null))]);
-  expect(store).toBeNull();
-  expect(feed.link).toMatchObject({ state: "offline", error: { code: "token_refused" } });
+  const store = createStore(client, { backoff: { base_s: 0.02, most_s: 0.05 } });
+  const started = store.start();
+  const { connection, ready } = await store.until(({ connection }) => connection.failures > 3);
+  expect(ready).toBe(false);
+  expect(connection).toMatchObject({ state: "offline", error: { status: 401, code: "token_refused" } });
   token = "wrong-".padEnd(20, "x");
   await expect(client.agents()).rejects.toMatchObject({ code: "token_refused" });
   token = daemon.token;
   expect(await client.agents()).toHaveLength(1);
-  const connected = new Promise((resolve) => {
-    client.follow({ onEvent: resolve });
-  });
-  expect(await connected).toMatchObject({ type: "connected" });
-  feed.close();
+  expect(await started).toMatchObject({ current: true, connection: { state: "connected", error: null } });
+  store.stop();
+  expect(store.getState()).toMatchObject({ current: false, connection: { state: "offline" } });
 });

@@ -1,5 +1,5 @@
 // The real daemon for tests: a process of its own over a directory of its own, one life after another.
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -93,6 +93,18 @@ export class Daemon {
   /** Its data as it was never there; only while it is not running. */
   forget(): void {
     rmSync(join(this.home, "data"), { recursive: true, force: true });
+  }
+
+  /** Its events trimmed, all of them, as happens to a journal that has become long; only while it is not running. */
+  trim(): void {
+    const script = `
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as store:
+    upto = store.execute("SELECT max(seq) FROM events").fetchone()[0]
+    store.execute("DELETE FROM events")
+    store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('trimmed_to', ?)", (str(upto),))
+`;
+    execFileSync(python, ["-c", script, join(this.home, "data", "aster.db")]);
   }
 
   file(name: string): string {
