@@ -5,8 +5,8 @@ import type * as wire from "./types.js";
 
 /** Where drafts are kept: `localStorage`-like, a shell's state file, anything. One text under one key. */
 export interface DraftStorage {
-  get(key: string): string | null | Promise<string | null>;
-  set(key: string, value: string): void | Promise<void>;
+  get: (key: string) => string | null | Promise<string | null>;
+  set: (key: string, value: string) => void | Promise<void>;
 }
 
 export interface Draft {

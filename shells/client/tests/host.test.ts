@@ -1,13 +1,13 @@
 // The same client and store through a native host: the page holds neither token nor port.
 import { expect, test, vi } from "vitest";
-import { createClient, type AsterEvent, type AsterHost } from "../src/index.js";
+import { createClient, type AsterEvent } from "../src/index.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
 import { TestHost } from "./host.js";
 
 test("a conversation with a question, through window.asterHost", async () => {
   const daemon = await launch();
   const host = new TestHost(daemon);
-  vi.stubGlobal("asterHost", host as unknown as AsterHost);
+  vi.stubGlobal("asterHost", host);
   const client = createClient();
   vi.unstubAllGlobals();
   const { session_id } = await client.sessions.create();
