@@ -256,9 +256,9 @@ export class Store {
     this.#changed();
     if (!this.#overall(event) || session_id === null) return;
     const slot = this.#slots.get(session_id);
-    if (!slot?.wanted) return;
+    if (!slot) return;
     if (slot.held !== null) slot.held.push(event);
-    else if (!slot.stale) this.#within(session_id, slot, event);
+    else if (slot.wanted && !slot.stale) this.#within(session_id, slot, event);
   }
 
   /** What an event changes besides its session's messages. False: nothing more is to be done with it. */
@@ -775,6 +775,15 @@ function compare(a: string, b: string): number {
 
 /** Once per frame; where frames stand still (a hidden page), or there are none, by the clock. */
 function soon(publish: () => void): void {
-  if (typeof requestAnimationFrame === "function") requestAnimationFrame(publish);
-  setTimeout(publish, typeof requestAnimationFrame === "function" ? 100 : 16);
+  if (typeof requestAnimationFrame !== "function") {
+    setTimeout(publish, 16);
+    return;
+  }
+  const once = (): void => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    publish();
+  };
+  const frame = requestAnimationFrame(once);
+  const timer = setTimeout(once, 100);
 }

@@ -1,6 +1,6 @@
 // A conversation with the real daemon, as the store sees it.
 import { expect, test } from "vitest";
-import { createClient, createStore, type Client, type Store } from "../src/index.js";
+import { AsterError, createClient, createStore, type Client, type Store } from "../src/index.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
 
 async function conversation(client: Client): Promise<{ store: Store; session_id: string }> {
@@ -208,6 +208,7 @@ test("without the token, or with a wrong one, nothing comes through; with the ri
   const { connection, ready } = await store.until(({ connection }) => connection.failures > 3);
   expect(ready).toBe(false);
   expect(connection).toMatchObject({ state: "offline", error: { status: 401, code: "token_refused" } });
+  expect(connection.error).toBeInstanceOf(AsterError); // the words are the error's, not a copy's
   token = "wrong-".padEnd(20, "x");
   await expect(client.agents()).rejects.toMatchObject({ code: "token_refused" });
   token = daemon.token;
