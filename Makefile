@@ -1,6 +1,6 @@
 # make run    set up and start the daemon with the demo model
-# make test   set up and run the tests
-# make check  format, lint, types
+# make test   set up and run the tests; with Node 20 also those of shells/
+# make check  format, lint, types; with Node 20 also of shells/
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -21,6 +21,7 @@ run: $(VENV)/.runtime
 
 test: setup system-packages
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)
@@ -29,10 +30,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run check
 
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	@sh shells/npm.sh run format
 
 setup: $(VENV)/.development
 
@@ -60,5 +63,5 @@ lock: setup
 		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(RUN_DIR) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUN_DIR) build dist shells/node_modules shells/*/dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

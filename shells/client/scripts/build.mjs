@@ -1,0 +1,40 @@
+// Builds dist/: one minified ES module and the types beside it. With --size: fails when that module is too large.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const MOST_BYTES = 15 * 1024;
+const root = fileURLToPath(new URL("..", import.meta.url));
+const sizeOnly = process.argv.includes("--size");
+
+if (!sizeOnly) rmSync(`${root}/dist`, { recursive: true, force: true });
+const { outputFiles } = await build({
+  absWorkingDir: root,
+  entryPoints: ["src/index.ts"],
+  outfile: "dist/index.js",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  platform: "neutral",
+  write: false,
+});
+const code = outputFiles.find((file) => file.path.endsWith(".js")).contents;
+const bytes = gzipSync(code, { level: 9 }).length;
+console.log(`dist/index.js: ${code.length} bytes, ${bytes} gzipped, at most ${MOST_BYTES}`);
+if (bytes > MOST_BYTES) process.exit(1);
+
+if (!sizeOnly) {
+  mkdirSync(`${root}/dist`, { recursive: true });
+  for (const file of outputFiles) writeFileSync(file.path, file.contents);
+  execFileSync(
+    process.execPath,
+    [fileURLToPath(import.meta.resolve("typescript/lib/tsc.js")), "-p", "tsconfig.build.json"],
+    {
+      cwd: root,
+      stdio: "inherit",
+    },
+  );
+}

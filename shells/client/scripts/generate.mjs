@@ -1,0 +1,67 @@
+// Makes src/wire.ts out of the daemon's OpenAPI document.
+//
+//   npm run generate                      the daemon of this repository describes itself (ASTER_PYTHON, or ../../.venv)
+//   npm run generate -- --url http://…    a running daemon (its token in ASTER_SIDECAR_TOKEN)
+//   npm run generate -- --file some.json
+//   npm run generate -- --check           writes nothing; fails when src/wire.ts is stale
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import openapiTS, { astToString } from "openapi-typescript";
+import { format, resolveConfig } from "prettier";
+import { python, repository } from "./python.mjs";
+
+const { values } = parseArgs({
+  options: { url: { type: "string" }, file: { type: "string" }, check: { type: "boolean", default: false } },
+});
+const target = fileURLToPath(new URL("../src/wire.ts", import.meta.url));
+
+const DESCRIBE = `
+import json
+from fastapi import FastAPI
+from aster_sidecar.openapi import describe
+from aster_sidecar.routes import router
+app = FastAPI(openapi_url=None)
+app.include_router(router)
+print(json.dumps(describe(app)))
+`;
+
+async function document() {
+  if (values.file !== undefined) return JSON.parse(readFileSync(values.file, "utf8"));
+  if (values.url !== undefined) {
+    const token = process.env.ASTER_SIDECAR_TOKEN;
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    const answer = await fetch(new URL("/openapi.json", values.url), { headers });
+    if (!answer.ok) throw new Error(`${values.url} answered ${answer.status}`);
+    return answer.json();
+  }
+  const environment = { ...process.env, PYTHONPATH: repository };
+  return JSON.parse(execFileSync(python, ["-c", DESCRIBE], { cwd: repository, env: environment, encoding: "utf8" }));
+}
+
+const described = await document();
+for (const operations of Object.values(described.paths)) {
+  for (const { responses } of Object.values(operations)) {
+    // Every refusal has one shape, Failure: it need not be told for each status of each operation.
+    for (const status of Object.keys(responses)) if (status !== "200") delete responses[status];
+  }
+}
+const types = Object.keys(described.components.schemas.Event.discriminator.mapping);
+const ast = await openapiTS(described, { alphabetize: false, defaultNonNullable: false });
+const source = `// Made by \`npm run generate\` from the daemon's OpenAPI document. Don't edit it.
+/* eslint-disable */
+
+${astToString(ast)}
+
+/** Every type of event there is. */
+export const EVENT_TYPES = ${JSON.stringify(types)} as const;
+`;
+const fresh = await format(source, { ...(await resolveConfig(target)), parser: "typescript" });
+
+if (!values.check) {
+  writeFileSync(target, fresh);
+} else if (readFileSync(target, "utf8") !== fresh) {
+  console.error("src/wire.ts is stale: run `npm run generate`");
+  process.exit(1);
+}

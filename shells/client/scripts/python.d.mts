@@ -1,0 +1,2 @@
+export declare const repository: string;
+export declare const python: string;

@@ -1,0 +1,180 @@
+// The daemon's API as functions: one for each thing to ask, all through one transport.
+import { delay_s } from "./backoff.js";
+import { AsterError, open } from "./errors.js";
+import { follow, type Feed, type FollowOptions } from "./feed.js";
+import { hostOf, hostTransport, type HostWire } from "./host.js";
+import { httpTransport, queryOf, type HttpOptions } from "./http.js";
+import type { Transport } from "./transport.js";
+import type * as wire from "./types.js";
+
+export interface ClientOptions extends HttpOptions {
+  /** Go through this native host instead of HTTP. */
+  host?: HostWire;
+  /** Go through something else altogether. */
+  transport?: Transport;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export interface SendOptions extends CallOptions {
+  /** How often to try while the daemon can't be reached; 5 when left out: about four seconds. */
+  tries?: number;
+}
+
+export interface Page {
+  /** Where the page before this one begins: `next_before` of the page you have. */
+  before?: string | null;
+  /** 1 to 500; 50 when left out. */
+  limit?: number;
+}
+
+export interface SessionQuery extends Page {
+  agent_id?: string;
+  /** Only the archived ones, instead of only the others. */
+  archived?: boolean;
+}
+
+export type Client = ReturnType<typeof createClient>;
+
+const TRIES = 5;
+
+/**
+ * A client. Without options it takes the native host of the page (`window.asterHost`) when there is one, else HTTP to
+ * the page's own address. Every call rejects with AsterError, or with the reason of its signal.
+ */
+export function createClient(options: ClientOptions = {}) {
+  const host = options.host ?? (options.url === undefined ? hostOf() : null);
+  const transport = options.transport ?? (host ? hostTransport({ host, ...options }) : httpTransport(options));
+
+  /** Any endpoint: `data` of its answer. `path` with its query; `body` as an object. */
+  async function call<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    { signal }: CallOptions = {},
+  ): Promise<T> {
+    const answer = await transport.request(method, path, body === undefined ? undefined : JSON.stringify(body), signal);
+    return open(answer.status, answer.body) as T;
+  }
+
+  function chat(body: wire.ChatRequest, options?: CallOptions): Promise<wire.ChatStarted> {
+    return call("POST", "/api/chat", body, options);
+  }
+
+  /**
+   * Sends a message so that it counts once: under a `client_message_id` of its own, and again under the same one while
+   * the daemon can't be reached. What the daemon refused is not sent again. Rejects with the last error.
+   */
+  async function send(body: wire.ChatRequest, { signal, tries = TRIES }: SendOptions = {}): Promise<wire.ChatStarted> {
+    const message = { ...body, client_message_id: body.client_message_id ?? mintId() };
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await chat(message, signal ? { signal } : {});
+      } catch (error) {
+        if (!(error instanceof AsterError && error.unreachable) || failures >= tries) throw error;
+        await pause(delay_s(failures), signal);
+      }
+    }
+  }
+
+  return {
+    transport,
+    call,
+    chat,
+    send,
+    /** Ends turns: one, a session's, or all of the agent's. */
+    cancel: (body: wire.CancelRequest, options?: CallOptions): Promise<wire.Cancelled> =>
+      call("POST", "/api/cancel", body, options),
+    /** Answers a question. The first answer counts; a later one rejects with `approval_resolved`. */
+    approve: (body: wire.ApproveRequest, options?: CallOptions): Promise<wire.Approved> =>
+      call("POST", "/api/approve", body, options),
+    approvals: (
+      query: { agent_id?: string; session_id?: string } = {},
+      options?: CallOptions,
+    ): Promise<wire.ApprovalInfo[]> => call("GET", "/api/approvals" + queryOf(query), undefined, options),
+    status: (agent_id: string, session_id?: string, options?: CallOptions): Promise<wire.Status> =>
+      call("GET", "/api/status" + queryOf({ agent_id, session_id }), undefined, options),
+    /** A page of messages, oldest first; without `before` the newest page. */
+    history: (
+      agent_id: string,
+      session_id?: string,
+      page: Page = {},
+      options?: CallOptions,
+    ): Promise<wire.HistoryPage> =>
+      call("GET", "/api/history" + queryOf({ agent_id, session_id, ...page }), undefined, options),
+    clearHistory: (agent_id: string, session_id?: string, options?: CallOptions): Promise<wire.HistoryDeleted> =>
+      call("DELETE", "/api/history" + queryOf({ agent_id, session_id }), undefined, options),
+    agents: (options?: CallOptions): Promise<wire.AgentInfo[]> => call("GET", "/api/agents", undefined, options),
+    tools: (options?: CallOptions): Promise<wire.ToolInfo[]> => call("GET", "/api/tools", undefined, options),
+    models: (options?: CallOptions): Promise<wire.ModelInfo[]> => call("GET", "/api/models", undefined, options),
+    /** What would happen to a call, and why. Nothing runs. */
+    check: (body: wire.CheckRequest, options?: CallOptions): Promise<wire.CheckAnswer> =>
+      call("POST", "/api/permissions/check", body, options),
+    shutdown: (options?: CallOptions): Promise<wire.ShuttingDown> => call("POST", "/api/shutdown", undefined, options),
+    /** Not in an envelope, and no token is needed. */
+    health: async ({ signal }: CallOptions = {}): Promise<wire.Health> => {
+      const { status, body } = await transport.request("GET", "/health", undefined, signal);
+      return (status === 200 ? JSON.parse(body) : open(status, body)) as wire.Health;
+    },
+    config: {
+      get: (options?: CallOptions): Promise<wire.ConfigView> => call("GET", "/api/config", undefined, options),
+      /** `null` takes back what was set. */
+      set: (patch: wire.ConfigPatch, options?: CallOptions): Promise<wire.ConfigView> =>
+        call("POST", "/api/config", patch, options),
+    },
+    sessions: {
+      list: (query: SessionQuery = {}, options?: CallOptions): Promise<wire.SessionPage> =>
+        call("GET", "/api/sessions" + queryOf({ ...query }), undefined, options),
+      /** Looks in titles and messages. */
+      search: (q: string, query: SessionQuery = {}, options?: CallOptions): Promise<wire.SessionPage> =>
+        call("GET", "/api/sessions" + queryOf({ ...query, q }), undefined, options),
+      get: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("GET", session(session_id), undefined, options),
+      create: (body: wire.SessionCreate = {}, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("POST", "/api/sessions", body, options),
+      rename: (session_id: string, title: string, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("PATCH", session(session_id), { title }, options),
+      archive: (session_id: string, archived = true, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("PATCH", session(session_id), { archived }, options),
+      delete: (session_id: string, options?: CallOptions): Promise<wire.SessionDeleted> =>
+        call("DELETE", session(session_id), undefined, options),
+    },
+    rules: {
+      list: (options?: CallOptions): Promise<wire.RuleInfo[]> =>
+        call("GET", "/api/permissions/rules", undefined, options),
+      add: (body: wire.RuleCreate, options?: CallOptions): Promise<wire.RuleInfo> =>
+        call("POST", "/api/permissions/rules", body, options),
+      remove: (rule_id: string, options?: CallOptions): Promise<wire.RuleDeleted> =>
+        call("DELETE", `/api/permissions/rules/${encodeURIComponent(rule_id)}`, undefined, options),
+    },
+    /** Opens the event stream and keeps it up. */
+    follow: (options: FollowOptions): Feed => follow(transport, options),
+  };
+}
+
+function session(session_id: string): string {
+  return `/api/sessions/${encodeURIComponent(session_id)}`;
+}
+
+/** A new `client_message_id`: chance enough never to come twice, also where `crypto.randomUUID` is not to be had. */
+export function mintId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return "cm_" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function pause(seconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, seconds * 1000);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,122 @@
+// The transport over HTTP: `fetch`, also for the stream, because EventSource can't send the token.
+import { AsterError, open, unreachable } from "./errors.js";
+import { createParser } from "./sse.js";
+import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
+import type { AsterEvent } from "./types.js";
+
+export interface HttpOptions {
+  /** Where the daemon listens, such as `http://127.0.0.1:8080`; left out in a page that the daemon itself serves. */
+  url?: string;
+  /** The launcher's token, or what gives it: asked before each request, so it may change with the daemon. */
+  token?: string | (() => string | null | Promise<string | null>);
+  /** What this program calls itself: others see it as the one who answered an approval. */
+  name?: string;
+  /** Longest wait for an answer (not for the stream). */
+  timeout_s?: number;
+  fetch?: typeof fetch;
+}
+
+const TIMEOUT_S = 60;
+
+export function httpTransport(options: HttpOptions = {}): Transport {
+  const base = (options.url ?? "").replace(/\/+$/, "");
+  const send = options.fetch ?? ((input, init) => fetch(input, init));
+
+  async function ask(path: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers);
+    const token = typeof options.token === "function" ? await options.token() : options.token;
+    if (token) headers.set("Authorization", `Bearer ${token}`);
+    if (options.name) headers.set("X-Aster-Client", ascii(options.name));
+    return send(base + path, { ...init, headers, cache: "no-store", credentials: "omit", redirect: "error" });
+  }
+
+  async function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
+    const limit = new AbortController();
+    const abort = (): void => {
+      limit.abort(signal?.reason);
+    };
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", abort, { once: true });
+    const timeout_s = options.timeout_s ?? TIMEOUT_S;
+    const timer = setTimeout(() => {
+      limit.abort(unreachable(`no answer within ${timeout_s} s`));
+    }, timeout_s * 1000);
+    try {
+      const init: RequestInit = { method, signal: limit.signal };
+      if (body !== undefined) Object.assign(init, { body, headers: { "Content-Type": "application/json" } });
+      const response = await ask(path, init);
+      return { status: response.status, body: await response.text() };
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      if (cause instanceof AsterError) throw cause;
+      if (limit.signal.aborted) throw limit.signal.reason;
+      throw unreachable("the daemon can't be reached", cause);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  function stream(query: StreamQuery, listener: StreamListener): () => void {
+    const limit = new AbortController();
+    const { signal } = limit;
+
+    async function read(): Promise<AsterError> {
+      const response = await ask(pathOf(query), { signal, headers: { Accept: "text/event-stream" } });
+      if (!response.ok || response.body === null) {
+        open(response.status, await response.text()); // throws what it says
+        throw unreachable("the stream has no body");
+      }
+      const parser = createParser((frame) => {
+        if (!signal.aborted) listener.event(JSON.parse(frame.data) as AsterEvent);
+      });
+      const reader = response.body.getReader();
+      const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser takes the BOM
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return unreachable("the stream ended");
+        parser.push(decoder.decode(value, { stream: true }));
+      }
+    }
+
+    read()
+      .catch((cause: unknown) => (cause instanceof AsterError ? cause : unreachable("the stream broke off", cause)))
+      .then((error) => {
+        if (signal.aborted) return;
+        limit.abort(); // lets go of the connection where the fault was in what it brought
+        listener.end(error);
+      })
+      .catch(report);
+    return () => {
+      limit.abort();
+    };
+  }
+
+  return { request, stream };
+}
+
+function pathOf({ after, agent_id, session_id, types }: StreamQuery): string {
+  return "/api/events" + queryOf({ after, agent_id, session_id, types: types?.join(",") });
+}
+
+/** The query string of what has a value. */
+export function queryOf(values: Record<string, string | number | boolean | null | undefined>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null && value !== undefined) query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text && `?${text}`;
+}
+
+/** A header takes no more than this. */
+function ascii(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?");
+}
+
+/** Let an error of a listener be seen as a listener's: uncaught, without harm to what called it. */
+export function report(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,48 @@
+// Structural sharing: values are changed by copying what is on the way to the change, once between two publications.
+
+/** Copies of one publication: what is copied already is changed in place. */
+export class Copies {
+  #own = new WeakSet();
+
+  /** The value, or a copy of it that may be changed. */
+  of<T extends object>(value: T): T {
+    if (this.#own.has(value)) return value;
+    return this.own((Array.isArray(value) ? value.slice() : { ...value }) as T);
+  }
+
+  /** The value at a key of a copy, as a copy. */
+  at<T extends object, K extends keyof T>(parent: T, key: K): T[K] & object {
+    const copy = this.of(parent[key] as T[K] & object);
+    parent[key] = copy;
+    return copy;
+  }
+
+  /** Lets a value that nobody else has be changed in place. */
+  own<T extends object>(value: T): T {
+    this.#own.add(value);
+    return value;
+  }
+
+  /** From here on, everything is copied again. */
+  publish(): void {
+    this.#own = new WeakSet();
+  }
+}
+
+/** `next`, made of the parts of `previous` that are equal: what did not change keeps its identity. */
+export function reconcile<T>(previous: unknown, next: T): T {
+  if (Object.is(previous, next)) return next;
+  if (typeof previous !== "object" || typeof next !== "object" || previous === null || next === null) return next;
+  if (Array.isArray(previous) !== Array.isArray(next) || next instanceof Error) return next;
+  const before = previous as Record<string, unknown>;
+  const after = next as Record<string, unknown>;
+  const keys = Object.keys(after);
+  let same = keys.length === Object.keys(before).length;
+  const made: Record<string, unknown> = {};
+  for (const key of keys) {
+    made[key] = Object.hasOwn(before, key) ? reconcile(before[key], after[key]) : after[key];
+    if (!Object.hasOwn(before, key) || made[key] !== before[key]) same = false;
+  }
+  if (same) return previous as T;
+  return (Array.isArray(next) ? keys.map((key) => made[key]) : made) as T;
+}

@@ -1,0 +1,280 @@
+// What the store holds: a page's whole picture of the daemon, as immutable values.
+import type { AsterError } from "./errors.js";
+import type { Link } from "./feed.js";
+import type * as wire from "./types.js";
+
+/** Nothing in a state may be changed by those who read it. */
+export type Immutable<T> = T extends AsterError
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Immutable<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Immutable<T[Key]> }
+      : T;
+
+export type StoreState = Immutable<Picture>;
+export type Session = Immutable<SessionEntry>;
+export type Message = Immutable<MessageEntry>;
+export type Part = Immutable<PartEntry>;
+export type ToolPart = Immutable<ToolEntry>;
+export type Turn = Immutable<TurnEntry>;
+export type Agent = Immutable<AgentEntry>;
+export type History = Immutable<HistoryEntry>;
+export type LiveCall = Immutable<LiveCallEntry>;
+export type LiveTurn = Immutable<LiveTurnEntry>;
+export type Answered = Immutable<AnsweredEntry>;
+
+export interface Picture {
+  connection: Connection;
+  /** The first picture is there. */
+  ready: boolean;
+  /** The picture is true now: the stream is open, and everything was read. Else it is how things were. */
+  current: boolean;
+  /** Why the picture could not be fetched (again), or null. It is tried on and on. */
+  problem: AsterError | null;
+  agents: AgentEntry[];
+  /**
+   * By `session_id`: the newest, those loaded since, and those that something happened in. Archived ones are here only
+   * while they are open or a question waits in them.
+   */
+  sessions: Record<string, SessionEntry>;
+  /** Ids of `sessions` without the archived ones, newest activity first. */
+  order: string[];
+  /** Where the next page of sessions begins; null at the end. */
+  sessions_before: string | null;
+  /** All questions that wait for a person, of all sessions, oldest first. */
+  approvals: wire.ApprovalInfo[];
+  /** Questions that left the list while this store watched, by `call_id`: how, and by whom. The newest 50. */
+  answered: Record<string, AnsweredEntry>;
+  config: wire.ConfigView | null;
+  /** Rules as they were stored; one that has expired since is still here. */
+  rules: wire.RuleInfo[];
+}
+
+export interface Connection extends Link {
+  framework: wire.Health["framework"] | null;
+  protocol: number | null;
+  /** New with every start of the daemon. */
+  instance_id: string | null;
+}
+
+/** `state` is the liveliest among the agent's sessions that the store knows. */
+export type AgentEntry = Required<Omit<wire.AgentInfo, "sessions">>;
+
+/** What `SessionInfo` says, without the counts: no event tells of these. */
+export interface SessionEntry extends Omit<wire.SessionInfo, "messages" | "pending_approvals"> {
+  /** The messages, once `open` has fetched them. */
+  history: HistoryEntry | null;
+  /** `open` was called, and the messages are under way. */
+  loading: boolean;
+  /** What only those see who watch: a page that comes later does not have it. Of the turn that is on, or the last one. */
+  live: LiveEntry;
+}
+
+export interface HistoryEntry {
+  /** Oldest first. */
+  messages: MessageEntry[];
+  /** There are older messages: `loadOlder` fetches them. */
+  next_before: string | null;
+  /** By `turn_id`; those whose messages are here. */
+  turns: Record<string, TurnEntry>;
+}
+
+export interface TurnEntry {
+  turn_id: string;
+  state: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled" | "interrupted";
+  /** Of the answer; null before there is one. */
+  message_id: string | null;
+}
+
+export interface MessageEntry extends Omit<wire.WireMessage, "parts" | "context" | "usage"> {
+  parts: PartEntry[];
+  context: Record<string, unknown> | null;
+  /** Of the whole turn, once it has ended. */
+  usage: wire.Usage | null;
+}
+
+export type PartEntry = TextEntry | ThinkingEntry | ToolEntry | NoticeEntry;
+type WirePart<Type> = Required<Extract<wire.WireMessage["parts"][number], { type: Type }>>;
+export type TextEntry = WirePart<"text">;
+export type ThinkingEntry = WirePart<"thinking">;
+export type ToolEntry = WirePart<"tool">;
+export type NoticeEntry = WirePart<"notice">;
+
+export interface LiveEntry {
+  /** Tools that run, by `call_id`. */
+  calls: Record<string, LiveCallEntry>;
+  /** Turns that have said more than their messages tell, by `turn_id`. */
+  turns: Record<string, LiveTurnEntry>;
+}
+
+export interface LiveCallEntry {
+  /** 0 to 1. */
+  progress: number | null;
+  message: string | null;
+  /** The newest 64 Ki characters of what it printed. */
+  output: { stream: "stdout" | "stderr"; text: string }[];
+  /** Output was dropped at the front. */
+  cut: boolean;
+}
+
+export interface LiveTurnEntry {
+  /** The request is being tried again. */
+  retry: wire.EventOf<"model_retry">["data"] | null;
+  error: wire.EventOf<"error">["data"] | null;
+  stop_reason: wire.EventOf<"done">["data"]["stop_reason"] | null;
+}
+
+export type AnsweredEntry = Pick<
+  wire.EventOf<"approval_resolved">["data"],
+  "call_id" | "decision" | "resolved_by" | "resolved_at"
+> & {
+  note: string | null;
+  /** It was not this store's `approve` that did it. */
+  elsewhere: boolean;
+  /** The question, when the store knew it. */
+  question: wire.ApprovalInfo | null;
+};
+
+export const EMPTY: Picture = {
+  connection: {
+    state: "reconnecting",
+    failures: 0,
+    error: null,
+    framework: null,
+    protocol: null,
+    instance_id: null,
+  },
+  ready: false,
+  current: false,
+  problem: null,
+  agents: [],
+  sessions: {},
+  order: [],
+  sessions_before: null,
+  approvals: [],
+  answered: {},
+  config: null,
+  rules: [],
+};
+
+export const NO_LIVE: LiveEntry = { calls: {}, turns: {} };
+
+/** The session's turns that have not ended: the one that is on and those behind it. */
+export function openTurns(session: Session): readonly Turn[] {
+  return Object.values(session.history?.turns ?? {}).filter((turn) => !ended(turn.state));
+}
+
+/** The questions of one session, oldest first. */
+export function approvalsOf(state: StoreState, session_id: string): readonly Immutable<wire.ApprovalInfo>[] {
+  return state.approvals.filter((question) => question.session_id === session_id);
+}
+
+export function ended(state: TurnEntry["state"]): boolean {
+  return state !== "queued" && state !== "running" && state !== "waiting";
+}
+
+// -- from the wire to the state: absent fields become null, as in answers ----------------------------------------------
+
+export function agentOf({ sessions: _, ...info }: wire.AgentInfo): AgentEntry {
+  return { ...info, source: info.source ?? "builtin", path: info.path ?? null, problems: info.problems ?? [] };
+}
+
+export function sessionOf({ messages: _, pending_approvals: __, ...info }: wire.SessionInfo): SessionEntry {
+  return { ...info, history: null, loading: false, live: NO_LIVE };
+}
+
+export function messageOf(message: wire.WireMessage): MessageEntry {
+  return {
+    ...message,
+    parts: message.parts.map(partOf),
+    context: message.context ?? null,
+    usage: message.usage ? usageOf(message.usage) : null,
+  };
+}
+
+export function usageOf(usage: wire.Usage): Required<wire.Usage> {
+  return { input_tokens: 0, output_tokens: 0, requests: 0, cost_usd: null, ...usage };
+}
+
+function partOf(part: wire.WireMessage["parts"][number]): PartEntry {
+  switch (part.type) {
+    case "tool":
+      return { ...toolOf(part.call_id, part.name), ...part };
+    case "notice":
+      return noticeOf(part.code, part.message, part.hint);
+    default:
+      return part;
+  }
+}
+
+/** A call of which nothing else is known. */
+export function toolOf(call_id: string, name: string): ToolEntry {
+  return {
+    type: "tool",
+    call_id,
+    name,
+    arguments: {},
+    risk: "low",
+    state: "pending",
+    decided_by: null,
+    reason: null,
+    display: null,
+    result: null,
+    error: null,
+    duration_ms: null,
+    truncated: false,
+  };
+}
+
+export function noticeOf(code: string, message: string, hint?: string | null): NoticeEntry {
+  return { type: "notice", code, message, hint: hint ?? null };
+}
+
+export function ruleOf(rule: wire.RuleInfo): wire.RuleInfo {
+  return {
+    ...rule,
+    agent_id: rule.agent_id ?? null,
+    session_id: rule.session_id ?? null,
+    expires_at: rule.expires_at ?? null,
+  };
+}
+
+/** How a turn stands whose answer has this status. */
+export function turnState(status: wire.WireMessage["status"]): TurnEntry["state"] {
+  switch (status) {
+    case "pending":
+    case "streaming":
+      return "running";
+    case "waiting_approval":
+      return "waiting";
+    case "complete":
+      return "done";
+    default:
+      return status;
+  }
+}
+
+/** The turns of a page of messages. `whole`: the page begins where the session does. */
+export function turnsOf(messages: MessageEntry[], status: wire.Status, whole: boolean): Record<string, TurnEntry> {
+  const turns: Record<string, TurnEntry> = {};
+  const atStart = new Set<string>(); // turns of messages before the first answer: their own may be on an older page
+  let answers = 0;
+  for (const { role, turn_id, message_id, status: how } of messages) {
+    if (role === "assistant") {
+      turns[turn_id] = { turn_id, state: turnState(how), message_id };
+      answers += 1;
+    } else if (turns[turn_id] === undefined) {
+      turns[turn_id] = { turn_id, state: "cancelled", message_id: null };
+      if (answers === 0 && !whole) atStart.add(turn_id);
+    }
+  }
+  for (const turn of Object.values(turns)) {
+    if (turn.message_id !== null) continue;
+    // Without an answer: it waits its turn, has just begun, or was cancelled before it did.
+    if (status.queue.includes(turn.turn_id)) turn.state = "queued";
+    else if (status.turn_id === turn.turn_id) turn.state = "running";
+    else if (atStart.has(turn.turn_id)) Reflect.deleteProperty(turns, turn.turn_id);
+  }
+  return turns;
+}

@@ -1,0 +1,205 @@
+// The real daemon for tests: a process of its own over a directory of its own, one life after another.
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { expect, onTestFinished, vi } from "vitest";
+import { python, repository } from "../scripts/python.mjs";
+import {
+  createClient,
+  createStore,
+  type Client,
+  type ClientOptions,
+  type Store,
+  type StoreState,
+} from "../src/index.js";
+
+export const TOKEN = "a-token-for-tests-only";
+
+export interface DaemonOptions {
+  model?: string;
+  token?: string | null;
+  environment?: Record<string, string>;
+}
+
+export class Daemon {
+  readonly home = mkdtempSync(join(tmpdir(), "aster-client-"));
+  readonly token: string | null;
+  port = 0;
+  #process: ChildProcess | null = null;
+  readonly #options: DaemonOptions;
+  #log = "";
+
+  constructor(options: DaemonOptions = {}) {
+    this.#options = options;
+    this.token = options.token === undefined ? TOKEN : options.token;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Starts it, on the port of its last life if there was one, and waits for its ready line. */
+  async start(): Promise<this> {
+    const work = join(this.home, "work");
+    mkdirSync(work, { recursive: true });
+    const child = spawn(
+      python,
+      ["-m", "aster_sidecar", "--framework", "web", "--supervised", "--port", String(this.port)].concat(
+        ["--data-dir", join(this.home, "data"), "--config-dir", join(this.home, "config")],
+        ["--model", this.#options.model ?? "demo:instant", "--work-dir", work],
+      ),
+      {
+        cwd: work,
+        env: { ...process.env, PYTHONPATH: repository, ...this.#options.environment },
+        stdio: ["pipe", "pipe", "pipe"],
+      },
+    );
+    this.#process = child;
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#log += text));
+    child.stdin.on("error", () => undefined); // it may be killed before it has read
+    child.stdin.write(JSON.stringify(this.token === null ? {} : { token: this.token }) + "\n");
+    const lines = createInterface({ input: child.stdout });
+    const line = await Promise.race([
+      once(lines, "line").then(([text]) => String(text)),
+      once(child, "exit").then(() => null),
+    ]);
+    if (line === null) throw new Error(`the daemon did not start: ${this.#log}`);
+    this.port = (JSON.parse(line) as { port: number }).port;
+    return this;
+  }
+
+  /** kill -9, and gone. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async restart(): Promise<this> {
+    await this.kill();
+    return this.start();
+  }
+
+  /** Its data as it was never there; only while it is not running. */
+  forget(): void {
+    rmSync(join(this.home, "data"), { recursive: true, force: true });
+  }
+
+  /** Its events trimmed, all of them, as happens to a journal that has become long; only while it is not running. */
+  trim(): void {
+    const script = `
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as store:
+    upto = store.execute("SELECT max(seq) FROM events").fetchone()[0]
+    store.execute("DELETE FROM events")
+    store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('trimmed_to', ?)", (str(upto),))
+`;
+    execFileSync(python, ["-c", script, join(this.home, "data", "aster.db")]);
+  }
+
+  file(name: string): string {
+    return readFileSync(join(this.home, "work", name), "utf8");
+  }
+
+  client(options: ClientOptions = {}): Client {
+    return createClient({ url: this.url, ...(this.token !== null && { token: this.token }), ...options });
+  }
+
+  async dispose(): Promise<void> {
+    await this.kill();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** A running daemon, gone when the test is. */
+export async function launch(options: DaemonOptions = {}): Promise<Daemon> {
+  const daemon = new Daemon(options);
+  onTestFinished(() => daemon.dispose());
+  return daemon.start();
+}
+
+/** A started store, stopped when the test is over. */
+export async function watch(client: Client, sessions: readonly string[] = []): Promise<Store> {
+  const store = createStore(client, { backoff: { base_s: 0.02, most_s: 0.2 } });
+  onTestFinished(() => {
+    store.stop();
+  });
+  await store.start();
+  for (const session_id of sessions) await store.open(session_id);
+  return store;
+}
+
+/** Everything a page could show that a page opened now would show as well. */
+export function shown({ agents, sessions, approvals, config, rules, order }: StoreState): unknown {
+  const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
+    ...session,
+    history: history && {
+      ...history,
+      // No event says that the model has read a steering message; it is `complete` at the end of its turn at the latest.
+      messages: history.messages.map((message) => ({
+        ...message,
+        status: message.status === "pending" ? "complete" : message.status,
+      })),
+    },
+  }));
+  return {
+    agents,
+    // By two clocks: what events say of `updated_at` and `requested_at` is a moment before or after what answers say.
+    sessions: Object.fromEntries(comparable.map((session) => [session.session_id, session])),
+    approvals: approvals.map(({ requested_at: _, ...question }) => question),
+    config,
+    rules,
+    order,
+  };
+}
+
+/** Waits until a store shows what a store shows that is opened now, with the same sessions open. */
+export async function agrees(store: Store, client: Client): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      await store.until(({ current }) => current);
+      const sessions = Object.values(store.getState().sessions);
+      const other = createStore(client);
+      try {
+        await other.start();
+        for (const { session_id, history } of sessions) {
+          if (history === null) continue;
+          await other.open(session_id);
+          if (history.next_before === null) await other.loadOlder(session_id, 500);
+        }
+        expect(shown(store.getState())).toEqual(shown(other.getState()));
+      } finally {
+        other.stop();
+      }
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+}
+
+/** The newest session's messages, as text. */
+export function said(state: StoreState, session_id: string): string[] {
+  return (state.sessions[session_id]?.history?.messages ?? []).map(({ role, text }) => `${role}: ${text}`);
+}
+
+/** Waits until no turn of a session is on or queued, and one is known to have ended. */
+export function idle(store: Store, session_id: string, turn_id?: string): Promise<StoreState> {
+  return store.until(({ current, sessions }) => {
+    const session = sessions[session_id];
+    if (!current || !session?.history || session.loading) return false;
+    if (turn_id !== undefined && session.history.turns[turn_id] === undefined) return false;
+    const busy = Object.values(session.history.turns).some(({ state }) =>
+      ["queued", "running", "waiting"].includes(state),
+    );
+    return !busy && (session.state === "idle" || session.state === "failed");
+  });
+}

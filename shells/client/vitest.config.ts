@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.test.ts"],
+    testTimeout: 60_000,
+    // Each file of tests/daemon starts daemons: two at a time are enough for two cores.
+    maxWorkers: 2,
+    fileParallelism: true,
+  },
+});

@@ -1,0 +1,19 @@
+// Keeps package-lock.json free of addresses: it is to work with whatever registry npm is told to use.
+// Without arguments it takes them out; with --check it fails when one is there.
+import { readFileSync, writeFileSync } from "node:fs";
+
+const path = new URL("../package-lock.json", import.meta.url);
+const lock = JSON.parse(readFileSync(path, "utf8"));
+
+for (const entry of Object.values(lock.packages)) {
+  if (!entry.link) delete entry.resolved; // of a workspace it is the folder
+  delete entry.funding;
+}
+const clean = JSON.stringify(lock, null, 2) + "\n";
+
+if (!process.argv.includes("--check")) {
+  writeFileSync(path, clean);
+} else if (readFileSync(path, "utf8") !== clean || /https?:\/\//.test(clean)) {
+  console.error("package-lock.json holds addresses: run `npm run lock`");
+  process.exit(1);
+}
