@@ -29,10 +29,11 @@ while True: time.sleep(60)
 HANGS = "import time; print('up'); time.sleep(600)"
 CRASHES = "import sys; print('going down', file=sys.stderr); sys.exit(3)"
 KILLS_ITSELF = "import os, signal; print('up'); os.kill(os.getpid(), signal.SIGKILL)"
-FAMILY = """
+FAMILY = r"""
 import os, signal, subprocess, sys, time
 # A child in the group, one in a session of its own, and one whose parent is gone: all deaf, all with our output open.
-code = 'import os, signal, time; signal.signal(15, signal.SIG_IGN); print("pid", os.getpid()); time.sleep(600)'
+tell = 'os.write(1, b"pid %d\\n" % os.getpid())'  # at once: they all write into one pipe
+code = f'import os, signal, time; signal.signal(15, signal.SIG_IGN); {tell}; time.sleep(600)'
 run = [sys.executable, '-I', '-S', '-u', '-c', code]
 subprocess.Popen(run)
 subprocess.Popen(run, start_new_session=True, env={'nothing': 'inherited'})
@@ -41,7 +42,7 @@ if os.fork() == 0:
     subprocess.Popen(run, start_new_session=True)
     os._exit(0)
 os.wait()
-print('pid', os.getpid())
+exec(tell)
 """
 STAYS = FAMILY + "time.sleep(600)"
 LOCKS = """
