@@ -43,6 +43,7 @@ from aster_sidecar.keys import Keys, WithKeys
 from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.pages import Pages, Shown
+from aster_sidecar.processes import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
 from aster_sidecar.services import Services
@@ -54,7 +55,6 @@ from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
-from aster_sidecar.tools.shell import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.trust import FILE as TRUSTED
 from aster_sidecar.trust import FOLDER, project_of, trusted_project
 from aster_sidecar.turns import Options, Turns

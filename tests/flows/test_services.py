@@ -18,6 +18,7 @@ import pytest
 from tests.daemon import Daemon, Json, Watcher
 from tests.flows.test_life import wait_gone
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 GENEROUS_S = 30.0
 PATIENT = "import sys; print('up'); sys.stdin.read(); print('bye')"
 STUBBORN = """
@@ -436,6 +437,7 @@ sys.stdin.read()
         assert "abcdefghijklmnop" not in text
 
 
+@linux
 def test_a_service_is_no_client(serve: Callable[..., Daemon]) -> None:
     source = """
 import http.client, json, sys
@@ -545,7 +547,7 @@ def test_a_wrong_table_keeps_the_daemon_from_starting(tmp_path: Path) -> None:
     assert "allowed: true, false" in told.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@linux
 def test_a_daemon_whose_services_are_quiet_sleeps(serve: Callable[..., Daemon]) -> None:
     daemon = serve(patient={"command": python(PATIENT), "autostart": True})
     said(daemon, "patient", lambda lines: lines == ["up"])
