@@ -437,6 +437,16 @@ sys.stdin.read()
         assert "abcdefghijklmnop" not in text
 
 
+def test_a_key_that_a_person_gave_later_is_taken_out_too(serve: Callable[..., Daemon]) -> None:
+    daemon = serve(
+        daemon={"environment": {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}},
+        tells={"command": python("import sys; print('it is given-by-a-person'); sys.stdin.read()")},
+    )
+    daemon.call("PUT", "/api/secrets/openai", {"value": "given-by-a-person"})
+    ask(daemon, "tells", "start")
+    assert said(daemon, "tells", bool) == ["it is [secret]"]
+
+
 @linux
 def test_a_service_is_no_client(serve: Callable[..., Daemon]) -> None:
     source = """
