@@ -130,8 +130,7 @@ class Parts:
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
         left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
-        self.services.open()
-        mark = self.services.mark
+        mark = self._mark_programs()
         if left or mark:
             # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
             ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
@@ -142,6 +141,18 @@ class Parts:
         self.agents.on_change = self.tell_agents
         self.journal.on_watch = self.look_at_agents
         self.ready = True
+
+    def _mark_programs(self) -> str:
+        """How ids of MCP servers' and services' processes begin, the same in every life of this data directory.
+
+        Empty where there never were any: then nobody has to look for what is left of them.
+        """
+        mark = self.journal.recall("mark") or ""
+        if not mark and (self.services.list() or self.servers.programs):
+            mark = f"{clock.new_id('own')}-"
+            self.journal.put(writes=[remember("mark", mark)])
+        self.services.mark = self.servers.mark = mark
+        return mark
 
     async def _note_where(self) -> None:
         """Keep where the data directory is; when it was moved since the last life, its rules go with it."""

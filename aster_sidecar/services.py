@@ -30,7 +30,7 @@ from typing import Any
 
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import ServiceNotFound
-from aster_sidecar.journal import Journal, remember
+from aster_sidecar.journal import Journal
 from aster_sidecar.processes import KILL_S, MARKER, TERM_S, Brand, Program, clean_environment, end, finished
 from aster_sidecar.redact import Redactor, secrets_of
 from aster_sidecar.servicelog import ServiceLog
@@ -318,7 +318,7 @@ class Service:
     async def _started(self) -> Running:
         """Start the program, marked before it runs. Raises: CannotStart."""
         spec, pipe = self.spec, subprocess.PIPE
-        brand = Brand(f"{os.getpid()}:{self._home.mark}{spec.name}-{secrets.token_hex(4)}")
+        brand = Brand(f"{os.getpid()}:{self._home.mark}service-{spec.name}-{secrets.token_hex(4)}")
         env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
         argv = [found(spec, env["PATH"]), *spec.command[1:]]
         gated = sys.platform == "linux"
@@ -368,7 +368,7 @@ class Services:
         self.hurry = asyncio.Event()
         self.over = False
         self.mark = ""
-        """How ids of our processes begin, in every life of this data directory; empty while there never were any."""
+        """How ids of our processes begin."""
         self._journal = journal
         self._buried: asyncio.Future[Any] | None = None
         self._untold: set[Service] = set()
@@ -391,13 +391,6 @@ class Services:
     def list(self) -> list[wire.ServiceInfo]:
         """All of them, in the order of the configuration."""
         return [service.info() for service in self._services.values()]
-
-    def open(self) -> None:
-        """Learn how our processes are marked."""
-        self.mark = self._journal.recall("services_mark") or ""
-        if not self.mark and self._services:
-            self.mark = f"svc-{secrets.token_hex(8)}-"
-            self._journal.put(writes=[remember("services_mark", self.mark)])
 
     def begin(self, buried: asyncio.Future[Any] | None) -> None:
         """Start what is to start with the daemon, once `buried`, the end of what an earlier one left, is done."""

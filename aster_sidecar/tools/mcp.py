@@ -298,15 +298,22 @@ class Servers:
 
     def __init__(self, specs: Iterable[ServerSpec], *, reserved: Collection[str] = ()) -> None:
         """`reserved` are names of tools that are taken, besides the built-in ones."""
-        self._servers = [_Server(spec) for spec in specs]
+        self._servers = [_Server(spec, self) for spec in specs]
         self._reserved = frozenset(reserved)
         self.failures: dict[str, str] = {}
         """Why a server, or a part of what it offers, is not there, by the server's name; as of the last `tools`."""
+        self.mark = ""
+        """How ids of their processes begin: a later daemon ends what a killed one left of them."""
 
     @property
     def running(self) -> int:
         """How many servers have processes of this machine now: while there are any, a tool's process may knock."""
         return sum(server.brand is not None for server in self._servers)
+
+    @property
+    def programs(self) -> int:
+        """How many are programs of this machine."""
+        return sum(server.spec.command is not None for server in self._servers)
 
     async def tools(self) -> list[Tool[Any]]:
         """What the servers offer now. A server that fails is left out, and `failures` says why."""
@@ -401,8 +408,9 @@ class _Link:
 class _Server:
     """One server: the task that owns its session, and what is asked of it."""
 
-    def __init__(self, spec: ServerSpec) -> None:
+    def __init__(self, spec: ServerSpec, home: Servers) -> None:
         self.spec = spec
+        self._home = home
         self.brand: Brand | None = None
         self._link: _Link | None = None
         self._task: asyncio.Task[None] | None = None
@@ -585,7 +593,7 @@ class _Server:
     async def _start(self) -> tuple[asyncio.SubprocessTransport, Program, Brand]:
         """Start the program, marked before it runs. Raises: ToolError."""
         spec = self.spec
-        brand = Brand(f"{os.getpid()}:mcp-{spec.name}-{secrets.token_hex(4)}")
+        brand = Brand(f"{os.getpid()}:{self._home.mark}mcp-{spec.name}-{secrets.token_hex(4)}")
         env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
         found = _program(spec, env["PATH"])
         gated = sys.platform == "linux"
