@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,26 +15,38 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from aster_sidecar import __version__, clock, wire
+from aster_sidecar import __version__, clock, logs, wire
 from aster_sidecar.agents import Agents
 from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import AgentSpec, Known
 from aster_sidecar.approvals import Approvals
+from aster_sidecar.attention import Attention
+from aster_sidecar.companion import Onboarding
 from aster_sidecar.configfile import read_file
+from aster_sidecar.envelope import bug, failure, misshapen
 from aster_sidecar.errors import (
     AgentNotFound,
     AsterError,
     ConfigInvalid,
-    InvalidShape,
     MalformedBody,
     MethodNotAllowed,
     NotFound,
+    Stopping,
 )
+from aster_sidecar.flags import Flags
 from aster_sidecar.guard import Gate, Guard
+from aster_sidecar.handoff import Handoffs
 from aster_sidecar.job import Limits
 from aster_sidecar.journal import Journal, remember
+from aster_sidecar.keys import FILE as KEYS_FILE
+from aster_sidecar.keys import Keys, WithKeys
+from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
+from aster_sidecar.pages import Pages, Shown
+from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
+from aster_sidecar.services import Services
+from aster_sidecar.servicespec import service_specs
 from aster_sidecar.sessions import Sessions
 from aster_sidecar.settings import STORE_NAME, Config, Settings
 from aster_sidecar.spans import NoSpans, Spans, make_spans
@@ -42,7 +54,7 @@ from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
-from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
+from aster_sidecar.tools.shell import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.trust import FILE as TRUSTED
 from aster_sidecar.trust import FOLDER, project_of, trusted_project
 from aster_sidecar.turns import Options, Turns
@@ -53,6 +65,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MASK = "••••••••"
+SOCKET_PATH = "/ws"
 LOOK_S = 2.0
 """Time between two looks at the agents' files while somebody watches."""
 KEEP_EVENTS = 500_000
@@ -75,6 +88,10 @@ class Parts:
     turns: Turns
     streams: Streams
     servers: Servers
+    services: Services
+    keys: Keys
+    flags: Flags
+    redactor: Redactor
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -90,6 +107,19 @@ class Parts:
     learned: bool = False
     looking: asyncio.TimerHandle | None = None
     spans: Spans = field(default_factory=NoSpans)
+    handoffs: Handoffs = field(default_factory=Handoffs)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when streams end: WebSockets say goodbye then."""
+    sockets: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+
+    def __post_init__(self) -> None:
+        # Elsewhere a browser is shown the UI only when it was sent here.
+        self.pages = Pages(lambda: self.settings.framework == "web" or self.handoffs.open())
+        self.started_at = clock.stamp()
+        self.attention = Attention(self.journal, self.streams.focused, self.agents.name_of)
+        self.onboarding = Onboarding(
+            self.journal, self.settings, self.config, self.models, lambda: self.keys.why_no_keychain
+        )
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
@@ -99,11 +129,16 @@ class Parts:
         self.rules.open()
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
-        left = [row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")]
-        if left:
+        left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
+        self.services.open()
+        mark = self.services.mark
+        if left or mark:
             # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
-            self.burying = asyncio.get_running_loop().create_task(asyncio.to_thread(end_orphans, left))
+            ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
+            self.burying = asyncio.get_running_loop().create_task(ending)
         self.turns.open()
+        self.onboarding.open()
+        self.attention.open()
         self.agents.on_change = self.tell_agents
         self.journal.on_watch = self.look_at_agents
         self.ready = True
@@ -125,14 +160,24 @@ class Parts:
         if self.looking is not None:
             self.looking.cancel()
         self.approvals.close()
+        services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
-        await asyncio.gather(self.servers.close(), self.spans.close())
+        await asyncio.gather(self.servers.close(), self.spans.close(), services)
         await asyncio.to_thread(kill_left)
+        self.ending.set()
         await self.journal.end_streams(0.5)
+        if self.sockets:
+            await asyncio.wait(self.sockets, timeout=0.5)
         if self.warming is not None:
             self.warming.cancel()
         await self.models.close()
         await self.journal.close()
+
+    def enter(self) -> None:
+        """What every request but /health begins with. Raises: Stopping."""
+        if self.stopping:
+            raise Stopping("the daemon is stopping")
+        self.warm()
 
     def warm(self) -> None:
         """Import in the background what the first turn will need: a client is there, so a turn may come."""
@@ -141,6 +186,7 @@ class Parts:
             self.warming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _warm(self) -> None:
+        await self.keys.load()
         await self.load_engine()
         if self.models.name():
             await asyncio.to_thread(self.models.build)
@@ -150,6 +196,7 @@ class Parts:
         if self.engine is None:
             async with self.loading:
                 if self.engine is None:
+                    await self.keys.load()
                     made = await asyncio.to_thread(self._make_engine)
                     await self.learn_tools()
                     self.engine = made
@@ -209,6 +256,15 @@ class Parts:
             self.agents.refresh()
             self.look_at_agents()
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The daemon's environment with the keys that are kept."""
+        return WithKeys(self.settings.environment, self.keys)
+
+    def link(self, code: str) -> str:
+        """The address that signs a browser in. The code is behind the `#`: it is never sent as part of an address."""
+        return f"http://127.0.0.1:{self.port}/#handoff={code}"
+
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory of a session whose rows went."""
         self.turns.forget(session_id)
@@ -223,6 +279,7 @@ class Parts:
             "framework": (self.settings.framework, flags.get("framework") is not None),
             "port": (self.port, flags.get("port") is not None),
             "allow_origins": (list(self.settings.allow_origins), bool(flags.get("allow_origin"))),
+            "uds": (str(self.settings.uds) if self.settings.uds is not None else None, self.settings.uds is not None),
         }
         values = {
             key: wire.ConfigValue(value=value, source="flag" if said else "default", settable=False)
@@ -239,7 +296,8 @@ class Parts:
         return values
 
     def _make_engine(self) -> Engine:
-        from aster_sidecar.engine import Engine
+        with without("httpx._main"):  # a command line, and what draws it
+            from aster_sidecar.engine import Engine
 
         self.spans = make_spans(self.settings.environment)
         return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
@@ -256,8 +314,9 @@ def build_parts(settings: Settings) -> Parts:
         place.resolve()
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
-            *(places.data_dir / name for name in ("aster.lock", "sidecar.json")),
+            *(places.data_dir / name for name in ("aster.lock", "sidecar.json", KEYS_FILE)),
             *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
+            *([settings.uds] if settings.uds is not None else []),
         )
     )
 
@@ -276,7 +335,12 @@ def build_parts(settings: Settings) -> Parts:
         return Surroundings(work_dir, (*(own_files if inside else own), told))
 
     tools = [*builtin_tools(), *settings.own.tools]
-    server_specs = specs(read_file(places.config_path).get("mcp", {}))
+    told = read_file(places.config_path)
+    server_specs = specs(told.get("mcp", {}))
+    redactor = Redactor([settings.token or "", *secrets_of(settings.environment), *secrets_in(told.get("mcp"))])
+    services = Services(
+        service_specs(told.get("services", {})), journal, redactor, places.logs_dir if settings.log_file else None
+    )
     servers = Servers(server_specs, reserved=[tool.name for tool in tools])
     toolkit = Toolkit(
         tools,
@@ -301,7 +365,15 @@ def build_parts(settings: Settings) -> Parts:
     def keep(key: str, value: str) -> None:
         loop.call_soon_threadsafe(lambda: journal.put(writes=[remember(key, value)]))
 
-    models = Models(settings.environment, lambda: config.value("model"), journal.recall, keep)
+    def forget_models() -> None:
+        models.forget()
+
+    def learn(key: str) -> None:
+        redactor.learn([key])
+        logs.learn([key])
+
+    keys = Keys(journal, places.data_dir, settings.environment, learn, forget_models)
+    models = Models(WithKeys(settings.environment, keys), lambda: config.value("model"), journal.recall, keep)
 
     def options() -> Options:
         return Options(
@@ -332,6 +404,10 @@ def build_parts(settings: Settings) -> Parts:
         turns,
         streams,
         servers,
+        services,
+        keys,
+        Flags(places.config_path),
+        redactor,
         instance_id,
         settings.port,
     )
@@ -352,8 +428,8 @@ def check_own(spec: AgentSpec, known: Known) -> None:
 
 def build_app(parts: Parts) -> Guard:
     """The ASGI application: the gate, and behind it the routes."""
-    from aster_sidecar.routes import router
-
+    with without("pydantic.v1"):  # FastAPI asks of every type whether it is one of that old library's
+        from aster_sidecar.routes import router
     app = FastAPI(
         title="Aster Sidecar",
         version=__version__,
@@ -361,9 +437,9 @@ def build_app(parts: Parts) -> Guard:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        routes=router.routes,  # `include_router` would make everything a second time, with the first request
     )
     app.state.parts = parts
-    app.include_router(router)
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         AsterError: on_aster_error,
         RequestValidationError: on_invalid,
@@ -377,10 +453,13 @@ def build_app(parts: Parts) -> Guard:
         token=parts.settings.token,
         port=lambda: parts.port,
         allow_origins=parts.settings.allow_origins,
-        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0,
+        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0 or parts.services.running > 0,
         is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
+        is_tool_process=is_tool_process,
+        is_page=lambda path: parts.pages.get(path) is not None,
+        find_signed_in=parts.handoffs.find,
     )
-    return Guard(app, gate)
+    return Guard(Shown(app, parts.pages), gate)
 
 
 # -- errors → HTTP -----------------------------------------------------------------------------------------------------
@@ -392,10 +471,8 @@ def request_id(request: Request) -> str:
 
 def refusal(request: Request, error: AsterError, details: Any = None) -> Response:
     """An error as every client gets it."""
-    body = wire.Failure(id=request_id(request), error=error.message, code=error.code, hint=error.hint, details=details)
     headers = {"Retry-After": "1"} if error.status == 503 else None
-    content = body.model_dump_json(exclude={"details"} if details is None else None)
-    return Response(content, error.status, headers, "application/json")
+    return Response(failure(request_id(request), error, details), error.status, headers, "application/json")
 
 
 async def on_aster_error(request: Request, error: AsterError) -> Response:
@@ -406,15 +483,7 @@ async def on_invalid(request: Request, error: RequestValidationError) -> Respons
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return refusal(request, MalformedBody("the body is not valid JSON"))
-    named = [
-        {
-            "field": ".".join(str(place) for place in problem["loc"][1:]) or str(problem["loc"][0]),
-            "problem": problem["msg"],
-        }
-        for problem in problems
-    ]
-    words = "; ".join(f"{entry['field']}: {entry['problem']}" for entry in named[:5])
-    return refusal(request, InvalidShape(words), named)
+    return refusal(request, *misshapen(problems, within=1))
 
 
 async def on_http_error(request: Request, error: HTTPException) -> Response:
@@ -423,7 +492,9 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
         answer.headers.update(error.headers or {})
         return answer
     if error.status_code == 404:
-        return refusal(request, NotFound(f"no such endpoint: {request.url.path[:200]}"))
+        path = request.url.path
+        hint = "a WebSocket is there: connect with ws://" if path == SOCKET_PATH else None
+        return refusal(request, NotFound(f"no such endpoint: {path[:200]}", hint=hint))
     if error.status_code == 400:
         return refusal(request, MalformedBody("the body could not be read"))
     mapped = AsterError(str(error.detail))
@@ -432,9 +503,4 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
-    return refusal(
-        request,
-        AsterError(
-            "the request failed inside the daemon", hint="this is a bug: please report it with the daemon's log"
-        ),
-    )
+    return refusal(request, bug())

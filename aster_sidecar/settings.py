@@ -98,6 +98,8 @@ class Settings:
     own: Own = field(default_factory=Own)
     """What the app's own code brings (`sidecar`)."""
     log_level: str | None = None
+    uds: Path | None = None
+    any_port: bool = False
     log_file: bool = True
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
 from aster_sidecar import clock, wire
+from aster_sidecar.errors import ClientNotFound
 from aster_sidecar.journal import Event, Journal, encode
 
 SEND_TIMEOUT_S = 30.0
@@ -58,12 +59,40 @@ class Streams:
         self._journal = journal
         self._framework: wire.Framework = framework
         self._instance_id = instance_id
+        self._focus: dict[str, str | None] = {}
+        """The clients whose streams are open, each with the session that a person looks at there."""
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._focus)
+
+    def focus(self, client_id: str, session_id: str | None) -> None:
+        """Say which session a person looks at through a client. Raises: ClientNotFound."""
+        if client_id not in self._focus:
+            raise ClientNotFound(f"no such client: {client_id[:100]!r}")
+        self._focus[client_id] = session_id
+
+    def focused(self) -> set[str]:
+        """The sessions that somebody looks at."""
+        return {session_id for session_id in self._focus.values() if session_id is not None}
 
     def open(self, watch: Watch) -> EventSourceResponse:
         """The response that streams what `watch` wants, until the client goes or the daemon stops."""
         return Stream(self._frames(watch), ping=0, sep="\n", send_timeout=SEND_TIMEOUT_S)
 
     async def _frames(self, watch: Watch) -> AsyncIterator[bytes]:
+        """SSE."""
+        told = self.follow(watch)
+        async with aclosing(told):
+            async for item in told:
+                if isinstance(item, Transient):
+                    yield item.frame
+                else:
+                    yield item[0].frame if len(item) == 1 else b"".join([event.frame for event in item])
+
+    async def follow(self, watch: Watch) -> AsyncGenerator[list[Event] | Transient, None]:
+        """What the stream says, in its order: `connected`, `resync` if need be, then events and heartbeats."""
         last = self._journal.last_seq
         connected = wire.ConnectedEvent(
             client_id=clock.new_id("client"),
@@ -79,13 +108,14 @@ class Streams:
             reason = "future" if after > last else "trimmed"
         if reason is not None:
             after = last
-        # The id makes it a cursor: an EventSource that is cut off before its first event comes back to where it was.
-        yield b"retry: 1000\nid: %d\n" % after + transient("connected", connected)
-        if reason is not None:
-            yield transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
+        self._focus[connected.client_id] = None
         follow = self._journal.follow(after, session_id=watch.session_id, every_s=wire.HEARTBEAT_S)
-        async with aclosing(follow) as batches:
-            async for events in batches:
+        try:
+            # The id makes it a cursor: an EventSource that is cut off before its first event comes back to it.
+            yield Transient("connected", connected, b"retry: 1000\nid: %d\n" % after)
+            if reason is not None:
+                yield Transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
+            async for events in follow:
                 seen = (
                     events
                     if watch.agent_id is watch.session_id is watch.types is None
@@ -94,9 +124,12 @@ class Streams:
                 if len(seen) > COALESCE_FROM:
                     seen = coalesced(seen)
                 if seen:
-                    yield seen[0].frame if len(seen) == 1 else b"".join([event.frame for event in seen])
+                    yield seen
                 if not events:
-                    yield transient("heartbeat", wire.HeartbeatEvent(last_seq=self._journal.last_seq))
+                    yield Transient("heartbeat", wire.HeartbeatEvent(last_seq=self._journal.last_seq))
+        finally:
+            del self._focus[connected.client_id]
+            await follow.aclose()
 
 
 class Stream(EventSourceResponse):
@@ -110,10 +143,20 @@ class Stream(EventSourceResponse):
         await asyncio.get_running_loop().create_future()
 
 
-def transient(kind: str, data: BaseModel) -> bytes:
-    """A frame of this stream only, which is not in the journal."""
-    envelope = encode(kind, None, None, None, None, clock.stamp(), data.model_dump_json(exclude_none=True))
-    return b"event: %s\ndata: %s\n\n" % (kind.encode(), envelope)
+class Transient:
+    """An event of this stream only, which is not in the journal. `head`: fields that its SSE frame begins with."""
+
+    __slots__ = ("_head", "_kind", "json")
+
+    def __init__(self, kind: str, data: BaseModel, head: bytes = b"") -> None:
+        self._kind = kind
+        self._head = head
+        self.json = encode(kind, None, None, None, None, clock.stamp(), data.model_dump_json(exclude_none=True))
+
+    @property
+    def frame(self) -> bytes:
+        """The envelope as one SSE frame."""
+        return b"%sevent: %s\ndata: %s\n\n" % (self._head, self._kind.encode(), self.json)
 
 
 def coalesced(events: Iterable[Event]) -> list[Event]:

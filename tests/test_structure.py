@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion"},
+    {"clock", "client", "completion", "lean"},
     {"wire"},
-    {"transcript"},
+    {"transcript", "envelope"},
     {"journal"},
     {"permissions"},
     {"turnlog", "peer"},
@@ -25,19 +25,22 @@ LAYERS = [
     {"tools.paths", "output"},
     {"tools.shell"},
     {"tools.files", "tools.web", "tools.mcp", "tools.own"},
-    {"trust", "configfile", "redact", "agentspec"},
+    {"trust", "configfile", "redact", "agentspec", "servicespec"},
     {"logs", "spans"},
-    {"project", "agents"},
-    {"toolkit", "settings"},
+    {"project", "agents", "servicelog"},
+    {"toolkit", "settings", "services"},
     {"job", "demo", "local"},
     {"memory", "models"},
     {"tracing"},
     {"toolbox", "offline"},
     {"engine"},
-    {"sessions"},
+    {"sessions", "attention", "keys", "flags"},
+    {"companion"},
     {"turns", "stream"},
-    {"guard", "launcher"},
-    {"app"},
+    {"guard", "launcher", "handoff", "pages"},
+    {"app", "listening"},
+    {"calls"},
+    {"websocket", "diagnostics"},
     {"routes"},
     {"openapi"},
     {"server"},
@@ -67,11 +70,12 @@ LAZY = {
 }
 OWNERS = {
     "fastapi": {"app", "routes", "openapi"},
-    "starlette": {"app", "guard", "routes"},
-    "uvicorn": {"server"},
+    "starlette": {"app", "guard", "pages", "routes", "websocket"},
+    "uvicorn": {"server", "listening"},
     "sse_starlette": {"stream"},
     "apsw": {"journal"},
     "pydantic_ai": {"engine", "memory", "models", "toolbox", "demo"},
+    "genai_prices": {"lean"},
     "openai": {"models"},
     "anthropic": {"models"},
     "httpx": {"tools.web", "connection"},
@@ -82,6 +86,7 @@ OWNERS = {
     "mcp": {"tools.mcp"},
     "yaml": {"agentspec"},
     "griffe": {"tools.own"},
+    "keyring": {"keys"},
     "tomlkit": {"configfile"},
     "platformdirs": {"settings"},
     "opentelemetry": {"tracing"},
@@ -153,7 +158,7 @@ def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     script = (
         "import sys; import aster_sidecar.cli, aster_sidecar.server, aster_sidecar.routes;"
         "heavy = {'pydantic_ai', 'openai', 'anthropic', 'httpx', 'httpx2', 'psutil', 'mcp', 'tomlkit', 'markdownify',"
-        "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests'};"
+        "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests', 'websockets'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     told = subprocess.run(
