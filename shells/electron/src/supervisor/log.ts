@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { Redaction } from "./redaction.js";
 
 export interface LogEntry {
-  /** Rises by one with each line, those dropped included. */
+  /** Rises by one with each line, those that are missing in the file included. */
   seq: number;
   time: string;
   stream: "stdout" | "stderr" | "shell";
@@ -48,7 +48,7 @@ export class Log {
     };
   }
 
-  /** How many lines came too fast to be kept. */
+  /** How many lines came too fast for the file, and are missing there. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -64,10 +64,6 @@ export class Log {
 
   add(stream: LogEntry["stream"], text: string): void {
     this.#seq += 1;
-    if (this.#waiting.length >= this.#options.waiting) {
-      this.#dropped += 1;
-      return;
-    }
     const entry = {
       seq: this.#seq,
       time: new Date().toISOString(),
@@ -77,6 +73,10 @@ export class Log {
     this.#entries.push(entry);
     if (this.#entries.length > this.#options.kept) this.#entries.shift();
     if (this.path === null) return;
+    if (this.#waiting.length >= this.#options.waiting) {
+      this.#dropped += 1;
+      return;
+    }
     this.#waiting.push(entry);
     this.#writing ??= this.#write(this.path).finally(() => {
       this.#writing = null;

@@ -151,7 +151,7 @@ export class Supervisor {
     try {
       return call(this.endpoint, asked);
     } catch (cause) {
-      return Promise.reject(cause as Error);
+      return Promise.reject(cause);
     }
   }
 
@@ -226,6 +226,7 @@ export class Supervisor {
         if (this.#status === "starting" || this.#status === "restarting") return;
         off();
         if (this.#status === "ready") resolve();
+        else if (this.#status === "stopped") reject(new EngineError(STOPPED));
         else reject(new EngineError(this.#facts.problem ?? STOPPED));
       };
       const off = this.onStatus(look);
@@ -367,7 +368,7 @@ export class Supervisor {
   async #guard(life: Life, endpoint: Endpoint): Promise<Verdict> {
     const { health_interval_ms, health_timeout_ms, health_misses, healthy_ms } = this.#timing;
     const since = Date.now();
-    for (let misses = 0; ; ) {
+    for (let misses = 0; ;) {
       await this.#pause(life, health_interval_ms);
       if (life.exit || this.#endpoint !== endpoint) return new Promise(() => undefined); // others say so
       const found = await identify(endpoint, health_timeout_ms).catch(() => null);

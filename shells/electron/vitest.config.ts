@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.test.ts"],
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // Processes are started and killed throughout: one file at a time is enough for two cores.
+    fileParallelism: false,
+    maxConcurrency: 2,
+  },
+});
