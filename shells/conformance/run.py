@@ -284,8 +284,10 @@ class Scenario:
     def hold(self) -> None:
         """Another daemon over the same data directory, which is there before the shell starts one."""
         self.holder = subprocess.Popen(
-            [self.engine(), "--framework", "electron", "--port", "0", "--supervised"]
-            + ["--data-dir", str(self.home / "data"), "--model", "demo:instant"],
+            [
+                *(self.engine(), "--framework", "electron", "--port", "0", "--supervised"),
+                *("--data-dir", str(self.home / "data"), "--model", "demo:instant"),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

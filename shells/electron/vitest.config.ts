@@ -1,6 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  resolve: {
+    alias: { "@aster-sidecar/client": fileURLToPath(new URL("../client/src/index.ts", import.meta.url)) },
+  },
   test: {
     include: ["tests/**/*.test.ts"],
     testTimeout: 180_000,

@@ -55,7 +55,7 @@ export class Life {
   readonly #child: ChildProcess;
   readonly #tree: Tree;
   readonly #options: LifeOptions;
-  readonly #token = randomBytes(32).toString("base64url");
+  readonly #token = randomBytes(32).toString("hex");
   #exit: Exit | null = null;
 
   /** Raises: EngineError `engine_not_started`. */

@@ -114,6 +114,14 @@ export class Supervisor {
     });
   }
 
+  get data_dir(): string {
+    return this.#options.data_dir;
+  }
+
+  get logs_dir(): string | null {
+    return this.#options.logs_dir;
+  }
+
   get status(): Status {
     return this.#status;
   }
