@@ -1,11 +1,11 @@
 // `window.asterHost`: what the page can ask of the app. Runs sandboxed; the page gets functions, never Electron itself.
-import type { AsterHost } from "@aster-sidecar/client";
+import type { AsterHost, EngineStatus, HostSocketEvent } from "@aster-sidecar/client";
 import { contextBridge, ipcRenderer } from "electron";
 import { CALLS, EVENTS } from "./host/channels.js";
 
 /** Calls back with what comes on a channel, without Electron's own event; returns what ends that. */
-function on(channel: string, listener: (said: never) => void): () => void {
-  const take = (_event: unknown, said: never): void => {
+function on(channel: string, listener: (said: unknown) => void): () => void {
+  const take = (_event: unknown, said: unknown): void => {
     listener(said);
   };
   ipcRenderer.on(channel, take);
@@ -28,12 +28,18 @@ const host: AsterHost = {
   openSocket: (url) => ipcRenderer.invoke(CALLS.openSocket, url) as Promise<string>,
   sendSocket: (id, data) => ipcRenderer.invoke(CALLS.sendSocket, id, data) as Promise<void>,
   closeSocket: (id) => ipcRenderer.invoke(CALLS.closeSocket, id) as Promise<void>,
-  onSocketEvent: (listener) => on(EVENTS.socket, listener),
-  onRuntimeStatus: (listener) => on(EVENTS.status, listener),
+  onSocketEvent: (listener) =>
+    on(EVENTS.socket, (said) => {
+      listener(said as HostSocketEvent);
+    }),
+  onRuntimeStatus: (listener) =>
+    on(EVENTS.status, (said) => {
+      listener(said as EngineStatus);
+    }),
 };
 
 contextBridge.exposeInMainWorld("asterHost", host);
 
-on(EVENTS.go, (place: string) => {
-  window.location.hash = place;
+on(EVENTS.go, (place) => {
+  window.location.hash = String(place);
 });

@@ -16,7 +16,7 @@ export function ownWire(supervisor: () => Supervisor, sockets: Sockets): HostWir
       act();
       return Promise.resolve();
     } catch (cause) {
-      return Promise.reject(cause as Error);
+      return Promise.reject(cause);
     }
   };
   return {
@@ -25,7 +25,7 @@ export function ownWire(supervisor: () => Supervisor, sockets: Sockets): HostWir
       try {
         return Promise.resolve(sockets.open(OWNER, url, say));
       } catch (cause) {
-        return Promise.reject(cause as Error);
+        return Promise.reject(cause);
       }
     },
     sendSocket: (id, data) =>
