@@ -2,11 +2,13 @@
 import type { HostRuntimeInfo } from "@aster-sidecar/client";
 import { ipcMain, type IpcMainInvokeEvent } from "electron";
 import { CALLS, EVENTS, type CallName } from "../host/channels.js";
-import { checkRequest, isOurs, Refused } from "../host/checks.js";
+import { checkRequest, checkSocketUrl, isOurs, Refused } from "../host/checks.js";
 import type { Sockets } from "../host/sockets.js";
 import type { Supervisor } from "../supervisor/index.js";
 
 const TIMEOUT_MS = 60_000;
+/** How long a page's call waits for an engine that is on its way, before it is told that there is none. */
+const PATIENCE_MS = 5_000;
 /** Who answers approvals in this window, for all others. */
 export const CLIENT = "the app window";
 
@@ -36,9 +38,14 @@ export function answerCalls(services: Services): void {
     openLogs: () => services.openLogs(),
     exportDiagnostics: () => services.exportDiagnostics(),
     checkForUpdates: () => services.checkForUpdates(),
-    request: (_event, method, path, body) =>
-      supervisor().call({ ...checkRequest(method, path, body), timeout_ms: TIMEOUT_MS, client: CLIENT }),
-    openSocket(event, url) {
+    async request(_event, method, path, body) {
+      const checked = checkRequest(method, path, body);
+      await supervisor().reachable(PATIENCE_MS);
+      return supervisor().call({ ...checked, timeout_ms: TIMEOUT_MS, client: CLIENT });
+    },
+    async openSocket(event, url) {
+      checkSocketUrl(url);
+      await supervisor().reachable(PATIENCE_MS);
       const page = event.sender;
       const owner = `window ${page.id}`;
       if (!known.has(page.id)) {

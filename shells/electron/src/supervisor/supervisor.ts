@@ -147,6 +147,17 @@ export class Supervisor {
     throw new EngineUnavailable(`the daemon is not there: ${this.#status}`);
   }
 
+  /** Waits while it is on its way, for so long at most. Resolves whether or not it is there then. */
+  async reachable(timeout_ms: number): Promise<void> {
+    if (this.#status !== "starting" && this.#status !== "restarting") return;
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeout_ms);
+    });
+    await Promise.race([over, this.#settled().catch(() => undefined)]);
+    clearTimeout(timer);
+  }
+
   /** Calls back with every change; returns what ends that. */
   onStatus(listener: (status: Status) => void): () => void {
     this.#listeners.add(listener);
