@@ -21,14 +21,15 @@ from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import AgentSpec, Known
 from aster_sidecar.approvals import Approvals
 from aster_sidecar.configfile import read_file
+from aster_sidecar.envelope import bug, failure, misshapen
 from aster_sidecar.errors import (
     AgentNotFound,
     AsterError,
     ConfigInvalid,
-    InvalidShape,
     MalformedBody,
     MethodNotAllowed,
     NotFound,
+    Stopping,
 )
 from aster_sidecar.guard import Gate, Guard
 from aster_sidecar.job import Limits
@@ -42,7 +43,7 @@ from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
-from aster_sidecar.tools.shell import end_orphans, kill_left, live_tool_pids, owns_socket
+from aster_sidecar.tools.shell import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.trust import FILE as TRUSTED
 from aster_sidecar.trust import FOLDER, project_of, trusted_project
 from aster_sidecar.turns import Options, Turns
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MASK = "••••••••"
+SOCKET_PATH = "/ws"
 LOOK_S = 2.0
 """Time between two looks at the agents' files while somebody watches."""
 KEEP_EVENTS = 500_000
@@ -90,6 +92,9 @@ class Parts:
     learned: bool = False
     looking: asyncio.TimerHandle | None = None
     spans: Spans = field(default_factory=NoSpans)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when streams end: WebSockets say goodbye then."""
+    sockets: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
@@ -128,11 +133,20 @@ class Parts:
         await self.turns.close()
         await asyncio.gather(self.servers.close(), self.spans.close())
         await asyncio.to_thread(kill_left)
+        self.ending.set()
         await self.journal.end_streams(0.5)
+        if self.sockets:
+            await asyncio.wait(self.sockets, timeout=0.5)
         if self.warming is not None:
             self.warming.cancel()
         await self.models.close()
         await self.journal.close()
+
+    def enter(self) -> None:
+        """What every request but /health begins with. Raises: Stopping."""
+        if self.stopping:
+            raise Stopping("the daemon is stopping")
+        self.warm()
 
     def warm(self) -> None:
         """Import in the background what the first turn will need: a client is there, so a turn may come."""
@@ -223,6 +237,7 @@ class Parts:
             "framework": (self.settings.framework, flags.get("framework") is not None),
             "port": (self.port, flags.get("port") is not None),
             "allow_origins": (list(self.settings.allow_origins), bool(flags.get("allow_origin"))),
+            "uds": (str(self.settings.uds) if self.settings.uds is not None else None, self.settings.uds is not None),
         }
         values = {
             key: wire.ConfigValue(value=value, source="flag" if said else "default", settable=False)
@@ -258,6 +273,7 @@ def build_parts(settings: Settings) -> Parts:
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
             *(places.data_dir / name for name in ("aster.lock", "sidecar.json")),
             *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
+            *([settings.uds] if settings.uds is not None else []),
         )
     )
 
@@ -379,6 +395,7 @@ def build_app(parts: Parts) -> Guard:
         allow_origins=parts.settings.allow_origins,
         tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0,
         is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
+        is_tool_process=is_tool_process,
     )
     return Guard(app, gate)
 
@@ -392,10 +409,8 @@ def request_id(request: Request) -> str:
 
 def refusal(request: Request, error: AsterError, details: Any = None) -> Response:
     """An error as every client gets it."""
-    body = wire.Failure(id=request_id(request), error=error.message, code=error.code, hint=error.hint, details=details)
     headers = {"Retry-After": "1"} if error.status == 503 else None
-    content = body.model_dump_json(exclude={"details"} if details is None else None)
-    return Response(content, error.status, headers, "application/json")
+    return Response(failure(request_id(request), error, details), error.status, headers, "application/json")
 
 
 async def on_aster_error(request: Request, error: AsterError) -> Response:
@@ -406,15 +421,7 @@ async def on_invalid(request: Request, error: RequestValidationError) -> Respons
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return refusal(request, MalformedBody("the body is not valid JSON"))
-    named = [
-        {
-            "field": ".".join(str(place) for place in problem["loc"][1:]) or str(problem["loc"][0]),
-            "problem": problem["msg"],
-        }
-        for problem in problems
-    ]
-    words = "; ".join(f"{entry['field']}: {entry['problem']}" for entry in named[:5])
-    return refusal(request, InvalidShape(words), named)
+    return refusal(request, *misshapen(problems, within=1))
 
 
 async def on_http_error(request: Request, error: HTTPException) -> Response:
@@ -423,7 +430,9 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
         answer.headers.update(error.headers or {})
         return answer
     if error.status_code == 404:
-        return refusal(request, NotFound(f"no such endpoint: {request.url.path[:200]}"))
+        path = request.url.path
+        hint = "a WebSocket is there: connect with ws://" if path == SOCKET_PATH else None
+        return refusal(request, NotFound(f"no such endpoint: {path[:200]}", hint=hint))
     if error.status_code == 400:
         return refusal(request, MalformedBody("the body could not be read"))
     mapped = AsterError(str(error.detail))
@@ -432,9 +441,4 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
-    return refusal(
-        request,
-        AsterError(
-            "the request failed inside the daemon", hint="this is a bug: please report it with the daemon's log"
-        ),
-    )
+    return refusal(request, bug())

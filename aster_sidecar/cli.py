@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 """A command could not do it, or the doctor found something wrong; a daemon never ends with it."""
 EXIT_STOPPED, EXIT_USAGE, EXIT_RUNNING, EXIT_PORT, EXIT_CONFIG, EXIT_STORE, EXIT_CRASH = 0, 2, 3, 4, 5, 6, 70
-SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin"))
+SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin", "uds"))
 """What the first line may say besides the settable keys."""
 COMMANDS = {
     "chat": "talk with an agent, here in the terminal",
@@ -70,6 +70,12 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--version", action="version", version=f"aster-sidecar {__version__}")
     text.add_argument("--framework", choices=FRAMEWORKS, help="whose pages may talk to it (default web)")
     text.add_argument("--port", type=int, help=f"port on 127.0.0.1, 0 for a free one (default: {ports})")
+    text.add_argument(
+        "--uds",
+        type=Path,
+        metavar="PATH",
+        help="listen on a Unix socket as well, in a directory that only you can read",
+    )
     text.add_argument("--data-dir", type=Path, help="keep everything of this daemon in one directory")
     text.add_argument("--config-dir", type=Path, help="where config.toml is (default: the data directory's, if given)")
     text.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="let pages of ORIGIN in")
@@ -132,7 +138,8 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     from aster_sidecar.agents import Own
     from aster_sidecar.errors import ConfigInvalid, StoreError
     from aster_sidecar.launcher import BadFirstLine, parent_to_watch, read_first_line
-    from aster_sidecar.server import AlreadyRunning, Launch, PortTaken, redactor_for, serve
+    from aster_sidecar.listening import PortTaken
+    from aster_sidecar.server import AlreadyRunning, Launch, redactor_for, serve
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
     from aster_sidecar.wire import Framework
 
@@ -155,6 +162,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
             return fail(EXIT_USAGE, f"--supervised: {wrong}")
         given.data_dir = Path(given.data_dir) if given.data_dir is not None else None
         given.config_dir = Path(given.config_dir) if given.config_dir is not None else None
+        given.uds = Path(given.uds) if given.uds is not None else None
     own = Own()
     if given.app is not None or sidecar is not None:
         from aster_sidecar.sidecar import fill, load
@@ -184,12 +192,15 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         flags={key: getattr(given, key) for key in (*DEFAULTS, "framework", "port", "allow_origin", "supervised")},
         environment=environment,
         own=own,
+        uds=absolute(given.uds),
         log_level=given.log_level,
         log_file=given.log_file,
     )
     logs.to_stderr(settings.log_level, redactor_for(settings))
     if not 0 <= settings.port <= 65_535:
         return fail(EXIT_USAGE, f"--port {settings.port}: must be from 0 to 65535")
+    if settings.uds is not None and sys.platform == "win32":
+        return fail(EXIT_USAGE, "--uds: not on Windows", "use the port: it is on 127.0.0.1 only")
 
     if token:
         hide_memory()
@@ -200,7 +211,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     except AlreadyRunning as error:
         return fail(EXIT_RUNNING, str(error), "talk to that one, or pass another --data-dir")
     except PortTaken as error:
-        return fail(EXIT_PORT, str(error), "pass --port 0 for a free one")
+        return fail(EXIT_PORT, str(error), error.hint)
     except StoreError as error:
         return fail(EXIT_STORE, error.message, error.hint)
     except OSError as error:
@@ -220,7 +231,7 @@ def misfit(said: Mapping[str, Any]) -> str | None:
         return f"port must be a whole number, not {port!r}"
     if said.get("framework", FRAMEWORKS[0]) not in FRAMEWORKS:
         return f"framework must be one of {', '.join(FRAMEWORKS)}"
-    for name in ("data_dir", "config_dir"):
+    for name in ("data_dir", "config_dir", "uds"):
         if not isinstance(said.get(name, ""), str):
             return f"{name} must be a path"
     entries: list[Any] = origins if isinstance(origins, list) else [None]  # pyright: ignore[reportUnknownVariableType]
@@ -251,8 +262,9 @@ def announce(parts: Parts) -> None:
     kept = [places.config_path, places.data_dir, *([places.logs_dir / LOG] if parts.settings.log_file else [])]
     files = ", ".join(map(str, kept))
     model = parts.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
+    also = f" and on {parts.settings.uds}" if parts.settings.uds is not None else ""
     lines = [
-        f"Aster Sidecar {__version__} listens on {url} for {parts.settings.framework} ({who})",
+        f"Aster Sidecar {__version__} listens on {url}{also} for {parts.settings.framework} ({who})",
         f"  model: {model}   work dir: {parts.config.work_dir}",
         f"  files: {files}",
         f"  watch: {curl} -N {url}/api/events",
@@ -275,6 +287,8 @@ def announce_ready(parts: Parts) -> None:
         "protocol": PROTOCOL,
         "version": __version__,
     }
+    if parts.settings.uds is not None:
+        told["uds"] = str(parts.settings.uds)
     print(json.dumps(told), flush=True)
 
 

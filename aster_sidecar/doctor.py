@@ -289,7 +289,7 @@ def port(given: argparse.Namespace, running: Running | None) -> Check:
         return Check("port", "failed", f"{wanted} is no port", "choose one from 0 to 65535")
     if running is not None and running.url.endswith(f":{wanted}"):
         return Check("port", "ok", f"{wanted} is the running daemon's")
-    from aster_sidecar.server import PortTaken, bind
+    from aster_sidecar.listening import PortTaken, bind
 
     try:
         bind(wanted).close()

@@ -30,7 +30,7 @@ from .errors import (
     TokenRefused,
     WrongMediaType,
 )
-from .peer import Peers
+from .peer import Credentials, Peers
 
 Framework: TypeAlias = Literal["tauri", "electron", "wails", "web"]
 Pair: TypeAlias = tuple[bytes, bytes]
@@ -86,8 +86,9 @@ class Gate:
     `token` None means that the launcher gave none: programs of this user are then answered (guarantees.md 2.2).
     `port` is the port actually bound, asked at every request. `allow_origins` are exact origins; `null` is never one.
     `check_peer` has the client's uid checked on Linux when there is no token. `is_tool_socket` says whether a tool's
-    process holds the socket with this inode; it is asked only while `tool_runs`, so that an idle daemon looks nothing
-    up, and whoever leaves `tool_runs` out pays for a lookup, not with a hole.
+    process holds the socket with this inode, `is_tool_process` whether the process that connected to the Unix socket is
+    a tool's; they are asked only while `tool_runs`, so that an idle daemon looks nothing up, and whoever leaves
+    `tool_runs` out pays for a lookup, not with a hole.
     """
 
     framework: Framework
@@ -97,6 +98,7 @@ class Gate:
     check_peer: bool = True
     is_tool_socket: Callable[[int], bool] | None = None
     tool_runs: Callable[[], bool] = lambda: True
+    is_tool_process: Callable[[int], bool] | None = None
 
 
 class Guard:
@@ -149,7 +151,9 @@ class Guard:
                     await _answer_preflight(send, seen, request_id, origin)
                     return
             bearer = self._check_token(scope, seen)
-            if not local:
+            if local:
+                self._check_credentials(scope)
+            else:
                 if not bearer:
                     self._check_fetch_site(seen)
                 self._check_peer(scope)
@@ -231,6 +235,17 @@ class Guard:
                 if self.gate.framework == "electron" and _all(seen, b"sec-fetch-mode") == [b"cors"]:
                     continue
                 raise OriginRefused(f"a browser sent this for another site's page: Sec-Fetch-Site {_show(site)}")
+
+    def _check_credentials(self, scope: Scope) -> None:
+        """Refuse other users and a tool's own process on the Unix socket. listening.py notes who connected."""
+        peer: Credentials | None = scope.get("state", {}).get("peer")
+        if peer is None:
+            raise PeerRefused("nobody can say whose program connected")
+        if peer.uid != os.geteuid():
+            raise PeerRefused(f"the connecting program runs as another user (uid {peer.uid})")
+        is_tool_process = self.gate.is_tool_process
+        if is_tool_process is not None and self.gate.tool_runs() and is_tool_process(peer.pid):
+            raise PeerRefused("a tool's own process may not call the daemon")
 
     def _check_peer(self, scope: Scope) -> None:
         """Refuse other users (without a token) and, always, a tool's own process.
@@ -360,7 +375,7 @@ def _all(seen: Seen, name: bytes) -> list[bytes]:
 def _is_unix_socket(scope: Scope) -> bool:
     """Whether this came over `--uds`: no Host or Origin to check there, and no browser that could send one.
 
-    The directory's mode keeps other users out; the peer's credentials belong into this branch (SO_PEERCRED).
+    The directory's mode keeps other users out, and the peer's credentials are checked in this branch.
     A missing `client` alone doesn't say so: uvicorn has none either for a TCP client that reset its connection.
     """
     return scope.get("client") is None and scope.get("server") is not None and scope["server"][1] is None

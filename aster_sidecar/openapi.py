@@ -7,11 +7,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from aster_sidecar import __version__, wire
 from aster_sidecar.routes import router
+from aster_sidecar.websocket import PAYLOADS
 
 REFUSALS = {
     "400": "malformed",
@@ -33,7 +34,10 @@ TEMPLATE = "#/components/schemas/{model}"
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document. Every answer is in the envelope but /health's; events are components and the SSE answer."""
+    """The OpenAPI document. Every answer is in the envelope but /health's; events are components and the SSE answer.
+
+    A WebSocket is no OpenAPI operation; its message, its payloads and `Subscribed` are components as well.
+    """
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     document = get_openapi(
         title="Aster Sidecar",
@@ -43,8 +47,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
-    shapes = [*wire.EVENTS.values(), wire.Failure]
-    _, definitions = models_json_schema([(shape, "serialization") for shape in shapes], ref_template=TEMPLATE)
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((shape, "serialization") for shape in (*wire.EVENTS.values(), wire.Failure, wire.Subscribed)),
+        *((shape, "validation") for shape in (wire.SocketMessage, *PAYLOADS.values())),
+    ]
+    _, definitions = models_json_schema(wanted, ref_template=TEMPLATE)
     schemas.update(definitions["$defs"])
     for name, shape in wire.EVENTS.items():
         schemas[f"{name}_event"] = envelope(name, shape.__name__)

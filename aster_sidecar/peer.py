@@ -24,6 +24,11 @@ _QUERY = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 _ENDS = struct.Struct("!HH16s16s")  # source port, destination port, source, destination
 _REST = struct.Struct("=III")  # interface, cookie
 _FOUND = struct.Struct("=BBxx48xIIIII")  # family, state, timers, ends, expires, queues, uid, inode
+_UCRED = struct.Struct("=iII")  # man 7 unix: pid, uid, gid
+# Source: sys/un.h and sys/ucred.h of macOS.
+_SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
+_XUCRED = struct.Struct("=II")  # version, uid; then the groups
+_XUCRED_BYTES = 76
 _QUERY_BYTES = _HEADER.size + _QUERY.size + _ENDS.size + _REST.size
 
 
@@ -32,6 +37,28 @@ class Peer(NamedTuple):
 
     uid: int
     inode: int
+
+
+class Credentials(NamedTuple):
+    """Who connected to a Unix socket; `pid` 0 where the kernel doesn't say it."""
+
+    uid: int
+    pid: int
+
+
+def credentials(connected: socket.socket) -> Credentials | None:
+    """Who connected to the other end of a Unix socket; None where the kernel doesn't say it."""
+    try:
+        if sys.platform == "linux":
+            pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+            return Credentials(uid, pid)
+        if sys.platform == "darwin":
+            version, uid = _XUCRED.unpack_from(connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES))
+            pid = connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID)
+            return Credentials(uid, pid) if version == 0 else None
+    except (OSError, struct.error):
+        return None
+    return None
 
 
 class Peers:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
-from aster_sidecar import __version__, wire
-from aster_sidecar.app import Parts, request_id
-from aster_sidecar.errors import ArgumentsInvalid, InvalidShape, Stopping
-from aster_sidecar.stream import Watch, cursor
+from aster_sidecar import __version__, calls, websocket, wire
+from aster_sidecar.app import SOCKET_PATH, Parts, request_id
+from aster_sidecar.calls import PAGE, PAGE_MOST
+from aster_sidecar.envelope import success
+from aster_sidecar.errors import ArgumentsInvalid
 from aster_sidecar.tools import ToolError
 
 router = APIRouter()
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-PAGE = 50
-PAGE_MOST = 500
 
 
 async def parts_of(request: Request) -> Parts:
     """The daemon's parts. The first client that asks for anything starts the warm-up."""
     parts: Parts = request.app.state.parts
-    if parts.stopping:
-        raise Stopping("the daemon is stopping")
-    parts.warm()
+    parts.enter()
     return parts
 
 
@@ -50,19 +46,7 @@ def answers(shape: Any) -> Callable[[Endpoint], Endpoint]:
 
 def ok(request: Request, data: BaseModel | list[Any]) -> Response:
     """The envelope of a success."""
-    if isinstance(data, BaseModel):
-        body = data.model_dump_json(by_alias=True).encode()
-    else:
-        body = b"[" + b",".join(item.model_dump_json(by_alias=True).encode() for item in data) + b"]"
-    head = b'{"id":"%s","success":true,"data":' % request_id(request).encode()
-    return Response(head + body + b"}", media_type="application/json")
-
-
-def who(request: Request) -> str:
-    """What to call the client that answers: the name it gives itself, else its page's origin, else its program."""
-    given = request.headers
-    name = given.get("x-aster-client") or given.get("origin") or given.get("user-agent", "").split("/")[0]
-    return re.sub(r"[^\w .:/-]", "", name)[:60].strip() or "unknown"
+    return Response(success(request_id(request), data), media_type="application/json")
 
 
 # -- health ------------------------------------------------------------------------------------------------------------
@@ -95,35 +79,28 @@ async def health(request: Request) -> Response:
 @answers(wire.ChatStarted)
 async def chat(request: Request, body: wire.ChatRequest, here: Here) -> Response:
     """Send a message to an agent. It is recorded when this answers; what comes of it is on the event stream."""
-    return ok(request, await here.turns.chat(body))
+    return ok(request, await calls.chat(here, body))
 
 
 @router.post("/api/cancel")
 @answers(wire.Cancelled)
 async def cancel(request: Request, body: wire.CancelRequest, here: Here) -> Response:
     """Cancel turns: one, a session's, or all of the agent. Running tools are ended. Idempotent."""
-    return ok(request, await here.turns.cancel(body))
+    return ok(request, await calls.cancel(here, body))
 
 
 @router.post("/api/approve")
 @answers(wire.Approved)
 async def approve(request: Request, body: wire.ApproveRequest, here: Here) -> Response:
     """Answer a permission request. The first answer counts."""
-    here.agent(body.agent_id)
-    if body.arguments is not None:
-        await here.learn_tools()
-    return ok(request, await here.approvals.answer(body, who(request)))
+    return ok(request, await calls.approve(here, body, calls.who(request.headers)))
 
 
 @router.get("/api/status")
 @answers(wire.Status)
 async def status(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
     """What the agent is doing."""
-    spec = here.agent(agent_id)
-    model = (spec and spec.model) or here.models.name()
-    answer = here.turns.status(agent_id, session_id, model)
-    await here.journal.commit()
-    return ok(request, answer)
+    return ok(request, await calls.status(here, agent_id, session_id))
 
 
 @router.get("/api/history")
@@ -137,27 +114,21 @@ async def history(
     limit: Limit = PAGE,
 ) -> Response:
     """A page of the conversation, oldest first."""
-    here.agent(agent_id)
-    session_id = here.sessions.resolve(agent_id, session_id)
-    await here.journal.commit()
-    return ok(request, here.sessions.history(session_id, before, limit))
+    return ok(request, await calls.history(here, agent_id, session_id, before, limit))
 
 
 @router.delete("/api/history")
 @answers(wire.HistoryDeleted)
 async def clear_history(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
     """Delete the conversation's messages. Refused while a turn runs or waits."""
-    here.agent(agent_id)
-    session_id = here.sessions.resolve(agent_id, session_id)
-    await here.journal.commit()
-    return ok(request, await here.sessions.clear(session_id, here.forget))
+    return ok(request, await calls.clear_history(here, agent_id, session_id))
 
 
 @router.get("/api/config")
 @answers(wire.ConfigView)
 async def get_config(request: Request, here: Here) -> Response:
     """The effective configuration, each value with its source, secrets masked."""
-    return ok(request, here.config.view(here.fixed_values()))
+    return ok(request, calls.get_config(here))
 
 
 @router.post("/api/config")
@@ -165,10 +136,7 @@ async def get_config(request: Request, here: Here) -> Response:
 @answers(wire.ConfigView)
 async def set_config(request: Request, body: wire.ConfigPatch, here: Here) -> Response:
     """Change any of the settable keys; `null` goes back to the value below. Takes effect at once."""
-    changed = here.config.change(body)
-    if changed:
-        await here.journal.record("config_changed", wire.ConfigChangedEvent(changed=changed))
-    return ok(request, here.config.view(here.fixed_values()))
+    return ok(request, await calls.set_config(here, body))
 
 
 @router.get("/api/agents")
@@ -222,16 +190,20 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on."""
-    if agent_id is not None:
-        here.agent(agent_id)
-    if session_id is not None:
-        here.sessions.require(session_id, agent_id)
-    wanted = frozenset(types.replace(" ", "").split(",")) if types else None
-    unknown = sorted(wanted - wire.EVENTS.keys()) if wanted else []
-    if unknown:
-        raise InvalidShape(f"types: no such event: {', '.join(unknown)[:200]}", hint="docs/protocol.md lists them")
-    position, bad = cursor(last_event_id or after)
-    return here.streams.open(Watch(position, bad, agent_id, session_id, wanted))
+    wanted = types.replace(" ", "").split(",") if types else None
+    return here.streams.open(calls.watch(here, last_event_id or after, agent_id, session_id, wanted))
+
+
+@router.websocket(SOCKET_PATH)
+async def socket(connection: WebSocket) -> None:
+    """The same over a WebSocket."""
+    await websocket.serve(connection, connection.app.state.parts)
+
+
+@router.websocket("/{path:path}")
+async def no_socket(connection: WebSocket, path: str) -> None:
+    """Any other WebSocket."""
+    await websocket.no_such(connection)
 
 
 # -- inbox, sessions ---------------------------------------------------------------------------------------------------

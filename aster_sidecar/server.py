@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -23,17 +22,16 @@ from aster_sidecar import __version__, logs
 from aster_sidecar.app import Parts, build_app, build_parts
 from aster_sidecar.configfile import read_file, write_first
 from aster_sidecar.launcher import Watch, started_at
+from aster_sidecar.listening import BACKLOG, HOST, PROTOCOLS, bind, unix_socket
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.settings import Settings
 from aster_sidecar.wire import PROTOCOL
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 STATE_NAME = "sidecar.json"
 STOP_S = 4.8
 """Longest that an ordered stop may take; the promise is 5 s."""
-BACKLOG = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +42,8 @@ class Launch:
     parent: int | None = None
 
 
-class PortTaken(Exception):
-    """Somebody else listens on the port."""
-
-
 class AlreadyRunning(Exception):
     """Another daemon uses this data directory."""
-
-
-def bind(port: int) -> socket.socket:
-    """A listening-to-be socket on the loopback interface; port 0 takes a free one. Raises: PortTaken."""
-    # With the protocol named: only then does asyncio set TCP_NODELAY, and without it an event waits 40 ms for an ACK.
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # on Windows it would let others take it over
-        bound.bind((HOST, port))
-        bound.set_inheritable(False)
-    except OSError as error:
-        bound.close()
-        raise PortTaken(f"port {port} on {HOST} cannot be used: {error.strerror}") from error
-    return bound
 
 
 def lock(data_dir: Path) -> IO[str]:
@@ -191,6 +170,7 @@ def say_where(parts: Parts) -> None:
         "version": __version__,
         "framework": parts.settings.framework,
         "token": parts.settings.token is not None,
+        "uds": str(parts.settings.uds) if parts.settings.uds is not None else None,
     }
     fresh = place.with_name(f".{STATE_NAME}-{parts.pid}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
@@ -206,7 +186,12 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
     """
     held = lock(settings.places.data_dir)
-    with contextlib.closing(held), log_file(settings), contextlib.closing(bind(settings.port)) as bound:
+    with (
+        contextlib.closing(held),
+        log_file(settings),
+        contextlib.closing(bind(settings.port)) as bound,
+        unix_socket(settings.uds) as local,
+    ):
         stop = asyncio.Event()
 
         def launcher_gone(sign: str) -> None:
@@ -236,8 +221,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
             backlog=BACKLOG,
-            http="h11",  # httptools hides the authority of an absolute-form target from the gate
-            ws="none",
+            **PROTOCOLS,
         )
 
         def ready(parts: Parts) -> None:
@@ -254,7 +238,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             announce(parts)
 
         try:
-            await Server(config, parts, stop, ready).serve(sockets=[bound])
+            await Server(config, parts, stop, ready).serve(sockets=[bound] if local is None else [bound, local])
         finally:
             watch.close()
             (settings.places.data_dir / STATE_NAME).unlink(missing_ok=True)

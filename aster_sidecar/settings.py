@@ -98,6 +98,7 @@ class Settings:
     own: Own = field(default_factory=Own)
     """What the app's own code brings (`sidecar`)."""
     log_level: str | None = None
+    uds: Path | None = None
     log_file: bool = True
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +64,17 @@ class Streams:
         return Stream(self._frames(watch), ping=0, sep="\n", send_timeout=SEND_TIMEOUT_S)
 
     async def _frames(self, watch: Watch) -> AsyncIterator[bytes]:
+        """SSE."""
+        told = self.follow(watch)
+        async with aclosing(told):
+            async for item in told:
+                if isinstance(item, Transient):
+                    yield item.frame
+                else:
+                    yield item[0].frame if len(item) == 1 else b"".join([event.frame for event in item])
+
+    async def follow(self, watch: Watch) -> AsyncGenerator[list[Event] | Transient, None]:
+        """What the stream says, in its order: `connected`, `resync` if need be, then events and heartbeats."""
         last = self._journal.last_seq
         connected = wire.ConnectedEvent(
             client_id=clock.new_id("client"),
@@ -80,9 +91,9 @@ class Streams:
         if reason is not None:
             after = last
         # The id makes it a cursor: an EventSource that is cut off before its first event comes back to where it was.
-        yield b"retry: 1000\nid: %d\n" % after + transient("connected", connected)
+        yield Transient("connected", connected, b"retry: 1000\nid: %d\n" % after)
         if reason is not None:
-            yield transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
+            yield Transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
         follow = self._journal.follow(after, session_id=watch.session_id, every_s=wire.HEARTBEAT_S)
         async with aclosing(follow) as batches:
             async for events in batches:
@@ -94,9 +105,9 @@ class Streams:
                 if len(seen) > COALESCE_FROM:
                     seen = coalesced(seen)
                 if seen:
-                    yield seen[0].frame if len(seen) == 1 else b"".join([event.frame for event in seen])
+                    yield seen
                 if not events:
-                    yield transient("heartbeat", wire.HeartbeatEvent(last_seq=self._journal.last_seq))
+                    yield Transient("heartbeat", wire.HeartbeatEvent(last_seq=self._journal.last_seq))
 
 
 class Stream(EventSourceResponse):
@@ -110,10 +121,20 @@ class Stream(EventSourceResponse):
         await asyncio.get_running_loop().create_future()
 
 
-def transient(kind: str, data: BaseModel) -> bytes:
-    """A frame of this stream only, which is not in the journal."""
-    envelope = encode(kind, None, None, None, None, clock.stamp(), data.model_dump_json(exclude_none=True))
-    return b"event: %s\ndata: %s\n\n" % (kind.encode(), envelope)
+class Transient:
+    """An event of this stream only, which is not in the journal. `head`: fields that its SSE frame begins with."""
+
+    __slots__ = ("_head", "_kind", "json")
+
+    def __init__(self, kind: str, data: BaseModel, head: bytes = b"") -> None:
+        self._kind = kind
+        self._head = head
+        self.json = encode(kind, None, None, None, None, clock.stamp(), data.model_dump_json(exclude_none=True))
+
+    @property
+    def frame(self) -> bytes:
+        """The envelope as one SSE frame."""
+        return b"%sevent: %s\ndata: %s\n\n" % (self._head, self._kind.encode(), self.json)
 
 
 def coalesced(events: Iterable[Event]) -> list[Event]:

@@ -7,6 +7,7 @@ leave absent fields out.
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -24,6 +25,17 @@ State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
 StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
 AgentSource = Literal["builtin", "code", "user", "project"]
 IfBusy = Literal["queue", "steer", "reject", "interrupt"]
+SocketType = Literal[
+    "chat",
+    "cancel",
+    "approve",
+    "get_status",
+    "get_history",
+    "clear_history",
+    "get_config",
+    "set_config",
+    "subscribe",
+]
 MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", "cancelled", "failed", "interrupted"]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -67,6 +79,14 @@ def storable(value: dict[str, Any]) -> dict[str, Any]:
 
 
 Object = Annotated[dict[str, Any], AfterValidator(storable)]
+
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def is_request_id(given: Any) -> bool:
+    """Whether a client's own id for its request is taken over."""
+    return isinstance(given, str) and REQUEST_ID.fullmatch(given) is not None
 
 
 # -- the envelope ------------------------------------------------------------------------------------------------
@@ -155,6 +175,51 @@ class Approved(Model):
     decision: ApprovalDecision
     resolved_at: Time
     rule: RuleInfo | None = None
+
+
+# -- the WebSocket -----------------------------------------------------------------------------------------------
+
+
+class SocketMessage(Request):
+    """What a client sends over `/ws`. `agent_id` may stand here or in `payload`; the answer has the same `id`."""
+
+    id: Annotated[str, StringConstraints(pattern=f"^{REQUEST_ID.pattern}$")]
+    type: SocketType
+    agent_id: Name | None = None
+    payload: Object = Field(default_factory=dict[str, Any])
+
+
+class SessionQuery(Request):
+    """`get_status`, `clear_history`. Without `session_id`: the agent's default session."""
+
+    agent_id: Name
+    session_id: Name | None = None
+
+
+class HistoryQuery(SessionQuery):
+    """`get_history`: a page as `GET /api/history` gives it."""
+
+    before: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class NoPayload(Request):
+    """`get_config` asks for nothing more."""
+
+
+class SubscribeRequest(Request):
+    """`subscribe`: events after the cursor, as `GET /api/events` sends them; without one: from now on."""
+
+    after: int | Annotated[str, StringConstraints(max_length=200)] | None = None
+    agent_id: Name | None = None
+    session_id: Name | None = None
+    types: Annotated[list[Name], Field(max_length=100)] | None = None
+
+
+class Subscribed(Model):
+    """Events after this seq follow, `connected` first. An earlier subscription of the socket has ended."""
+
+    after: int
 
 
 # -- status, history ---------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from aster_sidecar import peer
+from aster_sidecar import listening, peer
 from aster_sidecar.guard import Framework, Gate, Guard
 from tests.raw import Answer, Connection, exchange
 
@@ -199,7 +199,7 @@ def build(
     *,
     token: str | None = TOKEN,
     framework: Framework = "web",
-    parser: str = "h11",
+    parser: Any = "h11",
     bound: socket.socket | None = None,
     **gate: Any,
 ) -> Daemon:
@@ -890,7 +890,7 @@ def test_a_refused_websocket_closes_with_1008_where_the_server_takes_no_answer()
 # What no server we run on lets through, and another might
 
 
-def call(scope: Scope, app: ASGIApp | None = None) -> list[Message]:
+def call(scope: Scope, app: ASGIApp | None = None, **gate: Any) -> list[Message]:
     """The gate called as a server would, for what uvicorn's parsers refuse before the gate can."""
     sent: list[Message] = []
 
@@ -900,7 +900,7 @@ def call(scope: Scope, app: ASGIApp | None = None) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    guard = Guard(app or small_app(), Gate(framework="web", token=None, port=lambda: 7, check_peer=False))
+    guard = Guard(app or small_app(), Gate(framework="web", token=None, port=lambda: 7, check_peer=False, **gate))
     asyncio.run(guard(scope, receive, send))
     return sent
 
@@ -1092,7 +1092,7 @@ def test_over_a_unix_socket_the_token_counts_and_host_and_origin_do_not(tmp_path
     bound = socket.socket(socket.AF_UNIX)
     bound.bind(path)
     bound.listen()
-    with serving(bound=bound, framework="tauri") as daemon:
+    with serving(bound=bound, framework="tauri", parser=listening.Protocol) as daemon:
 
         def ask(line: str, *headers: str) -> Answer:
             connected = socket.socket(socket.AF_UNIX)
@@ -1112,6 +1112,37 @@ def test_over_a_unix_socket_the_token_counts_and_host_and_origin_do_not(tmp_path
             is_refusal(ask("GET /api/echo", *foreign), 401, "token_refused")
             is_refusal(ask("GET /ws", *foreign, *HANDSHAKE), 401, "token_refused")
             is_refusal(ask("POST /api/echo", *foreign, BEARER, "Content-Length: 1"), 415, "wrong_media_type")
+
+
+UNIX: Scope = {
+    "type": "http",
+    "method": "GET",
+    "path": "/api/echo",
+    "raw_path": b"/api/echo",
+    "query_string": b"",
+    "headers": [],
+    "client": None,
+    "server": ("/run/s", None),
+}
+
+
+def test_on_a_unix_socket_only_the_own_user_gets_in_and_only_when_the_kernel_says_so() -> None:
+    tools = {4711}
+    own = os.geteuid()
+    for peer_is, refused in [
+        (None, "peer_refused"),
+        (peer.Credentials(own + 1, 1), "peer_refused"),
+        (peer.Credentials(own, 4711), "peer_refused"),
+        (peer.Credentials(own, 4712), None),
+    ]:
+        said = call({**UNIX, "state": {"peer": peer_is}}, is_tool_process=tools.__contains__)
+        assert (json.loads(said[1]["body"])["code"] if refused else said[0]["status"]) == (refused or 200)
+    idle = call(
+        {**UNIX, "state": {"peer": peer.Credentials(own, 4711)}},
+        is_tool_process=tools.__contains__,
+        tool_runs=lambda: False,
+    )
+    assert idle[0]["status"] == 200
 
 
 # Request id and envelope

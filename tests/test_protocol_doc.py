@@ -14,15 +14,18 @@ import pytest
 from fastapi.routing import APIRoute
 
 from aster_sidecar import cli, commands, errors, guard, wire
+from aster_sidecar.app import SOCKET_PATH
 from aster_sidecar.models import PROVIDERS
 from aster_sidecar.routes import router
 from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS
+from aster_sidecar.websocket import CALLS, PAYLOADS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 SOURCES = {path: path.read_text("utf-8") for path in sorted((ROOT / "aster_sidecar").rglob("*.py"))}
 ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
 ENDPOINTS = sorted((method, route.path) for route in ROUTES for method in route.methods or ())
+SOCKETS = [("WEBSOCKET", SOCKET_PATH)]
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -183,7 +186,7 @@ def unknown_endpoints(document: str, known: Iterable[tuple[str, str]]) -> list[s
 
 
 def test_the_page_names_no_endpoint_that_does_not_exist() -> None:
-    assert unknown_endpoints(DOCUMENT, ENDPOINTS) == []
+    assert unknown_endpoints(DOCUMENT, [*ENDPOINTS, *SOCKETS]) == []
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{min(route.methods)} {route.path}")
@@ -195,6 +198,14 @@ def test_an_endpoint_s_section_has_its_fields_and_parameters(route: APIRoute) ->
     assert missing(text, wanted) == []
     headers = {field.alias for field in route.dependant.header_params}
     assert headers - {word.lower() for word in said(text)} == set()
+
+
+def test_the_websocket_s_section_has_its_messages_and_their_fields() -> None:
+    text = section(DOCUMENT, SOCKET_PATH)
+    own = (wire.SocketMessage, wire.HistoryQuery, wire.SubscribeRequest, wire.Subscribed)
+    assert set(PAYLOADS) == set(get_args(wire.SocketType)) == {"subscribe", *CALLS}
+    assert missing(text, {*PAYLOADS, *(name for model in own for name in model.model_fields)}) == []
+    assert rows(text).keys() >= PAYLOADS.keys()
 
 
 SHAPES = sorted(

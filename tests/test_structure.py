@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "__init__"},
     {"clock", "client", "completion"},
     {"wire"},
-    {"transcript"},
+    {"transcript", "envelope"},
     {"journal"},
     {"permissions"},
     {"turnlog", "peer"},
@@ -37,7 +37,9 @@ LAYERS = [
     {"sessions"},
     {"turns", "stream"},
     {"guard", "launcher"},
-    {"app"},
+    {"app", "listening"},
+    {"calls"},
+    {"websocket"},
     {"routes"},
     {"openapi"},
     {"server"},
@@ -67,8 +69,8 @@ LAZY = {
 }
 OWNERS = {
     "fastapi": {"app", "routes", "openapi"},
-    "starlette": {"app", "guard", "routes"},
-    "uvicorn": {"server"},
+    "starlette": {"app", "guard", "routes", "websocket"},
+    "uvicorn": {"server", "listening"},
     "sse_starlette": {"stream"},
     "apsw": {"journal"},
     "pydantic_ai": {"engine", "memory", "models", "toolbox", "demo"},
@@ -153,7 +155,7 @@ def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     script = (
         "import sys; import aster_sidecar.cli, aster_sidecar.server, aster_sidecar.routes;"
         "heavy = {'pydantic_ai', 'openai', 'anthropic', 'httpx', 'httpx2', 'psutil', 'mcp', 'tomlkit', 'markdownify',"
-        "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests'};"
+        "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests', 'websockets'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     told = subprocess.run(

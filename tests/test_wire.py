@@ -20,7 +20,7 @@ from aster_sidecar.app import refusal
 from aster_sidecar.errors import AsterError
 from aster_sidecar.journal import Event, encode
 from aster_sidecar.routes import ok, router
-from aster_sidecar.stream import transient
+from aster_sidecar.stream import Transient
 
 Json: TypeAlias = Any
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,7 +38,7 @@ EVENTS = {model.__name__: (kind, model) for kind, model in wire.EVENTS.items()}
 
 def answer_shapes() -> dict[str, list[Any]]:
     """What the endpoints answer: the shapes of `data`, by the name of their model."""
-    shapes: dict[str, list[Any]] = {}
+    shapes: dict[str, list[Any]] = {"Subscribed": [wire.Subscribed]}
     for route in router.routes:
         shape: Any = getattr(getattr(route, "endpoint", None), "answers", None)
         if shape is not None:
@@ -217,7 +217,7 @@ def test_an_event_of_one_stream_only_has_no_id(kind: str) -> None:
     [name] = files_of(wire.EVENTS[kind].__name__)
     body = golden(name)
     assert body["seq"] is None
-    frame = transient(kind, wire.EVENTS[kind].model_validate(body["data"])).decode()
+    frame = Transient(kind, wire.EVENTS[kind].model_validate(body["data"])).frame.decode()
     first, payload, *rest = frame.split("\n")
     assert (first, rest) == (f"event: {kind}", ["", ""])
     streamed = json.loads(payload.removeprefix("data: "))

@@ -454,6 +454,19 @@ def live_tool_pids(*, surely_ours: bool = False) -> set[int]:
     return _with_descendants({pid for pid in later if marked(pid)}, table) - {own.pid}
 
 
+def is_tool_process(pid: int) -> bool:
+    """Whether a tool of this daemon is behind what `pid` opened: it is one, or it is gone and may have been one."""
+    if pid in live_tool_pids():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def owns_socket(pid: int, inode: int) -> bool:
     """Whether `pid` holds the socket with this inode (Linux; False elsewhere, and when the process is gone).
 
