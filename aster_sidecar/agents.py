@@ -88,6 +88,11 @@ class Agents:
             raise self._missing(agent_id)
         return spec
 
+    def name_of(self, agent_id: str) -> str:
+        """What people call an agent; its id when it is gone or has no name."""
+        found = next((spec for spec in self.list() if spec.agent_id == agent_id), None)
+        return (found and found.name) or agent_id
+
     def list(self) -> list[AgentSpec]:
         """All that work: built in, code, the person's, the project's."""
         self.refresh()

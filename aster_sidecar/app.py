@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from aster_sidecar import __version__, clock, wire
+from aster_sidecar import __version__, clock, logs, wire
 from aster_sidecar.agents import Agents
 from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import AgentSpec, Known
 from aster_sidecar.approvals import Approvals
+from aster_sidecar.attention import Attention
+from aster_sidecar.companion import Onboarding
 from aster_sidecar.configfile import read_file
 from aster_sidecar.envelope import bug, failure, misshapen
 from aster_sidecar.errors import (
@@ -31,11 +33,20 @@ from aster_sidecar.errors import (
     NotFound,
     Stopping,
 )
+from aster_sidecar.flags import Flags
 from aster_sidecar.guard import Gate, Guard
+from aster_sidecar.handoff import Handoffs
 from aster_sidecar.job import Limits
 from aster_sidecar.journal import Journal, remember
+from aster_sidecar.keys import FILE as KEYS_FILE
+from aster_sidecar.keys import Keys, WithKeys
+from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
+from aster_sidecar.pages import Pages, Shown
+from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
+from aster_sidecar.services import Services
+from aster_sidecar.servicespec import service_specs
 from aster_sidecar.sessions import Sessions
 from aster_sidecar.settings import STORE_NAME, Config, Settings
 from aster_sidecar.spans import NoSpans, Spans, make_spans
@@ -77,6 +88,9 @@ class Parts:
     turns: Turns
     streams: Streams
     servers: Servers
+    services: Services
+    keys: Keys
+    flags: Flags
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -92,9 +106,19 @@ class Parts:
     learned: bool = False
     looking: asyncio.TimerHandle | None = None
     spans: Spans = field(default_factory=NoSpans)
+    handoffs: Handoffs = field(default_factory=Handoffs)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when streams end: WebSockets say goodbye then."""
     sockets: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+
+    def __post_init__(self) -> None:
+        # Elsewhere a browser is shown the UI only when it was sent here.
+        self.pages = Pages(lambda: self.settings.framework == "web" or self.handoffs.open())
+        self.started_at = clock.stamp()
+        self.attention = Attention(self.journal, self.streams.focused, self.agents.name_of)
+        self.onboarding = Onboarding(
+            self.journal, self.settings, self.config, self.models, lambda: self.keys.why_no_keychain
+        )
 
     async def open(self) -> None:
         """Read the store and put everything back where it was. Raises: StoreError."""
@@ -104,11 +128,16 @@ class Parts:
         self.rules.open()
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
-        left = [row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")]
-        if left:
+        left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
+        self.services.open()
+        mark = self.services.mark
+        if left or mark:
             # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
-            self.burying = asyncio.get_running_loop().create_task(asyncio.to_thread(end_orphans, left))
+            ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
+            self.burying = asyncio.get_running_loop().create_task(ending)
         self.turns.open()
+        self.onboarding.open()
+        self.attention.open()
         self.agents.on_change = self.tell_agents
         self.journal.on_watch = self.look_at_agents
         self.ready = True
@@ -130,8 +159,9 @@ class Parts:
         if self.looking is not None:
             self.looking.cancel()
         self.approvals.close()
+        services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
-        await asyncio.gather(self.servers.close(), self.spans.close())
+        await asyncio.gather(self.servers.close(), self.spans.close(), services)
         await asyncio.to_thread(kill_left)
         self.ending.set()
         await self.journal.end_streams(0.5)
@@ -155,6 +185,7 @@ class Parts:
             self.warming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _warm(self) -> None:
+        await self.keys.load()
         await self.load_engine()
         if self.models.name():
             await asyncio.to_thread(self.models.build)
@@ -164,6 +195,7 @@ class Parts:
         if self.engine is None:
             async with self.loading:
                 if self.engine is None:
+                    await self.keys.load()
                     made = await asyncio.to_thread(self._make_engine)
                     await self.learn_tools()
                     self.engine = made
@@ -223,6 +255,15 @@ class Parts:
             self.agents.refresh()
             self.look_at_agents()
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The daemon's environment with the keys that are kept."""
+        return WithKeys(self.settings.environment, self.keys)
+
+    def link(self, code: str) -> str:
+        """The address that signs a browser in. The code is behind the `#`: it is never sent as part of an address."""
+        return f"http://127.0.0.1:{self.port}/#handoff={code}"
+
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory of a session whose rows went."""
         self.turns.forget(session_id)
@@ -254,7 +295,8 @@ class Parts:
         return values
 
     def _make_engine(self) -> Engine:
-        from aster_sidecar.engine import Engine
+        with without("httpx._main"):  # a command line, and what draws it
+            from aster_sidecar.engine import Engine
 
         self.spans = make_spans(self.settings.environment)
         return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
@@ -271,7 +313,7 @@ def build_parts(settings: Settings) -> Parts:
         place.resolve()
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
-            *(places.data_dir / name for name in ("aster.lock", "sidecar.json")),
+            *(places.data_dir / name for name in ("aster.lock", "sidecar.json", KEYS_FILE)),
             *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
             *([settings.uds] if settings.uds is not None else []),
         )
@@ -292,7 +334,12 @@ def build_parts(settings: Settings) -> Parts:
         return Surroundings(work_dir, (*(own_files if inside else own), told))
 
     tools = [*builtin_tools(), *settings.own.tools]
-    server_specs = specs(read_file(places.config_path).get("mcp", {}))
+    told = read_file(places.config_path)
+    server_specs = specs(told.get("mcp", {}))
+    redactor = Redactor([settings.token or "", *secrets_of(settings.environment), *secrets_in(told.get("mcp"))])
+    services = Services(
+        service_specs(told.get("services", {})), journal, redactor, places.logs_dir if settings.log_file else None
+    )
     servers = Servers(server_specs, reserved=[tool.name for tool in tools])
     toolkit = Toolkit(
         tools,
@@ -317,7 +364,11 @@ def build_parts(settings: Settings) -> Parts:
     def keep(key: str, value: str) -> None:
         loop.call_soon_threadsafe(lambda: journal.put(writes=[remember(key, value)]))
 
-    models = Models(settings.environment, lambda: config.value("model"), journal.recall, keep)
+    def forget_models() -> None:
+        models.forget()
+
+    keys = Keys(journal, places.data_dir, settings.environment, lambda key: logs.learn([key]), forget_models)
+    models = Models(WithKeys(settings.environment, keys), lambda: config.value("model"), journal.recall, keep)
 
     def options() -> Options:
         return Options(
@@ -348,6 +399,9 @@ def build_parts(settings: Settings) -> Parts:
         turns,
         streams,
         servers,
+        services,
+        keys,
+        Flags(places.config_path),
         instance_id,
         settings.port,
     )
@@ -368,8 +422,8 @@ def check_own(spec: AgentSpec, known: Known) -> None:
 
 def build_app(parts: Parts) -> Guard:
     """The ASGI application: the gate, and behind it the routes."""
-    from aster_sidecar.routes import router
-
+    with without("pydantic.v1"):  # FastAPI asks of every type whether it is one of that old library's
+        from aster_sidecar.routes import router
     app = FastAPI(
         title="Aster Sidecar",
         version=__version__,
@@ -377,9 +431,9 @@ def build_app(parts: Parts) -> Guard:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        routes=router.routes,  # `include_router` would make everything a second time, with the first request
     )
     app.state.parts = parts
-    app.include_router(router)
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
         AsterError: on_aster_error,
         RequestValidationError: on_invalid,
@@ -393,11 +447,13 @@ def build_app(parts: Parts) -> Guard:
         token=parts.settings.token,
         port=lambda: parts.port,
         allow_origins=parts.settings.allow_origins,
-        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0,
+        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0 or parts.services.running > 0,
         is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
         is_tool_process=is_tool_process,
+        is_page=lambda path: parts.pages.get(path) is not None,
+        find_signed_in=parts.handoffs.find,
     )
-    return Guard(app, gate)
+    return Guard(Shown(app, parts.pages), gate)
 
 
 # -- errors → HTTP -----------------------------------------------------------------------------------------------------

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from aster_sidecar import wire
+from aster_sidecar import __version__, clock, companion, wire
 from aster_sidecar.app import Parts
-from aster_sidecar.errors import InvalidShape
+from aster_sidecar.errors import InvalidShape, ModelError
+from aster_sidecar.keys import variable_of
+from aster_sidecar.models import PROVIDERS, Models, probe
 from aster_sidecar.stream import Watch, cursor
 
 PAGE = 50
 PAGE_MOST = 500
+SNAPSHOT_SESSIONS = 16
 
 
 def who(headers: Mapping[str, str]) -> str:
@@ -76,6 +79,157 @@ async def set_config(here: Parts, patch: wire.ConfigPatch) -> wire.ConfigView:
     if changed:
         await here.journal.record("config_changed", wire.ConfigChangedEvent(changed=changed))
     return get_config(here)
+
+
+def agents(here: Parts) -> list[wire.AgentInfo]:
+    """All agents, and the files that should be one but are broken."""
+    problems: dict[str, list[wire.AgentProblem]] = {}
+    for problem in here.agent_problems():
+        problems.setdefault(problem.id, []).append(problem)
+    working = [
+        wire.AgentInfo(
+            id=spec.agent_id,
+            name=spec.name,
+            description=spec.description,
+            model=spec.model or here.models.name(),
+            state=here.turns.state_of_agent(spec.agent_id),
+            tools=here.toolkit.of(spec.tools),
+            sessions=here.sessions.count(spec.agent_id),
+            source=spec.source,
+            path=spec.path,
+            problems=problems.pop(spec.agent_id, []),
+        )
+        for spec in here.agents.list()
+    ]
+    broken = [
+        wire.AgentInfo(
+            id=agent_id,
+            name=agent_id,
+            description="",
+            model="",
+            state="failed",
+            tools=[],
+            sessions=here.sessions.count(agent_id),
+            source=found[0].source,
+            path=found[0].path,
+            problems=found,
+        )
+        for agent_id, found in problems.items()
+    ]
+    return [*working, *broken]
+
+
+def warnings(here: Parts) -> list[wire.Warning]:
+    """What a person should know of this daemon."""
+    found: list[wire.Warning] = []
+    failure = here.journal.failure
+    if failure is not None:
+        found.append(wire.Warning(code=failure.code, message=failure.message, hint=failure.hint))
+    if not here.models.name():
+        found.append(
+            wire.Warning(code="model_not_set", message="No model is chosen.", hint="choose one in the settings")
+        )
+    found += [
+        wire.Warning(code="config_invalid", message=problem, hint="mend the file; until then it counts as unset")
+        for problem in here.config.problems
+    ]
+    found += [
+        wire.Warning(code="agent_broken", message=f"{agent.id}: {problem.reason}", hint="mend the agent's file")
+        for agent in agents(here)
+        for problem in agent.problems
+    ]
+    unprotected = [info.variable for info in here.keys.list() if info.source == "file"]
+    if unprotected:
+        found.append(
+            wire.Warning(
+                code="key_unprotected",
+                message=f"{', '.join(unprotected)}: kept unprotected in a file.",
+                hint="unlock or install the system's keychain and give the key again",
+            )
+        )
+    return found
+
+
+async def snapshot(here: Parts) -> wire.Snapshot:
+    """Everything that a companion's first paint needs, as of one moment."""
+    await here.journal.commit()
+    # Nothing below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
+    last_seq = here.journal.last_seq
+    turns = here.journal.all("SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' ORDER BY n")
+    counts = here.journal.one("SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM turns)")
+    settings = here.settings
+    return wire.Snapshot(
+        last_seq=last_seq,
+        daemon=wire.DaemonInfo(
+            version=__version__,
+            protocol=wire.PROTOCOL,
+            framework=settings.framework,
+            port=here.port,
+            uds=str(settings.uds) if settings.uds is not None else None,
+            pid=here.pid,
+            instance_id=here.instance_id,
+            started_at=here.started_at,
+            status="degraded" if here.journal.failure is not None else "ok",
+            model=here.models.name(),
+            work_dir=str(here.config.work_dir),
+            data_dir=str(settings.places.data_dir),
+            logs_dir=str(settings.places.logs_dir),
+            token_required=settings.token is not None,
+        ),
+        agents=agents(here),
+        sessions=here.sessions.list(None, None, False, None, SNAPSHOT_SESSIONS).sessions,
+        approvals=here.approvals.list(None, None),
+        turns=[wire.ActiveTurn(turn_id=row[0], session_id=row[1], agent_id=row[2], state=row[3]) for row in turns],
+        notifications=here.attention.list(PAGE),
+        flags=here.flags.list(),
+        onboarding=here.onboarding.state(),
+        services=here.services.list(),
+        warnings=warnings(here),
+        metrics=wire.Metrics(
+            uptime_s=int((clock.now() - clock.parse(here.started_at)).total_seconds()),
+            sessions=counts[0],
+            turns=counts[1],
+            streams=here.streams.count,
+            store_bytes=here.journal.size_bytes,
+        ),
+    )
+
+
+async def check_model(here: Parts, name: str | None) -> wire.ModelCheck:
+    """Ask a model for one word, and note for the first run what came of it."""
+    await here.keys.load()
+    check, error = await companion.check_model(here.models, name)
+    if check.model == here.models.name():
+        await here.onboarding.asked(check.model, error)
+    return check
+
+
+async def put_secret(here: Parts, provider: str, body: wire.SecretPut) -> wire.SecretInfo:
+    """Keep a provider's key; with `check`, when a model answers to it. Raises: ModelError, what `Keys.put` raises."""
+    variable = variable_of(provider)
+    if body.check:
+        name = body.model or here.models.name()
+        asked = PROVIDERS.get(name.partition(":")[0])
+        if asked is None or asked.key != variable:
+            raise InvalidShape(
+                f"model: {name or 'none is chosen, so nothing'} is of another provider",
+                hint=f"name a model of {provider} to check the key with",
+            )
+        await here.keys.load()
+        tried = Models(
+            {**here.environment, variable: body.value}, lambda: name, lambda key: None, lambda key, value: None
+        )
+        try:
+            await probe(tried, name)
+        except ModelError as error:
+            await here.onboarding.asked(name, error)
+            raise
+        finally:
+            await tried.close()
+    info = await here.keys.put(provider, body.value)
+    if body.check and body.model in (None, here.models.name()):
+        await here.onboarding.asked(here.models.name(), None)
+    return info
 
 
 def watch(

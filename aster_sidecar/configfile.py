@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ SETTINGS = {
 }
 DEFAULTS: dict[str, Any] = {key: setting.default for key, setting in SETTINGS.items()}
 """The settable keys. `work_dir` None: where the daemon was started; `approval_timeout_s` 0: for ever."""
-TABLES = frozenset(("mcp",))
+TABLES = frozenset(("mcp", "services", "flags"))
 """What else the user's file may hold at its top."""
 
 HEAD = """\
@@ -104,6 +104,23 @@ MCP = """\
 # url = "https://tickets.example.com/mcp"
 # headers = { Authorization = "Bearer TOKEN" }
 """
+SERVICES = """\
+
+# Programs that run beside the daemon: it starts them again when they end, and ends them with itself.
+# [services.example]
+# command = "example-server"
+# args = ["--port", "4000"]
+# env = { EXAMPLE_TOKEN = "" }
+# cwd = "~"
+# description = ""
+# autostart = false     # whether it starts with the daemon
+# stop_timeout_s = 8    # how long it may take to end by itself once its stdin is closed
+# backoff_s = 1         # delay before its first restart; it doubles with each one …
+# backoff_max_s = 30    # … up to this
+# healthy_s = 60        # after so long its crashes are forgotten
+# crash_limit = 5       # after so many crashes …
+# crash_window_s = 60   # … within this time it is not started again until somebody asks
+"""
 
 
 def allowed(key: str) -> str:
@@ -117,7 +134,7 @@ def template() -> str:
         f"\n# {setting.what}\n# Allowed: {setting.allowed}.\n# {key} = {toml(setting.default)}\n"
         for key, setting in SETTINGS.items()
     ]
-    return HEAD + "".join(blocks) + MCP
+    return HEAD + "".join(blocks) + MCP + SERVICES
 
 
 def toml(value: Any) -> str:
@@ -168,11 +185,20 @@ def write_file(path: Path, values: Mapping[str, Any]) -> None:
 
     Raises: ConfigInvalid.
     """
-    path = Path(os.path.realpath(path))  # a file that is a link into somebody's dotfiles stays one
-    try:
-        text = text_of(path) if path.exists() else template()
+
+    def changed(text: str) -> str:
         for key, value in values.items():
             text = without(text, key) if value is None else with_value(text, key, value)
+        return text
+
+    change_file(path, changed)
+
+
+def change_file(path: Path, changed: Callable[[str], str]) -> None:
+    """Put a changed text in the file's place, whole or not at all. Raises: ConfigInvalid."""
+    path = Path(os.path.realpath(path))  # a file that is a link into somebody's dotfiles stays one
+    try:
+        text = changed(text_of(path) if path.exists() else template())
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = write_beside(path, text)
         try:
@@ -182,6 +208,28 @@ def write_file(path: Path, values: Mapping[str, Any]) -> None:
             raise
     except (OSError, ValueError) as error:
         raise ConfigInvalid(f"{path}: {error}", hint="the change was not kept and does not hold") from error
+
+
+def write_in_table(path: Path, table: str, values: Mapping[str, Any]) -> None:
+    """Set (or with None remove) keys of one table, as `write_file` does. Raises: ConfigInvalid."""
+
+    def changed(text: str) -> str:
+        import tomlkit
+
+        document = tomlkit.parse(text)
+        if table not in document:
+            document[table] = tomlkit.table()
+        found: Any = document[table]
+        for key, value in values.items():
+            if value is not None:
+                found[key] = value
+            elif key in found:
+                del found[key]
+        if not found:
+            document.remove(table)
+        return tomlkit.dumps(document)
+
+    change_file(path, changed)
 
 
 def write_beside(path: Path, text: str) -> str:

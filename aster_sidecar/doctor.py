@@ -195,6 +195,7 @@ def clock(data_dir: Path) -> Check:
 
 def configuration(where: Places, config: Config) -> Check:
     """The rest of config.toml, whose settable keys are known to be right, and the list of trusted projects."""
+    from aster_sidecar.servicespec import service_specs
     from aster_sidecar.tools.mcp import specs
     from aster_sidecar.trust import trusted
 
@@ -202,9 +203,12 @@ def configuration(where: Places, config: Config) -> Check:
     try:
         told = read_file(path)
         mcp: Any = told.get("mcp", {})
-        if not isinstance(mcp, dict):
-            raise ConfigInvalid(f"{path}: mcp is not a table", hint="write [mcp.NAME] and its keys below")
-        servers = specs(mcp)  # pyright: ignore[reportUnknownArgumentType]
+        services: Any = told.get("services", {})
+        for name, table in (("mcp", mcp), ("services", services)):
+            if not isinstance(table, dict):
+                raise ConfigInvalid(f"{path}: {name} is not a table", hint=f"write [{name}.NAME] and its keys below")
+        servers = specs(mcp)
+        service_specs(services)
         trusted(where.config_dir)
     except ConfigInvalid as error:
         return Check("configuration", "failed", error.message, error.hint or f"mend {path}")

@@ -20,6 +20,9 @@ AsterError
 │   ├── SessionNotFound   404  session_not_found
 │   ├── ApprovalNotFound  404  approval_not_found
 │   ├── RuleNotFound      404  rule_not_found
+│   ├── ServiceNotFound   404  service_not_found
+│   ├── BearerNotFound    404  bearer_not_found
+│   ├── ClientNotFound    404  client_not_found
 │   └── ToolNotFound      404  tool_not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409
@@ -27,6 +30,7 @@ AsterError
 │   ├── ApprovalResolved  409  approval_resolved
 │   └── IdempotencyMismatch 409 idempotency_mismatch
 ├── ApprovalExpired       410  approval_expired
+├── HandoffRefused        410  handoff_refused
 ├── PolicyDenied          403  policy_denied
 ├── Stopping              503  stopping
 ├── StoreError            503  store_unavailable
@@ -151,6 +155,21 @@ class RuleNotFound(NotFound):
     hint = "GET /api/permissions/rules lists them"
 
 
+class ServiceNotFound(NotFound):
+    code = "service_not_found"
+    hint = "GET /api/services lists them; [services.NAME] in config.toml adds one"
+
+
+class BearerNotFound(NotFound):
+    code = "bearer_not_found"
+    hint = "GET /api/handoff lists the browsers that are signed in"
+
+
+class ClientNotFound(NotFound):
+    code = "client_not_found"
+    hint = "client_id is in the `connected` event of a stream that is open"
+
+
 class ToolNotFound(NotFound):
     code = "tool_not_found"
     hint = "GET /api/tools lists them"
@@ -183,6 +202,11 @@ class IdempotencyMismatch(Conflict):
 class ApprovalExpired(AsterError):
     code, status = "approval_expired", 410
     hint = "ask the agent again; approval_timeout_s sets how long a request waits"
+
+
+class HandoffRefused(AsterError):
+    code, status = "handoff_refused", 410
+    hint = "ask the app for a new link: each opens one browser, once"
 
 
 class PolicyDenied(AsterError):

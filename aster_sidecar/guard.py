@@ -5,15 +5,16 @@ The checks in order, cheapest and most telling first: target and Host, Origin, p
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect
@@ -37,6 +38,8 @@ Pair: TypeAlias = tuple[bytes, bytes]
 Seen: TypeAlias = dict[bytes, list[bytes]]
 
 BODY_LIMIT_BYTES = 1024 * 1024
+REDEEM_PATH = "/api/handoff/redeem"
+"""Needs no token: the code in its body is one."""
 _ECHO_LIMIT = 100
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -79,6 +82,13 @@ _PREFLIGHT: tuple[Pair, ...] = (
 )
 
 
+class SignedIn(Protocol):
+    """A browser that a handoff signed in; what it has open ends when it is revoked."""
+
+    @property
+    def revoked(self) -> asyncio.Event: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What is let in; plain values, built by app.py.
@@ -88,7 +98,8 @@ class Gate:
     `check_peer` has the client's uid checked on Linux when there is no token. `is_tool_socket` says whether a tool's
     process holds the socket with this inode, `is_tool_process` whether the process that connected to the Unix socket is
     a tool's; they are asked only while `tool_runs`, so that an idle daemon looks nothing up, and whoever leaves
-    `tool_runs` out pays for a lookup, not with a hole.
+    `tool_runs` out pays for a lookup, not with a hole. `is_page` names the files of the UI, which hold nobody's
+    data and need no token; `find_signed_in` finds the browser that a handoff gave these credentials.
     """
 
     framework: Framework
@@ -99,6 +110,8 @@ class Gate:
     is_tool_socket: Callable[[int], bool] | None = None
     tool_runs: Callable[[], bool] = lambda: True
     is_tool_process: Callable[[int], bool] | None = None
+    is_page: Callable[[str], bool] = lambda path: False
+    find_signed_in: Callable[[bytes], SignedIn | None] = lambda credentials: None
 
 
 class Guard:
@@ -162,10 +175,12 @@ class Guard:
         except AsterError as refusal:
             await _refuse(refusal, request_id, scope, receive, answer)
             return
-        if meter is None:
-            await self.app(scope, receive, answer)
+        run = self.app(scope, receive, answer) if meter is None else meter.run(self.app, scope)
+        signed_in: SignedIn | None = scope["state"].get("signed_in")
+        if signed_in is None:
+            await run
         else:
-            await meter.run(self.app, scope)
+            await _unless(signed_in.revoked, run)
 
     def _learn_port(self) -> None:
         port = self.gate.port()
@@ -210,18 +225,28 @@ class Guard:
             raise OriginRefused(several if len(origins) > 1 else f"origin not listed: {_show(origins[0])}")
 
     def _check_token(self, scope: Scope, seen: Seen) -> bool:
-        """Whether the request brought the token; only GET and HEAD /health may do without, if there is one."""
+        """Whether the request brought the token, or one that a browser was handed. What is public may do without."""
         if self._token is None:
             return False
         sent = _all(seen, b"authorization")
         if len(sent) == 1:
             scheme, _, credentials = sent[0].partition(b" ")
-            if scheme.lower() == b"bearer" and hmac.compare_digest(credentials.lstrip(b" "), self._token):
-                return True
+            if scheme.lower() == b"bearer":
+                credentials = credentials.lstrip(b" ")
+                if hmac.compare_digest(credentials, self._token):
+                    return True
+                scope["state"]["signed_in"] = self.gate.find_signed_in(credentials)
+                if scope["state"]["signed_in"] is not None:
+                    return True
         # `path` and not `raw_path`: what the router compares must be what is let through here.
-        if scope["type"] == "http" and scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
+        if scope["type"] == "http" and self._is_public(scope["method"], scope["path"]):
             return False
         raise TokenRefused("the token is missing" if not sent else "the token is wrong, or not one Bearer token")
+
+    def _is_public(self, method: str, path: str) -> bool:
+        if method in ("GET", "HEAD"):
+            return path == "/health" or self.gate.is_page(path)
+        return method == "POST" and path == REDEEM_PATH
 
     def _check_fetch_site(self, seen: Seen) -> None:
         """Refuse what a browser sends for a foreign page without naming it: no-cors fetches, images, links, frames.
@@ -268,6 +293,18 @@ class Guard:
             raise PeerRefused(f"the connecting program runs as another user (uid {peer.uid})")
         if is_tool_socket is not None and is_tool_socket(peer.inode):
             raise PeerRefused("a tool's own process may not call the daemon")
+
+
+async def _unless(revoked: asyncio.Event, run: Awaitable[None]) -> None:
+    """Run it until it ends, or whoever asked for it is signed out."""
+    work, end = asyncio.ensure_future(run), asyncio.ensure_future(revoked.wait())
+    try:
+        await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        work.cancel()
+        end.cancel()
 
 
 def _check_body(scope: Scope, seen: Seen) -> bool:

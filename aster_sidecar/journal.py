@@ -133,6 +133,7 @@ class Journal:
         self._streaming = True
         self._broken: set[str] = set()
         self.on_watch: Callable[[], None] = lambda: None
+        self.on_events: Callable[[list[Event]], None] = lambda events: None
         """Called when a stream begins to follow."""
         self.failure: StoreError | None = None
         """Why the newest transaction failed; None when it committed."""
@@ -363,6 +364,7 @@ class Journal:
                 self._ring_bytes -= len(self._ring.popleft().data)
             for waker in self._wakers:
                 waker.set()
+            self.on_events(batch.events)
         for waiter in batch.waiters:
             if waiter.done():
                 continue
@@ -480,6 +482,11 @@ class Journal:
         """Drop events from memory whose rows were deleted or replaced."""
         self._ring = deque(event for event in self._ring if not unwanted(event))
         self._ring_bytes = sum(len(event.data) for event in self._ring)
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the store's file is."""
+        return self._path.stat().st_size
 
     def statistics(self) -> dict[str, int]:
         """Sizes for diagnostics: events, first and last seq, bytes of the file."""

@@ -177,6 +177,15 @@ class LogFile(logging.Handler):
         except Exception as error:  # a log must never take the daemon down
             self._tell(error)
 
+    def write_lines(self, lines: bytes) -> None:
+        """Append whole lines; from any thread. As with records, a failure is said once and no more."""
+        with self.lock or contextlib.nullcontext():
+            try:
+                self._write(lines)
+                self._told = False
+            except Exception as error:
+                self._tell(error)
+
     def _write(self, line: bytes) -> None:
         opened = self._file
         if opened is not None and os.fstat(opened.fileno()).st_nlink == 0:  # somebody deleted it

@@ -7,6 +7,7 @@ Provider SDKs are imported when a turn needs them.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from aster_sidecar import wire
 from aster_sidecar.errors import ConfigInvalid, ModelError
+from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ PROVIDERS = {
         Provider("google", "google", "GOOGLE_API_KEY", extra="google"),
     )
 }
+PRICED_AS = {"responses": "openai", "chat": "openai", "anthropic": "anthropic", "google": "google"}
+"""Whose prices hold where nobody knows the base URL."""
 ON_THIS_MACHINE = ("ollama", "lmstudio", "llamacpp")
 SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-pro", "ollama:qwen3")
 """Names to show somebody who has chosen none; any other name of a provider works as well."""
@@ -112,7 +116,9 @@ class Models:
         self._built: dict[tuple[str, ...], Chosen] = {}
         self._by_name: dict[str, Chosen] = {}
         self._learned: dict[str | None, str] = {}
-        self._clients: list[Any] = []
+        self._priced: set[str] | None = None
+        self._building = threading.Lock()
+        self._clients: dict[tuple[bool, bool], Any] = {}
         self.local = LocalModels(
             {name: (self._base_url(p) or "", self._key(p)) for name in ON_THIS_MACHINE if (p := PROVIDERS[name])}
         )
@@ -157,6 +163,8 @@ class Models:
         if provider_name == DEMO:
             from aster_sidecar.demo import demo_model
 
+            with self._building:
+                self._price()
             chosen = Chosen(name, demo_model(instant=model_name == "instant"), DEFAULT_WINDOW_TOKENS)
             self._by_name[name] = chosen
             return chosen
@@ -192,27 +200,51 @@ class Models:
         if provider.name == "openai" and "chat" in (self._learned.get(base_url), self._recall(f"speaks:{base_url}")):
             speaks = "chat"
         identity = (name, speaks, base_url or "", key or "")
-        built = self._built.get(identity)
-        if built is None:
-            try:
-                model = self._make(speaks, model_name, base_url, key or "no-key-needed")
-            except ImportError as error:
-                raise ModelError(
-                    "extra_missing",
-                    f"{name} needs a library that is not installed ({error.name})",
-                    hint=f"pip install 'aster-sidecar[{provider.extra or provider.name}]'",
-                ) from error
-            here = provider.name in ON_THIS_MACHINE and next((m for m in self.local.find() if m.name == name), None)
-            told = here.window_tokens if here else None
-            window = int(self._window_tokens or told or model.context_window or DEFAULT_WINDOW_TOKENS)
-            falls = provider.name == "openai" and speaks == "responses" and own_server
-            built = self._built[identity] = Chosen(name, model, window, base_url, falls, True)
+        with self._building:  # a client that comes and its first turn build the same one, each in a thread
+            built = self._built.get(identity)
+            if built is None:
+                self._price(PRICED_AS[speaks], f"{base_url or ''}/")
+                try:
+                    model = self._make(speaks, model_name, base_url, key or "no-key-needed")
+                except ImportError as error:
+                    raise ModelError(
+                        "extra_missing",
+                        f"{name} needs a library that is not installed ({error.name})",
+                        hint=f"pip install 'aster-sidecar[{provider.extra or provider.name}]'",
+                    ) from error
+                here = provider.name in ON_THIS_MACHINE and next((m for m in self.local.find() if m.name == name), None)
+                told = here.window_tokens if here else None
+                window = int(self._window_tokens or told or model.context_window or DEFAULT_WINDOW_TOKENS)
+                falls = provider.name == "openai" and speaks == "responses" and own_server
+                built = self._built[identity] = Chosen(name, model, window, base_url, falls, True)
         self._by_name[name] = built
         return built
 
     def built(self, name: str | None = None) -> Chosen | None:
         """The model when it was built before; then `build` would block for nothing. `local` is found out each time."""
         return self._by_name.get(name or self.name())
+
+    def _price(self, *whose: str) -> None:
+        """Have the prices of a provider (its name there, its URL), besides those of the models built before."""
+        if self._priced is None or not self._priced.issuperset(whose):
+            self._priced = {*(self._priced or ()), *whose}
+            keep_prices(self._priced)
+
+    def _http(self, base_url: str | None) -> Any:
+        """The client to ask there with, one for all models that are reached alike."""
+        import httpx2
+
+        read_s = self._read_timeout_s
+        timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
+        # Loopback never goes through a proxy; and where there is no TLS, no certificates need be loaded (27 ms).
+        local = is_loopback(base_url)
+        plain = local and (base_url or "").startswith("http://")
+        http = self._clients.get((local, plain))
+        if http is None:
+            http = self._clients[local, plain] = httpx2.AsyncClient(
+                timeout=timeout, trust_env=not local, verify=not plain, follow_redirects=not plain
+            )
+        return http
 
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
         """Build one. The SDKs' own retries are off: ours can be seen. Raises: ImportError."""
@@ -221,23 +253,16 @@ class Models:
             from pydantic_ai.providers.google import GoogleProvider
 
             return GoogleModel(model_name, provider=GoogleProvider(api_key=key))
-        import httpx2
-
-        read_s = self._read_timeout_s
-        timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
-        # Loopback never goes through a proxy; and where there is no TLS, no certificates need be loaded (27 ms).
-        local = is_loopback(base_url)
-        plain = local and (base_url or "").startswith("http://")
-        http = httpx2.AsyncClient(timeout=timeout, trust_env=not local, verify=not plain, follow_redirects=not plain)
-        self._clients.append(http)
+        http = self._http(base_url)
+        timeout = http.timeout
         if speaks == "anthropic":
             from anthropic import AsyncAnthropic
-            from anthropic.types import RawMessageStreamEvent
+            from anthropic.types.beta import BetaRawMessageStreamEvent
             from pydantic_ai.models.anthropic import AnthropicModel
             from pydantic_ai.providers.anthropic import AnthropicProvider
 
             client = AsyncAnthropic(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
-            read_by_type(client, RawMessageStreamEvent)
+            read_by_type(client, BetaRawMessageStreamEvent)
             for messages in (client.messages, client.beta.messages):
                 send_as_is(messages, ("messages", "tools", "system"))
             return AnthropicModel(model_name, provider=AnthropicProvider(anthropic_client=client))
@@ -254,9 +279,11 @@ class Models:
             whole = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
             send_as_is(openai.chat.completions, ("messages", "tools"))
             return OpenAIChatModel(model_name, provider=provider, profile=whole)
-        from openai.types.responses import ResponseStreamEvent
+        from openai.types.responses import ParsedResponse, ResponseStreamEvent
         from pydantic_ai.models.openai import OpenAIResponsesModel
 
+        with unbuilt(ParsedResponse):  # 3 MB for a helper of the SDK's
+            from openai.resources.responses import AsyncResponses  # noqa: F401  # pyright: ignore[reportUnusedImport]
         read_by_type(openai, ResponseStreamEvent)
         send_as_is(openai.responses, ("input", "tools"))
         return OpenAIResponsesModel(model_name, provider=provider)
@@ -323,9 +350,14 @@ class Models:
             context_window=here.window_tokens if here is not None else None,
         )
 
+    def forget(self) -> None:
+        """Build models anew when they are asked next: a key changed. Those in use go on with what they have."""
+        self._built.clear()
+        self._by_name.clear()
+
     async def close(self) -> None:
         """Close connections to providers."""
-        for client in self._clients:
+        for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
         self._built.clear()
@@ -364,10 +396,10 @@ def read_by_type(client: Any, union: Any) -> None:
     def lean(*, data: Any, cast_to: Any, response: Any) -> Any:
         fields = cast("dict[str, Any]", data) if cast_to is union and isinstance(data, dict) else {}
         member = by_type.get(fields.get("type"))
-        if member is not None and "delta" in fields:
+        if member is not None:
             try:
-                return member.model_validate(data)
-            except ValidationError:
+                return member.model_validate(data) if "delta" in fields else shaped(member, data)
+            except (ValidationError, Unclear, TypeError):
                 pass
         return read(data=data, cast_to=member or cast_to, response=response)
 

@@ -28,6 +28,7 @@ REFUSALS = {
     "422": "wrong shape",
     "429": "a limit was reached",
     "500": "a bug",
+    "502": "the provider could not be asked, or refused",
     "503": "stopping, or the store cannot be used",
 }
 TEMPLATE = "#/components/schemas/{model}"

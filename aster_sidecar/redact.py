@@ -22,10 +22,11 @@ LOOKS = re.compile(
     | \b(?:sk|pk|rk|sess|key)-[A-Za-z0-9_-]{12,}
     | \b(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|hf_|npm_|pypi-|AIza|ya29\.|SG\.)[A-Za-z0-9_.-]{10,}
     | \b(?:AKIA|ASIA)[A-Z0-9]{12,}
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*
+    | \beyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*
     | (?<=://)[^\s/@:'"]*:[^\s/@'"]+(?=@)
     | \b(?:[Bb]earer|BEARER|Basic)\s+[A-Za-z0-9._~+/=-]{8,}
-    | (?i:(?:api[_-]?key|authorization|password|passwd|passphrase|secret|access[_-]?token|[\w-]*_token|cookie))
+    | (?i:(?:api[_-]?key|authorization|password|passwd|passphrase|secret|access[_-]?token|cookie
+      | (?<![\w-])[\w-]*_token))
       ["']?\s*[:=]\s*["']?(?i:bearer\s+|basic\s+)?[^\s"',;}]{4,}
     """,
     re.VERBOSE | re.DOTALL,
@@ -76,7 +77,7 @@ def passwords(address: str) -> Iterator[str]:
 
 
 def secrets_in(servers: Any) -> Iterator[str]:
-    """What is secret in the `mcp` table: values of `env` and `headers`, also behind a word such as Bearer."""
+    """What is secret in the tables `mcp` and `services`: values of `env` and `headers`, also behind Bearer."""
     for table in servers.values() if isinstance(servers, dict) else ():  # pyright: ignore[reportUnknownVariableType]
         for key in ("env", "headers"):
             values: Any = table.get(key, {}) if isinstance(table, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

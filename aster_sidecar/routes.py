@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
-from aster_sidecar import __version__, calls, websocket, wire
+from aster_sidecar import __version__, calls, clock, websocket, wire
 from aster_sidecar.app import SOCKET_PATH, Parts, request_id
 from aster_sidecar.calls import PAGE, PAGE_MOST
 from aster_sidecar.envelope import success
-from aster_sidecar.errors import ArgumentsInvalid
+from aster_sidecar.errors import ArgumentsInvalid, NotFound
+from aster_sidecar.guard import REDEEM_PATH
+from aster_sidecar.handoff import CODE_S
+from aster_sidecar.servicelog import KEPT_LINES
 from aster_sidecar.tools import ToolError
 
 router = APIRouter()
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+LOG_PAGE = 100
 
 
 async def parts_of(request: Request) -> Parts:
@@ -143,41 +148,7 @@ async def set_config(request: Request, body: wire.ConfigPatch, here: Here) -> Re
 @answers(list[wire.AgentInfo])
 async def agents(request: Request, here: Here) -> Response:
     """All agents, and the files that should be one but are broken."""
-    specs = here.agents.list()
-    problems: dict[str, list[wire.AgentProblem]] = {}
-    for problem in here.agent_problems():
-        problems.setdefault(problem.id, []).append(problem)
-    working = [
-        wire.AgentInfo(
-            id=spec.agent_id,
-            name=spec.name,
-            description=spec.description,
-            model=spec.model or here.models.name(),
-            state=here.turns.state_of_agent(spec.agent_id),
-            tools=here.toolkit.of(spec.tools),
-            sessions=here.sessions.count(spec.agent_id),
-            source=spec.source,
-            path=spec.path,
-            problems=problems.pop(spec.agent_id, []),
-        )
-        for spec in specs
-    ]
-    broken = [
-        wire.AgentInfo(
-            id=agent_id,
-            name=agent_id,
-            description="",
-            model="",
-            state="failed",
-            tools=[],
-            sessions=here.sessions.count(agent_id),
-            source=found[0].source,
-            path=found[0].path,
-            problems=found,
-        )
-        for agent_id, found in problems.items()
-    ]
-    return ok(request, [*working, *broken])
+    return ok(request, calls.agents(here))
 
 
 @router.get("/api/events")
@@ -274,7 +245,168 @@ async def delete_session(request: Request, session_id: str, here: Here) -> Respo
     deleted = await here.sessions.delete(session_id)
     here.forget(session_id)
     here.rules.drop(session_id)
+    here.attention.forget(session_id)
     return ok(request, deleted)
+
+
+# -- the companion -----------------------------------------------------------------------------------------------------
+
+
+@router.get("/api/snapshot")
+@answers(wire.Snapshot)
+async def snapshot(request: Request, here: Here) -> Response:
+    """Everything that a companion's first paint needs, in one answer; the stream keeps it true."""
+    return ok(request, await calls.snapshot(here))
+
+
+@router.get("/api/notifications")
+@answers(wire.Notifications)
+async def notifications(request: Request, here: Here, unread: bool = False, limit: Limit = PAGE) -> Response:
+    """What wants a person's attention, newest first."""
+    await here.journal.commit()
+    return ok(request, here.attention.list(limit, unread))
+
+
+@router.post("/api/notifications/read")
+@answers(wire.NotificationsRead)
+async def read_notifications(request: Request, body: wire.NotificationsReadRequest, here: Here) -> Response:
+    """Mark notifications as read. Idempotent."""
+    return ok(request, await here.attention.read(body.ids))
+
+
+@router.post("/api/focus")
+@answers(wire.Focused)
+async def focus(request: Request, body: wire.FocusRequest, here: Here) -> Response:
+    """Say which session a person looks at through an open stream; it is forgotten when that ends."""
+    if body.session_id is not None:
+        here.sessions.require(body.session_id, None)
+    here.streams.focus(body.client_id, body.session_id)
+    return ok(request, wire.Focused(client_id=body.client_id, session_id=body.session_id))
+
+
+@router.get("/api/flags")
+@answers(list[wire.FlagInfo])
+async def flags(request: Request, here: Here) -> Response:
+    """Which parts of the companion there are."""
+    return ok(request, here.flags.list())
+
+
+@router.post("/api/flags")
+@answers(list[wire.FlagInfo])
+async def set_flags(request: Request, body: wire.FlagsPatch, here: Here) -> Response:
+    """Switch parts on or off; `null` goes back to the default."""
+    changed = here.flags.change(body)
+    if changed:
+        await here.journal.record("flags_changed", wire.FlagsChangedEvent(changed=changed))
+    return ok(request, here.flags.list())
+
+
+@router.get("/api/onboarding")
+@answers(wire.Onboarding)
+async def onboarding(request: Request, here: Here) -> Response:
+    """The first run, step by step."""
+    return ok(request, here.onboarding.state())
+
+
+@router.post("/api/onboarding")
+@answers(wire.Onboarding)
+async def set_onboarding(request: Request, body: wire.OnboardingRequest, here: Here) -> Response:
+    """Go through a step, skip it, or take that back."""
+    return ok(request, await here.onboarding.say(body))
+
+
+@router.get("/api/secrets")
+@answers(list[wire.SecretInfo])
+async def secrets(request: Request, here: Here) -> Response:
+    """Where each provider's key comes from. No key is shown, ever."""
+    return ok(request, here.keys.list())
+
+
+@router.put("/api/secrets/{provider}")
+@answers(wire.SecretInfo)
+async def put_secret(request: Request, provider: str, body: wire.SecretPut, here: Here) -> Response:
+    """Keep a provider's key: in the system's keychain, else in a file that is called unprotected."""
+    return ok(request, await calls.put_secret(here, provider, body))
+
+
+@router.delete("/api/secrets/{provider}")
+@answers(wire.SecretInfo)
+async def delete_secret(request: Request, provider: str, here: Here) -> Response:
+    """Forget a kept key. One in the daemon's environment stays."""
+    return ok(request, await here.keys.drop(provider))
+
+
+@router.post("/api/models/check")
+@answers(wire.ModelCheck)
+async def check_model(request: Request, body: wire.ModelCheckRequest, here: Here) -> Response:
+    """Ask a model for one word, by a real request."""
+    return ok(request, await calls.check_model(here, body.model))
+
+
+# -- the UI, and browsers that are sent to it --------------------------------------------------------------------------
+
+
+@router.get("/webui/bootstrap")
+@answers(wire.Bootstrap)
+async def bootstrap(request: Request, here: Here) -> Response:
+    """What a UI has to know before anything else."""
+    own = {f"http://{name}:{here.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+    in_browser = (
+        here.settings.framework == "web"
+        or request.scope["state"].get("signed_in") is not None
+        or request.headers.get("origin") in own
+        or request.headers.get("sec-fetch-site") == "same-origin"
+    )
+    return ok(
+        request,
+        wire.Bootstrap(
+            runtime_surface="browser" if in_browser else "native",
+            framework=here.settings.framework,
+            version=__version__,
+            protocol=wire.PROTOCOL,
+            instance_id=here.instance_id,
+            ws_path=SOCKET_PATH,
+            token_required=here.settings.token is not None,
+            flags=here.flags.values(),
+        ),
+    )
+
+
+@router.post("/api/handoff")
+@answers(wire.Handoff)
+async def handoff(request: Request, body: wire.HandoffCreate, here: Here) -> Response:
+    """A link that opens the UI in a browser, once, signed in."""
+    if not here.pages.built:
+        raise NotFound("this daemon has no web UI", hint="build it from shells/ui, or install a release")
+    if body.session_id is not None:
+        here.sessions.require(body.session_id, None)
+    code = here.handoffs.mint(body.section, body.session_id)
+    expires = clock.now() + timedelta(seconds=CODE_S)
+    return ok(request, wire.Handoff(url=here.link(code), expires_at=clock.stamp(expires)))
+
+
+@router.post(REDEEM_PATH)
+@answers(wire.HandoffRedeemed)
+async def redeem(request: Request, body: wire.HandoffRedeem, here: Here) -> Response:
+    """Sign a browser in with the code of its link. The second time it is refused."""
+    redeemed = here.handoffs.redeem(body.code)
+    await here.onboarding.handed_off()
+    return ok(request, redeemed)
+
+
+@router.get("/api/handoff")
+@answers(list[wire.BearerInfo])
+async def bearers(request: Request, here: Here) -> Response:
+    """The browsers that are signed in."""
+    return ok(request, here.handoffs.list())
+
+
+@router.delete("/api/handoff/{bearer_id}")
+@answers(wire.BearerRevoked)
+async def revoke(request: Request, bearer_id: str, here: Here) -> Response:
+    """Sign a browser out; its streams end."""
+    here.handoffs.revoke(bearer_id)
+    return ok(request, wire.BearerRevoked(bearer_id=bearer_id))
 
 
 # -- policy ------------------------------------------------------------------------------------------------------------
@@ -333,6 +465,56 @@ async def check(request: Request, body: wire.CheckRequest, here: Here) -> Respon
             remember=assessment.remember.words if assessment.remember else None,
         ),
     )
+
+
+# -- services ----------------------------------------------------------------------------------------------------------
+
+
+@router.get("/api/services")
+@answers(list[wire.ServiceInfo])
+async def services(request: Request, here: Here) -> Response:
+    """The services of the user's configuration, and how each stands."""
+    return ok(request, here.services.list())
+
+
+@router.post("/api/services/{name}/start")
+@answers(wire.ServiceInfo)
+async def start_service(request: Request, name: str, here: Here) -> Response:
+    """Have a service run. Answers at once; what comes of it is on the event stream. Idempotent."""
+    service = here.services.get(name)
+    service.start()
+    return ok(request, service.info())
+
+
+@router.post("/api/services/{name}/stop")
+@answers(wire.ServiceInfo)
+async def stop_service(request: Request, name: str, here: Here) -> Response:
+    """Have a service stopped, with all that it started. Idempotent."""
+    service = here.services.get(name)
+    service.stop()
+    return ok(request, service.info())
+
+
+@router.post("/api/services/{name}/restart")
+@answers(wire.ServiceInfo)
+async def restart_service(request: Request, name: str, here: Here) -> Response:
+    """Stop a service, and start it when nothing of it is left."""
+    service = here.services.get(name)
+    service.restart()
+    return ok(request, service.info())
+
+
+@router.get("/api/services/{name}/logs")
+@answers(wire.ServiceLogs)
+async def service_logs(
+    request: Request,
+    name: str,
+    here: Here,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=KEPT_LINES)] = LOG_PAGE,
+) -> Response:
+    """What a service has written last, oldest first."""
+    return ok(request, here.services.get(name).log.page(after, limit))
 
 
 # -- what there is -----------------------------------------------------------------------------------------------------

@@ -205,7 +205,8 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             watch.process(launch.parent)
         write_config(settings.places.config_path)
         parts = build_parts(settings)
-        logs.learn(secrets_in(read_file(settings.places.config_path).get("mcp")))
+        told = read_file(settings.places.config_path)
+        logs.learn([*secrets_in(told.get("mcp")), *secrets_in(told.get("services"))])
         parts.ask_stop = stop.set
         parts.port = bound.getsockname()[1]
         sign(held, parts.port)
@@ -236,6 +237,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
                 },
             )
             announce(parts)
+            parts.services.begin(parts.burying)
 
         try:
             await Server(config, parts, stop, ready).serve(sockets=[bound] if local is None else [bound, local])

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
 from aster_sidecar import clock, wire
+from aster_sidecar.errors import ClientNotFound
 from aster_sidecar.journal import Event, Journal, encode
 
 SEND_TIMEOUT_S = 30.0
@@ -58,6 +59,23 @@ class Streams:
         self._journal = journal
         self._framework: wire.Framework = framework
         self._instance_id = instance_id
+        self._focus: dict[str, str | None] = {}
+        """The clients whose streams are open, each with the session that a person looks at there."""
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._focus)
+
+    def focus(self, client_id: str, session_id: str | None) -> None:
+        """Say which session a person looks at through a client. Raises: ClientNotFound."""
+        if client_id not in self._focus:
+            raise ClientNotFound(f"no such client: {client_id[:100]!r}")
+        self._focus[client_id] = session_id
+
+    def focused(self) -> set[str]:
+        """The sessions that somebody looks at."""
+        return {session_id for session_id in self._focus.values() if session_id is not None}
 
     def open(self, watch: Watch) -> EventSourceResponse:
         """The response that streams what `watch` wants, until the client goes or the daemon stops."""
@@ -90,13 +108,14 @@ class Streams:
             reason = "future" if after > last else "trimmed"
         if reason is not None:
             after = last
-        # The id makes it a cursor: an EventSource that is cut off before its first event comes back to where it was.
-        yield Transient("connected", connected, b"retry: 1000\nid: %d\n" % after)
-        if reason is not None:
-            yield Transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
+        self._focus[connected.client_id] = None
         follow = self._journal.follow(after, session_id=watch.session_id, every_s=wire.HEARTBEAT_S)
-        async with aclosing(follow) as batches:
-            async for events in batches:
+        try:
+            # The id makes it a cursor: an EventSource that is cut off before its first event comes back to it.
+            yield Transient("connected", connected, b"retry: 1000\nid: %d\n" % after)
+            if reason is not None:
+                yield Transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
+            async for events in follow:
                 seen = (
                     events
                     if watch.agent_id is watch.session_id is watch.types is None
@@ -108,6 +127,9 @@ class Streams:
                     yield seen
                 if not events:
                     yield Transient("heartbeat", wire.HeartbeatEvent(last_seq=self._journal.last_seq))
+        finally:
+            del self._focus[connected.client_id]
+            await follow.aclose()
 
 
 class Stream(EventSourceResponse):

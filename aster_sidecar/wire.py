@@ -22,9 +22,14 @@ Risk = Literal["low", "medium", "high"]
 PermissionMode = Literal["auto_approve", "smart_approve", "always_ask"]
 ApprovalDecision = Literal["allow", "deny", "allow_always", "deny_always"]
 State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
+ServiceState = Literal["stopped", "starting", "running", "backoff", "stopping", "crashed"]
 StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
 AgentSource = Literal["builtin", "code", "user", "project"]
 IfBusy = Literal["queue", "steer", "reject", "interrupt"]
+NotificationKind = Literal["approval_required", "turn_done", "error", "service_crashed"]
+OnboardingStepId = Literal[
+    "welcome", "environment", "state_root", "engine", "provider", "permissions", "handoff", "done"
+]
 SocketType = Literal[
     "chat",
     "cancel",
@@ -175,6 +180,267 @@ class Approved(Model):
     decision: ApprovalDecision
     resolved_at: Time
     rule: RuleInfo | None = None
+
+
+# -- the companion -----------------------------------------------------------------------------------------------
+
+
+class Notification(Model):
+    """Something that wants a person's attention. Its words name the agent and the tool, and hold nothing they said."""
+
+    notification_id: str
+    kind: NotificationKind
+    title: str
+    body: str
+    agent_id: str | None = None
+    session_id: str | None = None
+    turn_id: str | None = None
+    call_id: str | None = None
+    created_at: Time
+    read: bool
+
+
+class Notifications(Model):
+    """Newest first; at most 200 are kept. `unread` counts all of them."""
+
+    notifications: list[Notification]
+    unread: int
+
+
+class NotificationsReadRequest(Request):
+    """Mark these as read; without `ids`: all."""
+
+    ids: Annotated[list[Name], Field(max_length=1000)] | None = None
+
+
+class NotificationsRead(Model):
+    """`ids` are those that were unread."""
+
+    ids: list[str]
+    unread: int
+
+
+class FocusRequest(Request):
+    """Which session a person looks at through this client: its turns end without a notification."""
+
+    client_id: Name
+    session_id: Name | None = None
+
+
+class Focused(Model):
+    client_id: str
+    session_id: str | None
+
+
+class FlagsPatch(Request):
+    """Any subset of the flags; `null` goes back to the default."""
+
+    companion_shell: bool | None = Field(None, description="the companion around the chat: attention list, onboarding")
+    desktop_notifications: bool | None = Field(None, description="the system's notifications for what waits or ended")
+    offline_drafts: bool | None = Field(None, description="messages written while the daemon is away are kept to send")
+    ambient: bool | None = Field(None, description="tray, quick panel and hotkey of the desktop app")
+    voice_capture: bool | None = Field(None, description="speaking messages")
+    voice_overlay: bool | None = Field(None, description="a window that shows what is heard")
+    tts: bool | None = Field(None, description="answers read aloud")
+    release_channel: Literal["stable", "beta"] | None = Field(None, description="which updates the app offers")
+
+
+class FlagInfo(Model):
+    """A part of the companion that can be switched off."""
+
+    name: str
+    description: str
+    value: bool | str
+    default: bool | str
+    choices: list[str] | None = None
+    source: Literal["file", "default"]
+
+
+class OnboardingCheck(Model):
+    """One thing that was looked at. `remedy` says what to do when it is not ok."""
+
+    id: str
+    status: Literal["ok", "warning", "blocked"]
+    message: str
+    remedy: str | None = None
+
+
+class OnboardingStep(Model):
+    """A step, in order. `failures` counts what went wrong in it so far; `actions` are what may help."""
+
+    id: OnboardingStepId
+    state: Literal["done", "current", "todo", "skipped"]
+    optional: bool
+    checks: list[OnboardingCheck]
+    failures: int
+    last_error: ErrorInfo | None = None
+    actions: list[str]
+
+
+class Onboarding(Model):
+    """`current` is the first step that is not met; null when it is over. Chatting never waits for it."""
+
+    steps: list[OnboardingStep]
+    current: OnboardingStepId | None
+    done: bool
+
+
+class OnboardingRequest(Request):
+    """`complete`: the person went through it; `skip`: later, or never; `reset`: as if it had not been there."""
+
+    step: OnboardingStepId
+    action: Literal["complete", "skip", "reset"]
+
+
+class ModelCheckRequest(Request):
+    """Ask a model (the chosen one, or this) for one word."""
+
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class ModelCheck(Model):
+    """What came of asking. `error` is null when it answered."""
+
+    ok: bool
+    model: str
+    duration_ms: int
+    error: ErrorInfo | None
+
+
+class SecretInfo(Model):
+    """Where a provider's key comes from. One in a file, or in the environment, is not protected."""
+
+    provider: str
+    variable: str
+    set: bool
+    source: Literal["environment", "keychain", "file"] | None
+    protected: bool
+
+
+class SecretPut(Request):
+    """A provider's key. With `check` it is kept only when a model answers to it: `model`, or the chosen one."""
+
+    value: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"^[!-~]+$")] = Field(repr=False)
+    check: bool = False
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class DaemonInfo(Model):
+    """The daemon itself. `started_at`: since when it runs."""
+
+    version: str
+    protocol: int
+    framework: Framework
+    port: int
+    uds: str | None
+    pid: int
+    instance_id: str
+    started_at: Time
+    status: Literal["ok", "degraded", "stopping"]
+    model: str
+    work_dir: str
+    data_dir: str
+    logs_dir: str
+    token_required: bool
+
+
+class ActiveTurn(Model):
+    turn_id: str
+    session_id: str
+    agent_id: str
+    state: Literal["queued", "running", "waiting"]
+
+
+class Warning(Model):
+    """Something that a person should know, and what to do about it."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+class Metrics(Model):
+    """Figures of this daemon; `store_bytes` is the size of its file, `streams` how many clients watch."""
+
+    uptime_s: int
+    sessions: int
+    turns: int
+    streams: int
+    store_bytes: int
+
+
+class Snapshot(Model):
+    """Everything that a companion's first paint needs. Follow the stream `after` `last_seq` to keep it true."""
+
+    last_seq: int
+    daemon: DaemonInfo
+    agents: list[AgentInfo]
+    sessions: list[SessionInfo] = Field(description="the 16 newest that are not archived")
+    approvals: list[ApprovalInfo] = Field(description="all that wait, oldest first")
+    turns: list[ActiveTurn]
+    notifications: Notifications
+    flags: list[FlagInfo]
+    onboarding: Onboarding
+    services: list[ServiceInfo]
+    warnings: list[Warning]
+    metrics: Metrics
+
+
+# -- handoff to a browser ----------------------------------------------------------------------------------------
+
+
+class HandoffCreate(Request):
+    """What the browser should open: a part of the UI, a session."""
+
+    section: Annotated[str, StringConstraints(pattern="^[a-z][a-z-]{0,49}$")] | None = None
+    session_id: Name | None = None
+
+
+class Handoff(Model):
+    """A link for one browser, once. The code is in its fragment, which no browser sends and no log sees."""
+
+    url: str
+    expires_at: Time
+
+
+class HandoffRedeem(Request):
+    """The code of a link. Needs no token: it is one."""
+
+    code: Name
+
+
+class HandoffRedeemed(Model):
+    """`bearer` is what the page sends as `Authorization: Bearer` from now on; it ends with the daemon."""
+
+    bearer: str
+    bearer_id: str
+    section: str | None
+    session_id: str | None
+
+
+class BearerInfo(Model):
+    """A browser that is signed in."""
+
+    bearer_id: str
+    created_at: Time
+    last_used_at: Time
+
+
+class BearerRevoked(Model):
+    bearer_id: str
+
+
+class Bootstrap(Model):
+    """What a UI has to know before anything else. `runtime_surface` is `native` when a host asks for its page."""
+
+    runtime_surface: Literal["native", "browser"]
+    framework: Framework
+    version: str
+    protocol: int
+    instance_id: str
+    ws_path: str
+    token_required: bool
+    flags: dict[str, bool | str]
 
 
 # -- the WebSocket -----------------------------------------------------------------------------------------------
@@ -506,6 +772,48 @@ class CheckAnswer(Model):
     remember: str | None
 
 
+# -- services ----------------------------------------------------------------------------------------------------
+
+
+class ServiceExit(Model):
+    """How a service's process ended: by `code`, by `signal`, or (`error`) because it could not be started or ended."""
+
+    time: Time
+    code: int | None = None
+    signal: str | None = None
+    error: str | None = None
+
+
+class ServiceInfo(Model):
+    """A service of the user's configuration as it stands. `desired_running` is what was asked for last."""
+
+    name: str
+    description: str
+    state: ServiceState
+    desired_running: bool
+    autostart: bool
+    pid: int | None = None
+    last_start: Time | None = None
+    last_exit: ServiceExit | None = None
+    restart_attempt: int = Field(description="restarts by itself since it was healthy")
+    next_restart: Time | None = None
+
+
+class ServiceLogEntry(Model):
+    seq: int
+    time: Time
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+class ServiceLogs(Model):
+    """Oldest first. `dropped` counts the lines that came too fast to be kept."""
+
+    entries: list[ServiceLogEntry]
+    dropped: int
+    path: str | None = Field(description="the file that they are written to")
+
+
 class ShuttingDown(Model):
     stopping: Literal[True] = True
 
@@ -657,6 +965,34 @@ class AgentsChangedEvent(Model):
     problems: list[AgentProblem] = []
 
 
+class ServiceChangedEvent(ServiceInfo):
+    """A service's state changed, or its crashes were forgotten."""
+
+
+class NotificationAddedEvent(Notification):
+    """Something wants attention. `unread` counts with it."""
+
+    unread: int
+
+
+class NotificationsReadEvent(NotificationsRead):
+    """These are read, or what they asked was answered."""
+
+
+class FlagsChangedEvent(Model):
+    """Only those that changed."""
+
+    changed: list[FlagInfo]
+
+
+class SecretsChangedEvent(SecretInfo):
+    """A provider's key was given or forgotten. The key is not in it."""
+
+
+class OnboardingChangedEvent(Onboarding):
+    """A step was met, skipped or reset, or something failed in it."""
+
+
 class ModelRetryEvent(Model):
     """A request to the provider failed for a passing reason and will be tried again in `delay_s`."""
 
@@ -708,6 +1044,12 @@ EVENTS: dict[str, type[Model]] = {
     "config_changed": ConfigChangedEvent,
     "rules_changed": RulesChangedEvent,
     "agents_changed": AgentsChangedEvent,
+    "service_changed": ServiceChangedEvent,
+    "notification_added": NotificationAddedEvent,
+    "notifications_read": NotificationsReadEvent,
+    "flags_changed": FlagsChangedEvent,
+    "secrets_changed": SecretsChangedEvent,
+    "onboarding_changed": OnboardingChangedEvent,
     "model_retry": ModelRetryEvent,
     "history_compacted": HistoryCompactedEvent,
     "heartbeat": HeartbeatEvent,

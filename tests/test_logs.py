@@ -161,6 +161,13 @@ def test_ordinary_words_stay(text: str) -> None:
     assert Redactor().clean(text) == text
 
 
+@pytest.mark.parametrize("unit", ["x", "a-", "_tok", "key=", "://a", "bearer ", "-eyJ"])
+def test_the_time_for_a_long_text_grows_with_it_and_not_with_its_square(unit: str) -> None:
+    """The suite's time limit is what fails: a service may write lines of any kind, and as many as it likes."""
+    text = (unit * 500_000)[:500_000]
+    assert len(Redactor(["a-secret-of-the-daemon"]).clean(text)) <= len(text)
+
+
 def test_known_secrets_are_masked_in_every_spelling() -> None:
     secret = 'p"ss w/rd+é\\x'
     redactor = Redactor([secret, "", "short"])

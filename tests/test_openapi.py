@@ -28,8 +28,7 @@ UNWRAPPED = {"/health", "/openapi.json", "/api/events"}
 
 def document() -> Json:
     """The document, built from the routes as app.py builds them."""
-    app = FastAPI(title="Aster Sidecar", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.include_router(router)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, routes=router.routes)
     return json.loads(json.dumps(describe(app)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from aster_sidecar import configfile, wire
 from aster_sidecar.configfile import SETTINGS, template, with_value, without, write_file, write_first
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.servicespec import ALLOWED as SERVICE_KEYS
+from aster_sidecar.servicespec import service_specs
 from aster_sidecar.settings import DEFAULTS, Config, Settings, places
 from aster_sidecar.tools.mcp import _ALLOWED as MCP_KEYS
 from aster_sidecar.tools.mcp import specs
@@ -129,11 +132,15 @@ def uncommented(text: str) -> str:
 def test_the_first_file_shows_every_key_with_its_default_and_holds_nothing() -> None:
     assert tomllib.loads(template()) == {}
     shown = tomllib.loads(uncommented(template()))
-    servers = shown.pop("mcp")
+    servers, services = shown.pop("mcp"), shown.pop("services")
     assert set(shown) == set(DEFAULTS) == set(wire.ConfigPatch.model_fields)
     assert {key: shown[key] or None for key in shown} == {key: DEFAULTS[key] or None for key in DEFAULTS}
     assert [spec.name for spec in specs(servers)] == ["example", "example-at-an-address"]
     assert {key for table in servers.values() for key in table} == set(MCP_KEYS)
+    assert {key for table in services.values() for key in table} == set(SERVICE_KEYS)
+    [example] = service_specs(services)
+    plain = service_specs({"example": {"command": [*example.command]}})[0]
+    assert replace(example, env={}, cwd=None) == plain, "the defaults that it shows are the defaults"
 
 
 def test_uncommenting_every_line_is_a_valid_configuration_with_the_defaults(tmp_path: Path) -> None:
@@ -361,6 +368,9 @@ port = 1
 max_tokens = 6
 [mcp.evil]
 command = "evil"
+[services.evil]
+command = "evil"
+autostart = true
 [environment]
 OPENAI_BASE_URL = "https://example.com"
 """

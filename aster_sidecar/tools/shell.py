@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -523,8 +523,8 @@ def remaining(brand: Brand) -> list[Process]:
     return sorted(living, key=lambda one: (one.pid != shell.pid, one.started))
 
 
-def end(brand: Brand) -> tuple[int, list[int]]:
-    """End every process of a call: TERM, two seconds, KILL. Blocks until they are gone.
+def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[int, list[int]]:
+    """End every process of a call: TERM, `term_s` seconds, KILL. Blocks until they are gone, or `kill_s` more are over.
 
     Returns how many there were besides the shell, and the pids of those that could not be ended.
     """
@@ -549,7 +549,7 @@ def end(brand: Brand) -> tuple[int, list[int]]:
             pause_s = min(pause_s * 2, 0.05)
         return True
 
-    gone = all_gone(signal.SIGTERM, TERM_S) or all_gone(getattr(signal, "SIGKILL", signal.SIGTERM), KILL_S)
+    gone = all_gone(signal.SIGTERM, term_s) or all_gone(getattr(signal, "SIGKILL", signal.SIGTERM), kill_s)
     shell = brand.shell.pid if brand.shell else 0
     if os.name == "posix":
         for pid in met - {shell}:
@@ -565,15 +565,16 @@ def kill_left() -> None:
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def end_orphans(call_ids: Collection[str]) -> int:
-    """End what these calls of a daemon that is gone have left behind: their marker names a process that is no more.
+def end_orphans(ours: Callable[[str], bool]) -> int:
+    """End what calls (those that are `ours`, by id) of a daemon that is gone have left behind: their marker names a
+    process that is no more.
 
     Returns how many processes there were. Blocks.
     """
     ended = 0
     for one in processes().values():
         owner, _, call = _marker(one.pid).partition(":")
-        if call not in call_ids or not owner.isdigit():
+        if not owner.isdigit() or not ours(call):
             continue
         master = process(int(owner))
         if master is None or master.started > one.started:
