@@ -88,7 +88,15 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     if (session_id !== undefined) query.session_id = session_id;
     if (types !== undefined) query.types = types;
     let current = true;
-    const close = transport.stream(query, {
+    const over = (): boolean => !current;
+    let close: (() => void) | null = null;
+    closeStream = () => {
+      current = false;
+      closeStream = null;
+      close?.();
+    };
+    watch();
+    close = transport.stream(query, {
       event(event) {
         if (current) take(event);
       },
@@ -96,12 +104,7 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
         if (current) lost(error);
       },
     });
-    closeStream = () => {
-      current = false;
-      closeStream = null;
-      close();
-    };
-    watch();
+    if (over()) close(); // it was over before it was there
   }
 
   /** One timer for the whole connection: set anew when it rings, not with each event. */
@@ -117,6 +120,7 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     const failures = link.failures + 1;
     const refused = error.status >= 400 && error.status < 500;
     say(refused || failures >= OFFLINE_FROM ? "offline" : "reconnecting", failures, error);
+    if (closed) return;
     cancelTimer = clock.after(delay_s(failures, options.backoff ?? BACKOFF, clock.random) * 1000, connect);
   }
 
@@ -128,6 +132,7 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
       watch();
       cursor ??= event.data.last_seq;
       say("connected", 0, null);
+      if (closed) return;
     } else if (event.type === "resync") {
       cursor = event.data.last_seq;
     } else if (event.seq !== null) {

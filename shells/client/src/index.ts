@@ -9,6 +9,7 @@ export {
   type SendOptions,
   type SessionQuery,
 } from "./client.js";
+export { createDrafts, Drafts, DRAFTS_MOST, type Draft, type DraftsOptions, type DraftStorage } from "./drafts.js";
 export { AsterError } from "./errors.js";
 export { follow, type Clock, type Feed, type FollowOptions, type Link } from "./feed.js";
 export {

@@ -33,7 +33,7 @@ export class Copies {
 export function reconcile<T>(previous: unknown, next: T): T {
   if (Object.is(previous, next)) return next;
   if (typeof previous !== "object" || typeof next !== "object" || previous === null || next === null) return next;
-  if (Array.isArray(previous) !== Array.isArray(next)) return next;
+  if (Array.isArray(previous) !== Array.isArray(next) || next instanceof Error) return next;
   const before = previous as Record<string, unknown>;
   const after = next as Record<string, unknown>;
   const keys = Object.keys(after);

@@ -33,9 +33,12 @@ export interface Picture {
   /** Why the picture could not be fetched (again), or null. It is tried on and on. */
   problem: AsterError | null;
   agents: AgentEntry[];
-  /** By `session_id`: the newest, those loaded since, and those that something happened in. Archived ones only while open. */
+  /**
+   * By `session_id`: the newest, those loaded since, and those that something happened in. Archived ones are here only
+   * while they are open or a question waits in them.
+   */
   sessions: Record<string, SessionEntry>;
-  /** Ids of `sessions`, newest activity first. */
+  /** Ids of `sessions` without the archived ones, newest activity first. */
   order: string[];
   /** Where the next page of sessions begins; null at the end. */
   sessions_before: string | null;

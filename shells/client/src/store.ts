@@ -20,6 +20,7 @@ import {
   turnsOf,
   type AgentEntry,
   type HistoryEntry,
+  type MessageEntry,
   type Picture,
   type SessionEntry,
   type StoreState,
@@ -169,8 +170,8 @@ export class Store {
     if (slot === undefined) return;
     slot.wanted = false;
     const session = this.#next.sessions[session_id];
-    if (session?.archived) this.#forget(session_id);
-    else if (session) Object.assign(this.#session(session_id), { history: null, live: NO_LIVE, loading: false });
+    if (session) Object.assign(this.#session(session_id), { history: null, live: NO_LIVE, loading: false });
+    this.#disordered = true;
     this.#changed();
   }
 
@@ -255,9 +256,9 @@ export class Store {
     this.#changed();
     if (!this.#overall(event) || session_id === null) return;
     const slot = this.#slots.get(session_id);
-    if (!slot?.wanted) return;
+    if (!slot) return;
     if (slot.held !== null) slot.held.push(event);
-    else if (!slot.stale) this.#within(session_id, slot, event);
+    else if (slot.wanted && !slot.stale) this.#within(session_id, slot, event);
   }
 
   /** What an event changes besides its session's messages. False: nothing more is to be done with it. */
@@ -340,8 +341,7 @@ export class Store {
     }
     const fresh = sessionOf(data.session);
     this.#disordered = true;
-    if (fresh.archived && !this.#slots.get(id)?.wanted) this.#forget(id);
-    else if (!known) this.#put(fresh);
+    if (!known) this.#put(fresh);
     else {
       // Its state is told by `status_change`.
       const { title, archived, is_default, updated_at } = fresh;
@@ -384,6 +384,7 @@ export class Store {
     const { call_id, decision, resolved_by, resolved_at } = data;
     const question = this.#next.approvals.find((known) => known.call_id === call_id) ?? null;
     if (question) this.#draft().approvals = this.#next.approvals.filter((known) => known !== question);
+    this.#disordered = true;
     const answered = this.#copies.at(this.#draft(), "answered");
     const elsewhere = !this.#mine.delete(call_id);
     answered[call_id] = { call_id, decision, resolved_by, resolved_at, note: data.note ?? null, elsewhere, question };
@@ -563,7 +564,7 @@ export class Store {
     const session = this.#next.sessions[session_id];
     if (!session || !slot.wanted) return;
     const known = new Map(session.history?.messages.map((message) => [message.message_id, message]));
-    const shared = messages.map((message) => reconcile(known.get(message.message_id), message));
+    const shared = messages.map((message) => reconcile(known.get(message.message_id), withStatus(message, status)));
     const { elsewhere } = slot.ledger;
     slot.ledger = new Ledger(shared);
     for (const message_id of elsewhere) {
@@ -597,7 +598,7 @@ export class Store {
     slot.missed = [event];
     this.#info(session_id)
       .then((info) => {
-        if (!info || this.#next.sessions[session_id] || (info.archived && !slot.wanted)) return;
+        if (!info || this.#next.sessions[session_id]) return;
         this.#put(sessionOf(info));
         for (const missed of slot.missed ?? []) if (missed.type !== "approval_required") this.#overall(missed);
       })
@@ -667,6 +668,7 @@ export class Store {
     this.#disordered = true;
   }
 
+  /** It was deleted. */
   #forget(session_id: string): void {
     const draft = this.#draft();
     if (draft.sessions[session_id]) Reflect.deleteProperty(this.#copies.at(draft, "sessions"), session_id);
@@ -720,11 +722,17 @@ export class Store {
     for (const listener of [...this.#listeners]) guarded(listener);
   }
 
-  /** What follows from the sessions: their order, and the agents' states. */
+  /** What follows from the sessions: which are shown, their order, and the agents' states. */
   #order(): void {
     this.#disordered = false;
+    const waiting = new Set(this.#next.approvals.map(({ session_id }) => session_id));
+    for (const { session_id, archived } of Object.values(this.#next.sessions)) {
+      if (!archived || this.#slots.get(session_id)?.wanted || waiting.has(session_id)) continue;
+      Reflect.deleteProperty(this.#copies.at(this.#draft(), "sessions"), session_id);
+    }
     const sessions = Object.values(this.#next.sessions);
     const order = sessions
+      .filter(({ archived }) => !archived)
       .sort((a, b) => compare(b.updated_at, a.updated_at) || compare(b.session_id, a.session_id))
       .map(({ session_id }) => session_id);
     const shared = reconcile(this.#next.order, order);
@@ -744,6 +752,13 @@ export function createStore(client: Client, options: StoreOptions = {}): Store {
   return new Store(client, options);
 }
 
+/** Whether a turn waits is better told by the status: it holds also for a turn that was put back after a crash. */
+function withStatus(message: MessageEntry, { turn_id, state }: wire.Status): MessageEntry {
+  const open = message.status === "streaming" || message.status === "waiting_approval";
+  if (message.turn_id !== turn_id || !open) return message;
+  return { ...message, status: state === "waiting_approval" ? state : "streaming" };
+}
+
 function merged(known: SessionEntry | undefined, info: wire.SessionInfo): SessionEntry {
   const fresh = sessionOf(info);
   return known ? { ...fresh, history: known.history, loading: known.loading, live: known.live } : fresh;
@@ -760,6 +775,15 @@ function compare(a: string, b: string): number {
 
 /** Once per frame; where frames stand still (a hidden page), or there are none, by the clock. */
 function soon(publish: () => void): void {
-  if (typeof requestAnimationFrame === "function") requestAnimationFrame(publish);
-  setTimeout(publish, typeof requestAnimationFrame === "function" ? 100 : 16);
+  if (typeof requestAnimationFrame !== "function") {
+    setTimeout(publish, 16);
+    return;
+  }
+  const once = (): void => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    publish();
+  };
+  const frame = requestAnimationFrame(once);
+  const timer = setTimeout(once, 100);
 }

@@ -23,7 +23,7 @@ export interface StreamListener {
 
 export interface Transport {
   /** Resolves with any answer there is, refusals included. Rejects with `unreachable`, or the signal's reason. */
-  request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer>;
+  request: (method: string, path: string, body?: string, signal?: AbortSignal) => Promise<Answer>;
   /** Opens the stream; returns what closes it. */
-  stream(query: StreamQuery, listener: StreamListener): () => void;
+  stream: (query: StreamQuery, listener: StreamListener) => () => void;
 }

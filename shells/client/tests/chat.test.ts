@@ -1,13 +1,17 @@
 // A conversation with the real daemon, as the store sees it.
 import { expect, test } from "vitest";
-import { idle, launch, said, settled, watch } from "./daemon.js";
+import { AsterError, createClient, createStore, type Client, type Store } from "../src/index.js";
+import { agrees, idle, launch, said, watch } from "./daemon.js";
+
+async function conversation(client: Client): Promise<{ store: Store; session_id: string }> {
+  const { session_id } = await client.sessions.create();
+  return { store: await watch(client, [session_id]), session_id };
+}
 
 test("an answer streams into the store and is what a fresh store reads", async () => {
   const daemon = await launch({ model: "demo" });
   const client = daemon.client();
-  const store = await watch(client);
-  const { session_id } = await client.sessions.create();
-  await store.open(session_id);
+  const { store, session_id } = await conversation(client);
   const { turn_id } = await client.send({ agent_id: "default", session_id, message: "think about it" });
   const turn = (): string | undefined => store.getState().sessions[session_id]?.history?.turns[turn_id]?.state;
   await store.until(() => turn() === "running");
@@ -26,6 +30,190 @@ test("an answer streams into the store and is what a fresh store reads", async (
   expect(answer?.parts.map(({ type }) => type)).toEqual(["thinking", "text"]);
   expect(answer?.usage?.requests).toBe(1);
   expect(state.sessions[session_id]?.title).toBe("think about it");
-  const { lived, fresh } = await settled(store, client);
-  expect(lived).toEqual(fresh);
+  await agrees(store, client);
+});
+
+test("messages queue behind a turn, and cancelling ends all of them", async () => {
+  const daemon = await launch({ model: "demo" });
+  const client = daemon.client();
+  const { store, session_id } = await conversation(client);
+  const first = await client.send({ agent_id: "default", session_id, message: "long" });
+  const second = await client.send({ agent_id: "default", session_id, message: "second" });
+  expect([first.status, second.status]).toEqual(["started", "queued"]);
+  const state = (turn_id: string): string | undefined =>
+    store.getState().sessions[session_id]?.history?.turns[turn_id]?.state;
+  await store.until(() => state(first.turn_id) === "running" && state(second.turn_id) === "queued");
+  await agreesOnTurns(store, client, session_id);
+  const { cancelled } = await client.cancel({ agent_id: "default", session_id });
+  expect(new Set(cancelled)).toEqual(new Set([first.turn_id, second.turn_id]));
+  const { sessions } = await idle(store, session_id);
+  expect([state(first.turn_id), state(second.turn_id)]).toEqual(["cancelled", "cancelled"]);
+  expect(sessions[session_id]?.history?.messages[1]?.status).toBe("cancelled");
+  expect(sessions[session_id]?.live.turns[first.turn_id]?.stop_reason).toBe("cancelled");
+  expect((await client.cancel({ agent_id: "default" })).cancelled).toEqual([]);
+  await agrees(store, client);
+});
+
+/** While an answer streams, what is known of the turns is the same for one who comes now. */
+async function agreesOnTurns(store: Store, client: Client, session_id: string): Promise<void> {
+  const other = await watch(client, [session_id]);
+  expect(other.getState().sessions[session_id]?.history?.turns).toEqual(
+    store.getState().sessions[session_id]?.history?.turns,
+  );
+}
+
+test("a turn that fails says why, in the message and beside it", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const { store, session_id } = await conversation(client);
+  const { turn_id } = await client.send({ agent_id: "default", session_id, message: "fail" });
+  const { sessions } = await idle(store, session_id, turn_id);
+  const session = sessions[session_id];
+  expect(session?.state).toBe("failed");
+  expect(session?.history?.turns[turn_id]?.state).toBe("failed");
+  expect(session?.history?.messages[1]?.parts.at(-1)).toMatchObject({ type: "notice", code: "demo_failure" });
+  expect(session?.live.turns[turn_id]?.error).toMatchObject({ code: "demo_failure", severity: "error" });
+  await agrees(store, client);
+});
+
+test("a history that is opened while its answer streams is whole", async () => {
+  const daemon = await launch({ model: "demo" });
+  const client = daemon.client();
+  const { store, session_id } = await conversation(client);
+  const { turn_id } = await client.send({ agent_id: "default", session_id, message: "hello 🦊 über" });
+  await store.until(({ sessions }) => (sessions[session_id]?.history?.messages[1]?.text.length ?? 0) > 40);
+  const late = await watch(client);
+  await late.open(session_id);
+  late.close(session_id);
+  await late.open(session_id);
+  expect(late.getState().sessions[session_id]?.history?.messages).toHaveLength(2);
+  await Promise.all([idle(store, session_id, turn_id), idle(late, session_id, turn_id)]);
+  expect(said(late.getState(), session_id)).toEqual(said(store.getState(), session_id));
+  expect(said(late.getState(), session_id)[1]).toContain("“hello 🦊 über”");
+  await agrees(late, client);
+});
+
+test("pages of history are joined, also while an answer streams", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const { store, session_id } = await conversation(client);
+  let turn_id = "";
+  for (let number = 0; number < 30; number += 1) {
+    ({ turn_id } = await client.send({ agent_id: "default", session_id, message: `think ${number}` }));
+  }
+  await idle(store, session_id, turn_id);
+  const late = await watch(client, [session_id]);
+  const messages = (): number => late.getState().sessions[session_id]?.history?.messages.length ?? 0;
+  expect(messages()).toBe(50);
+  const newest = late.getState().sessions[session_id]?.history?.messages.at(-1);
+  ({ turn_id } = await client.send({ agent_id: "default", session_id, message: "hello" }));
+  await late.loadOlder(session_id);
+  await idle(late, session_id, turn_id);
+  expect(messages()).toBe(62);
+  expect(late.getState().sessions[session_id]?.history?.next_before).toBeNull();
+  expect(late.getState().sessions[session_id]?.history?.messages.at(-3)).toBe(newest);
+  expect(said(late.getState(), session_id).filter((text) => text.startsWith("user: think"))).toHaveLength(30);
+  await agrees(store, client);
+  late.refresh();
+  await agrees(late, client);
+});
+
+test("sessions come, change and go in the store as in the daemon", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const store = await watch(client);
+  const a = await client.sessions.create({ title: "a" });
+  const b = await client.sessions.create({ title: "b" });
+  await store.until(({ order }) => order.length === 2);
+  await client.send({ agent_id: "default", session_id: a.session_id, message: "newest" });
+  await store.until(({ order, sessions }) => order[0] === a.session_id && sessions[a.session_id]?.state === "idle");
+  await client.sessions.rename(b.session_id, "renamed");
+  await client.sessions.archive(a.session_id);
+  await store.until(({ order, sessions }) => order.length === 1 && sessions[b.session_id]?.title === "renamed");
+  await agrees(store, client);
+  expect((await client.sessions.list({ archived: true })).sessions.map(({ session_id }) => session_id)).toEqual([
+    a.session_id,
+  ]);
+  expect((await client.sessions.search("newest", { archived: true })).sessions).toHaveLength(1);
+  await client.sessions.archive(a.session_id, false);
+  await store.until(({ order }) => order.length === 2);
+  await store.open(b.session_id);
+  await client.sessions.delete(b.session_id);
+  await store.until(({ sessions }) => sessions[b.session_id] === undefined);
+  await expect(store.open(b.session_id)).rejects.toMatchObject({ status: 404, code: "session_not_found" });
+  const { turn_id } = await client.send({ agent_id: "default", session_id: a.session_id, message: "hello" });
+  await store.open(a.session_id);
+  await idle(store, a.session_id, turn_id);
+  await client.clearHistory("default", a.session_id);
+  await store.until(({ sessions }) => sessions[a.session_id]?.history?.messages.length === 0);
+  await agrees(store, client);
+});
+
+test("settings and rules that change are seen by others", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const store = await watch(client);
+  await client.config.set({ permission_mode: "always_ask", model: "demo" });
+  await store.until(({ config }) => config?.values["permission_mode"]?.value === "always_ask");
+  const rule = await client.rules.add({ decision: "deny", tool: "run_command", kind: "any" });
+  await store.until(({ rules }) => rules.some(({ rule_id }) => rule_id === rule.rule_id));
+  await agrees(store, client);
+  const answer = await client.check({ tool: "run_command", arguments: { command: "ls" } });
+  expect(answer).toMatchObject({ decision: "deny", decided_by: `rule:${rule.rule_id}` });
+  await client.rules.remove(rule.rule_id);
+  await client.config.set({ permission_mode: null });
+  await store.until(({ rules, config }) => rules.length === 0 && config?.values["permission_mode"]?.source !== "api");
+  await agrees(store, client);
+});
+
+test("every call there is has its function", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  expect(await client.health()).toMatchObject({ status: "ok", protocol: 1 });
+  expect((await client.agents()).map(({ id }) => id)).toContain("default");
+  expect((await client.tools()).map(({ name }) => name)).toContain("write_file");
+  expect((await client.models())[0]).toMatchObject({ name: "demo:instant", chosen: true });
+  expect(await client.status("default")).toMatchObject({ id: "default", state: "idle" });
+  expect(await client.history("default")).toEqual({ messages: [], next_before: null });
+  expect(await client.call("GET", "/api/approvals")).toEqual([]);
+  expect(await client.shutdown()).toEqual({ stopping: true });
+});
+
+test("a refusal is an error with the daemon's own words", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  await expect(client.chat({ agent_id: "nobody", message: "hello" })).rejects.toMatchObject({
+    name: "AsterError",
+    status: 404,
+    code: "agent_not_found",
+    message: expect.stringContaining("nobody") as string,
+    hint: expect.any(String) as string,
+    id: expect.stringMatching(/^req_/) as string,
+  });
+  await expect(client.call("POST", "/api/chat", { agent_id: 7 })).rejects.toMatchObject({
+    status: 422,
+    code: "invalid_shape",
+    details: expect.arrayContaining([{ field: "agent_id", problem: expect.any(String) as string }]) as unknown[],
+  });
+  await expect(client.call("GET", "/nothing")).rejects.toMatchObject({ status: 404, code: "not_found" });
+});
+
+test("without the token, or with a wrong one, nothing comes through; with the right one everything does", async () => {
+  const daemon = await launch();
+  let token: string | null = null;
+  const client = createClient({ url: daemon.url, token: () => token });
+  await expect(client.agents()).rejects.toMatchObject({ status: 401, code: "token_refused" });
+  const store = createStore(client, { backoff: { base_s: 0.02, most_s: 0.05 } });
+  const started = store.start();
+  const { connection, ready } = await store.until(({ connection }) => connection.failures > 3);
+  expect(ready).toBe(false);
+  expect(connection).toMatchObject({ state: "offline", error: { status: 401, code: "token_refused" } });
+  expect(connection.error).toBeInstanceOf(AsterError); // the words are the error's, not a copy's
+  token = "wrong-".padEnd(20, "x");
+  await expect(client.agents()).rejects.toMatchObject({ code: "token_refused" });
+  token = daemon.token;
+  expect(await client.agents()).toHaveLength(1);
+  expect(await started).toMatchObject({ current: true, connection: { state: "connected", error: null } });
+  store.stop();
+  expect(store.getState()).toMatchObject({ current: false, connection: { state: "offline" } });
 });

@@ -1,11 +1,11 @@
 // The real daemon for tests: a process of its own over a directory of its own, one life after another.
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 import { python, repository } from "../scripts/python.mjs";
 import {
   createClient,
@@ -95,6 +95,18 @@ export class Daemon {
     rmSync(join(this.home, "data"), { recursive: true, force: true });
   }
 
+  /** Its events trimmed, all of them, as happens to a journal that has become long; only while it is not running. */
+  trim(): void {
+    const script = `
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as store:
+    upto = store.execute("SELECT max(seq) FROM events").fetchone()[0]
+    store.execute("DELETE FROM events")
+    store.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('trimmed_to', ?)", (str(upto),))
+`;
+    execFileSync(python, ["-c", script, join(this.home, "data", "aster.db")]);
+  }
+
   file(name: string): string {
     return readFileSync(join(this.home, "work", name), "utf8");
   }
@@ -128,14 +140,22 @@ export async function watch(client: Client, sessions: readonly string[] = []): P
 }
 
 /** Everything a page could show that a page opened now would show as well. */
-export function shown(state: StoreState): unknown {
-  const { agents, sessions, approvals, config, rules, order } = state;
+export function shown({ agents, sessions, approvals, config, rules, order }: StoreState): unknown {
+  const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
+    ...session,
+    history: history && {
+      ...history,
+      // No event says that the model has read a steering message; it is `complete` at the end of its turn at the latest.
+      messages: history.messages.map((message) => ({
+        ...message,
+        status: message.status === "pending" ? "complete" : message.status,
+      })),
+    },
+  }));
   return {
     agents,
-    // Two clocks: what events say of these is a moment before or after what answers say.
-    sessions: Object.fromEntries(
-      Object.entries(sessions).map(([id, { live: _, updated_at: __, ...session }]) => [id, session]),
-    ),
+    // By two clocks: what events say of `updated_at` and `requested_at` is a moment before or after what answers say.
+    sessions: Object.fromEntries(comparable.map((session) => [session.session_id, session])),
     approvals: approvals.map(({ requested_at: _, ...question }) => question),
     config,
     rules,
@@ -144,17 +164,26 @@ export function shown(state: StoreState): unknown {
 }
 
 /** Waits until a store shows what a store shows that is opened now, with the same sessions open. */
-export async function settled(store: Store, client: Client): Promise<{ lived: unknown; fresh: unknown }> {
-  await store.until(({ current }) => current);
-  const open = Object.values(store.getState().sessions).flatMap(({ session_id, history }) =>
-    history ? [session_id] : [],
+export async function agrees(store: Store, client: Client): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      await store.until(({ current }) => current);
+      const sessions = Object.values(store.getState().sessions);
+      const other = createStore(client);
+      try {
+        await other.start();
+        for (const { session_id, history } of sessions) {
+          if (history === null) continue;
+          await other.open(session_id);
+          if (history.next_before === null) await other.loadOlder(session_id, 500);
+        }
+        expect(shown(store.getState())).toEqual(shown(other.getState()));
+      } finally {
+        other.stop();
+      }
+    },
+    { timeout: 20_000, interval: 50 },
   );
-  const other = createStore(client);
-  await other.start();
-  for (const session_id of open) await other.open(session_id);
-  const fresh = shown(other.getState());
-  other.stop();
-  return { lived: shown(store.getState()), fresh };
 }
 
 /** The newest session's messages, as text. */
@@ -162,11 +191,12 @@ export function said(state: StoreState, session_id: string): string[] {
   return (state.sessions[session_id]?.history?.messages ?? []).map(({ role, text }) => `${role}: ${text}`);
 }
 
-/** Waits until no turn of a session is on or queued. */
-export function idle(store: Store, session_id: string): Promise<StoreState> {
+/** Waits until no turn of a session is on or queued, and one is known to have ended. */
+export function idle(store: Store, session_id: string, turn_id?: string): Promise<StoreState> {
   return store.until(({ current, sessions }) => {
     const session = sessions[session_id];
     if (!current || !session?.history || session.loading) return false;
+    if (turn_id !== undefined && session.history.turns[turn_id] === undefined) return false;
     const busy = Object.values(session.history.turns).some(({ state }) =>
       ["queued", "running", "waiting"].includes(state),
     );

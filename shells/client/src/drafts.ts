@@ -1,0 +1,163 @@
+// Messages that could not be sent because the daemon was away: kept where they are safe, sent or discarded by a person.
+import { mintId, type Client, type SendOptions } from "./client.js";
+import { AsterError, isObject } from "./errors.js";
+import type * as wire from "./types.js";
+
+/** Where drafts are kept: `localStorage`-like, a shell's state file, anything. One text under one key. */
+export interface DraftStorage {
+  get: (key: string) => string | null | Promise<string | null>;
+  set: (key: string, value: string) => void | Promise<void>;
+}
+
+export interface Draft {
+  /** What it is sent under, however often that is tried. */
+  client_message_id: string;
+  agent_id: string;
+  /** The session it was written for; null: the agent's default one. */
+  session_id: string | null;
+  message: string;
+  context: Record<string, unknown> | null;
+  /** RFC 3339, UTC. */
+  written_at: string;
+  /** Why the daemon refused it when it was sent later; null as long as it only could not be reached. */
+  refused: { code: string; message: string; hint: string | null } | null;
+}
+
+export interface DraftsOptions {
+  storage: DraftStorage;
+  key?: string;
+  /** One had to go because there were too many: the person is to be told, and may want its text. */
+  onEvicted?(draft: Draft): void;
+}
+
+/** Most drafts that are kept. */
+export const DRAFTS_MOST = 20;
+
+/** The drafts in a storage. Each change reads it first, so that two windows don't undo each other's. */
+export class Drafts {
+  readonly #options: Required<Pick<DraftsOptions, "storage" | "key">> & DraftsOptions;
+  readonly #listeners = new Set<() => void>();
+  #drafts: readonly Draft[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DraftsOptions) {
+    this.#options = { key: "aster-drafts", ...options };
+  }
+
+  /** Oldest first, as known here; `load` looks again. */
+  list = (): readonly Draft[] => this.#drafts;
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  };
+
+  load(): Promise<readonly Draft[]> {
+    return this.#change((drafts) => drafts);
+  }
+
+  /**
+   * Sends a message as `client.send` does. When the daemon can't be reached it is kept, and the draft is the result.
+   * What the daemon refused is no draft: then this rejects.
+   */
+  async send(client: Client, body: wire.ChatRequest, options?: SendOptions): Promise<wire.ChatStarted | Draft> {
+    const message = { ...body, client_message_id: body.client_message_id ?? mintId() };
+    try {
+      return await client.send(message, options);
+    } catch (error) {
+      if (!(error instanceof AsterError && error.unreachable)) throw error;
+      return this.keep(message);
+    }
+  }
+
+  async keep(body: wire.ChatRequest): Promise<Draft> {
+    const draft: Draft = {
+      client_message_id: body.client_message_id ?? mintId(),
+      agent_id: body.agent_id,
+      session_id: body.session_id ?? null,
+      message: body.message,
+      context: body.context ?? null,
+      written_at: new Date().toISOString(),
+      refused: null,
+    };
+    const evicted: Draft[] = [];
+    await this.#change((drafts) => {
+      const kept = [...without(drafts, draft.client_message_id), draft];
+      evicted.push(...kept.splice(0, kept.length - DRAFTS_MOST));
+      return kept;
+    });
+    for (const gone of evicted) this.#options.onEvicted?.(gone);
+    return draft;
+  }
+
+  /**
+   * Sends a draft, because the person wants it, and lets go of it once it is recorded. It stays when that fails: the
+   * daemon's refusal is noted on it. Rejects with AsterError.
+   */
+  async resend(client: Client, client_message_id: string, options?: SendOptions): Promise<wire.ChatStarted> {
+    const draft = (await this.load()).find((known) => known.client_message_id === client_message_id);
+    if (!draft) throw new AsterError(0, "draft_not_found", "this draft was sent or discarded");
+    const { agent_id, session_id, message, context } = draft;
+    try {
+      const started = await client.send({ agent_id, session_id, message, context, client_message_id }, options);
+      await this.discard(client_message_id);
+      return started;
+    } catch (error) {
+      if (error instanceof AsterError && !error.unreachable) {
+        const { code, message, hint } = error;
+        await this.#change((drafts) =>
+          drafts.map((known) =>
+            known.client_message_id === client_message_id ? { ...known, refused: { code, message, hint } } : known,
+          ),
+        );
+      }
+      throw error;
+    }
+  }
+
+  async discard(client_message_id: string): Promise<void> {
+    await this.#change((drafts) => without(drafts, client_message_id));
+  }
+
+  /** One change after another: reads, changes, writes. Rejects with the storage's error. */
+  #change(change: (drafts: readonly Draft[]) => readonly Draft[]): Promise<readonly Draft[]> {
+    const { storage, key } = this.#options;
+    const next = this.#last.then(async () => {
+      const before = parse(await storage.get(key));
+      const after = change(before);
+      if (after !== before) await storage.set(key, JSON.stringify(after));
+      this.#drafts = after;
+      for (const listener of [...this.#listeners]) listener();
+      return after;
+    });
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+}
+
+/** The drafts in a storage; `load` reads them. */
+export function createDrafts(options: DraftsOptions): Drafts {
+  return new Drafts(options);
+}
+
+function without(drafts: readonly Draft[], client_message_id: string): Draft[] {
+  return drafts.filter((draft) => draft.client_message_id !== client_message_id);
+}
+
+/** What can't be read is not there: somebody else wrote it. */
+function parse(text: string | null): readonly Draft[] {
+  try {
+    const found: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(found) ? found.filter(isDraft) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isDraft(value: unknown): value is Draft {
+  return (
+    isObject(value) && ["client_message_id", "agent_id", "message"].every((name) => typeof value[name] === "string")
+  );
+}

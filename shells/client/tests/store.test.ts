@@ -1,0 +1,463 @@
+// The store by events in orders and moments that the real daemon does not give on request.
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { repository } from "../scripts/python.mjs";
+import {
+  AsterError,
+  createClient,
+  createStore,
+  EVENT_TYPES,
+  openTurns,
+  type AsterEvent,
+  type EventType,
+  type Message,
+  type Session,
+  type SessionInfo,
+  type Status,
+  type Store,
+  type WireMessage,
+} from "../src/index.js";
+import { connected, event, Script, TestClock } from "./script.js";
+
+const SESSION: SessionInfo = {
+  session_id: "s",
+  agent_id: "default",
+  title: "a conversation",
+  created_at: "2026-11-21T00:00:00.000Z",
+  updated_at: "2026-11-21T00:00:00.000Z",
+  archived: false,
+  is_default: true,
+  messages: 0,
+  state: "idle",
+  pending_approvals: 0,
+};
+const STATUS: Status = {
+  id: "default",
+  state: "idle",
+  session_id: "s",
+  turn_id: null,
+  queue: [],
+  pending_approvals: 0,
+  model: "demo",
+  usage: { input_tokens: 0, output_tokens: 0, requests: 0 },
+  last_error: null,
+};
+const AGENT = {
+  id: "default",
+  name: "default",
+  description: "",
+  model: "demo",
+  state: "idle",
+  tools: [],
+  sessions: 1,
+  source: "builtin",
+  path: null,
+  problems: [],
+};
+
+function message(
+  message_id: string,
+  role: "user" | "assistant",
+  text = "",
+  fields: Partial<WireMessage> = {},
+): WireMessage {
+  const parts = text === "" ? [] : [{ type: "text" as const, text }];
+  const status = role === "user" ? "complete" : "streaming";
+  return {
+    message_id,
+    turn_id: "t",
+    session_id: "s",
+    role,
+    text,
+    parts,
+    created_at: SESSION.created_at,
+    status,
+    ...fields,
+  };
+}
+
+interface Scene {
+  script: Script;
+  clock: TestClock;
+  store: Store;
+  history: WireMessage[];
+  publish: () => void;
+  session: () => Session | undefined;
+  messages: () => readonly Message[];
+}
+
+/** A store that has connected, with one session open unless told otherwise. `manual`: only the test publishes. */
+async function scene(history: WireMessage[] = [], { open = true, manual = false } = {}): Promise<Scene> {
+  const script = new Script();
+  const clock = new TestClock();
+  let publish: () => void = () => undefined;
+  const found: Scene = {
+    script,
+    clock,
+    history,
+    store: createStore(createClient({ transport: script }), {
+      clock,
+      schedule(call) {
+        publish = call;
+        if (!manual) queueMicrotask(call);
+      },
+    }),
+    publish: () => {
+      publish();
+    },
+    session: () => found.store.getState().sessions["s"],
+    messages: () => found.session()?.history?.messages ?? [],
+  };
+  script.answers = {
+    "/api/agents": [AGENT],
+    "/api/sessions": { sessions: [SESSION], next_before: null },
+    "/api/sessions/s": SESSION,
+    "/api/approvals": [],
+    "/api/config": { values: {}, config_path: "", data_dir: "", logs_dir: "", project: null, problems: [] },
+    "/api/permissions/rules": [],
+    "/api/status": STATUS,
+    "/api/history": () => ({ messages: found.history, next_before: null }),
+  };
+  const started = found.store.start();
+  script.say(connected());
+  publish();
+  await started;
+  if (open) await found.store.open("s");
+  onTestFinished(() => {
+    found.store.stop();
+  });
+  return found;
+}
+
+const chunk = (offset: number, delta: string, message_id = "a"): AsterEvent =>
+  event("text_chunk", { message_id, offset, delta });
+const added = (wire: WireMessage): AsterEvent => event("message_added", { message: wire }, { turn_id: wire.turn_id });
+const done = (message_id = "a"): AsterEvent =>
+  event("done", { message_id, stop_reason: "complete", usage: { input_tokens: 1, output_tokens: 1, requests: 1 } });
+
+test("5,000 tokens in a row are one publication, and neither text nor parts are copied for each", async () => {
+  const { script, store, publish, messages } = await scene([], { manual: true });
+  let publications = 0;
+  store.subscribe(() => (publications += 1));
+  script.say(added(message("u", "user", "hello")), added(message("a", "assistant")));
+  publish();
+  const before = messages()[1];
+  publications = 0;
+  for (let token = 0; token < 5000; token += 1) script.say(chunk(token * 3, "🦊ab"));
+  expect(messages()[1]).toBe(before);
+  publish();
+  expect(publications).toBe(1);
+  expect(messages()[1]?.text).toBe("🦊ab".repeat(5000));
+  expect(messages()[1]?.parts).toEqual([{ type: "text", text: "🦊ab".repeat(5000) }]);
+});
+
+test("only what changed changes its identity", async () => {
+  const other = { ...SESSION, session_id: "other" };
+  const { script, store, publish, messages } = await scene([
+    message("u", "user", "hello"),
+    message("a", "assistant", "Hi"),
+  ]);
+  script.say(event("session_changed", { change: "created", session: other }, { session_id: "other", turn_id: null }));
+  publish();
+  const before = store.getState();
+  const [question, answer] = messages();
+  script.say(chunk(2, " there"));
+  publish();
+  const after = store.getState();
+  expect(after).not.toBe(before);
+  expect(messages()[0]).toBe(question);
+  expect(messages()[1]).not.toBe(answer);
+  expect(answer?.text).toBe("Hi");
+  expect(after.sessions["other"]).toBe(before.sessions["other"]);
+  for (const key of ["agents", "approvals", "config", "connection", "order", "rules"] as const) {
+    expect(after[key]).toBe(before[key]);
+  }
+  script.say(event("heartbeat", { last_seq: 1 }), chunk(0, "Hi"));
+  publish();
+  expect(store.getState().sessions["s"]?.history).toBe(after.sessions["s"]?.history);
+  store.refresh();
+  await store.until(({ current }) => !current);
+  const again = await store.until(({ current }) => current);
+  expect(again.sessions).toBe(store.getState().sessions);
+  expect(again.config).toBe(before.config);
+});
+
+test("events that the history has already count once, whatever they are", async () => {
+  const watching = await scene();
+  const events = [
+    added(message("u", "user", "hello")),
+    event("status_change", { state: "running", previous: "idle" }),
+    added(message("a", "assistant")),
+    event("thinking_chunk", { message_id: "a", offset: 0, delta: "hm🦊" }),
+    chunk(0, "I'll "),
+    chunk(5, "call"),
+    event("approval_required", {
+      message_id: "a",
+      call_id: "c",
+      name: "write_file",
+      arguments: {},
+      risk: "medium",
+      reason: "",
+      display: "write",
+    }),
+    event("approval_resolved", { call_id: "c", decision: "allow", resolved_by: "me", resolved_at: SESSION.created_at }),
+    event("tool_start", {
+      message_id: "a",
+      call_id: "c",
+      name: "write_file",
+      arguments: {},
+      risk: "medium",
+      decided_by: "person",
+      display: "write",
+    }),
+    event("tool_end", {
+      message_id: "a",
+      call_id: "c",
+      name: "write_file",
+      result: 1,
+      outcome: "done",
+      duration_ms: 5,
+      truncated: false,
+    }),
+    event("history_compacted", {
+      messages_before: 9,
+      messages_after: 2,
+      tokens_before: 9,
+      context_window: 9,
+      reason: "near_window",
+    }),
+    chunk(9, "\n\nDone."),
+    event("error", { code: "limit_reached", message: "enough", retryable: true, severity: "warning" }),
+    done(),
+    event("status_change", { state: "idle", previous: "running" }, { turn_id: null }),
+  ];
+  // The history as it is after each event, by a store that saw them come one by one.
+  const pictures = [watching.session()];
+  for (const one of events) {
+    watching.script.say(one);
+    watching.publish();
+    pictures.push(watching.session());
+  }
+  expect(watching.messages()[1]?.parts.map(({ type }) => type)).toEqual([
+    "thinking",
+    "text",
+    "tool",
+    "notice",
+    "text",
+    "notice",
+  ]);
+  for (const [read, picture] of pictures.entries()) {
+    for (let from = 0; from <= read; from += 1) {
+      // A store whose stream begins behind `from` events, and whose history is read after `read`.
+      const late = await scene([], { open: false });
+      const messages = (picture?.history?.messages ?? []) as WireMessage[];
+      const turn = Object.values(picture?.history?.turns ?? {})[0];
+      const turn_id = picture && turn && openTurns(picture).includes(turn) ? turn.turn_id : null;
+      late.script.answers["/api/status"] = { ...STATUS, state: picture?.state ?? "idle", turn_id };
+      let go: (page: unknown) => void = () => undefined;
+      const page = new Promise((resolve) => (go = resolve));
+      late.script.answers["/api/history"] = () => page;
+      const opened = late.store.open("s");
+      await late.store.until(() => late.script.asked.some((path) => path.includes("/api/history")));
+      const renumbered = events.map((one, at) => ({ ...one, seq: 1_000_000 + at }) as AsterEvent);
+      late.script.say(...renumbered.slice(from, read + 2));
+      go({ messages, next_before: null });
+      await opened;
+      late.script.say(...renumbered.slice(read + 2));
+      late.publish();
+      const whole = watching.session()?.history;
+      expect(late.session()?.history?.messages, `from ${from}, read ${read}`).toEqual(whole?.messages);
+      expect(late.session()?.history?.turns, `from ${from}, read ${read}`).toEqual(whole?.turns);
+    }
+  }
+});
+
+test("what has a seq that was seen changes nothing", async () => {
+  const { script, publish, messages } = await scene([message("u", "user", "hello"), message("a", "assistant")]);
+  const output = event("tool_start", {
+    message_id: "a",
+    call_id: "c",
+    name: "run_command",
+    arguments: {},
+    risk: "high",
+    decided_by: "person",
+    display: "ls",
+  });
+  const piece = event("tool_progress", { call_id: "c", stream: "stdout", delta: "once" });
+  script.say(output, piece, piece, output, piece);
+  publish();
+  expect(messages()[1]?.parts).toHaveLength(1);
+});
+
+test("a hole in what is said is filled by reading the history again", async () => {
+  const found = await scene([message("u", "user", "hello"), message("a", "assistant", "It ")]);
+  const { script, messages, publish, store } = found;
+  found.history = [message("u", "user", "hello"), message("a", "assistant", "It is not whole.")];
+  script.say(chunk(10, "whole."));
+  publish();
+  await store.until(() => messages()[1]?.text === "It is not whole.");
+  script.say(chunk(16, " Now it is."));
+  publish();
+  expect(messages()[1]?.text).toBe("It is not whole. Now it is.");
+});
+
+test("a message that nobody has is asked for once, and then left alone", async () => {
+  const { script, store, publish } = await scene([message("u", "user", "hello")], { open: false });
+  script.answers["/api/status"] = { ...STATUS, state: "running", turn_id: "t" };
+  await store.open("s");
+  const asked = (): number => script.asked.filter((path) => path.includes("/api/history")).length;
+  const before = asked();
+  for (let token = 0; token < 100; token += 1) script.say(chunk(token, "x", "nowhere"));
+  publish();
+  await store.until(({ sessions }) => sessions["s"]?.loading === false);
+  for (let token = 100; token < 200; token += 1) script.say(chunk(token, "x", "nowhere"));
+  publish();
+  expect(asked()).toBe(before + 1);
+});
+
+test("a session that nobody knew is fetched when something happens in it, and is gone when it is", async () => {
+  const { script, store } = await scene([], { open: false });
+  script.answers["/api/sessions/old"] = { ...SESSION, session_id: "old", title: "from last year" };
+  script.say(
+    event("status_change", { state: "queued", previous: "idle" }, { session_id: "old" }),
+    event("status_change", { state: "running", previous: "queued" }, { session_id: "old" }),
+  );
+  const { sessions, order, agents } = await store.until((state) => state.order.length === 2);
+  expect(sessions["old"]).toMatchObject({ title: "from last year", state: "running", history: null });
+  expect(order).toContain("old");
+  expect(agents[0]?.state).toBe("running");
+  script.answers["/api/sessions/gone"] = new AsterError(404, "session_not_found", "gone");
+  script.say(event("status_change", { state: "idle", previous: "running" }, { session_id: "gone" }));
+  script.say(event("session_changed", { change: "deleted" }, { session_id: "old", turn_id: null }));
+  expect((await store.until((state) => state.order.length === 1)).order).toEqual(["s"]);
+});
+
+test("a picture that can't be read is tried again, and says what is wrong meanwhile", async () => {
+  const { script, store, clock, publish } = await scene();
+  script.answers["/api/config"] = new AsterError(0, "unreachable", "not now");
+  store.refresh();
+  await store.until(({ problem }) => problem?.code === "unreachable");
+  script.say(
+    event("session_changed", { change: "created", session: { ...SESSION, session_id: "new" } }, { session_id: "new" }),
+  );
+  publish();
+  expect(store.getState().current).toBe(false);
+  script.answers["/api/config"] = {
+    values: {},
+    config_path: "",
+    data_dir: "",
+    logs_dir: "",
+    project: null,
+    problems: [],
+  };
+  script.answers["/api/sessions"] = { sessions: [SESSION, { ...SESSION, session_id: "new" }], next_before: null };
+  clock.pass(1_000);
+  const { problem, order } = await store.until(({ current }) => current);
+  expect(problem).toBeNull();
+  expect(order).toHaveLength(2);
+});
+
+test("a history that can't be read is tried again by itself", async () => {
+  const { script, store, clock, history } = await scene([message("u", "user", "hello")], { open: false });
+  script.answers["/api/history"] = new AsterError(0, "unreachable", "not now");
+  await expect(store.open("s")).rejects.toMatchObject({ code: "unreachable" });
+  expect(store.getState().sessions["s"]).toMatchObject({ history: null, loading: false });
+  script.answers["/api/history"] = { messages: history, next_before: null };
+  clock.pass(1_000);
+  const { problem } = await store.until(({ sessions }) => sessions["s"]?.history?.messages.length === 1);
+  expect(problem).toBeNull();
+});
+
+test("output of a tool is kept up to a limit, and its newest part stays", async () => {
+  const { script, publish, session } = await scene([message("u", "user", "run"), message("a", "assistant")]);
+  script.say(
+    event("tool_start", {
+      message_id: "a",
+      call_id: "c",
+      name: "run_command",
+      arguments: {},
+      risk: "high",
+      decided_by: "person",
+      display: "yes",
+    }),
+  );
+  for (let line = 0; line < 40_000; line += 1) {
+    script.say(
+      event("tool_progress", { call_id: "c", stream: line % 100 === 0 ? "stderr" : "stdout", delta: `line ${line}\n` }),
+    );
+  }
+  script.say(event("tool_progress", { call_id: "c", progress: 0.5, message: "half" }));
+  publish();
+  const live = session()?.live.calls["c"];
+  const text = live?.output.map((piece) => piece.text).join("") ?? "";
+  expect(live).toMatchObject({ progress: 0.5, message: "half", cut: true });
+  expect(text.length).toBeLessThanOrEqual(2 * 64 * 1024);
+  expect(text.endsWith("line 39998\nline 39999\n")).toBe(true);
+  script.say(done());
+  publish();
+  expect(session()?.live.calls).toEqual({});
+});
+
+test("a listener that throws harms nobody else", async () => {
+  const { script, store, publish } = await scene();
+  let called = 0;
+  const thrown: unknown[] = [];
+  const uncaught = (error: unknown): void => void thrown.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", uncaught);
+  onTestFinished(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const other of others) process.on("uncaughtException", other);
+  });
+  const leave = store.subscribe(() => {
+    leave();
+    throw new Error("the listener's own");
+  });
+  store.subscribe(() => (called += 1));
+  script.say(event("session_changed", { change: "deleted" }, { turn_id: null }));
+  publish();
+  expect(called).toBe(1);
+  await new Promise(setImmediate);
+  expect(thrown).toEqual([new Error("the listener's own")]);
+});
+
+// -- the contract ------------------------------------------------------------------------------------------------------
+
+test("every type of event in the protocol is in the generated types, and the other way round", () => {
+  const page = readFileSync(`${repository}/docs/protocol.md`, "utf8");
+  const section = page.split("\n## 8 Events")[1]?.split("\n## 9 ")[0] ?? "";
+  const documented = [...section.matchAll(/^### `(\w+)`/gm)].map(([, type]) => type);
+  expect(new Set<unknown>(documented)).toEqual(new Set(EVENT_TYPES));
+  // That none is missing in the store's `switch` is for the compiler: `satisfies never` there, and this here.
+  const missing: Exclude<EventType, (typeof EVENT_TYPES)[number]>[] = [];
+  expect(missing).toEqual([]);
+});
+
+test("every golden event is taken, and a type that nobody knows yet is ignored", async () => {
+  const folder = `${repository}/tests/golden`;
+  const golden = readdirSync(folder)
+    .filter((name) => /^\w+Event\b.*\.json$/.test(name))
+    .map((name) => JSON.parse(readFileSync(`${folder}/${name}`, "utf8")) as AsterEvent)
+    .sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
+  expect(new Set(golden.map(({ type }) => type))).toEqual(new Set(EVENT_TYPES));
+  const session_id = golden.find(({ type }) => type === "text_chunk")?.session_id ?? "";
+  const { script, store } = await scene([], { open: false });
+  script.answers["/api/sessions"] = { sessions: [{ ...SESSION, session_id }], next_before: null };
+  script.answers[`/api/sessions/${session_id}`] = { ...SESSION, session_id };
+  store.refresh();
+  await store.until(({ current, sessions }) => current && sessions[session_id] !== undefined);
+  await store.open(session_id);
+  const journaled = golden.filter(({ seq }) => seq !== null);
+  for (const [at, one] of journaled.entries()) {
+    const seq = 1_000_000 + 2 * at;
+    script.say({ ...one, seq } as AsterEvent, { ...one, type: "of_tomorrow", seq: seq + 1 } as unknown as AsterEvent);
+  }
+  const { rules, answered } = await store.until((state) => Object.keys(state.answered).length > 0);
+  expect(Object.values(answered)[0]).toMatchObject({ resolved_by: expect.any(String) as string });
+  expect(rules).toEqual([]); // one was added, and removed
+  script.say(...golden.filter(({ seq }) => seq === null));
+  const { connection } = await store.until(
+    ({ connection, current }) => current && connection.instance_id !== "instance",
+  );
+  expect(connection).toMatchObject({ state: "connected", protocol: 1 });
+});
