@@ -1,17 +1,24 @@
 // The whole page: the side, and what is chosen there.
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState, type RefObject } from "react";
 import { useAnnouncement } from "./announce.js";
+import { useAttention } from "./attention.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
-import { keepBearer, store, usePicture } from "./engine.js";
+import { client, keepBearer, store, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
+import { keep, kept } from "./keep.js";
 import { visible } from "./Plain.js";
-import { useRoute, type Route } from "./route.js";
+import { go, newHref, parse, replace, useRoute, type Route } from "./route.js";
 import { Sidebar } from "./Sidebar.js";
 import { Toasts } from "./Toasts.js";
 
 const Inbox = lazy(() => import("./Inbox.js"));
 const Archive = lazy(() => import("./Archive.js"));
+const Agents = lazy(() => import("./Agents.js"));
+const Settings = lazy(() => import("./Settings.js"));
+const Welcome = lazy(() => import("./Welcome.js"));
+const Palette = lazy(() => import("./Palette.js"));
+const Shortcuts = lazy(() => import("./Shortcuts.js"));
 
 export function App() {
   const route = useRoute();
@@ -19,7 +26,10 @@ export function App() {
   const refused = usePicture((state) => state.connection.error?.code === "token_refused" && !state.current);
   const [drawer, setDrawer] = useState(false);
   const search = useRef<HTMLInputElement>(null);
+  const [dialog, setDialog] = useState<"palette" | "shortcuts" | null>(null);
   const approvals = usePicture((state) => state.approvals.length);
+  const { unread, notifications } = useAttention();
+  const waiting = notifications === null ? approvals : Math.max(approvals, unread);
   const [known, setKnown] = useState(route);
   if (known !== route) {
     // The person has gone somewhere: the drawer has done its work.
@@ -28,8 +38,11 @@ export function App() {
   }
 
   useEffect(() => {
-    document.title = approvals > 0 ? `(${approvals}) Aster` : "Aster";
-  }, [approvals]);
+    document.title = waiting > 0 ? `(${waiting}) Aster` : "Aster";
+  }, [waiting]);
+
+  useShortcuts(setDialog, search);
+  useFirstRun(ready);
 
   if (refused) return <SignIn />;
   return (
@@ -54,7 +67,7 @@ export function App() {
         <Sidebar
           route={route}
           search={search}
-          unread={0}
+          waiting={waiting}
           onClose={() => {
             setDrawer(false);
           }}
@@ -76,10 +89,10 @@ export function App() {
             }}
           />
           <span className="brand">Aster</span>
-          {approvals > 0 && (
-            <a className="bar-attention" href="#/inbox">
+          {waiting > 0 && (
+            <a className="bar-attention" href="#/inbox" aria-label={`Inbox: ${waiting} waiting`}>
               <Icon name="inbox" />
-              {approvals}
+              {waiting}
             </a>
           )}
         </div>
@@ -98,6 +111,16 @@ export function App() {
           <Starting />
         )}
       </main>
+      <Suspense fallback={null}>
+        {dialog === "palette" && (
+          <Palette
+            session_id={route.page === "chat" ? route.session_id : null}
+            onClose={() => setDialog((now) => (now === "palette" ? null : now))}
+            onShortcuts={() => setDialog("shortcuts")}
+          />
+        )}
+        {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(null)} />}
+      </Suspense>
       <Toasts />
       <Announcer />
     </div>
@@ -112,9 +135,78 @@ function Page({ route }: { route: Route }) {
       return <Inbox />;
     case "archive":
       return <Archive />;
-    default:
-      return <p className="empty">This page is still to come.</p>;
+    case "agents":
+      return <Agents />;
+    case "welcome":
+      return <Welcome />;
+    case "settings":
+      return <Settings section={route.section} />;
   }
+}
+
+/** The keys that work everywhere. Plain letters do only where nothing is being written. */
+function useShortcuts(
+  open: (dialog: "palette" | "shortcuts") => void,
+  search: RefObject<HTMLInputElement | null>,
+): void {
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      const { target, key, ctrlKey, metaKey, altKey, code } = event;
+      if ((ctrlKey || metaKey) && !altKey && key.toLowerCase() === "k") {
+        event.preventDefault();
+        open("palette");
+        return;
+      }
+      if (document.querySelector("dialog[open]") !== null) return;
+      if (altKey && !ctrlKey && !metaKey) {
+        const act = ALT[code];
+        if (act) {
+          event.preventDefault();
+          act();
+        }
+        return;
+      }
+      if (ctrlKey || metaKey || (target instanceof HTMLElement && target.matches("input, textarea, select"))) return;
+      if (key === "?") {
+        event.preventDefault();
+        open("shortcuts");
+      } else if (key === "/") {
+        event.preventDefault();
+        search.current?.focus();
+      }
+    };
+    window.addEventListener("keydown", pressed);
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
+  }, [open, search]);
+}
+
+const ALT: Partial<Record<string, () => void>> = {
+  KeyN: () => go(newHref()),
+  KeyI: () => go("#/inbox"),
+  KeyQ: () => {
+    const question = document.querySelector<HTMLElement>(".approval");
+    if (question) question.focus();
+    else if (store.getState().approvals.length > 0) go("#/inbox");
+  },
+  KeyM: () => document.querySelector<HTMLElement>(".composer textarea")?.focus(),
+};
+
+/** A first-time person begins with the steps; once seen, they don't come by themselves. */
+function useFirstRun(ready: boolean): void {
+  useEffect(() => {
+    if (!ready || kept("welcomed") !== null || store.getState().order.length > 0) return;
+    const route = parse(window.location.hash);
+    if (route.page !== "chat" || route.session_id !== null) return;
+    client.call<{ current: string | null }>("GET", "/api/onboarding").then(
+      ({ current }) => {
+        keep("welcomed", "yes");
+        if (current === "welcome") replace("#/welcome");
+      },
+      () => undefined, // a daemon without these steps
+    );
+  }, [ready]);
 }
 
 /** Says when what is shown may not be how things are. */
@@ -235,6 +327,7 @@ function SignIn() {
         </button>
       </form>
       <p className="quiet">It is kept for this tab only.</p>
+      <Toasts />
     </main>
   );
 }

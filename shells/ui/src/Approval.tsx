@@ -105,9 +105,9 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       onKeyDown={pressed}
     >
       <header>
-        <h4 id={`${id}-title`}>
+        <h2 id={`${id}-title`}>
           May <code>{visible(name)}</code> run?
-        </h4>
+        </h2>
         <span className={`badge risk-badge-${risk}`}>{RISK[risk]}</span>
       </header>
       <p className="approval-reason">{visible(reason)}</p>

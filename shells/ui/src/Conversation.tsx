@@ -38,7 +38,7 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
   const working = agents.filter((agent) => agent.state !== "failed");
   const agent = working.find(({ id }) => id === chosen) ?? working.find(({ id }) => id === "default") ?? working[0];
   const model = usePicture((state) => state.config?.values.model?.value);
-  const demo = model === "demo" || agent?.model === "demo";
+  const demo = String(agent?.model ?? model).startsWith("demo");
 
   function send(text: string): void {
     void post(agent?.id ?? "default", null, text, "queue").then((session_id) => {

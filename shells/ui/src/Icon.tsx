@@ -1,5 +1,6 @@
 // The icons, as strokes on a grid of 20.
 const PATHS = {
+  aster: "M10 2.5v5M10 12.5v5M2.5 10h5M12.5 10h5M4.7 4.7l3.5 3.5M11.8 11.8l3.5 3.5M15.3 4.7l-3.5 3.5M8.2 11.8l-3.5 3.5",
   plus: "M10 4v12M4 10h12",
   search: "M9 4a5 5 0 1 0 0 10a5 5 0 0 0 0-10M13 13l4 4",
   inbox: "M3 11l2.5-7h9L17 11v5H3v-5h4l1 2.5h4L13 11h4",

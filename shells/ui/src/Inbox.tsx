@@ -1,6 +1,8 @@
 // All questions that wait for a person, of every agent and conversation, oldest first; and what became of the newest ones.
 import { Approval } from "./Approval.js";
+import { flagged, markRead, openAttention, useAttention, type Attention } from "./attention.js";
 import { usePicture } from "./engine.js";
+import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { sessionHref } from "./route.js";
 import { titleOf, useTitles } from "./sessions.js";
@@ -39,6 +41,7 @@ export default function Inbox() {
             );
           })}
         </div>
+        <News />
         {recent.length > 0 && (
           <section aria-labelledby="answered">
             <h2 id="answered">Answered while you were here</h2>
@@ -55,5 +58,52 @@ export default function Inbox() {
         )}
       </div>
     </div>
+  );
+}
+
+const ICONS: Record<Attention["kind"], IconName> = {
+  approval_required: "question",
+  turn_done: "check",
+  error: "warning",
+  service_crashed: "warning",
+};
+
+/** What happened while nobody looked. Questions stand above already. */
+function News() {
+  const { notifications, unread, flags } = useAttention();
+  if (notifications === null || !flagged(flags, "companion_shell")) return null;
+  const shown = notifications.filter(({ kind }) => kind !== "approval_required");
+  return (
+    <section aria-labelledby="news">
+      <div className="section-head">
+        <h2 id="news">While you were away</h2>
+        {unread > 0 && (
+          <button type="button" className="link" onClick={() => void markRead()}>
+            Mark all as read
+          </button>
+        )}
+      </div>
+      {shown.length === 0 && <p className="quiet">Nothing happened.</p>}
+      <ul className="attention-list">
+        {shown.map((one) => (
+          <li key={one.notification_id}>
+            <button
+              type="button"
+              className={`attention ${one.read ? "" : "unread"}`}
+              onClick={() => openAttention(one)}
+            >
+              <Icon name={ICONS[one.kind]} />
+              <span>
+                <strong>{visible(one.title)}</strong>
+                {!one.read && <span className="out-of-sight"> (unread)</span>}
+                <span className="quiet">
+                  {visible(one.body)} · {when(one.created_at)}
+                </span>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -52,9 +52,9 @@ function element(token: Token, children: ReactNode[], key: number): ReactNode {
   if (token.hidden) return children; // the paragraphs of a tight list
   if (token.type === "heading_open") {
     return (
-      <h3 key={key} className={`heading-${token.tag.slice(1)}`}>
+      <h2 key={key} className={`heading-${token.tag.slice(1)}`}>
         {children}
-      </h3>
+      </h2>
     );
   }
   if (token.type === "link_open") {

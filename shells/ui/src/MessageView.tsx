@@ -61,7 +61,7 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
           </>
         )}
         {status === "pending" && <span className="badge">the agent reads it at its next step</span>}
-        {status === "cancelled" && turn?.message_id === null && <span className="badge">withdrawn</span>}
+        {turn?.state === "cancelled" && turn.message_id === null && <span className="badge">withdrawn</span>}
         <time dateTime={created_at} title={exactly(created_at)}>
           {when(created_at)}
         </time>

@@ -5,12 +5,13 @@ import { count } from "./words.js";
 // Control characters but tab and line ends; what turns the direction of text; what is not to be seen at all.
 
 const HIDDEN =
-  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 
 /** The text, with each hidden character as its name. */
 export function visible(text: string): ReactNode {
   HIDDEN.lastIndex = 0;
   if (!HIDDEN.test(text)) return text;
+  HIDDEN.lastIndex = 0; // the test has left it behind the first one
   const parts: ReactNode[] = [];
   let from = 0;
   for (const match of text.matchAll(HIDDEN)) {

@@ -16,21 +16,19 @@ interface SidebarProps {
   route: Route;
   search: RefObject<HTMLInputElement | null>;
   onClose: () => void;
-  unread: number;
+  waiting: number;
 }
 
-export function Sidebar({ route, search, onClose, unread }: SidebarProps) {
+export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
   const [query, setQuery] = useState("");
   const [agent, setAgent] = useState("");
   const agents = usePicture((state) => state.agents);
-  const approvals = usePicture((state) => state.approvals.length);
   const found = useFound(query);
-  const attention = Math.max(approvals, unread);
   return (
     <>
       <div className="side-head">
         <a className="brand" href="#/new">
-          <Icon name="agents" />
+          <Icon name="aster" />
           Aster
         </a>
         <IconButton
@@ -43,7 +41,7 @@ export function Sidebar({ route, search, onClose, unread }: SidebarProps) {
         <IconButton icon="cross" label="Close the menu" className="narrow-only" onClick={onClose} />
       </div>
       <nav aria-label="Pages" className="side-pages">
-        <PageLink href="#/inbox" icon="inbox" label="Inbox" on={route.page === "inbox"} count={attention} />
+        <PageLink href="#/inbox" icon="inbox" label="Inbox" on={route.page === "inbox"} count={waiting} />
         <PageLink href="#/agents" icon="agents" label="Agents" on={route.page === "agents"} />
         <PageLink href="#/archive" icon="archive" label="Archive" on={route.page === "archive"} />
         <PageLink href="#/settings" icon="settings" label="Settings" on={route.page === "settings"} />

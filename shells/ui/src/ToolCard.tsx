@@ -27,6 +27,13 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
   const open = chosen ?? (state === "running" || state === "unknown");
   const id = useId();
 
+  if (question) {
+    return (
+      <div className="tool tool-pending">
+        <Approval question={question} />
+      </div>
+    );
+  }
   return (
     <div className={`tool tool-${state}`}>
       <button
@@ -63,7 +70,6 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
           {DECISION[answered.decision] ?? answered.decision} by {visibleText(answered.resolved_by)}
         </p>
       )}
-      {question && <Approval question={question} />}
       {open && (
         <div id={id} className="tool-body">
           {state === "unknown" && (
@@ -72,17 +78,15 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
               before you ask for it once more.
             </p>
           )}
-          {!question && display !== null && (
+          {display !== null && (
             <Section title="What runs">
               <Plain text={display} className="plain display" most={4000} />
             </Section>
           )}
-          {!question && (
-            <details>
-              <summary>Arguments</summary>
-              <Plain text={pretty(part.arguments)} most={4000} />
-            </details>
-          )}
+          <details>
+            <summary>Arguments</summary>
+            <Plain text={pretty(part.arguments)} most={4000} />
+          </details>
           {live && live.output.length > 0 && <Output call={live} />}
           {part.error !== null && (
             <Section title="Error">

@@ -3,9 +3,15 @@ import "./style.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App.js";
+import { watchAttention } from "./attention.js";
 import { store } from "./engine.js";
+import { redeem } from "./handoff.js";
 import { finishDeletions } from "./sessions.js";
+import { toast } from "./toasts.js";
 
+watchAttention();
+
+const refused = await redeem();
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
@@ -14,4 +20,5 @@ if (root) {
     </StrictMode>,
   );
 }
+if (refused !== null) toast(refused, { kind: "error", seconds: 60 });
 void store.start().then(finishDeletions);

@@ -2,6 +2,7 @@
 // person sends or discards it, and it goes where it was written for, under the id it was sent with first.
 import { mintId, type ChatRequest } from "@aster-sidecar/client";
 import { useSyncExternalStore } from "react";
+import { isOn } from "./attention.js";
 import { client, store } from "./engine.js";
 import { keep, keptJson } from "./keep.js";
 import { toast } from "./toasts.js";
@@ -41,7 +42,9 @@ function restored(): Outgoing[] {
 function publish(next: readonly Outgoing[]): void {
   entries = next;
   // What is under way is kept as well: a page that is closed meanwhile loses nothing, and sending twice is harmless.
-  const drafts = entries.filter(({ state, message_id }) => state !== "refused" && message_id === null);
+  const drafts = isOn("offline_drafts")
+    ? entries.filter(({ state, message_id }) => state !== "refused" && message_id === null)
+    : [];
   if (!keep(DRAFTS, drafts.length > 0 ? JSON.stringify(drafts) : null)) {
     toast("This device has no room for drafts: an unsent message is lost when the page is closed.", { kind: "error" });
   }
@@ -115,7 +118,7 @@ async function deliver({ client_message_id, agent_id, session_id, text, if_busy 
     void settle(where, client_message_id, message_id);
     return where;
   } catch (error) {
-    const unreachable = (error as { unreachable?: boolean }).unreachable === true;
+    const unreachable = (error as { unreachable?: boolean }).unreachable === true && isOn("offline_drafts");
     change(client_message_id, { state: unreachable ? "waiting" : "refused", problem: said(error) });
     return null;
   }

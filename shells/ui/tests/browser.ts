@@ -1,9 +1,12 @@
 // Debian's Chromium over the page: windows that share one person's device, and what is expected of any page.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { Daemon, type DaemonOptions } from "../../client/tests/daemon.js";
 import { serve } from "./site.js";
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const CHROMIUM = process.env.ASTER_CHROMIUM ?? "/usr/bin/chromium";
 
 let browser: Browser | null = null;
@@ -25,12 +28,16 @@ export interface Desk {
 }
 
 /** A daemon, its page, and one person's browser. All of it is gone when the test is. */
-export async function desk(options: DaemonOptions & { device?: BrowserContextOptions } = {}): Promise<Desk> {
+export async function desk(
+  options: DaemonOptions & { device?: BrowserContextOptions; first?: boolean } = {},
+): Promise<Desk> {
   if (!browser) throw new Error("no browser");
   const daemon = await new Daemon({ token: null, model: "demo:instant", ...options }).start();
   const site = await serve(daemon);
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.device });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  // Not for the first time: who is, is shown the steps of the first run.
+  if (options.first !== true) await context.addInitScript(() => localStorage.setItem("aster.welcomed", "yes"));
   const complaints: string[] = [];
   onTestFinished(async () => {
     await context.close();
@@ -66,6 +73,21 @@ export async function say(page: Page, text: string): Promise<void> {
 
 export const answers = (page: Page) => page.getByRole("article", { name: "Assistant" });
 export const questions = (page: Page) => page.locator(".approval");
+
+/** Axe finds nothing. The policy lets no script in, so it comes by the debugger. */
+export async function accessible(page: Page, where: string): Promise<void> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+    );
+  });
+  expect(found, where).toEqual([]);
+}
 
 /** The page does not scroll sideways. */
 export async function fits(page: Page): Promise<void> {
