@@ -16,7 +16,7 @@ MODEL ?= $(or $(ASTER_MODEL),demo)
 
 run: $(VENV)/.runtime
 	@mkdir -p $(RUN_DIR)/work
-	@exec $(BIN)/aster-sidecar --framework web --port $(PORT) --model $(MODEL) \
+	@exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open --model $(MODEL) \
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
 test: setup system-packages

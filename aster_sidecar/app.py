@@ -43,6 +43,7 @@ from aster_sidecar.keys import Keys, WithKeys
 from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.pages import Pages, Shown
+from aster_sidecar.processes import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
 from aster_sidecar.services import Services
@@ -54,7 +55,6 @@ from aster_sidecar.stream import Streams
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Surroundings, builtin_tools
 from aster_sidecar.tools.mcp import Servers, specs
-from aster_sidecar.tools.shell import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
 from aster_sidecar.trust import FILE as TRUSTED
 from aster_sidecar.trust import FOLDER, project_of, trusted_project
 from aster_sidecar.turns import Options, Turns
@@ -91,6 +91,7 @@ class Parts:
     services: Services
     keys: Keys
     flags: Flags
+    redactor: Redactor
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -129,8 +130,7 @@ class Parts:
         self.approvals.open()
         await self.journal.trim(KEEP_EVENTS)
         left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
-        self.services.open()
-        mark = self.services.mark
+        mark = self._mark_programs()
         if left or mark:
             # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
             ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
@@ -141,6 +141,18 @@ class Parts:
         self.agents.on_change = self.tell_agents
         self.journal.on_watch = self.look_at_agents
         self.ready = True
+
+    def _mark_programs(self) -> str:
+        """How ids of MCP servers' and services' processes begin, the same in every life of this data directory.
+
+        Empty where there never were any: then nobody has to look for what is left of them.
+        """
+        mark = self.journal.recall("mark") or ""
+        if not mark and (self.services.list() or self.servers.programs):
+            mark = f"{clock.new_id('own')}-"
+            self.journal.put(writes=[remember("mark", mark)])
+        self.services.mark = self.servers.mark = mark
+        return mark
 
     async def _note_where(self) -> None:
         """Keep where the data directory is; when it was moved since the last life, its rules go with it."""
@@ -367,7 +379,11 @@ def build_parts(settings: Settings) -> Parts:
     def forget_models() -> None:
         models.forget()
 
-    keys = Keys(journal, places.data_dir, settings.environment, lambda key: logs.learn([key]), forget_models)
+    def learn(key: str) -> None:
+        redactor.learn([key])
+        logs.learn([key])
+
+    keys = Keys(journal, places.data_dir, settings.environment, learn, forget_models)
     models = Models(WithKeys(settings.environment, keys), lambda: config.value("model"), journal.recall, keep)
 
     def options() -> Options:
@@ -402,6 +418,7 @@ def build_parts(settings: Settings) -> Parts:
         services,
         keys,
         Flags(places.config_path),
+        redactor,
         instance_id,
         settings.port,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 """A command could not do it, or the doctor found something wrong; a daemon never ends with it."""
 EXIT_STOPPED, EXIT_USAGE, EXIT_RUNNING, EXIT_PORT, EXIT_CONFIG, EXIT_STORE, EXIT_CRASH = 0, 2, 3, 4, 5, 6, 70
-SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin", "uds"))
+SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin", "uds", "any_port"))
 """What the first line may say besides the settable keys."""
 COMMANDS = {
     "chat": "talk with an agent, here in the terminal",
@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--version", action="version", version=f"aster-sidecar {__version__}")
     text.add_argument("--framework", choices=FRAMEWORKS, help="whose pages may talk to it (default web)")
     text.add_argument("--port", type=int, help=f"port on 127.0.0.1, 0 for a free one (default: {ports})")
+    text.add_argument("--any-port", action="store_true", help="take a free port when that one can't be had")
     text.add_argument(
         "--uds",
         type=Path,
@@ -80,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--config-dir", type=Path, help="where config.toml is (default: the data directory's, if given)")
     text.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="let pages of ORIGIN in")
     text.add_argument("--app", metavar="MODULE:OBJECT", help="serve the agents and tools of a Sidecar in Python code")
+    text.add_argument("--open", action="store_true", help="open the web UI in the browser, signed in")
     turns = text.add_argument_group("what a turn may do (also POST /api/config)")
     turns.add_argument("--model", help="provider:name, for example openai:gpt-5.2 or ollama:qwen3; demo needs nothing")
     turns.add_argument("--work-dir", help="where tools work (default: where it is started)")
@@ -193,6 +195,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         environment=environment,
         own=own,
         uds=absolute(given.uds),
+        any_port=given.any_port,
         log_level=given.log_level,
         log_file=given.log_file,
     )
@@ -205,7 +208,8 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     if token:
         hide_memory()
     try:
-        asyncio.run(serve(settings, announce_ready if given.supervised else announce, launch))
+        say = announce_ready if given.supervised else announce_and_open if given.open else announce
+        asyncio.run(serve(settings, say, launch))
     except ConfigInvalid as error:
         return fail(EXIT_CONFIG, error.message, error.hint)
     except AlreadyRunning as error:
@@ -234,6 +238,8 @@ def misfit(said: Mapping[str, Any]) -> str | None:
     for name in ("data_dir", "config_dir", "uds"):
         if not isinstance(said.get(name, ""), str):
             return f"{name} must be a path"
+    if not isinstance(said.get("any_port", False), bool):
+        return "any_port must be true or false"
     entries: list[Any] = origins if isinstance(origins, list) else [None]  # pyright: ignore[reportUnknownVariableType]
     if not all(isinstance(origin, str) for origin in entries):
         return "allow_origin must be a list of origins"
@@ -271,7 +277,30 @@ def announce(parts: Parts) -> None:
         f"  talk:  {curl} {url}/api/chat -H 'Content-Type: application/json' "
         '-d \'{"agent_id": "default", "message": "hello"}\'',
     ]
+    if parts.pages.built and parts.settings.framework == "web":
+        lines.insert(1, f"  open:  {link_of(parts)}")
     print("\n".join(lines), flush=True)
+
+
+def link_of(parts: Parts) -> str:
+    """Where the UI is; with a token set, a link that signs one browser in."""
+    from aster_sidecar.handoff import PRINTED_S
+
+    if parts.settings.token is None:
+        return f"http://127.0.0.1:{parts.port}/"
+    return f"{parts.link(parts.handoffs.mint(lives_s=PRINTED_S))} (once, within {PRINTED_S / 60:g} minutes)"
+
+
+def announce_and_open(parts: Parts) -> None:
+    """The same, and show the UI to the person: this machine's browser decides how."""
+    import threading
+    import webbrowser
+
+    announce(parts)
+    if parts.pages.built:
+        plain = parts.settings.token is None
+        url = f"http://127.0.0.1:{parts.port}/" if plain else parts.link(parts.handoffs.mint())
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def announce_ready(parts: Parts) -> None:

@@ -11,6 +11,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def at(seconds: float) -> datetime:
+    """The moment so many seconds after 1970, UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def stamp(moment: datetime | None = None) -> str:
     """`moment` (default: now) as RFC 3339 UTC with milliseconds. Such stamps sort as text."""
     return (moment or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -32,6 +32,7 @@ AsterError
 ├── ApprovalExpired       410  approval_expired
 ├── HandoffRefused        410  handoff_refused
 ├── PolicyDenied          403  policy_denied
+├── DiagnosticsFailed     500  diagnostics_failed
 ├── Stopping              503  stopping
 ├── StoreError            503  store_unavailable
 │   ├── StoreTooNew       503  store_too_new
@@ -212,6 +213,11 @@ class HandoffRefused(AsterError):
 class PolicyDenied(AsterError):
     code, status = "policy_denied", 403
     hint = "a deny rule forbids this; GET /api/permissions/rules lists the rules"
+
+
+class DiagnosticsFailed(AsterError):
+    code, status = "diagnostics_failed", 500
+    hint = "look at the log directory: is there space, and may the daemon write there?"
 
 
 class Stopping(AsterError):

@@ -36,8 +36,20 @@ class PortTaken(Exception):
         self.hint = hint
 
 
-def bind(port: int) -> socket.socket:
-    """A listening-to-be socket on the loopback interface; port 0 takes a free one. Raises: PortTaken."""
+def bind(port: int, or_any: bool = False) -> socket.socket:
+    """A listening-to-be socket on the loopback interface; port 0 takes a free one. Raises: PortTaken.
+
+    `or_any`: take a free one when that port can't be had. Whoever asks first and binds later may lose it in between.
+    """
+    try:
+        return _bind(port)
+    except PortTaken:
+        if not or_any:
+            raise
+        return _bind(0)
+
+
+def _bind(port: int) -> socket.socket:
     # With the protocol named: only then does asyncio set TCP_NODELAY, and without it an event waits 40 ms for an ACK.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

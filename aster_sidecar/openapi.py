@@ -104,6 +104,11 @@ def success(route: APIRoute, schemas: dict[str, Any]) -> dict[str, Any]:
             "description": "each SSE frame's data is one Event",
             "content": {"text/event-stream": {"schema": schema}},
         }
+    if route.path == "/api/diagnostics/{name}":
+        return {
+            "description": "the bundle",
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        }
     if shape is None:
         return {"description": "OK", "content": {"application/json": {"schema": {"type": "object"}}}}
     schema = TypeAdapter(shape).json_schema(ref_template=TEMPLATE, mode="serialization")

@@ -9,9 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
 from pydantic import BaseModel, TypeAdapter
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
-from aster_sidecar import __version__, calls, clock, websocket, wire
+from aster_sidecar import __version__, calls, clock, diagnostics, websocket, wire
 from aster_sidecar.app import SOCKET_PATH, Parts, request_id
 from aster_sidecar.calls import PAGE, PAGE_MOST
 from aster_sidecar.envelope import success
@@ -341,6 +341,28 @@ async def delete_secret(request: Request, provider: str, here: Here) -> Response
 async def check_model(request: Request, body: wire.ModelCheckRequest, here: Here) -> Response:
     """Ask a model for one word, by a real request."""
     return ok(request, await calls.check_model(here, body.model))
+
+
+@router.get("/api/diagnostics")
+@answers(list[wire.DiagnosticsInfo])
+async def list_diagnostics(request: Request, here: Here) -> Response:
+    """The bundles that are kept, newest first."""
+    return ok(request, [diagnostics.info(path) for path in diagnostics.bundles(here.settings.places.logs_dir)])
+
+
+@router.post("/api/diagnostics")
+@answers(wire.DiagnosticsInfo)
+async def make_diagnostics(request: Request, body: wire.DiagnosticsRequest, here: Here) -> Response:
+    """Make a bundle to send to somebody who helps, without secrets and, unless asked for, without messages."""
+    return ok(request, await diagnostics.build(here, body.include_messages))
+
+
+@router.get("/api/diagnostics/{name}")
+async def get_diagnostics(request: Request, name: str, here: Here) -> Response:
+    """A bundle itself: a zip."""
+    return FileResponse(
+        diagnostics.find(here.settings.places.logs_dir, name), media_type="application/zip", filename=name
+    )
 
 
 # -- the UI, and browsers that are sent to it --------------------------------------------------------------------------

@@ -189,7 +189,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
     with (
         contextlib.closing(held),
         log_file(settings),
-        contextlib.closing(bind(settings.port)) as bound,
+        contextlib.closing(bind(settings.port, settings.any_port)) as bound,
         unix_socket(settings.uds) as local,
     ):
         stop = asyncio.Event()

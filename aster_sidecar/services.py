@@ -3,7 +3,7 @@
 Each service has one task, from the moment it is asked for until it has stopped or crashed for good; what people ask
 changes `state`, and the task goes on from there. Nothing polls: the task waits for the process, a request, or a time.
 
-A service's processes carry the marks of a tool's (see `tools.shell`). So nothing that left its session or parent is
+A service's processes carry the marks of a tool's (see `processes`). So nothing that left its session or parent is
 missed when they are ended, and the gate answers none of them. When the daemon dies before it could end them, a keeper
 does: a shell that waits on a pipe from the daemon. What is left even then goes when the next daemon starts.
 """
@@ -30,20 +30,11 @@ from typing import Any
 
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import ServiceNotFound
-from aster_sidecar.journal import Journal, remember
+from aster_sidecar.journal import Journal
+from aster_sidecar.processes import KILL_S, MARKER, TERM_S, Brand, Program, clean_environment, end, finished
 from aster_sidecar.redact import Redactor, secrets_of
 from aster_sidecar.servicelog import ServiceLog
 from aster_sidecar.servicespec import ServiceSpec
-from aster_sidecar.tools.shell import (
-    KILL_S,
-    MARKER,
-    TERM_S,
-    Brand,
-    _Shell,
-    clean_environment,
-    end,
-    finished,
-)
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +76,7 @@ class Running:
     """A started program and what belongs to it."""
 
     transport: asyncio.SubprocessTransport
-    program: _Shell
+    program: Program
     brand: Brand
     keeper: subprocess.Popen[bytes] | None
     pumps: list[asyncio.Task[None]]
@@ -327,7 +318,7 @@ class Service:
     async def _started(self) -> Running:
         """Start the program, marked before it runs. Raises: CannotStart."""
         spec, pipe = self.spec, subprocess.PIPE
-        brand = Brand(f"{os.getpid()}:{self._home.mark}{spec.name}-{secrets.token_hex(4)}")
+        brand = Brand(f"{os.getpid()}:{self._home.mark}service-{spec.name}-{secrets.token_hex(4)}")
         env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
         argv = [found(spec, env["PATH"]), *spec.command[1:]]
         gated = sys.platform == "linux"
@@ -339,7 +330,7 @@ class Service:
         try:
             (transport, program), _ = await finished(
                 asyncio.get_running_loop().subprocess_exec(
-                    _Shell,
+                    Program,
                     *(["/bin/sh", "-c", _GATED, "sh", *argv] if gated else argv),
                     stdin=pipe,
                     stdout=pipe,
@@ -377,7 +368,7 @@ class Services:
         self.hurry = asyncio.Event()
         self.over = False
         self.mark = ""
-        """How ids of our processes begin, in every life of this data directory; empty while there never were any."""
+        """How ids of our processes begin."""
         self._journal = journal
         self._buried: asyncio.Future[Any] | None = None
         self._untold: set[Service] = set()
@@ -400,13 +391,6 @@ class Services:
     def list(self) -> list[wire.ServiceInfo]:
         """All of them, in the order of the configuration."""
         return [service.info() for service in self._services.values()]
-
-    def open(self) -> None:
-        """Learn how our processes are marked."""
-        self.mark = self._journal.recall("services_mark") or ""
-        if not self.mark and self._services:
-            self.mark = f"svc-{secrets.token_hex(8)}-"
-            self._journal.put(writes=[remember("services_mark", self.mark)])
 
     def begin(self, buried: asyncio.Future[Any] | None) -> None:
         """Start what is to start with the daemon, once `buried`, the end of what an earlier one left, is done."""

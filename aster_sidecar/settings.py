@@ -99,6 +99,7 @@ class Settings:
     """What the app's own code brings (`sidecar`)."""
     log_level: str | None = None
     uds: Path | None = None
+    any_port: bool = False
     log_file: bool = True
 
 

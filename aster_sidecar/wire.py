@@ -386,6 +386,21 @@ class Snapshot(Model):
     metrics: Metrics
 
 
+class DiagnosticsRequest(Request):
+    """Make a bundle. Messages are in it only when asked for."""
+
+    include_messages: bool = False
+
+
+class DiagnosticsInfo(Model):
+    """A bundle, on this machine."""
+
+    name: str
+    path: str
+    bytes: int
+    created_at: Time
+
+
 # -- handoff to a browser ----------------------------------------------------------------------------------------
 
 

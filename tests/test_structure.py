@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion", "lean"},
+    {"clock", "client", "completion", "lean", "processes"},
     {"wire"},
     {"transcript", "envelope"},
     {"journal"},
@@ -40,7 +40,7 @@ LAYERS = [
     {"guard", "launcher", "handoff", "pages"},
     {"app", "listening"},
     {"calls"},
-    {"websocket"},
+    {"websocket", "diagnostics"},
     {"routes"},
     {"openapi"},
     {"server"},
@@ -79,7 +79,7 @@ OWNERS = {
     "openai": {"models"},
     "anthropic": {"models"},
     "httpx": {"tools.web", "connection"},
-    "psutil": {"tools.shell", "tools.web", "launcher", "doctor"},
+    "psutil": {"processes", "tools.web", "launcher", "doctor"},
     "rich": {"output", "terminal", "screen"},
     "prompt_toolkit": {"terminal"},
     "markdown_it": {"screen"},

@@ -24,10 +24,11 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.permissions import Assessment, Risk, Scope
+from aster_sidecar.processes import to_the_end
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.paths import Folder, Place, Text, at
-from aster_sidecar.tools.shell import to_the_end, worker
+from aster_sidecar.tools.shell import worker
 
 READ_BYTES = 256 * 1024  # of text, a call
 READ_SCAN_BYTES = 64 * 1024 * 1024  # read to get to the first line asked for

@@ -1,7 +1,7 @@
 """Tools of the person's own MCP servers: how they are configured, started, asked, shown to the person, and ended.
 
 Every server has a supervisor task that owns its session and, for one that is a program, its processes: they carry the
-marks of a tool's process (see `shell`), so that a server can't answer an approval, and none outlives `Servers.close`.
+marks of a tool's process (see `processes`), so that none can answer an approval, and none outlives `Servers.close`.
 A server's own word counts for nothing here: its hints don't lower a risk, and what it asks of the person is refused.
 """
 
@@ -18,7 +18,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -36,18 +35,9 @@ from pydantic_core import PydanticCustomError
 from aster_sidecar import __version__
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.permissions import Assessment, Risk, Scope
+from aster_sidecar.processes import MARKER, Brand, Program, clean_environment, end, finished, to_the_end
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, builtin_tools
 from aster_sidecar.tools.display import sized, visible
-from aster_sidecar.tools.shell import (
-    MARKER,
-    Brand,
-    _Shell,
-    clean_environment,
-    finished,
-    process,
-    remaining,
-    to_the_end,
-)
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -308,15 +298,22 @@ class Servers:
 
     def __init__(self, specs: Iterable[ServerSpec], *, reserved: Collection[str] = ()) -> None:
         """`reserved` are names of tools that are taken, besides the built-in ones."""
-        self._servers = [_Server(spec) for spec in specs]
+        self._servers = [_Server(spec, self) for spec in specs]
         self._reserved = frozenset(reserved)
         self.failures: dict[str, str] = {}
         """Why a server, or a part of what it offers, is not there, by the server's name; as of the last `tools`."""
+        self.mark = ""
+        """How ids of their processes begin: a later daemon ends what a killed one left of them."""
 
     @property
     def running(self) -> int:
         """How many servers have processes of this machine now: while there are any, a tool's process may knock."""
         return sum(server.brand is not None for server in self._servers)
+
+    @property
+    def programs(self) -> int:
+        """How many are programs of this machine."""
+        return sum(server.spec.command is not None for server in self._servers)
 
     async def tools(self) -> list[Tool[Any]]:
         """What the servers offer now. A server that fails is left out, and `failures` says why."""
@@ -411,8 +408,9 @@ class _Link:
 class _Server:
     """One server: the task that owns its session, and what is asked of it."""
 
-    def __init__(self, spec: ServerSpec) -> None:
+    def __init__(self, spec: ServerSpec, home: Servers) -> None:
         self.spec = spec
+        self._home = home
         self.brand: Brand | None = None
         self._link: _Link | None = None
         self._task: asyncio.Task[None] | None = None
@@ -592,10 +590,10 @@ class _Server:
                     stream.close()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self) -> tuple[asyncio.SubprocessTransport, _Shell, Brand]:
+    async def _start(self) -> tuple[asyncio.SubprocessTransport, Program, Brand]:
         """Start the program, marked before it runs. Raises: ToolError."""
         spec = self.spec
-        brand = Brand(f"{os.getpid()}:mcp-{spec.name}-{secrets.token_hex(4)}")
+        brand = Brand(f"{os.getpid()}:{self._home.mark}mcp-{spec.name}-{secrets.token_hex(4)}")
         env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
         found = _program(spec, env["PATH"])
         gated = sys.platform == "linux"
@@ -607,7 +605,7 @@ class _Server:
         )
         pipe = subprocess.PIPE
         starting = asyncio.get_running_loop().subprocess_exec(
-            _Shell, *argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=spec.cwd, env=env, **more
+            Program, *argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=spec.cwd, env=env, **more
         )
         try:
             (transport, program), cancelled = await finished(starting)
@@ -713,38 +711,14 @@ async def _definitions(client: Client) -> dict[str, _Definition]:
     return found
 
 
-async def _end(brand: Brand, program: _Shell) -> None:
+async def _end(brand: Brand, program: Program) -> None:
     """End a server and all it started: its stdin is closed, then TERM, then KILL."""
     if program.stdin is not None:
         program.stdin.close()
     await asyncio.wait({program.exited}, timeout=EXIT_S)
     with ThreadPoolExecutor(1) as thread:
-        await asyncio.get_running_loop().run_in_executor(thread, _end_all, brand)
+        await asyncio.get_running_loop().run_in_executor(thread, end, brand, TERM_S, KILL_S)
     await asyncio.wait({program.exited}, timeout=KILL_S)
-
-
-def _end_all(brand: Brand) -> None:
-    """TERM to every process, KILL to those that stay; as `shell.end`, but quicker. Blocks."""
-    met: set[int] = set()
-    for number, within_s in ((signal.SIGTERM, TERM_S), (getattr(signal, "SIGKILL", signal.SIGTERM), KILL_S)):
-        until, told = time.monotonic() + within_s, set[int]()
-        while (found := remaining(brand)) and time.monotonic() < until:
-            for one in found:
-                now = process(one.pid)
-                if one.pid not in told and now and now.started == one.started:
-                    with suppress(OSError):
-                        os.kill(one.pid, number)
-                        if os.name == "posix":
-                            os.kill(one.pid, signal.SIGCONT)  # one that is stopped would not hear it
-                    told.add(one.pid)
-            met |= told
-            time.sleep(0.01)
-        if not found:
-            break
-    if os.name == "posix":
-        for pid in met - {brand.shell.pid if brand.shell else 0}:
-            with suppress(OSError):  # orphans are ours to bury where the daemon is init or a subreaper
-                os.waitpid(pid, os.WNOHANG)
 
 
 # --- progress and results ------------------------------------------------------------------------------------------

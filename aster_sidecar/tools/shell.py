@@ -1,9 +1,4 @@
-"""The tool that runs a command, and all that keeps its processes in hand: how they are started, known, and ended.
-
-Every process of a command is known by what it inherits: `ASTER_TOOL_CALL` in its environment and, on Linux, a resource
-limit that it can neither hide nor lift. So one that left its session, its parent and its environment is still found:
-at the end of the call, when all are ended, and at the gate, which answers no tool (`live_tool_pids`, `owns_socket`).
-"""
+"""The tool that runs a command: what may be remembered of it, and its processes from their start to their end."""
 
 from __future__ import annotations
 
@@ -17,36 +12,31 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.permissions import Assessment, Scope
+from aster_sidecar.processes import MARKER, READ_BYTES, Brand, Program, clean_environment, end, finished, to_the_end
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.paths import Text
-
-MARKER = "ASTER_TOOL_CALL"
 
 HEAD_BYTES = 16 * 1024  # of each stream's result
 TAIL_BYTES = 48 * 1024
 STREAMED_BYTES = 256 * 1024  # shown while it runs, both streams together
 DELTA_CHARS = 4096
 DELTA_S = 0.05
-READ_BYTES = 64 * 1024
 # A flood is read this much slower once nothing of it is shown any more: some 13 MB/s, a few percent of a core.
 FLOOD_PAUSE_S = 0.005
-TERM_S = 2.0
-KILL_S = 2.0
 DRAIN_S = 1.0
 
 Stream = Literal["stdout", "stderr"]
-T = TypeVar("T")
 
 
 class RunCommand(BaseModel):
@@ -196,41 +186,7 @@ def _shell() -> str:
     return os.environ.get("COMSPEC", "cmd.exe") if os.name == "nt" else "/bin/sh"
 
 
-# --- the environment -----------------------------------------------------------------------------------------------
-
-# A list of what is passed, because a list of what is not would have to know the name of every secret.
-_PASSED = _words(
-    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TERM COLORTERM NO_COLOR TZ TMPDIR TMP TEMP HOSTNAME DISPLAY"
-    " WAYLAND_DISPLAY XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_CACHE_HOME XDG_DATA_HOME XDG_DATA_DIRS XDG_STATE_HOME"
-    " XDG_RUNTIME_DIR JAVA_HOME GOPATH GOROOT GOBIN GOFLAGS CARGO_HOME RUSTUP_HOME RUSTUP_TOOLCHAIN NVM_DIR NVM_BIN"
-    " VOLTA_HOME PNPM_HOME PYENV_ROOT RBENV_ROOT VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV ANDROID_HOME"
-    " ANDROID_SDK_ROOT DOTNET_ROOT HOMEBREW_PREFIX NIX_PATH NIX_PROFILES PKG_CONFIG_PATH HTTP_PROXY HTTPS_PROXY"
-    " ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS"
-    " GIT_SSL_CAINFO NIX_SSL_CERT_FILE PIP_CERT"
-    # Windows
-    " SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT USERPROFILE USERNAME USERDOMAIN HOMEDRIVE HOMEPATH APPDATA"
-    " LOCALAPPDATA PROGRAMDATA PROGRAMFILES PROGRAMFILES(X86) PROGRAMW6432 COMMONPROGRAMFILES COMPUTERNAME OS"
-    " NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE PROCESSOR_IDENTIFIER PSMODULEPATH"
-)
-# Nobody is there to page through output or to type a password.
-_SET = {"PAGER": "cat", "GIT_PAGER": "cat", "GIT_TERMINAL_PROMPT": "0"}
-
-
-def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None) -> dict[str, str]:
-    """What a command's environment is made of: ordinary variables only, none that holds a secret or steers a loader.
-
-    A proxy's address that carries a password is left out too, and so are PATH entries that depend on the directory.
-    `frozen` (default: whether this is a packaged build) gives back the library path of before the package set its own.
-    """
-    env = {name: value for name, value in environ.items() if name.upper() in _PASSED or name.startswith("LC_")}
-    env = {name: value for name, value in env.items() if not re.search(r"//[^/\s]*@", value)}
-    entries = env.get("PATH", os.defpath).split(os.pathsep)
-    env["PATH"] = os.pathsep.join(entry for entry in entries if os.path.isabs(entry))
-    if getattr(sys, "frozen", False) if frozen is None else frozen:
-        for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
-            if original := environ.get(f"{name}_ORIG"):
-                env[name] = original
-    return env | _SET
+# --- workers -------------------------------------------------------------------------------------------------------
 
 
 def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
@@ -254,38 +210,6 @@ def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-I", "-S", "-B", "-c", code], env
 
 
-async def to_the_end(work: Awaitable[T], *, cancelled: Callable[[], object] = lambda: None, wait_s: float = 8.0) -> T:
-    """Await `work`, which goes on when this task is cancelled: `cancelled` is called, and the end awaited, then raised.
-
-    `wait_s` bounds that wait, for a disk or a process that never answers.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        cancelled()
-        until = time.monotonic() + wait_s
-        while not task.done() and (left := until - time.monotonic()) > 0:
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task}, timeout=left)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise
-
-
-async def finished(work: Awaitable[T]) -> tuple[T, bool]:
-    """Await the short `work` to its end whatever happens; the second value says that this task was cancelled meanwhile.
-
-    For starting a process: asyncio loses hold of the pipes when that is interrupted.
-    """
-    task, cancelled = asyncio.ensure_future(work), False
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    return task.result(), cancelled
-
-
 def run_worker(spec: str) -> None:
     """What a packaged build does for `--tool-worker MODULE:NAME` (see `worker`). Raises: ValueError for others."""
     from importlib import import_module
@@ -296,308 +220,10 @@ def run_worker(spec: str) -> None:
     getattr(import_module(module), name)()
 
 
-# --- processes -----------------------------------------------------------------------------------------------------
-
-# A limit without any effect since Linux 2.4.25, which makes it a mark: inherited by every child, shown in /proc to
-# anyone, and a hard limit is not lifted without CAP_SYS_RESOURCE. Source: man 2 getrlimit; asm-generic/resource.h.
-_RLIMIT_LOCKS = 10
-# The mark is the daemon's pid (at most 2^22, man 5 proc) above so many random bits.
-_RANDOM_BITS = 38
-# The gate before the command: it is started only once its shell carries the mark, and not at all if the daemon dies.
-_GATED = 'read -r _ && exec /bin/sh -c "$1" </dev/null'
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A living process. `started` tells it from a later one with its pid; only comparable on the same machine."""
-
-    pid: int
-    parent: int
-    group: int
-    session: int
-    started: float
-
-
-@dataclass(slots=True)
-class Brand:
-    """What the processes of one call are known by: the marker's value, the limit, and their shell."""
-
-    marker: str
-    limit: int | None = None
-    shell: Process | None = None
-
-    def put_on(self, pid: int) -> None:
-        """Mark the shell `pid`, which must not have run anything yet."""
-        self.shell = process(pid)
-        if sys.platform == "linux":
-            import resource
-
-            with suppress(OSError, ValueError):
-                highest = resource.prlimit(pid, _RLIMIT_LOCKS)[1]
-                mark = os.getpid() << _RANDOM_BITS | int.from_bytes(os.urandom(5), "big") >> 40 - _RANDOM_BITS
-                mark = mark if highest < 0 else mark % max(highest, 1)
-                resource.prlimit(pid, _RLIMIT_LOCKS, (mark, mark))
-                self.limit = mark
-
-
-def processes() -> dict[int, Process]:
-    """Every living process by pid; zombies are not."""
-    if sys.platform == "linux":
-        found = (process(int(name)) for name in os.listdir("/proc") if name.isdigit())
-    else:
-        import psutil
-
-        found = (process(pid) for pid in psutil.pids())
-    return {one.pid: one for one in found if one is not None}
-
-
-def process(pid: int) -> Process | None:
-    """The process, or None when it is gone or a zombie."""
-    return _process_of_linux(pid) if sys.platform == "linux" else _process_elsewhere(pid)
-
-
-def _process_of_linux(pid: int) -> Process | None:
-    line = _proc(pid, "stat")
-    # The name before it is in brackets and may hold anything. Source: man 5 proc, /proc/pid/stat.
-    fields = line[line.rfind(b")") + 2 :].split()
-    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
-        return None
-    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), float(fields[19]))
-
-
-def _process_elsewhere(pid: int) -> Process | None:
-    import psutil
-
-    try:
-        found = psutil.Process(pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
-            return None
-        group = session = 0
-        if os.name == "posix":
-            with suppress(PermissionError):  # of a process of somebody else, on some systems
-                group, session = os.getpgid(pid), os.getsid(pid)
-        return Process(pid, found.ppid(), group, session, found.create_time())
-    except (psutil.Error, OSError):
-        return None
-
-
-def _proc(pid: int, name: str) -> bytes:
-    """A file of /proc/PID, empty when it is gone or hidden."""
-    try:
-        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
-def _limit(pid: int) -> int | None:
-    """The hard limit that serves as the mark; None when it is unlimited, as everywhere else."""
-    for line in _proc(pid, "limits").splitlines():
-        if line.startswith(b"Max file locks"):
-            hard = line.split()[4]
-            return int(hard) if hard.isdigit() else None
-    return None
-
-
-def _marker(pid: int) -> str:
-    """The value of ASTER_TOOL_CALL in its environment, empty without one."""
-    if sys.platform == "linux":
-        start = f"{MARKER}=".encode()
-        entries = _proc(pid, "environ").split(b"\0")
-        return next(
-            (entry[len(start) :].decode("utf-8", "replace") for entry in entries if entry.startswith(start)), ""
-        )
-    import psutil
-
-    try:
-        return psutil.Process(pid).environ().get(MARKER, "")
-    except (psutil.Error, OSError):
-        return ""
-
-
-def _with_descendants(seeds: set[int], table: Mapping[int, Process]) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for one in table.values():
-        children.setdefault(one.parent, []).append(one.pid)
-    found: set[int] = set()
-    waiting = list(seeds)
-    while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found.add(pid)
-            waiting.extend(children.get(pid, ()))
-    return found
-
-
-def live_tool_pids(*, surely_ours: bool = False) -> set[int]:
-    """Every living process that a tool of this daemon started, or that descends from one.
-
-    One whose mark was changed counts as well (a limit can be lowered), and so may another daemon's: right for a gate.
-    With `surely_ours` only those that carry this daemon's own mark.
-
-    Reads /proc (elsewhere: asks psutil) for what started after the daemon; some milliseconds.
-    """
-    table = processes()
-    own = table.get(os.getpid())
-    if own is None:
-        return set()
-    start = f"{own.pid}:"
-    limited = sys.platform == "linux" and _limit(own.pid) is None
-
-    def marked(pid: int) -> bool:
-        limit = _limit(pid) if limited else None
-        if limit is not None and (not surely_ours or limit >> _RANDOM_BITS == os.getpid()):
-            return True
-        return _marker(pid).startswith(start)
-
-    later = [one.pid for one in table.values() if one.started >= own.started and one.pid != own.pid]
-    return _with_descendants({pid for pid in later if marked(pid)}, table) - {own.pid}
-
-
-def is_tool_process(pid: int) -> bool:
-    """Whether a tool of this daemon is behind what `pid` opened: it is one, or it is gone and may have been one."""
-    if pid in live_tool_pids():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False
-
-
-def owns_socket(pid: int, inode: int) -> bool:
-    """Whether `pid` holds the socket with this inode (Linux; False elsewhere, and when the process is gone).
-
-    A process of the same user that hides its descriptors (it is not dumpable) is taken for the owner of a socket that
-    no other process is seen to hold: a tool must not get past the gate by hiding.
-    """
-    if sys.platform != "linux":
-        return False
-    try:
-        return _holds(pid, inode)
-    except PermissionError:
-        if f"\nUid:\t{os.geteuid()}\t".encode() not in _proc(pid, "status"):
-            return False  # of another user (sudo), whom the gate refuses for that
-    except OSError:
-        return False
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != pid:
-            with suppress(OSError):
-                if _holds(int(name), inode):
-                    return False
-    return True
-
-
-def _holds(pid: int, inode: int) -> bool:
-    socket = f"socket:[{inode}]"
-    folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        with suppress(FileNotFoundError):
-            if os.readlink(f"{folder}/{name}") == socket:
-                return True
-    return False
-
-
-def remaining(brand: Brand) -> list[Process]:
-    """The living processes of a call: its shell, what shares its session or group or carries the mark, and children."""
-    shell = brand.shell
-    if shell is None:
-        return []
-    table = processes()
-
-    def belongs(one: Process) -> bool:
-        if one.started < shell.started or one.pid == os.getpid():
-            return False
-        if shell.pid in (one.pid, one.session, one.group):
-            return True
-        return (brand.limit is not None and _limit(one.pid) == brand.limit) or _marker(one.pid) == brand.marker
-
-    seeds = {one.pid for one in table.values() if belongs(one)}
-    if os.name == "nt":
-        seeds.add(shell.pid)  # there, children keep the number of a parent that is gone
-    found = _with_descendants(seeds, table)
-    living = (table[pid] for pid in found if pid in table and table[pid].started >= shell.started)
-    # Oldest first: a shell that is told after its last command would take the command's end for an ordinary one.
-    return sorted(living, key=lambda one: (one.pid != shell.pid, one.started))
-
-
-def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[int, list[int]]:
-    """End every process of a call: TERM, `term_s` seconds, KILL. Blocks until they are gone, or `kill_s` more are over.
-
-    Returns how many there were besides the shell, and the pids of those that could not be ended.
-    """
-    met: set[int] = set()
-
-    def all_gone(number: int, within_s: float) -> bool:
-        until, pause_s = time.monotonic() + within_s, 0.002
-        told: set[int] = set()
-        while found := remaining(brand):
-            for one in found:
-                now = process(one.pid)
-                if one.pid not in told and now and now.started == one.started:
-                    with suppress(OSError):
-                        os.kill(one.pid, number)
-                        if os.name == "posix":
-                            os.kill(one.pid, signal.SIGCONT)  # one that is stopped would not hear it
-                    told.add(one.pid)
-            met.update(one.pid for one in found)
-            if time.monotonic() > until:
-                return False
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.05)
-        return True
-
-    gone = all_gone(signal.SIGTERM, term_s) or all_gone(getattr(signal, "SIGKILL", signal.SIGTERM), kill_s)
-    shell = brand.shell.pid if brand.shell else 0
-    if os.name == "posix":
-        for pid in met - {shell}:
-            with suppress(OSError):  # orphans are ours to bury where the daemon is init or a subreaper
-                os.waitpid(pid, os.WNOHANG)
-    return len(met - {shell}), [] if gone else [one.pid for one in remaining(brand)]
-
-
-def kill_left() -> None:
-    """Kill what is left of our tools, at once: the daemon is about to go, and nobody could end them after it."""
-    for pid in live_tool_pids(surely_ours=True):
-        with suppress(OSError):
-            os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def end_orphans(ours: Callable[[str], bool]) -> int:
-    """End what calls (those that are `ours`, by id) of a daemon that is gone have left behind: their marker names a
-    process that is no more.
-
-    Returns how many processes there were. Blocks.
-    """
-    ended = 0
-    for one in processes().values():
-        owner, _, call = _marker(one.pid).partition(":")
-        if not owner.isdigit() or not ours(call):
-            continue
-        master = process(int(owner))
-        if master is None or master.started > one.started:
-            others, _ = end(Brand(_marker(one.pid), _limit(one.pid), one))
-            ended += 1 + others
-    return ended
-
-
 # --- running -------------------------------------------------------------------------------------------------------
 
-
-class _Shell(asyncio.subprocess.SubprocessStreamProtocol):
-    """The shell's process. `exited` is done when it has ended, whoever still holds its output open."""
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(limit=READ_BYTES, loop=loop)
-        self.exited: asyncio.Future[None] = loop.create_future()
-
-    def process_exited(self) -> None:
-        super().process_exited()
-        if not self.exited.done():
-            self.exited.set_result(None)
+# The gate before the command: it is started only once its shell carries the mark, and not at all if the daemon dies.
+_GATED = 'read -r _ && exec /bin/sh -c "$1" </dev/null'
 
 
 @dataclass(slots=True)
@@ -741,19 +367,19 @@ def _working(cwd: Path) -> Generator[str, None, None]:
         yield handle if isinstance(folder, int) and os.path.isdir(handle) else str(cwd)
 
 
-async def _start(command: str, cwd: str, env: dict[str, str]) -> tuple[asyncio.SubprocessTransport, _Shell]:
+async def _start(command: str, cwd: str, env: dict[str, str]) -> tuple[asyncio.SubprocessTransport, Program]:
     """Start the shell; on Linux it waits for a line on stdin before it becomes the command. Raises: OSError."""
     loop = asyncio.get_running_loop()
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     if os.name == "nt":
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         return await loop.subprocess_shell(
-            _Shell, command, stdin=null, stdout=pipe, stderr=pipe, cwd=cwd, env=env, creationflags=flags
+            Program, command, stdin=null, stdout=pipe, stderr=pipe, cwd=cwd, env=env, creationflags=flags
         )
     gated = sys.platform == "linux"
     argv = ["/bin/sh", "-c", _GATED, "sh", command] if gated else ["/bin/sh", "-c", command]
     return await loop.subprocess_exec(
-        _Shell,
+        Program,
         *argv,
         stdin=pipe if gated else null,
         stdout=pipe,
@@ -764,7 +390,7 @@ async def _start(command: str, cwd: str, env: dict[str, str]) -> tuple[asyncio.S
     )
 
 
-async def _exits(shell: _Shell, pumps: Iterable[asyncio.Task[None]], within_s: float) -> bool:
+async def _exits(shell: Program, pumps: Iterable[asyncio.Task[None]], within_s: float) -> bool:
     """Wait for the shell's end; False when the time is over. Raises: what showing its output raised."""
     until = time.monotonic() + within_s
     waiting: set[asyncio.Future[None]] = {shell.exited, *pumps}
@@ -778,7 +404,7 @@ async def _exits(shell: _Shell, pumps: Iterable[asyncio.Task[None]], within_s: f
     return True
 
 
-async def _ended(brand: Brand, shell: _Shell) -> tuple[int, list[int]]:
+async def _ended(brand: Brand, shell: Program) -> tuple[int, list[int]]:
     # A thread of its own: the shared ones may all be busy with what is slow, and this must not wait.
     with ThreadPoolExecutor(1) as thread:
         result = await asyncio.get_running_loop().run_in_executor(thread, end, brand)

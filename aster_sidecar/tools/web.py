@@ -22,10 +22,11 @@ from urllib.parse import urljoin
 from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.permissions import Assessment, Scope
+from aster_sidecar.processes import finished
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.display import shown, sized
 from aster_sidecar.tools.paths import Text
-from aster_sidecar.tools.shell import finished, worker
+from aster_sidecar.tools.shell import worker
 
 if TYPE_CHECKING:
     import httpx

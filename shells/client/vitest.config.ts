@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     // Each file of tests/daemon starts daemons: two at a time are enough for two cores.
     maxWorkers: 2,
     fileParallelism: true,

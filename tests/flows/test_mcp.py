@@ -10,6 +10,7 @@ import psutil
 
 from tests.conftest import provider_environment
 from tests.daemon import Daemon, text_of
+from tests.flows.test_life import wait_gone
 from tests.provider import Call, ProviderDouble, Reply, Say
 
 SERVER = Path(__file__).parent.parent / "tools" / "mcp_server.py"
@@ -37,6 +38,21 @@ def test_an_mcp_servers_tool_is_asked_for_and_runs(launch: Callable[..., Daemon]
     assert daemon.stop() == 0
     gone, left = psutil.wait_procs(servers, timeout=5)
     assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE], gone
+
+
+def test_a_server_that_outlives_a_killed_daemon_goes_at_the_next_start(launch: Callable[..., Daemon]) -> None:
+    """One that is stopped doesn't see the end of its stdin."""
+    daemon = launch()
+    (daemon.data_dir / "config.toml").write_text(f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\n')
+    daemon.restart()
+    daemon.call("GET", "/api/tools")
+    assert daemon.process is not None
+    [server] = [one for one in psutil.Process(daemon.process.pid).children() if str(SERVER) in one.cmdline()]
+    server.suspend()
+    daemon.kill()
+    assert server.is_running()
+    daemon.start()
+    assert wait_gone(server.pid, 20)
 
 
 def test_a_server_that_cannot_start_leaves_the_rest_working(launch: Callable[..., Daemon]) -> None:

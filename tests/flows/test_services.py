@@ -18,6 +18,7 @@ import pytest
 from tests.daemon import Daemon, Json, Watcher
 from tests.flows.test_life import wait_gone
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 GENEROUS_S = 30.0
 PATIENT = "import sys; print('up'); sys.stdin.read(); print('bye')"
 STUBBORN = """
@@ -29,10 +30,11 @@ while True: time.sleep(60)
 HANGS = "import time; print('up'); time.sleep(600)"
 CRASHES = "import sys; print('going down', file=sys.stderr); sys.exit(3)"
 KILLS_ITSELF = "import os, signal; print('up'); os.kill(os.getpid(), signal.SIGKILL)"
-FAMILY = """
+FAMILY = r"""
 import os, signal, subprocess, sys, time
 # A child in the group, one in a session of its own, and one whose parent is gone: all deaf, all with our output open.
-code = 'import os, signal, time; signal.signal(15, signal.SIG_IGN); print("pid", os.getpid()); time.sleep(600)'
+tell = 'os.write(1, b"pid %d\\n" % os.getpid())'  # at once: they all write into one pipe
+code = f'import os, signal, time; signal.signal(15, signal.SIG_IGN); {tell}; time.sleep(600)'
 run = [sys.executable, '-I', '-S', '-u', '-c', code]
 subprocess.Popen(run)
 subprocess.Popen(run, start_new_session=True, env={'nothing': 'inherited'})
@@ -41,7 +43,7 @@ if os.fork() == 0:
     subprocess.Popen(run, start_new_session=True)
     os._exit(0)
 os.wait()
-print('pid', os.getpid())
+exec(tell)
 """
 STAYS = FAMILY + "time.sleep(600)"
 LOCKS = """
@@ -231,7 +233,8 @@ def test_a_crash_loop_ends_and_a_person_may_begin_it_again(
         assert "next_restart" not in crashed
         ask(daemon, "loops", "start")
         until(watcher, "loops", "crashed")
-        assert ask(daemon, "loops", "stop")["state"] == "stopped"
+        ask(daemon, "loops", "stop")
+        until(watcher, "loops", "stopped")
     assert states(watcher, "loops")[9:18] == states(watcher, "loops")[:9]
     assert daemon.log.count("crashed 3 times") == 2
 
@@ -434,6 +437,17 @@ sys.stdin.read()
         assert "abcdefghijklmnop" not in text
 
 
+def test_a_key_that_a_person_gave_later_is_taken_out_too(serve: Callable[..., Daemon]) -> None:
+    daemon = serve(
+        daemon={"environment": {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}},
+        tells={"command": python("import sys; print('it is given-by-a-person'); sys.stdin.read()")},
+    )
+    daemon.call("PUT", "/api/secrets/openai", {"value": "given-by-a-person"})
+    ask(daemon, "tells", "start")
+    assert said(daemon, "tells", bool) == ["it is [secret]"]
+
+
+@linux
 def test_a_service_is_no_client(serve: Callable[..., Daemon]) -> None:
     source = """
 import http.client, json, sys
@@ -543,7 +557,7 @@ def test_a_wrong_table_keeps_the_daemon_from_starting(tmp_path: Path) -> None:
     assert "allowed: true, false" in told.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@linux
 def test_a_daemon_whose_services_are_quiet_sleeps(serve: Callable[..., Daemon]) -> None:
     daemon = serve(patient={"command": python(PATIENT), "autostart": True})
     said(daemon, "patient", lambda lines: lines == ["up"])

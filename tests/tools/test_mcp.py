@@ -20,9 +20,9 @@ import pytest
 from pydantic import ValidationError
 
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.processes import live_tool_pids
 from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp import RESULT_BYTES, Servers, ServerSpec, _Definition, _model, _names, specs
-from aster_sidecar.tools.shell import live_tool_pids
 from tests.tools.support import Listener, Told, make_surroundings, until
 
 pytest.importorskip("mcp")

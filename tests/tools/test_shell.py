@@ -20,6 +20,7 @@ from typing import Any, Literal
 import psutil
 import pytest
 
+from aster_sidecar import processes
 from aster_sidecar.tools import Outcome, Surroundings, ToolError, shell
 from tests.tools.support import Listener, assess, call, make_surroundings, run_assessed, start, until
 
@@ -216,16 +217,16 @@ def test_no_secret_and_no_loader_variable_reaches_a_command(
     monkeypatch.setenv("PATH", f".:relative/{canary}::{os.environ['PATH']}")
     env = run(place, "env; cat /proc/self/environ 2>/dev/null; cat /proc/$PPID/cmdline 2>/dev/null")["stdout"]
     assert canary not in env
-    assert f"{shell.MARKER}={os.getpid()}:call_1\n" in env
+    assert f"{processes.MARKER}={os.getpid()}:call_1\n" in env
     assert "http_proxy=http://proxy.example:3128\n" in env
     assert f"PWD={place.work_dir}\n" in env
 
 
 def test_a_packaged_build_gives_the_library_path_back() -> None:
     environ = {"LD_LIBRARY_PATH": "/bundle", "LD_LIBRARY_PATH_ORIG": "/usr/local/lib", "PATH": "/bin"}
-    assert "LD_LIBRARY_PATH" not in shell.clean_environment(environ)
-    assert shell.clean_environment(environ, frozen=True)["LD_LIBRARY_PATH"] == "/usr/local/lib"
-    assert shell.clean_environment({}, frozen=True)["PATH"]
+    assert "LD_LIBRARY_PATH" not in processes.clean_environment(environ)
+    assert processes.clean_environment(environ, frozen=True)["LD_LIBRARY_PATH"] == "/usr/local/lib"
+    assert processes.clean_environment({}, frozen=True)["PATH"]
 
 
 @linux
@@ -522,16 +523,16 @@ def test_when_nobody_can_be_told_the_command_is_ended(place: Surroundings, token
 
 def test_the_mark_in_the_environment_is_enough(token: str) -> None:
     mine, other = f"{os.getpid()}:{token}", f"{os.getpid()}:{token}0"
-    earlier = shell.process(os.getpid())
+    earlier = processes.process(os.getpid())
     assert earlier is not None
-    brand = shell.Brand(mine, shell=shell.Process(2**22 + 1, 0, 0, 0, earlier.started))
+    brand = processes.Brand(mine, shell=processes.Process(2**22 + 1, 0, 0, 0, earlier.started))
     left, spared = (
-        subprocess.Popen(["sleep", token], env={shell.MARKER: marker}, start_new_session=True)
+        subprocess.Popen(["sleep", token], env={processes.MARKER: marker}, start_new_session=True)
         for marker in (mine, other)
     )
     try:
-        assert {left.pid, spared.pid} <= shell.live_tool_pids()
-        assert shell.end(brand) == (1, [])
+        assert {left.pid, spared.pid} <= processes.live_tool_pids()
+        assert processes.end(brand) == (1, [])
         assert alive(token) == [spared.pid]
     finally:
         for process in (left, spared):
@@ -600,8 +601,8 @@ def test_living_tools_are_known_and_ours_are_not(place: Surroundings, token: str
         context = Listener(place)
         task = asyncio.create_task(start("run_command", context, command=command))
         await until(lambda: len(alive(token)) == 1 + way.count("sleep") and bool(context.streamed("stdout")))
-        assert set(alive(token)) <= shell.live_tool_pids()
-        assert not {own.pid, os.getpid(), os.getppid()} & shell.live_tool_pids()
+        assert set(alive(token)) <= processes.live_tool_pids()
+        assert not {own.pid, os.getpid(), os.getppid()} & processes.live_tool_pids()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -609,7 +610,7 @@ def test_living_tools_are_known_and_ours_are_not(place: Surroundings, token: str
     try:
         asyncio.run(watch())
         # Tools of another test process that runs beside this one carry a mark as well, and come and go.
-        asyncio.run(until(lambda: shell.live_tool_pids() == set()))
+        asyncio.run(until(lambda: processes.live_tool_pids() == set()))
     finally:
         own.kill()
         own.wait()
@@ -632,30 +633,30 @@ def test_a_tools_socket_is_recognised(place: Surroundings, hiding: bool) -> None
         task = asyncio.create_task(start("run_command", context, command=command))
         await until(lambda: context.streamed("stdout").endswith("\n"))
         inode = int(context.streamed("stdout"))
-        assert any(shell.owns_socket(pid, inode) for pid in shell.live_tool_pids())
+        assert any(processes.owns_socket(pid, inode) for pid in processes.live_tool_pids())
         with socket.create_connection(server.getsockname()) as ours:
             own = os.fstat(ours.fileno()).st_ino
-            assert not any(shell.owns_socket(pid, own) for pid in shell.live_tool_pids())
+            assert not any(processes.owns_socket(pid, own) for pid in processes.live_tool_pids())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         asyncio.run(watch(server))
-    assert not shell.owns_socket(2**22 + 1, 1)
+    assert not processes.owns_socket(2**22 + 1, 1)
 
 
 @linux
 def test_the_portable_view_of_processes_agrees_with_proc() -> None:
     here = os.getpid()
-    ours, elsewhere = shell._process_of_linux(here), shell._process_elsewhere(here)
+    ours, elsewhere = processes._process_of_linux(here), processes._process_elsewhere(here)
     assert ours is not None
     assert elsewhere is not None
     assert (ours.parent, ours.group, ours.session) == (elsewhere.parent, elsewhere.group, elsewhere.session)
-    assert shell._process_elsewhere(2**22 + 1) is None
+    assert processes._process_elsewhere(2**22 + 1) is None
     with subprocess.Popen(["true"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert shell._process_of_linux(child.pid) is shell._process_elsewhere(child.pid) is None
+        assert processes._process_of_linux(child.pid) is processes._process_elsewhere(child.pid) is None
 
 
 def test_a_worker_stands_alone() -> None:

@@ -314,6 +314,13 @@ export class Store {
       case "heartbeat":
       case "resync":
         return false; // of the stream, not of the picture
+      case "notification_added":
+      case "notifications_read":
+      case "flags_changed":
+      case "secrets_changed":
+      case "onboarding_changed":
+      case "service_changed":
+        return false; // not in this picture: who shows them follows them
       default:
         event satisfies never; // a type that was added to the contract is missing above
         return false; // a newer daemon's: what is not known is ignored

@@ -266,6 +266,326 @@ export interface paths {
     patch: operations["patch_session"];
     trace?: never;
   };
+  "/api/snapshot": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Snapshot
+     * @description Everything that a companion's first paint needs, in one answer; the stream keeps it true.
+     */
+    get: operations["snapshot"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/notifications": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Notifications
+     * @description What wants a person's attention, newest first.
+     */
+    get: operations["notifications"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/notifications/read": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Read Notifications
+     * @description Mark notifications as read. Idempotent.
+     */
+    post: operations["read_notifications"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/focus": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Focus
+     * @description Say which session a person looks at through an open stream; it is forgotten when that ends.
+     */
+    post: operations["focus"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/flags": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Flags
+     * @description Which parts of the companion there are.
+     */
+    get: operations["flags"];
+    put?: never;
+    /**
+     * Set Flags
+     * @description Switch parts on or off; `null` goes back to the default.
+     */
+    post: operations["set_flags"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/onboarding": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Onboarding
+     * @description The first run, step by step.
+     */
+    get: operations["onboarding"];
+    put?: never;
+    /**
+     * Set Onboarding
+     * @description Go through a step, skip it, or take that back.
+     */
+    post: operations["set_onboarding"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/secrets": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Secrets
+     * @description Where each provider's key comes from. No key is shown, ever.
+     */
+    get: operations["secrets"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/secrets/{provider}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Put Secret
+     * @description Keep a provider's key: in the system's keychain, else in a file that is called unprotected.
+     */
+    put: operations["put_secret_put"];
+    post?: never;
+    /**
+     * Delete Secret
+     * @description Forget a kept key. One in the daemon's environment stays.
+     */
+    delete: operations["delete_secret"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/models/check": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Check Model
+     * @description Ask a model for one word, by a real request.
+     */
+    post: operations["check_model"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/diagnostics": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List Diagnostics
+     * @description The bundles that are kept, newest first.
+     */
+    get: operations["list_diagnostics"];
+    put?: never;
+    /**
+     * Make Diagnostics
+     * @description Make a bundle to send to somebody who helps, without secrets and, unless asked for, without messages.
+     */
+    post: operations["make_diagnostics"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/diagnostics/{name}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Diagnostics
+     * @description A bundle itself: a zip.
+     */
+    get: operations["get_diagnostics"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/webui/bootstrap": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Bootstrap
+     * @description What a UI has to know before anything else.
+     */
+    get: operations["bootstrap"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/handoff": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Bearers
+     * @description The browsers that are signed in.
+     */
+    get: operations["bearers"];
+    put?: never;
+    /**
+     * Handoff
+     * @description A link that opens the UI in a browser, once, signed in.
+     */
+    post: operations["handoff"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/handoff/redeem": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Redeem
+     * @description Sign a browser in with the code of its link. The second time it is refused.
+     */
+    post: operations["redeem"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/handoff/{bearer_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Revoke
+     * @description Sign a browser out; its streams end.
+     */
+    delete: operations["revoke"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/permissions/rules": {
     parameters: {
       query?: never;
@@ -324,6 +644,106 @@ export interface paths {
      * @description What would happen to this call, and why. Nothing runs.
      */
     post: operations["check"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Services
+     * @description The services of the user's configuration, and how each stands.
+     */
+    get: operations["services"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/start": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Start Service
+     * @description Have a service run. Answers at once; what comes of it is on the event stream. Idempotent.
+     */
+    post: operations["start_service"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/stop": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Stop Service
+     * @description Have a service stopped, with all that it started. Idempotent.
+     */
+    post: operations["stop_service"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/restart": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Restart Service
+     * @description Stop a service, and start it when nothing of it is left.
+     */
+    post: operations["restart_service"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/logs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Service Logs
+     * @description What a service has written last, oldest first.
+     */
+    get: operations["service_logs"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -428,9 +848,15 @@ export interface components {
        * @enum {string}
        */
       decision: "allow" | "deny" | "allow_always" | "deny_always";
-      /** Note */
+      /**
+       * Note
+       * @default null
+       */
       note?: string | null;
-      /** Arguments */
+      /**
+       * Arguments
+       * @default null
+       */
       arguments?: {
         [key: string]: unknown;
       } | null;
@@ -442,9 +868,15 @@ export interface components {
     CancelRequest: {
       /** Agent Id */
       agent_id: string;
-      /** Session Id */
+      /**
+       * Session Id
+       * @default null
+       */
       session_id?: string | null;
-      /** Turn Id */
+      /**
+       * Turn Id
+       * @default null
+       */
       turn_id?: string | null;
     };
     /**
@@ -456,11 +888,15 @@ export interface components {
       agent_id: string;
       /** Message */
       message: string;
-      /** Session Id */
+      /**
+       * Session Id
+       * @default null
+       */
       session_id?: string | null;
       /**
        * Context
        * @description a small object that the agent's instructions and tools can read for this turn
+       * @default null
        */
       context?: {
         [key: string]: unknown;
@@ -468,6 +904,7 @@ export interface components {
       /**
        * Client Message Id
        * @description the same id with the same body answers the same turn again
+       * @default null
        */
       client_message_id?: string | null;
       /**
@@ -501,24 +938,168 @@ export interface components {
      * @description Any subset of the settable keys. `null` forgets what was set here or in the file: flag, environment, default.
      */
     ConfigPatch: {
+      /**
+       * Model
+       * @default null
+       */
+      model?: string | null;
+      /**
+       * Permission Mode
+       * @default null
+       */
+      permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
+      /**
+       * Work Dir
+       * @default null
+       */
+      work_dir?: string | null;
+      /**
+       * Approval Timeout S
+       * @default null
+       */
+      approval_timeout_s?: number | null;
+      /**
+       * On Unattended
+       * @default null
+       */
+      on_unattended?: ("wait" | "deny") | null;
+      /**
+       * Max Requests
+       * @default null
+       */
+      max_requests?: number | null;
+      /**
+       * Max Tool Calls
+       * @default null
+       */
+      max_tool_calls?: number | null;
+      /**
+       * Max Tokens
+       * @default null
+       */
+      max_tokens?: number | null;
+      /**
+       * Max Turn S
+       * @default null
+       */
+      max_turn_s?: number | null;
+    };
+    /**
+     * DiagnosticsRequest
+     * @description Make a bundle. Messages are in it only when asked for.
+     */
+    DiagnosticsRequest: {
+      /**
+       * Include Messages
+       * @default false
+       */
+      include_messages?: boolean;
+    };
+    /**
+     * FlagsPatch
+     * @description Any subset of the flags; `null` goes back to the default.
+     */
+    FlagsPatch: {
+      /**
+       * Companion Shell
+       * @description the companion around the chat: attention list, onboarding
+       */
+      companion_shell?: boolean | null;
+      /**
+       * Desktop Notifications
+       * @description the system's notifications for what waits or ended
+       */
+      desktop_notifications?: boolean | null;
+      /**
+       * Offline Drafts
+       * @description messages written while the daemon is away are kept to send
+       */
+      offline_drafts?: boolean | null;
+      /**
+       * Ambient
+       * @description tray, quick panel and hotkey of the desktop app
+       */
+      ambient?: boolean | null;
+      /**
+       * Voice Capture
+       * @description speaking messages
+       */
+      voice_capture?: boolean | null;
+      /**
+       * Voice Overlay
+       * @description a window that shows what is heard
+       */
+      voice_overlay?: boolean | null;
+      /**
+       * Tts
+       * @description answers read aloud
+       */
+      tts?: boolean | null;
+      /**
+       * Release Channel
+       * @description which updates the app offers
+       */
+      release_channel?: ("stable" | "beta") | null;
+    };
+    /**
+     * FocusRequest
+     * @description Which session a person looks at through this client: its turns end without a notification.
+     */
+    FocusRequest: {
+      /** Client Id */
+      client_id: string;
+      /** Session Id */
+      session_id?: string | null;
+    };
+    /**
+     * HandoffCreate
+     * @description What the browser should open: a part of the UI, a session.
+     */
+    HandoffCreate: {
+      /** Section */
+      section?: string | null;
+      /** Session Id */
+      session_id?: string | null;
+    };
+    /**
+     * HandoffRedeem
+     * @description The code of a link. Needs no token: it is one.
+     */
+    HandoffRedeem: {
+      /** Code */
+      code: string;
+    };
+    /**
+     * ModelCheckRequest
+     * @description Ask a model (the chosen one, or this) for one word.
+     */
+    ModelCheckRequest: {
       /** Model */
       model?: string | null;
-      /** Permission Mode */
-      permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
-      /** Work Dir */
-      work_dir?: string | null;
-      /** Approval Timeout S */
-      approval_timeout_s?: number | null;
-      /** On Unattended */
-      on_unattended?: ("wait" | "deny") | null;
-      /** Max Requests */
-      max_requests?: number | null;
-      /** Max Tool Calls */
-      max_tool_calls?: number | null;
-      /** Max Tokens */
-      max_tokens?: number | null;
-      /** Max Turn S */
-      max_turn_s?: number | null;
+    };
+    /**
+     * NotificationsReadRequest
+     * @description Mark these as read; without `ids`: all.
+     */
+    NotificationsReadRequest: {
+      /** Ids */
+      ids?: string[] | null;
+    };
+    /**
+     * OnboardingRequest
+     * @description `complete`: the person went through it; `skip`: later, or never; `reset`: as if it had not been there.
+     */
+    OnboardingRequest: {
+      /**
+       * Step
+       * @enum {string}
+       */
+      step: "welcome" | "environment" | "state_root" | "engine" | "provider" | "permissions" | "handoff" | "done";
+      /**
+       * Action
+       * @enum {string}
+       */
+      action: "complete" | "skip" | "reset";
     };
     /**
      * RuleCreate
@@ -549,6 +1130,21 @@ export interface components {
       session_id?: string | null;
       /** Expires In S */
       expires_in_s?: number | null;
+    };
+    /**
+     * SecretPut
+     * @description A provider's key. With `check` it is kept only when a model answers to it: `model`, or the chosen one.
+     */
+    SecretPut: {
+      /** Value */
+      value: string;
+      /**
+       * Check
+       * @default false
+       */
+      check?: boolean;
+      /** Model */
+      model?: string | null;
     };
     /** SessionCreate */
     SessionCreate: {
@@ -757,6 +1353,24 @@ export interface components {
        */
       retry_after_s?: number | null;
     };
+    /** ErrorInfo */
+    ErrorInfo: {
+      /** Code */
+      code: string;
+      /** Message */
+      message: string;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+      /**
+       * Time
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      time: string;
+    };
     /**
      * Failure
      * @description Every refusal: `code` is stable, `error` and `hint` are for people.
@@ -784,6 +1398,38 @@ export interface components {
        * @default null
        */
       details?: unknown | null;
+    };
+    /**
+     * FlagInfo
+     * @description A part of the companion that can be switched off.
+     */
+    FlagInfo: {
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /** Value */
+      value: boolean | string;
+      /** Default */
+      default: boolean | string;
+      /**
+       * Choices
+       * @default null
+       */
+      choices?: string[] | null;
+      /**
+       * Source
+       * @enum {string}
+       */
+      source: "file" | "default";
+    };
+    /**
+     * FlagsChangedEvent
+     * @description Only those that changed.
+     */
+    FlagsChangedEvent: {
+      /** Changed */
+      changed: components["schemas"]["FlagInfo"][];
     };
     /**
      * HeartbeatEvent
@@ -816,6 +1462,29 @@ export interface components {
        * @enum {string}
        */
       reason: "near_window" | "over_window";
+    };
+    /**
+     * HistoryQuery
+     * @description `get_history`: a page as `GET /api/history` gives it.
+     */
+    HistoryQuery: {
+      /** Agent Id */
+      agent_id: string;
+      /**
+       * Session Id
+       * @default null
+       */
+      session_id?: string | null;
+      /**
+       * Before
+       * @default null
+       */
+      before?: string | null;
+      /**
+       * Limit
+       * @default 50
+       */
+      limit?: number;
     };
     /**
      * Message
@@ -884,6 +1553,11 @@ export interface components {
       delay_s: number;
     };
     /**
+     * NoPayload
+     * @description `get_config` asks for nothing more.
+     */
+    NoPayload: Record<string, never>;
+    /**
      * NoticePart
      * @description Something that happened to the turn: an error, a limit, a compaction.
      */
@@ -902,6 +1576,122 @@ export interface components {
        * @default null
        */
       hint?: string | null;
+    };
+    /**
+     * NotificationAddedEvent
+     * @description Something wants attention. `unread` counts with it.
+     */
+    NotificationAddedEvent: {
+      /** Notification Id */
+      notification_id: string;
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: "approval_required" | "turn_done" | "error" | "service_crashed";
+      /** Title */
+      title: string;
+      /** Body */
+      body: string;
+      /**
+       * Agent Id
+       * @default null
+       */
+      agent_id?: string | null;
+      /**
+       * Session Id
+       * @default null
+       */
+      session_id?: string | null;
+      /**
+       * Turn Id
+       * @default null
+       */
+      turn_id?: string | null;
+      /**
+       * Call Id
+       * @default null
+       */
+      call_id?: string | null;
+      /**
+       * Created At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      created_at: string;
+      /** Read */
+      read: boolean;
+      /** Unread */
+      unread: number;
+    };
+    /**
+     * NotificationsReadEvent
+     * @description These are read, or what they asked was answered.
+     */
+    NotificationsReadEvent: {
+      /** Ids */
+      ids: string[];
+      /** Unread */
+      unread: number;
+    };
+    /**
+     * OnboardingChangedEvent
+     * @description A step was met, skipped or reset, or something failed in it.
+     */
+    OnboardingChangedEvent: {
+      /** Steps */
+      steps: components["schemas"]["OnboardingStep"][];
+      /** Current */
+      current:
+        ("welcome" | "environment" | "state_root" | "engine" | "provider" | "permissions" | "handoff" | "done") | null;
+      /** Done */
+      done: boolean;
+    };
+    /**
+     * OnboardingCheck
+     * @description One thing that was looked at. `remedy` says what to do when it is not ok.
+     */
+    OnboardingCheck: {
+      /** Id */
+      id: string;
+      /**
+       * Status
+       * @enum {string}
+       */
+      status: "ok" | "warning" | "blocked";
+      /** Message */
+      message: string;
+      /**
+       * Remedy
+       * @default null
+       */
+      remedy?: string | null;
+    };
+    /**
+     * OnboardingStep
+     * @description A step, in order. `failures` counts what went wrong in it so far; `actions` are what may help.
+     */
+    OnboardingStep: {
+      /**
+       * Id
+       * @enum {string}
+       */
+      id: "welcome" | "environment" | "state_root" | "engine" | "provider" | "permissions" | "handoff" | "done";
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "done" | "current" | "todo" | "skipped";
+      /** Optional */
+      optional: boolean;
+      /** Checks */
+      checks: components["schemas"]["OnboardingCheck"][];
+      /** Failures */
+      failures: number;
+      /** @default null */
+      last_error?: components["schemas"]["ErrorInfo"] | null;
+      /** Actions */
+      actions: string[];
     };
     /**
      * ResyncEvent
@@ -971,6 +1761,90 @@ export interface components {
       rule: components["schemas"]["RuleInfo"];
     };
     /**
+     * SecretsChangedEvent
+     * @description A provider's key was given or forgotten. The key is not in it.
+     */
+    SecretsChangedEvent: {
+      /** Provider */
+      provider: string;
+      /** Variable */
+      variable: string;
+      /** Set */
+      set: boolean;
+      /** Source */
+      source: ("environment" | "keychain" | "file") | null;
+      /** Protected */
+      protected: boolean;
+    };
+    /**
+     * ServiceChangedEvent
+     * @description A service's state changed, or its crashes were forgotten.
+     */
+    ServiceChangedEvent: {
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "stopped" | "starting" | "running" | "backoff" | "stopping" | "crashed";
+      /** Desired Running */
+      desired_running: boolean;
+      /** Autostart */
+      autostart: boolean;
+      /**
+       * Pid
+       * @default null
+       */
+      pid?: number | null;
+      /**
+       * Last Start
+       * @default null
+       */
+      last_start?: string | null;
+      /** @default null */
+      last_exit?: components["schemas"]["ServiceExit"] | null;
+      /**
+       * Restart Attempt
+       * @description restarts by itself since it was healthy
+       */
+      restart_attempt: number;
+      /**
+       * Next Restart
+       * @default null
+       */
+      next_restart?: string | null;
+    };
+    /**
+     * ServiceExit
+     * @description How a service's process ended: by `code`, by `signal`, or (`error`) because it could not be started or ended.
+     */
+    ServiceExit: {
+      /**
+       * Time
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      time: string;
+      /**
+       * Code
+       * @default null
+       */
+      code?: number | null;
+      /**
+       * Signal
+       * @default null
+       */
+      signal?: string | null;
+      /**
+       * Error
+       * @default null
+       */
+      error?: string | null;
+    };
+    /**
      * SessionChangedEvent
      * @description `session` is absent when it was deleted.
      */
@@ -1017,6 +1891,50 @@ export interface components {
       /** Pending Approvals */
       pending_approvals: number;
     };
+    /**
+     * SessionQuery
+     * @description `get_status`, `clear_history`. Without `session_id`: the agent's default session.
+     */
+    SessionQuery: {
+      /** Agent Id */
+      agent_id: string;
+      /**
+       * Session Id
+       * @default null
+       */
+      session_id?: string | null;
+    };
+    /**
+     * SocketMessage
+     * @description What a client sends over `/ws`. `agent_id` may stand here or in `payload`; the answer has the same `id`.
+     */
+    SocketMessage: {
+      /** Id */
+      id: string;
+      /**
+       * Type
+       * @enum {string}
+       */
+      type:
+        | "chat"
+        | "cancel"
+        | "approve"
+        | "get_status"
+        | "get_history"
+        | "clear_history"
+        | "get_config"
+        | "set_config"
+        | "subscribe";
+      /**
+       * Agent Id
+       * @default null
+       */
+      agent_id?: string | null;
+      /** Payload */
+      payload?: {
+        [key: string]: unknown;
+      };
+    };
     /** StatusChangeEvent */
     StatusChangeEvent: {
       /**
@@ -1029,6 +1947,40 @@ export interface components {
        * @enum {string}
        */
       previous: "idle" | "running" | "waiting_approval" | "queued" | "failed";
+    };
+    /**
+     * SubscribeRequest
+     * @description `subscribe`: events after the cursor, as `GET /api/events` sends them; without one: from now on.
+     */
+    SubscribeRequest: {
+      /**
+       * After
+       * @default null
+       */
+      after?: number | string | null;
+      /**
+       * Agent Id
+       * @default null
+       */
+      agent_id?: string | null;
+      /**
+       * Session Id
+       * @default null
+       */
+      session_id?: string | null;
+      /**
+       * Types
+       * @default null
+       */
+      types?: string[] | null;
+    };
+    /**
+     * Subscribed
+     * @description Events after this seq follow, `connected` first. An earlier subscription of the socket has ended.
+     */
+    Subscribed: {
+      /** After */
+      after: number;
     };
     /**
      * TextChunkEvent
@@ -1523,6 +2475,96 @@ export interface components {
       time: string;
       data: components["schemas"]["AgentsChangedEvent"];
     };
+    /** service_changed */
+    service_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "service_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["ServiceChangedEvent"];
+    };
+    /** notification_added */
+    notification_added_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "notification_added";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["NotificationAddedEvent"];
+    };
+    /** notifications_read */
+    notifications_read_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "notifications_read";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["NotificationsReadEvent"];
+    };
+    /** flags_changed */
+    flags_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "flags_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["FlagsChangedEvent"];
+    };
+    /** secrets_changed */
+    secrets_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "secrets_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["SecretsChangedEvent"];
+    };
+    /** onboarding_changed */
+    onboarding_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "onboarding_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["OnboardingChangedEvent"];
+    };
     /** model_retry */
     model_retry_event: {
       /**
@@ -1601,6 +2643,12 @@ export interface components {
       | components["schemas"]["config_changed_event"]
       | components["schemas"]["rules_changed_event"]
       | components["schemas"]["agents_changed_event"]
+      | components["schemas"]["service_changed_event"]
+      | components["schemas"]["notification_added_event"]
+      | components["schemas"]["notifications_read_event"]
+      | components["schemas"]["flags_changed_event"]
+      | components["schemas"]["secrets_changed_event"]
+      | components["schemas"]["onboarding_changed_event"]
       | components["schemas"]["model_retry_event"]
       | components["schemas"]["history_compacted_event"]
       | components["schemas"]["heartbeat_event"]
@@ -1679,24 +2727,6 @@ export interface components {
       resolved_at: string;
       /** @default null */
       rule?: components["schemas"]["RuleInfo"] | null;
-    };
-    /** ErrorInfo */
-    ErrorInfo: {
-      /** Code */
-      code: string;
-      /** Message */
-      message: string;
-      /**
-       * Hint
-       * @default null
-       */
-      hint?: string | null;
-      /**
-       * Time
-       * @description RFC 3339, UTC, milliseconds
-       * @example 2026-11-20T12:00:00.000Z
-       */
-      time: string;
     };
     /** Status */
     Status: {
@@ -1865,6 +2895,383 @@ export interface components {
        */
       deleted: number;
     };
+    /** ActiveTurn */
+    ActiveTurn: {
+      /** Turn Id */
+      turn_id: string;
+      /** Session Id */
+      session_id: string;
+      /** Agent Id */
+      agent_id: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "queued" | "running" | "waiting";
+    };
+    /**
+     * DaemonInfo
+     * @description The daemon itself. `started_at`: since when it runs.
+     */
+    DaemonInfo: {
+      /** Version */
+      version: string;
+      /** Protocol */
+      protocol: number;
+      /**
+       * Framework
+       * @enum {string}
+       */
+      framework: "tauri" | "electron" | "wails" | "web";
+      /** Port */
+      port: number;
+      /** Uds */
+      uds: string | null;
+      /** Pid */
+      pid: number;
+      /** Instance Id */
+      instance_id: string;
+      /**
+       * Started At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      started_at: string;
+      /**
+       * Status
+       * @enum {string}
+       */
+      status: "ok" | "degraded" | "stopping";
+      /** Model */
+      model: string;
+      /** Work Dir */
+      work_dir: string;
+      /** Data Dir */
+      data_dir: string;
+      /** Logs Dir */
+      logs_dir: string;
+      /** Token Required */
+      token_required: boolean;
+    };
+    /**
+     * Metrics
+     * @description Figures of this daemon; `store_bytes` is the size of its file, `streams` how many clients watch.
+     */
+    Metrics: {
+      /** Uptime S */
+      uptime_s: number;
+      /** Sessions */
+      sessions: number;
+      /** Turns */
+      turns: number;
+      /** Streams */
+      streams: number;
+      /** Store Bytes */
+      store_bytes: number;
+    };
+    /**
+     * Notification
+     * @description Something that wants a person's attention. Its words name the agent and the tool, and hold nothing they said.
+     */
+    Notification: {
+      /** Notification Id */
+      notification_id: string;
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: "approval_required" | "turn_done" | "error" | "service_crashed";
+      /** Title */
+      title: string;
+      /** Body */
+      body: string;
+      /**
+       * Agent Id
+       * @default null
+       */
+      agent_id?: string | null;
+      /**
+       * Session Id
+       * @default null
+       */
+      session_id?: string | null;
+      /**
+       * Turn Id
+       * @default null
+       */
+      turn_id?: string | null;
+      /**
+       * Call Id
+       * @default null
+       */
+      call_id?: string | null;
+      /**
+       * Created At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      created_at: string;
+      /** Read */
+      read: boolean;
+    };
+    /**
+     * Notifications
+     * @description Newest first; at most 200 are kept. `unread` counts all of them.
+     */
+    Notifications: {
+      /** Notifications */
+      notifications: components["schemas"]["Notification"][];
+      /** Unread */
+      unread: number;
+    };
+    /**
+     * Onboarding
+     * @description `current` is the first step that is not met; null when it is over. Chatting never waits for it.
+     */
+    Onboarding: {
+      /** Steps */
+      steps: components["schemas"]["OnboardingStep"][];
+      /** Current */
+      current:
+        ("welcome" | "environment" | "state_root" | "engine" | "provider" | "permissions" | "handoff" | "done") | null;
+      /** Done */
+      done: boolean;
+    };
+    /**
+     * ServiceInfo
+     * @description A service of the user's configuration as it stands. `desired_running` is what was asked for last.
+     */
+    ServiceInfo: {
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "stopped" | "starting" | "running" | "backoff" | "stopping" | "crashed";
+      /** Desired Running */
+      desired_running: boolean;
+      /** Autostart */
+      autostart: boolean;
+      /**
+       * Pid
+       * @default null
+       */
+      pid?: number | null;
+      /**
+       * Last Start
+       * @default null
+       */
+      last_start?: string | null;
+      /** @default null */
+      last_exit?: components["schemas"]["ServiceExit"] | null;
+      /**
+       * Restart Attempt
+       * @description restarts by itself since it was healthy
+       */
+      restart_attempt: number;
+      /**
+       * Next Restart
+       * @default null
+       */
+      next_restart?: string | null;
+    };
+    /**
+     * Warning
+     * @description Something that a person should know, and what to do about it.
+     */
+    Warning: {
+      /** Code */
+      code: string;
+      /** Message */
+      message: string;
+      /**
+       * Hint
+       * @default null
+       */
+      hint?: string | null;
+    };
+    /**
+     * Snapshot
+     * @description Everything that a companion's first paint needs. Follow the stream `after` `last_seq` to keep it true.
+     */
+    Snapshot: {
+      /** Last Seq */
+      last_seq: number;
+      daemon: components["schemas"]["DaemonInfo"];
+      /** Agents */
+      agents: components["schemas"]["AgentInfo"][];
+      /**
+       * Sessions
+       * @description the 16 newest that are not archived
+       */
+      sessions: components["schemas"]["SessionInfo"][];
+      /**
+       * Approvals
+       * @description all that wait, oldest first
+       */
+      approvals: components["schemas"]["ApprovalInfo"][];
+      /** Turns */
+      turns: components["schemas"]["ActiveTurn"][];
+      notifications: components["schemas"]["Notifications"];
+      /** Flags */
+      flags: components["schemas"]["FlagInfo"][];
+      onboarding: components["schemas"]["Onboarding"];
+      /** Services */
+      services: components["schemas"]["ServiceInfo"][];
+      /** Warnings */
+      warnings: components["schemas"]["Warning"][];
+      metrics: components["schemas"]["Metrics"];
+    };
+    /**
+     * NotificationsRead
+     * @description `ids` are those that were unread.
+     */
+    NotificationsRead: {
+      /** Ids */
+      ids: string[];
+      /** Unread */
+      unread: number;
+    };
+    /** Focused */
+    Focused: {
+      /** Client Id */
+      client_id: string;
+      /** Session Id */
+      session_id: string | null;
+    };
+    /**
+     * SecretInfo
+     * @description Where a provider's key comes from. One in a file, or in the environment, is not protected.
+     */
+    SecretInfo: {
+      /** Provider */
+      provider: string;
+      /** Variable */
+      variable: string;
+      /** Set */
+      set: boolean;
+      /** Source */
+      source: ("environment" | "keychain" | "file") | null;
+      /** Protected */
+      protected: boolean;
+    };
+    /**
+     * ModelCheck
+     * @description What came of asking. `error` is null when it answered.
+     */
+    ModelCheck: {
+      /** Ok */
+      ok: boolean;
+      /** Model */
+      model: string;
+      /** Duration Ms */
+      duration_ms: number;
+      error: components["schemas"]["ErrorInfo"] | null;
+    };
+    /**
+     * DiagnosticsInfo
+     * @description A bundle, on this machine.
+     */
+    DiagnosticsInfo: {
+      /** Name */
+      name: string;
+      /** Path */
+      path: string;
+      /** Bytes */
+      bytes: number;
+      /**
+       * Created At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      created_at: string;
+    };
+    /**
+     * Bootstrap
+     * @description What a UI has to know before anything else. `runtime_surface` is `native` when a host asks for its page.
+     */
+    Bootstrap: {
+      /**
+       * Runtime Surface
+       * @enum {string}
+       */
+      runtime_surface: "native" | "browser";
+      /**
+       * Framework
+       * @enum {string}
+       */
+      framework: "tauri" | "electron" | "wails" | "web";
+      /** Version */
+      version: string;
+      /** Protocol */
+      protocol: number;
+      /** Instance Id */
+      instance_id: string;
+      /** Ws Path */
+      ws_path: string;
+      /** Token Required */
+      token_required: boolean;
+      /** Flags */
+      flags: {
+        [key: string]: boolean | string;
+      };
+    };
+    /**
+     * Handoff
+     * @description A link for one browser, once. The code is in its fragment, which no browser sends and no log sees.
+     */
+    Handoff: {
+      /** Url */
+      url: string;
+      /**
+       * Expires At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      expires_at: string;
+    };
+    /**
+     * HandoffRedeemed
+     * @description `bearer` is what the page sends as `Authorization: Bearer` from now on; it ends with the daemon.
+     */
+    HandoffRedeemed: {
+      /** Bearer */
+      bearer: string;
+      /** Bearer Id */
+      bearer_id: string;
+      /** Section */
+      section: string | null;
+      /** Session Id */
+      session_id: string | null;
+    };
+    /**
+     * BearerInfo
+     * @description A browser that is signed in.
+     */
+    BearerInfo: {
+      /** Bearer Id */
+      bearer_id: string;
+      /**
+       * Created At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      created_at: string;
+      /**
+       * Last Used At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      last_used_at: string;
+    };
+    /** BearerRevoked */
+    BearerRevoked: {
+      /** Bearer Id */
+      bearer_id: string;
+    };
     /** RuleDeleted */
     RuleDeleted: {
       /** Rule Id */
@@ -1895,6 +3302,39 @@ export interface components {
       target: string;
       /** Remember */
       remember: string | null;
+    };
+    /** ServiceLogEntry */
+    ServiceLogEntry: {
+      /** Seq */
+      seq: number;
+      /**
+       * Time
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      time: string;
+      /**
+       * Stream
+       * @enum {string}
+       */
+      stream: "stdout" | "stderr";
+      /** Text */
+      text: string;
+    };
+    /**
+     * ServiceLogs
+     * @description Oldest first. `dropped` counts the lines that came too fast to be kept.
+     */
+    ServiceLogs: {
+      /** Entries */
+      entries: components["schemas"]["ServiceLogEntry"][];
+      /** Dropped */
+      dropped: number;
+      /**
+       * Path
+       * @description the file that they are written to
+       */
+      path: string | null;
     };
     /** ToolInfo */
     ToolInfo: {
@@ -2464,6 +3904,548 @@ export interface operations {
       };
     };
   };
+  snapshot: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Snapshot"];
+          };
+        };
+      };
+    };
+  };
+  notifications: {
+    parameters: {
+      query?: {
+        unread?: boolean;
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Notifications"];
+          };
+        };
+      };
+    };
+  };
+  read_notifications: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NotificationsReadRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["NotificationsRead"];
+          };
+        };
+      };
+    };
+  };
+  focus: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["FocusRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Focused"];
+          };
+        };
+      };
+    };
+  };
+  flags: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["FlagInfo"][];
+          };
+        };
+      };
+    };
+  };
+  set_flags: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["FlagsPatch"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["FlagInfo"][];
+          };
+        };
+      };
+    };
+  };
+  onboarding: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Onboarding"];
+          };
+        };
+      };
+    };
+  };
+  set_onboarding: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["OnboardingRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Onboarding"];
+          };
+        };
+      };
+    };
+  };
+  secrets: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SecretInfo"][];
+          };
+        };
+      };
+    };
+  };
+  put_secret_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        provider: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SecretPut"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SecretInfo"];
+          };
+        };
+      };
+    };
+  };
+  delete_secret: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        provider: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SecretInfo"];
+          };
+        };
+      };
+    };
+  };
+  check_model: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ModelCheckRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ModelCheck"];
+          };
+        };
+      };
+    };
+  };
+  list_diagnostics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["DiagnosticsInfo"][];
+          };
+        };
+      };
+    };
+  };
+  make_diagnostics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DiagnosticsRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["DiagnosticsInfo"];
+          };
+        };
+      };
+    };
+  };
+  get_diagnostics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description the bundle */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/zip": string;
+        };
+      };
+    };
+  };
+  bootstrap: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Bootstrap"];
+          };
+        };
+      };
+    };
+  };
+  bearers: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["BearerInfo"][];
+          };
+        };
+      };
+    };
+  };
+  handoff: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HandoffCreate"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Handoff"];
+          };
+        };
+      };
+    };
+  };
+  redeem: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["HandoffRedeem"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["HandoffRedeemed"];
+          };
+        };
+      };
+    };
+  };
+  revoke: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        bearer_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["BearerRevoked"];
+          };
+        };
+      };
+    };
+  };
   rules: {
     parameters: {
       query?: never;
@@ -2569,6 +4551,142 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["CheckAnswer"];
+          };
+        };
+      };
+    };
+  };
+  services: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceInfo"][];
+          };
+        };
+      };
+    };
+  };
+  start_service: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceInfo"];
+          };
+        };
+      };
+    };
+  };
+  stop_service: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceInfo"];
+          };
+        };
+      };
+    };
+  };
+  restart_service: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceInfo"];
+          };
+        };
+      };
+    };
+  };
+  service_logs: {
+    parameters: {
+      query?: {
+        after?: number | null;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceLogs"];
           };
         };
       };
@@ -2690,6 +4808,12 @@ export const EVENT_TYPES = [
   "config_changed",
   "rules_changed",
   "agents_changed",
+  "service_changed",
+  "notification_added",
+  "notifications_read",
+  "flags_changed",
+  "secrets_changed",
+  "onboarding_changed",
   "model_retry",
   "history_compacted",
   "heartbeat",

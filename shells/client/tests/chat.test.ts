@@ -62,6 +62,23 @@ async function agreesOnTurns(store: Store, client: Client, session_id: string): 
   );
 }
 
+test("a message that steers waits for the model, and is complete when its turn is", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const { store, session_id } = await conversation(client);
+  const first = await client.send({ agent_id: "default", session_id, message: "write a.txt" });
+  const { approvals } = await store.until((state) => state.approvals.length === 1);
+  const steered = await client.send({ agent_id: "default", session_id, message: "and be quick", if_busy: "steer" });
+  expect(steered).toMatchObject({ status: "steered", turn_id: first.turn_id });
+  const statuses = (): unknown => store.getState().sessions[session_id]?.history?.messages.map(({ status }) => status);
+  await store.until(({ sessions }) => sessions[session_id]?.history?.messages.length === 3);
+  expect(statuses()).toEqual(["complete", "waiting_approval", "pending"]);
+  await store.approve({ agent_id: "default", call_id: approvals[0]?.call_id ?? "", decision: "allow" });
+  await idle(store, session_id);
+  expect(statuses()).toEqual(["complete", "complete", "complete"]);
+  await agrees(store, client);
+});
+
 test("a turn that fails says why, in the message and beside it", async () => {
   const daemon = await launch();
   const client = daemon.client();

@@ -130,6 +130,10 @@ test("a daemon that comes back without its data is shown as it is", async () => 
   await store.until(({ current, order }) => current && order.length === 0);
   await agrees(store, client);
   await expect(store.open(session_id)).rejects.toMatchObject({ code: "session_not_found" });
+  // Its seqs begin anew, below those that were seen: what happens now counts all the same.
+  const { session_id: anew } = await client.sessions.create({ title: "anew" });
+  await store.until(({ order }) => order[0] === anew);
+  await agrees(store, client);
 });
 
 test("a cursor whose events were trimmed while nobody looked is one that can't be served", async () => {

@@ -182,7 +182,7 @@ export async function agrees(store: Store, client: Client): Promise<void> {
         other.stop();
       }
     },
-    { timeout: 20_000, interval: 50 },
+    { timeout: 40_000, interval: 50 },
   );
 }
 

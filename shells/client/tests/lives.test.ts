@@ -71,7 +71,7 @@ test("a store behind a line that breaks after every few events misses nothing", 
   await straight.approve({ agent_id: "default", call_id: approvals[0]?.call_id ?? "", decision: "allow" });
   const state = await idle(store, session_id);
   await agrees(store, straight);
-  expect(cuts).toBeGreaterThan(8);
+  expect(cuts).toBeGreaterThan(1);
   expect(daemon.file("a.txt")).toContain("demo model");
   const parts = state.sessions[session_id]?.history?.messages[1]?.parts;
   expect(parts?.map(({ type }) => type)).toEqual(["thinking", "text", "tool", "text"]);

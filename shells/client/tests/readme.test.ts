@@ -17,6 +17,7 @@ test("the twenty lines stream an answer, show the connection and ask before a fi
   vi.stubGlobal("document", { querySelector: (name: string) => shown[name] });
   vi.stubGlobal("confirm", (text: string) => asked.push(text));
   onTestFinished(() => void vi.unstubAllGlobals());
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- it is our own README
   const run = new Function("createClient", "createStore", `return (async () => {${program}})()`) as Run;
   let store: Store | undefined;
   await run(

@@ -1,6 +1,6 @@
 // The store by events in orders and moments that the real daemon does not give on request.
 import { readdirSync, readFileSync } from "node:fs";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { repository } from "../scripts/python.mjs";
 import {
   AsterError,
@@ -270,6 +270,50 @@ test("events that the history has already count once, whatever they are", async 
       expect(late.session()?.history?.turns, `from ${from}, read ${read}`).toEqual(whole?.turns);
     }
   }
+});
+
+test("a call that has ended is not asked for again, not even for a moment", async () => {
+  const call = { call_id: "c", name: "write_file", arguments: {}, risk: "medium" as const, display: "write" };
+  const tool = { ...call, type: "tool" as const, state: "done" as const, truncated: false };
+  const history = [message("u", "user", "hello"), message("a", "assistant", "", { parts: [tool] })];
+  const { script, publish, messages } = await scene(history);
+  const before = messages();
+  script.say(
+    event("approval_required", { message_id: "a", reason: "", ...call }),
+    event("tool_start", { message_id: "a", decided_by: "person", ...call }),
+    event("tool_progress", { call_id: "c", stream: "stdout", delta: "late" }),
+  );
+  publish();
+  expect(messages()).toBe(before);
+});
+
+test("a page publishes with its frames, and by the clock while it is hidden", async () => {
+  vi.useFakeTimers();
+  const frames = new Map<number, () => void>();
+  vi.stubGlobal("requestAnimationFrame", (callback: () => void) => {
+    frames.set(frames.size, callback);
+    return frames.size - 1;
+  });
+  vi.stubGlobal("cancelAnimationFrame", (frame: number) => frames.delete(frame));
+  onTestFinished(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+  const script = new Script();
+  const store = createStore(createClient({ transport: script }), { clock: new TestClock() });
+  let publications = 0;
+  store.subscribe(() => (publications += 1));
+  void store.start();
+  script.break();
+  script.break();
+  expect(publications).toBe(0);
+  frames.get(0)?.();
+  expect([publications, frames.size, vi.getTimerCount()]).toEqual([1, 0, 0]);
+  store.retry();
+  script.break();
+  await vi.advanceTimersByTimeAsync(100);
+  expect([publications, frames.size]).toEqual([2, 0]);
+  store.stop();
 });
 
 test("what has a seq that was seen changes nothing", async () => {
