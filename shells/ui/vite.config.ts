@@ -14,6 +14,9 @@ export default defineConfig({
     alias: { "@aster-sidecar/client": fileURLToPath(new URL("../client/src/index.ts", import.meta.url)) },
   },
   build: {
+    // Where the daemon serves it from, and where the wheel takes it from.
+    outDir: fileURLToPath(new URL("../../aster_sidecar/webui", import.meta.url)),
+    emptyOutDir: true,
     target: ["chrome111", "firefox114", "safari16.4"],
     // The polyfill would be one more script to explain to the content security policy; these browsers don't need it.
     modulePreload: { polyfill: false },

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
 const MOST_BYTES = 250 * 1024;
-const dist = new URL("../dist/", import.meta.url);
+const dist = new URL("../../../aster_sidecar/webui/", import.meta.url);
 const zipped = (name) => gzipSync(readFileSync(new URL(name, dist)), { level: 9 }).length;
 
 const page = readFileSync(new URL("index.html", dist), "utf8");

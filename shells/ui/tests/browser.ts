@@ -27,13 +27,14 @@ export interface Desk {
   open: (hash?: string) => Promise<Page>;
 }
 
-/** A daemon, its page, and one person's browser. All of it is gone when the test is. */
+/** A daemon, its page, and one person's browser. All of it is gone when the test is. `shell`: not the daemon serves the
+ *  page, so that it can be opened while the daemon is away. */
 export async function desk(
-  options: DaemonOptions & { device?: BrowserContextOptions; first?: boolean } = {},
+  options: DaemonOptions & { device?: BrowserContextOptions; first?: boolean; shell?: boolean } = {},
 ): Promise<Desk> {
   if (!browser) throw new Error("no browser");
   const daemon = await new Daemon({ token: null, model: "demo:instant", ...options }).start();
-  const site = await serve(daemon);
+  const site = options.shell === true ? await serve(daemon) : null;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.device });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   // Not for the first time: who is, is shown the steps of the first run.
@@ -41,13 +42,13 @@ export async function desk(
   const complaints: string[] = [];
   onTestFinished(async () => {
     await context.close();
-    await site.close();
+    await site?.close();
     await daemon.dispose();
     expect(complaints, "what the page threw, or its policy refused").toEqual([]);
   });
   return {
     daemon,
-    url: site.url,
+    url: site?.url ?? daemon.url,
     context,
     async open(hash = "") {
       const page = await context.newPage();
@@ -57,7 +58,7 @@ export async function desk(
         // What the network did is no fault of the page: a daemon that is killed has no answers.
         if (message.type() === "error" && !text.startsWith("Failed to load resource")) complaints.push(text);
       });
-      await page.goto(`${site.url}/${hash}`);
+      await page.goto(`${site?.url ?? daemon.url}/${hash}`);
       await page.getByRole("textbox", { name: "Message" }).or(page.locator("h1")).first().waitFor();
       return page;
     },

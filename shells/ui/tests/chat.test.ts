@@ -113,7 +113,7 @@ test("a tool shows its output while it runs, and its result when it is done", as
 });
 
 test("the daemon is killed in the middle of an answer: the page goes on, and nothing is lost", async () => {
-  const { daemon, open } = await desk({ model: "demo" });
+  const { daemon, open } = await desk({ model: "demo", shell: true });
   const page = await open();
   await say(page, "long");
   await answers(page).getByText("This is paragraph 1").waitFor();

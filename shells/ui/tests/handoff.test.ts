@@ -1,27 +1,9 @@
 // The page as the daemon itself serves it, and the link that signs a browser in.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { expect, onTestFinished, test } from "vitest";
-import { repository } from "../../client/scripts/python.mjs";
+import { expect, test } from "vitest";
 import { answers, desk, say } from "./browser.js";
 
-/** The package as it is when the page has been built into it. */
-function withPage(): Record<string, string> {
-  const home = mkdtempSync(join(tmpdir(), "aster-page-"));
-  onTestFinished(() => {
-    rmSync(home, { recursive: true, force: true });
-  });
-  const [from, to] = [join(repository, "aster_sidecar"), join(home, "aster_sidecar")];
-  mkdirSync(to);
-  for (const name of readdirSync(from)) if (name !== "webui") symlinkSync(join(from, name), join(to, name));
-  cpSync(fileURLToPath(new URL("../dist", import.meta.url)), join(to, "webui"), { recursive: true });
-  return { PYTHONPATH: home };
-}
-
 test("a link signs a browser in, once; its code does not stay in the address", async () => {
-  const { daemon, context } = await desk({ token: "the-shells-own-token", environment: withPage() });
+  const { daemon, context } = await desk({ token: "the-shells-own-token" });
   const { url } = await daemon.client().call<{ url: string }>("POST", "/api/handoff", { section: "agents" });
   const page = await context.newPage();
   await page.goto(url);

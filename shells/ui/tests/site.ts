@@ -1,5 +1,5 @@
-// The page as people have it: the built files under the content security policy, and the real daemon behind the same
-// address. The daemon may go and come back while the page stays.
+// The page as a shell has it, whose own scheme serves the files: they are there while the daemon is not. Calls go on to
+// the real daemon.
 import { readFileSync } from "node:fs";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,7 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Daemon } from "../../client/tests/daemon.js";
 
-const dist = fileURLToPath(new URL("../dist", import.meta.url));
+const dist = fileURLToPath(new URL("../../../aster_sidecar/webui", import.meta.url));
 
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
