@@ -140,7 +140,8 @@ export async function watch(client: Client, sessions: readonly string[] = []): P
 }
 
 /** Everything a page could show that a page opened now would show as well. */
-export function shown({ agents, sessions, approvals, config, rules, order }: StoreState): unknown {
+export function shown(state: StoreState): unknown {
+  const { agents, sessions, approvals, config, rules, order, notifications, unread, flags, services } = state;
   const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
     ...session,
     history: history && {
@@ -160,6 +161,12 @@ export function shown({ agents, sessions, approvals, config, rules, order }: Sto
     config,
     rules,
     order,
+    notifications,
+    unread,
+    flags,
+    services,
+    onboarding: state.onboarding,
+    warnings: state.warnings,
   };
 }
 
