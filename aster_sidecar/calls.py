@@ -83,6 +83,7 @@ async def set_config(here: Parts, patch: wire.ConfigPatch) -> wire.ConfigView:
 
 def agents(here: Parts) -> list[wire.AgentInfo]:
     """All agents, and the files that should be one but are broken."""
+    specs = here.agents.list()  # looks at the files, so before what is wrong with them
     problems: dict[str, list[wire.AgentProblem]] = {}
     for problem in here.agent_problems():
         problems.setdefault(problem.id, []).append(problem)
@@ -99,7 +100,7 @@ def agents(here: Parts) -> list[wire.AgentInfo]:
             path=spec.path,
             problems=problems.pop(spec.agent_id, []),
         )
-        for spec in here.agents.list()
+        for spec in specs
     ]
     broken = [
         wire.AgentInfo(

@@ -1,10 +1,10 @@
 // The whole page: the side, and what is chosen there.
+import { isOn } from "@aster-sidecar/client";
 import { lazy, Suspense, useEffect, useRef, useState, type RefObject } from "react";
 import { useAnnouncement } from "./announce.js";
-import { useAttention } from "./attention.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
-import { client, keepBearer, store, usePicture } from "./engine.js";
+import { host, keepBearer, store, useEngine, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { keep, kept } from "./keep.js";
 import { visible } from "./Plain.js";
@@ -28,8 +28,8 @@ export function App() {
   const search = useRef<HTMLInputElement>(null);
   const [dialog, setDialog] = useState<"palette" | "shortcuts" | null>(null);
   const approvals = usePicture((state) => state.approvals.length);
-  const { unread, notifications } = useAttention();
-  const waiting = notifications === null ? approvals : Math.max(approvals, unread);
+  const unread = usePicture((state) => state.unread);
+  const waiting = Math.max(approvals, unread);
   const [known, setKnown] = useState(route);
   if (known !== route) {
     // The person has gone somewhere: the drawer has done its work.
@@ -199,13 +199,9 @@ function useFirstRun(ready: boolean): void {
     if (!ready || kept("welcomed") !== null || store.getState().order.length > 0) return;
     const route = parse(window.location.hash);
     if (route.page !== "chat" || route.session_id !== null) return;
-    client.call<{ current: string | null }>("GET", "/api/onboarding").then(
-      ({ current }) => {
-        keep("welcomed", "yes");
-        if (current === "welcome") replace("#/welcome");
-      },
-      () => undefined, // a daemon without these steps
-    );
+    if (!isOn(store.getState(), "companion_shell")) return;
+    keep("welcomed", "yes");
+    if (store.getState().onboarding?.current === "welcome") replace("#/welcome");
   }, [ready]);
 }
 
@@ -227,7 +223,9 @@ function Banner() {
       setLate(false);
     };
   }, [lost]);
+  const engine = useEngine();
   if (!ready) return null;
+  if (lost && host && (engine === "crashed" || engine === "stopped")) return <Down engine={engine} />;
   if (lost && late) {
     return (
       <div className={`banner banner-${link.state}`} role="status">
@@ -267,10 +265,32 @@ function Banner() {
   return null;
 }
 
+/** The shell says that the daemon's process has ended and is not started again by itself. */
+function Down({ engine }: { engine: "crashed" | "stopped" }) {
+  return (
+    <div className="banner banner-offline" role="status">
+      <span>
+        {engine === "crashed"
+          ? "The daemon has crashed several times and is not started again by itself."
+          : "The daemon is stopped."}{" "}
+        What you write is kept as a draft.
+      </span>
+      <button type="button" className="small-button" onClick={() => void host?.restartEngine()}>
+        Start it
+      </button>
+      <button type="button" className="small-button" onClick={() => void host?.openLogs()}>
+        Open the logs
+      </button>
+    </div>
+  );
+}
+
 function Starting() {
   const link = usePicture((state) => state.connection);
   const problem = usePicture((state) => state.problem);
   const error = link.error ?? problem;
+  const engine = useEngine();
+  if (host && (engine === "crashed" || engine === "stopped")) return <Down engine={engine} />;
   return (
     <div className="starting" role="status">
       {link.state === "offline" || problem ? (

@@ -417,7 +417,7 @@ const STATES = { sending: "sending…", waiting: "not sent: the daemon can’t b
 
 /** A message that the daemon does not have yet. */
 function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) => void }) {
-  const { client_message_id, text, state, problem, created_at } = entry;
+  const { client_message_id, message: text, state, problem, written_at } = entry;
   return (
     <article
       className={`said outgoing outgoing-${state}`}
@@ -468,7 +468,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
             </button>
           </span>
         )}
-        {state === "waiting" && <time dateTime={created_at}>written {new Date(created_at).toLocaleTimeString()}</time>}
+        {state === "waiting" && <time dateTime={written_at}>written {new Date(written_at).toLocaleTimeString()}</time>}
       </footer>
     </article>
   );

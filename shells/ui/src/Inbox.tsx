@@ -1,6 +1,7 @@
 // All questions that wait for a person, of every agent and conversation, oldest first; and what became of the newest ones.
+import { isOn, type NotificationEntry } from "@aster-sidecar/client";
 import { Approval } from "./Approval.js";
-import { flagged, markRead, openAttention, useAttention, type Attention } from "./attention.js";
+import { markRead, openAttention } from "./attention.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
@@ -61,7 +62,7 @@ export default function Inbox() {
   );
 }
 
-const ICONS: Record<Attention["kind"], IconName> = {
+const ICONS: Record<NotificationEntry["kind"], IconName> = {
   approval_required: "question",
   turn_done: "check",
   error: "warning",
@@ -70,8 +71,10 @@ const ICONS: Record<Attention["kind"], IconName> = {
 
 /** What happened while nobody looked. Questions stand above already. */
 function News() {
-  const { notifications, unread, flags } = useAttention();
-  if (notifications === null || !flagged(flags, "companion_shell")) return null;
+  const notifications = usePicture((state) => state.notifications);
+  const unread = usePicture((state) => state.unread);
+  const shell = usePicture((state) => isOn(state, "companion_shell"));
+  if (!shell) return null;
   const shown = notifications.filter(({ kind }) => kind !== "approval_required");
   return (
     <section aria-labelledby="news">

@@ -1,8 +1,8 @@
 // The first run, step by step, as the daemon sees it. None of it has to be done before a conversation.
+import { isOn, type Immutable, type Onboarding } from "@aster-sidecar/client";
 import { useState } from "react";
 import { Note } from "./Buttons.js";
-import { useEndpoint, type Onboarding, type OnboardingStep } from "./companion.js";
-import { client, host } from "./engine.js";
+import { client, host, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
@@ -36,8 +36,11 @@ const WORDS: Record<string, string> = {
 
 const CHECKS = { ok: "check", warning: "warning", blocked: "cross" } as const;
 
+type OnboardingStep = Immutable<Onboarding["steps"][number]>;
+
 export default function Welcome() {
-  const onboarding = useEndpoint<Onboarding>("/api/onboarding", "onboarding_changed config_changed secrets_changed");
+  const onboarding = usePicture((state) => state.onboarding);
+  const shell = usePicture((state) => isOn(state, "companion_shell"));
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
 
@@ -46,7 +49,6 @@ export default function Welcome() {
     setProblem(null);
     try {
       const after = await client.call<Onboarding>("POST", "/api/onboarding", { step, action });
-      onboarding.set(after);
       if (after.done && step === "done") go(newHref());
     } catch (error) {
       setProblem(said(error));
@@ -55,15 +57,15 @@ export default function Welcome() {
     }
   }
 
-  const steps = onboarding.data?.steps ?? [];
-  const left = steps.filter(({ state }) => state === "todo" || state === "current").length;
+  const steps = shell ? (onboarding?.steps ?? []) : [];
+  const left = steps.filter(({ state, optional }) => !optional && (state === "todo" || state === "current")).length;
   return (
     <div className="page-scroller" tabIndex={0} role="region" aria-label="Set up">
       <div className="page">
         <h1>Set up Aster</h1>
         <p className="lead">
-          {onboarding.missing
-            ? "This daemon has no steps to go through."
+          {!shell
+            ? "There are no steps to go through: the companion is switched off."
             : left > 0
               ? `${times(left, "step is", "steps are")} left. You can talk at any time.`
               : "Everything is done."}
@@ -73,14 +75,14 @@ export default function Welcome() {
             Start talking
           </a>
         </div>
-        <Problem problem={problem ?? onboarding.problem} />
+        <Problem problem={problem} />
         <ol className="steps">
           {steps.map((step, place) => (
             <Step
               key={step.id}
               step={step}
               number={place + 1}
-              current={step.id === onboarding.data?.current}
+              current={step.id === onboarding?.current}
               busy={busy}
               act={(action) => void act(step.id, action)}
             />
@@ -110,7 +112,7 @@ function Step({ step, number, current, busy, act }: StepProps) {
         <span className="step-mark">{over ? <Icon name="check" /> : number}</span>
         <h2>{NAMES[id] ?? id}</h2>
         {state === "skipped" && <span className="badge">skipped</span>}
-        {step.optional === true && !over && <span className="badge">optional</span>}
+        {step.optional && !over && <span className="badge">optional</span>}
         {!current && (
           <button type="button" className="small-button" aria-expanded={open} onClick={() => setOpened(!opened)}>
             {open ? "Close" : "Look"}

@@ -5,7 +5,9 @@ import {
   hostOf,
   hostTransport,
   httpTransport,
+  type AsterEvent,
   type AsterHost,
+  type EngineStatus,
   type StoreState,
   type Transport,
 } from "@aster-sidecar/client";
@@ -13,21 +15,10 @@ import { useSyncExternalStore } from "react";
 
 const BEARER = "aster.bearer";
 
-/** Any event of the stream; a newer daemon may send types that the contract of this page does not have. */
-export interface AnyEvent {
-  type: string;
-  agent_id: string | null;
-  session_id: string | null;
-  turn_id: string | null;
-  seq: number | null;
-  time: string;
-  data: Record<string, unknown>;
-}
-
-const listeners = new Set<(event: AnyEvent) => void>();
+const listeners = new Set<(event: AsterEvent) => void>();
 
 /** Calls back with every event as it comes; returns what ends that. */
-export function onEvent(listener: (event: AnyEvent) => void): () => void {
+export function onEvent(listener: (event: AsterEvent) => void): () => void {
   listeners.add(listener);
   return () => {
     listeners.delete(listener);
@@ -82,4 +73,28 @@ export const store = createStore(client);
 /** A part of the picture. `select` has to give the same value for the same picture. */
 export function usePicture<T>(select: (state: StoreState) => T): T {
   return useSyncExternalStore(store.subscribe, () => select(store.getState()));
+}
+
+// -- the native shell's word on the daemon's process ---------------------------------------------------------------------
+
+let engine: EngineStatus | null = null;
+const watchers = new Set<() => void>();
+
+host?.onRuntimeStatus((status) => {
+  engine = status;
+  if (status === "ready") store.retry();
+  for (const watcher of [...watchers]) watcher();
+});
+
+/** What the shell said last of the daemon's process; null in a browser, and until it has said something. */
+export function useEngine(): EngineStatus | null {
+  return useSyncExternalStore(
+    (changed) => {
+      watchers.add(changed);
+      return () => {
+        watchers.delete(changed);
+      };
+    },
+    () => engine,
+  );
 }

@@ -1,23 +1,15 @@
 // Messages on their way to the daemon. One that it could not be reached for is kept on this device as a draft; only the
 // person sends or discards it, and it goes where it was written for, under the id it was sent with first.
-import { mintId, type ChatRequest } from "@aster-sidecar/client";
+import { createDrafts, DRAFTS_MOST, isOn, mintId, type ChatRequest, type Draft } from "@aster-sidecar/client";
 import { useSyncExternalStore } from "react";
-import { isOn } from "./attention.js";
 import { client, store } from "./engine.js";
-import { keep, keptJson } from "./keep.js";
+import { keep, kept } from "./keep.js";
 import { toast } from "./toasts.js";
 import { said } from "./words.js";
 
 export type IfBusy = NonNullable<ChatRequest["if_busy"]>;
 
-export interface Outgoing {
-  client_message_id: string;
-  agent_id: string;
-  /** Null: a conversation that is made when it is sent. */
-  session_id: string | null;
-  text: string;
-  if_busy: IfBusy;
-  created_at: string;
+export interface Outgoing extends Omit<Draft, "context" | "refused"> {
   /** `refused`: the daemon did not take it; `problem` says why. */
   state: "sending" | "waiting" | "refused";
   problem: { message: string; hint: string | null } | null;
@@ -25,38 +17,60 @@ export interface Outgoing {
   message_id: string | null;
 }
 
-const DRAFTS = "drafts";
-const DRAFTS_MOST = 20;
-let entries: readonly Outgoing[] = restored();
+const KEY = "drafts";
+/** What another window is just sending is no draft yet. */
+const GRACE_MS = 3000;
+
+// What is under way is kept as well: a page that is closed meanwhile loses nothing, and sending twice is harmless.
+const drafts = createDrafts({
+  key: KEY,
+  storage: {
+    get: kept,
+    set(key, text) {
+      if (keep(key, text)) return;
+      toast("This device has no room for drafts: an unsent message is lost when the page is closed.", {
+        kind: "error",
+      });
+    },
+  },
+  onEvicted() {
+    toast(`Only ${DRAFTS_MOST} drafts are kept: the oldest one is gone.`, { kind: "error" });
+  },
+});
+/** What this window sends, has sent, or was refused; by `client_message_id`. */
+const mine = new Map<string, Outgoing>();
 const listeners = new Set<() => void>();
+let entries: readonly Outgoing[] = [];
 
-function restored(): Outgoing[] {
-  const all = keptJson<unknown>(DRAFTS, []);
-  if (!Array.isArray(all)) return [];
-  return (all as Partial<Outgoing>[])
-    .filter((one) => typeof one.text === "string" && typeof one.client_message_id === "string")
-    .map((one) => ({ ...(one as Outgoing), state: "waiting" as const, message_id: null }))
-    .slice(-DRAFTS_MOST);
-}
-
-function publish(next: readonly Outgoing[]): void {
-  entries = next;
-  // What is under way is kept as well: a page that is closed meanwhile loses nothing, and sending twice is harmless.
-  const drafts = isOn("offline_drafts")
-    ? entries.filter(({ state, message_id }) => state !== "refused" && message_id === null)
-    : [];
-  if (!keep(DRAFTS, drafts.length > 0 ? JSON.stringify(drafts) : null)) {
-    toast("This device has no room for drafts: an unsent message is lost when the page is closed.", { kind: "error" });
-  }
+function publish(): void {
+  const now = Date.now();
+  const others = drafts.list().filter(({ client_message_id }) => !mine.has(client_message_id));
+  const shown = others.filter(({ written_at }) => now - Date.parse(written_at) > GRACE_MS);
+  if (shown.length < others.length) setTimeout(publish, GRACE_MS);
+  entries = [
+    ...shown.map(({ context: _, refused, ...draft }): Outgoing => {
+      return { ...draft, state: refused ? "refused" : "waiting", problem: refused, message_id: null };
+    }),
+    ...mine.values(),
+  ];
   for (const listener of [...listeners]) listener();
 }
 
+drafts.subscribe(publish);
+void drafts.load();
+window.addEventListener("storage", () => void drafts.load());
+
 function change(client_message_id: string, news: Partial<Outgoing>): void {
-  publish(entries.map((one) => (one.client_message_id === client_message_id ? { ...one, ...news } : one)));
+  const entry = mine.get(client_message_id);
+  if (!entry) return;
+  mine.set(client_message_id, { ...entry, ...news });
+  publish();
 }
 
 export function discard(client_message_id: string): void {
-  publish(entries.filter((one) => one.client_message_id !== client_message_id));
+  mine.delete(client_message_id);
+  publish();
+  void drafts.discard(client_message_id);
 }
 
 export function useOutbox(): readonly Outgoing[] {
@@ -75,51 +89,55 @@ export function useOutbox(): readonly Outgoing[] {
 export function post(
   agent_id: string,
   session_id: string | null,
-  text: string,
+  message: string,
   if_busy: IfBusy,
 ): Promise<string | null> {
   const entry: Outgoing = {
     client_message_id: mintId(),
     agent_id,
     session_id,
-    text,
-    if_busy,
-    created_at: new Date().toISOString(),
+    message,
+    written_at: new Date().toISOString(),
     state: "sending",
     problem: null,
     message_id: null,
   };
-  const drafts = entries.filter(({ state }) => state === "waiting");
-  const evicted = drafts.length >= DRAFTS_MOST ? drafts[0] : undefined;
-  if (evicted) toast(`Only ${DRAFTS_MOST} drafts are kept: the oldest one is gone.`, { kind: "error" });
-  publish([...entries.filter((one) => one !== evicted), entry]);
-  return deliver(entry);
+  return deliver(entry, if_busy);
 }
 
 /** Sends one that waits, again under its own id. */
 export function again(client_message_id: string): Promise<string | null> {
   const entry = entries.find((one) => one.client_message_id === client_message_id);
-  if (!entry || entry.state === "sending") return Promise.resolve(null);
-  change(client_message_id, { state: "sending", problem: null });
-  return deliver(entry);
+  return !entry || entry.state === "sending" ? Promise.resolve(null) : deliver(entry, "queue");
 }
 
-async function deliver({ client_message_id, agent_id, session_id, text, if_busy }: Outgoing): Promise<string | null> {
+async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null> {
+  const { client_message_id, agent_id, message } = entry;
+  let { session_id } = entry;
+  const keeps = isOn(store.getState(), "offline_drafts");
+  const remember = async (): Promise<void> => {
+    if (keeps) await drafts.keep({ client_message_id, agent_id, session_id, message });
+  };
+  mine.set(client_message_id, { ...entry, state: "sending", problem: null });
+  publish();
+  await remember();
   try {
-    let where = session_id;
-    if (where === null) {
-      where = (await client.sessions.create({ agent_id })).session_id;
-      change(client_message_id, { session_id: where });
+    if (session_id === null) {
+      ({ session_id } = await client.sessions.create({ agent_id }));
+      change(client_message_id, { session_id });
+      await remember();
     }
     const tries = store.getState().connection.state === "offline" ? 1 : 5;
-    const body = { agent_id, session_id: where, message: text, client_message_id, if_busy };
+    const body = { agent_id, session_id, message, client_message_id, if_busy };
     const { message_id } = await client.send(body, { tries });
     change(client_message_id, { message_id });
-    void settle(where, client_message_id, message_id);
-    return where;
+    await drafts.discard(client_message_id);
+    void settle(session_id, client_message_id, message_id);
+    return session_id;
   } catch (error) {
-    const unreachable = (error as { unreachable?: boolean }).unreachable === true && isOn("offline_drafts");
-    change(client_message_id, { state: unreachable ? "waiting" : "refused", problem: said(error) });
+    const waits = keeps && (error as { unreachable?: boolean }).unreachable === true;
+    if (!waits) await drafts.discard(client_message_id); // what was refused is an error and no draft
+    change(client_message_id, { state: waits ? "waiting" : "refused", problem: said(error) });
     return null;
   }
 }

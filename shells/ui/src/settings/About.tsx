@@ -1,15 +1,17 @@
 // Which daemon this is, and how it is.
-import type { Health } from "@aster-sidecar/client";
+import type { Health, Snapshot } from "@aster-sidecar/client";
 import { useEffect, useId, useState } from "react";
 import { Note } from "../Buttons.js";
-import { useEndpoint, type Snapshot } from "../companion.js";
+import { useEndpoint } from "../endpoint.js";
 import { client, host, usePicture } from "../engine.js";
 import { visible } from "../Plain.js";
 import { bytes, count, duration, exactly, said } from "../words.js";
 import { Problem } from "./Problem.js";
 
+const WITH = ["config_changed", "secrets_changed", "agents_changed"] as const;
+
 export function AboutSection() {
-  const snapshot = useEndpoint<Snapshot>("/api/snapshot", "service_changed flags_changed");
+  const snapshot = useEndpoint<Snapshot>("/api/snapshot?sessions=1", WITH);
   const instance = usePicture((state) => state.connection.instance_id);
   const [health, setHealth] = useState<Health | null>(null);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);

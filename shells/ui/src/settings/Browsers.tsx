@@ -1,13 +1,14 @@
 // Browsers that were signed in by a link, and a new link.
+import type { BearerInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { CopyButton } from "../Buttons.js";
-import { useEndpoint, type BearerInfo } from "../companion.js";
+import { useEndpoint } from "../endpoint.js";
 import { client } from "../engine.js";
 import { exactly, said, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
 export default function BrowsersSection() {
-  const browsers = useEndpoint<BearerInfo[]>("/api/handoff", "heartbeat");
+  const browsers = useEndpoint<BearerInfo[]>("/api/handoff", ["heartbeat"]);
   const [link, setLink] = useState<{ url: string; expires_at: string } | null>(null);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const id = useId();
@@ -46,7 +47,7 @@ export default function BrowsersSection() {
             <div className="row-main">
               <span className="row-words">
                 Signed in {when(created_at)}
-                {last_used_at !== null && <span className="quiet">, used {when(last_used_at)}</span>}
+                <span className="quiet">, used {when(last_used_at)}</span>
               </span>
               <button
                 type="button"

@@ -1,13 +1,14 @@
 // A file for those who help: versions, states and logs, without what was said unless you want that in.
+import type { DiagnosticsInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
-import { useEndpoint, type Diagnostics } from "../companion.js";
+import { useEndpoint } from "../endpoint.js";
 import { bearer, client, host } from "../engine.js";
 import { visible } from "../Plain.js";
 import { bytes, said, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
 export default function DiagnosticsSection() {
-  const files = useEndpoint<Diagnostics[]>("/api/diagnostics");
+  const files = useEndpoint<DiagnosticsInfo[]>("/api/diagnostics");
   const [messages, setMessages] = useState(false);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);

@@ -1,18 +1,18 @@
 // Which model answers, whether it does, and the keys that it needs.
-import type { ModelInfo } from "@aster-sidecar/client";
+import type { ModelCheck, ModelInfo, SecretInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
-import { useEndpoint, type ModelCheck, type Secret } from "../companion.js";
+import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { visible } from "../Plain.js";
 import { count, duration, said } from "../words.js";
 import { Problem } from "./Problem.js";
 import { SOURCE, useConfigChange } from "./useConfig.js";
 
-const EVENTS = "config_changed secrets_changed";
+const EVENTS = ["config_changed", "secrets_changed"] as const;
 
 export function ModelsSection() {
   const models = useEndpoint<ModelInfo[]>("/api/models", EVENTS);
-  const secrets = useEndpoint<Secret[]>("/api/secrets", EVENTS);
+  const secrets = useEndpoint<SecretInfo[]>("/api/secrets", EVENTS);
   const setting = usePicture((state) => state.config?.values.model);
   const { change, busy, wanted, problem } = useConfigChange();
   const [other, setOther] = useState("");
@@ -81,7 +81,7 @@ export function ModelsSection() {
             Use it
           </button>
         </form>
-        {!secrets.missing && <Check chosen={chosen} />}
+        <Check chosen={chosen} />
       </section>
       {secrets.data !== null && (
         <section aria-labelledby={`${id}-keys`}>
@@ -131,7 +131,7 @@ function Check({ chosen }: { chosen: string }) {
   );
 }
 
-function SecretRow({ secret }: { secret: Secret }) {
+function SecretRow({ secret }: { secret: SecretInfo }) {
   const { provider, variable, set, source } = secret;
   const [open, setOpen] = useState(false);
   const [value, setValue] = useState("");

@@ -1,7 +1,7 @@
 // When the agent asks, the rules that answer instead of you, and a place to try out what would happen.
 import type { CheckAnswer, RuleCreate, ToolInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
-import { useEndpoint } from "../companion.js";
+import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { Plain, visible } from "../Plain.js";
 import { exactly, RISK, said, when } from "../words.js";
@@ -10,7 +10,7 @@ import { Problem } from "./Problem.js";
 
 export default function PermissionsSection() {
   const id = useId();
-  const tools = useEndpoint<ToolInfo[]>("/api/tools", "agents_changed");
+  const tools = useEndpoint<ToolInfo[]>("/api/tools", ["agents_changed"]);
   return (
     <>
       <section aria-labelledby={`${id}-mode`}>

@@ -1,7 +1,8 @@
 // Programs that the daemon runs beside itself.
+import type { ServiceEntry as Service, ServiceLogs } from "@aster-sidecar/client";
 import { useId, useState } from "react";
-import { useEndpoint, type Service, type ServiceLogs } from "../companion.js";
-import { client } from "../engine.js";
+import { useEndpoint } from "../endpoint.js";
+import { client, usePicture } from "../engine.js";
 import { visible } from "../Plain.js";
 import { count, exactly, said, when } from "../words.js";
 import { Problem } from "./Problem.js";
@@ -13,16 +14,15 @@ const BADGE: Partial<Record<Service["state"], string>> = {
 };
 
 export default function ServicesSection() {
-  const services = useEndpoint<Service[]>("/api/services", "service_changed");
+  const services = usePicture((state) => state.services);
   const id = useId();
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>Services</h2>
       <p className="quiet">Programs that the daemon runs beside itself. They are named in config.toml.</p>
-      <Problem problem={services.problem} />
-      {services.data?.length === 0 && <p className="quiet">None is named there.</p>}
+      {services.length === 0 && <p className="quiet">None is named there.</p>}
       <ul className="rows">
-        {services.data?.map((service) => (
+        {services.map((service) => (
           <Row key={service.name} service={service} />
         ))}
       </ul>
@@ -86,8 +86,10 @@ function Row({ service }: { service: Service }) {
   );
 }
 
+const LOG_EVENTS = ["service_changed", "heartbeat"] as const;
+
 function Logs({ path }: { path: string }) {
-  const logs = useEndpoint<ServiceLogs>(path, "service_changed heartbeat");
+  const logs = useEndpoint<ServiceLogs>(path, LOG_EVENTS);
   if (logs.data === null) return <Problem problem={logs.problem} />;
   const { entries, dropped, path: file } = logs.data;
   return (
