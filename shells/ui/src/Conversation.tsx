@@ -6,6 +6,7 @@ import { Menu, Note } from "./Buttons.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { client, store, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
+import { keep } from "./keep.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { Plain, visible, visibleText } from "./Plain.js";
@@ -146,6 +147,9 @@ function Opened({ session_id }: { session_id: string }) {
     };
   }, [session_id, ready]);
 
+  const there = session !== undefined;
+  const [was, setWas] = useState(there);
+  if (there && !was) setWas(true);
   const history = session?.history;
   const messages = history?.messages;
   const agent_id = session?.agent_id ?? "default";
@@ -235,11 +239,12 @@ function Opened({ session_id }: { session_id: string }) {
       });
   }, [next_before, session_id]);
 
-  if (problem !== null && !history) {
+  const deleted = ready && session === undefined && was;
+  if (deleted || (problem !== null && !history)) {
     return (
       <div className="page">
         <Note
-          kind="error"
+          kind={deleted ? "warning" : "error"}
           actions={
             <button
               type="button"
@@ -251,9 +256,22 @@ function Opened({ session_id }: { session_id: string }) {
             </button>
           }
         >
-          {visible(problem.message)}
-          {problem.hint && <span className="hint">{visible(problem.hint)}</span>}
+          {deleted ? "This conversation was deleted." : visible(problem?.message ?? "")}
+          {!deleted && problem?.hint && <span className="hint">{visible(problem.hint)}</span>}
         </Note>
+        {entries.map(
+          (entry) =>
+            "client_message_id" in entry && (
+              <OutgoingView
+                key={entry.client_message_id}
+                entry={entry}
+                edit={(text) => {
+                  keep("text.new.", text);
+                  go(newHref());
+                }}
+              />
+            ),
+        )}
       </div>
     );
   }

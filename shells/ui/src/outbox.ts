@@ -44,6 +44,11 @@ let entries: readonly Outgoing[] = [];
 
 function publish(): void {
   const now = Date.now();
+  const known = new Set(drafts.list().map(({ client_message_id }) => client_message_id));
+  for (const { client_message_id, state } of [...mine.values()]) {
+    // Another window has sent or discarded it.
+    if (state === "waiting" && !known.has(client_message_id)) mine.delete(client_message_id);
+  }
   const others = drafts.list().filter(({ client_message_id }) => !mine.has(client_message_id));
   const shown = others.filter(({ written_at }) => now - Date.parse(written_at) > GRACE_MS);
   if (shown.length < others.length) setTimeout(publish, GRACE_MS);

@@ -24,7 +24,7 @@ export interface Desk {
   url: string;
   context: BrowserContext;
   /** A window of its own, on the given part of the address. */
-  open: (hash?: string) => Promise<Page>;
+  open: (hash?: string, prepare?: (page: Page) => void) => Promise<Page>;
 }
 
 /** A daemon, its page, and one person's browser. All of it is gone when the test is. `shell`: not the daemon serves the
@@ -50,8 +50,9 @@ export async function desk(
     daemon,
     url: site?.url ?? daemon.url,
     context,
-    async open(hash = "") {
+    async open(hash = "", prepare) {
       const page = await context.newPage();
+      prepare?.(page);
       page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
       page.on("console", (message) => {
         const text = message.text();

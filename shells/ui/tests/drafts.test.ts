@@ -32,7 +32,7 @@ test("three drafts: one is sent, one discarded, one kept over a restart of the p
   const again = await open(hash);
   await drafts(again).getByText("third draft").waitFor();
   expect(await drafts(again).count()).toBe(1);
-  const { messages } = await daemon.client().history("default");
+  const { messages } = await daemon.client().history("default", hash.split("/").at(-1));
   expect(messages.filter(({ role }) => role === "user").map(({ text }) => text)).toEqual(["before", "first draft"]);
 });
 
@@ -91,9 +91,10 @@ test("a message that the daemon refuses is an error, and no draft", async () => 
     await route.continue();
   });
   await say(page, "too late");
-  await page
-    .getByText(/session not found|There is no|not found/i)
-    .first()
+  await page.getByText("This conversation was deleted.").waitFor();
+  await drafts(page).getByText("too late").waitFor();
+  await drafts(page)
+    .getByText(/not found/)
     .waitFor();
   expect(await page.evaluate(() => localStorage.getItem("aster.drafts") ?? "[]")).not.toContain("too late");
 });

@@ -1,7 +1,7 @@
 // The page in a native shell, as far as the page goes: `window.asterHost` relays to the real daemon, and the page holds
 // neither token nor port. The shells have tests of their own with real windows.
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import type { HostSocketEvent } from "../../client/src/index.js";
 import { TestHost } from "../../client/tests/host.js";
 import { answers, desk, questions, say } from "./browser.js";
 
@@ -32,8 +32,8 @@ test("a chat, a question and a restart of the daemon through the host, and what 
     };
     const sockets = new Set<Listener>();
     const states = new Set<Listener>();
-    scope["hostEvent"] = (event: unknown) => sockets.forEach((listener) => listener(event));
-    scope["hostStatus"] = (status: unknown) => states.forEach((listener) => listener(status));
+    scope.hostEvent = (event: unknown) => sockets.forEach((listener) => listener(event));
+    scope.hostStatus = (status: unknown) => states.forEach((listener) => listener(status));
     const listen = (to: Set<Listener>) => (listener: Listener) => {
       to.add(listener);
       return () => to.delete(listener);
@@ -47,23 +47,24 @@ test("a chat, a question and a restart of the daemon through the host, and what 
       "openLogs",
       "checkForUpdates",
     ];
-    scope["asterHost"] = {
+    scope.asterHost = {
       ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => scope.hostCall(name, args)])),
       onSocketEvent: listen(sockets),
       onRuntimeStatus: listen(states),
     };
   });
-  const page = await made.open();
-  const tell = (name: string, value: unknown): Promise<void> =>
+  const tell = (page: Page, name: string, value: unknown): Promise<void> =>
     page.evaluate(
       ([name, value]) => {
-        (window as unknown as Record<string, (value: unknown) => void>)[name as string]?.(value);
+        (window as unknown as Record<string, (value: unknown) => void>)[name]?.(value);
       },
       [name, value] as const,
     );
-  host.onSocketEvent((event: HostSocketEvent) => void tell("hostEvent", event));
-  // The first socket was opened before this listener was there: it is opened anew.
-  host.cut();
+  const page = await made.open("", (page) => {
+    host.onSocketEvent((event) => {
+      if (!page.isClosed()) void tell(page, "hostEvent", event).catch(() => undefined);
+    });
+  });
   await page.locator(".link-connected").waitFor();
 
   await say(page, "write by-host.txt");
@@ -72,12 +73,12 @@ test("a chat, a question and a restart of the daemon through the host, and what 
   expect(made.daemon.file("by-host.txt")).toContain("demo");
 
   await made.daemon.kill();
-  await tell("hostStatus", "crashed");
+  await tell(page, "hostStatus", "crashed");
   await page.getByText("The daemon has crashed several times").waitFor();
   await page.getByRole("button", { name: "Start it" }).click();
   expect(asked).toEqual(["restartEngine"]);
   await made.daemon.start();
-  await tell("hostStatus", "ready");
+  await tell(page, "hostStatus", "ready");
   await page.locator(".link-connected").waitFor();
   expect(await page.getByText("The daemon has crashed").count()).toBe(0);
 
