@@ -44,6 +44,35 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
+/** Reads a text aloud with the system's voice, code left out; a second press ends it. */
+export function ReadButton({ text }: { text: string }) {
+  const [reading, setReading] = useState(false);
+  useEffect(() => {
+    if (!reading) return;
+    const words = new SpeechSynthesisUtterance(text.replace(/```[^]*?(```|$)/g, " ").replace(/[*_`#>|]/g, ""));
+    words.onend = words.onerror = () => {
+      setReading(false);
+    };
+    speechSynthesis.speak(words);
+    return () => {
+      speechSynthesis.cancel();
+    };
+  }, [reading, text]);
+  return (
+    <button
+      type="button"
+      className="small-button"
+      aria-pressed={reading}
+      onClick={() => {
+        setReading(!reading);
+      }}
+    >
+      <Icon name="speaker" />
+      {reading ? "Stop reading" : "Read aloud"}
+    </button>
+  );
+}
+
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [done, setDone] = useState<boolean | null>(null);
   useEffect(() => {

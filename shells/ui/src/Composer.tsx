@@ -127,7 +127,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           ref={box}
           rows={1}
           value={text}
-          placeholder={offline ? "Write; it is kept here until the daemon is back" : "Write a message"}
+          placeholder={offline ? "Write: it is kept as a draft" : "Write a message"}
           aria-label="Message"
           aria-describedby={`${id}-help`}
           maxLength={TEXT_MOST}

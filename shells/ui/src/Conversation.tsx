@@ -11,7 +11,7 @@ import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
-import { archive, remove, rename, titleOf, useTitles } from "./sessions.js";
+import { archive, remove, rename } from "./sessions.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
 import { said, times } from "./words.js";
@@ -337,10 +337,9 @@ function Opened({ session_id }: { session_id: string }) {
 function Head({ session_id }: { session_id: string }) {
   const session = usePicture((state) => state.sessions[session_id]);
   const agent = usePicture((state) => state.agents.find(({ id }) => id === session?.agent_id));
-  const titles = useTitles();
   const [renaming, setRenaming] = useState(false);
   if (!session) return <header className="head" />;
-  const title = titleOf(session, titles);
+  const title = session.title;
   return (
     <header className="head">
       <div className="head-title">

@@ -22,6 +22,7 @@ const PATHS = {
   question: "M7.5 7.5a2.5 2.5 0 1 1 3.5 2.3c-.8.4-1 .9-1 2.2M10 15h.01",
   trash: "M4 6h12M8 6V4h4v2M5.5 6l1 11h7l1-11",
   bell: "M5 14V9a5 5 0 0 1 10 0v5l1.5 1h-13zM8.5 17.5h3",
+  speaker: "M3 8v4h3l4 3.5v-11L6 8zM13 7.5a3.5 3.5 0 0 1 0 5M15 5a7 7 0 0 1 0 10",
   keyboard: "M2.5 5.5h15v9h-15zM6 9h.01M10 9h.01M14 9h.01M7 12h6",
 } as const;
 

@@ -6,7 +6,6 @@ import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { sessionHref } from "./route.js";
-import { titleOf, useTitles } from "./sessions.js";
 import { DECISION, times, when } from "./words.js";
 
 export default function Inbox() {
@@ -14,7 +13,6 @@ export default function Inbox() {
   const sessions = usePicture((state) => state.sessions);
   const agents = usePicture((state) => state.agents);
   const answered = usePicture((state) => state.answered);
-  const titles = useTitles();
   const nameOf = (agent_id: string): string => agents.find(({ id }) => id === agent_id)?.name ?? agent_id;
   const recent = Object.values(answered).toReversed().slice(0, 10);
   return (
@@ -32,10 +30,8 @@ export default function Inbox() {
             return (
               <div key={question.call_id} className="inbox-item">
                 <p className="inbox-where">
-                  <a href={sessionHref(question.session_id)}>
-                    {visible(session ? titleOf(session, titles) : "Conversation")}
-                  </a>{" "}
-                  · {visible(nameOf(question.agent_id))} · asked {when(question.requested_at)}
+                  <a href={sessionHref(question.session_id)}>{visible(session ? session.title : "Conversation")}</a> ·{" "}
+                  {visible(nameOf(question.agent_id))} · asked {when(question.requested_at)}
                 </p>
                 <Approval question={question} focus={place === 0} />
               </div>

@@ -1,7 +1,7 @@
 // One message of a conversation.
-import type { Message, Part } from "@aster-sidecar/client";
+import { isOn, type Message, type Part } from "@aster-sidecar/client";
 import { memo } from "react";
-import { CopyButton, Note } from "./Buttons.js";
+import { CopyButton, Note, ReadButton } from "./Buttons.js";
 import { client, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { Markdown } from "./Markdown.js";
@@ -91,6 +91,7 @@ const ENDS: Partial<Record<Message["status"], string>> = {
 function Answer({ message, actions }: { message: Message; actions: MessageActions }) {
   const { session_id, turn_id, parts, status, usage, created_at } = message;
   const live = usePicture((state) => state.sessions[session_id]?.live.turns[turn_id]);
+  const aloud = usePicture((state) => isOn(state, "tts")) && "speechSynthesis" in window;
   const on = status === "streaming";
   const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
   const ended = ENDS[status];
@@ -122,7 +123,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
           <time dateTime={created_at} title={exactly(created_at)}>
             {when(created_at)}
           </time>
-          {usage && (
+          {usage && input + output > 0 && (
             <span
               title={`${times(input, "token")} in, ${times(output, "token")} out, ${times(usage.requests ?? 0, "request")}`}
             >
@@ -143,6 +144,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
                 Try again
               </button>
             )}
+            {aloud && message.text !== "" && <ReadButton text={message.text} />}
             {message.text !== "" && <CopyButton text={message.text} label="Copy answer" />}
           </span>
         </footer>

@@ -4,7 +4,7 @@ import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
-import { archive, remove, titleOf, useLeaving, useTitles } from "./sessions.js";
+import { archive, remove, useLeaving } from "./sessions.js";
 import { setTheme } from "./theme.js";
 
 interface Command {
@@ -33,7 +33,6 @@ export default function Palette({
   const sessions = usePicture((state) => state.sessions);
   const order = usePicture((state) => state.order);
   const agents = usePicture((state) => state.agents);
-  const titles = useTitles();
   const leaving = useLeaving();
   const id = useId();
 
@@ -103,7 +102,7 @@ export default function Palette({
       .map((session): Command => ({
         key: session.session_id,
         icon: "edit",
-        words: titleOf(session, titles),
+        words: session.title,
         kind: "conversation",
         act: to(sessionHref(session.session_id)),
       })),

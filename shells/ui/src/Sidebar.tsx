@@ -6,7 +6,7 @@ import { client, store, usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref, type Route } from "./route.js";
-import { archive, remove, rename, titleOf, useLeaving, useTitles } from "./sessions.js";
+import { archive, remove, rename, useLeaving } from "./sessions.js";
 import { TitleField } from "./Conversation.js";
 import { ageOf, said, when } from "./words.js";
 
@@ -229,10 +229,9 @@ const DOT: Partial<Record<Session["state"], string>> = {
 
 export const SessionRow = memo(function SessionRow({ session, on }: { session: Listed; on: boolean }) {
   const [renaming, setRenaming] = useState(false);
-  const titles = useTitles();
   const link = useRef<HTMLAnchorElement>(null);
   const { session_id } = session;
-  const title = titleOf(session, titles);
+  const title = session.title;
   const state = DOT[session.state];
   if (renaming) {
     return (

@@ -1,21 +1,14 @@
-// What people do with conversations, and the titles that the store learns of too late.
-import type { Session } from "@aster-sidecar/client";
+// What people do with conversations.
 import { useSyncExternalStore } from "react";
-import { client, onEvent, store } from "./engine.js";
+import { client } from "./engine.js";
 import { keep, keptJson } from "./keep.js";
 import { go, newHref, parse } from "./route.js";
 import { dismiss, toast } from "./toasts.js";
 import { said } from "./words.js";
 
-// -- titles ------------------------------------------------------------------------------------------------------------
-
-/** The title a conversation has until its first message gives it one. */
-const UNTITLED = "New conversation";
-let titles: Readonly<Record<string, string>> = {};
 /** Conversations that are being deleted: not shown, and still there until the time for second thoughts is over. */
 let leaving: ReadonlySet<string> = new Set();
 const listeners = new Set<() => void>();
-const asked = new Set<string>();
 
 function publish(): void {
   for (const listener of [...listeners]) listener();
@@ -26,37 +19,6 @@ function subscribe(changed: () => void): () => void {
   return () => {
     listeners.delete(changed);
   };
-}
-
-// A title that is taken from the first message comes without an event: it is asked for.
-onEvent((event) => {
-  const { session_id } = event;
-  if (event.type === "session_changed" && session_id !== null && session_id in titles) {
-    titles = Object.fromEntries(Object.entries(titles).filter(([id]) => id !== session_id));
-    publish();
-  }
-  if (event.type !== "message_added" || session_id === null || asked.has(session_id)) return;
-  const title = store.getState().sessions[session_id]?.title;
-  if (title !== undefined && title !== UNTITLED) return;
-  asked.add(session_id);
-  client.sessions.get(session_id).then(
-    (info) => {
-      titles = { ...titles, [session_id]: info.title };
-      publish();
-    },
-    () => asked.delete(session_id),
-  );
-});
-
-export function useTitles(): Readonly<Record<string, string>> {
-  return useSyncExternalStore(subscribe, () => titles);
-}
-
-export function titleOf(
-  session: Pick<Session, "session_id" | "title">,
-  known: Readonly<Record<string, string>>,
-): string {
-  return (session.title === UNTITLED ? known[session.session_id] : undefined) ?? session.title;
 }
 
 // -- what people do ----------------------------------------------------------------------------------------------------

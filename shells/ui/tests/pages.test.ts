@@ -14,6 +14,7 @@ const PAGES = [
   "settings/services",
   "settings/flags",
   "settings/browsers",
+  "settings/diagnostics",
   "settings/about",
 ];
 

@@ -25,7 +25,9 @@ export async function provider(
       for (const piece of answer(typeof said === "string" ? said : JSON.stringify(said))) {
         response.write(frame({ role: "assistant", content: piece }, null));
       }
-      response.end(frame({}, "stop") + "data: [DONE]\n\n");
+      const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
+      const counted = `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "double", choices: [], usage })}\n\n`;
+      response.end(frame({}, "stop") + counted + "data: [DONE]\n\n");
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -88,6 +88,32 @@ test("a feature that is turned off is taken away", async () => {
   expect(await page.getByText("While you were away").count()).toBe(0);
 });
 
+test("an answer is read aloud once that is turned on", async () => {
+  const { open, context } = await desk();
+  // A browser without a screen has no voice: what it was given to say is kept.
+  await context.addInitScript(() => {
+    const said: string[] = [];
+    Object.assign(window, { said });
+    speechSynthesis.speak = ({ text }) => said.push(text);
+  });
+  const page = await open();
+  await say(page, "hello");
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor();
+  expect(await page.getByRole("button", { name: "Read aloud" }).count()).toBe(0);
+  const { hash } = new URL(page.url());
+  await page.evaluate(() => (window.location.hash = "#/settings/flags"));
+  await page.getByLabel(/answers read aloud/).check();
+  await page.evaluate((hash) => (window.location.hash = hash), hash);
+  await page.getByRole("button", { name: "Read aloud" }).click();
+  await page.getByRole("button", { name: "Stop reading" }).waitFor();
+  const said = await page.evaluate(() => (window as unknown as { said: string[] }).said);
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^You said: “hello”/);
+  expect(said[0]).not.toContain("`");
+});
+
 test("what happens while nobody looks is counted, and read when it is opened", async () => {
   const { open, daemon } = await desk();
   const page = await open("#/agents");

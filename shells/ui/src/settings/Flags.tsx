@@ -1,15 +1,26 @@
 // Which parts of the companion there are.
 import { useId, useState } from "react";
-import { client, store, usePicture } from "../engine.js";
+import { client, host, store, usePicture } from "../engine.js";
 import { visible } from "../Plain.js";
 import { said } from "../words.js";
 import { Problem } from "./Problem.js";
+
+/** What can be switched here: the others belong to an app that has them, or to none yet. */
+const HERE: Record<string, () => boolean> = {
+  companion_shell: () => true,
+  desktop_notifications: () => host !== null || "Notification" in window,
+  offline_drafts: () => true,
+  tts: () => "speechSynthesis" in window,
+  ambient: () => host !== null,
+  release_channel: () => host !== null,
+};
 
 export default function FlagsSection() {
   const flags = usePicture((state) => state.flags);
   /** What is being changed just now: shown as if it were so already. */
   const [wanted, setWanted] = useState<Readonly<Record<string, boolean | string>>>({});
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
+  const shown = flags.filter(({ name }) => HERE[name]?.() ?? false);
   const id = useId();
   const set = (name: string, value: boolean | string): void => {
     setProblem(null);
@@ -31,7 +42,7 @@ export default function FlagsSection() {
       <p className="quiet">What is off here is taken away.</p>
       <Problem problem={problem} />
       <ul className="rows">
-        {flags.map(({ name, description, value: now, default: usual, choices }) => {
+        {shown.map(({ name, description, value: now, default: usual, choices }) => {
           const value = wanted[name] ?? now;
           return (
             <li key={name} className="row-item">
