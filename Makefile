@@ -1,4 +1,5 @@
-# make run    set up and start the daemon with the demo model
+# make run    set up and start the daemon with its page and the demo model; without Node 20, without the page
+# make ui     build the page that the daemon serves
 # make test   set up and run the tests; with Node 20 also those of shells/
 # make check  format, lint, types; with Node 20 also of shells/
 # make bench  what it costs, beside a floor, in a table
@@ -12,18 +13,20 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(or $(ASTER_MODEL),demo)
 
-.PHONY: run test check bench format lock clean setup system-packages
+.PHONY: run ui test check bench format lock clean setup system-packages
 
-run: $(VENV)/.runtime
+UI := aster_sidecar/webui/index.html
+
+run: $(VENV)/.runtime $(UI)
 	@mkdir -p $(RUN_DIR)/work
 	@exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open --model $(MODEL) \
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
-test: setup system-packages
+test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
 
-bench: setup
+bench: setup system-packages $(UI)
 	$(BIN)/python -m bench $(ARGS)
 
 check: setup
@@ -31,6 +34,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run check
+
+ui: $(UI)
+
+$(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modules/*' -not -path '*/tests/*') shells/package-lock.json
+	@sh shells/npm.sh run build --workspace @aster-sidecar/ui
 
 format: setup
 	$(BIN)/ruff format .
@@ -63,5 +71,5 @@ lock: setup
 		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(RUN_DIR) build dist shells/node_modules shells/*/dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(RUN_DIR) aster_sidecar/webui build dist shells/node_modules shells/*/dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

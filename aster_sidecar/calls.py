@@ -83,6 +83,7 @@ async def set_config(here: Parts, patch: wire.ConfigPatch) -> wire.ConfigView:
 
 def agents(here: Parts) -> list[wire.AgentInfo]:
     """All agents, and the files that should be one but are broken."""
+    specs = here.agents.list()  # looks at the files, so before what is wrong with them
     problems: dict[str, list[wire.AgentProblem]] = {}
     for problem in here.agent_problems():
         problems.setdefault(problem.id, []).append(problem)
@@ -99,7 +100,7 @@ def agents(here: Parts) -> list[wire.AgentInfo]:
             path=spec.path,
             problems=problems.pop(spec.agent_id, []),
         )
-        for spec in here.agents.list()
+        for spec in specs
     ]
     broken = [
         wire.AgentInfo(
@@ -150,7 +151,7 @@ def warnings(here: Parts) -> list[wire.Warning]:
     return found
 
 
-async def snapshot(here: Parts) -> wire.Snapshot:
+async def snapshot(here: Parts, sessions: int = SNAPSHOT_SESSIONS) -> wire.Snapshot:
     """Everything that a companion's first paint needs, as of one moment."""
     await here.journal.commit()
     # Nothing below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
@@ -158,6 +159,7 @@ async def snapshot(here: Parts) -> wire.Snapshot:
     turns = here.journal.all("SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' ORDER BY n")
     counts = here.journal.one("SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM turns)")
     settings = here.settings
+    page = here.sessions.list(None, None, False, None, sessions)
     return wire.Snapshot(
         last_seq=last_seq,
         daemon=wire.DaemonInfo(
@@ -177,13 +179,16 @@ async def snapshot(here: Parts) -> wire.Snapshot:
             token_required=settings.token is not None,
         ),
         agents=agents(here),
-        sessions=here.sessions.list(None, None, False, None, SNAPSHOT_SESSIONS).sessions,
+        sessions=page.sessions,
+        sessions_before=page.next_before,
         approvals=here.approvals.list(None, None),
         turns=[wire.ActiveTurn(turn_id=row[0], session_id=row[1], agent_id=row[2], state=row[3]) for row in turns],
         notifications=here.attention.list(PAGE),
         flags=here.flags.list(),
         onboarding=here.onboarding.state(),
         services=here.services.list(),
+        config=get_config(here),
+        rules=here.rules.list(),
         warnings=warnings(here),
         metrics=wire.Metrics(
             uptime_s=int((clock.now() - clock.parse(here.started_at)).total_seconds()),

@@ -44,10 +44,35 @@ Row = tuple[Any, ...]
 """What a query gives: columns in the order of its SELECT."""
 
 
-class Event:
-    """A recorded event. `data` is JSON; `frame` is what streams send, encoded once for all of them."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Events of one turn and type that became one: the last keeps its seq and says in `data` what all of them said."""
 
-    __slots__ = ("_frame", "agent_id", "data", "seq", "session_id", "time", "turn_id", "type")
+    type: str
+    turn_id: str
+    session_id: str
+    first_seq: int
+    last_seq: int
+    data: str
+
+    @property
+    def writes(self) -> list[Write]:
+        return [
+            (
+                "DELETE FROM events WHERE session_id=? AND seq>=? AND seq<? AND turn_id=? AND type=?",
+                (self.session_id, self.first_seq, self.last_seq, self.turn_id, self.type),
+            ),
+            ("UPDATE events SET data=? WHERE seq=?", (self.data, self.last_seq)),
+        ]
+
+
+class Event:
+    """A recorded event. `data` is JSON; `frame` is what streams send, encoded once for all of them.
+
+    `run` is what the file has in its place since the turn ended.
+    """
+
+    __slots__ = ("_frame", "agent_id", "data", "run", "seq", "session_id", "time", "turn_id", "type")
 
     def __init__(
         self,
@@ -66,6 +91,7 @@ class Event:
         self.turn_id = turn_id
         self.time = time
         self.data = data
+        self.run: Run | None = None
         self._frame: bytes | None = None
 
     @property
@@ -103,6 +129,7 @@ class Batch:
 
     events: list[Event] = field(default_factory=list[Event])
     writes: list[Write] = field(default_factory=list[Write])
+    runs: list[Run] = field(default_factory=list[Run])
     durable: bool = False
     reserves: bool = False
     waiters: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
@@ -237,9 +264,12 @@ class Journal:
         session_id: str | None = None,
         turn_id: str | None = None,
         writes: Iterable[Write] = (),
+        runs: Iterable[Run] = (),
         durable: bool = True,
     ) -> int:
         """Add an event (or only rows, without `kind`) to the next transaction; `commit` waits for it.
+
+        `runs` are earlier events that become one each.
 
         Returns the event's seq. All that is put before the loop turns becomes true together or not at all.
         Raises: StoreError when an earlier event of this turn was lost: a turn never has a hole (see `mend`).
@@ -254,6 +284,9 @@ class Journal:
             body = data.model_dump_json(exclude_none=True, by_alias=True)
             batch.events.append(Event(seq, kind, agent_id, session_id, turn_id, clock.stamp(), body))
         batch.writes.extend(writes)
+        for run in runs:
+            batch.writes.extend(run.writes)
+            batch.runs.append(run)
         batch.durable |= durable
         if self._next_seq > self._reserved - SEQ_BLOCK // 2:
             self._reserved += SEQ_BLOCK
@@ -360,8 +393,10 @@ class Journal:
             for event in batch.events:
                 self._ring.append(event)
                 self._ring_bytes += len(event.data)
+            for run in batch.runs:
+                self._mark(run)
             while len(self._ring) > RING_EVENTS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
-                self._ring_bytes -= len(self._ring.popleft().data)
+                self._ring_bytes -= size_of(self._ring.popleft())
             for waker in self._wakers:
                 waker.set()
             self.on_events(batch.events)
@@ -372,6 +407,15 @@ class Journal:
                 waiter.set_result(None)
             else:
                 waiter.set_exception(failure)
+
+    def _mark(self, run: Run) -> None:
+        """Have memory know what the file has in the place of these events."""
+        for event in reversed(self._ring):
+            if event.seq < run.first_seq:
+                break
+            if (event.turn_id, event.type) == (run.turn_id, run.type) and event.seq <= run.last_seq:
+                event.run = run
+                self._ring_bytes += len(run.data) if event.seq == run.last_seq else 0
 
     def _set_synchronous(self, level: str) -> None:
         if self._synchronous != level:
@@ -385,11 +429,16 @@ class Journal:
 
     # -- following -------------------------------------------------------------------------------------------------
 
-    def _after(self, seq: int, session_id: str | None) -> tuple[list[Event], int]:
-        """Committed events after `seq`, and the cursor behind them: from memory when they are there, else the file."""
+    def _after(self, reader: Reader, session_id: str | None) -> list[Event]:
+        """Committed events after the reader's cursor, which goes on: from memory when they are there, else the file.
+
+        The file may be ahead of what is known to have committed. Who read it so goes on reading it until it is not.
+        """
+        seq = reader.cursor
         if seq >= self._committed:
-            return [], seq
-        if self._ring and self._ring[0].seq <= seq + 1:
+            return []
+        ahead = reader.ahead and self._under_way is not None
+        if self._ring and self._ring[0].seq <= seq + 1 and not ahead:
             found: list[Event] = []
             for event in reversed(self._ring):
                 if event.seq <= seq:
@@ -397,14 +446,16 @@ class Journal:
                 found.append(event)
             found.reverse()
             found = found[:READ_EVENTS]
-            return found, found[-1].seq if found else self._committed
+            reader.cursor = found[-1].seq if found else self._committed
+            return [told for event in found if (told := reader.told(event)) is not None]
         where, parameters = ("session_id=? AND ", [session_id]) if session_id is not None else ("", [])
         rows = self.all(
             f"{SELECT_EVENTS} WHERE {where}seq>? AND seq<=? ORDER BY seq LIMIT ?",
             [*parameters, seq, self._committed, READ_EVENTS],
         )
-        cursor = rows[-1][0] if len(rows) == READ_EVENTS else self._committed
-        return [Event(*row) for row in rows], cursor
+        reader.cursor = reader.since = rows[-1][0] if len(rows) == READ_EVENTS else self._committed
+        reader.ahead = self._under_way is not None
+        return [Event(*row) for row in rows]
 
     async def follow(
         self, after: int, *, session_id: str | None = None, every_s: float | None = None
@@ -419,16 +470,17 @@ class Journal:
         self.on_watch()
         loop = asyncio.get_running_loop()
         due = loop.time() + every_s if every_s is not None else None
+        reader = Reader(after, after)
         try:
             while True:
                 waker.clear()
-                events, after = self._after(after, session_id)
+                events = self._after(reader, session_id)
                 if events:
                     yield events
                 if due is not None and every_s is not None and loop.time() >= due:
                     due = loop.time() + every_s
                     yield []
-                if events:
+                if events or reader.cursor < self._committed:
                     continue
                 if not self._streaming:
                     return
@@ -481,7 +533,7 @@ class Journal:
     def forget(self, unwanted: Callable[[Event], bool]) -> None:
         """Drop events from memory whose rows were deleted or replaced."""
         self._ring = deque(event for event in self._ring if not unwanted(event))
-        self._ring_bytes = sum(len(event.data) for event in self._ring)
+        self._ring_bytes = sum(map(size_of, self._ring))
 
     @property
     def size_bytes(self) -> int:
@@ -492,6 +544,32 @@ class Journal:
         """Sizes for diagnostics: events, first and last seq, bytes of the file."""
         row = self.one("SELECT count(*), coalesce(min(seq),0), coalesce(max(seq),0) FROM events")
         return {"events": row[0], "first_seq": row[1], "last_seq": row[2], "bytes": self._path.stat().st_size}
+
+
+@dataclass(slots=True)
+class Reader:
+    """Where somebody is in the log. `since`: from there on all came from memory, as it was when it happened.
+
+    `ahead`: the file was read while a transaction was under way, so what it showed may not have been known yet.
+    """
+
+    cursor: int
+    since: int
+    ahead: bool = False
+
+    def told(self, event: Event) -> Event | None:
+        """What a reader is told of an event in memory: of a run whose first part it may lack, the whole, once."""
+        run = event.run
+        if run is None or self.since < run.first_seq:
+            return event
+        if event.seq < run.last_seq:
+            return None
+        return Event(event.seq, event.type, event.agent_id, event.session_id, event.turn_id, event.time, run.data)
+
+
+def size_of(event: Event) -> int:
+    """How much of an event is in memory."""
+    return len(event.data) + (len(event.run.data) if event.run is not None and event.seq == event.run.last_seq else 0)
 
 
 INSERT_EVENT = "INSERT INTO events (seq, type, agent_id, session_id, turn_id, time, data) VALUES (?,?,?,?,?,?,?)"

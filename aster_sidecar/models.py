@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -100,6 +100,10 @@ def misnamed(name: str) -> str | None:
 class Models:
     """Builds models from names and keeps them. `recall`/`remember` keep what was learned of a base URL."""
 
+    # Of the process, not of one of these: a key that is tried out has models of its own, and both load the same SDKs.
+    _building: ClassVar = threading.Lock()
+    _priced: ClassVar[set[str] | None] = None
+
     def __init__(
         self,
         environment: Mapping[str, str],
@@ -116,8 +120,6 @@ class Models:
         self._built: dict[tuple[str, ...], Chosen] = {}
         self._by_name: dict[str, Chosen] = {}
         self._learned: dict[str | None, str] = {}
-        self._priced: set[str] | None = None
-        self._building = threading.Lock()
         self._clients: dict[tuple[bool, bool], Any] = {}
         self.local = LocalModels(
             {name: (self._base_url(p) or "", self._key(p)) for name in ON_THIS_MACHINE if (p := PROVIDERS[name])}
@@ -226,9 +228,9 @@ class Models:
 
     def _price(self, *whose: str) -> None:
         """Have the prices of a provider (its name there, its URL), besides those of the models built before."""
-        if self._priced is None or not self._priced.issuperset(whose):
-            self._priced = {*(self._priced or ()), *whose}
-            keep_prices(self._priced)
+        if Models._priced is None or not Models._priced.issuperset(whose):
+            Models._priced = {*(Models._priced or ()), *whose}
+            keep_prices(Models._priced)
 
     def _http(self, base_url: str | None) -> Any:
         """The client to ask there with, one for all models that are reached alike."""

@@ -254,9 +254,9 @@ async def delete_session(request: Request, session_id: str, here: Here) -> Respo
 
 @router.get("/api/snapshot")
 @answers(wire.Snapshot)
-async def snapshot(request: Request, here: Here) -> Response:
+async def snapshot(request: Request, here: Here, sessions: Limit = calls.SNAPSHOT_SESSIONS) -> Response:
     """Everything that a companion's first paint needs, in one answer; the stream keeps it true."""
-    return ok(request, await calls.snapshot(here))
+    return ok(request, await calls.snapshot(here, sessions))
 
 
 @router.get("/api/notifications")

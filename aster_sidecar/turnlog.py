@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from aster_sidecar import wire
-from aster_sidecar.journal import Journal, Write
+from aster_sidecar.journal import Journal, Run, Write
 from aster_sidecar.transcript import Segment, Transcript
 
 GATHER_S = 0.004
@@ -35,7 +35,15 @@ class TurnLog:
         self._anew = False
         self._flushed_at = 0.0
 
-    def put(self, kind: str, data: BaseModel, *, writes: Iterable[Write] = (), durable: bool = True) -> int:
+    def put(
+        self,
+        kind: str,
+        data: BaseModel,
+        *,
+        writes: Iterable[Write] = (),
+        runs: Iterable[Run] = (),
+        durable: bool = True,
+    ) -> int:
         """Put one event of the turn, behind all text said so far. Raises: StoreError."""
         self.flush()
         seq = self.journal.put(
@@ -45,6 +53,7 @@ class TurnLog:
             session_id=self.session_id,
             turn_id=self.turn_id,
             writes=writes,
+            runs=runs,
             durable=durable,
         )
         self.transcript.apply(seq, kind, data.model_dump())
@@ -120,23 +129,22 @@ class TurnLog:
             return text
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
-    def compaction(self) -> list[Write]:
-        """Rows that make one event of each finished run of chunks: the one with the last seq keeps the whole text.
+    def runs(self) -> list[Run]:
+        """Each finished run of chunks as one event: the one with the last seq keeps the whole text.
 
         A reader anywhere before it gets the whole run; offsets make that harmless.
         """
-        writes: list[Write] = []
-        for segment in self.transcript.segments:
-            if segment.first_seq == segment.last_seq:
-                continue
-            whole = CHUNKS[segment.kind](
-                message_id=self.message_id, offset=segment.offset, delta="".join(segment.chunks)
+        return [
+            Run(
+                segment.kind,
+                self.turn_id,
+                self.session_id,
+                segment.first_seq,
+                segment.last_seq,
+                CHUNKS[segment.kind](
+                    message_id=self.message_id, offset=segment.offset, delta="".join(segment.chunks)
+                ).model_dump_json(),
             )
-            writes.append(
-                (
-                    "DELETE FROM events WHERE session_id=? AND seq>=? AND seq<? AND turn_id=? AND type=?",
-                    (self.session_id, segment.first_seq, segment.last_seq, self.turn_id, segment.kind),
-                )
-            )
-            writes.append(("UPDATE events SET data=? WHERE seq=?", (whole.model_dump_json(), segment.last_seq)))
-        return writes
+            for segment in self.transcript.segments
+            if segment.first_seq != segment.last_seq
+        ]

@@ -697,10 +697,9 @@ class Turns:
                     turn.turn_id,
                 ),
             ),
-            *turn.log.compaction(),
         ]
         done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=usage)
-        turn.log.put("done", done, writes=writes)
+        turn.log.put("done", done, writes=writes, runs=turn.log.runs())
 
     def _put_call_endings(self, turn: Turn, reason: wire.StopReason, *, only_started: bool = False) -> None:
         """End the calls that have no end: those that ran are unknown, those that did not are cancelled."""

@@ -375,13 +375,16 @@ class Snapshot(Model):
     last_seq: int
     daemon: DaemonInfo
     agents: list[AgentInfo]
-    sessions: list[SessionInfo] = Field(description="the 16 newest that are not archived")
+    sessions: list[SessionInfo] = Field(description="the newest that are not archived, 16 unless asked for more")
+    sessions_before: str | None = Field(description="where the next page of sessions begins")
     approvals: list[ApprovalInfo] = Field(description="all that wait, oldest first")
     turns: list[ActiveTurn]
     notifications: Notifications
     flags: list[FlagInfo]
     onboarding: Onboarding
     services: list[ServiceInfo]
+    config: ConfigView
+    rules: list[RuleInfo]
     warnings: list[Warning]
     metrics: Metrics
 

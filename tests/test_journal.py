@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from pathlib import Path
 
 import apsw
 import pytest
 
+from aster_sidecar import journal as journals
 from aster_sidecar import wire
 from aster_sidecar.errors import StoreError
-from aster_sidecar.journal import SEQ_BLOCK, Journal
+from aster_sidecar.journal import SEQ_BLOCK, Journal, Run
 
 
 def beat(number: int) -> wire.HeartbeatEvent:
@@ -110,6 +113,69 @@ def test_trimming_keeps_what_is_newest_and_refuses_older_cursors(tmp_path: Path)
         batch = await anext(follow)
         assert [event.seq for event in batch] == list(range(41, 51))
         await follow.aclose()
+        await journal.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("ring", [1, 2, 5, 40])
+def test_no_reader_finds_a_hole_where_chunks_become_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, ring: int
+) -> None:
+    """Readers come, read to some place and come again behind it, while text is said, recorded and joined."""
+    monkeypatch.setattr(journals, "RING_EVENTS", ring)
+    monkeypatch.setattr(journals, "READ_EVENTS", 4)
+    chance = random.Random(seed)
+
+    async def read(journal: Journal, told: dict[int, str], said: dict[str, str]) -> None:
+        """Follows until the text is whole, leaving and coming back at random."""
+        cursor, known = 0, ""
+        while known != "".join(said.values()) or not told:
+            async for events in journal.follow(cursor, every_s=0.01):
+                for event in events:
+                    cursor = event.seq
+                    if event.type != "text_chunk":
+                        continue
+                    data = json.loads(event.data)
+                    assert data["offset"] <= len(known), f"a hole before {cursor}: only {known!r} was known"
+                    known = known[: data["offset"]] + data["delta"] + known[data["offset"] + len(data["delta"]) :]
+                if chance.random() < 0.3:
+                    break
+            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.004]))
+        assert known == "".join(said.values())
+
+    async def main() -> None:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        said: dict[str, str] = {}
+        told: dict[int, str] = {}
+        readers = [asyncio.create_task(read(journal, told, said)) for _ in range(6)]
+        for turn in range(6):
+            first = last = 0
+            begin, words = sum(map(len, said.values())), ""
+            for number in range(chance.randrange(1, 9)):
+                delta = f"{turn}.{number} "
+                last = journal.put(
+                    "text_chunk",
+                    wire.TextChunkEvent(message_id="m", offset=begin + len(words), delta=delta),
+                    turn_id=f"t{turn}",
+                    session_id="s",
+                    durable=chance.random() < 0.2,
+                )
+                first, words = first or last, words + delta
+                if chance.random() < 0.5:
+                    journal.put("heartbeat", beat(number), durable=False)
+                if chance.random() < 0.8:
+                    await asyncio.sleep(chance.choice([0, 0, 0.002]))
+            said[f"t{turn}"] = words
+            whole = wire.TextChunkEvent(message_id="m", offset=begin, delta=words).model_dump_json()
+            run = Run("text_chunk", f"t{turn}", "s", first, last, whole)
+            journal.put("heartbeat", beat(0), turn_id=f"t{turn}", runs=[run] if first != last else [])
+            await asyncio.sleep(chance.choice([0, 0, 0.003]))
+        await journal.commit()
+        told[0] = "all is said"
+        await asyncio.gather(*readers)
         await journal.close()
 
     asyncio.run(main())

@@ -458,6 +458,12 @@ def check_sends(world: World) -> None:
     assert set(texts) <= {entry.text for entry in world.notes.sends}
 
 
+def heard_of(world: World, call: Seen) -> str:
+    """What was said of a turn with a call that is not as it should be."""
+    said = [event for event in world.witness.seen if event["turn_id"] == call.turn_id and "chunk" not in event["type"]]
+    return "\n".join([repr(call), *(json.dumps(event)[:600] for event in said)])
+
+
 def check_calls(world: World) -> None:
     """No command ran twice, none that was denied ran, each that is done ran; answers count once."""
     calls: dict[str, Seen] = {}
@@ -489,7 +495,7 @@ def check_calls(world: World) -> None:
             if body["decision"] not in ALLOWS:
                 assert (call.started, call.state in ("denied", "cancelled")) == (False, True), call
             elif reasons[call.turn_id] in ("complete", "denied", "interrupted"):
-                assert call.state in ("done", "unknown"), (call, reasons[call.turn_id])
+                assert call.state in ("done", "unknown"), heard_of(world, call)
         elif status:
             assert answer["code"] in ("approval_resolved", "approval_not_found"), answer
             assert (answer["code"] == "approval_not_found") == (call is None), answer

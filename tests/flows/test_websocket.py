@@ -182,7 +182,7 @@ def test_a_subscription_resumes_after_any_event(real: Daemon, provider: Provider
         host.call("subscribe")
         host.call("chat", "default", message="tell me")
         seen = of_the_journal(host.until("done"))
-    assert len(seen) >= 8
+    assert len(seen) > 4
     for number, event in enumerate(seen[:-1]):
         # A number and its text are the same cursor.
         with opened(real) as again:

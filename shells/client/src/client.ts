@@ -106,6 +106,9 @@ export function createClient(options: ClientOptions = {}) {
       call("GET", "/api/history" + queryOf({ agent_id, session_id, ...page }), undefined, options),
     clearHistory: (agent_id: string, session_id?: string, options?: CallOptions): Promise<wire.HistoryDeleted> =>
       call("DELETE", "/api/history" + queryOf({ agent_id, session_id }), undefined, options),
+    /** Everything that a first picture needs, as of one moment; `sessions`: how many, 16. */
+    snapshot: (query: { sessions?: number } = {}, options?: CallOptions): Promise<wire.Snapshot> =>
+      call("GET", "/api/snapshot" + queryOf(query), undefined, options),
     agents: (options?: CallOptions): Promise<wire.AgentInfo[]> => call("GET", "/api/agents", undefined, options),
     tools: (options?: CallOptions): Promise<wire.ToolInfo[]> => call("GET", "/api/tools", undefined, options),
     models: (options?: CallOptions): Promise<wire.ModelInfo[]> => call("GET", "/api/models", undefined, options),

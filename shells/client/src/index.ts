@@ -24,7 +24,7 @@ export {
 } from "./host.js";
 export { httpTransport, type HttpOptions } from "./http.js";
 export { createParser, type Frame } from "./sse.js";
-export { approvalsOf, openTurns } from "./state.js";
+export { approvalsOf, isOn, openTurns } from "./state.js";
 export type {
   Agent,
   Answered,
@@ -34,7 +34,9 @@ export type {
   LiveCall,
   LiveTurn,
   Message,
+  NotificationEntry,
   Part,
+  ServiceEntry,
   Session,
   StoreState,
   ToolPart,

@@ -49,7 +49,20 @@ export interface Picture {
   config: wire.ConfigView | null;
   /** Rules as they were stored; one that has expired since is still here. */
   rules: wire.RuleInfo[];
+  /** The daemon itself, as it was when the picture was read. */
+  daemon: wire.DaemonInfo | null;
+  /** What wants a person's attention, newest first: the newest 50. `unread` counts all there are. */
+  notifications: NotificationEntry[];
+  unread: number;
+  flags: wire.FlagInfo[];
+  onboarding: wire.Onboarding | null;
+  services: ServiceEntry[];
+  /** What a person should know of this daemon. */
+  warnings: wire.Warning[];
 }
+
+export type NotificationEntry = Required<wire.Notification>;
+export type ServiceEntry = Required<wire.ServiceInfo>;
 
 export interface Connection extends Link {
   framework: wire.Health["framework"] | null;
@@ -156,6 +169,13 @@ export const EMPTY: Picture = {
   answered: {},
   config: null,
   rules: [],
+  daemon: null,
+  notifications: [],
+  unread: 0,
+  flags: [],
+  onboarding: null,
+  services: [],
+  warnings: [],
 };
 
 export const NO_LIVE: LiveEntry = { calls: {}, turns: {} };
@@ -229,6 +249,21 @@ export function toolOf(call_id: string, name: string): ToolEntry {
 
 export function noticeOf(code: string, message: string, hint?: string | null): NoticeEntry {
   return { type: "notice", code, message, hint: hint ?? null };
+}
+
+export function notificationOf(given: wire.Notification): NotificationEntry {
+  const { notification_id, kind, title, body, created_at, read } = given;
+  const { agent_id = null, session_id = null, turn_id = null, call_id = null } = given;
+  return { notification_id, kind, title, body, agent_id, session_id, turn_id, call_id, created_at, read };
+}
+
+export function serviceOf(service: wire.ServiceInfo): ServiceEntry {
+  return { pid: null, last_start: null, last_exit: null, next_restart: null, ...service };
+}
+
+/** Whether a flag is on. One that the daemon does not name is. */
+export function isOn(state: Pick<StoreState, "flags">, name: string): boolean {
+  return state.flags.find((flag) => flag.name === name)?.value !== false;
 }
 
 export function ruleOf(rule: wire.RuleInfo): wire.RuleInfo {

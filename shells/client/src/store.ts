@@ -1,7 +1,7 @@
 // The store: what the daemon said, and what it says, as one picture that stays true. No page is needed for it.
 //
-// The stream is opened first; then what there is is read, and the events that came meanwhile are applied on top: each
-// of them may be in what was read already, and counts once. So it goes again after `resync`, after a restart of the
+// The stream is opened first; then a snapshot is read, and the events that came meanwhile and are newer are applied on
+// top. A session's messages are read by themselves: an event may be in what was read already, and counts once. So it goes again after `resync`, after a restart of the
 // daemon (settings may have changed while it was down), and for one session when something of it is missing.
 import { delay_s } from "./backoff.js";
 import type { Client } from "./client.js";
@@ -15,7 +15,9 @@ import {
   EMPTY,
   messageOf,
   NO_LIVE,
+  notificationOf,
   ruleOf,
+  serviceOf,
   sessionOf,
   turnsOf,
   type AgentEntry,
@@ -39,6 +41,7 @@ const PAGE = 50;
 const PAGE_MOST = 500;
 const HELD_MOST = 20_000;
 const ANSWERED_MOST = 50;
+const NOTIFICATIONS_MOST = 50;
 const LIVELIEST = ["running", "waiting_approval", "queued"] as const;
 
 /** What the store knows of a session besides its state. */
@@ -65,7 +68,6 @@ export class Store {
   readonly #listeners = new Set<() => void>();
   readonly #slots = new Map<string, Slot>();
   readonly #mine = new Set<string>();
-  readonly #refetching = new Map<string, { again: boolean }>();
   readonly #copies = new Copies();
   #state: Picture = EMPTY;
   #next: Picture = EMPTY;
@@ -76,6 +78,7 @@ export class Store {
   /** Events that wait for the picture that is being read. */
   #held: wire.AsterEvent[] | null = [];
   #stale = true;
+  #refetching: { again: boolean } | null = null;
   #run = 0;
   #failures = 0;
   #cancelRetry: () => void = () => undefined;
@@ -298,7 +301,7 @@ export class Store {
         return false;
       }
       case "agents_changed":
-        this.#refetch("agents");
+        this.#refetch();
         return false;
       case "text_chunk":
       case "thinking_chunk":
@@ -314,13 +317,40 @@ export class Store {
       case "heartbeat":
       case "resync":
         return false; // of the stream, not of the picture
-      case "notification_added":
-      case "notifications_read":
-      case "flags_changed":
-      case "secrets_changed":
+      case "notification_added": {
+        const added = notificationOf(event.data);
+        const others = this.#next.notifications.filter((one) => one.notification_id !== added.notification_id);
+        this.#draft().notifications = [added, ...others].slice(0, NOTIFICATIONS_MOST);
+        this.#draft().unread = event.data.unread;
+        return false;
+      }
+      case "notifications_read": {
+        const { ids, unread } = event.data;
+        this.#draft().notifications = this.#next.notifications.map((one) =>
+          ids.includes(one.notification_id) ? { ...one, read: true } : one,
+        );
+        this.#draft().unread = unread;
+        return false;
+      }
+      case "flags_changed": {
+        const changed = new Map(event.data.changed.map((flag) => [flag.name, flag]));
+        this.#draft().flags = this.#next.flags.map((flag) => changed.get(flag.name) ?? flag);
+        return false;
+      }
       case "onboarding_changed":
-      case "service_changed":
-        return false; // not in this picture: who shows them follows them
+        this.#draft().onboarding = event.data;
+        return false;
+      case "service_changed": {
+        const service = serviceOf(event.data);
+        const known = this.#next.services.some(({ name }) => name === service.name);
+        this.#draft().services = known
+          ? this.#next.services.map((other) => (other.name === service.name ? service : other))
+          : [...this.#next.services, service];
+        return false;
+      }
+      case "secrets_changed":
+        this.#refetch(); // the keys are not in this picture; what follows from them is
+        return false;
       default:
         event satisfies never; // a type that was added to the contract is missing above
         return false; // a newer daemon's: what is not known is ignored
@@ -418,8 +448,7 @@ export class Store {
     const { config } = this.#next;
     if (config) this.#draft().config = { ...config, values: { ...config.values, ...data.changed } };
     // The event may be older than what was read of a daemon that has started anew since; and it says nothing of `problems`.
-    this.#refetch("config");
-    if ("model" in data.changed) this.#refetch("agents");
+    this.#refetch();
   }
 
   // -- reading ---------------------------------------------------------------------------------------------------------
@@ -443,15 +472,9 @@ export class Store {
 
   async #compose(run: number): Promise<void> {
     const { client } = this;
-    const [agents, page, approvals, config, rules] = await Promise.all([
-      client.agents(),
-      client.sessions.list({ limit: PAGE }),
-      client.approvals(),
-      client.config.get(),
-      client.rules.list(),
-    ]);
-    const infos = new Map<string, wire.SessionInfo | null>(page.sessions.map((info) => [info.session_id, info]));
-    const others = new Set(approvals.map((question) => question.session_id));
+    const snapshot = await client.snapshot({ sessions: PAGE });
+    const infos = new Map<string, wire.SessionInfo | null>(snapshot.sessions.map((info) => [info.session_id, info]));
+    const others = new Set(snapshot.approvals.map((question) => question.session_id));
     for (const [session_id, slot] of this.#slots) if (slot.wanted) others.add(session_id);
     await Promise.all(
       [...others]
@@ -461,11 +484,13 @@ export class Store {
     if (run !== this.#run) return;
     const draft = this.#draft();
     const before = draft.sessions;
-    draft.agents = reconcile(draft.agents, agents.map(agentOf));
-    draft.config = reconcile(draft.config, config);
-    draft.rules = reconcile(draft.rules, rules.map(ruleOf));
-    draft.approvals = reconcile(draft.approvals, approvals);
-    draft.sessions_before = page.next_before;
+    this.#takeSettings(snapshot);
+    draft.rules = reconcile(draft.rules, snapshot.rules.map(ruleOf));
+    draft.approvals = reconcile(draft.approvals, snapshot.approvals);
+    draft.notifications = reconcile(draft.notifications, snapshot.notifications.notifications.map(notificationOf));
+    draft.unread = snapshot.notifications.unread;
+    draft.services = reconcile(draft.services, snapshot.services.map(serviceOf));
+    draft.sessions_before = snapshot.sessions_before;
     const sessions: Picture["sessions"] = {};
     for (const [session_id, info] of infos) if (info) sessions[session_id] = merged(before[session_id], info);
     for (const [session_id, session] of Object.entries(before)) {
@@ -483,12 +508,24 @@ export class Store {
     }
     const held = this.#held ?? [];
     this.#held = null;
-    for (const event of held) this.#apply(event);
+    for (const event of held) if ((event.seq ?? 0) > snapshot.last_seq) this.#apply(event);
     await Promise.allSettled(readings);
     if (run !== this.#run) return;
     const current = this.#feed?.link.state === "connected";
     Object.assign(this.#draft(), { ready: true, problem: null, current });
     this.#publish();
+  }
+
+  /** What of a snapshot follows from files and settings, and is not told in full by events. */
+  #takeSettings({ daemon, agents, config, flags, onboarding, warnings }: wire.Snapshot): void {
+    const draft = this.#draft();
+    draft.daemon = reconcile(draft.daemon, daemon);
+    draft.agents = reconcile(draft.agents, agents.map(agentOf));
+    draft.config = reconcile(draft.config, config);
+    draft.flags = reconcile(draft.flags, flags);
+    draft.onboarding = reconcile(draft.onboarding, onboarding);
+    draft.warnings = reconcile(draft.warnings, warnings);
+    this.#disordered = true;
   }
 
   /** Says what is wrong; what could not be read is read after a while, or when the stream is open again. */
@@ -628,26 +665,18 @@ export class Store {
     }
   }
 
-  /** Reads agents or settings again, once more when an event comes meanwhile. */
-  #refetch(what: "agents" | "config"): void {
-    const under = this.#refetching.get(what);
-    if (under) {
-      under.again = true;
+  /** Reads what follows from files and settings again, once more when an event comes meanwhile. */
+  #refetch(): void {
+    if (this.#refetching !== null) {
+      this.#refetching.again = true;
       return;
     }
     const entry = { again: true };
-    this.#refetching.set(what, entry);
+    this.#refetching = entry;
     const work = async (): Promise<void> => {
       while (entry.again) {
         entry.again = false;
-        if (what === "agents") {
-          const agents = (await this.client.agents()).map(agentOf);
-          this.#draft().agents = reconcile(this.#next.agents, agents);
-        } else {
-          const config = await this.client.config.get();
-          this.#draft().config = reconcile(this.#next.config, config);
-        }
-        this.#disordered = true;
+        this.#takeSettings(await this.client.snapshot({ sessions: 1 }));
         this.#changed();
       }
     };
@@ -655,7 +684,7 @@ export class Store {
       .catch(() => {
         this.#stale = true;
       })
-      .finally(() => this.#refetching.delete(what));
+      .finally(() => (this.#refetching = null));
   }
 
   // -- the picture -----------------------------------------------------------------------------------------------------

@@ -3105,9 +3105,14 @@ export interface components {
       agents: components["schemas"]["AgentInfo"][];
       /**
        * Sessions
-       * @description the 16 newest that are not archived
+       * @description the newest that are not archived, 16 unless asked for more
        */
       sessions: components["schemas"]["SessionInfo"][];
+      /**
+       * Sessions Before
+       * @description where the next page of sessions begins
+       */
+      sessions_before: string | null;
       /**
        * Approvals
        * @description all that wait, oldest first
@@ -3121,6 +3126,9 @@ export interface components {
       onboarding: components["schemas"]["Onboarding"];
       /** Services */
       services: components["schemas"]["ServiceInfo"][];
+      config: components["schemas"]["ConfigView"];
+      /** Rules */
+      rules: components["schemas"]["RuleInfo"][];
       /** Warnings */
       warnings: components["schemas"]["Warning"][];
       metrics: components["schemas"]["Metrics"];
@@ -3906,7 +3914,9 @@ export interface operations {
   };
   snapshot: {
     parameters: {
-      query?: never;
+      query?: {
+        sessions?: number;
+      };
       header?: never;
       path?: never;
       cookie?: never;

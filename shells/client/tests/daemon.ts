@@ -1,9 +1,9 @@
 // The real daemon for tests: a process of its own over a directory of its own, one life after another.
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, vi } from "vitest";
 import { python, repository } from "../scripts/python.mjs";
@@ -22,6 +22,8 @@ export interface DaemonOptions {
   model?: string;
   token?: string | null;
   environment?: Record<string, string>;
+  /** Files there are before it starts, by their path in `config`. */
+  files?: Record<string, string>;
 }
 
 export class Daemon {
@@ -35,6 +37,11 @@ export class Daemon {
   constructor(options: DaemonOptions = {}) {
     this.#options = options;
     this.token = options.token === undefined ? TOKEN : options.token;
+    for (const [name, text] of Object.entries(options.files ?? {})) {
+      const path = join(this.home, "config", name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
   }
 
   get url(): string {
@@ -140,7 +147,8 @@ export async function watch(client: Client, sessions: readonly string[] = []): P
 }
 
 /** Everything a page could show that a page opened now would show as well. */
-export function shown({ agents, sessions, approvals, config, rules, order }: StoreState): unknown {
+export function shown(state: StoreState): unknown {
+  const { agents, sessions, approvals, config, rules, order, notifications, unread, flags, services } = state;
   const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
     ...session,
     history: history && {
@@ -160,6 +168,12 @@ export function shown({ agents, sessions, approvals, config, rules, order }: Sto
     config,
     rules,
     order,
+    notifications,
+    unread,
+    flags,
+    services,
+    onboarding: state.onboarding,
+    warnings: state.warnings,
   };
 }
 

@@ -1,18 +1,12 @@
 // A native host on the page's side, for tests: it has the token, and relays to the real daemon what a shell would.
-// A socket's messages come from the daemon's event stream until it has `/ws`; what the page sees is the same.
-import { createParser, SOCKET_URL, type Answer, type HostSocketEvent, type HostWire } from "../src/index.js";
+import { WebSocket } from "ws";
+import { SOCKET_URL, type Answer, type HostSocketEvent, type HostWire } from "../src/index.js";
 import type { Daemon } from "./daemon.js";
-
-interface Subscription {
-  id: string;
-  type: string;
-  payload: { after: number | null; agent_id?: string; session_id?: string; types?: string[] };
-}
 
 export class TestHost implements HostWire {
   readonly #daemon: Daemon;
   readonly #listeners = new Set<(event: HostSocketEvent) => void>();
-  readonly #sockets = new Map<string, AbortController>();
+  readonly #sockets = new Map<string, WebSocket>();
   readonly calls: string[] = [];
   #count = 0;
 
@@ -30,30 +24,38 @@ export class TestHost implements HostWire {
     return { status: response.status, body: await response.text() };
   }
 
-  async openSocket(url: string): Promise<string> {
-    if (url !== SOCKET_URL) throw new Error(`not a socket of this host: ${url}`);
-    await fetch(`${this.#daemon.url}/health`); // as the handshake: fails where nobody listens
+  openSocket(url: string): Promise<string> {
+    if (url !== SOCKET_URL) return Promise.reject(new Error(`not a socket of this host: ${url}`));
+    const socket = new WebSocket(`ws://127.0.0.1:${this.#daemon.port}/ws`, { headers: this.#headers() });
     this.#count += 1;
     const id = `socket_${this.#count}`;
-    this.#sockets.set(id, new AbortController());
-    this.#say({ id, type: "open" }); // before the page knows the id: that happens
-    return id;
+    return new Promise((resolve, reject) => {
+      socket.on("open", () => {
+        this.#sockets.set(id, socket);
+        this.#say({ id, type: "open" }); // before the page knows the id: that happens
+        resolve(id);
+      });
+      socket.on("message", (data: Buffer) => {
+        this.#say({ id, type: "message", data: data.toString("utf8") });
+      });
+      socket.on("close", (code, reason) => {
+        if (this.#sockets.delete(id)) this.#say({ id, type: "close", code, reason: reason.toString("utf8") });
+      });
+      socket.on("error", reject); // after the handshake the close says it
+    });
   }
 
   sendSocket(id: string, data: string): Promise<void> {
     const socket = this.#sockets.get(id);
     if (!socket) return Promise.reject(new Error("no such socket"));
-    this.#relay(id, JSON.parse(data) as Subscription, socket.signal)
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#sockets.delete(id)) this.#say({ id, type: "close", code: 1006, reason: "the engine is gone" });
-      });
+    socket.send(data);
     return Promise.resolve();
   }
 
   closeSocket(id: string): Promise<void> {
-    this.#sockets.get(id)?.abort();
+    const socket = this.#sockets.get(id);
     this.#sockets.delete(id);
+    socket?.close();
     return Promise.resolve();
   }
 
@@ -68,7 +70,7 @@ export class TestHost implements HostWire {
   cut(): void {
     for (const [id, socket] of this.#sockets) {
       this.#sockets.delete(id);
-      socket.abort();
+      socket.terminate();
       this.#say({ id, type: "error", reason: "cut by the test" });
     }
   }
@@ -81,27 +83,9 @@ export class TestHost implements HostWire {
     return this.#listeners.size;
   }
 
-  async #relay(id: string, { id: requestId, type, payload }: Subscription, signal: AbortSignal): Promise<void> {
-    if (type !== "subscribe") throw new Error(`not expected: ${type}`);
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(payload)) if (value !== null) query.set(name, String(value));
-    const response = await fetch(`${this.#daemon.url}/api/events?${query}`, { headers: this.#headers(), signal });
-    if (!response.ok || response.body === null) {
-      const refusal = (await response.json()) as object;
-      this.#say({ id, type: "message", data: JSON.stringify({ ...refusal, id: requestId }) });
-      return;
-    }
-    this.#say({ id, type: "message", data: JSON.stringify({ id: requestId, success: true, data: {} }) });
-    const parser = createParser(({ data }) => {
-      this.#say({ id, type: "message", data });
-    });
-    const decoder = new TextDecoder();
-    const body = response.body as unknown as AsyncIterable<Uint8Array>;
-    for await (const chunk of body) parser.push(decoder.decode(chunk, { stream: true }));
-  }
-
   #headers(): Record<string, string> {
-    return { Authorization: `Bearer ${this.#daemon.token ?? ""}`, "X-Aster-Client": "the shell" };
+    const name = { "X-Aster-Client": "the shell" };
+    return this.#daemon.token === null ? name : { ...name, Authorization: `Bearer ${this.#daemon.token}` };
   }
 
   #say(event: HostSocketEvent): void {

@@ -13,6 +13,7 @@ import {
   type Message,
   type Session,
   type SessionInfo,
+  type Snapshot,
   type Status,
   type Store,
   type WireMessage,
@@ -42,17 +43,50 @@ const STATUS: Status = {
   usage: { input_tokens: 0, output_tokens: 0, requests: 0 },
   last_error: null,
 };
-const AGENT = {
-  id: "default",
-  name: "default",
-  description: "",
-  model: "demo",
-  state: "idle",
-  tools: [],
-  sessions: 1,
-  source: "builtin",
-  path: null,
-  problems: [],
+const SNAPSHOT: Snapshot = {
+  last_seq: 0,
+  daemon: {
+    version: "0.1.0",
+    protocol: 1,
+    framework: "web",
+    port: 8080,
+    uds: null,
+    pid: 1,
+    instance_id: "instance",
+    started_at: SESSION.created_at,
+    status: "ok",
+    model: "demo",
+    work_dir: "",
+    data_dir: "",
+    logs_dir: "",
+    token_required: false,
+  },
+  agents: [
+    {
+      id: "default",
+      name: "default",
+      description: "",
+      model: "demo",
+      state: "idle",
+      tools: [],
+      sessions: 1,
+      source: "builtin",
+      path: null,
+      problems: [],
+    },
+  ],
+  sessions: [SESSION],
+  sessions_before: null,
+  approvals: [],
+  turns: [],
+  notifications: { notifications: [], unread: 0 },
+  flags: [{ name: "ambient", description: "", value: true, default: true, source: "default" }],
+  onboarding: { steps: [], current: null, done: true },
+  services: [],
+  config: { values: {}, config_path: "", data_dir: "", logs_dir: "", project: null, problems: [] },
+  rules: [],
+  warnings: [],
+  metrics: { uptime_s: 1, sessions: 1, turns: 1, streams: 1, store_bytes: 1 },
 };
 
 function message(
@@ -109,12 +143,8 @@ async function scene(history: WireMessage[] = [], { open = true, manual = false 
     messages: () => found.session()?.history?.messages ?? [],
   };
   script.answers = {
-    "/api/agents": [AGENT],
-    "/api/sessions": { sessions: [SESSION], next_before: null },
+    "/api/snapshot": SNAPSHOT,
     "/api/sessions/s": SESSION,
-    "/api/approvals": [],
-    "/api/config": { values: {}, config_path: "", data_dir: "", logs_dir: "", project: null, problems: [] },
-    "/api/permissions/rules": [],
     "/api/status": STATUS,
     "/api/history": () => ({ messages: found.history, next_before: null }),
   };
@@ -378,7 +408,7 @@ test("a session that nobody knew is fetched when something happens in it, and is
 
 test("a picture that can't be read is tried again, and says what is wrong meanwhile", async () => {
   const { script, store, clock, publish } = await scene();
-  script.answers["/api/config"] = new AsterError(0, "unreachable", "not now");
+  script.answers["/api/snapshot"] = new AsterError(0, "unreachable", "not now");
   store.refresh();
   await store.until(({ problem }) => problem?.code === "unreachable");
   script.say(
@@ -386,15 +416,7 @@ test("a picture that can't be read is tried again, and says what is wrong meanwh
   );
   publish();
   expect(store.getState().current).toBe(false);
-  script.answers["/api/config"] = {
-    values: {},
-    config_path: "",
-    data_dir: "",
-    logs_dir: "",
-    project: null,
-    problems: [],
-  };
-  script.answers["/api/sessions"] = { sessions: [SESSION, { ...SESSION, session_id: "new" }], next_before: null };
+  script.answers["/api/snapshot"] = { ...SNAPSHOT, sessions: [SESSION, { ...SESSION, session_id: "new" }] };
   clock.pass(1_000);
   const { problem, order } = await store.until(({ current }) => current);
   expect(problem).toBeNull();
@@ -486,7 +508,7 @@ test("every golden event is taken, and a type that nobody knows yet is ignored",
   expect(new Set(golden.map(({ type }) => type))).toEqual(new Set(EVENT_TYPES));
   const session_id = golden.find(({ type }) => type === "text_chunk")?.session_id ?? "";
   const { script, store } = await scene([], { open: false });
-  script.answers["/api/sessions"] = { sessions: [{ ...SESSION, session_id }], next_before: null };
+  script.answers["/api/snapshot"] = { ...SNAPSHOT, sessions: [{ ...SESSION, session_id }] };
   script.answers[`/api/sessions/${session_id}`] = { ...SESSION, session_id };
   store.refresh();
   await store.until(({ current, sessions }) => current && sessions[session_id] !== undefined);

@@ -53,7 +53,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       expect(await page.call<Approval[]>("GET", "/api/approvals")).toMatchObject([{ name: "write_file" }]);
     }, WAIT);
     await page.shot("approval");
-    await page.click("Allow");
+    await page.click("Allow once");
     await vi.waitFor(() => {
       expect(readFileSync(join(app.home, "work", "hello.txt"), "utf8")).not.toBe("");
     }, WAIT);
@@ -81,7 +81,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await page.evaluate("window.seen")).toEqual(["restarting", "ready"]);
     expect((await app.sidecar()).instance_id).not.toBe(instance_id);
     expect(await page.call<Approval[]>("GET", "/api/approvals")).toEqual(before);
-    await page.click("Allow");
+    await page.click("Allow once");
     await vi.waitFor(() => {
       expect(existsSync(join(app.home, "work", "kept.txt"))).toBe(true);
     }, WAIT);

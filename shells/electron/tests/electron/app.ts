@@ -12,7 +12,7 @@ import { python, repository } from "../places.js";
 import { Cdp } from "./cdp.js";
 import { electron } from "./runtime.js";
 
-export const WAIT = { timeout: 60_000, interval: 50 };
+export const WAIT = { timeout: 20_000, interval: 50 };
 const build = fileURLToPath(new URL("../../build", import.meta.url));
 /** Where screenshots go, for people; nothing is compared. */
 const shots = process.env["ASTER_SHOTS_DIR"];
@@ -300,7 +300,7 @@ export class Page {
   /** Clicks, with the mouse, the first button that is called so. */
   async click(name: string): Promise<void> {
     const find = `[...document.querySelectorAll("button, a")].find((one) => one.offsetParent !== null && !one.disabled
-      && (one.innerText.trim() === ${JSON.stringify(name)} || one.getAttribute("aria-label") === ${JSON.stringify(name)}))`;
+      && (one.innerText.trim().startsWith(${JSON.stringify(name)}) || one.getAttribute("aria-label") === ${JSON.stringify(name)}))`;
     await this.until(find);
     const { x, y } = await this.evaluate<{ x: number; y: number }>(`(() => { const one = ${find};
       one.scrollIntoView({ block: "center" }); const { x, y, width, height } = one.getBoundingClientRect();

@@ -1,0 +1,361 @@
+// The whole page: the side, and what is chosen there.
+import { isOn } from "@aster-sidecar/client";
+import { lazy, Suspense, useEffect, useRef, useState, type RefObject } from "react";
+import { useAnnouncement } from "./announce.js";
+import { IconButton, Note } from "./Buttons.js";
+import { Conversation } from "./Conversation.js";
+import { host, keepBearer, store, useEngine, usePicture } from "./engine.js";
+import { Icon } from "./Icon.js";
+import { keep, kept } from "./keep.js";
+import { visible } from "./Plain.js";
+import { go, newHref, parse, replace, useRoute, type Route } from "./route.js";
+import { Sidebar } from "./Sidebar.js";
+import { Toasts } from "./Toasts.js";
+
+const Inbox = lazy(() => import("./Inbox.js"));
+const Archive = lazy(() => import("./Archive.js"));
+const Agents = lazy(() => import("./Agents.js"));
+const Settings = lazy(() => import("./Settings.js"));
+const Welcome = lazy(() => import("./Welcome.js"));
+const Palette = lazy(() => import("./Palette.js"));
+const Shortcuts = lazy(() => import("./Shortcuts.js"));
+
+export function App() {
+  const route = useRoute();
+  const ready = usePicture((state) => state.ready);
+  const refused = usePicture((state) => state.connection.error?.code === "token_refused" && !state.current);
+  const [drawer, setDrawer] = useState(false);
+  const search = useRef<HTMLInputElement>(null);
+  const [dialog, setDialog] = useState<"palette" | "shortcuts" | null>(null);
+  const approvals = usePicture((state) => state.approvals.length);
+  const unread = usePicture((state) => state.unread);
+  const waiting = Math.max(approvals, unread);
+  const [known, setKnown] = useState(route);
+  if (known !== route) {
+    // The person has gone somewhere: the drawer has done its work.
+    setKnown(route);
+    setDrawer(false);
+  }
+
+  useEffect(() => {
+    document.title = waiting > 0 ? `(${waiting}) Aster` : "Aster";
+  }, [waiting]);
+
+  useShortcuts(setDialog, search);
+  useFirstRun(ready);
+
+  if (refused) return <SignIn />;
+  return (
+    <div className={`app ${drawer ? "drawer-open" : ""}`}>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      <aside
+        className="side"
+        aria-label="Side"
+        onKeyDown={(event) => {
+          if (event.key === "Escape" && drawer) setDrawer(false);
+        }}
+      >
+        <Sidebar
+          route={route}
+          search={search}
+          waiting={waiting}
+          onClose={() => {
+            setDrawer(false);
+          }}
+        />
+      </aside>
+      <div
+        className="scrim"
+        onClick={() => {
+          setDrawer(false);
+        }}
+      />
+      <main id="main" tabIndex={-1} className="main">
+        <div className="bar narrow-only">
+          <IconButton
+            icon="menu"
+            label="Open the menu"
+            onClick={() => {
+              setDrawer(true);
+            }}
+          />
+          <span className="brand">Aster</span>
+          {waiting > 0 && (
+            <a className="bar-attention" href="#/inbox" aria-label={`Inbox: ${waiting} waiting`}>
+              <Icon name="inbox" />
+              {waiting}
+            </a>
+          )}
+        </div>
+        <Banner />
+        {ready ? (
+          <Suspense
+            fallback={
+              <p className="empty" role="status">
+                Loading…
+              </p>
+            }
+          >
+            <Page route={route} />
+          </Suspense>
+        ) : (
+          <Starting />
+        )}
+      </main>
+      <Suspense fallback={null}>
+        {dialog === "palette" && (
+          <Palette
+            session_id={route.page === "chat" ? route.session_id : null}
+            onClose={() => setDialog((now) => (now === "palette" ? null : now))}
+            onShortcuts={() => setDialog("shortcuts")}
+          />
+        )}
+        {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(null)} />}
+      </Suspense>
+      <Toasts />
+      <Announcer />
+    </div>
+  );
+}
+
+function Page({ route }: { route: Route }) {
+  switch (route.page) {
+    case "chat":
+      return <Conversation session_id={route.session_id} agent_id={route.agent_id} />;
+    case "inbox":
+      return <Inbox />;
+    case "archive":
+      return <Archive />;
+    case "agents":
+      return <Agents />;
+    case "welcome":
+      return <Welcome />;
+    case "settings":
+      return <Settings section={route.section} />;
+  }
+}
+
+/** The keys that work everywhere. Plain letters do only where nothing is being written. */
+function useShortcuts(
+  open: (dialog: "palette" | "shortcuts") => void,
+  search: RefObject<HTMLInputElement | null>,
+): void {
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      const { target, key, ctrlKey, metaKey, altKey, code } = event;
+      if ((ctrlKey || metaKey) && !altKey && key.toLowerCase() === "k") {
+        event.preventDefault();
+        open("palette");
+        return;
+      }
+      if (document.querySelector("dialog[open]") !== null) return;
+      if (altKey && !ctrlKey && !metaKey) {
+        const act = ALT[code];
+        if (act) {
+          event.preventDefault();
+          act();
+        }
+        return;
+      }
+      if (ctrlKey || metaKey || (target instanceof HTMLElement && target.matches("input, textarea, select"))) return;
+      if (key === "?") {
+        event.preventDefault();
+        open("shortcuts");
+      } else if (key === "/") {
+        event.preventDefault();
+        search.current?.focus();
+      }
+    };
+    window.addEventListener("keydown", pressed);
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
+  }, [open, search]);
+}
+
+const ALT: Partial<Record<string, () => void>> = {
+  KeyN: () => go(newHref()),
+  KeyI: () => go("#/inbox"),
+  KeyQ: () => {
+    const question = document.querySelector<HTMLElement>(".approval");
+    if (question) question.focus();
+    else if (store.getState().approvals.length > 0) go("#/inbox");
+  },
+  KeyM: () => document.querySelector<HTMLElement>(".composer textarea")?.focus(),
+};
+
+/** A first-time person begins with the steps; once seen, they don't come by themselves. */
+function useFirstRun(ready: boolean): void {
+  useEffect(() => {
+    if (!ready || kept("welcomed") !== null || store.getState().order.length > 0) return;
+    const route = parse(window.location.hash);
+    if (route.page !== "chat" || route.session_id !== null) return;
+    if (!isOn(store.getState(), "companion_shell")) return;
+    keep("welcomed", "yes");
+    if (store.getState().onboarding?.current === "welcome") replace("#/welcome");
+  }, [ready]);
+}
+
+/** Says when what is shown may not be how things are. */
+function Banner() {
+  const link = usePicture((state) => state.connection);
+  const ready = usePicture((state) => state.ready);
+  const problem = usePicture((state) => state.problem);
+  const [late, setLate] = useState(false);
+  const lost = link.state !== "connected";
+  useEffect(() => {
+    if (!lost) return;
+    // A stream that is back at once is no news.
+    const timer = setTimeout(() => {
+      setLate(true);
+    }, 700);
+    return () => {
+      clearTimeout(timer);
+      setLate(false);
+    };
+  }, [lost]);
+  const engine = useEngine();
+  if (!ready) return null;
+  if (lost && host && (engine === "crashed" || engine === "stopped")) return <Down engine={engine} />;
+  if (lost && late) {
+    return (
+      <div className={`banner banner-${link.state}`} role="status">
+        <span>
+          {link.state === "offline"
+            ? "The daemon can’t be reached. You see how things were; what you write is kept as a draft."
+            : "The connection is lost. Trying again…"}
+        </span>
+        <button
+          type="button"
+          className="small-button"
+          onClick={() => {
+            store.retry();
+          }}
+        >
+          Try now
+        </button>
+      </div>
+    );
+  }
+  if (!lost && problem !== null) {
+    return (
+      <div className="banner banner-reconnecting" role="status">
+        <span>Not everything could be read: {visible(problem.message)}</span>
+        <button
+          type="button"
+          className="small-button"
+          onClick={() => {
+            store.refresh();
+          }}
+        >
+          Read again
+        </button>
+      </div>
+    );
+  }
+  return null;
+}
+
+/** The shell says that the daemon's process has ended and is not started again by itself. */
+function Down({ engine }: { engine: "crashed" | "stopped" }) {
+  return (
+    <div className="banner banner-offline" role="status">
+      <span>
+        {engine === "crashed"
+          ? "The daemon has crashed several times and is not started again by itself."
+          : "The daemon is stopped."}{" "}
+        What you write is kept as a draft.
+      </span>
+      <button type="button" className="small-button" onClick={() => void host?.restartEngine()}>
+        Start it
+      </button>
+      <button type="button" className="small-button" onClick={() => void host?.openLogs()}>
+        Open the logs
+      </button>
+    </div>
+  );
+}
+
+function Starting() {
+  const link = usePicture((state) => state.connection);
+  const problem = usePicture((state) => state.problem);
+  const error = link.error ?? problem;
+  const engine = useEngine();
+  if (host && (engine === "crashed" || engine === "stopped")) return <Down engine={engine} />;
+  return (
+    <div className="starting" role="status">
+      {link.state === "offline" || problem ? (
+        <Note
+          kind="error"
+          actions={
+            <button
+              type="button"
+              onClick={() => {
+                store.retry();
+                store.refresh();
+              }}
+            >
+              Try now
+            </button>
+          }
+        >
+          The daemon can’t be reached. It is tried again and again.
+          {error && <span className="hint">{visible(error.hint ?? error.message)}</span>}
+        </Note>
+      ) : (
+        <p className="empty">Connecting…</p>
+      )}
+    </div>
+  );
+}
+
+/** For a page that was opened by hand while the daemon wants a token. */
+function SignIn() {
+  const [token, setToken] = useState("");
+  return (
+    <main className="sign-in">
+      <h1>Who is there?</h1>
+      <p>This daemon answers only those who have its token. Open this page from the app, or paste the token.</p>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          keepBearer(token.trim());
+          window.location.reload();
+        }}
+      >
+        <label htmlFor="token">Token</label>
+        <input
+          id="token"
+          type="password"
+          autoComplete="off"
+          value={token}
+          onChange={(event) => {
+            setToken(event.target.value);
+          }}
+        />
+        <button type="submit" className="primary" disabled={token.trim() === ""}>
+          Go on
+        </button>
+      </form>
+      <p className="quiet">It is kept for this tab only.</p>
+      <Toasts />
+    </main>
+  );
+}
+
+function Announcer() {
+  return (
+    <div className="out-of-sight" aria-live="polite" aria-atomic="true" data-announcer>
+      {useAnnouncement()}
+    </div>
+  );
+}

@@ -1,0 +1,225 @@
+// One question: what exactly will run, why it is asked, and the ways to answer it. Keys answer while the card has the focus.
+import type { ApprovalInfoView } from "./questions.js";
+import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
+import { announce } from "./announce.js";
+import { Note } from "./Buttons.js";
+import { store } from "./engine.js";
+import { Plain, visible, visibleText } from "./Plain.js";
+import { DECISION, exactly, pretty, RISK, said } from "./words.js";
+
+type Decision = "allow" | "deny" | "allow_always" | "deny_always";
+
+const KEYS: Record<string, Decision | "note" | "edit"> = {
+  a: "allow",
+  d: "deny",
+  l: "allow_always",
+  x: "deny_always",
+  n: "note",
+  e: "edit",
+};
+
+export function Approval({ question, focus = false }: { question: ApprovalInfoView; focus?: boolean }) {
+  const { call_id, agent_id, name, risk, reason, display, remember } = question;
+  const [note, setNote] = useState<string | null>(null);
+  const [edited, setEdited] = useState<string | null>(null);
+  const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
+  const [answering, setAnswering] = useState<Decision | null>(null);
+  const card = useRef<HTMLElement>(null);
+  const noteBox = useRef<HTMLTextAreaElement>(null);
+  const editBox = useRef<HTMLTextAreaElement>(null);
+  const id = useId();
+
+  useEffect(() => {
+    if (focus) card.current?.focus();
+  }, [focus]);
+  const noteOpen = note !== null;
+  const editOpen = edited !== null;
+  useEffect(() => {
+    if (noteOpen) noteBox.current?.focus();
+  }, [noteOpen]);
+  useEffect(() => {
+    if (editOpen) editBox.current?.focus();
+  }, [editOpen]);
+
+  async function answer(decision: Decision): Promise<void> {
+    if (answering !== null) return;
+    let changed: Record<string, unknown> | undefined;
+    if (edited !== null && decision.startsWith("allow")) {
+      try {
+        const value: unknown = JSON.parse(edited);
+        if (typeof value !== "object" || value === null || Array.isArray(value))
+          throw new Error("it has to be an object: { … }");
+        changed = value as Record<string, unknown>;
+      } catch (error) {
+        setProblem({ message: `The arguments are not valid JSON: ${said(error).message}`, hint: null });
+        editBox.current?.focus();
+        return;
+      }
+    }
+    setAnswering(decision);
+    setProblem(null);
+    try {
+      await store.approve({
+        agent_id,
+        call_id,
+        decision,
+        ...(note && { note }),
+        ...(changed && { arguments: changed }),
+      });
+      announce(`${name}: ${DECISION[decision] ?? decision}`);
+    } catch (error) {
+      setProblem(said(error));
+      setAnswering(null);
+    }
+  }
+
+  function act(what: Decision | "note" | "edit"): void {
+    if (what === "note") setNote((now) => (now === null ? "" : null));
+    else if (what === "edit") setEdited((now) => (now === null ? JSON.stringify(question.arguments, null, 2) : null));
+    else void answer(what);
+  }
+
+  function pressed(event: KeyboardEvent): void {
+    const typing = event.target instanceof HTMLTextAreaElement;
+    if (event.key === "Escape" && typing) {
+      event.stopPropagation();
+      card.current?.focus();
+      return;
+    }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const what = KEYS[event.key.toLowerCase()];
+    if (what === undefined || event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act(what);
+  }
+
+  const busy = answering !== null;
+  return (
+    <section
+      ref={card}
+      className={`approval risk-${risk}`}
+      tabIndex={-1}
+      aria-labelledby={`${id}-title`}
+      data-call={call_id}
+      onKeyDown={pressed}
+    >
+      <header>
+        <h2 id={`${id}-title`}>
+          May <code>{visible(name)}</code> run?
+        </h2>
+        <span className={`badge risk-badge-${risk}`}>{RISK[risk]}</span>
+      </header>
+      <p className="approval-reason">{visible(reason)}</p>
+      <div className="approval-display" aria-label="What will run" role="group">
+        <Plain text={display} className="plain display" />
+      </div>
+      <details>
+        <summary>Arguments</summary>
+        <Plain text={pretty(question.arguments)} className="plain" />
+      </details>
+      {editOpen && (
+        <div className="field">
+          <label htmlFor={`${id}-edit`}>Run it with these arguments instead (JSON)</label>
+          <textarea
+            ref={editBox}
+            id={`${id}-edit`}
+            className="mono"
+            spellCheck={false}
+            rows={Math.min(14, edited.split("\n").length + 1)}
+            value={edited}
+            aria-invalid={problem !== null}
+            aria-describedby={problem ? `${id}-problem` : undefined}
+            onChange={(event) => {
+              setEdited(event.target.value);
+            }}
+          />
+        </div>
+      )}
+      {noteOpen && (
+        <div className="field">
+          <label htmlFor={`${id}-note`}>Note to the agent (it reads it when you deny)</label>
+          <textarea
+            ref={noteBox}
+            id={`${id}-note`}
+            rows={2}
+            maxLength={10_000}
+            value={note}
+            onChange={(event) => {
+              setNote(event.target.value);
+            }}
+          />
+        </div>
+      )}
+      {problem && (
+        <div id={`${id}-problem`} role="alert">
+          <Note kind="error">
+            {visible(problem.message)}
+            {problem.hint && <span className="hint">{visible(problem.hint)}</span>}
+          </Note>
+        </div>
+      )}
+      <div className="approval-buttons">
+        <button
+          type="button"
+          className="primary"
+          disabled={busy}
+          aria-keyshortcuts="a"
+          onClick={() => void answer("allow")}
+        >
+          {editOpen ? "Allow edited" : "Allow once"} <kbd>a</kbd>
+        </button>
+        <button type="button" disabled={busy} aria-keyshortcuts="d" onClick={() => void answer("deny")}>
+          Deny <kbd>d</kbd>
+        </button>
+        <span className="approval-gap" />
+        {remember !== null && (
+          <button
+            type="button"
+            className="quiet-button"
+            disabled={busy}
+            aria-keyshortcuts="l"
+            onClick={() => void answer("allow_always")}
+          >
+            Always allow <kbd>l</kbd>
+          </button>
+        )}
+        <button
+          type="button"
+          className="quiet-button"
+          disabled={busy}
+          aria-keyshortcuts="x"
+          onClick={() => void answer("deny_always")}
+        >
+          Always deny <kbd>x</kbd>
+        </button>
+        <button
+          type="button"
+          className="quiet-button"
+          aria-keyshortcuts="n"
+          aria-expanded={noteOpen}
+          onClick={() => act("note")}
+        >
+          Note <kbd>n</kbd>
+        </button>
+        <button
+          type="button"
+          className="quiet-button"
+          aria-keyshortcuts="e"
+          aria-expanded={editOpen}
+          onClick={() => act("edit")}
+        >
+          Edit <kbd>e</kbd>
+        </button>
+      </div>
+      <p className="quiet">
+        {remember === null ? (
+          <>“Always deny” covers exactly this call; it can’t be allowed for always.</>
+        ) : (
+          <>“Always” covers: {visible(remember)}</>
+        )}
+        {question.expires_at && <> It expires {visibleText(exactly(question.expires_at))}.</>}
+      </p>
+    </section>
+  );
+}

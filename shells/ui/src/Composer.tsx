@@ -1,0 +1,160 @@
+// Where the person writes. Enter sends, Shift+Enter begins a new line, ArrowUp brings back what was said before.
+import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
+import { Icon } from "./Icon.js";
+import { keep, kept } from "./keep.js";
+import type { IfBusy } from "./outbox.js";
+
+export interface ComposerHandle {
+  /** Puts text in, in place of what is there. */
+  put(text: string): void;
+  focus(): void;
+}
+
+interface ComposerProps {
+  /** What is being written is kept under this key. */
+  draftKey: string;
+  busy: boolean;
+  offline: boolean;
+  /** What was said here before, newest last. */
+  before: readonly string[];
+  onSend: (text: string, if_busy: IfBusy) => void;
+  onStop: () => void;
+  handle: RefObject<ComposerHandle | null>;
+}
+
+const MODES: { mode: IfBusy; label: string; words: string }[] = [
+  { mode: "queue", label: "Queue", words: "It waits until this answer is finished." },
+  { mode: "steer", label: "Steer", words: "The agent reads it at its next step and goes on." },
+  { mode: "interrupt", label: "Interrupt", words: "This answer is stopped, and yours is next." },
+];
+
+const TEXT_MOST = 1_000_000;
+
+export function Composer({ draftKey, busy, offline, before, onSend, onStop, handle }: ComposerProps) {
+  const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
+  const [mode, setMode] = useState<IfBusy>("queue");
+  const [back, setBack] = useState(0);
+  const box = useRef<HTMLTextAreaElement>(null);
+  const id = useId();
+
+  function change(next: string): void {
+    setText(next);
+    keep(`text.${draftKey}`, next.length < 100_000 ? next : null);
+  }
+
+  useLayoutEffect(() => {
+    handle.current = {
+      put(next) {
+        change(next);
+        box.current?.focus();
+      },
+      focus() {
+        box.current?.focus();
+      },
+    };
+  });
+
+  useLayoutEffect(() => {
+    const area = box.current;
+    if (!area) return;
+    area.style.height = "auto";
+    area.style.height = `${Math.min(area.scrollHeight, window.innerHeight * 0.4)}px`;
+  }, [text]);
+
+  // A person who opens a conversation wants to write; on a touch screen the keyboard would cover it.
+  useEffect(() => {
+    if (window.matchMedia("(hover: hover)").matches) box.current?.focus();
+  }, []);
+
+  const sendable = text.trim() !== "" && text.length <= TEXT_MOST;
+
+  function send(): void {
+    if (!sendable) return;
+    onSend(text, busy ? mode : "queue");
+    change("");
+    setBack(0);
+  }
+
+  function pressed(event: KeyboardEvent<HTMLTextAreaElement>): void {
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      send();
+      return;
+    }
+    const recalled = back > 0 && text === before.at(-back);
+    if (event.key === "ArrowUp" && (text === "" || recalled) && back < before.length) {
+      event.preventDefault();
+      setBack(back + 1);
+      change(before.at(-back - 1) ?? "");
+    } else if (event.key === "ArrowDown" && recalled) {
+      event.preventDefault();
+      setBack(back - 1);
+      change(back > 1 ? (before.at(-back + 1) ?? "") : "");
+    }
+  }
+
+  return (
+    <form
+      className="composer"
+      aria-label="Write a message"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      {busy && (
+        <fieldset className="modes">
+          <legend className="out-of-sight">While the agent is busy, a new message is to</legend>
+          {MODES.map(({ mode: one, label, words }) => (
+            <label key={one} title={words}>
+              <input
+                type="radio"
+                name={`${id}-mode`}
+                checked={mode === one}
+                onChange={() => {
+                  setMode(one);
+                }}
+              />
+              <span>{label}</span>
+            </label>
+          ))}
+          <span className="quiet modes-words">{MODES.find((one) => one.mode === mode)?.words}</span>
+        </fieldset>
+      )}
+      <div className="composer-box">
+        <textarea
+          ref={box}
+          rows={1}
+          value={text}
+          placeholder={offline ? "Write: it is kept as a draft" : "Write a message"}
+          aria-label="Message"
+          aria-describedby={`${id}-help`}
+          maxLength={TEXT_MOST}
+          onChange={(event) => {
+            change(event.target.value);
+            setBack(0);
+          }}
+          onKeyDown={pressed}
+        />
+        {busy && (
+          <button type="button" className="stop-button" onClick={onStop} title="Stop (Esc)" aria-keyshortcuts="Escape">
+            <Icon name="stop" />
+            <span>Stop</span>
+          </button>
+        )}
+        <button type="submit" className="send-button" disabled={!sendable} aria-label="Send" title="Send (Enter)">
+          <Icon name="send" />
+        </button>
+      </div>
+      <p id={`${id}-help`} className="composer-help">
+        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> begins a new line
+        {busy && (
+          <>
+            , <kbd>Esc</kbd> stops
+          </>
+        )}
+      </p>
+    </form>
+  );
+}

@@ -1,0 +1,514 @@
+// A conversation: its head, its messages, and the composer.
+import type { Message } from "@aster-sidecar/client";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { announce } from "./announce.js";
+import { Menu, Note } from "./Buttons.js";
+import { Composer, type ComposerHandle } from "./Composer.js";
+import { client, store, usePicture } from "./engine.js";
+import { Icon } from "./Icon.js";
+import { keep } from "./keep.js";
+import { MessageView, type MessageActions } from "./MessageView.js";
+import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
+import { Plain, visible, visibleText } from "./Plain.js";
+import { go, newHref, sessionHref } from "./route.js";
+import { archive, remove, rename } from "./sessions.js";
+import { toast } from "./toasts.js";
+import { VirtualList, type ListHandle } from "./VirtualList.js";
+import { said, times } from "./words.js";
+
+type Entry = Message | Outgoing;
+
+const keyOf = (entry: Entry): string => ("client_message_id" in entry ? entry.client_message_id : entry.message_id);
+const BUSY = new Set(["running", "waiting_approval", "queued"]);
+
+/** `session_id` null: a conversation that begins with the first message. */
+export function Conversation({ session_id, agent_id }: { session_id: string | null; agent_id: string | null }) {
+  return session_id === null ? (
+    <NewConversation key={agent_id} agent_id={agent_id} />
+  ) : (
+    <Opened key={session_id} session_id={session_id} />
+  );
+}
+
+function NewConversation({ agent_id }: { agent_id: string | null }) {
+  const agents = usePicture((state) => state.agents);
+  const [chosen, setChosen] = useState(agent_id);
+  const composer = useRef<ComposerHandle>(null);
+  const outbox = useOutbox().filter((entry) => entry.session_id === null);
+  const offline = usePicture((state) => state.connection.state === "offline");
+  const working = agents.filter((agent) => agent.state !== "failed");
+  const agent = working.find(({ id }) => id === chosen) ?? working.find(({ id }) => id === "default") ?? working[0];
+  const model = usePicture((state) => state.config?.values.model?.value);
+  const demo = String(agent?.model ?? model).startsWith("demo");
+
+  function send(text: string): void {
+    void post(agent?.id ?? "default", null, text, "queue").then((session_id) => {
+      if (session_id !== null) go(sessionHref(session_id));
+    });
+  }
+
+  return (
+    <>
+      <div className="scroller" tabIndex={0} role="region" aria-label="New conversation">
+        <div className="welcome">
+          <h1>What shall we do?</h1>
+          {agent && (
+            <p className="welcome-agent">
+              {working.length > 1 ? (
+                <label>
+                  With{" "}
+                  <select
+                    value={agent.id}
+                    onChange={(event) => {
+                      setChosen(event.target.value);
+                    }}
+                  >
+                    {working.map(({ id, name }) => (
+                      <option key={id} value={id}>
+                        {visibleText(name)}
+                      </option>
+                    ))}
+                  </select>
+                </label>
+              ) : (
+                <>{visible(agent.description)}</>
+              )}
+              {working.length > 1 && agent.description !== "" && (
+                <span className="quiet"> {visible(agent.description)}</span>
+              )}
+            </p>
+          )}
+          {demo && (
+            <div className="suggestions">
+              <p className="quiet">
+                The demo model answers here. It needs no key and understands a few words. To talk to a real model,{" "}
+                <a href="#/settings/models">choose one</a>.
+              </p>
+              <div className="suggestion-list">
+                {["list", "write hello.txt", "run", "think", "long"].map((words) => (
+                  <button
+                    key={words}
+                    type="button"
+                    onClick={() => {
+                      send(words);
+                    }}
+                  >
+                    {words}
+                  </button>
+                ))}
+              </div>
+            </div>
+          )}
+        </div>
+        <div className="column">
+          {outbox.map((entry) => (
+            <OutgoingView key={entry.client_message_id} entry={entry} edit={(text) => composer.current?.put(text)} />
+          ))}
+        </div>
+      </div>
+      <Composer
+        draftKey={`new.${agent_id ?? ""}`}
+        busy={false}
+        offline={offline}
+        before={[]}
+        onSend={send}
+        onStop={() => undefined}
+        handle={composer}
+      />
+    </>
+  );
+}
+
+function Opened({ session_id }: { session_id: string }) {
+  const session = usePicture((state) => state.sessions[session_id]);
+  const ready = usePicture((state) => state.ready);
+  const offline = usePicture((state) => state.connection.state === "offline");
+  const outbox = useOutbox();
+  const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const [older, setOlder] = useState(false);
+  const composer = useRef<ComposerHandle>(null);
+  const list = useRef<ListHandle>(null);
+
+  useEffect(() => {
+    if (!ready) return;
+    let gone = false;
+    store.open(session_id).then(
+      () => {
+        if (!gone) setProblem(null);
+      },
+      (error: unknown) => {
+        if (!gone) setProblem(said(error));
+      },
+    );
+    return () => {
+      gone = true;
+      store.close(session_id);
+    };
+  }, [session_id, ready]);
+
+  const there = session !== undefined;
+  const [was, setWas] = useState(there);
+  if (there && !was) setWas(true);
+  const history = session?.history;
+  const messages = history?.messages;
+  const agent_id = session?.agent_id ?? "default";
+  const busy = session !== undefined && BUSY.has(session.state);
+
+  const stop = useCallback(() => {
+    client.cancel({ agent_id, session_id }).catch((error: unknown) => {
+      toast(`Not stopped: ${said(error).message}`, { kind: "error" });
+    });
+  }, [agent_id, session_id]);
+
+  // Escape stops the answer, wherever the focus is, unless something else has taken it.
+  useEffect(() => {
+    if (!busy) return;
+    const pressed = (event: globalThis.KeyboardEvent): void => {
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
+      stop();
+    };
+    window.addEventListener("keydown", pressed);
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
+  }, [busy, stop]);
+
+  useSpoken(session_id);
+
+  const entries = useMemo<readonly Entry[]>(() => {
+    const known = new Set(messages?.map(({ message_id }) => message_id));
+    const waiting = outbox.filter(
+      (entry) => entry.session_id === session_id && !(entry.message_id !== null && known.has(entry.message_id)),
+    );
+    return waiting.length > 0 ? [...(messages ?? []), ...waiting] : (messages ?? []);
+  }, [messages, outbox, session_id]);
+
+  const before = useMemo(
+    () => [...new Set((messages ?? []).filter(({ role }) => role === "user").map(({ text }) => text))].slice(-100),
+    [messages],
+  );
+
+  const send = useCallback(
+    (text: string, if_busy: IfBusy) => {
+      void post(agent_id, session_id, text, if_busy);
+      list.current?.toEnd();
+    },
+    [agent_id, session_id],
+  );
+
+  const actions = useMemo<MessageActions>(
+    () => ({
+      edit(text) {
+        composer.current?.put(text);
+      },
+      retry(turn_id) {
+        const said = store
+          .getState()
+          .sessions[session_id]?.history?.messages.find(
+            (message) => message.turn_id === turn_id && message.role === "user",
+          );
+        if (said) send(said.text, "queue");
+      },
+    }),
+    [send, session_id],
+  );
+
+  const render = useCallback(
+    (entry: Entry) =>
+      "client_message_id" in entry ? (
+        <OutgoingView entry={entry} edit={actions.edit} />
+      ) : (
+        <MessageView message={entry} actions={actions} />
+      ),
+    [actions],
+  );
+
+  const next_before = history?.next_before ?? null;
+  const loading = useRef(false);
+  const loadOlder = useCallback(() => {
+    if (next_before === null || loading.current) return;
+    loading.current = true;
+    setOlder(true);
+    store
+      .loadOlder(session_id, 200)
+      .catch(() => undefined) // the picture says what is wrong; scrolling tries again
+      .finally(() => {
+        loading.current = false;
+        setOlder(false);
+      });
+  }, [next_before, session_id]);
+
+  const deleted = ready && session === undefined && was;
+  if (deleted || (problem !== null && !history)) {
+    return (
+      <div className="page">
+        <Note
+          kind={deleted ? "warning" : "error"}
+          actions={
+            <button
+              type="button"
+              onClick={() => {
+                go(newHref());
+              }}
+            >
+              New conversation
+            </button>
+          }
+        >
+          {deleted ? "This conversation was deleted." : visible(problem?.message ?? "")}
+          {!deleted && problem?.hint && <span className="hint">{visible(problem.hint)}</span>}
+        </Note>
+        {entries.map(
+          (entry) =>
+            "client_message_id" in entry && (
+              <OutgoingView
+                key={entry.client_message_id}
+                entry={entry}
+                edit={(text) => {
+                  keep("text.new.", text);
+                  go(newHref());
+                }}
+              />
+            ),
+        )}
+      </div>
+    );
+  }
+
+  return (
+    <>
+      <Head session_id={session_id} />
+      {history ? (
+        <div className="list-frame">
+          <VirtualList
+            items={entries}
+            keyOf={keyOf}
+            render={render}
+            label="Messages"
+            onNearStart={loadOlder}
+            onAtEnd={setAtEnd}
+            handle={list}
+            head={
+              <div className="list-head" aria-hidden={next_before === null}>
+                {older ? "Fetching older messages…" : ""}
+              </div>
+            }
+            tail={
+              entries.length === 0 ? (
+                <p className="empty">Nothing has been said here yet.</p>
+              ) : (
+                <div className="list-tail" />
+              )
+            }
+          />
+          {!atEnd && (
+            <button
+              type="button"
+              className="to-end"
+              aria-label="Go to the newest message"
+              title="Go to the newest message"
+              onClick={() => {
+                list.current?.toEnd();
+              }}
+            >
+              <Icon name="down" />
+            </button>
+          )}
+        </div>
+      ) : (
+        <div className="scroller" role="status">
+          <p className="empty">Fetching the messages…</p>
+        </div>
+      )}
+      <Composer
+        draftKey={session_id}
+        busy={busy}
+        offline={offline}
+        before={before}
+        onSend={send}
+        onStop={stop}
+        handle={composer}
+      />
+    </>
+  );
+}
+
+function Head({ session_id }: { session_id: string }) {
+  const session = usePicture((state) => state.sessions[session_id]);
+  const agent = usePicture((state) => state.agents.find(({ id }) => id === session?.agent_id));
+  const [renaming, setRenaming] = useState(false);
+  if (!session) return <header className="head" />;
+  const title = session.title;
+  return (
+    <header className="head">
+      <div className="head-title">
+        {renaming ? (
+          <TitleField
+            title={title}
+            onDone={(next) => {
+              setRenaming(false);
+              if (next !== null) void rename(session_id, next);
+            }}
+          />
+        ) : (
+          <h1
+            title={visibleText(title)}
+            onDoubleClick={() => {
+              setRenaming(true);
+            }}
+          >
+            {visible(title)}
+          </h1>
+        )}
+        <p className="quiet">
+          {visible(agent?.name ?? session.agent_id)}
+          {agent?.model ? <> · {visible(agent.model)}</> : null}
+          {session.archived && <> · archived</>}
+        </p>
+      </div>
+      <Menu
+        label="Conversation menu"
+        items={[
+          {
+            label: "Rename",
+            icon: "edit",
+            onChoose: () => {
+              setRenaming(true);
+            },
+          },
+          {
+            label: session.archived ? "Bring back" : "Archive",
+            icon: "archive",
+            onChoose: () => void archive(session_id, !session.archived),
+          },
+          {
+            label: "Delete",
+            icon: "trash",
+            danger: true,
+            onChoose: () => {
+              remove(session_id);
+            },
+          },
+        ]}
+      />
+    </header>
+  );
+}
+
+/** A title being changed: Enter keeps it, Escape leaves it. */
+export function TitleField({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
+  const [text, setText] = useState(title);
+  const box = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    box.current?.focus();
+    box.current?.select();
+  }, []);
+  const finish = (): void => {
+    onDone(text.trim() !== "" && text.trim() !== title ? text : null);
+  };
+  return (
+    <input
+      ref={box}
+      className="title-field"
+      aria-label="Title"
+      maxLength={200}
+      value={text}
+      onChange={(event) => {
+        setText(event.target.value);
+      }}
+      onBlur={finish}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") finish();
+        if (event.key === "Escape") {
+          event.preventDefault();
+          event.stopPropagation();
+          onDone(null);
+        }
+      }}
+    />
+  );
+}
+
+const STATES = { sending: "sending…", waiting: "not sent: the daemon can’t be reached", refused: "not sent" } as const;
+
+/** A message that the daemon does not have yet. */
+function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) => void }) {
+  const { client_message_id, message: text, state, problem, written_at } = entry;
+  return (
+    <article
+      className={`said outgoing outgoing-${state}`}
+      aria-label={state === "sending" ? "You, being sent" : "Draft, not sent"}
+    >
+      <div className="said-box">
+        <Plain text={text} className="plain said-text" most={6000} />
+      </div>
+      <footer className="message-foot">
+        <span className="badge">{STATES[state]}</span>
+        {problem && state === "refused" && (
+          <span className="problem" role="alert">
+            {visible(problem.message)}
+            {problem.hint && <> – {visible(problem.hint)}</>}
+          </span>
+        )}
+        {state !== "sending" && (
+          <span className="outgoing-actions">
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                void again(client_message_id).then((session_id) => {
+                  if (entry.session_id === null && session_id !== null) go(sessionHref(session_id));
+                });
+              }}
+            >
+              Send now
+            </button>
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                discard(client_message_id);
+                edit(text);
+              }}
+            >
+              Edit
+            </button>
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                discard(client_message_id);
+              }}
+            >
+              Discard
+            </button>
+          </span>
+        )}
+        {state === "waiting" && <time dateTime={written_at}>written {new Date(written_at).toLocaleTimeString()}</time>}
+      </footer>
+    </article>
+  );
+}
+
+/** Says to a screen reader what has happened, once it has. */
+function useSpoken(session_id: string): void {
+  const known = useRef<{ state: string; questions: number } | null>(null);
+  const state = usePicture((picture) => picture.sessions[session_id]?.state);
+  const questions = usePicture((picture) => picture.approvals.filter((one) => one.session_id === session_id).length);
+  useEffect(() => {
+    if (state === undefined) return;
+    const before = known.current;
+    known.current = { state, questions };
+    if (before === null) return;
+    if (questions > before.questions) announce(`${times(questions, "question")} to answer.`);
+    else if (state === "running" && before.state !== "running" && before.state !== "waiting_approval")
+      announce("The agent answers.");
+    else if ((state === "idle" || state === "failed") && before.state !== state) {
+      const last = store.getState().sessions[session_id]?.history?.messages.at(-1);
+      if (last?.role !== "assistant") return;
+      const words = last.text.replace(/\s+/g, " ").slice(0, 300);
+      announce(state === "failed" ? `The answer failed. ${words}` : `Answer: ${words}`);
+    }
+  }, [state, questions, session_id]);
+}

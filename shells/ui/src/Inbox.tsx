@@ -1,0 +1,108 @@
+// All questions that wait for a person, of every agent and conversation, oldest first; and what became of the newest ones.
+import { isOn, type NotificationEntry } from "@aster-sidecar/client";
+import { Approval } from "./Approval.js";
+import { markRead, openAttention } from "./attention.js";
+import { usePicture } from "./engine.js";
+import { Icon, type IconName } from "./Icon.js";
+import { visible, visibleText } from "./Plain.js";
+import { sessionHref } from "./route.js";
+import { DECISION, times, when } from "./words.js";
+
+export default function Inbox() {
+  const approvals = usePicture((state) => state.approvals);
+  const sessions = usePicture((state) => state.sessions);
+  const agents = usePicture((state) => state.agents);
+  const answered = usePicture((state) => state.answered);
+  const nameOf = (agent_id: string): string => agents.find(({ id }) => id === agent_id)?.name ?? agent_id;
+  const recent = Object.values(answered).toReversed().slice(0, 10);
+  return (
+    <div className="page-scroller" tabIndex={0} role="region" aria-label="Inbox">
+      <div className="page">
+        <h1>Inbox</h1>
+        <p className="lead">
+          {approvals.length === 0
+            ? "Nothing waits for you."
+            : `${times(approvals.length, "question waits", "questions wait")} for you, oldest first.`}
+        </p>
+        <div className="inbox-list">
+          {approvals.map((question, place) => {
+            const session = sessions[question.session_id];
+            return (
+              <div key={question.call_id} className="inbox-item">
+                <p className="inbox-where">
+                  <a href={sessionHref(question.session_id)}>{visible(session ? session.title : "Conversation")}</a> ·{" "}
+                  {visible(nameOf(question.agent_id))} · asked {when(question.requested_at)}
+                </p>
+                <Approval question={question} focus={place === 0} />
+              </div>
+            );
+          })}
+        </div>
+        <News />
+        {recent.length > 0 && (
+          <section aria-labelledby="answered">
+            <h2 id="answered">Answered while you were here</h2>
+            <ul className="answered-list">
+              {recent.map(({ call_id, decision, resolved_by, resolved_at, elsewhere, question }) => (
+                <li key={call_id}>
+                  <code>{visible(question?.name ?? "a call")}</code> {DECISION[decision] ?? decision}{" "}
+                  {elsewhere ? `by ${visibleText(resolved_by)}` : "by you"}{" "}
+                  <span className="quiet">{when(resolved_at)}</span>
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+      </div>
+    </div>
+  );
+}
+
+const ICONS: Record<NotificationEntry["kind"], IconName> = {
+  approval_required: "question",
+  turn_done: "check",
+  error: "warning",
+  service_crashed: "warning",
+};
+
+/** What happened while nobody looked. Questions stand above already. */
+function News() {
+  const notifications = usePicture((state) => state.notifications);
+  const unread = usePicture((state) => state.unread);
+  const shell = usePicture((state) => isOn(state, "companion_shell"));
+  if (!shell) return null;
+  const shown = notifications.filter(({ kind }) => kind !== "approval_required");
+  return (
+    <section aria-labelledby="news">
+      <div className="section-head">
+        <h2 id="news">While you were away</h2>
+        {unread > 0 && (
+          <button type="button" className="link" onClick={() => void markRead()}>
+            Mark all as read
+          </button>
+        )}
+      </div>
+      {shown.length === 0 && <p className="quiet">Nothing happened.</p>}
+      <ul className="attention-list">
+        {shown.map((one) => (
+          <li key={one.notification_id}>
+            <button
+              type="button"
+              className={`attention ${one.read ? "" : "unread"}`}
+              onClick={() => openAttention(one)}
+            >
+              <Icon name={ICONS[one.kind]} />
+              <span>
+                <strong>{visible(one.title)}</strong>
+                {!one.read && <span className="out-of-sight"> (unread)</span>}
+                <span className="quiet">
+                  {visible(one.body)} · {when(one.created_at)}
+                </span>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,240 @@
+// One message of a conversation.
+import { isOn, type Message, type Part } from "@aster-sidecar/client";
+import { memo } from "react";
+import { CopyButton, Note, ReadButton } from "./Buttons.js";
+import { client, usePicture } from "./engine.js";
+import { Icon } from "./Icon.js";
+import { Markdown } from "./Markdown.js";
+import { Plain, visible } from "./Plain.js";
+import { go, newHref } from "./route.js";
+import { toast } from "./toasts.js";
+import { ToolCard } from "./ToolCard.js";
+import { count, duration, exactly, said, times, when } from "./words.js";
+
+export interface MessageActions {
+  /** Puts text into the composer. */
+  edit: (text: string) => void;
+  /** Sends the message of a turn once more. */
+  retry: (turn_id: string) => void;
+}
+
+export const MessageView = memo(function MessageView({
+  message,
+  actions,
+}: {
+  message: Message;
+  actions: MessageActions;
+}) {
+  return message.role === "user" ? (
+    <Said message={message} actions={actions} />
+  ) : (
+    <Answer message={message} actions={actions} />
+  );
+});
+
+function Said({ message, actions }: { message: Message; actions: MessageActions }) {
+  const { session_id, turn_id, text, status, created_at } = message;
+  const turn = usePicture((state) => state.sessions[session_id]?.history?.turns[turn_id]);
+  const agent_id = usePicture((state) => state.sessions[session_id]?.agent_id);
+  const queued = turn?.state === "queued";
+  return (
+    <article className="said" aria-label="You">
+      <div className="said-box">
+        <Plain text={text} className="plain said-text" most={6000} />
+      </div>
+      <footer className="message-foot">
+        {queued && (
+          <>
+            <span className="badge">waits its turn</span>
+            <button
+              type="button"
+              className="link"
+              onClick={() => {
+                if (agent_id === undefined) return;
+                client.cancel({ agent_id, session_id, turn_id }).catch((error: unknown) => {
+                  toast(`Not withdrawn: ${said(error).message}`, { kind: "error" });
+                });
+              }}
+            >
+              Withdraw
+            </button>
+          </>
+        )}
+        {status === "pending" && <span className="badge">the agent reads it at its next step</span>}
+        {turn?.state === "cancelled" && turn.message_id === null && <span className="badge">withdrawn</span>}
+        <time dateTime={created_at} title={exactly(created_at)}>
+          {when(created_at)}
+        </time>
+        <span className="message-actions">
+          <button
+            type="button"
+            className="small-button"
+            onClick={() => {
+              actions.edit(text);
+            }}
+          >
+            <Icon name="edit" />
+            Edit
+          </button>
+          <CopyButton text={text} label="Copy message" />
+        </span>
+      </footer>
+    </article>
+  );
+}
+
+const ENDS: Partial<Record<Message["status"], string>> = {
+  cancelled: "Stopped by you.",
+  interrupted: "Interrupted: the daemon stopped in the middle. What it had said is kept.",
+};
+
+function Answer({ message, actions }: { message: Message; actions: MessageActions }) {
+  const { session_id, turn_id, parts, status, usage, created_at } = message;
+  const live = usePicture((state) => state.sessions[session_id]?.live.turns[turn_id]);
+  const aloud = usePicture((state) => isOn(state, "tts")) && "speechSynthesis" in window;
+  const on = status === "streaming";
+  const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
+  const ended = ENDS[status];
+  const again = status === "failed" || status === "interrupted" || status === "cancelled";
+  const noticed = parts.some((part) => part.type === "notice" && part.code === status);
+  const last = parts.length - 1;
+  const [input, output] = [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0];
+  return (
+    <article className="answer" aria-label="Assistant" aria-busy={on}>
+      {parts.map((part, place) => (
+        <PartView
+          key={part.type === "tool" ? part.call_id : place}
+          part={part}
+          session_id={session_id}
+          growing={on && place === last}
+        />
+      ))}
+      {live?.retry && (
+        <Note kind="warning">
+          The provider failed ({visible(live.retry.message)}). Trying again in {duration(live.retry.delay_s * 1000)}:
+          attempt {live.retry.attempt} of {live.retry.max_attempts}.
+        </Note>
+      )}
+      {on && <Working parts={parts} />}
+      {ended !== undefined && !noticed && <p className="message-end">{ended}</p>}
+      {live?.stop_reason === "denied" && <p className="message-end">It ended on a call that was denied.</p>}
+      {over && (
+        <footer className="message-foot">
+          <time dateTime={created_at} title={exactly(created_at)}>
+            {when(created_at)}
+          </time>
+          {usage && input + output > 0 && (
+            <span
+              title={`${times(input, "token")} in, ${times(output, "token")} out, ${times(usage.requests ?? 0, "request")}`}
+            >
+              {count(input + output)} tokens
+            </span>
+          )}
+          {usage?.cost_usd != null && <span>${usage.cost_usd.toFixed(usage.cost_usd < 0.01 ? 4 : 2)}</span>}
+          <span className="message-actions">
+            {again && (
+              <button
+                type="button"
+                className="small-button"
+                onClick={() => {
+                  actions.retry(turn_id);
+                }}
+              >
+                <Icon name="retry" />
+                Try again
+              </button>
+            )}
+            {aloud && message.text !== "" && <ReadButton text={message.text} />}
+            {message.text !== "" && <CopyButton text={message.text} label="Copy answer" />}
+          </span>
+        </footer>
+      )}
+    </article>
+  );
+}
+
+function Working({ parts }: { parts: readonly Part[] }) {
+  const last = parts.at(-1);
+  if (last?.type === "tool" && last.state === "running") return null;
+  const word = last === undefined ? "Starting" : last.type === "thinking" ? "Thinking" : "Writing";
+  return (
+    <p className="working">
+      <span className="dots" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
+      {word}
+    </p>
+  );
+}
+
+function PartView({ part, session_id, growing }: { part: Part; session_id: string; growing: boolean }) {
+  switch (part.type) {
+    case "text":
+      return <Markdown text={part.text} growing={growing} />;
+    case "thinking":
+      return (
+        <details className="thinking">
+          <summary>{growing ? "Thinking…" : "Thoughts"}</summary>
+          <Plain text={part.text} className="plain thinking-text" />
+        </details>
+      );
+    case "tool":
+      return <ToolCard part={part} session_id={session_id} />;
+    case "notice":
+      return <NoticeView code={part.code} message={part.message} hint={part.hint} session_id={session_id} />;
+    default:
+      part satisfies never;
+      return <p className="quiet">This page does not know what is here. The app may have to be updated.</p>;
+  }
+}
+
+const CHOOSE_MODEL = new Set([
+  "model_not_set",
+  "model_unknown",
+  "no_local_model",
+  "key_missing",
+  "key_refused",
+  "extra_missing",
+]);
+
+function NoticeView({
+  code,
+  message,
+  hint,
+  session_id,
+}: {
+  code: string;
+  message: string;
+  hint: string | null;
+  session_id: string;
+}) {
+  const agent_id = usePicture((state) => state.sessions[session_id]?.agent_id);
+  if (code === "history_compacted") return <p className="message-end">{visible(message)}</p>;
+  const warning = code === "limit_reached" || code === "interrupted";
+  let action = null;
+  if (CHOOSE_MODEL.has(code)) action = { label: "Choose a model", href: "#/settings/models" };
+  else if (code === "context_too_long") action = { label: "New conversation", href: newHref(agent_id) };
+  else if (code === "limit_reached") action = { label: "Limits", href: "#/settings/config" };
+  return (
+    <Note
+      kind={warning ? "warning" : "error"}
+      actions={
+        action && (
+          <button
+            type="button"
+            onClick={() => {
+              go(action.href);
+            }}
+          >
+            {action.label}
+          </button>
+        )
+      }
+    >
+      {visible(message)}
+      {hint && <span className="hint">{visible(hint)}</span>}
+    </Note>
+  );
+}

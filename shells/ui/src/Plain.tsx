@@ -1,0 +1,65 @@
+// Text that was written by others: what could hide or reorder it is shown instead of obeyed.
+import { Fragment, useState, type ReactNode } from "react";
+import { count } from "./words.js";
+
+// Control characters but tab and line ends; what turns the direction of text; what is not to be seen at all.
+
+const HIDDEN =
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+
+/** The text, with each hidden character as its name. */
+export function visible(text: string): ReactNode {
+  HIDDEN.lastIndex = 0;
+  if (!HIDDEN.test(text)) return text;
+  HIDDEN.lastIndex = 0; // the test has left it behind the first one
+  const parts: ReactNode[] = [];
+  let from = 0;
+  for (const match of text.matchAll(HIDDEN)) {
+    if (parts.length > 2000) break; // enough to see what it is
+    parts.push(text.slice(from, match.index));
+    const name = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    parts.push(
+      <span key={match.index} className="hidden-character" title="A character that can't be seen">
+        U+{name}
+      </span>,
+    );
+    from = match.index + 1;
+  }
+  parts.push(text.slice(from).replace(HIDDEN, "\ufffd"));
+  return parts.map((part, place) => <Fragment key={place}>{part}</Fragment>);
+}
+
+/** The same for titles and labels, where there is only text. */
+export function visibleText(text: string): string {
+  return text.replace(HIDDEN, "\ufffd");
+}
+
+const STEP = 20_000;
+
+/** Text as it is, in a box of its own. Of a long one the first part, until more is asked for. */
+export function Plain({ text, className = "plain", most = STEP }: { text: string; className?: string; most?: number }) {
+  const [shown, setShown] = useState(most);
+  const cut = text.length > shown;
+  return (
+    <>
+      <pre className={className} dir="auto" tabIndex={0}>
+        {visible(cut ? text.slice(0, shown) : text)}
+        {cut && "…"}
+      </pre>
+      {cut && (
+        <p className="quiet">
+          {count(shown)} of {count(text.length)} characters.{" "}
+          <button
+            type="button"
+            className="link"
+            onClick={() => {
+              setShown((before) => Math.max(before * 2, before + STEP));
+            }}
+          >
+            Show more
+          </button>
+        </p>
+      )}
+    </>
+  );
+}

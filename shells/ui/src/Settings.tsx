@@ -1,0 +1,46 @@
+// Settings: one section at a time. Those that this daemon does not have are not offered.
+import { lazy, Suspense, type ComponentType } from "react";
+import { AboutSection } from "./settings/About.js";
+import { AppearanceSection } from "./settings/Appearance.js";
+import { ConfigSection } from "./settings/Config.js";
+import { ModelsSection } from "./settings/Models.js";
+
+const PermissionsSection = lazy(() => import("./settings/Permissions.js"));
+const ServicesSection = lazy(() => import("./settings/Services.js"));
+const FlagsSection = lazy(() => import("./settings/Flags.js"));
+const DiagnosticsSection = lazy(() => import("./settings/Diagnostics.js"));
+const BrowsersSection = lazy(() => import("./settings/Browsers.js"));
+
+const SECTIONS: [string, string, ComponentType][] = [
+  ["models", "Models and keys", ModelsSection],
+  ["permissions", "Permissions", PermissionsSection],
+  ["config", "Directories and limits", ConfigSection],
+  ["appearance", "Appearance", AppearanceSection],
+  ["services", "Services", ServicesSection],
+  ["flags", "Features", FlagsSection],
+  ["browsers", "Other browsers", BrowsersSection],
+  ["diagnostics", "Diagnostics", DiagnosticsSection],
+  ["about", "About", AboutSection],
+];
+
+export default function Settings({ section }: { section: string }) {
+  const here = SECTIONS.find(([id]) => id === section) ?? SECTIONS[0];
+  const Section = here?.[2] ?? AboutSection;
+  return (
+    <div className="page-scroller" tabIndex={0} role="region" aria-label="Settings">
+      <div className="page settings">
+        <h1>Settings</h1>
+        <nav aria-label="Settings" className="settings-nav">
+          {SECTIONS.map(([id, label]) => (
+            <a key={id} href={`#/settings/${id}`} aria-current={id === here?.[0] ? "page" : undefined}>
+              {label}
+            </a>
+          ))}
+        </nav>
+        <Suspense fallback={<p className="quiet">Loading…</p>}>
+          <Section />
+        </Suspense>
+      </div>
+    </div>
+  );
+}

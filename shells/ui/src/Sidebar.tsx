@@ -1,0 +1,314 @@
+// The left side: conversations, and the ways to the other pages.
+import type { Session } from "@aster-sidecar/client";
+import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
+import { IconButton, Menu } from "./Buttons.js";
+import { client, store, usePicture } from "./engine.js";
+import { Icon, type IconName } from "./Icon.js";
+import { visible, visibleText } from "./Plain.js";
+import { go, newHref, sessionHref, type Route } from "./route.js";
+import { archive, remove, rename, useLeaving } from "./sessions.js";
+import { TitleField } from "./Conversation.js";
+import { ageOf, said, when } from "./words.js";
+
+type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived">;
+
+interface SidebarProps {
+  route: Route;
+  search: RefObject<HTMLInputElement | null>;
+  onClose: () => void;
+  waiting: number;
+}
+
+export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
+  const [query, setQuery] = useState("");
+  const [agent, setAgent] = useState("");
+  const agents = usePicture((state) => state.agents);
+  const found = useFound(query);
+  return (
+    <>
+      <div className="side-head">
+        <a className="brand" href="#/new">
+          <Icon name="aster" />
+          Aster
+        </a>
+        <IconButton
+          icon="plus"
+          label="New conversation"
+          onClick={() => {
+            go(newHref(agent || undefined));
+          }}
+        />
+        <IconButton icon="cross" label="Close the menu" className="narrow-only" onClick={onClose} />
+      </div>
+      <nav aria-label="Pages" className="side-pages">
+        <PageLink href="#/inbox" icon="inbox" label="Inbox" on={route.page === "inbox"} count={waiting} />
+        <PageLink href="#/agents" icon="agents" label="Agents" on={route.page === "agents"} />
+        <PageLink href="#/archive" icon="archive" label="Archive" on={route.page === "archive"} />
+        <PageLink href="#/settings" icon="settings" label="Settings" on={route.page === "settings"} />
+      </nav>
+      <div className="side-search">
+        <Icon name="search" />
+        <input
+          ref={search}
+          type="search"
+          placeholder="Search conversations"
+          aria-label="Search conversations"
+          maxLength={200}
+          value={query}
+          onChange={(event) => {
+            setQuery(event.target.value);
+          }}
+          onKeyDown={(event) => {
+            if (event.key === "Escape" && query !== "") {
+              event.preventDefault();
+              event.stopPropagation();
+              setQuery("");
+            }
+          }}
+        />
+      </div>
+      {agents.length > 1 && (
+        <select
+          className="side-agent"
+          aria-label="Show conversations of"
+          value={agent}
+          onChange={(event) => {
+            setAgent(event.target.value);
+          }}
+        >
+          <option value="">All agents</option>
+          {agents.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {visibleText(name)}
+            </option>
+          ))}
+        </select>
+      )}
+      <nav aria-label="Conversations" className="side-sessions">
+        {found === null ? <All route={route} agent={agent} /> : <Found found={found} route={route} agent={agent} />}
+      </nav>
+      <Foot />
+    </>
+  );
+}
+
+function PageLink({
+  href,
+  icon,
+  label,
+  on,
+  count = 0,
+}: {
+  href: string;
+  icon: IconName;
+  label: string;
+  on: boolean;
+  count?: number;
+}) {
+  return (
+    <a href={href} aria-current={on ? "page" : undefined} className="page-link">
+      <Icon name={icon} />
+      <span>{label}</span>
+      {count > 0 && (
+        <span className="count" aria-label={`${count} waiting`}>
+          {count > 99 ? "99+" : count}
+        </span>
+      )}
+    </a>
+  );
+}
+
+function All({ route, agent }: { route: Route; agent: string }) {
+  const order = usePicture((state) => state.order);
+  const sessions = usePicture((state) => state.sessions);
+  const more = usePicture((state) => state.sessions_before !== null);
+  const leaving = useLeaving();
+  const [fetching, setFetching] = useState(false);
+  const shown = order
+    .map((session_id) => sessions[session_id])
+    .filter((session) => session !== undefined)
+    .filter((session) => !session.archived && !leaving.has(session.session_id))
+    .filter((session) => agent === "" || session.agent_id === agent);
+  let age = "";
+  return (
+    <>
+      {shown.length === 0 && <p className="quiet side-empty">No conversations yet.</p>}
+      {shown.map((session) => {
+        const now = ageOf(session.updated_at);
+        const heading = now === age ? null : now;
+        age = now;
+        return (
+          <Fragment key={session.session_id}>
+            {heading !== null && <h2 className="side-age">{heading}</h2>}
+            <SessionRow session={session} on={isOn(route, session.session_id)} />
+          </Fragment>
+        );
+      })}
+      {more && (
+        <button
+          type="button"
+          className="link side-more"
+          disabled={fetching}
+          onClick={() => {
+            setFetching(true);
+            store
+              .loadSessions()
+              .catch(() => undefined)
+              .finally(() => {
+                setFetching(false);
+              });
+          }}
+        >
+          {fetching ? "Fetching…" : "Show more"}
+        </button>
+      )}
+    </>
+  );
+}
+
+const isOn = (route: Route, session_id: string): boolean => route.page === "chat" && route.session_id === session_id;
+
+interface Results {
+  sessions: readonly Listed[];
+  next_before: string | null;
+  problem: string | null;
+}
+
+/** What a search finds in the daemon, while the person types; null without a search. */
+function useFound(query: string): Results | null {
+  const [found, setFound] = useState<(Results & { query: string }) | null>(null);
+  const wanted = query.trim();
+  useEffect(() => {
+    if (wanted === "") return;
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      client.sessions.search(wanted, { limit: 50 }, { signal: stop.signal }).then(
+        (page) => {
+          setFound({ ...page, problem: null, query: wanted });
+        },
+        (error: unknown) => {
+          if (!stop.signal.aborted)
+            setFound({ sessions: [], next_before: null, problem: said(error).message, query: wanted });
+        },
+      );
+    }, 150);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [wanted]);
+  return wanted === "" ? null : (found ?? { sessions: [], next_before: null, problem: "Searching…" });
+}
+
+function Found({ found, route, agent }: { found: Results; route: Route; agent: string }) {
+  const leaving = useLeaving();
+  const shown = found.sessions.filter(
+    (session) => !leaving.has(session.session_id) && (agent === "" || session.agent_id === agent),
+  );
+  return (
+    <>
+      <h2 className="side-age" role="status">
+        {found.problem ??
+          (shown.length === 0
+            ? "Nothing found"
+            : `Found ${shown.length}${found.next_before === null ? "" : " and more"}`)}
+      </h2>
+      {shown.map((session) => (
+        <SessionRow key={session.session_id} session={session} on={isOn(route, session.session_id)} />
+      ))}
+    </>
+  );
+}
+
+const DOT: Partial<Record<Session["state"], string>> = {
+  running: "an answer is being written",
+  waiting_approval: "a question waits for you",
+  queued: "a message waits",
+  failed: "the last answer failed",
+};
+
+export const SessionRow = memo(function SessionRow({ session, on }: { session: Listed; on: boolean }) {
+  const [renaming, setRenaming] = useState(false);
+  const link = useRef<HTMLAnchorElement>(null);
+  const { session_id } = session;
+  const title = session.title;
+  const state = DOT[session.state];
+  if (renaming) {
+    return (
+      <div className="session-row">
+        <TitleField
+          title={title}
+          onDone={(next) => {
+            setRenaming(false);
+            setTimeout(() => link.current?.focus());
+            if (next !== null) void rename(session_id, next);
+          }}
+        />
+      </div>
+    );
+  }
+  return (
+    <div className={`session-row ${on ? "on" : ""}`}>
+      <a
+        ref={link}
+        href={sessionHref(session_id)}
+        aria-current={on ? "page" : undefined}
+        title={`${visibleText(title)} – ${when(session.updated_at)}`}
+        onKeyDown={(event) => {
+          if (event.key === "F2") setRenaming(true);
+          else if (event.key === "Delete") remove(session_id);
+        }}
+      >
+        <span className="session-title">{visible(title)}</span>
+        {state !== undefined && (
+          <span className={`dot dot-${session.state}`} role="img" aria-label={state} title={state} />
+        )}
+      </a>
+      <Menu
+        label={`Menu of ${visibleText(title)}`}
+        items={[
+          {
+            label: "Rename",
+            icon: "edit",
+            onChoose: () => {
+              setRenaming(true);
+            },
+          },
+          {
+            label: session.archived ? "Bring back" : "Archive",
+            icon: "archive",
+            onChoose: () => void archive(session_id, !session.archived),
+          },
+          {
+            label: "Delete",
+            icon: "trash",
+            danger: true,
+            onChoose: () => {
+              remove(session_id);
+            },
+          },
+        ]}
+      />
+    </div>
+  );
+});
+
+const LINK = { connected: "Connected", reconnecting: "Reconnecting", offline: "Offline" } as const;
+
+function Foot() {
+  const link = usePicture((state) => state.connection.state);
+  const model = usePicture((state) => state.config?.values.model?.value);
+  return (
+    <div className="side-foot">
+      <span className={`link-state link-${link}`} role="status">
+        <span className="dot" aria-hidden="true" />
+        {LINK[link]}
+      </span>
+      {typeof model === "string" && model !== "" && (
+        <a href="#/settings/models" className="quiet" title="The model that answers, unless an agent has its own">
+          {visible(model)}
+        </a>
+      )}
+    </div>
+  );
+}

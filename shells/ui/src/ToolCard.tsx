@@ -1,0 +1,182 @@
+// One call of a tool: what it does, how far it is, and what came of it.
+import type { ToolPart } from "@aster-sidecar/client";
+import { useEffect, useId, useRef, useState } from "react";
+import { Approval } from "./Approval.js";
+import { usePicture } from "./engine.js";
+import { Icon, type IconName } from "./Icon.js";
+import { Plain, visible, visibleText } from "./Plain.js";
+import { useQuestion } from "./questions.js";
+import { DECISION, duration, pretty, RISK, TOOL_STATE } from "./words.js";
+
+const ICONS: Record<ToolPart["state"], IconName> = {
+  pending: "question",
+  running: "retry",
+  done: "check",
+  failed: "warning",
+  denied: "cross",
+  cancelled: "stop",
+  unknown: "question",
+};
+
+export function ToolCard({ part, session_id }: { part: ToolPart; session_id: string }) {
+  const { call_id, name, state, risk, display } = part;
+  const question = useQuestion(call_id);
+  const answered = usePicture((picture) => picture.answered[call_id]);
+  const live = usePicture((picture) => picture.sessions[session_id]?.live.calls[call_id]);
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const open = chosen ?? (state === "running" || state === "unknown");
+  const id = useId();
+
+  if (question) {
+    return (
+      <div className="tool tool-pending">
+        <Approval question={question} />
+      </div>
+    );
+  }
+  return (
+    <div className={`tool tool-${state}`}>
+      <button
+        type="button"
+        className="tool-head"
+        aria-expanded={open}
+        aria-controls={id}
+        onClick={() => {
+          setChosen(!open);
+        }}
+      >
+        <span className={`tool-state ${state === "running" ? "turning" : ""}`}>
+          <Icon name={ICONS[state]} />
+        </span>
+        <span className="tool-name">{visible(name)}</span>
+        <span className="tool-what">{visible(summary(part))}</span>
+        <span className="tool-facts">
+          {risk !== "low" && <span className={`badge risk-badge-${risk}`}>{RISK[risk]}</span>}
+          <span>{TOOL_STATE[state]}</span>
+          {part.duration_ms !== null && state !== "denied" && <span>{duration(part.duration_ms)}</span>}
+        </span>
+        <span className="tool-fold">
+          <Icon name="chevron" />
+        </span>
+      </button>
+      {state === "running" && live && (live.progress !== null || live.message !== null) && (
+        <div className="tool-progress">
+          {live.progress !== null && <progress value={live.progress} max={1} aria-label={`Progress of ${name}`} />}
+          {live.message !== null && <span>{visible(live.message)}</span>}
+        </div>
+      )}
+      {answered?.elsewhere === true && state !== "pending" && (
+        <p className="tool-answered">
+          {DECISION[answered.decision] ?? answered.decision} by {visibleText(answered.resolved_by)}
+        </p>
+      )}
+      {open && (
+        <div id={id} className="tool-body">
+          {state === "unknown" && (
+            <p className="tool-unknown">
+              The daemon stopped while this ran. Nobody knows how far it came, and it is not run again by itself. Look
+              before you ask for it once more.
+            </p>
+          )}
+          {display !== null && (
+            <Section title="What runs">
+              <Plain text={display} className="plain display" most={4000} />
+            </Section>
+          )}
+          <details>
+            <summary>Arguments</summary>
+            <Plain text={pretty(part.arguments)} most={4000} />
+          </details>
+          {live && live.output.length > 0 && <Output call={live} />}
+          {part.error !== null && (
+            <Section title="Error">
+              <Plain text={part.error} className="plain error-text" most={4000} />
+            </Section>
+          )}
+          {part.result !== null && <Result value={part.result} truncated={part.truncated} />}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Section({ title, children }: { title: string; children: React.ReactNode }) {
+  return (
+    <div className="tool-section">
+      <p className="label">{title}</p>
+      {children}
+    </div>
+  );
+}
+
+/** The first line of what it does. */
+function summary({ display, arguments: given }: ToolPart): string {
+  if (display === null)
+    return (
+      Object.values(given)
+        .find((value) => typeof value === "string")
+        ?.slice(0, 200) ?? ""
+    );
+  const lines = display.split("\n", 4).filter((line) => line.trim() !== "");
+  const first = lines[0] ?? "";
+  return (first.endsWith(":") && lines[1] !== undefined ? lines[1] : first).slice(0, 200);
+}
+
+/** What a running tool prints, kept at its end while the person is there. */
+function Output({ call }: { call: { output: readonly { stream: string; text: string }[]; cut: boolean } }) {
+  const box = useRef<HTMLPreElement>(null);
+  const atEnd = useRef(true);
+  useEffect(() => {
+    if (box.current && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [call]);
+  return (
+    <Section title="Output so far">
+      {call.cut && <p className="quiet">The beginning is not shown.</p>}
+      <pre
+        ref={box}
+        className="plain output"
+        tabIndex={0}
+        onScroll={({ currentTarget }) => {
+          const { scrollHeight, scrollTop, clientHeight } = currentTarget;
+          atEnd.current = scrollHeight - scrollTop - clientHeight < 20;
+        }}
+      >
+        {call.output.map(({ stream, text }, place) => (
+          <span key={place} className={stream}>
+            {visible(text)}
+          </span>
+        ))}
+      </pre>
+    </Section>
+  );
+}
+
+/** A result; of a command what it printed, of anything else its JSON. */
+function Result({ value, truncated }: { value: unknown; truncated: boolean }) {
+  const rest =
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? { ...(value as Record<string, unknown>) }
+      : null;
+  const printed: [string, string][] = [];
+  if (rest && "exit_code" in rest) {
+    for (const stream of ["stdout", "stderr"]) {
+      const text = rest[stream];
+      if (typeof text !== "string") continue;
+      if (text !== "") printed.push([stream, text]);
+      Reflect.deleteProperty(rest, stream);
+    }
+  }
+  return (
+    <>
+      {printed.map(([stream, text]) => (
+        <Section key={stream} title={stream === "stdout" ? "Output" : "Error output"}>
+          <Plain text={text} className="plain output" most={4000} />
+        </Section>
+      ))}
+      <Section title="Result">
+        <Plain text={pretty(rest ?? value)} most={4000} />
+      </Section>
+      {truncated && <p className="quiet">The result was too long: the daemon kept a part of it.</p>}
+    </>
+  );
+}

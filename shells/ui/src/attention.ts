@@ -1,0 +1,88 @@
+// Which conversation the person looks at, and the system's notifications where there is no native shell to show them.
+import { isOn, type NotificationEntry } from "@aster-sidecar/client";
+import { client, host, onEvent, store } from "./engine.js";
+import { kept, keep } from "./keep.js";
+import { go, parse, sessionHref } from "./route.js";
+import { toast } from "./toasts.js";
+
+/** Watches the stream from now on. */
+export function watchAttention(): void {
+  let client_id: string | null = null;
+  let looked: string | null | undefined;
+
+  /** Says which conversation is in view; none while the page is hidden. */
+  function look(): void {
+    if (client_id === null) return;
+    const route = parse(window.location.hash);
+    const session_id =
+      document.visibilityState === "visible" && document.hasFocus() && route.page === "chat" ? route.session_id : null;
+    if (session_id === looked) return;
+    looked = session_id;
+    client.call("POST", "/api/focus", { client_id, session_id }).catch(() => {
+      looked = undefined; // a session that is gone
+    });
+    if (session_id === null) return;
+    const seen = store
+      .getState()
+      .notifications.filter((one) => !one.read && one.session_id === session_id && one.kind === "turn_done");
+    if (seen.length > 0) void markRead(seen.map(({ notification_id }) => notification_id));
+  }
+
+  onEvent((event) => {
+    if (event.type === "connected") {
+      ({ client_id } = event.data);
+      looked = undefined;
+      look();
+    } else if (event.type === "notification_added") {
+      tell(event.data);
+    }
+  });
+  for (const event of ["hashchange", "focus", "blur"]) window.addEventListener(event, look);
+  document.addEventListener("visibilitychange", () => {
+    look();
+    if (document.visibilityState === "visible") offer();
+  });
+}
+
+export async function markRead(ids?: string[]): Promise<void> {
+  await client.call("POST", "/api/notifications/read", ids === undefined ? {} : { ids }).catch(() => undefined);
+}
+
+type Openable = Pick<NotificationEntry, "kind" | "notification_id"> & { session_id?: string | null };
+
+export function openAttention({ kind, session_id, notification_id }: Openable): void {
+  void markRead([notification_id]);
+  if (kind === "service_crashed") go("#/settings/services");
+  else if (session_id != null) go(sessionHref(session_id));
+}
+
+// -- the system's notifications ----------------------------------------------------------------------------------------
+
+const ASKED = "notifications.asked";
+let missed = false;
+
+/** Only while nobody looks, only with permission; a native shell shows its own. */
+function tell(news: Openable & { title: string; body: string }): void {
+  if (host !== null || document.visibilityState === "visible") return;
+  if (!isOn(store.getState(), "desktop_notifications") || !("Notification" in window)) return;
+  if (Notification.permission !== "granted") {
+    missed = true;
+    return;
+  }
+  const shown = new Notification(news.title, { body: news.body, tag: news.notification_id });
+  shown.onclick = () => {
+    window.focus();
+    openAttention(news);
+  };
+}
+
+/** Asks whether to be told, once, after something came while nobody looked. */
+function offer(): void {
+  if (!missed || !("Notification" in window) || Notification.permission !== "default" || kept(ASKED) !== null) return;
+  missed = false;
+  keep(ASKED, "yes");
+  toast("Something happened while you were away. Shall the system tell you next time?", {
+    seconds: 30,
+    action: { label: "Yes, ask me", act: () => void Notification.requestPermission() },
+  });
+}

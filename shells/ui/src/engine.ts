@@ -1,0 +1,100 @@
+// The daemon as the page sees it: one client, one store, and the events that the store does not keep.
+import {
+  createClient,
+  createStore,
+  hostOf,
+  hostTransport,
+  httpTransport,
+  type AsterEvent,
+  type AsterHost,
+  type EngineStatus,
+  type StoreState,
+  type Transport,
+} from "@aster-sidecar/client";
+import { useSyncExternalStore } from "react";
+
+const BEARER = "aster.bearer";
+
+const listeners = new Set<(event: AsterEvent) => void>();
+
+/** Calls back with every event as it comes; returns what ends that. */
+export function onEvent(listener: (event: AsterEvent) => void): () => void {
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+  };
+}
+
+export function bearer(): string | null {
+  try {
+    return sessionStorage.getItem(BEARER);
+  } catch {
+    return null;
+  }
+}
+
+export function keepBearer(token: string): void {
+  try {
+    sessionStorage.setItem(BEARER, token);
+  } catch {
+    // Without storage the person is asked again after a reload.
+  }
+}
+
+/** The native shell, or null in a browser. */
+export const host: AsterHost | null = hostOf();
+
+/** The real transport, with an ear on its stream. */
+function listenedTo(inner: Transport): Transport {
+  return {
+    request: (...parameters) => inner.request(...parameters),
+    stream: (query, listener) =>
+      inner.stream(query, {
+        event(event) {
+          listener.event(event);
+          for (const listen of [...listeners]) listen(event);
+        },
+        end(error) {
+          listener.end(error);
+        },
+      }),
+  };
+}
+
+/** What others see as the one who answered a question. */
+const NAME = host ? "the app window" : "a browser window";
+
+export const client = createClient({
+  transport: listenedTo(host ? hostTransport({ host }) : httpTransport({ token: bearer, name: NAME })),
+});
+
+export const store = createStore(client);
+
+/** A part of the picture. `select` has to give the same value for the same picture. */
+export function usePicture<T>(select: (state: StoreState) => T): T {
+  return useSyncExternalStore(store.subscribe, () => select(store.getState()));
+}
+
+// -- the native shell's word on the daemon's process ---------------------------------------------------------------------
+
+let engine: EngineStatus | null = null;
+const watchers = new Set<() => void>();
+
+host?.onRuntimeStatus((status) => {
+  engine = status;
+  if (status === "ready") store.retry();
+  for (const watcher of [...watchers]) watcher();
+});
+
+/** What the shell said last of the daemon's process; null in a browser, and until it has said something. */
+export function useEngine(): EngineStatus | null {
+  return useSyncExternalStore(
+    (changed) => {
+      watchers.add(changed);
+      return () => {
+        watchers.delete(changed);
+      };
+    },
+    () => engine,
+  );
+}

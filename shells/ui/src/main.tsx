@@ -1,0 +1,24 @@
+import "./theme.js";
+import "./style.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App.js";
+import { watchAttention } from "./attention.js";
+import { store } from "./engine.js";
+import { redeem } from "./handoff.js";
+import { finishDeletions } from "./sessions.js";
+import { toast } from "./toasts.js";
+
+watchAttention();
+
+const refused = await redeem();
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}
+if (refused !== null) toast(refused, { kind: "error", seconds: 60 });
+void store.start().then(finishDeletions);

@@ -1,0 +1,160 @@
+// Messages on their way to the daemon. One that it could not be reached for is kept on this device as a draft; only the
+// person sends or discards it, and it goes where it was written for, under the id it was sent with first.
+import { createDrafts, DRAFTS_MOST, isOn, mintId, type ChatRequest, type Draft } from "@aster-sidecar/client";
+import { useSyncExternalStore } from "react";
+import { client, store } from "./engine.js";
+import { keep, kept } from "./keep.js";
+import { toast } from "./toasts.js";
+import { said } from "./words.js";
+
+export type IfBusy = NonNullable<ChatRequest["if_busy"]>;
+
+export interface Outgoing extends Omit<Draft, "context" | "refused"> {
+  /** `refused`: the daemon did not take it; `problem` says why. */
+  state: "sending" | "waiting" | "refused";
+  problem: { message: string; hint: string | null } | null;
+  /** Once the daemon has it. */
+  message_id: string | null;
+}
+
+const KEY = "drafts";
+/** What another window is just sending is no draft yet. */
+const GRACE_MS = 3000;
+
+// What is under way is kept as well: a page that is closed meanwhile loses nothing, and sending twice is harmless.
+const drafts = createDrafts({
+  key: KEY,
+  storage: {
+    get: kept,
+    set(key, text) {
+      if (keep(key, text)) return;
+      toast("This device has no room for drafts: an unsent message is lost when the page is closed.", {
+        kind: "error",
+      });
+    },
+  },
+  onEvicted() {
+    toast(`Only ${DRAFTS_MOST} drafts are kept: the oldest one is gone.`, { kind: "error" });
+  },
+});
+/** What this window sends, has sent, or was refused; by `client_message_id`. */
+const mine = new Map<string, Outgoing>();
+const listeners = new Set<() => void>();
+let entries: readonly Outgoing[] = [];
+
+function publish(): void {
+  const now = Date.now();
+  const known = new Set(drafts.list().map(({ client_message_id }) => client_message_id));
+  for (const { client_message_id, state } of [...mine.values()]) {
+    // Another window has sent or discarded it.
+    if (state === "waiting" && !known.has(client_message_id)) mine.delete(client_message_id);
+  }
+  const others = drafts.list().filter(({ client_message_id }) => !mine.has(client_message_id));
+  const shown = others.filter(({ written_at }) => now - Date.parse(written_at) > GRACE_MS);
+  if (shown.length < others.length) setTimeout(publish, GRACE_MS);
+  entries = [
+    ...shown.map(({ context: _, refused, ...draft }): Outgoing => {
+      return { ...draft, state: refused ? "refused" : "waiting", problem: refused, message_id: null };
+    }),
+    ...mine.values(),
+  ];
+  for (const listener of [...listeners]) listener();
+}
+
+drafts.subscribe(publish);
+void drafts.load();
+window.addEventListener("storage", () => void drafts.load());
+
+function change(client_message_id: string, news: Partial<Outgoing>): void {
+  const entry = mine.get(client_message_id);
+  if (!entry) return;
+  mine.set(client_message_id, { ...entry, ...news });
+  publish();
+}
+
+export function discard(client_message_id: string): void {
+  mine.delete(client_message_id);
+  publish();
+  void drafts.discard(client_message_id);
+}
+
+export function useOutbox(): readonly Outgoing[] {
+  return useSyncExternalStore(
+    (changed) => {
+      listeners.add(changed);
+      return () => {
+        listeners.delete(changed);
+      };
+    },
+    () => entries,
+  );
+}
+
+/** Sends a message. Resolves with its conversation once the daemon has it, or null when it has not. */
+export function post(
+  agent_id: string,
+  session_id: string | null,
+  message: string,
+  if_busy: IfBusy,
+): Promise<string | null> {
+  const entry: Outgoing = {
+    client_message_id: mintId(),
+    agent_id,
+    session_id,
+    message,
+    written_at: new Date().toISOString(),
+    state: "sending",
+    problem: null,
+    message_id: null,
+  };
+  return deliver(entry, if_busy);
+}
+
+/** Sends one that waits, again under its own id. */
+export function again(client_message_id: string): Promise<string | null> {
+  const entry = entries.find((one) => one.client_message_id === client_message_id);
+  return !entry || entry.state === "sending" ? Promise.resolve(null) : deliver(entry, "queue");
+}
+
+async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null> {
+  const { client_message_id, agent_id, message } = entry;
+  let { session_id } = entry;
+  const keeps = isOn(store.getState(), "offline_drafts");
+  const remember = async (): Promise<void> => {
+    if (keeps) await drafts.keep({ client_message_id, agent_id, session_id, message });
+  };
+  mine.set(client_message_id, { ...entry, state: "sending", problem: null });
+  publish();
+  await remember();
+  try {
+    if (session_id === null) {
+      ({ session_id } = await client.sessions.create({ agent_id }));
+      change(client_message_id, { session_id });
+      await remember();
+    }
+    const tries = store.getState().connection.state === "offline" ? 1 : 5;
+    const body = { agent_id, session_id, message, client_message_id, if_busy };
+    const { message_id } = await client.send(body, { tries });
+    change(client_message_id, { message_id });
+    await drafts.discard(client_message_id);
+    void settle(session_id, client_message_id, message_id);
+    return session_id;
+  } catch (error) {
+    const waits = keeps && (error as { unreachable?: boolean }).unreachable === true;
+    if (!waits) await drafts.discard(client_message_id); // what was refused is an error and no draft
+    change(client_message_id, { state: waits ? "waiting" : "refused", problem: said(error) });
+    return null;
+  }
+}
+
+const SEEN_MS = 3000;
+
+/** Takes it off the list when the conversation shows it. */
+async function settle(session_id: string, client_message_id: string, message_id: string): Promise<void> {
+  const seen = store.until(({ sessions }) => {
+    const messages = sessions[session_id]?.history?.messages;
+    return messages === undefined || messages.some((message) => message.message_id === message_id);
+  });
+  await Promise.race([seen, new Promise((resolve) => setTimeout(resolve, SEEN_MS))]);
+  discard(client_message_id);
+}

@@ -1,0 +1,65 @@
+// Where in the app the person is: the part of the address behind #, so that it works under any scheme.
+import { useSyncExternalStore } from "react";
+
+export type Route =
+  | { page: "chat"; session_id: string | null; agent_id: string | null }
+  | { page: "inbox" | "agents" | "archive" | "welcome" }
+  | { page: "settings"; section: string };
+
+export function parse(hash: string): Route {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [first = "", second = ""] = path.split("/").map(decoded);
+  switch (first) {
+    case "inbox":
+    case "agents":
+    case "archive":
+    case "welcome":
+      return { page: first };
+    case "settings":
+      return { page: "settings", section: second || "models" };
+    case "s":
+      return { page: "chat", session_id: second || null, agent_id: null };
+    default:
+      return { page: "chat", session_id: null, agent_id: new URLSearchParams(query).get("agent") };
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export const sessionHref = (session_id: string): string => `#/s/${encodeURIComponent(session_id)}`;
+export const newHref = (agent_id?: string): string =>
+  agent_id === undefined ? "#/new" : `#/new?agent=${encodeURIComponent(agent_id)}`;
+
+export function go(href: string): void {
+  window.location.hash = href;
+}
+
+let current = { hash: window.location.hash, route: parse(window.location.hash) };
+
+/** Goes on without a step in the browser's history. */
+export function replace(href: string): void {
+  window.history.replaceState(null, "", href);
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+export function useRoute(): Route {
+  return useSyncExternalStore(
+    (changed) => {
+      window.addEventListener("hashchange", changed);
+      return () => {
+        window.removeEventListener("hashchange", changed);
+      };
+    },
+    () => {
+      const { hash } = window.location;
+      if (hash !== current.hash) current = { hash, route: parse(hash) };
+      return current.route;
+    },
+  );
+}

@@ -1,0 +1,108 @@
+// What people do with conversations.
+import { useSyncExternalStore } from "react";
+import { client } from "./engine.js";
+import { keep, keptJson } from "./keep.js";
+import { go, newHref, parse } from "./route.js";
+import { dismiss, toast } from "./toasts.js";
+import { said } from "./words.js";
+
+/** Conversations that are being deleted: not shown, and still there until the time for second thoughts is over. */
+let leaving: ReadonlySet<string> = new Set();
+const listeners = new Set<() => void>();
+
+function publish(): void {
+  for (const listener of [...listeners]) listener();
+}
+
+function subscribe(changed: () => void): () => void {
+  listeners.add(changed);
+  return () => {
+    listeners.delete(changed);
+  };
+}
+
+// -- what people do ----------------------------------------------------------------------------------------------------
+
+function failed(what: string, error: unknown): void {
+  const { message, hint } = said(error);
+  toast(`${what}: ${message}${hint ? ` – ${hint}` : ""}`, { kind: "error" });
+}
+
+export async function rename(session_id: string, title: string): Promise<void> {
+  try {
+    await client.sessions.rename(session_id, title.trim());
+  } catch (error) {
+    failed("Not renamed", error);
+  }
+}
+
+export async function archive(session_id: string, archived: boolean): Promise<void> {
+  try {
+    await client.sessions.archive(session_id, archived);
+    if (archived) leave(session_id);
+    toast(archived ? "Archived." : "Back among the conversations.", {
+      action: { label: "Undo", act: () => void archive(session_id, !archived) },
+    });
+  } catch (error) {
+    failed(archived ? "Not archived" : "Not brought back", error);
+  }
+}
+
+/** Goes to a new conversation when this one is on the page. */
+function leave(session_id: string): void {
+  const route = parse(window.location.hash);
+  if (route.page === "chat" && route.session_id === session_id) go(newHref());
+}
+
+const UNDO_S = 8;
+const LEAVING = "deleting";
+
+export function useLeaving(): ReadonlySet<string> {
+  return useSyncExternalStore(subscribe, () => leaving);
+}
+
+function setLeaving(next: ReadonlySet<string>): void {
+  leaving = next;
+  keep(LEAVING, next.size > 0 ? JSON.stringify([...next]) : null);
+  publish();
+}
+
+/** Hides a conversation, and deletes it when the time to undo that is over. A page that is closed before does it next time. */
+export function remove(session_id: string): void {
+  setLeaving(new Set([...leaving, session_id]));
+  leave(session_id);
+  const timer = setTimeout(() => {
+    dismiss(key);
+    void finish(session_id);
+  }, UNDO_S * 1000);
+  const key = toast("Deleted.", {
+    seconds: UNDO_S,
+    action: {
+      label: "Undo",
+      act: () => {
+        clearTimeout(timer);
+        setLeaving(new Set([...leaving].filter((id) => id !== session_id)));
+      },
+    },
+  });
+}
+
+async function finish(session_id: string): Promise<void> {
+  try {
+    await client.sessions.delete(session_id);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code !== "session_not_found") failed("Not deleted", error);
+    if (code === "unreachable") return; // next time
+  }
+  setLeaving(new Set([...leaving].filter((id) => id !== session_id)));
+}
+
+/** Deletes what a page that was closed too early left behind. */
+export function finishDeletions(): void {
+  const left = keptJson<unknown>(LEAVING, []);
+  if (!Array.isArray(left)) return;
+  for (const session_id of left) {
+    if (typeof session_id === "string") void finish(session_id);
+  }
+}

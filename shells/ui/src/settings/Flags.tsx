@@ -1,0 +1,76 @@
+// Which parts of the companion there are.
+import { useId, useState } from "react";
+import { client, host, store, usePicture } from "../engine.js";
+import { visible } from "../Plain.js";
+import { said } from "../words.js";
+import { Problem } from "./Problem.js";
+
+/** What can be switched here: the others belong to an app that has them, or to none yet. */
+const HERE: Record<string, () => boolean> = {
+  companion_shell: () => true,
+  desktop_notifications: () => host !== null || "Notification" in window,
+  offline_drafts: () => true,
+  tts: () => "speechSynthesis" in window,
+  ambient: () => host !== null,
+  release_channel: () => host !== null,
+};
+
+export default function FlagsSection() {
+  const flags = usePicture((state) => state.flags);
+  /** What is being changed just now: shown as if it were so already. */
+  const [wanted, setWanted] = useState<Readonly<Record<string, boolean | string>>>({});
+  const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
+  const shown = flags.filter(({ name }) => HERE[name]?.() ?? false);
+  const id = useId();
+  const set = (name: string, value: boolean | string): void => {
+    setProblem(null);
+    setWanted((now) => ({ ...now, [name]: value }));
+    client
+      .call("POST", "/api/flags", { [name]: value })
+      .then(() =>
+        Promise.race([
+          store.until((state) => state.flags.some((flag) => flag.name === name && flag.value === value)),
+          new Promise((resolve) => setTimeout(resolve, 1000)),
+        ]),
+      )
+      .catch((error: unknown) => setProblem(said(error)))
+      .finally(() => setWanted(({ [name]: _, ...rest }) => rest));
+  };
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>Features</h2>
+      <p className="quiet">What is off here is taken away.</p>
+      <Problem problem={problem} />
+      <ul className="rows">
+        {shown.map(({ name, description, value: now, default: usual, choices }) => {
+          const value = wanted[name] ?? now;
+          return (
+            <li key={name} className="row-item">
+              <label className="row-main">
+                {typeof value === "boolean" && (
+                  <input type="checkbox" checked={value} onChange={(event) => set(name, event.target.checked)} />
+                )}
+                <span className="row-words">
+                  {visible(description)} <code className="quiet">{name}</code>
+                  {value !== usual && (
+                    <span className="quiet">
+                      {" "}
+                      (default: {typeof usual === "boolean" ? (usual ? "on" : "off") : usual})
+                    </span>
+                  )}
+                </span>
+                {typeof value === "string" && (
+                  <select className="narrow-select" value={value} onChange={(event) => set(name, event.target.value)}>
+                    {(choices ?? [value]).map((choice) => (
+                      <option key={choice}>{choice}</option>
+                    ))}
+                  </select>
+                )}
+              </label>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}

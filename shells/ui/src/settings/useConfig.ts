@@ -1,0 +1,47 @@
+// Changing settings, and saying what the daemon thinks of it.
+import type { ConfigPatch } from "@aster-sidecar/client";
+import { useState } from "react";
+import { client, store } from "../engine.js";
+import { said } from "../words.js";
+
+export function useConfigChange(): {
+  change: (patch: ConfigPatch) => Promise<boolean>;
+  busy: boolean;
+  /** What is being changed just now: shown as if it were so already. */
+  wanted: ConfigPatch;
+  problem: ReturnType<typeof said> | null;
+} {
+  const [wanted, setWanted] = useState<ConfigPatch>({});
+  const busy = Object.keys(wanted).length > 0;
+  const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
+  async function change(patch: ConfigPatch): Promise<boolean> {
+    setWanted(patch);
+    setProblem(null);
+    try {
+      const { values } = await client.config.set(patch);
+      // The event that tells of it may take a moment longer than the answer.
+      await Promise.race([
+        store.until(({ config }) =>
+          Object.keys(patch).every((key) => config?.values[key]?.value === values[key]?.value),
+        ),
+        new Promise((resolve) => setTimeout(resolve, 1000)),
+      ]);
+      return true;
+    } catch (error) {
+      setProblem(said(error));
+      return false;
+    } finally {
+      setWanted({});
+    }
+  }
+  return { change, busy, wanted, problem };
+}
+
+export const SOURCE: Record<string, string> = {
+  api: "set here",
+  flag: "given at start",
+  environment: "environment variable",
+  project: "the project’s file",
+  file: "config.toml",
+  default: "default",
+};

@@ -1,0 +1,104 @@
+// Debian's Chromium over the page: windows that share one person's device, and what is expected of any page.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
+import { Daemon, type DaemonOptions } from "../../client/tests/daemon.js";
+import { serve } from "./site.js";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const CHROMIUM = process.env.ASTER_CHROMIUM ?? "/usr/bin/chromium";
+
+let browser: Browser | null = null;
+
+beforeAll(async () => {
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+  });
+});
+afterAll(() => browser?.close());
+
+export interface Desk {
+  daemon: Daemon;
+  url: string;
+  context: BrowserContext;
+  /** A window of its own, on the given part of the address. */
+  open: (hash?: string, prepare?: (page: Page) => void) => Promise<Page>;
+}
+
+/** A daemon, its page, and one person's browser. All of it is gone when the test is. `shell`: not the daemon serves the
+ *  page, so that it can be opened while the daemon is away. */
+export async function desk(
+  options: DaemonOptions & { device?: BrowserContextOptions; first?: boolean; shell?: boolean } = {},
+): Promise<Desk> {
+  if (!browser) throw new Error("no browser");
+  const daemon = await new Daemon({ token: null, model: "demo:instant", ...options }).start();
+  const site = options.shell === true ? await serve(daemon) : null;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.device });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  // Not for the first time: who is, is shown the steps of the first run.
+  if (options.first !== true) await context.addInitScript(() => localStorage.setItem("aster.welcomed", "yes"));
+  const complaints: string[] = [];
+  onTestFinished(async () => {
+    await context.close();
+    await site?.close();
+    await daemon.dispose();
+    expect(complaints, "what the page threw, or its policy refused").toEqual([]);
+  });
+  return {
+    daemon,
+    url: site?.url ?? daemon.url,
+    context,
+    async open(hash = "", prepare) {
+      const page = await context.newPage();
+      prepare?.(page);
+      page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
+      page.on("console", (message) => {
+        const text = message.text();
+        // What the network did is no fault of the page: a daemon that is killed has no answers.
+        if (message.type() === "error" && !text.startsWith("Failed to load resource")) complaints.push(text);
+      });
+      await page.goto(`${site?.url ?? daemon.url}/${hash}`);
+      await page.getByRole("textbox", { name: "Message" }).or(page.locator("h1")).first().waitFor();
+      return page;
+    },
+  };
+}
+
+/** Writes a message and sends it. */
+export async function say(page: Page, text: string): Promise<void> {
+  const box = page.getByRole("textbox", { name: "Message", exact: true });
+  await box.fill(text);
+  await box.press("Enter");
+}
+
+export const answers = (page: Page) => page.getByRole("article", { name: "Assistant" });
+export const questions = (page: Page) => page.locator(".approval");
+
+/** Axe finds nothing. The policy lets no script in, so it comes by the debugger. */
+export async function accessible(page: Page, where: string): Promise<void> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+    );
+  });
+  expect(found, where).toEqual([]);
+}
+
+/** The page does not scroll sideways. */
+export async function fits(page: Page): Promise<void> {
+  const wide = await page.evaluate(() => {
+    const root = document.documentElement;
+    return [...document.querySelectorAll<HTMLElement>(".scroller, .page-scroller, .side-sessions, html")]
+      .filter((one) => one.scrollWidth > one.clientWidth + 1)
+      .map((one) => `${one.className || one.tagName}: ${one.scrollWidth} > ${one.clientWidth}`)
+      .concat(root.scrollWidth > window.innerWidth ? ["page"] : []);
+  });
+  expect(wide).toEqual([]);
+}

@@ -1,0 +1,185 @@
+import { expect, test } from "vitest";
+import { answers, desk, questions, say } from "./browser.js";
+import { fill } from "./fill.js";
+import { provider } from "./provider.js";
+
+test("a first message opens a conversation, and its answer streams in", async () => {
+  const { open } = await desk({ model: "demo" });
+  const page = await open();
+  await say(page, "hello there");
+  await answers(page).getByText("Writing").waitFor();
+  await answers(page).getByText("You said: “hello there”").waitFor();
+  await answers(page).getByText("calls any tool that this agent has").waitFor();
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor();
+  expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("hello there");
+  expect(await answers(page).locator("strong").first().textContent()).toBe("demo model");
+  expect(page.url()).toContain("#/s/ses_");
+});
+
+test("an earlier message is edited and sent again", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "first words");
+  await answers(page).getByText("You said: “first words”").waitFor();
+  await page.getByRole("article", { name: "You" }).hover();
+  await page.getByRole("button", { name: "Edit" }).click();
+  const box = page.getByRole("textbox", { name: "Message", exact: true });
+  expect(await box.inputValue()).toBe("first words");
+  await say(page, "better words");
+  await answers(page).getByText("You said: “better words”").waitFor();
+});
+
+test("ArrowUp brings back what was said before", async () => {
+  const { open } = await desk();
+  const page = await open();
+  for (const words of ["one", "two"]) {
+    await say(page, words);
+    await answers(page).getByText(`You said: “${words}”`).waitFor();
+  }
+  const box = page.getByRole("textbox", { name: "Message", exact: true });
+  await box.press("ArrowUp");
+  expect(await box.inputValue()).toBe("two");
+  await box.press("ArrowUp");
+  expect(await box.inputValue()).toBe("one");
+  await box.press("ArrowDown");
+  await box.press("ArrowDown");
+  expect(await box.inputValue()).toBe("");
+});
+
+test("Escape stops an answer, and what was said stays", async () => {
+  const { open } = await desk({ model: "demo" });
+  const page = await open();
+  await say(page, "long");
+  await answers(page).getByText("This is paragraph 2").waitFor();
+  await page.keyboard.press("Escape");
+  await answers(page).getByText("Stopped by you.").waitFor();
+  expect(await answers(page).textContent()).toContain("This is paragraph 1");
+  expect(await page.getByRole("button", { name: "Stop" }).count()).toBe(0);
+  await answers(page).getByRole("button", { name: "Try again" }).click();
+  await answers(page).nth(1).getByText("This is paragraph 1").waitFor();
+  await page.keyboard.press("Escape");
+});
+
+test("while the agent is busy, a message is queued, steers, or interrupts", async () => {
+  const { open } = await desk({ model: "demo" });
+  const page = await open();
+  await say(page, "long");
+  await answers(page).getByText("This is paragraph 1").waitFor();
+  await say(page, "after that");
+  await page.getByText("waits its turn").waitFor();
+  await page.getByRole("button", { name: "Withdraw" }).click();
+  await page.getByText("withdrawn").waitFor();
+  await page.getByText("Steer").click();
+  await say(page, "mind this as well");
+  await page.getByRole("article", { name: "You" }).getByText("mind this as well").waitFor();
+  await page.getByText("Interrupt", { exact: true }).click();
+  await say(page, "now this");
+  await answers(page).getByText("Stopped by you.").waitFor();
+  await answers(page).getByText("You said: “now this”").waitFor();
+});
+
+test("an error says what to do, and the message can be sent again", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "fail");
+  await answers(page).getByText("the demo model failed because it was asked to").waitFor();
+  await answers(page).getByText("nothing is broken: send another message").waitFor();
+  await answers(page).getByRole("button", { name: "Try again" }).click();
+  await answers(page).nth(1).getByText("the demo model failed").waitFor();
+});
+
+test("a model that is missing leads to where one is chosen", async () => {
+  const { open } = await desk({ model: "openai:gpt-5.2" });
+  const page = await open();
+  await say(page, "hello");
+  await answers(page).getByRole("button", { name: "Choose a model" }).click();
+  await page.waitForURL(/#\/settings\/models/);
+});
+
+test("a tool shows its output while it runs, and its result when it is done", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "run `echo first; sleep 1; echo second; sleep 2; echo third`");
+  await questions(page).getByRole("button", { name: "Allow once" }).click();
+  await page.getByText("Output so far").waitFor();
+  await page.locator(".tool .output").getByText("second").waitFor();
+  await answers(page).getByText("is done").waitFor();
+  const head = page.getByRole("button", { name: /run_command/ });
+  expect(await head.textContent()).toMatch(/high risk.*done.*s/);
+  await head.click();
+  await page.locator(".tool .output").getByText("third").waitFor();
+});
+
+test("the daemon is killed in the middle of an answer: the page goes on, and nothing is lost", async () => {
+  const { daemon, open } = await desk({ model: "demo", shell: true });
+  const page = await open();
+  await say(page, "long");
+  await answers(page).getByText("This is paragraph 1").waitFor();
+  await daemon.kill();
+  await page.getByText(/The connection is lost|can’t be reached/).waitFor();
+  expect(await answers(page).textContent()).toContain("This is paragraph 1");
+  await say(page, "written while it was away");
+  await page.getByText("not sent: the daemon can’t be reached").waitFor();
+  await page.reload();
+  await page.getByText("The daemon can’t be reached").first().waitFor();
+  await daemon.start();
+  await answers(page).getByText("the daemon stopped").first().waitFor();
+  await page.getByRole("article", { name: "Draft, not sent" }).waitFor();
+  await page.getByRole("button", { name: "Send now" }).click();
+  await answers(page).getByText("You said: “written while it was away”").waitFor();
+  expect(await page.getByRole("article", { name: "Draft, not sent" }).count()).toBe(0);
+});
+
+test("ten thousand messages scroll without blank screens", async () => {
+  const { daemon, open } = await desk();
+  const { session_id } = await daemon.client().sessions.create({ title: "very long" });
+  await fill(daemon, session_id, 10_000);
+  const page = await open(`#/s/${session_id}`);
+  await page.getByText("answer 4999", { exact: true }).waitFor();
+  const scroller = page.getByRole("region", { name: "Messages" });
+  const seen = async (): Promise<number> => page.locator("[data-row]").count();
+  // Up, a window at a time, until the beginning: there is always something in view.
+  for (let step = 0; (await page.getByText("question 0", { exact: true }).count()) === 0; step += 1) {
+    expect(step).toBeLessThan(400);
+    await scroller.evaluate(async (box) => {
+      const frame = (): Promise<unknown> => new Promise((resolve) => requestAnimationFrame(resolve));
+      for (let turn = 0; turn < 8; turn += 1) {
+        box.scrollTop -= box.clientHeight * 3;
+        await frame();
+        await frame();
+      }
+    });
+    const inView = await page.evaluate(() => {
+      const box = document.querySelector(".scroller")?.getBoundingClientRect();
+      return [...document.querySelectorAll("[data-row]")].filter((row) => {
+        const { top, bottom } = row.getBoundingClientRect();
+        return box !== undefined && bottom > box.top && top < box.bottom;
+      }).length;
+    });
+    expect(inView).toBeGreaterThan(0);
+    expect(await seen()).toBeLessThan(200);
+  }
+  // And back to the end at once.
+  await page.getByRole("button", { name: "Go to the newest message" }).click();
+  await page.getByText("answer 4999", { exact: true }).waitFor();
+  expect(await seen()).toBeLessThan(200);
+});
+
+test("a burst of five thousand tokens is shown whole, and the page stays at its end", async () => {
+  const words = Array.from({ length: 5000 }, (_, place) => (place % 40 === 39 ? `w${place}\n\n` : `w${place} `));
+  const { open } = await desk(await provider(() => words));
+  const page = await open();
+  await say(page, "go");
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor();
+  const text = await answers(page).locator(".prose").innerText();
+  expect(text.split(/\s+/).filter(Boolean)).toEqual(words.map((word) => word.trim()));
+  await page.getByText("w4999").waitFor();
+  const left = await page
+    .getByRole("region", { name: "Messages" })
+    .evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
+  expect(left).toBeLessThan(50);
+});

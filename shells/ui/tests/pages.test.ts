@@ -1,0 +1,117 @@
+import { expect, test } from "vitest";
+import { accessible, answers, desk, fits, questions, say } from "./browser.js";
+
+const PAGES = [
+  "new",
+  "inbox",
+  "agents",
+  "archive",
+  "welcome",
+  "settings/models",
+  "settings/permissions",
+  "settings/config",
+  "settings/appearance",
+  "settings/services",
+  "settings/flags",
+  "settings/browsers",
+  "settings/diagnostics",
+  "settings/about",
+];
+
+test("every page, light and dark, narrow and wide: axe finds nothing, and nothing scrolls sideways", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "call read_file {}");
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor();
+  await say(page, "what can you do");
+  await answers(page)
+    .nth(1)
+    .getByText(/tokens$/)
+    .waitFor();
+  await say(page, "write and run");
+  await questions(page).nth(1).waitFor();
+  const chat = page.url().split("#/")[1] ?? "";
+  for (const name of [chat, ...PAGES]) {
+    await page.evaluate((hash) => (window.location.hash = hash), `#/${name}`);
+    await page.locator("main h1").waitFor();
+    await expect.poll(() => page.getByText(/^(Loading|Asking|Reading)/).count()).toBe(0);
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await accessible(page, `${name}, ${colorScheme}`);
+    }
+    for (const width of [360, 2560]) {
+      await page.setViewportSize({ width, height: 800 });
+      await fits(page);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
+});
+
+test("the drawer and the dialogs are accessible", async () => {
+  const { open } = await desk({ device: { viewport: { width: 360, height: 740 }, reducedMotion: "reduce" } });
+  const page = await open();
+  await page.getByRole("button", { name: "Open the menu" }).click();
+  await page.getByRole("link", { name: "Inbox" }).waitFor();
+  await accessible(page, "drawer");
+  await page.getByRole("link", { name: "Agents" }).click();
+  await page.getByRole("heading", { name: "Agents" }).waitFor();
+  expect(await page.getByRole("link", { name: "Inbox" }).isVisible()).toBe(false);
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await accessible(page, "shortcuts");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "What do you want to do?" }).waitFor();
+  await accessible(page, "commands");
+});
+
+test("a whole chat by keyboard alone", async () => {
+  const { open, daemon } = await desk();
+  const page = await open("#/agents");
+  const focused = (): Promise<string | undefined> => page.evaluate(() => document.activeElement?.className);
+  await page.keyboard.press("Alt+n");
+  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+  await page.keyboard.type("write by-keys.txt");
+  await page.keyboard.press("Enter");
+  await questions(page).waitFor();
+  await page.keyboard.press("Alt+q");
+  expect(await focused()).toContain("approval");
+  await page.keyboard.press("n");
+  await page.keyboard.type("looks fine");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("a");
+  await answers(page).getByText("is done").waitFor();
+  expect(daemon.file("by-keys.txt")).toContain("demo");
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").waitFor();
+  await page.keyboard.type("appearance dark");
+  await page.keyboard.press("Enter");
+  await page.locator("html[data-theme=dark]").waitFor();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("archive this");
+  await page.keyboard.press("Enter");
+  await page.getByText("Archived.").waitFor();
+  await page.getByText("No conversations yet.").waitFor();
+});
+
+test("streamed text is told to a screen reader once, when it is whole", async () => {
+  const { open } = await desk({ model: "demo" });
+  const page = await open();
+  await say(page, "hello");
+  const told: string[] = [];
+  await page.exposeFunction("told", (text: string) => told.push(text));
+  await page.evaluate(() => {
+    const region = document.querySelector("[data-announcer]");
+    if (!region) return;
+    new MutationObserver(() => {
+      (window as unknown as { told(text: string): void }).told(region.textContent);
+    }).observe(region, { childList: true, characterData: true, subtree: true });
+  });
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor();
+  await expect.poll(() => told.at(-1) ?? "").toMatch(/^Answer: You said: “hello”/);
+  expect(told.length).toBeLessThan(4);
+});

@@ -1,0 +1,107 @@
+// Services, diagnostics, the model's check and the work directory: what the settings do to the real daemon.
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { answers, desk, questions, say } from "./browser.js";
+import { provider } from "./provider.js";
+
+test("a service is started, restarted and stopped, and its output is shown", async () => {
+  const { open } = await desk({
+    files: {
+      "config.toml": `[services.clock]\ndescription = "Says the time."\ncommand = ["sh", "-c", "echo it begins; echo a complaint >&2; exec sleep 600"]\nautostart = false\n`,
+    },
+  });
+  const page = await open("#/settings/services");
+  const row = page.getByRole("listitem").filter({ hasText: "clock" });
+  await row.getByText("stopped", { exact: true }).waitFor();
+  await row.getByRole("button", { name: "Start", exact: true }).click();
+  await row.getByText("running", { exact: true }).waitFor();
+  await row.getByRole("button", { name: "Output" }).click();
+  await row.getByText("it begins").waitFor();
+  await row.getByText("a complaint").waitFor();
+  const [, pid] = /Process (\d+)/.exec((await row.textContent()) ?? "") ?? [];
+  await row.getByRole("button", { name: "Restart" }).click();
+  await expect.poll(async () => /Process (\d+)/.exec((await row.textContent()) ?? "")?.[1] ?? pid).not.toBe(pid);
+  await row.getByText("running", { exact: true }).waitFor();
+  await row.getByRole("button", { name: "Stop" }).click();
+  await row.getByText("stopped", { exact: true }).waitFor();
+});
+
+test("a service that crashes again and again is given up, and the attention list says so", async () => {
+  const { open } = await desk({
+    files: {
+      "config.toml": `[services.broken]\ncommand = ["sh", "-c", "echo no use >&2; exit 3"]\nautostart = true\nbackoff_s = 0.05\n`,
+    },
+  });
+  const page = await open("#/settings/services");
+  const row = page.getByRole("listitem").filter({ hasText: "broken" });
+  await row.getByText("crashed", { exact: true }).waitFor();
+  await row.getByText(/code 3/).waitFor();
+  await page.getByRole("link", { name: /^Inbox/ }).click();
+  await page.locator(".attention").filter({ hasText: "broken" }).click();
+  await page.waitForURL(/#\/settings\/services/);
+});
+
+test("the model is asked for one word, and what it answers or why it does not is said", async () => {
+  const { open } = await desk(await provider(() => ["ok"]));
+  const page = await open("#/settings/models");
+  await page.getByRole("button", { name: "Try the model" }).click();
+  await page.getByText(/openai-chat:double answered in/).waitFor();
+  await page.getByLabel("Another one, as provider:name").fill("anthropic:claude-sonnet-4-5");
+  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByText("Messages go to anthropic:claude-sonnet-4-5").waitFor();
+  await page.getByRole("button", { name: "Try the model" }).click();
+  await page
+    .getByRole("alert")
+    .getByText(/ANTHROPIC_API_KEY/)
+    .first()
+    .waitFor();
+});
+
+test("another work directory is where the next file goes", async () => {
+  const { open, daemon } = await desk();
+  const elsewhere = join(daemon.home, "elsewhere");
+  mkdirSync(elsewhere);
+  const page = await open("#/settings/config");
+  const field = page.getByLabel(/^Work directory/);
+  await field.fill("not/absolute");
+  await field.press("Enter");
+  await page
+    .getByRole("alert")
+    .getByText(/work_dir/)
+    .waitFor();
+  await field.fill(elsewhere);
+  await field.press("Enter");
+  await page.getByRole("button", { name: "Take back" }).waitFor();
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await say(page, "write there.txt");
+  await questions(page).getByRole("button", { name: "Allow once" }).click();
+  await answers(page).getByText("is done").waitFor();
+  expect(readFileSync(join(elsewhere, "there.txt"), "utf8")).toContain("demo");
+});
+
+test("diagnostics are made and downloaded, without what was said", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "a-secret-matter");
+  await answers(page).getByText("You said").waitFor();
+  await page.goto(page.url().replace(/#.*/, "#/settings/diagnostics"));
+  await page.getByRole("button", { name: "Make a file" }).click();
+  const arrives = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download" }).click();
+  const path = await (await arrives).path();
+  expect(readFileSync(path).subarray(0, 2).toString("latin1")).toBe("PK");
+  expect(readFileSync(path).includes("a-secret-matter")).toBe(false);
+});
+
+test("a name is given, a key is checked with a real request, and one that is refused is not kept", async () => {
+  const { open } = await desk({ environment: { OPENAI_BASE_URL: "http://127.0.0.1:9/v1" }, model: "openai:gpt-5.2" });
+  const page = await open("#/settings/models");
+  const row = page.getByRole("listitem").filter({ hasText: "openai" }).first();
+  await row.getByRole("button", { name: "Add a key" }).click();
+  await row.getByLabel(/^Key of openai/).fill("sk-will-not-be-kept");
+  await row.getByLabel(/Keep it only if a model answers/).check();
+  await row.getByRole("button", { name: "Keep", exact: true }).click();
+  await row.getByRole("alert").waitFor();
+  await row.getByText("no key").waitFor();
+});

@@ -1,0 +1,136 @@
+import { expect, test } from "vitest";
+import { answers, desk, questions, say } from "./browser.js";
+
+test("a first-time person without a key talks within three clicks", async () => {
+  const { open } = await desk({ first: true });
+  const page = await open();
+  await page.getByRole("heading", { name: "Set up Aster" }).waitFor();
+  await page.getByRole("link", { name: "Start talking" }).click();
+  await page.getByRole("button", { name: "list", exact: true }).click();
+  await answers(page).getByText("is done").waitFor();
+});
+
+test("the steps of the first run are gone through, and stay done", async () => {
+  const { open } = await desk({ first: true });
+  const page = await open("#/welcome");
+  const current = page.locator(".step-current");
+  for (const name of ["Welcome", "Where your data is kept", "When the agent asks you", "Ready"]) {
+    await current.getByRole("heading", { name }).waitFor();
+    await current
+      .getByRole("button", { name: /^(Go on|Start talking)$|^Skip$/ })
+      .first()
+      .click();
+  }
+  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+  await page.goto(page.url().replace(/#.*/, "#/welcome"));
+  await page.getByText("Everything is done.").waitFor();
+});
+
+test("the permission mode, a rule and a try-out change what is asked", async () => {
+  const { open } = await desk();
+  const page = await open("#/settings/permissions");
+  const tryOut = page.getByRole("region", { name: "What would happen?" });
+  await tryOut.getByLabel("Tool").selectOption("write_file");
+  await tryOut.getByLabel("Arguments (JSON)").fill('{"path": "x.txt", "content": "x"}');
+  await tryOut.getByRole("button", { name: "Ask" }).click();
+  await tryOut.getByText("You would be asked.").waitFor();
+  await page.getByLabel(/Never ask/).check();
+  await page.getByText("Now: set here.").waitFor();
+  await tryOut.getByRole("button", { name: "Ask" }).click();
+  await tryOut.getByText("It would run at once.").waitFor();
+  await page.getByRole("button", { name: "Add a rule" }).click();
+  await page.getByLabel("What", { exact: true }).selectOption("deny");
+  await page.getByRole("region", { name: "Rules" }).getByLabel("Tool").selectOption("write_file");
+  await page.getByRole("button", { name: "Keep the rule" }).click();
+  const rule = page.getByRole("region", { name: "Rules" }).getByRole("listitem");
+  await rule.waitFor();
+  await tryOut.getByRole("button", { name: "Ask" }).click();
+  await tryOut.getByText("It would be denied.").waitFor();
+  await rule.getByRole("button", { name: /Delete the rule/ }).click();
+  await rule.waitFor({ state: "detached" });
+});
+
+test("limits are set and taken back; what the daemon refuses is said", async () => {
+  const { open } = await desk();
+  const page = await open("#/settings/config");
+  const field = page.getByLabel(/Most tool calls in one turn/);
+  await field.fill("-1");
+  await field.press("Enter");
+  await page
+    .getByRole("alert")
+    .getByText(/max_tool_calls/)
+    .waitFor();
+  await field.fill("7");
+  await field.press("Enter");
+  await page.getByRole("button", { name: "Take back" }).click();
+  await expect.poll(() => field.inputValue()).toBe("200");
+});
+
+test("a key is kept, called unprotected where it is, and forgotten", async () => {
+  const { open } = await desk();
+  const page = await open("#/settings/models");
+  const row = page.getByRole("listitem").filter({ hasText: "anthropic" });
+  await row.getByRole("button", { name: "Add a key" }).click();
+  await row.getByLabel("Key of anthropic").fill("sk-ant-never-shown-0123456789");
+  await row.getByRole("button", { name: "Keep", exact: true }).click();
+  await row.getByText(/unprotected, in a file|in the keychain/).waitFor();
+  expect(await page.content()).not.toContain("never-shown");
+  await row.getByRole("button", { name: "Forget" }).click();
+  await row.getByText("no key").waitFor();
+});
+
+test("a feature that is turned off is taken away", async () => {
+  const { open } = await desk();
+  const page = await open("#/settings/flags");
+  await page.getByLabel(/attention list/).uncheck();
+  await page.getByRole("link", { name: /^Inbox/ }).click();
+  await page.getByText("Nothing waits for you.").waitFor();
+  expect(await page.getByText("While you were away").count()).toBe(0);
+});
+
+test("an answer is read aloud once that is turned on", async () => {
+  const { open, context } = await desk();
+  // A browser without a screen has no voice: what it was given to say is kept.
+  await context.addInitScript(() => {
+    const said: string[] = [];
+    Object.assign(window, { said });
+    speechSynthesis.speak = ({ text }) => said.push(text);
+  });
+  const page = await open();
+  await say(page, "hello");
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor();
+  expect(await page.getByRole("button", { name: "Read aloud" }).count()).toBe(0);
+  const { hash } = new URL(page.url());
+  await page.evaluate(() => (window.location.hash = "#/settings/flags"));
+  await page.getByLabel(/answers read aloud/).check();
+  await page.evaluate((hash) => (window.location.hash = hash), hash);
+  await page.getByRole("button", { name: "Read aloud" }).click();
+  await page.getByRole("button", { name: "Stop reading" }).waitFor();
+  const said = await page.evaluate(() => (window as unknown as { said: string[] }).said);
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^You said: “hello”/);
+  expect(said[0]).not.toContain("`");
+});
+
+test("what happens while nobody looks is counted, and read when it is opened", async () => {
+  const { open, daemon } = await desk();
+  const page = await open("#/agents");
+  const client = daemon.client();
+  const { session_id } = await client.sessions.create({ title: "elsewhere" });
+  await client.chat({ agent_id: "default", session_id, message: "hello" });
+  await page.getByRole("link", { name: /^Inbox 1 waiting/ }).click();
+  await page.locator(".attention.unread").click();
+  await page.getByRole("heading", { name: "elsewhere" }).waitFor();
+  await page.getByRole("link", { name: "Inbox", exact: true }).waitFor();
+});
+
+test("a page without the daemon's token asks for it", async () => {
+  const { open } = await desk({ token: "a-token-for-this-test" });
+  const page = await open();
+  await page.getByLabel("Token").fill("a-token-for-this-test");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await say(page, "write hello.txt");
+  await questions(page).waitFor();
+});

@@ -1,0 +1,23 @@
+import { existsSync } from "node:fs";
+import { defineConfig } from "vitest/config";
+
+const chromium = process.env.ASTER_CHROMIUM ?? "/usr/bin/chromium";
+const found = existsSync(chromium);
+if (!found) {
+  const words = `the page's tests need Chromium: not at ${chromium} (ASTER_CHROMIUM says where it is)`;
+  if (process.env.CI === "true") throw new Error(words);
+  console.warn(`skipped: ${words}`);
+}
+
+export default defineConfig({
+  test: {
+    include: found ? ["tests/**/*.test.ts"] : [],
+    passWithNoTests: !found,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
+    // Each file has a browser and daemons of its own: one at a time is enough for two cores.
+    maxWorkers: 1,
+    fileParallelism: false,
+  },
+});
