@@ -7,7 +7,7 @@ const path = (/** @type {string} */ relative) => fileURLToPath(new URL(relative,
 
 export const dist = path("../dist");
 /** Where the built page is. */
-export const ui = process.env.ASTER_UI_DIST ?? path("../../ui/dist");
+export const ui = process.env.ASTER_UI_DIST ?? path("../../../aster_sidecar/webui");
 
 /** @type {import("esbuild").BuildOptions} */
 export const options = {
@@ -29,7 +29,7 @@ export const options = {
 /** The page, as it was built. */
 export function copyPage(folder = dist) {
   if (!existsSync(`${ui}/index.html`)) {
-    console.error(`no page in ${ui}: build it first (npm run build -w ui), or name one in ASTER_UI_DIST`);
+    console.error(`no page in ${ui}: build it first (make ui), or name one in ASTER_UI_DIST`);
     return false;
   }
   cpSync(ui, `${folder}/ui`, { recursive: true });

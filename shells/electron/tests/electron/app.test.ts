@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { strFromU8, unzipSync } from "fflate";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { App, WAIT } from "./app.js";
+import { App, WAIT, type Page } from "./app.js";
 import { buildOld } from "./old/build.mjs";
 import { missing, version } from "./runtime.js";
 
@@ -15,6 +15,13 @@ if (why !== null) console.warn(`skipped: ${why}`);
 interface Approval {
   call_id: string;
   name: string;
+}
+
+/** What was said in the newest conversation. */
+async function messages(page: Page): Promise<{ role: string; text: string; status: string }[]> {
+  const { sessions } = await page.call<{ sessions: { session_id: string }[] }>("GET", "/api/sessions");
+  const path = `/api/history?agent_id=default&session_id=${sessions[0]?.session_id ?? ""}`;
+  return (await page.call<{ messages: { role: string; text: string; status: string }[] }>("GET", path)).messages;
 }
 
 describe.skipIf(why !== null)(`Electron ${version()}`, () => {
@@ -29,11 +36,8 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       const { sessions } = await page.call<{ sessions: { messages: number; state: string }[] }>("GET", "/api/sessions");
       expect(sessions).toMatchObject([{ messages: 2, state: "idle" }]);
     }, WAIT);
-    const { messages } = await page.call<{ messages: { role: string; text: string }[] }>(
-      "GET",
-      "/api/history?agent_id=default",
-    );
-    await page.shows(messages[1]?.text.split("\n")[0]?.slice(0, 30) ?? "no answer");
+    const answer = (await messages(page))[1]?.text ?? "no answer";
+    await page.shows(answer);
     await page.shot("conversation");
     expect(await app.quit()).toBe(0);
     await app.nothingLeft();
@@ -41,7 +45,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     const again = await App.launch({ after: app });
     const later = await again.ready();
     expect(await later.evaluate("location.hash")).toMatch(/^#\/s\/ses_/);
-    await later.shows(messages[1]?.text.split("\n")[0]?.slice(0, 30) ?? "no answer");
+    await later.shows(answer);
   });
 
   test("an approval is shown with what will run, and answered with the mouse", async () => {
@@ -86,11 +90,8 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       expect(existsSync(join(app.home, "work", "kept.txt"))).toBe(true);
     }, WAIT);
     await vi.waitFor(async () => {
-      const { messages } = await page.call<{ messages: { role: string; status: string }[] }>(
-        "GET",
-        "/api/history?agent_id=default",
-      );
-      expect(messages.map(({ role, status }) => `${role} ${status}`)).toEqual(["user complete", "assistant complete"]);
+      const said = await messages(page);
+      expect(said.map(({ role, status }) => `${role} ${status}`)).toEqual(["user complete", "assistant complete"]);
     }, WAIT);
   });
 

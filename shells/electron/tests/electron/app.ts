@@ -52,6 +52,7 @@ export class App {
   readonly process: ChildProcess;
   readonly display: string;
   readonly #debugging: Promise<{ page: string; main: string }>;
+  readonly #fresh: boolean;
   #output = "";
   #main: Cdp | null = null;
   #pages = new Map<string, Cdp>();
@@ -59,14 +60,13 @@ export class App {
   static async launch(options: AppOptions = {}): Promise<App> {
     const name = await screen();
     const app = new App(name, options);
-    onTestFinished(() => {
-      app.dispose();
-    });
+    onTestFinished(() => app.dispose());
     return app;
   }
 
   private constructor(screenName: string, { arguments: more = [], environment, after, main = [build] }: AppOptions) {
     this.display = screenName;
+    this.#fresh = after === undefined;
     this.home = after?.home ?? mkdtempSync(join(tmpdir(), "aster-electron-"));
     for (const folder of ["profile", "work", "home"]) mkdirSync(join(this.home, folder), { recursive: true });
     const shim = join(this.home, "aster-desktop");
@@ -172,8 +172,10 @@ export class App {
   /** Until the page shows the conversation and is connected. */
   async ready(): Promise<Page> {
     const page = await this.page();
+    await page.until(`window.asterHost && document.querySelector("#root > *")`);
+    await page.host("request", "GET", "/api/agents"); // waits for the engine
+    if (this.#fresh) await page.click("Start talking"); // the first run is told what there is first
     await page.until(`document.querySelector("textarea") !== null`);
-    await page.host("request", "GET", "/api/agents");
     return page;
   }
 
@@ -195,15 +197,13 @@ export class App {
     return vi.waitFor(() => JSON.parse(readFileSync(path, "utf8")) as { pid: number; instance_id: string }, WAIT);
   }
 
-  dispose(): void {
+  async dispose(): Promise<void> {
     this.process.kill("SIGKILL");
-    for (const pid of this.family()) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // gone
-      }
-    }
+    await vi.waitFor(() => {
+      const left = this.family();
+      for (const pid of left) process.kill(pid, "SIGKILL");
+      if (left.length > 0) throw new Error("still there");
+    }, WAIT);
     rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
