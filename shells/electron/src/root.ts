@@ -7,7 +7,9 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
@@ -29,7 +31,7 @@ export function chosenRoot(folder: string, bundle: readonly string[]): string {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const probe = join(path, `.aster-probe-${process.pid}`);
     writeFileSync(probe, "");
-    rmSync(probe);
+    unlinkSync(probe);
     accessSync(path, constants.R_OK | constants.W_OK);
   } catch (cause) {
     throw new RootRefused(`Nothing can be written there: ${(cause as Error).message}`);
@@ -48,7 +50,7 @@ export function moveData(from: string, to: string): void {
   if (!existsSync(from) || from === to) return;
   if (isBeneath(to, from)) throw new RootRefused("The new directory is inside the old one.");
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  if (existsSync(to)) rmSync(to, { recursive: true }); // it is empty: chosenRoot saw to that
+  if (existsSync(to)) rmdirSync(to); // it is empty: chosenRoot saw to that
   try {
     renameSync(from, to);
   } catch (cause) {

@@ -1,5 +1,5 @@
 // Starting with the person's session.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { app } from "electron";
@@ -21,7 +21,7 @@ export function setStartOnLogin(on: boolean, options: LoginOptions): void {
   }
   const path = autostartPath(options.app_id);
   if (!on) {
-    rmSync(path, { force: true });
+    if (existsSync(path)) unlinkSync(path);
     return;
   }
   mkdirSync(join(path, ".."), { recursive: true });

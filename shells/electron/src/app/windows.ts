@@ -38,7 +38,7 @@ export class Windows {
   }
 
   get focused(): boolean {
-    return [this.#main, this.#quick].some((window) => window?.isFocused() === true);
+    return [this.#main, this.#quick].some((window) => window?.isVisible() === true && window.isFocused());
   }
 
   tell(channel: string, ...said: unknown[]): void {

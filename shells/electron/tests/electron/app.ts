@@ -12,7 +12,7 @@ import { python, repository } from "../places.js";
 import { Cdp } from "./cdp.js";
 import { electron } from "./runtime.js";
 
-export const WAIT = { timeout: 20_000, interval: 50 };
+export const WAIT = { timeout: 60_000, interval: 50 };
 const build = fileURLToPath(new URL("../../build", import.meta.url));
 /** Where screenshots go, for people; nothing is compared. */
 const shots = process.env["ASTER_SHOTS_DIR"];
@@ -188,7 +188,8 @@ export class App {
   }
 
   async quit(): Promise<number | string> {
-    await this.inMain(`setTimeout(() => electron.app.quit(), 0);`);
+    await this.inMain(`setTimeout(() => electron.app.quit(), 100);`);
+    this.#main?.close(); // Node would wait for the debugger to leave
     return this.ended();
   }
 
