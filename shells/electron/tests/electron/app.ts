@@ -38,7 +38,6 @@ export interface AppOptions {
   after?: App;
   /** Instead of this app: another main process, with flags for Electron before it. */
   main?: string[];
-  port?: number;
 }
 
 interface Target {
