@@ -38,6 +38,8 @@ export interface AppOptions {
   after?: App;
   /** Instead of this app: another main process, with flags for Electron before it. */
   main?: string[];
+  /** Instead of Electron and an app: one that is packaged, with the daemon it brings. */
+  packaged?: string;
 }
 
 interface Target {
@@ -63,7 +65,10 @@ export class App {
     return app;
   }
 
-  private constructor(screenName: string, { arguments: more = [], environment, after, main = [build] }: AppOptions) {
+  private constructor(
+    screenName: string,
+    { arguments: more = [], environment, after, main = [build], packaged }: AppOptions,
+  ) {
     this.display = screenName;
     this.#fresh = after === undefined;
     this.home = after?.home ?? mkdtempSync(join(tmpdir(), "aster-electron-"));
@@ -73,14 +78,14 @@ export class App {
     chmodSync(shim, 0o755);
     const inherited = Object.entries(process.env).filter(([name]) => !/^(ASTER|XDG|DBUS|ELECTRON)/.test(name));
     this.process = spawn(
-      electron,
+      packaged ?? electron,
       [
         ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
         "--remote-debugging-port=0",
         "--inspect=127.0.0.1:0",
         "--disable-gpu",
         `--user-data-dir=${join(this.home, "profile")}`,
-        ...main,
+        ...(packaged === undefined ? main : []),
         ...more,
       ],
       {
@@ -90,7 +95,7 @@ export class App {
           DISPLAY: screenName,
           HOME: join(this.home, "home"),
           ASTER_SHELL_PROFILE: join(this.home, "profile"),
-          ASTER_SIDECAR_BINARY: shim,
+          ...(packaged === undefined && { ASTER_SIDECAR_BINARY: shim }),
           ASTER_WORK_DIR: join(this.home, "work"),
           ASTER_MODEL: "demo:instant",
           ...environment,

@@ -1,2 +1,2 @@
 export const folder: string;
-export function buildOld(): Promise<void>;
+export function buildOld(into?: string): Promise<void>;

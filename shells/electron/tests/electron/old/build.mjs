@@ -23,13 +23,13 @@ const old = {
   },
 };
 
-export async function buildOld() {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
+export async function buildOld(into = folder) {
+  rmSync(into, { recursive: true, force: true });
+  mkdirSync(into, { recursive: true });
   const { driver: _, ...entryPoints } = options.entryPoints;
-  await build({ ...options, entryPoints, outdir: folder, target: "node12", plugins: [old] });
-  if (!copyPage(folder)) throw new Error("no page");
-  const assets = `${folder}/ui/assets`;
+  await build({ ...options, entryPoints, outdir: into, target: "node12", plugins: [old] });
+  if (!copyPage(into)) throw new Error("no page");
+  const assets = `${into}/ui/assets`;
   for (const name of readdirSync(assets)) {
     const loader = name.endsWith(".css") ? "css" : name.endsWith(".js") ? "js" : null;
     if (loader === null) continue;
@@ -52,11 +52,11 @@ export async function buildOld() {
     target: "chrome83",
     outfile: `${assets}/not-there-yet.js`,
   });
-  const index = `${folder}/ui/index.html`;
+  const index = `${into}/ui/index.html`;
   const html = readFileSync(index, "utf8").replace("<head>", `<head><script src="./assets/not-there-yet.js"></script>`);
   writeFileSync(index, html);
   const { name, productName, version } = JSON.parse(readFileSync(path("../../../package.json"), "utf8"));
-  writeFileSync(`${folder}/package.json`, JSON.stringify({ name, productName, version, main: "main.cjs" }));
+  writeFileSync(`${into}/package.json`, JSON.stringify({ name, productName, version, main: "main.cjs" }));
 }
 
 /** Units and shorthands that came after Chrome 83. Gaps between flex items stay away: nothing stands in for them. */

@@ -49,7 +49,7 @@ if (!("handle" in old.protocol)) {
 
   const handle = old.ipcMain.handle.bind(old.ipcMain);
   old.ipcMain.handle = (channel, answer) => {
-    handle(channel, (event, ...given) => {
+    handle(channel, (event, ...given: unknown[]) => {
       const frame = { url: event.sender.getURL(), parent: null };
       Object.defineProperty(event, "senderFrame", { value: frame });
       return answer(event, ...given) as unknown;
