@@ -1,5 +1,5 @@
 // The app's main process, from the top: what is set up in which order, and who tells whom.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import type { HostRuntimeInfo } from "@aster-sidecar/client";
 import { app, dialog, globalShortcut, Notification, protocol, shell } from "electron";
@@ -142,7 +142,7 @@ async function onReady(): Promise<void> {
   setMenu(actions);
   setAmbient();
   windows.open(placeIn(process.argv));
-  watch(supervisor);
+  observe(supervisor);
   app.on("second-instance", (_event, argv) => {
     windows.show(placeIn(argv));
   });
@@ -159,13 +159,14 @@ async function onReady(): Promise<void> {
     process.on(signal, () => {
       app.quit();
     });
+  if (!app.isPackaged && process.env["ASTER_DEVELOPMENT"]) reloadOnChange(ui, windows);
   if (app.isPackaged) app.setAsDefaultProtocolClient(BRAND.link_scheme);
   if (state.notice !== null) void dialog.showMessageBox({ type: "warning", message: state.notice, buttons: ["OK"] });
   await supervisor.start().catch(() => undefined); // as above
 
   // -- the engine ------------------------------------------------------------------------------------------------
 
-  function watch(watched: Supervisor): void {
+  function observe(watched: Supervisor): void {
     watched.onStatus((status) => {
       windows.tell(EVENTS.status, status);
       if (status === "ready") attention.retry();
@@ -230,7 +231,7 @@ async function onReady(): Promise<void> {
         state.set({ runtime_root: to });
         state.flush();
         supervisor = supervise(to);
-        watch(supervisor);
+        observe(supervisor);
       } finally {
         await supervisor.start().catch(() => undefined);
       }
@@ -342,6 +343,18 @@ async function onReady(): Promise<void> {
         app.quit();
       });
   }
+}
+
+/** While the page is being worked on: when it was built again, the windows load it again. */
+function reloadOnChange(folder: string, windows: Windows): void {
+  let timer: NodeJS.Timeout | undefined;
+  mkdirSync(folder, { recursive: true });
+  watch(folder, () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      windows.reload();
+    }, 300);
+  });
 }
 
 function placeIn(argv: readonly string[]): string | null {

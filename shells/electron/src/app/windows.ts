@@ -46,6 +46,10 @@ export class Windows {
       if (window && !window.isDestroyed()) window.webContents.send(channel, ...said);
   }
 
+  reload(): void {
+    for (const window of [this.#main, this.#quick]) window?.webContents.reloadIgnoringCache();
+  }
+
   /** Makes the main window, at the place where the person was. */
   open(place: string | null = null): BrowserWindow {
     const { state, icon, name, hidden } = this.#options;

