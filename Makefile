@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(or $(ASTER_MODEL),demo)
 
-.PHONY: run ui test check bench format lock clean setup system-packages
+.PHONY: run ui test test-electron check bench format lock clean setup system-packages
 
 UI := aster_sidecar/webui/index.html
 

@@ -25,7 +25,7 @@ async function messages(page: Page): Promise<{ role: string; text: string; statu
 }
 
 describe.skipIf(why !== null)(`Electron ${version()}`, () => {
-  beforeAll(buildOld);
+  beforeAll(() => buildOld());
 
   test("the window opens and chats, and shows the conversation again after the next start", async () => {
     const app = await App.launch();
