@@ -88,12 +88,14 @@ async function onReady(): Promise<void> {
     },
     setNotifications(on) {
       state.set({ notifications: on });
+      setMenu(actions, state.current);
       paint();
     },
     setStartOnLogin(on) {
       const command = app.isPackaged ? [process.execPath] : [process.execPath, app.getAppPath()];
       setStartOnLogin(on, { name: BRAND.name, app_id: BRAND.app_id, command });
       state.set({ start_on_login: on });
+      setMenu(actions, state.current);
       paint();
     },
     quit: () => {
@@ -139,7 +141,7 @@ async function onReady(): Promise<void> {
     onNews: notify,
   });
 
-  setMenu(actions);
+  setMenu(actions, state.current);
   setAmbient();
   windows.open(placeIn(process.argv));
   observe(supervisor);

@@ -2,7 +2,12 @@
 import { Menu, type MenuItemConstructorOptions } from "electron";
 import type { Actions } from "./actions.js";
 
-export function setMenu(actions: Actions): void {
+export interface MenuPicture {
+  notifications: boolean;
+  start_on_login: boolean;
+}
+
+export function setMenu(actions: Actions, { notifications, start_on_login }: MenuPicture): void {
   const mac = process.platform === "darwin";
   const settings: MenuItemConstructorOptions = {
     label: "Settings",
@@ -47,7 +52,24 @@ export function setMenu(actions: Actions): void {
             actions.toggleQuick();
           },
         },
-        ...(mac ? [] : [{ type: "separator" } as const, settings]),
+        { type: "separator" },
+        {
+          label: "Notifications",
+          type: "checkbox",
+          checked: notifications,
+          click: ({ checked }) => {
+            actions.setNotifications(checked);
+          },
+        },
+        {
+          label: "Start on Login",
+          type: "checkbox",
+          checked: start_on_login,
+          click: ({ checked }) => {
+            actions.setStartOnLogin(checked);
+          },
+        },
+        ...(mac ? [] : [settings]),
         { type: "separator" },
         { role: "close" },
         ...(mac ? [] : [{ role: "quit" } as const]),

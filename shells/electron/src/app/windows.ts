@@ -1,6 +1,6 @@
 // The windows: the main one and the quick panel, both the shared page, both as locked up as Electron allows.
 import { join } from "node:path";
-import { BrowserWindow, screen, session, shell, type WebContents } from "electron";
+import { BrowserWindow, nativeTheme, screen, session, shell, type WebContents } from "electron";
 import { EVENTS } from "../host/channels.js";
 import { isOurs, isSafeLink, ORIGIN } from "../host/checks.js";
 import { placed, type StateFile } from "../state.js";
@@ -64,6 +64,7 @@ export class Windows {
       title: name,
       icon,
       show: false,
+      backgroundColor: background(),
       webPreferences: this.#preferences(),
     });
     this.#main = window;
@@ -140,6 +141,7 @@ export class Windows {
       title: `${name}, quick panel`,
       icon,
       show: false,
+      backgroundColor: background(),
       frame: false,
       resizable: true,
       fullscreenable: false,
@@ -202,6 +204,11 @@ export class Windows {
       window: { x, y, width, height, maximized: window.isMaximized(), full_screen: window.isFullScreen() },
     });
   }
+}
+
+/** The page's own, so that nothing flashes before it is there. */
+function background(): string {
+  return nativeTheme.shouldUseDarkColors ? "#17161b" : "#ffffff";
 }
 
 function address(place: string): string {

@@ -347,6 +347,76 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await page.host("getRuntimeInfo")).toMatchObject({ engine_status: "ready" });
   });
 
+  test("what was written while the engine was stopped is there after a restart of the app, and not sent by itself", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await page.say("before");
+    await vi.waitFor(async () => {
+      expect(await messages(page)).toHaveLength(2);
+    }, WAIT);
+    await page.host("stopEngine");
+    await page.say("a thought for later");
+    await page.shows("a thought for later");
+    await page.until(`document.querySelector("[aria-label^=Draft]")`);
+    await page.shot("draft");
+    await app.quit();
+
+    const again = await App.launch({ after: app });
+    const later = await again.ready();
+    await later.shows("a thought for later");
+    expect((await messages(later)).map(({ text }) => text)).not.toContain("a thought for later");
+  });
+
+  test("the menu leads through the page and sets what the app does by itself", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const click = (label: string): Promise<unknown> =>
+      app.inMain(`electron.Menu.getApplicationMenu().items.flatMap(({ submenu }) => submenu.items)
+        .find((item) => item.label === ${JSON.stringify(label)}).click();`);
+    const keys = await app.inMain<string[]>(`return electron.Menu.getApplicationMenu().items
+      .flatMap(({ submenu }) => submenu.items).map(({ accelerator }) => accelerator).filter(Boolean);`);
+    expect(new Set(keys).size).toBe(keys.length);
+    for (const [label, place] of [
+      ["Inbox", "#/inbox"],
+      ["Agents", "#/agents"],
+      ["Settings", "#/settings/models"],
+      ["New Conversation", "#/new"],
+    ]) {
+      await click(label ?? "");
+      await page.until(`location.hash === ${JSON.stringify(place)}`);
+    }
+    const entry = join(app.home, "home", ".config", "autostart", "app.aster.desktop.desktop");
+    await click("Start on Login");
+    expect(readFileSync(entry, "utf8")).toMatch(/^Exec=".*electron.*" ".*build.*" "--hidden"$/m);
+    await click("Start on Login");
+    expect(existsSync(entry)).toBe(false);
+    await click("Notifications");
+    await app.inMain(`electron.BrowserWindow.getAllWindows()[0].hide();`);
+    await page.call("POST", "/api/chat", { agent_id: "default", message: "write unheard.txt" });
+    await vi.waitFor(async () => {
+      expect(await page.call<{ unread: number }>("GET", "/api/notifications")).toMatchObject({ unread: 1 });
+    }, WAIT);
+    await click("Notifications"); // on again: the next one is shown, the one before was not
+    const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", { title: "heard" });
+    await page.call("POST", "/api/chat", { agent_id: "default", session_id, message: "write heard.txt" });
+    await vi.waitFor(async () => {
+      expect(await app.inMain("return shownNotifications.length;")).toBeGreaterThan(0);
+    }, WAIT);
+    expect(await app.inMain("return shownNotifications.length;")).toBe(1);
+  });
+
+  test("started by the system it comes without a window, and shows it when it is asked for", async () => {
+    const app = await App.launch({ arguments: ["--hidden"] });
+    await app.ready();
+    const visible = `return electron.BrowserWindow.getAllWindows().map((one) => one.isVisible());`;
+    expect(await app.inMain(visible)).toEqual([false]);
+    const second = await App.launch({ after: app });
+    expect(await second.ended()).toBe(0);
+    await vi.waitFor(async () => {
+      expect(await app.inMain(visible)).toEqual([true]);
+    }, WAIT);
+  });
+
   test("the data move where a person wants them", async () => {
     const app = await App.launch();
     const page = await app.ready();

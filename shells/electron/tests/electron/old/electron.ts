@@ -66,6 +66,7 @@ export const {
   ipcMain,
   Menu,
   nativeImage,
+  nativeTheme,
   protocol,
   screen,
   session,
