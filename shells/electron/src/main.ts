@@ -49,7 +49,9 @@ function fail(cause: unknown): void {
 
 async function onReady(): Promise<void> {
   const home = app.getPath("userData");
-  const state = new StateFile(join(home, "desktop-state.json"));
+  const state = new StateFile(join(home, "desktop-state.json"), (cause) => {
+    supervisor.log.add("shell", `desktop-state.json can't be written: ${wordsOf(cause)}`);
+  });
   let supervisor = supervise(state.current.runtime_root ?? join(home, "data"));
   let quitting: "no" | "stopping" | "now" = "no";
   let picture: Picture = { approvals: 0, unread: 0, flags: {} };
@@ -82,6 +84,14 @@ async function onReady(): Promise<void> {
     chooseRoot,
     openLogs,
     exportDiagnostics: bundle,
+    async openInBrowser() {
+      try {
+        const { url } = await client.call<{ url: string }>("POST", "/api/handoff", {});
+        await shell.openExternal(url);
+      } catch (cause) {
+        dialog.showErrorBox("The browser could not be opened", wordsOf(cause));
+      }
+    },
     async sayUpdates() {
       const { message = "" } = await checkForUpdates(BRAND.update_feed);
       await dialog.showMessageBox({ type: "info", message, buttons: ["OK"] });
@@ -107,6 +117,7 @@ async function onReady(): Promise<void> {
 
   const sockets = new Sockets(() => supervisor.endpoint, CLIENT);
   const wire = ownWire(() => supervisor, sockets);
+  const client = ownClient(wire);
   answerCalls({
     supervisor: () => supervisor,
     sockets,
@@ -132,7 +143,7 @@ async function onReady(): Promise<void> {
   const trayIcon = join(assets, process.platform === "darwin" ? "trayTemplate.png" : "tray.png");
   let tray: ReturnType<typeof openTray> = null;
   let ambient = false;
-  const attention = new Attention(ownClient(wire), wire, {
+  const attention = new Attention(client, wire, {
     onPicture(next) {
       picture = next;
       setAmbient();

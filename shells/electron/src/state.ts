@@ -48,11 +48,13 @@ export class StateFile {
   /** As read: with fields that only others know. */
   readonly #unknown: Record<string, unknown>;
   #state: DesktopState;
+  readonly #onProblem: (cause: unknown) => void;
   #timer: NodeJS.Timeout | null = null;
 
-  /** Raises: StateTooNew. A file that makes no sense is kept aside. */
-  constructor(path: string) {
+  /** `onProblem` hears why it could not be written. Raises: StateTooNew. A file that makes no sense is kept aside. */
+  constructor(path: string, onProblem: (cause: unknown) => void = () => undefined) {
     this.path = path;
+    this.#onProblem = onProblem;
     const { found, notice } = read(path);
     this.notice = notice;
     this.#unknown = found;
@@ -73,11 +75,19 @@ export class StateFile {
     }, SETTLE_MS);
   }
 
-  /** Writes what is not written yet. Raises: the system's error. */
+  /** Writes what is not written yet. A disk that takes nothing is no reason to stop. */
   flush(): void {
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
     this.#timer = null;
+    try {
+      this.#write();
+    } catch (cause) {
+      this.#onProblem(cause);
+    }
+  }
+
+  #write(): void {
     const text = JSON.stringify({ ...this.#unknown, ...this.#state }, null, 2) + "\n";
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
     const file = openSync(`${this.path}.new`, "w", 0o600);

@@ -305,6 +305,17 @@ describe("what the app remembers", () => {
     expect(readFileSync(join(home, aside), "utf8")).toBe(text);
   });
 
+  test("is no reason to end when it can't be written", () => {
+    const path = join(folder(), "profile", "desktop-state.json");
+    const problems: unknown[] = [];
+    const state = new StateFile(path, (cause) => problems.push(cause));
+    writeFileSync(join(path, ".."), "a file where the directory would be");
+    state.set({ notifications: false });
+    state.flush();
+    expect(problems).toEqual([expect.objectContaining({ code: expect.stringMatching(/EEXIST|ENOTDIR/) as unknown })]);
+    expect(state.current.notifications).toBe(false);
+  });
+
   test("is refused when it is newer", () => {
     const path = join(folder(), "desktop-state.json");
     writeFileSync(path, `{"schema_version": 2}`);

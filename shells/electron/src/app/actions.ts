@@ -8,6 +8,8 @@ export interface Actions {
   chooseRoot(): Promise<void>;
   openLogs(): Promise<void>;
   exportDiagnostics(): Promise<string>;
+  /** This page in the system's browser, signed in, once. */
+  openInBrowser(): Promise<void>;
   sayUpdates(): Promise<void>;
   setNotifications(on: boolean): void;
   setStartOnLogin(on: boolean): void;

@@ -109,6 +109,7 @@ export function setMenu(actions: Actions, { notifications, start_on_login }: Men
         { label: "Restart", click: () => void actions.engine("restart") },
         { label: "Stop", click: () => void actions.engine("stop") },
         { type: "separator" },
+        { label: "Open in Browser", click: () => void actions.openInBrowser() },
         { label: "Data Directory…", click: () => void actions.chooseRoot() },
         { label: "Open Logs", click: () => void actions.openLogs() },
         { label: "Export Diagnostics", click: () => void actions.exportDiagnostics() },

@@ -386,6 +386,23 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       await click(label ?? "");
       await page.until(`location.hash === ${JSON.stringify(place)}`);
     }
+    await app.inMain(`electron.shell.openExternal = async (url) => { global.link = url; };`);
+    await click("Open in Browser");
+    const link = await vi.waitFor(async () => {
+      const url = new URL(await app.inMain<string>("return global.link;"));
+      expect(url.hostname).toBe("127.0.0.1");
+      return url;
+    }, WAIT);
+    const code = /[A-Za-z0-9_-]{43}/.exec(link.hash)?.[0];
+    const redeem = (): Promise<Response> =>
+      fetch(new URL("/api/handoff/redeem", link), {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Origin: link.origin },
+        body: JSON.stringify({ code }),
+      });
+    expect((await redeem()).status).toBe(200);
+    expect((await redeem()).status).not.toBe(200);
+
     const entry = join(app.home, "home", ".config", "autostart", "app.aster.desktop.desktop");
     await click("Start on Login");
     expect(readFileSync(entry, "utf8")).toMatch(/^Exec=".*electron.*" ".*build.*" "--hidden"$/m);
