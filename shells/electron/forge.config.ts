@@ -22,7 +22,7 @@ const config: ForgeConfig = {
   packagerConfig: {
     name: "Aster",
     executableName: "aster",
-    appBundleId: "app.aster.desktop",
+    appBundleId: "app.aster.shell",
     appCategoryType: "public.app-category.developer-tools",
     asar: true,
     prune: false,
@@ -37,7 +37,15 @@ const config: ForgeConfig = {
     {
       name: "@electron-forge/maker-deb",
       platforms: ["linux"],
-      config: { options: { bin: "aster", mimeType: ["x-scheme-handler/aster"], categories: ["Utility"] } },
+      // The package's name is that of its .desktop file: the app's id, by which portals know it.
+      config: {
+        options: {
+          name: "app.aster.shell",
+          bin: "aster",
+          mimeType: ["x-scheme-handler/aster"],
+          categories: ["Utility"],
+        },
+      },
     },
     { name: "@electron-forge/maker-dmg", platforms: ["darwin"], config: {} },
     {

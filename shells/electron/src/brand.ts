@@ -2,8 +2,8 @@
 
 export const BRAND = {
   name: "Aster",
-  /** For Windows and Linux desktops; the same as in the packaging configuration. */
-  app_id: "app.aster.desktop",
+  /** For Windows and Linux desktops: a reverse domain name, the same as in forge.config.ts. */
+  app_id: "app.aster.shell",
   /** `aster://session/ID` opens that session. */
   link_scheme: "aster",
   /** Where the source of Electron's own updater is; null: this build checks nowhere, and says so. */

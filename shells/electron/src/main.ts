@@ -33,6 +33,11 @@ app.setName(BRAND.name);
 // A second profile beside the first, for development and tests.
 if (process.env["ASTER_SHELL_PROFILE"]) app.setPath("userData", process.env["ASTER_SHELL_PROFILE"]);
 if (process.platform === "win32") app.setAppUserModelId(BRAND.app_id);
+if (process.platform === "linux") {
+  app.setDesktopName(`${BRAND.app_id}.desktop`);
+  // Without it there is no hotkey in a Wayland session.
+  app.commandLine.appendSwitch("enable-features", "GlobalShortcutsPortal");
+}
 
 if (app.requestSingleInstanceLock()) {
   void app.whenReady().then(onReady).catch(fail);

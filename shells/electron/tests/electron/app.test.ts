@@ -403,7 +403,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect((await redeem()).status).toBe(200);
     expect((await redeem()).status).not.toBe(200);
 
-    const entry = join(app.home, "home", ".config", "autostart", "app.aster.desktop.desktop");
+    const entry = join(app.home, "home", ".config", "autostart", "app.aster.shell.desktop");
     await click("Start on Login");
     expect(readFileSync(entry, "utf8")).toMatch(/^Exec=".*electron.*" ".*build.*" "--hidden"$/m);
     await click("Start on Login");
