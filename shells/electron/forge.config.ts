@@ -42,6 +42,7 @@ const config: ForgeConfig = {
         options: {
           name: "app.aster.shell",
           bin: "aster",
+          compression: "zstd", // Debian 12 and later; xz takes minutes
           mimeType: ["x-scheme-handler/aster"],
           categories: ["Utility"],
         },

@@ -1,11 +1,11 @@
 // The app as electron-forge packages it, out of the runtime of these tests, started from where it was packaged.
 import { execFile, execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { folder as temporary, python, repository } from "../places.js";
+import { folder as temporary, python, repository, shells } from "../places.js";
 import { App } from "./app.js";
 import { buildOld, folder } from "./old/build.mjs";
 import { electron, missing, version } from "./runtime.js";
@@ -19,6 +19,10 @@ const [major = 0, minor = 0] = execFileSync(node, ["--version"], { encoding: "ut
 const tooOld = major < 22 || (major === 22 && minor < 13);
 const why = missing() ?? (tooOld ? "electron-forge needs Node 22.13 or newer (FORGE_NODE names one)" : null);
 if (why !== null) console.warn(`skipped: ${why}`);
+
+/** npm leaves out what makes a .deb when it runs on an older Node. */
+const debian = existsSync(join(shells, "node_modules", "electron-installer-debian"));
+const targets = ["@electron-forge/maker-zip", ...(debian ? ["@electron-forge/maker-deb"] : [])];
 
 describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
   test("the packaged app brings its daemon, finds it, and runs without the checkout", async () => {
@@ -44,12 +48,19 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
     await run("zip", ["-q", "-r", "-1", join(zips, `electron-v${written}-linux-x64.zip`), "."], {
       cwd: dirname(electron),
     });
-    await run(node, [forge, "make", "--targets", "@electron-forge/maker-zip"], {
+    await run(node, [forge, "make", "--targets", targets.join(",")], {
       cwd: stage,
       env: { ...process.env, ASTER_DAEMON_DIR: daemon, ELECTRON_ZIP_DIR: zips, ELECTRON_FUSES: "off" },
     });
     const out = join(stage, "out");
     expect(readdirSync(join(out, "make", "zip", "linux", "x64"))).toEqual([expect.stringMatching(/^Aster-.*\.zip$/)]);
+    if (targets.length > 1) {
+      const [deb = ""] = readdirSync(join(out, "make", "deb", "x64"));
+      const list = execFileSync("dpkg-deb", ["--contents", join(out, "make", "deb", "x64", deb)], { encoding: "utf8" });
+      expect(list).toContain("./usr/share/applications/app.aster.shell.desktop");
+      expect(list).toContain("resources/aster-desktop/aster-desktop");
+      expect(list).toMatch(/\.\/usr\/bin\/\S+ -> /);
+    }
     const packaged = join(out, "Aster-linux-x64");
     expect(readdirSync(join(packaged, "resources")).sort()).toEqual(["app.asar", "aster-desktop"]);
     const asar = readFileSync(join(packaged, "resources", "app.asar"), "latin1");
