@@ -2,6 +2,7 @@
 # make ui     build the page that the daemon serves
 # make test   set up and run the tests; with Node 20 also those of shells/
 # make check  format, lint, types; with Node 20 also of shells/
+# make wheel  the package, with the page in it, in dist/
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(or $(ASTER_MODEL),demo)
 
-.PHONY: run ui test check bench format lock clean setup system-packages
+.PHONY: run ui wheel test check bench format lock clean setup system-packages
 
 UI := aster_sidecar/webui/index.html
 
@@ -39,6 +40,9 @@ ui: $(UI)
 
 $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modules/*' -not -path '*/tests/*') shells/package-lock.json
 	@sh shells/npm.sh run build --workspace @aster-sidecar/ui
+
+wheel: setup $(UI)
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation -w dist .
 
 format: setup
 	$(BIN)/ruff format .
