@@ -1,4 +1,5 @@
-# make run    set up and start the daemon with its page and the demo model; without Node 20, without the page
+# make run    set up and start the daemon with its page and the demo model (or the one chosen there, or MODEL=…);
+#             without Node 20, without the page
 # make ui     build the page that the daemon serves
 # make test   set up and run the tests; with Node 20 also those of shells/
 # make check  format, lint, types; with Node 20 also of shells/
@@ -12,7 +13,7 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_DIR ?= .run
-MODEL ?= $(or $(ASTER_MODEL),demo)
+MODEL ?= $(ASTER_MODEL)
 
 .PHONY: run ui wheel test check bench format lock clean setup system-packages
 
@@ -20,7 +21,8 @@ UI := aster_sidecar/webui/index.html
 
 run: $(VENV)/.runtime $(UI)
 	@mkdir -p $(RUN_DIR)/work
-	@exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open --model $(MODEL) \
+	@model='$(MODEL)'; [ -n "$$model" ] || grep -qs '^model *=' $(RUN_DIR)/data/config.toml || model=demo; \
+	exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open $${model:+--model "$$model"} \
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
 test: setup system-packages $(UI)
