@@ -41,7 +41,7 @@ check: setup
 ui: $(UI)
 
 $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modules/*' -not -path '*/tests/*') shells/package-lock.json
-	@sh shells/npm.sh run build --workspace @aster-sidecar/ui
+	@sh shells/npm.sh run build --workspace @aster-sidecar/ui -- --logLevel warn
 
 wheel: setup $(UI)
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation -w dist .
