@@ -1,8 +1,10 @@
-# make run    set up and start the daemon with its page and the demo model; without Node 20, without the page
+# make run    set up and start the daemon with its page and the demo model (or the one chosen there, or MODEL=…);
+#             without Node 20, without the page
 # make ui     build the page that the daemon serves
 # make test   set up and run the tests; with Node 20 also those of shells/
 # make check  format, lint, types; with Node 20 also of shells/
 # make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
+# make wheel  the package, with the page in it, in dist/
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -12,15 +14,16 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_DIR ?= .run
-MODEL ?= $(or $(ASTER_MODEL),demo)
+MODEL ?= $(ASTER_MODEL)
 
-.PHONY: run ui test test-electron check bench format lock clean setup system-packages
+.PHONY: run ui wheel test test-electron check bench format lock clean setup system-packages
 
 UI := aster_sidecar/webui/index.html
 
 run: $(VENV)/.runtime $(UI)
 	@mkdir -p $(RUN_DIR)/work
-	@exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open --model $(MODEL) \
+	@model='$(MODEL)'; [ -n "$$model" ] || grep -qs '^model *=' $(RUN_DIR)/data/config.toml || model=demo; \
+	exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open $${model:+--model "$$model"} \
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
 test: setup system-packages $(UI)
@@ -43,7 +46,10 @@ check: setup
 ui: $(UI)
 
 $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modules/*' -not -path '*/tests/*') shells/package-lock.json
-	@sh shells/npm.sh run build --workspace @aster-sidecar/ui
+	@sh shells/npm.sh run build --workspace @aster-sidecar/ui -- --logLevel warn
+
+wheel: setup $(UI)
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation -w dist .
 
 format: setup
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history (all).
+"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page (all).
 
 The daemon and the floor take turns, each as a process of its own, against one provider; figures are medians of several
 runs. Everything of the daemon is as it ships: the journal on a real disk, every event committed before it is sent.
@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 REPO = Path(__file__).parent.parent
-WHAT = ("cold", "idle", "first", "spacing", "burst", "long", "history")
+WHAT = ("cold", "idle", "first", "spacing", "burst", "long", "history", "page")
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Server:
         if kind == "daemon":
             data_dir = data_dir or Path(tempfile.mkdtemp(dir=bench.home))
             command = [sys.executable, "-m", "aster_sidecar", "--port", str(self.port), "--data-dir", str(data_dir)]
-            command += ["--model", "openai:bench", "--work-dir", str(work_dir)]
+            command += ["--model", "openai:bench", "--work-dir", str(work_dir), "--framework", "web"]
         else:
             command = [sys.executable, str(REPO / "bench" / "floor.py"), str(self.port)]
         began = time.perf_counter()
@@ -363,6 +363,43 @@ def history(bench: Bench) -> None:
         title = f"history page of 50, {name} among {sizes[1]:,}"
         few, many = (statistics.median(times) for times in pages[name])
         bench.add(f"{title} (beside {sizes[0]:,})", "ms", many, few, 1.5)
+
+
+def page(bench: Bench) -> None:
+    from bench.page import Burst, Load, burst, chromium_path, load, with_browser
+
+    path = chromium_path()
+    if path is None or not (REPO / "aster_sidecar" / "webui" / "index.html").exists():
+        print("page: skipped, it needs Chromium, and the page built (make ui)", flush=True)
+        return
+
+    def look(browser: Any) -> None:
+        loads: dict[str, list[Load]] = {"daemon": [], "floor": []}
+        bursts: dict[str, list[Burst]] = {"daemon": [], "floor": []}
+        servers = {kind: Server(bench, kind) for kind in ("daemon", "floor")}
+        for number in range(bench.times(8) + 1):
+            for kind, server in servers.items():
+                found = load(browser, f"http://127.0.0.1:{server.port}/")
+                loads[kind] += [found] if number else []  # the first one fills the caches
+        for _ in range(bench.times(4)):
+            for kind, server in servers.items():
+                tokens = 1000 if bench.quick else 5000
+                bursts[kind].append(burst(browser, f"http://127.0.0.1:{server.port}/", tokens))
+        for server in servers.values():
+            server.close()
+        median = statistics.median
+
+        def add(name: str, unit: str, of: dict[str, list[float]]) -> None:
+            bench.add(name, unit, median(of["daemon"]), median(of["floor"]))
+
+        add("first paint (Chromium)", "ms", {kind: [one.paint_ms for one in loads[kind]] for kind in loads})
+        add("the page takes a key", "ms", {kind: [one.ready_ms for one in loads[kind]] for kind in loads})
+        parts = {kind: [100 * one.dropped / one.frames for one in bursts[kind]] for kind in bursts}
+        add("frames dropped in a burst", "%", parts)
+        add("longest frame in a burst", "ms", {kind: [one.longest_ms for one in bursts[kind]] for kind in bursts})
+        add("burst until the page shows it", "s", {kind: [one.seconds for one in bursts[kind]] for kind in bursts})
+
+    with_browser(path, look)
 
 
 async def fill(data_dir: Path, size: int) -> tuple[str, str]:

@@ -7,11 +7,13 @@ import json
 import os
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from sse_starlette.sse import EventSourceResponse
 
 app = FastAPI()
@@ -23,6 +25,11 @@ client = httpx.AsyncClient(trust_env=False, timeout=60, verify=False)
 @app.get("/health")
 async def health() -> dict[str, str]:
     return {"status": "ok"}
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    return FileResponse(Path(__file__).with_name("page.html"))
 
 
 @app.get("/api/events")

@@ -196,7 +196,8 @@ def test_what_may_be_several_things_is_left_to_the_sdk() -> None:
 
 
 @pytest.fixture
-def prices() -> Iterator[None]:
+def prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(Models, "_priced", None)
     yield
     set_custom_snapshot(None)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from anthropic import AsyncAnthropic
+from genai_prices.data_snapshot import set_custom_snapshot
 from openai import AsyncOpenAI, AuthenticationError
 from pydantic_ai import Agent, exceptions
 from pydantic_ai.direct import model_request, model_request_stream
@@ -42,6 +43,12 @@ TOOLS = [ToolDefinition(name="weather", parameters_json_schema={"type": "object"
 
 each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
 streamed_or_not = pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+
+
+@pytest.fixture(autouse=True)
+def all_prices() -> None:
+    """Usage is read with them, and another test of this process may have kept only those of its models."""
+    set_custom_snapshot(None)
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +155,38 @@ def test_without_a_built_ui_it_says_so(tmp_path: Path) -> None:
     nothing = pages.Pages(lambda: True, tmp_path / "no")
     assert not nothing.built
     assert nothing.get("/") is None
+
+
+@pytest.mark.usefixtures("ui")
+def test_the_wheel_holds_the_page_and_needs_no_node(tmp_path: Path) -> None:
+    root = Path(pages.__file__).parent.parent
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    subprocess.run([*build, str(root)], check=True, capture_output=True, timeout=120)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "installed")
+    command = [sys.executable, "-m", "aster_sidecar", "--framework", "web", "--supervised", "--port", "0"]
+    daemon = subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path / "data")],
+        cwd=tmp_path,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path / "installed")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert daemon.stdin is not None
+        assert daemon.stdout is not None
+        daemon.stdin.write(b"{}\n")
+        daemon.stdin.flush()
+        url = json.loads(daemon.stdout.readline())["url"]
+        with httpx.Client(trust_env=False, timeout=20, base_url=url) as client:
+            page = client.get("/")
+            assert (page.status_code, page.headers["x-content-type-options"]) == (200, "nosniff")
+            assert "script-src 'self'" in page.headers["content-security-policy"]
+            (script,) = re.findall(r'<script type="module" crossorigin src="\.(/assets/[^"]+)"', page.text)
+            assets = client.get(script)
+        assert assets.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in assets.headers["cache-control"]
+        assert (tmp_path / "installed" / "aster_sidecar" / "webui" / script[1:]).read_bytes() == assets.content
+    finally:
+        daemon.kill()
+        daemon.communicate()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.routing import APIRoute
 
+from aster_sidecar import pages
 from aster_sidecar.guard import REDEEM_PATH
 from aster_sidecar.routes import router
 from tests.daemon import Daemon, Json
@@ -26,6 +27,8 @@ def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> No
     ]
     assert len(routes) >= 26
     public = [("GET", "/health"), ("POST", REDEEM_PATH)]
+    if (pages.FOLDER / "index.html").exists():
+        public.append(("GET", "/"))  # the page is code, and nobody's data
     with httpx.Client(base_url=daemon.url, trust_env=False) as client:
         for method, path in [*routes, ("GET", "/"), ("GET", "/nowhere"), ("POST", "/docs")]:
             body: Json = {} if method in ("POST", "PUT", "PATCH") else None

@@ -2,7 +2,7 @@
 # Debian packages that a real Electron needs to run without a desktop. Installed as root; else named.
 set -eu
 missing=
-for package in xvfb xdotool libgtk-3-0 libnss3 libasound2 libgbm1 libxss1 libxtst6; do
+for package in xvfb xdotool libgtk-3-0 libnss3 libasound2 libgbm1 libxss1 libxtst6 dunst libnotify4 dbus-daemon; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

@@ -1,24 +1,23 @@
 // The whole page: the side, and what is chosen there.
 import { isOn } from "@aster-sidecar/client";
-import { lazy, Suspense, useEffect, useRef, useState, type RefObject } from "react";
+import { useEffect, useRef, useState, type RefObject } from "react";
 import { useAnnouncement } from "./announce.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
 import { host, keepBearer, store, useEngine, usePicture } from "./engine.js";
+import Inbox from "./Inbox.js";
+import Archive from "./Archive.js";
+import Agents from "./Agents.js";
+import Settings from "./Settings.js";
+import Welcome from "./Welcome.js";
+import Palette from "./Palette.js";
+import Shortcuts from "./Shortcuts.js";
 import { Icon } from "./Icon.js";
 import { keep, kept } from "./keep.js";
 import { visible } from "./Plain.js";
 import { go, newHref, parse, replace, useRoute, type Route } from "./route.js";
 import { Sidebar } from "./Sidebar.js";
 import { Toasts } from "./Toasts.js";
-
-const Inbox = lazy(() => import("./Inbox.js"));
-const Archive = lazy(() => import("./Archive.js"));
-const Agents = lazy(() => import("./Agents.js"));
-const Settings = lazy(() => import("./Settings.js"));
-const Welcome = lazy(() => import("./Welcome.js"));
-const Palette = lazy(() => import("./Palette.js"));
-const Shortcuts = lazy(() => import("./Shortcuts.js"));
 
 export function App() {
   const route = useRoute();
@@ -97,30 +96,16 @@ export function App() {
           )}
         </div>
         <Banner />
-        {ready ? (
-          <Suspense
-            fallback={
-              <p className="empty" role="status">
-                Loading…
-              </p>
-            }
-          >
-            <Page route={route} />
-          </Suspense>
-        ) : (
-          <Starting />
-        )}
+        {ready ? <Page route={route} /> : <Starting />}
       </main>
-      <Suspense fallback={null}>
-        {dialog === "palette" && (
-          <Palette
-            session_id={route.page === "chat" ? route.session_id : null}
-            onClose={() => setDialog((now) => (now === "palette" ? null : now))}
-            onShortcuts={() => setDialog("shortcuts")}
-          />
-        )}
-        {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(null)} />}
-      </Suspense>
+      {dialog === "palette" && (
+        <Palette
+          session_id={route.page === "chat" ? route.session_id : null}
+          onClose={() => setDialog((now) => (now === "palette" ? null : now))}
+          onShortcuts={() => setDialog("shortcuts")}
+        />
+      )}
+      {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(null)} />}
       <Toasts />
       <Announcer />
     </div>

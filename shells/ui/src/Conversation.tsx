@@ -2,16 +2,17 @@
 import type { Message } from "@aster-sidecar/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { announce } from "./announce.js";
-import { Menu, Note } from "./Buttons.js";
+import { Note } from "./Buttons.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { client, store, usePicture } from "./engine.js";
+import { SessionMenu } from "./SessionMenu.js";
 import { Icon } from "./Icon.js";
 import { keep } from "./keep.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
-import { archive, remove, rename } from "./sessions.js";
+import { rename } from "./sessions.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
 import { said, times } from "./words.js";
@@ -367,31 +368,7 @@ function Head({ session_id }: { session_id: string }) {
           {session.archived && <> · archived</>}
         </p>
       </div>
-      <Menu
-        label="Conversation menu"
-        items={[
-          {
-            label: "Rename",
-            icon: "edit",
-            onChoose: () => {
-              setRenaming(true);
-            },
-          },
-          {
-            label: session.archived ? "Bring back" : "Archive",
-            icon: "archive",
-            onChoose: () => void archive(session_id, !session.archived),
-          },
-          {
-            label: "Delete",
-            icon: "trash",
-            danger: true,
-            onChoose: () => {
-              remove(session_id);
-            },
-          },
-        ]}
-      />
+      <SessionMenu session={session} label="Conversation menu" onRename={() => setRenaming(true)} />
     </header>
   );
 }

@@ -1,15 +1,14 @@
 // Settings: one section at a time. Those that this daemon does not have are not offered.
-import { lazy, Suspense, type ComponentType } from "react";
+import type { ComponentType } from "react";
+import PermissionsSection from "./settings/Permissions.js";
+import ServicesSection from "./settings/Services.js";
+import FlagsSection from "./settings/Flags.js";
+import DiagnosticsSection from "./settings/Diagnostics.js";
+import BrowsersSection from "./settings/Browsers.js";
 import { AboutSection } from "./settings/About.js";
 import { AppearanceSection } from "./settings/Appearance.js";
 import { ConfigSection } from "./settings/Config.js";
 import { ModelsSection } from "./settings/Models.js";
-
-const PermissionsSection = lazy(() => import("./settings/Permissions.js"));
-const ServicesSection = lazy(() => import("./settings/Services.js"));
-const FlagsSection = lazy(() => import("./settings/Flags.js"));
-const DiagnosticsSection = lazy(() => import("./settings/Diagnostics.js"));
-const BrowsersSection = lazy(() => import("./settings/Browsers.js"));
 
 const SECTIONS: [string, string, ComponentType][] = [
   ["models", "Models and keys", ModelsSection],
@@ -37,9 +36,7 @@ export default function Settings({ section }: { section: string }) {
             </a>
           ))}
         </nav>
-        <Suspense fallback={<p className="quiet">Loading…</p>}>
-          <Section />
-        </Suspense>
+        <Section />
       </div>
     </div>
   );

@@ -1,12 +1,13 @@
 // The left side: conversations, and the ways to the other pages.
 import type { Session } from "@aster-sidecar/client";
 import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
-import { IconButton, Menu } from "./Buttons.js";
+import { SessionMenu } from "./SessionMenu.js";
+import { IconButton } from "./Buttons.js";
 import { client, store, usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref, type Route } from "./route.js";
-import { archive, remove, rename, useLeaving } from "./sessions.js";
+import { remove, rename, useLeaving } from "./sessions.js";
 import { TitleField } from "./Conversation.js";
 import { ageOf, said, when } from "./words.js";
 
@@ -264,31 +265,7 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
           <span className={`dot dot-${session.state}`} role="img" aria-label={state} title={state} />
         )}
       </a>
-      <Menu
-        label={`Menu of ${visibleText(title)}`}
-        items={[
-          {
-            label: "Rename",
-            icon: "edit",
-            onChoose: () => {
-              setRenaming(true);
-            },
-          },
-          {
-            label: session.archived ? "Bring back" : "Archive",
-            icon: "archive",
-            onChoose: () => void archive(session_id, !session.archived),
-          },
-          {
-            label: "Delete",
-            icon: "trash",
-            danger: true,
-            onChoose: () => {
-              remove(session_id);
-            },
-          },
-        ]}
-      />
+      <SessionMenu session={session} label={`Menu of ${visibleText(title)}`} onRename={() => setRenaming(true)} />
     </div>
   );
 });

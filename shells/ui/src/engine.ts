@@ -12,6 +12,7 @@ import {
   type Transport,
 } from "@aster-sidecar/client";
 import { useSyncExternalStore } from "react";
+import { Cell, useCell } from "./cell.js";
 
 const BEARER = "aster.bearer";
 
@@ -77,24 +78,14 @@ export function usePicture<T>(select: (state: StoreState) => T): T {
 
 // -- the native shell's word on the daemon's process ---------------------------------------------------------------------
 
-let engine: EngineStatus | null = null;
-const watchers = new Set<() => void>();
+const engine = new Cell<EngineStatus | null>(null);
 
 host?.onRuntimeStatus((status) => {
-  engine = status;
+  engine.set(status);
   if (status === "ready") store.retry();
-  for (const watcher of [...watchers]) watcher();
 });
 
 /** What the shell said last of the daemon's process; null in a browser, and until it has said something. */
 export function useEngine(): EngineStatus | null {
-  return useSyncExternalStore(
-    (changed) => {
-      watchers.add(changed);
-      return () => {
-        watchers.delete(changed);
-      };
-    },
-    () => engine,
-  );
+  return useCell(engine);
 }

@@ -1,7 +1,7 @@
 // Messages on their way to the daemon. One that it could not be reached for is kept on this device as a draft; only the
 // person sends or discards it, and it goes where it was written for, under the id it was sent with first.
 import { createDrafts, DRAFTS_MOST, isOn, mintId, type ChatRequest, type Draft } from "@aster-sidecar/client";
-import { useSyncExternalStore } from "react";
+import { Cell, useCell } from "./cell.js";
 import { client, store } from "./engine.js";
 import { keep, kept } from "./keep.js";
 import { toast } from "./toasts.js";
@@ -39,8 +39,7 @@ const drafts = createDrafts({
 });
 /** What this window sends, has sent, or was refused; by `client_message_id`. */
 const mine = new Map<string, Outgoing>();
-const listeners = new Set<() => void>();
-let entries: readonly Outgoing[] = [];
+const entries = new Cell<readonly Outgoing[]>([]);
 
 function publish(): void {
   const now = Date.now();
@@ -52,13 +51,12 @@ function publish(): void {
   const others = drafts.list().filter(({ client_message_id }) => !mine.has(client_message_id));
   const shown = others.filter(({ written_at }) => now - Date.parse(written_at) > GRACE_MS);
   if (shown.length < others.length) setTimeout(publish, GRACE_MS);
-  entries = [
+  entries.set([
     ...shown.map(({ context: _, refused, ...draft }): Outgoing => {
       return { ...draft, state: refused ? "refused" : "waiting", problem: refused, message_id: null };
     }),
     ...mine.values(),
-  ];
-  for (const listener of [...listeners]) listener();
+  ]);
 }
 
 drafts.subscribe(publish);
@@ -79,15 +77,7 @@ export function discard(client_message_id: string): void {
 }
 
 export function useOutbox(): readonly Outgoing[] {
-  return useSyncExternalStore(
-    (changed) => {
-      listeners.add(changed);
-      return () => {
-        listeners.delete(changed);
-      };
-    },
-    () => entries,
-  );
+  return useCell(entries);
 }
 
 /** Sends a message. Resolves with its conversation once the daemon has it, or null when it has not. */
@@ -112,7 +102,7 @@ export function post(
 
 /** Sends one that waits, again under its own id. */
 export function again(client_message_id: string): Promise<string | null> {
-  const entry = entries.find((one) => one.client_message_id === client_message_id);
+  const entry = entries.get().find((one) => one.client_message_id === client_message_id);
   return !entry || entry.state === "sending" ? Promise.resolve(null) : deliver(entry, "queue");
 }
 

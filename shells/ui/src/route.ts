@@ -10,6 +10,8 @@ export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [first = "", second = ""] = path.split("/").map(decoded);
   switch (first) {
+    case "approvals": // as a shell's notification may call it
+      return { page: "inbox" };
     case "inbox":
     case "agents":
     case "archive":

@@ -1,5 +1,5 @@
 // What people do with conversations.
-import { useSyncExternalStore } from "react";
+import { Cell, useCell } from "./cell.js";
 import { client } from "./engine.js";
 import { keep, keptJson } from "./keep.js";
 import { go, newHref, parse } from "./route.js";
@@ -7,19 +7,7 @@ import { dismiss, toast } from "./toasts.js";
 import { said } from "./words.js";
 
 /** Conversations that are being deleted: not shown, and still there until the time for second thoughts is over. */
-let leaving: ReadonlySet<string> = new Set();
-const listeners = new Set<() => void>();
-
-function publish(): void {
-  for (const listener of [...listeners]) listener();
-}
-
-function subscribe(changed: () => void): () => void {
-  listeners.add(changed);
-  return () => {
-    listeners.delete(changed);
-  };
-}
+const leaving = new Cell<ReadonlySet<string>>(new Set());
 
 // -- what people do ----------------------------------------------------------------------------------------------------
 
@@ -58,18 +46,17 @@ const UNDO_S = 8;
 const LEAVING = "deleting";
 
 export function useLeaving(): ReadonlySet<string> {
-  return useSyncExternalStore(subscribe, () => leaving);
+  return useCell(leaving);
 }
 
 function setLeaving(next: ReadonlySet<string>): void {
-  leaving = next;
   keep(LEAVING, next.size > 0 ? JSON.stringify([...next]) : null);
-  publish();
+  leaving.set(next);
 }
 
 /** Hides a conversation, and deletes it when the time to undo that is over. A page that is closed before does it next time. */
 export function remove(session_id: string): void {
-  setLeaving(new Set([...leaving, session_id]));
+  setLeaving(new Set([...leaving.get(), session_id]));
   leave(session_id);
   const timer = setTimeout(() => {
     dismiss(key);
@@ -81,7 +68,7 @@ export function remove(session_id: string): void {
       label: "Undo",
       act: () => {
         clearTimeout(timer);
-        setLeaving(new Set([...leaving].filter((id) => id !== session_id)));
+        setLeaving(new Set([...leaving.get()].filter((id) => id !== session_id)));
       },
     },
   });
@@ -95,7 +82,7 @@ async function finish(session_id: string): Promise<void> {
     if (code !== "session_not_found") failed("Not deleted", error);
     if (code === "unreachable") return; // next time
   }
-  setLeaving(new Set([...leaving].filter((id) => id !== session_id)));
+  setLeaving(new Set([...leaving.get()].filter((id) => id !== session_id)));
 }
 
 /** Deletes what a page that was closed too early left behind. */

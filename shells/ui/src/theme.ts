@@ -1,12 +1,11 @@
 // Light or dark: as the system has it, or as the person chose it on this device.
-import { useSyncExternalStore } from "react";
+import { Cell, useCell } from "./cell.js";
 import { kept, keep } from "./keep.js";
 
 export type Theme = "system" | "light" | "dark";
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const listeners = new Set<() => void>();
-let theme: Theme = readTheme();
+const theme = new Cell<Theme>(readTheme());
 
 function readTheme(): Theme {
   const said = kept("theme");
@@ -14,27 +13,19 @@ function readTheme(): Theme {
 }
 
 function apply(): void {
-  document.documentElement.dataset.theme = theme === "system" ? (dark.matches ? "dark" : "light") : theme;
+  const chosen = theme.get();
+  document.documentElement.dataset.theme = chosen === "system" ? (dark.matches ? "dark" : "light") : chosen;
 }
 
 export function setTheme(next: Theme): void {
-  theme = next;
   keep("theme", next);
-  apply();
-  for (const listener of [...listeners]) listener();
+  theme.set(next);
 }
 
 export function useTheme(): Theme {
-  return useSyncExternalStore(
-    (changed) => {
-      listeners.add(changed);
-      return () => {
-        listeners.delete(changed);
-      };
-    },
-    () => theme,
-  );
+  return useCell(theme);
 }
 
+theme.subscribe(apply);
 dark.addEventListener("change", apply);
 apply();

@@ -1,5 +1,5 @@
 // Short notices at the edge of the page; one that offers something stays long enough to be taken up on it.
-import { useSyncExternalStore } from "react";
+import { Cell, useCell } from "./cell.js";
 
 export interface Toast {
   key: number;
@@ -9,14 +9,8 @@ export interface Toast {
 }
 
 const MOST = 4;
-let toasts: readonly Toast[] = [];
+const toasts = new Cell<readonly Toast[]>([]);
 let last = 0;
-const listeners = new Set<() => void>();
-
-function publish(next: readonly Toast[]): void {
-  toasts = next;
-  for (const listener of [...listeners]) listener();
-}
 
 export function toast(
   text: string,
@@ -25,7 +19,7 @@ export function toast(
   const { kind = "info", action = null, seconds = kind === "error" ? 12 : 8 } = options;
   last += 1;
   const key = last;
-  publish([...toasts, { key, kind, text, action }].slice(-MOST));
+  toasts.set([...toasts.get(), { key, kind, text, action }].slice(-MOST));
   setTimeout(() => {
     dismiss(key);
   }, seconds * 1000);
@@ -33,17 +27,10 @@ export function toast(
 }
 
 export function dismiss(key: number): void {
-  if (toasts.some((shown) => shown.key === key)) publish(toasts.filter((shown) => shown.key !== key));
+  const shown = toasts.get();
+  if (shown.some((one) => one.key === key)) toasts.set(shown.filter((one) => one.key !== key));
 }
 
 export function useToasts(): readonly Toast[] {
-  return useSyncExternalStore(
-    (changed) => {
-      listeners.add(changed);
-      return () => {
-        listeners.delete(changed);
-      };
-    },
-    () => toasts,
-  );
+  return useCell(toasts);
 }

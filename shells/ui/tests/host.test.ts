@@ -127,3 +127,43 @@ test("the system tells what happens while nobody looks, once it may", async () =
   await page.getByRole("heading", { level: 1, name: "elsewhere" }).waitFor();
   await questions(page).waitFor(); // opened, and not answered
 });
+
+test("the person is asked whether the system may tell only after something was missed, and once", async () => {
+  const { open, context, daemon } = await desk();
+  await context.addInitScript(() => {
+    const scope = window as unknown as { away: boolean; asked: number };
+    Object.assign(scope, { away: false, asked: 0 });
+    Object.defineProperty(document, "visibilityState", { get: () => (scope.away ? "hidden" : "visible") });
+    window.Notification = {
+      permission: "default",
+      requestPermission: () => {
+        scope.asked += 1;
+        return Promise.resolve("denied");
+      },
+    } as unknown as typeof Notification;
+  });
+  const page = await open("#/agents");
+  const look = (away: boolean): Promise<void> =>
+    page.evaluate((away) => {
+      (window as unknown as { away: boolean }).away = away;
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, away);
+  const offer = page.getByText("Shall the system tell you next time?");
+  const client = daemon.client();
+  const miss = async (title: string): Promise<void> => {
+    const { session_id } = await client.sessions.create({ title });
+    await look(true);
+    await client.chat({ agent_id: "default", session_id, message: "hello" });
+    await page.getByRole("link", { name: new RegExp(`^Inbox ${title} waiting`) }).waitFor();
+    await look(false);
+  };
+  expect(await offer.count()).toBe(0);
+  await miss("1");
+  await page.getByRole("button", { name: "Yes, ask me" }).click();
+  expect(await page.evaluate(() => (window as unknown as { asked: number }).asked)).toBe(1);
+  await offer.waitFor({ state: "detached" });
+  await miss("2");
+  await page.getByRole("link", { name: "Archive" }).click();
+  await page.getByRole("heading", { name: "Archive" }).waitFor();
+  expect(await offer.count()).toBe(0);
+});

@@ -44,7 +44,9 @@ test("a deleted conversation can be had back, and is gone otherwise", async () =
   await link.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Undo" }).click();
   await link.waitFor();
+  await page.getByText("Deleted.").waitFor({ state: "detached" });
   await link.press("Delete");
+  await link.waitFor({ state: "detached" });
   await page.getByText("Deleted.").waitFor();
   await page.getByText("Deleted.").waitFor({ state: "detached" });
   await expect.poll(async () => (await daemon.client().sessions.list()).sessions.length).toBe(0);

@@ -85,7 +85,7 @@ test("a feature that is turned off is taken away", async () => {
   await page.getByLabel(/attention list/).uncheck();
   await page.getByRole("link", { name: /^Inbox/ }).click();
   await page.getByText("Nothing waits for you.").waitFor();
-  expect(await page.getByText("While you were away").count()).toBe(0);
+  await expect.poll(() => page.getByText("While you were away").count()).toBe(0);
 });
 
 test("an answer is read aloud once that is turned on", async () => {

@@ -1,10 +1,12 @@
 // The app as a person meets it, in a real Electron with real windows, the shared page and the real daemon.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { strFromU8, unzipSync } from "fflate";
-import { beforeAll, describe, expect, test, vi } from "vitest";
-import { App, WAIT, type Page } from "./app.js";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { App, screen, WAIT, type Page } from "./app.js";
 import { buildOld } from "./old/build.mjs";
 import { missing, version } from "./runtime.js";
 
@@ -261,6 +263,36 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(said).toContain("write_file");
     expect(said).not.toContain("later.txt");
     await app.inMain("shownNotifications[0].click();");
+    await page.until(`location.hash === "#/s/${session_id}"`);
+    expect(await app.inMain(`return electron.BrowserWindow.getAllWindows()[0].isVisible();`)).toBe(true);
+  });
+
+  test("a desktop shows the notification, and a click on it opens the session", async ({ skip }) => {
+    if (["dunst", "dbus-daemon"].some((name) => spawnSync("which", [name]).status !== 0)) skip("dunst is not here");
+    const display = await screen();
+    const daemon = spawn("dbus-daemon", ["--session", "--nofork", "--print-address"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    onTestFinished(() => void daemon.kill());
+    const [address] = (await once(createInterface({ input: daemon.stdout }), "line")) as [string];
+    const bus = { DBUS_SESSION_BUS_ADDRESS: address };
+    const env = { ...process.env, ...bus, DISPLAY: display, HOME: "/nonexistent" };
+    const desktop = spawn("dunst", ["-conf", "/dev/null"], { env, stdio: "ignore" });
+    onTestFinished(() => void desktop.kill());
+    const dunst = (...words: string[]): string => execFileSync("dunstctl", words, { env, encoding: "utf8" }).trim();
+    await vi.waitFor(() => dunst("count"), WAIT);
+
+    const app = await App.launch({ environment: bus });
+    const page = await app.ready();
+    const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", {
+      title: "on the desktop",
+    });
+    await app.inMain(`electron.BrowserWindow.getAllWindows()[0].hide();`);
+    await page.call("POST", "/api/chat", { agent_id: "default", session_id, message: "write shown.txt" });
+    await vi.waitFor(() => {
+      expect(dunst("count", "displayed")).toBe("1");
+    }, WAIT);
+    dunst("action"); // as a click on it
     await page.until(`location.hash === "#/s/${session_id}"`);
     expect(await app.inMain(`return electron.BrowserWindow.getAllWindows()[0].isVisible();`)).toBe(true);
   });

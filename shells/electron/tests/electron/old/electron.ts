@@ -74,8 +74,8 @@ export const {
   Tray,
 } = old;
 
-/** What stands in for the system's notifications, which a machine without a desktop has none of. */
-export const Notification = class {
+/** What stands in for the system's notifications, where no desktop shows any. */
+class Recorded {
   static shown: { title: string; body: string; click: () => void }[] = [];
   static isSupported = (): boolean => true;
   readonly #said: { title: string; body: string };
@@ -90,7 +90,9 @@ export const Notification = class {
   }
 
   show(): void {
-    Notification.shown.push({ ...this.#said, click: this.#click });
+    Recorded.shown.push({ ...this.#said, click: this.#click });
   }
-};
-Object.assign(globalThis, { shownNotifications: Notification.shown });
+}
+
+export const Notification = process.env["DBUS_SESSION_BUS_ADDRESS"] ? old.Notification : Recorded;
+Object.assign(globalThis, { shownNotifications: Recorded.shown });

@@ -1,0 +1,120 @@
+"""What a person waits for in Chromium: the page's first paint, until it takes a key, and frames that a burst drops.
+
+The floor is a page of twenty lines that the floor's server serves: a box, and text that is appended to.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+BOX = "textarea[aria-label=Message]"
+FRAME_MS = 1000 / 60
+
+WATCH = """
+(() => {
+  const seen = { box: null, gaps: [] };
+  window.__seen = seen;
+  const look = () => {
+    const box = document.querySelector("textarea[aria-label=Message]");
+    if (box && !box.disabled) seen.box = performance.now();
+    else requestAnimationFrame(look);
+  };
+  look();
+  let last = null;
+  const frame = (now) => {
+    if (last !== null) seen.gaps.push(now - last);
+    last = now;
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+})()
+"""
+"""Notes when the box is there, and how far frames are apart."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """One opening of the page, in ms after it began."""
+
+    paint_ms: float
+    ready_ms: float
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Frames while an answer came. `dropped`: those that should have been between two that were; of `frames`."""
+
+    frames: int
+    dropped: int
+    longest_ms: float
+    seconds: float
+
+
+def chromium_path() -> str | None:
+    return shutil.which("chromium")
+
+
+def with_browser(path: str, work: Callable[[Browser], Any]) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=ARGUMENTS)
+        try:
+            work(browser)
+        finally:
+            browser.close()
+
+
+def until(page: Page, what: str) -> Any:
+    """Asks until it is true. Playwright's own waiting is a script of its own, which the page's policy refuses."""
+    deadline = time.perf_counter() + 120
+    while not (found := page.evaluate(what)):
+        if time.perf_counter() > deadline:
+            raise SystemExit(f"the page never said: {what}")
+        time.sleep(0.01)
+    return found
+
+
+def load(browser: Browser, url: str) -> Load:
+    """Opens the page in a browser that has never seen it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(f"localStorage.setItem('aster.welcomed', 'yes');{WATCH}")
+    page = context.new_page()
+    page.goto(url)
+    ready_ms = until(page, "window.__seen.box")
+    paint_ms = until(page, "performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    # It is ready when it takes what is typed, not when it looks so.
+    began = time.perf_counter()
+    page.press(BOX, "x")
+    until(page, f"document.querySelector('{BOX}').value === 'x'")
+    took_ms = (time.perf_counter() - began) * 1000
+    context.close()
+    return Load(paint_ms, ready_ms + took_ms)
+
+
+def burst(browser: Browser, url: str, tokens: int) -> Burst:
+    """An answer of so many tokens as fast as they come, watched frame by frame until it is whole."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(f"localStorage.setItem('aster.welcomed', 'yes');{WATCH}")
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector(BOX)
+    page.wait_for_timeout(3000)  # what a first turn needs is imported meanwhile
+    page.fill(BOX, f"bench {tokens} 0")
+    page.evaluate("window.__seen.gaps.length = 0")
+    began = time.perf_counter()
+    page.press(BOX, "Enter")
+    until(page, "document.querySelector('article[aria-label=Assistant][aria-busy=false], #done') !== null")
+    seconds = time.perf_counter() - began
+    page.wait_for_timeout(200)
+    gaps: list[float] = page.evaluate("window.__seen.gaps")
+    shown = page.evaluate("document.querySelector('article[aria-label=Assistant], #log').textContent")
+    context.close()
+    assert shown.count(" ") >= tokens - 1, shown[-200:]
+    dropped = sum(max(0, round(gap / FRAME_MS) - 1) for gap in gaps)
+    return Burst(len(gaps) + dropped, dropped, max(gaps), seconds)

@@ -1,0 +1,34 @@
+// What one does with a conversation, wherever it stands.
+import type { Session } from "@aster-sidecar/client";
+import { Menu } from "./Buttons.js";
+import { archive, remove } from "./sessions.js";
+
+interface SessionMenuProps {
+  session: Pick<Session, "session_id" | "archived">;
+  label: string;
+  onRename: () => void;
+}
+
+export function SessionMenu({ session: { session_id, archived }, label, onRename }: SessionMenuProps) {
+  return (
+    <Menu
+      label={label}
+      items={[
+        { label: "Rename", icon: "edit", onChoose: onRename },
+        {
+          label: archived ? "Bring back" : "Archive",
+          icon: "archive",
+          onChoose: () => void archive(session_id, !archived),
+        },
+        {
+          label: "Delete",
+          icon: "trash",
+          danger: true,
+          onChoose: () => {
+            remove(session_id);
+          },
+        },
+      ]}
+    />
+  );
+}
