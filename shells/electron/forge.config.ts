@@ -2,7 +2,6 @@
 //
 //   ASTER_DAEMON_DIR   the frozen daemon, a directory called aster-desktop; left out: ../../dist/aster-desktop
 //   ELECTRON_ZIP_DIR   where Electron's own zips are, for machines that can't fetch them
-//   ELECTRON_FUSES=off for a runtime that has no fuses to set (before Electron 12)
 //   APPLE_IDENTITY, WINDOWS_CERTIFICATE, WINDOWS_CERTIFICATE_PASSWORD   sign the app; README.md says how
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -61,24 +60,21 @@ const config: ForgeConfig = {
       },
     },
   ],
-  plugins:
-    env["ELECTRON_FUSES"] === "off"
-      ? []
-      : [
-          new FusesPlugin({
-            version: FuseVersion.V1,
-            strictlyRequireAllFuses: true,
-            [FuseV1Options.RunAsNode]: false,
-            [FuseV1Options.EnableCookieEncryption]: true,
-            [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
-            [FuseV1Options.EnableNodeCliInspectArguments]: false,
-            [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: true,
-            [FuseV1Options.OnlyLoadAppFromAsar]: true,
-            [FuseV1Options.LoadBrowserProcessSpecificV8Snapshot]: false,
-            [FuseV1Options.GrantFileProtocolExtraPrivileges]: false,
-            [FuseV1Options.WasmTrapHandlers]: true,
-          }),
-        ],
+  plugins: [
+    new FusesPlugin({
+      version: FuseVersion.V1,
+      strictlyRequireAllFuses: true, // one that comes with a newer Electron is to be decided on, not passed over
+      [FuseV1Options.RunAsNode]: false,
+      [FuseV1Options.EnableCookieEncryption]: true,
+      [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
+      [FuseV1Options.EnableNodeCliInspectArguments]: false,
+      [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: true,
+      [FuseV1Options.OnlyLoadAppFromAsar]: true,
+      [FuseV1Options.LoadBrowserProcessSpecificV8Snapshot]: false,
+      [FuseV1Options.GrantFileProtocolExtraPrivileges]: false,
+      [FuseV1Options.WasmTrapHandlers]: true,
+    }),
+  ],
 };
 
 export default config;

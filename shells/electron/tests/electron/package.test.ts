@@ -20,6 +20,8 @@ const tooOld = major < 22 || (major === 22 && minor < 13);
 const why = missing() ?? (tooOld ? "electron-forge needs Node 22.13 or newer (FORGE_NODE names one)" : null);
 if (why !== null) console.warn(`skipped: ${why}`);
 
+/** How the row of fuses in Electron's binary begins. */
+const FUSES = "dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX";
 /** npm leaves out what makes a .deb when it runs on an older Node. */
 const debian = existsSync(join(shells, "node_modules", "electron-installer-debian"));
 const targets = ["@electron-forge/maker-zip", ...(debian ? ["@electron-forge/maker-deb"] : [])];
@@ -48,9 +50,18 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
     await run("zip", ["-q", "-r", "-1", join(zips, `electron-v${written}-linux-x64.zip`), "."], {
       cwd: dirname(electron),
     });
+    // This runtime has no fuses. A row of them behind its end changes nothing in it, and shows that they are set.
+    if (Number(version().split(".")[0]) < 12) {
+      mkdirSync(join(home, "fused"));
+      const row = Buffer.concat([Buffer.from(FUSES), Buffer.from([1, 9]), Buffer.from("1".repeat(9))]);
+      writeFileSync(join(home, "fused", "electron"), Buffer.concat([readFileSync(electron), row]), { mode: 0o755 });
+      await run("zip", ["-q", "-1", join(zips, `electron-v${written}-linux-x64.zip`), "electron"], {
+        cwd: join(home, "fused"),
+      });
+    }
     await run(node, [forge, "make", "--targets", targets.join(",")], {
       cwd: stage,
-      env: { ...process.env, ASTER_DAEMON_DIR: daemon, ELECTRON_ZIP_DIR: zips, ELECTRON_FUSES: "off" },
+      env: { ...process.env, ASTER_DAEMON_DIR: daemon, ELECTRON_ZIP_DIR: zips },
     });
     const out = join(stage, "out");
     expect(readdirSync(join(out, "make", "zip", "linux", "x64"))).toEqual([expect.stringMatching(/^Aster-.*\.zip$/)]);
@@ -63,6 +74,10 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
     }
     const packaged = join(out, "Aster-linux-x64");
     expect(readdirSync(join(packaged, "resources")).sort()).toEqual(["app.asar", "aster-desktop"]);
+    const binary = readFileSync(join(packaged, "aster"));
+    const fuses = binary.indexOf(FUSES) + FUSES.length + 2;
+    // Of RunAsNode, cookies, NODE_OPTIONS, --inspect, asar hash, only asar, snapshot, file://, wasm.
+    expect(binary.subarray(fuses, fuses + 9).toString()).toBe("010011001");
     const asar = readFileSync(join(packaged, "resources", "app.asar"), "latin1");
     for (const kept of ["main.cjs", "preload.cjs", "tray.png", "index.html"]) expect(asar).toContain(`"${kept}"`);
     for (const left of ["node_modules", "driver.cjs", "main.cjs.map", "forge.config.ts"])
