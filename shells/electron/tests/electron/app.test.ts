@@ -282,7 +282,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     const dunst = (...words: string[]): string => execFileSync("dunstctl", words, { env, encoding: "utf8" }).trim();
     await vi.waitFor(() => dunst("count"), WAIT);
 
-    const app = await App.launch({ environment: bus });
+    const app = await App.launch({ environment: { ...bus, ASTER_TEST_DESKTOP: "1" } });
     const page = await app.ready();
     const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", {
       title: "on the desktop",

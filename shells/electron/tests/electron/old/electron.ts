@@ -94,5 +94,5 @@ class Recorded {
   }
 }
 
-export const Notification = process.env["DBUS_SESSION_BUS_ADDRESS"] ? old.Notification : Recorded;
+export const Notification = process.env["ASTER_TEST_DESKTOP"] ? old.Notification : Recorded;
 Object.assign(globalThis, { shownNotifications: Recorded.shown });
