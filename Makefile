@@ -4,6 +4,7 @@
 # make test   set up and run the tests; with Node 20 also those of shells/
 # make check  format, lint, types; with Node 20 also of shells/
 # make wheel  the package, with the page in it, in dist/
+# make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(ASTER_MODEL)
 
-.PHONY: run ui wheel test check bench format lock clean setup system-packages
+.PHONY: run ui wheel test test-electron check bench format lock clean setup system-packages
 
 UI := aster_sidecar/webui/index.html
 
@@ -28,6 +29,10 @@ run: $(VENV)/.runtime $(UI)
 test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
+
+test-electron: setup $(UI)
+	@sh shells/electron/tests/system-packages.sh
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run test-electron --workspace @aster-sidecar/electron
 
 bench: setup system-packages $(UI)
 	$(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,84 @@
+// The page's calls, answered: only for the app's own pages, only in a window's top frame, only with what is expected.
+import type { HostRuntimeInfo } from "@aster-sidecar/client";
+import { ipcMain, type IpcMainInvokeEvent } from "electron";
+import { CALLS, EVENTS, type CallName } from "../host/channels.js";
+import { checkRequest, checkSocketUrl, isOurs, Refused } from "../host/checks.js";
+import type { Sockets } from "../host/sockets.js";
+import type { Supervisor } from "../supervisor/index.js";
+
+const TIMEOUT_MS = 60_000;
+/** How long a page's call waits for an engine that is on its way, before it is told that there is none. */
+const PATIENCE_MS = 5_000;
+/** Who answers approvals in this window, for all others. */
+export const CLIENT = "the app window";
+
+export interface Services {
+  /** The one of now: another place for the data has another. */
+  supervisor(): Supervisor;
+  sockets: Sockets;
+  runtimeInfo(): HostRuntimeInfo;
+  pickFolder(): Promise<string | null>;
+  openLogs(): Promise<void>;
+  exportDiagnostics(): Promise<string>;
+  checkForUpdates(): Promise<{ supported: boolean; message?: string }>;
+}
+
+type Answerer = (event: IpcMainInvokeEvent, ...given: unknown[]) => unknown;
+
+export function answerCalls(services: Services): void {
+  const { sockets } = services;
+  const supervisor = (): Supervisor => services.supervisor();
+  const known = new Set<number>();
+  const answers: Record<CallName, Answerer> = {
+    getRuntimeInfo: () => services.runtimeInfo(),
+    startEngine: () => supervisor().start(),
+    stopEngine: () => supervisor().stop(),
+    restartEngine: () => supervisor().restart(),
+    pickFolder: () => services.pickFolder(),
+    openLogs: () => services.openLogs(),
+    exportDiagnostics: () => services.exportDiagnostics(),
+    checkForUpdates: () => services.checkForUpdates(),
+    async request(_event, method, path, body) {
+      const checked = checkRequest(method, path, body);
+      await supervisor().reachable(PATIENCE_MS);
+      return supervisor().call({ ...checked, timeout_ms: TIMEOUT_MS, client: CLIENT });
+    },
+    async openSocket(event, url) {
+      checkSocketUrl(url);
+      await supervisor().reachable(PATIENCE_MS);
+      const page = event.sender;
+      const owner = `window ${page.id}`;
+      if (!known.has(page.id)) {
+        known.add(page.id);
+        const end = (): void => {
+          sockets.closeAll(owner);
+        };
+        page.on("did-navigate", end); // not for a step within the page
+        page.on("render-process-gone", end);
+        page.on("destroyed", () => {
+          known.delete(page.id);
+          end();
+        });
+      }
+      return sockets.open(owner, url, (said) => {
+        if (!page.isDestroyed()) page.send(EVENTS.socket, said);
+      });
+    },
+    sendSocket(event, id, data) {
+      sockets.send(`window ${event.sender.id}`, id, data);
+    },
+    closeSocket(event, id) {
+      sockets.close(`window ${event.sender.id}`, id);
+    },
+  };
+  for (const [name, channel] of Object.entries(CALLS) as [CallName, string][]) {
+    ipcMain.handle(channel, (event, ...given: unknown[]) => {
+      checkSender(event);
+      return answers[name](event, ...given);
+    });
+  }
+}
+
+function checkSender({ senderFrame }: IpcMainInvokeEvent): void {
+  if (senderFrame?.parent !== null || !isOurs(senderFrame.url)) throw new Refused("only the app's own page may ask");
+}

@@ -1,0 +1,109 @@
+// The tray: how the engine is, what waits for the person, and the way back to the window.
+import { Menu, nativeImage, Tray, type MenuItemConstructorOptions } from "electron";
+import type { Status } from "../supervisor/index.js";
+import type { Actions } from "./actions.js";
+
+export interface TrayPicture {
+  status: Status;
+  approvals: number;
+  unread: number;
+  notifications: boolean;
+  start_on_login: boolean;
+  /** Why the hotkey is not there, or null. */
+  hotkey_problem: string | null;
+}
+
+const WORDS: Record<Status, string> = {
+  starting: "starting",
+  ready: "ready",
+  restarting: "restarting",
+  stopped: "stopped",
+  crashed: "has crashed",
+};
+
+/** What a person reads when the pointer is over it. */
+export function summary(name: string, { status, approvals, unread }: TrayPicture): string {
+  const waiting = approvals === 1 ? ["1 question waits"] : approvals > 1 ? [`${approvals} questions wait`] : [];
+  const news = unread > 0 ? [`${unread} unread`] : [];
+  return `${name}: ${[WORDS[status], ...waiting, ...news].join(", ")}`;
+}
+
+export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConstructorOptions[] {
+  const { status, approvals, notifications, start_on_login, hotkey_problem } = picture;
+  const running = status === "ready" || status === "starting" || status === "restarting";
+  return [
+    { label: summary(actions.name, picture), enabled: false },
+    ...(hotkey_problem === null ? [] : [{ label: hotkey_problem, enabled: false }]),
+    { type: "separator" },
+    {
+      label: `Open ${actions.name}`,
+      click: () => {
+        actions.show();
+      },
+    },
+    {
+      label: approvals > 0 ? `Inbox (${approvals})` : "Inbox",
+      click: () => {
+        actions.show("#/inbox");
+      },
+    },
+    {
+      label: "Quick Panel",
+      click: () => {
+        actions.toggleQuick();
+      },
+    },
+    { type: "separator" },
+    running
+      ? { label: "Restart Engine", click: () => void actions.engine("restart") }
+      : { label: "Start Engine", click: () => void actions.engine("start") },
+    {
+      label: "Notifications",
+      type: "checkbox",
+      checked: notifications,
+      click: ({ checked }) => {
+        actions.setNotifications(checked);
+      },
+    },
+    {
+      label: "Start on Login",
+      type: "checkbox",
+      checked: start_on_login,
+      click: ({ checked }) => {
+        actions.setStartOnLogin(checked);
+      },
+    },
+    { type: "separator" },
+    {
+      label: "Quit",
+      click: () => {
+        actions.quit();
+      },
+    },
+  ];
+}
+
+/** The tray, or null where the system has none. */
+export function openTray(icon: string, actions: Actions): { show(picture: TrayPicture): void; close(): void } | null {
+  let tray: Tray;
+  try {
+    const image = nativeImage.createFromPath(icon);
+    if (process.platform === "darwin") image.setTemplateImage(true);
+    tray = new Tray(image);
+  } catch {
+    return null;
+  }
+  tray.on("click", () => {
+    actions.show();
+  });
+  return {
+    show(picture) {
+      tray.setToolTip(summary(actions.name, picture));
+      if (process.platform === "darwin") tray.setTitle(picture.approvals > 0 ? String(picture.approvals) : "");
+      tray.setContextMenu(Menu.buildFromTemplate(trayItems(picture, actions)));
+    },
+    close() {
+      tray.destroy();
+    },
+  };
+}

@@ -1,0 +1,216 @@
+// The windows: the main one and the quick panel, both the shared page, both as locked up as Electron allows.
+import { join } from "node:path";
+import { BrowserWindow, nativeTheme, screen, session, shell, type WebContents } from "electron";
+import { EVENTS } from "../host/channels.js";
+import { isOurs, isSafeLink, ORIGIN } from "../host/checks.js";
+import { placed, type StateFile } from "../state.js";
+
+const HOME = "#/";
+const ASKED = new Set(["clipboard-sanitized-write"]);
+
+export interface WindowOptions {
+  state: StateFile;
+  /** Where preload.cjs is. */
+  folder: string;
+  icon: string;
+  name: string;
+  hidden: boolean;
+  /** Whether closing really closes. */
+  quitting(): boolean;
+}
+
+export class Windows {
+  readonly #options: WindowOptions;
+  #main: BrowserWindow | null = null;
+  #quick: BrowserWindow | null = null;
+
+  constructor(options: WindowOptions) {
+    this.#options = options;
+    // Nothing of a page is let through but what it needs.
+    session.defaultSession.setPermissionRequestHandler((_page, permission, answer) => {
+      answer(ASKED.has(permission));
+    });
+    session.defaultSession.setPermissionCheckHandler((_page, permission) => ASKED.has(permission));
+  }
+
+  get main(): BrowserWindow | null {
+    return this.#main;
+  }
+
+  get focused(): boolean {
+    return [this.#main, this.#quick].some((window) => window?.isVisible() === true && window.isFocused());
+  }
+
+  tell(channel: string, ...said: unknown[]): void {
+    for (const window of [this.#main, this.#quick])
+      if (window && !window.isDestroyed()) window.webContents.send(channel, ...said);
+  }
+
+  reload(): void {
+    for (const window of [this.#main, this.#quick]) window?.webContents.reloadIgnoringCache();
+  }
+
+  /** Makes the main window, at the place where the person was. */
+  open(place: string | null = null): BrowserWindow {
+    const { state, icon, name, hidden } = this.#options;
+    const { window: before, last_place } = state.current;
+    const areas = screen.getAllDisplays().map(({ workArea }) => workArea);
+    const window = new BrowserWindow({
+      width: 1080,
+      height: 760,
+      ...placed(before, areas),
+      minWidth: 360,
+      minHeight: 400,
+      title: name,
+      icon,
+      show: false,
+      backgroundColor: background(),
+      webPreferences: this.#preferences(),
+    });
+    this.#main = window;
+    this.#lock(window.webContents);
+    if (before?.maximized) window.maximize();
+    if (before?.full_screen) window.setFullScreen(true);
+    window.once("ready-to-show", () => {
+      if (!hidden) window.show();
+    });
+    window.on("close", (event) => {
+      this.#remember();
+      if (this.#options.quitting()) return;
+      event.preventDefault(); // the app stays in the tray, and what the agents do goes on
+      window.hide();
+    });
+    window.on("closed", () => {
+      this.#main = null;
+    });
+    for (const event of ["resize", "move", "maximize", "unmaximize", "enter-full-screen", "leave-full-screen"] as const)
+      window.on(event as "resize", () => {
+        this.#remember();
+      });
+    window.webContents.on("did-navigate-in-page", (_event, url, isMainFrame) => {
+      if (isMainFrame && isOurs(url)) state.set({ last_place: new URL(url).hash || null });
+    });
+    window.webContents.on("render-process-gone", (_event, { reason }) => {
+      if (reason !== "clean-exit") window.webContents.reload();
+    });
+    void window.loadURL(address(place ?? last_place ?? HOME));
+    return window;
+  }
+
+  /** Shows the main window, at `place` when one is given. */
+  show(place: string | null = null): void {
+    const window = this.#main;
+    if (window === null) {
+      this.open(place);
+      return;
+    }
+    if (window.isMinimized()) window.restore();
+    window.show();
+    window.focus();
+    if (place !== null) window.webContents.send(EVENTS.go, place);
+  }
+
+  /** The small window over all others: there, or away. */
+  toggleQuick(): void {
+    const window = this.#quick;
+    if (window?.isVisible()) {
+      window.hide();
+      return;
+    }
+    this.#showQuick(window ?? this.#openQuick());
+  }
+
+  closeQuick(): void {
+    this.#quick?.destroy();
+    this.#quick = null;
+  }
+
+  #showQuick(window: BrowserWindow): void {
+    const { workArea } = screen.getDisplayNearestPoint(screen.getCursorScreenPoint());
+    const { width } = window.getBounds();
+    window.setPosition(Math.round(workArea.x + (workArea.width - width) / 2), workArea.y + 80);
+    window.show();
+    window.focus();
+  }
+
+  #openQuick(): BrowserWindow {
+    const { icon, name } = this.#options;
+    const window = new BrowserWindow({
+      width: 460,
+      height: 560,
+      title: `${name}, quick panel`,
+      icon,
+      show: false,
+      backgroundColor: background(),
+      frame: false,
+      resizable: true,
+      fullscreenable: false,
+      skipTaskbar: true,
+      alwaysOnTop: true,
+      webPreferences: this.#preferences(),
+    });
+    this.#quick = window;
+    this.#lock(window.webContents);
+    window.webContents.on("before-input-event", (event, input) => {
+      if (input.type !== "keyDown" || input.key !== "Escape" || input.isAutoRepeat) return;
+      event.preventDefault();
+      window.hide();
+    });
+    window.on("close", (event) => {
+      if (this.#options.quitting()) return;
+      event.preventDefault();
+      window.hide();
+    });
+    window.on("closed", () => {
+      this.#quick = null;
+    });
+    void window.loadURL(address("#/new"));
+    return window;
+  }
+
+  #preferences(): Electron.WebPreferences {
+    return {
+      preload: join(this.#options.folder, "preload.cjs"),
+      nodeIntegration: false,
+      contextIsolation: true,
+      sandbox: true,
+      webSecurity: true,
+      webviewTag: false,
+      spellcheck: true,
+    };
+  }
+
+  /** No way out of the app's own pages; safe links open in the system's browser. */
+  #lock(page: WebContents): void {
+    page.setWindowOpenHandler(({ url }) => {
+      if (isSafeLink(url)) void shell.openExternal(url);
+      return { action: "deny" };
+    });
+    page.on("will-navigate", (event, url) => {
+      if (isOurs(url)) return;
+      event.preventDefault();
+      if (isSafeLink(url)) void shell.openExternal(url);
+    });
+    page.on("will-attach-webview", (event) => {
+      event.preventDefault();
+    });
+  }
+
+  #remember(): void {
+    const window = this.#main;
+    if (window === null || window.isDestroyed() || window.isMinimized()) return;
+    const { x, y, width, height } = window.getNormalBounds();
+    this.#options.state.set({
+      window: { x, y, width, height, maximized: window.isMaximized(), full_screen: window.isFullScreen() },
+    });
+  }
+}
+
+/** The page's own, so that nothing flashes before it is there. */
+function background(): string {
+  return nativeTheme.shouldUseDarkColors ? "#17161b" : "#ffffff";
+}
+
+function address(place: string): string {
+  return `${ORIGIN}/index.html${place}`;
+}

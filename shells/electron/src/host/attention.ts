@@ -1,0 +1,116 @@
+// What waits for the person, counted: the tray shows it, and what is new becomes a notification of the system.
+import {
+  follow,
+  hostTransport,
+  type AsterEvent,
+  type Client,
+  type Feed,
+  type HostWire,
+  type components,
+} from "@aster-sidecar/client";
+
+type Snapshot = components["schemas"]["Snapshot"];
+
+export interface News {
+  notification_id: string;
+  kind: string;
+  title: string;
+  body: string;
+  session_id: string | null;
+}
+
+export interface Picture {
+  /** Questions that wait for an answer. */
+  approvals: number;
+  /** Notifications that nobody has read. */
+  unread: number;
+  /** Flags that the daemon does not name count as on. */
+  flags: Readonly<Record<string, unknown>>;
+}
+
+export interface AttentionOptions {
+  onPicture(picture: Picture): void;
+  onNews(news: News): void;
+}
+
+const TYPES = ["approval_required", "approval_resolved", "notification_added", "notifications_read", "flags_changed"];
+
+export class Attention {
+  readonly #client: Client;
+  readonly #options: AttentionOptions;
+  readonly #feed: Feed;
+  readonly #waiting = new Set<string>();
+  #unread = 0;
+  #flags: Record<string, unknown> = {};
+
+  constructor(client: Client, wire: HostWire, options: AttentionOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#feed = follow(hostTransport({ host: wire }), {
+      types: TYPES,
+      onEvent: (event) => {
+        this.#take(event);
+      },
+    });
+  }
+
+  get picture(): Picture {
+    return { approvals: this.#waiting.size, unread: this.#unread, flags: this.#flags };
+  }
+
+  /** The daemon is there: not only after the rest of a wait. */
+  retry(): void {
+    this.#feed.retry();
+  }
+
+  close(): void {
+    this.#feed.close();
+  }
+
+  async markRead(notification_id: string): Promise<void> {
+    await this.#client.call("POST", "/api/notifications/read", { ids: [notification_id] }).catch(() => undefined);
+  }
+
+  #take(event: AsterEvent): void {
+    switch (event.type) {
+      case "connected":
+      case "resync":
+        void this.#read();
+        return;
+      case "approval_required":
+        this.#waiting.add(event.data.call_id);
+        break;
+      case "approval_resolved":
+        this.#waiting.delete(event.data.call_id);
+        break;
+      case "notification_added": {
+        const { notification_id, kind, title, body, session_id = null, unread } = event.data;
+        this.#unread = unread;
+        this.#options.onNews({ notification_id, kind, title, body, session_id });
+        break;
+      }
+      case "notifications_read":
+        this.#unread = event.data.unread;
+        break;
+      case "flags_changed":
+        for (const { name, value } of event.data.changed) this.#flags[name] = value;
+        break;
+      default:
+        return;
+    }
+    this.#options.onPicture(this.picture);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const { approvals, notifications, flags } = await this.#client.call<Snapshot>("GET", "/api/snapshot");
+      this.#waiting.clear();
+      for (const { call_id } of approvals) this.#waiting.add(call_id);
+      this.#unread = notifications.unread;
+      this.#flags = Object.fromEntries(flags.map(({ name, value }) => [name, value]));
+      this.#options.onPicture(this.picture);
+    } catch {
+      // It went away again; the next `connected` asks again.
+    }
+  }
+}

@@ -1,0 +1,84 @@
+// What a page may say to the host, and whether it is a page of ours that says it.
+
+export const SCHEME = "aster-app";
+export const ORIGIN = `${SCHEME}://app`;
+export const ENGINE_ORIGIN = "aster-host://engine";
+
+const METHODS = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
+const PATHS = /^\/(?:health|webui\/bootstrap|openapi\.json|api\/[\x21-\x7e]*)$/;
+/** The stream goes by openSocket; as an answer it would never end. */
+const STREAM = /^\/api\/events(?:[?/]|$)/;
+/** The daemon takes bodies and frames up to 1 MiB. */
+const MOST_BYTES = 1024 * 1024;
+const LONGEST_PATH = 16 * 1024;
+
+export class Refused extends Error {
+  override name = "Refused";
+}
+
+/** Whether an address is one of the app's own pages. */
+export function isOurs(url: string): boolean {
+  return url === ORIGIN || url.startsWith(`${ORIGIN}/`);
+}
+
+export interface CheckedRequest {
+  method: string;
+  path: string;
+  body: string | undefined;
+}
+
+/** Raises: Refused. */
+export function checkRequest(method: unknown, path: unknown, body: unknown): CheckedRequest {
+  if (typeof method !== "string" || !METHODS.has(method)) throw new Refused("the method is none of the daemon's");
+  if (typeof path !== "string" || path.length > LONGEST_PATH || !PATHS.test(path.split("?")[0] ?? "") || !plain(path))
+    throw new Refused("the path is none of the daemon's");
+  if (STREAM.test(path)) throw new Refused("the stream goes by openSocket");
+  if (body === undefined || body === null) return { method, path, body: undefined };
+  if (typeof body !== "string") throw new Refused("the body is not text");
+  if (Buffer.byteLength(body) > MOST_BYTES) throw new Refused("the body is over 1 MiB");
+  return { method, path, body };
+}
+
+/** No control character, no space, and nothing that a server could take for another path. */
+function plain(path: string): boolean {
+  return (
+    /^[\x21-\x7e]+$/.test(path) &&
+    !/(?:^|\/)(?:\.|%2e){1,2}(?:\/|\?|$)/i.test(path) &&
+    !/[\\#]|%(?:00|2f|5c)/i.test(path.split("?")[0] ?? "")
+  );
+}
+
+/** The path of a socket of the daemon. Raises: Refused. */
+export function checkSocketUrl(url: unknown): "/ws" {
+  if (url !== `${ENGINE_ORIGIN}/ws`) throw new Refused(`not a socket of this host; there is ${ENGINE_ORIGIN}/ws`);
+  return "/ws";
+}
+
+export function checkSocketId(id: unknown): string {
+  if (typeof id !== "string" || !/^socket_[0-9a-f]{32}$/.test(id)) throw new Refused("not the id of a socket");
+  return id;
+}
+
+export function checkFrame(data: unknown): string {
+  if (typeof data !== "string") throw new Refused("a frame is text");
+  if (Buffer.byteLength(data) > MOST_BYTES) throw new Refused("the frame is over 1 MiB");
+  return data;
+}
+
+/** A link that the system's browser or mail program may open. */
+export function isSafeLink(url: string): boolean {
+  try {
+    const { protocol, username, password, hostname } = new URL(url);
+    if (protocol === "mailto:") return true;
+    return (protocol === "https:" || protocol === "http:") && hostname !== "" && username === "" && password === "";
+  } catch {
+    return false;
+  }
+}
+
+/** Where in the page a link of the app's own scheme leads (`aster://session/ID`), or null. */
+export function deepLink(url: string, scheme = "aster"): string | null {
+  const match = new RegExp(`^${scheme}://session/([A-Za-z0-9_-]{1,128})/?$`).exec(url);
+  if (match?.[1]) return `#/s/${match[1]}`;
+  return new RegExp(`^${scheme}://inbox/?$`).test(url) ? "#/inbox" : null;
+}

@@ -1,0 +1,126 @@
+// What the daemon writes on stdout and stderr: the newest lines in memory, all of them in files that rotate.
+import { promises as files } from "node:fs";
+import { dirname } from "node:path";
+import type { Redaction } from "./redaction.js";
+
+export interface LogEntry {
+  /** Rises by one with each line, those that are missing in the file included. */
+  seq: number;
+  time: string;
+  stream: "stdout" | "stderr" | "shell";
+  text: string;
+}
+
+export interface LogOptions {
+  /** The file; older ones are beside it as `.1`, `.2`, … Null: memory only. */
+  path: string | null;
+  redaction: Redaction;
+  kept?: number;
+  waiting?: number;
+  file_bytes?: number;
+  older?: number;
+}
+
+const KEPT = 400;
+const WAITING = 2_048;
+const FILE_BYTES = 2 * 1024 * 1024;
+const OLDER = 3;
+
+export class Log {
+  readonly path: string | null;
+  readonly #options: Required<Omit<LogOptions, "path">>;
+  #entries: LogEntry[] = [];
+  #waiting: LogEntry[] = [];
+  #writing: Promise<void> | null = null;
+  #seq = 0;
+  #dropped = 0;
+  #bytes: number | null = null;
+  #failure: string | null = null;
+
+  constructor({ path, redaction, kept, waiting, file_bytes, older }: LogOptions) {
+    this.path = path;
+    this.#options = {
+      redaction,
+      kept: kept ?? KEPT,
+      waiting: waiting ?? WAITING,
+      file_bytes: file_bytes ?? FILE_BYTES,
+      older: older ?? OLDER,
+    };
+  }
+
+  /** How many lines came too fast for the file, and are missing there. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Why nothing can be written to the file, or null. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  entries(most = this.#options.kept): LogEntry[] {
+    return this.#entries.slice(-most);
+  }
+
+  add(stream: LogEntry["stream"], text: string): void {
+    this.#seq += 1;
+    const entry = {
+      seq: this.#seq,
+      time: new Date().toISOString(),
+      stream,
+      text: this.#options.redaction.clean(text),
+    };
+    this.#entries.push(entry);
+    if (this.#entries.length > this.#options.kept) this.#entries.shift();
+    if (this.path === null) return;
+    if (this.#waiting.length >= this.#options.waiting) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#waiting.push(entry);
+    this.#writing ??= this.#write(this.path).finally(() => {
+      this.#writing = null;
+    });
+  }
+
+  /** Until everything that came so far is in the file. */
+  async flush(): Promise<void> {
+    while (this.#writing) await this.#writing;
+  }
+
+  async #write(path: string): Promise<void> {
+    await Promise.resolve(); // what comes in the same moment is written in one piece
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.length; // more may come while these are written
+      try {
+        const text = this.#waiting.map((entry) => JSON.stringify(entry) + "\n").join("");
+        await this.#room(path, Buffer.byteLength(text));
+        await files.appendFile(path, text, { mode: 0o600 });
+        this.#failure = null;
+      } catch (cause) {
+        this.#failure = cause instanceof Error ? cause.message : String(cause);
+        this.#bytes = null;
+      }
+      // Only now: what is being written counts as waiting, or a flood would be kept whole in memory.
+      this.#waiting.splice(0, batch);
+    }
+  }
+
+  async #room(path: string, bytes: number): Promise<void> {
+    if (this.#bytes === null) {
+      await files.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      this.#bytes = await files.stat(path).then(
+        ({ size }) => size,
+        () => 0,
+      );
+    }
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#options.file_bytes) {
+      for (let number = this.#options.older; number > 0; number -= 1) {
+        const older = number === 1 ? path : `${path}.${number - 1}`;
+        await files.rename(older, `${path}.${number}`).catch(() => undefined); // it may not be there yet
+      }
+      this.#bytes = 0;
+    }
+    this.#bytes += bytes;
+  }
+}

@@ -1,0 +1,504 @@
+// The app as a person meets it, in a real Electron with real windows, the shared page and the real daemon.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { strFromU8, unzipSync } from "fflate";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { App, WAIT, type Page } from "./app.js";
+import { buildOld } from "./old/build.mjs";
+import { missing, version } from "./runtime.js";
+
+const why = missing();
+if (why !== null && process.env["CI"] === "true") throw new Error(`${why}, and CI=true`);
+if (why !== null) console.warn(`skipped: ${why}`);
+
+interface Approval {
+  call_id: string;
+  name: string;
+}
+
+/** What was said in the newest conversation. */
+async function messages(page: Page): Promise<{ role: string; text: string; status: string }[]> {
+  const { sessions } = await page.call<{ sessions: { session_id: string }[] }>("GET", "/api/sessions");
+  const path = `/api/history?agent_id=default&session_id=${sessions[0]?.session_id ?? ""}`;
+  return (await page.call<{ messages: { role: string; text: string; status: string }[] }>("GET", path)).messages;
+}
+
+describe.skipIf(why !== null)(`Electron ${version()}`, () => {
+  beforeAll(() => buildOld());
+
+  test("the window opens and chats, and shows the conversation again after the next start", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await page.say("think");
+    await page.until(`document.querySelector("[class*=assistant], article") !== null`);
+    await vi.waitFor(async () => {
+      const { sessions } = await page.call<{ sessions: { messages: number; state: string }[] }>("GET", "/api/sessions");
+      expect(sessions).toMatchObject([{ messages: 2, state: "idle" }]);
+    }, WAIT);
+    const answer = (await messages(page))[1]?.text ?? "no answer";
+    await page.shows(answer);
+    await page.shot("conversation");
+    expect(await app.quit()).toBe(0);
+    await app.nothingLeft();
+
+    const again = await App.launch({ after: app });
+    const later = await again.ready();
+    expect(await later.evaluate("location.hash")).toMatch(/^#\/s\/ses_/);
+    await later.shows(answer);
+  });
+
+  test("an approval is shown with what will run, and answered with the mouse", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await page.say("write hello.txt");
+    await page.shows("hello.txt");
+    await vi.waitFor(async () => {
+      expect(await page.call<Approval[]>("GET", "/api/approvals")).toMatchObject([{ name: "write_file" }]);
+    }, WAIT);
+    await page.shot("approval");
+    await page.click("Allow once");
+    await vi.waitFor(() => {
+      expect(readFileSync(join(app.home, "work", "hello.txt"), "utf8")).not.toBe("");
+    }, WAIT);
+    await vi.waitFor(async () => {
+      expect(await page.call<Approval[]>("GET", "/api/approvals")).toEqual([]);
+    }, WAIT);
+  });
+
+  test("the sidecar is killed while a question waits: it comes back, and nothing is lost", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await page.evaluate(
+      `(window.seen = [], window.asterHost.onRuntimeStatus((status) => window.seen.push(status)), 0)`,
+    );
+    await page.say("write kept.txt");
+    await page.shows("kept.txt");
+    const before = await vi.waitFor(async () => {
+      const found = await page.call<Approval[]>("GET", "/api/approvals");
+      expect(found).toHaveLength(1);
+      return found;
+    }, WAIT);
+    const { pid, instance_id } = await app.sidecar();
+    process.kill(pid, "SIGKILL");
+    await page.until(`window.seen.length >= 2`);
+    expect(await page.evaluate("window.seen")).toEqual(["restarting", "ready"]);
+    expect((await app.sidecar()).instance_id).not.toBe(instance_id);
+    expect(await page.call<Approval[]>("GET", "/api/approvals")).toEqual(before);
+    await page.click("Allow once");
+    await vi.waitFor(() => {
+      expect(existsSync(join(app.home, "work", "kept.txt"))).toBe(true);
+    }, WAIT);
+    await vi.waitFor(async () => {
+      const said = await messages(page);
+      expect(said.map(({ role, status }) => `${role} ${status}`)).toEqual(["user complete", "assistant complete"]);
+    }, WAIT);
+  });
+
+  test("a second start shows the first window, and takes its link there", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", {
+      title: "the linked one",
+    });
+    await page.evaluate(`location.hash = "#/inbox"`);
+    await app.inMain(`electron.BrowserWindow.getAllWindows()[0].hide();`);
+    const second = await App.launch({ after: app, arguments: [`aster://session/${session_id}`] });
+    expect(await second.ended()).toBe(0);
+    await page.until(`location.hash === "#/s/${session_id}"`);
+    expect(
+      await app.inMain(
+        `return electron.BrowserWindow.getAllWindows().map((one) => [one.isVisible(), one.isFocused()]);`,
+      ),
+    ).toEqual([[true, expect.any(Boolean)]]);
+    const third = await App.launch({ after: app, arguments: ["aster://session/../../evil"] });
+    expect(await third.ended()).toBe(0);
+    expect(await page.evaluate("location.hash")).toBe(`#/s/${session_id}`);
+    expect(app.process.exitCode).toBeNull();
+  });
+
+  test("every function of the host", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const names = await page.evaluate<string[]>("Object.keys(window.asterHost).sort()");
+    expect(names).toEqual(
+      [
+        ...["getRuntimeInfo", "startEngine", "stopEngine", "restartEngine", "pickFolder", "openLogs"],
+        ...["exportDiagnostics", "checkForUpdates", "request", "openSocket", "sendSocket", "closeSocket"],
+        ...["onSocketEvent", "onRuntimeStatus"],
+      ].sort(),
+    );
+    const data_dir = join(app.profile, "data");
+    expect(await page.host("getRuntimeInfo")).toMatchObject({
+      surface: "native",
+      framework: "electron",
+      protocol: 1,
+      engine_status: "ready",
+      engine_transport: "unix_socket",
+      data_dir,
+      config_path: join(data_dir, "config.toml"),
+    });
+
+    await page.evaluate(
+      `(window.seen = [], window.off = window.asterHost.onRuntimeStatus((one) => window.seen.push(one)), 0)`,
+    );
+    await page.host("stopEngine");
+    expect(await page.host("getRuntimeInfo")).toMatchObject({ engine_status: "stopped" });
+    await expect(page.host("request", "GET", "/health")).rejects.toThrow("the daemon is not there");
+    await expect(page.host("openSocket", "aster-host://engine/ws")).rejects.toThrow("the daemon is not there");
+    await page.host("startEngine");
+    await page.host("restartEngine");
+    await page.until("window.seen.length >= 5");
+    expect(await page.evaluate("window.seen")).toEqual(["stopped", "starting", "ready", "restarting", "ready"]);
+    await page.evaluate("window.off()");
+
+    const socket = `new Promise((resolve, reject) => { const events = []; let id = null;
+      const off = window.asterHost.onSocketEvent((event) => { if (id !== null && event.id !== id) return; events.push(event);
+        if (event.type === "open") window.asterHost.sendSocket(event.id, JSON.stringify({ id: "1", type: "get_config" }));
+        if (event.type === "message") { off(); window.asterHost.closeSocket(event.id).then(() => resolve(events)); } });
+      window.asterHost.openSocket("aster-host://engine/ws").then((given) => { id = given; }, reject); })`;
+    const events = await page.evaluate<{ type: string; data?: string }[]>(socket);
+    expect(events.at(-1)?.type).toBe("message");
+    expect(JSON.parse(events.at(-1)?.data ?? "")).toMatchObject({ id: "1", success: true });
+
+    // The system's own dialogs and file manager are not there to be clicked: what they would say is put in their place.
+    await app.inMain(`
+      electron.dialog.showOpenDialog = async () => ({ canceled: false, filePaths: ["/chosen"] });
+      electron.shell.openPath = async (path) => { global.opened = path; return ""; };
+      electron.shell.showItemInFolder = (path) => { global.shown = path; };`);
+    expect(await page.host("pickFolder")).toBe("/chosen");
+    await app.inMain(`electron.dialog.showOpenDialog = async () => ({ canceled: true, filePaths: [] });`);
+    expect(await page.host("pickFolder")).toBeNull();
+    await page.host("openLogs");
+    expect(await app.inMain("return global.opened;")).toBe(join(data_dir, "logs"));
+    const bundle = await page.host<string>("exportDiagnostics");
+    expect(await app.inMain("return global.shown;")).toBe(bundle);
+    const content = unzipSync(readFileSync(bundle));
+    expect(Object.keys(content)).toEqual(expect.arrayContaining(["shell.json", "engine.log"]));
+    expect(Object.keys(content).length).toBeGreaterThan(2); // the daemon's part
+    expect(JSON.parse(strFromU8(content["shell.json"] ?? new Uint8Array()))).toMatchObject({
+      engine: { status: "ready", binary: "override" },
+      daemon_bundle: "included",
+    });
+    const updates = await page.host<{ supported: boolean; message: string }>("checkForUpdates");
+    expect(updates.supported).toBe(false);
+    expect(updates.message).not.toBe("");
+  });
+
+  test("the page has no more than that: no Node, no token, no other origin, no other window", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    expect(
+      await page.evaluate("[typeof require, typeof process, typeof module, typeof Buffer, typeof window.electron]"),
+    ).toEqual(Array(5).fill("undefined"));
+    for (const [method, path, body] of [
+      ["CONNECT", "/api/agents"],
+      ["GET", "http://127.0.0.1/api/agents"],
+      ["GET", "//evil/api/agents"],
+      ["GET", "/api/../etc"],
+      ["GET", "/api/%2e%2e/x"],
+      ["GET", "/api/x y"],
+      ["GET", "/api/x\r\nHost: evil"],
+      ["GET", "/assets/x.js"],
+      ["GET", "/api/events"],
+      ["POST", "/api/chat", "x".repeat(1024 * 1024 + 1)],
+      ["POST", "/api/chat", 7],
+    ])
+      await expect(page.host("request", method, path, body)).rejects.toThrow(/none of the daemon's|openSocket|body/);
+    for (const url of ["ws://127.0.0.1:9527/ws", "aster-host://engine/other", "aster-host://evil/ws", 7])
+      await expect(page.host("openSocket", url)).rejects.toThrow("not a socket of this host");
+    await expect(page.host("sendSocket", "socket_" + "0".repeat(32), "x")).rejects.toThrow("no such socket");
+
+    const answer = `fetch(location.href).then((one) => [...one.headers].filter(([name]) => /policy|content-type-o/.test(name)))`;
+    const headers = Object.fromEntries(await page.evaluate<[string, string][]>(answer));
+    expect(headers["x-content-type-options"]).toBe("nosniff");
+    expect(headers["content-security-policy"]).toContain("default-src 'none'; script-src 'self'");
+    expect(await page.evaluate(`fetch("http://127.0.0.1:9527/health").then(() => "reached", () => "refused")`)).toBe(
+      "refused",
+    );
+    expect(await page.evaluate(`fetch("aster-app://app/%2e%2e/main.cjs").then((one) => one.status)`)).toBe(404);
+
+    await app.inMain(`global.links = []; electron.shell.openExternal = async (url) => { global.links.push(url); };`);
+    await page.evaluate(`window.open("https://example.com/one"); window.open("file:///etc/passwd"); 0`);
+    await page.evaluate(`(() => { const link = document.createElement("a"); link.href = "https://example.com/two";
+      document.body.append(link); link.click(); link.href = "javascript:document.title='evil'"; link.click(); })()`);
+    await vi.waitFor(async () => {
+      expect(await app.inMain("return global.links;")).toEqual(["https://example.com/one", "https://example.com/two"]);
+    }, WAIT);
+    expect((await app.targets()).map(({ url }) => url.split("#")[0])).toEqual(["aster-app://app/index.html"]);
+    expect(await page.evaluate("document.title")).not.toBe("evil");
+  });
+
+  test("a page from elsewhere gets no answer from the host", async () => {
+    const app = await App.launch();
+    await app.ready();
+    await app.inMain(`
+      const window = new electron.BrowserWindow({ show: false, webPreferences: {
+        preload: electron.BrowserWindow.getAllWindows()[0].webContents.getLastWebPreferences().preload,
+        contextIsolation: true, sandbox: true } });
+      await window.loadURL("data:text/html,<title>elsewhere</title>");`);
+    const page = await app.page("data:text/html");
+    await expect(page.host("getRuntimeInfo")).rejects.toThrow("only the app's own page may ask");
+    await expect(page.host("request", "GET", "/api/agents")).rejects.toThrow("only the app's own page may ask");
+  });
+
+  test("closing hides, and what the agents do goes on; a question then is a notification that opens its session", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", {
+      title: "in the background",
+    });
+    await page.evaluate(`location.hash = "#/inbox"`);
+    await app.inMain(`electron.BrowserWindow.getAllWindows()[0].close();`);
+    expect(await app.inMain(`return electron.BrowserWindow.getAllWindows().map((one) => one.isVisible());`)).toEqual([
+      false,
+    ]);
+    await page.call("POST", "/api/chat", { agent_id: "default", session_id, message: "write later.txt" });
+    await vi.waitFor(async () => {
+      expect(await app.inMain("return shownNotifications.map(({ title, body }) => title + body);")).toHaveLength(1);
+    }, WAIT);
+    const said = await app.inMain<string>("return JSON.stringify(shownNotifications[0]);");
+    expect(said).toContain("write_file");
+    expect(said).not.toContain("later.txt");
+    await app.inMain("shownNotifications[0].click();");
+    await page.until(`location.hash === "#/s/${session_id}"`);
+    expect(await app.inMain(`return electron.BrowserWindow.getAllWindows()[0].isVisible();`)).toBe(true);
+  });
+
+  test("quit takes everything along, also while a tool runs", async () => {
+    const app = await App.launch({ environment: { ASTER_PERMISSION_MODE: "auto_approve" } });
+    const page = await app.ready();
+    await page.call("POST", "/api/chat", { agent_id: "default", message: `call run_command {"command": "sleep 600"}` });
+    await vi.waitFor(() => execFileSync("pgrep", ["-f", "sleep 600"]), WAIT);
+    expect(await app.quit()).toBe(0);
+    await app.nothingLeft();
+  });
+
+  test.each(["SIGKILL", "SIGTERM"] as const)("a main process that gets %s leaves nothing behind", async (signal) => {
+    const app = await App.launch();
+    await app.ready();
+    await app.sidecar();
+    app.process.kill(signal);
+    expect(await app.ended()).toBe(signal === "SIGTERM" ? 0 : signal);
+    await app.nothingLeft();
+  });
+
+  test("the window comes back where it was, and a broken state file is kept aside", async () => {
+    const app = await App.launch();
+    const path = join(app.profile, "desktop-state.json");
+    await app.ready();
+    await app.inMain(
+      `electron.BrowserWindow.getAllWindows()[0].setBounds({ x: 120, y: 90, width: 700, height: 600 });`,
+    );
+    await app.quit();
+    expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({
+      schema_version: 1,
+      window: { x: 120, y: 90, width: 700, height: 600, maximized: false },
+    });
+    const again = await App.launch({ after: app });
+    await again.ready();
+    expect(await again.inMain(`return electron.BrowserWindow.getAllWindows()[0].getBounds();`)).toEqual({
+      x: 120,
+      y: 90,
+      width: 700,
+      height: 600,
+    });
+    await again.quit();
+
+    writeFileSync(path, "{ half a");
+    const afresh = await App.launch({ after: app });
+    await afresh.page();
+    await vi.waitFor(() => {
+      const kept = readdirSync(app.profile).filter((name) => name.startsWith("desktop-state.json.corrupt-"));
+      expect(kept.map((name) => readFileSync(join(app.profile, name), "utf8"))).toEqual(["{ half a"]);
+    }, WAIT);
+  });
+
+  test("what a newer version remembered is left alone, and the app says so", async () => {
+    const app = await App.launch();
+    await app.ready();
+    await app.quit();
+    const path = join(app.profile, "desktop-state.json");
+    const newer = JSON.stringify({ schema_version: 99, later: true });
+    writeFileSync(path, newer);
+    const again = await App.launch({ after: app });
+    const find = ["search", "--onlyvisible", "--class", "electron|aster|This version"];
+    const options = { env: { ...process.env, DISPLAY: app.display }, encoding: "utf8" } as const;
+    await vi.waitFor(() => execFileSync("xdotool", find, options), WAIT);
+    expect(readFileSync(path, "utf8")).toBe(newer);
+    expect(again.process.exitCode).toBeNull();
+  });
+
+  test("an engine that can't start is said with what can be done, and started when that is done", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await app.inMain(`global.said = []; global.answer = 2;
+      electron.dialog.showMessageBox = async (options) => { global.said.push(options); return { response: global.answer }; };`);
+    const config = join(app.profile, "data", "config.toml");
+    const good = readFileSync(config, "utf8");
+    writeFileSync(config, `permission_mode = "whatever"\n`);
+    await expect(page.host("restartEngine")).rejects.toThrow("its configuration is wrong");
+    expect(await page.host("getRuntimeInfo")).toMatchObject({ engine_status: "crashed" });
+    const [{ detail, buttons }] = await app.inMain<[{ detail: string; buttons: string[] }]>("return global.said;");
+    expect(detail).toContain("permission_mode");
+    expect(buttons[0]).toBe("Try again");
+    writeFileSync(config, good);
+    await page.host("startEngine");
+    expect(await page.host("getRuntimeInfo")).toMatchObject({ engine_status: "ready" });
+  });
+
+  test("what was written while the engine was stopped is there after a restart of the app, and not sent by itself", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await page.say("think");
+    await vi.waitFor(async () => {
+      expect(await messages(page)).toMatchObject([{}, { status: "complete" }]);
+    }, WAIT);
+    await page.shows((await messages(page))[1]?.text ?? "no answer"); // the page has it, too
+    await page.host("stopEngine");
+    await page.say("a thought for later");
+    await page.shows("a thought for later");
+    await page.until(`document.querySelector("[aria-label^=Draft]")`);
+    await page.shot("draft");
+    await app.quit();
+
+    const again = await App.launch({ after: app });
+    const later = await again.ready();
+    await later.shows("a thought for later");
+    expect((await messages(later)).map(({ text }) => text)).not.toContain("a thought for later");
+  });
+
+  test("the menu leads through the page and sets what the app does by itself", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const click = (label: string): Promise<unknown> =>
+      app.inMain(`electron.Menu.getApplicationMenu().items.flatMap(({ submenu }) => submenu.items)
+        .find((item) => item.label === ${JSON.stringify(label)}).click();`);
+    const keys = await app.inMain<string[]>(`return electron.Menu.getApplicationMenu().items
+      .flatMap(({ submenu }) => submenu.items).map(({ accelerator }) => accelerator).filter(Boolean);`);
+    expect(new Set(keys).size).toBe(keys.length);
+    for (const [label, place] of [
+      ["Inbox", "#/inbox"],
+      ["Agents", "#/agents"],
+      ["Settings", "#/settings/models"],
+      ["New Conversation", "#/new"],
+    ]) {
+      await click(label ?? "");
+      await page.until(`location.hash === ${JSON.stringify(place)}`);
+    }
+    await app.inMain(`electron.shell.openExternal = async (url) => { global.link = url; };`);
+    await click("Open in Browser");
+    const link = await vi.waitFor(async () => {
+      const url = new URL(await app.inMain<string>("return global.link;"));
+      expect(url.hostname).toBe("127.0.0.1");
+      return url;
+    }, WAIT);
+    const code = /[A-Za-z0-9_-]{43}/.exec(link.hash)?.[0];
+    const redeem = (): Promise<Response> =>
+      fetch(new URL("/api/handoff/redeem", link), {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Origin: link.origin },
+        body: JSON.stringify({ code }),
+      });
+    expect((await redeem()).status).toBe(200);
+    expect((await redeem()).status).not.toBe(200);
+
+    const entry = join(app.home, "home", ".config", "autostart", "app.aster.shell.desktop");
+    await click("Start on Login");
+    expect(readFileSync(entry, "utf8")).toMatch(/^Exec=".*electron.*" ".*build.*" "--hidden"$/m);
+    await click("Start on Login");
+    expect(existsSync(entry)).toBe(false);
+    await click("Notifications");
+    await app.inMain(`electron.BrowserWindow.getAllWindows()[0].hide();`);
+    await page.call("POST", "/api/chat", { agent_id: "default", message: "write unheard.txt" });
+    await vi.waitFor(async () => {
+      expect(await page.call<{ unread: number }>("GET", "/api/notifications")).toMatchObject({ unread: 1 });
+    }, WAIT);
+    await click("Notifications"); // on again: the next one is shown, the one before was not
+    const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", { title: "heard" });
+    await page.call("POST", "/api/chat", { agent_id: "default", session_id, message: "write heard.txt" });
+    await vi.waitFor(async () => {
+      expect(await app.inMain("return shownNotifications.length;")).toBeGreaterThan(0);
+    }, WAIT);
+    expect(await app.inMain("return shownNotifications.length;")).toBe(1);
+  });
+
+  test("started by the system it comes without a window, and shows it when it is asked for", async () => {
+    const app = await App.launch({ arguments: ["--hidden"] });
+    await app.ready();
+    const visible = `return electron.BrowserWindow.getAllWindows().map((one) => one.isVisible());`;
+    expect(await app.inMain(visible)).toEqual([false]);
+    const second = await App.launch({ after: app });
+    expect(await second.ended()).toBe(0);
+    await vi.waitFor(async () => {
+      expect(await app.inMain(visible)).toEqual([true]);
+    }, WAIT);
+  });
+
+  test("the data move where a person wants them", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    await page.call("POST", "/api/sessions", { title: "moved along" });
+    const chosen = join(app.home, "elsewhere");
+    mkdirSync(chosen);
+    await app.inMain(`
+      electron.dialog.showOpenDialog = async () => ({ canceled: false, filePaths: [${JSON.stringify(chosen)}] });
+      electron.dialog.showMessageBox = async () => ({ response: 0 });
+      electron.Menu.getApplicationMenu().items.flatMap(({ submenu }) => submenu.items)
+        .find(({ label }) => label.startsWith("Data Directory")).click();`);
+    await vi.waitFor(async () => {
+      expect(await page.host("getRuntimeInfo")).toMatchObject({ data_dir: chosen, engine_status: "ready" });
+    }, WAIT);
+    const { sessions } = await page.call<{ sessions: { title: string }[] }>("GET", "/api/sessions");
+    expect(sessions.map(({ title }) => title)).toContain("moved along");
+    expect(readdirSync(chosen)).toContain("aster.db");
+    expect(existsSync(join(app.profile, "data"))).toBe(false);
+    await app.quit();
+    const again = await App.launch({ after: app });
+    const later = await again.ready();
+    expect(await later.host("getRuntimeInfo")).toMatchObject({ data_dir: chosen });
+  });
+
+  test("the hotkey opens the quick panel and closes it; a hotkey that another app has is reported", async () => {
+    const app = await App.launch();
+    await app.ready();
+    const visible = `return electron.BrowserWindow.getAllWindows().filter((one) => one.isVisible()).length;`;
+    await vi.waitFor(async () => {
+      expect(await app.inMain(visible)).toBe(1);
+    }, WAIT);
+    const press = (): void => {
+      execFileSync("xdotool", ["key", "ctrl+shift+space"], { env: { ...process.env, DISPLAY: app.display } });
+    };
+    press();
+    const quick = await app.page("#/new");
+    await vi.waitFor(async () => {
+      expect(await app.inMain(visible)).toBe(2);
+    }, WAIT);
+    await quick.until(`document.querySelector("textarea")`);
+    await quick.shot("quick-panel");
+    press();
+    await vi.waitFor(async () => {
+      expect(await app.inMain(visible)).toBe(1);
+    }, WAIT);
+
+    const other = await App.launch();
+    await other.ready();
+    const said = await other.inMain<string[]>("return shownNotifications.map(({ body }) => body);");
+    expect(said).toEqual([expect.stringContaining("belongs to another app")]);
+  });
+
+  test("a flag that is off takes tray, hotkey and quick panel away, and on brings them back", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const registered = `return electron.globalShortcut.isRegistered("CommandOrControl+Shift+Space");`;
+    await vi.waitFor(async () => {
+      expect(await app.inMain(registered)).toBe(true);
+    }, WAIT);
+    for (const on of [false, true]) {
+      await page.call("POST", "/api/flags", { ambient: on });
+      await vi.waitFor(async () => {
+        expect(await app.inMain(registered)).toBe(on);
+      }, WAIT);
+    }
+  });
+});

@@ -1,0 +1,83 @@
+// The app as electron-forge packages it, out of the runtime of these tests, started from where it was packaged.
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { folder as temporary, python, repository, shells } from "../places.js";
+import { App } from "./app.js";
+import { buildOld, folder } from "./old/build.mjs";
+import { electron, missing, version } from "./runtime.js";
+
+const run = promisify(execFile);
+const shell = fileURLToPath(new URL("../..", import.meta.url));
+const forge = fileURLToPath(import.meta.resolve("@electron-forge/cli/dist/electron-forge.js"));
+/** electron-forge 8 needs a newer Node than the rest of this repository: FORGE_NODE names one. */
+const node = process.env["FORGE_NODE"] ?? process.execPath;
+const [major = 0, minor = 0] = execFileSync(node, ["--version"], { encoding: "utf8" }).slice(1).split(".").map(Number);
+const tooOld = major < 22 || (major === 22 && minor < 13);
+const why = missing() ?? (tooOld ? "electron-forge needs Node 22.13 or newer (FORGE_NODE names one)" : null);
+if (why !== null) console.warn(`skipped: ${why}`);
+
+/** npm leaves out what makes a .deb when it runs on an older Node. */
+const debian = existsSync(join(shells, "node_modules", "electron-installer-debian"));
+const targets = ["@electron-forge/maker-zip", ...(debian ? ["@electron-forge/maker-deb"] : [])];
+
+describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
+  test("the packaged app brings its daemon, finds it, and runs without the checkout", async () => {
+    const stage = join(folder, "stage");
+    onTestFinished(() => {
+      rmSync(stage, { recursive: true, force: true });
+    });
+    await buildOld(join(stage, "dist"));
+    for (const name of ["assets", "forge.config.ts", "package.json"])
+      cpSync(join(shell, name), join(stage, name), { recursive: true });
+    const home = temporary();
+    const daemon = join(home, "aster-desktop");
+    mkdirSync(daemon);
+    const start = join(daemon, "aster-desktop");
+    writeFileSync(start, `#!/bin/sh\nPYTHONPATH="${repository}" exec "${python}" -m aster_sidecar "$@"\n`);
+    chmodSync(start, 0o755);
+    // The packager asks for the version that the app is written for; in the zip is the one that can be had here.
+    const { version: written } = JSON.parse(
+      readFileSync(fileURLToPath(import.meta.resolve("electron/package.json")), "utf8"),
+    ) as { version: string };
+    const zips = join(home, "zips");
+    mkdirSync(zips);
+    await run("zip", ["-q", "-r", "-1", join(zips, `electron-v${written}-linux-x64.zip`), "."], {
+      cwd: dirname(electron),
+    });
+    await run(node, [forge, "make", "--targets", targets.join(",")], {
+      cwd: stage,
+      env: { ...process.env, ASTER_DAEMON_DIR: daemon, ELECTRON_ZIP_DIR: zips, ELECTRON_FUSES: "off" },
+    });
+    const out = join(stage, "out");
+    expect(readdirSync(join(out, "make", "zip", "linux", "x64"))).toEqual([expect.stringMatching(/^Aster-.*\.zip$/)]);
+    if (targets.length > 1) {
+      const [deb = ""] = readdirSync(join(out, "make", "deb", "x64"));
+      const list = execFileSync("dpkg-deb", ["--contents", join(out, "make", "deb", "x64", deb)], { encoding: "utf8" });
+      expect(list).toContain("./usr/share/applications/app.aster.shell.desktop");
+      expect(list).toContain("resources/aster-desktop/aster-desktop");
+      expect(list).toMatch(/\.\/usr\/bin\/\S+ -> /);
+    }
+    const packaged = join(out, "Aster-linux-x64");
+    expect(readdirSync(join(packaged, "resources")).sort()).toEqual(["app.asar", "aster-desktop"]);
+    const asar = readFileSync(join(packaged, "resources", "app.asar"), "latin1");
+    for (const kept of ["main.cjs", "preload.cjs", "tray.png", "index.html"]) expect(asar).toContain(`"${kept}"`);
+    for (const left of ["node_modules", "driver.cjs", "main.cjs.map", "forge.config.ts"])
+      expect(asar.slice(0, 65_536)).not.toContain(`"${left}"`);
+
+    const app = await App.launch({ packaged: join(packaged, "aster") });
+    const page = await app.ready();
+    expect(await page.host("getRuntimeInfo")).toMatchObject({
+      engine_status: "ready",
+      engine: join(packaged, "resources", "aster-desktop", "aster-desktop"),
+    });
+    await page.say("write packaged.txt");
+    await page.click("Allow once");
+    await page.shows("packaged.txt");
+    expect(await app.quit()).toBe(0);
+    await app.nothingLeft();
+  });
+});

