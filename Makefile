@@ -29,6 +29,7 @@ run: $(VENV)/.runtime $(UI)
 test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
+	@$(MAKE) --no-print-directory test-electron
 
 test-electron: setup $(UI)
 	@sh shells/electron/tests/system-packages.sh
