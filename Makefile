@@ -3,8 +3,8 @@
 # make ui     build the page that the daemon serves
 # make test   set up and run the tests; with Node 20 also those of shells/
 # make check  format, lint, types; with Node 20 also of shells/
-# make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make wheel  the package, with the page in it, in dist/
+# make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -29,6 +29,7 @@ run: $(VENV)/.runtime $(UI)
 test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
+	@$(MAKE) --no-print-directory test-electron
 
 test-electron: setup $(UI)
 	@sh shells/electron/tests/system-packages.sh

@@ -208,8 +208,8 @@ export class App {
       const left = this.family();
       for (const pid of left) process.kill(pid, "SIGKILL");
       if (left.length > 0) throw new Error("still there");
+      rmSync(this.home, { recursive: true, force: true }); // again, should one have written in between
     }, WAIT);
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
   /** Every process that belongs to this app: those that name its directory in their command line or environment. */
