@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { strFromU8, unzipSync } from "fflate";
-import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { App, screen, WAIT, type Page } from "./app.js";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { App, closeScreen, screen, WAIT, type Page } from "./app.js";
 import { buildOld } from "./old/build.mjs";
 import { missing, version } from "./runtime.js";
 
@@ -27,6 +27,7 @@ async function messages(page: Page): Promise<{ role: string; text: string; statu
 }
 
 describe.skipIf(why !== null)(`Electron ${version()}`, () => {
+  afterAll(closeScreen);
   beforeAll(() => buildOld());
 
   test("the window opens and chats, and shows the conversation again after the next start", async () => {

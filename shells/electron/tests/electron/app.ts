@@ -27,8 +27,13 @@ export async function screen(): Promise<string> {
   });
   const [line] = (await once(createInterface({ input: child.stdio[3] as NodeJS.ReadableStream }), "line")) as [string];
   display = { name: `:${line}`, process: child };
-  process.on("exit", () => child.kill());
   return display.name;
+}
+
+/** To be called after all tests of a file. */
+export function closeScreen(): void {
+  display?.process.kill();
+  display = null;
 }
 
 export interface AppOptions {

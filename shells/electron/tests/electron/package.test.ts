@@ -4,9 +4,9 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rm
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { folder as temporary, python, repository, shells } from "../places.js";
-import { App } from "./app.js";
+import { App, closeScreen } from "./app.js";
 import { buildOld, folder } from "./old/build.mjs";
 import { electron, missing, version } from "./runtime.js";
 
@@ -27,6 +27,7 @@ const debian = existsSync(join(shells, "node_modules", "electron-installer-debia
 const targets = ["@electron-forge/maker-zip", ...(debian ? ["@electron-forge/maker-deb"] : [])];
 
 describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
+  afterAll(closeScreen);
   test("the packaged app brings its daemon, finds it, and runs without the checkout", async () => {
     const stage = join(folder, "stage");
     onTestFinished(() => {

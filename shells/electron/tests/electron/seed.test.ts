@@ -6,9 +6,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { python, repository } from "../places.js";
-import { App, WAIT } from "./app.js";
+import { App, closeScreen, WAIT } from "./app.js";
 import { missing, version } from "./runtime.js";
 
 const isolated = fileURLToPath(new URL("old/isolated.cjs", import.meta.url));
@@ -41,6 +41,7 @@ async function lock(): Promise<void> {
 }
 
 describe.skipIf(why !== null)(`Electron ${version()}`, () => {
+  afterAll(closeScreen);
   test("the seed's main.js and preload.js chat, ask, approve and leave nothing behind", async () => {
     await lock();
     const folder = mkdtempSync(join(tmpdir(), "aster-seed-"));
