@@ -8,16 +8,12 @@ import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { folder as temporary, python, repository, shells } from "../places.js";
 import { App, closeScreen } from "./app.js";
 import { buildOld, folder } from "./old/build.mjs";
-import { electron, missing, version } from "./runtime.js";
+import { electron, forgeNode, missing, version } from "./runtime.js";
 
 const run = promisify(execFile);
 const shell = fileURLToPath(new URL("../..", import.meta.url));
 const forge = fileURLToPath(import.meta.resolve("@electron-forge/cli/dist/electron-forge.js"));
-/** electron-forge 8 needs a newer Node than the rest of this repository: FORGE_NODE names one. */
-const node = process.env["FORGE_NODE"] ?? process.execPath;
-const [major = 0, minor = 0] = execFileSync(node, ["--version"], { encoding: "utf8" }).slice(1).split(".").map(Number);
-const tooOld = major < 22 || (major === 22 && minor < 13);
-const why = missing() ?? (tooOld ? "electron-forge needs Node 22.13 or newer (FORGE_NODE names one)" : null);
+const why = missing();
 if (why !== null) console.warn(`skipped: ${why}`);
 
 /** How the row of fuses in Electron's binary begins. */
@@ -60,7 +56,7 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
         cwd: join(home, "fused"),
       });
     }
-    await run(node, [forge, "make", "--targets", targets.join(",")], {
+    await run(forgeNode(), [forge, "make", "--targets", targets.join(",")], {
       cwd: stage,
       env: { ...process.env, ASTER_DAEMON_DIR: daemon, ELECTRON_ZIP_DIR: zips },
     });

