@@ -7,7 +7,13 @@ async function asked(client: Client, store: Store, message: string, count = 1): 
   const { session_id } = await client.sessions.create();
   await store.open(session_id);
   await client.send({ agent_id: "default", session_id, message });
-  return store.until(({ approvals }) => approvals.length === count);
+  // The turn waits a moment after it has asked.
+  return store.until(
+    ({ approvals, agents, sessions }) =>
+      approvals.length === count &&
+      sessions[session_id]?.history?.messages[1]?.status === "waiting_approval" &&
+      agents.find(({ id }) => id === "default")?.state === "waiting_approval",
+  );
 }
 
 test("an answer from another client closes the question here, and says whose it was", async () => {
@@ -19,8 +25,6 @@ test("an answer from another client closes the question here, and says whose it 
   const [question] = state.approvals;
   expect(question).toMatchObject({ name: "write_file", risk: "medium", arguments: { path: "a.txt" } });
   const session_id = question?.session_id ?? "";
-  expect(state.sessions[session_id]?.history?.messages[1]?.status).toBe("waiting_approval");
-  expect(state.agents.find(({ id }) => id === "default")?.state).toBe("waiting_approval");
 
   const call_id = question?.call_id ?? "";
   await other.approve({ agent_id: "default", call_id, decision: "deny", note: "not today" });
