@@ -1,7 +1,7 @@
 # make run    set up and start the daemon with its page and the demo model; without Node 20, without the page
 # make ui     build the page that the daemon serves
-# make test   set up and run the tests; with Node 20 also those of shells/
-# make check  format, lint, types; with Node 20 also of shells/
+# make test   set up and run the tests; with Node 20 also those of shells/, with cargo those of shells/tauri
+# make check  format, lint, types; with Node 20 also of shells/, with cargo of shells/tauri
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -25,6 +25,7 @@ run: $(VENV)/.runtime $(UI)
 test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test
 
 bench: setup system-packages $(UI)
 	$(BIN)/python -m bench $(ARGS)
@@ -34,6 +35,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run check
+	@sh shells/tauri/cargo.sh check
 
 ui: $(UI)
 
