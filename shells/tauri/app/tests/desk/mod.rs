@@ -105,7 +105,9 @@ impl Desk {
             ("XDG_RUNTIME_DIR", folder("run")),
         ]);
         let driver = Driver(driver.spawn()?);
-        until("tauri-driver", || TcpStream::connect(("127.0.0.1", port)).is_ok()).await?;
+        for port in [native, port] {
+            until("tauri-driver", || TcpStream::connect(("127.0.0.1", port)).is_ok()).await?;
+        }
         let mut wanted = Capabilities::new();
         wanted.insert("tauri:options".into(), json!({ "application": env!("CARGO_BIN_EXE_aster-app") }));
         let page = ClientBuilder::new(HttpConnector::new())
@@ -114,7 +116,11 @@ impl Desk {
             .await?;
         let app = App { page, _driver: driver, display: self.display.clone(), sidecar: self.data("sidecar.json") };
         app.until("window.asterHost && document.querySelector('#root > *')").await?;
-        app.ask("GET", "/api/agents", None).await?; // waits for the engine
+        // Waits for the engine.
+        if let Err(cause) = app.ask("GET", "/api/agents", None).await {
+            let log = fs::read_to_string(self.data("logs/engine.log")).unwrap_or_default();
+            return Err(format!("{cause}\n{log}").into());
+        }
         Ok(app)
     }
 }
