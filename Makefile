@@ -30,7 +30,7 @@ test: setup system-packages $(UI)
 bench: setup system-packages $(UI)
 	$(BIN)/python -m bench $(ARGS)
 
-check: setup
+check: setup $(UI)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python

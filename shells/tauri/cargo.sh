@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 DENY=0.20.2
+DRIVER=2.1.0
 
 if ! command -v cargo >/dev/null 2>&1; then
 	echo "shells/tauri: skipped, because cargo is not here" >&2
@@ -11,34 +12,55 @@ if ! command -v cargo >/dev/null 2>&1; then
 fi
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
+PATH="$cache/tools/bin:$PATH"
 
 missing() {
 	echo "shells/tauri: $1" >&2
-	[ "${CI:-}" = true ] && exit 1
-	return 0
+	[ "${CI:-}" != true ] || exit 1
 }
 
-deny() {
-	PATH="$cache/tools/bin:$PATH"
-	if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $DENY" ]; then
-		echo "installing cargo-deny $DENY"
-		CARGO_TARGET_DIR="$cache/tools/target" cargo install --quiet --locked --root "$cache/tools" "cargo-deny@$DENY" ||
-			{ missing "cargo-deny skipped, because it could not be installed"; return 0; }
-		rm -rf "$cache/tools/target"
-	fi
-	cargo deny --log-level error --locked check bans licenses sources
-	# It needs a database of advisories from a place of its own, which is not a registry of crates.
-	echo "shells/tauri: cargo deny check advisories skipped; run it where its database can be reached" >&2
+# What the app is built with; without it there is the supervisor alone.
+packages="--workspace"
+if [ "$(uname)" = Linux ]; then
+	sh system-packages.sh
+	pkg-config --exists webkit2gtk-4.1 2>/dev/null || {
+		missing "the app is skipped, because WebKitGTK's development files are not here"
+		packages="--package aster-supervisor"
+	}
+fi
+if [ ! -e ../../aster_sidecar/webui/index.html ]; then
+	missing "the app is skipped, because the page is not built: make ui"
+	packages="--package aster-supervisor"
+fi
+
+# tool NAME VERSION, through cargo, into the cache
+tool() {
+	case "$(cargo install --list --root "$cache/tools" 2>/dev/null)" in
+	*"$1 v$2:"*) return 0 ;;
+	esac
+	echo "installing $1 $2"
+	CARGO_TARGET_DIR="$cache/tools/target" cargo install --quiet --locked --root "$cache/tools" "$1@$2" || return 1
+	rm -rf "$cache/tools/target"
 }
 
 case "${1:-}" in
 check)
 	cargo fmt --check
-	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-	deny
+	# shellcheck disable=SC2086 # they are words
+	cargo clippy --quiet --locked $packages --all-targets -- -D warnings
+	if tool cargo-deny "$DENY"; then
+		cargo deny --log-level error --locked check bans licenses sources
+	else
+		missing "cargo deny is skipped, because it could not be installed"
+	fi
+	# Its database of advisories is in a place of its own, and no registry of crates.
+	echo "shells/tauri: cargo deny check advisories is skipped; run it where its database can be reached" >&2
 	;;
 test)
-	cargo test --quiet --locked --workspace
+	[ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
+	# Two at a time: each has a screen, a bus, a WebKit and a daemon.
+	# shellcheck disable=SC2086
+	cargo test --quiet --locked $packages -- --test-threads 2
 	;;
 *)
 	echo "usage: cargo.sh check | test" >&2
