@@ -105,7 +105,7 @@ async fn a_draft_that_was_written_without_the_daemon_survives_the_app() -> Resul
     app.say("before").await?;
     app.shows("You said: “before”").await?;
     assert_eq!(app.promised("window.asterHost.stopEngine()").await?, Value::Null);
-    app.shows("can’t be reached").await?;
+    app.shows("kept as a draft").await?;
     app.say("written meanwhile").await?;
     app.until("document.querySelector('[aria-label=\"Draft, not sent\"]')").await?;
     app.shot("draft");

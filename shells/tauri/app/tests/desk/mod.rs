@@ -74,9 +74,22 @@ impl Desk {
 
     /// Starts the app, at this desk; what it remembers is there from the start before.
     pub async fn launch(&self) -> Result<App> {
+        let app = self.open(Path::new(env!("CARGO_BIN_EXE_aster-app"))).await?;
+        app.until("window.asterHost && document.querySelector('#root > *')").await?;
+        // Waits for the engine.
+        if let Err(cause) = app.ask("GET", "/api/agents", None).await {
+            let log = fs::read_to_string(self.data("logs/engine.log")).unwrap_or_default();
+            return Err(format!("{cause}\n{log}").into());
+        }
+        Ok(app)
+    }
+
+    /// Starts any program with a WebKit of Tauri's in it.
+    pub async fn open(&self, program: &Path) -> Result<App> {
         let (port, native) = (free_port()?, free_port()?);
         let mut driver = Command::new("dbus-run-session");
         driver
+            .current_dir(self.home.path())
             .args(["--", "tauri-driver", "--port", &port.to_string(), "--native-port", &native.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -109,19 +122,12 @@ impl Desk {
             until("tauri-driver", || TcpStream::connect(("127.0.0.1", port)).is_ok()).await?;
         }
         let mut wanted = Capabilities::new();
-        wanted.insert("tauri:options".into(), json!({ "application": env!("CARGO_BIN_EXE_aster-app") }));
+        wanted.insert("tauri:options".into(), json!({ "application": program }));
         let page = ClientBuilder::new(HttpConnector::new())
             .capabilities(wanted)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
-        let app = App { page, _driver: driver, display: self.display.clone(), sidecar: self.data("sidecar.json") };
-        app.until("window.asterHost && document.querySelector('#root > *')").await?;
-        // Waits for the engine.
-        if let Err(cause) = app.ask("GET", "/api/agents", None).await {
-            let log = fs::read_to_string(self.data("logs/engine.log")).unwrap_or_default();
-            return Err(format!("{cause}\n{log}").into());
-        }
-        Ok(app)
+        Ok(App { page, _driver: driver, display: self.display.clone(), sidecar: self.data("sidecar.json") })
     }
 }
 
@@ -266,7 +272,7 @@ pub async fn until(what: &str, met: impl Fn() -> bool) -> Result<()> {
     Ok(())
 }
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().expect("the repository")
 }
 
