@@ -89,8 +89,7 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
     };
     let shell = Shell::new(app, &home, state);
     app.manage(shell.clone());
-    let asked = app.deep_link().get_current()?.into_iter().flatten().find_map(|url| checks::deep_link(url.as_str()));
-    windows::open(app, asked.as_deref(), std::env::args().any(|argument| argument == HIDDEN))?;
+    windows::open(app, asked_for(app)?.as_deref(), std::env::args().any(|argument| argument == HIDDEN))?;
     let linked = app.clone();
     app.deep_link().on_open_url(move |event| {
         let place = event.urls().iter().find_map(|url| checks::deep_link(url.as_str()));
@@ -106,6 +105,16 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
     shell.engine(Engine::Start);
     spawn(attention::attend(shell));
     Ok(())
+}
+
+/// Where the link leads that the app was started with. Elsewhere than on macOS it is an argument, and is taken as it came:
+/// the plugin would have made it another link, without `..`.
+fn asked_for(app: &AppHandle) -> tauri_plugin_deep_link::Result<Option<String>> {
+    if cfg!(target_os = "macos") {
+        let urls = app.deep_link().get_current()?;
+        return Ok(urls.into_iter().flatten().find_map(|url| checks::deep_link(url.as_str())));
+    }
+    Ok(std::env::args().skip(1).find_map(|argument| checks::deep_link(&argument)))
 }
 
 fn live(app: &AppHandle, event: RunEvent) {

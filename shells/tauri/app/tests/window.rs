@@ -148,6 +148,27 @@ async fn quitting_and_a_killed_app_leave_nothing_also_while_a_tool_runs() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_start_takes_its_link_to_the_first_window_and_ends() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let app = desk.launch().await?;
+    let session = app.ask("POST", "/api/sessions", Some(json!({ "title": "the linked one" }))).await?;
+    let session_id = session["session_id"].as_str().ok_or_else(|| session.to_string())?;
+    let before = app.pids()?;
+    assert_eq!(app.again(&[&format!("aster://session/{session_id}")]).await?, Some(0));
+    app.until(&format!("location.hash === '#/s/{session_id}'")).await?;
+    assert_eq!(app.again(&["aster://session/../../evil"]).await?, Some(0));
+    assert_eq!(app.again(&[]).await?, Some(0));
+    assert_eq!(app.value("location.hash").await?, format!("#/s/{session_id}"));
+    assert_eq!(app.pids()?, before);
+    let state = fs::read_to_string(desk.data("../desktop-state.json"))?;
+    assert!(state.contains(session_id), "where the person was is remembered: {state}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_host_has_every_function_and_takes_only_what_is_the_daemons() -> Result<()> {
     if !can_run() {
         return Ok(());

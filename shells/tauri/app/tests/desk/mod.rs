@@ -240,6 +240,28 @@ impl App {
         Ok(serde_json::from_slice(&fs::read(&self.sidecar)?)?)
     }
 
+    /// Starts the app once more, with the surroundings of the first. Returns its exit code.
+    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
+        let (_, shell) = self.pids()?;
+        let surroundings = String::from_utf8(fs::read(format!("/proc/{shell}/environ"))?)?;
+        let mut second = Command::new(env!("CARGO_BIN_EXE_aster-app"))
+            .args(arguments)
+            .env_clear()
+            .envs(surroundings.split('\0').filter_map(|variable| variable.split_once('=')))
+            .spawn()?;
+        let since = Instant::now();
+        loop {
+            if let Some(status) = second.try_wait()? {
+                return Ok(status.code());
+            }
+            if since.elapsed() > PATIENCE {
+                second.kill()?;
+                return Err("the second one goes on".into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The daemon's pid, and the app's.
     pub fn pids(&self) -> Result<(i32, i32)> {
         let daemon = self.sidecar()?["pid"].as_i64().ok_or("no pid")?;
