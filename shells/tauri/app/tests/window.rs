@@ -48,6 +48,7 @@ async fn the_window_opens_and_chats_and_remembers() -> Result<()> {
     send(shell, Signal::SIGTERM)?;
     gone(&[daemon, shell]).await?;
     drop(app);
+    assert!(desk.path("config/app.aster.desktop/.window-state.json").exists(), "where the window was is remembered");
 
     let again = desk.launch().await?;
     again.shows("You said: “Hello, window!”").await?;
