@@ -1,10 +1,11 @@
 # make run    set up and start the daemon with its page and the demo model (or the one chosen there, or MODEL=…);
 #             without Node 20, without the page
 # make ui     build the page that the daemon serves
-# make test   set up and run the tests; with Node 20 also those of shells/
-# make check  format, lint, types; with Node 20 also of shells/
+# make test   set up and run the tests; with Node 20 also those of shells/, with cargo the Tauri supervisor's
+# make check  format, lint, types; with Node 20 also of shells/, with cargo of the Tauri supervisor
 # make wheel  the package, with the page in it, in dist/
 # make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
+# make test-tauri     the Tauri app, checked and tested in real windows; its first build takes fifteen minutes
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(ASTER_MODEL)
 
-.PHONY: run ui wheel test test-electron check bench format lock clean setup system-packages
+.PHONY: run ui wheel test test-electron test-tauri check bench format lock clean setup system-packages
 
 UI := aster_sidecar/webui/index.html
 
@@ -29,11 +30,16 @@ run: $(VENV)/.runtime $(UI)
 test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test supervisor
 	@$(MAKE) --no-print-directory test-electron
 
 test-electron: setup $(UI)
 	@sh shells/electron/tests/system-packages.sh
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run test-electron --workspace @aster-sidecar/electron
+
+test-tauri: setup $(UI)
+	@sh shells/tauri/cargo.sh check all
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test all
 
 bench: setup system-packages $(UI)
 	$(BIN)/python -m bench $(ARGS)
@@ -43,6 +49,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run check
+	@sh shells/tauri/cargo.sh check supervisor
 
 ui: $(UI)
 

@@ -37,7 +37,7 @@ class PortTaken(Exception):
 
 
 def bind(port: int, or_any: bool = False) -> socket.socket:
-    """A listening-to-be socket on the loopback interface; port 0 takes a free one. Raises: PortTaken.
+    """A listening socket on the loopback interface; port 0 takes a free one. Raises: PortTaken.
 
     `or_any`: take a free one when that port can't be had. Whoever asks first and binds later may lose it in between.
     """
@@ -56,6 +56,8 @@ def _bind(port: int) -> socket.socket:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # on Windows it would let others take it over
         bound.bind((HOST, port))
+        # Here and not only by the server: Linux lets two bind that both may reuse, and refuses the second one's listen.
+        bound.listen(BACKLOG)
         bound.set_inheritable(False)
     except OSError as error:
         bound.close()

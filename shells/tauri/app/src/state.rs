@@ -1,0 +1,169 @@
+//! `desktop-state.json`: what the app remembers of its person. Written when it changes, never in part. Where the window
+//! was, the window-state plugin remembers.
+
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use serde_json::{Map, Value};
+
+const SCHEMA_VERSION: u64 = 1;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Left as it is.
+    #[error("{} was written by a newer version of this app", .0.display())]
+    TooNew(PathBuf),
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// Where in the page the person was: what stands behind `#`, with it.
+    pub last_place: Option<String>,
+    /// Another place for the data than the app's own.
+    pub runtime_root: Option<PathBuf>,
+    pub notifications: bool,
+    pub start_on_login: bool,
+}
+
+pub struct StateFile {
+    path: PathBuf,
+    /// What the person should know of reading it.
+    pub notice: Option<String>,
+    /// All fields, those that only others know included.
+    fields: Mutex<Map<String, Value>>,
+}
+
+impl StateFile {
+    /// One that makes no sense is kept aside. Raises: [`Error`].
+    pub fn read(path: PathBuf) -> Result<Self, Error> {
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => b"{}".to_vec(),
+            Err(cause) => return Err(cause.into()),
+        };
+        let Ok(Value::Object(fields)) = serde_json::from_slice(&text) else {
+            let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace([':', '.'], "-");
+            let aside = with_end(&path, &format!(".corrupt-{time}"));
+            fs::rename(&path, &aside)?;
+            let notice = format!(
+                "What the app remembered could not be read. It starts afresh; the old file is {}.",
+                aside.display()
+            );
+            return Ok(Self { path, notice: Some(notice), fields: Mutex::default() });
+        };
+        if fields.get("schema_version").and_then(Value::as_u64).is_some_and(|version| version > SCHEMA_VERSION) {
+            return Err(Error::TooNew(path));
+        }
+        Ok(Self { path, notice: None, fields: Mutex::new(fields) })
+    }
+
+    /// Field by field: one that makes no sense is as if it were not there.
+    pub fn current(&self) -> Remembered {
+        let fields = self.fields();
+        let text = |name| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let truth = |name, otherwise| fields.get(name).and_then(Value::as_bool).unwrap_or(otherwise);
+        Remembered {
+            last_place: text("last_place").filter(|&place| crate::checks::check_place(place).is_ok()).map(Into::into),
+            runtime_root: text("runtime_root").map(Into::into),
+            notifications: truth("notifications", true),
+            start_on_login: truth("start_on_login", false),
+        }
+    }
+
+    /// Remembers it. Raises: the system's error.
+    pub fn change(&self, change: impl FnOnce(&mut Remembered)) -> io::Result<()> {
+        let before = self.current();
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before {
+            return Ok(());
+        }
+        let Remembered { last_place, runtime_root, notifications, start_on_login } = after;
+        let mut fields = self.fields();
+        for (name, value) in [
+            ("schema_version", SCHEMA_VERSION.into()),
+            ("last_place", last_place.into()),
+            ("runtime_root", runtime_root.map(|path| path.display().to_string()).into()),
+            ("notifications", notifications.into()),
+            ("start_on_login", start_on_login.into()),
+        ] {
+            fields.insert(name.into(), value);
+        }
+        self.write(&fields)
+    }
+
+    fn write(&self, fields: &Map<String, Value>) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let new = with_end(&self.path, ".new");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&new)?;
+        serde_json::to_writer_pretty(&mut file, fields)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(new, &self.path)
+    }
+
+    fn fields(&self) -> MutexGuard<'_, Map<String, Value>> {
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("desktop-state.json");
+        fs::write(&path, text).expect("written");
+        (home, path)
+    }
+
+    #[test]
+    fn what_is_remembered_is_there_again_and_what_others_wrote_stays() {
+        let (_home, path) = file(r#"{"schema_version": 1, "theme": "dusk", "notifications": "yes"}"#);
+        let state = StateFile::read(path.clone()).expect("read");
+        assert!(state.current().notifications, "what makes no sense is as if it were not there");
+        state.change(|remembered| remembered.last_place = Some("#/inbox".into())).expect("written");
+        let again = StateFile::read(path.clone()).expect("read");
+        assert_eq!(again.current().last_place.as_deref(), Some("#/inbox"));
+        assert!(fs::read_to_string(&path).expect("read").contains("dusk"));
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).expect("there")) & 0o777, 0o600);
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_kept_aside() {
+        let (home, path) = file("{broken");
+        let state = StateFile::read(path.clone()).expect("read afresh");
+        assert!(state.notice.is_some() && !path.exists());
+        let aside = fs::read_dir(home.path()).expect("read").flatten().next().expect("one file");
+        assert!(aside.file_name().to_string_lossy().contains(".corrupt-"));
+        assert_eq!(fs::read_to_string(aside.path()).expect("read"), "{broken");
+    }
+
+    #[test]
+    fn one_of_a_newer_version_is_refused_and_left() {
+        let (_home, path) = file(r#"{"schema_version": 2}"#);
+        assert!(matches!(StateFile::read(path.clone()), Err(Error::TooNew(_))));
+        assert!(path.exists());
+    }
+}

@@ -1,0 +1,151 @@
+//! One way to a daemon that is proven ours: over its Unix socket where there is one, else over TCP.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, body::Bytes, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig},
+};
+
+use crate::Error;
+
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Either kind of connection.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+pub type Socket = WebSocketStream<Box<dyn Wire>>;
+
+#[derive(Clone)]
+pub struct Endpoint {
+    pub port: u16,
+    /// The Unix socket; None: TCP.
+    pub socket_path: Option<PathBuf>,
+    pub token: String,
+    pub instance_id: String,
+}
+
+impl Endpoint {
+    pub(crate) fn place(&self) -> String {
+        self.socket_path.as_ref().map_or_else(|| format!("port {}", self.port), |path| path.display().to_string())
+    }
+
+    async fn connect(&self) -> io::Result<Box<dyn Wire>> {
+        #[cfg(unix)]
+        if let Some(path) = &self.socket_path {
+            return Ok(Box::new(tokio::net::UnixStream::connect(path).await?));
+        }
+        Ok(Box::new(TcpStream::connect(("127.0.0.1", self.port)).await?))
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub method: String,
+    pub path: String,
+    pub body: Option<String>,
+    pub within: Duration,
+    /// Sent as `X-Aster-Client`: who answers approvals.
+    pub client: Option<String>,
+}
+
+impl Call {
+    pub fn get(path: impl Into<String>, within: Duration) -> Self {
+        Self { method: "GET".into(), path: path.into(), body: None, within, client: None }
+    }
+}
+
+/// Any answer of the daemon. The token goes along, but for /health, which may be asked of whoever is there.
+/// Raises: [`Error::Call`].
+pub async fn call(endpoint: &Endpoint, call: Call) -> Result<Answer, Error> {
+    let within = call.within;
+    match timeout(within, exchange(endpoint, call)).await {
+        Ok(answer) => answer.map_err(|cause| Error::Call(cause.to_string())),
+        Err(_) => Err(Error::Call(format!("none within {} ms", within.as_millis()))),
+    }
+}
+
+async fn exchange(endpoint: &Endpoint, call: Call) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    let mut request = Request::builder()
+        .method(call.method.as_str())
+        .uri(&call.path)
+        .header(header::HOST, format!("127.0.0.1:{}", endpoint.port));
+    if call.path != "/health" {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", endpoint.token));
+    }
+    if let Some(client) = &call.client {
+        request = request.header("X-Aster-Client", client);
+    }
+    if call.body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let request = request.body(Full::new(Bytes::from(call.body.unwrap_or_default())))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(endpoint.connect().await?)).await?;
+    let answered = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await?.to_bytes();
+        Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+    };
+    tokio::pin!(answered);
+    // The connection lives as long as the exchange, and is closed with it.
+    tokio::select! {
+        answer = &mut answered => answer,
+        broken = connection => {
+            broken?;
+            answered.await
+        }
+    }
+}
+
+/// Whose /health answers there: its instance_id. Raises: [`Error::Call`] when nobody does, or not as a daemon would.
+pub(crate) async fn identify(endpoint: &Endpoint, within: Duration) -> Result<String, Error> {
+    let Answer { status, body } = call(endpoint, Call::get("/health", within)).await?;
+    if status != 200 {
+        return Err(Error::Call(format!("/health said {status}")));
+    }
+    let said: serde_json::Value = serde_json::from_str(&body).map_err(|cause| Error::Call(cause.to_string()))?;
+    Ok(said["instance_id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The handshake of `/ws`. Raises: [`Error::Call`].
+pub async fn open_socket(endpoint: &Endpoint, client: Option<&str>) -> Result<Socket, Error> {
+    let failed = |cause: &dyn std::fmt::Display| Error::Call(cause.to_string());
+    let mut request =
+        format!("ws://127.0.0.1:{}/ws", endpoint.port).into_client_request().map_err(|cause| failed(&cause))?;
+    let headers = request.headers_mut();
+    let bearer = format!("Bearer {}", endpoint.token);
+    headers.insert(header::AUTHORIZATION, bearer.parse().map_err(|cause| failed(&cause))?);
+    if let Some(client) = client {
+        headers.insert("X-Aster-Client", client.parse().map_err(|cause| failed(&cause))?);
+    }
+    let config = WebSocketConfig::default().max_message_size(Some(MOST_BYTES)).max_frame_size(Some(MOST_BYTES));
+    let shaken = async {
+        let wire = endpoint.connect().await.map_err(|cause| failed(&cause))?;
+        let (socket, _) =
+            client_async_with_config(request, wire, Some(config)).await.map_err(|cause| failed(&cause))?;
+        Ok(socket)
+    };
+    match timeout(HANDSHAKE, shaken).await {
+        Ok(socket) => socket,
+        Err(_) => Err(Error::Call(format!("no handshake within {} s", HANDSHAKE.as_secs()))),
+    }
+}
