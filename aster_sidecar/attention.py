@@ -63,7 +63,7 @@ class Attention:
             elif event.type == "approval_resolved":
                 self._mark({id for id, call_id in self._unread.items() if call_id == data["call_id"]}, [done])
             else:
-                self._journal.put(writes=[done])
+                self._journal.put(writes=[done], durable=False)  # if it is lost, they are looked at again
 
     def _about(self, event: Event, data: dict[str, Any]) -> wire.Notification | None:
         """What an event has to say to a person. Names the agent and the tool; what either says stays where it is."""
@@ -124,7 +124,7 @@ class Attention:
             told = wire.NotificationsReadEvent(ids=sorted(ids), unread=self.unread)
             self._journal.put("notifications_read", told, writes=writes)
         else:
-            self._journal.put(writes=writes)
+            self._journal.put(writes=writes, durable=False)
 
     async def read(self, ids: Collection[str] | None) -> wire.NotificationsRead:
         """Mark these, or all, as read. Ids that are unknown or read already change nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping
 
@@ -154,8 +155,10 @@ def warnings(here: Parts) -> list[wire.Warning]:
 async def snapshot(here: Parts, sessions: int = SNAPSHOT_SESSIONS) -> wire.Snapshot:
     """Everything that a companion's first paint needs, as of one moment."""
     await here.journal.commit()
-    # Nothing below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
+    # What is read is at least as new as `last_seq`: whoever waited for an event to commit may take it in first. Nothing
+    # below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
     last_seq = here.journal.last_seq
+    await asyncio.sleep(0)
     turns = here.journal.all("SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' ORDER BY n")
     counts = here.journal.one("SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM turns)")
     settings = here.settings

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from aster_sidecar import wire
+from aster_sidecar import calls, wire
 from aster_sidecar.app import Parts, build_parts
 from aster_sidecar.journal import remember
 from aster_sidecar.settings import Settings, places
@@ -1267,6 +1267,34 @@ def test_a_message_that_comes_while_a_turn_ends_tells_no_state_that_is_not(tmp_p
             rows = parts.journal.all("SELECT data FROM events WHERE type='status_change' ORDER BY seq")
             changes = [json.loads(row[0]) for row in rows]
             assert [change["previous"] for change in changes] == ["idle", *[change["state"] for change in changes[:-1]]]
+
+    asyncio.run(story())
+
+
+def test_a_snapshot_is_at_least_as_new_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the transaction that ends a turn, and is woken before the turn is."""
+
+    async def story() -> None:
+        async with inside(tmp_path, "auto_approve") as parts:
+            asked: list[asyncio.Task[wire.Snapshot]] = []
+            put_ending = parts.turns._put_ending
+
+            async def ask_first(*ending: Any) -> None:
+                parts.journal.put(writes=[remember("one", "write")])
+                await until(lambda: parts.journal._under_way is not None)
+                parts.journal.put(writes=[remember("another", "write")])
+                asked.append(asyncio.create_task(calls.snapshot(parts)))
+                await asyncio.sleep(0)
+                await put_ending(*ending)
+
+            monkeypatch.setattr(parts.turns, "_put_ending", ask_first)
+            turn_id = await start(parts, "true")
+            await until(lambda: asked)
+            snapshot = await asked[0]
+            [row] = parts.journal.all("SELECT seq FROM events WHERE turn_id=? AND type='done'", (turn_id,))
+            assert snapshot.last_seq >= row[0]
+            assert [session.state for session in snapshot.sessions] == ["idle"]
+            assert snapshot.turns == []
 
     asyncio.run(story())
 

@@ -1,8 +1,9 @@
 // The store: what the daemon said, and what it says, as one picture that stays true. No page is needed for it.
 //
-// The stream is opened first; then a snapshot is read, and the events that came meanwhile and are newer are applied on
-// top. A session's messages are read by themselves: an event may be in what was read already, and counts once. So it goes again after `resync`, after a restart of the
-// daemon (settings may have changed while it was down), and for one session when something of it is missing.
+// The stream is opened first; then a snapshot is read, and the events that came meanwhile are applied on top. An event
+// may be in what was read already, and counts once. A session's messages are read by themselves. So it goes again after
+// `resync`, after a restart of the daemon (settings may have changed while it was down), and for one session when
+// something of it is missing.
 import { delay_s } from "./backoff.js";
 import type { Client } from "./client.js";
 import { AsterError } from "./errors.js";
@@ -508,7 +509,7 @@ export class Store {
     }
     const held = this.#held ?? [];
     this.#held = null;
-    for (const event of held) if ((event.seq ?? 0) > snapshot.last_seq) this.#apply(event);
+    for (const event of held) this.#apply(event);
     await Promise.allSettled(readings);
     if (run !== this.#run) return;
     const current = this.#feed?.link.state === "connected";

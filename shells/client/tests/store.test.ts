@@ -423,6 +423,21 @@ test("a picture that can't be read is tried again, and says what is wrong meanwh
   expect(order).toHaveLength(2);
 });
 
+test("what came while the picture was read counts, however new the picture says it is", async () => {
+  const { script, store, session } = await scene();
+  let answer: (snapshot: Snapshot) => void = () => undefined;
+  script.answers["/api/snapshot"] = () => new Promise((resolve) => (answer = resolve));
+  store.refresh();
+  await vi.waitFor(() => {
+    expect(script.asked.filter((one) => one.startsWith("GET /api/snapshot"))).toHaveLength(2);
+  });
+  const ended = event("status_change", { state: "idle", previous: "running" });
+  script.say(ended);
+  answer({ ...SNAPSHOT, last_seq: ended.seq ?? 0, sessions: [{ ...SESSION, state: "running" }] });
+  await store.until(({ current }) => current);
+  expect(session()?.state).toBe("idle");
+});
+
 test("a history that can't be read is tried again by itself", async () => {
   const { script, store, clock, history } = await scene([message("u", "user", "hello")], { open: false });
   script.answers["/api/history"] = new AsterError(0, "unreachable", "not now");

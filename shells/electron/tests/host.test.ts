@@ -238,7 +238,7 @@ test("what waits is counted, from the start and from the stream, and what is new
   const client = ownClient(wire);
   await client.chat({ agent_id: "default", message: "write one.txt" });
   await vi.waitFor(async () => {
-    expect(await client.call("GET", "/api/approvals")).toHaveLength(1);
+    expect(await client.call("GET", "/api/notifications")).toMatchObject({ unread: 1 }); // from now on it is no news
   }, WAIT);
 
   const pictures: Picture[] = [];

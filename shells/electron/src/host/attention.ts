@@ -40,6 +40,8 @@ export class Attention {
   readonly #options: AttentionOptions;
   readonly #feed: Feed;
   readonly #waiting = new Set<string>();
+  /** What came while the snapshot was read: it may be older than that, or newer. */
+  #held: AsterEvent[] | null = null;
   #unread = 0;
   #flags: Record<string, unknown> = {};
 
@@ -77,18 +79,29 @@ export class Attention {
       case "resync":
         void this.#read();
         return;
+      case "notification_added": {
+        const { notification_id, kind, title, body, session_id = null } = event.data;
+        this.#options.onNews({ notification_id, kind, title, body, session_id });
+        break;
+      }
+      default:
+        if (event.seq === null) return;
+    }
+    this.#held?.push(event);
+    this.#count(event);
+    this.#options.onPicture(this.picture);
+  }
+
+  /** Any number of times, in the stream's order, to the same end. */
+  #count(event: AsterEvent): void {
+    switch (event.type) {
       case "approval_required":
         this.#waiting.add(event.data.call_id);
         break;
       case "approval_resolved":
         this.#waiting.delete(event.data.call_id);
         break;
-      case "notification_added": {
-        const { notification_id, kind, title, body, session_id = null, unread } = event.data;
-        this.#unread = unread;
-        this.#options.onNews({ notification_id, kind, title, body, session_id });
-        break;
-      }
+      case "notification_added":
       case "notifications_read":
         this.#unread = event.data.unread;
         break;
@@ -96,21 +109,25 @@ export class Attention {
         for (const { name, value } of event.data.changed) this.#flags[name] = value;
         break;
       default:
-        return;
     }
-    this.#options.onPicture(this.picture);
   }
 
   async #read(): Promise<void> {
+    const held: AsterEvent[] = [];
+    this.#held = held;
     try {
       const { approvals, notifications, flags } = await this.#client.call<Snapshot>("GET", "/api/snapshot");
+      if (this.#held !== held) return; // another reading began meanwhile
       this.#waiting.clear();
       for (const { call_id } of approvals) this.#waiting.add(call_id);
       this.#unread = notifications.unread;
       this.#flags = Object.fromEntries(flags.map(({ name, value }) => [name, value]));
+      for (const event of held) this.#count(event);
       this.#options.onPicture(this.picture);
     } catch {
       // It went away again; the next `connected` asks again.
+    } finally {
+      if (this.#held === held) this.#held = null;
     }
   }
 }
