@@ -5,14 +5,15 @@ import { announce } from "./announce.js";
 import { Note } from "./Buttons.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { client, store, usePicture } from "./engine.js";
-import { SessionMenu } from "./SessionMenu.js";
 import { Icon } from "./Icon.js";
 import { keep } from "./keep.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
+import { SessionMenu } from "./SessionMenu.js";
 import { rename } from "./sessions.js";
+import { TitleField } from "./TitleField.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
 import { said, times } from "./words.js";
@@ -324,7 +325,7 @@ function Opened({ session_id }: { session_id: string }) {
       )}
       <Composer
         draftKey={session_id}
-        busy={busy}
+        busy={busy && !offline}
         offline={offline}
         before={before}
         onSend={send}
@@ -370,40 +371,6 @@ function Head({ session_id }: { session_id: string }) {
       </div>
       <SessionMenu session={session} label="Conversation menu" onRename={() => setRenaming(true)} />
     </header>
-  );
-}
-
-/** A title being changed: Enter keeps it, Escape leaves it. */
-export function TitleField({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
-  const [text, setText] = useState(title);
-  const box = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    box.current?.focus();
-    box.current?.select();
-  }, []);
-  const finish = (): void => {
-    onDone(text.trim() !== "" && text.trim() !== title ? text : null);
-  };
-  return (
-    <input
-      ref={box}
-      className="title-field"
-      aria-label="Title"
-      maxLength={200}
-      value={text}
-      onChange={(event) => {
-        setText(event.target.value);
-      }}
-      onBlur={finish}
-      onKeyDown={(event) => {
-        if (event.key === "Enter") finish();
-        if (event.key === "Escape") {
-          event.preventDefault();
-          event.stopPropagation();
-          onDone(null);
-        }
-      }}
-    />
   );
 }
 

@@ -91,6 +91,7 @@ const ENDS: Partial<Record<Message["status"], string>> = {
 function Answer({ message, actions }: { message: Message; actions: MessageActions }) {
   const { session_id, turn_id, parts, status, usage, created_at } = message;
   const live = usePicture((state) => state.sessions[session_id]?.live.turns[turn_id]);
+  const away = usePicture((state) => state.connection.state === "offline");
   const aloud = usePicture((state) => isOn(state, "tts")) && "speechSynthesis" in window;
   const on = status === "streaming";
   const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
@@ -100,7 +101,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
   const last = parts.length - 1;
   const [input, output] = [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0];
   return (
-    <article className="answer" aria-label="Assistant" aria-busy={on}>
+    <article className="answer" aria-label="Assistant" aria-busy={on && !away}>
       {parts.map((part, place) => (
         <PartView
           key={part.type === "tool" ? part.call_id : place}
@@ -115,7 +116,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
           attempt {live.retry.attempt} of {live.retry.max_attempts}.
         </Note>
       )}
-      {on && <Working parts={parts} />}
+      {on && !away && <Working parts={parts} />}
       {ended !== undefined && !noticed && <p className="message-end">{ended}</p>}
       {live?.stop_reason === "denied" && <p className="message-end">It ended on a call that was denied.</p>}
       {over && (
@@ -131,7 +132,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
             </span>
           )}
           {usage?.cost_usd != null && <span>${usage.cost_usd.toFixed(usage.cost_usd < 0.01 ? 4 : 2)}</span>}
-          <span className="message-actions">
+          <span className={again ? "message-actions offered" : "message-actions"}>
             {again && (
               <button
                 type="button"

@@ -1,14 +1,14 @@
 // The left side: conversations, and the ways to the other pages.
 import type { Session } from "@aster-sidecar/client";
 import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
-import { SessionMenu } from "./SessionMenu.js";
 import { IconButton } from "./Buttons.js";
 import { client, store, usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref, type Route } from "./route.js";
+import { SessionMenu } from "./SessionMenu.js";
 import { remove, rename, useLeaving } from "./sessions.js";
-import { TitleField } from "./Conversation.js";
+import { TitleField } from "./TitleField.js";
 import { ageOf, said, when } from "./words.js";
 
 type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived">;

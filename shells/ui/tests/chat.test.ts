@@ -57,6 +57,10 @@ test("Escape stops an answer, and what was said stays", async () => {
   await answers(page).getByText("Stopped by you.").waitFor();
   expect(await answers(page).textContent()).toContain("This is paragraph 1");
   expect(await page.getByRole("button", { name: "Stop" }).count()).toBe(0);
+  // It is offered at sight, not only to a pointer that happens to come by.
+  await page.mouse.move(0, 0);
+  const offered = answers(page).locator(".message-actions", { hasText: "Try again" });
+  await expect.poll(() => offered.evaluate((actions) => getComputedStyle(actions).opacity)).toBe("1");
   await answers(page).getByRole("button", { name: "Try again" }).click();
   await answers(page).nth(1).getByText("This is paragraph 1").waitFor();
   await page.keyboard.press("Escape");
@@ -120,6 +124,9 @@ test("the daemon is killed in the middle of an answer: the page goes on, and not
   await daemon.kill();
   await page.getByText(/The connection is lost|can’t be reached/).waitFor();
   expect(await answers(page).textContent()).toContain("This is paragraph 1");
+  // Nobody writes now, and nobody could be stopped.
+  await expect.poll(() => answers(page).getByText("Writing", { exact: true }).count()).toBe(0);
+  expect(await page.getByRole("button", { name: "Stop" }).count()).toBe(0);
   await say(page, "written while it was away");
   await page.getByText("not sent: the daemon can’t be reached").waitFor();
   await page.reload();

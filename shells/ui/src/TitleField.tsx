@@ -1,0 +1,36 @@
+// A conversation's title, being changed.
+import { useEffect, useRef, useState } from "react";
+
+/** Enter keeps it, Escape leaves it: `onDone` with null when nothing is to change. */
+export function TitleField({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
+  const [text, setText] = useState(title);
+  const box = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    box.current?.focus();
+    box.current?.select();
+  }, []);
+  const finish = (): void => {
+    onDone(text.trim() !== "" && text.trim() !== title ? text : null);
+  };
+  return (
+    <input
+      ref={box}
+      className="title-field"
+      aria-label="Title"
+      maxLength={200}
+      value={text}
+      onChange={(event) => {
+        setText(event.target.value);
+      }}
+      onBlur={finish}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") finish();
+        if (event.key === "Escape") {
+          event.preventDefault();
+          event.stopPropagation();
+          onDone(null);
+        }
+      }}
+    />
+  );
+}
