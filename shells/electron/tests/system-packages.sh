@@ -1,16 +1,8 @@
 #!/bin/sh
-# Debian packages that a real Electron needs to run without a desktop. Installed as root; else named.
+# What a real Electron needs to run without a desktop.
 set -eu
-missing=
+. "$(dirname "$0")/../../../tests/debian.sh"
 for package in xvfb xdotool libgtk-3-0 libnss3 libasound2 libgbm1 libxss1 libxtst6 dunst libnotify4 dbus-daemon; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
+	need "$package" dpkg -s "$package"
 done
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "installing for the tests:$missing"
-    apt-get update -qq >/dev/null
-    # shellcheck disable=SC2086 # the names are words
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-else
-    echo "not installed, the tests with a window need them:$missing"
-fi
+get "the Electron windows"
