@@ -1,11 +1,11 @@
 # make run    set up and start the daemon with its page and the demo model (or the one chosen there, or MODEL=…);
 #             without Node 20, without the page
 # make ui     build the page that the daemon serves
-# make test   set up and run the tests; with Node 20 also those of shells/, with cargo the Tauri supervisor's
-# make check  format, lint, types; with Node 20 also of shells/, with cargo of the Tauri supervisor
+# make test   set up and run the tests; with Node 20 also those of shells/, with cargo those of the Tauri app
+# make check  format, lint, types; with Node 20 also of shells/, with cargo of the Tauri app, licences included
 # make wheel  the package, with the page in it, in dist/
 # make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
-# make test-tauri     the Tauri app, checked and tested in real windows; its first build takes fifteen minutes
+# make test-tauri     the Tauri app in real windows; its first build takes some minutes
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -30,26 +30,24 @@ run: $(VENV)/.runtime $(UI)
 test: setup system-packages $(UI)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
-	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test supervisor
-	@$(MAKE) --no-print-directory test-electron
+	@$(MAKE) --no-print-directory test-electron test-tauri
 
 test-electron: setup $(UI)
 	@sh shells/electron/tests/system-packages.sh
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run test-electron --workspace @aster-sidecar/electron
 
 test-tauri: setup $(UI)
-	@sh shells/tauri/cargo.sh check all
-	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test all
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test
 
 bench: setup system-packages $(UI)
 	$(BIN)/python -m bench $(ARGS)
 
-check: setup
+check: setup $(UI)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run check
-	@sh shells/tauri/cargo.sh check supervisor
+	@sh shells/tauri/cargo.sh check
 
 ui: $(UI)
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check supervisor`, `test all` and so on. What it
-# builds is kept outside the checkout. Without cargo it says so and does nothing; what else is missing is named, and fails
-# where CI=true. `all` is the app as well, whose first build takes some fifteen minutes on two cores.
+# Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check` and `test`. What it builds is kept outside
+# the checkout; the first time that takes some ten minutes on two cores. Without cargo it says so and does nothing; what
+# else is missing is named, and fails where CI=true.
 set -eu
 cd "$(dirname "$0")"
 DENY=0.20.2
@@ -14,48 +14,45 @@ fi
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 PATH="$cache/tools/bin:$PATH"
+# Built once and thrown away: what would help the next build only costs.
+[ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
 
 missing() {
 	echo "shells/tauri: $1" >&2
 	[ "${CI:-}" != true ] || exit 1
 }
 
-packages="--package aster-supervisor"
+packages="--workspace"
 # What the app is built with; without it there is the supervisor alone.
-if [ "${2:-}" = all ]; then
-	packages="--workspace"
-	if [ "$(uname)" = Linux ]; then
-		sh system-packages.sh
-		pkg-config --exists webkit2gtk-4.1 2>/dev/null || {
-			missing "the app is skipped, because WebKitGTK's development files are not here"
-			packages="--package aster-supervisor"
-		}
-	fi
-	if [ ! -e ../../aster_sidecar/webui/index.html ]; then
-		missing "the app is skipped, because the page is not built: make ui"
+if [ "$(uname)" = Linux ]; then
+	sh system-packages.sh
+	pkg-config --exists webkit2gtk-4.1 2>/dev/null || {
+		missing "the app is skipped, because WebKitGTK's development files are not here"
 		packages="--package aster-supervisor"
-	fi
+	}
+fi
+if [ ! -e ../../aster_sidecar/webui/index.html ]; then
+	missing "the app is skipped, because the page is not built: make ui"
+	packages="--package aster-supervisor"
 fi
 
-# tool NAME VERSION, through cargo, into the cache
+# tool NAME VERSION, through cargo, into the cache; unoptimised, which is built in a third of the time
 tool() {
 	case "$(cargo install --list --root "$cache/tools" 2>/dev/null)" in
 	*"$1 v$2:"*) return 0 ;;
 	esac
 	echo "installing $1 $2"
-	CARGO_TARGET_DIR="$cache/tools/target" cargo install --quiet --locked --root "$cache/tools" "$1@$2" || return 1
+	CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$cache/tools/target" \
+		cargo install --quiet --locked --debug --root "$cache/tools" "$1@$2" || return 1
 	rm -rf "$cache/tools/target"
 }
 
-case "${1:-} ${2:-}" in
-"check supervisor" | "check all")
+case "${1:-}" in
+check)
 	cargo fmt --check
 	# shellcheck disable=SC2086 # they are words
 	cargo clippy --quiet --locked $packages --all-targets -- -D warnings
-	if [ "$2" = supervisor ]; then
-		echo "shells/tauri: the supervisor; make test-tauri checks and tests the app" >&2
-		exit 0
-	elif tool cargo-deny "$DENY"; then
+	if tool cargo-deny "$DENY"; then
 		cargo deny --log-level error --locked check bans licenses sources
 	else
 		missing "cargo deny is skipped, because it could not be installed"
@@ -63,14 +60,14 @@ case "${1:-} ${2:-}" in
 	# Its database of advisories is in a place of its own, and no registry of crates.
 	echo "shells/tauri: cargo deny check advisories is skipped; run it where its database can be reached" >&2
 	;;
-"test supervisor" | "test all")
-	[ "$2" = supervisor ] || [ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
+test)
+	[ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
 	# Two at a time: each has a screen, a bus, a WebKit and a daemon.
 	# shellcheck disable=SC2086
 	cargo test --quiet --locked $packages -- --test-threads 2
 	;;
 *)
-	echo "usage: cargo.sh check | test supervisor | all" >&2
+	echo "usage: cargo.sh check | test" >&2
 	exit 2
 	;;
 esac
