@@ -6,6 +6,7 @@ mod brand;
 mod checks;
 mod commands;
 mod diagnostics;
+mod login;
 mod menu;
 mod root;
 mod shell;
@@ -14,35 +15,32 @@ mod state;
 mod tray;
 mod windows;
 
-use std::{error::Error, fs};
+use std::{error::Error, fs, sync::Arc};
 
 use tauri::{App, AppHandle, Manager, RunEvent, async_runtime::spawn};
 use tauri_plugin_autostart::MacosLauncher;
 use tauri_plugin_deep_link::DeepLinkExt;
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_global_shortcut::ShortcutState;
-use tauri_plugin_window_state::StateFlags;
 
 use crate::{
     shell::{Engine, Shell, shell},
     state::StateFile,
 };
 
-/// Said to the app when the system started it: it comes without a window.
-const HIDDEN: &str = "--hidden";
-
 fn main() -> Result<(), tauri::Error> {
-    let remembered = StateFlags::all() & !(StateFlags::VISIBLE | StateFlags::DECORATIONS);
     tauri::Builder::default()
         // First of all: a second start is told to the first, and ends.
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _folder| {
             let place = arguments.iter().find_map(|argument| checks::deep_link(argument));
-            windows::show(app, place.as_deref());
+            if is_there(app) {
+                windows::show(app, place.as_deref());
+            }
         }))
         .plugin(tauri_plugin_deep_link::init())
         .plugin(
             tauri_plugin_window_state::Builder::default()
-                .with_state_flags(remembered)
+                .with_state_flags(windows::REMEMBERED)
                 .with_denylist(&[windows::QUICK])
                 .build(),
         )
@@ -58,11 +56,15 @@ fn main() -> Result<(), tauri::Error> {
                 })
                 .build(),
         )
-        .plugin(tauri_plugin_autostart::init(MacosLauncher::LaunchAgent, Some(vec![HIDDEN])))
+        .plugin(tauri_plugin_autostart::init(MacosLauncher::LaunchAgent, Some(vec![login::HIDDEN])))
         .plugin(tauri_plugin_updater::Builder::new().build())
         .invoke_handler(commands::handler())
         .menu(menu::build)
-        .on_menu_event(|app, event| menu::choose(app, event.id().as_ref()))
+        .on_menu_event(|app, event| {
+            if is_there(app) {
+                menu::choose(app, event.id().as_ref());
+            }
+        })
         .setup(set_up)
         .build(tauri::generate_context!())?
         .run(live);
@@ -89,7 +91,7 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
     };
     let shell = Shell::new(app, &home, state);
     app.manage(shell.clone());
-    windows::open(app, asked_for(app)?.as_deref(), std::env::args().any(|argument| argument == HIDDEN))?;
+    windows::open(app, asked_for(app)?.as_deref(), std::env::args().any(|argument| argument == login::HIDDEN))?;
     let linked = app.clone();
     app.deep_link().on_open_url(move |event| {
         let place = event.urls().iter().find_map(|url| checks::deep_link(url.as_str()));
@@ -107,6 +109,11 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Not while all there is, is a dialog that says why it can't start.
+fn is_there(app: &AppHandle) -> bool {
+    app.try_state::<Arc<Shell>>().is_some()
+}
+
 /// Where the link leads that the app was started with. Elsewhere than on macOS it is an argument, and is taken as it came:
 /// the plugin would have made it another link, without `..`.
 fn asked_for(app: &AppHandle) -> tauri_plugin_deep_link::Result<Option<String>> {
@@ -120,7 +127,7 @@ fn asked_for(app: &AppHandle) -> tauri_plugin_deep_link::Result<Option<String>> 
 fn live(app: &AppHandle, event: RunEvent) {
     match event {
         RunEvent::ExitRequested { api, .. } => {
-            let over = app.try_state::<std::sync::Arc<Shell>>().is_none_or(|shell| shell.may_end());
+            let over = app.try_state::<Arc<Shell>>().is_none_or(|shell| shell.may_end());
             if !over {
                 api.prevent_exit();
             }

@@ -8,14 +8,16 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
+    time::Duration,
 };
 
-use aster_supervisor::{OVERRIDE, Options, PROTOCOL, Places, Problem, Status, Stream, Supervisor, Timing, Transport};
+use aster_supervisor::{
+    Call, OVERRIDE, Options, PROTOCOL, Places, Problem, Status, Stream, Supervisor, Timing, Transport,
+};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tauri::{AppHandle, Emitter, Manager, async_runtime::spawn};
-use tauri_plugin_autostart::ManagerExt;
-use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
+use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind, MessageDialogResult};
 use tauri_plugin_global_shortcut::GlobalShortcutExt;
 use tauri_plugin_notification::NotificationExt;
 use tauri_plugin_opener::OpenerExt;
@@ -25,7 +27,7 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     attention::{News, Picture, mark_read},
     brand::{HOTKEY, NAME, PORT},
-    diagnostics, root,
+    diagnostics, login, menu, root,
     sockets::Sockets,
     state::StateFile,
     tray, windows,
@@ -44,6 +46,10 @@ pub struct Shell {
     hotkey_problem: Mutex<Option<String>>,
     end: AtomicU8,
 }
+
+const HANDOFF_WITHIN: Duration = Duration::from_secs(10);
+const AGAIN: &str = "Try again";
+const LOGS: &str = "Open logs";
 
 const LIVES: u8 = 0;
 const STOPPING: u8 = 1;
@@ -159,11 +165,11 @@ impl Shell {
             .message(text)
             .title(format!("{NAME}'s engine does not run"))
             .kind(MessageDialogKind::Error)
-            .buttons(MessageDialogButtons::OkCancelCustom("Try again".into(), "Later".into()))
-            .show(move |again| {
-                if again {
-                    shell.engine(Engine::Start);
-                }
+            .buttons(MessageDialogButtons::YesNoCancelCustom(AGAIN.into(), LOGS.into(), "Later".into()))
+            .show_with_result(move |answer| match answer {
+                MessageDialogResult::Custom(answer) if answer == AGAIN => shell.engine(Engine::Start),
+                MessageDialogResult::Custom(answer) if answer == LOGS => shell.note("the logs", shell.open_logs()),
+                _ => {}
             });
     }
 
@@ -226,6 +232,24 @@ impl Shell {
         Ok(path)
     }
 
+    /// This page in the system's browser, signed in, once.
+    pub async fn open_in_browser(&self) {
+        let ask = Call { method: "POST".into(), body: Some("{}".into()), ..Call::get("/api/handoff", HANDOFF_WITHIN) };
+        let opened = match self.supervisor().call(ask).await {
+            Ok(answer) => {
+                let said: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+                match said["data"]["url"].as_str() {
+                    Some(url) => self.app.opener().open_url(url, None::<&str>).map_err(|cause| cause.to_string()),
+                    None => Err(said["error"].as_str().unwrap_or("the daemon gave no link").to_owned()),
+                }
+            }
+            Err(cause) => Err(cause.to_string()),
+        };
+        if let Err(cause) = opened {
+            self.say(MessageDialogKind::Error, format!("The browser could not be opened: {cause}"));
+        }
+    }
+
     /// Asks Tauri's updater where a place to look is configured, and says so where none is.
     pub async fn check_for_updates(&self) -> Updates {
         let no = |message: &str| Updates { supported: false, message: message.into() };
@@ -266,8 +290,7 @@ impl Shell {
     }
 
     pub fn set_start_on_login(self: &Arc<Self>, on: bool) {
-        let autostart = self.app.autolaunch();
-        let set = if on { autostart.enable() } else { autostart.disable() };
+        let set = login::set(&self.app, on);
         if set.is_ok() {
             self.note("the state file", self.state.change(|remembered| remembered.start_on_login = on));
         }
@@ -344,6 +367,7 @@ impl Shell {
                 hotkey_problem: shell.hotkey_problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             };
             shell.note("the tray", tray::show(&shell.app, &shown));
+            shell.note("the menu", menu::show(&shell.app, state.notifications, state.start_on_login));
             if let Some(window) = shell.app.get_webview_window(windows::MAIN) {
                 let count = i64::try_from(waiting as u64 + picture.unread).unwrap_or(i64::MAX);
                 // Not every system has badges.
@@ -362,22 +386,23 @@ impl Shell {
             self.note("the tray", tray::open(&self.app));
             self.set_hotkey();
         } else {
-            tray::close(&self.app);
+            self.note("the tray", tray::close(&self.app));
             self.note("the hotkey", self.app.global_shortcut().unregister_all());
             windows::close_quick(&self.app);
         }
     }
 
     fn set_hotkey(&self) {
-        let taken = self.app.global_shortcut().register(HOTKEY).err().map(|cause| format!("{HOTKEY}: {cause}"));
-        if let Some(problem) = &taken {
-            self.supervisor().log().add(Stream::Shell, problem);
-            if self.state.current().notifications {
-                let body = format!("{problem}. The quick panel opens from the tray.");
-                self.note("a notification", self.app.notification().builder().title(NAME).body(body).show());
-            }
+        let registered = self.app.global_shortcut().register(HOTKEY);
+        let problem = registered.is_err().then(|| format!("{HOTKEY} belongs to another app"));
+        self.note("the hotkey", registered);
+        if let Some(problem) = &problem
+            && self.state.current().notifications
+        {
+            let body = format!("{problem}: the quick panel opens from the tray.");
+            self.note("a notification", self.app.notification().builder().title(NAME).body(body).show());
         }
-        *self.hotkey_problem.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        *self.hotkey_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     pub fn toggle_quick(&self) {

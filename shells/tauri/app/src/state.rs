@@ -30,6 +30,8 @@ pub struct Remembered {
     pub runtime_root: Option<PathBuf>,
     pub notifications: bool,
     pub start_on_login: bool,
+    /// How large the pages are shown.
+    pub zoom_percent: i64,
 }
 
 pub struct StateFile {
@@ -74,6 +76,7 @@ impl StateFile {
             runtime_root: text("runtime_root").map(Into::into),
             notifications: truth("notifications", true),
             start_on_login: truth("start_on_login", false),
+            zoom_percent: fields.get("zoom_percent").and_then(Value::as_i64).unwrap_or(100).clamp(50, 300),
         }
     }
 
@@ -85,7 +88,7 @@ impl StateFile {
         if after == before {
             return Ok(());
         }
-        let Remembered { last_place, runtime_root, notifications, start_on_login } = after;
+        let Remembered { last_place, runtime_root, notifications, start_on_login, zoom_percent } = after;
         let mut fields = self.fields();
         for (name, value) in [
             ("schema_version", SCHEMA_VERSION.into()),
@@ -93,6 +96,7 @@ impl StateFile {
             ("runtime_root", runtime_root.map(|path| path.display().to_string()).into()),
             ("notifications", notifications.into()),
             ("start_on_login", start_on_login.into()),
+            ("zoom_percent", zoom_percent.into()),
         ] {
             fields.insert(name.into(), value);
         }

@@ -40,6 +40,9 @@ impl Picture {
 }
 
 pub fn open(app: &AppHandle) -> tauri::Result<()> {
+    if let Some(tray) = app.tray_by_id(ID) {
+        return tray.set_visible(true);
+    }
     let icon = Image::from_bytes(include_bytes!("../icons/tray.png"))?;
     TrayIconBuilder::with_id(ID)
         .icon(icon)
@@ -54,8 +57,9 @@ pub fn open(app: &AppHandle) -> tauri::Result<()> {
     Ok(())
 }
 
-pub fn close(app: &AppHandle) {
-    app.remove_tray_by_id(ID);
+/// Not removed: of one that was removed, Linux lets no second one be seen.
+pub fn close(app: &AppHandle) -> tauri::Result<()> {
+    app.tray_by_id(ID).map_or(Ok(()), |tray| tray.set_visible(false))
 }
 
 pub fn show(app: &AppHandle, picture: &Picture) -> tauri::Result<()> {

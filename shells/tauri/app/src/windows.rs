@@ -1,19 +1,23 @@
 //! The windows: the main one and the quick panel, both the shared page, both with no way out of the app's own pages.
 
 use tauri::{
-    AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
+    AppHandle, Emitter, LogicalSize, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
     webview::{NewWindowResponse, PageLoadEvent},
 };
 use tauri_plugin_opener::OpenerExt;
+use tauri_plugin_window_state::{AppHandleExt, StateFlags};
 
 use crate::{
     brand::NAME,
     checks::{is_ours, is_safe_link},
-    shell::{Shell, shell},
+    shell::shell,
 };
 
 pub const MAIN: &str = "main";
 pub const QUICK: &str = "quick";
+const QUICK_SIZE: (f64, f64) = (460.0, 560.0);
+/// What is remembered of the main window, in the plugin's own file.
+pub const REMEMBERED: StateFlags = StateFlags::all().difference(StateFlags::VISIBLE.union(StateFlags::DECORATIONS));
 const HOST: &str = include_str!("host.js");
 
 /// Makes the main window, at the place where the person was.
@@ -26,7 +30,7 @@ pub fn open(app: &AppHandle, place: Option<&str>, hidden: bool) -> tauri::Result
         .min_inner_size(360.0, 400.0)
         .visible(!hidden)
         .build()?;
-    hold(&window);
+    hold(&window)?;
     Ok(window)
 }
 
@@ -59,20 +63,77 @@ pub fn close_quick(app: &AppHandle) {
 }
 
 pub fn focused(app: &AppHandle) -> bool {
-    let sees = |window: WebviewWindow| window.is_visible().unwrap_or(false) && window.is_focused().unwrap_or(false);
-    [MAIN, QUICK].into_iter().filter_map(|label| app.get_webview_window(label)).any(sees)
+    both(app).any(|window| has_focus(&window))
+}
+
+fn both(app: &AppHandle) -> impl Iterator<Item = WebviewWindow> {
+    [MAIN, QUICK].into_iter().filter_map(|label| app.get_webview_window(label))
+}
+
+fn has_focus(window: &WebviewWindow) -> bool {
+    window.is_visible().unwrap_or(false) && window.is_focused().unwrap_or(false)
+}
+
+/// Does something with the window that the person is in.
+pub fn with_front(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()>) {
+    let front = both(app).find(has_focus).or_else(|| app.get_webview_window(MAIN));
+    if let Some(window) = front {
+        shell(app).note("a window", act(&window));
+    }
+}
+
+pub fn toggle_maximized(window: &WebviewWindow) -> tauri::Result<()> {
+    if window.is_maximized()? { window.unmaximize() } else { window.maximize() }
+}
+
+#[cfg(debug_assertions)]
+#[expect(clippy::unnecessary_wraps, reason = "as all that is done with a window")]
+pub fn toggle_devtools(window: &WebviewWindow) -> tauri::Result<()> {
+    if window.is_devtools_open() {
+        window.close_devtools()
+    } else {
+        window.open_devtools()
+    }
+    Ok(())
+}
+
+/// How large the pages are: the same in both windows, and remembered.
+pub fn zoom(app: &AppHandle, change: impl FnOnce(i64) -> i64) {
+    let shell = shell(app);
+    let zoomed = shell.state.change(|remembered| remembered.zoom_percent = change(remembered.zoom_percent));
+    shell.note("the state file", zoomed);
+    for window in both(app) {
+        shell.note("a window", set_zoom(&window));
+    }
+}
+
+fn set_zoom(window: &WebviewWindow) -> tauri::Result<()> {
+    let percent = shell(window.app_handle()).state.current().zoom_percent;
+    window.set_zoom(f64::from(i32::try_from(percent).unwrap_or(100)) / 100.0)
+}
+
+/// An item of the Edit menu: `edit-` and one of WebKit's editing commands.
+#[cfg(target_os = "linux")]
+pub fn edit(app: &AppHandle, id: &str) {
+    use webkit2gtk::WebViewExt;
+    let Some(command) = id.strip_prefix("edit-").map(str::to_owned) else { return };
+    with_front(app, |window| window.with_webview(move |page| page.inner().execute_editing_command(&command)));
 }
 
 fn open_quick(app: &AppHandle) -> tauri::Result<()> {
     let window = builder(app, QUICK, "#/new")
         .title(format!("{NAME}, quick panel"))
-        .inner_size(460.0, 560.0)
+        .inner_size(QUICK_SIZE.0, QUICK_SIZE.1)
         .decorations(false)
         .always_on_top(true)
         .skip_taskbar(true)
         .visible(false)
         .build()?;
-    hold(&window);
+    hold(&window)?;
+    // On macOS the menu is the app's, not a window's.
+    if cfg!(not(target_os = "macos")) {
+        window.remove_menu()?;
+    }
     place_quick(&window)?;
     front(&window)
 }
@@ -86,8 +147,12 @@ fn place_quick(window: &WebviewWindow) -> tauri::Result<()> {
     });
     let Some(monitor) = here else { return window.center() };
     let area = monitor.work_area();
-    let width = window.outer_size()?.width.cast_signed();
-    let x = area.position.x + (area.size.width.cast_signed() - width) / 2;
+    let width = match window.outer_size()?.width {
+        // It was never shown.
+        0 => LogicalSize::<f64>::from(QUICK_SIZE).to_physical::<u32>(monitor.scale_factor()).width,
+        width => width,
+    };
+    let x = area.position.x + (area.size.width.cast_signed() - width.cast_signed()) / 2;
     window.set_position(tauri::PhysicalPosition::new(x, area.position.y + 80))
 }
 
@@ -129,17 +194,26 @@ fn leave(app: &AppHandle, url: &Url) {
 }
 
 /// Closing hides: the app stays in the tray, and what the agents do goes on.
-fn hold(window: &WebviewWindow) {
+fn hold(window: &WebviewWindow) -> tauri::Result<()> {
     let held = window.clone();
     window.on_window_event(move |event| {
-        let shell: std::sync::Arc<Shell> = shell(held.app_handle());
+        let app = held.app_handle();
+        let shell = shell(app);
         match event {
             WindowEvent::CloseRequested { api, .. } if !shell.quitting() => {
                 api.prevent_close();
                 shell.note("the window", held.hide());
+                shell.note("where the window was", app.save_window_state(REMEMBERED));
             }
             WindowEvent::Destroyed => shell.sockets.close_all(held.label()),
             _ => {}
         }
     });
+    // A page whose process ended comes back.
+    #[cfg(target_os = "linux")]
+    window.with_webview(|page| {
+        use webkit2gtk::WebViewExt;
+        page.inner().connect_web_process_terminated(|page, _why| page.reload());
+    })?;
+    set_zoom(window)
 }

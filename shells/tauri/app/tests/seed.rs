@@ -36,7 +36,7 @@ async fn the_guides_page_chats_and_hears_the_answer() -> Result<()> {
         .map_err(|cause| format!("the guide's port is another program's: {cause}"))?;
     let seed = Path::new(env!("CARGO_BIN_EXE_aster-app")).with_file_name("examples").join("seed");
     let desk = Desk::new()?;
-    let app = desk.open(&seed).await?;
+    let app = desk.open(&seed, &[]).await?;
     app.until("document.title === 'Seed'").await?;
     assert_eq!(app.value("location.origin").await?, "tauri://localhost");
     let import = format!("import(URL.createObjectURL(new Blob([{}], {{ type: 'text/javascript' }})))", json!(module));

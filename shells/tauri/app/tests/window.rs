@@ -5,9 +5,13 @@
 
 mod desk;
 
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, process::Command};
 
-use desk::{App, Desk, Result, gone, send, until};
+use desk::{
+    App, Desk, Result, STEP,
+    desktop::{Desktop, dunst_says},
+    gone, send, until,
+};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -25,7 +29,7 @@ async fn waiting(app: &App, count: usize) -> Result<Value> {
         if approvals.as_array().map(Vec::len) == Some(count) {
             return Ok(approvals);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(STEP).await;
     }
 }
 
@@ -36,24 +40,43 @@ async fn the_window_opens_and_chats_and_remembers() -> Result<()> {
     }
     let desk = Desk::new()?;
     let app = desk.launch().await?;
-    app.shot("first-run");
+    desk.shot("first-run");
     assert_eq!(app.value("location.origin").await?, "tauri://localhost");
     app.talk().await?;
     app.say("Hello, window!").await?;
     app.shows("You said: “Hello, window!”").await?;
-    app.shot("conversation");
+    desk.shot("conversation");
     let place = app.value("location.hash").await?;
     assert!(place.as_str().is_some_and(|place| place.starts_with("#/s/ses")), "{place}");
-    let (daemon, shell) = app.pids()?;
-    send(shell, Signal::SIGTERM)?;
-    gone(&[daemon, shell]).await?;
-    drop(app);
-    assert!(desk.path("config/app.aster.desktop/.window-state.json").exists(), "where the window was is remembered");
+    end(app).await?;
 
     let again = desk.launch().await?;
     again.shows("You said: “Hello, window!”").await?;
     assert_eq!(again.value("location.hash").await?, place);
     Ok(())
+}
+
+/// Ends the app as the system would, and waits until it and its daemon are gone.
+async fn end(app: App) -> Result<()> {
+    let (daemon, shell) = app.pids()?;
+    send(shell, Signal::SIGTERM)?;
+    gone(&[daemon, shell]).await
+}
+
+const STATE: &str = "share/app.aster.desktop/desktop-state.json";
+
+fn remembered(desk: &Desk) -> Value {
+    let text = fs::read_to_string(desk.path(STATE)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Starts a turn that asks whether it may write `file`, in a session of its own. Returns its id.
+async fn question(app: &App, file: &str) -> Result<String> {
+    let session = app.ask("POST", "/api/sessions", Some(json!({ "title": file }))).await?;
+    let session_id = session["session_id"].as_str().ok_or_else(|| session.to_string())?.to_owned();
+    let message = json!({ "agent_id": "default", "session_id": session_id, "message": format!("write {file}") });
+    app.ask("POST", "/api/chat", Some(message)).await?;
+    Ok(session_id)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +90,7 @@ async fn an_approval_is_shown_with_what_will_run_and_answered_with_the_mouse() -
     app.say("write hello.txt").await?;
     app.shows("hello.txt").await?;
     assert_eq!(waiting(&app, 1).await?[0]["name"], "write_file");
-    app.shot("approval");
+    desk.shot("approval");
     app.click("Allow once").await?;
     until("the file", || desk.path("work/hello.txt").exists()).await?;
     waiting(&app, 0).await?;
@@ -109,12 +132,9 @@ async fn a_draft_that_was_written_without_the_daemon_survives_the_app() -> Resul
     app.shows("kept as a draft").await?;
     app.say("written meanwhile").await?;
     app.until("document.querySelector('[aria-label=\"Draft, not sent\"]')").await?;
-    app.shot("draft");
+    desk.shot("draft");
     assert_eq!(app.promised("window.asterHost.startEngine()").await?, Value::Null);
-    let (daemon, shell) = app.pids()?;
-    send(shell, Signal::SIGTERM)?;
-    gone(&[daemon, shell]).await?;
-    drop(app);
+    end(app).await?;
 
     let again = desk.launch().await?;
     again.until("document.querySelector('[aria-label=\"Draft, not sent\"]')").await?;
@@ -149,7 +169,7 @@ async fn quitting_and_a_killed_app_leave_nothing_also_while_a_tool_runs() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_start_takes_its_link_to_the_first_window_and_ends() -> Result<()> {
+async fn a_second_start_takes_its_link_to_the_first_window_and_a_first_start_goes_there() -> Result<()> {
     if !can_run() {
         return Ok(());
     }
@@ -157,16 +177,378 @@ async fn a_second_start_takes_its_link_to_the_first_window_and_ends() -> Result<
     let app = desk.launch().await?;
     let session = app.ask("POST", "/api/sessions", Some(json!({ "title": "the linked one" }))).await?;
     let session_id = session["session_id"].as_str().ok_or_else(|| session.to_string())?;
+    let link = format!("aster://session/{session_id}");
     let before = app.pids()?;
-    assert_eq!(app.again(&[&format!("aster://session/{session_id}")]).await?, Some(0));
+    desk.press("Aster", &["ctrl+w"]).await?;
+    desk.seen("Aster", 0).await?;
+    assert_eq!(desk.again(&[&link]).await?, Some(0));
     app.until(&format!("location.hash === '#/s/{session_id}'")).await?;
-    assert_eq!(app.again(&["aster://session/../../evil"]).await?, Some(0));
-    assert_eq!(app.again(&[]).await?, Some(0));
+    desk.seen("Aster", 1).await?;
+    assert_eq!(desk.again(&["aster://session/../../evil"]).await?, Some(0));
+    assert_eq!(desk.again(&[]).await?, Some(0));
     assert_eq!(app.value("location.hash").await?, format!("#/s/{session_id}"));
     assert_eq!(app.pids()?, before);
-    let state = fs::read_to_string(desk.data("../desktop-state.json"))?;
-    assert!(state.contains(session_id), "where the person was is remembered: {state}");
+    until("where the person was", || remembered(&desk)["last_place"] == format!("#/s/{session_id}")).await?;
+    app.value("(location.hash = '#/inbox', 0)").await?;
+    until("where the person was", || remembered(&desk)["last_place"] == "#/inbox").await?;
+    end(app).await?;
+
+    let linked = desk.launch_with(&[&link]).await?;
+    linked.until(&format!("location.hash === '#/s/{session_id}'")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn started_by_the_system_it_comes_without_a_window_which_a_second_start_shows() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let _app = desk.launch_with(&["--hidden"]).await?;
+    assert!(desk.windows("Aster").is_empty());
+    assert_eq!(desk.again(&[]).await?, Some(0));
+    desk.seen("Aster", 1).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_process_ends_is_loaded_again() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    // Nobody drives it: the driver would end with the page.
+    let mut app = desk.start(&[])?;
+    let of_app = ["-P", &app.id().to_string(), "-f", "WebKitWebProcess"];
+    let page = || {
+        let found = Command::new("pgrep").args(of_app).output().map(|found| found.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&found).trim().parse::<i32>().ok()
+    };
+    // WebKit ends the app when a page ends before it was begun; where the engine is ready, it was.
+    until("the engine", || desk.data("sidecar.json").exists()).await?;
+    let first = page();
+    send(first.ok_or("no page")?, Signal::SIGKILL)?;
+    until("another page", || page().is_some() && page() != first).await?;
+    send(app.id().cast_signed(), Signal::SIGTERM)?;
+    assert_eq!(app.wait()?.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_comes_back_where_it_was_and_as_large_as_it_was() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let app = desk.launch().await?;
+    desk.seen("Aster", 1).await?;
+    let window = desk.windows("Aster").remove(0);
+    let place = || desk.xdotool(&["getwindowgeometry", "--shell", &desk.windows("Aster")[0]]).unwrap_or_default();
+    desk.xdotool(&["windowmove", &window, "120", "90"])?;
+    desk.xdotool(&["windowsize", &window, "700", "600"])?;
+    let moved = |place: &str| {
+        ["X=120", "Y=90", "WIDTH=700", "HEIGHT=600"].iter().all(|word| place.lines().any(|line| line == *word))
+    };
+    until("its place", || moved(&place())).await?;
+    desk.press("Aster", &["ctrl+equal", "ctrl+equal"]).await?;
+    until("the zoom", || remembered(&desk)["zoom_percent"] == 120).await?;
+    let wide = "Math.round(100 * window.outerWidth / window.innerWidth)";
+    app.until(&format!("{wide} === 120")).await?;
+    // Closing it is enough: what comes then may be the machine's end.
+    desk.press("Aster", &["ctrl+w"]).await?;
+    desk.seen("Aster", 0).await?;
+    let (daemon, shell) = app.pids()?;
+    send(shell, Signal::SIGKILL)?;
+    gone(&[daemon, shell]).await?;
+    drop(app);
+    let again = desk.launch().await?;
+    desk.seen("Aster", 1).await?;
+    until("its place", || moved(&place())).await?;
+    again.until(&format!("{wide} === 120")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_file_that_cannot_be_read_is_kept_aside_and_a_newer_one_is_left_and_the_app_says_so() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let path = desk.path(STATE);
+    fs::create_dir_all(path.parent().ok_or("no folder")?)?;
+    fs::write(&path, "{ half a")?;
+    let mut app = desk.start(&[])?;
+    // The notice, beside the window.
+    desk.seen("Aster", 2).await?;
+    desk.shot("broken-state");
+    let folder = fs::read_dir(path.parent().ok_or("no folder")?)?.flatten();
+    let aside: Vec<_> = folder.filter(|file| file.file_name().to_string_lossy().contains(".corrupt-")).collect();
+    assert_eq!(aside.len(), 1);
+    assert_eq!(fs::read_to_string(aside[0].path())?, "{ half a");
+    send(app.id().cast_signed(), Signal::SIGTERM)?;
+    assert_eq!(app.wait()?.code(), Some(0));
+
+    let newer = r#"{ "schema_version": 99, "later": true }"#;
+    fs::write(&path, newer)?;
+    let mut app = desk.start(&[])?;
+    desk.seen("Aster can't start", 1).await?;
+    desk.shot("newer-state");
+    assert!(desk.windows("Aster").is_empty());
+    // One more start changes nothing of that.
+    assert_eq!(desk.again(&[]).await?, Some(0));
+    desk.until_gone("Aster can't start", || desk.key("Return")).await?;
+    assert_eq!(app.wait()?.code(), Some(1));
+    assert_eq!(fs::read_to_string(&path)?, newer);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_hides_and_a_question_then_is_a_notification_that_opens_its_session() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let desktop = Desktop::new(&desk).await?;
+    let app = desk.launch().await?;
+    let pids = app.pids()?;
+    desk.press("Aster", &["ctrl+w"]).await?;
+    desk.seen("Aster", 0).await?;
+    let session_id = question(&app, "shown.txt").await?;
+    until("a notification", || dunst_says(&desk, &["count", "displayed"]) == "1").await?;
+    desk.shot("notification");
+    assert_eq!(app.pids()?, pids);
+    dunst_says(&desk, &["action"]); // as a click on it
+    app.until(&format!("location.hash === '#/s/{session_id}'")).await?;
+    desk.seen("Aster", 1).await?;
+    let unread =
+        async || Ok::<_, Box<dyn std::error::Error>>(app.ask("GET", "/api/notifications", None).await?["unread"] == 0);
+    while !unread().await? {
+        tokio::time::sleep(STEP).await;
+    }
+    dunst_says(&desk, &["close-all"]);
+    until("its end", || dunst_says(&desk, &["count", "displayed"]) == "0").await?;
+    let history = dunst_says(&desk, &["history"]);
+    assert!(history.contains("write_file") && !history.contains("shown.txt"), "{history}");
+
+    // Off, and on again: of two questions one is heard.
+    let before = dunst_says(&desk, &["count", "history"]).parse::<u32>()?;
+    desk.press("Aster", &["ctrl+w"]).await?;
+    desk.seen("Aster", 0).await?;
+    desktop.choose("Notifications").await?;
+    desktop.is_ticked("Notifications", false).await?;
+    assert_eq!(remembered(&desk)["notifications"], false);
+    question(&app, "unheard.txt").await?;
+    desktop.tray_says("Aster: ready, 2 questions wait, 1 unread").await?;
+    desktop.choose("Notifications").await?;
+    desktop.is_ticked("Notifications", true).await?;
+    question(&app, "heard.txt").await?;
+    until("a notification", || dunst_says(&desk, &["count", "displayed"]) == "1").await?;
+    dunst_says(&desk, &["close-all"]);
+    until("its end", || dunst_says(&desk, &["count", "displayed"]) == "0").await?;
+    assert_eq!(dunst_says(&desk, &["count", "history"]).parse::<u32>()?, before + 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tray_says_how_things_are_and_does_what_it_offers() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let desktop = Desktop::new(&desk).await?;
+    let app = desk.launch().await?;
+    desktop.tray_says("Aster: ready").await?;
+    desktop.tray_says("Inbox").await?;
+    question(&app, "waits.txt").await?;
+    desktop.tray_says("Inbox (1)").await?;
+    let tray = desktop.tray().await?;
+    assert!(tray.iter().any(|line| line.starts_with("Aster: ready, 1 question waits")), "{tray:?}");
+    for line in ["Open Aster", "Quick Panel", "Restart Engine", "Notifications", "Start on Login", "Quit"] {
+        assert!(tray.iter().any(|one| one == line), "{line} in {tray:?}");
+    }
+    desktop.choose("Inbox (1)").await?;
+    app.until("location.hash === '#/inbox'").await?;
+    desk.press("Aster", &["ctrl+w"]).await?;
+    desk.seen("Aster", 0).await?;
+    desktop.choose("Open Aster").await?;
+    desk.seen("Aster", 1).await?;
+    app.promised("window.asterHost.stopEngine()").await?;
+    desktop.tray_says("Start Engine").await?;
+    desktop.choose("Start Engine").await?;
+    desktop.tray_says("Inbox (1)").await?;
+
+    let entry = desk.path("config/autostart/app.aster.desktop.desktop");
+    desktop.choose("Start on Login").await?;
+    desktop.is_ticked("Start on Login", true).await?;
+    let written = fs::read_to_string(&entry)?;
+    assert!(written.contains(&format!("Exec=\"{}\" \"--hidden\"", env!("CARGO_BIN_EXE_aster-app"))), "{written}");
+    assert_eq!(remembered(&desk)["start_on_login"], true);
+    desktop.choose("Start on Login").await?;
+    desktop.is_ticked("Start on Login", false).await?;
+    assert!(!entry.exists());
+
+    app.ask("POST", "/api/flags", Some(json!({ "ambient": false }))).await?;
+    desktop.tray_is_gone().await?;
+    app.ask("POST", "/api/flags", Some(json!({ "ambient": true }))).await?;
+    desktop.tray_says("Inbox (1)").await?;
+    let (daemon, shell) = app.pids()?;
+    desktop.choose("Quit").await?;
+    gone(&[daemon, shell]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hotkey_opens_the_quick_panel_and_one_that_another_app_has_is_reported() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    const PANEL: &str = "Aster, quick panel";
+    let desk = Desk::new()?;
+    let app = desk.launch().await?;
+    desk.key("ctrl+shift+space")?;
+    desk.seen(PANEL, 1).await?;
+    let place = desk.xdotool(&["getwindowgeometry", "--shell", &desk.windows(PANEL)[0]])?;
+    assert!(place.contains("X=410\nY=80\n"), "in the middle, at the top: {place}");
+    desk.until_gone(PANEL, || desk.key("Escape")).await?;
+    desk.key("ctrl+shift+space")?;
+    desk.seen(PANEL, 1).await?;
+    desk.shot("quick-panel");
+    desk.key("ctrl+shift+space")?;
+    desk.seen(PANEL, 0).await?;
+
+    let other = desk.beside()?;
+    let desktop = Desktop::new(&other).await?;
+    let second = other.launch().await?;
+    until("a notification", || dunst_says(&other, &["count", "displayed"]) == "1").await?;
+    desk.shot("hotkey-taken");
+    let said = desktop.tray().await?;
+    assert!(said.iter().any(|line| line == "CommandOrControl+Shift+Space belongs to another app"), "{said:?}");
+    let log = fs::read_to_string(other.data("logs/engine.log"))?;
+    assert!(log.contains("the hotkey: "), "{log}");
+    drop(second);
+
+    // Without the flag there is no panel, nor a key for it.
+    desk.key("ctrl+shift+space")?;
+    desk.seen(PANEL, 1).await?;
+    app.ask("POST", "/api/flags", Some(json!({ "ambient": false }))).await?;
+    desk.seen(PANEL, 0).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_menu_and_its_keys_do_what_they_say() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let desktop = Desktop::new(&desk).await?;
+    let app = desk.launch().await?;
+    app.talk().await?;
+    for (keys, place) in [
+        ("ctrl+comma", "#/settings/models"),
+        ("ctrl+shift+i", "#/inbox"),
+        ("ctrl+shift+a", "#/agents"),
+        ("ctrl+n", "#/new"),
+    ] {
+        desk.press("Aster", &[keys]).await?;
+        app.until(&format!("location.hash === '{place}'")).await.map_err(|cause| format!("{keys}: {cause}"))?;
+    }
+    let full = app.value("window.innerWidth").await?;
+    desk.press("Aster", &["ctrl+equal"]).await?;
+    app.until(&format!("window.innerWidth < {full}")).await?;
+    desk.press("Aster", &["ctrl+minus", "ctrl+minus"]).await?;
+    app.until(&format!("window.innerWidth > {full}")).await?;
+    desk.press("Aster", &["ctrl+0"]).await?;
+    app.until(&format!("window.innerWidth === {full}")).await?;
+
+    // Menus by their letter; Up goes to the last item, and on from there.
+    app.until(
+        "document.querySelector('textarea:not([disabled])')?.focus() ?? document.activeElement.matches('textarea')",
+    )
+    .await?;
+    desk.xdotool(&["type", "a sentence"])?;
+    app.until("document.querySelector('textarea').value === 'a sentence'").await?;
+    desk.press("Aster", &["alt+e", "Up", "Return"]).await?;
+    desk.shot("menu");
+    desk.press("Aster", &["alt+e", "Up", "Up", "Up", "Up", "Return"]).await?;
+    app.until("document.querySelector('textarea').value === ''").await?;
+    desk.press("Aster", &["alt+e", "Up", "Up", "Return"]).await?;
+    app.until("document.querySelector('textarea').value === 'a sentence'").await?;
+
+    desk.press("Aster", &["alt+n", "Up", "Return"]).await?;
+    until("the diagnostics", || !desktop.shown().is_empty()).await?;
+    assert!(desktop.shown()[0].contains("/diagnostics/aster-diagnostics-"), "{:?}", desktop.shown());
+    desk.press("Aster", &["alt+n", "Up", "Up", "Return"]).await?;
+    until("the logs", || desk.opened().len() == 1).await?;
+    assert_eq!(desk.opened()[0], desk.data("logs").display().to_string());
+    desk.press("Aster", &["alt+n", "Up", "Up", "Up", "Up", "Return"]).await?;
+    until("the browser", || desk.opened().len() == 2).await?;
+    assert!(desk.opened()[1].starts_with("http://127.0.0.1:"), "{:?}", desk.opened());
+    desk.press("Aster", &["alt+h", "Return"]).await?;
+    desk.seen("Aster", 2).await?;
+    desk.shot("updates");
+    desk.press("Aster", &["Return"]).await?;
+    desk.seen("Aster", 1).await?;
+
+    app.value("(window.marked = true, 0)").await?;
+    desk.press("Aster", &["ctrl+r"]).await?;
+    app.until("window.asterHost && !window.marked").await?;
+    let (daemon, shell) = app.pids()?;
+    desk.press("Aster", &["ctrl+q"]).await?;
+    gone(&[daemon, shell]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_data_move_where_a_person_wants_them() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let app = desk.launch().await?;
+    app.ask("POST", "/api/sessions", Some(json!({ "title": "moved along" }))).await?;
+    let chosen = desk.path("elsewhere");
+    fs::create_dir(&chosen)?;
+    desk.press("Aster", &["alt+n", "Up", "Up", "Up", "Return"]).await?;
+    let title = "Where to keep conversations, settings and logs";
+    desk.press(title, &["slash"]).await?;
+    let write = || {
+        desk.key("ctrl+a")?;
+        desk.xdotool(&["type", &chosen.display().to_string()])?;
+        desk.shot("folder");
+        desk.key("Return")
+    };
+    desk.until_gone(title, write).await?;
+    desk.seen("Aster", 2).await?;
+    desk.shot("move");
+    desk.press("Aster", &["Return"]).await?;
+    let moved = format!(
+        "window.asterHost.getRuntimeInfo().then((info) => {{ window.moved = info.engine_status === 'ready'         && info.data_dir === {}; }})",
+        json!(chosen)
+    );
+    app.until(&format!("({moved}, window.moved)")).await?;
+    let sessions = app.ask("GET", "/api/sessions", None).await?;
+    assert!(sessions.to_string().contains("moved along"), "{sessions}");
+    assert!(chosen.join("aster.db").exists() && !desk.data("").exists());
+    assert_eq!(remembered(&desk)["runtime_root"], json!(chosen));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_cannot_start_is_said_with_what_can_be_done() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let desk = Desk::new()?;
+    let app = desk.launch().await?;
+    let config = desk.data("config.toml");
+    let good = fs::read_to_string(&config)?;
+    fs::write(&config, "permission_mode = \"whatever\"\n")?;
+    let refused = app.promised("window.asterHost.restartEngine()").await?;
+    assert!(refused["refused"].as_str().is_some_and(|why| why.contains("its configuration is wrong")), "{refused}");
+    let title = "Aster's engine does not run";
+    desk.seen(title, 1).await?;
+    desk.shot("crashed");
+    fs::write(&config, good)?;
+    desk.until_gone(title, || desk.key("Return")).await?;
+    app.until("(window.asterHost.getRuntimeInfo().then((info) => { window.status = info.engine_status; }), window.status === 'ready')")
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,9 @@
 //! A desk to try the app at: a screen of its own, a session bus, homes, the checkout's daemon, and tauri-driver.
 
+pub mod desktop;
+
 use std::{
+    cell::RefCell,
     error::Error,
     fs,
     io::{BufRead, BufReader},
@@ -26,12 +29,16 @@ use serde_json::{Value, json};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+const APP: &str = env!("CARGO_BIN_EXE_aster-app");
+
 /// Nothing is asserted of time; without an end a test would not end either.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+pub const STEP: Duration = Duration::from_millis(50);
 
 /// What has to be there, besides a display server's worth of libraries.
 pub fn missing() -> Option<String> {
-    let tools = ["Xvfb", "dbus-run-session", "WebKitWebDriver", "tauri-driver", "ps"];
+    let tools = ["Xvfb", "dbus-daemon", "dunst", "xdotool", "WebKitWebDriver", "tauri-driver", "ps"];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let there = |tool: &str| std::env::split_paths(&path).any(|folder| folder.join(tool).exists());
     let gone: Vec<&str> = tools.into_iter().filter(|tool| !there(tool)).collect();
@@ -40,28 +47,55 @@ pub fn missing() -> Option<String> {
 
 pub struct Desk {
     home: tempfile::TempDir,
-    screen: Child,
+    /// None: another desk's, whose it is.
+    screen: Option<Child>,
     display: String,
+    bus: Child,
+    address: String,
 }
 
 impl Desk {
     pub fn new() -> Result<Self> {
-        let home = tempfile::tempdir()?;
-        for folder in ["work", "run"] {
-            fs::create_dir(home.path().join(folder))?;
-        }
-        fs::set_permissions(home.path().join("run"), fs::Permissions::from_mode(0o700))?;
-        let daemon = home.path().join("aster-desktop");
-        fs::write(&daemon, format!("#!/bin/sh\nexec '{}' -m aster_sidecar \"$@\"\n", python().display()))?;
-        fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755))?;
         let mut screen = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut number = String::new();
-        BufReader::new(screen.stdout.take().ok_or("no stdout")?).read_line(&mut number)?;
-        Ok(Self { home, screen, display: format!(":{}", number.trim()) })
+        let number = first_line(&mut screen)?;
+        Self::at(format!(":{number}"), Some(screen))
+    }
+
+    /// Another person's desk, with the screen of this one.
+    pub fn beside(&self) -> Result<Self> {
+        Self::at(self.display.clone(), None)
+    }
+
+    fn at(display: String, screen: Option<Child>) -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        for folder in ["bin", "work", "run"] {
+            fs::create_dir(home.path().join(folder))?;
+        }
+        fs::set_permissions(home.path().join("run"), fs::Permissions::from_mode(0o700))?;
+        let python = python();
+        let opened = home.path().join("opened");
+        for (name, script) in [
+            ("aster-desktop", format!("exec '{}' -m aster_sidecar \"$@\"", python.display())),
+            // What the system would open a link or a folder with.
+            ("bin/xdg-open", format!("echo \"$1\" >> '{}'", opened.display())),
+        ] {
+            let path = home.path().join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n"))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        let mut bus = Command::new("dbus-daemon")
+            .args(["--session", "--nofork", "--nopidfile", "--print-address"])
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .env("XDG_RUNTIME_DIR", home.path().join("run"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let address = first_line(&mut bus)?;
+        Ok(Self { home, screen, display, bus, address })
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -74,7 +108,11 @@ impl Desk {
 
     /// Starts the app, at this desk; what it remembers is there from the start before.
     pub async fn launch(&self) -> Result<App> {
-        let app = self.open(Path::new(env!("CARGO_BIN_EXE_aster-app"))).await?;
+        self.launch_with(&[]).await
+    }
+
+    pub async fn launch_with(&self, arguments: &[&str]) -> Result<App> {
+        let app = self.open(Path::new(APP), arguments).await?;
         app.until("window.asterHost && document.querySelector('#root > *')").await?;
         // Waits for the engine.
         if let Err(cause) = app.ask("GET", "/api/agents", None).await {
@@ -85,57 +123,155 @@ impl Desk {
     }
 
     /// Starts any program with a WebKit of Tauri's in it.
-    pub async fn open(&self, program: &Path) -> Result<App> {
+    pub async fn open(&self, program: &Path, arguments: &[&str]) -> Result<App> {
         let (port, native) = (free_port()?, free_port()?);
-        let mut driver = Command::new("dbus-run-session");
-        driver
-            .current_dir(self.home.path())
-            .args(["--", "tauri-driver", "--port", &port.to_string(), "--native-port", &native.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ASTER_") {
-                driver.env_remove(name);
-            }
-        }
-        let folder = |name: &str| self.path(name).display().to_string();
-        driver.envs([
-            ("ASTER_MODEL", "demo:instant".to_owned()),
-            ("ASTER_SIDECAR_BINARY", folder("aster-desktop")),
-            ("ASTER_WORK_DIR", folder("work")),
-            ("DISPLAY", self.display.clone()),
-            ("HOME", folder("")),
-            // No graphics card here.
-            ("LIBGL_ALWAYS_SOFTWARE", "1".to_owned()),
-            ("NO_AT_BRIDGE", "1".to_owned()),
-            ("PYTHONPATH", repository().display().to_string()),
-            ("WEBKIT_DISABLE_DMABUF_RENDERER", "1".to_owned()),
-            ("XDG_CACHE_HOME", folder("cache")),
-            ("XDG_CONFIG_HOME", folder("config")),
-            ("XDG_DATA_HOME", folder("share")),
-            ("XDG_RUNTIME_DIR", folder("run")),
-        ]);
-        let driver = Driver(driver.spawn()?);
+        let mut driver = Command::new("tauri-driver");
+        driver.args(["--port", &port.to_string(), "--native-port", &native.to_string()]).process_group(0);
+        let driver = Driver(self.surround(&mut driver).spawn()?);
         for port in [native, port] {
             until("tauri-driver", || TcpStream::connect(("127.0.0.1", port)).is_ok()).await?;
         }
         let mut wanted = Capabilities::new();
-        wanted.insert("tauri:options".into(), json!({ "application": program }));
+        wanted.insert("tauri:options".into(), json!({ "application": program, "args": arguments }));
         let page = ClientBuilder::new(HttpConnector::new())
             .capabilities(wanted)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
-        Ok(App { page, _driver: driver, display: self.display.clone(), sidecar: self.data("sidecar.json") })
+        Ok(App { page, _driver: driver, sidecar: self.data("sidecar.json") })
+    }
+
+    /// Starts the app with nobody to drive it.
+    pub fn start(&self, arguments: &[&str]) -> Result<Child> {
+        Ok(self.surround(Command::new(APP).args(arguments)).spawn()?)
+    }
+
+    /// Starts the app, which is there already. Returns its exit code.
+    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
+        let second = RefCell::new(self.start(arguments)?);
+        let ended =
+            until("the end of the second one", || second.borrow_mut().try_wait().is_ok_and(|end| end.is_some()));
+        if let Err(cause) = ended.await {
+            second.borrow_mut().kill()?;
+            return Err(cause);
+        }
+        Ok(second.borrow_mut().wait()?.code())
+    }
+
+    /// As a program of this desk is run: with its screen, its bus, its homes.
+    fn surround<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ASTER_") {
+                command.env_remove(name);
+            }
+        }
+        let folder = |name: &str| self.path(name).display().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(if std::env::var_os("ASTER_SHOTS").is_some() { Stdio::inherit() } else { Stdio::null() })
+            .envs([
+                ("ASTER_MODEL", "demo:instant".to_owned()),
+                ("ASTER_SIDECAR_BINARY", folder("aster-desktop")),
+                ("ASTER_WORK_DIR", folder("work")),
+                ("DBUS_SESSION_BUS_ADDRESS", self.address.clone()),
+                ("DISPLAY", self.display.clone()),
+                ("HOME", folder("")),
+                // No graphics card here.
+                ("LIBGL_ALWAYS_SOFTWARE", "1".to_owned()),
+                ("NO_AT_BRIDGE", "1".to_owned()),
+                ("PATH", format!("{}:{path}", folder("bin"))),
+                ("PYTHONPATH", repository().display().to_string()),
+                ("WEBKIT_DISABLE_DMABUF_RENDERER", "1".to_owned()),
+                ("XDG_CACHE_HOME", folder("cache")),
+                ("XDG_CONFIG_HOME", folder("config")),
+                ("XDG_DATA_HOME", folder("share")),
+                ("XDG_RUNTIME_DIR", folder("run")),
+            ])
+    }
+
+    /// What the system was asked to open: links and folders.
+    pub fn opened(&self) -> Vec<String> {
+        let said = fs::read_to_string(self.path("opened")).unwrap_or_default();
+        said.lines().map(str::to_owned).collect()
+    }
+
+    // -- screen and keyboard ---------------------------------------------------------------------------------------
+
+    pub fn xdotool(&self, words: &[&str]) -> Result<String> {
+        let done = Command::new("xdotool").args(words).env("DISPLAY", &self.display).output()?;
+        Ok(String::from_utf8(done.stdout)?)
+    }
+
+    /// The windows that are seen and called exactly so.
+    pub fn windows(&self, title: &str) -> Vec<String> {
+        let found = self.xdotool(&["search", "--onlyvisible", "--name", &format!("^{title}$")]);
+        found.unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    pub async fn seen(&self, title: &str, count: usize) -> Result<()> {
+        until(&format!("{count} of “{title}”"), || self.windows(title).len() == count).await
+    }
+
+    /// Presses keys in the window that is called so; without a window manager somebody has to say which has the keyboard.
+    pub async fn press(&self, title: &str, keys: &[&str]) -> Result<()> {
+        until(title, || !self.windows(title).is_empty()).await?;
+        // The newest is in front.
+        let window = self.windows(title).pop().ok_or("no window")?;
+        self.xdotool(&["windowfocus", "--sync", &window])?;
+        for key in keys {
+            self.key(key)?;
+        }
+        Ok(())
+    }
+
+    /// Has the keys pressed until no window is called so: one that has just come may lose them.
+    pub async fn until_gone(&self, title: &str, press: impl Fn() -> Result<()>) -> Result<()> {
+        until(title, || !self.windows(title).is_empty()).await?;
+        let since = Instant::now();
+        while let Some(window) = self.windows(title).pop() {
+            if since.elapsed() > PATIENCE {
+                return Err(format!("“{title}” is still there").into());
+            }
+            self.xdotool(&["windowfocus", &window])?;
+            press()?;
+            for _ in 0..40 {
+                if self.windows(title).is_empty() {
+                    return Ok(());
+                }
+                tokio::time::sleep(STEP).await;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn key(&self, keys: &str) -> Result<()> {
+        self.xdotool(&["key", "--clearmodifiers", keys]).map(drop)
+    }
+
+    /// A picture of the whole screen, where `ASTER_SHOTS` names a directory and scrot is there.
+    pub fn shot(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("ASTER_SHOTS") {
+            let path = Path::new(&folder).join(format!("{name}.png"));
+            let _ = Command::new("scrot").arg("-o").arg(path).env("DISPLAY", &self.display).status();
+        }
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        let _ = self.screen.kill();
-        let _ = self.screen.wait();
+        for child in [Some(&mut self.bus), self.screen.as_mut()].into_iter().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
+}
+
+fn first_line(child: &mut Child) -> Result<String> {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().ok_or("no stdout")?).read_line(&mut line)?;
+    Ok(line.trim().to_owned())
 }
 
 /// The driver with all that it started but the app's daemon, which ends by itself.
@@ -151,7 +287,6 @@ impl Drop for Driver {
 pub struct App {
     page: Client,
     _driver: Driver,
-    display: String,
     sidecar: PathBuf,
 }
 
@@ -177,7 +312,7 @@ impl App {
                 let shown = self.value("document.body.innerText").await?;
                 return Err(format!("not so: {expression}; the page shows {shown}").into());
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(STEP).await;
         }
         Ok(())
     }
@@ -227,39 +362,9 @@ impl App {
         Ok(())
     }
 
-    /// A picture of the whole screen, where `ASTER_SHOTS` names a directory and scrot is there.
-    pub fn shot(&self, name: &str) {
-        if let Some(folder) = std::env::var_os("ASTER_SHOTS") {
-            let path = Path::new(&folder).join(format!("{name}.png"));
-            let _ = Command::new("scrot").arg("-o").arg(path).env("DISPLAY", &self.display).status();
-        }
-    }
-
     /// The daemon's own word on itself: `pid`, `instance_id`.
     pub fn sidecar(&self) -> Result<Value> {
         Ok(serde_json::from_slice(&fs::read(&self.sidecar)?)?)
-    }
-
-    /// Starts the app once more, with the surroundings of the first. Returns its exit code.
-    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
-        let (_, shell) = self.pids()?;
-        let surroundings = String::from_utf8(fs::read(format!("/proc/{shell}/environ"))?)?;
-        let mut second = Command::new(env!("CARGO_BIN_EXE_aster-app"))
-            .args(arguments)
-            .env_clear()
-            .envs(surroundings.split('\0').filter_map(|variable| variable.split_once('=')))
-            .spawn()?;
-        let since = Instant::now();
-        loop {
-            if let Some(status) = second.try_wait()? {
-                return Ok(status.code());
-            }
-            if since.elapsed() > PATIENCE {
-                second.kill()?;
-                return Err("the second one goes on".into());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
     }
 
     /// The daemon's pid, and the app's.
@@ -289,7 +394,7 @@ pub async fn until(what: &str, met: impl Fn() -> bool) -> Result<()> {
         if since.elapsed() > PATIENCE {
             return Err(format!("did not come: {what}").into());
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(STEP).await;
     }
     Ok(())
 }

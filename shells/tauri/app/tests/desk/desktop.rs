@@ -1,0 +1,198 @@
+//! What a desktop does for its programs, as far as the app needs it: dunst shows notifications; a tray and a file manager
+//! that are only on the bus.
+
+use std::{
+    collections::HashMap,
+    process::{Child, Command},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use zbus::{
+    Connection, connection, interface,
+    message::Header,
+    zvariant::{OwnedObjectPath, OwnedValue, Structure, Value},
+};
+
+use super::{Desk, PATIENCE, Result, STEP};
+
+const MENU: &str = "com.canonical.dbusmenu";
+const ITEM: &str = "org.kde.StatusNotifierItem";
+
+pub struct Desktop {
+    bus: Connection,
+    trays: Trays,
+    shown: Shown,
+    dunst: Child,
+}
+
+/// Who has an item in the tray, and where.
+#[derive(Clone, Default)]
+struct Trays(Arc<Mutex<Vec<(String, String)>>>);
+
+#[interface(name = "org.kde.StatusNotifierWatcher")]
+impl Trays {
+    fn register_status_notifier_item(&self, service: &str, #[zbus(header)] header: Header<'_>) {
+        let sender = header.sender().map(ToString::to_string).unwrap_or_default();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((sender, service.to_owned()));
+    }
+
+    #[zbus(property)]
+    fn is_status_notifier_host_registered(&self) -> bool {
+        true
+    }
+
+    #[zbus(property)]
+    fn protocol_version(&self) -> i32 {
+        0
+    }
+}
+
+/// What the file manager was asked to show.
+#[derive(Clone, Default)]
+struct Shown(Arc<Mutex<Vec<String>>>);
+
+#[interface(name = "org.freedesktop.FileManager1")]
+impl Shown {
+    fn show_items(&self, uris: Vec<String>, _startup_id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(uris);
+    }
+}
+
+/// One line of the tray's menu.
+#[derive(Debug)]
+struct Line {
+    id: i32,
+    label: String,
+    /// Whether there is a tick before it; None: it takes none.
+    ticked: Option<bool>,
+}
+
+/// A node of com.canonical.dbusmenu: id, properties, children.
+type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
+impl Desktop {
+    pub async fn new(desk: &Desk) -> Result<Self> {
+        let (trays, shown) = (Trays::default(), Shown::default());
+        let bus = connection::Builder::address(desk.address.as_str())?
+            .serve_at("/StatusNotifierWatcher", trays.clone())?
+            .serve_at("/org/freedesktop/FileManager1", shown.clone())?
+            .name("org.kde.StatusNotifierWatcher")?
+            .name("org.freedesktop.FileManager1")?
+            .build()
+            .await?;
+        let dunst = desk.surround(Command::new("dunst").args(["-conf", "/dev/null"])).spawn()?;
+        let desktop = Self { bus, trays, shown, dunst };
+        // Asked for before, it would be started once more by the bus, which has no screen.
+        let there = ("org.freedesktop.Notifications",);
+        let bus_itself = Some("org.freedesktop.DBus");
+        while !desktop
+            .bus
+            .call_method(bus_itself, "/org/freedesktop/DBus", bus_itself, "NameHasOwner", &there)
+            .await?
+            .body()
+            .deserialize::<bool>()?
+        {
+            tokio::time::sleep(STEP).await;
+        }
+        Ok(desktop)
+    }
+
+    pub fn shown(&self) -> Vec<String> {
+        self.shown.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    // -- the tray ---------------------------------------------------------------------------------------------------
+
+    /// What the tray's menu says, line by line. Nothing: there is no tray.
+    pub async fn tray(&self) -> Result<Vec<String>> {
+        Ok(self.lines().await?.into_iter().map(|line| line.label).collect())
+    }
+
+    pub async fn tray_says(&self, wanted: &str) -> Result<()> {
+        self.tray_is(wanted, |lines| lines.iter().any(|line| line.label == wanted)).await
+    }
+
+    pub async fn tray_is_gone(&self) -> Result<()> {
+        self.tray_is("no tray", <[Line]>::is_empty).await
+    }
+
+    pub async fn is_ticked(&self, label: &str, ticked: bool) -> Result<()> {
+        let so = |line: &Line| line.label == label && line.ticked == Some(ticked);
+        self.tray_is(label, |lines| lines.iter().any(so)).await
+    }
+
+    async fn tray_is(&self, what: &str, met: impl Fn(&[Line]) -> bool) -> Result<()> {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            // It may be on its way to another menu.
+            if self.lines().await.is_ok_and(|lines| met(&lines)) {
+                return Ok(());
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        Err(format!("not so: {what}; the tray says {:?}", self.lines().await?).into())
+    }
+
+    /// Chooses a line of the tray's menu.
+    pub async fn choose(&self, label: &str) -> Result<()> {
+        self.tray_says(label).await?;
+        let line = self.lines().await?.into_iter().find(|line| line.label == label).ok_or("gone")?;
+        let (owner, menu) = self.menu().await?.ok_or("no tray")?;
+        let event = (line.id, "clicked", Value::I32(0), 0_u32);
+        self.bus.call_method(Some(owner.as_str()), &menu, Some(MENU), "Event", &event).await?;
+        Ok(())
+    }
+
+    async fn lines(&self) -> Result<Vec<Line>> {
+        let Some((owner, menu)) = self.menu().await? else { return Ok(Vec::new()) };
+        let all = (0, -1, Vec::<&str>::new());
+        let answer = self.bus.call_method(Some(owner.as_str()), &menu, Some(MENU), "GetLayout", &all).await?;
+        let (_revision, (_, _, children)): (u32, Node) = answer.body().deserialize()?;
+        children.into_iter().map(line).collect()
+    }
+
+    /// Whose the newest tray is, and where its menu; None while it is not to be seen.
+    async fn menu(&self) -> Result<Option<(String, OwnedObjectPath)>> {
+        let newest = self.trays.0.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
+        let Some((owner, path)) = newest else { return Ok(None) };
+        let property = async |name: &str| -> Result<OwnedValue> {
+            let properties = Some("org.freedesktop.DBus.Properties");
+            let asked = (ITEM, name);
+            let answer = self.bus.call_method(Some(owner.as_str()), path.as_str(), properties, "Get", &asked).await?;
+            Ok(answer.body().deserialize()?)
+        };
+        // One that was taken away is there no more, or says that it is not to be shown.
+        let Ok(status) = property("Status").await else { return Ok(None) };
+        if String::try_from(status)? == "Passive" {
+            return Ok(None);
+        }
+        let menu = property("Menu").await?.try_into()?;
+        Ok(Some((owner.clone(), menu)))
+    }
+}
+
+fn line(child: OwnedValue) -> Result<Line> {
+    let (id, properties, _): Node = Structure::try_from(child)?.try_into()?;
+    let text = |name: &str| properties.get(name).and_then(|value| value.downcast_ref::<String>().ok());
+    let state = properties.get("toggle-state").and_then(|value| value.downcast_ref::<i32>().ok());
+    Ok(Line {
+        id,
+        label: text("label").unwrap_or_default(),
+        ticked: text("toggle-type").and(state).map(|state| state == 1),
+    })
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        let _ = self.dunst.kill();
+        let _ = self.dunst.wait();
+    }
+}
+
+/// What `dunstctl` says.
+pub fn dunst_says(desk: &Desk, words: &[&str]) -> String {
+    let mut dunstctl = Command::new("dunstctl");
+    let said = desk.surround(dunstctl.args(words)).stdout(std::process::Stdio::piped()).output();
+    said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default()
+}
