@@ -62,9 +62,23 @@ check)
 	;;
 test)
 	[ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
+	# As the packaged app is built, so that it needs no other build to be packed.
+	[ "$packages" != --workspace ] || packages="--workspace --features aster-app/custom-protocol"
 	# Two at a time: each has a screen, a bus, a WebKit and a daemon.
 	# shellcheck disable=SC2086
 	cargo test --quiet --locked $packages -- --test-threads 2
+	[ "$packages" != "--package aster-supervisor" ] && [ "$(uname)" = Linux ] || exit 0
+	if [ ! -e ../../dist/aster-desktop/aster-desktop ]; then
+		missing "the package is skipped, because there is no frozen daemon for it: make package"
+	elif ! command -v npm >/dev/null 2>&1; then
+		missing "the package is skipped, because npm, which brings tauri-cli, is not here"
+	else
+		rm -rf "$CARGO_TARGET_DIR/debug/bundle/deb"
+		sh ../npm.sh run bundle --workspace @aster-sidecar/tauri -- --debug --bundles deb
+		for deb in "$CARGO_TARGET_DIR"/debug/bundle/deb/*.deb; do export ASTER_DEB="$deb"; done
+		# shellcheck disable=SC2086
+		cargo test --quiet --locked $packages --test package
+	fi
 	;;
 *)
 	echo "usage: cargo.sh check | test" >&2

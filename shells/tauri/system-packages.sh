@@ -7,5 +7,7 @@ need libayatana-appindicator3-dev pkg-config --exists ayatana-appindicator3-0.1
 need librsvg2-dev pkg-config --exists librsvg-2.0
 need webkit2gtk-driver command -v WebKitWebDriver
 need xvfb command -v Xvfb
-need dbus-daemon command -v dbus-run-session
+need xdotool command -v xdotool
+need dunst command -v dunst
+need dbus-daemon command -v dbus-daemon
 get "the Tauri app"

@@ -29,8 +29,6 @@ use serde_json::{Value, json};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const APP: &str = env!("CARGO_BIN_EXE_aster-app");
-
 /// Nothing is asserted of time; without an end a test would not end either.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
@@ -52,6 +50,9 @@ pub struct Desk {
     display: String,
     bus: Child,
     address: String,
+    app: PathBuf,
+    /// It runs the daemon that it brings, not the checkout's.
+    packaged: bool,
 }
 
 impl Desk {
@@ -68,6 +69,14 @@ impl Desk {
     /// Another person's desk, with the screen of this one.
     pub fn beside(&self) -> Result<Self> {
         Self::at(self.display.clone(), None)
+    }
+
+    #[allow(dead_code, reason = "only one of the tests has a package")]
+    /// A desk with another app than the one that was just built: a packaged one, with its own daemon.
+    pub fn packaged(app: PathBuf) -> Result<Self> {
+        let mut desk = Self::new()?;
+        (desk.app, desk.packaged) = (app, true);
+        Ok(desk)
     }
 
     fn at(display: String, screen: Option<Child>) -> Result<Self> {
@@ -95,7 +104,8 @@ impl Desk {
             .stderr(Stdio::null())
             .spawn()?;
         let address = first_line(&mut bus)?;
-        Ok(Self { home, screen, display, bus, address })
+        let app = PathBuf::from(env!("CARGO_BIN_EXE_aster-app"));
+        Ok(Self { home, screen, display, bus, address, app, packaged: false })
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -112,7 +122,7 @@ impl Desk {
     }
 
     pub async fn launch_with(&self, arguments: &[&str]) -> Result<App> {
-        let app = self.open(Path::new(APP), arguments).await?;
+        let app = self.open(&self.app, arguments).await?;
         app.until("window.asterHost && document.querySelector('#root > *')").await?;
         // Waits for the engine.
         if let Err(cause) = app.ask("GET", "/api/agents", None).await {
@@ -142,7 +152,7 @@ impl Desk {
 
     /// Starts the app with nobody to drive it.
     pub fn start(&self, arguments: &[&str]) -> Result<Child> {
-        Ok(self.surround(Command::new(APP).args(arguments)).spawn()?)
+        Ok(self.surround(Command::new(&self.app).args(arguments)).spawn()?)
     }
 
     /// Starts the app, which is there already. Returns its exit code.
@@ -188,7 +198,11 @@ impl Desk {
                 ("XDG_CONFIG_HOME", folder("config")),
                 ("XDG_DATA_HOME", folder("share")),
                 ("XDG_RUNTIME_DIR", folder("run")),
-            ])
+            ]);
+        if self.packaged {
+            command.env_remove("ASTER_SIDECAR_BINARY").env_remove("PYTHONPATH");
+        }
+        command
     }
 
     /// What the system was asked to open: links and folders.
