@@ -4,6 +4,7 @@
 # make test   set up and run the tests; with Node 20 also those of shells/, with cargo those of the Tauri app
 # make check  format, lint, types; with Node 20 also of shells/, with cargo of the Tauri app, licences included
 # make wheel  the package, with the page in it, in dist/
+# make package  the daemon as apps ship it, frozen into dist/aster-desktop, and tried out
 # make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make test-tauri     the Tauri app in real windows; its first build takes some minutes
 # make bench  what it costs, beside a floor, in a table
@@ -17,9 +18,10 @@ BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(ASTER_MODEL)
 
-.PHONY: run ui wheel test test-electron test-tauri check bench format lock clean setup system-packages
+.PHONY: run ui wheel package test test-electron test-tauri check bench format lock clean setup system-packages
 
 UI := aster_sidecar/webui/index.html
+PACKAGE := dist/aster-desktop/aster-desktop
 
 run: $(VENV)/.runtime $(UI)
 	@mkdir -p $(RUN_DIR)/work
@@ -27,7 +29,7 @@ run: $(VENV)/.runtime $(UI)
 	exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open $${model:+--model "$$model"} \
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
-test: setup system-packages $(UI)
+test: setup system-packages $(UI) $(PACKAGE)
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
 	@$(MAKE) --no-print-directory test-electron test-tauri
@@ -39,7 +41,7 @@ test-electron: setup $(UI)
 test-tauri: setup $(UI)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test
 
-bench: setup system-packages $(UI)
+bench: setup system-packages $(UI) $(PACKAGE)
 	$(BIN)/python -m bench $(ARGS)
 
 check: setup $(UI)
@@ -56,6 +58,14 @@ $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modul
 
 wheel: setup $(UI)
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation -w dist .
+
+package: setup $(PACKAGE)
+	$(BIN)/pytest -n 2 --dist loadgroup tests/flows/test_package.py
+
+$(PACKAGE): $(UI) $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec package/freeze.sh \
+		requirements.lock requirements-package.lock
+	@echo "freezing the daemon into $(@D): a minute or two"
+	@sh package/freeze.sh $(PYTHON)
 
 format: setup
 	$(BIN)/ruff format .
@@ -85,8 +95,11 @@ lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--upgrade pyproject.toml --group build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--upgrade --group package -c requirements.lock -o requirements-package.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -o requirements-dev.lock
 
 clean:
+	@sh package/freeze.sh --clean
 	rm -rf $(VENV) $(RUN_DIR) aster_sidecar/webui build dist shells/node_modules shells/*/dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

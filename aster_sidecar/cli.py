@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aster_sidecar import __version__
+from aster_sidecar import __version__, frozen
 
 if TYPE_CHECKING:
     from aster_sidecar.app import Parts
@@ -123,11 +123,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None) -> int:
     """Run the command, for an app's own `sidecar` if given; returns its exit code (0, 2, 3, 4, 5, 6, 70)."""
+    frozen.restore(os.environ)
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
-        from aster_sidecar.tools.shell import run_worker
-
-        run_worker(words[1])
+        frozen.run_worker(words[1])
         return EXIT_STOPPED
     if words and words[0] in COMMANDS:
         from aster_sidecar import commands

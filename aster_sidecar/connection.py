@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from aster_sidecar.frozen import FROZEN
 from aster_sidecar.launcher import started_at
 from aster_sidecar.settings import Places
 
@@ -97,7 +98,7 @@ def find(data_dir: Path) -> Found | None:
 
 def own_command() -> list[str]:
     """How this program is started again."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "aster_sidecar"]
+    return [sys.executable] if FROZEN else [sys.executable, "-m", "aster_sidecar"]
 
 
 @dataclass

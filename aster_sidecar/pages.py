@@ -7,7 +7,6 @@ Which files there are is looked up once; a path is served when it is exactly one
 from __future__ import annotations
 
 import mimetypes
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +15,7 @@ from pathlib import Path
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-FOLDER = Path(getattr(sys, "_MEIPASS", "") or Path(__file__).parent) / (
-    "aster_sidecar/webui" if hasattr(sys, "_MEIPASS") else "webui"
-)
+FOLDER = Path(__file__).parent / "webui"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

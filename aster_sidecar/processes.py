@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from aster_sidecar.frozen import FROZEN
+
 MARKER = "ASTER_TOOL_CALL"
 READ_BYTES = 64 * 1024
 TERM_S = 2.0
@@ -51,16 +53,15 @@ def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None)
     """What a command's environment is made of: ordinary variables only, none that holds a secret or steers a loader.
 
     A proxy's address that carries a password is left out too, and so are PATH entries that depend on the directory.
-    `frozen` (default: whether this is a packaged build) gives back the library path of before the package set its own.
+    `frozen` (default: whether this is a packaged build) adds the library path: it is the user's own (`frozen.restore`).
     """
     env = {name: value for name, value in environ.items() if name.upper() in _PASSED or name.startswith("LC_")}
     env = {name: value for name, value in env.items() if not re.search(r"//[^/\s]*@", value)}
     entries = env.get("PATH", os.defpath).split(os.pathsep)
     env["PATH"] = os.pathsep.join(entry for entry in entries if os.path.isabs(entry))
-    if getattr(sys, "frozen", False) if frozen is None else frozen:
-        for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
-            if original := environ.get(f"{name}_ORIG"):
-                env[name] = original
+    if FROZEN if frozen is None else frozen:
+        names = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+        env |= {name: environ[name] for name in names if environ.get(name)}
     return env | _SET
 
 

@@ -45,6 +45,8 @@ class Daemon:
     token: str | None = None
     port: int = 0
     program: tuple[str, ...] = ("-m", "aster_sidecar")
+    package: Path | None = None
+    """The frozen daemon to start, instead of `program` with this Python."""
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
 
@@ -67,12 +69,22 @@ class Daemon:
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
         }
-        environment |= {"PYTHONPATH": str(Path(__file__).parent.parent), "ASTER_MODEL": "demo:instant"}
+        environment["ASTER_MODEL"] = "demo:instant"
+        if self.package is None:
+            environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
         environment |= self.environment
         if self.token is not None:
             environment["ASTER_SIDECAR_TOKEN"] = self.token
-        command = [sys.executable, "-W", "error", *self.program, "--framework", self.framework]
-        command += ["--port", str(self.port), "--data-dir", str(self.data_dir), *self.arguments]
+        command = [sys.executable, "-W", "error", *self.program] if self.package is None else [str(self.package)]
+        command += [
+            "--framework",
+            self.framework,
+            "--port",
+            str(self.port),
+            "--data-dir",
+            str(self.data_dir),
+            *self.arguments,
+        ]
         with open(self.home / "stderr.txt", "ab") as stderr:
             self.process = subprocess.Popen(
                 command, cwd=self.work_dir, env=environment, stdout=subprocess.PIPE, stderr=stderr

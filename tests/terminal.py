@@ -37,17 +37,20 @@ class Pane:
         environment: Mapping[str, str] | None = None,
         columns: int = 90,
         rows: int = 30,
+        package: Path | None = None,
     ) -> None:
         need_tmux()
         self._server = f"aster-test-{uuid.uuid4().hex[:8]}"
-        variables = {"PYTHONPATH": str(ROOT), "ASTER_MODEL": "demo:instant", "EDITOR": "", "VISUAL": ""}
+        program = [sys.executable, "-W", "error", "-m", "aster_sidecar"] if package is None else [str(package)]
+        variables = {"ASTER_MODEL": "demo:instant", "EDITOR": "", "VISUAL": ""}
+        variables |= {"PYTHONPATH": str(ROOT)} if package is None else {}
         variables |= dict(environment or {})
         command = " ".join(
             [
                 "env",
                 "-u ASTER_SIDECAR_TOKEN" if "ASTER_SIDECAR_TOKEN" not in variables else "",
                 *(f"{name}={shlex.quote(value)}" for name, value in variables.items()),
-                *map(shlex.quote, [sys.executable, "-W", "error", "-m", "aster_sidecar", *arguments]),
+                *map(shlex.quote, [*program, *arguments]),
             ]
         )
         # The pane stays, with the exit code, when the program has left.

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion", "lean", "processes"},
+    {"clock", "client", "completion", "frozen", "lean"},
+    {"processes"},
     {"wire"},
     {"transcript", "envelope"},
     {"journal"},

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
 from aster_sidecar.processes import MARKER, READ_BYTES, Brand, Program, clean_environment, end, finished, to_the_end
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
@@ -193,14 +194,14 @@ def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
     """The argv and environment of a process that runs nothing but `function`, which must stand alone and be killable.
 
     It is handed over as source, so that the process imports what the function does and no more. A packaged build has
-    no interpreter to hand it to: there, `--tool-worker MODULE:NAME` has to run it (__main__).
+    no interpreter to hand it to: there, `--tool-worker MODULE:NAME` runs it (`frozen.run_worker`).
     """
     import inspect
 
     # PATH and the like, and what this interpreter itself was started with to find its libraries.
     names = ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP")
     env = {name: os.environ[name] for name in names if name in os.environ}
-    if getattr(sys, "frozen", False):
+    if FROZEN:
         return [sys.executable, "--tool-worker", f"{function.__module__}:{function.__name__}"], env
     code = (
         "from __future__ import annotations\n"
@@ -208,16 +209,6 @@ def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
         f"{inspect.getsource(function)}\n{function.__name__}()\n"
     )
     return [sys.executable, "-I", "-S", "-B", "-c", code], env
-
-
-def run_worker(spec: str) -> None:
-    """What a packaged build does for `--tool-worker MODULE:NAME` (see `worker`). Raises: ValueError for others."""
-    from importlib import import_module
-
-    module, _, name = spec.partition(":")
-    if not module.startswith("aster_sidecar.tools."):
-        raise ValueError(f"not a worker of the tools: {spec}")
-    getattr(import_module(module), name)()
 
 
 # --- running -------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import psutil
 import pytest
 
-from aster_sidecar import processes
+from aster_sidecar import frozen, processes
 from aster_sidecar.tools import Outcome, Surroundings, ToolError, shell
 from tests.tools.support import Listener, assess, call, make_surroundings, run_assessed, start, until
 
@@ -223,9 +223,20 @@ def test_no_secret_and_no_loader_variable_reaches_a_command(
 
 
 def test_a_packaged_build_gives_the_library_path_back() -> None:
-    environ = {"LD_LIBRARY_PATH": "/bundle", "LD_LIBRARY_PATH_ORIG": "/usr/local/lib", "PATH": "/bin"}
+    environ = {
+        "LD_LIBRARY_PATH": "/bundle:/usr/local/lib",
+        "LD_LIBRARY_PATH_ORIG": "/usr/local/lib",
+        "_PYI_ARCHIVE_FILE": "/bundle/aster-desktop",
+        "PATH": "/bin",
+    }
+    frozen.restore(environ, home="/bundle")
+    assert environ == {"LD_LIBRARY_PATH": "/usr/local/lib", "PATH": "/bin"}
+    frozen.restore(environ, home="/bundle")
     assert "LD_LIBRARY_PATH" not in processes.clean_environment(environ)
     assert processes.clean_environment(environ, frozen=True)["LD_LIBRARY_PATH"] == "/usr/local/lib"
+    environ = {"LD_LIBRARY_PATH": "/bundle"}
+    frozen.restore(environ, home="/bundle")
+    assert environ == {}
     assert processes.clean_environment({}, frozen=True)["PATH"]
 
 
@@ -665,11 +676,11 @@ def test_a_worker_stands_alone() -> None:
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
     with pytest.raises(ValueError, match="not a worker"):
-        shell.run_worker("os:abort")
+        frozen.run_worker("os:abort")
 
 
 def test_a_packaged_build_runs_the_same_workers() -> None:
-    code = "import sys; from aster_sidecar.tools.shell import run_worker; run_worker(sys.argv[1])"
+    code = "import sys; from aster_sidecar.frozen import run_worker; run_worker(sys.argv[1])"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     for spec, given, answer in (
         ("aster_sidecar.tools.web:to_markdown", b"<h1>x</h1>", b"# x"),

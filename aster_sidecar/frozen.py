@@ -1,0 +1,58 @@
+"""What is different where the daemon is frozen (`make package`): its environment, and how a worker is run.
+
+`sys.executable` is the daemon itself there, and no other Python is at hand.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+from collections.abc import Callable, MutableMapping
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import CodeType, FunctionType
+
+FROZEN = bool(getattr(sys, "frozen", False))
+_HOME = str(getattr(sys, "_MEIPASS", ""))
+
+
+def restore(environ: MutableMapping[str, str], home: str = _HOME) -> None:
+    """Give back the environment of before PyInstaller's loader, so that whatever we start gets the user's own.
+
+    The system's loader has read it by now, and a copy of ourselves sets it again. `home` is where the loader looks for
+    libraries. Source: PyInstaller's manual, "LD_LIBRARY_PATH / LIBPATH considerations".
+    """
+    if home and home in environ.get("LD_LIBRARY_PATH", "").split(os.pathsep):
+        before = environ.pop("LD_LIBRARY_PATH_ORIG", None)
+        if before is None:
+            del environ["LD_LIBRARY_PATH"]
+        else:
+            environ["LD_LIBRARY_PATH"] = before
+    for name in [name for name in environ if name.startswith(("_PYI_", "_MEIPASS"))]:
+        del environ[name]
+
+
+def run_worker(spec: str) -> None:
+    """Run MODULE:NAME, a function of our tools that stands alone (`tools.shell.worker`). Raises: ValueError for others.
+
+    Only its own code is taken out of the module: importing that would take ten times as long.
+    """
+    module, _, name = spec.partition(":")
+    if module.startswith("aster_sidecar.tools."):
+        for code in code_of(module).co_consts:
+            if isinstance(code, CodeType) and code.co_name == name:
+                FunctionType(code, {"__builtins__": builtins, "__name__": module})()
+                return
+    raise ValueError(f"not a worker of the tools: {spec}")
+
+
+def code_of(module: str) -> CodeType:
+    """A tool's module, compiled and not run. Raises: ImportError."""
+    found = PathFinder.find_spec(module, [str(Path(__file__).parent / "tools")])
+    # PyInstaller's loader has this method and not its class.
+    get_code: Callable[[str], CodeType | None] | None = getattr(found and found.loader, "get_code", None)
+    code = get_code(module) if get_code is not None else None
+    if code is None:
+        raise ImportError(f"no module {module}")
+    return code
