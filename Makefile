@@ -34,11 +34,11 @@ test: setup system-packages $(UI) $(PACKAGE)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
 	@$(MAKE) --no-print-directory test-electron test-tauri
 
-test-electron: setup $(UI)
+test-electron: setup $(UI) $(PACKAGE)
 	@sh shells/electron/tests/system-packages.sh
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run test-electron --workspace @aster-sidecar/electron
 
-test-tauri: setup $(UI)
+test-tauri: setup $(UI) $(PACKAGE)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test
 
 bench: setup system-packages $(UI) $(PACKAGE)
