@@ -99,7 +99,8 @@ export function setMenu(actions: Actions, { notifications, start_on_login }: Men
         { role: "zoomIn" },
         { role: "zoomOut" },
         { role: "togglefullscreen" },
-        ...(actions.development ? [{ role: "toggleDevTools" } as const] : []),
+        // Not at its usual place, which is the inbox's.
+        ...(actions.development ? [{ role: "toggleDevTools", accelerator: "F12" } as const] : []),
       ],
     },
     {

@@ -198,8 +198,29 @@ export class App {
 
   async quit(): Promise<number | string> {
     await this.inMain(`setTimeout(() => electron.app.quit(), 100);`);
-    this.#main?.close(); // Node would wait for the debugger to leave
+    this.leave();
     return this.ended();
+  }
+
+  /** Node would wait with its end for the debugger to leave. */
+  leave(): void {
+    this.#main?.close();
+    this.#main = null;
+  }
+
+  /** This app's windows that are seen, also those of the system. */
+  windows(): string[] {
+    const find = ["search", "--onlyvisible", "--all", "--pid", String(this.process.pid)];
+    return this.#xdotool(find).split("\n").filter(Boolean);
+  }
+
+  /** Presses keys in the window; without a window manager somebody has to say which has the keyboard. */
+  press(keys: string): void {
+    this.#xdotool(["windowfocus", "--sync", this.windows()[0] ?? "", "key", "--clearmodifiers", keys]);
+  }
+
+  #xdotool(words: string[]): string {
+    return spawnSync("xdotool", words, { env: { ...process.env, DISPLAY: this.display }, encoding: "utf8" }).stdout;
   }
 
   async sidecar(): Promise<{ pid: number; instance_id: string }> {

@@ -5,7 +5,13 @@
 
 mod desk;
 
-use std::{collections::HashSet, fs, process::Command};
+use std::{
+    collections::HashSet,
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+};
 
 use desk::{
     App, Desk, Result, STEP,
@@ -432,6 +438,23 @@ async fn the_hotkey_opens_the_quick_panel_and_one_that_another_app_has_is_report
     Ok(())
 }
 
+/// What a browser's page does with a link that it was opened with. Returns the daemon's status.
+fn redeem(link: &str) -> Result<u16> {
+    let host = link.strip_prefix("http://").and_then(|rest| rest.split('/').next()).ok_or("no host")?;
+    let code = link.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-');
+    let body = json!({ "code": code.max_by_key(|part| part.len()) }).to_string();
+    let mut daemon = TcpStream::connect(host)?;
+    write!(
+        daemon,
+        "POST /api/handoff/redeem HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    daemon.read_to_string(&mut answer)?;
+    Ok(answer.split(' ').nth(1).ok_or_else(|| answer.clone())?.parse()?)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_menu_and_its_keys_do_what_they_say() -> Result<()> {
     if !can_run() {
@@ -480,7 +503,9 @@ async fn the_menu_and_its_keys_do_what_they_say() -> Result<()> {
     assert_eq!(desk.opened()[0], desk.data("logs").display().to_string());
     desk.press("Aster", &["alt+n", "Up", "Up", "Up", "Up", "Return"]).await?;
     until("the browser", || desk.opened().len() == 2).await?;
-    assert!(desk.opened()[1].starts_with("http://127.0.0.1:"), "{:?}", desk.opened());
+    let link = desk.opened().remove(1);
+    assert_eq!(redeem(&link)?, 200, "{link}");
+    assert_ne!(redeem(&link)?, 200, "a link for the browser is good for once");
     desk.press("Aster", &["alt+h", "Return"]).await?;
     desk.seen("Aster", 2).await?;
     desk.shot("updates");
@@ -619,7 +644,20 @@ async fn the_page_is_held_by_its_policy_and_streams_through_the_host() -> Result
     ] {
         assert_eq!(app.promised(refused).await?, "refused", "{refused}");
     }
-    app.value("(location.href = 'https://example.com/', window.open('https://example.com/'), 0)").await?;
+    let link = "const one = document.createElement('a'); document.body.append(one); \
+                Object.assign(one.style, { position: 'absolute', top: 0, zIndex: 999 });";
+    for (name, url, target) in [
+        ("another window", "https://example.com/one", "_blank"),
+        ("a file", "file:///etc/passwd", "_blank"),
+        ("this window", "https://example.com/two", ""),
+    ] {
+        let (name_of, url, target) = (json!(name), json!(url), json!(target));
+        let link = format!("{link} one.textContent = {name_of}; one.href = {url}; one.target = {target};");
+        app.value(&format!("(() => {{ {link} }})()")).await?;
+        app.click(name).await?;
+        app.value("document.body.lastElementChild.remove()").await?;
+    }
+    until("the links", || desk.opened() == ["https://example.com/one", "https://example.com/two"]).await?;
     assert_eq!(app.value("location.origin").await?, "tauri://localhost");
 
     let streamed = app
