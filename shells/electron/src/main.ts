@@ -87,16 +87,13 @@ async function onReady(): Promise<void> {
     },
     engine: (what) => supervisor[what]().catch(() => undefined), // what went wrong is told by onStatus
     chooseRoot,
-    openLogs,
-    exportDiagnostics: bundle,
-    async openInBrowser() {
-      try {
+    openLogs: () => told("The logs could not be opened", openLogs),
+    exportDiagnostics: () => told("The diagnostics could not be exported", bundle),
+    openInBrowser: () =>
+      told("The browser could not be opened", async () => {
         const { url } = await client.call<{ url: string }>("POST", "/api/handoff", {});
         await shell.openExternal(url);
-      } catch (cause) {
-        dialog.showErrorBox("The browser could not be opened", wordsOf(cause));
-      }
-    },
+      }),
     async sayUpdates() {
       const { message = "" } = await checkForUpdates(BRAND.update_feed);
       await dialog.showMessageBox({ type: "info", message, buttons: ["OK"] });
@@ -205,7 +202,7 @@ async function onReady(): Promise<void> {
       cancelId: 2,
     });
     if (response === 0) await actions.engine("start");
-    if (response === 1) await openLogs();
+    if (response === 1) await actions.openLogs();
   }
 
   function runtimeInfo(): HostRuntimeInfo {
@@ -373,6 +370,15 @@ function reloadOnChange(folder: string, windows: Windows): void {
       windows.reload();
     }, 300);
   });
+}
+
+/** A person waits for it, so what went wrong is said. */
+async function told(title: string, act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (cause) {
+    dialog.showErrorBox(title, wordsOf(cause));
+  }
 }
 
 function placeIn(argv: readonly string[]): string | null {

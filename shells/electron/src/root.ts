@@ -55,7 +55,7 @@ export function moveData(from: string, to: string): void {
     renameSync(from, to);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "EXDEV") throw cause;
-    const half = `${to}.half`;
+    const half = `${to}.aster-half`;
     rmSync(half, { recursive: true, force: true });
     // A socket is nothing to copy, and the next daemon makes its own.
     cpSync(from, half, { recursive: true, preserveTimestamps: true, filter: (path) => relative(from, path) !== "run" });

@@ -7,7 +7,7 @@ export interface Actions {
   engine(what: "start" | "stop" | "restart"): Promise<void>;
   chooseRoot(): Promise<void>;
   openLogs(): Promise<void>;
-  exportDiagnostics(): Promise<string>;
+  exportDiagnostics(): Promise<void>;
   /** This page in the system's browser, signed in, once. */
   openInBrowser(): Promise<void>;
   sayUpdates(): Promise<void>;

@@ -465,6 +465,14 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect((await redeem()).status).toBe(200);
     expect((await redeem()).status).not.toBe(200);
 
+    // What a person asked for and can't have is said.
+    writeFileSync(join(app.profile, "data", "diagnostics"), "in the way");
+    await app.inMain(`electron.dialog.showErrorBox = (title) => { global.said = title; };`);
+    await click("Export Diagnostics");
+    await vi.waitFor(async () => {
+      expect(await app.inMain("return global.said;")).toBe("The diagnostics could not be exported");
+    }, WAIT);
+
     const entry = join(app.home, "home", ".config", "autostart", "app.aster.shell.desktop");
     await click("Start on Login");
     expect(readFileSync(entry, "utf8")).toMatch(/^Exec=".*electron.*" ".*build.*" "--hidden"$/m);
@@ -472,13 +480,22 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(existsSync(entry)).toBe(false);
     await click("Notifications");
     await app.inMain(`electron.BrowserWindow.getAllWindows()[0].hide();`);
-    await page.call("POST", "/api/chat", { agent_id: "default", message: "write unheard.txt" });
-    await vi.waitFor(async () => {
-      expect(await page.call<{ unread: number }>("GET", "/api/notifications")).toMatchObject({ unread: 1 });
-    }, WAIT);
-    await click("Notifications"); // on again: the next one is shown, the one before was not
-    const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", { title: "heard" });
-    await page.call("POST", "/api/chat", { agent_id: "default", session_id, message: "write heard.txt" });
+    const question = async (file: string): Promise<void> => {
+      const { session_id } = await page.call<{ session_id: string }>("POST", "/api/sessions", { title: file });
+      await page.call("POST", "/api/chat", { agent_id: "default", session_id, message: `write ${file}` });
+    };
+    const unread = (count: number): Promise<void> =>
+      vi.waitFor(async () => {
+        expect(await page.call<{ unread: number }>("GET", "/api/notifications")).toMatchObject({ unread: count });
+      }, WAIT);
+    await question("unheard.txt");
+    await unread(1);
+    await click("Notifications"); // on again, but not by the flag
+    await page.call("POST", "/api/flags", { desktop_notifications: false });
+    await question("unheard_again.txt");
+    await unread(2);
+    await page.call("POST", "/api/flags", { desktop_notifications: true });
+    await question("heard.txt"); // this one is shown, those before were not
     await vi.waitFor(async () => {
       expect(await app.inMain("return shownNotifications.length;")).toBeGreaterThan(0);
     }, WAIT);

@@ -128,14 +128,14 @@ pub fn choose(app: &AppHandle, id: &str) {
         "engine-restart" => shell.engine(Engine::Restart),
         "engine-stop" => shell.engine(Engine::Stop),
         "browser" => drop(spawn(async move { shell.open_in_browser().await })),
-        "logs" => shell.note("the logs", shell.open_logs()),
+        "logs" => shell.tell("The logs could not be opened", shell.open_logs()),
         "notifications" => shell.set_notifications(!shell.state.current().notifications),
         "start-on-login" => shell.set_start_on_login(!shell.state.current().start_on_login),
         "root" => drop(spawn(async move { shell.choose_root().await })),
         "updates" => drop(spawn(async move { shell.say_updates().await })),
         "diagnostics" => drop(spawn(async move {
             let made = shell.export_diagnostics().await.map(|_| ());
-            shell.note("the diagnostics", made);
+            shell.tell("The diagnostics could not be exported", made);
         })),
         "quit" => app.exit(0),
         #[cfg(target_os = "linux")]

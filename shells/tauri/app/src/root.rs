@@ -58,7 +58,9 @@ pub fn move_data(from: &Path, to: &Path) -> Result<(), Error> {
     }
     match fs::rename(from, to) {
         Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {
-            let half = to.with_extension("half");
+            let mut half = to.as_os_str().to_owned();
+            half.push(".aster-half");
+            let half = PathBuf::from(half);
             if half.exists() {
                 fs::remove_dir_all(&half)?;
             }

@@ -168,7 +168,9 @@ impl Shell {
             .buttons(MessageDialogButtons::YesNoCancelCustom(AGAIN.into(), LOGS.into(), "Later".into()))
             .show_with_result(move |answer| match answer {
                 MessageDialogResult::Custom(answer) if answer == AGAIN => shell.engine(Engine::Start),
-                MessageDialogResult::Custom(answer) if answer == LOGS => shell.note("the logs", shell.open_logs()),
+                MessageDialogResult::Custom(answer) if answer == LOGS => {
+                    shell.tell("The logs could not be opened", shell.open_logs());
+                }
                 _ => {}
             });
     }
@@ -245,9 +247,7 @@ impl Shell {
             }
             Err(cause) => Err(cause.to_string()),
         };
-        if let Err(cause) = opened {
-            self.say(MessageDialogKind::Error, format!("The browser could not be opened: {cause}"));
-        }
+        self.tell("The browser could not be opened", opened);
     }
 
     /// Asks Tauri's updater where a place to look is configured, and says so where none is.
@@ -284,6 +284,13 @@ impl Shell {
         self.app.dialog().message(text).title(NAME).kind(kind).show(|_| {});
     }
 
+    /// A person waits for it, so what went wrong is said.
+    pub fn tell<E: Display>(&self, what: &str, result: Result<(), E>) {
+        if let Err(cause) = result {
+            self.say(MessageDialogKind::Error, format!("{what}: {cause}"));
+        }
+    }
+
     pub fn set_notifications(self: &Arc<Self>, on: bool) {
         self.note("the state file", self.state.change(|remembered| remembered.notifications = on));
         self.draw();
@@ -314,9 +321,12 @@ impl Shell {
             return Ok(());
         }
         let adopt = root::holds_data(&to);
-        let (question, yes) =
-            if adopt { ("Use the data that are there?", "Use them") } else { ("Move all data there?", "Move") };
-        let text = format!("{question}\n\nFrom {}\nto {}", from.display(), to.display());
+        let (question, yes, then) = if adopt {
+            ("Use the data that are there?", "Use them", "What is in the first stays where it is.")
+        } else {
+            ("Move all data there?", "Move", "The engine stops while they are moved.")
+        };
+        let text = format!("{question}\n\nFrom {}\nto {}\n\n{then}", from.display(), to.display());
         let (tell, answered) = oneshot::channel();
         self.app
             .dialog()

@@ -334,7 +334,7 @@ async fn closing_hides_and_a_question_then_is_a_notification_that_opens_its_sess
     let history = dunst_says(&desk, &["history"]);
     assert!(history.contains("write_file") && !history.contains("shown.txt"), "{history}");
 
-    // Off, and on again: of two questions one is heard.
+    // Off, and on again: by the person and by the flag: of three questions one is heard.
     let before = dunst_says(&desk, &["count", "history"]).parse::<u32>()?;
     desk.press("Aster", &["ctrl+w"]).await?;
     desk.seen("Aster", 0).await?;
@@ -345,6 +345,10 @@ async fn closing_hides_and_a_question_then_is_a_notification_that_opens_its_sess
     desktop.tray_says("Aster: ready, 2 questions wait, 1 unread").await?;
     desktop.choose("Notifications").await?;
     desktop.is_ticked("Notifications", true).await?;
+    app.ask("POST", "/api/flags", Some(json!({ "desktop_notifications": false }))).await?;
+    question(&app, "unheard_again.txt").await?;
+    desktop.tray_says("Aster: ready, 3 questions wait, 2 unread").await?;
+    app.ask("POST", "/api/flags", Some(json!({ "desktop_notifications": true }))).await?;
     question(&app, "heard.txt").await?;
     until("a notification", || dunst_says(&desk, &["count", "displayed"]) == "1").await?;
     dunst_says(&desk, &["close-all"]);
@@ -495,6 +499,14 @@ async fn the_menu_and_its_keys_do_what_they_say() -> Result<()> {
     desk.press("Aster", &["alt+e", "Up", "Up", "Return"]).await?;
     app.until("document.querySelector('textarea').value === 'a sentence'").await?;
 
+    // What a person asked for and can't have is said.
+    fs::write(desk.data("diagnostics"), "in the way")?;
+    desk.press("Aster", &["alt+n", "Up", "Return"]).await?;
+    desk.seen("Aster", 2).await?;
+    desk.shot("no-diagnostics");
+    fs::remove_file(desk.data("diagnostics"))?;
+    desk.press("Aster", &["Return"]).await?;
+    desk.seen("Aster", 1).await?;
     desk.press("Aster", &["alt+n", "Up", "Return"]).await?;
     until("the diagnostics", || !desktop.shown().is_empty()).await?;
     assert!(desktop.shown()[0].contains("/diagnostics/aster-diagnostics-"), "{:?}", desktop.shown());
