@@ -1,13 +1,9 @@
 // The application menu, with its accelerators.
 import { Menu, type MenuItemConstructorOptions } from "electron";
 import type { Actions } from "./actions.js";
+import { switches, type Switches } from "./switches.js";
 
-export interface MenuPicture {
-  notifications: boolean;
-  start_on_login: boolean;
-}
-
-export function setMenu(actions: Actions, { notifications, start_on_login }: MenuPicture): void {
+export function setMenu(actions: Actions, picture: Switches): void {
   const mac = process.platform === "darwin";
   const settings: MenuItemConstructorOptions = {
     label: "Settings",
@@ -53,22 +49,7 @@ export function setMenu(actions: Actions, { notifications, start_on_login }: Men
           },
         },
         { type: "separator" },
-        {
-          label: "Notifications",
-          type: "checkbox",
-          checked: notifications,
-          click: ({ checked }) => {
-            actions.setNotifications(checked);
-          },
-        },
-        {
-          label: "Start on Login",
-          type: "checkbox",
-          checked: start_on_login,
-          click: ({ checked }) => {
-            actions.setStartOnLogin(checked);
-          },
-        },
+        ...switches(picture, actions),
         ...(mac ? [] : [settings]),
         { type: "separator" },
         { role: "close" },

@@ -2,13 +2,12 @@
 import { Menu, nativeImage, Tray, type MenuItemConstructorOptions } from "electron";
 import type { Status } from "../supervisor/index.js";
 import type { Actions } from "./actions.js";
+import { switches, type Switches } from "./switches.js";
 
-export interface TrayPicture {
+export interface TrayPicture extends Switches {
   status: Status;
   approvals: number;
   unread: number;
-  notifications: boolean;
-  start_on_login: boolean;
   /** Why the hotkey is not there, or null. */
   hotkey_problem: string | null;
 }
@@ -29,7 +28,7 @@ export function summary(name: string, { status, approvals, unread }: TrayPicture
 }
 
 export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConstructorOptions[] {
-  const { status, approvals, notifications, start_on_login, hotkey_problem } = picture;
+  const { status, approvals, hotkey_problem } = picture;
   const running = status === "ready" || status === "starting" || status === "restarting";
   return [
     { label: summary(actions.name, picture), enabled: false },
@@ -57,22 +56,7 @@ export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConst
     running
       ? { label: "Restart Engine", click: () => void actions.engine("restart") }
       : { label: "Start Engine", click: () => void actions.engine("start") },
-    {
-      label: "Notifications",
-      type: "checkbox",
-      checked: notifications,
-      click: ({ checked }) => {
-        actions.setNotifications(checked);
-      },
-    },
-    {
-      label: "Start on Login",
-      type: "checkbox",
-      checked: start_on_login,
-      click: ({ checked }) => {
-        actions.setStartOnLogin(checked);
-      },
-    },
+    ...switches(picture, actions),
     { type: "separator" },
     {
       label: "Quit",
