@@ -76,7 +76,7 @@ def words(text: str) -> list[str]:
 # -- what is in it -----------------------------------------------------------------------------------------------------
 
 PROBE = '''
-import importlib, importlib.metadata, importlib.util, json, sys
+import importlib, importlib.metadata, importlib.util, json, math, multiprocessing, sys
 from aster_sidecar import Agent, Sidecar, tool
 
 def imported(name):
@@ -96,7 +96,13 @@ def look(libraries: list[str], modules: list[str]) -> str:
         "library": {name: importlib.util.find_spec(name) is not None for name in sys.stdlib_module_names},
     })
 
-sidecar = Sidecar(agents=[Agent("prober", "You look around.", tools=[look])])
+@tool(risk="low")
+def elsewhere() -> str:
+    """Count in another process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return str(pool.apply(math.factorial, (5,)))
+
+sidecar = Sidecar(agents=[Agent("prober", "You look around.", tools=[look, elsewhere])])
 '''
 PRESENT = words(
     """openai anthropic pydantic_ai.models.openai pydantic_ai.models.anthropic keyring.backends.SecretService sqlite3
@@ -132,6 +138,7 @@ def test_it_has_python_s_library_and_the_providers_and_nothing_else(
         assert daemon.process is not None
         loaded = {one.path for one in psutil.Process(daemon.process.pid).memory_maps(grouped=True)}
         assert [path for path in loaded if path.startswith((sys.prefix, sys.base_prefix))] == []
+    assert result_of(daemon, "elsewhere", {}, agent_id="prober") == "120"
 
 
 def test_it_is_no_larger_than_it_may_be_and_brings_the_licenses() -> None:
