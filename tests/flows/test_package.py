@@ -202,6 +202,8 @@ def test_killed_in_the_middle_of_an_answer_it_loses_nothing_that_was_seen(
 
 
 def test_it_shows_the_page(frozen: Callable[..., Daemon]) -> None:
+    if not (INSIDE / "aster_sidecar" / "webui" / "index.html").exists():
+        missing("the page is not in the package (make ui builds it, with Node, before it is frozen)")
     daemon = frozen()
     with httpx.Client(base_url=daemon.url, trust_env=False) as client:
         page = client.get("/")
@@ -378,25 +380,29 @@ def test_the_seed_s_rust_starts_it_and_takes_it_along_when_killed(tmp_path: Path
     variables = {"PATH": os.defpath, "HOME": str(tmp_path), "ASTER_MODEL": "demo:instant"}
     with seed_ports(), open(tmp_path / "app.log", "ab") as log:
         app = subprocess.Popen([tmp_path / "app"], cwd=FOLDER, env=variables, stdout=log, stderr=log)
+        daemon = None
         try:
-            health = answered(f"http://{HOST}:{PORTS['tauri']}/health")
-            assert health["version"] == __version__
+            told = written(tmp_path / ".local" / "share" / "aster" / "sidecar.json", app)
             [daemon] = psutil.Process(app.pid).children()
-            assert Path(daemon.exe()) == PROGRAM
+            assert (told["pid"], told["port"], Path(daemon.exe())) == (daemon.pid, PORTS["tauri"], PROGRAM)
             client = Daemon(tmp_path, url=f"http://{HOST}:{PORTS['tauri']}")
+            assert client.raw("GET", "/health")[1]["instance_id"] == told["instance_id"]
             assert client.ask("hello")[-1]["data"]["stop_reason"] == "complete"
+            app.kill()
+            assert wait_gone(daemon.pid, 5), "a daemon stayed behind"
         finally:
+            started = psutil.Process(app.pid).children() if app.poll() is None else []
             app.kill()
             app.wait(10)
-        assert wait_gone(daemon.pid, 5), "a daemon stayed behind"
+            for one in {*started, *([daemon] if daemon is not None else [])}:
+                if one.is_running():
+                    one.kill()
 
 
-def answered(url: str, within_s: float = 20.0) -> Json:
-    """What is said at `url` once somebody listens there."""
+def written(path: Path, by: subprocess.Popen[bytes], within_s: float = 20.0) -> Json:
+    """What a file says once it is there."""
     deadline = time.monotonic() + within_s
-    while True:
-        try:
-            with httpx.Client(trust_env=False) as client:
-                return client.get(url).json()
-        except httpx.ConnectError:
-            assert time.monotonic() < deadline, f"nobody answers at {url}"
+    while not path.exists():
+        assert by.poll() is None
+        assert time.monotonic() < deadline, f"nobody wrote {path}"
+    return json.loads(path.read_text())
