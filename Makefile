@@ -62,8 +62,9 @@ wheel: setup $(UI)
 package: setup $(PACKAGE)
 	$(BIN)/pytest -n 2 --dist loadgroup tests/flows/test_package.py
 
-$(PACKAGE): $(UI) $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec package/freeze.sh \
-		requirements.lock requirements-package.lock
+# Without Node there is no page, and the package is made all the same, once.
+$(PACKAGE): $(wildcard $(UI)) $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec \
+		package/freeze.sh requirements.lock requirements-package.lock | $(UI)
 	@echo "freezing the daemon into $(@D): a minute or two"
 	@sh package/freeze.sh $(PYTHON)
 

@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None) -> int:
     """Run the command, for an app's own `sidecar` if given; returns its exit code (0, 2, 3, 4, 5, 6, 70)."""
-    frozen.restore(os.environ)
+    frozen.enter()
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
         frozen.run_worker(words[1])

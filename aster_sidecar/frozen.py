@@ -1,4 +1,4 @@
-"""What is different where the daemon is frozen (`make package`): its environment, and how a worker is run.
+"""What is different where the daemon is frozen (`make package`): how it begins, and how a worker is run.
 
 `sys.executable` is the daemon itself there, and no other Python is at hand.
 """
@@ -15,6 +15,16 @@ from types import CodeType, FunctionType
 
 FROZEN = bool(getattr(sys, "frozen", False))
 _HOME = str(getattr(sys, "_MEIPASS", ""))
+
+
+def enter() -> None:
+    """What a frozen program does first; nothing where it is not frozen."""
+    if FROZEN:
+        restore(os.environ)
+        import multiprocessing
+
+        # A copy of ourselves that an own tool's multiprocessing has started does its work in here, and ends.
+        multiprocessing.freeze_support()
 
 
 def restore(environ: MutableMapping[str, str], home: str = _HOME) -> None:

@@ -1,4 +1,4 @@
-"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page (all).
+"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, package.
 
 The daemon and the floor take turns, each as a process of its own, against one provider; figures are medians of several
 runs. Everything of the daemon is as it ships: the journal on a real disk, every event committed before it is sent.
@@ -26,7 +26,8 @@ from typing import Any
 import psutil
 
 REPO = Path(__file__).parent.parent
-WHAT = ("cold", "idle", "first", "spacing", "burst", "long", "history", "page")
+WHAT = ("cold", "idle", "first", "spacing", "burst", "long", "history", "page", "package")
+PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
 
 
 @dataclass
@@ -72,23 +73,24 @@ class Bench:
 
 
 class Server:
-    """The daemon or the floor, running. `port` answers /health when it is made."""
+    """The daemon, the floor, or the daemon as it is packaged, running. `port` answers /health when it is made."""
 
     def __init__(self, bench: Bench, kind: str, data_dir: Path | None = None) -> None:
         self.kind = kind
         self.port = free_port()
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         environment |= {
-            "PYTHONPATH": str(REPO),
+            **({"PYTHONPATH": str(REPO)} if kind != "package" else {}),
             "OPENAI_BASE_URL": f"http://127.0.0.1:{bench.provider_port}/v1",
             "OPENAI_API_KEY": "none",
             "ASTER_CONTEXT_WINDOW": "100000000",
             "ASTER_MAX_REQUESTS": "1000",
         }
         work_dir = Path(tempfile.mkdtemp(dir=bench.home))
-        if kind == "daemon":
+        if kind != "floor":
             data_dir = data_dir or Path(tempfile.mkdtemp(dir=bench.home))
-            command = [sys.executable, "-m", "aster_sidecar", "--port", str(self.port), "--data-dir", str(data_dir)]
+            command = [str(PACKAGE)] if kind == "package" else [sys.executable, "-m", "aster_sidecar"]
+            command += ["--port", str(self.port), "--data-dir", str(data_dir)]
             command += ["--model", "openai:bench", "--work-dir", str(work_dir), "--framework", "web"]
         else:
             command = [sys.executable, str(REPO / "bench" / "floor.py"), str(self.port)]
@@ -133,7 +135,7 @@ class Server:
 
     def session(self) -> str | None:
         """A fresh conversation, where there is such a thing."""
-        if self.kind != "daemon":
+        if self.kind == "floor":
             return None
         return self.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
 
@@ -210,13 +212,15 @@ def running(bench: Bench, kind: str, count: int, data_dir: Path | None = None) -
         server.close()
 
 
-def both(measure: Callable[[str], list[float]], times: int) -> tuple[list[float], list[float]]:
-    """The daemon and the floor in turns, so that a noisy minute meets both."""
-    found: dict[str, list[float]] = {"daemon": [], "floor": []}
+def both(
+    measure: Callable[[str], list[float]], times: int, kinds: tuple[str, str] = ("daemon", "floor")
+) -> tuple[list[float], list[float]]:
+    """The daemon and the floor (or another two) in turns, so that a noisy minute meets both."""
+    found: dict[str, list[float]] = {kind: [] for kind in kinds}
     for number in range(times):
-        for kind in ("daemon", "floor") if number % 2 else ("floor", "daemon"):
+        for kind in kinds if number % 2 else kinds[::-1]:
             found[kind] += measure(kind)
-    return found["daemon"], found["floor"]
+    return found[kinds[0]], found[kinds[1]]
 
 
 def percentile(values: list[float], part: float) -> float:
@@ -227,15 +231,21 @@ def percentile(values: list[float], part: float) -> float:
 
 
 def cold(bench: Bench) -> None:
+    daemon, floor = cold_starts(bench, ("daemon", "floor"))
+    bench.add("cold start to /health", "ms", daemon, floor, 1.3)
+
+
+def cold_starts(bench: Bench, kinds: tuple[str, str]) -> tuple[float, float]:
+    """How long each takes until it answers."""
+
     def measure(kind: str) -> list[float]:
         server = Server(bench, kind)
         server.close()
         return [server.cold_ms]
 
-    both(measure, 1)  # fills the interpreter's caches
-    daemon, floor = both(measure, bench.times(12))
-    median = statistics.median
-    bench.add("cold start to /health", "ms", median(daemon), median(floor), 1.3)
+    both(measure, 1, kinds)  # fills the interpreter's caches
+    one, other = both(measure, bench.times(12), kinds)
+    return statistics.median(one), statistics.median(other)
 
 
 def idle(bench: Bench) -> None:
@@ -400,6 +410,28 @@ def page(bench: Bench) -> None:
         add("burst until the page shows it", "s", {kind: [one.seconds for one in bursts[kind]] for kind in bursts})
 
     with_browser(path, look)
+
+
+def package(bench: Bench) -> None:
+    """What freezing costs: the frozen daemon in the daemon's column, the unfrozen one in the floor's."""
+    if not PACKAGE.exists():
+        print("package: skipped, it needs the frozen daemon (make package)", flush=True)
+        return
+    files = [path.stat() for path in PACKAGE.parent.rglob("*") if path.is_file() and not path.is_symlink()]
+    bench.add("packaged: on disk", "MB", sum(file.st_size for file in files) / 1e6, None, 90.0, of=None)
+    frozen, unfrozen = cold_starts(bench, ("package", "daemon"))
+    bench.add("packaged: cold start (beside unfrozen)", "ms", frozen, unfrozen, 1.3)
+    at_rest: dict[str, tuple[float, float]] = {}
+    for kind in ("package", "daemon"):
+        server = Server(bench, kind)
+        time.sleep(3)
+        idle_mb = server.pss_mb()
+        server.close()
+        with running(bench, kind, 1) as (server, _):
+            at_rest[kind] = idle_mb, server.pss_mb()
+    for number, name in enumerate(("at idle", "engine loaded")):
+        mb = {kind: found[number] for kind, found in at_rest.items()}
+        bench.add(f"packaged: memory, {name} (PSS, beside unfrozen)", "MB", mb["package"], mb["daemon"])
 
 
 async def fill(data_dir: Path, size: int) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Freezes the daemon into dist/aster-desktop for the Makefile: `sh package/freeze.sh python3`. PyInstaller runs in an
 # environment that has what the daemon needs and no more, so nothing else can get in; it is kept outside the checkout and
-# made again when a lock file or the Python changes. `sh package/freeze.sh --clean` removes it.
+# made anew when a lock file or the Python changes. `sh package/freeze.sh --clean` removes it.
 set -eu
 cd "$(dirname "$0")/.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar/package"
@@ -13,7 +13,7 @@ fi
 made_of="$("$1" -VV; cat requirements.lock requirements-package.lock)"
 venv="$cache/venv-$(printf %s "$made_of" | cksum | cut -d ' ' -f 1)"
 if [ ! -e "$venv/.made" ]; then
-	rm -rf "$cache"
+	rm -rf "$venv"
 	"$1" -m venv "$venv"
 	"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements.lock -r requirements-package.lock
@@ -21,8 +21,8 @@ if [ ! -e "$venv/.made" ]; then
 fi
 
 # Built beside its place and put there whole.
-PYI_LOG_LEVEL=ERROR PYINSTALLER_CONFIG_DIR="$cache/pyinstaller" "$venv/bin/python" -m PyInstaller package/aster-desktop.spec --noconfirm \
-	--distpath build/package/dist --workpath build/package/work
+PYI_LOG_LEVEL=ERROR PYINSTALLER_CONFIG_DIR="$cache/pyinstaller" "$venv/bin/python" -m PyInstaller --noconfirm \
+	--distpath build/package/dist --workpath build/package/work package/aster-desktop.spec
 mkdir -p dist
 rm -rf dist/aster-desktop
 mv build/package/dist/aster-desktop dist/

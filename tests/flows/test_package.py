@@ -76,7 +76,7 @@ def words(text: str) -> list[str]:
 # -- what is in it -----------------------------------------------------------------------------------------------------
 
 PROBE = '''
-import importlib, importlib.metadata, importlib.util, json, sys
+import importlib, importlib.metadata, importlib.util, json, math, multiprocessing, sys
 from aster_sidecar import Agent, Sidecar, tool
 
 def imported(name):
@@ -96,7 +96,13 @@ def look(libraries: list[str], modules: list[str]) -> str:
         "library": {name: importlib.util.find_spec(name) is not None for name in sys.stdlib_module_names},
     })
 
-sidecar = Sidecar(agents=[Agent("prober", "You look around.", tools=[look])])
+@tool(risk="low")
+def elsewhere() -> str:
+    """Count in another process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return str(pool.apply(math.factorial, (5,)))
+
+sidecar = Sidecar(agents=[Agent("prober", "You look around.", tools=[look, elsewhere])])
 '''
 PRESENT = words(
     """openai anthropic pydantic_ai.models.openai pydantic_ai.models.anthropic keyring.backends.SecretService sqlite3
@@ -132,6 +138,7 @@ def test_it_has_python_s_library_and_the_providers_and_nothing_else(
         assert daemon.process is not None
         loaded = {one.path for one in psutil.Process(daemon.process.pid).memory_maps(grouped=True)}
         assert [path for path in loaded if path.startswith((sys.prefix, sys.base_prefix))] == []
+    assert result_of(daemon, "elsewhere", {}, agent_id="prober") == "120"
 
 
 def test_it_is_no_larger_than_it_may_be_and_brings_the_licenses() -> None:
@@ -195,6 +202,8 @@ def test_killed_in_the_middle_of_an_answer_it_loses_nothing_that_was_seen(
 
 
 def test_it_shows_the_page(frozen: Callable[..., Daemon]) -> None:
+    if not (INSIDE / "aster_sidecar" / "webui" / "index.html").exists():
+        missing("the page is not in the package (make ui builds it, with Node, before it is frozen)")
     daemon = frozen()
     with httpx.Client(base_url=daemon.url, trust_env=False) as client:
         page = client.get("/")
@@ -371,25 +380,29 @@ def test_the_seed_s_rust_starts_it_and_takes_it_along_when_killed(tmp_path: Path
     variables = {"PATH": os.defpath, "HOME": str(tmp_path), "ASTER_MODEL": "demo:instant"}
     with seed_ports(), open(tmp_path / "app.log", "ab") as log:
         app = subprocess.Popen([tmp_path / "app"], cwd=FOLDER, env=variables, stdout=log, stderr=log)
+        daemon = None
         try:
-            health = answered(f"http://{HOST}:{PORTS['tauri']}/health")
-            assert health["version"] == __version__
+            told = written(tmp_path / ".local" / "share" / "aster" / "sidecar.json", app)
             [daemon] = psutil.Process(app.pid).children()
-            assert Path(daemon.exe()) == PROGRAM
+            assert (told["pid"], told["port"], Path(daemon.exe())) == (daemon.pid, PORTS["tauri"], PROGRAM)
             client = Daemon(tmp_path, url=f"http://{HOST}:{PORTS['tauri']}")
+            assert client.raw("GET", "/health")[1]["instance_id"] == told["instance_id"]
             assert client.ask("hello")[-1]["data"]["stop_reason"] == "complete"
+            app.kill()
+            assert wait_gone(daemon.pid, 5), "a daemon stayed behind"
         finally:
+            started = psutil.Process(app.pid).children() if app.poll() is None else []
             app.kill()
             app.wait(10)
-        assert wait_gone(daemon.pid, 5), "a daemon stayed behind"
+            for one in {*started, *([daemon] if daemon is not None else [])}:
+                if one.is_running():
+                    one.kill()
 
 
-def answered(url: str, within_s: float = 20.0) -> Json:
-    """What is said at `url` once somebody listens there."""
+def written(path: Path, by: subprocess.Popen[bytes], within_s: float = 20.0) -> Json:
+    """What a file says once it is there."""
     deadline = time.monotonic() + within_s
-    while True:
-        try:
-            with httpx.Client(trust_env=False) as client:
-                return client.get(url).json()
-        except httpx.ConnectError:
-            assert time.monotonic() < deadline, f"nobody answers at {url}"
+    while not path.exists():
+        assert by.poll() is None
+        assert time.monotonic() < deadline, f"nobody wrote {path}"
+    return json.loads(path.read_text())
