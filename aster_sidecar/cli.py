@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aster_sidecar import __version__, frozen
+from aster_sidecar import __version__, frozen, parent
 
 if TYPE_CHECKING:
     from aster_sidecar.app import Parts
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None) -> int:
     """Run the command, for an app's own `sidecar` if given; returns its exit code (0, 2, 3, 4, 5, 6, 70)."""
+    started_by = parent.look()
     frozen.enter()
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     from aster_sidecar import logs
     from aster_sidecar.agents import Own
     from aster_sidecar.errors import ConfigInvalid, StoreError
-    from aster_sidecar.launcher import BadFirstLine, parent_to_watch, read_first_line
+    from aster_sidecar.launcher import BadFirstLine, read_first_line
     from aster_sidecar.listening import PortTaken
     from aster_sidecar.server import AlreadyRunning, Launch, redactor_for, serve
     from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     framework: Framework = given.framework or "web"
     launch = Launch(
         stdin=sys.stdin.fileno() if given.supervised else None,
-        parent=parent_to_watch(framework, given.parent_pid, given.detach),
+        parent=parent.to_watch(started_by, framework, given.parent_pid, given.detach),
     )
     settings = Settings(
         framework=framework,

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aster_sidecar.frozen import FROZEN
-from aster_sidecar.launcher import started_at
+from aster_sidecar.parent import started_at
 from aster_sidecar.settings import Places
 
 if TYPE_CHECKING:

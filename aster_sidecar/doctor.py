@@ -261,7 +261,7 @@ def store(path: Path, running: Running | None) -> Check:
 
 
 def daemon(data_dir: Path, running: Running | None) -> Check:
-    from aster_sidecar.launcher import started_at
+    from aster_sidecar.parent import started_at
 
     if running is not None:
         told = (

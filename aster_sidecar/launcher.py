@@ -14,23 +14,13 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from aster_sidecar.parent import started_at
 
 FIRST_LINE_S = 10.0
 """How long the launcher may take to say its first line."""
 FIRST_LINE_BYTES = 64 * 1024
-
-BY_HAND = frozenset(
-    (
-        *("sh", "bash", "dash", "zsh", "fish", "ksh", "mksh", "csh", "tcsh", "ash", "busybox", "nu", "xonsh", "elvish"),
-        *("pwsh", "powershell", "pwsh.exe", "powershell.exe", "cmd.exe"),
-        *("make", "gmake", "ninja", "just", "task"),
-        *("tmux", "tmux: server", "screen", "SCREEN", "zellij", "byobu", "dtach"),
-        *("init", "systemd", "launchd", "login", "sshd", "su", "sudo", "doas", "runuser", "script", "expect"),
-    )
-)
-"""Parents behind which a person started the daemon: it stays when they go. Source: guarantees, section 4."""
 
 
 class BadFirstLine(Exception):
@@ -97,51 +87,6 @@ def parse_first_line(line: bytes, allowed: frozenset[str]) -> FirstLine:
         raise BadFirstLine(f"unknown on the first line: {', '.join(unknown)[:200]}")
     variables: dict[str, str] = dict(environment)  # pyright: ignore[reportUnknownArgumentType]
     return FirstLine(token, fields, variables)
-
-
-def name_of(pid: int) -> str:
-    """The process's program name; empty when it is gone."""
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").rstrip("\n")
-        except OSError:
-            return ""
-    import psutil
-
-    try:
-        return psutil.Process(pid).name()
-    except psutil.Error:
-        return ""
-
-
-def started_at(pid: int) -> float | None:
-    """When the process started, on a clock that is the same for all; None when it is gone."""
-    if sys.platform == "linux":
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
-        except OSError:
-            return None
-        return float(stat.rpartition(b")")[2].split()[19])  # field 22, proc(5); the name may hold spaces
-    import psutil
-
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return None
-
-
-def parent_to_watch(framework: str, parent_pid: int | None, detach: bool) -> int | None:
-    """The process whose end ends us; None to outlive everybody.
-
-    What the seed's shells pass (`--framework` and `--port` only) is enough: their process is our parent. Behind a
-    command interpreter, make, a multiplexer or init a person started us by hand.
-    """
-    if parent_pid is not None:
-        return parent_pid
-    if detach or framework == "web":
-        return None
-    parent = os.getppid()
-    return None if parent <= 1 or name_of(parent).lstrip("-") in BY_HAND else parent
 
 
 class Watch:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion", "frozen", "lean"},
+    {"clock", "client", "completion", "frozen", "lean", "parent"},
     {"processes"},
     {"wire"},
     {"transcript", "envelope"},
@@ -80,7 +80,7 @@ OWNERS = {
     "openai": {"models"},
     "anthropic": {"models"},
     "httpx": {"tools.web", "connection"},
-    "psutil": {"processes", "tools.web", "launcher", "doctor"},
+    "psutil": {"processes", "tools.web", "launcher", "parent", "doctor"},
     "rich": {"output", "terminal", "screen"},
     "prompt_toolkit": {"terminal"},
     "markdown_it": {"screen"},

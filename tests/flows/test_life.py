@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from aster_sidecar.launcher import started_at
+from aster_sidecar.parent import started_at
 from tests.daemon import Daemon
 
 REPO = Path(__file__).parent.parent.parent
@@ -247,6 +247,51 @@ def test_started_by_hand_in_the_background_it_stays(tmp_path: Path) -> None:
     assert client.ask("hello")[-1]["type"] == "done"
     client.call("POST", "/api/shutdown")
     assert wait_gone(told["pid"], 6)
+
+
+# An app's own module, which is imported after the daemon has looked at who started it.
+SLOW_APP = """
+import os, pathlib, time
+from aster_sidecar import Sidecar
+pathlib.Path("pid").write_text(str(os.getpid()))
+while not pathlib.Path("go").exists():
+    time.sleep(0.01)
+sidecar = Sidecar()
+"""
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_the_launcher_may_be_gone_before_the_daemon_is_up(tmp_path: Path, by_hand: bool) -> None:
+    """An app that is killed while its daemon starts takes it along; a shell that a person leaves does not."""
+    (tmp_path / "slow.py").write_text(SLOW_APP)
+    words = command(tmp_path / "data", "--app", "slow:sidecar")
+    through = ["sh", "-c", f"{' '.join(words)} & wait"] if by_hand else [sys.executable, "-c", LAUNCHER, *words]
+    launcher = subprocess.Popen(
+        through,
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 20
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+        assert time.monotonic() < deadline
+    pid = int((tmp_path / "pid").read_text())
+    launcher.kill()
+    launcher.wait()
+    (tmp_path / "go").touch()
+    if not by_hand:
+        assert wait_gone(pid, 20)
+        return
+    state = tmp_path / "data" / "sidecar.json"
+    while not state.exists():
+        assert time.monotonic() < deadline
+    client = Daemon(tmp_path)
+    client.url = json.loads(state.read_text())["url"]
+    assert client.ask("hello")[-1]["type"] == "done"
+    client.call("POST", "/api/shutdown")
+    assert wait_gone(pid, 6)
 
 
 def test_the_parent_pid_that_was_given_is_watched(tmp_path: Path, launch: Callable[..., Daemon]) -> None:
