@@ -11,7 +11,8 @@ pub const HIDDEN: &str = "--hidden";
 pub fn set(app: &AppHandle, on: bool) -> io::Result<()> {
     use tauri_plugin_autostart::ManagerExt;
     let autostart = app.autolaunch();
-    if on { autostart.enable() } else { autostart.disable() }.map_err(io::Error::other)
+    let set = if on { autostart.enable() } else { autostart.disable() };
+    set.map_err(io::Error::other)
 }
 
 /// By a file of the Desktop Entry Specification. The plugin's own has its command unquoted, and `~/.config` for good.

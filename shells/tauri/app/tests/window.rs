@@ -477,6 +477,15 @@ async fn the_menu_and_its_keys_do_what_they_say() -> Result<()> {
         desk.press("Aster", &[keys]).await?;
         app.until(&format!("location.hash === '{place}'")).await.map_err(|cause| format!("{keys}: {cause}"))?;
     }
+    // Menus by their letter, items from the first or the last on.
+    for on in [false, true] {
+        desk.press("Aster", &["alt+f", "Down", "Down", "Return"]).await?;
+        desktop.is_ticked("Notifications", on).await?;
+        desk.press("Aster", &["alt+f", "Down", "Down", "Down", "Return"]).await?;
+        desktop.is_ticked("Start on Login", !on).await?;
+        assert_eq!(remembered(&desk)["notifications"], on);
+        assert_eq!(desk.path("config/autostart/app.aster.desktop.desktop").exists(), !on);
+    }
     let full = app.value("window.innerWidth").await?;
     desk.press("Aster", &["ctrl+equal"]).await?;
     app.until(&format!("window.innerWidth < {full}")).await?;
@@ -485,15 +494,15 @@ async fn the_menu_and_its_keys_do_what_they_say() -> Result<()> {
     desk.press("Aster", &["ctrl+0"]).await?;
     app.until(&format!("window.innerWidth === {full}")).await?;
 
-    // Menus by their letter; Up goes to the last item, and on from there.
     app.until(
         "document.querySelector('textarea:not([disabled])')?.focus() ?? document.activeElement.matches('textarea')",
     )
     .await?;
     desk.xdotool(&["type", "a sentence"])?;
     app.until("document.querySelector('textarea').value === 'a sentence'").await?;
-    desk.press("Aster", &["alt+e", "Up", "Return"]).await?;
+    desk.press("Aster", &["alt+f"]).await?;
     desk.shot("menu");
+    desk.press("Aster", &["Escape", "Escape", "alt+e", "Up", "Return"]).await?;
     desk.press("Aster", &["alt+e", "Up", "Up", "Up", "Up", "Return"]).await?;
     app.until("document.querySelector('textarea').value === ''").await?;
     desk.press("Aster", &["alt+e", "Up", "Up", "Return"]).await?;
