@@ -4,7 +4,7 @@
 # make test   set up and run the tests; with Node 20 also those of shells/, with cargo those of the Tauri app
 # make check  format, lint, types; with Node 20 also of shells/, with cargo of the Tauri app, licences included
 # make wheel  the package, with the page in it, in dist/
-# make package  the daemon as apps ship it, frozen into dist/aster-desktop, and tried out
+# make package  the daemon as apps ship it, frozen into dist/aster-desktop, and tried out; EXTRAS="mcp google otel" adds those
 # make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make test-tauri     the Tauri app in real windows; its first build takes some minutes
 # make bench  what it costs, beside a floor, in a table
@@ -17,6 +17,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(ASTER_MODEL)
+EXTRAS ?=
+export EXTRAS
 
 .PHONY: run ui wheel package test test-electron test-tauri check bench format lock clean setup system-packages
 
@@ -64,9 +66,15 @@ package: setup $(PACKAGE)
 
 # Without Node there is no page, and the package is made all the same, once.
 $(PACKAGE): $(wildcard $(UI)) $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec \
-		package/freeze.sh requirements.lock requirements-package.lock | $(UI)
+		package/freeze.sh requirements.lock requirements-package.lock requirements-extras.lock build/extras | $(UI)
 	@echo "freezing the daemon into $(@D): a minute or two"
 	@sh package/freeze.sh $(PYTHON)
+
+# Written when it changes.
+build/extras: FORCE
+	@mkdir -p build; echo '$(EXTRAS)' | cmp -s - $@ || echo '$(EXTRAS)' > $@
+
+FORCE:
 
 format: setup
 	$(BIN)/ruff format .
@@ -99,6 +107,8 @@ lock: setup
 		--upgrade --group package -c requirements.lock -o requirements-package.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--upgrade pyproject.toml --extra google --extra mcp --extra otel -c requirements-dev.lock -o requirements-extras.lock
 
 clean:
 	@sh package/freeze.sh --clean

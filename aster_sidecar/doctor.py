@@ -24,6 +24,7 @@ from aster_sidecar.cli import EXIT_FAILED
 from aster_sidecar.client import Client, ClientError, Running, find, state
 from aster_sidecar.configfile import DEFAULTS, read_file
 from aster_sidecar.errors import AsterError, ConfigInvalid
+from aster_sidecar.frozen import how_to_get
 from aster_sidecar.offline import agents_of, config_of, own_environment
 from aster_sidecar.output import local_time, print_json, print_line
 from aster_sidecar.settings import DEFAULT_PORTS, STORE_NAME, Config, Places, places
@@ -216,7 +217,7 @@ def configuration(where: Places, config: Config) -> Check:
         return Check("configuration", "warning", "; ".join(config.problems[:5]), "mend these lines, or take them out")
     if servers and importlib.util.find_spec("mcp") is None:
         names = f"{len(servers)} MCP servers are configured, but the library is not installed"
-        return Check("configuration", "failed", names, "pip install 'aster-sidecar[mcp]'")
+        return Check("configuration", "failed", names, how_to_get("mcp"))
     given = sum(config.sourced(key).source != "default" for key in DEFAULTS)
     return Check(
         "configuration", "ok", f"{path}{'' if path.exists() else ' (none)'}: {given} settings are not the default"

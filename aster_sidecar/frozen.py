@@ -43,6 +43,11 @@ def restore(environ: MutableMapping[str, str], home: str = _HOME) -> None:
         del environ[name]
 
 
+def how_to_get(extra: str) -> str:
+    """How one of the package's extras is had."""
+    return f"make package EXTRAS={extra}" if FROZEN else f"pip install 'aster-sidecar[{extra}]'"
+
+
 def run_worker(spec: str) -> None:
     """Run MODULE:NAME, a function of our tools that stands alone (`tools.shell.worker`). Raises: ValueError for others.
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from aster_sidecar import wire
 from aster_sidecar.errors import ConfigInvalid, ModelError
+from aster_sidecar.frozen import how_to_get
 from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
 
@@ -212,7 +213,7 @@ class Models:
                     raise ModelError(
                         "extra_missing",
                         f"{name} needs a library that is not installed ({error.name})",
-                        hint=f"pip install 'aster-sidecar[{provider.extra or provider.name}]'",
+                        hint=how_to_get(provider.extra or provider.name),
                     ) from error
                 here = provider.name in ON_THIS_MACHINE and next((m for m in self.local.find() if m.name == name), None)
                 told = here.window_tokens if here else None

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from aster_sidecar.frozen import how_to_get
+
 log = logging.getLogger(__name__)
 
 Value = str | int | float | bool | tuple[str, ...]
@@ -93,7 +95,7 @@ def make_spans(environment: Mapping[str, str]) -> Spans:
 
         return Tracing(environment)
     except ImportError as error:
-        log.warning("no traces are sent: %s is missing (pip install 'aster-sidecar[otel]')", error.name)
+        log.warning("no traces are sent: %s is missing (%s)", error.name, how_to_get("otel"))
     except Exception as error:
         log.warning("no traces are sent", exc_info=error)
     return NoSpans()

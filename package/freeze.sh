@@ -1,7 +1,8 @@
 #!/bin/sh
 # Freezes the daemon into dist/aster-desktop for the Makefile: `sh package/freeze.sh python3`. PyInstaller runs in an
 # environment that has what the daemon needs and no more, so nothing else can get in; it is kept outside the checkout and
-# made anew when a lock file or the Python changes. `sh package/freeze.sh --clean` removes it.
+# made anew when a lock file or the Python changes. EXTRAS names the extras that go in (mcp, google, otel; by default
+# none). `sh package/freeze.sh --clean` removes it.
 set -eu
 cd "$(dirname "$0")/.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar/package"
@@ -10,13 +11,15 @@ if [ "$1" = --clean ]; then
 	exit 0
 fi
 
-made_of="$("$1" -VV; cat requirements.lock requirements-package.lock)"
+lock=requirements.lock
+[ -z "${EXTRAS:-}" ] || lock=requirements-extras.lock
+made_of="$("$1" -VV; cat $lock requirements-package.lock)"
 venv="$cache/venv-$(printf %s "$made_of" | cksum | cut -d ' ' -f 1)"
 if [ ! -e "$venv/.made" ]; then
 	rm -rf "$venv"
 	"$1" -m venv "$venv"
 	"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
-		-r requirements.lock -r requirements-package.lock
+		-r $lock -r requirements-package.lock
 	touch "$venv/.made"
 fi
 

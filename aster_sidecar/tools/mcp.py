@@ -34,6 +34,7 @@ from pydantic_core import PydanticCustomError
 
 from aster_sidecar import __version__
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.frozen import how_to_get
 from aster_sidecar.permissions import Assessment, Risk, Scope
 from aster_sidecar.processes import MARKER, Brand, Program, clean_environment, end, finished, to_the_end
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, builtin_tools
@@ -60,7 +61,7 @@ SCHEMA_BYTES = 128 * 1024
 DESCRIPTION_CHARS = 4096
 
 REASON = "what a server of yours does with it can't be seen"
-EXTRA = "MCP servers need an extra: pip install 'aster-sidecar[mcp]'"
+EXTRA = f"MCP servers need an extra: {how_to_get('mcp')}"
 # As in `shell`: the program is started only once it carries the mark. `read` takes no byte beyond its line.
 _GATED = 'read -r _ && exec "$@"'
 
