@@ -26,6 +26,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -133,10 +134,9 @@ impl Desk {
         }
         let mut wanted = Capabilities::new();
         wanted.insert("tauri:options".into(), json!({ "application": program, "args": arguments }));
-        let page = ClientBuilder::new(HttpConnector::new())
-            .capabilities(wanted)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await?;
+        let mut client = ClientBuilder::new(HttpConnector::new());
+        let address = format!("http://127.0.0.1:{port}");
+        let page = timeout(PATIENCE, client.capabilities(wanted).connect(&address)).await??;
         Ok(App { page, _driver: driver, sidecar: self.data("sidecar.json") })
     }
 
@@ -200,7 +200,12 @@ impl Desk {
     // -- screen and keyboard ---------------------------------------------------------------------------------------
 
     pub fn xdotool(&self, words: &[&str]) -> Result<String> {
-        let done = Command::new("xdotool").args(words).env("DISPLAY", &self.display).output()?;
+        // It may wait for a window that has gone.
+        let done =
+            Command::new("timeout").args(["20", "xdotool"]).args(words).env("DISPLAY", &self.display).output()?;
+        if done.status.code() == Some(124) {
+            return Err(format!("xdotool {words:?} did not end").into());
+        }
         Ok(String::from_utf8(done.stdout)?)
     }
 
@@ -293,7 +298,8 @@ pub struct App {
 impl App {
     /// What an expression is in the page.
     pub async fn value(&self, expression: &str) -> Result<Value> {
-        Ok(self.page.execute(&format!("return ({expression});"), Vec::new()).await?)
+        let script = format!("return ({expression});");
+        Ok(timeout(PATIENCE, self.page.execute(&script, Vec::new())).await??)
     }
 
     /// What a promise in the page becomes; its refusal as text in `refused`.
@@ -301,7 +307,7 @@ impl App {
         let script = format!(
             "const done = arguments[0]; ({expression}).then((one) => done(one ?? null), (cause) => done({{ refused: cause.message }}));"
         );
-        Ok(self.page.execute_async(&script, Vec::new()).await?)
+        Ok(timeout(PATIENCE, self.page.execute_async(&script, Vec::new())).await??)
     }
 
     pub async fn until(&self, expression: &str) -> Result<()> {
