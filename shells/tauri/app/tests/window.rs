@@ -120,6 +120,8 @@ async fn the_daemon_is_killed_while_a_question_waits_and_nothing_is_lost() -> Re
     assert_eq!(app.value("window.seen").await?, json!(["restarting", "ready"]));
     assert_ne!(app.sidecar()?["instance_id"], instance);
     assert_eq!(waiting(&app, 1).await?, before);
+    // What said that it was away moves the question when it goes, and a click beside it answers nothing.
+    app.shows("Connected").await?;
     app.click("Allow once").await?;
     until("the file", || desk.path("work/kept.txt").exists()).await
 }
