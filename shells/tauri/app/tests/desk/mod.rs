@@ -33,7 +33,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const APP: &str = env!("CARGO_BIN_EXE_aster-app");
 
 /// Nothing is asserted of time; without an end a test would not end either.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 pub const STEP: Duration = Duration::from_millis(50);
 
@@ -145,16 +145,20 @@ impl Desk {
         Ok(self.surround(Command::new(APP).args(arguments)).spawn()?)
     }
 
-    /// Starts the app, which is there already. Returns its exit code.
-    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
-        let second = RefCell::new(self.start(arguments)?);
-        let ended =
-            until("the end of the second one", || second.borrow_mut().try_wait().is_ok_and(|end| end.is_some()));
+    /// Waits for the end of an app that nobody drives. Returns its exit code.
+    pub async fn ended(&self, app: Child) -> Result<Option<i32>> {
+        let app = RefCell::new(app);
+        let ended = until("the app's end", || app.borrow_mut().try_wait().is_ok_and(|end| end.is_some()));
         if let Err(cause) = ended.await {
-            second.borrow_mut().kill()?;
+            app.borrow_mut().kill()?;
             return Err(cause);
         }
-        Ok(second.borrow_mut().wait()?.code())
+        Ok(app.borrow_mut().wait()?.code())
+    }
+
+    /// Starts the app, which is there already. Returns its exit code.
+    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
+        self.ended(self.start(arguments)?).await
     }
 
     /// As a program of this desk is run: with its screen, its bus, its homes.
