@@ -11,10 +11,11 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    time::Instant,
 };
 
 use desk::{
-    App, Desk, Result, STEP,
+    App, Desk, PATIENCE, Result, STEP,
     desktop::{Desktop, dunst_says},
     gone, send, until,
 };
@@ -29,11 +30,16 @@ fn can_run() -> bool {
     false
 }
 
+/// What waits for an answer, when it is that many.
 async fn waiting(app: &App, count: usize) -> Result<Value> {
+    let since = Instant::now();
     loop {
         let approvals = app.ask("GET", "/api/approvals", None).await?;
         if approvals.as_array().map(Vec::len) == Some(count) {
             return Ok(approvals);
+        }
+        if since.elapsed() > PATIENCE {
+            return Err(format!("not {count}: {approvals}").into());
         }
         tokio::time::sleep(STEP).await;
     }
@@ -120,6 +126,8 @@ async fn the_daemon_is_killed_while_a_question_waits_and_nothing_is_lost() -> Re
     assert_eq!(app.value("window.seen").await?, json!(["restarting", "ready"]));
     assert_ne!(app.sidecar()?["instance_id"], instance);
     assert_eq!(waiting(&app, 1).await?, before);
+    // What said that it was away moves the question when it goes, and a click beside it answers nothing.
+    app.shows("Connected").await?;
     app.click("Allow once").await?;
     until("the file", || desk.path("work/kept.txt").exists()).await
 }
@@ -223,7 +231,7 @@ async fn a_page_whose_process_ends_is_loaded_again() -> Result<()> {
     }
     let desk = Desk::new()?;
     // Nobody drives it: the driver would end with the page.
-    let mut app = desk.start(&[])?;
+    let app = desk.start(&[])?;
     let of_app = ["-P", &app.id().to_string(), "-f", "WebKitWebProcess"];
     let page = || {
         let found = Command::new("pgrep").args(of_app).output().map(|found| found.stdout).unwrap_or_default();
@@ -235,7 +243,7 @@ async fn a_page_whose_process_ends_is_loaded_again() -> Result<()> {
     send(first.ok_or("no page")?, Signal::SIGKILL)?;
     until("another page", || page().is_some() && page() != first).await?;
     send(app.id().cast_signed(), Signal::SIGTERM)?;
-    assert_eq!(app.wait()?.code(), Some(0));
+    assert_eq!(desk.ended(app).await?, Some(0));
     Ok(())
 }
 
@@ -281,7 +289,7 @@ async fn a_state_file_that_cannot_be_read_is_kept_aside_and_a_newer_one_is_left_
     let path = desk.path(STATE);
     fs::create_dir_all(path.parent().ok_or("no folder")?)?;
     fs::write(&path, "{ half a")?;
-    let mut app = desk.start(&[])?;
+    let app = desk.start(&[])?;
     // The notice, beside the window.
     desk.seen("Aster", 2).await?;
     desk.shot("broken-state");
@@ -290,18 +298,18 @@ async fn a_state_file_that_cannot_be_read_is_kept_aside_and_a_newer_one_is_left_
     assert_eq!(aside.len(), 1);
     assert_eq!(fs::read_to_string(aside[0].path())?, "{ half a");
     send(app.id().cast_signed(), Signal::SIGTERM)?;
-    assert_eq!(app.wait()?.code(), Some(0));
+    assert_eq!(desk.ended(app).await?, Some(0));
 
     let newer = r#"{ "schema_version": 99, "later": true }"#;
     fs::write(&path, newer)?;
-    let mut app = desk.start(&[])?;
+    let app = desk.start(&[])?;
     desk.seen("Aster can't start", 1).await?;
     desk.shot("newer-state");
     assert!(desk.windows("Aster").is_empty());
     // One more start changes nothing of that.
     assert_eq!(desk.again(&[]).await?, Some(0));
     desk.until_gone("Aster can't start", || desk.key("Return")).await?;
-    assert_eq!(app.wait()?.code(), Some(1));
+    assert_eq!(desk.ended(app).await?, Some(1));
     assert_eq!(fs::read_to_string(&path)?, newer);
     Ok(())
 }
@@ -324,11 +332,7 @@ async fn closing_hides_and_a_question_then_is_a_notification_that_opens_its_sess
     dunst_says(&desk, &["action"]); // as a click on it
     app.until(&format!("location.hash === '#/s/{session_id}'")).await?;
     desk.seen("Aster", 1).await?;
-    let unread =
-        async || Ok::<_, Box<dyn std::error::Error>>(app.ask("GET", "/api/notifications", None).await?["unread"] == 0);
-    while !unread().await? {
-        tokio::time::sleep(STEP).await;
-    }
+    desktop.tray_says("Aster: ready, 1 question waits").await?; // and nothing is unread
     dunst_says(&desk, &["close-all"]);
     until("its end", || dunst_says(&desk, &["count", "displayed"]) == "0").await?;
     let history = dunst_says(&desk, &["history"]);

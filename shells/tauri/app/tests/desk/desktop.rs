@@ -86,6 +86,7 @@ impl Desktop {
         // Asked for before, it would be started once more by the bus, which has no screen.
         let there = ("org.freedesktop.Notifications",);
         let bus_itself = Some("org.freedesktop.DBus");
+        let since = Instant::now();
         while !desktop
             .bus
             .call_method(bus_itself, "/org/freedesktop/DBus", bus_itself, "NameHasOwner", &there)
@@ -93,6 +94,9 @@ impl Desktop {
             .body()
             .deserialize::<bool>()?
         {
+            if since.elapsed() > PATIENCE {
+                return Err("dunst did not come".into());
+            }
             tokio::time::sleep(STEP).await;
         }
         Ok(desktop)
@@ -192,7 +196,8 @@ impl Drop for Desktop {
 
 /// What `dunstctl` says.
 pub fn dunst_says(desk: &Desk, words: &[&str]) -> String {
-    let mut dunstctl = Command::new("dunstctl");
-    let said = desk.surround(dunstctl.args(words)).stdout(std::process::Stdio::piped()).output();
+    let mut dunstctl = Command::new("timeout");
+    let said =
+        desk.surround(dunstctl.args(["20", "dunstctl"]).args(words)).stdout(std::process::Stdio::piped()).output();
     said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default()
 }

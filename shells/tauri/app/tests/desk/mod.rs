@@ -26,11 +26,12 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Nothing is asserted of time; without an end a test would not end either.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 pub const STEP: Duration = Duration::from_millis(50);
 
@@ -143,10 +144,9 @@ impl Desk {
         }
         let mut wanted = Capabilities::new();
         wanted.insert("tauri:options".into(), json!({ "application": program, "args": arguments }));
-        let page = ClientBuilder::new(HttpConnector::new())
-            .capabilities(wanted)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await?;
+        let mut client = ClientBuilder::new(HttpConnector::new());
+        let address = format!("http://127.0.0.1:{port}");
+        let page = timeout(PATIENCE, client.capabilities(wanted).connect(&address)).await??;
         Ok(App { page, _driver: driver, sidecar: self.data("sidecar.json") })
     }
 
@@ -155,16 +155,20 @@ impl Desk {
         Ok(self.surround(Command::new(&self.app).args(arguments)).spawn()?)
     }
 
-    /// Starts the app, which is there already. Returns its exit code.
-    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
-        let second = RefCell::new(self.start(arguments)?);
-        let ended =
-            until("the end of the second one", || second.borrow_mut().try_wait().is_ok_and(|end| end.is_some()));
+    /// Waits for the end of an app that nobody drives. Returns its exit code.
+    pub async fn ended(&self, app: Child) -> Result<Option<i32>> {
+        let app = RefCell::new(app);
+        let ended = until("the app's end", || app.borrow_mut().try_wait().is_ok_and(|end| end.is_some()));
         if let Err(cause) = ended.await {
-            second.borrow_mut().kill()?;
+            app.borrow_mut().kill()?;
             return Err(cause);
         }
-        Ok(second.borrow_mut().wait()?.code())
+        Ok(app.borrow_mut().wait()?.code())
+    }
+
+    /// Starts the app, which is there already. Returns its exit code.
+    pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
+        self.ended(self.start(arguments)?).await
     }
 
     /// As a program of this desk is run: with its screen, its bus, its homes.
@@ -214,7 +218,12 @@ impl Desk {
     // -- screen and keyboard ---------------------------------------------------------------------------------------
 
     pub fn xdotool(&self, words: &[&str]) -> Result<String> {
-        let done = Command::new("xdotool").args(words).env("DISPLAY", &self.display).output()?;
+        // It may wait for a window that has gone.
+        let done =
+            Command::new("timeout").args(["20", "xdotool"]).args(words).env("DISPLAY", &self.display).output()?;
+        if done.status.code() == Some(124) {
+            return Err(format!("xdotool {words:?} did not end").into());
+        }
         Ok(String::from_utf8(done.stdout)?)
     }
 
@@ -307,7 +316,8 @@ pub struct App {
 impl App {
     /// What an expression is in the page.
     pub async fn value(&self, expression: &str) -> Result<Value> {
-        Ok(self.page.execute(&format!("return ({expression});"), Vec::new()).await?)
+        let script = format!("return ({expression});");
+        Ok(timeout(PATIENCE, self.page.execute(&script, Vec::new())).await??)
     }
 
     /// What a promise in the page becomes; its refusal as text in `refused`.
@@ -315,7 +325,7 @@ impl App {
         let script = format!(
             "const done = arguments[0]; ({expression}).then((one) => done(one ?? null), (cause) => done({{ refused: cause.message }}));"
         );
-        Ok(self.page.execute_async(&script, Vec::new()).await?)
+        Ok(timeout(PATIENCE, self.page.execute_async(&script, Vec::new())).await??)
     }
 
     pub async fn until(&self, expression: &str) -> Result<()> {
