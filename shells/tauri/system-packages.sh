@@ -9,5 +9,6 @@ need webkit2gtk-driver command -v WebKitWebDriver
 need xvfb command -v Xvfb
 need xdotool command -v xdotool
 need dunst command -v dunst
+need procps command -v pgrep
 need dbus-daemon command -v dbus-daemon
 get "the Tauri app"
