@@ -35,8 +35,8 @@ def place(tmp_path: Path) -> Surroundings:
 
 @pytest.fixture
 def token() -> str:
-    """A number of seconds that no other process sleeps for."""
-    return f"{uuid.uuid4().int % 10**6 + 10**6}"
+    """A number of seconds that no other process sleeps for, and that a browser's long command lines don't hold."""
+    return f"{uuid.uuid4().int % 10**9 + 10**9}"
 
 
 def alive(token: str) -> list[int]:
