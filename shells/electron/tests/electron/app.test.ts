@@ -88,6 +88,8 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await page.evaluate("window.seen")).toEqual(["restarting", "ready"]);
     expect((await app.sidecar()).instance_id).not.toBe(instance_id);
     expect(await page.call<Approval[]>("GET", "/api/approvals")).toEqual(before);
+    // What said that it was away moves the question when it goes, and a click beside it answers nothing.
+    await page.shows("Connected");
     await page.click("Allow once");
     await vi.waitFor(() => {
       expect(existsSync(join(app.home, "work", "kept.txt"))).toBe(true);

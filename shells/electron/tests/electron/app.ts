@@ -333,9 +333,17 @@ export class Page {
     const find = `[...document.querySelectorAll("button, a")].find((one) => one.offsetParent !== null && !one.disabled
       && (one.innerText.trim().startsWith(${JSON.stringify(name)}) || one.getAttribute("aria-label") === ${JSON.stringify(name)}))`;
     await this.until(find);
-    const { x, y } = await this.evaluate<{ x: number; y: number }>(`(() => { const one = ${find};
+    const where = `(() => { const one = ${find}; if (!one) return null;
       one.scrollIntoView({ block: "center" }); const { x, y, width, height } = one.getBoundingClientRect();
-      return { x: x + width / 2, y: y + height / 2 }; })()`);
+      return { x: x + width / 2, y: y + height / 2 }; })()`;
+    // One that is on its way elsewhere would be missed.
+    let seen: { x: number; y: number } | null = null;
+    const { x, y } = await vi.waitFor(async () => {
+      const before = seen;
+      seen = await this.evaluate<{ x: number; y: number } | null>(where);
+      if (seen === null || seen.x !== before?.x || seen.y !== before.y) throw new Error(`${name} does not stand still`);
+      return seen;
+    }, WAIT);
     const at = { x, y, button: "left", clickCount: 1 };
     await this.#cdp.send("Input.dispatchMouseEvent", { type: "mousePressed", ...at });
     await this.#cdp.send("Input.dispatchMouseEvent", { type: "mouseReleased", ...at });
