@@ -32,6 +32,8 @@ run: $(VENV)/.runtime $(UI)
 		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
 test: setup system-packages $(UI) $(PACKAGE)
+	@# What the last tests have to build is built beside the first ones, which mostly wait; what fails is said there.
+	@nice -n 19 sh shells/tauri/cargo.sh build >/dev/null 2>&1 &
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
 	@$(MAKE) --no-print-directory test-electron test-tauri

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check` and `test`. What it builds is kept outside
-# the checkout; the first time that takes some ten minutes on two cores. Without cargo it says so and does nothing; what
-# else is missing is named, and fails where CI=true.
+# Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check`, `test`, and `build` for what `test` wants.
+# What it builds is kept outside the checkout; the first time that takes some ten minutes on two cores. Without cargo it
+# says so and does nothing; what else is missing is named, and fails where CI=true.
 set -eu
 cd "$(dirname "$0")"
 DENY=0.20.2
@@ -60,10 +60,14 @@ check)
 	# Its database of advisories is in a place of its own, and no registry of crates.
 	echo "shells/tauri: cargo deny check advisories is skipped; run it where its database can be reached" >&2
 	;;
-test)
-	[ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
+build | test)
 	# As the packaged app is built, so that it needs no other build to be packed.
 	[ "$packages" != --workspace ] || packages="--workspace --features aster-app/custom-protocol"
+	[ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
+	if [ "$1" = build ]; then
+		# shellcheck disable=SC2086
+		exec cargo test --quiet --locked $packages --no-run
+	fi
 	# Two at a time: each has a screen, a bus, a WebKit and a daemon.
 	# shellcheck disable=SC2086
 	cargo test --quiet --locked $packages -- --test-threads 2
@@ -81,7 +85,7 @@ test)
 	fi
 	;;
 *)
-	echo "usage: cargo.sh check | test" >&2
+	echo "usage: cargo.sh check | build | test" >&2
 	exit 2
 	;;
 esac
