@@ -241,6 +241,7 @@ async function onReady(): Promise<void> {
       });
       if (response !== 0) return;
       await supervisor.stop();
+      await supervisor.log.flush(); // a late line would make the old place once more
       try {
         if (!adopt) moveData(from, to);
         state.set({ runtime_root: to });

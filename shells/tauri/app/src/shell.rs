@@ -341,13 +341,13 @@ impl Shell {
             return Ok(());
         }
         old.stop().await;
+        // A late line would make the old place once more.
+        old.log().close().await;
         let moved = if adopt { Ok(()) } else { root::move_data(&from, &to) }
             .and_then(|()| Ok(self.state.change(|remembered| remembered.runtime_root = Some(to.clone()))?));
-        if moved.is_ok() {
-            let next = supervise(&self.app, to);
-            *self.supervisor.write().unwrap_or_else(PoisonError::into_inner) = next;
-            self.watch();
-        }
+        let next = supervise(&self.app, if moved.is_ok() { to } else { from });
+        *self.supervisor.write().unwrap_or_else(PoisonError::into_inner) = next;
+        self.watch();
         self.engine(Engine::Start);
         moved
     }

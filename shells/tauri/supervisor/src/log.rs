@@ -146,6 +146,13 @@ impl Log {
         // An error would mean that the sender is gone, and it is in `self`.
         let _ = self.shared.written.subscribe().wait_for(|&written| written >= accepted).await;
     }
+
+    /// Writes what was added before, and nothing from now on: its folder may be moved. The newest lines are kept as ever.
+    pub async fn close(&self) {
+        self.shared.lines().closed = true;
+        self.shared.news.notify_one();
+        self.flush().await;
+    }
 }
 
 impl Drop for Log {
@@ -308,6 +315,21 @@ mod tests {
         assert_eq!(written.lines().count() as u64 + dropped, 20_001);
         assert!(written.lines().last().expect("a line").contains("afterwards"));
         assert_eq!(log.entries().last().expect("an entry").seq, 20_001);
+    }
+
+    #[tokio::test]
+    async fn once_closed_it_makes_no_file_where_its_folder_was() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (old, new) = (home.path().join("old"), home.path().join("new"));
+        let log = Log::new(Some(old.join("engine.log")), Arc::default());
+        log.add(Stream::Shell, "the last word");
+        log.close().await;
+        fs::rename(&old, &new).expect("moved");
+        log.add(Stream::Shell, "too late");
+        log.flush().await;
+        assert!(!old.exists());
+        assert!(fs::read_to_string(new.join("engine.log")).expect("read").contains("the last word"));
+        assert_eq!(texts(&log), ["the last word", "too late"]);
     }
 
     #[tokio::test]
