@@ -5,6 +5,8 @@ import { EVENTS } from "../host/channels.js";
 import { isOurs, isSafeLink, ORIGIN } from "../host/checks.js";
 import { placed, type StateFile } from "../state.js";
 
+/** Between the end of a page's process and the next one. */
+const RELOAD_MS = 250;
 const HOME = "#/";
 const ASKED = new Set(["clipboard-sanitized-write"]);
 
@@ -91,7 +93,11 @@ export class Windows {
       if (isMainFrame && isOurs(url)) state.set({ last_place: new URL(url).hash || null });
     });
     window.webContents.on("render-process-gone", (_event, { reason }) => {
-      if (reason !== "clean-exit") window.webContents.reload();
+      if (reason === "clean-exit") return;
+      // Not within the event: what is being taken down there would be loaded.
+      setTimeout(() => {
+        if (!window.isDestroyed()) window.webContents.reload();
+      }, RELOAD_MS);
     });
     void window.loadURL(address(place ?? last_place ?? HOME));
     return window;
