@@ -580,19 +580,20 @@ def test_a_cancelled_write_is_done_or_not_there(place: Surroundings) -> None:
         task = asyncio.create_task(start("write_file", Listener(place), path="a", content=new))
         for _ in range(turns):
             await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        if task.cancel():  # else it was through already: how far it comes in so many turns is the machine's affair
+            with pytest.raises(asyncio.CancelledError):
+                await task
         # When the cancellation is through, nothing happens any more: no thread is left that could write.
         text = target.read_text()
         assert text in (old, new)
+        assert text == new or task.cancelled()
         assert leftovers(place.work_dir) == []
         seen.add(text[0])
 
     for turns in (0, 1, 2, 3, 5, 50, 500):
         target.write_text(old)
         asyncio.run(cancel_after(turns))
-    assert "o" in seen
+    assert "o" in seen  # a task that is cancelled before its first step never starts
 
 
 def test_writers_of_one_file_leave_one_whole_text(place: Surroundings) -> None:
