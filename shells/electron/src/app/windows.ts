@@ -94,7 +94,7 @@ export class Windows {
     });
     window.webContents.on("render-process-gone", (_event, { reason }) => {
       if (reason === "clean-exit") return;
-      // Not within the event: what is being taken down there would be loaded.
+      // Not within the event: Electron 9 takes the page down there, and the whole app would end with SIGSEGV.
       setTimeout(() => {
         if (!window.isDestroyed()) window.webContents.reload();
       }, RELOAD_MS);

@@ -145,7 +145,20 @@ export class App {
   /** Runs in the main process; `electron` is Electron. */
   async inMain<T>(body: string): Promise<T> {
     const main = await this.main();
-    return main.evaluate<T>(`(async () => { const electron = process.mainModule.require("electron"); ${body} })()`);
+    try {
+      return await main.evaluate<T>(
+        `(async () => { const electron = process.mainModule.require("electron"); ${body} })()`,
+      );
+    } catch (cause) {
+      if (main.open) throw cause;
+      const { exitCode, signalCode } = this.process;
+      throw new Error(
+        `the app is gone (${String(exitCode ?? signalCode ?? "it runs")}): ${this.#output.slice(-2000)}`,
+        {
+          cause,
+        },
+      );
+    }
   }
 
   async targets(): Promise<Target[]> {

@@ -39,6 +39,10 @@ export class Cdp {
     });
   }
 
+  get open(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
   send(method: string, params: object = {}): Promise<Record<string, unknown>> {
     this.#count += 1;
     const id = this.#count;
