@@ -349,7 +349,8 @@ def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[i
     def all_gone(number: int, within_s: float) -> bool:
         until, pause_s = time.monotonic() + within_s, 0.002
         told: set[int] = set()
-        while found := remaining(brand):
+        # Nobody found is looked for once more: one that forks and exits while it is looked for hides its child.
+        while found := remaining(brand) or remaining(brand):
             for one in found:
                 now = process(one.pid)
                 if one.pid not in told and now and now.started == one.started:

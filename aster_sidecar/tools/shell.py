@@ -36,6 +36,7 @@ DELTA_S = 0.05
 # A flood is read this much slower once nothing of it is shown any more: some 13 MB/s, a few percent of a core.
 FLOOD_PAUSE_S = 0.005
 DRAIN_S = 1.0
+DRAIN_LOOKS = 10  # in that time: what a loop that stood still has not looked at, it looks at then
 
 Stream = Literal["stdout", "stderr"]
 
@@ -316,8 +317,7 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
             shell.stdin.close()
         timed_out = not await _exits(shell, pumps, arguments.timeout_s)
         others, survivors = await to_the_end(_ended(brand, shell))
-        done, _ = await asyncio.wait(pumps, timeout=DRAIN_S)
-        for pump in done:
+        for pump in await _drained(pumps):
             pump.result()
     except BaseException:
         await to_the_end(_ended(brand, shell))
@@ -399,8 +399,18 @@ async def _ended(brand: Brand, shell: Program) -> tuple[int, list[int]]:
     # A thread of its own: the shared ones may all be busy with what is slow, and this must not wait.
     with ThreadPoolExecutor(1) as thread:
         result = await asyncio.get_running_loop().run_in_executor(thread, end, brand)
-    await asyncio.wait({shell.exited}, timeout=DRAIN_S)
+    await _drained([shell.exited])
     return result
+
+
+async def _drained(waiting: Iterable[asyncio.Future[None]]) -> set[asyncio.Future[None]]:
+    """Wait for what must come to its end soon; those that did."""
+    futures = set(waiting)
+    for _ in range(DRAIN_LOOKS):
+        _, left = await asyncio.wait(futures, timeout=DRAIN_S / DRAIN_LOOKS)
+        if not left:
+            break
+    return {future for future in futures if future.done()}
 
 
 TOOLS: tuple[Tool[Any], ...] = (

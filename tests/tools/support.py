@@ -102,7 +102,7 @@ def make_surroundings(base: Path) -> Surroundings:
     return Surroundings(work, (daemon,))
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 30) -> None:
     """Return as soon as `condition` holds; fail when it doesn't in time."""
     end = time.monotonic() + within_s
     while not condition():

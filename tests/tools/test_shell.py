@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -49,8 +50,32 @@ def alive(token: str) -> list[int]:
     return found
 
 
+def sleeping(token: str) -> list[int]:
+    """Those that are `sleep` by now; /bin/sh is also another program on another machine."""
+    found: list[int] = []
+    for pid in alive(token):
+        with suppress(psutil.Error):
+            if psutil.Process(pid).cmdline() == ["sleep", token]:
+                found.append(pid)
+    return found
+
+
 def run(place: Surroundings, command: str, **more: Any) -> dict[str, Any]:
     return call("run_command", place, command=command, **more).value
+
+
+def run_from_then_on(
+    monkeypatch: pytest.MonkeyPatch, place: Surroundings, command: str, begun: str, **more: Any
+) -> dict[str, Any]:
+    """Run a command whose time begins when it has said `begun`, however long a slow machine takes until then."""
+    context, exits = Listener(place), shell._exits
+
+    async def counted(*arguments: Any) -> bool:
+        await until(lambda: context.streamed("stdout") == begun)
+        return await exits(*arguments)
+
+    monkeypatch.setattr(shell, "_exits", counted)
+    return asyncio.run(start("run_command", context, command=command, **more)).value
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
@@ -272,7 +297,7 @@ def test_a_daemon_that_is_not_dumpable_can_run_commands(place: Surroundings) -> 
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     argv = [PYTHON, "-c", code, str(place.work_dir)]
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=30)
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=55)
     assert done.returncode == 0, done.stderr
     assert f"'stdout': '{place.work_dir}\\n'" in done.stdout
     assert "1 background process was ended" in done.stdout
@@ -282,9 +307,10 @@ def test_a_daemon_that_is_not_dumpable_can_run_commands(place: Surroundings) -> 
 
 
 def test_what_comes_back(place: Surroundings) -> None:
+    began = time.monotonic()
     found = run(place, "echo out; echo err >&2; exit 3")
     duration_ms = found.pop("duration_ms")
-    assert 0 <= duration_ms < 5000
+    assert 0 <= duration_ms <= (time.monotonic() - began) * 1000 + 1
     assert found == {
         "exit_code": 3,
         "signal": None,
@@ -368,33 +394,63 @@ def test_small_output_comes_in_few_pieces(place: Surroundings) -> None:
     assert len(context.told) < 3 + len(outcome.value["stdout"]) / 4096 + outcome.value["duration_ms"] / 40
 
 
+def counts(context: Listener) -> int:
+    return sum("of output so far" in (one.message or "") for one in context.told)
+
+
 def test_a_flood_costs_neither_memory_nor_the_loop(place: Surroundings) -> None:
+    os.mkfifo(place.work_dir / "fifo")
     context = Listener(place)
 
     async def flood() -> tuple[Outcome, float]:
+        # The loop's own work, not the time: what else the machine does is not the flood's doing.
         ticks: list[float] = []
 
         async def tick() -> None:
             while True:
-                ticks.append(time.monotonic())
+                ticks.append(time.thread_time())
                 await asyncio.sleep(0.002)
 
         ticking = asyncio.create_task(tick())
-        outcome = await start("run_command", context, command="yes | tee /dev/stderr", timeout_s=1)
+        task = asyncio.create_task(start("run_command", context, command="yes | tee /dev/stderr & cat fifo"))
+        await until(lambda: counts(context) >= 2)  # a second lies between them, in which nothing of it is shown
+        (place.work_dir / "fifo").write_bytes(b"")
+        outcome = await task
         ticking.cancel()
         return outcome, max(after - before for before, after in pairwise(ticks))
 
     run(place, "true")
     before = psutil.Process().memory_info().rss
-    outcome, longest_pause_s = asyncio.run(flood())
+    outcome, longest_s = asyncio.run(flood())
     assert psutil.Process().memory_info().rss - before < 16 * 1024 * 1024
-    assert longest_pause_s < 0.2
-    assert outcome.value["timed_out"]
+    assert longest_s < 0.2
     assert outcome.truncated
+    assert "ended" in outcome.value["note"]
     streamed = len(context.streamed("stdout")) + len(context.streamed("stderr"))
     assert streamed < 256 * 1024 + 4 * 65536
-    assert any("of output so far" in (one.message or "") for one in context.told)
-    assert outcome.value["duration_ms"] < 3000
+    assert counts(context) < 2 + outcome.value["duration_ms"] / 1000
+
+
+def test_a_flood_is_ended_at_its_time(place: Surroundings) -> None:
+    found = run(place, "yes | tee /dev/stderr", timeout_s=0.5)
+    assert found["timed_out"]
+    assert found["note"].startswith("stopped after 0.5 s")
+    assert 500 <= found["duration_ms"] < 30_000
+
+
+def test_output_is_whole_though_the_loop_stood_still(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = shell._ended
+
+    async def then_nothing(*arguments: Any) -> Any:
+        found = await ended(*arguments)
+        asyncio.get_running_loop().call_later(0.05, time.sleep, shell.DRAIN_S + 0.2)
+        return found
+
+    monkeypatch.setattr(shell, "_ended", then_nothing)
+    monkeypatch.setattr(shell, "FLOOD_PAUSE_S", 0.2)  # so that the end finds something unread
+    outcome = call("run_command", place, command="yes | head -c 600000")
+    stdout = outcome.value["stdout"]
+    assert int(stdout.split("[... ")[1].split(" ")[0]) == 600_000 - 64 * 1024
 
 
 # --- the end -------------------------------------------------------------------------------------------------------
@@ -438,7 +494,7 @@ def test_nothing_of_a_command_outlives_it(place: Surroundings, token: str, comma
     assert found["exit_code"] == 0
     assert "ended" in found["note"]
     assert alive(token) == []
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert psutil.Process().children() == []
 
 
@@ -457,23 +513,28 @@ def test_a_background_process_that_ignores_term_is_killed(place: Surroundings, t
     assert found["stdout"] == "hi\n"
     assert found["note"] == "1 background process was ended"
     assert alive(token) == []
-    assert 2000 <= found["duration_ms"] < 5000
+    assert 2000 <= found["duration_ms"] < 30_000
 
 
-def test_a_command_is_ended_at_its_time_with_all_it_started(place: Surroundings, token: str) -> None:
-    found = run(
-        place, f"echo begun; (sleep {token} & sleep {token}) & trap 'exit 7' TERM; sleep {token}", timeout_s=0.3
-    )
+def test_a_command_is_ended_at_its_time_with_all_it_started(
+    place: Surroundings, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "end", partial(processes.end, term_s=30))  # else a stall would make it a KILL
+    command = f"(sleep {token} & sleep {token}) & trap 'exit 7' TERM; echo begun; sleep {token}"
+    found = run_from_then_on(monkeypatch, place, command, "begun\n", timeout_s=0.3)
     assert found["timed_out"]
     assert found["stdout"] == "begun\n"
     assert found["note"].startswith("stopped after 0.3 s")
     assert found["exit_code"] == 7
     assert alive(token) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(shell, "end", partial(processes.end, term_s=30))
     assert run(place, "sleep 1000", timeout_s=0.1)["signal"] == "SIGTERM"
 
 
-def test_a_shell_that_ignores_term_is_killed(place: Surroundings, token: str) -> None:
-    found = run(place, f"trap '' TERM; sleep {token}; sleep {token}", timeout_s=0.1)
+def test_a_shell_that_ignores_term_is_killed(place: Surroundings, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = f"trap '' TERM; echo deaf; sleep {token}; sleep {token}"
+    found = run_from_then_on(monkeypatch, place, command, "deaf\n", timeout_s=0.1)
     assert (found["timed_out"], found["signal"], found["exit_code"]) == (True, "SIGKILL", None)
     assert alive(token) == []
 
@@ -542,7 +603,8 @@ def test_the_mark_in_the_environment_is_enough(token: str) -> None:
         for marker in (mine, other)
     )
     try:
-        assert {left.pid, spared.pid} <= processes.live_tool_pids()
+        # A process is there a moment before its environment can be read.
+        asyncio.run(until(lambda: {left.pid, spared.pid} <= processes.live_tool_pids()))
         assert processes.end(brand) == (1, [])
         assert alive(token) == [spared.pid]
     finally:
@@ -557,7 +619,7 @@ def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str
         task = asyncio.create_task(start("run_command", long, command=f"sleep {token} & echo up; wait"))
         await until(lambda: long.streamed("stdout") == "up\n")
         await start("run_command", Listener(place, call_id="call_short"), command="sleep 1000 & true")
-        assert len(alive(token)) == 2
+        await until(lambda: len(alive(token)) == 2)  # one that is becoming another program has no name for a moment
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -569,7 +631,7 @@ def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str
 def test_a_command_ends_when_every_shared_thread_is_busy(place: Surroundings, token: str) -> None:
     async def busy() -> Outcome:
         free = threading.Event()
-        in_the_end = threading.Timer(10, free.set)
+        in_the_end = threading.Timer(40, free.set)
         in_the_end.start()
         waiting = [asyncio.create_task(asyncio.to_thread(free.wait)) for _ in range(40)]
         try:
@@ -593,7 +655,7 @@ def test_many_commands_leave_no_descriptor_and_no_process(place: Surroundings) -
     asyncio.run(many())
     before = psutil.Process().num_fds()
     asyncio.run(many())
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before
     assert psutil.Process().children() == []
 
 
@@ -611,7 +673,7 @@ def test_living_tools_are_known_and_ours_are_not(place: Surroundings, token: str
         command = f"echo up; {way.format(token=token)}"
         context = Listener(place)
         task = asyncio.create_task(start("run_command", context, command=command))
-        await until(lambda: len(alive(token)) == 1 + way.count("sleep") and bool(context.streamed("stdout")))
+        await until(lambda: len(sleeping(token)) == way.count("sleep") and bool(context.streamed("stdout")))
         assert set(alive(token)) <= processes.live_tool_pids()
         assert not {own.pid, os.getpid(), os.getppid()} & processes.live_tool_pids()
         task.cancel()
@@ -620,8 +682,8 @@ def test_living_tools_are_known_and_ours_are_not(place: Surroundings, token: str
 
     try:
         asyncio.run(watch())
-        # Tools of another test process that runs beside this one carry a mark as well, and come and go.
-        asyncio.run(until(lambda: processes.live_tool_pids() == set()))
+        # Tools of another test process that runs beside this one carry a mark as well, but not ours.
+        assert processes.live_tool_pids(surely_ours=True) == set()
     finally:
         own.kill()
         own.wait()
