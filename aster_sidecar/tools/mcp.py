@@ -583,7 +583,8 @@ class _Server:
             try:
                 await to_the_end(_end(brand, program))
             finally:
-                self.brand = None
+                if self.brand is brand:  # else this end took so long that the next one runs already
+                    self.brand = None
                 for task in tasks:
                     task.cancel()
                 transport.close()

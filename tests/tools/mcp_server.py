@@ -1,4 +1,4 @@
-"""A real MCP server for the tests: over stdio, or with `http PORT` over streamable HTTP on loopback."""
+"""A real MCP server for the tests: over stdio, or with `http DESCRIPTOR` over streamable HTTP on a socket."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import base64
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import CallToolResult, EmbeddedResource, ImageContent, TextContent, TextResourceContents
 from pydantic import BaseModel
@@ -115,6 +117,7 @@ def die() -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["http"]:
-        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[2]))
+        listening = socket.socket(fileno=int(sys.argv[2]))
+        uvicorn.Server(uvicorn.Config(server.streamable_http_app())).run([listening])
     else:
         server.run()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,20 @@ from pydantic import ValidationError
 
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.processes import live_tool_pids
-from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError
-from aster_sidecar.tools.mcp import RESULT_BYTES, Servers, ServerSpec, _Definition, _model, _names, specs
+from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError, mcp
+from aster_sidecar.tools.mcp import (
+    EXIT_S,
+    HTTP_CLOSE_S,
+    KILL_S,
+    RESULT_BYTES,
+    TERM_S,
+    Servers,
+    ServerSpec,
+    _Definition,
+    _model,
+    _names,
+    specs,
+)
 from tests.tools.support import Listener, Told, make_surroundings, until
 
 pytest.importorskip("mcp")
@@ -32,7 +44,12 @@ STDIO = ServerSpec("docs", command=sys.executable, args=(SCRIPT,))
 
 
 def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+    found: list[psutil.Process] = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +57,7 @@ def loop() -> Iterator[asyncio.Runner]:
     """One loop for all tests here, and at its end no process is left."""
     with asyncio.Runner() as runner:
         yield runner
-    assert children() == []
+        runner.run(until(lambda: children() == []))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +65,7 @@ def docs(loop: asyncio.Runner) -> Iterator[Servers]:
     """A server that the tests share, because its start takes a second."""
     servers = Servers([STDIO])
     yield servers
-    loop.run(servers.close())
+    loop.run(closed(servers))
     assert servers.running == 0
 
 
@@ -57,17 +74,30 @@ def place(tmp_path: Path) -> Surroundings:
     return make_surroundings(tmp_path)
 
 
+async def closed(servers: Servers, gone: Callable[[], bool] = lambda: True) -> None:
+    """Close them. All has ended then; on a machine so busy that `close` gave up waiting, soon after."""
+    began = time.monotonic()
+    await servers.close()
+    took_s = time.monotonic() - began
+    assert took_s < 20
+    if took_s >= EXIT_S + TERM_S + KILL_S:
+        await until(lambda: servers.running == 0 and gone())
+    assert servers.running == 0
+    assert gone()
+
+
+def test_the_time_for_closing_is_what_is_promised() -> None:
+    assert EXIT_S + TERM_S + 2 * KILL_S < 2
+    assert HTTP_CLOSE_S + KILL_S < 2
+
+
 @asynccontextmanager
 async def serving(*given: ServerSpec) -> AsyncGenerator[Servers]:
     servers, before = Servers(given), children()
     try:
         yield servers
     finally:
-        began = time.monotonic()
-        await servers.close()
-        assert time.monotonic() - began < 2
-        assert servers.running == 0
-        assert [one for one in children() if one not in before] == []
+        await closed(servers, lambda: [one for one in children() if one not in before] == [])
 
 
 async def offered(servers: Servers) -> dict[str, Tool[Any]]:
@@ -82,7 +112,10 @@ async def run(tool: Tool[Any], context: Listener, **arguments: Any) -> Outcome:
 
 
 def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 # --- configuration -------------------------------------------------------------------------------------------------
@@ -160,7 +193,7 @@ def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
     began = time.monotonic()
     given = {"depth": 2, "word": "a" * 60 + "!", "o": {"k": None}}
     assert model.model_validate(given).model_dump(mode="json", exclude_unset=True) == given
-    assert time.monotonic() - began < 1, "a server's regular expression held the daemon"
+    assert time.monotonic() - began < 20, "a server's regular expression held the daemon"
     for wrong, said in (
         ({}, "'depth' is a required property"),
         ({"depth": 0}, "depth: 0 is less than the minimum of 1"),
@@ -283,12 +316,27 @@ def test_cancelling_reaches_the_server(
     loop.run(body())
 
 
-def test_a_call_that_takes_too_long_is_given_up(loop: asyncio.Runner, place: Surroundings, tmp_path: Path) -> None:
+def test_a_call_that_takes_too_long_is_given_up(
+    loop: asyncio.Runner, place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeout, timers = asyncio.timeout, list[asyncio.Timeout]()
+
+    def from_then_on(delay: float | None) -> asyncio.Timeout:
+        timers.append(timeout(None if delay == 1 else delay))
+        return timers[-1]
+
     async def body() -> None:
         async with serving(replace(STDIO, timeout_s=1)) as servers:
             tools, log = await offered(servers), tmp_path / "log"
-            with pytest.raises(ToolError, match="did not answer within 1 s"):
-                await run(tools["docs_wait"], Listener(place), log=str(log))
+            with monkeypatch.context() as patched:
+                # The second begins when the server has begun, which takes longer on a busy machine.
+                patched.setattr(asyncio, "timeout", from_then_on)
+                call = asyncio.create_task(run(tools["docs_wait"], Listener(place), log=str(log)))
+                await until(lambda: log.exists() and log.read_text() == "began")
+                [waiting] = [timer for timer in timers if timer.when() is None]
+                waiting.reschedule(asyncio.get_running_loop().time() + 1)
+                with pytest.raises(ToolError, match="did not answer within 1 s"):
+                    await call
             await until(lambda: log.read_text() == "cancelled")
 
     loop.run(body())
@@ -318,6 +366,32 @@ def test_a_server_that_died_is_started_again(loop: asyncio.Runner, docs: Servers
     loop.run(body())
 
 
+def test_an_end_that_comes_late_does_not_hide_the_next_server(
+    loop: asyncio.Runner, place: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        let_go, ends, end = asyncio.Event(), list[Any](), mcp._end
+
+        async def late(*given: Any) -> None:
+            ends.append(given)
+            if len(ends) == 1:
+                await let_go.wait()
+            await end(*given)
+
+        monkeypatch.setattr(mcp, "_end", late)
+        async with serving(STDIO) as servers:
+            tools, context = await offered(servers), Listener(place)
+            supervisor = servers._servers[0]._task
+            with pytest.raises(ToolError, match="ended during the call"):
+                await run(tools["docs_die"], context)
+            await run(tools["docs_echo"], context, text="the next one")
+            let_go.set()
+            await until(lambda: supervisor is not None and supervisor.done())
+            assert servers.running == 1, "the gate would take what it starts for a client"
+
+    loop.run(body())
+
+
 def test_a_tool_that_changed_since_it_was_allowed_is_not_called(
     loop: asyncio.Runner, docs: Servers, place: Surroundings
 ) -> None:
@@ -343,8 +417,7 @@ def test_close_ends_what_a_server_left_behind(loop: asyncio.Runner, place: Surro
             assert alive(left)
             waiting = asyncio.create_task(run(tools["docs_wait"], context, log=os.devnull))
             await asyncio.sleep(0)
-            await servers.close()
-            assert not alive(left)
+            await closed(servers, lambda: not alive(left))
             with pytest.raises(ToolError):
                 await waiting
             with pytest.raises(ToolError, match="shut down"):
@@ -355,13 +428,18 @@ def test_close_ends_what_a_server_left_behind(loop: asyncio.Runner, place: Surro
 
 def test_a_server_that_fails_is_left_out(loop: asyncio.Runner) -> None:
     async def body() -> None:
+        with socket.socket() as nobody:  # bound and not listening: nobody else can have the port
+            nobody.bind(("127.0.0.1", 0))
+            await without(f"http://127.0.0.1:{nobody.getsockname()[1]}/mcp")
+
+    async def without(nowhere: str) -> None:
         code = "import sys; print('no such database: sk-canary-77', file=sys.stderr); sys.exit(3)"
         given = (
             STDIO,
             ServerSpec("missing", command="no-such-program-of-anybody"),
             ServerSpec("ends", command=sys.executable, args=("-c", code), env={"KEY": "sk-canary-77"}),
             ServerSpec("garbage", command=sys.executable, args=("-c", "print('{}\\nhello')")),
-            ServerSpec("nowhere", url=f"http://127.0.0.1:{free_port()}/mcp"),
+            ServerSpec("nowhere", url=nowhere),
         )
         async with serving(*given) as servers:
             assert "docs_echo" in {tool.name for tool in await servers.tools()}
@@ -385,7 +463,7 @@ def test_giving_up_while_it_connects_ends_it(loop: asyncio.Runner) -> None:
             await until(lambda: servers.running == 0)
             again = asyncio.create_task(servers.tools())
             await until(lambda: servers.running == 1)
-            await servers.close()
+            await closed(servers)
             assert await again == []
             assert "ended" in servers.failures["silent"]
 
@@ -462,23 +540,15 @@ def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, pla
 # --- a server over http --------------------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def http() -> Generator[str]:
-    """The address of a server over streamable HTTP."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, SCRIPT, "http", str(port)], stderr=subprocess.DEVNULL)
+    """The address of a server over streamable HTTP. It is given its socket: who connects early waits."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptor, port = listener.fileno(), listener.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, SCRIPT, "http", str(descriptor)], stderr=subprocess.DEVNULL, pass_fds=[descriptor]
+        )
     try:
-        end = time.monotonic() + 10
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, "the server ended"
-            assert time.monotonic() < end, "the server did not come up"
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.kill()
@@ -491,7 +561,7 @@ def test_over_http(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # loopback never goes through a proxy
 
     async def body() -> None:
-        async with serving(ServerSpec("web", url=http, timeout_s=20)) as servers:
+        async with serving(ServerSpec("web", url=http, timeout_s=40)) as servers:
             tools, context, log = await offered(servers), Listener(place), tmp_path / "log"
             assert (await run(tools["web_echo"], context, text="hello")).value == {"text": "hello"}
             await run(tools["web_steps"], context)
