@@ -218,15 +218,16 @@ class Fake:
             return start
         if self.life.get("ignores_term"):
             signal.signal(signal.SIGTERM, lambda *_: note("term"))
+        end = self.life.get("exit")
+        if end is not None:
+            # The end that nobody asked for, at the moment that the scenario chooses.
+            signal.signal(getattr(signal, end["on"]), lambda *_: os._exit(end.get("code", 70)))
         if not self.life.get("never_reads_stdin"):
             self.read_first_line()
         self.listen()
         self.grandchildren()
         self.speak()
         self.ready()
-        end = self.life.get("exit")
-        if end is not None:
-            threading.Timer(end.get("after_ms", 0) / 1000, self.fall, [end]).start()
         if self.life.get("never_reads_stdin"):
             signal.pause()
         while sys.stdin.buffer.read(4096):
@@ -237,12 +238,6 @@ class Fake:
                 time.sleep(600)
         time.sleep(self.life.get("drains_ms", 0) / 1000)
         return self.life.get("exit_code", 0)
-
-    def fall(self, end: dict[str, Any]) -> None:
-        """The end that nobody asked for."""
-        if "signal" in end:
-            os.kill(os.getpid(), getattr(signal, end["signal"]))
-        os._exit(end.get("code", 70))
 
 
 def main() -> int:

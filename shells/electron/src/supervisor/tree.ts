@@ -54,12 +54,14 @@ export class Tree {
       await run("taskkill", ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true }).catch(() => undefined);
       return;
     }
-    const until = Date.now() + term_ms;
+    let until: number | null = null;
     let told: NodeJS.Signals | null = null;
     for (;;) {
       await this.look();
       if (this.#known.length === 0) return;
-      const signal: NodeJS.Signals = Date.now() < until ? "SIGTERM" : "SIGKILL";
+      const now = performance.now();
+      until ??= now + term_ms; // from the moment that it is told: to look may have taken its time
+      const signal: NodeJS.Signals = now < until ? "SIGTERM" : "SIGKILL";
       // SIGKILL again and again: one of them may have started another in between.
       if (signal !== told || signal === "SIGKILL") for (const { pid } of this.#known) tell(pid, signal);
       told = signal;
