@@ -3,7 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
-    testTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 60_000,
     // Each file of tests/daemon starts daemons: two at a time are enough for two cores.
     maxWorkers: 2,
     fileParallelism: true,

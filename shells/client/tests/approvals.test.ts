@@ -1,4 +1,6 @@
 // Questions that wait for a person, with the real daemon and several who may answer.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Client, Store, StoreState } from "../src/index.js";
 import { agrees, idle, launch, watch } from "./daemon.js";
@@ -107,14 +109,16 @@ test("a running tool's output is seen while it runs, and gone when it is over", 
   const daemon = await launch();
   const client = daemon.client();
   const store = await watch(client);
-  const state = await asked(client, store, "run `for i in 1 2 3; do echo step $i; sleep 0.1; done`");
+  // It runs until it was seen.
+  const state = await asked(client, store, "run `echo step 1; until [ -e seen ]; do sleep 0.05; done; echo step 2`");
   const { call_id = "", session_id = "" } = state.approvals[0] ?? {};
   await store.approve({ agent_id: "default", call_id, decision: "allow" });
   const running = await store.until(({ sessions }) => sessions[session_id]?.live.calls[call_id]?.output.length === 1);
   expect(running.sessions[session_id]?.live.calls[call_id]?.output[0]).toMatchObject({
     stream: "stdout",
-    text: expect.stringContaining("step") as string,
+    text: expect.stringContaining("step 1") as string,
   });
+  writeFileSync(join(daemon.home, "work", "seen"), "");
   const { sessions } = await idle(store, session_id);
   expect(sessions[session_id]?.live.calls).toEqual({});
   await agrees(store, client);

@@ -1,7 +1,9 @@
 // A conversation with the real daemon, as the store sees it.
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { AsterError, createClient, createStore, type Client, type Store } from "../src/index.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
+import { provider, Spoken } from "./provider.js";
 
 async function conversation(client: Client): Promise<{ store: Store; session_id: string }> {
   const { session_id } = await client.sessions.create();
@@ -9,23 +11,29 @@ async function conversation(client: Client): Promise<{ store: Store; session_id:
 }
 
 test("an answer streams into the store and is what a fresh store reads", async () => {
-  const daemon = await launch({ model: "demo" });
+  const model = new Spoken();
+  const daemon = await launch(await provider(() => model));
   const client = daemon.client();
   const { store, session_id } = await conversation(client);
   const { turn_id } = await client.send({ agent_id: "default", session_id, message: "think about it" });
   const turn = (): string | undefined => store.getState().sessions[session_id]?.history?.turns[turn_id]?.state;
+  const parts = (): unknown => store.getState().sessions[session_id]?.history?.messages[1]?.parts;
   await store.until(() => turn() === "running");
-  const lengths = new Set<number>();
-  store.subscribe(() => {
-    lengths.add(store.getState().sessions[session_id]?.history?.messages[1]?.text.length ?? 0);
-  });
-  const state = await idle(store, session_id);
+  const thinking = { type: "thinking", text: "Hm." };
+  model.say({ reasoning_content: thinking.text });
+  await store.until(() => isDeepStrictEqual(parts(), [thinking]));
+  let text = "";
+  // Each word is seen before the next one is said.
+  for (const word of ["Each ", "word ", "is ", "seen."]) {
+    text += word;
+    model.say(word);
+    await store.until(() => isDeepStrictEqual(parts(), [thinking, { type: "text", text }]));
+    expect(turn()).toBe("running");
+  }
+  model.end();
+  const state = await idle(store, session_id, turn_id);
   expect(turn()).toBe("done");
-  expect(lengths.size).toBeGreaterThan(5);
-  expect(said(state, session_id)).toEqual([
-    "user: think about it",
-    "assistant: I have shown my thoughts, such as they are, and this is the answer that follows them.",
-  ]);
+  expect(said(state, session_id)).toEqual(["user: think about it", "assistant: Each word is seen."]);
   const answer = state.sessions[session_id]?.history?.messages[1];
   expect(answer?.parts.map(({ type }) => type)).toEqual(["thinking", "text"]);
   expect(answer?.usage?.requests).toBe(1);
@@ -71,8 +79,8 @@ test("a message that steers waits for the model, and is complete when its turn i
   const steered = await client.send({ agent_id: "default", session_id, message: "and be quick", if_busy: "steer" });
   expect(steered).toMatchObject({ status: "steered", turn_id: first.turn_id });
   const statuses = (): unknown => store.getState().sessions[session_id]?.history?.messages.map(({ status }) => status);
-  await store.until(({ sessions }) => sessions[session_id]?.history?.messages.length === 3);
-  expect(statuses()).toEqual(["complete", "waiting_approval", "pending"]);
+  // The turn waits a moment after it has asked.
+  await store.until(() => isDeepStrictEqual(statuses(), ["complete", "waiting_approval", "pending"]));
   await store.approve({ agent_id: "default", call_id: approvals[0]?.call_id ?? "", decision: "allow" });
   await idle(store, session_id);
   expect(statuses()).toEqual(["complete", "complete", "complete"]);

@@ -18,6 +18,9 @@ import {
 
 export const TOKEN = "a-token-for-tests-only";
 
+/** What a daemon gets of this process's environment: no keys, no proxy, no keychain of whoever runs the tests. */
+const INHERITED = ["PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR"];
+
 export interface DaemonOptions {
   model?: string;
   token?: string | null;
@@ -29,8 +32,10 @@ export interface DaemonOptions {
 export class Daemon {
   readonly home = mkdtempSync(join(tmpdir(), "aster-client-"));
   readonly token: string | null;
-  port = 0;
+  /** Below those that systems give to outgoing connections, so that the next life finds it free. */
+  port = 20_000 + Math.floor(Math.random() * 10_000);
   #process: ChildProcess | null = null;
+  #lived = false;
   readonly #options: DaemonOptions;
   #log = "";
 
@@ -59,12 +64,13 @@ export class Daemon {
     const child = spawn(
       python,
       ["-m", "aster_sidecar", "--framework", "web", "--supervised", "--port", String(this.port)].concat(
+        this.#lived ? [] : ["--any-port"],
         ["--data-dir", join(this.home, "data"), "--config-dir", join(this.home, "config")],
         ["--model", this.#options.model ?? "demo:instant", "--work-dir", work],
       ),
       {
         cwd: work,
-        env: { ...process.env, PYTHONPATH: repository, ...this.#options.environment },
+        env: { ...inherited(), PYTHONPATH: repository, ...this.#options.environment },
         stdio: ["pipe", "pipe", "pipe"],
       },
     );
@@ -79,6 +85,7 @@ export class Daemon {
     ]);
     if (line === null) throw new Error(`the daemon did not start: ${this.#log}`);
     this.port = (JSON.parse(line) as { port: number }).port;
+    this.#lived = true;
     return this;
   }
 
@@ -124,8 +131,13 @@ with sqlite3.connect(sys.argv[1]) as store:
 
   async dispose(): Promise<void> {
     await this.kill();
-    rmSync(this.home, { recursive: true, force: true });
+    // A command that it ran may still be writing there.
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
+}
+
+function inherited(): Record<string, string | undefined> {
+  return Object.fromEntries(INHERITED.map((name) => [name, process.env[name]]));
 }
 
 /** A running daemon, gone when the test is. */
@@ -196,7 +208,7 @@ export async function agrees(store: Store, client: Client): Promise<void> {
         other.stop();
       }
     },
-    { timeout: 40_000, interval: 50 },
+    { timeout: 90_000, interval: 50 },
   );
 }
 

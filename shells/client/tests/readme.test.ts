@@ -27,7 +27,7 @@ test("the twenty lines stream an answer, show the connection and ask before a fi
   onTestFinished(() => store?.stop());
   await vi.waitFor(() => {
     expect(shown["#log"]?.textContent).toContain("`write_file` is done");
-  }, 20_000);
+  }, 60_000);
   expect(shown["#link"]?.textContent).toBe("connected");
   expect(asked).toEqual([expect.stringContaining("hello.txt")]);
   expect(daemon.file("hello.txt")).toContain("demo model");

@@ -67,12 +67,12 @@ test("what was refused is not sent again", async () => {
   expect(new Set(ids).size).toBe(3);
 });
 
-test("a daemon that dies while it takes a message in has it once, or not at all", { timeout: 120_000 }, async () => {
+test("a daemon that dies while it takes a message in has it once, or not at all", { timeout: 300_000 }, async () => {
   const daemon = await launch();
   const client = daemon.client();
   const { session_id } = await client.sessions.create();
   for (let number = 0; number < 5; number += 1) {
-    const sent = client.send({ agent_id: "default", session_id, message: `number ${number}` }, { tries: 12 });
+    const sent = client.send({ agent_id: "default", session_id, message: `number ${number}` }, { tries: 20 });
     await daemon.restart();
     await sent;
   }

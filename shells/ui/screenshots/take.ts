@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { test } from "vitest";
 import { answers, desk, questions, say } from "../tests/browser.js";
-import { provider } from "../tests/provider.js";
+import { provider } from "../../client/tests/provider.js";
 
 const folder = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../../docs/screenshots", import.meta.url));
 const format = process.env.FORMAT === "png" ? "png" : "webp";

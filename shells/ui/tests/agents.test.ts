@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { answers, desk, questions, say } from "./browser.js";
-import { provider } from "./provider.js";
+import { provider } from "../../client/tests/provider.js";
 
 const FILES = {
   "agents/writer.yaml": "name: The writer\ndescription: Writes files and nothing else.\ntools: [write_file]\n",

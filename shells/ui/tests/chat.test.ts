@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { answers, desk, questions, say } from "./browser.js";
 import { fill } from "./fill.js";
-import { provider } from "./provider.js";
+import { provider } from "../../client/tests/provider.js";
 
 test("a first message opens a conversation, and its answer streams in", async () => {
   const { open } = await desk({ model: "demo" });

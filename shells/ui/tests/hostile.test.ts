@@ -1,7 +1,7 @@
 // What a model, a tool or a person may say: it stays text.
 import { expect, test } from "vitest";
 import { answers, desk, questions, say } from "./browser.js";
-import { provider } from "./provider.js";
+import { provider } from "../../client/tests/provider.js";
 
 const ANSWERS: Record<string, string> = {
   html: "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> **bold** <style>body{display:none}</style>",

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { answers, desk, questions, say } from "./browser.js";
-import { provider } from "./provider.js";
+import { provider } from "../../client/tests/provider.js";
 
 test("a service is started, restarted and stopped, and its output is shown", async () => {
   const { open } = await desk({

@@ -1,0 +1,73 @@
+// A model provider of OpenAI's kind on this machine, which says what the test wants, in as many pieces.
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** Text, or a part of an answer as the provider's protocol has it. */
+export type Piece = string | { reasoning_content: string };
+
+/** What is said when the test says it, and not before: until then the model is still at it. */
+export class Spoken implements AsyncIterable<Piece> {
+  readonly #pieces: Piece[] = [];
+  #over = false;
+  #wake: () => void = () => undefined;
+
+  say(...pieces: Piece[]): void {
+    this.#pieces.push(...pieces);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Piece> {
+    for (let at = 0; ; at += 1) {
+      while (at >= this.#pieces.length) {
+        if (this.#over) return;
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      yield this.#pieces[at] ?? "";
+    }
+  }
+}
+
+/** The settings of a daemon that talks to it. `answer` gives the pieces of an answer to what was said. */
+export async function provider(
+  answer: (said: string) => Iterable<Piece> | AsyncIterable<Piece>,
+): Promise<{ model: string; environment: Record<string, string> }> {
+  const server = createServer((request, response) => {
+    let body = "";
+    request.setEncoding("utf8").on("data", (text: string) => (body += text));
+    request.on("end", () => {
+      const { messages } = JSON.parse(body) as { messages: { role: string; content: unknown }[] };
+      const said = messages.filter(({ role }) => role === "user").at(-1)?.content;
+      void speak(response, answer(typeof said === "string" ? said : JSON.stringify(said)));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    model: "openai-chat:double",
+    environment: { OPENAI_API_KEY: "sk-double", OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1` },
+  };
+}
+
+async function speak(response: ServerResponse, pieces: Iterable<Piece> | AsyncIterable<Piece>): Promise<void> {
+  const chunk = (more: object): string =>
+    `data: ${JSON.stringify({ id: "c1", object: "chat.completion.chunk", created: 1, model: "double", ...more })}\n\n`;
+  const frame = (delta: object, finish_reason: string | null): string =>
+    chunk({ choices: [{ index: 0, delta, finish_reason }] });
+  response.writeHead(200, { "Content-Type": "text/event-stream" });
+  response.flushHeaders();
+  for await (const piece of pieces) {
+    response.write(frame({ role: "assistant", ...(typeof piece === "string" ? { content: piece } : piece) }, null));
+  }
+  const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
+  response.end(frame({}, "stop") + chunk({ choices: [], usage }) + "data: [DONE]\n\n");
+}
