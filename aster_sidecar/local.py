@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-ASK_S = 0.5
+ASK_S = 2.0
 """Longest wait for a connection, and for each piece of an answer; nobody listening is known at once."""
-ANSWER_S = 1.5
+ANSWER_S = 3.0
 ANSWER_BYTES = 2 << 20
 KEEP_S = 5.0
 """What was found is taken as true for this long."""

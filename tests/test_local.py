@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from aster_sidecar import local
 from aster_sidecar.local import LocalModel, LocalModels, ask, fetch, is_loopback, ollama_url
 from tests.daemon import Daemon
 from tests.provider import ProviderDouble, Reply, Say
@@ -45,7 +47,10 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """One that is waited for, however busy the machine is."""
+    monkeypatch.setattr(local, "ASK_S", 30)
+    monkeypatch.setattr(local, "ANSWER_S", 30)
     one = Server()
     yield one
     one.close()
@@ -147,11 +152,21 @@ def nowhere(**more: str) -> dict[str, str]:
     }
 
 
+def found(daemon: Daemon, name: str) -> dict[str, Any]:
+    """The models by name, once this one is among them: on a busy machine a server may answer too late for one look."""
+    deadline = time.monotonic() + 40
+    while True:
+        models = {model["name"]: model for model in daemon.call("GET", "/api/models")}
+        if name in models or time.monotonic() > deadline:
+            return models
+        time.sleep(0.2)
+
+
 def test_local_chats_with_what_runs_here(launch: Callable[..., Daemon], provider: ProviderDouble) -> None:
     provider.models[:] = ["text-embedding-9", "small-one"]
     provider.script(Reply([Say("from this machine")]))
     daemon = launch(environment=nowhere(LMSTUDIO_BASE_URL=provider.url + "/v1"))
-    models = {model["name"]: model for model in daemon.call("GET", "/api/models")}
+    models = found(daemon, "lmstudio:small-one")
     assert (models["local"]["ready"], models["local"]["chosen"]) == (True, True)
     assert models["lmstudio:small-one"]["ready"]
     assert "lmstudio:text-embedding-9" not in models
@@ -175,5 +190,5 @@ def test_the_window_of_a_local_model_is_the_servers(launch: Callable[..., Daemon
     server.answers["/v1/models"] = listed("tiny")
     server.answers["/api/ps"] = {"models": [{"model": "tiny", "context_length": 2048}]}
     daemon = launch(environment=nowhere(OLLAMA_BASE_URL="", OLLAMA_HOST=server.root))
-    [entry] = [model for model in daemon.call("GET", "/api/models") if model["name"] == "ollama:tiny"]
+    entry = found(daemon, "ollama:tiny")["ollama:tiny"]
     assert (entry["loaded"], entry["context_window"]) == (True, 2048)
