@@ -19,9 +19,11 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from tests.held import HeldPort
+
 Json: TypeAlias = Any
-START_S = 20.0
-WAIT_S = 20.0
+START_S = 30.0
+WAIT_S = 30.0
 
 
 class Refused(AssertionError):
@@ -49,6 +51,7 @@ class Daemon:
     """The frozen daemon to start, instead of `program` with this Python."""
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
+    _held: HeldPort | None = field(default=None, init=False, repr=False)
 
     @property
     def data_dir(self) -> Path:
@@ -66,6 +69,9 @@ class Daemon:
     def start(self) -> Daemon:
         """Start it and wait until /health answers."""
         self.work_dir.mkdir(parents=True, exist_ok=True)
+        if self.port == 0 and HeldPort.possible():
+            self._held = HeldPort()
+            self.port = self._held.port
         environment = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
         }
@@ -103,10 +109,10 @@ class Daemon:
         """kill -9, and gone."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(WAIT_S)
         self._close()
 
-    def stop(self, within_s: float = 10.0) -> int:
+    def stop(self, within_s: float = WAIT_S) -> int:
         """SIGTERM, and its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
@@ -120,7 +126,7 @@ class Daemon:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(WAIT_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -270,7 +276,7 @@ class Watcher:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(WAIT_S)
         self._response.close()
         self._client.close()
 

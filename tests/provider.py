@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, TypeAlias, cast
 
+from tests.held import HeldPort
 from tests.provider_wire import (
     PATHS,
     WIRES,
@@ -233,6 +234,7 @@ class ProviderDouble:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._failure: OSError | None = None
+        self._held: HeldPort | None = None
 
     # --- used from the test's thread ---
 
@@ -243,6 +245,9 @@ class ProviderDouble:
     def start(self) -> ProviderDouble:
         self._started.clear()
         self._failure = None
+        if self.port == 0 and HeldPort.possible():
+            self._held = HeldPort()
+            self.port = self._held.port
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="provider-double", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -286,14 +291,14 @@ class ProviderDouble:
     def enable(self, path: str) -> None:
         self._disabled.pop(path, None)
 
-    def wait_for_requests(self, count: int, timeout_s: float = 5.0) -> list[RecordedRequest]:
+    def wait_for_requests(self, count: int, timeout_s: float = 30.0) -> list[RecordedRequest]:
         """Wait until so many requests have arrived (answered or not), and return all that have."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, timeout_s):
                 raise TimeoutError(f"{len(self.requests)} of {count} requests arrived within {timeout_s} s")
             return list(self.requests)
 
-    def wait_for_aborted(self, count: int = 1, timeout_s: float = 5.0) -> None:
+    def wait_for_aborted(self, count: int = 1, timeout_s: float = 30.0) -> None:
         """Wait until so many clients have left before the end of their answer."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.aborted >= count, timeout_s):

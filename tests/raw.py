@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, Self
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
 
 
 class Answer(NamedTuple):

@@ -11,6 +11,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -274,7 +275,7 @@ def stranger() -> Iterator[str]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection:
+                with connection, suppress(OSError):  # who only looks whether it answers has left by now
                     connection.recv(65536)
                     body = b'["hello"]'
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -283,7 +284,7 @@ def stranger() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(30)
 
 
 def test_what_is_no_daemon_is_not_taken_for_one(stranger: str, tmp_path: Path) -> None:
@@ -300,11 +301,17 @@ def test_a_state_file_that_makes_no_sense_is_no_daemon(text: str, tmp_path: Path
     assert find(tmp_path) is None
 
 
-def test_nobody_there_is_an_error_with_a_remedy() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port that is taken, so that nobody gets it, and on which nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_nobody_there_is_an_error_with_a_remedy(nobody: int) -> None:
     with pytest.raises(ClientError) as refused:
-        Client(url).call("GET", "/api/agents")
+        Client(f"http://127.0.0.1:{nobody}").call("GET", "/api/agents")
     assert (refused.value.status, refused.value.code) == (0, "unreachable")
     assert refused.value.hint is not None
 
@@ -343,12 +350,10 @@ def test_a_key_that_was_pasted_wrongly_is_found_and_not_shown(key: str) -> None:
 
 
 def test_a_proxy_that_does_not_answer_is_found_and_its_password_not_shown(
-    home: Path, monkeypatch: pytest.MonkeyPatch, stranger: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, stranger: str, nobody: int
 ) -> None:
     assert doctor.proxies().detail == "none"
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        gone = server.getsockname()[1]
-    monkeypatch.setenv("HTTPS_PROXY", f"http://ada:geheim@127.0.0.1:{gone}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://ada:geheim@127.0.0.1:{nobody}")
     found = doctor.proxies()
     assert (found.status, "geheim" in str(found), "ada" in str(found)) == ("warning", False, False)
     assert "HTTPS_PROXY" in (found.remedy or "")

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aster_sidecar.permissions import Assessment, Mode, Rule, Scope, decide
 
+at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 HERE = Scope("beneath", "/work", "anywhere in /work")
 
@@ -49,6 +50,7 @@ def test_modes(mode: Mode, risk: str, expected: str) -> None:
 MODES: list[Mode] = ["auto_approve", "smart_approve", "always_ask"]
 
 
+@at_any_pace
 @given(st.sampled_from(MODES), st.sampled_from(["low", "medium", "high"]), st.booleans(), st.booleans(), st.booleans())
 def test_the_order_is_deny_rule_always_ask_allow_rule_mode(
     mode: Mode, risk: str, denied: bool, allowed: bool, forbidden: bool

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aster_sidecar.errors import ConfigInvalid
@@ -29,6 +29,7 @@ from aster_sidecar.servicelog import (
 from aster_sidecar.services import backoff_s
 from aster_sidecar.servicespec import ALLOWED, ServiceSpec, service_specs
 
+at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLAIN = ServiceSpec("a", ("true",))
 
 
@@ -39,6 +40,7 @@ def test_the_delay_doubles_up_to_its_limit() -> None:
     assert [backoff_s(PLAIN, attempt, 0.5) for attempt in range(8)] == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
+@at_any_pace
 @given(st.integers(0, 100_000), st.floats(0, 1))
 def test_the_delay_is_spread_by_a_fifth(attempt: int, chance: float) -> None:
     plain = backoff_s(PLAIN, attempt, 0.5)
@@ -58,6 +60,7 @@ def fed(*chunks: bytes) -> list[bytes]:
     return found + lines.end()
 
 
+@at_any_pace
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), min_size=1), st.data())
 def test_lines_are_the_same_however_they_arrive(lines: list[bytes], data: st.DataObject) -> None:
     whole = b"\n".join(lines)

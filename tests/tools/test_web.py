@@ -98,7 +98,8 @@ def fetcher(*addresses: str, allow_address: Callable[[web.Address], bool] = only
     async def resolve(host: str, port: int) -> list[str]:
         return list(addresses) or ["127.0.0.1"]
 
-    return web.Fetcher(resolve=resolve, allow_address=allow_address, **{"total_s": 50, "markdown_s": 50, **more})
+    patient: dict[str, Any] = {"total_s": 50, "markdown_s": 50, **more}
+    return web.Fetcher(resolve=resolve, allow_address=allow_address, **patient)
 
 
 async def fetch(by: web.Fetcher, place: Surroundings, url: str, **more: Any) -> Outcome:
