@@ -258,7 +258,9 @@ def test_nobody_watching_can_mean_no(launch: Callable[..., Daemon], provider: Pr
 def test_waiting_holds_no_provider_connection(real: Daemon, provider: ProviderDouble) -> None:
     provider.script(command("echo hi"), Reply([Say("ok")]))
     wait_for_approval(real)
-    assert [request.outcome for request in provider.requests] == ["complete"]
+    [request] = provider.requests
+    assert request.finished.wait(30)
+    assert request.outcome == "complete"
     with real.watch() as watcher:
         real.chat(
             "meanwhile, in another session",

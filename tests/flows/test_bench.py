@@ -12,11 +12,11 @@ import pytest
 REPO = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_it_runs_and_says_what_it_found(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     command = [sys.executable, "-m", "bench", "--quick", "--json", str(out), "cold", "first"]
-    told = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True, timeout=110)
+    told = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True, timeout=390)
     figures = {figure["name"]: figure for figure in json.loads(out.read_text())["figures"]}
     assert set(figures) == {
         "cold start to /health",

@@ -39,7 +39,10 @@ from tests.provider_wire import FaultKind
 
 KILLS = 25
 KILLING_S = 45.0
-"""No more kills after this time: a slow machine does fewer."""
+"""No more kills after this time: a slow machine does fewer, but not fewer than `KILLS_LEAST`."""
+KILLS_LEAST = 5
+WAIT_S = 45.0
+"""Longest that anything is waited for: only what hangs takes that long."""
 SESSIONS = 4
 WORDS = [
     "alpha ",
@@ -207,7 +210,7 @@ class Window:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(40)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     def close(self) -> None:
@@ -361,7 +364,7 @@ class World:
             self.witness.wait_for_news(1.0)
         last = self.daemon.call("GET", "/api/sessions", None, agent_id="default")
         assert {entry["state"] for entry in last["sessions"]} <= set(STILL), last
-        self.witness.wait_for(lambda picture: still(picture), "every turn has its done", 5)
+        self.witness.wait_for(lambda picture: still(picture), "every turn has its done", WAIT_S)
 
     def _is_still(self) -> bool:
         states = [self.daemon.status(session_id=session_id) for session_id in self.sessions]
@@ -579,7 +582,7 @@ def check_conversation(request: RecordedRequest) -> None:
     assert request.messages[-1].get("role") == "user"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_random_kills(real: Daemon, provider: ProviderDouble, capsys: pytest.CaptureFixture[str]) -> None:
     seed = int(os.environ.get("ASTER_CHAOS_SEED") or secrets.randbelow(1 << 32))
     print(f"ASTER_CHAOS_SEED={seed}")  # pytest shows it when the test fails
@@ -589,7 +592,7 @@ def test_random_kills(real: Daemon, provider: ProviderDouble, capsys: pytest.Cap
         for window in world.windows:
             window.start()
         kills = 0
-        while kills < KILLS and time.monotonic() - began < KILLING_S:
+        while kills < KILLS_LEAST or (kills < KILLS and time.monotonic() - began < KILLING_S):
             world.kill_at_random()
             kills += 1
         print(f"{kills} kills in {time.monotonic() - began:.0f} s; {dict(world.ticks.count)}")
@@ -597,7 +600,6 @@ def test_random_kills(real: Daemon, provider: ProviderDouble, capsys: pytest.Cap
             window.stop()
         world.settle()
         print(f"settled after {time.monotonic() - began:.0f} s; {len(world.notes.sends)} messages")
-        assert kills >= 5
         check_picture(world)
         check_sends(world)
         check_calls(world)
@@ -997,7 +999,7 @@ class SessionMachine(RuleBasedStateMachine):
             return len(held) == self.held and answer.said["text"].endswith(held[-1].words)
 
         expected = f"{self.state}, on {self.active}, ended {self.ended}, asked {self.waiting}, {self.held} requests"
-        self.stage.follower.wait_for(shows, expected, 15)
+        self.stage.follower.wait_for(shows, expected, WAIT_S)
         session = self.stage.follower.picture.of(self.session_id)
         for question, call in zip(self.waiting, session.waiting.values(), strict=True):
             question.call_id = call.call_id
@@ -1006,7 +1008,7 @@ class SessionMachine(RuleBasedStateMachine):
         """At most one turn talks to the model, and what it is told is whole."""
         requests = self.stage.provider.requests[self.first_request :]
         for request in requests[:-1] if self.talks else requests:
-            assert request.finished.wait(10), "two requests at once"
+            assert request.finished.wait(WAIT_S), "two requests at once"
         assert len(self.stage.mind.held) - self.first_held == self.held
         if self.talks:
             check_conversation(requests[-1])
@@ -1023,7 +1025,7 @@ class SessionMachine(RuleBasedStateMachine):
             held.gate.set()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_state_machine(real: Daemon, provider: ProviderDouble) -> None:
     stage = Stage(real, provider)
     try:
@@ -1138,7 +1140,7 @@ def test_an_interrupting_message_stays_before_the_queue_over_a_kill(real: Daemon
     real.config(permission_mode="auto_approve")
     provider.script(Reply([Call("run_command", {"command": "trap '' TERM; echo on; while :; do sleep 0.1; done"})]))
     with real.watch() as watcher, ThreadPoolExecutor(1) as pool:
-        real.chat("one")
+        first = real.chat("one")["turn_id"]
         watcher.until("tool_progress")
         second = real.chat("two")["turn_id"]
         sending = pool.submit(real.raw, "POST", "/api/chat", {**INTERRUPT, "message": "three"})
@@ -1146,10 +1148,11 @@ def test_an_interrupting_message_stays_before_the_queue_over_a_kill(real: Daemon
         while message["data"]["message"]["text"] != "three":
             message = watcher.until("message_added")[-1]
         third = message["turn_id"]
-        assert real.status()["queue"] == [third, second]
+        status = real.status()  # the tool is killed after 2 s: who looks later than that finds the next turn on
+        assert [status["turn_id"], *status["queue"]] in ([first, third, second], [third, second], [second], [None])
         real.kill()
         with contextlib.suppress(httpx.HTTPError):
-            sending.result(10)
+            sending.result(WAIT_S)
     real.start()
     with real.watch(after=message["seq"]) as watcher:
         events = watcher.until("done", 3)
@@ -1181,7 +1184,7 @@ async def inside(home: Path, mode: str = "smart_approve") -> AsyncGenerator[Part
         await parts.close()
 
 
-async def until(holds: Callable[[], object], within_s: float = 10.0) -> None:
+async def until(holds: Callable[[], object], within_s: float = WAIT_S) -> None:
     """Turn the event loop until something holds."""
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110
@@ -1218,7 +1221,7 @@ def test_an_answer_counts_that_comes_while_the_pause_is_recorded(tmp_path: Path)
             while parts.journal.one("SELECT state FROM turns") != ("waiting",):
                 pass  # the pause is written in a thread; the loop does not know it yet
             other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
-            other.set_busy_timeout(2000)
+            other.set_busy_timeout(30_000)
             other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
             asyncio.get_running_loop().call_later(0.3, other.close)
             await parts.approvals.answer(
@@ -1240,7 +1243,7 @@ def test_a_call_has_an_end_when_it_is_cancelled_while_its_beginning_is_recorded(
         async with inside(tmp_path, mode) as parts:
             turn_id = await start(parts)
             other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
-            other.set_busy_timeout(2000)
+            other.set_busy_timeout(30_000)
             other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
             await until(lambda: kind in being_recorded(parts))
             asyncio.get_running_loop().call_later(0.3, other.close)

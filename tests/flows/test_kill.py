@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
 from tests.daemon import Daemon, Json, text_of
+from tests.flows.test_life import wait_gone
 from tests.provider import Call, ProviderDouble, Reply, Say
 
 
 def check_store(daemon: Daemon) -> None:
     """The store is whole, and no seq was used twice."""
-    with sqlite3.connect(daemon.data_dir / "aster.db") as store:
+    with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db", timeout=30)) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert store.execute("PRAGMA foreign_key_check").fetchall() == []
 
@@ -103,14 +104,14 @@ def test_killed_mid_text_keeps_what_was_seen_and_the_next_turn_works(real: Daemo
 def test_killed_mid_tool_is_unknown_and_not_run_again(real: Daemon, provider: ProviderDouble) -> None:
     real.config(permission_mode="auto_approve")
     provider.script(
-        Reply([Call("run_command", {"command": "echo ran >> marks; echo $$ begun; sleep 30"})]), Reply([Say("I see.")])
+        Reply([Call("run_command", {"command": "echo ran >> marks; echo $$ begun; sleep 50"})]), Reply([Say("I see.")])
     )
     with real.watch() as watcher:
         real.chat("run it")
         progress = watcher.until("tool_progress")[-1]["data"]["delta"]
         seen = watcher.events.copy()
     real.restart()
-    assert psutil.Process(int(progress.split()[0])).wait(10) is None, "what a killed daemon left running is ended"
+    assert wait_gone(int(progress.split()[0]), 20), "what a killed daemon left running is ended"
     with real.watch(after=seen[-1]["seq"]) as watcher:
         events = watcher.until("done")
     assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["unknown"]
@@ -164,7 +165,9 @@ def test_an_answer_given_before_the_kill_counts_after_it(real: Daemon, provider:
     with real.watch() as watcher:
         real.chat("run both")
         required = [event for event in watcher.until("approval_required", 2) if event["type"] == "approval_required"]
-    real.approve(required[0]["data"]["call_id"])
+        real.approve(required[0]["data"]["call_id"])
+        while not watcher.of("tool_end"):  # of the one that nobody has to be asked about; killed in it, it is unknown
+            watcher.next()
     assert runs(real, "first") == 0, "it must wait for the other one's answer"
     real.restart()
     assert [entry["call_id"] for entry in real.call("GET", "/api/approvals")] == [required[1]["data"]["call_id"]]

@@ -133,11 +133,20 @@ def runs(daemon: Daemon) -> int:
     return path.read_text().count("ran") if path.exists() else 0
 
 
+NOBODY_THERE = ("net::ERR_CONNECTION_REFUSED", "net::ERR_INTERNET_DISCONNECTED")
+
+
+def is_told(exchange: Exchange) -> bool:
+    """Whether all that is asked of a call is known; what was on the wire is told by another process of the browser."""
+    return exchange.ended in NOBODY_THERE or bool(exchange.headers and exchange.address and exchange.status)
+
+
 def check_network(tab: Tab, port: int) -> None:
     """All calls went to the daemon itself, each with the page's origin, and were let in."""
+    tab.wait_until(lambda: all(map(is_told, tab.calls())), "the browser has told all of each call")
     for exchange in tab.calls():
         assert exchange.url.startswith(f"http://127.0.0.1:{port}/api/"), exchange
-        if exchange.ended not in ("net::ERR_CONNECTION_REFUSED", "net::ERR_INTERNET_DISCONNECTED"):
+        if exchange.ended not in NOBODY_THERE:
             assert exchange.headers["origin"] == tab.origin, exchange
             assert exchange.address == f"127.0.0.1:{port}", exchange
             assert exchange.status == (204 if exchange.method == "OPTIONS" else 200), exchange
@@ -180,6 +189,7 @@ def test_the_tauri_page_goes_on_where_it_was_after_kill_9(
     tab.wait_until(lambda: len(tab.named("connected")) == 2, "the page's EventSource reconnects by itself")
     last_before = tab.frames[tab.frames.index(tab.named("connected")[1]) - 1]
     *_, reconnected = tab.calls("/api/events")
+    tab.wait_until(lambda: reconnected.headers, "the browser has told what it asked for")
     assert reconnected.headers["last-event-id"] == last_before.cursor
     assert int(last_before.cursor) >= required["seq"]
 
@@ -310,7 +320,7 @@ def test_the_preload_cancels_and_goes_on(electron: Daemon, shell: Tab, provider:
     answer = call(shell, "cancel", "default")
     assert (answer["success"], answer["data"]) == (True, {"cancelled": [started["turn_id"]]})
     assert wait_for(shell, "done")["data"]["stop_reason"] == "cancelled"
-    provider.wait_for_aborted()
+    provider.wait_for_aborted(timeout_s=30)
     gate.set()
     assert call(shell, "cancel", "default")["data"] == {"cancelled": []}
     chat(shell, "something shorter")

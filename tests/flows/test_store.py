@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import provider_environment
 from tests.daemon import Daemon, text_of
+from tests.flows.test_life import Stopwatch
 from tests.provider import ProviderDouble, Reply, Say
 
 
@@ -32,6 +33,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def fill(ballast: Path) -> None:
+    """Make the file longer until nothing fits on its disk any more."""
+    with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
 def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
     small_disk: Path, tmp_path: Path, provider: ProviderDouble
 ) -> None:
@@ -40,9 +48,7 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
     try:
         daemon.ask("before")
         ballast = small_disk / "ballast"
-        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(b"x" * 4096):
-                pass
+        fill(ballast)
         os.truncate(ballast, ballast.stat().st_size - 400_000)
         sent: list[str] = []
         refusals: list[str] = []
@@ -57,6 +63,8 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
                 refusals.append(answer["error"])
         assert sent
         assert "disk is full" in refusals[-1]
+        fill(ballast)  # what is small fitted until now: a turn's own words are recorded beside the refusals
+        assert daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "full"}).status == 503
         assert daemon.raw("GET", "/health")[1]["status"] == "degraded"
         ballast.unlink()
         with daemon.watch() as watcher:
@@ -76,13 +84,13 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
         assert sorted(done) == sorted(ids), "every recorded turn has exactly one end"
     finally:
         daemon.stop()
-    with sqlite3.connect(small_disk / "data" / "aster.db") as store:
+    with contextlib.closing(sqlite3.connect(small_disk / "data" / "aster.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_locked_store_is_said(daemon: Daemon) -> None:
     daemon.ask("before")
-    other = sqlite3.connect(daemon.data_dir / "aster.db", isolation_level=None)
+    other = sqlite3.connect(daemon.data_dir / "aster.db", isolation_level=None, timeout=30)
     other.execute("BEGIN IMMEDIATE")
     refusal = daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "during"})
     other.execute("ROLLBACK")
@@ -114,10 +122,10 @@ def test_a_damaged_store_is_refused_and_left_alone(daemon: Daemon) -> None:
 def test_a_newer_store_is_refused_and_left_alone(daemon: Daemon) -> None:
     daemon.ask("before")
     daemon.stop()
-    with sqlite3.connect(daemon.data_dir / "aster.db") as store:
+    with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db")) as store:
         store.execute("PRAGMA user_version=99")
     assert "newer version" in refuses_to_start(daemon)
-    with sqlite3.connect(daemon.data_dir / "aster.db") as store:
+    with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db")) as store:
         assert store.execute("SELECT count(*) FROM messages").fetchone() == (2,)
 
 
@@ -147,11 +155,15 @@ def test_a_stop_ends_a_running_turn_as_interrupted_and_keeps_its_text(real: Daem
     provider.script(Reply([Say("words that stop", chunk=6)], gate=threading.Event(), gate_at=1))
     with real.watch() as watcher:
         real.chat("talk")
-        watcher.until("text_chunk")
-        assert real.stop() == 0
-        events = [event for event in watcher.events if event["type"] == "done"] or watcher.until("done")
-    assert events[-1]["data"]["stop_reason"] == "interrupted"
+        cursor = watcher.until("text_chunk")[-1]["seq"]
+        with Stopwatch() as watch:
+            assert real.stop(within_s=30) == 0
+        assert watcher.ended(20)
+    told = [event["data"]["stop_reason"] for event in watcher.of("done")]
+    assert told == ["interrupted"] or watch.held_up_s > 0.5, "a stop waits for the disk and for streams, but not long"
     real.start()
+    with real.watch(after=cursor) as watcher:
+        assert watcher.until("done")[-1]["data"]["stop_reason"] == "interrupted"
     answer = real.history()[-1]
     assert (answer["status"], answer["text"]) == ("interrupted", "words ")
 
@@ -159,7 +171,7 @@ def test_a_stop_ends_a_running_turn_as_interrupted_and_keeps_its_text(real: Daem
 def test_a_first_message_that_could_not_be_recorded_leaves_nothing_behind(
     real: Daemon, provider: ProviderDouble
 ) -> None:
-    other = sqlite3.connect(real.data_dir / "aster.db", isolation_level=None)
+    other = sqlite3.connect(real.data_dir / "aster.db", isolation_level=None, timeout=30)
     other.execute("BEGIN IMMEDIATE")
     assert real.refused("POST", "/api/chat", {"agent_id": "default", "message": "lost"}).status == 503
     other.execute("ROLLBACK")

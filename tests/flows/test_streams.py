@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sqlite3
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
+import pytest
 
 from tests.daemon import Daemon, Json, Watcher, text_of
 from tests.provider import Call, ProviderDouble, Reply, Say, Think
@@ -50,6 +51,7 @@ def unique(events: list[Json]) -> list[Json]:
     return list(kept.values())
 
 
+@pytest.mark.timeout(180)
 def test_twenty_windows_see_the_same_and_one_that_leaves_after_every_event_misses_nothing(
     real: Daemon, provider: ProviderDouble
 ) -> None:
@@ -63,7 +65,7 @@ def test_twenty_windows_see_the_same_and_one_that_leaves_after_every_event_misse
         cursor = 0
         while not stop.is_set():
             with real.watch(after=cursor) as watcher:
-                event = watcher.next()
+                event = watcher.next(within_s=60)
             seen.append(event)
             cursor = event["seq"]
             if event["type"] == "done":
@@ -71,12 +73,14 @@ def test_twenty_windows_see_the_same_and_one_that_leaves_after_every_event_misse
         return seen
 
     with ThreadPoolExecutor(21) as pool:
-        leaver = pool.submit(restless)
         watchers = [Watcher(real, None, {}) for _ in range(20)]
-        real.chat("tell a story")
-        histories = list(pool.map(lambda watcher: watcher.until("done"), watchers))
-        left = leaver.result(30)
-        stop.set()
+        leaver = pool.submit(restless)
+        try:
+            real.chat("tell a story")
+            histories = list(pool.map(lambda watcher: watcher.until("done", within_s=60), watchers))
+            left = leaver.result(100)
+        finally:
+            stop.set()
         for watcher in watchers:
             watcher.close()
     parts, text = whole(real)
@@ -92,6 +96,7 @@ def test_twenty_windows_see_the_same_and_one_that_leaves_after_every_event_misse
     assert [part["type"] for part in parts] == ["thinking", "text", "tool", "text", "tool", "text"]
 
 
+@pytest.mark.timeout(180)
 def test_resuming_after_any_event_of_a_finished_turn_gives_the_same_text(
     real: Daemon, provider: ProviderDouble
 ) -> None:
@@ -112,7 +117,7 @@ def test_resuming_after_any_event_of_a_finished_turn_gives_the_same_text(
             assert all(later["seq"] > event["seq"] for later in rest)
             assert text_of([*live[: position + 1], *rest]) == text
             assert thinking_of([*live[: position + 1], *rest]) == "hm, 想"
-    with sqlite3.connect(real.data_dir / "aster.db") as store:
+    with contextlib.closing(sqlite3.connect(real.data_dir / "aster.db", timeout=30)) as store:
         chunks = store.execute("SELECT count(*) FROM events WHERE type='text_chunk'").fetchone()[0]
     assert chunks == 3, "one row for each run of text"
 
@@ -122,7 +127,8 @@ def test_last_event_id_resumes_and_wins_over_after(daemon: Daemon) -> None:
     import httpx
 
     headers = {"Last-Event-ID": str(events[-2]["seq"])}
-    with httpx.stream("GET", daemon.url + "/api/events?after=0", headers=headers, trust_env=False) as response:
+    url = daemon.url + "/api/events?after=0"
+    with httpx.stream("GET", url, headers=headers, trust_env=False, timeout=45) as response:
         ids = [
             line.removeprefix("id: ")
             for line in _lines(response.iter_lines(), "status_change")
@@ -203,6 +209,7 @@ def test_a_turn_goes_on_with_every_window_closed(real: Daemon, provider: Provide
     assert real.history()[-1]["text"] == "words that nobody watches"
 
 
+@pytest.mark.timeout(180)
 def test_a_client_that_never_reads_harms_nobody(real: Daemon, provider: ProviderDouble) -> None:
     """It opens a stream and stops reading; a flood goes by; others get all of it, and memory stays flat."""
     port = real.port
@@ -226,10 +233,8 @@ def test_a_client_that_never_reads_harms_nobody(real: Daemon, provider: Provider
 
 def test_streams_end_when_the_daemon_stops(daemon: Daemon) -> None:
     with daemon.watch() as watcher:
-        began = time.monotonic()
-        assert daemon.stop() == 0
-        assert watcher.ended(5)
-    assert time.monotonic() - began < 10
+        assert daemon.stop(within_s=30) == 0
+        assert watcher.ended(20)
 
 
 def test_history_in_the_middle_of_an_answer_fits_the_stream(real: Daemon, provider: ProviderDouble) -> None:
@@ -265,6 +270,6 @@ def test_history_pages_and_clears(real: Daemon) -> None:
     assert real.history() == []
     events = real.ask("afresh")
     assert text_of(events) == "You said: afresh"
-    with sqlite3.connect(real.data_dir / "aster.db") as store:
+    with contextlib.closing(sqlite3.connect(real.data_dir / "aster.db", timeout=30)) as store:
         assert "message 3" not in str(store.execute("SELECT data FROM events").fetchall())
         assert "message 3" not in str(store.execute("SELECT message FROM model_messages").fetchall())
