@@ -130,18 +130,19 @@ async fn follow(shell: &Arc<Shell>, supervisor: &Supervisor, endpoint: &Endpoint
                     *cursor = data["last_seq"].as_i64();
                 }
                 if let Some(picture) = snapshot(supervisor).await {
-                    shell.paint(|known| *known = picture);
+                    shell.learn(|known| *known = picture);
+                    shell.draw();
                 }
             }
             Some(kind) => {
                 if let Some(seq) = event["seq"].as_i64() {
                     *cursor = (*cursor).max(Some(seq));
                 }
-                let mut news = None;
-                shell.paint(|picture| news = picture.take(kind, data));
-                if let Some(news) = news {
+                // Said as things are now; what is drawn, a person may answer with a change of that.
+                if let Some(news) = shell.learn(|picture| picture.take(kind, data)) {
                     shell.notify(news);
                 }
+                shell.draw();
             }
             None => {}
         }

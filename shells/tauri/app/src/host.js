@@ -54,10 +54,13 @@
   go.on((place) => {
     window.location.hash = String(place);
   });
-  if (label === "main")
+  if (label === "main") {
+    // One after the other, so that the last is the one that stays.
+    let told = Promise.resolve();
     window.addEventListener("hashchange", () => {
-      ask("remember_place", { place: window.location.hash }).catch(() => undefined);
+      told = told.then(() => ask("remember_place", { place: window.location.hash })).catch(() => undefined);
     });
+  }
   if (label === "quick")
     window.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.repeat) ask("hide_quick").catch(() => undefined);

@@ -51,7 +51,10 @@ fn main() -> Result<(), tauri::Error> {
             tauri_plugin_global_shortcut::Builder::new()
                 .with_handler(|app, _shortcut, event| {
                     if event.state() == ShortcutState::Pressed {
-                        shell(app).toggle_quick();
+                        let shell = shell(app);
+                        // Not here: the main thread waits for this one when it takes the key away.
+                        let toggled = shell.clone();
+                        shell.note("the hotkey", app.run_on_main_thread(move || toggled.toggle_quick()));
                     }
                 })
                 .build(),
@@ -91,6 +94,7 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
     };
     let shell = Shell::new(app, &home, state);
     app.manage(shell.clone());
+    end_on_signals(app)?;
     windows::open(app, asked_for(app)?.as_deref(), std::env::args().any(|argument| argument == login::HIDDEN))?;
     let linked = app.clone();
     app.deep_link().on_open_url(move |event| {
@@ -103,7 +107,6 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
     if let Some(notice) = &shell.state.notice {
         shell.say(MessageDialogKind::Warning, notice);
     }
-    end_on_signals(app)?;
     shell.engine(Engine::Start);
     spawn(attention::attend(shell));
     Ok(())

@@ -340,8 +340,9 @@ impl Shell {
         if !answered.await.unwrap_or(false) {
             return Ok(());
         }
-        old.stop().await;
-        // A late line would make the old place once more.
+        // For good: a start in between would make the old place once more.
+        old.retire().await;
+        // So would a late line.
         old.log().close().await;
         let moved = if adopt { Ok(()) } else { root::move_data(&from, &to) }
             .and_then(|()| Ok(self.state.change(|remembered| remembered.runtime_root = Some(to.clone()))?));
@@ -354,10 +355,9 @@ impl Shell {
 
     // -- what a person sees ----------------------------------------------------------------------------------------
 
-    /// Changes what waits for the person, and shows it.
-    pub fn paint(self: &Arc<Self>, change: impl FnOnce(&mut Picture)) {
-        change(&mut self.picture.lock().unwrap_or_else(PoisonError::into_inner));
-        self.draw();
+    /// Changes what is known to wait for the person; [`Self::draw`] shows it.
+    pub fn learn<T>(&self, change: impl FnOnce(&mut Picture) -> T) -> T {
+        change(&mut self.picture.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tray, badge, quick panel and hotkey, as they are to be now.
@@ -397,7 +397,11 @@ impl Shell {
             self.set_hotkey();
         } else {
             self.note("the tray", tray::close(&self.app));
-            self.note("the hotkey", self.app.global_shortcut().unregister_all());
+            // `unregister_all` would wait for the keys' thread with a lock that this thread takes for each key.
+            let keys = self.app.global_shortcut();
+            if keys.is_registered(HOTKEY) {
+                self.note("the hotkey", keys.unregister(HOTKEY));
+            }
             windows::close_quick(&self.app);
         }
     }

@@ -66,30 +66,21 @@ impl StateFile {
         Ok(Self { path, notice: None, fields: Mutex::new(fields) })
     }
 
-    /// Field by field: one that makes no sense is as if it were not there.
     pub fn current(&self) -> Remembered {
-        let fields = self.fields();
-        let text = |name| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let truth = |name, otherwise| fields.get(name).and_then(Value::as_bool).unwrap_or(otherwise);
-        Remembered {
-            last_place: text("last_place").filter(|&place| crate::checks::check_place(place).is_ok()).map(Into::into),
-            runtime_root: text("runtime_root").map(Into::into),
-            notifications: truth("notifications", true),
-            start_on_login: truth("start_on_login", false),
-            zoom_percent: fields.get("zoom_percent").and_then(Value::as_i64).unwrap_or(100).clamp(50, 300),
-        }
+        remembered(&self.fields())
     }
 
     /// Remembers it. Raises: the system's error.
     pub fn change(&self, change: impl FnOnce(&mut Remembered)) -> io::Result<()> {
-        let before = self.current();
+        // Held from the first look on: two that change at once lose nothing.
+        let mut fields = self.fields();
+        let before = remembered(&fields);
         let mut after = before.clone();
         change(&mut after);
         if after == before {
             return Ok(());
         }
         let Remembered { last_place, runtime_root, notifications, start_on_login, zoom_percent } = after;
-        let mut fields = self.fields();
         for (name, value) in [
             ("schema_version", SCHEMA_VERSION.into()),
             ("last_place", last_place.into()),
@@ -124,6 +115,19 @@ impl StateFile {
     }
 }
 
+/// Field by field: one that makes no sense is as if it were not there.
+fn remembered(fields: &Map<String, Value>) -> Remembered {
+    let text = |name| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let truth = |name, otherwise| fields.get(name).and_then(Value::as_bool).unwrap_or(otherwise);
+    Remembered {
+        last_place: text("last_place").filter(|&place| crate::checks::check_place(place).is_ok()).map(Into::into),
+        runtime_root: text("runtime_root").map(Into::into),
+        notifications: truth("notifications", true),
+        start_on_login: truth("start_on_login", false),
+        zoom_percent: fields.get("zoom_percent").and_then(Value::as_i64).unwrap_or(100).clamp(50, 300),
+    }
+}
+
 fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
@@ -152,6 +156,27 @@ mod tests {
         assert!(fs::read_to_string(&path).expect("read").contains("dusk"));
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).expect("there")) & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_changes_at_once_is_all_remembered() {
+        let (_home, path) = file("{}");
+        let state = StateFile::read(path.clone()).expect("read");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for percent in 50..=150 {
+                    state.change(|remembered| remembered.zoom_percent = percent).expect("written");
+                    assert_eq!(state.current().zoom_percent, percent);
+                }
+            });
+            for number in 0..=100 {
+                let place = format!("#/{number}");
+                state.change(|remembered| remembered.last_place = Some(place.clone())).expect("written");
+                assert_eq!(state.current().last_place, Some(place));
+            }
+        });
+        let again = StateFile::read(path).expect("read").current();
+        assert_eq!((again.zoom_percent, again.last_place.as_deref()), (150, Some("#/100")));
     }
 
     #[test]

@@ -202,8 +202,9 @@ fn hold(window: &WebviewWindow) -> tauri::Result<()> {
         match event {
             WindowEvent::CloseRequested { api, .. } if !shell.quitting() => {
                 api.prevent_close();
-                shell.note("the window", held.hide());
+                // Before it is away: what comes then may be the machine's end.
                 shell.note("where the window was", app.save_window_state(REMEMBERED));
+                shell.note("the window", held.hide());
             }
             WindowEvent::Destroyed => shell.sockets.close_all(held.label()),
             _ => {}

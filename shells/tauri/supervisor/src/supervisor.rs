@@ -134,6 +134,8 @@ struct State {
     /// Whether the task runs that keeps it.
     active: bool,
     stopping: bool,
+    /// Nobody starts it any more.
+    retired: bool,
     /// How often something was asked for: only the last of it counts.
     asks: u64,
     listeners: Vec<mpsc::UnboundedSender<Status>>,
@@ -180,6 +182,7 @@ impl Supervisor {
             wanted: Wanted::Stopped,
             active: false,
             stopping: false,
+            retired: false,
             asks: 0,
             listeners: Vec::new(),
             endpoint: None,
@@ -273,6 +276,9 @@ impl Supervisor {
         self.turn().await?;
         let settled = {
             let mut state = self.shared.state();
+            if state.retired {
+                return Err(Error::Stopped);
+            }
             if state.wanted == Wanted::Stopped {
                 self.want(&mut state, Wanted::Running, Status::Starting);
             }
@@ -297,11 +303,20 @@ impl Supervisor {
         self.shared.until(|state| !state.stopping).await;
     }
 
+    /// Has it stopped for good: whoever asks for it then is told so, and what it kept can be moved.
+    pub async fn retire(&self) {
+        self.shared.state().retired = true;
+        self.stop().await;
+    }
+
     /// Has it stopped and started again, its crashes forgotten. Returns when it is ready. Raises: as [`Self::start`].
     pub async fn restart(&self) -> Result<(), Error> {
         self.turn().await?;
         let settled = {
             let mut state = self.shared.state();
+            if state.retired {
+                return Err(Error::Stopped);
+            }
             if state.active {
                 self.want(&mut state, Wanted::Restart, Status::Restarting);
             } else {
@@ -610,5 +625,32 @@ impl Shared {
             .collect();
         let words = said[said.len().saturating_sub(LAST_WORDS)..].join("\n");
         Verdict::Failed(Error::of_exit(exit, words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_has_retired_is_not_started_again() {
+        let home = tempfile::tempdir().expect("a folder");
+        let supervisor = Supervisor::new(Options {
+            framework: "tauri".into(),
+            port: 0,
+            data_dir: home.path().join("data"),
+            logs_dir: None,
+            places: Places::default(),
+            unix_socket: true,
+            environment: BTreeMap::new(),
+            settings: Map::new(),
+            timing: Timing::default(),
+        });
+        assert!(matches!(supervisor.start().await, Err(Error::NotFound { .. })));
+        supervisor.retire().await;
+        assert!(matches!(supervisor.start().await, Err(Error::Stopped)));
+        assert!(matches!(supervisor.restart().await, Err(Error::Stopped)));
+        assert_eq!(supervisor.status(), Status::Stopped);
+        assert!(!home.path().join("data").exists());
     }
 }

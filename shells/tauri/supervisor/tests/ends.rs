@@ -66,16 +66,18 @@ fn lives(pid: u32) -> bool {
 async fn fall(way: &str, home: &Path) -> Result<(), Box<dyn Error>> {
     let pid_file = home.join("tool.pid");
     let supervisor = Supervisor::new(options(home)?);
-    supervisor.start().await?;
+    tokio::time::timeout(PATIENCE, supervisor.start()).await??;
     let command = format!("echo $$ > {} && exec sleep 600", pid_file.display());
     let message = format!("call run_command {}", serde_json::json!({ "command": command }));
     let body = serde_json::json!({ "agent_id": "default", "message": message }).to_string();
     let call = Call { method: "POST".into(), body: Some(body), ..Call::get("/api/chat", PATIENCE) };
     let answer = supervisor.call(call).await?;
     assert_eq!(answer.status, 200, "{}", answer.body);
+    let until = Instant::now() + PATIENCE;
     let tool = loop {
         match fs::read_to_string(&pid_file).ok().filter(|text| text.ends_with('\n')) {
             Some(pid) => break pid,
+            None if Instant::now() > until => return Err(format!("no tool: {}", answer.body).into()),
             None => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };

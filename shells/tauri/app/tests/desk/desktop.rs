@@ -3,9 +3,9 @@
 
 use std::{
     collections::HashMap,
+    fs,
     process::{Child, Command},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 
 use zbus::{
@@ -14,7 +14,7 @@ use zbus::{
     zvariant::{OwnedObjectPath, OwnedValue, Structure, Value},
 };
 
-use super::{Desk, PATIENCE, Result, STEP};
+use super::{Desk, Result, found};
 
 const MENU: &str = "com.canonical.dbusmenu";
 const ITEM: &str = "org.kde.StatusNotifierItem";
@@ -81,24 +81,20 @@ impl Desktop {
             .name("org.freedesktop.FileManager1")?
             .build()
             .await?;
-        let dunst = desk.surround(Command::new("dunst").args(["-conf", "/dev/null"])).spawn()?;
+        // What it shows stays until it is answered or closed.
+        let rules = desk.path("dunstrc");
+        fs::write(&rules, ["low", "normal", "critical"].map(|one| format!("[urgency_{one}]\ntimeout = 0\n")).concat())?;
+        let dunst = desk.surround(Command::new("dunst").arg("-conf").arg(rules)).spawn()?;
         let desktop = Self { bus, trays, shown, dunst };
         // Asked for before, it would be started once more by the bus, which has no screen.
         let there = ("org.freedesktop.Notifications",);
         let bus_itself = Some("org.freedesktop.DBus");
-        let since = Instant::now();
-        while !desktop
-            .bus
-            .call_method(bus_itself, "/org/freedesktop/DBus", bus_itself, "NameHasOwner", &there)
-            .await?
-            .body()
-            .deserialize::<bool>()?
-        {
-            if since.elapsed() > PATIENCE {
-                return Err("dunst did not come".into());
-            }
-            tokio::time::sleep(STEP).await;
-        }
+        let here = async || {
+            let asked =
+                desktop.bus.call_method(bus_itself, "/org/freedesktop/DBus", bus_itself, "NameHasOwner", &there);
+            asked.await.ok()?.body().deserialize::<bool>().ok().filter(|&here| here)
+        };
+        found("dunst", here).await?;
         Ok(desktop)
     }
 
@@ -127,25 +123,24 @@ impl Desktop {
     }
 
     async fn tray_is(&self, what: &str, met: impl Fn(&[Line]) -> bool) -> Result<()> {
-        let since = Instant::now();
-        while since.elapsed() < PATIENCE {
-            // It may be on its way to another menu.
-            if self.lines().await.is_ok_and(|lines| met(&lines)) {
-                return Ok(());
-            }
-            tokio::time::sleep(STEP).await;
+        // It may be on its way to another menu.
+        let so = async || self.lines().await.ok().filter(|lines| met(lines));
+        match found(what, so).await {
+            Ok(_) => Ok(()),
+            Err(cause) => Err(format!("{cause}; the tray says {:?}", self.lines().await?).into()),
         }
-        Err(format!("not so: {what}; the tray says {:?}", self.lines().await?).into())
     }
 
     /// Chooses a line of the tray's menu.
     pub async fn choose(&self, label: &str) -> Result<()> {
-        self.tray_says(label).await?;
-        let line = self.lines().await?.into_iter().find(|line| line.label == label).ok_or("gone")?;
-        let (owner, menu) = self.menu().await?.ok_or("no tray")?;
-        let event = (line.id, "clicked", Value::I32(0), 0_u32);
-        self.bus.call_method(Some(owner.as_str()), &menu, Some(MENU), "Event", &event).await?;
-        Ok(())
+        let chosen = async || {
+            let line = self.lines().await.ok()?.into_iter().find(|line| line.label == label)?;
+            let (owner, menu) = self.menu().await.ok()??;
+            let event = (line.id, "clicked", Value::I32(0), 0_u32);
+            // Refused, when there is another menu by now.
+            self.bus.call_method(Some(owner.as_str()), &menu, Some(MENU), "Event", &event).await.ok()
+        };
+        found(label, chosen).await.map(drop)
     }
 
     async fn lines(&self) -> Result<Vec<Line>> {

@@ -7,7 +7,7 @@ use std::{
     error::Error,
     fs,
     io::{BufRead, BufReader},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -15,10 +15,10 @@ use std::{
 };
 
 use fantoccini::{
-    Client, ClientBuilder,
+    Client, ClientBuilder, Locator,
     elements::{Element, ElementRef},
     key::Key,
-    wd::Capabilities,
+    wd::{Capabilities, TimeoutConfiguration},
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use nix::{
@@ -26,7 +26,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{net::TcpSocket, time::timeout};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -34,6 +34,8 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 pub const STEP: Duration = Duration::from_millis(50);
+/// So long nothing came of keys or of a click, and it counts as lost.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// What has to be there, besides a display server's worth of libraries.
 pub fn missing() -> Option<String> {
@@ -125,8 +127,7 @@ impl Desk {
     pub async fn launch_with(&self, arguments: &[&str]) -> Result<App> {
         let app = self.open(&self.app, arguments).await?;
         app.until("window.asterHost && document.querySelector('#root > *')").await?;
-        // Waits for the engine.
-        if let Err(cause) = app.ask("GET", "/api/agents", None).await {
+        if let Err(cause) = app.ready().await {
             let log = fs::read_to_string(self.data("logs/engine.log")).unwrap_or_default();
             return Err(format!("{cause}\n{log}").into());
         }
@@ -135,19 +136,21 @@ impl Desk {
 
     /// Starts any program with a WebKit of Tauri's in it.
     pub async fn open(&self, program: &Path, arguments: &[&str]) -> Result<App> {
-        let (port, native) = (free_port()?, free_port()?);
+        let held = [held_port()?, held_port()?];
+        let [(_, port), (_, native)] = &held;
         let mut driver = Command::new("tauri-driver");
         driver.args(["--port", &port.to_string(), "--native-port", &native.to_string()]).process_group(0);
         let driver = Driver(self.surround(&mut driver).spawn()?);
         for port in [native, port] {
-            until("tauri-driver", || TcpStream::connect(("127.0.0.1", port)).is_ok()).await?;
+            until("tauri-driver", || TcpStream::connect(("127.0.0.1", *port)).is_ok()).await?;
         }
         let mut wanted = Capabilities::new();
         wanted.insert("tauri:options".into(), json!({ "application": program, "args": arguments }));
         let mut client = ClientBuilder::new(HttpConnector::new());
         let address = format!("http://127.0.0.1:{port}");
         let page = timeout(PATIENCE, client.capabilities(wanted).connect(&address)).await??;
-        Ok(App { page, _driver: driver, sidecar: self.data("sidecar.json") })
+        page.update_timeouts(TimeoutConfiguration::new(Some(PATIENCE), None, None)).await?;
+        Ok(App { page, _driver: driver, _ports: held, sidecar: self.data("sidecar.json") })
     }
 
     /// Starts the app with nobody to drive it.
@@ -217,10 +220,15 @@ impl Desk {
 
     // -- screen and keyboard ---------------------------------------------------------------------------------------
 
+    /// xdotool, to be run; it may wait for a window that has gone, but not for ever.
+    pub fn by_hand(&self, words: &[&str]) -> Command {
+        let mut xdotool = Command::new("timeout");
+        xdotool.args(["20", "xdotool"]).args(words).env("DISPLAY", &self.display);
+        xdotool
+    }
+
     pub fn xdotool(&self, words: &[&str]) -> Result<String> {
-        // It may wait for a window that has gone.
-        let done =
-            Command::new("timeout").args(["20", "xdotool"]).args(words).env("DISPLAY", &self.display).output()?;
+        let done = self.by_hand(words).output()?;
         if done.status.code() == Some(124) {
             return Err(format!("xdotool {words:?} did not end").into());
         }
@@ -237,11 +245,14 @@ impl Desk {
         until(&format!("{count} of “{title}”"), || self.windows(title).len() == count).await
     }
 
+    /// The window that is called so; of several the one in front, which is the newest.
+    pub async fn front(&self, title: &str) -> Result<String> {
+        found(title, async || self.windows(title).pop()).await
+    }
+
     /// Presses keys in the window that is called so; without a window manager somebody has to say which has the keyboard.
     pub async fn press(&self, title: &str, keys: &[&str]) -> Result<()> {
-        until(title, || !self.windows(title).is_empty()).await?;
-        // The newest is in front.
-        let window = self.windows(title).pop().ok_or("no window")?;
+        let window = self.front(title).await?;
         self.xdotool(&["windowfocus", "--sync", &window])?;
         for key in keys {
             self.key(key)?;
@@ -249,24 +260,35 @@ impl Desk {
         Ok(())
     }
 
-    /// Has the keys pressed until no window is called so: one that has just come may lose them.
-    pub async fn until_gone(&self, title: &str, press: impl Fn() -> Result<()>) -> Result<()> {
-        until(title, || !self.windows(title).is_empty()).await?;
+    /// Has keys pressed in the dialog that is called so, the newest, until it is gone: one that has just come may lose them.
+    pub async fn answer(&self, title: &str, press: impl Fn() -> Result<()>) -> Result<()> {
+        let dialog = self.front(title).await?;
+        let there = || self.windows(title).contains(&dialog);
         let since = Instant::now();
-        while let Some(window) = self.windows(title).pop() {
+        while there() {
             if since.elapsed() > PATIENCE {
                 return Err(format!("“{title}” is still there").into());
             }
-            self.xdotool(&["windowfocus", &window])?;
+            self.xdotool(&["windowfocus", &dialog])?;
             press()?;
-            for _ in 0..40 {
-                if self.windows(title).is_empty() {
-                    return Ok(());
-                }
+            // Not sooner once more: what is behind it would have them.
+            let pressed = Instant::now();
+            while there() && pressed.elapsed() < AGAIN {
                 tokio::time::sleep(STEP).await;
             }
         }
         Ok(())
+    }
+
+    /// Presses Return in it until it is gone.
+    pub async fn confirm(&self, title: &str) -> Result<()> {
+        self.answer(title, || self.key("Return")).await
+    }
+
+    /// Where the window is that is called so, and how large, as `X=…` in lines; empty when there is none.
+    pub fn place(&self, title: &str) -> String {
+        let window = self.windows(title).pop();
+        window.and_then(|window| self.xdotool(&["getwindowgeometry", "--shell", &window]).ok()).unwrap_or_default()
     }
 
     pub fn key(&self, keys: &str) -> Result<()> {
@@ -297,12 +319,21 @@ fn first_line(child: &mut Child) -> Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// The driver with all that it started but the app's daemon, which ends by itself.
+/// The driver with all that it started but the app's daemon, which ends with the app.
 struct Driver(Child);
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = killpg(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM);
+        let group = Pid::from_raw(self.0.id().cast_signed());
+        let until = Instant::now() + PATIENCE;
+        let _ = killpg(group, Signal::SIGTERM);
+        while processes(&["-A", "-o", "pgid=,stat="]).contains(&group.as_raw()) {
+            if Instant::now() > until {
+                let _ = killpg(group, Signal::SIGKILL);
+                break;
+            }
+            std::thread::sleep(STEP);
+        }
         let _ = self.0.wait();
     }
 }
@@ -310,6 +341,7 @@ impl Drop for Driver {
 pub struct App {
     page: Client,
     _driver: Driver,
+    _ports: [(TcpSocket, u16); 2],
     sidecar: PathBuf,
 }
 
@@ -345,6 +377,13 @@ impl App {
         self.until(&format!("document.body.innerText.includes({})", json!(text))).await
     }
 
+    /// Waits for the engine.
+    pub async fn ready(&self) -> Result<()> {
+        let asked = "window.asterHost.getRuntimeInfo()";
+        let status = async || Some(self.promised(asked).await.ok()?["engine_status"] == "ready").filter(|&ready| ready);
+        found("the engine", status).await.map(drop)
+    }
+
     /// An answer of the daemon, as the page gets it.
     pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map_or(Value::Null, |body| body.to_string().into());
@@ -365,30 +404,54 @@ impl App {
 
     /// Types into the composer as a person does, and sends.
     pub async fn say(&self, text: &str) -> Result<()> {
-        let composer = self.page.wait().for_element(fantoccini::Locator::Css("textarea:not([disabled])")).await?;
+        let wait = self.page.wait().at_most(PATIENCE);
+        let composer = wait.for_element(Locator::Css("textarea:not([disabled])")).await?;
         composer.click().await?;
         composer.send_keys(&format!("{text}{}", char::from(Key::Enter))).await?;
         Ok(())
     }
 
-    /// Clicks the first button or link that is called so.
+    /// Clicks the first button or link that is called so, once it stands still: what comes or goes above it moves it away,
+    /// and then a click is beside it. The page says whether it was.
     pub async fn click(&self, name: &str) -> Result<()> {
-        let find = format!(
-            "[...document.querySelectorAll('button, a')].find((one) => one.offsetParent !== null && !one.disabled && \
+        let is = format!(
+            "((one) => one && one.offsetParent !== null && !one.disabled && \
              (one.innerText.trim().startsWith({0}) || one.getAttribute('aria-label') === {0}))",
             json!(name)
         );
-        self.until(&find).await?;
-        let found = self.page.execute(&format!("return {find};"), Vec::new()).await?;
-        let id = found.as_object().and_then(|one| one.values().next()).and_then(Value::as_str).ok_or("no element")?;
-        let element = Element::from_element_id(self.page.clone(), ElementRef::from(id.to_owned()));
-        element.click().await?;
-        Ok(())
+        let find = format!("[...document.querySelectorAll('button, a')].find({is})");
+        let look = format!(
+            "(() => {{ const one = {find}; const was = window.clickAt; window.clickHit = false; \
+             window.clickAt = one && JSON.stringify(one.getBoundingClientRect()); \
+             if (!one || window.clickAt !== was) return null; \
+             const hit = (event) => {{ window.clickHit ||= {is}(event.target.closest('button, a')); }}; \
+             document.addEventListener('click', hit, {{ capture: true, once: true }}); return one; }})()"
+        );
+        let clicked = async || {
+            // The page may be on its way to another place.
+            let one = self.value(&look).await.ok()?;
+            let id = one.as_object()?.values().next()?.as_str()?.to_owned();
+            Element::from_element_id(self.page.clone(), ElementRef::from(id)).click().await.ok()?;
+            (self.value("window.clickHit").await.ok()? == true).then_some(())
+        };
+        found(&format!("a click on “{name}”"), clicked).await
     }
 
     /// The daemon's own word on itself: `pid`, `instance_id`.
     pub fn sidecar(&self) -> Result<Value> {
         Ok(serde_json::from_slice(&fs::read(&self.sidecar)?)?)
+    }
+
+    /// Ends the app as the system would, and waits until it is gone with its daemon and its WebKit, which writes last.
+    pub async fn end(self) -> Result<()> {
+        self.end_by(Signal::SIGTERM).await
+    }
+
+    pub async fn end_by(self, signal: Signal) -> Result<()> {
+        let (daemon, shell) = self.pids()?;
+        let all = [children(shell), vec![daemon, shell]].concat();
+        send(shell, signal)?;
+        gone(&all).await
     }
 
     /// The daemon's pid, and the app's.
@@ -403,24 +466,44 @@ pub fn send(pid: i32, signal: Signal) -> Result<()> {
     Ok(kill(Pid::from_raw(pid), signal)?)
 }
 
+/// The numbers that `ps` has in its first column, of processes that live; their state is in the second.
+fn processes(words: &[&str]) -> Vec<i32> {
+    let listed = Command::new("ps").args(words).output().map(|listed| listed.stdout).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed);
+    let lives = |line: &str| {
+        let (number, state) = line.trim().split_once(char::is_whitespace)?;
+        if state.trim_start().starts_with('Z') { None } else { number.parse().ok() }
+    };
+    listed.lines().filter_map(lives).collect()
+}
+
+/// What a process has started itself.
+fn children(pid: i32) -> Vec<i32> {
+    processes(&["-o", "pid=,stat=", "--ppid", &pid.to_string()])
+}
+
 /// Waits until none of them lives.
 pub async fn gone(pids: &[i32]) -> Result<()> {
-    let lives = |pid: &i32| {
-        let state = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
-        state.is_ok_and(|state| !state.stdout.is_empty() && !state.stdout.starts_with(b"Z"))
-    };
+    let lives = |pid: &i32| !processes(&["-o", "pid=,stat=", "-p", &pid.to_string()]).is_empty();
     until(&format!("the end of {pids:?}"), || !pids.iter().any(lives)).await
 }
 
 pub async fn until(what: &str, met: impl Fn() -> bool) -> Result<()> {
+    found(what, async || met().then_some(())).await
+}
+
+/// Waits for what `look` finds.
+pub async fn found<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> Result<T> {
     let since = Instant::now();
-    while !met() {
+    loop {
+        if let Some(it) = look().await {
+            return Ok(it);
+        }
         if since.elapsed() > PATIENCE {
             return Err(format!("did not come: {what}").into());
         }
         tokio::time::sleep(STEP).await;
     }
-    Ok(())
 }
 
 pub fn repository() -> PathBuf {
@@ -431,7 +514,12 @@ fn python() -> PathBuf {
     std::env::var_os("ASTER_PYTHON").map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
 
-/// tauri-driver takes no port of the system's choice.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+/// tauri-driver takes no port of the system's choice. While this holds it, nobody is given it who does not name it.
+fn held_port() -> Result<(TcpSocket, u16)> {
+    let socket = TcpSocket::new_v4()?;
+    // As both drivers do, who therefore may have it too.
+    socket.set_reuseaddr(true)?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    let port = socket.local_addr()?.port();
+    Ok((socket, port))
 }
