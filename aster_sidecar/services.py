@@ -274,6 +274,7 @@ class Service:
             left = await ending
         await first_of(running.program.exited, within_s=OUTPUT_S)
         await running.last_words()
+        await self.log.settled(OUTPUT_S)
         self._pid = None
         if left:
             self._stuck(left)
