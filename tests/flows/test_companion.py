@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +18,10 @@ import httpx
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, Json
+from tests.daemon import WAIT_S, Daemon, Json
 from tests.provider import Fault, ProviderDouble, Reply, Say
 
+pytestmark = pytest.mark.timeout(180)
 KEY = "sk-canary-kept-by-the-daemon-77aa"
 
 
@@ -39,7 +42,7 @@ def test_the_snapshot_is_what_the_endpoints_say_and_the_stream_goes_on_from_it(d
         "write hello.txt", session_id=daemon.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
     )
     with daemon.watch(after=0) as watcher:
-        watcher.until("approval_required")
+        watcher.until("status_change", state="waiting_approval")
     snapshot = daemon.call("GET", "/api/snapshot")
     assert snapshot["agents"] == daemon.call("GET", "/api/agents")
     assert snapshot["sessions"] == daemon.call("GET", "/api/sessions", None, limit=16)["sessions"]
@@ -97,7 +100,11 @@ def test_a_turn_that_somebody_looks_at_ends_without_a_notification(daemon: Daemo
         (told,) = unread(daemon)
         assert (told["kind"], told["session_id"]) == ("turn_done", session_id)
         daemon.call("POST", "/api/focus", {"client_id": client_id, "session_id": session_id})
-    # The window is closed: nobody looks any more.
+    # The window is closed: nobody looks any more, once the daemon has seen it.
+    until = time.monotonic() + WAIT_S
+    while daemon.raw("POST", "/api/focus", {"client_id": client_id, "session_id": session_id})[0] != 404:
+        assert time.monotonic() < until
+        time.sleep(0.02)
     with daemon.watch() as watcher:
         daemon.chat("hello", session_id=session_id)
         watcher.until("notification_added")
@@ -352,19 +359,22 @@ class SessionBus:
                 pytest.skip(f"{program} is not installed: make test as root installs it")
         place = home / "bus"
         place.mkdir()
+        self._sockets = tempfile.TemporaryDirectory(prefix="bus-")  # a socket's path must be short
+        sockets = Path(self._sockets.name)
         self._bus = subprocess.Popen(
-            ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={place / 's'}"],
+            ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={sockets / 's'}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
         assert self._bus.stdout is not None
         self.address = self._bus.stdout.readline().strip()
+        assert self.address, "the session bus did not start"
         environment = {
             **{name: os.environ[name] for name in ("PATH",)},
             "HOME": str(place),
             "XDG_DATA_HOME": str(place),
-            "XDG_RUNTIME_DIR": str(place),
+            "XDG_RUNTIME_DIR": str(sockets),
             "DBUS_SESSION_BUS_ADDRESS": self.address,
         }
         place.chmod(0o700)
@@ -380,7 +390,8 @@ class SessionBus:
         self._keychain.stdin.write("a password\n")
         self._keychain.stdin.close()
         asked = ["dbus-send", f"--bus={self.address}", "--print-reply", "--dest=org.freedesktop.DBus", "/"]
-        for _ in range(200):
+        until = time.monotonic() + 40
+        while time.monotonic() < until and self._keychain.poll() is None:
             answer = subprocess.run(
                 [*asked, "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"],
                 capture_output=True,
@@ -388,16 +399,18 @@ class SessionBus:
             )
             if "true" in answer.stdout:
                 return
+            time.sleep(0.02)
         self.end()
         raise AssertionError("the keychain did not come up")
 
     def end(self) -> None:
         for process in (self._keychain, self._bus):
             process.terminate()
-            process.wait(10)
+            process.wait(40)
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
+        self._sockets.cleanup()
 
 
 # -- diagnostics -------------------------------------------------------------------------------------------------------

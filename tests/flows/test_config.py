@@ -269,7 +269,7 @@ def first_lines(tmp_path: Path, **environment: str) -> list[str]:
         return lines
     finally:
         process.terminate()
-        rest = process.communicate(timeout=10)[0]
+        rest = process.communicate(timeout=40)[0]
         assert rest == ""
 
 

@@ -145,7 +145,7 @@ def test_the_page_is_served_with_a_strict_policy_and_nothing_beside_it(launch: C
     foreign = get(daemon, "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
     assert foreign.status_code == 403
     assert get(daemon, "/", Host="evil.example").status_code == 421
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=20) as client:
         assert client.post(daemon.url + "/", json={}).status_code == 401
         head = client.head(daemon.url + "/")
         assert (head.status_code, head.content) == (200, b"")
@@ -157,11 +157,13 @@ def test_without_a_built_ui_it_says_so(tmp_path: Path) -> None:
     assert nothing.get("/") is None
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.usefixtures("ui")
 def test_the_wheel_holds_the_page_and_needs_no_node(tmp_path: Path) -> None:
     root = Path(pages.__file__).parent.parent
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    subprocess.run([*build, str(root)], check=True, capture_output=True, timeout=120)
+    build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+    build += ["--no-build-isolation", "-w", str(tmp_path), str(root)]
+    subprocess.run(build, check=True, capture_output=True, timeout=180)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path / "installed")
     command = [sys.executable, "-m", "aster_sidecar", "--framework", "web", "--supervised", "--port", "0"]

@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import PROTOCOLS, provider_environment
 from tests.daemon import Daemon
 from tests.flows.test_life import Supervised
+from tests.held import HeldPort
 from tests.provider import Call, Fault, ProviderDouble, Reply, Say
 from tests.provider_wire import FaultKind
 
@@ -178,9 +179,11 @@ def test_nothing_that_is_said_and_no_secret_is_ever_written(
         token="canary-token-of-the-launcher",
         arguments=["--log-level", level] if level else [],
     )
+    nobody = HeldPort()
     (daemon.data_dir / "config.toml").write_text(
         f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\nenv = {{ X = "canary-in-env" }}\n'
-        '[mcp.gone]\nurl = "http://127.0.0.1:9/"\nheaders = { Authorization = "Bearer canary-in-a-header" }\n'
+        f'[mcp.gone]\nurl = "http://127.0.0.1:{nobody.port}/"\n'
+        'headers = { Authorization = "Bearer canary-in-a-header" }\n'
         f'[mcp.loud]\ncommand = "{sys.executable}"\n'
         """args = ["-c", "import os, sys; sys.exit(os.environ['Y'])"]\nenv = { Y = "canary-in-env-of-loud" }\n"""
     )
@@ -201,7 +204,7 @@ def test_what_the_launcher_says_on_stdin_is_not_written_either(tmp_path: Path) -
         one.client.config(model="openai:canary")
         assert one.process.stdin is not None
         one.process.stdin.close()
-        assert one.process.wait(10) == 0
+        assert one.process.wait(30) == 0
         log = (tmp_path / "a" / "data" / "logs" / "aster.log").read_text()
         assert '"message": "stopped"' in log
         assert CANARY not in log + (tmp_path / "a" / "stderr.txt").read_text()

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from aster_sidecar import pages
 from aster_sidecar.guard import REDEEM_PATH
 from aster_sidecar.routes import router
-from tests.daemon import Daemon, Json
+from tests.daemon import WAIT_S, Daemon, Json
 
 
 def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> None:
@@ -29,7 +29,7 @@ def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> No
     public = [("GET", "/health"), ("POST", REDEEM_PATH)]
     if (pages.FOLDER / "index.html").exists():
         public.append(("GET", "/"))  # the page is code, and nobody's data
-    with httpx.Client(base_url=daemon.url, trust_env=False) as client:
+    with httpx.Client(base_url=daemon.url, trust_env=False, timeout=WAIT_S) as client:
         for method, path in [*routes, ("GET", "/"), ("GET", "/nowhere"), ("POST", "/docs")]:
             body: Json = {} if method in ("POST", "PUT", "PATCH") else None
             answer = client.request(method, path, json=body)
@@ -222,7 +222,7 @@ def test_tools_and_models_are_listed(daemon: Daemon) -> None:
 def test_shutdown_stops_it_with_exit_code_0(daemon: Daemon) -> None:
     assert daemon.call("POST", "/api/shutdown") == {"stopping": True}
     assert daemon.process is not None
-    assert daemon.process.wait(10) == 0
+    assert daemon.process.wait(30) == 0
 
 
 def test_unknown_paths_and_methods_answer_in_the_envelope(daemon: Daemon) -> None:

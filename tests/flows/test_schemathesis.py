@@ -19,6 +19,7 @@ from schemathesis import GenerationMode
 
 from tests.daemon import Daemon, Json
 
+pytestmark = pytest.mark.timeout(240)
 WITHIN_S = 30.0
 """No further operation is begun after this long; the slowest machine still checks each of them once."""
 EXAMPLES = 10

@@ -7,6 +7,7 @@ import itertools
 import json
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -20,6 +21,7 @@ from tests.daemon import WAIT_S, Daemon, Json, text_of
 from tests.provider import ProviderDouble, Reply, Say, Think
 from tests.raw import Answer, Connection, exchange
 
+pytestmark = pytest.mark.timeout(180)
 TOKEN = "a-token-for-this-test"
 HANDSHAKE = (
     "Connection: Upgrade",
@@ -128,7 +130,8 @@ def test_a_host_chats_over_one_socket_and_sees_what_sse_sees(daemon: Daemon) -> 
         host.until("done", turn_id=started["turn_id"])
         page.until("done", turn_id=started["turn_id"])
         assert host.events[0]["type"] == "connected"
-        assert of_the_journal(host.events) == of_the_journal(page.events)
+        # Who reads late gets neighbouring pieces of a text as one.
+        assert folded(of_the_journal(host.events)) == folded(of_the_journal(page.events))
         assert subscribed["after"] < started["seq"]
         assert text_of(host.events) == daemon.history()[-1]["text"] != ""
 
@@ -307,8 +310,17 @@ def test_bad_messages_get_the_errors_of_rest_and_the_socket_goes_on(daemon: Daem
 
 def test_a_message_over_1_mib_ends_that_socket_and_no_other(daemon: Daemon) -> None:
     with opened(daemon) as host, opened(daemon) as other:
-        host.connection.send(json.dumps({"id": "1", "type": "chat", "payload": {"message": "x" * (1 << 20)}}))
-        assert host.read_to_the_end() == 1009
+        # The daemon hangs up before it has read all. Where buffers are small this side then learns no more than that.
+        with contextlib.suppress(ConnectionClosed):
+            host.connection.send(json.dumps({"id": "1", "type": "chat", "payload": {"message": "x" * (1 << 20)}}))
+        assert host.read_to_the_end() in (1009, None)
+        with Connection(daemon.port) as announced:
+            lines = ("GET /ws HTTP/1.1", f"Host: 127.0.0.1:{daemon.port}", *HANDSHAKE, "", "")
+            announced.send("\r\n".join(lines).encode())
+            assert announced.read().status == 101
+            announced.send(b"\x81\xff" + struct.pack("!Q", (1 << 20) + 1) + b"mask")
+            closed = announced.socket.recv(4, socket.MSG_WAITALL)
+            assert (closed[0], struct.unpack("!H", closed[2:])[0]) == (0x88, 1009)
         assert other.call("get_status", "default")["state"] == "idle"
 
 
