@@ -379,7 +379,7 @@ class Follower:
 
     def close(self) -> None:
         self._closing = True
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + WAIT_S
         while self._thread.is_alive() and time.monotonic() < deadline:
             self.drop()
             self._thread.join(0.2)

@@ -64,7 +64,7 @@ class Pane:
             ["tmux", "-L", self._server, *words],
             capture_output=True,
             check=True,
-            timeout=20,
+            timeout=50,
             env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
         )
         return done.stdout.decode("utf-8", "replace")
@@ -111,12 +111,13 @@ class Pane:
 
     def exit_code(self) -> int:
         """Wait until the program has left."""
-        found = re.search(r"exit code (\d+)\.", self.until("exit code "))
+        said = re.compile(r"exit code (\d+)\.")
+        found = said.search(self.until(said.search))
         assert found is not None
         return int(found[1])
 
     def close(self) -> None:
-        subprocess.run(["tmux", "-L", self._server, "kill-server"], capture_output=True, check=False, timeout=20)
+        subprocess.run(["tmux", "-L", self._server, "kill-server"], capture_output=True, check=False, timeout=50)
 
 
 def last(text: str) -> str:

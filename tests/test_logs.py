@@ -319,7 +319,7 @@ say("last")
 """
     path = tmp_path / "aster.log"
     told = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=30, cwd=ROOT, check=True
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=55, cwd=ROOT, check=True
     )
     assert told.stderr.count("can't be written") == 1
     lines = path.read_text().splitlines()
