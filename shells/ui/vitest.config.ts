@@ -13,9 +13,9 @@ export default defineConfig({
   test: {
     include: found ? ["tests/**/*.test.ts"] : [],
     passWithNoTests: !found,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    expect: { poll: { timeout: 15_000 } },
+    testTimeout: 240_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
     // Each file has a browser and daemons of its own: one at a time is enough for two cores.
     maxWorkers: 1,
     fileParallelism: false,

@@ -13,8 +13,8 @@ test("agents show tools and model; a broken one says in which line; one that is 
   const { open, daemon } = await desk({ files: FILES });
   const page = await open("#/agents");
   const writer = page.getByRole("region", { name: "The writer" });
-  expect(await writer.locator(".tags li").allTextContents()).toEqual(["write_file"]);
-  expect(await writer.getByText("demo:instant").count()).toBe(1);
+  await expect.poll(() => writer.locator(".tags li").allTextContents()).toEqual(["write_file"]);
+  await writer.getByText("demo:instant").waitFor();
   await page.getByRole("region", { name: "odd" }).getByText("broken", { exact: true }).waitFor();
   await page
     .getByRole("region", { name: "odd" })
@@ -47,7 +47,7 @@ test("thoughts are folded, and open when one wants to see them", async () => {
     .getByText(/tokens$/)
     .waitFor();
   const thought = answers(page).getByText("Somebody wants to see me think.");
-  expect(await thought.isVisible()).toBe(false);
+  await expect.poll(() => thought.isVisible()).toBe(false);
   await answers(page).locator("summary").click();
   await thought.waitFor();
 });
@@ -59,5 +59,5 @@ test("code is coloured, and copied as it was written", async () => {
   await say(page, "go");
   await answers(page).locator("code .hljs-keyword").first().waitFor();
   await answers(page).getByRole("button", { name: "Copy code" }).click();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(code);
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(code);
 });

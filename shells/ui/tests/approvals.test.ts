@@ -33,7 +33,7 @@ test("two windows: one answers, the other says by whom and closes", async () => 
   const there = await open("#/inbox");
   await questions(there).getByRole("button", { name: "Deny", exact: false }).first().click();
   await here.getByText("denied by a browser window").waitFor();
-  expect(await questions(here).count()).toBe(0);
+  await expect.poll(() => questions(here).count()).toBe(0);
   await there.getByText("Nothing waits for you.").waitFor();
   await there.getByText("denied by you").waitFor();
 });

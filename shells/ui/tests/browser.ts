@@ -1,7 +1,14 @@
 // Debian's Chromium over the page: windows that share one person's device, and what is expected of any page.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Locator,
+  type Page,
+} from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { Daemon, type DaemonOptions } from "../../client/tests/daemon.js";
 import { serve } from "./site.js";
@@ -15,6 +22,7 @@ beforeAll(async () => {
   browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+    timeout: 120_000,
   });
 });
 afterAll(() => browser?.close());
@@ -35,7 +43,9 @@ export async function desk(
   if (!browser) throw new Error("no browser");
   const daemon = await new Daemon({ token: null, model: "demo:instant", ...options }).start();
   const site = options.shell === true ? await serve(daemon) : null;
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.device });
+  const viewport = { width: 1280, height: 800 };
+  const context = await browser.newContext({ viewport, locale: "en-US", ...options.device });
+  context.setDefaultTimeout(60_000);
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   // Not for the first time: who is, is shown the steps of the first run.
   if (options.first !== true) await context.addInitScript(() => localStorage.setItem("aster.welcomed", "yes"));
@@ -71,6 +81,36 @@ export async function say(page: Page, text: string): Promise<void> {
   const box = page.getByRole("textbox", { name: "Message", exact: true });
   await box.fill(text);
   await box.press("Enter");
+}
+
+/** Notices stay, with what they offer, until the test lets their time pass. For pages that are opened afterwards. */
+export async function noticesStay(context: BrowserContext): Promise<(page: Page) => Promise<void>> {
+  await context.addInitScript(() => {
+    const held = new Map<number, () => void>();
+    const set = window.setTimeout.bind(window);
+    const clear = window.clearTimeout.bind(window);
+    const hold = (call: () => void, ms?: number, ...more: unknown[]): number => {
+      if (ms !== 8_000 && ms !== 12_000) return set(call, ms, ...more);
+      const id = -1 - held.size;
+      held.set(id, call);
+      return id;
+    };
+    const forget = (id?: number): void => {
+      if (id !== undefined && held.has(id)) held.set(id, () => undefined);
+      else clear(id);
+    };
+    const pass = (): void => held.forEach((call) => call());
+    Object.assign(window, { setTimeout: hold, clearTimeout: forget, passNotices: pass });
+  });
+  return (page) =>
+    page.evaluate(() => {
+      (window as unknown as { passNotices: () => void }).passNotices();
+    });
+}
+
+/** Waits until what is typed goes there. */
+export async function focused(locator: Locator): Promise<void> {
+  await expect.poll(() => locator.evaluate((one) => one === document.activeElement)).toBe(true);
 }
 
 export const answers = (page: Page) => page.getByRole("article", { name: "Assistant" });

@@ -1,7 +1,7 @@
 // What is written while the daemon can't be reached.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { answers, desk, say } from "./browser.js";
+import { answers, desk, noticesStay, say } from "./browser.js";
 
 const drafts = (page: Page) => page.getByRole("article", { name: "Draft, not sent" });
 
@@ -59,7 +59,8 @@ test("two windows keep their drafts side by side, and each sees the other's", as
 });
 
 test("the twenty-first draft takes the oldest one's place, and the person is told", async () => {
-  const { daemon, open } = await desk({ shell: true });
+  const { daemon, open, context } = await desk({ shell: true });
+  await noticesStay(context);
   const page = await open();
   await say(page, "hello");
   await answers(page).getByText("You said: “hello”").waitFor();
@@ -84,10 +85,15 @@ test("a message that the daemon refuses is an error, and no draft", async () => 
   const page = await open();
   await say(page, "hello");
   await answers(page).getByText("You said: “hello”").waitFor();
+  const client = daemon.client();
+  // While a turn is on, a session is not deleted.
+  await expect
+    .poll(async () => (await client.sessions.list()).sessions.map(({ state }) => state as string))
+    .toEqual(["idle"]);
   // Deleted elsewhere at the very moment it is written to.
   await page.route("**/api/chat", async (route) => {
-    const { sessions } = await daemon.client().sessions.list();
-    for (const { session_id } of sessions) await daemon.client().sessions.delete(session_id);
+    const { sessions } = await client.sessions.list();
+    for (const { session_id } of sessions) await client.sessions.delete(session_id);
     await route.continue();
   });
   await say(page, "too late");

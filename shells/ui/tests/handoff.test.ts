@@ -8,7 +8,7 @@ test("a link signs a browser in, once; its code does not stay in the address", a
   const page = await context.newPage();
   await page.goto(url);
   await page.getByRole("heading", { level: 1, name: "Agents" }).waitFor();
-  expect(page.url()).toBe(`${daemon.url}/#/agents`);
+  await expect.poll(() => page.url()).toBe(`${daemon.url}/#/agents`);
   await page.getByRole("button", { name: "New conversation" }).click();
   await say(page, "hello from the browser");
   await answers(page).getByText("You said: “hello from the browser”").waitFor();
@@ -17,7 +17,7 @@ test("a link signs a browser in, once; its code does not stay in the address", a
   await second.goto(url);
   await second.getByText("This link was used already, or it is too old.").waitFor();
   await second.getByLabel("Token").waitFor();
-  expect(second.url()).not.toContain("handoff");
+  await expect.poll(() => second.url()).not.toContain("handoff");
 
   await page.evaluate(() => (window.location.hash = "#/settings/browsers"));
   await page.getByRole("button", { name: "Sign out" }).click();

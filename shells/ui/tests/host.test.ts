@@ -76,11 +76,11 @@ test("a chat, a question and a restart of the daemon through the host, and what 
   await tell(page, "hostStatus", "crashed");
   await page.getByText("The daemon has crashed several times").waitFor();
   await page.getByRole("button", { name: "Start it" }).click();
-  expect(asked).toEqual(["restartEngine"]);
+  await expect.poll(() => asked).toEqual(["restartEngine"]);
   await made.daemon.start();
   await tell(page, "hostStatus", "ready");
   await page.locator(".link-connected").waitFor();
-  expect(await page.getByText("The daemon has crashed").count()).toBe(0);
+  await expect.poll(() => page.getByText("The daemon has crashed").count()).toBe(0);
 
   await page.evaluate(() => (window.location.hash = "#/settings/about"));
   await page.getByRole("button", { name: "Look for updates" }).click();
@@ -160,7 +160,7 @@ test("the person is asked whether the system may tell only after something was m
   expect(await offer.count()).toBe(0);
   await miss("1");
   await page.getByRole("button", { name: "Yes, ask me" }).click();
-  expect(await page.evaluate(() => (window as unknown as { asked: number }).asked)).toBe(1);
+  await expect.poll(() => page.evaluate(() => (window as unknown as { asked: number }).asked)).toBe(1);
   await offer.waitFor({ state: "detached" });
   await miss("2");
   await page.getByRole("link", { name: "Archive" }).click();

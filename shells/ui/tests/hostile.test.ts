@@ -32,12 +32,13 @@ test("markup, links, hidden characters and huge texts from a model are shown, no
       await said.locator("strong").getByText("bold").waitFor();
     },
     async links() {
+      await said.getByRole("link", { name: "fine" }).waitFor();
       const links = await said.locator("a").evaluateAll((all) => all.map((one) => one.getAttribute("href")));
       expect(links).toEqual(["https://example.com/a"]);
     },
     async image() {
-      expect(await said.locator("img").count()).toBe(0);
       await said.getByText("Image: pixel").waitFor();
+      expect(await said.locator("img").count()).toBe(0);
     },
     async bidi() {
       await said.getByText("U+202E").waitFor();

@@ -1,7 +1,9 @@
 // Services, diagnostics, the model's check and the work directory: what the settings do to the real daemon.
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
 import { answers, desk, questions, say } from "./browser.js";
 import { provider } from "../../client/tests/provider.js";
 
@@ -94,8 +96,22 @@ test("diagnostics are made and downloaded, without what was said", async () => {
   expect(readFileSync(path).includes("a-secret-matter")).toBe(false);
 });
 
+/** A provider that knows no key; its address. */
+async function refusal(): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(401, { "Content-Type": "application/json" }).end(`{"error": {"message": "no such key"}}`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+}
+
 test("a name is given, a key is checked with a real request, and one that is refused is not kept", async () => {
-  const { open } = await desk({ environment: { OPENAI_BASE_URL: "http://127.0.0.1:9/v1" }, model: "openai:gpt-5.2" });
+  const { open } = await desk({ environment: { OPENAI_BASE_URL: await refusal() }, model: "openai:gpt-5.2" });
   const page = await open("#/settings/models");
   const row = page.getByRole("listitem").filter({ hasText: "openai" }).first();
   await row.getByRole("button", { name: "Add a key" }).click();

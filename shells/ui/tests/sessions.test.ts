@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { answers, desk, say } from "./browser.js";
+import { answers, desk, noticesStay, say } from "./browser.js";
 
 test("conversations are renamed, searched, archived and brought back", async () => {
   const { open } = await desk();
@@ -15,13 +15,14 @@ test("conversations are renamed, searched, archived and brought back", async () 
   await list.getByRole("link", { name: "Fruit" }).waitFor();
   await page.getByRole("heading", { level: 1, name: "Fruit" }).waitFor();
   await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
   await say(page, "about pears");
   await list.getByRole("link", { name: "about pears" }).waitFor();
 
   const search = page.getByRole("searchbox");
   await search.fill("apples");
   await list.getByText("Found 1").waitFor();
-  expect(await list.getByRole("link").allTextContents()).toEqual(["Fruit"]);
+  await expect.poll(() => list.getByRole("link").allTextContents()).toEqual(["Fruit"]);
   await search.fill("");
 
   await page.getByRole("button", { name: "Menu of Fruit" }).click();
@@ -35,9 +36,13 @@ test("conversations are renamed, searched, archived and brought back", async () 
 });
 
 test("a deleted conversation can be had back, and is gone otherwise", async () => {
-  const { open, daemon } = await desk();
+  const { open, daemon, context } = await desk();
+  const letPass = await noticesStay(context);
   const page = await open();
   await say(page, "to be kept");
+  await answers(page)
+    .getByText(/tokens$/)
+    .waitFor(); // while it is being answered it is not deleted
   const list = page.getByRole("navigation", { name: "Conversations" });
   const link = list.getByRole("link", { name: "to be kept" });
   await link.press("Delete");
@@ -48,6 +53,7 @@ test("a deleted conversation can be had back, and is gone otherwise", async () =
   await link.press("Delete");
   await link.waitFor({ state: "detached" });
   await page.getByText("Deleted.").waitFor();
+  await letPass(page);
   await page.getByText("Deleted.").waitFor({ state: "detached" });
   await expect.poll(async () => (await daemon.client().sessions.list()).sessions.length).toBe(0);
 });
