@@ -10,7 +10,8 @@ const kit = join(shells, "conformance", "run.py");
 const listed = execFileSync(python, [kit, "--list"], { encoding: "utf8" }).trim().split("\n");
 const scenarios = listed.map((line) => line.split("\t") as [string, string]);
 
-test.concurrent.each(scenarios)("%s: %s", async (name) => {
+// The kit has limits of its own.
+test.concurrent.each(scenarios)("%s: %s", { timeout: 600_000 }, async (name) => {
   const said = await run(python, [kit, "--only", name, "--", process.execPath, join(dist, "driver.cjs")], {
     env: { ...process.env, ASTER_PYTHON: python },
   }).catch((failed: unknown) => failed as { stdout: string; stderr: string });

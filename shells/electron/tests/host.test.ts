@@ -40,6 +40,7 @@ async function engine(unix_socket = true): Promise<Supervisor> {
     places: { override: binary },
     unix_socket,
     environment: { ASTER_MODEL: "demo:instant", ASTER_WORK_DIR: home },
+    timing: { start_timeout_ms: 120_000, health_timeout_ms: 30_000, stop_ms: 30_000 },
   });
   onTestFinished(() => supervisor.stop());
   await supervisor.start();
@@ -189,7 +190,7 @@ describe("sockets", () => {
     }, WAIT);
     sockets.send("window 1", id, JSON.stringify({ id: "7", type: "subscribe" }));
     await vi.waitFor(() => {
-      const types = seen.slice(1).map(({ data = "{}" }) => JSON.parse(data) as { id?: string; type?: string });
+      const types = seen.slice(1, 3).map(({ data = "{}" }) => JSON.parse(data) as { id?: string; type?: string });
       expect(types).toMatchObject([{ id: "7" }, { type: "connected" }]);
     }, WAIT);
 

@@ -16,7 +16,8 @@ export const dist = fileURLToPath(new URL("../dist", import.meta.url));
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "aster-shell-"));
   onTestFinished(() => {
-    rmSync(path, { recursive: true, force: true });
+    // The last lines of a log may just be being written there.
+    rmSync(path, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   });
   return path;
 }
