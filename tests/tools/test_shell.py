@@ -615,6 +615,28 @@ def test_the_mark_in_the_environment_is_enough(token: str) -> None:
             process.wait()
 
 
+def test_one_that_a_look_missed_is_ended_all_the_same(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, remaining = list[int](), processes.remaining
+
+    def missed_at_first(brand: processes.Brand) -> list[processes.Process]:
+        looks.append(len(looks))
+        return remaining(brand) if len(looks) > 1 else []
+
+    own = processes.process(os.getpid())
+    assert own is not None
+    mark = f"{os.getpid()}:{token}"
+    brand = processes.Brand(mark, shell=processes.Process(2**22 + 1, 0, 0, 0, own.started))
+    left = subprocess.Popen(["sleep", token], env={processes.MARKER: mark}, start_new_session=True)
+    try:
+        asyncio.run(until(lambda: bool(remaining(brand))))
+        monkeypatch.setattr(processes, "remaining", missed_at_first)
+        assert processes.end(brand) == (1, [])
+        assert alive(token) == []
+    finally:
+        left.kill()
+        left.wait()
+
+
 def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str) -> None:
     async def two() -> None:
         long = Listener(place, call_id="call_long")
