@@ -324,16 +324,8 @@ struct Driver(Child);
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let group = Pid::from_raw(self.0.id().cast_signed());
-        let until = Instant::now() + PATIENCE;
-        let _ = killpg(group, Signal::SIGTERM);
-        while processes(&["-A", "-o", "pgid=,stat="]).contains(&group.as_raw()) {
-            if Instant::now() > until {
-                let _ = killpg(group, Signal::SIGKILL);
-                break;
-            }
-            std::thread::sleep(STEP);
-        }
+        // At once: how an app ends, tests try that wait for it.
+        let _ = killpg(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGKILL);
         let _ = self.0.wait();
     }
 }
@@ -449,7 +441,8 @@ impl App {
 
     pub async fn end_by(self, signal: Signal) -> Result<()> {
         let (daemon, shell) = self.pids()?;
-        let all = [children(shell), vec![daemon, shell]].concat();
+        let children = living(&["--ppid", &shell.to_string()]);
+        let all = [children, vec![daemon, shell]].concat();
         send(shell, signal)?;
         gone(&all).await
     }
@@ -466,25 +459,20 @@ pub fn send(pid: i32, signal: Signal) -> Result<()> {
     Ok(kill(Pid::from_raw(pid), signal)?)
 }
 
-/// The numbers that `ps` has in its first column, of processes that live; their state is in the second.
-fn processes(words: &[&str]) -> Vec<i32> {
-    let listed = Command::new("ps").args(words).output().map(|listed| listed.stdout).unwrap_or_default();
-    let listed = String::from_utf8_lossy(&listed);
+/// Which processes live, of those that the words choose.
+fn living(words: &[&str]) -> Vec<i32> {
+    let listed = Command::new("ps").args(["-o", "pid=,stat="]).args(words).output();
+    let listed = listed.map(|listed| listed.stdout).unwrap_or_default();
     let lives = |line: &str| {
-        let (number, state) = line.trim().split_once(char::is_whitespace)?;
-        if state.trim_start().starts_with('Z') { None } else { number.parse().ok() }
+        let (pid, state) = line.trim().split_once(char::is_whitespace)?;
+        if state.trim_start().starts_with('Z') { None } else { pid.parse().ok() }
     };
-    listed.lines().filter_map(lives).collect()
-}
-
-/// What a process has started itself.
-fn children(pid: i32) -> Vec<i32> {
-    processes(&["-o", "pid=,stat=", "--ppid", &pid.to_string()])
+    String::from_utf8_lossy(&listed).lines().filter_map(lives).collect()
 }
 
 /// Waits until none of them lives.
 pub async fn gone(pids: &[i32]) -> Result<()> {
-    let lives = |pid: &i32| !processes(&["-o", "pid=,stat=", "-p", &pid.to_string()]).is_empty();
+    let lives = |pid: &i32| !living(&["-p", &pid.to_string()]).is_empty();
     until(&format!("the end of {pids:?}"), || !pids.iter().any(lives)).await
 }
 
