@@ -22,7 +22,8 @@ let display: { name: string; process: ChildProcess } | null = null;
 /** A screen of this test run's own. */
 export async function screen(): Promise<string> {
   if (display) return display.name;
-  const child = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp"], {
+  // -noreset: else it starts anew when its last window goes, and what connects in that moment is turned away.
+  const child = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"], {
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   const [line] = (await once(createInterface({ input: child.stdio[3] as NodeJS.ReadableStream }), "line")) as [string];

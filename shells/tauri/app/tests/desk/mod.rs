@@ -60,8 +60,9 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Result<Self> {
+        // -noreset: else it starts anew when its last window goes, and what connects in that moment is turned away.
         let mut screen = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
