@@ -432,10 +432,9 @@ export class Store {
 
   #cleared({ session_id }: wire.EventOf<"history_cleared">, session?: SessionEntry): boolean {
     const slot = this.#slots.get(session_id ?? "");
-    if (!session || !slot?.wanted) return false;
-    if (slot.held !== null)
-      slot.again = true; // what is being read may be from before
-    else if (session.history) this.#empty(session.session_id, slot);
+    if (session?.history && slot?.wanted && slot.held === null) this.#empty(session.session_id, slot);
+    // With the messages went the events so far: one that is behind has missed answers, states, a title, notifications.
+    this.#load();
     return false;
   }
 

@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { AsterError, createClient, createStore, httpTransport, type AsterEvent, type Transport } from "../src/index.js";
 import { agrees, idle, launch, TOKEN, watch } from "./daemon.js";
+import { Proxy } from "./proxy.js";
 
 /** The transport, but its stream breaks behind every so many events. */
 function breaking(transport: Transport, every: number): Transport {
@@ -151,6 +152,28 @@ test("a cursor whose events were trimmed while nobody looked is one that can't b
   await store.start();
   await store.until(({ current }) => current);
   expect(store.getState().sessions[session_id]?.history?.turns[turn_id]?.state).toBe("done");
+  await agrees(store, client);
+});
+
+test("who was away while a history was cleared is told all that is not of it", async () => {
+  const daemon = await launch();
+  const proxy = await new Proxy(() => daemon.port).open();
+  const client = daemon.client();
+  const { session_id } = await client.sessions.create();
+  const store = await watch(daemon.client({ url: proxy.url }), [session_id]);
+  await client.send({ agent_id: "default", session_id, message: "write a.txt" });
+  const { approvals } = await store.until((state) => state.approvals.length === 1);
+  proxy.refusing = true;
+  proxy.cut();
+  await store.until(({ connection }) => connection.state === "offline");
+  const watcher = await watch(client, [session_id]);
+  await client.approve({ agent_id: "default", call_id: approvals[0]?.call_id ?? "", decision: "allow" });
+  await idle(watcher, session_id);
+  await watcher.until(({ notifications }) => notifications.some(({ kind }) => kind === "turn_done"));
+  await client.sessions.rename(session_id, "renamed");
+  await client.clearHistory("default", session_id);
+  proxy.refusing = false;
+  store.retry();
   await agrees(store, client);
 });
 
