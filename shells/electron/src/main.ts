@@ -240,15 +240,16 @@ async function onReady(): Promise<void> {
         cancelId: 1,
       });
       if (response !== 0) return;
-      await supervisor.stop();
-      await supervisor.log.flush(); // a late line would make the old place once more
+      await supervisor.retire(); // for good: a start in between, or a late line, would make the old place once more
+      let next = from;
       try {
         if (!adopt) moveData(from, to);
         state.set({ runtime_root: to });
         state.flush();
-        supervisor = supervise(to);
-        observe(supervisor);
+        next = to;
       } finally {
+        supervisor = supervise(next);
+        observe(supervisor);
         await supervisor.start().catch(() => undefined);
       }
     } catch (cause) {

@@ -1,5 +1,5 @@
 // The parts of the supervisor that are worth a look of their own; what they do together is in conformance.test.ts.
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { findBinary } from "../src/supervisor/binary.js";
@@ -7,6 +7,7 @@ import { readyLine } from "../src/supervisor/life.js";
 import { Lines } from "../src/supervisor/lines.js";
 import { Log } from "../src/supervisor/log.js";
 import { Redaction } from "../src/supervisor/redaction.js";
+import { Supervisor } from "../src/supervisor/supervisor.js";
 import { socketPath } from "../src/supervisor/socketpath.js";
 import { backoff_ms, TIMING } from "../src/supervisor/timing.js";
 import { folder } from "./places.js";
@@ -125,6 +126,20 @@ describe("the log", () => {
     expect(log.entries().at(-1)?.seq).toBe(26);
   });
 
+  test("makes no file where its folder was, once it is closed", async () => {
+    const home = folder();
+    const [before, after] = [join(home, "old"), join(home, "new")];
+    const log = new Log({ path: join(before, "engine.log"), redaction: new Redaction() });
+    log.add("shell", "the last word");
+    await log.close();
+    renameSync(before, after);
+    log.add("shell", "too late");
+    await log.flush();
+    expect(existsSync(before)).toBe(false);
+    expect(readFileSync(join(after, "engine.log"), "utf8")).toContain("the last word");
+    expect(log.entries().map(({ text }) => text)).toEqual(["the last word", "too late"]);
+  });
+
   test("says why it can't be written, and goes on", async () => {
     const home = folder();
     writeFileSync(join(home, "file"), "");
@@ -143,6 +158,23 @@ test("secrets go, by value and by look", () => {
   const said =
     "a+secret/value a%2Bsecret%2Fvalue plain-looking-value /home/ada short Bearer abcdefghij sk-0123456789abcdef";
   expect(redaction.clean(said)).toBe("[secret] [secret] [secret] /home/ada short [secret] [secret]");
+});
+
+test("a supervisor that has retired is not started again", async () => {
+  const data_dir = join(folder(), "data");
+  const supervisor = new Supervisor({
+    framework: "electron",
+    port: 0,
+    data_dir,
+    logs_dir: null,
+    places: { bundled: [] },
+  });
+  await expect(supervisor.start()).rejects.toThrow("no daemon to start");
+  await supervisor.retire();
+  await expect(supervisor.start()).rejects.toThrow("stopped");
+  await expect(supervisor.restart()).rejects.toThrow("stopped");
+  expect(supervisor.status).toBe("stopped");
+  expect(existsSync(data_dir)).toBe(false);
 });
 
 describe("the ready line", () => {

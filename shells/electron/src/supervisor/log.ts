@@ -36,6 +36,7 @@ export class Log {
   #dropped = 0;
   #bytes: number | null = null;
   #failure: string | null = null;
+  #closed = false;
 
   constructor({ path, redaction, kept, waiting, file_bytes, older }: LogOptions) {
     this.path = path;
@@ -72,7 +73,7 @@ export class Log {
     };
     this.#entries.push(entry);
     if (this.#entries.length > this.#options.kept) this.#entries.shift();
-    if (this.path === null) return;
+    if (this.path === null || this.#closed) return;
     if (this.#waiting.length >= this.#options.waiting) {
       this.#dropped += 1;
       return;
@@ -86,6 +87,12 @@ export class Log {
   /** Until everything that came so far is in the file. */
   async flush(): Promise<void> {
     while (this.#writing) await this.#writing;
+  }
+
+  /** Writes what was added before, and nothing from now on: its folder may be moved. The newest are kept as ever. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
   }
 
   async #write(path: string): Promise<void> {

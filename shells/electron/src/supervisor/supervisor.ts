@@ -87,6 +87,8 @@ export class Supervisor {
   /** How often something was asked for: only the last of it counts. */
   #asks = 0;
   #stopping: Promise<void> | null = null;
+  /** Nobody starts it any more. */
+  #retired = false;
   #life: Life | null = null;
   #endpoint: Endpoint | null = null;
   #crashes: number[] = [];
@@ -190,6 +192,13 @@ export class Supervisor {
     return this.#stopping;
   }
 
+  /** Has it stopped for good: whoever asks for it then is told so, and what it kept can be moved. */
+  async retire(): Promise<void> {
+    this.#retired = true;
+    await this.stop();
+    await this.log.close();
+  }
+
   /** Has it stopped and started again, its crashes forgotten. Resolves when it is ready. Raises: as `start`. */
   async restart(): Promise<void> {
     await this.#turn();
@@ -201,9 +210,8 @@ export class Supervisor {
   /** A stop that is under way comes first. Raises: EngineError when something else was asked for meanwhile. */
   async #turn(): Promise<void> {
     const ask = (this.#asks += 1);
-    if (this.#stopping === null) return;
-    await this.#stopping;
-    if (ask !== this.#asks) throw new EngineError(STOPPED);
+    if (this.#stopping !== null) await this.#stopping;
+    if (this.#retired || ask !== this.#asks) throw new EngineError(STOPPED);
   }
 
   async #stop(): Promise<void> {
