@@ -14,6 +14,7 @@ const COMMANDS: &[&str] = &[
     "send_socket",
     "close_socket",
     "remember_place",
+    "take_place",
     "hide_quick",
 ];
 

@@ -25,6 +25,9 @@ export class Windows {
   readonly #options: WindowOptions;
   #main: BrowserWindow | null = null;
   #quick: BrowserWindow | null = null;
+  /** Where the main page is to go, while it loads and does not hear. */
+  #going: string | null = null;
+  #hears = false;
 
   constructor(options: WindowOptions) {
     this.#options = options;
@@ -49,6 +52,7 @@ export class Windows {
   }
 
   reload(): void {
+    this.#hears = false;
     for (const window of [this.#main, this.#quick]) window?.webContents.reloadIgnoringCache();
   }
 
@@ -84,6 +88,7 @@ export class Windows {
     });
     window.on("closed", () => {
       this.#main = null;
+      this.#hears = false;
     });
     for (const event of ["resize", "move", "maximize", "unmaximize", "enter-full-screen", "leave-full-screen"] as const)
       window.on(event as "resize", () => {
@@ -92,7 +97,15 @@ export class Windows {
     window.webContents.on("did-navigate-in-page", (_event, url, isMainFrame) => {
       if (isMainFrame && isOurs(url)) state.set({ last_place: new URL(url).hash || null });
     });
+    window.webContents.on("did-start-navigation", (_event, _url, inPlace, isMainFrame) => {
+      if (isMainFrame && !inPlace) this.#hears = false;
+    });
+    window.webContents.on("did-finish-load", () => {
+      this.#hears = true;
+      this.#go(null);
+    });
     window.webContents.on("render-process-gone", (_event, { reason }) => {
+      this.#hears = false;
       if (reason === "clean-exit") return;
       // Not within the event: Electron 9 takes the page down there, and the whole app would end with SIGSEGV.
       setTimeout(() => {
@@ -113,7 +126,14 @@ export class Windows {
     if (window.isMinimized()) window.restore();
     window.show();
     window.focus();
-    if (place !== null) window.webContents.send(EVENTS.go, place);
+    this.#go(place);
+  }
+
+  #go(place: string | null): void {
+    this.#going = place ?? this.#going;
+    if (!this.#hears || this.#going === null) return;
+    this.#main?.webContents.send(EVENTS.go, this.#going);
+    this.#going = null;
   }
 
   /** The small window over all others: there, or away. */

@@ -33,7 +33,14 @@ export interface AttentionOptions {
   onNews(news: News): void;
 }
 
-const TYPES = ["approval_required", "approval_resolved", "notification_added", "notifications_read", "flags_changed"];
+const TYPES = [
+  "approval_required",
+  "approval_resolved",
+  "notification_added",
+  "notifications_read",
+  "flags_changed",
+  "history_cleared",
+];
 
 export class Attention {
   readonly #client: Client;
@@ -77,6 +84,7 @@ export class Attention {
     switch (event.type) {
       case "connected":
       case "resync":
+      case "history_cleared": // with what was cleared went the events that it had
         void this.#read();
         return;
       case "notification_added": {

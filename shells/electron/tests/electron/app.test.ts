@@ -552,6 +552,15 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       const now = "return electron.BrowserWindow.getAllWindows()[0].webContents.getOSProcessId();";
       expect([0, pid]).not.toContain(await app.inMain<number>(now));
     }, WAIT);
+    // Sent somewhere while it loads, it goes there when it hears.
+    const page = await app.page();
+    for (const place of ["a", "b", "c"]) {
+      await app.inMain(`
+        electron.Menu.getApplicationMenu().items.flatMap(({ submenu }) => submenu.items)
+          .find(({ label }) => label === "Reload").click();
+        electron.app.emit("second-instance", {}, ["aster", "aster://session/ses_${place}"]);`);
+      await page.until(`location.hash === "#/s/ses_${place}"`);
+    }
   });
 
   test("started by the system it comes without a window, and shows it when it is asked for", async () => {

@@ -15,8 +15,14 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::shell::Shell;
 
 const OWNER: &str = "the app";
-const TYPES: [&str; 5] =
-    ["approval_required", "approval_resolved", "notification_added", "notifications_read", "flags_changed"];
+const TYPES: [&str; 6] = [
+    "approval_required",
+    "approval_resolved",
+    "notification_added",
+    "notifications_read",
+    "flags_changed",
+    "history_cleared",
+];
 /// Between the end of a stream and the next try, while the daemon counts as ready.
 const PAUSE: Duration = Duration::from_secs(1);
 const WITHIN: Duration = Duration::from_secs(60);
@@ -125,10 +131,12 @@ async fn follow(shell: &Arc<Shell>, supervisor: &Supervisor, endpoint: &Endpoint
         let Ok(event) = serde_json::from_str::<Value>(&text) else { continue };
         let data = &event["data"];
         match event["type"].as_str() {
-            Some(kind @ ("connected" | "resync")) => {
+            // With what was cleared went the events that it had.
+            Some(kind @ ("connected" | "resync" | "history_cleared")) => {
                 if kind == "resync" || cursor.is_none() {
                     *cursor = data["last_seq"].as_i64();
                 }
+                *cursor = (*cursor).max(event["seq"].as_i64());
                 if let Some(picture) = snapshot(supervisor).await {
                     shell.learn(|known| *known = picture);
                     shell.draw();

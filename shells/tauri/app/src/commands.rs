@@ -48,6 +48,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         send_socket,
         close_socket,
         remember_place,
+        take_place,
         hide_quick,
     ]
 }
@@ -129,6 +130,11 @@ async fn close_socket(host: Host<'_>, window: WebviewWindow, id: String) -> Answ
 async fn remember_place(host: Host<'_>, place: String) -> Answered<()> {
     check_place(&place)?;
     Ok(host.state.change(|remembered| remembered.last_place = Some(place))?)
+}
+
+#[tauri::command]
+async fn take_place(host: Host<'_>, window: WebviewWindow) -> Answered<Option<String>> {
+    Ok(if window.label() == windows::MAIN { host.going().heard() } else { None })
 }
 
 #[tauri::command]

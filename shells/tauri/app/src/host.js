@@ -55,6 +55,13 @@
     window.location.hash = String(place);
   });
   if (label === "main") {
+    // From now on it hears; where it was sent before, it asks for.
+    go.heard
+      .then(() => ask("take_place"))
+      .then((place) => {
+        if (place !== null) window.location.hash = place;
+      })
+      .catch(() => undefined);
     // One after the other, so that the last is the one that stays.
     let told = Promise.resolve();
     window.addEventListener("hashchange", () => {

@@ -118,7 +118,7 @@ pub fn choose(app: &AppHandle, id: &str) {
         "minimize" => windows::with_front(app, |window| window.minimize()),
         "maximize" => windows::with_front(app, windows::toggle_maximized),
         "fullscreen" => windows::with_front(app, |window| window.set_fullscreen(!window.is_fullscreen()?)),
-        "reload" => windows::with_front(app, |window| window.reload()),
+        "reload" => windows::with_front(app, windows::reload),
         "zoom-reset" => windows::zoom(app, |_| 100),
         "zoom-in" => windows::zoom(app, |percent| percent + 10),
         "zoom-out" => windows::zoom(app, |percent| percent - 10),

@@ -5,7 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
@@ -30,7 +30,8 @@ use crate::{
     diagnostics, login, menu, root,
     sockets::Sockets,
     state::StateFile,
-    tray, windows,
+    tray,
+    windows::{self, Going},
 };
 
 pub struct Shell {
@@ -44,6 +45,7 @@ pub struct Shell {
     ambient: AtomicBool,
     /// Why the hotkey is not there.
     hotkey_problem: Mutex<Option<String>>,
+    going: Mutex<Going>,
     end: AtomicU8,
 }
 
@@ -103,6 +105,7 @@ impl Shell {
             picture: Mutex::default(),
             ambient: AtomicBool::new(false),
             hotkey_problem: Mutex::default(),
+            going: Mutex::default(),
             end: AtomicU8::new(LIVES),
         })
     }
@@ -113,6 +116,10 @@ impl Shell {
 
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    pub fn going(&self) -> MutexGuard<'_, Going> {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What went wrong goes to the log, where nobody waits for it.

@@ -38,12 +38,43 @@ pub fn open(app: &AppHandle, place: Option<&str>, hidden: bool) -> tauri::Result
 pub fn show(app: &AppHandle, place: Option<&str>) {
     let shown = match app.get_webview_window(MAIN) {
         None => open(app, place, false).map(|_| ()),
-        Some(window) => front(&window).and_then(|()| match place {
-            Some(place) => window.emit_to(MAIN, "aster:go", place),
-            None => Ok(()),
+        Some(window) => front(&window).and_then(|()| {
+            let now = place.and_then(|place| shell(app).going().to(place));
+            now.map_or(Ok(()), |place| window.emit_to(MAIN, "aster:go", place))
         }),
     };
     shell(app).note("the window", shown);
+}
+
+/// Where the main page is to go, while it loads and does not hear.
+#[derive(Default)]
+pub struct Going {
+    hears: bool,
+    place: Option<String>,
+}
+
+impl Going {
+    /// Returns the place when the page can be told now; else it is kept until it asks.
+    fn to<'a>(&mut self, place: &'a str) -> Option<&'a str> {
+        if self.hears {
+            return Some(place);
+        }
+        self.place = Some(place.to_owned());
+        None
+    }
+
+    /// The page hears from now on. Returns where it was sent before.
+    pub fn heard(&mut self) -> Option<String> {
+        self.hears = true;
+        self.place.take()
+    }
+}
+
+/// A page that is made anew hears nothing before it asks.
+fn deaf(window: &WebviewWindow) {
+    if window.label() == MAIN {
+        shell(window.app_handle()).going().hears = false;
+    }
 }
 
 /// The small window over all others: there, or away.
@@ -80,6 +111,11 @@ pub fn with_front(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Re
     if let Some(window) = front {
         shell(app).note("a window", act(&window));
     }
+}
+
+pub fn reload(window: &WebviewWindow) -> tauri::Result<()> {
+    deaf(window);
+    window.reload()
 }
 
 pub fn toggle_maximized(window: &WebviewWindow) -> tauri::Result<()> {
@@ -182,6 +218,7 @@ fn builder<'a>(app: &'a AppHandle, label: &str, place: &str) -> WebviewWindowBui
         .on_page_load(|window, load| {
             if load.event() == PageLoadEvent::Started {
                 shell(window.app_handle()).sockets.close_all(window.label());
+                deaf(&window);
             }
         })
 }
@@ -212,9 +249,14 @@ fn hold(window: &WebviewWindow) -> tauri::Result<()> {
     });
     // A page whose process ended comes back.
     #[cfg(target_os = "linux")]
+    let ended = window.clone();
+    #[cfg(target_os = "linux")]
     window.with_webview(|page| {
         use webkit2gtk::WebViewExt;
-        page.inner().connect_web_process_terminated(|page, _why| page.reload());
+        page.inner().connect_web_process_terminated(move |page, _why| {
+            deaf(&ended);
+            page.reload();
+        });
     })?;
     set_zoom(window)
 }
