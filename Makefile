@@ -67,10 +67,15 @@ package: setup $(PACKAGE)
 	$(BIN)/pytest -n 2 --dist loadgroup tests/flows/test_package.py
 
 # Without Node there is no page, and the package is made all the same, once.
-$(PACKAGE): $(wildcard $(UI)) $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec \
+$(PACKAGE): build/page $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec \
 		package/freeze.sh requirements.lock requirements-package.lock requirements-extras.lock build/extras | $(UI)
 	@echo "freezing the daemon into $(@D): a minute or two"
 	@sh package/freeze.sh $(PYTHON)
+
+# Written when it changes: a page that was built again is mostly the same.
+build/page: FORCE | $(UI)
+	@mkdir -p build; sums=$$(find aster_sidecar/webui -type f 2>/dev/null | sort | xargs cksum); \
+		echo "$$sums" | cmp -s - $@ || echo "$$sums" > $@
 
 # Written when it changes.
 build/extras: FORCE
