@@ -25,6 +25,8 @@ export EXTRAS
 UI := aster_sidecar/webui/index.html
 PACKAGE := dist/aster-desktop/aster-desktop
 
+run ui wheel: export NPM_ONLY := page
+
 run: $(VENV)/.runtime $(UI)
 	@mkdir -p $(RUN_DIR)/work
 	@model='$(MODEL)'; [ -n "$$model" ] || grep -qs '^model *=' $(RUN_DIR)/data/config.toml || model=demo; \
