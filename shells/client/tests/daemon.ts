@@ -131,8 +131,12 @@ with sqlite3.connect(sys.argv[1]) as store:
 
   async dispose(): Promise<void> {
     await this.kill();
-    // A command that it ran may still be writing there.
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    await vi.waitFor(
+      () => {
+        rmSync(this.home, { recursive: true, force: true }); // again, should a command of it have written in between
+      },
+      { timeout: 60_000, interval: 50 },
+    );
   }
 }
 

@@ -42,7 +42,7 @@ async function engine(unix_socket = true): Promise<Supervisor> {
     environment: { ASTER_MODEL: "demo:instant", ASTER_WORK_DIR: home },
     timing: { start_timeout_ms: 120_000, health_timeout_ms: 30_000, stop_ms: 30_000 },
   });
-  onTestFinished(() => supervisor.stop());
+  onTestFinished(() => supervisor.retire());
   await supervisor.start();
   return supervisor;
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 
 export const shells = fileURLToPath(new URL("../..", import.meta.url));
 export const repository = fileURLToPath(new URL("../../..", import.meta.url)).replace(/[\\/]$/, "");
@@ -15,9 +15,13 @@ export const dist = fileURLToPath(new URL("../dist", import.meta.url));
 /** A directory that is gone when the test is. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "aster-shell-"));
-  onTestFinished(() => {
-    // The last lines of a log may just be being written there.
-    rmSync(path, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
-  });
+  onTestFinished(() =>
+    vi.waitFor(
+      () => {
+        rmSync(path, { recursive: true, force: true }); // again, should the last line of a log have come in between
+      },
+      { timeout: 60_000, interval: 50 },
+    ),
+  );
   return path;
 }
