@@ -447,6 +447,7 @@ class Journal:
             found.reverse()
             found = found[:READ_EVENTS]
             reader.cursor = found[-1].seq if found else self._committed
+            reader.ahead = False
             return [told for event in found if (told := reader.told(event)) is not None]
         where, parameters = ("session_id=? AND ", [session_id]) if session_id is not None else ("", [])
         rows = self.all(
@@ -550,12 +551,13 @@ class Journal:
 class Reader:
     """Where somebody is in the log. `since`: from there on all came from memory, as it was when it happened.
 
-    `ahead`: the file was read while a transaction was under way, so what it showed may not have been known yet.
+    `ahead`: the file may have been read while a transaction was under way, so what it showed may not have been known
+    yet. That is so of everybody who comes: they may have left a moment ago, in the middle of such a reading.
     """
 
     cursor: int
     since: int
-    ahead: bool = False
+    ahead: bool = True
 
     def told(self, event: Event) -> Event | None:
         """What a reader is told of an event in memory: of a run whose first part it may lack, the whole, once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 from pathlib import Path
 
 import apsw
@@ -116,6 +117,54 @@ def test_trimming_keeps_what_is_newest_and_refuses_older_cursors(tmp_path: Path)
         await journal.close()
 
     asyncio.run(main())
+
+
+def test_a_reader_who_leaves_and_returns_within_a_transaction_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has the joined text already, memory does not know it yet: the next reading must not go on in memory."""
+    monkeypatch.setattr(journals, "READ_EVENTS", 2)
+    written, landing = threading.Event(), threading.Event()
+    write = Journal._write
+
+    def write_and_wait(journal: Journal, batch: journals.Batch, on_loop: bool = False) -> StoreError | None:
+        failure = write(journal, batch, on_loop)
+        if batch.runs:
+            written.set()
+            landing.wait(20)
+        return failure
+
+    monkeypatch.setattr(Journal, "_write", write_and_wait)
+
+    async def main() -> list[str]:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        seqs: list[int] = []
+        for number, delta in enumerate("abcdef"):
+            chunk = wire.TextChunkEvent(message_id="m", offset=number, delta=delta)
+            seqs.append(journal.put("text_chunk", chunk, turn_id="t", session_id="s"))
+            journal.put("heartbeat", beat(number))
+        await journal.commit()
+        whole = wire.TextChunkEvent(message_id="m", offset=0, delta="abcdef").model_dump_json()
+        run = Run("text_chunk", "t", "s", seqs[0], seqs[-1], whole)
+        journal.put("heartbeat", beat(9), runs=[run], durable=True)
+        await asyncio.to_thread(written.wait, 20)
+        monkeypatch.setattr(journals, "RING_EVENTS", 5)
+        while len(journal._ring) > 5:
+            journal._ring.popleft()
+        cursor, heard = 0, list[str]()
+        for _ in range(30):  # each comes, reads a page, and leaves
+            async for events in journal.follow(cursor, every_s=0.001):
+                for event in events:
+                    cursor = event.seq
+                    heard += [json.loads(event.data)["delta"]] if event.type == "text_chunk" else []
+                break
+        landing.set()
+        await journal.commit()
+        await journal.close()
+        return heard
+
+    assert asyncio.run(main()) == ["abcdef"]
 
 
 @pytest.mark.parametrize("seed", range(12))
