@@ -120,6 +120,9 @@ class Models:
         self._remember = remember
         self._built: dict[tuple[str, ...], Chosen] = {}
         self._by_name: dict[str, Chosen] = {}
+        self._generation = 0
+        """How often built models were forgotten; one that was being built meanwhile is not kept."""
+        self._keeping = threading.Lock()
         self._learned: dict[str | None, str] = {}
         self._clients: dict[tuple[bool, bool], Any] = {}
         self.local = LocalModels(
@@ -190,6 +193,7 @@ class Models:
         return self._build(name, provider, model_name)
 
     def _build(self, name: str, provider: Provider, model_name: str) -> Chosen:
+        generation = self._generation  # before the key is read, which may change while this is built
         key = self._key(provider)
         base_url = self._base_url(provider)
         own_server = base_url != provider.default_url
@@ -219,8 +223,10 @@ class Models:
                 told = here.window_tokens if here else None
                 window = int(self._window_tokens or told or model.context_window or DEFAULT_WINDOW_TOKENS)
                 falls = provider.name == "openai" and speaks == "responses" and own_server
-                built = self._built[identity] = Chosen(name, model, window, base_url, falls, True)
-        self._by_name[name] = built
+                built = Chosen(name, model, window, base_url, falls, True)
+            with self._keeping:
+                if generation == self._generation:
+                    self._built[identity] = self._by_name[name] = built
         return built
 
     def built(self, name: str | None = None) -> Chosen | None:
@@ -300,7 +306,7 @@ class Models:
         if error.provider_error_code == "model_not_found":
             return False
         self._learned[chosen.base_url] = "chat"
-        self._by_name.clear()
+        self._forget_names()
         return True
 
     def worked(self, chosen: Chosen) -> None:
@@ -314,7 +320,7 @@ class Models:
 
         gone = isinstance(error, ModelHTTPError) and error.status_code == 404
         if gone and self._learned.pop(chosen.base_url, None) is not None:
-            self._by_name.clear()
+            self._forget_names()
 
     def list(self) -> list[wire.ModelInfo]:
         """What could be chosen, the chosen one first, then what runs on this machine. Blocks for `local.find`."""
@@ -355,8 +361,13 @@ class Models:
 
     def forget(self) -> None:
         """Build models anew when they are asked next: a key changed. Those in use go on with what they have."""
+        self._forget_names()
         self._built.clear()
-        self._by_name.clear()
+
+    def _forget_names(self) -> None:
+        with self._keeping:
+            self._generation += 1
+            self._by_name.clear()
 
     async def close(self) -> None:
         """Close connections to providers."""

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -277,3 +278,29 @@ def test_a_turn_brings_along_what_it_needs_only(tmp_path: Path, provider: Provid
     )
     assert told.stderr == ""
     assert told.stdout.splitlines() == ["loaded: []", "built: []", "usable: ParsedResponse[int]"]
+
+
+def test_a_model_that_is_being_built_while_its_key_is_forgotten_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"OPENAI_API_KEY": "old", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    models = Models(environment, lambda: "openai-chat:m", lambda _: None, lambda key, value: None)
+    began, goes_on = threading.Event(), threading.Event()
+    make = Models._make
+
+    def slow(self: Models, speaks: str, model_name: str, base_url: str | None, key: str) -> Any:
+        began.set()
+        assert goes_on.wait(20)
+        return make(self, speaks, model_name, base_url, key)
+
+    monkeypatch.setattr(Models, "_make", slow)
+    building = threading.Thread(target=models.build)  # as when a client comes
+    building.start()
+    assert began.wait(20)
+    environment["OPENAI_API_KEY"] = "new"
+    models.forget()
+    goes_on.set()
+    building.join(20)
+    assert models.built() is None, "it has the old key"
+    chosen = models.build()
+    assert cast("Any", chosen.model).client.api_key == "new"
+    assert models.built() is chosen
+    assert models.build() is chosen
