@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 import os
 import re
 import secrets
@@ -37,10 +38,16 @@ Framework: TypeAlias = Literal["tauri", "electron", "wails", "web"]
 Pair: TypeAlias = tuple[bytes, bytes]
 Seen: TypeAlias = dict[bytes, list[bytes]]
 
+log = logging.getLogger(__name__)
+
 BODY_LIMIT_BYTES = 1024 * 1024
 REDEEM_PATH = "/api/handoff/redeem"
 """Needs no token: the code in its body is one."""
 _ECHO_LIMIT = 100
+_TOLD_ORIGINS = 20
+"""Refused origins that are told to the person at the terminal, each once; the rest only to whoever asks."""
+_PLAIN_ORIGIN = re.compile(rb"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_LOOPBACK_ORIGIN = re.compile(rb"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 # Source: guarantees.md 2.3. Electron 9's file:// preload sends no Origin at all; some versions name `file://`.
@@ -139,6 +146,7 @@ class Guard:
         )
         self._checks_uid = gate.check_peer and gate.token is None
         self._peers = Peers()
+        self._told: set[bytes] = set()
         self._port = -1
         self._hosts: frozenset[bytes] = frozenset()
         self._origins: frozenset[bytes] = frozenset()
@@ -173,6 +181,8 @@ class Guard:
             if scope["type"] == "http" and _check_body(scope, seen):
                 meter = _Meter(receive, answer, request_id, typed=b"content-type" in seen)
         except AsterError as refusal:
+            if isinstance(refusal, OriginRefused) and not _is_preflight(scope, seen):
+                answer = _dress(send, request_id, _origin_on_this_machine(seen))
             await _refuse(refusal, request_id, scope, receive, answer)
             return
         run = self.app(scope, receive, answer) if meter is None else meter.run(self.app, scope)
@@ -220,9 +230,19 @@ class Guard:
 
     def _check_origin(self, seen: Seen, listed: bytes | None) -> None:
         origins = _all(seen, b"origin")
-        if origins and listed is None:
-            several = f"{len(origins)} Origin headers"
-            raise OriginRefused(several if len(origins) > 1 else f"origin not listed: {_show(origins[0])}")
+        if not origins or listed is not None:
+            return
+        if len(origins) > 1:
+            raise OriginRefused(f"{len(origins)} Origin headers")
+        if _PLAIN_ORIGIN.fullmatch(origins[0]) is None or len(origins[0]) > _ECHO_LIMIT:
+            raise OriginRefused(f"origin not listed: {_show(origins[0])}")
+        origin = origins[0].decode("ascii")
+        if origins[0] not in self._told and len(self._told) < _TOLD_ORIGINS:
+            self._told.add(origins[0])
+            log.warning("refused a page of %s; to let it in, start the daemon with --allow-origin %s", origin, origin)
+        raise OriginRefused(
+            f"origin not listed: {origin!r}", hint=f"start the daemon with --allow-origin {origin} to let its pages in"
+        )
 
     def _check_token(self, scope: Scope, seen: Seen) -> bool:
         """Whether the request brought the token, or one that a browser was handed. What is public may do without."""
@@ -407,6 +427,16 @@ def _read(headers: Iterable[Pair]) -> Seen:
 
 def _all(seen: Seen, name: bytes) -> list[bytes]:
     return seen.get(name, [])
+
+
+def _origin_on_this_machine(seen: Seen) -> bytes | None:
+    """The origin of a page on this machine, which may read why it is refused; None for any other.
+
+    A developer's page on another port would otherwise see a failed request without a reason, as if there were no
+    daemon. What it reads is the refusal alone, which it could have written itself.
+    """
+    origins = _all(seen, b"origin")
+    return origins[0] if len(origins) == 1 and _LOOPBACK_ORIGIN.fullmatch(origins[0]) else None
 
 
 def _is_unix_socket(scope: Scope) -> bool:

@@ -410,6 +410,12 @@ UNLISTED = [
     "http://127.0.0.1:PORT, http://evil.com",
     "tauri://localhost\xe9",
 ]
+ON_THIS_MACHINE = set(
+    words("""
+    http://127.0.0.1 http://127.0.0.1:1 https://127.0.0.1:PORT
+    """)
+)
+"""Those whose pages may read that they are refused."""
 FRAMEWORKS: list[Framework] = ["tauri", "electron", "wails", "web"]
 
 
@@ -428,7 +434,27 @@ def test_exactly_the_frameworks_own_origins_are_listed(serve: Serve, framework: 
     for origin in {*UNLISTED, *TAURI, *ELECTRON, *WAILS}.difference(listed):
         for line, more in (("GET /health", ()), ("GET /api/echo", bearer), ("GET /ws", (*HANDSHAKE, *bearer))):
             answer = daemon.refuses(403, "origin_refused", line, f"Origin: {origin}", *more)
-            allows(answer, None)
+            if line != "GET /ws":  # no page can read that one
+                allows(answer, origin.replace("PORT", str(daemon.port)) if origin in ON_THIS_MACHINE else None)
+
+
+def test_a_refusal_names_the_origin_and_the_flag_once_at_the_terminal(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon = serve()
+    answers = [daemon.refuses(403, "origin_refused", "GET /health", "Origin: http://localhost:5173") for _ in range(3)]
+    told = answers[0].json()
+    assert "http://localhost:5173" in told["error"]
+    assert "--allow-origin http://localhost:5173" in told["hint"]
+    [line] = [record.getMessage() for record in caplog.records if "allow-origin" in record.getMessage()]
+    assert "--allow-origin http://localhost:5173" in line
+    for number in range(100):
+        daemon.refuses(403, "origin_refused", "GET /health", f"Origin: http://{number}.example")
+    assert len([record for record in caplog.records if "allow-origin" in record.getMessage()]) == 20
+    strange = daemon.refuses(403, "origin_refused", "GET /health", "Origin: http://x\x1b[2Jy").json()
+    assert "\x1b" not in strange["error"]
+    assert "http://x" not in strange["hint"]
+    assert len([record for record in caplog.records if "allow-origin" in record.getMessage()]) == 20
 
 
 @pytest.mark.parametrize("second", ["http://evil.com", "http://127.0.0.1:PORT", "null", ""])

@@ -32,8 +32,7 @@ export class AsterError extends Error {
 }
 
 /** The error for an answer that could not be had. */
-export function unreachable(words: string, cause?: unknown): AsterError {
-  const hint = "is the daemon running?";
+export function unreachable(words: string, cause?: unknown, hint = "is the daemon running?"): AsterError {
   return new AsterError(0, UNREACHABLE, words, hint, null, null, cause === undefined ? undefined : { cause });
 }
 

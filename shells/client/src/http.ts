@@ -17,6 +17,8 @@ export interface HttpOptions {
 }
 
 const TIMEOUT_S = 60;
+/** Longest wait for the reason why a page gets no answer. */
+const WHY_S = 3;
 
 export function httpTransport(options: HttpOptions = {}): Transport {
   const base = (options.url ?? "").replace(/\/+$/, "");
@@ -28,6 +30,23 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     if (token) headers.set("Authorization", `Bearer ${token}`);
     if (options.name) headers.set("X-Aster-Client", ascii(options.name));
     return send(base + path, { ...init, headers, cache: "no-store", credentials: "omit", redirect: "error" });
+  }
+
+  /**
+   * What a request without an answer means. A browser tells a page of another origin nothing of a refusal; the daemon
+   * lets a page of this machine read it in the answer to a request that needs no preflight.
+   */
+  async function whyNot(words: string, cause: unknown): Promise<AsterError> {
+    const origin = typeof location === "undefined" ? null : location.origin;
+    if (origin === null || !/^https?:/.test(base) || new URL(base).origin === origin) return unreachable(words, cause);
+    try {
+      const signal = AbortSignal.timeout(WHY_S * 1000);
+      const answer = await send(base + "/health", { cache: "no-store", credentials: "omit", signal });
+      if (answer.status === 403) open(answer.status, await answer.text()); // throws what it says
+    } catch (reason) {
+      if (reason instanceof AsterError && reason.code === "origin_refused") return reason;
+    }
+    return unreachable(words, cause, `is the daemon running? It has to let pages in with --allow-origin ${origin}`);
   }
 
   async function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
@@ -50,7 +69,7 @@ export function httpTransport(options: HttpOptions = {}): Transport {
       if (signal?.aborted) throw signal.reason;
       if (cause instanceof AsterError) throw cause;
       if (limit.signal.aborted) throw limit.signal.reason;
-      throw unreachable("the daemon can't be reached", cause);
+      throw await whyNot("the daemon can't be reached", cause);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -62,7 +81,10 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     const { signal } = limit;
 
     async function read(): Promise<AsterError> {
-      const response = await ask(pathOf(query), { signal, headers: { Accept: "text/event-stream" } });
+      const headers = { Accept: "text/event-stream" };
+      const response = await ask(pathOf(query), { signal, headers }).catch(async (cause: unknown) => {
+        throw signal.aborted ? cause : await whyNot("the stream can't be opened", cause);
+      });
       if (!response.ok || response.body === null) {
         open(response.status, await response.text()); // throws what it says
         throw unreachable("the stream has no body");
