@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aster_sidecar import __version__
+from aster_sidecar import __version__, daemons
 from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.configfile import DEFAULTS, write_file
@@ -163,6 +163,8 @@ def main(words: Sequence[str]) -> int:
     logging.getLogger("aster_sidecar").setLevel(logging.ERROR)  # what is wrong with a file each command says itself
     given = parser().parse_args(words)
     given.data_dir, given.config_dir = absolute(given.data_dir), absolute(given.config_dir)
+    if given.command not in ("completion", "version"):
+        given.data_dir = given.data_dir or only_daemon(given)
     try:
         code = RUN[given.command](given)
         sys.stdout.flush()
@@ -188,6 +190,24 @@ def main(words: Sequence[str]) -> int:
 
 def places_of(given: argparse.Namespace) -> Places:
     return places(os.environ, data_dir=given.data_dir, config_dir=given.config_dir)
+
+
+def only_daemon(given: argparse.Namespace) -> Path | None:
+    """The data directory of the one daemon that runs, when none runs over the usual one; says so on stderr.
+
+    None where the usual one is meant: a daemon runs over it, none runs at all, or several do.
+    """
+    usual = places_of(given)
+    if given.config_dir is not None or find(usual.data_dir) is not None:
+        return None
+    found = daemons.running(usual.daemons_dir)
+    if len(found) == 1:
+        print_error(f"using the daemon that runs over {found[0]}; --data-dir chooses another")
+        return found[0]
+    if found:
+        listed = ", ".join(map(str, found))
+        print_error(f"{len(found)} daemons run, none of them over {usual.data_dir}; choose with --data-dir: {listed}")
+    return None
 
 
 def daemon(given: argparse.Namespace) -> Client | None:

@@ -289,6 +289,8 @@ def daemon(data_dir: Path, running: Running | None) -> Check:
 
 
 def port(given: argparse.Namespace, running: Running | None) -> Check:
+    if running is not None and given.port is None and given.framework is None:
+        return Check("port", "ok", f"the running daemon has {running.url.rpartition(':')[2]}")
     wanted: int = given.port if given.port is not None else DEFAULT_PORTS[given.framework or "web"]
     if not 0 <= wanted <= 65_535:
         return Check("port", "failed", f"{wanted} is no port", "choose one from 0 to 65535")

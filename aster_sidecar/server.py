@@ -18,7 +18,7 @@ from typing import IO
 
 import uvicorn
 
-from aster_sidecar import __version__, logs
+from aster_sidecar import __version__, daemons, logs
 from aster_sidecar.app import Parts, build_app, build_parts
 from aster_sidecar.configfile import read_file, write_first
 from aster_sidecar.launcher import Watch, started_at
@@ -225,8 +225,13 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             **PROTOCOLS,
         )
 
+        listed: Path | None = None
+
         def ready(parts: Parts) -> None:
+            nonlocal listed
             say_where(parts)
+            if launch.stdin is None and settings.token is None:
+                listed = daemons.enter(settings.places.daemons_dir, parts.instance_id, settings.places.data_dir)
             log.info(
                 "listening",
                 extra={
@@ -243,5 +248,6 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
             await Server(config, parts, stop, ready).serve(sockets=[bound] if local is None else [bound, local])
         finally:
             watch.close()
+            daemons.leave(listed)
             (settings.places.data_dir / STATE_NAME).unlink(missing_ok=True)
             log.info("stopped")

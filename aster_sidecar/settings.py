@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ class Places:
     config_dir: Path
     data_dir: Path
     logs_dir: Path
+    daemons_dir: Path
+    """Where running daemons are listed (daemons.py): the same wherever their data are."""
 
     @property
     def config_path(self) -> Path:
@@ -51,24 +53,24 @@ def places(
 ) -> Places:
     """The platform's places; with `data_dir` everything lives in there, so that two apps never meet."""
     home = Path(environment.get("HOME") or environment.get("USERPROFILE") or Path.home())
-    if data_dir is not None:
-        return Places(config_dir or data_dir, data_dir, data_dir / "logs")
-    if platform == "darwin":
-        base = home / "Library" / "Application Support" / "aster"
-        return Places(config_dir or base, base, base)
-    if platform == "win32":
-        base = roaming(environment, home) / "aster"
-        return Places(config_dir or base, base, base)
 
     def xdg(name: str, default: str) -> Path:
         given = environment.get(name, "")
-        return Path(given) if os.path.isabs(given) else home / default
+        return (Path(given) if os.path.isabs(given) else home / default) / "aster"
 
-    return Places(
-        config_dir or xdg("XDG_CONFIG_HOME", ".config") / "aster",
-        xdg("XDG_DATA_HOME", ".local/share") / "aster",
-        xdg("XDG_STATE_HOME", ".local/state") / "aster" / "logs",
-    )
+    if platform == "darwin":
+        base = home / "Library" / "Application Support" / "aster"
+        usual = Places(base, base, base, base / "daemons")
+    elif platform == "win32":
+        base = roaming(environment, home) / "aster"
+        usual = Places(base, base, base, base / "daemons")
+    else:
+        state = xdg("XDG_STATE_HOME", ".local/state")
+        config, data = xdg("XDG_CONFIG_HOME", ".config"), xdg("XDG_DATA_HOME", ".local/share")
+        usual = Places(config, data, state / "logs", state / "daemons")
+    if data_dir is not None:
+        return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
+    return replace(usual, config_dir=config_dir) if config_dir is not None else usual
 
 
 def roaming(environment: Mapping[str, str], home: Path) -> Path:

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
 from tests.daemon import Daemon, Json
+from tests.forkserver import ForkServer
 from tests.held import HeldPort
 from tests.provider import Fault, ProviderDouble, Reply, Say
 
@@ -46,10 +48,19 @@ def say(*words: str, home: Path, data_dir: Path | None = None, **variables: str)
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
     environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(ROOT), **variables}
     where = ["--data-dir", str(data_dir)] if data_dir is not None else []
-    command = [sys.executable, "-W", "error", "-m", "aster_sidecar", words[0], *where, *words[1:]]
-    ended = subprocess.run(
-        command, cwd=home, env=environment, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL, timeout=120
-    )
+    arguments = [words[0], *where, *words[1:]]
+    if ForkServer.possible() and not any(name.startswith(("PYTHON", "LC_", "LANG")) for name in variables):
+        ended = ForkServer.shared().run(arguments, home, environment, 120)
+    else:
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "aster_sidecar", *arguments],
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
     assert "Traceback" not in ended.stderr, ended.stderr
     return Told(ended.returncode, ended.stdout, ended.stderr)
 
@@ -189,6 +200,31 @@ def test_a_daemon_that_hangs_is_found(daemon: Daemon) -> None:
     assert told.code == 1
     found = examined(told)["daemon"]
     assert (found["status"], found["remedy"]) == ("failed", f"end it: kill {daemon.process.pid}")
+
+
+def test_the_only_daemon_that_runs_is_found_wherever_its_data_are(
+    launch: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    daemon = launch("a")
+    daemon.ask("hello there")
+    variables: Any = {"XDG_STATE_HOME": str(daemon.state_dir)}
+    told = say("sessions", "--json", home=tmp_path, **variables)
+    assert [one["title"] for one in told.json] == ["hello there"]
+    assert f"using the daemon that runs over {daemon.data_dir}" in told.err
+    checks = examined(say("doctor", "--no-model", "--json", home=tmp_path, **variables))
+    assert checks["daemon"]["detail"].startswith("runs: ")
+    assert (checks["port"]["status"], str(daemon.port) in checks["port"]["detail"]) == ("ok", True)
+    chosen = say("sessions", "--json", home=tmp_path, data_dir=tmp_path / "other", **variables)
+    assert (chosen.code, f"no daemon runs over {tmp_path / 'other'}" in chosen.err) == (1, True)
+
+    other = launch("b", environment=variables)
+    told = say("sessions", "--json", home=tmp_path, **variables)
+    assert told.code == 1
+    assert f"2 daemons run, none of them over {tmp_path / '.local/share/aster'}" in told.err
+    assert str(daemon.data_dir) in told.err
+    assert str(other.data_dir) in told.err
+    assert other.stop() == 0
+    assert say("sessions", "--json", home=tmp_path, **variables).code == 0
 
 
 # -- doctor ------------------------------------------------------------------------------------------------------------
