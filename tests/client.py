@@ -312,7 +312,7 @@ class Follower:
         self._thread.start()
 
     def _read(self) -> None:
-        with httpx.Client(trust_env=False, timeout=httpx.Timeout(WAIT_S, read=None)) as client:
+        with httpx.Client(trust_env=False, verify=False, timeout=httpx.Timeout(WAIT_S, read=None)) as client:
             while not self._closing:
                 if not self._up.wait(0.1):
                     continue

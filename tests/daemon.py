@@ -19,9 +19,11 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from tests.forkserver import ForkedProcess, ForkServer
 from tests.held import HeldPort
 
 Json: TypeAlias = Any
+DAEMON = ("-m", "aster_sidecar")
 START_S = 30.0
 WAIT_S = 30.0
 
@@ -46,10 +48,12 @@ class Daemon:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     token: str | None = None
     port: int = 0
-    program: tuple[str, ...] = ("-m", "aster_sidecar")
+    program: tuple[str, ...] = DAEMON
     package: Path | None = None
     """The frozen daemon to start, instead of `program` with this Python."""
-    process: subprocess.Popen[bytes] | None = None
+    cold: bool = False
+    """Start a Python of its own, as an app does: for tests of what a start is, or what /proc says of the process."""
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
     url: str = ""
     _held: HeldPort | None = field(default=None, init=False, repr=False)
 
@@ -60,6 +64,10 @@ class Daemon:
     @property
     def work_dir(self) -> Path:
         return self.home / "work"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.home / "state"
 
     @property
     def log(self) -> str:
@@ -76,25 +84,22 @@ class Daemon:
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
         }
         environment["ASTER_MODEL"] = "demo:instant"
+        environment["XDG_STATE_HOME"] = str(self.state_dir)  # where it is listed while it runs
         if self.package is None:
             environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
         environment |= self.environment
         if self.token is not None:
             environment["ASTER_SIDECAR_TOKEN"] = self.token
-        command = [sys.executable, "-W", "error", *self.program] if self.package is None else [str(self.package)]
-        command += [
-            "--framework",
-            self.framework,
-            "--port",
-            str(self.port),
-            "--data-dir",
-            str(self.data_dir),
-            *self.arguments,
-        ]
+        flags = ["--framework", self.framework, "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        flags += self.arguments
         with open(self.home / "stderr.txt", "ab") as stderr:
-            self.process = subprocess.Popen(
-                command, cwd=self.work_dir, env=environment, stdout=subprocess.PIPE, stderr=stderr
-            )
+            if self._forks():
+                self.process = ForkServer.shared().start(flags, self.work_dir, environment, stderr)
+            else:
+                program = [sys.executable, "-W", "error", *self.program] if self.package is None else [self.package]
+                self.process = subprocess.Popen(
+                    [*program, *flags], cwd=self.work_dir, env=environment, stdout=subprocess.PIPE, stderr=stderr
+                )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
         if "listens on http://" not in line:
@@ -104,6 +109,11 @@ class Daemon:
         self.url = line.split("listens on ")[1].split()[0]
         self.port = int(self.url.rsplit(":", 1)[1])
         return self
+
+    def _forks(self) -> bool:
+        """Whether the fork server can start it: it is the plain daemon, and Python's and the loader's own are too."""
+        plain = not any(name.startswith(("PYTHON", "LD_")) for name in self.environment)
+        return ForkServer.possible() and not self.cold and self.package is None and self.program == DAEMON and plain
 
     def kill(self) -> None:
         """kill -9, and gone."""
@@ -149,7 +159,8 @@ class Daemon:
 
     def raw(self, method: str, path: str, body: Json = None, **parameters: Any) -> tuple[int, Json]:
         """One REST call; returns the status and the whole JSON answer."""
-        with httpx.Client(trust_env=False, timeout=WAIT_S) as client:
+        # Without certificates, which would take 15 ms to load for a connection that needs none.
+        with httpx.Client(trust_env=False, verify=False, timeout=WAIT_S) as client:
             answer = client.request(
                 method,
                 self.url + path,
@@ -206,7 +217,7 @@ class Watcher:
         self._queue: queue.Queue[Json] = queue.Queue()
         self.events: list[Json] = []
         self.frames: list[dict[str, str]] = []
-        self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(WAIT_S, read=None))
+        self._client = httpx.Client(trust_env=False, verify=False, timeout=httpx.Timeout(WAIT_S, read=None))
         query = {**parameters, **({"after": after} if after is not None else {})}
         request = self._client.build_request("GET", daemon.url + "/api/events", params=query, headers=daemon.headers())
         self._response = self._client.send(request, stream=True)

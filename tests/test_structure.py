@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 LAYERS = [
     {"errors", "__init__"},
     {"clock", "client", "completion", "frozen", "lean", "parent"},
-    {"processes"},
+    {"processes", "daemons"},
     {"wire"},
     {"transcript", "envelope"},
     {"journal"},
@@ -95,6 +96,7 @@ OWNERS = {
 }
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     found: dict[str, ast.Module] = {}
     for path in PACKAGE.rglob("*.py"):
@@ -105,6 +107,7 @@ def modules() -> dict[str, ast.Module]:
     return found
 
 
+@cache
 def imports(tree: ast.Module) -> list[tuple[str, bool]]:
     """Every imported module's full name, and whether the import stands at the top."""
     found: list[tuple[str, bool]] = []

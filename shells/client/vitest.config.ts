@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/**/*.test.ts"],
+    globalSetup: "tests/forkserver.ts",
     testTimeout: 240_000,
     hookTimeout: 60_000,
     // Each file of tests/daemon starts daemons: two at a time are enough for two cores.

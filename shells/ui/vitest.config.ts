@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     include: found ? ["tests/**/*.test.ts"] : [],
     passWithNoTests: !found,
+    globalSetup: "../client/tests/forkserver.ts",
     testTimeout: 240_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000 } },

@@ -201,7 +201,7 @@ class Window:
         self.follower = Follower(lambda: world.daemon.url, world.up)
         self.calls_seen: set[str] = set()
         self._numbers = itertools.count()
-        self._client = httpx.Client(trust_env=False, timeout=30, headers={"X-Aster-Client": name})
+        self._client = httpx.Client(trust_env=False, verify=False, timeout=30, headers={"X-Aster-Client": name})
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -660,7 +660,7 @@ class Stage:
         self.up.set()
         self.follower = Follower(lambda: daemon.url, self.up)
         self.examples = itertools.count()
-        self._client = httpx.Client(trust_env=False, timeout=30)
+        self._client = httpx.Client(trust_env=False, verify=False, timeout=30)
 
     def close(self) -> None:
         self.up.clear()
@@ -675,7 +675,7 @@ class Stage:
         else:
             self.daemon.kill()
         self.daemon.start()
-        self._client = httpx.Client(trust_env=False, timeout=30)
+        self._client = httpx.Client(trust_env=False, verify=False, timeout=30)
         self.up.set()
 
     def raw(self, method: str, path: str, body: Json = None, **parameters: Any) -> tuple[int, Json]:

@@ -31,12 +31,12 @@ def ui() -> None:
 
 
 def get(daemon: Daemon, path: str, **headers: str) -> httpx.Response:
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, verify=False, timeout=20) as client:
         return client.get(daemon.url + path, headers=headers)
 
 
 def redeem(daemon: Daemon, code: str, **headers: str) -> tuple[int, Json]:
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, verify=False, timeout=20) as client:
         answer = client.post(f"{daemon.url}/api/handoff/redeem", json={"code": code}, headers=headers)
     return answer.status_code, answer.json()
 
@@ -145,7 +145,7 @@ def test_the_page_is_served_with_a_strict_policy_and_nothing_beside_it(launch: C
     foreign = get(daemon, "/", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
     assert foreign.status_code == 403
     assert get(daemon, "/", Host="evil.example").status_code == 421
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, verify=False, timeout=20) as client:
         assert client.post(daemon.url + "/", json={}).status_code == 401
         head = client.head(daemon.url + "/")
         assert (head.status_code, head.content) == (200, b"")
@@ -180,7 +180,7 @@ def test_the_wheel_holds_the_page_and_needs_no_node(tmp_path: Path) -> None:
         daemon.stdin.write(b"{}\n")
         daemon.stdin.flush()
         url = json.loads(daemon.stdout.readline())["url"]
-        with httpx.Client(trust_env=False, timeout=20, base_url=url) as client:
+        with httpx.Client(trust_env=False, verify=False, timeout=20, base_url=url) as client:
             page = client.get("/")
             assert (page.status_code, page.headers["x-content-type-options"]) == (200, "nosniff")
             assert "script-src 'self'" in page.headers["content-security-policy"]

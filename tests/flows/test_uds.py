@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(path: Path, target: str, method: str = "GET", body: Json = None, **headers: str) -> httpx.Response:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=20) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), verify=False, timeout=20) as client:
         return client.request(method, f"http://aster{target}", json=body, headers=headers)
 
 
@@ -68,7 +68,7 @@ def test_it_listens_on_both_and_only_its_owner_can_reach_it(launch: Callable[...
 def test_a_whole_turn_goes_over_it(launch: Callable[..., Daemon], place: Path) -> None:
     daemon = launch(arguments=["--uds", str(place)])
     with (
-        httpx.Client(transport=httpx.HTTPTransport(uds=str(place)), timeout=20) as client,
+        httpx.Client(transport=httpx.HTTPTransport(uds=str(place)), verify=False, timeout=20) as client,
         client.stream("GET", "http://aster/api/events") as stream,
     ):
         lines = stream.iter_lines()

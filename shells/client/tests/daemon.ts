@@ -18,6 +18,7 @@ import {
 
 export const TOKEN = "a-token-for-tests-only";
 
+const FORKED = join(repository, "tests", "forked.py");
 /** What a daemon gets of this process's environment: no keys, no proxy, no keychain of whoever runs the tests. */
 const INHERITED = ["PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR"];
 
@@ -35,6 +36,7 @@ export class Daemon {
   /** Below those that systems give to outgoing connections, so that the next life finds it free. */
   port = 20_000 + Math.floor(Math.random() * 10_000);
   #process: ChildProcess | null = null;
+  #pid = 0;
   #lived = false;
   readonly #options: DaemonOptions;
   #log = "";
@@ -61,9 +63,11 @@ export class Daemon {
   async start(): Promise<this> {
     const work = join(this.home, "work");
     mkdirSync(work, { recursive: true });
+    const server = process.env["ASTER_FORKSERVER"];
+    const program = server === undefined ? ["-m", "aster_sidecar"] : ["-I", "-S", FORKED, server];
     const child = spawn(
       python,
-      ["-m", "aster_sidecar", "--framework", "web", "--supervised", "--port", String(this.port)].concat(
+      [...program, "--framework", "web", "--supervised", "--port", String(this.port)].concat(
         this.#lived ? [] : ["--any-port"],
         ["--data-dir", join(this.home, "data"), "--config-dir", join(this.home, "config")],
         ["--model", this.#options.model ?? "demo:instant", "--work-dir", work],
@@ -75,6 +79,7 @@ export class Daemon {
       },
     );
     this.#process = child;
+    this.#pid = 0;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#log += text));
     child.stdin.on("error", () => undefined); // it may be killed before it has read
     child.stdin.write(JSON.stringify(this.token === null ? {} : { token: this.token }) + "\n");
@@ -84,7 +89,7 @@ export class Daemon {
       once(child, "exit").then(() => null),
     ]);
     if (line === null) throw new Error(`the daemon did not start: ${this.#log}`);
-    this.port = (JSON.parse(line) as { port: number }).port;
+    ({ port: this.port, pid: this.#pid } = JSON.parse(line) as { port: number; pid: number });
     this.#lived = true;
     return this;
   }
@@ -95,7 +100,13 @@ export class Daemon {
     this.#process = null;
     if (child?.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
-    child.kill("SIGKILL");
+    try {
+      // A forked one is not our child: who stands for it goes when it is gone.
+      if (this.#pid > 0) process.kill(this.#pid, "SIGKILL");
+      else child.kill("SIGKILL");
+    } catch {
+      // it was ending already
+    }
     await gone;
   }
 

@@ -10,7 +10,7 @@ import { provider } from "../../client/tests/provider.js";
 test("a service is started, restarted and stopped, and its output is shown", async () => {
   const { open } = await desk({
     files: {
-      "config.toml": `[services.clock]\ndescription = "Says the time."\ncommand = ["sh", "-c", "echo it begins; echo a complaint >&2; exec sleep 600"]\nautostart = false\n`,
+      "config.toml": `[services.clock]\ndescription = "Says the time."\ncommand = ["sh", "-c", "echo it begins; echo a complaint >&2; exec cat >/dev/null"]\nautostart = false\n`,
     },
   });
   const page = await open("#/settings/services");

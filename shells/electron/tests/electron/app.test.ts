@@ -161,11 +161,13 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await page.evaluate("window.seen")).toEqual(["stopped", "starting", "ready", "restarting", "ready"]);
     await page.evaluate("window.off()");
 
-    const socket = `new Promise((resolve, reject) => { const events = []; let id = null;
-      const off = window.asterHost.onSocketEvent((event) => { if (id !== null && event.id !== id) return; events.push(event);
+    // The page has a socket of its own, whose events come here as well.
+    const socket = `new Promise((resolve, reject) => { const events = [];
+      const given = window.asterHost.openSocket("aster-host://engine/ws");
+      const off = window.asterHost.onSocketEvent(async (event) => { if (event.id !== (await given)) return; events.push(event);
         if (event.type === "open") window.asterHost.sendSocket(event.id, JSON.stringify({ id: "1", type: "get_config" }));
         if (event.type === "message") { off(); window.asterHost.closeSocket(event.id).then(() => resolve(events)); } });
-      window.asterHost.openSocket("aster-host://engine/ws").then((given) => { id = given; }, reject); })`;
+      given.catch(reject); })`;
     const events = await page.evaluate<{ type: string; data?: string }[]>(socket);
     expect(events.at(-1)?.type).toBe("message");
     expect(JSON.parse(events.at(-1)?.data ?? "")).toMatchObject({ id: "1", success: true });
