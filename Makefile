@@ -1,12 +1,25 @@
 # make run    set up and start the daemon with its page and the demo model (or the one chosen there, or MODEL=…);
-#             without Node 20, without the page
+#             without Node 20, without the page. ALLOW_ORIGIN=http://localhost:5173 lets pages of another server in
+# make test   set up and run all tests; with Node 20 also those of shells/, with cargo those of the Tauri app
+# make check  all of lint, types and Rust's checks
+#
+# The inner loop: each installs only what it needs.
+# make setup  the Python environment, .venv
+# make unit   the Python tests that start no daemon: some seconds
+# make test-py             the Python tests but for those below; ARGS="-k word" chooses
+# make test-seed           the guide's own snippets, on the ports that it names
+# make test-install        that installing from the locks resolves nothing
+# make test-package        the frozen daemon, which this builds first
+# make test-client, test-ui, test-shells    the client library, the page in Chromium, the Electron shell without a window
+# make test-electron       the Electron app in real windows; ELECTRON=/path names another Electron than 9.4.1
+# make test-tauri          the Tauri app in real windows, its supervisor, its .deb; the first build takes some minutes
+# make test-readme         the README's first page, line by line, in a clone
+# make lint, make types    format and lint; types; with Node 20 also of shells/
+# make format              put everything into its format
+#
 # make ui     build the page that the daemon serves
-# make test   set up and run the tests; with Node 20 also those of shells/, with cargo those of the Tauri app
-# make check  format, lint, types; with Node 20 also of shells/, with cargo of the Tauri app, licences included
-# make wheel  the package, with the page in it, in dist/
+# make dist   what others install, in dist/: the wheel with the page in it, and the npm tarball of the client
 # make package  the daemon as apps ship it, frozen into dist/aster-desktop, and tried out; EXTRAS="mcp google otel" adds those
-# make test-electron  the desktop app in real windows; ELECTRON=/path names another Electron than 9.4.1
-# make test-tauri     the Tauri app in real windows; its first build takes some minutes
 # make bench  what it costs, beside a floor, in a table
 # make lock   pin the newest allowed versions, with hashes
 # make clean  remove what the others made
@@ -17,61 +30,202 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_DIR ?= .run
 MODEL ?= $(ASTER_MODEL)
+ALLOW_ORIGIN ?=
 EXTRAS ?=
 export EXTRAS
-
-.PHONY: run ui wheel package test test-electron test-tauri check bench format lock clean setup system-packages
+# What is imported in hundreds of processes is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+# How many steps of `make test` and `make check` run beside each other; the tests mostly wait.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
+# How many Python tests do.
+WORKERS ?= $(JOBS)
 
 UI := aster_sidecar/webui/index.html
 PACKAGE := dist/aster-desktop/aster-desktop
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+NPM := ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh
 
-run ui wheel: export NPM_ONLY := page
+.PHONY: run test check setup runtime npm system-packages ui dist wheel package bench lock format clean \
+	unit lint lint-py lint-shells types types-py types-shells rust \
+	test-py test-seed test-install test-package test-client test-ui test-shells test-electron test-tauri tauri-build test-readme
 
-run: $(VENV)/.runtime $(UI)
+# -- whole jobs, step by step ------------------------------------------------------------------------------------------
+
+# $(call steps,COUNT,TARGETS): run these step-… targets, some beside each other, and say how many have ended.
+define steps
+counter=$$(mktemp) && trap 'rm -f "$$counter"' EXIT && \
+	ASTER_STEPS="$(1)/$$counter" $(SUB) -k -j$(JOBS) $(2)
+endef
+STEP = @$(PYTHON) scripts/step.py
+SUB = $(MAKE) --no-print-directory
+
+run: export NPM_ONLY := page
+run:
+	@echo "Setting up Aster Sidecar in 2 steps; the first time they take half a minute"
+	@$(call steps,2,step-runtime step-ui)
 	@mkdir -p $(RUN_DIR)/work
+	@echo "Starting the daemon on port $(PORT); Ctrl-C stops it"
 	@model='$(MODEL)'; [ -n "$$model" ] || grep -qs '^model *=' $(RUN_DIR)/data/config.toml || model=demo; \
 	exec $(BIN)/aster-sidecar --framework web --port $(PORT) --any-port --open $${model:+--model "$$model"} \
-		--data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
+		$(ALLOW_ORIGIN:%=--allow-origin %) --data-dir $(RUN_DIR)/data --work-dir $(abspath $(RUN_DIR))/work
 
-test: setup system-packages $(UI) $(PACKAGE)
-	@# What the last tests have to build is built beside the first ones, which mostly wait; what fails is said there.
-	@nice -n 19 sh shells/tauri/cargo.sh build >/dev/null 2>&1 &
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
-	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh test
-	@$(MAKE) --no-print-directory test-electron test-tauri
+check:
+	@echo "Checking format, lint, types and Rust in 8 steps"
+	@$(call steps,8,step-check)
 
-test-electron: setup $(UI) $(PACKAGE)
-	@sh shells/electron/tests/system-packages.sh
-	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run test-electron --workspace @aster-sidecar/electron
+test:
+	@echo "Running all tests in 16 steps; the first time, with Electron and Tauri to install, they take half an hour"
+	@$(call steps,16,step-test)
 
-test-tauri: setup $(UI) $(PACKAGE)
-	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test
+step-check: step-lint-py step-types-py step-lint-shells step-types-shells step-rust
+# The longest first. Those that use the guide's ports (9527, 9528) wait for each other.
+step-test: step-test-py step-test-seed step-test-package step-test-tauri step-test-electron step-test-ui \
+	step-test-readme step-test-client step-test-install
 
-bench: setup system-packages $(UI) $(PACKAGE)
-	$(BIN)/python -m bench $(ARGS)
+step-setup:           ; $(STEP) "Python packages" $(SUB) setup
+step-runtime:         ; $(STEP) "Python packages" $(SUB) runtime
+step-npm:             ; $(STEP) "npm packages" $(SUB) npm
+step-system-packages: ; $(STEP) "Debian packages" $(SUB) system-packages
+step-ui: $(if $(NPM_ONLY),,step-npm)
+	$(STEP) "web page" $(SUB) ui
+step-lint-py: step-setup
+	$(STEP) "lint of Python" $(SUB) lint-py
+step-types-py: step-setup step-npm
+	$(STEP) "types of Python" $(SUB) types-py
+step-lint-shells: step-npm
+	$(STEP) "lint of shells" $(SUB) lint-shells
+step-types-shells: step-setup step-ui
+	$(STEP) "types of shells" $(SUB) types-shells
+step-rust: step-ui
+	$(STEP) "checks of Rust" $(SUB) rust
+step-package: step-ui
+	$(STEP) "frozen daemon" $(SUB) $(PACKAGE)
+step-tauri-build: step-ui step-system-packages
+	$(STEP) "build of the Tauri app" $(SUB) tauri-build
+step-test-py: step-setup step-ui step-system-packages
+	$(STEP) "Python tests" $(SUB) test-py
+step-test-seed: step-setup step-system-packages
+	$(STEP) "tests of the guide" $(SUB) test-seed
+step-test-install: step-setup
+	$(STEP) "tests of installing" $(SUB) test-install
+step-test-package: step-setup step-package step-system-packages step-test-seed
+	$(STEP) "tests of the frozen daemon" $(SUB) test-package
+step-test-client: step-setup step-npm
+	$(STEP) "tests of the client" $(SUB) test-client
+step-test-ui: step-setup step-ui step-system-packages
+	$(STEP) "tests of the page" $(SUB) test-ui
+step-test-shells: step-setup step-npm step-ui
+	$(STEP) "tests of the Electron shell" $(SUB) test-shells
+step-test-electron: step-test-shells step-test-package
+	$(STEP) "tests of Electron windows" $(SUB) test-electron
+step-test-tauri: step-tauri-build step-test-package
+	$(STEP) "tests of the Tauri app" $(SUB) test-tauri
+step-test-readme: step-setup step-ui step-system-packages
+	$(STEP) "tests of the README" $(SUB) test-readme
 
-check: setup $(UI)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh run check
-	@sh shells/tauri/cargo.sh check
+# -- set-up ------------------------------------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+setup: $(VENV)/bin/python
+	@$(BIN)/python scripts/install.py --project . requirements-dev.lock
+
+runtime: $(VENV)/bin/python
+	@$(BIN)/python scripts/install.py --project . --compile --unless requirements-dev.lock requirements.lock
+
+npm:
+	@sh shells/npm.sh
+
+system-packages:
+	@sh scripts/system-packages.sh
 
 ui: $(UI)
 
 $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modules/*' -not -path '*/tests/*') shells/package-lock.json
 	@sh shells/npm.sh run build --workspace @aster-sidecar/ui -- --logLevel warn
 
-wheel: setup $(UI)
-	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation -w dist .
+# -- tests -------------------------------------------------------------------------------------------------------------
 
-package: setup $(PACKAGE)
-	$(BIN)/pytest -n 2 --dist loadgroup tests/flows/test_package.py
+OTHERS := --ignore tests/guide --ignore tests/install --ignore tests/package --ignore tests/readme
+
+unit: setup
+	$(PYTEST) --ignore tests/flows $(OTHERS) $(ARGS)
+
+test-py: setup
+	$(PYTEST) $(OTHERS) $(ARGS)
+
+test-seed: setup
+	$(BIN)/pytest tests/guide $(ARGS)
+
+test-install: setup
+	$(PYTEST) tests/install $(ARGS)
+
+test-package: setup $(PACKAGE)
+	$(PYTEST) tests/package $(ARGS)
+
+test-readme: setup
+	$(BIN)/pytest tests/readme $(ARGS)
+
+test-client: setup
+	@$(NPM) test --workspace @aster-sidecar/client $(ARGS)
+
+test-ui: setup $(UI)
+	@$(NPM) test --workspace @aster-sidecar/ui $(ARGS)
+
+test-shells: setup
+	@$(NPM) test --workspace @aster-sidecar/electron $(ARGS)
+
+test-electron: setup $(UI) $(PACKAGE)
+	@$(NPM) run test-electron --workspace @aster-sidecar/electron $(ARGS)
+
+test-tauri: setup $(UI) $(PACKAGE)
+	@ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/tauri/cargo.sh test
+
+tauri-build: $(UI)
+	@sh shells/tauri/cargo.sh build
+
+# -- checks ------------------------------------------------------------------------------------------------------------
+
+lint: lint-py lint-shells
+types: types-py types-shells
+
+lint-py: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types-py: setup
+	@sh shells/npm.sh exec --no -- pyright --project .. --pythonpath $(abspath $(BIN)/python)
+
+lint-shells:
+	@sh shells/npm.sh run lint
+
+types-shells: setup $(UI)
+	@$(NPM) run types
+
+rust: $(UI)
+	@sh shells/tauri/cargo.sh check
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	@sh shells/npm.sh run format
+
+# -- what is shipped ---------------------------------------------------------------------------------------------------
+
+dist: wheel
+	@sh shells/npm.sh pack --workspace @aster-sidecar/client --pack-destination $(abspath dist)
+
+wheel: setup $(UI)
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --no-index -w dist .
+
+package: test-package
 
 # Without Node there is no page, and the package is made all the same, once.
 $(PACKAGE): build/page $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec \
 		package/freeze.sh requirements.lock requirements-package.lock requirements-extras.lock build/extras | $(UI)
-	@echo "freezing the daemon into $(@D): a minute or two"
 	@sh package/freeze.sh $(PYTHON)
 
 # Written when it changes: a page that was built again is mostly the same.
@@ -85,39 +239,16 @@ build/extras: FORCE
 
 FORCE:
 
-format: setup
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
-	@sh shells/npm.sh run format
+bench: setup system-packages $(UI) $(PACKAGE)
+	$(BIN)/python -m bench $(ARGS)
 
-setup: $(VENV)/.development
-
-system-packages:
-	@sh tests/system-packages.sh
-
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
-
-$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade pyproject.toml --group build -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade --group package -c requirements.lock -o requirements-package.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -o requirements-dev.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--upgrade pyproject.toml --extra google --extra mcp --extra otel -c requirements-dev.lock -o requirements-extras.lock
+	$(LOCK) pyproject.toml --group build -o requirements.lock
+	$(LOCK) --group package -c requirements.lock -o requirements-package.lock
+	$(LOCK) pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -c requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra google --extra mcp --extra otel -c requirements-dev.lock -o requirements-extras.lock
 
 clean:
 	@sh package/freeze.sh --clean

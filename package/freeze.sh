@@ -1,8 +1,12 @@
 #!/bin/sh
 # Freezes the daemon into dist/aster-desktop for the Makefile: `sh package/freeze.sh python3`. PyInstaller runs in an
-# environment that has what the daemon needs and no more, so nothing else can get in; it is kept outside the checkout and
+# environment that has exactly what the locks name, so nothing else can get in; it is kept outside the checkout and
 # made anew when a lock file or the Python changes. EXTRAS names the extras that go in (mcp, google, otel; by default
 # none). `sh package/freeze.sh --clean` removes it.
+#
+# Python, its library and the packages are frozen once for all checkouts, until what the daemon imports of them changes.
+# The daemon's own modules, compiled, and its data are laid beside them: after a change of the daemon that is all there
+# is to do.
 set -eu
 cd "$(dirname "$0")/.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar/package"
@@ -11,22 +15,50 @@ if [ "$1" = --clean ]; then
 	exit 0
 fi
 
+sum() {
+	cksum | cut -d ' ' -f 1
+}
+
 lock=requirements.lock
 [ -z "${EXTRAS:-}" ] || lock=requirements-extras.lock
-made_of="$("$1" -VV; cat $lock requirements-package.lock)"
-venv="$cache/venv-$(printf %s "$made_of" | cksum | cut -d ' ' -f 1)"
+venv="$cache/venv-$({ "$1" -VV; cat $lock requirements-package.lock; } | sum)"
 if [ ! -e "$venv/.made" ]; then
 	rm -rf "$venv"
 	"$1" -m venv "$venv"
-	"$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
-		-r $lock -r requirements-package.lock
+	"$venv/bin/python" scripts/install.py $lock requirements-package.lock
 	touch "$venv/.made"
 fi
+[ "${2:-}" != --environment ] || exit 0 # the tests look at it
+
+base="$cache/base-$({
+	echo "$venv" "${EXTRAS:-}"
+	cat package/aster-desktop.spec LICENSE aster_sidecar/__main__.py
+	"$venv/bin/python" package/imports.py aster_sidecar
+} | sum)"
+if [ ! -e "$base" ]; then
+	echo "freezing Python and the packages: about a minute, and again when what the daemon imports has changed"
+	mkdir -p "$cache"
+	work=$(mktemp -d "$cache/work-XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	PYI_LOG_LEVEL=ERROR PYINSTALLER_CONFIG_DIR="$cache/pyinstaller" "$venv/bin/python" -m PyInstaller --noconfirm \
+		--distpath "$work/dist" --workpath "$work/build" package/aster-desktop.spec
+	find "$cache" -maxdepth 1 -name '[bv]*-*' -mtime +14 -exec rm -rf {} + # of other locks, long unused
+	mv "$work/dist/aster-desktop" "$base"
+fi
+
+touch "$venv" "$base"
 
 # Built beside its place and put there whole.
-PYI_LOG_LEVEL=ERROR PYINSTALLER_CONFIG_DIR="$cache/pyinstaller" "$venv/bin/python" -m PyInstaller --noconfirm \
-	--distpath build/package/dist --workpath build/package/work package/aster-desktop.spec
-mkdir -p dist
+fresh=build/package/aster-desktop
+rm -rf $fresh
+mkdir -p build/package dist
+cp -R "$base" $fresh
+inside=$fresh/_internal
+cp -R aster_sidecar $inside/
+find $inside/aster_sidecar -name __pycache__ -type d -prune -exec rm -rf {} +
+# Named in tracebacks as modules are elsewhere, without the way to this checkout.
+"$venv/bin/python" -m compileall -q -b --invalidation-mode unchecked-hash -s $inside $inside/aster_sidecar
+find $inside/aster_sidecar -name '*.py' -exec rm {} +
 rm -rf dist/aster-desktop
-mv build/package/dist/aster-desktop dist/
+mv $fresh dist/
 touch dist/aster-desktop/aster-desktop

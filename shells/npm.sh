@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs npm in shells/ for the Makefile: `sh shells/npm.sh test`. Installs what package-lock.json names when that has
-# changed; with NPM_ONLY=page only what building the page takes, a tenth of it. Without Node 20.19 or newer it says so
-# and does nothing, or fails where CI=true.
+# Runs npm in shells/ for the Makefile: `sh shells/npm.sh test`; without words it only installs. `npm ci` installs exactly
+# what package-lock.json names, and again when that has changed; with NPM_ONLY=page only what building the page takes, a
+# tenth of it. Without Node 20.19 or newer it says so and does nothing, or fails where CI=true.
 set -eu
 cd "$(dirname "$0")"
 
@@ -15,13 +15,19 @@ installed() {
 	[ -e "node_modules/.aster-$1" ] && [ ! package-lock.json -nt "node_modules/.aster-$1" ]
 }
 
+# install NAME FLAG...
+install() {
+	name=$1
+	shift
+	echo "installing npm packages from shells/package-lock.json"
+	npm ci --ignore-scripts --loglevel=error "$@"
+	touch "node_modules/.aster-$name"
+}
+
 if [ "${NPM_ONLY:-}" = page ]; then
-	if ! installed all && ! installed page; then
-		npm ci --ignore-scripts --loglevel=error --workspace @aster-sidecar/ui --workspace @aster-sidecar/client
-		touch node_modules/.aster-page
-	fi
-elif ! installed all; then
-	npm ci --ignore-scripts --loglevel=error
-	touch node_modules/.aster-all
+	installed all || installed page || install page --workspace @aster-sidecar/ui --workspace @aster-sidecar/client
+else
+	installed all || install all
 fi
+[ $# -gt 0 ] || exit 0
 exec npm --loglevel=error "$@"

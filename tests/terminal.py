@@ -23,7 +23,7 @@ def need_tmux() -> None:
     """Skip, by name, where there is no tmux; on CI it must be there."""
     if shutil.which("tmux") is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("tmux is not installed: tests/system-packages.sh brings it")
+            pytest.fail("tmux is not installed: scripts/system-packages.sh brings it")
         pytest.skip("tmux is not installed")
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check`, `test`, and `build` for what `test` wants.
 # What it builds is kept outside the checkout; the first time that takes some ten minutes on two cores. Without cargo it
-# says so and does nothing; what else is missing is named, and fails where CI=true.
+# says so and does nothing; what else is missing is named, and fails where CI=true. Everything is built from Cargo.lock.
 set -eu
 cd "$(dirname "$0")"
 DENY=0.20.2
@@ -25,7 +25,7 @@ missing() {
 packages="--workspace"
 # What the app is built with; without it there is the supervisor alone.
 if [ "$(uname)" = Linux ]; then
-	sh system-packages.sh
+	sh ../../scripts/system-packages.sh tauri
 	pkg-config --exists webkit2gtk-4.1 2>/dev/null || {
 		missing "the app is skipped, because WebKitGTK's development files are not here"
 		packages="--package aster-supervisor"

@@ -38,7 +38,7 @@ function restart() {
   last.kill("SIGTERM");
 }
 
-const vite = spawn("npx", ["vite", "build", "--watch", "--outDir", `${dist}/ui`, "--emptyOutDir"], {
+const vite = spawn("npx", ["--no", "vite", "build", "--watch", "--outDir", `${dist}/ui`, "--emptyOutDir"], {
   cwd: page,
   stdio: ["ignore", "ignore", "inherit"],
 });

@@ -36,7 +36,7 @@ export function missing(): string | null {
   try {
     execFileSync("Xvfb", ["-help"], { stdio: "ignore" });
   } catch {
-    return "no Xvfb: sh shells/electron/tests/system-packages.sh installs it";
+    return "no Xvfb: sh scripts/system-packages.sh electron installs it";
   }
   try {
     const lacks = execFileSync("ldd", [electron], { encoding: "utf8" }).match(/\S+(?= => not found)/g);

@@ -215,7 +215,7 @@ def test_it_shows_the_page(frozen: Callable[..., Daemon]) -> None:
     if not (INSIDE / "aster_sidecar" / "webui" / "index.html").exists():
         missing("the page is not in the package (make ui builds it, with Node, before it is frozen)")
     daemon = frozen()
-    with httpx.Client(base_url=daemon.url, trust_env=False, timeout=WAIT_S) as client:
+    with httpx.Client(base_url=daemon.url, trust_env=False, verify=False, timeout=WAIT_S) as client:
         page = client.get("/")
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         [script] = re.findall(r'src="\.(/assets/[^"]+\.js)"', page.text)

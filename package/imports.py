@@ -1,0 +1,19 @@
+"""Prints what the daemon's modules import from elsewhere: all that PyInstaller's analysis of them depends on.
+
+While this stays the same, a frozen program needs no new analysis when the daemon's own code changes (freeze.sh).
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+names: set[str] = set()
+for path in Path(sys.argv[1]).rglob("*.py"):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+for name in sorted(names):
+    if name.split(".")[0] != "aster_sidecar":
+        print(name)

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Debian packages that pip, npm and cargo cannot bring: `sh scripts/system-packages.sh [tests] [electron] [tauri]`, all
+# three when nothing is named. Installed as root; otherwise named, and what needs them skips, or fails where CI=true.
+set -eu
+missing=
+
+# need PACKAGES TEST...: the packages are missing when the test fails
+need() {
+	packages=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing="$missing $packages"
+}
+
+[ $# -gt 0 ] || set -- tests electron tauri
+for purpose; do
+	case $purpose in
+	tests) # of the daemon and of the page: a browser, a terminal, two shells, a keychain
+		need chromium command -v chromium
+		need tmux command -v tmux
+		need zsh command -v zsh
+		need fish command -v fish
+		need gnome-keyring command -v gnome-keyring-daemon
+		need dbus-daemon command -v dbus-daemon
+		need dbus-bin command -v dbus-send
+		;;
+	electron) # what a real Electron needs to run without a desktop
+		for package in xvfb xdotool libgtk-3-0 libnss3 libasound2 libgbm1 libxss1 libxtst6 dunst libnotify4 dbus-daemon; do
+			need "$package" dpkg -s "$package"
+		done
+		;;
+	tauri) # what the Tauri app is built and tried with
+		need "pkg-config libwebkit2gtk-4.1-dev" pkg-config --exists webkit2gtk-4.1
+		need libayatana-appindicator3-dev pkg-config --exists ayatana-appindicator3-0.1
+		need librsvg2-dev pkg-config --exists librsvg-2.0
+		need webkit2gtk-driver command -v WebKitWebDriver
+		need xvfb command -v Xvfb
+		need xdotool command -v xdotool
+		need dunst command -v dunst
+		need procps command -v pgrep
+		need dbus-daemon command -v dbus-daemon
+		;;
+	*)
+		echo "usage: system-packages.sh [tests] [electron] [tauri]" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	echo "installing Debian packages for $*:$missing"
+	apt-get update -qq >/dev/null
+	# shellcheck disable=SC2086 # the names are words
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null
+else
+	echo "not installed, so $* will do without or skip:$missing"
+fi
