@@ -28,6 +28,7 @@ if [ ! -e "$venv/.made" ]; then
 	"$venv/bin/python" scripts/install.py $lock requirements-package.lock
 	touch "$venv/.made"
 fi
+touch "$venv" # in use: the clearing below leaves it alone
 [ "${2:-}" != --environment ] || exit 0 # the tests look at it
 
 base="$cache/base-$({
@@ -46,7 +47,7 @@ if [ ! -e "$base" ]; then
 	mv "$work/dist/aster-desktop" "$base"
 fi
 
-touch "$venv" "$base"
+touch "$base"
 
 # Built beside its place and put there whole.
 fresh=build/package/aster-desktop

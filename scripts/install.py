@@ -1,6 +1,6 @@
 """Installs exactly what lock files name into the environment whose Python runs this, and nothing else.
 
-    .venv/bin/python scripts/install.py [--project DIR] [--unless LOCK] LOCK...
+    .venv/bin/python scripts/install.py [--project DIR] [--unless LOCK] [--compile] LOCK...
 
 Nothing is resolved. pip would otherwise look for what `name[extra]` needs among the newest releases, even where the
 lock pins every one of them, and fail (or install another set) on the day of the next release. Builds from source are
@@ -48,7 +48,8 @@ def locked(paths: list[Path]) -> dict[str, str]:
 
 def installed() -> dict[str, str]:
     """The version of each distribution in this environment."""
-    return {normal(one.metadata["Name"]): one.version for one in metadata.distributions(path=sys.path[1:])}
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}  # not what PYTHONPATH adds
+    return {normal(one.metadata["Name"]): one.version for one in metadata.distributions(path=list(folders))}
 
 
 def differences(wanted: dict[str, str]) -> list[str]:

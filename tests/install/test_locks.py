@@ -71,8 +71,11 @@ def installed(python: Path, home: Path) -> dict[str, str]:
 
 def test_make_setup_installs_what_the_lock_says_and_takes_away_what_it_does_not(copy: Path, tmp_path: Path) -> None:
     lock = copy / "requirements-dev.lock"
+    foreign = tmp_path / "elsewhere" / "foreign-1.0.dist-info"  # what a person's PYTHONPATH has is not ours to judge
+    foreign.mkdir(parents=True)
+    (foreign / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
     with serve(python_index([lock, copy / "requirements.lock"])) as url:
-        index = {"PIP_INDEX_URL": f"{url}/simple/"}
+        index = {"PIP_INDEX_URL": f"{url}/simple/", "PYTHONPATH": str(foreign.parent)}
         made = run(["make", "runtime", f"PYTHON={sys.executable}"], copy, tmp_path, **index)
         assert made.returncode == 0, made.stdout + made.stderr
         python = copy / ".venv" / "bin" / "python"
