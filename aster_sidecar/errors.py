@@ -42,7 +42,8 @@ AsterError
     one code each: model_not_set, model_unknown, key_missing, key_refused, quota_exhausted, rate_limited,
     provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
     malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,
-    internal_error
+    internal_error; and of what a provider refuses (refusals.py): endpoint_unknown, tools_unsupported,
+    images_unsupported, model_loading, out_of_memory
 """
 
 from __future__ import annotations

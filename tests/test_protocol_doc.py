@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from aster_sidecar import cli, commands, errors, guard, wire
 from aster_sidecar.app import SOCKET_PATH
 from aster_sidecar.models import PROVIDERS
+from aster_sidecar.refusal_kinds import KINDS
 from aster_sidecar.routes import router
 from aster_sidecar.settings import DEFAULT_PORTS, DEFAULTS
 from aster_sidecar.websocket import CALLS, PAYLOADS
@@ -87,8 +88,8 @@ def error_classes(base: type[errors.AsterError] = errors.AsterError) -> Iterator
 
 
 def turn_codes() -> set[str]:
-    """Every code that a ModelError is made with, anywhere in the package."""
-    codes: set[str] = set()
+    """Every code that a ModelError is made with, anywhere in the package, or that a provider's refusal gets."""
+    codes: set[str] = {kind.code for kind in KINDS.values()}
     for source in SOURCES.values():
         for node in ast.walk(ast.parse(source)):
             if not isinstance(node, ast.Call) or not node.args:

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 LAYERS = [
     {"errors", "__init__"},
     {"clock", "client", "completion", "frozen", "lean", "parent"},
+    {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
     {"processes", "daemons"},
     {"wire"},
     {"transcript", "envelope"},
@@ -28,7 +29,7 @@ LAYERS = [
     {"tools.shell"},
     {"tools.files", "tools.web", "tools.mcp", "tools.own"},
     {"trust", "configfile", "redact", "agentspec", "servicespec"},
-    {"logs", "spans"},
+    {"logs", "spans", "refusals"},
     {"project", "agents", "servicelog"},
     {"toolkit", "settings", "services"},
     {"job", "demo", "local"},
