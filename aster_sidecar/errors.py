@@ -39,11 +39,11 @@ AsterError
 │   └── StoreCorrupt      503  store_corrupt
 ├── LimitReached          429  limit_reached: a turn used what it may
 └── ModelError            502  (why a turn could not go on: models.py)
+    └── Refused           502  (what a provider answered instead: refusals.py)
     one code each: model_not_set, model_unknown, key_missing, key_refused, quota_exhausted, rate_limited,
     provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
     malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,
-    internal_error; and of what a provider refuses (refusals.py): endpoint_unknown, tools_unsupported,
-    images_unsupported, model_loading, out_of_memory
+    internal_error, endpoint_unknown, tools_unsupported, images_unsupported, model_loading, out_of_memory
 """
 
 from __future__ import annotations
@@ -260,6 +260,35 @@ class ModelError(AsterError):
         self.code = code
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+
+
+class Refused(ModelError):
+    """A provider refused a request, or failed at it.
+
+    `provider_status` is the HTTP status it gave, None when it came inside an answer that had begun well.
+    `window_tokens` is the context window that it names, `asked_tokens` how many tokens it says it was sent.
+    `lacks` is what the server can't do: tools, images, roles (their order), ids (of tool calls), system (messages), or
+    responses: there is nothing at the endpoint that was asked, so another one may be tried.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str,
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+        provider_status: int | None = None,
+        window_tokens: int | None = None,
+        asked_tokens: int | None = None,
+        lacks: str | None = None,
+    ) -> None:
+        super().__init__(code, message, hint=hint, retryable=retryable, retry_after_s=retry_after_s)
+        self.provider_status = provider_status
+        self.window_tokens = window_tokens
+        self.asked_tokens = asked_tokens
+        self.lacks = lacks
 
 
 class LimitReached(AsterError):

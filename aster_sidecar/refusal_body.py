@@ -37,7 +37,7 @@ TEXT_KEYS = words(
 )
 INTO_KEYS = words(
     "error errors detail details metadata violations innererror inner_error cause response base_resp data body "
-    "result provider_error promptfeedback failure exception fault incomplete_details upstream_error extra err"
+    "result provider_error promptfeedback choices failure exception fault incomplete_details upstream_error extra err"
 )
 """The members that are looked into. Others may hold what a person wrote, and that is no evidence."""
 NUMBER_KEYS = {
@@ -134,6 +134,10 @@ def _walk(value: object, said: Said, depth: int, nested: int) -> None:
             _walk(item, said, depth + 1, nested)
     elif isinstance(value, Mapping):
         members = list(cast("Mapping[object, object]", value).items())[:100]
+        place, what = cast("Mapping[str, object]", value).get("loc"), cast("Mapping[str, object]", value).get("msg")
+        if isinstance(place, list) and isinstance(what, str):  # FastAPI: what is wrong, and with which field
+            said.texts.append(f"{what[:200]}: {'.'.join(str(part)[:40] for part in cast('list[object]', place)[:8])}")
+            return
         for key, item in members:
             _take(str(key)[:SHORT], item, said, depth, nested)
 

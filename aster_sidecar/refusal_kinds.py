@@ -108,8 +108,18 @@ KINDS: dict[str, Kind] = {
     "output": Kind("request_refused", "the answer asked for is longer than the model can give", "choose another model"),
     "proxy": Kind(
         "request_refused",
-        "a page for browsers came instead of an answer, from a proxy or a gateway in between",
+        "a proxy or gateway in between answered, not the provider",
         "check the network, the proxy settings and {base}",
+    ),
+    "proxy_key": Kind(
+        "request_refused",
+        "a proxy in between asks for a name and a password",
+        "check the proxy settings: HTTPS_PROXY may name both",
+    ),
+    "unloadable": Kind(
+        "provider_error",
+        "the server can't run this model",
+        "look at the log of the model server, or choose another model",
     ),
     "request": Kind("request_refused", "the provider refused the request", "choose another model, or a new session"),
 }

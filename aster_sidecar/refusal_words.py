@@ -137,7 +137,8 @@ NO_CREDIT = _any(
     r"\binsufficient[ _](?:balance|credit|quota|fund)",
     r"\b(?:credit|account) balance\b.{0,40}\b(?:too low|insufficient|negative|zero|exhausted)",
     r"\b(?:requires|need|add|purchase|out of|not enough|used up|no)\b.{0,30}\bcredits?\b",
-    r"\bexceeded your (?:current|monthly|included)\b.{0,20}\bquota",
+    r"\bexceeded your (?:current|monthly|included)\b.{0,20}\b(?:quota|credits)",
+    r"\bdoesn't have any credits",
     r"\bquota\b.{0,40}\b(?:exceeded|exhausted|used up|reached)",
     r"\bbudget has been exceeded",
     r"\b(?:exceeded|crossed) (?:token )?budget",
@@ -189,7 +190,10 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
             r"\bonly user(?:,)? (?:and )?(?:assistant|model)\b.{0,30}\broles are supported",
             r"\bsystem messages? (?:must|should|can only) (?:be|appear)\b.{0,30}\b(?:beginning|start|first)",
             r"\bunexpected role '?\w+'? after role",
-            r"\bexpected last role\b.{0,60}\bgot",
+            r"\bexpected last role\b",
+            r"\bcannot have 2 or more assistant messages",
+            r"\bmust be followed by tool messages",
+            r"\btool_use.{0,3} ids were found without",
             r"\b(?:last|first) message must (?:be|have)\b.{0,30}\b(?:user|role)",
             r"\bmultiple system messages",
             r"\bnot the same number of function calls and responses",
@@ -209,7 +213,8 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
             r"\btools? param requires --jinja",
             r"\bunsupported param(?:eter)?: ['\"]?tools?\b",
             r"\btools? (?:param|parameter|field)\b.{0,30}\bnot supported",
-            r"\bextra inputs are not permitted\b.{0,20}\btools\b",
+            r"\b(?:tools?|tool[ _](?:use|choice|calling))\b.{0,12}\bnot supported",
+            r"\bextra inputs are not permitted: body\.tools$",
         ),
     ),
     (
@@ -261,6 +266,10 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
             r"\btokens\b.{0,20}\bexceeds the limit of",
             r"\btoo many (?:input |prompt )?tokens\b",
             r"\btoo many total text bytes",
+            r"\btokens of context\b",
+            r"\binput_tokens\b.{0,40}(?:>|exceed)",
+            r"\btokens\b.{0,40}\bexceed\w* (?:the )?max",
+            r"\bmalformed input request: expected maxLength",
             r"\b(?:number|length|amount) of (?:\w+ ){0,2}tokens\b.{0,60}\b(?:exceed|greater|larger|too)",
             r"\breduce the length of (?:the|your) (?:messages|prompt|input|conversation)",
             r"\btoken limit (?:is )?(?:exceeded|reached)",
@@ -325,7 +334,9 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
     (
         "only_responses",
         _any(
-            r"\bonly (?:supported|available) in v1/responses", r"\buse the (?:v1/)?responses (?:api|endpoint) instead"
+            r"\bonly (?:supported|available) in v1/responses",
+            r"\buse (?:the )?/?v1/responses\b",
+            r"\buse the responses (?:api|endpoint)",
         ),
     ),
     (
@@ -334,6 +345,7 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
             r"\b(?:item|response|file) with id\b.{0,80}\bnot found",
             r"\bno endpoints found matching",
             r"\b(?:unsupported|unrecognized|unknown) (?:request )?(?:parameter|argument|value)",
+            r"\b(?:parameter|argument|field|option)\b.{0,60}\bnot supported",
         ),
     ),
     (
@@ -398,44 +410,57 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
             r"\bupstream connect error",
         ),
     ),
+    ("unloadable", _any(r"\bfailed to load model", r"\berror loading model", r"\bmodel has crashed")),
+    ("proxy", _any(r"^error code: 1\d\d\d$")),
     ("timeout", _any(r"\btimed? ?-?out\b", r"\bdeadline exceeded")),
 ]
 """What a sentence means; the first that matches decides. The order is from what is narrow to what is wide."""
 
-_N = r"(\d[\d,]{0,14})"
+_P = r"\d[\d,]{0,14}"
+_N = rf"{_P}(?![\d,.]*(?: ?>| ?%|[kKmM]\b))"
+"""A number that stands for itself: not the first of two that are compared, and not thousands in short."""
 
 WINDOW = [
-    _any(rf"\bexceed context limit: {_N} \+ {_N} > (?P<n>\d[\d,]{{0,14}})"),
+    _any(rf"\bexceed context limit: {_P} \+ {_P} > (?P<n>{_P})"),
     _any(
-        r"\bcontext (?:length|window|size|limit)(?: is| of| only| supports| to|:|=)* ?\(?(?P<n>\d[\d,]{0,14})(?! ?%)",
-        r"\bconfigured context size is (?P<m>\d[\d,]{0,14})",
+        rf"\bcontext (?:length|window|size|limit)(?: is| of| only| supports| to|:|=)* ?\(?(?P<n>{_N})",
+        rf"\bcontext of (?P<m>{_N})",
     ),
     _any(
         r"\bmax(?:imum)?(?: allowed)? (?:context|prompt|model|sequence|input|allowed)"
-        r"(?: length| window| size| len| tokens?)*"
-        r"(?: is| of|:|=)? ?(?:only )?\(?(?P<n>\d[\d,]{0,14})"
+        rf"(?: length| window| size| len| tokens?)*(?: is| of|:|=)? ?(?:only )?\(?(?P<n>{_N})"
     ),
-    _any(r"> (?P<n>\d[\d,]{0,14}) maximum", r"\bwith (?P<m>\d[\d,]{0,14}) maximum context"),
-    _any(r"\btokens allowed \(?(?P<n>\d[\d,]{0,14})"),
-    _any(r"\bexceeds (?:the )?limit of (?P<n>\d[\d,]{0,14})", r"\btoken limit:? (?P<m>\d[\d,]{0,14})"),
-    _any(r"\brange of input length should be \[\d+, ?(?P<n>\d[\d,]{0,14})"),
-    _any(r"\bn_ctx\w*\W{1,3}(?P<n>\d[\d,]{0,14})", r"\bmax input tokens=(?P<m>\d[\d,]{0,14})"),
-    _any(r"\bmust be <= (?P<n>\d[\d,]{0,14})", r"\bmust have less than (?P<m>\d[\d,]{0,14}) tokens"),
+    _any(rf"> (?P<n>{_N}) maximum", rf"\bwith (?P<m>{_N}) maximum context"),
+    _any(rf"\btokens allowed \(?(?P<n>{_N})", rf"\bat most (?P<m>{_N}) tokens of context"),
+    _any(
+        rf"\bexceeds? (?:the )?(?:configured )?limit of \(?(?P<n>{_N})",
+        rf"\bexceeds? the limit \((?P<m>{_N})",
+        rf"\btoken limit:? (?P<o>{_N})",
+    ),
+    _any(rf"\brange of input length should be \[\d+, ?(?P<n>{_N})"),
+    _any(
+        rf"\b(?:n_ctx\w*|max_model_len|max_context\w*)\W{{1,3}}(?P<n>{_N})",
+        rf"\bmax input tokens=(?P<m>{_N})",
+        rf"\bmax(?: tokens)?:? (?P<o>{_N})",
+    ),
+    _any(rf"\bmust be <= (?P<n>{_N})", rf"\bmust have less than (?P<m>{_N}) tokens"),
+    _any(rf"\b{_P}\)? > \(?(?P<n>{_N})(?! ?[-+])"),
 ]
 """Where a sentence names the context window, in tokens."""
 
 ASKED = [
-    _any(rf"\bexceed context limit: {_N} \+ {_N} >"),
-    _any(rf"\byou passed {_N} input tokens and requested {_N} output tokens"),
-    _any(rf"\bgiven: {_N} `?inputs`? tokens and {_N} `?max_new_tokens"),
-    _any(rf"\b(?:you )?requested (?:about |a total of |approximately )?{_N} ?(?:tokens|\()"),
-    _any(rf"\bresulted in {_N} tokens"),
-    _any(rf"\btoo long: {_N} tokens"),
+    _any(rf"\bexceed context limit: ({_P}) \+ ({_P}) >"),
+    _any(rf"\byou passed ({_N}) input tokens and requested ({_N}) output tokens"),
+    _any(rf"\bgiven: ({_N}) `?inputs`? tokens and ({_N}) `?max_new_tokens"),
+    _any(rf"\b(?:you )?requested (?:about |a total of |approximately )?({_N}) ?(?:tokens|\()"),
+    _any(rf"\bresulted in ({_N}) tokens"),
+    _any(rf"\btoo long: ({_N})"),
     _any(
         rf"\b(?:request|prompt|input|message|inputs|messages)(?: length| token count| tokens?)?"
-        rf"(?: contains| has| of|:)?(?: at least| about)? ?\(?(?:total )?(?:length )?{_N}"
+        rf"(?: contains| has| had| of|:)?(?: at least| about)? ?\(?(?:total )?(?:length )?({_N})"
     ),
-    _any(rf"\brequested tokens? \({_N}\)", rf"\(requested: {_N}\)"),
-    _any(rf"\bkeep the first {_N} tokens", rf"\bgiven: {_N}", rf"\bgot={_N}"),
+    _any(rf"\brequested tokens? \(({_N})\)", rf"\(requested: ({_N})\)"),
+    _any(rf"\bkeep the first ({_N}) tokens", rf"\bgiven: ({_N})", rf"\bgot[=:] ?({_N})"),
+    _any(rf"\b(?:input_)?tokens \(({_P})\) >", rf"\b({_P}) > {_N}(?! ?[-+])"),
 ]
 """Where a sentence names how many tokens were asked for; two groups are summed."""

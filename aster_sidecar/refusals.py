@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from aster_sidecar.errors import ModelError
+from aster_sidecar.errors import Refused
 from aster_sidecar.redact import LOOKS, MASK
 from aster_sidecar.refusal_body import Said, read, tokens
 from aster_sidecar.refusal_kinds import HERE, KINDS
@@ -41,35 +41,6 @@ ECHOES = re.compile(
     re.IGNORECASE,
 )
 """Where a provider begins to repeat what it was sent."""
-
-
-class Refused(ModelError):
-    """A provider refused a request, or failed at it.
-
-    `provider_status` is the HTTP status it gave, None when it came inside an answer that had begun well.
-    `window_tokens` is the context window that it names, `asked_tokens` how many tokens it says it was sent.
-    `lacks` is what the server can't do: tools, images, roles (their order), ids (of tool calls), system (messages), or
-    responses: there is nothing at the endpoint that was asked, so another one may be tried.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        hint: str,
-        retryable: bool = False,
-        retry_after_s: float | None = None,
-        provider_status: int | None = None,
-        window_tokens: int | None = None,
-        asked_tokens: int | None = None,
-        lacks: str | None = None,
-    ) -> None:
-        super().__init__(code, message, hint=hint, retryable=retryable, retry_after_s=retry_after_s)
-        self.provider_status = provider_status
-        self.window_tokens = window_tokens
-        self.asked_tokens = asked_tokens
-        self.lacks = lacks
 
 
 def understand(
@@ -201,6 +172,8 @@ def _by_certain_status(status: int | None, said: Said, text: str) -> str | None:
         return "quota"
     if status == 401:
         return "proxy" if said.page else "key"
+    if status == 407:
+        return "proxy_key"
     if status == 413:
         return "rate" if PER_MINUTE.search(text) else "context"
     return "unavailable" if status in (*range(520, 527), 529, 530) else None
@@ -254,11 +227,12 @@ def _refined(kind: str, status: int | None, said: Said, text: str) -> str:
 
 def _minute_too_small(text: str) -> bool:
     """Whether a limit of tokens per minute is below what this one request has."""
-    found = re.search(r"\blimit:? ([\d,]{1,12})\b.{0,40}\brequested:? ([\d,]{1,12})", text, re.IGNORECASE)
-    if not found or not PER_MINUTE.search(text) or re.search(r"\bused:? \d", found[0], re.IGNORECASE):
-        numbers = re.search(r"\brequest too large\b", text, re.IGNORECASE)
-        return bool(numbers and PER_MINUTE.search(text))
-    limit, requested = tokens(found[1]), tokens(found[2])
+    if not PER_MINUTE.search(text):
+        return False
+    found = re.search(r"\blimit:? ([\d,]{1,12})\b(?P<between>.{0,40})\brequested:? ([\d,]{1,12})", text, re.IGNORECASE)
+    if not found:
+        return "request too large" in text.lower()
+    limit, requested = tokens(found[1]), tokens(found[3])
     return limit is not None and requested is not None and requested > limit
 
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aster_sidecar.errors import ModelError
+from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.refusal_kinds import CODES_HERE, HERE, KINDS
 from aster_sidecar.refusal_words import CODES, KIND_OF, SENTENCES, plain
-from aster_sidecar.refusals import Refused, not_a_stream, understand
+from aster_sidecar.refusals import not_a_stream, understand
 from aster_sidecar.waits import wait_s
 
 WAITED_OUT = {"rate_limited", "provider_unavailable", "provider_error", "provider_timeout", "model_loading"}
