@@ -37,16 +37,21 @@ from pydantic_ai import (
     UsageLimits,
     UserPromptPart,
 )
-from pydantic_ai.exceptions import ModelContextWindowExceededError, UsageLimitExceeded
+from pydantic_ai.exceptions import UsageLimitExceeded
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
-from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar import wire
 from aster_sidecar.approvals import Approvals
+from aster_sidecar.earlier import Earlier, begins_at
+from aster_sidecar.endings import Silent, is_silent, judge, silence
 from aster_sidecar.errors import AsterError, LimitReached, ModelError
+from aster_sidecar.exchange import Ending, Exchange, exchanging
+from aster_sidecar.history_form import as_sent
 from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
+from aster_sidecar.local import is_loopback
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
 from aster_sidecar.models import Chosen, Models, explain, shorten
 from aster_sidecar.spans import NoSpans, Span, Spans
@@ -92,12 +97,23 @@ class Run:
     attempt: int = 1
     compacted: bool = False
     """Whether the history was summarised for the request to come: once is all that helps."""
+    silent: bool = False
+    """Whether the model was asked once more because it had said nothing."""
+    sent: int = 0
+    """Requests to the model that left, over all the turn's runs."""
     said: dict[str, int] = field(default_factory=dict[str, int])
     """How long text and thinking were when the newest message was kept."""
 
     @property
     def log(self) -> TurnLog:
         return self.job.log
+
+    def leave(self) -> None:
+        """Count a request that is about to leave. Raises: LimitReached."""
+        limit = self.job.limits.requests
+        if limit is not None and self.sent >= limit:
+            raise LimitReached(f"the turn made {self.sent} requests to the model; the limit is {limit}")
+        self.sent += 1
 
 
 class Engine:
@@ -113,6 +129,9 @@ class Engine:
         self._approvals = approvals
         self._memory = Memory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
+        self._earlier = Earlier()
+        self._told: set[tuple[str, str]] = set()
+        """Sessions in which it was said that a model can't use tools."""
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept of a session in memory: its rows changed behind our back."""
@@ -168,6 +187,7 @@ class Engine:
             ),
             job.prompt,
             said=job.log.transcript.length.copy(),
+            sent=usage.requests,
         )
         said_before = job.log.transcript.length["text_chunk"]
         try:
@@ -176,7 +196,7 @@ class Engine:
             ended = await self._attempts(run)
         finally:
             usage.input_tokens, usage.output_tokens = run.usage.input_tokens, run.usage.output_tokens
-            usage.requests = run.usage.requests
+            usage.requests = max(run.sent, run.usage.requests)
             if run.usage.cost is not None:
                 usage.cost_usd = (usage.cost_usd or 0.0) + float(run.usage.cost)
         silent = job.log.transcript.length["text_chunk"] == said_before
@@ -187,10 +207,10 @@ class Engine:
         chosen = await self._choose(run)
         full: Literal["near_window", "over_window"] | None = None
         while True:
+            if full is not None:
+                await self._compact(run, chosen, full)
+                full = None
             try:
-                if full is not None:
-                    await self._compact(run, chosen, full)
-                    full = None
                 if await self._once(run, chosen) == "paused":
                     return "paused"
                 texts = run.job.steered()
@@ -200,25 +220,67 @@ class Engine:
             except NearlyFull:
                 full = "near_window"
                 self._rewind(run)
+            except Silent as error:
+                if run.toolbox.denied_last:
+                    return "finished"
+                if run.silent or not self._rewind(run):
+                    if not self._answers_tools(run):
+                        raise silence(chosen.name) from error
+                    self._warn(run, silence(chosen.name), "the tools' results are all there is; ask for more in words")
+                    return "finished"
+                run.silent = True
             except UsageLimitExceeded as error:
                 raise used_up(run) from error
-            except AsterError:
-                raise
+            except AsterError as error:
+                if not isinstance(error, ModelError):
+                    raise
+                full, chosen = await self._after(run, chosen, error)
             except Exception as error:  # translated at this one boundary
-                run.log.flush()
-                silent = run.log.transcript.length == run.said
-                again = silent and self._rewind(run)
-                if again and self._models.falls_back(chosen, error):
-                    chosen = await self._choose(run)
-                elif again and isinstance(error, ModelContextWindowExceededError) and not run.compacted:
-                    full = "over_window"
-                else:
-                    self._models.failed(chosen, error)
-                    failure = explain(error, chosen.name)
-                    if not (failure.retryable and again) or run.attempt >= MAX_ATTEMPTS:
-                        raise failure from error
-                    await self._wait(run, failure, run.attempt)
-                    run.attempt += 1
+                full, chosen = await self._after(run, chosen, error)
+
+    async def _after(
+        self, run: Run, chosen: Chosen, error: Exception
+    ) -> tuple[Literal["over_window"] | None, Chosen]:
+        """What comes after a request that failed: another one, to this model or as it wants it. Raises: AsterError."""
+        failure = explain(error, chosen)
+        if not isinstance(failure, ModelError):
+            raise failure from error
+        run.log.flush()
+        again = run.log.transcript.length == run.said and self._rewind(run)
+        if again and self._models.adapts(chosen, failure):
+            if failure.code == "tools_unsupported":
+                self._warn(run, failure, "the answer is given without tools")
+            return None, await self._choose(run)
+        if again and failure.code == "context_too_long" and not run.compacted:
+            return "over_window", chosen
+        self._models.failed(chosen, failure)
+        if not (failure.retryable and again) or run.attempt >= MAX_ATTEMPTS:
+            raise failure from (error if failure is not error else error.__cause__)
+        await self._wait(run, failure, run.attempt)
+        run.attempt += 1
+        return None, chosen
+
+    def _warn(self, run: Run, failure: ModelError, consequence: str) -> None:
+        """Say what went wrong though the turn goes on; once a session for what can't change."""
+        key = (run.log.session_id, failure.code + failure.message)
+        if failure.code == "tools_unsupported" and key in self._told:
+            return
+        self._told.add(key)
+        run.log.put(
+            "error",
+            wire.ErrorEvent(
+                code=failure.code,
+                message=f"{failure.message}; {consequence}",
+                hint=failure.hint,
+                retryable=False,
+                severity="warning",
+            ),
+        )
+
+    def _answers_tools(self, run: Run) -> bool:
+        """Whether the model was asked for what to say to its tools' results."""
+        history = self._memory.of(run.log.session_id)
+        return bool(history) and any(isinstance(part, ToolReturnPart) for part in history[-1].parts)
 
     async def _choose(self, run: Run) -> Chosen:
         """The model, built in a thread: the first use of a provider imports its SDK."""
@@ -239,10 +301,11 @@ class Engine:
         history = self._memory.of(run.log.session_id)
         sent_again = run.prompt is None and run.answers is None
         answered_now = run.answers is not None
-        tap = Tap(chosen.model, run.log)
+        at = begins_at(history, fresh=run.prompt is not None)
+        tap = Tap(chosen, run, history[:at], self._earlier)
         async with self._agent.iter(
             run.prompt,
-            message_history=history,
+            message_history=history[at:],
             deferred_tool_results=run.answers,
             model=tap,
             model_settings=cast("ModelSettings", dict(run.job.spec.model_settings)),
@@ -269,8 +332,12 @@ class Engine:
                         note_response(span, stream.response)
                 elif isinstance(node, CallToolsNode):
                     if not answered_now:
-                        refuse_broken_off(node.model_response, chosen)
-                        self._keep_response(run, node.model_response)
+                        response = node.model_response
+                        wrong = self._judge(response, tap.exchange.ending, chosen)
+                        if wrong is None or (not wrong_retryable(wrong) and not is_silent(response)):
+                            self._keep_response(run, response)
+                        if wrong is not None:
+                            raise wrong
                         self._models.worked(chosen)
                     answered_now = False
                     async with node.stream(agent_run.ctx) as events:
@@ -279,6 +346,12 @@ class Engine:
             result = agent_run.result
         await run.log.commit()
         return "paused" if result is not None and isinstance(result.output, DeferredToolRequests) else "finished"
+
+    def _judge(self, response: ModelResponse, ending: Ending | None, chosen: Chosen) -> AsterError | None:
+        if not chosen.says_why_it_ends and response.finish_reason is None and not is_silent(response):
+            return None
+        response.finish_reason = response.finish_reason or (None if chosen.says_why_it_ends else "stop")
+        return judge(response, ending, chosen.name, chosen.window_tokens)
 
     def _keep_request(self, run: Run, request: ModelRequest) -> None:
         """Record a request before it is sent, with what was steered. The calls before it are answered and over."""
@@ -310,7 +383,7 @@ class Engine:
         if failure.retry_after_s is not None:
             if failure.retry_after_s > RETRY_MOST_S:
                 raise failure
-            delay_s = failure.retry_after_s
+            delay_s = max(delay_s, failure.retry_after_s)
         log.info(
             "model request failed",
             extra={"turn_id": run.log.turn_id, "code": failure.code, "attempt": attempt},
@@ -353,7 +426,7 @@ class Engine:
                 )
                 note_response(span, result.response)
         except Exception as error:  # the same boundary as a turn's own request
-            raise explain(error, chosen.name) from error
+            raise explain(error, chosen) from error
         summary: list[ModelMessage] = [
             ModelRequest(parts=[UserPromptPart(content=SUMMARY_HEAD + str(result.output))]),
         ]
@@ -386,9 +459,24 @@ class Tap(WrapperModel):
     its streams another way; then the deltas come through all layers, and are passed on there.
     """
 
-    def __init__(self, wrapped: Model, log: TurnLog) -> None:
-        super().__init__(wrapped)
-        self._log = log
+    def __init__(self, chosen: Chosen, run: Run, before: list[ModelMessage], earlier: Earlier) -> None:
+        super().__init__(chosen.model)
+        self._before = before
+        self._earlier = earlier
+        self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks)
+        self._log = run.log
+        self._run = run
+        provider = chosen.provider
+        self.exchange = Exchange(
+            name=chosen.name,
+            key=provider.key if provider else None,
+            base=provider.base if provider else None,
+            here=is_loopback(chosen.base_url),
+            wait_s=chosen.wait_s,
+            leave=run.leave,
+        )
+        self._lacks = chosen.lacks
+        self._over_wire = chosen.provider is not None
         self.heard = False
 
     @asynccontextmanager
@@ -399,11 +487,25 @@ class Tap(WrapperModel):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        async with self.wrapped.request_stream(
-            messages, model_settings, model_request_parameters, run_context
-        ) as stream:
-            stream._event_iterator = self._listen(aiter(stream))
-            yield stream
+        sent = self._run.sent
+        if "tools" in self._lacks:
+            model_request_parameters = replace(model_request_parameters, function_tools=[])
+        with exchanging(self.exchange):
+            before = self._earlier.of(self._key, self._before, self._form)
+            async with self.wrapped.request_stream(
+                [*before, *self._form(messages)], model_settings, model_request_parameters, run_context
+            ) as stream:
+                if self._run.sent == sent:
+                    self._run.leave()  # it went by another way than the edge
+                stream._event_iterator = self._listen(aiter(stream))
+                yield stream
+
+    def _form(self, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+        """One turn's messages as this model is sent them."""
+        if not self._over_wire:
+            return list(messages)
+        sent = as_sent(messages, strict_roles="roles" in self._lacks, short_ids="ids" in self._lacks)
+        return self.wrapped.prepare_messages(sent)
 
     async def _listen(self, events: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         breath = time.monotonic()
@@ -474,6 +576,11 @@ def used_up(run: Run) -> LimitReached:
     return LimitReached("the turn used what one turn may use")
 
 
+def wrong_retryable(failure: AsterError) -> bool:
+    """Whether what came of an answer is not to be kept, because it is asked for again."""
+    return bool(getattr(failure, "retryable", False))
+
+
 def check_tokens(run: Run) -> None:
     """Raises: LimitReached when the turn's tokens are used up.
 
@@ -482,16 +589,6 @@ def check_tokens(run: Run) -> None:
     limit = run.job.limits.tokens
     if limit is not None and run.usage.total_tokens >= limit:
         raise LimitReached(f"the turn used {run.usage.total_tokens} tokens; the limit is {limit} tokens")
-
-
-class BrokenOff(ValueError):
-    """The provider's stream ended without saying that the answer is whole."""
-
-
-def refuse_broken_off(response: ModelResponse, chosen: Chosen) -> None:
-    """Providers' SDKs take a stream that just ends for a whole answer. Raises: BrokenOff."""
-    if chosen.says_why_it_ends and response.finish_reason is None:
-        raise BrokenOff("the answer broke off before its end")
 
 
 def instructions(job: Job) -> str:

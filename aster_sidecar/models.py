@@ -7,15 +7,17 @@ Provider SDKs are imported when a turn needs them.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
 
 from aster_sidecar import wire
-from aster_sidecar.errors import ConfigInvalid, ModelError
+from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
@@ -23,14 +25,17 @@ from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
+    from aster_sidecar.dialects import Reader
+
 DEMO = "demo"
 LOCAL = "local"
 """The name that means: whatever model runs on this machine."""
 DEFAULT_WINDOW_TOKENS = 128_000
 """Taken for a model whose context window nobody knows; `ASTER_CONTEXT_WINDOW` says otherwise."""
 CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 300.0
+READ_TIMEOUT_S = 900.0
 """Longest silence of a provider; a local server may read a long prompt for minutes. `ASTER_MODEL_TIMEOUT_S`."""
+OFF = ("off", "0", "false", "no")
 PROBE_S = 60.0
 PROBE_TOKENS = 16
 """Fewer are refused by some providers."""
@@ -78,8 +83,8 @@ SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5
 class Chosen:
     """A model ready to be asked: `window_tokens` is its context window.
 
-    `may_fall_back`: a 404 may mean that its server speaks chat completions only. `says_why_it_ends`: a whole answer has
-    a finish reason, so that one without broke off.
+    `may_fall_back`: its server may speak chat completions only. `says_why_it_ends`: a whole answer has a finish reason,
+    so that one without broke off. `lacks`: what its server was found to refuse (see `LACKING`).
     """
 
     name: str
@@ -88,6 +93,17 @@ class Chosen:
     base_url: str | None = None
     may_fall_back: bool = False
     says_why_it_ends: bool = False
+    lacks: frozenset[str] = frozenset()
+    wait_s: float | None = None
+    """Longest silence to bear, when somebody set one."""
+
+    @property
+    def provider(self) -> Provider | None:
+        return PROVIDERS.get(self.name.partition(":")[0])
+
+
+LACKING = frozenset({"tools", "roles", "ids"})
+"""What a request can do without: tools, roles that don't alternate strictly, tool-call ids as other servers made them."""
 
 
 def misnamed(name: str) -> str | None:
@@ -114,7 +130,7 @@ class Models:
     ) -> None:
         self._environment = environment
         self._window_tokens = number(environment, "ASTER_CONTEXT_WINDOW")
-        self._read_timeout_s = number(environment, "ASTER_MODEL_TIMEOUT_S") or READ_TIMEOUT_S
+        self._wait_s = number(environment, "ASTER_MODEL_TIMEOUT_S")
         self._chosen = chosen
         self._recall = recall
         self._remember = remember
@@ -123,7 +139,9 @@ class Models:
         self._generation = 0
         """How often built models were forgotten; one that was being built meanwhile is not kept."""
         self._keeping = threading.Lock()
-        self._learned: dict[str | None, str] = {}
+        self._learned: dict[str, str] = {}
+        """What a refusal taught, by the key it is remembered under, until an answer shows that it is right."""
+        self._edge = environment.get("ASTER_MODEL_EDGE", "").strip().lower() not in OFF
         self._clients: dict[tuple[bool, bool], Any] = {}
         self.local = LocalModels(
             {name: (self._base_url(p) or "", self._key(p)) for name in ON_THIS_MACHINE if (p := PROVIDERS[name])}
@@ -204,9 +222,10 @@ class Models:
                 hint=f"set {provider.key} in the daemon's environment and start it again, or choose another model",
             )
         speaks = provider.speaks
-        if provider.name == "openai" and "chat" in (self._learned.get(base_url), self._recall(f"speaks:{base_url}")):
+        if provider.name == "openai" and self._known(f"speaks:{base_url}") == "chat":
             speaks = "chat"
-        identity = (name, speaks, base_url or "", key or "")
+        lacks = frozenset((self._known(f"lacks:{name}@{base_url}") or "").split(",")) & LACKING
+        identity = (name, speaks, base_url or "", key or "", *sorted(lacks))
         with self._building:  # a client that comes and its first turn build the same one, each in a thread
             built = self._built.get(identity)
             if built is None:
@@ -223,7 +242,7 @@ class Models:
                 told = here.window_tokens if here else None
                 window = int(self._window_tokens or told or model.context_window or DEFAULT_WINDOW_TOKENS)
                 falls = provider.name == "openai" and speaks == "responses" and own_server
-                built = Chosen(name, model, window, base_url, falls, True)
+                built = Chosen(name, model, window, base_url, falls, True, lacks, self._wait_s)
             with self._keeping:
                 if generation == self._generation:
                     self._built[identity] = self._by_name[name] = built
@@ -243,16 +262,22 @@ class Models:
         """The client to ask there with, one for all models that are reached alike."""
         import httpx2
 
-        read_s = self._read_timeout_s
+        read_s = self._wait_s or READ_TIMEOUT_S
         timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
         # Loopback never goes through a proxy; and where there is no TLS, no certificates need be loaded (27 ms).
         local = is_loopback(base_url)
         plain = local and (base_url or "").startswith("http://")
         http = self._clients.get((local, plain))
         if http is None:
-            http = self._clients[local, plain] = httpx2.AsyncClient(
-                timeout=timeout, trust_env=not local, verify=not plain, follow_redirects=not plain
-            )
+            given: dict[str, Any] = {"timeout": timeout, "trust_env": not local, "verify": not plain}
+            given["follow_redirects"] = not plain
+            if self._edge:
+                from aster_sidecar.edge import EdgeClient
+
+                http = EdgeClient(known_types, **given)
+            else:
+                http = httpx2.AsyncClient(**given)
+            self._clients[local, plain] = http
         return http
 
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
@@ -297,30 +322,39 @@ class Models:
         send_as_is(openai.responses, ("input", "tools"))
         return OpenAIResponsesModel(model_name, provider=provider)
 
-    def falls_back(self, chosen: Chosen, error: Exception) -> bool:
-        """Whether a 404 means that the server has no /responses: then chat completions are used, and remembered."""
-        from pydantic_ai.exceptions import ModelHTTPError
+    def adapts(self, chosen: Chosen, failure: ModelError) -> bool:
+        """Whether a refusal says what the server can't do, and a request can do without it: then the next one does.
 
-        if not chosen.may_fall_back or not isinstance(error, ModelHTTPError) or error.status_code != 404:
+        It is remembered once an answer came.
+        """
+        lacks = getattr(failure, "lacks", None)
+        if lacks == "responses" and chosen.may_fall_back:
+            self._learned[f"speaks:{chosen.base_url}"] = "chat"
+        elif lacks in LACKING and lacks not in chosen.lacks:
+            self._learned[f"lacks:{chosen.name}@{chosen.base_url}"] = ",".join(sorted({*chosen.lacks, lacks}))
+        else:
             return False
-        if error.provider_error_code == "model_not_found":
-            return False
-        self._learned[chosen.base_url] = "chat"
         self._forget_names()
         return True
 
+    def _known(self, key: str) -> str | None:
+        return self._learned.get(key) or self._recall(key)
+
     def worked(self, chosen: Chosen) -> None:
-        """An answer came: what was tried because of a 404 is right, and is remembered."""
-        if self._learned.get(chosen.base_url) == "chat" and not self._recall(f"speaks:{chosen.base_url}"):
-            self._remember(f"speaks:{chosen.base_url}", "chat")
+        """An answer came: what was tried because of a refusal is right, and is remembered."""
+        for key in (f"speaks:{chosen.base_url}", f"lacks:{chosen.name}@{chosen.base_url}"):
+            learned = self._learned.get(key)
+            if learned and self._recall(key) != learned:
+                self._remember(key, learned)
 
-    def failed(self, chosen: Chosen, error: Exception) -> None:
-        """A 404 again: it was not the endpoint. What was not remembered yet is forgotten."""
-        from pydantic_ai.exceptions import ModelHTTPError
-
-        gone = isinstance(error, ModelHTTPError) and error.status_code == 404
-        if gone and self._learned.pop(chosen.base_url, None) is not None:
-            self._forget_names()
+    def failed(self, chosen: Chosen, failure: ModelError) -> None:
+        """Refused again: what was tried did not help. What was not remembered yet is forgotten."""
+        if getattr(failure, "lacks", None) is None:
+            return
+        for key in (f"speaks:{chosen.base_url}", f"lacks:{chosen.name}@{chosen.base_url}"):
+            if key in self._learned and not self._recall(key):
+                del self._learned[key]
+                self._forget_names()
 
     def list(self) -> list[wire.ModelInfo]:
         """What could be chosen, the chosen one first, then what runs on this machine. Blocks for `local.find`."""
@@ -378,6 +412,26 @@ class Models:
         self._by_name.clear()
 
 
+def known_types(dialect: type[Reader]) -> frozenset[str]:
+    """The types of events and of what is in them that a dialect's SDK knows; none: it takes any."""
+    if dialect.path == "/responses":
+        from openai.types.responses import ResponseOutputItem, ResponseStreamEvent
+
+        return frozenset((*types_in(ResponseStreamEvent), *types_in(ResponseOutputItem)))
+    if dialect.path == "/messages":
+        from anthropic.types.beta import BetaContentBlock, BetaRawMessageStreamEvent
+
+        return frozenset((*types_in(BetaRawMessageStreamEvent), *types_in(BetaContentBlock)))
+    return frozenset()
+
+
+@cache
+def types_in(union: Any) -> dict[str, Any]:
+    """The members of an SDK's union of models by what their `type` says."""
+    members = get_args(get_args(union)[0]) if get_origin(union) is Annotated else get_args(union)
+    return {said: member for member in members for said in get_args(member.model_fields["type"].annotation)}
+
+
 def send_as_is(resource: Any, names: tuple[str, ...]) -> None:
     """Make the `create` of an SDK's resource send these arguments as they are.
 
@@ -402,8 +456,7 @@ def read_by_type(client: Any, union: Any) -> None:
     What does not fit is left to the SDK, as before.
     """
     read: Callable[..., Any] | None = getattr(client, "_process_response_data", None)
-    members = get_args(get_args(union)[0]) if get_origin(union) is Annotated else get_args(union)
-    by_type = {get_args(member.model_fields["type"].annotation)[0]: member for member in members}
+    by_type = types_in(union)
     if read is None:
         return
 
@@ -457,54 +510,47 @@ async def probe(models: Models, name: str | None = None) -> Chosen:
                 hint="try again; a local server may still be loading the model",
             ) from error
         except Exception as error:
-            if not (may_try_again and models.falls_back(chosen, error)):
-                raise explain(error, chosen.name) from error
+            failure = explain(error, chosen)
+            if not (may_try_again and isinstance(failure, ModelError) and models.adapts(chosen, failure)):
+                raise failure from error
             chosen = await asyncio.to_thread(models.build, name)
     return chosen
 
 
-def explain(error: Exception, name: str) -> ModelError:
+def explain(error: BaseException, chosen: Chosen) -> AsterError:
     """What a failure of the provider means, in our words: the one boundary where foreign errors are translated."""
     from pydantic_ai import exceptions as ai
 
-    if isinstance(error, ModelError):
-        return error
-    provider = PROVIDERS.get(name.partition(":")[0])
-    key = (provider.key if provider else None) or "the key"
+    ours = rooted(error)
+    if ours is not None:
+        return ours
+    name, provider = chosen.name, chosen.provider
     said = shorten(str(error))
-    retry_after_s = getattr(error, "retry_after", None)
+    if isinstance(error, ai.ModelHTTPError) or getattr(error, "in_stream", False):  # past the edge, or without it
+        from aster_sidecar.refusals import understand
+
+        status, body = getattr(error, "status_code", None), getattr(error, "body", None) or str(error)
+        headers: Mapping[str, str] = getattr(error, "headers", None) or {}
+        refused = understand(
+            status,
+            body,
+            headers,
+            name=name,
+            key_variable=provider.key if provider else None,
+            base_variable=provider.base if provider else None,
+        )
+        return refused
 
     def model_error(code: str, message: str, hint: str, retryable: bool = False) -> ModelError:
-        return ModelError(code, message, hint=hint, retryable=retryable, retry_after_s=retry_after_s)
+        return ModelError(code, message, hint=hint, retryable=retryable)
 
     match error:
-        case ai.ModelAuthenticationError():
-            return model_error("key_refused", f"{name}: the provider refused the key", f"check {key}: {said}")
         case ai.ModelContextWindowExceededError():
             return model_error(
                 "context_too_long",
                 f"{name}: the conversation is longer than the model can read",
                 "start a new session, clear the history, or choose a model with a larger context window",
             )
-        case ai.ModelNotFoundError():
-            return model_error(
-                "model_unknown", f"{name}: the provider does not know this model", "GET /api/models; " + said
-            )
-        case ai.ModelQuotaExceededError():
-            return model_error(
-                "quota_exhausted", f"{name}: quota or credit is used up", "check billing at the provider"
-            )
-        case ai.ModelRateLimitError():
-            when = f" for {retry_after_s:g} s" if retry_after_s else ""
-            return model_error(
-                "rate_limited", f"{name}: too many requests", f"wait{when} and send again", retryable=True
-            )
-        case ai.ModelUnavailableError():
-            return model_error(
-                "provider_unavailable", f"{name}: the provider is overloaded or down", "try again later", True
-            )
-        case ai.ModelServerError():
-            return model_error("provider_error", f"{name}: the provider failed: {said}", "try again later", True)
         case ai.ModelTimeoutError() | ai.ModelRequestTimeout():
             return model_error(
                 "provider_timeout",
@@ -526,13 +572,7 @@ def explain(error: Exception, name: str) -> ModelError:
             )
         case ai.ContentFilterError():
             return model_error("content_refused", f"{name}: the provider's filter refused: {said}", "say it otherwise")
-        case ai.ModelRequestRejectedError():
-            return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
-        case ai.ModelHTTPError() if error.status_code == 408 or error.status_code >= 500:
-            return model_error("provider_error", f"{name}: the provider failed: {said}", "try again later", True)
-        case ai.ModelHTTPError():
-            return model_error("request_refused", f"{name}: the provider refused the request: {said}", said)
-        case ai.UnexpectedModelBehavior() if "max retries" in said:
+        case ai.UnexpectedModelBehavior() if re.search(r"max(imum)? \w*\s?retries", said):
             return model_error(
                 "bad_tool_call",
                 f"{name}: the model called a tool wrongly, again and again: {said}",
@@ -558,6 +598,17 @@ def explain(error: Exception, name: str) -> ModelError:
                 f"the turn failed inside the daemon: {type(error).__name__}: {said}",
                 "this is a bug: please report it with the log of the daemon",
             )
+
+
+def rooted(error: BaseException) -> AsterError | None:
+    """Our own error that a library wrapped in its own."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        if isinstance(error, AsterError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__ or error
+    return None
 
 
 def shorten(text: str, most: int = 300) -> str:

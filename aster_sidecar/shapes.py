@@ -1,0 +1,187 @@
+"""The shapes that values of a provider's events must have, as data, and how a value of another shape is brought into it.
+
+A shape is the name of a kind (`text`, `count`, …), a dict (an object with these fields; others are left as they are) or
+a list with one shape (of its items).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, TypeAlias, cast
+
+Shape: TypeAlias = "str | dict[str, Shape] | list[Shape]"
+
+
+class _Gone:
+    """The value of a field that can't be brought into its shape: the field is left out."""
+
+
+GONE = _Gone()
+MOST = 2**53
+"""Numbers above are no counts: JSON's own numbers end there."""
+LATEST_S = 4_102_444_800
+"""The year 2100: what claims to be later is given in milliseconds, microseconds or nanoseconds."""
+
+
+def fit(value: Any, shape: Shape) -> Any:
+    """The value in its shape: itself (the same object) where it fits, else mended in place or anew, else `GONE`."""
+    if isinstance(shape, str):
+        return KINDS[shape](value)
+    if value is None:
+        return None
+    if isinstance(shape, list):
+        return fit_items(value, shape[0])
+    if not isinstance(value, dict):
+        return GONE
+    return fit_fields(cast("dict[str, Any]", value), shape)
+
+
+def fit_fields(fields: dict[str, Any], shape: dict[str, Shape]) -> dict[str, Any]:
+    mended = fields
+    for name, kind in shape.items():
+        if name in fields:
+            value = fields[name]
+            right = fit(value, kind)
+            if right is not value:
+                mended = dict(fields) if mended is fields else mended
+                if right is GONE:
+                    mended.pop(name)
+                else:
+                    mended[name] = right
+    return mended
+
+
+def fit_items(value: Any, shape: Shape) -> Any:
+    if not isinstance(value, list):
+        return [right] if isinstance(value, dict) and value and (right := fit(value, shape)) is not GONE else GONE
+    items = cast("list[Any]", value)
+    right = [fit(item, shape) for item in items]
+    if all(one is other and other is not None for one, other in zip(right, items, strict=True)):
+        return items
+    return [item for item in right if item is not GONE and item is not None]
+
+
+def text(value: Any) -> Any:
+    """A string; numbers and truth values as they are written."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return json.dumps(value) if number_fits(value) else GONE
+    return GONE
+
+
+def count(value: Any) -> Any:
+    """A whole number that is not negative."""
+    if value is None or (type(value) is int and 0 <= value <= MOST):
+        return value
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return GONE
+    if isinstance(value, bool) or not isinstance(value, int | float) or not number_fits(value):
+        return GONE
+    return round(value) if 0 <= value <= MOST else GONE
+
+
+def position(value: Any) -> Any:
+    """A place in a list: as a count, but never None."""
+    return GONE if value is None else count(value)
+
+
+def moment(value: Any) -> Any:
+    """A time in whole seconds since 1970."""
+    if value is None or (type(value) is int and 0 <= value <= LATEST_S):
+        return value
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return GONE
+    if isinstance(value, bool) or not isinstance(value, int | float) or not number_fits(value) or value < 0:
+        return GONE
+    while value > LATEST_S:
+        value /= 1000
+    return int(value)
+
+
+def arguments(value: Any) -> Any:
+    """A tool call's arguments, or a piece of them: JSON text. An empty list stands for no arguments."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float | list) and not value:
+        return "{}"
+    try:
+        return json.dumps(value)
+    except (ValueError, RecursionError):
+        return GONE
+
+
+def counts(value: Any) -> Any:
+    """Usage: an object of numbers. Those of tokens are counts; details likewise; other numbers only have to be finite."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        return GONE
+    fields = cast("dict[str, Any]", value)
+    mended: dict[str, Any] = {}
+    for name, one in fields.items():
+        right = one
+        if isinstance(one, dict):
+            right = counts(one)
+        elif one is not None and ("token" in name or "count" in name):
+            right = count(one)
+        elif isinstance(one, list) or (isinstance(one, float) and not math.isfinite(one)):
+            right = GONE
+        if right is not GONE:
+            mended[name] = right
+    return fields if all(mended.get(name, GONE) is one for name, one in fields.items()) else mended
+
+
+def anything(value: Any) -> Any:
+    return value
+
+
+def fields(value: Any) -> Any:
+    return value if value is None or isinstance(value, dict) else GONE
+
+
+KINDS = {
+    "text": text,
+    "count": count,
+    "position": position,
+    "moment": moment,
+    "arguments": arguments,
+    "counts": counts,
+    "fields": fields,
+    "anything": anything,
+}
+
+
+def number_fits(value: float) -> bool:
+    """Whether a number is finite and short enough to be written."""
+    return -MOST <= value <= MOST if isinstance(value, int) else math.isfinite(value)
+
+
+def sound(value: Any) -> Any:
+    """The value with valid text only: halves of surrogate pairs joined, those that stay alone replaced."""
+    if isinstance(value, str):
+        return joined(value)
+    if isinstance(value, list):
+        return [sound(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {joined(name): sound(item) for name, item in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def joined(text: str) -> str:
+    """The text with surrogate pairs as the character that they stand for, and U+FFFD for halves."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def split_half(text: str) -> tuple[str, str]:
+    """The text, and the first half of a surrogate pair that it may end with: the other half may follow."""
+    return (text[:-1], text[-1]) if text and "\ud800" <= text[-1] <= "\udbff" else (text, "")
