@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from aster_sidecar import wire
 from aster_sidecar.agentspec import AgentSpec
+from aster_sidecar.text import count, price
 from aster_sidecar.turnlog import TurnLog
 
 UNKNOWN = "Nobody knows how this tool ended: the daemon stopped while it ran. It was not run again."
@@ -29,13 +32,35 @@ def denial(note: str | None) -> str:
 
 @dataclass(slots=True)
 class Usage:
-    """What a turn has used so far, over all its runs."""
+    """What a turn has used so far, over all its runs. Takes what providers count, and holds whole numbers from 0 up."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     requests: int = 0
     tool_calls: int = 0
     cost_usd: float | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, price(value) if name == "cost_usd" else count(value))
+
+    def told(self) -> wire.Usage:
+        """What clients are told of it."""
+        return wire.Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            requests=self.requests,
+            cost_usd=self.cost_usd,
+        )
+
+    @classmethod
+    def stored(cls, text: str | None) -> Usage:
+        """What a row holds; what can't be read of it counts as nothing."""
+        try:
+            given: Any = json.loads(text or "{}")
+        except ValueError:
+            given = None
+        known = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        return cls(**{name: value for name, value in known.items() if name in cls.__slots__})
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ from pydantic import BaseModel
 
 from aster_sidecar import clock
 from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
+from aster_sidecar.text import as_text
+
+log = logging.getLogger(__name__)
 
 SEQ_BLOCK = 1 << 16
 """Seqs are reserved in blocks, durably; each life starts a new one, so that not even a power cut reuses a seq."""
@@ -361,19 +365,33 @@ class Journal:
         try:
             self._writer.set_busy_timeout(0 if on_loop else LOCK_WAIT_MS)
             self._set_synchronous("FULL" if batch.durable else "NORMAL")
-            with self._writer:
-                if batch.events:
-                    self._writer.executemany(
-                        INSERT_EVENT,
-                        [(e.seq, e.type, e.agent_id, e.session_id, e.turn_id, e.time, e.data) for e in batch.events],
-                    )
-                for sql, parameters in batch.writes:
-                    self._writer.execute(sql, tuple(parameters))
+            try:
+                self._transact(batch, tuple)
+            except (
+                UnicodeError,
+                TypeError,
+                OverflowError,
+            ):  # a value that no column takes; without it the rest would go
+                self._transact(batch, storable)
         except apsw.Error as error:
             return translate(error, self._path)
+        except Exception as error:
+            log.error("a transaction failed inside the daemon", exc_info=error)
+            return StoreError(f"the store cannot be written: {type(error).__name__}")
         if self._wal_pages >= CHECKPOINT_PAGES and not on_loop:
             self._checkpoint()
         return None
+
+    def _transact(self, batch: Batch, bound: Callable[[Sequence[Any]], tuple[Any, ...]]) -> None:
+        assert self._writer is not None
+        with self._writer:
+            if batch.events:
+                self._writer.executemany(
+                    INSERT_EVENT,
+                    [(e.seq, e.type, e.agent_id, e.session_id, e.turn_id, e.time, e.data) for e in batch.events],
+                )
+            for sql, parameters in batch.writes:
+                self._writer.execute(sql, bound(parameters))
 
     def _checkpoint(self) -> None:
         assert self._writer is not None
@@ -577,6 +595,16 @@ def size_of(event: Event) -> int:
 INSERT_EVENT = "INSERT INTO events (seq, type, agent_id, session_id, turn_id, time, data) VALUES (?,?,?,?,?,?,?)"
 SELECT_EVENTS = "SELECT seq, type, agent_id, session_id, turn_id, time, data FROM events"
 SET_META = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value"
+
+
+def storable(parameters: Sequence[Any]) -> tuple[Any, ...]:
+    """The parameters of a write as columns take them: text without half surrogate pairs, numbers of 64 bits."""
+    return tuple(
+        value
+        if value is None or isinstance(value, float | bytes) or (isinstance(value, int) and value.bit_length() < 64)
+        else as_text(value)
+        for value in parameters
+    )
 
 
 def remember(key: str, value: str) -> Write:

@@ -7,6 +7,7 @@ second.
 from __future__ import annotations
 
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from pydantic_ai.messages import (
 )
 
 from aster_sidecar.job import UNKNOWN, denial
-from aster_sidecar.journal import Journal, Write
+from aster_sidecar.journal import Journal, Row, Write
+from aster_sidecar.salvage import LOST, note, read_row, stored
+
+log = logging.getLogger(__name__)
 
 KEPT_SESSIONS = 8
 """Parsed histories kept in memory, so that a long session is not parsed again for each turn."""
@@ -50,32 +54,70 @@ class Memory:
         self._kept: OrderedDict[str, list[ModelMessage]] = OrderedDict()
 
     def of(self, session_id: str) -> list[ModelMessage]:
-        """The session's messages, oldest first. The caller must not change the list. Raises: StoreError."""
+        """The session's messages, oldest first. The caller must not change the list. Raises: StoreError.
+
+        A row that can't be read is mended, or a note stands in its place; the log says so.
+        """
         kept = self._kept.get(session_id)
         if kept is None:
-            rows = self._journal.all("SELECT message FROM model_messages WHERE session_id=? ORDER BY n", (session_id,))
-            kept = ModelMessagesTypeAdapter.validate_json("[" + ",".join(row[0] for row in rows) + "]")
-            self._kept[session_id] = kept
+            kept = self._kept[session_id] = self._read(session_id)
         self._kept.move_to_end(session_id)
         while len(self._kept) > KEPT_SESSIONS:
             self._kept.popitem(last=False)
         return kept
 
+    def _read(self, session_id: str) -> list[ModelMessage]:
+        rows = self._rows(session_id)
+        try:
+            messages = ModelMessagesTypeAdapter.validate_json("[" + ",".join(row[0] for row in rows) + "]")
+        except Exception:
+            messages = one_by_one(session_id, rows)
+        else:
+            if len(messages) != len(rows):
+                messages = one_by_one(session_id, rows)
+        return [*messages, *self._closing(rows[-1][1], messages)] if rows else messages
+
+    def _rows(self, session_id: str) -> list[Row]:
+        try:
+            return self._journal.all(
+                "SELECT message, turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
+            )
+        except UnicodeError:  # bytes that are no text: what is around them is still there
+            rows = self._journal.all(
+                "SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
+            )
+            return [(row[0].decode("utf-8", "replace"), row[1]) for row in rows]
+
+    def _closing(self, turn_id: str, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+        """What the last turn lacks when it is over and calls of it have no result: a row of it is lost."""
+        calls = unanswered(messages)
+        if not calls:
+            return []
+        row = self._journal.one("SELECT state FROM turns WHERE turn_id=?", (turn_id,))
+        if row and row[0] != "ended":
+            return []
+        log.warning("calls without a result in what the model remembers", extra={"turn_id": turn_id})
+        return closing(messages, recorded_calls(self._journal, turn_id), "", [])
+
     def append(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
-        """Put messages behind the others; they stand once the caller's transaction commits."""
+        """Put messages behind the others; they stand once the caller's transaction commits.
+
+        What has no stored form is changed in the messages themselves: see `salvage.stored`. Raises: StoreError.
+        """
         if not messages:
             return
         self._journal.check(turn_id)
-        self._kept[session_id] = [*self.of(session_id), *messages]
+        before = self.of(session_id)
         self._journal.put(turn_id=turn_id, writes=[insert(session_id, turn_id, message) for message in messages])
+        self._kept[session_id] = [*before, *messages]
 
     def replace(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
-        """Put other messages in place of all; they stand once the caller's transaction commits."""
+        """Put other messages in place of all; they stand once the caller's transaction commits. Raises: StoreError."""
         self._journal.check(turn_id)
-        self._kept[session_id] = list(messages)
         writes: list[Write] = [("DELETE FROM model_messages WHERE session_id=?", (session_id,))]
         writes += [insert(session_id, turn_id, message) for message in messages]
         self._journal.put(turn_id=turn_id, writes=writes)
+        self._kept[session_id] = list(messages)
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory: the rows changed, or a transaction failed."""
@@ -83,9 +125,32 @@ class Memory:
 
 
 def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:
-    """The row of one message."""
-    text = ModelMessagesTypeAdapter.dump_json([message])[1:-1].decode()
-    return ("INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)", (session_id, turn_id, text))
+    """The row of one message, which is changed where it could not be read back."""
+    return (
+        "INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)",
+        (session_id, turn_id, stored(message)),
+    )
+
+
+def one_by_one(session_id: str, rows: Sequence[Row]) -> list[ModelMessage]:
+    """The messages of rows that can't be read all at once, each for itself."""
+    messages: list[ModelMessage] = []
+    mended = lost = 0
+    for row in rows:
+        message, right = read_row(row[0])
+        if message is None:
+            message = note(LOST, "response" if messages and isinstance(messages[-1], ModelRequest) else "request")
+            lost += 1
+        elif not right:
+            mended += 1
+        messages.append(message)
+    log.warning(
+        "what the model remembers was damaged: %d messages mended, %d left out",
+        mended,
+        lost,
+        extra={"session_id": session_id},
+    )
+    return messages
 
 
 def unanswered(messages: Sequence[ModelMessage]) -> list[ToolCallPart]:
@@ -148,4 +213,12 @@ def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
         " ORDER BY approval_id DESC LIMIT 1) FROM calls c WHERE turn_id=? AND state<>'closed'",
         (turn_id,),
     )
-    return {row[0]: Recorded(row[1], row[2], json.loads(row[3]) if row[3] else None, row[4]) for row in rows}
+    return {row[0]: Recorded(row[1], row[2], result_of(row[3]), row[4]) for row in rows}
+
+
+def result_of(text: str | None) -> Any:
+    """A recorded result, as its words where it is no JSON."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,8 @@ from aster_sidecar import clock, wire
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.transcript import Transcript
+
+log = logging.getLogger(__name__)
 
 UNTITLED = "New conversation"
 TITLE_CHARS = 60
@@ -296,21 +300,31 @@ MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, c
 
 
 def message_of(row: Row) -> wire.Message:
-    """A row of `MESSAGE` as the contract has it."""
-    return wire.Message.model_validate(
-        {
-            "message_id": row[0],
-            "turn_id": row[1],
-            "session_id": row[2],
-            "role": row[3],
-            "text": row[4],
-            "parts": json.loads(row[5]),
-            "context": json.loads(row[6]) if row[6] else None,
-            "usage": json.loads(row[7]) if row[7] else None,
-            "created_at": row[8],
-            "status": row[9],
-        }
-    )
+    """A row of `MESSAGE` as the contract has it; what can't be read of it is left out."""
+    names = ("message_id", "turn_id", "session_id", "role", "text")
+    told: dict[str, Any] = {**dict(zip(names, row, strict=False)), "parts": [], "created_at": row[8], "status": row[9]}
+    parts: list[Any] = parsed(row[5], list) or []
+    context, usage = parsed(row[6], dict), parsed(row[7], dict)
+    try:
+        return wire.Message.model_validate({**told, "parts": parts, "context": context, "usage": usage})
+    except ValueError:
+        log.warning("a message of the history can't be read whole", extra={"session_id": row[2]})
+    message = wire.Message.model_validate(told)
+    for part in parts:
+        with contextlib.suppress(ValueError):
+            message.parts += wire.Message.model_validate({**told, "parts": [part]}).parts
+    message.parts = message.parts or [wire.TextPart(text=message.text)]
+    message.context = context
+    return message
+
+
+def parsed(text: str | None, kind: type) -> Any:
+    """What a column of JSON holds; None where it is empty, can't be read, or is of another kind."""
+    try:
+        value: Any = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return value if isinstance(value, kind) else None
 
 
 def insert_message(message: wire.Message, first_seq: int) -> Write:
@@ -341,5 +355,8 @@ def transcript_of(journal: Journal, session_id: str, turn_id: str, message_id: s
         "SELECT seq, type, data FROM events WHERE session_id=? AND turn_id=? AND seq>=? ORDER BY seq",
         (session_id, turn_id, first_seq),
     ):
-        told.apply(seq, kind, json.loads(data))
+        try:
+            told.apply(seq, kind, json.loads(data))
+        except (ValueError, KeyError, TypeError) as error:  # one event that is broken is left out
+            log.warning("event %d can't be read", seq, exc_info=error, extra={"session_id": session_id})
     return told

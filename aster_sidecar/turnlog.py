@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from aster_sidecar import wire
+from aster_sidecar.errors import AsterError
 from aster_sidecar.journal import Journal, Run, Write
+from aster_sidecar.text import as_text, plain, whole
 from aster_sidecar.transcript import Segment, Transcript
 
 GATHER_S = 0.004
@@ -46,7 +48,19 @@ class TurnLog:
     ) -> int:
         """Put one event of the turn, behind all text said so far. Raises: StoreError."""
         self.flush()
-        seq = self.journal.put(
+        writes, runs = list(writes), list(runs)
+        try:
+            seq = self._put(kind, data, writes, runs, durable)
+        except AsterError:
+            raise
+        except Exception:  # a value that JSON can't hold: a file's name, an error's words
+            data = type(data).model_validate(plain(data.model_dump(warnings=False)))
+            seq = self._put(kind, data, writes, runs, durable)
+        self.transcript.apply(seq, kind, data.model_dump())
+        return seq
+
+    def _put(self, kind: str, data: BaseModel, writes: list[Write], runs: list[Run], durable: bool) -> int:
+        return self.journal.put(
             kind,
             data,
             agent_id=self.agent_id,
@@ -56,23 +70,21 @@ class TurnLog:
             runs=runs,
             durable=durable,
         )
-        self.transcript.apply(seq, kind, data.model_dump())
-        return seq
 
     async def commit(self) -> None:
         """Wait until everything put so far is recorded. Raises: StoreError."""
         self.flush()
         await self.journal.commit()
 
-    def say(self, kind: str, delta: str) -> None:
+    def say(self, kind: str, delta: object) -> None:
         """Add a piece of `text_chunk` or `thinking_chunk`. Raises: StoreError."""
         if kind != self._kind:
             self.flush()
             self._kind = kind
-        delta = self._whole(delta)
-        if not delta:
+        piece = self._joined(delta if isinstance(delta, str) else as_text(delta))
+        if not piece:
             return
-        self._pieces.append(delta)
+        self._pieces.append(piece)
         if not self._scheduled:
             self._scheduled = True
             loop = asyncio.get_running_loop()
@@ -82,12 +94,18 @@ class TurnLog:
     def _flush_soon(self) -> None:
         self._scheduled = False
         try:
-            self.flush()
+            self._put_pieces()
         except Exception:
             return  # the journal keeps the turn broken: whoever puts the next event is told
 
     def flush(self) -> None:
-        """Make an event of the text said so far. Raises: StoreError."""
+        """Make an event of all text said so far: what comes next is something else. Raises: StoreError."""
+        if self._held:
+            self._pieces.append(whole(self._held))  # its other half will not come
+            self._held = ""
+        self._put_pieces()
+
+    def _put_pieces(self) -> None:
         if not self._pieces:
             return
         self._flushed_at = asyncio.get_running_loop().time()
@@ -117,17 +135,12 @@ class TurnLog:
         last = self.transcript.order[-1] if self.transcript.order else None
         return not (isinstance(last, Segment) and last.kind == kind)
 
-    def _whole(self, delta: str) -> str:
-        """Hold back half a surrogate pair until the other half comes; a half that stays alone is replaced.
-
-        Servers that cut their JSON between the two escapes send such halves, and one in an event kills a stream.
-        """
-        text, self._held = self._held + delta, ""
+    def _joined(self, piece: str) -> str:
+        """The piece as whole text; half a surrogate pair at its end is held back until the other half comes."""
+        text, self._held = self._held + piece, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
-        if text.isascii():
-            return text
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole(text)
 
     def runs(self) -> list[Run]:
         """Each finished run of chunks as one event: the one with the last seq keeps the whole text.

@@ -7,14 +7,15 @@ before anybody hears of it, so that `open` can put every turn back where a crash
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aster_sidecar import clock, wire
 from aster_sidecar.agents import Agents
@@ -33,6 +34,7 @@ from aster_sidecar.errors import (
 from aster_sidecar.job import UNKNOWN, Job, Limits, Usage, denial
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.sessions import Sessions, insert_message, transcript_of
+from aster_sidecar.text import price, whole
 from aster_sidecar.turnlog import TurnLog
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ STOP_WAIT_S = 3.0
 """Longest that a stop waits for turns to end; the daemon has 5 s for all of it."""
 STORE_RETRY_S = 1.0
 """Pause before an ending that could not be recorded is tried again."""
+ENDING_TRIES = 3
+"""Times an ending is tried that fails inside the daemon, not in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,26 +155,23 @@ class Turns:
             " JOIN messages u ON u.message_id=t.user_message_id LEFT JOIN messages a ON a.message_id=t.message_id"
             " WHERE t.state<>'ended' ORDER BY t.urgent DESC, t.n"
         ):
-            fields: list[Any] = [*row[:6], json.loads(row[6] or "{}")]
+            fields: list[Any] = [*row[:6], context_of(row[6])]
             turn = self._turn(*fields)
-            turn.usage, turn.ran_s, turn.first_seq = Usage(**json.loads(row[8])), row[9], row[10]
+            turn.usage, turn.ran_s, turn.first_seq = Usage.stored(row[8]), row[9], row[10]
             turn.urgent = bool(row[11])
             lane = self._lane(turn.session_id, turn.agent_id)
             if row[7] == "queued":
                 lane.queue.append(turn)
                 continue
             turn.begun = True
-            self._reload(turn)
-            turn.steered = [
-                (message_id, text)
-                for message_id, text in self._journal.all(
-                    "SELECT message_id, text FROM messages WHERE turn_id=? AND role='user' AND status='pending'"
-                    " ORDER BY n",
-                    (turn.turn_id,),
-                )
-            ]
             lane.active = turn
-            self._put_back(turn, row[7])
+            try:
+                self._take_up(turn, row[7])
+            except StoreError:
+                raise
+            except Exception as error:  # one turn that is broken must not keep the daemon from its start
+                log.error("a turn cannot be taken up again", exc_info=error, extra=where(turn))
+                self._give_up(turn, unexpected(error, tell=False))
         for session_id, agent_id, reason, _ in self._journal.all(
             "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns WHERE state='ended' GROUP BY session_id"
         ):
@@ -181,13 +182,33 @@ class Turns:
             self._tell(lane, lane.active.turn_id if lane.active is not None else None)
             self._advance(lane)
 
+    def _take_up(self, turn: Turn, state: str) -> None:
+        """Put back a turn that had begun, as it is recorded."""
+        self._reload(turn)
+        turn.steered = [
+            (message_id, text)
+            for message_id, text in self._journal.all(
+                "SELECT message_id, text FROM messages WHERE turn_id=? AND role='user' AND status='pending' ORDER BY n",
+                (turn.turn_id,),
+            )
+        ]
+        self._put_back(turn, state)
+
+    def _give_up(self, turn: Turn, failure: ModelError) -> None:
+        """End a turn that cannot go on, whatever it was doing."""
+        turn.state, turn.closing = "running", True
+        self._start(turn, self._finish(turn, "failed", failure, "error"))
+
     def _last_told(self, session_id: str) -> wire.State:
         """The state of a session that clients were told last, perhaps in an earlier life."""
         row = self._journal.one(
             "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
             (session_id,),
         )
-        return wire.StatusChangeEvent.model_validate_json(row[0]).state if row else "idle"
+        try:
+            return wire.StatusChangeEvent.model_validate_json(row[0]).state if row else "idle"
+        except ValueError:
+            return "idle"
 
     def _put_back(self, turn: Turn, state: str) -> None:
         calls = [
@@ -254,9 +275,14 @@ class Turns:
 
     def _see_to(self, turn: Turn, task: asyncio.Task[None]) -> None:
         """End a turn whose task was cancelled before its first step, or where it could not end itself."""
-        if task.cancelled() and turn.task is task and turn.turn_id in self._turns and not self._stopping:
+        if turn.task is not task or turn.turn_id not in self._turns or self._stopping:
+            return
+        if task.cancelled():
             turn.closing = True
             self._start(turn, self._finish(turn, turn.end_as, None, "error"))
+        elif (error := task.exception()) is not None:
+            cause = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
+            self._give_up(turn, unexpected(cause, tell=False))
 
     # -- saying something ------------------------------------------------------------------------------------------
 
@@ -456,9 +482,13 @@ class Turns:
             turn = lane.active = lane.queue.popleft()
             turn.state = "running"
             self._journal.mend(turn.turn_id)  # its message is recorded; what else was lost of it, it says again
-            self._tell(lane, turn.turn_id)
-            self._begin(turn)
-            self._start(turn, self._drive(turn))
+            try:
+                self._tell(lane, turn.turn_id)
+                self._begin(turn)
+            except Exception as error:
+                self._give_up(turn, unexpected(error))
+            else:
+                self._start(turn, self._drive(turn))
         elif lane.active is None:
             self._tell(lane, None)
 
@@ -504,13 +534,15 @@ class Turns:
 
     async def _drive(self, turn: Turn) -> None:
         """Run the turn until it ends or pauses. The edge of a turn's task: every failure becomes its ending."""
-        options = self._options()
         began = time.monotonic()
-        left_s = None if options.max_turn_s is None else max(0.01, options.max_turn_s - turn.ran_s)
         ended: wire.StopReason | Literal["paused"] = "failed"
         failure: AsterError | None = None
-        clock_out = asyncio.timeout(left_s)
+        most_s: float | None = None
+        clock_out = asyncio.timeout(None)
         try:
+            options = self._options()
+            most_s = options.max_turn_s
+            clock_out = asyncio.timeout(None if most_s is None else max(0.01, most_s - turn.ran_s))
             async with clock_out:
                 turn.spec = turn.spec or self._agents.get(turn.agent_id)
                 engine = await self._load_engine()
@@ -537,11 +569,13 @@ class Turns:
             ended, failure = "limit", error
         except TimeoutError as error:
             if clock_out.expired():
-                ended, failure = "limit", LimitReached(f"the turn ran for its {options.max_turn_s:g} s")
+                ended, failure = "limit", LimitReached(f"the turn ran for its {most_s:g} s")
             else:
                 failure = unexpected(error)
         except AsterError as error:
             failure = error
+            if error.code == "internal_error":
+                log.error("a turn failed inside the daemon", exc_info=error, extra=where(turn))
         except Exception as error:
             failure = unexpected(error)
         turn.ran_s += time.monotonic() - began
@@ -590,6 +624,8 @@ class Turns:
             self._tell(self._lane(turn.session_id), turn_id)
         except StoreError:
             log.warning("turn %s: its state could not be put down", turn_id)
+        except Exception as error:
+            log.error("turn %s: its state could not be put down", turn_id, exc_info=error)
         self._start(turn, self._drive(turn))
 
     async def _finish(
@@ -599,9 +635,12 @@ class Turns:
         lane = self._lane(turn.session_id, turn.agent_id)
         if turn in lane.queue:
             lane.queue.remove(turn)
-        told = lane.told
+        told, lost, failures = lane.told, False, 0
         while True:
             try:
+                if lost:
+                    await self._take_back(turn)
+                    lost = False
                 self._journal.mend(turn.turn_id)
                 await self._put_ending(turn, reason, failure, severity)
                 if lane.active in (turn, None):
@@ -611,13 +650,15 @@ class Turns:
             except StoreError as error:
                 # Nothing of the ending was recorded. Try again until the store is back: a turn never just vanishes.
                 log.error("turn %s cannot be ended: %s", turn.turn_id, error.message)
-                lane.told = told
+                lane.told, lost = told, True
                 if self._stopping:
                     return
                 await asyncio.sleep(STORE_RETRY_S)
-                (await self._load_engine()).forget(turn.session_id)
-                self._approvals.open()
-                self._reload(turn)
+            except Exception as error:
+                failures += 1
+                log.error("turn %s cannot be ended", turn.turn_id, exc_info=error)
+                if failures == ENDING_TRIES:
+                    break  # for clients it is over; the next life ends what of it is recorded
         lane.failed = reason == "failed"
         turn.ended_as = reason
         told_of_it = {
@@ -635,41 +676,97 @@ class Turns:
         self._turns.pop(turn.turn_id, None)
         self._advance(lane)
 
+    async def _take_back(self, turn: Turn) -> None:
+        """Forget what an ending that was not recorded had changed in memory. Raises: StoreError."""
+        (await self._load_engine()).forget(turn.session_id)
+        self._approvals.open()
+        self._reload(turn)
+
     async def _put_ending(
         self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
     ) -> None:
-        usage = wire.Usage(
-            input_tokens=turn.usage.input_tokens,
-            output_tokens=turn.usage.output_tokens,
-            requests=turn.usage.requests,
-            cost_usd=turn.usage.cost_usd,
-        )
-        turn.log.flush()
+        """Put all of the ending down. What fails of it is logged and left out, but never `done`. Raises: StoreError."""
+        with self._left_out(turn, "text"):
+            turn.log.flush()
         if turn.begun and reason not in ("complete", "denied"):
+            await self._put_memory(turn)
+        with self._left_out(turn, "questions"):
+            self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
+        if turn.begun:
+            with self._left_out(turn, "calls"):
+                self._put_call_endings(turn, reason)
+        if failure is not None:
+            with self._left_out(turn, "error"):
+                self._put_error(turn, reason, failure, severity)
+        info: str | None = None
+        if failure is not None and reason == "failed":
+            info = wire.ErrorInfo(
+                code=failure.code,
+                message=whole(failure.message),
+                hint=whole(failure.hint) if failure.hint else None,
+                time=clock.stamp(),
+            ).model_dump_json()
+        done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=turn.usage.told())
+        rows: list[Write] = [
+            ("UPDATE messages SET status='complete' WHERE turn_id=? AND role='user'", (turn.turn_id,)),
+            (
+                "UPDATE turns SET state='ended', stop_reason=?, usage=?, ran_s=?, error=?,"
+                " ended_n=(SELECT coalesce(max(ended_n), 0) + 1 FROM turns) WHERE turn_id=?",
+                (reason, json.dumps(asdict(turn.usage)), turn.ran_s, info, turn.turn_id),
+            ),
+        ]
+        try:
+            answer = [insert_message(self._answer(turn, reason), turn.first_seq)] if turn.begun else []
+            turn.log.put("done", done, writes=[*answer, *rows], runs=turn.log.runs())
+        except StoreError:
+            raise
+        except Exception as error:
+            log.error("what turn %s said cannot be put down whole", turn.turn_id, exc_info=error)
+            text = "UPDATE messages SET status=?, text=? WHERE message_id=?"
+            rows.append((text, (status_of(reason), turn.log.transcript.text, turn.message_id)))
+            turn.log.put("done", done, writes=rows)
+
+    async def _put_memory(self, turn: Turn) -> None:
+        """Put down what the model must know of a turn that did not end by itself. Raises: StoreError."""
+        try:
             engine = await self._load_engine()
             await self._journal.commit()  # what is read below must be all there is
             self._reload(turn)  # arguments that a person edited, of a call that never started
             engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
-        self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
-        if turn.begun:
-            self._put_call_endings(turn, reason)
-        error = None
-        if failure is not None:
-            error = wire.ErrorInfo(code=failure.code, message=failure.message, hint=failure.hint, time=clock.stamp())
-            turn.log.put(
-                "error",
-                wire.ErrorEvent(
-                    code=failure.code,
-                    message=failure.message,
-                    hint=failure.hint,
-                    retryable=getattr(failure, "retryable", reason in ("limit", "interrupted")),
-                    retry_after_s=getattr(failure, "retry_after_s", None),
-                    severity=severity,
-                ),
-            )
-        status: wire.MessageStatus = {"denied": "complete", "limit": "complete"}.get(reason, reason)  # pyright: ignore
+        except StoreError:
+            raise
+        except Exception as error:
+            log.error("what the model remembers of turn %s is not whole", turn.turn_id, exc_info=error)
+            with self._left_out(turn, "memory"):
+                (await self._load_engine()).forget(turn.session_id)
+
+    @contextlib.contextmanager
+    def _left_out(self, turn: Turn, what: str) -> Generator[None, None, None]:
+        """A part of an ending that may fail without the rest. Raises: StoreError."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:
+            log.error("the %s of turn %s could not be put down", what, turn.turn_id, exc_info=error)
+
+    def _put_error(
+        self, turn: Turn, reason: wire.StopReason, failure: AsterError, severity: Literal["error", "warning"]
+    ) -> None:
+        retry_after_s = getattr(failure, "retry_after_s", None)
+        event = wire.ErrorEvent(
+            code=failure.code,
+            message=whole(failure.message),
+            hint=whole(failure.hint) if failure.hint else None,
+            retryable=bool(getattr(failure, "retryable", reason in ("limit", "interrupted"))),
+            retry_after_s=price(retry_after_s),
+            severity=severity,
+        )
+        turn.log.put("error", event)
+
+    def _answer(self, turn: Turn, reason: wire.StopReason) -> wire.Message:
         told = turn.log.transcript
-        answer = wire.Message(
+        return wire.Message(
             message_id=turn.message_id,
             turn_id=turn.turn_id,
             session_id=turn.session_id,
@@ -677,29 +774,9 @@ class Turns:
             text=told.text,
             parts=told.parts(),
             created_at=clock.stamp(),
-            status=status,
-            usage=usage,
+            status=status_of(reason),
+            usage=turn.usage.told(),
         )
-        writes: list[Write] = [
-            *([insert_message(answer, turn.first_seq)] if turn.begun else []),
-            (
-                "UPDATE messages SET status='complete' WHERE turn_id=? AND role='user'",
-                (turn.turn_id,),
-            ),
-            (
-                "UPDATE turns SET state='ended', stop_reason=?, usage=?, ran_s=?, error=?,"
-                " ended_n=(SELECT coalesce(max(ended_n), 0) + 1 FROM turns) WHERE turn_id=?",
-                (
-                    reason,
-                    json.dumps(asdict(turn.usage)),
-                    turn.ran_s,
-                    error.model_dump_json() if error is not None and reason == "failed" else None,
-                    turn.turn_id,
-                ),
-            ),
-        ]
-        done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=usage)
-        turn.log.put("done", done, writes=writes, runs=turn.log.runs())
 
     def _put_call_endings(self, turn: Turn, reason: wire.StopReason, *, only_started: bool = False) -> None:
         """End the calls that have no end: those that ran are unknown, those that did not are cancelled."""
@@ -710,31 +787,38 @@ class Turns:
             part = turn.log.transcript.tools.get(call_id)
             if part is not None and part.state not in ("pending", "running"):
                 continue
-            ran, denied = state == "started", state == "denied"
-            if only_started and not ran:
-                continue
-            outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
-            words = UNKNOWN if ran else f"not run: {reason}"
-            if denied:
-                answer = self._approvals.answer_of(call_id)
-                outcome, words = "denied", denial(answer.note if answer is not None else None)
-            turn.log.put(
-                "tool_end",
-                wire.ToolEndEvent(
-                    message_id=turn.message_id,
-                    call_id=call_id,
-                    name=name,
-                    error=words,
-                    outcome=outcome,
-                    duration_ms=0,
-                ),
-                writes=[
-                    (
-                        "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
-                        (outcome, json.dumps(words), clock.stamp(), call_id),
-                    )
-                ],
-            )
+            with self._left_out(turn, "end of a call"):
+                self._put_call_ending(turn, reason, (call_id, name, state), only_started=only_started)
+
+    def _put_call_ending(
+        self, turn: Turn, reason: wire.StopReason, call: tuple[str, str, str], *, only_started: bool
+    ) -> None:
+        call_id, name, state = call
+        ran, denied = state == "started", state == "denied"
+        if only_started and not ran:
+            return
+        outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
+        words = UNKNOWN if ran else f"not run: {reason}"
+        if denied:
+            answer = self._approvals.answer_of(call_id)
+            outcome, words = "denied", denial(answer.note if answer is not None else None)
+        turn.log.put(
+            "tool_end",
+            wire.ToolEndEvent(
+                message_id=turn.message_id,
+                call_id=call_id,
+                name=name,
+                error=words,
+                outcome=outcome,
+                duration_ms=0,
+            ),
+            writes=[
+                (
+                    "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
+                    (outcome, json.dumps(words), clock.stamp(), call_id),
+                )
+            ],
+        )
 
     def _row(self, turn: Turn, state: str) -> Write:
         return (
@@ -784,7 +868,7 @@ class Turns:
             lane = self._lane(turn.session_id)
             if turn in lane.queue:
                 lane.queue.remove(turn)
-            if turn.task is not None:
+            if turn.task is not None and not turn.task.done():
                 turn.task.cancel()
             else:
                 turn.closing = True
@@ -820,15 +904,14 @@ class Turns:
         lane = self._lane(session_id, agent_id)
         usage, error = wire.Usage(), None
         if lane.active is not None:
-            usage = wire.Usage.model_validate(asdict(lane.active.usage))
+            usage = lane.active.usage.told()
         else:
             row = self._journal.one(
                 "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY ended_n DESC LIMIT 1",
                 (session_id,),
             )
             if row:
-                usage = wire.Usage.model_validate_json(row[0])
-                error = wire.ErrorInfo.model_validate_json(row[1]) if row[1] else None
+                usage, error = Usage.stored(row[0]).told(), error_of(row[1])
         return wire.Status(
             id=agent_id,
             state=lane.state,
@@ -865,9 +948,32 @@ def check_same(digest: str, other: str) -> None:
         raise IdempotencyMismatch("this client_message_id was used for another message")
 
 
-def unexpected(error: Exception) -> ModelError:
-    """A failure nobody foresaw: logged whole, told in one line."""
-    log.error("a turn failed inside the daemon", exc_info=error)
+def context_of(text: str | None) -> dict[str, Any]:
+    """The context that a message was sent with, as its row has it; none where that can't be read."""
+    try:
+        context: object = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", context) if isinstance(context, dict) else {}
+
+
+def error_of(text: str | None) -> wire.ErrorInfo | None:
+    """Why a turn failed, as its row has it."""
+    try:
+        return wire.ErrorInfo.model_validate_json(text) if text else None
+    except ValueError:
+        return None
+
+
+def status_of(reason: wire.StopReason) -> wire.MessageStatus:
+    """What an answer's status is once its turn has ended."""
+    return "complete" if reason in ("denied", "limit") else reason
+
+
+def unexpected(error: Exception, *, tell: bool = True) -> ModelError:
+    """A failure nobody foresaw: logged whole (unless it was already: `tell` False), told in one line."""
+    if tell:
+        log.error("a turn failed inside the daemon", exc_info=error)
     return ModelError(
         "internal_error",
         f"the turn failed inside the daemon: {type(error).__name__}: {error}",

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion", "frozen", "lean", "parent"},
+    {"clock", "client", "completion", "frozen", "lean", "parent", "text"},
     {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
     {"processes", "daemons"},
     {"wire"},
@@ -33,6 +33,7 @@ LAYERS = [
     {"project", "agents", "servicelog"},
     {"toolkit", "settings", "services"},
     {"job", "demo", "local"},
+    {"salvage", "history_form"},
     {"memory", "models"},
     {"tracing"},
     {"toolbox", "offline"},
@@ -77,7 +78,7 @@ OWNERS = {
     "uvicorn": {"server", "listening"},
     "sse_starlette": {"stream"},
     "apsw": {"journal"},
-    "pydantic_ai": {"engine", "memory", "models", "toolbox", "demo"},
+    "pydantic_ai": {"engine", "memory", "salvage", "history_form", "models", "toolbox", "demo"},
     "genai_prices": {"lean"},
     "openai": {"models"},
     "anthropic": {"models"},

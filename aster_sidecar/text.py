@@ -1,0 +1,85 @@
+"""Text and numbers from outside, brought into a form that every encoder, column and client takes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
+
+MOST = (1 << 53) - 1
+"""The largest count that every JSON reader keeps exactly."""
+DEEPEST = 100
+INT_BITS = 1024
+
+
+def whole(text: str) -> str:
+    """The text with split surrogate pairs joined and lone halves replaced by U+FFFD; the same object if there are none.
+
+    Servers that cut their JSON between the two escapes of a pair send such halves, and no encoder takes one.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def as_text(value: object) -> str:
+    """Any value as text: a string as it is, nothing as nothing, the rest as JSON."""
+    if isinstance(value, str):
+        return whole(value)
+    return "" if value is None else json.dumps(plain(value), ensure_ascii=False)
+
+
+def plain(value: object, depth: int = 0) -> Any:
+    """The value made of what JSON has, its texts whole: NaN and infinity are None, other objects their text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return whole(str(value))
+    if isinstance(value, int):
+        return value if value.bit_length() <= INT_BITS else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth >= DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        named = cast("Mapping[object, object]", value)
+        return {as_text(key): plain(inner, depth + 1) for key, inner in named.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner, depth + 1) for inner in cast("list[object]", value)]
+    if isinstance(value, bytes | bytearray):
+        return base64.urlsafe_b64encode(value).decode()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: plain(getattr(value, entry.name, None), depth + 1) for entry in fields(value)}
+    try:
+        return whole(str(value))
+    except Exception:
+        return type(value).__name__
+
+
+def count(value: object) -> int:
+    """A number of things, whatever was said: rounded, at least 0, 0 for what is no number."""
+    try:
+        number = float(cast("Any", value)) if not isinstance(value, bool | int) else int(value)
+        if isinstance(number, float):
+            number = round(number) if math.isfinite(number) else 0
+    except (TypeError, ValueError, OverflowError, ArithmeticError):
+        return 0
+    return min(max(number, 0), MOST)
+
+
+def price(value: object) -> float | None:
+    """An amount of money, None for what is none: not a number, not finite, below 0."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        amount = float(cast("Any", value))
+    except (TypeError, ValueError, OverflowError, ArithmeticError):
+        return None
+    return amount if math.isfinite(amount) and amount >= 0 else None
