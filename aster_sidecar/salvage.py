@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest
 from pydantic_core import from_json
 
 from aster_sidecar.text import as_text, count, plain, price
@@ -46,6 +46,8 @@ def stored(message: ModelMessage) -> str:
     try:
         text = dump(message)
         read = validated(text)
+        if not counted(read):
+            read, text = kept_of(message)
         if read == message:
             return text
         text = dump(read)
@@ -53,6 +55,14 @@ def stored(message: ModelMessage) -> str:
         read, text = kept_of(message)
     vars(message).update(vars(read))
     return text
+
+
+def counted(message: ModelMessage) -> bool:
+    """Whether the numbers of a response's usage can be true; others would make a history look full for ever."""
+    if isinstance(message, ModelRequest):
+        return True
+    usage = vars(message.usage)
+    return all(count(usage.get(name, 0)) == usage.get(name, 0) for name in COUNTS)
 
 
 def kept_of(message: ModelMessage) -> tuple[ModelMessage, str]:

@@ -64,14 +64,14 @@ def plain(value: object, depth: int = 0) -> Any:
 
 
 def count(value: object) -> int:
-    """A number of things, whatever was said: rounded, at least 0, 0 for what is no number."""
+    """A number of things, whatever was said: rounded, 0 for what is no number of things that anybody counted."""
     try:
         number = float(cast("Any", value)) if not isinstance(value, bool | int) else int(value)
         if isinstance(number, float):
             number = round(number) if math.isfinite(number) else 0
     except (TypeError, ValueError, OverflowError, ArithmeticError):
         return 0
-    return min(max(number, 0), MOST)
+    return number if 0 <= number <= MOST else 0
 
 
 def price(value: object) -> float | None:
