@@ -68,7 +68,10 @@ def as_sent(
 
 
 def worth_sending(message: ModelMessage, last: bool) -> ModelMessage | None:
-    """The message without what says nothing; None when nothing is left. A nudge is for the next request only."""
+    """The message without what says nothing; None when nothing is left.
+
+    A nudge to answer is for the next request only, and only where no person has said more.
+    """
     if isinstance(message, ModelResponse):
         if last and message.state == "suspended":  # the provider goes on from exactly this
             return message
@@ -76,7 +79,8 @@ def worth_sending(message: ModelMessage, last: bool) -> ModelMessage | None:
         if all(isinstance(part, ThinkingPart) for part in said):
             return None
         return message if len(said) == len(message.parts) else replace(message, parts=said)
-    parts: list[Any] = [heard for part in message.parts if (heard := as_heard(part, last)) is not None]
+    nudged = last and not any(isinstance(part, UserPromptPart) and not blank_prompt(part) for part in message.parts)
+    parts: list[Any] = [heard for part in message.parts if (heard := as_heard(part, nudged)) is not None]
     if not parts:
         return replace(message, parts=[UserPromptPart(GO_ON, timestamp=EPOCH)]) if last else None
     same = len(parts) == len(message.parts) and all(new is old for new, old in zip(parts, message.parts, strict=True))
@@ -90,10 +94,10 @@ def is_blank(part: object) -> bool:
     return isinstance(part, ThinkingPart) and not (part.content or part.signature or part.provider_details or part.id)
 
 
-def as_heard(part: Any, last: bool) -> Any:
+def as_heard(part: Any, nudged: bool) -> Any:
     """A part of a request: a retry's words as a person's, since a system's are refused in the middle; None for none."""
     if isinstance(part, RetryFeedbackPart):
-        if part.retry.cause == "no_output" and not last:
+        if part.retry.cause == "no_output" and not nudged:
             return None
         return UserPromptPart(part.model_response(), timestamp=part.timestamp)
     return None if isinstance(part, UserPromptPart | SystemPromptPart) and blank_prompt(part) else part
