@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion", "frozen", "lean", "parent", "text"},
+    {"clock", "client", "completion", "frozen", "lean", "parent", "text", "exchange", "shapes"},
+    {"dialects"},
+    {"edge"},
     {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
     {"processes", "daemons"},
     {"wire"},
@@ -34,7 +36,7 @@ LAYERS = [
     {"toolkit", "settings", "services"},
     {"job", "demo", "local"},
     {"salvage", "history_form"},
-    {"memory", "models"},
+    {"memory", "models", "endings", "earlier"},
     {"tracing"},
     {"toolbox", "offline"},
     {"engine"},
