@@ -242,7 +242,7 @@ class StoreTooNew(StoreError):
 
 class StoreCorrupt(StoreError):
     code = "store_corrupt"
-    hint = "move aster.db aside (it is kept) and start again, or restore it from a backup"
+    hint = "restore aster.db from a backup, or move it aside (with -wal, -shm and -mark; it is kept) and start again"
 
 
 class ModelError(AsterError):

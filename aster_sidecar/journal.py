@@ -15,8 +15,9 @@ import contextlib
 import itertools
 import json
 import logging
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
@@ -28,7 +29,9 @@ from pydantic import BaseModel
 
 from aster_sidecar import clock
 from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
+from aster_sidecar.folding import fold
 from aster_sidecar.text import as_text
+from aster_sidecar.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +135,8 @@ class Batch:
     """What the next transaction will hold."""
 
     events: list[Event] = field(default_factory=list[Event])
+    unrecorded: list[Event] = field(default_factory=list[Event])
+    """Events for those who follow now; not in the file."""
     writes: list[Write] = field(default_factory=list[Write])
     runs: list[Run] = field(default_factory=list[Run])
     durable: bool = False
@@ -163,6 +168,7 @@ class Journal:
         self._wal_pages = 0
         self._streaming = True
         self._broken: set[str] = set()
+        self._witness = Witness(path)
         self.on_watch: Callable[[], None] = lambda: None
         self.on_events: Callable[[list[Event]], None] = lambda events: None
         """Called when a stream begins to follow."""
@@ -178,22 +184,28 @@ class Journal:
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            promised = promised_to(self._path)
             if not self._path.exists():
                 self._path.touch(mode=0o600)
             self._writer = connect(self._path)
+            if reach(self._writer) < promised:
+                raise lost(self._path)
             migrate(self._writer)
             self._reader = connect(self._path)
             self._reader.execute("PRAGMA query_only=1")
             self._set_synchronous("FULL")
             self._reserved = int(self._meta("seq_reserved") or 0)
             self._trimmed_to = int(self._meta("trimmed_to") or 0)
-            newest = int(self.one("SELECT coalesce(max(seq), 0) FROM events")[0])
+            newest = reach(self._reader)
             self._reserved = max(self._reserved, newest)
             self._next_seq = self._reserved + 1
             self._reserved += SEQ_BLOCK
             self._writer.execute(SET_META, ("seq_reserved", str(self._reserved)))
             self._committed = newest
-        except apsw.Error as error:
+            self._witness.open(newest)
+            for connection in (self._writer, self._reader):
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error, self._path) from error
         except OSError as error:
             raise StoreError(f"cannot open the store {self._path.name}: {error.strerror}") from error
@@ -214,6 +226,7 @@ class Journal:
                 self._reader.close()
             if self._writer is not None:
                 self._writer.close()
+            self._witness.close(keep=self.failure is not None)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -222,8 +235,19 @@ class Journal:
         assert self._reader is not None
         try:
             return self._reader.execute(sql, tuple(parameters)).fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error, self._path) from error
+
+    @contextlib.contextmanager
+    def taking_apart(self, what: str) -> Generator[None]:
+        """Where a stored value is parsed: one that is not what was stored means a damaged store. Raises: StoreCorrupt.
+
+        SQLite sees no damage within a long value.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise damaged(self._path, f"{what} cannot be read") from error
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row:
         """The first row, or an empty tuple. Raises: StoreError."""
@@ -326,6 +350,17 @@ class Journal:
         if turn_id in self._broken:
             raise self.failure or StoreError("an earlier event of this turn could not be recorded")
 
+    def tell(self, kind: str, data: BaseModel, *, agent_id: str, session_id: str, turn_id: str) -> None:
+        """Tell those who follow now what a damaged store could not take. Nobody hears of it later.
+
+        It has its place among the events, whether or not those of its transaction commit.
+        """
+        body = data.model_dump_json(exclude_none=True, by_alias=True)
+        event = Event(self._next_seq, kind, agent_id, session_id, turn_id, clock.stamp(), body)
+        self._next_seq += 1
+        self._batch.unrecorded.append(event)
+        self._schedule()
+
     def mend(self, turn_id: str) -> None:
         """Let a turn go on after an event of it was lost: its owner knows and will close it as failed."""
         self._broken.discard(turn_id)
@@ -356,7 +391,7 @@ class Journal:
     def _landed(self, batch: Batch, failure: StoreError | None) -> None:
         self._under_way = None
         self._settle(batch, failure)
-        if self._batch.events or self._batch.writes:
+        if self._batch.events or self._batch.writes or self._batch.unrecorded:
             self._schedule()
 
     def _write(self, batch: Batch, on_loop: bool = False) -> StoreError | None:
@@ -378,6 +413,8 @@ class Journal:
         except Exception as error:
             log.error("a transaction failed inside the daemon", exc_info=error)
             return StoreError(f"the store cannot be written: {type(error).__name__}")
+        if batch.durable and batch.events:
+            self._witness.note(batch.events[-1].seq)
         if self._wal_pages >= CHECKPOINT_PAGES and not on_loop:
             self._checkpoint()
         return None
@@ -406,17 +443,21 @@ class Journal:
         if failure is not None:
             self._reserved -= SEQ_BLOCK if batch.reserves else 0
             self._broken.update(event.turn_id for event in batch.events if event.turn_id is not None)
-        if failure is None and batch.events:
-            self._committed = batch.events[-1].seq
-            for event in batch.events:
+        events = batch.unrecorded if failure is not None else batch.events
+        if failure is None and batch.unrecorded:
+            events = sorted(batch.events + batch.unrecorded, key=lambda event: event.seq)
+        if events:
+            self._committed = events[-1].seq
+            for event in events:
                 self._ring.append(event)
                 self._ring_bytes += len(event.data)
-            for run in batch.runs:
+            for run in batch.runs if failure is None else ():
                 self._mark(run)
             while len(self._ring) > RING_EVENTS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
                 self._ring_bytes -= size_of(self._ring.popleft())
             for waker in self._wakers:
                 waker.set()
+        if failure is None and batch.events:
             self.on_events(batch.events)
         for waiter in batch.waiters:
             if waiter.done():
@@ -613,44 +654,148 @@ def remember(key: str, value: str) -> Write:
 
 
 def connect(path: Path) -> apsw.Connection:
-    """A connection with our settings. Raises: apsw.Error."""
+    """A connection with our settings, which leaves the write-ahead log as it is until the store is known to be whole.
+
+    Raises: apsw.Error.
+    """
     connection = apsw.Connection(str(path))
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.set_busy_timeout(LOCK_WAIT_MS)
+    connection.create_scalar_function("fold", fold_column, 1, deterministic=True)
+    connection.execute("PRAGMA cell_size_check=ON")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
 
 
+def promised_to(path: Path) -> int:
+    """The seq that a store must reach, as far as a killed daemon left word of it.
+
+    Without its write-ahead log nothing is promised: somebody took it away, or put a copy of the store there.
+    """
+    promised = Witness(path).read() or 0
+    if not promised or not path.exists():
+        return 0
+    if log_of(path).exists():
+        return promised
+    log.warning("the write-ahead log of %s is gone: what only it held is lost", path)
+    return 0
+
+
+def reach(connection: apsw.Connection) -> int:
+    """The newest seq in a store; 0 where there is none yet. Raises: apsw.Error."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name='events'").fetchall():
+        return 0
+    newest: Any = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()[0][0]
+    return int(newest)
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def damaged(path: Path, why: str) -> StoreCorrupt:
+    """The error that names the file and the ways out."""
+    return StoreCorrupt(
+        f"the store {path} is damaged: {why}",
+        hint=f"stop the daemon; restore {path.name} from a backup, or move it aside (with -wal, -shm and -mark) and"
+        " start again; `aster-sidecar doctor` says what is damaged, `sqlite3 FILE .recover` reads what is left",
+    )
+
+
+def lost(path: Path) -> StoreCorrupt:
+    mark = Witness(path).path
+    return StoreCorrupt(
+        f"the store's write-ahead log {log_of(path)} is damaged: what was recorded last is not in it any more",
+        hint=f"restore {path.name} and {log_of(path).name} from a backup, or remove {mark} to go on without it",
+    )
+
+
+def fold_column(*values: Any) -> str:
+    """`fold` for SQL."""
+    return fold(values[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a store is like. `schema`: its version, `knows`: the newest that this program knows."""
+    """What a store is like. `schema`: its version, `knows`: the newest that this program knows.
+
+    `whole`: all of it was looked at, within the time there was.
+    """
 
     schema: int
     knows: int
     problems: tuple[str, ...]
+    whole: bool
 
 
-def examine(path: Path) -> Examined:
-    """Look at a store without changing it, also while a daemon uses it. Reads all of it.
+JSON_COLUMNS = {
+    "messages": ("parts", "context", "usage"),
+    "model_messages": ("message",),
+    "events": ("data",),
+    "turns": ("usage", "error"),
+    "calls": ("arguments", "result"),
+    "approvals": ("arguments", "binding", "remember", "edited"),
+    "sends": ("answer",),
+}
+MOST_PROBLEMS = 20
+
+
+def examine(path: Path, within_s: float = 30.0) -> Examined:
+    """Look at a store without changing it, also while a daemon uses it. Reads all of it, as far as the time goes.
 
     Raises: StoreCorrupt, StoreError (StoreLocked).
     """
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     # Without a write-ahead log nobody has it open; opening it the usual way would leave one behind.
-    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    mode = "mode=ro" if log_of(path).exists() else "immutable=1"
+    until = time.monotonic() + within_s
+    promised = promised_to(path)
+    problems: list[str] = []
+    schema = 0
+    whole = True
     try:
         with contextlib.closing(apsw.Connection(f"{path.absolute().as_uri()}?{mode}", flags=flags)) as connection:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.set_busy_timeout(LOCK_WAIT_MS)
-            schema: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
-            problems = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-            if problems == ["ok"]:
-                problems = [
-                    f"a row of {row[0]} refers to one of {row[2]} that is not there"
-                    for row in itertools.islice(connection.execute("PRAGMA foreign_key_check"), 20)
-                ]
-            return Examined(schema, len(scripts()), tuple(problems))
-    except apsw.Error as error:
-        raise translate(error, path) from error
+            schema = int(connection.execute("PRAGMA user_version").fetchall()[0][0])  # pyright: ignore
+            connection.set_progress_handler(lambda: time.monotonic() > until, 1000)
+            try:
+                for problem in itertools.islice(look(connection, promised, path), MOST_PROBLEMS):
+                    problems.append(problem)
+            except apsw.InterruptError:
+                whole = False
+    except (apsw.Error, UnicodeDecodeError) as error:
+        if not problems or not isinstance(translate(error, path), StoreCorrupt):
+            raise translate(error, path) from error
+    return Examined(schema, len(scripts()), tuple(problems), whole)
+
+
+def look(connection: apsw.Connection, promised: int, path: Path) -> Iterator[str]:
+    """What is wrong with a store, the worst first: its pages, then what it lacks, then values that SQLite can't judge.
+
+    Raises: apsw.InterruptError when the time is over.
+    """
+    found = False
+    for row in connection.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
+        if row[0] != "ok":
+            found = True
+            yield str(row[0])
+    if found:
+        return
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
+    if reach(connection) < promised:
+        yield lost(path).message
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield f"a row of {row[0]} refers to one of {row[2]} that is not there"
+    for _ in connection.execute("SELECT text FROM messages") if "messages" in tables else ():
+        pass  # apsw raises UnicodeDecodeError where it is no text
+    for table, columns in JSON_COLUMNS.items():
+        if table in tables:
+            unreadable = " OR ".join(f"({name} IS NOT NULL AND NOT json_valid({name}))" for name in columns)
+            count = connection.execute(f"SELECT count(*) FROM {table} WHERE {unreadable}").fetchall()[0][0]
+            if count:
+                yield f"{count} rows of {table} cannot be read"
 
 
 def scripts() -> list[Any]:
@@ -673,10 +818,12 @@ def migrate(connection: apsw.Connection) -> None:
             connection.execute(f"PRAGMA user_version={number}")
 
 
-def translate(error: apsw.Error, path: Path) -> StoreError:
+def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
     """A SQLite error in the words of our tree."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-        return StoreCorrupt(f"the store {path.name} is damaged: {error}")
+        return damaged(path, str(error))
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(path, "a text in it is none")
     if isinstance(error, apsw.FullError):
         return StoreError("the disk is full: nothing was recorded", hint="free some space; it goes on by itself")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):

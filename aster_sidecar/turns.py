@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -29,6 +30,7 @@ from aster_sidecar.errors import (
     LimitReached,
     ModelError,
     Stopping,
+    StoreCorrupt,
     StoreError,
 )
 from aster_sidecar.job import UNKNOWN, Job, Limits, Usage, denial
@@ -51,6 +53,8 @@ STORE_RETRY_S = 1.0
 """Pause before an ending that could not be recorded is tried again."""
 ENDING_TRIES = 3
 """Times an ending is tried that fails inside the daemon, not in the store."""
+DAMAGED_TRIES = 3
+"""Times an ending is tried that a damaged store does not take; others' damage may have been in its transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -592,6 +596,7 @@ class Turns:
         """Let go of the turn: from here on its row is all there is, until the last of its questions is answered."""
         lane = self._lane(turn.session_id)
         turn.state = "waiting"
+        damages = 0
         while True:
             try:
                 self._journal.mend(turn.turn_id)
@@ -603,11 +608,16 @@ class Turns:
                 turn.closing = True
                 await self._finish(turn, turn.end_as, None, "error")
                 return
-            except StoreError:
+            except StoreError as error:
                 lane.told = "running"
                 if self._stopping:
                     return
-                await asyncio.sleep(STORE_RETRY_S)
+                damages += isinstance(error, StoreCorrupt)
+                if damages == DAMAGED_TRIES:
+                    turn.closing = True
+                    await self._finish(turn, "failed", error, "error")
+                    return
+                await asyncio.sleep(STORE_RETRY_S * (1 + random.random()))
         turn.task = None
         self._settled(turn.turn_id)
 
@@ -635,7 +645,7 @@ class Turns:
         lane = self._lane(turn.session_id, turn.agent_id)
         if turn in lane.queue:
             lane.queue.remove(turn)
-        told, lost, failures = lane.told, False, 0
+        told, lost, failures, damages = lane.told, False, 0, 0
         while True:
             try:
                 if lost:
@@ -653,12 +663,19 @@ class Turns:
                 lane.told, lost = told, True
                 if self._stopping:
                     return
-                await asyncio.sleep(STORE_RETRY_S)
+                damages += isinstance(error, StoreCorrupt)
+                if damages == DAMAGED_TRIES:  # waiting mends no file
+                    reason = "failed"
+                    self._tell_unrecorded(turn, error)
+                    break
+                await asyncio.sleep(STORE_RETRY_S * (1 + random.random()))
             except Exception as error:
                 failures += 1
                 log.error("turn %s cannot be ended", turn.turn_id, exc_info=error)
                 if failures == ENDING_TRIES:
-                    break  # for clients it is over; the next life ends what of it is recorded
+                    reason = "failed"
+                    self._tell_unrecorded(turn, unexpected(error))
+                    break
         lane.failed = reason == "failed"
         turn.ended_as = reason
         told_of_it = {
@@ -681,6 +698,16 @@ class Turns:
         (await self._load_engine()).forget(turn.session_id)
         self._approvals.open()
         self._reload(turn)
+
+    def _tell_unrecorded(self, turn: Turn, error: AsterError) -> None:
+        """End a turn for those who watch it: its ending can't be recorded. The next life ends what of it is recorded."""
+        failed = wire.ErrorEvent(
+            code=error.code, message=error.message, hint=error.hint, retryable=False, severity="error"
+        )
+        done = wire.DoneEvent(message_id=turn.message_id, stop_reason="failed", usage=wire.Usage())
+        self._journal.tell("error", failed, **where(turn))
+        self._journal.tell("done", done, **where(turn))
+        self._journal.mend(turn.turn_id)
 
     async def _put_ending(
         self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 
 LAYERS = [
     {"errors", "__init__"},
-    {"clock", "client", "completion", "frozen", "lean", "parent", "text", "exchange", "shapes"},
+    {"clock", "client", "completion", "frozen", "lean", "parent", "text", "exchange", "shapes", "folding", "witness"},
     {"dialects"},
     {"edge"},
     {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
