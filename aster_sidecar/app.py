@@ -115,7 +115,7 @@ class Parts:
     def __post_init__(self) -> None:
         # Elsewhere a browser is shown the UI only when it was sent here.
         self.pages = Pages(lambda: self.settings.framework == "web" or self.handoffs.open())
-        self.started_at = clock.stamp()
+        self.started_at, self.began_s = clock.stamp(), clock.real_s()
         self.attention = Attention(self.journal, self.streams.focused, self.agents.name_of)
         self.onboarding = Onboarding(
             self.journal, self.settings, self.config, self.models, lambda: self.keys.why_no_keychain

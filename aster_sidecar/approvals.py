@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from aster_sidecar import clock, wire
@@ -17,6 +16,11 @@ from aster_sidecar.errors import ApprovalExpired, ApprovalNotFound, ApprovalReso
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.permissions import Assessment, Risk, Scope
 from aster_sidecar.rules import Rules
+
+LOOK_S = 30.0
+"""How often it is looked whether a question is over: the loop's own clock stands still while the machine sleeps."""
+EARLY_S = 0.01
+"""An alarm may ring this much before its time."""
 
 Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, str | None]]
 """(tool, arguments, agent_id, session_id) → what the call would do, and why policy denies it (None: it doesn't).
@@ -27,7 +31,7 @@ Raises: ArgumentsInvalid.
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """One open question. Times are stamps."""
+    """One open question. Times are stamps; `deadline` is what counts. `n` is the order in which they were asked."""
 
     call_id: str
     agent_id: str
@@ -44,6 +48,8 @@ class Pending:
     remember: Scope | None
     requested_at: str
     expires_at: str | None
+    deadline: clock.Deadline | None = None
+    n: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Approvals:
         self._pending: dict[str, Pending] = {}
         self._resolving: dict[str, tuple[Pending, asyncio.Future[None]]] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._asked_n = 0
         self.on_settled: Callable[[str], None] = lambda turn_id: None
 
     def open(self) -> None:
@@ -73,12 +80,15 @@ class Approvals:
         self._pending.clear()
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
-            " target, binding, remember, requested_at, expires_at FROM approvals"
+            " target, binding, remember, requested_at, expires_at, boot, due_s FROM approvals"
             " WHERE state='pending' ORDER BY approval_id"
         ):
-            remember = Scope(**json.loads(row[12])) if row[12] else None
-            fields: list[Any] = [*row[:6], json.loads(row[6]), *row[7:11], json.loads(row[11]), remember, *row[13:]]
-            self._pending[row[0]] = Pending(*fields)
+            with self._journal.taking_apart(f"the question of call {str(row[0])[:100]}"):
+                remember = Scope(**json.loads(row[12])) if row[12] else None
+                deadline = clock.Deadline.restored(*row[13:17]) if row[14] else None
+                told: list[Any] = [*row[:6], json.loads(row[6]), *row[7:11], json.loads(row[11]), remember, *row[13:15]]
+            self._asked_n += 1
+            self._pending[row[0]] = replace(Pending(*told), deadline=deadline, n=self._asked_n)
         self._set_alarm()
 
     def close(self) -> None:
@@ -91,7 +101,10 @@ class Approvals:
     def request(self, pending: Pending, *, timeout_s: float) -> None:
         """Put a question; it stands once the caller's transaction commits. `timeout_s` 0: it waits for ever."""
         if timeout_s > 0:
-            pending = replace(pending, expires_at=clock.stamp(clock.now() + timedelta(seconds=timeout_s)))
+            deadline = clock.Deadline.after(timeout_s)
+            pending = replace(pending, expires_at=deadline.at, deadline=deadline)
+        self._asked_n += 1
+        pending = replace(pending, n=self._asked_n)
         remember = pending.remember
         self._pending[pending.call_id] = pending
         self._journal.put(
@@ -113,8 +126,8 @@ class Approvals:
             writes=[
                 (
                     "INSERT INTO approvals (call_id, agent_id, session_id, turn_id, message_id, state, name, arguments,"
-                    " risk, reason, display, target, binding, remember, requested_at, expires_at)"
-                    " VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?,?)",
+                    " risk, reason, display, target, binding, remember, requested_at, expires_at, boot, due_s)"
+                    " VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?,?,?,?)",
                     (
                         pending.call_id,
                         pending.agent_id,
@@ -131,6 +144,8 @@ class Approvals:
                         json.dumps(asdict(remember)) if remember else None,
                         pending.requested_at,
                         pending.expires_at,
+                        clock.boot(),
+                        pending.deadline.due_s if pending.deadline else None,
                     ),
                 )
             ],
@@ -158,7 +173,7 @@ class Approvals:
                 display=p.display,
                 remember=p.remember.words if p.remember else None,
                 requested_at=p.requested_at,
-                expires_at=p.expires_at,
+                expires_at=clock.stamp(p.deadline.moment) if p.deadline else None,
             )
             for p in self._pending.values()
             if agent_id in (None, p.agent_id) and session_id in (None, p.session_id)
@@ -194,6 +209,9 @@ class Approvals:
             await asyncio.wait([in_flight[1]])
         pending = self._pending.get(request.call_id)
         if pending is None or pending.agent_id != request.agent_id:
+            raise self._gone(request)
+        if pending.deadline is not None and pending.deadline.over:
+            await self._expire()  # the machine slept, and the alarm has not rung yet
             raise self._gone(request)
         arguments, binding = pending.arguments, pending.binding
         remember, target = pending.remember, pending.target
@@ -272,7 +290,7 @@ class Approvals:
         except Exception:
             self._journal.mend(pending.turn_id)
             self._pending[pending.call_id] = pending
-            self._pending = dict(sorted(self._pending.items(), key=lambda item: item[1].requested_at))
+            self._pending = dict(sorted(self._pending.items(), key=lambda item: item[1].n))
             raise
         finally:
             del self._resolving[pending.call_id]
@@ -322,10 +340,10 @@ class Approvals:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        due = min((p.expires_at for p in self._pending.values() if p.expires_at), default=None)
-        if due is not None:
-            delay_s = max(at_least_s, (clock.parse(due) - clock.now()).total_seconds())
-            self._alarm = asyncio.get_running_loop().call_later(min(delay_s, 86_400), self._ring)
+        left_s = min((p.deadline.left_s for p in self._pending.values() if p.deadline), default=None)
+        if left_s is not None:
+            delay_s = max(at_least_s, min(left_s + EARLY_S, LOOK_S))
+            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
@@ -335,7 +353,7 @@ class Approvals:
     async def _expire(self) -> None:
         now = clock.stamp()
         try:
-            for pending in [p for p in self._pending.values() if p.expires_at and p.expires_at <= now]:
+            for pending in [p for p in self._pending.values() if p.deadline and p.deadline.over]:
                 if pending.call_id not in self._pending:
                     continue
                 write: Write = (

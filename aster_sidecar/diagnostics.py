@@ -177,7 +177,8 @@ def write(contents: Mapping[str, Any], logs_dir: Path, redactor: Redactor) -> wi
     except BaseException:
         os.unlink(fresh)
         raise
-    for old in bundles(logs_dir)[KEPT:]:
+    others = [path for path in bundles(logs_dir) if path != target]  # by time, and the clock may have gone back
+    for old in others[KEPT - 1 :]:
         with contextlib.suppress(OSError):
             old.unlink()
     return info(target)

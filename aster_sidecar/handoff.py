@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -47,8 +46,8 @@ class Bearer:
 class Handoffs:
     """The codes that wait and the browsers that are signed in."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._now = monotonic
+    def __init__(self, real_s: Callable[[], float] = clock.real_s) -> None:
+        self._now = real_s
         self._codes: dict[bytes, Code] = {}
         self._bearers: dict[bytes, Bearer] = {}
 

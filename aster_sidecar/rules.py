@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 from aster_sidecar import clock, wire
@@ -17,17 +17,24 @@ class Rules:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._rules: dict[str, tuple[Rule, str]] = {}
+        self._ends: dict[str, clock.Deadline] = {}
+        """When rules with a time limit end. Their `expires_at` is what the wall clock said that it would say then."""
 
     def open(self) -> None:
         """Read them from the journal; those whose time is over are deleted. Raises: StoreError."""
-        self._journal.put(writes=[("DELETE FROM rules WHERE expires_at<=?", (clock.stamp(),))])
         for row in self._journal.all(
-            "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, expires_at, created_at FROM rules"
-            " ORDER BY created_at"
+            "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, created_at, expires_at, boot, due_s"
+            " FROM rules ORDER BY created_at"
         ):
-            expires = clock.parse(row[7]) if row[7] else None
-            fields: list[Any] = [*row[:7], expires]
-            self._rules[row[0]] = (Rule(*fields), row[8])
+            with self._journal.taking_apart(f"rule {str(row[0])[:100]}"):
+                ends = clock.Deadline.restored(*row[7:11]) if row[8] else None
+            if ends is not None and ends.over:
+                self._journal.put(writes=[("DELETE FROM rules WHERE rule_id=?", (row[0],))])
+                continue
+            fields: list[Any] = [*row[:7], clock.parse(ends.at) if ends else None]
+            self._rules[row[0]] = (Rule(*fields), row[7])
+            if ends is not None:
+                self._ends[row[0]] = ends
 
     def relocate(self, old: str, new: str) -> None:
         """Make rules for places in the directory `old` ones for `new`, where it is now; before `open`.
@@ -45,14 +52,19 @@ class Rules:
         )
 
     def active(self) -> list[Rule]:
-        """The rules that hold now."""
-        now = clock.now()
-        return [rule for rule, _ in self._rules.values() if rule.expires_at is None or rule.expires_at > now]
+        """The rules that hold now; their `expires_at` is on the wall clock as it is now."""
+        holding: list[Rule] = []
+        for rule, _ in self._rules.values():
+            ends = self._ends.get(rule.rule_id)
+            if ends is None:
+                holding.append(rule)
+            elif not ends.over:
+                holding.append(replace(rule, expires_at=ends.moment))
+        return holding
 
     def list(self) -> list[wire.RuleInfo]:
         """The rules that hold now, oldest first."""
-        active = {rule.rule_id for rule in self.active()}
-        return [info(rule, made) for rule, made in self._rules.values() if rule.rule_id in active]
+        return [info(rule, self._rules[rule.rule_id][1]) for rule in self.active()]
 
     def remember(self, decision: str, tool: str, scope: Scope, agent_id: str) -> wire.RuleInfo:
         """Put a rule for what a person answered "always" to; it holds once the caller's transaction commits."""
@@ -76,7 +88,7 @@ class Rules:
             raise RuleInvalid(
                 "a rule that allows every tool is refused", hint="permission_mode auto_approve says the same, openly"
             )
-        expires = clock.now() + timedelta(seconds=request.expires_in_s) if request.expires_in_s else None
+        ends = clock.Deadline.after(request.expires_in_s) if request.expires_in_s else None
         rule = Rule(
             clock.new_id("rule"),
             request.decision,
@@ -85,20 +97,21 @@ class Rules:
             request.value,
             request.agent_id,
             request.session_id,
-            expires,
+            clock.parse(ends.at) if ends else None,
         )
-        told = self._put(rule)
+        told = self._put(rule, ends)
         try:
             await self._journal.commit()
         except Exception:
-            self._rules.pop(rule.rule_id, None)
+            self.forget(rule.rule_id)
             raise
         return told
 
-    def _put(self, rule: Rule) -> wire.RuleInfo:
+    def _put(self, rule: Rule, ends: clock.Deadline | None = None) -> wire.RuleInfo:
         made = clock.stamp()
-        expires = clock.stamp(rule.expires_at) if rule.expires_at else None
         self._rules[rule.rule_id] = (rule, made)
+        if ends is not None:
+            self._ends[rule.rule_id] = ends
         told = info(rule, made)
         self._journal.put(
             "rules_changed",
@@ -108,7 +121,7 @@ class Rules:
             writes=[
                 (
                     "INSERT INTO rules (rule_id, decision, tool, kind, value, agent_id, session_id, created_at,"
-                    " expires_at) VALUES (?,?,?,?,?,?,?,?,?)",
+                    " expires_at, boot, due_s) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                     (
                         rule.rule_id,
                         rule.decision,
@@ -118,7 +131,9 @@ class Rules:
                         rule.agent_id,
                         rule.session_id,
                         made,
-                        expires,
+                        ends.at if ends else None,
+                        clock.boot(),
+                        ends.due_s if ends else None,
                     ),
                 )
             ],
@@ -126,13 +141,14 @@ class Rules:
         return told
 
     def forget(self, rule_id: str) -> None:
-        """Undo `remember` whose transaction failed."""
+        """Let go of a rule in memory, such as one of `remember` whose transaction failed."""
         self._rules.pop(rule_id, None)
+        self._ends.pop(rule_id, None)
 
     def drop(self, session_id: str) -> None:
         """Tell that the rules of a session went with it."""
         for rule, made in [entry for entry in self._rules.values() if entry[0].session_id == session_id]:
-            del self._rules[rule.rule_id]
+            self.forget(rule.rule_id)
             self._journal.put(
                 "rules_changed",
                 wire.RulesChangedEvent(change="removed", rule=info(rule, made)),
@@ -153,7 +169,7 @@ class Rules:
             session_id=rule.session_id,
             writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))],
         )
-        self._rules.pop(rule_id, None)
+        self.forget(rule_id)
 
 
 def relocated(target: str, old: str, new: str) -> str:

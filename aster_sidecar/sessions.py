@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
+from aster_sidecar.folding import fold
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.transcript import Transcript
 
@@ -21,8 +23,10 @@ CHUNK_KINDS = ("text_chunk", "thinking_chunk")
 
 COLUMNS = (
     "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
-    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id)"
+    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id), s.used_n"
 )
+USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
+"""Sessions are listed by this count: a clock may go back, it does not."""
 
 
 class Sessions:
@@ -105,8 +109,8 @@ class Sessions:
             session_id=session_id,
             writes=[
                 (
-                    "INSERT INTO sessions (session_id, agent_id, title, created_at, updated_at, is_default)"
-                    " VALUES (?,?,?,?,?,?)",
+                    "INSERT INTO sessions (session_id, agent_id, title, created_at, updated_at, is_default, used_n)"
+                    f" VALUES (?,?,?,?,?,?,{USED_NOW})",
                     (session_id, agent_id, title, now, now, int(is_default)),
                 )
             ],
@@ -137,28 +141,29 @@ class Sessions:
     def list(
         self, agent_id: str | None, query: str | None, archived: bool, before: str | None, limit: int
     ) -> wire.SessionPage:
-        """A page of sessions, newest activity first; `query` looks in titles and message texts."""
+        """A page of sessions, the one used last first; `query` looks in titles and message texts.
+
+        `before` is `next_before` of the page before. Raises: InvalidShape, StoreError.
+        """
         conditions, parameters = ["s.archived=?"], list[Any]([int(archived)])
         if agent_id is not None:
             conditions.append("s.agent_id=?")
             parameters.append(agent_id)
         if before is not None:
-            moment, _, session_id = before.partition("~")
-            conditions.append("(s.updated_at, s.session_id) < (?, ?)")
-            parameters += [moment, session_id]
+            if not CURSOR.fullmatch(before):
+                raise InvalidShape(
+                    f"before: {before[:100]!r} is no cursor", hint="pass next_before of the page you have"
+                )
+            conditions.append("s.used_n < ?")
+            parameters.append(int(before))
         if query:
-            pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-            conditions.append(
-                "(s.title LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m"
-                " WHERE m.session_id=s.session_id AND m.text LIKE ? ESCAPE '\\'))"
-            )
-            parameters += [pattern, pattern]
+            conditions.append(FOUND)
+            parameters += [pattern_of(query)] * 2
         rows = self._journal.all(
-            f"SELECT {COLUMNS} FROM sessions s WHERE {' AND '.join(conditions)}"
-            " ORDER BY s.updated_at DESC, s.session_id DESC LIMIT ?",
+            f"SELECT {COLUMNS} FROM sessions s WHERE {' AND '.join(conditions)} ORDER BY s.used_n DESC LIMIT ?",
             [*parameters, limit + 1],
         )
-        more = f"{rows[limit - 1][4]}~{rows[limit - 1][0]}" if len(rows) > limit else None
+        more = str(rows[limit - 1][8]) if len(rows) > limit else None
         return wire.SessionPage(sessions=[self._info(row) for row in rows[:limit]], next_before=more)
 
     async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
@@ -233,7 +238,8 @@ class Sessions:
         return wire.HistoryPage(messages=page, next_before=page[0].message_id if len(rows) > limit else None)
 
     def _message(self, row: Row) -> wire.Message:
-        message = message_of(row)
+        with self._journal.taking_apart(f"message {str(row[0])[:100]}"):
+            message = message_of(row)
         if message.role == "assistant" and message.status in ("streaming", "waiting_approval"):
             told = transcript_of(self._journal, message.session_id, message.turn_id, message.message_id, row[10])
             message.text, message.parts = told.text, told.parts()
@@ -277,7 +283,7 @@ class Sessions:
         now = clock.stamp()
         row = self._journal.one("SELECT title, archived FROM sessions WHERE session_id=?", (session_id,))
         if row and row[0] != UNTITLED and not row[1]:
-            return [("UPDATE sessions SET updated_at=? WHERE session_id=?", (now, session_id))]
+            return [(f"UPDATE sessions SET updated_at=?, used_n={USED_NOW} WHERE session_id=?", (now, session_id))]
         title = row[0] if row and row[0] != UNTITLED else titled(text)
         if row:
             changed = self.info(session_id).model_copy(update={"title": title, "archived": False, "updated_at": now})
@@ -287,7 +293,24 @@ class Sessions:
                 agent_id=changed.agent_id,
                 session_id=session_id,
             )
-        return [("UPDATE sessions SET updated_at=?, archived=0, title=? WHERE session_id=?", (now, title, session_id))]
+        return [
+            (
+                f"UPDATE sessions SET updated_at=?, used_n={USED_NOW}, archived=0, title=? WHERE session_id=?",
+                (now, title, session_id),
+            )
+        ]
+
+
+FOUND = (
+    "(fold(s.title) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m LEFT JOIN folded_texts f USING (n)"
+    " WHERE m.session_id=s.session_id AND coalesce(f.text, m.text) LIKE ? ESCAPE '\\'))"
+)
+CURSOR = re.compile(r"[0-9]{1,18}")
+
+
+def pattern_of(query: str) -> str:
+    """What LIKE looks for in folded texts: the query as it stands, each of its characters meaning itself."""
+    return "%" + re.sub(r"[\\%_]", r"\\\g<0>", fold(query)) + "%"
 
 
 def titled(text: str) -> str:
@@ -328,10 +351,18 @@ def parsed(text: str | None, kind: type) -> Any:
 
 
 def insert_message(message: wire.Message, first_seq: int) -> Write:
-    """The row of a message; of one that is there already, what has become of it."""
+    """The row of a message, and what search compares; of one that is there already, what has become of it."""
+    if message.text.isascii():
+        folded = ("DELETE FROM folded_texts WHERE n=(SELECT n FROM messages WHERE message_id=?)", (message.message_id,))
+    else:
+        folded = (
+            "INSERT INTO folded_texts (n, text) SELECT n, ? FROM messages WHERE message_id=?"
+            " ON CONFLICT (n) DO UPDATE SET text=excluded.text",
+            (fold(message.text), message.message_id),
+        )
     return (
         f"INSERT INTO messages ({MESSAGE}) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message_id) DO UPDATE"
-        " SET text=excluded.text, parts=excluded.parts, usage=excluded.usage, status=excluded.status",
+        " SET text=excluded.text, parts=excluded.parts, usage=excluded.usage, status=excluded.status; " + folded[0],
         (
             message.message_id,
             message.turn_id,
@@ -344,6 +375,7 @@ def insert_message(message: wire.Message, first_seq: int) -> Write:
             message.created_at,
             message.status,
             first_seq,
+            *folded[1],
         ),
     )
 

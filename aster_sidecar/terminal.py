@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aster_sidecar.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
+from aster_sidecar.folding import fold
 from aster_sidecar.screen import Call, Prose, Screen, plain, question
 from aster_sidecar.tools.display import visible
 
@@ -367,7 +368,7 @@ class Chat:
             if refusal.status not in (404, 422):
                 raise
         page = await self._connection.call("GET", "/api/sessions", limit=500)
-        named = [entry for entry in page["sessions"] if (entry["title"] or "").lower().startswith(words.lower())]
+        named = [entry for entry in page["sessions"] if fold(entry["title"] or "").startswith(fold(words))]
         if not named:
             raise Refused(404, {"error": f"no conversation is called {words!r}", "code": "session_not_found"})
         return named[0]

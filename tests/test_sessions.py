@@ -1,0 +1,193 @@
+"""The list of sessions by itself: search in any alphabet, an order that no clock changes, older stores."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+import pytest
+
+from aster_sidecar import clock, wire
+from aster_sidecar import journal as journals
+from aster_sidecar.errors import InvalidShape
+from aster_sidecar.folding import fold
+from aster_sidecar.journal import Journal
+from aster_sidecar.sessions import Sessions, insert_message
+
+SAME = [
+    ("привет", "Привет"),
+    ("überlingen", "ÜBERLINGEN"),
+    ("STRASSE", "Straße"),
+    ("straße", "STRASSE"),
+    ("straße", "STRAẞE"),
+    ("café", "CAFE\u0301"),
+    ("cafe\u0301", "CAFÉ"),
+    ("istanbul", "İstanbul"),
+    ("İSTANBUL", "istanbul"),
+    ("ISPARTA", "ısparta"),
+    ("οδος", "ΟΔΟΣ"),
+    ("οδοσ", "οδος"),
+    ("aster", "ＡＳＴＥＲ"),
+    ("office", "oﬃce"),
+    ("ガ", "ｶﾞ"),
+    ("한글", unicodedata.normalize("NFD", "한글")),
+    ("donaudampf", "Donau\u00addampf"),
+    ("میخواهم", "می\u200cخواهم"),
+    ("❤", "❤\ufe0f"),
+    ("ᾳ\u0301", "\u0391\u0345\u0301"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_texts_that_differ_in_case_or_composition_only_are_the_same(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("cafe", "café"), ("привет", "превет"), ("ё", "е"), ("か", "が")])
+def test_accents_and_other_letters_count(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
+
+
+def test_folding_is_the_same_for_each_case_of_every_character_and_changes_nothing_twice() -> None:
+    wrong: list[str] = []
+    for code in range(0x20, sys.maxunicode + 1):
+        character = chr(code)
+        if unicodedata.category(character) in ("Cs", "Cn", "Co"):
+            continue
+        folded = fold(character)
+        if {fold(folded), fold(character.lower()), fold(character.upper())} != {folded}:
+            wrong.append(character)
+    assert wrong == []
+
+
+def within(tmp_path: Path, check: Callable[[Journal, Sessions], object]) -> None:
+    async def main() -> None:
+        journal = Journal(tmp_path / "store")
+        journal.open()
+        sessions = Sessions(journal)
+        sessions.open()
+        result = check(journal, sessions)
+        if asyncio.iscoroutine(result):
+            await result
+        await journal.close()
+
+    asyncio.run(main())
+
+
+async def said(journal: Journal, sessions: Sessions, session_id: str, text: str, message_id: str = "") -> None:
+    """Record a person's message, as a turn does."""
+    message = wire.Message(
+        message_id=message_id or clock.new_id("msg"),
+        turn_id=clock.new_id("turn"),
+        session_id=session_id,
+        role="user",
+        text=text,
+        parts=[wire.TextPart(text=text)],
+        created_at=clock.stamp(),
+        status="complete",
+    )
+    writes = [insert_message(message, 0), *sessions.touch(session_id, text)]
+    await journal.record("message_added", wire.MessageAddedEvent(message=message), session_id=session_id, writes=writes)
+
+
+def found(sessions: Sessions, query: str) -> list[str]:
+    return [session.title for session in sessions.list(None, query, False, None, 50).sessions]
+
+
+async def titled(sessions: Sessions, title: str) -> str:
+    return (await sessions.create(wire.SessionCreate(agent_id="default", title=title))).session_id
+
+
+def test_messages_and_titles_are_found_in_any_alphabet(tmp_path: Path) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        for number, (_, text) in enumerate(SAME):
+            session_id = await titled(sessions, f"message {number}")
+            await said(journal, sessions, session_id, f"before {text} behind")
+            await titled(sessions, f"title {number} {text}")
+        for number, (query, text) in enumerate(SAME):
+            names = found(sessions, query)
+            assert f"message {number}" in names, (query, text)
+            assert f"title {number} {text}" in names, (query, text)
+
+    within(tmp_path, check)
+
+
+@pytest.mark.parametrize("query", ["100%", "a_b", "it's", 'say "so"', "c:\\dir", "%", "_", "\\", "*", "ж%ж"])
+def test_signs_mean_themselves(tmp_path: Path, query: str) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        await said(journal, sessions, await titled(sessions, "with"), f"x {query.upper()} y")
+        await said(journal, sessions, await titled(sessions, "without"), "100 aXb its say so c:dir жaж")
+        assert found(sessions, query) == ["with"]
+
+    within(tmp_path, check)
+
+
+def test_what_a_message_becomes_is_what_is_found(tmp_path: Path) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        session_id = await titled(sessions, "one")
+        for text, query in (("", "Öl"), ("ÖL", "öl"), ("Äther", "äTHER"), ("plain", "PLAIN")):
+            await said(journal, sessions, session_id, text, "msg_1")
+            assert found(sessions, query) == ([] if not text else ["one"])
+        assert found(sessions, "öl") == found(sessions, "äther") == []
+        assert journal.all("SELECT * FROM folded_texts") == []
+        await said(journal, sessions, session_id, "später", "msg_2")
+        await sessions.clear(session_id, lambda session_id: None)
+        assert journal.all("SELECT * FROM folded_texts") == []
+
+    within(tmp_path, check)
+
+
+def test_the_session_used_last_is_first_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        ids: list[str] = []
+        for year in (2031, 2029, 2030):  # the clock is set between them
+            monkeypatch.setattr(clock, "now", lambda year=year: datetime(year, 1, 1, tzinfo=UTC))
+            ids.append(await titled(sessions, str(year)))
+        await said(journal, sessions, ids[1], "used again")
+        page = sessions.list(None, None, False, None, 2)
+        assert [session.title for session in page.sessions] == ["2029", "2030"]
+        assert page.sessions[0].updated_at.startswith("2030")
+        rest = sessions.list(None, None, False, page.next_before, 2)
+        assert [session.title for session in rest.sessions] == ["2031"]
+        assert rest.next_before is None
+        with pytest.raises(InvalidShape):
+            sessions.list(None, None, False, "2026-01-01T00:00:00.000Z~ses_1", 2)
+
+    within(tmp_path, check)
+
+
+def test_a_store_of_before_is_searched_and_ordered_alike(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with apsw.Connection(str(path)) as old:
+        for number, script in enumerate(journals.scripts()[:3], 1):
+            old.execute(script.read_text("utf-8"))
+            old.execute(f"PRAGMA user_version={number}")
+        for number, (name, seq, stamp) in enumerate(
+            [("Last", 30, "2026-01-01"), ("First", 10, "2099-01-01"), ("Second", 20, "2026-03-01")]
+        ):
+            old.execute(
+                "INSERT INTO sessions VALUES (?,'default',?,?,?,0,0)",
+                (f"ses_{name}", name, stamp, f"{stamp}T00:00:00Z"),
+            )
+            for role, text, first_seq in (("user", f"ПРИВЕТ {name}", 0), ("assistant", "hello", seq)):
+                old.execute(
+                    "INSERT INTO messages (message_id, turn_id, session_id, role, text, parts, created_at, status,"
+                    " first_seq) VALUES (?,?,?,?,?,'[]','2026','complete',?)",
+                    (f"msg_{role}{number}", f"turn_{number}", f"ses_{name}", role, text, first_seq),
+                )
+        old.execute("INSERT INTO sessions VALUES ('ses_4','default','Empty','2025','2025',0,0)")
+
+    def check(journal: Journal, sessions: Sessions) -> None:
+        assert found(sessions, "") == ["Last", "Second", "First", "Empty"]
+        assert found(sessions, "привет second") == ["Second"]
+        assert found(sessions, "HELLO") == ["Last", "Second", "First"]
+        assert len(journal.all("SELECT * FROM folded_texts")) == 3
+
+    within(tmp_path, check)
