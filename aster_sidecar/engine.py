@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,7 +26,6 @@ from pydantic_ai import (
     ModelSettings,
     PartDeltaEvent,
     PartStartEvent,
-    RequestUsage,
     RunContext,
     RunUsage,
     TextPart,
@@ -33,7 +33,6 @@ from pydantic_ai import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
-    ToolReturnPart,
     UsageLimits,
     UserPromptPart,
 )
@@ -44,6 +43,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar import wire
 from aster_sidecar.approvals import Approvals
+from aster_sidecar.compaction import Size, Step, after_refusal, compact, fixed_tokens, nearly_full, size
 from aster_sidecar.earlier import Earlier, begins_at
 from aster_sidecar.endings import Silent, is_silent, judge, silence
 from aster_sidecar.errors import AsterError, LimitReached, ModelError
@@ -53,7 +53,7 @@ from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
 from aster_sidecar.local import is_loopback
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
-from aster_sidecar.models import Chosen, Models, explain, shorten
+from aster_sidecar.models import DEFAULT_WINDOW_TOKENS, Chosen, Models, explain
 from aster_sidecar.spans import NoSpans, Span, Spans
 from aster_sidecar.toolbox import Toolbox
 from aster_sidecar.toolkit import Toolkit
@@ -68,19 +68,6 @@ RETRY_MOST_S = 30.0
 YIELD_EVERY_S = 0.002
 """A provider that floods is left alone for one turn of the loop this often, so that what it said goes out."""
 YIELD_S = 0.001
-COMPACT_AT = 0.8
-"""Part of the context window at which the history is summarised."""
-KEEP_SHARE = 0.25
-"""Part of the context window that the newest messages may fill which a summary leaves as they are."""
-PART_CHARS = 4000
-"""Most of one message or tool result that is read for a summary."""
-CHARS_PER_TOKEN = 4
-
-SUMMARISE = (
-    "Summarise the conversation so far for yourself, so that you can go on without it: what the person wants, what was "
-    "decided, which files, commands and facts matter, what is still open. Be complete and brief. Do not call tools."
-)
-SUMMARY_HEAD = "Summary of the conversation so far, made by you because it grew too long to keep whole:\n\n"
 
 
 @dataclass(slots=True)
@@ -95,8 +82,12 @@ class Run:
     carried: int = 0
     """Steered messages that `prompt` is made of."""
     attempt: int = 1
-    compacted: bool = False
-    """Whether the history was summarised for the request to come: once is all that helps."""
+    compacted: int = 0
+    """How often the history was shortened for the request to come."""
+    refused: ModelError | None = None
+    """Why the history is being shortened, when a refusal is the reason."""
+    fixed_tokens: int = 0
+    """What instructions and tools take of each request."""
     silent: bool = False
     """Whether the model was asked once more because it had said nothing."""
     sent: int = 0
@@ -128,6 +119,8 @@ class Engine:
         self._toolkit = toolkit
         self._approvals = approvals
         self._memory = Memory(journal)
+        self._windows: dict[str, int] = {}
+        """Context windows that refusals told of, by the model's name."""
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
         self._told: set[tuple[str, str]] = set()
@@ -188,6 +181,13 @@ class Engine:
             job.prompt,
             said=job.log.transcript.length.copy(),
             sent=usage.requests,
+            fixed_tokens=fixed_tokens(
+                instructions(job),
+                (
+                    (name, self._toolkit.get(name).description, self._toolkit.schema(name))
+                    for name in self._toolkit.of(job.spec.tools)
+                ),
+            ),
         )
         said_before = job.log.transcript.length["text_chunk"]
         try:
@@ -205,7 +205,7 @@ class Engine:
     async def _attempts(self, run: Run) -> Literal["finished", "paused"]:
         """Run again after what passes: a failure, a full context window, a steered message that came at the end."""
         chosen = await self._choose(run)
-        full: Literal["near_window", "over_window"] | None = None
+        full: Step | None = None
         while True:
             if full is not None:
                 await self._compact(run, chosen, full)
@@ -218,7 +218,7 @@ class Engine:
                     return "finished"
                 run.prompt, run.answers, run.carried = "\n\n".join(texts), None, len(texts)
             except NearlyFull:
-                full = "near_window"
+                full = Step("near_window", chosen.window_tokens)
                 self._rewind(run)
             except Silent as error:
                 if run.toolbox.denied_last:
@@ -231,16 +231,12 @@ class Engine:
                 run.silent = True
             except UsageLimitExceeded as error:
                 raise used_up(run) from error
-            except AsterError as error:
-                if not isinstance(error, ModelError):
-                    raise
-                full, chosen = await self._after(run, chosen, error)
             except Exception as error:  # translated at this one boundary
                 full, chosen = await self._after(run, chosen, error)
 
     async def _after(
         self, run: Run, chosen: Chosen, error: Exception
-    ) -> tuple[Literal["over_window"] | None, Chosen]:
+    ) -> tuple[Step | None, Chosen]:
         """What comes after a request that failed: another one, to this model or as it wants it. Raises: AsterError."""
         failure = explain(error, chosen)
         if not isinstance(failure, ModelError):
@@ -251,8 +247,8 @@ class Engine:
             if failure.code == "tools_unsupported":
                 self._warn(run, failure, "the answer is given without tools")
             return None, await self._choose(run)
-        if again and failure.code == "context_too_long" and not run.compacted:
-            return "over_window", chosen
+        if again and (step := self._after_refusal(run, chosen, failure)) is not None:
+            return step, replace(chosen, window_tokens=step.window_tokens)
         self._models.failed(chosen, failure)
         if not (failure.retryable and again) or run.attempt >= MAX_ATTEMPTS:
             raise failure from (error if failure is not error else error.__cause__)
@@ -284,7 +280,10 @@ class Engine:
 
     async def _choose(self, run: Run) -> Chosen:
         """The model, built in a thread: the first use of a provider imports its SDK."""
-        return self._models.built(run.job.spec.model) or await asyncio.to_thread(self._models.build, run.job.spec.model)
+        name = run.job.spec.model
+        chosen = self._models.built(name) or await asyncio.to_thread(self._models.build, name)
+        learned = self._windows.get(chosen.name, chosen.window_tokens)
+        return replace(chosen, window_tokens=min(learned, chosen.window_tokens))
 
     def _rewind(self, run: Run) -> bool:
         """Make the next attempt start from what is kept: a kept request is sent again, not added again.
@@ -321,7 +320,7 @@ class Engine:
                     check_tokens(run)
                     if not sent_again:
                         self._keep_request(run, node.request)
-                        if size_tokens(self._memory.of(run.log.session_id)) > COMPACT_AT * chosen.window_tokens:
+                        if self._nearly_full(run, chosen):
                             raise NearlyFull
                     sent_again = False
                     with self._spans.request(model=chosen.name, attempt=run.attempt) as span:
@@ -403,52 +402,90 @@ class Engine:
 
     # -- compaction ------------------------------------------------------------------------------------------------
 
-    async def _compact(self, run: Run, chosen: Chosen, reason: Literal["near_window", "over_window"]) -> None:
-        """Put a summary in place of the older messages. Raises: ModelError, LimitReached."""
+    def _size(self, run: Run, chosen: Chosen) -> Size:
+        """What the request to come takes of the window."""
+        return size(self._memory.of(run.log.session_id), min(run.fixed_tokens, chosen.window_tokens // 2))
+
+    def _nearly_full(self, run: Run, chosen: Chosen) -> bool:
+        answer_tokens = run.job.spec.model_settings.get("max_tokens") or 0
+        return nearly_full(self._size(run, chosen).tokens, chosen.window_tokens, answer_tokens)
+
+    def _after_refusal(self, run: Run, chosen: Chosen, failure: ModelError) -> Step | None:
+        """How to shorten the history after this failure; None when that would not help. Keeps what it learns."""
+        step = after_refusal(
+            failure,
+            tokens=self._size(run, chosen).tokens,
+            window_tokens=chosen.window_tokens,
+            compacted=run.compacted,
+            assumed=chosen.window_tokens == DEFAULT_WINDOW_TOKENS,
+        )
+        run.refused = failure if step is not None else None
+        if step is not None and step.learned:
+            self._windows[chosen.name] = step.window_tokens
+        return step
+
+    async def _compact(self, run: Run, chosen: Chosen, step: Step) -> None:
+        """Put a shorter history in place of this one. Raises: ModelError."""
         history = self._memory.of(run.log.session_id)
-        cut = cut_at(history, int(KEEP_SHARE * chosen.window_tokens))
-        if cut == 0:
-            raise ModelError(
-                "context_too_long",
-                f"{chosen.name}: the last message alone is longer than the model can read",
-                hint="send less at once, or choose a model with a larger context window",
-            )
-        older, newer = history[:cut], history[cut:]
-        prompt = f"{SUMMARISE}\n\n{told_as_text(older, chosen.window_tokens * CHARS_PER_TOKEN // 2)}"
-        try:
-            with self._spans.request(model=chosen.name, attempt=1) as span:
-                result = await self._agent.run(
-                    prompt,
-                    model=chosen.model,
-                    output_type=str,
-                    usage=run.usage,
-                    usage_limits=UsageLimits(request_limit=None),
-                )
-                note_response(span, result.response)
-        except Exception as error:  # the same boundary as a turn's own request
-            raise explain(error, chosen) from error
-        summary: list[ModelMessage] = [
-            ModelRequest(parts=[UserPromptPart(content=SUMMARY_HEAD + str(result.output))]),
-        ]
-        if newer and isinstance(newer[0], ModelRequest):
-            summary.append(ModelResponse(parts=[TextPart(content="I'll go on from this summary.")]))
-        # What the provider counted for the kept messages was the size of the whole; it would look full for ever.
-        kept = [replace(m, usage=RequestUsage()) if isinstance(m, ModelResponse) else m for m in newer]
-        compact = [*summary, *kept]
-        before = size_tokens(history)
-        self._memory.replace(run.log.session_id, run.log.turn_id, compact)
+        before = self._size(run, chosen)
+        shorter = await compact(
+            history, step, run.fixed_tokens, lambda prompt: self._ask(run, chosen, prompt), before.ratio
+        )
+        if shorter is None:
+            if step.reason == "near_window":
+                return  # the provider may take it yet
+            raise too_long(chosen.name) if step.learned or run.refused is None else run.refused
+        self._memory.replace(run.log.session_id, run.log.turn_id, shorter)
         run.log.put(
             "history_compacted",
             wire.HistoryCompactedEvent(
                 messages_before=len(history),
-                messages_after=len(compact),
-                tokens_before=before,
-                context_window=chosen.window_tokens,
-                reason=reason,
+                messages_after=len(shorter),
+                tokens_before=before.tokens,
+                context_window=step.window_tokens,
+                reason=step.reason,
             ),
         )
         await run.log.commit()
-        run.compacted = True
+        run.compacted += 1
+
+    async def _ask(self, run: Run, chosen: Chosen, prompt: str) -> str:
+        """One question without tools, streamed as a turn's are; what passes is tried again. Raises: ModelError."""
+        attempt = 1
+        while True:
+            try:
+                with self._spans.request(model=chosen.name, attempt=attempt) as span:
+                    return await self._answer(run, chosen, prompt, span)
+            except Exception as error:  # the same boundary as a turn's own request
+                failure = explain(error, chosen)
+                if isinstance(failure, ModelError) and self._models.adapts(chosen, failure):
+                    chosen = await self._choose(run)
+                    continue
+                if not isinstance(failure, ModelError) or not failure.retryable or attempt >= MAX_ATTEMPTS:
+                    raise failure from error
+                await self._wait(run, failure, attempt)
+                attempt += 1
+
+    async def _answer(self, run: Run, chosen: Chosen, prompt: str, span: Span) -> str:
+        """The text of the answer to one question. Counted as a request of the run."""
+        text = ""
+        async with self._agent.iter(
+            prompt,
+            model=Tap(chosen, run, [], Earlier(), aloud=False),
+            output_type=str,
+            usage=run.usage,
+            usage_limits=UsageLimits(request_limit=None),
+        ) as agent_run:
+            async for node in agent_run:
+                if isinstance(node, ModelRequestNode):
+                    async with node.stream(agent_run.ctx) as stream:
+                        async for _ in stream:
+                            pass
+                    note_response(span, stream.response)
+                    text = stream.response.text or ""
+                elif isinstance(node, CallToolsNode):
+                    break  # an empty answer would be asked for again
+        return text
 
 
 class Tap(WrapperModel):
@@ -459,8 +496,11 @@ class Tap(WrapperModel):
     its streams another way; then the deltas come through all layers, and are passed on there.
     """
 
-    def __init__(self, chosen: Chosen, run: Run, before: list[ModelMessage], earlier: Earlier) -> None:
+    def __init__(
+        self, chosen: Chosen, run: Run, before: list[ModelMessage], earlier: Earlier, *, aloud: bool = True
+    ) -> None:
         super().__init__(chosen.model)
+        self._aloud = aloud
         self._before = before
         self._earlier = earlier
         self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks)
@@ -497,7 +537,8 @@ class Tap(WrapperModel):
             ) as stream:
                 if self._run.sent == sent:
                     self._run.leave()  # it went by another way than the edge
-                stream._event_iterator = self._listen(aiter(stream))
+                if self._aloud:
+                    stream._event_iterator = self._listen(aiter(stream))
                 yield stream
 
     def _form(self, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
@@ -599,56 +640,10 @@ def instructions(job: Job) -> str:
     return f"{job.spec.instructions}\n\nThe app gives this context with the message, as JSON: {told}"
 
 
-def size_tokens(messages: list[ModelMessage]) -> int:
-    """How much of a context window the messages take: the provider's own count where it told one, else estimated."""
-    estimate = 0
-    for message in reversed(messages):
-        if isinstance(message, ModelResponse) and message.usage.input_tokens:
-            return estimate + message.usage.input_tokens + message.usage.output_tokens
-        estimate += length(message) // CHARS_PER_TOKEN
-    return estimate
-
-
-def length(message: ModelMessage) -> int:
-    """Characters that a message is made of, roughly."""
-    return sum(
-        len(str(getattr(part, "content", "") or "")) + len(str(getattr(part, "args", "") or ""))
-        for part in message.parts
+def too_long(name: str) -> ModelError:
+    """Nothing of the conversation can be left out, and it is longer than the model can read."""
+    return ModelError(
+        "context_too_long",
+        f"{name}: the last message alone is longer than the model can read",
+        hint="send less at once, or choose a model with a larger context window",
     )
-
-
-def cut_at(messages: list[ModelMessage], keep_tokens: int) -> int:
-    """Where the newer messages begin that stay: as many as fit in `keep_tokens`, at least the last request.
-
-    Only before a response, or before a person's message without tool results, so that no call loses its result.
-    0: there is nothing before the last request.
-    """
-    chars = sum(length(message) for message in messages)
-    best, room = 0, keep_tokens * min(CHARS_PER_TOKEN, chars / max(size_tokens(messages), 1))
-    for position in range(len(messages) - 1, 0, -1):
-        message = messages[position]
-        room -= length(message)
-        if room < 0 and best:
-            break
-        parts = message.parts
-        person = any(isinstance(part, UserPromptPart) for part in parts)
-        results = any(isinstance(part, ToolReturnPart) for part in parts)
-        if isinstance(message, ModelResponse) or (person and not results):
-            best = position
-    return best
-
-
-def told_as_text(messages: list[ModelMessage], most_chars: int) -> str:
-    """The messages as a script to read; long parts shortened, the oldest left out when it gets too long."""
-    lines: list[str] = []
-    for message in messages:
-        who = "assistant" if isinstance(message, ModelResponse) else "person"
-        for part in message.parts:
-            if isinstance(part, ToolCallPart):
-                lines.append(f"assistant calls {part.tool_name}: {shorten(part.args_as_json_str(), PART_CHARS)}")
-            elif isinstance(part, ToolReturnPart):
-                lines.append(f"{part.tool_name} gives: {shorten(part.model_response_str(), PART_CHARS)}")
-            elif isinstance(part, TextPart | UserPromptPart):
-                lines.append(f"{who}: {shorten(str(part.content), PART_CHARS)}")
-    text = "\n".join(lines)
-    return text if len(text) <= most_chars else "…\n" + text[-most_chars:]
