@@ -65,6 +65,9 @@ class Step:
     """Whether the refusal said that the window is full, so that what it tells of the window holds for later."""
 
 
+_messages: dict[int, tuple[ref[ModelMessage], int]] = {}
+_tools: dict[tuple[str, str], tuple[Mapping[str, Any], int]] = {}
+
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
@@ -97,8 +100,14 @@ def estimated(messages: Iterable[ModelMessage]) -> int:
 
 
 def message_tokens(message: ModelMessage) -> int:
-    """What one message takes by our own estimate."""
-    return MESSAGE_TOKENS + sum(part_tokens(part) for part in message.parts)
+    """What one message takes by our own estimate. Counted once: a message that is kept does not change any more."""
+    key = id(message)
+    known = _messages.get(key)
+    if known is not None and known[0]() is message:
+        return known[1]
+    tokens = MESSAGE_TOKENS + sum(part_tokens(part) for part in message.parts)
+    _messages[key] = ref(message, lambda _: _messages.pop(key, None)), tokens
+    return tokens
 
 
 def part_tokens(part: Any) -> int:
@@ -125,10 +134,17 @@ def content_tokens(content: object) -> int:
 
 def fixed_tokens(instructions: str, tools: Iterable[tuple[str, str, Mapping[str, Any]]]) -> int:
     """What goes with every request: instructions, and tools as (name, description, schema of the arguments)."""
-    tokens = MESSAGE_TOKENS + estimate_tokens(instructions)
-    for name, description, schema in tools:
-        tokens += 2 * MESSAGE_TOKENS + estimate_tokens(f"{name} {description} {json.dumps(schema, ensure_ascii=False)}")
-    return tokens
+    return MESSAGE_TOKENS + estimate_tokens(instructions) + sum(tool_tokens(*tool) for tool in tools)
+
+
+def tool_tokens(name: str, description: str, schema: Mapping[str, Any]) -> int:
+    """What a tool takes of each request. Counted once as long as its schema is the same object."""
+    key = (name, description)
+    known = _tools.get(key)
+    if known is None or known[0] is not schema:
+        text = f"{name} {description} {json.dumps(schema, ensure_ascii=False)}"
+        known = _tools[key] = schema, 2 * MESSAGE_TOKENS + estimate_tokens(text)
+    return known[1]
 
 
 # -- policy ------------------------------------------------------------------------------------------------------------
