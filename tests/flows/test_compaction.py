@@ -207,6 +207,17 @@ def test_a_refusal_that_nobody_understands_is_worth_one_compaction_of_a_long_his
     assert len(provider.requests) == requests + 1, "a short history is not the reason"
 
 
+def test_a_refusal_that_nobody_understands_is_told_as_it_is_where_nothing_can_be_left_out(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    provider.otherwise = Fault(400, body={"error": {"message": "Nope.", "code": 400}})
+    events = chat_with(launch, provider, ASTER_CONTEXT_WINDOW="8192").ask(ENGLISH * 300)
+    [error] = of(events, "error")
+    assert error["code"] == "request_refused"
+    assert "Nope." in error["message"]
+    assert len(provider.requests) == 1, "the same content is never sent twice"
+
+
 def in_pairs(request: RecordedRequest) -> str | None:
     """What a strict server finds wrong with the order of calls and results."""
     waiting: set[str] = set()
