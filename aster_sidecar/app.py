@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from aster_sidecar import __version__, clock, logs, wire
+from aster_sidecar.addresses import without_password
 from aster_sidecar.agents import Agents
 from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import AgentSpec, Known
@@ -300,10 +301,10 @@ class Parts:
             source = "flag" if flags.get("supervised") else "environment"
             values["token"] = wire.ConfigValue(value=MASK, source=source, settable=False)
         for provider in PROVIDERS.values():
-            for name, secret in ((provider.key, True), (provider.base, False)):
+            for name, secret in ((provider.key, True), (provider.key_too, True), (provider.base, False)):
                 if name and environment.get(name):
-                    shown = MASK if secret else environment[name]
-                    values[name] = wire.ConfigValue(value=shown, source="environment", settable=False)
+                    value = MASK if secret else without_password(environment[name])
+                    values[name] = wire.ConfigValue(value=value, source="environment", settable=False)
         return values
 
     def _make_engine(self) -> Engine:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
+from weakref import ref
 
 from pydantic_ai import RequestUsage, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.messages import BaseToolCallPart, BaseToolReturnPart, ModelMessage, ModelRequest, ModelResponse

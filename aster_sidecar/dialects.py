@@ -7,6 +7,7 @@ thing are data: `FINISHES`, and the shapes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Collection
@@ -149,10 +150,9 @@ class Reader:
             self._begin(last=True)
         rest, self._buffer = self._buffer, b""
         if self._form == "events" and rest.strip():
-            try:
+            # It ended in the middle of an event, where that can't be read; then the answer has no end either.
+            with contextlib.suppress(Malformed):
                 self._frame(rest.rstrip(b"\r\n") + b"\n\n")
-            except Malformed:
-                pass  # the connection ended in the middle of an event, so the answer has no end either
         elif self._form == "json":
             self._read_json(rest)
         elif self._form == "unknown":

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from aster_sidecar import __version__
+from aster_sidecar import __version__, addresses, network
 from aster_sidecar.cli import EXIT_FAILED
 from aster_sidecar.client import Client, ClientError, Running, find, state
 from aster_sidecar.configfile import DEFAULTS, read_file
-from aster_sidecar.errors import AsterError, ConfigInvalid
+from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.offline import agents_of, config_of, own_environment
 from aster_sidecar.output import local_time, print_json, print_line
@@ -56,7 +56,6 @@ AHEAD_S = 300.0
 PROXY_S = 3.0
 STORE_S = 30.0
 """Longest that the store is looked at: about 5 GB on a fast disk."""
-PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,12 +338,16 @@ def keys(environment: Mapping[str, str]) -> Check:
     """Which providers have one, here: an app gives its daemon an environment of its own."""
     from aster_sidecar.models import PROVIDERS
 
-    names = list(dict.fromkeys(provider.key for provider in PROVIDERS.values() if provider.key))
+    named = ((provider.key, provider.key_too) for provider in PROVIDERS.values())
+    names = list(dict.fromkeys(name for pair in named for name in pair if name))
     there = [name for name in names if environment.get(name)]
-    crooked = [name for name in there if (key := environment[name]).strip(" \t\r\n'\"") != key or not key.isprintable()]
-    if crooked:
-        told = f"{', '.join(crooked)}: has spaces, quotes or line ends around it"
-        return Check("keys", "failed", told, "set it again, the key alone")
+    for name in there:
+        try:
+            addresses.key(environment[name], name)
+        except ModelError as error:
+            return Check("keys", "failed", error.message, error.hint or "set it again, the key alone")
+        if addresses.is_placeholder(environment[name]):
+            return Check("keys", "warning", addresses.why_no_key(environment[name], name), f"set {name}, or unset it")
     if not there:
         return Check("keys", "ok", "none in this environment: the demo model and local models need none")
     return Check("keys", "ok", f"in this environment: {', '.join(there)}")
@@ -421,30 +424,25 @@ def proxies() -> Check:
     told = ", ".join(f"{scheme}: {without_password(url)}" for scheme, url in found.items())
     told += f"; not for {spared}" if spared else ""
     for scheme, url in found.items():
-        wrong = unusable(url if "://" in url else f"http://{url}")
+        wrong, remedy = unusable(url, f"{scheme.upper()}_PROXY")
         if wrong is not None:
-            remedy = f"mend {scheme.upper()}_PROXY, or name the provider's host in NO_PROXY"
             return Check("proxy", "warning", f"{told}: {wrong}", remedy)
     return Check("proxy", "ok", f"{told}; never for this machine")
 
 
-def unusable(url: str) -> str | None:
-    """Why nothing would come through a proxy; None when it answers."""
+def unusable(url: str, variable: str) -> tuple[str | None, str]:
+    """Why nothing would come through a proxy, None when it answers; and what to do."""
     try:
-        parts = urlsplit(url)
-        host, number = parts.hostname, parts.port
-    except ValueError as error:
-        return f"not an address: {error}"
-    if parts.scheme not in PROXY_SCHEMES or not host:
-        return f"not the address of a proxy ({', '.join(PROXY_SCHEMES)})"
-    if parts.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        return "SOCKS needs the library socksio, which is not installed"
+        parts = urlsplit(network.usable(addresses.unwrap(url), variable))
+    except ModelError as error:
+        return error.message, error.hint or f"mend {variable}"
     default = {"http": 80, "https": 443}.get(parts.scheme, 1080)
     try:
-        socket.create_connection((host, number or default), PROXY_S).close()
+        socket.create_connection((parts.hostname, parts.port or default), PROXY_S).close()
     except (OSError, UnicodeError) as error:
-        return f"it does not answer: {getattr(error, 'strerror', None) or error}"
-    return None
+        told = f"it does not answer: {getattr(error, 'strerror', None) or error}"
+        return told, f"mend {variable}, or name the provider's host in NO_PROXY"
+    return None, ""
 
 
 def without_password(url: str) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 import random
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +32,7 @@ from pydantic_ai import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
+    ToolReturnPart,
     UsageLimits,
     UserPromptPart,
 )
@@ -47,14 +47,14 @@ from aster_sidecar.compaction import Size, Step, after_refusal, compact, fixed_t
 from aster_sidecar.earlier import Earlier, begins_at
 from aster_sidecar.endings import Silent, is_silent, judge, silence
 from aster_sidecar.errors import AsterError, LimitReached, ModelError
-from aster_sidecar.exchange import Ending, Exchange, exchanging
-from aster_sidecar.history_form import as_sent
+from aster_sidecar.exchange import Ending, exchanging
+from aster_sidecar.history_form import apart, as_sent
 from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
-from aster_sidecar.local import is_loopback
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
-from aster_sidecar.models import DEFAULT_WINDOW_TOKENS, Chosen, Models, explain
+from aster_sidecar.models import DEFAULT_WINDOW_TOKENS, Chosen, Models
 from aster_sidecar.spans import NoSpans, Span, Spans
+from aster_sidecar.text import price
 from aster_sidecar.toolbox import Toolbox
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.turnlog import TurnLog
@@ -119,8 +119,6 @@ class Engine:
         self._toolkit = toolkit
         self._approvals = approvals
         self._memory = Memory(journal)
-        self._windows: dict[str, int] = {}
-        """Context windows that refusals told of, by the model's name."""
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
         self._told: set[tuple[str, str]] = set()
@@ -197,8 +195,9 @@ class Engine:
         finally:
             usage.input_tokens, usage.output_tokens = run.usage.input_tokens, run.usage.output_tokens
             usage.requests = max(run.sent, run.usage.requests)
-            if run.usage.cost is not None:
-                usage.cost_usd = (usage.cost_usd or 0.0) + float(run.usage.cost)
+            cost = price(run.usage.cost)
+            if cost is not None:
+                usage.cost_usd = (usage.cost_usd or 0.0) + cost
         silent = job.log.transcript.length["text_chunk"] == said_before
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
 
@@ -234,11 +233,9 @@ class Engine:
             except Exception as error:  # translated at this one boundary
                 full, chosen = await self._after(run, chosen, error)
 
-    async def _after(
-        self, run: Run, chosen: Chosen, error: Exception
-    ) -> tuple[Step | None, Chosen]:
+    async def _after(self, run: Run, chosen: Chosen, error: Exception) -> tuple[Step | None, Chosen]:
         """What comes after a request that failed: another one, to this model or as it wants it. Raises: AsterError."""
-        failure = explain(error, chosen)
+        failure = self._models.why(chosen, error)
         if not isinstance(failure, ModelError):
             raise failure from error
         run.log.flush()
@@ -281,9 +278,7 @@ class Engine:
     async def _choose(self, run: Run) -> Chosen:
         """The model, built in a thread: the first use of a provider imports its SDK."""
         name = run.job.spec.model
-        chosen = self._models.built(name) or await asyncio.to_thread(self._models.build, name)
-        learned = self._windows.get(chosen.name, chosen.window_tokens)
-        return replace(chosen, window_tokens=min(learned, chosen.window_tokens))
+        return self._models.built(name) or await asyncio.to_thread(self._models.build, name)
 
     def _rewind(self, run: Run) -> bool:
         """Make the next attempt start from what is kept: a kept request is sent again, not added again.
@@ -421,7 +416,7 @@ class Engine:
         )
         run.refused = failure if step is not None else None
         if step is not None and step.learned:
-            self._windows[chosen.name] = step.window_tokens
+            self._models.learn_window(chosen, step.window_tokens)
         return step
 
     async def _compact(self, run: Run, chosen: Chosen, step: Step) -> None:
@@ -457,7 +452,7 @@ class Engine:
                 with self._spans.request(model=chosen.name, attempt=attempt) as span:
                     return await self._answer(run, chosen, prompt, span)
             except Exception as error:  # the same boundary as a turn's own request
-                failure = explain(error, chosen)
+                failure = self._models.why(chosen, error)
                 if isinstance(failure, ModelError) and self._models.adapts(chosen, failure):
                     chosen = await self._choose(run)
                     continue
@@ -506,18 +501,16 @@ class Tap(WrapperModel):
         self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks)
         self._log = run.log
         self._run = run
-        provider = chosen.provider
-        self.exchange = Exchange(
-            name=chosen.name,
-            key=provider.key if provider else None,
-            base=provider.base if provider else None,
-            here=is_loopback(chosen.base_url),
-            wait_s=chosen.wait_s,
-            leave=run.leave,
-        )
+        self.exchange = chosen.exchange(run.leave)
         self._lacks = chosen.lacks
         self._over_wire = chosen.provider is not None
         self.heard = False
+
+    def prepare_messages(
+        self, messages: list[ModelMessage], model_request_parameters: ModelRequestParameters | None = None
+    ) -> list[ModelMessage]:
+        form = as_sent(messages) if self._over_wire else messages
+        return super().prepare_messages(form, model_request_parameters)
 
     @asynccontextmanager
     async def request_stream(
@@ -598,15 +591,10 @@ def note_response(span: Span, response: ModelResponse) -> None:
 
 def name_apart(response: ModelResponse) -> None:
     """Give each call of a response an id of its own: some servers number them all alike."""
-    seen: set[str] = set()
-    parts: list[Any] = []
-    for part in response.parts:
-        if isinstance(part, ToolCallPart):
-            if part.tool_call_id in seen:
-                part = replace(part, tool_call_id=f"{part.tool_call_id}_{len(seen)}")
-            seen.add(part.tool_call_id)
-        parts.append(part)
-    response.parts = parts
+    names = iter(apart(str(part.tool_call_id) for part in response.parts if isinstance(part, ToolCallPart)))
+    response.parts = [
+        replace(part, tool_call_id=next(names)) if isinstance(part, ToolCallPart) else part for part in response.parts
+    ]
 
 
 def used_up(run: Run) -> LimitReached:

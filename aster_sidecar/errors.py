@@ -40,10 +40,11 @@ AsterError
 ├── LimitReached          429  limit_reached: a turn used what it may
 └── ModelError            502  (why a turn could not go on: models.py)
     └── Refused           502  (what a provider answered instead: refusals.py)
-    one code each: model_not_set, model_unknown, key_missing, key_refused, quota_exhausted, rate_limited,
-    provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
+    one code each: model_not_set, model_unknown, address_invalid, key_missing, key_refused, quota_exhausted,
+    rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
     malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,
-    internal_error, endpoint_unknown, tools_unsupported, images_unsupported, model_loading, out_of_memory
+    internal_error, endpoint_unknown, tools_unsupported, images_unsupported, model_loading, out_of_memory,
+    output_limit, model_silent
 """
 
 from __future__ import annotations

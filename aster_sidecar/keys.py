@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from aster_sidecar import clock, wire
+from aster_sidecar import addresses, clock, wire
 from aster_sidecar.errors import InvalidShape, NotFound, StoreError
 from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import PROVIDERS
@@ -76,7 +76,7 @@ class Keys:
         owner = self._journal.recall(OWNER)
         for variable in KEYED:
             place = self.place(variable)
-            if place is None or owner is None or self._environment.get(variable):
+            if place is None or owner is None or is_given(self._environment, variable):
                 continue
             try:
                 async with asyncio.timeout(ANSWER_S):
@@ -114,7 +114,7 @@ class Keys:
         return [self._info(variable) for variable in KEYED]
 
     def _info(self, variable: str) -> wire.SecretInfo:
-        given = bool(self._environment.get(variable))
+        given = is_given(self._environment, variable)
         place = self.place(variable)
         return wire.SecretInfo(
             provider=KEYED[variable],
@@ -231,17 +231,26 @@ class WithKeys(Mapping[str, str]):
         self._keys = keys
 
     def __getitem__(self, name: str) -> str:
-        value = self._environment.get(name) or self._keys.value(name)
-        if value is None:
-            return self._environment[name]
-        return value
+        kept = None if is_given(self._environment, name) else self._keys.value(name)
+        return self._environment[name] if kept is None else kept
 
     def __iter__(self) -> Iterator[str]:
         yield from self._environment
-        yield from (name for name in KEYED if name not in self._environment and self._keys.value(name))
+        yield from (
+            name
+            for name in KEYED
+            if name not in self._environment and not is_given(self._environment, name) and self._keys.value(name)
+        )
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def is_given(environment: Mapping[str, str], variable: str) -> bool:
+    """Whether the environment has a key that goes before a kept one, under any of its names."""
+    provider = PROVIDERS.get(KEYED.get(variable, ""))
+    names = (variable, provider.key_too if provider is not None else None)
+    return any(name and addresses.unwrap(environment.get(name, "")) for name in names)
 
 
 def variable_of(provider: str) -> str:

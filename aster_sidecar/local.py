@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import re
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from aster_sidecar import addresses
+from aster_sidecar.addresses import is_loopback
 
 ASK_S = 2.0
 """Longest wait for a connection, and for each piece of an answer; nobody listening is known at once."""
@@ -58,43 +61,86 @@ class LocalModels:
 
 def ask(provider: str, base_url: str, key: str | None) -> list[LocalModel]:
     """The models of one server; none when it does not answer, or is no such server."""
-    listed = rows(fetch(f"{base_url}/models", key), "data")
+
+    def get(url: str) -> Any:
+        return fetch(url, key)
+
+    listed = rows(get(f"{base_url}/models"), "data")
     names = [name for row in listed if isinstance(name := row.get("id"), str) and not NOT_FOR_CHAT.search(name)]
     if not names:
         return []
-    root = base_url.rstrip("/").removesuffix("/v1")
+    root = root_of(base_url)
     match provider:
         case "ollama":
-            running = {
-                row.get("model"): number(row.get("context_length")) for row in rows(fetch(f"{root}/api/ps"), "models")
-            }
+            running = ollama_running(get, root)
             return [LocalModel(provider, name, name in running, running.get(name)) for name in names]
         case "lmstudio":
-            known = {row.get("id"): row for row in rows(fetch(f"{root}/api/v0/models", key), "data")}
+            known = lmstudio_known(get, root)
             return [
-                LocalModel(
-                    provider,
-                    name,
-                    (row := known.get(name, {})).get("state") == "loaded",
-                    number(row.get("loaded_context_length")) or number(row.get("max_context_length")),
-                )
+                LocalModel(provider, name, *known[name][1:]) if name in known else LocalModel(provider, name)
                 for name in names
-                if known.get(name, {}).get("type") in (None, "llm", "vlm")
+                if name not in known or known[name][0] in (None, "llm", "vlm")
             ]
         case _:
-            settings = inside(fetch(f"{root}/props", key), "default_generation_settings")
-            window = number(settings.get("n_ctx"))
+            window = llamacpp_window(get, root)
             return [LocalModel(provider, name, loaded=True, window_tokens=window) for name in names]
 
 
+def root_of(base_url: str) -> str:
+    """Where a server's own interface is, beside the OpenAI-compatible one."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+def ollama_running(get: Callable[[str], Any], root: str) -> dict[str, int | None]:
+    """The models that Ollama has loaded, with the window that each was loaded with."""
+    loaded = rows(get(f"{root}/api/ps"), "models")
+    return {str(row.get("model")): number(row.get("context_length")) for row in loaded}
+
+
+def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any, bool, int | None]]:
+    """LM Studio's models: their kind, whether they are loaded, and the window: as loaded, else the largest."""
+    found: dict[str, tuple[Any, bool, int | None]] = {}
+    for row in rows(get(f"{root}/api/v0/models"), "data"):
+        window = number(row.get("loaded_context_length")) or number(row.get("max_context_length"))
+        found[str(row.get("id"))] = (row.get("type"), row.get("state") == "loaded", window)
+    if found:
+        return found
+    for row in rows(get(f"{root}/api/v1/models"), "models"):
+        most = number(row.get("max_context_length"))
+        loaded = rows(row, "loaded_instances")
+        windows = [number(inside(instance, "config").get("context_length")) for instance in loaded]
+        # A name may mean any of its instances: the smallest window is safe.
+        window = min(filter(None, windows), default=most)
+        found[str(row.get("key"))] = (row.get("type"), bool(loaded), window)
+        for instance, its in zip(loaded, windows, strict=True):
+            found.setdefault(str(instance.get("id")), (row.get("type"), True, its or most))
+    return found
+
+
+def llamacpp_window(get: Callable[[str], Any], root: str, model: str | None = None) -> int | None:
+    """The window of one slot of llama-server. With `model`, a router is asked for that one, and loads none for it."""
+    asked = [f"{root}/props?model={quote(model, safe='')}&autoload=false"] if model else []
+    for url in (*asked, f"{root}/props"):
+        window = number(inside(get(url), "default_generation_settings").get("n_ctx"))
+        if window is not None:
+            return window
+    return None
+
+
 def fetch(url: str, key: str | None = None) -> Any:
-    """The JSON at an http:// address of this machine, None when there is none."""
+    """The JSON at an address of this machine, None when there is none."""
     parts = urlsplit(url)
     until = time.monotonic() + ANSWER_S
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=ASK_S)
+    where = (parts.hostname or "", parts.port)
+    connection = http.client.HTTPConnection(*where, timeout=ASK_S)
+    if parts.scheme == "https":
+        # It is this machine, and only what a list shows depends on the answer: as good as the plain one above.
+        unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(*where, timeout=ASK_S, context=unverified)
     try:
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        connection.request("GET", parts.path, headers=headers)
+        connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers)
         answer = connection.getresponse()
         body = bytearray()
         while chunk := answer.read1(1 << 16):
@@ -122,16 +168,8 @@ def rows(answer: Any, key: str) -> list[dict[str, Any]]:
 
 
 def number(value: Any) -> int | None:
+    """A number of tokens; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-
-
-def is_loopback(url: str | None) -> bool:
-    """Whether a base URL names this machine; such requests never go through a proxy."""
-    try:
-        host = urlsplit(url or "").hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def ollama_url(host: str) -> str | None:
@@ -139,6 +177,7 @@ def ollama_url(host: str) -> str | None:
 
     An address to listen on everywhere means this machine. None when it can't be understood.
     """
+    host = addresses.unwrap(host)
     try:
         parts = urlsplit(host if "://" in host else f"//{host}")
         name, port = parts.hostname or "127.0.0.1", parts.port

@@ -9,18 +9,22 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
 
-from aster_sidecar import wire
+from aster_sidecar import addresses, network, served, wire
+from aster_sidecar.addresses import is_loopback, shown
 from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
+from aster_sidecar.exchange import Exchange, exchanging
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
-from aster_sidecar.local import LocalModel, LocalModels, is_loopback, ollama_url
+from aster_sidecar.local import LocalModel, LocalModels, ollama_url
+from aster_sidecar.served import Served
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -33,6 +37,10 @@ LOCAL = "local"
 DEFAULT_WINDOW_TOKENS = 128_000
 """Taken for a model whose context window nobody knows; `ASTER_CONTEXT_WINDOW` says otherwise."""
 CONNECT_TIMEOUT_S = 10.0
+ASK_AGAIN_S = 5.0
+"""A server that was away, or had not loaded its model, is asked about it again after this long."""
+LEAST_WINDOW_TOKENS = 256
+"""Fewer are no window that a refusal could mean."""
 READ_TIMEOUT_S = 900.0
 """Longest silence of a provider; a local server may read a long prompt for minutes. `ASTER_MODEL_TIMEOUT_S`."""
 OFF = ("off", "0", "false", "no")
@@ -43,7 +51,10 @@ PROBE_TOKENS = 16
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One way to reach models: which variables hold its key and base URL, where it is by default, what it speaks."""
+    """One way to reach models: which variables hold its key and base URL, where it is by default, what it speaks.
+
+    `key_too` is another name for `key` that the provider's own programs use; `root` is `addresses.base_url`'s.
+    """
 
     name: str
     speaks: str
@@ -52,6 +63,8 @@ class Provider:
     default_url: str | None = None
     needs_key: bool = True
     extra: str | None = None
+    root: str | None = None
+    key_too: str | None = None
 
 
 PROVIDERS = {
@@ -60,16 +73,28 @@ PROVIDERS = {
         Provider("openai", "responses", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
         Provider("openai-chat", "chat", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
         Provider("openai-responses", "responses", "OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
-        Provider("anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+        Provider(
+            *("anthropic", "anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"), root=""
+        ),
         Provider("openrouter", "chat", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
-        Provider("ollama", "chat", "OLLAMA_API_KEY", "OLLAMA_BASE_URL", "http://127.0.0.1:11434/v1", needs_key=False),
         Provider(
-            "lmstudio", "chat", "LMSTUDIO_API_KEY", "LMSTUDIO_BASE_URL", "http://127.0.0.1:1234/v1", needs_key=False
+            *("ollama", "chat", "OLLAMA_API_KEY", "OLLAMA_BASE_URL", "http://127.0.0.1:11434/v1"),
+            needs_key=False,
+            root="/v1",
         ),
         Provider(
-            "llamacpp", "chat", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL", "http://127.0.0.1:8080/v1", needs_key=False
+            *("lmstudio", "chat", "LMSTUDIO_API_KEY", "LMSTUDIO_BASE_URL", "http://127.0.0.1:1234/v1"),
+            needs_key=False,
+            root="/v1",
+            key_too="LM_API_TOKEN",
         ),
-        Provider("google", "google", "GOOGLE_API_KEY", extra="google"),
+        Provider(
+            *("llamacpp", "chat", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL", "http://127.0.0.1:8080/v1"),
+            needs_key=False,
+            root="/v1",
+            key_too="LLAMA_API_KEY",
+        ),
+        Provider("google", "google", "GOOGLE_API_KEY", extra="google", key_too="GEMINI_API_KEY"),
     )
 }
 PRICED_AS = {"responses": "openai", "chat": "openai", "anthropic": "anthropic", "google": "google"}
@@ -81,7 +106,7 @@ SUGGESTED = ("openai:gpt-5.2", "anthropic:claude-sonnet-4-5", "google:gemini-2.5
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A model ready to be asked: `window_tokens` is its context window.
+    """A model ready to be asked: `window_tokens` is its context window, `base_url` where it is, without a password.
 
     `may_fall_back`: its server may speak chat completions only. `says_why_it_ends`: a whole answer has a finish reason,
     so that one without broke off. `lacks`: what its server was found to refuse (see `LACKING`).
@@ -101,9 +126,21 @@ class Chosen:
     def provider(self) -> Provider | None:
         return PROVIDERS.get(self.name.partition(":")[0])
 
+    def exchange(self, leave: Callable[[], None] = lambda: None) -> Exchange:
+        """What the edge is to know of a request to this model."""
+        provider = self.provider
+        return Exchange(
+            name=self.name,
+            key=provider.key if provider else None,
+            base=provider.base if provider else None,
+            here=is_loopback(self.base_url),
+            wait_s=self.wait_s,
+            leave=leave,
+        )
+
 
 LACKING = frozenset({"tools", "roles", "ids"})
-"""What a request can do without: tools, roles that don't alternate strictly, tool-call ids as other servers made them."""
+"""What a request can do without: tools, roles in any order, tool-call ids as other servers made them."""
 
 
 def misnamed(name: str) -> str | None:
@@ -142,20 +179,66 @@ class Models:
         self._learned: dict[str, str] = {}
         """What a refusal taught, by the key it is remembered under, until an answer shows that it is right."""
         self._edge = environment.get("ASTER_MODEL_EDGE", "").strip().lower() not in OFF
-        self._clients: dict[tuple[bool, bool], Any] = {}
-        self.local = LocalModels(
-            {name: (self._base_url(p) or "", self._key(p)) for name in ON_THIS_MACHINE if (p := PROVIDERS[name])}
-        )
+        self._clients: dict[network.Way, Any] = {}
+        self._moved: dict[str, str] = {}
+        """Base URLs that turned out to be those of other ones, with `/v1`; not remembered yet."""
+        self._windows: dict[str, str] = {}
+        self._served: dict[tuple[str, str], tuple[float, Served]] = {}
+        self.local = LocalModels({name: self._at(PROVIDERS[name]) for name in ON_THIS_MACHINE})
+
+    def _at(self, provider: Provider) -> tuple[str, str | None]:
+        """Where a server of this machine is and its key; nowhere when what is set can't be understood."""
+        try:
+            return self._base_url(provider) or "", self._key(provider)
+        except ModelError:
+            return "", None
 
     def _base_url(self, provider: Provider) -> str | None:
-        """Where a provider is asked, None: where its SDK says."""
-        given = provider.base and self._environment.get(provider.base)
-        if not given and provider.name == "ollama" and (host := self._environment.get("OLLAMA_HOST")):
-            given = ollama_url(host)
-        return given or provider.default_url
+        """Where a provider is asked, None: where its SDK says. Raises: ModelError."""
+        variable = provider.base or ""
+        given = addresses.base_url(self._environment.get(variable), variable, provider.root)
+        if given is None and provider.name == "ollama" and (host := self._environment.get("OLLAMA_HOST")):
+            given = addresses.base_url(ollama_url(host), "OLLAMA_HOST", provider.root)
+        default = provider.default_url
+        if given is None or default is None:
+            return given or default
+        if provider.root is None:
+            if addresses.place(given) == addresses.place(default) and given in default:
+                return default  # the provider's own host, without its path
+            given = self._moved.get(given) or self._moved_to(given) or given
+        return given
+
+    def _moved_to(self, url: str) -> str | None:
+        """Where the interface of a base URL was found before."""
+        told = self._recall(f"base:{shown(url)}")
+        return next((other for other in addresses.alternatives(url)[1:] if told == shown(other)), None)
+
+    def _named_by(self, provider: Provider) -> str | None:
+        """The variable that says where a provider is; None where none does."""
+        if provider.name == "ollama" and not self._environment.get(provider.base or ""):
+            return "OLLAMA_HOST" if self._environment.get("OLLAMA_HOST") else provider.base
+        return provider.base
 
     def _key(self, provider: Provider) -> str | None:
-        return self._environment.get(provider.key or "") or None
+        """The key as it is sent. Raises: ModelError."""
+        for variable in (provider.key, provider.key_too):
+            text = self._environment.get(variable or "")
+            if variable and addresses.unwrap(text or ""):
+                if provider.needs_key and not self._has_own_server(provider) and addresses.is_placeholder(text):
+                    continue
+                return addresses.key(text, variable)
+        return None
+
+    def _has_own_server(self, provider: Provider) -> bool:
+        try:
+            return self._base_url(provider) != provider.default_url
+        except ModelError:
+            return True
+
+    def _why_no_key(self, provider: Provider) -> str:
+        names = (provider.key or "", provider.key_too or "")
+        said = [addresses.why_no_key(self._environment.get(name), name) for name in names if name]
+        return next((why for why in said if "placeholder" in why), said[0] if said else "")
 
     def name(self) -> str:
         """The model that would be asked now; empty when somebody must choose one first."""
@@ -166,11 +249,12 @@ class Models:
 
     def _configured(self) -> list[str]:
         """Providers that the environment has a key or a base URL for."""
-        return [
-            p.name
-            for p in PROVIDERS.values()
-            if (p.key and self._environment.get(p.key)) or (p.base and self._environment.get(p.base))
-        ]
+
+        def has(variable: str | None) -> bool:
+            text = self._environment.get(variable or "")
+            return bool(addresses.unwrap(text or "")) and not addresses.is_placeholder(text)
+
+        return [p.name for p in PROVIDERS.values() if has(p.key) or has(p.key_too) or has(p.base)]
 
     def build(self, name: str | None = None) -> Chosen:
         """The model to ask. Blocks for the import of its SDK the first time. Raises: ModelError."""
@@ -218,13 +302,17 @@ class Models:
         if key is None and provider.needs_key and not own_server:
             raise ModelError(
                 "key_missing",
-                f"{name} needs a key: {provider.key} is not set",
+                f"{name} needs a key: {self._why_no_key(provider)}",
                 hint=f"set {provider.key} in the daemon's environment and start it again, or choose another model",
             )
+        network.way(base_url or "https://", self._environment).verify()  # a bad proxy or certificate is said here
+        said = self._ask(name, provider, model_name, base_url, key)
+        base_url = said.base_url if said is not None else base_url
         speaks = provider.speaks
-        if provider.name == "openai" and self._known(f"speaks:{base_url}") == "chat":
+        bare = shown(base_url) if base_url else None
+        if provider.name == "openai" and self._known(f"speaks:{bare}") == "chat":
             speaks = "chat"
-        lacks = frozenset((self._known(f"lacks:{name}@{base_url}") or "").split(",")) & LACKING
+        lacks = frozenset((self._known(f"lacks:{name}@{bare}") or "").split(",")) & LACKING
         identity = (name, speaks, base_url or "", key or "", *sorted(lacks))
         with self._building:  # a client that comes and its first turn build the same one, each in a thread
             built = self._built.get(identity)
@@ -238,19 +326,83 @@ class Models:
                         f"{name} needs a library that is not installed ({error.name})",
                         hint=how_to_get(provider.extra or provider.name),
                     ) from error
-                here = provider.name in ON_THIS_MACHINE and next((m for m in self.local.find() if m.name == name), None)
-                told = here.window_tokens if here else None
-                window = int(self._window_tokens or told or model.context_window or DEFAULT_WINDOW_TOKENS)
                 falls = provider.name == "openai" and speaks == "responses" and own_server
-                built = Chosen(name, model, window, base_url, falls, True, lacks, self._wait_s)
+                built = Chosen(name, model, DEFAULT_WINDOW_TOKENS, bare, falls, True, lacks, self._wait_s)
+            window_tokens = self._window(built, said)
+            if window_tokens != built.window_tokens:
+                built = replace(built, window_tokens=window_tokens)
             with self._keeping:
                 if generation == self._generation:
                     self._built[identity] = self._by_name[name] = built
         return built
 
+    def _ask(
+        self, name: str, provider: Provider, model_name: str, base_url: str | None, key: str | None
+    ) -> Served | None:
+        """What a server of the person's own says of a model. Blocks for at most some seconds; not for each turn."""
+        if base_url is None or (provider.name not in ON_THIS_MACHINE and base_url == provider.default_url):
+            return None
+        asked_at, said = self._served.get((name, base_url), (0.0, None))
+        if said is None or (not said.lasting and time.monotonic() - asked_at > ASK_AGAIN_S):
+            said = served.ask(provider.name, model_name, base_url, key, self._environment)
+            self._served[name, base_url] = time.monotonic(), said
+            if said.base_url != base_url:
+                self._moved[base_url] = said.base_url
+                self._remember(f"base:{shown(base_url)}", shown(said.base_url))
+        return said
+
+    def _window(self, chosen: Chosen, said: Served | None) -> int:
+        """The context window to go by: as set, as a refusal named it, as the server says, as the catalogue says."""
+        told = said.window_tokens if said is not None else None
+        believed = told or chosen.model.context_window or DEFAULT_WINDOW_TOKENS
+        if self._window_tokens:
+            return int(self._window_tokens)
+        fact = window_fact(chosen)
+        refused, _, then = (self._windows.get(fact) or self._recall(fact) or "").partition(" ")
+        # A server that says something else than when it refused was started anew, with another window.
+        if refused.isdecimal() and (told is None or then in ("", str(told))):
+            return min(int(refused), believed)
+        return believed
+
+    def learn_window(self, chosen: Chosen, tokens: int) -> Chosen:
+        """Go by a window that a refusal named, from now on, when it is smaller than the believed one.
+
+        Returns the model with the window that holds now.
+        """
+        if self._window_tokens or not LEAST_WINDOW_TOKENS <= tokens < chosen.window_tokens:
+            return chosen
+        fact, told = window_fact(chosen), f"{tokens} {self._told(chosen) or ''}".strip()
+        self._windows[fact] = told
+        self._remember(fact, told)
+        learned = replace(chosen, window_tokens=tokens)
+        with self._keeping:
+            for kept in (self._built, self._by_name):
+                for key, one in list(kept.items()):
+                    if one.model is chosen.model:
+                        kept[key] = learned  # type: ignore[index]
+        return learned
+
+    def _told(self, chosen: Chosen) -> int | None:
+        said = self._said(chosen)
+        return said.window_tokens if said is not None else None
+
+    def _said(self, chosen: Chosen) -> Served | None:
+        for (name, url), (_, said) in list(self._served.items()):
+            if name == chosen.name and chosen.base_url in (shown(url), shown(said.base_url)):
+                return said
+        return None
+
     def built(self, name: str | None = None) -> Chosen | None:
-        """The model when it was built before; then `build` would block for nothing. `local` is found out each time."""
-        return self._by_name.get(name or self.name())
+        """The model when it was built before; then `build` would block for nothing. `local` is found out each time.
+
+        Neither is one there whose server has more to say: it was away, or had not loaded the model.
+        """
+        chosen = self._by_name.get(name or self.name())
+        if chosen is not None:
+            for (asked, _), (asked_at, said) in list(self._served.items()):
+                if asked == chosen.name and not said.lasting and time.monotonic() - asked_at > ASK_AGAIN_S:
+                    return None
+        return chosen
 
     def _price(self, *whose: str) -> None:
         """Have the prices of a provider (its name there, its URL), besides those of the models built before."""
@@ -264,20 +416,18 @@ class Models:
 
         read_s = self._wait_s or READ_TIMEOUT_S
         timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
-        # Loopback never goes through a proxy; and where there is no TLS, no certificates need be loaded (27 ms).
-        local = is_loopback(base_url)
-        plain = local and (base_url or "").startswith("http://")
-        http = self._clients.get((local, plain))
+        way = network.way(base_url or "https://", self._environment)
+        http = self._clients.get(way)
         if http is None:
-            given: dict[str, Any] = {"timeout": timeout, "trust_env": not local, "verify": not plain}
-            given["follow_redirects"] = not plain
+            given: dict[str, Any] = {"timeout": timeout, "trust_env": False, "proxy": way.proxy, "verify": way.verify()}
+            given["follow_redirects"] = not way.plain
             if self._edge:
                 from aster_sidecar.edge import EdgeClient
 
                 http = EdgeClient(known_types, **given)
             else:
                 http = httpx2.AsyncClient(**given)
-            self._clients[local, plain] = http
+            self._clients[way] = http
         return http
 
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
@@ -325,9 +475,11 @@ class Models:
     def adapts(self, chosen: Chosen, failure: ModelError) -> bool:
         """Whether a refusal says what the server can't do, and a request can do without it: then the next one does.
 
-        It is remembered once an answer came.
+        It is remembered once an answer came. Each changes where or how is asked, once, so that this ends.
         """
         lacks = getattr(failure, "lacks", None)
+        if failure.code == "endpoint_unknown" and self._other_address(chosen):
+            return True
         if lacks == "responses" and chosen.may_fall_back:
             self._learned[f"speaks:{chosen.base_url}"] = "chat"
         elif lacks in LACKING and lacks not in chosen.lacks:
@@ -346,15 +498,58 @@ class Models:
             learned = self._learned.get(key)
             if learned and self._recall(key) != learned:
                 self._remember(key, learned)
+        self._keep_address(chosen)
 
     def failed(self, chosen: Chosen, failure: ModelError) -> None:
         """Refused again: what was tried did not help. What was not remembered yet is forgotten."""
+        self._drop_address(chosen)
         if getattr(failure, "lacks", None) is None:
             return
         for key in (f"speaks:{chosen.base_url}", f"lacks:{chosen.name}@{chosen.base_url}"):
             if key in self._learned and not self._recall(key):
                 del self._learned[key]
                 self._forget_names()
+
+    def _other_address(self, chosen: Chosen) -> bool:
+        """Ask at the other address that a base URL without a path may mean; whether there is one not tried yet.
+
+        For a 404 that is about the path. `_keep_address` remembers it once an answer came, `_drop_address` forgets it.
+        """
+        provider = PROVIDERS.get(chosen.name.partition(":")[0])
+        url = self._base_url(provider) if provider is not None and provider.root is None else None
+        if provider is None or url is None or url == provider.default_url or shown(url) != chosen.base_url:
+            return False
+        other = next(iter(addresses.alternatives(url)[1:]), None)
+        said = self._said(chosen)
+        if other is None or (said is not None and said.found):
+            return False
+        self._moved[url] = other
+        self._forget_names()
+        return True
+
+    def _keep_address(self, chosen: Chosen) -> None:
+        """An answer came from where `_other_address` led."""
+        for url, other in self._moved.items():
+            if shown(other) == chosen.base_url and self._recall(f"base:{shown(url)}") != shown(other):
+                self._remember(f"base:{shown(url)}", shown(other))
+
+    def _drop_address(self, chosen: Chosen) -> None:
+        """A 404 there as well: it was not the address."""
+        for url, other in list(self._moved.items()):
+            if shown(other) == chosen.base_url and self._recall(f"base:{shown(url)}") != shown(other):
+                del self._moved[url]
+                self._forget_names()
+
+    def why(self, chosen: Chosen, error: Exception) -> AsterError:
+        """What a failure of a request to a model means: what kept it from its provider, else what that said."""
+        from pydantic_ai.exceptions import ModelHTTPError
+
+        provider = chosen.provider
+        told = rooted(error)
+        if told is None and provider is not None and not isinstance(error, ModelHTTPError):
+            variable = self._named_by(provider)
+            told = network.why_unreachable(error, chosen.name, chosen.base_url, variable, self._environment)
+        return told or explain(error, chosen)
 
     def list(self) -> list[wire.ModelInfo]:
         """What could be chosen, the chosen one first, then what runs on this machine. Blocks for `local.find`."""
@@ -366,22 +561,10 @@ class Models:
     def _info(self, name: str, current: str, running: Mapping[str, LocalModel]) -> wire.ModelInfo:
         provider_name = name.partition(":")[0]
         provider = PROVIDERS.get(provider_name)
-        why_not = None
-        if provider is not None and provider.needs_key and not self._environment.get(provider.key or ""):
-            own_server = provider.base and self._environment.get(provider.base)
-            why_not = None if own_server else f"{provider.key} is not set"
-        elif name == LOCAL:
-            why_not = None if running else "no model server answers on this machine"
-        elif (
-            provider_name in ON_THIS_MACHINE
-            and name not in running
-            and is_loopback(self._base_url(PROVIDERS[provider_name]))
-        ):
-            others = any(model.provider == provider_name for model in running.values())
-            latest = f"{name}:latest" in running  # what Ollama takes a name without a tag for
-            why_not = None if latest else "the server does not offer it" if others else "its server does not answer"
-        elif provider is None and provider_name != DEMO:
-            why_not = "unknown provider"
+        try:
+            why_not = self._why_not(name, provider, running)
+        except ModelError as error:
+            why_not = error.message
         here = running.get(name)
         return wire.ModelInfo(
             name=name,
@@ -393,10 +576,27 @@ class Models:
             context_window=here.window_tokens if here is not None else None,
         )
 
+    def _why_not(self, name: str, provider: Provider | None, running: Mapping[str, LocalModel]) -> str | None:
+        """What is missing for a turn; None when nothing is. Raises: ModelError, when what is there can't be right."""
+        if name == LOCAL:
+            return None if running else "no model server answers on this machine"
+        if provider is None:
+            return None if name.partition(":")[0] == DEMO else "unknown provider"
+        base_url = self._base_url(provider)
+        if self._key(provider) is None and provider.needs_key and base_url == provider.default_url:
+            return self._why_no_key(provider)
+        network.way(base_url or "https://", self._environment)
+        if provider.name not in ON_THIS_MACHINE or name in running or not is_loopback(base_url):
+            return None
+        others = any(model.provider == provider.name for model in running.values())
+        latest = f"{name}:latest" in running  # what Ollama takes a name without a tag for
+        return None if latest else "the server does not offer it" if others else "its server does not answer"
+
     def forget(self) -> None:
         """Build models anew when they are asked next: a key changed. Those in use go on with what they have."""
         self._forget_names()
         self._built.clear()
+        self._served.clear()
 
     def _forget_names(self) -> None:
         with self._keeping:
@@ -473,6 +673,11 @@ def read_by_type(client: Any, union: Any) -> None:
     client._process_response_data = lean
 
 
+def window_fact(chosen: Chosen) -> str:
+    """Under which name the window is remembered that a refusal named."""
+    return f"window:{chosen.name}@{chosen.base_url}"
+
+
 def number(environment: Mapping[str, str], name: str) -> float | None:
     """A variable that must be a number above 0; None when it is not set. Raises: ConfigInvalid."""
     text = environment.get(name)
@@ -489,20 +694,23 @@ def number(environment: Mapping[str, str], name: str) -> float | None:
 
 async def probe(models: Models, name: str | None = None) -> Chosen:
     """Ask a model (the chosen one, or by name) for one word, as a turn would, and read it. Raises: ModelError."""
-    from pydantic_ai import ModelRequest
+    from pydantic_ai import ModelRequest, ModelSettings
     from pydantic_ai.direct import model_request_stream
 
-    chosen = await asyncio.to_thread(models.build, name)
-    for may_try_again in (True, False):
+    while True:
+        chosen = await asyncio.to_thread(models.build, name)
         try:
             question = ModelRequest.user_text_prompt("Answer with one word: ok")
-            async with (
-                asyncio.timeout(PROBE_S),
-                model_request_stream(chosen.model, [question], model_settings={"max_tokens": PROBE_TOKENS}) as answer,
-            ):
-                async for _ in answer:
-                    pass
-            break
+            settings: ModelSettings = {"max_tokens": PROBE_TOKENS}
+            with exchanging(chosen.exchange()):
+                async with (
+                    asyncio.timeout(PROBE_S),
+                    model_request_stream(chosen.model, [question], model_settings=settings) as answer,
+                ):
+                    async for _ in answer:
+                        pass
+            models.worked(chosen)
+            return chosen
         except TimeoutError as error:
             raise ModelError(
                 "provider_timeout",
@@ -510,20 +718,17 @@ async def probe(models: Models, name: str | None = None) -> Chosen:
                 hint="try again; a local server may still be loading the model",
             ) from error
         except Exception as error:
-            failure = explain(error, chosen)
-            if not (may_try_again and isinstance(failure, ModelError) and models.adapts(chosen, failure)):
+            failure = models.why(chosen, error)
+            if not (isinstance(failure, ModelError) and models.adapts(chosen, failure)):
+                if isinstance(failure, ModelError):
+                    models.failed(chosen, failure)
                 raise failure from error
-            chosen = await asyncio.to_thread(models.build, name)
-    return chosen
 
 
 def explain(error: BaseException, chosen: Chosen) -> AsterError:
     """What a failure of the provider means, in our words: the one boundary where foreign errors are translated."""
     from pydantic_ai import exceptions as ai
 
-    ours = rooted(error)
-    if ours is not None:
-        return ours
     name, provider = chosen.name, chosen.provider
     said = shorten(str(error))
     if isinstance(error, ai.ModelHTTPError) or getattr(error, "in_stream", False):  # past the edge, or without it
@@ -531,7 +736,7 @@ def explain(error: BaseException, chosen: Chosen) -> AsterError:
 
         status, body = getattr(error, "status_code", None), getattr(error, "body", None) or str(error)
         headers: Mapping[str, str] = getattr(error, "headers", None) or {}
-        refused = understand(
+        return understand(
             status,
             body,
             headers,
@@ -539,7 +744,6 @@ def explain(error: BaseException, chosen: Chosen) -> AsterError:
             key_variable=provider.key if provider else None,
             base_variable=provider.base if provider else None,
         )
-        return refused
 
     def model_error(code: str, message: str, hint: str, retryable: bool = False) -> ModelError:
         return ModelError(code, message, hint=hint, retryable=retryable)

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+from aster_sidecar import addresses
 
 MASK = "[secret]"
 SHORTEST = 8
@@ -60,10 +62,11 @@ def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
     """What is secret among the variables: values of names that say so, and passwords in addresses."""
     for name, value in environment.items():
         if NAMES.search(name):
-            yield value
+            yield from (value, addresses.unwrap(value))  # as it was typed, and as it is sent
             yield from re.split(r"[=,\s]+", value)  # OTEL_EXPORTER_OTLP_HEADERS="name=value,name=value"
-        elif "://" in value and "@" in value:
-            yield from passwords(value)
+        elif "@" in value:
+            for address in (value, addresses.unwrap(value)):
+                yield from passwords(address if "://" in address else f"//{address}")
 
 
 def passwords(address: str) -> Iterator[str]:
@@ -73,7 +76,7 @@ def passwords(address: str) -> Iterator[str]:
     except ValueError:
         return
     if found:
-        yield found
+        yield from (found, unquote(found))
 
 
 def secrets_in(servers: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The shapes that values of a provider's events must have, as data, and how a value of another shape is brought into it.
+"""The shapes that values of a provider's events must have, as data, and how other values are brought into them.
 
 A shape is the name of a kind (`text`, `count`, …), a dict (an object with these fields; others are left as they are) or
 a list with one shape (of its items).
@@ -119,7 +119,7 @@ def arguments(value: Any) -> Any:
 
 
 def counts(value: Any) -> Any:
-    """Usage: an object of numbers. Those of tokens are counts; details likewise; other numbers only have to be finite."""
+    """Usage: an object of numbers. Those of tokens are counts, in details too; others only have to be finite."""
     if value is None:
         return None
     if not isinstance(value, dict):

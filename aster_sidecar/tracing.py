@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from aster_sidecar import __version__
-from aster_sidecar.models import is_loopback
+from aster_sidecar.addresses import is_loopback
 from aster_sidecar.spans import Value
 
 CLOSE_S = 1.0

@@ -700,7 +700,7 @@ class Turns:
         self._reload(turn)
 
     def _tell_unrecorded(self, turn: Turn, error: AsterError) -> None:
-        """End a turn for those who watch it: its ending can't be recorded. The next life ends what of it is recorded."""
+        """End a turn for its watchers: its ending can't be recorded. The next life ends what of it is recorded."""
         failed = wire.ErrorEvent(
             code=error.code, message=error.message, hint=error.hint, retryable=False, severity="error"
         )

@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from aster_sidecar import addresses
+from aster_sidecar.errors import ModelError
+
 PROTOCOL = 1
 """The version of this contract. It rises only when a client written for the old one would break."""
 
@@ -317,10 +320,25 @@ class SecretInfo(Model):
     protected: bool
 
 
+def as_key(text: str) -> str:
+    """A key without what came along when it was pasted. Raises: ValueError."""
+    if addresses.is_placeholder(text):
+        raise ValueError("a placeholder, not a key")
+    try:
+        value = addresses.key(text, "value")
+    except ModelError as error:
+        raise ValueError(error.message) from None
+    if value is None:
+        raise ValueError("nothing but blanks and quotes")
+    return value
+
+
 class SecretPut(Request):
     """A provider's key. With `check` it is kept only when a model answers to it: `model`, or the chosen one."""
 
-    value: Annotated[str, StringConstraints(min_length=1, max_length=10_000, pattern=r"^[!-~]+$")] = Field(repr=False)
+    value: Annotated[str, StringConstraints(min_length=1, max_length=10_000), AfterValidator(as_key)] = Field(
+        repr=False
+    )
     check: bool = False
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 

@@ -340,13 +340,23 @@ def test_directories_are_judged(tmp_path: Path) -> None:
         assert doctor.directory("data", tmp_path / "open").status == "ok"
 
 
-@pytest.mark.parametrize("key", ["sk-1 ", " sk-1", '"sk-1"', "sk-1\n", "sk-\x001"])
+@pytest.mark.parametrize("key", ["sk-1 sk-2", "sk-1\nsk-2", "sk-\x001", "sk-\u00e9"])
 def test_a_key_that_was_pasted_wrongly_is_found_and_not_shown(key: str) -> None:
     found = doctor.keys({"OPENAI_API_KEY": key})
     assert found.status == "failed"
     assert "OPENAI_API_KEY" in found.detail
     assert "sk-" not in found.detail
-    assert doctor.keys({"OPENAI_API_KEY": "sk-1"}).status == "ok"
+
+
+@pytest.mark.parametrize("key", ["sk-1", "sk-1 ", " sk-1", '"sk-1"', "sk-1\n"])
+def test_a_key_that_a_turn_could_use_is_found_to_be_one(key: str) -> None:
+    found = doctor.keys({"GEMINI_API_KEY": key})
+    assert (found.status, found.detail) == ("ok", "in this environment: GEMINI_API_KEY")
+
+
+def test_a_placeholder_is_not_taken_for_a_key() -> None:
+    found = doctor.keys({"OPENAI_API_KEY": "sk-..."})
+    assert (found.status, found.detail) == ("warning", "OPENAI_API_KEY holds a placeholder, not a key")
 
 
 def test_a_proxy_that_does_not_answer_is_found_and_its_password_not_shown(

@@ -24,8 +24,10 @@ STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse") if not path.stem.startswith("gemini-"))
 MODELS = {"responses": "openai-responses:golden", "chat": "openai-chat:golden", "anthropic": "anthropic:golden"}
 ENVIRONMENT = {
-    **{"OPENAI_API_KEY": "sk-golden", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"},
-    **{"ANTHROPIC_API_KEY": "sk-golden", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
+    "OPENAI_API_KEY": "sk-golden",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    "ANTHROPIC_API_KEY": "sk-golden",
+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
 }
 COUNTING = {"vllm-chat-tools": (201, 18)}
 """Streams with figures in each event, all from the beginning: without the edge they would be added up."""
