@@ -41,6 +41,8 @@ ENDPOINT = re.compile(
 )
 OLLAMAS_OWN = re.compile(r"/api/(?:chat|generate|tags|ps|show|version|embed|embeddings|pull)$", re.IGNORECASE)
 NOT_IN_A_HOST = re.compile(r"[^a-z0-9._-]")
+IN_USER = "%:!$&'()*+,;=~-._"
+"""What a name and a password in an address may have in them, besides letters and digits."""
 NEAR = (".local", ".lan", ".home", ".internal", ".localdomain", ".home.arpa", ".localhost")
 """Ends of names of machines nearby."""
 EVERYWHERE = ("0.0.0.0", "::", "*")
@@ -116,8 +118,7 @@ def base_url(text: str | None, variable: str, root: str | None = None) -> str | 
 
 def _parsed(text: str, root: str | None) -> str:
     """Raises: ValueError, whose words don't show the text."""
-    if re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise ValueError("it has a blank or a line end inside")
+    check_signs(text)
     text = NEARLY_SCHEME.sub(r"\1://", text.replace("\\", "/"))
     given = SCHEME.match(text)
     scheme = given[1].lower() if given else ""
@@ -138,15 +139,23 @@ def _parsed(text: str, root: str | None) -> str:
         port = 0
     if port == 0:
         raise ValueError("its port is not a number from 1 to 65535")
-    host = _host(name)
+    host = host_of(name)
     scheme = scheme or ("http" if is_near(host) and port != 443 else "https")
     user, at, _ = parts.netloc.rpartition("@")
-    where = quote(user, safe="%:!$&'()*+,;=~-._") + at + (f"[{host}]" if ":" in host else host)
+    where = quote(user, safe=IN_USER) + at + (f"[{host}]" if ":" in host else host)
     path = _path(quote(parts.path, safe="/%:@!$&'()*+,;=~-._"), root)
     return f"{scheme}://{where}{f':{port}' if port else ''}{path}"
 
 
-def _host(name: str) -> str:
+def check_signs(text: str) -> None:
+    """Raises: ValueError, when an address has what none has."""
+    if re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise ValueError("it has a blank or a line end inside")
+    if re.search("[\ud800-\udfff]", text):
+        raise ValueError("it has bytes in it that are no text")
+
+
+def host_of(name: str) -> str:
     """A host as it is connected to. Raises: ValueError."""
     if not name:
         raise ValueError("it has no host")
@@ -157,12 +166,24 @@ def _host(name: str) -> str:
     except ValueError:
         if ":" in name or "%" in name or name.rstrip(".").rpartition(".")[2].isdigit():
             raise ValueError("its host is neither a name nor an IP address") from None
-    try:
-        host = name.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        host = ""
-    if not host.strip(".") or NOT_IN_A_HOST.search(host) or len(host) > 253:
+    host = name.lower() if name.isascii() else _ascii(name)
+    labels = host.removesuffix(".").split(".")
+    if NOT_IN_A_HOST.search(host) or len(host) > 253 or not all(0 < len(label) < 64 for label in labels):
         raise ValueError("its host is neither a name nor an IP address")
+    return host if name.isascii() and "xn--" not in host else _ascii(host)
+
+
+def _ascii(name: str) -> str:
+    """A name with letters beyond ASCII as name servers know it. Raises: ValueError."""
+    import idna
+
+    try:
+        host = idna.encode(name, uts46=True).decode("ascii")
+        if host != name:
+            return host_of(host)  # other digits than ours are such letters too
+        idna.decode(host, display=True)
+    except UnicodeError:
+        raise ValueError("its host is neither a name nor an IP address") from None
     return host
 
 
@@ -177,12 +198,12 @@ def _path(path: str, root: str | None) -> str:
         native = OLLAMAS_OWN.sub("", path)
         own = own or native != path
         shorter = ENDPOINT.sub("", native).rstrip("/")
+        if root == "":
+            shorter = shorter.removesuffix("/v1").rstrip("/")
         if shorter == path:
             break
         path = shorter
-    if root == "":
-        return path.removesuffix("/v1")
-    if root is None:
+    if not root:
         return path
     if path in ("/api/v0", "/api"):
         path = ""

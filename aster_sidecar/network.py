@@ -11,10 +11,9 @@ import re
 import socket
 import ssl
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from aster_sidecar import addresses
 from aster_sidecar.errors import ModelError
@@ -93,6 +92,8 @@ def proxies(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
             if name in environment:
                 break  # an empty one in small letters takes the large one back
     if not found and sys.platform in ("darwin", "win32"):
+        import urllib.request
+
         told = urllib.request.getproxies()
         found = {name: ("the system's proxy setting", value) for name, value in told.items()}
     return found
@@ -105,15 +106,18 @@ def usable(value: str, variable: str, host: str = "the host") -> str:
     scheme = {"socks": "socks5"}.get(scheme.lower(), scheme.lower())
     try:
         parts = urlsplit(f"//{rest}")
-        host_name, port = parts.hostname or "", parts.port
         user, at, _ = parts.netloc.rpartition("@")
+        host_name, port = parts.hostname or "", parts.port
         if port == 0:
-            raise ValueError
-        if not re.fullmatch(r"[\w.:-]+", host_name):
-            wrong = "its host can't be read"
+            raise ValueError("0")
     except ValueError:
         user, at, host_name, port = "", "", "", None
         wrong = "its port is not a number from 1 to 65535"
+    try:
+        addresses.check_signs(value)
+        host_name = addresses.host_of(host_name)
+    except ValueError as error:
+        wrong = wrong or str(error)
     if scheme not in PROXY_SCHEMES:
         wrong = f"{scheme[:20]}:// is not one of {', '.join(f'{name}://' for name in PROXY_SCHEMES)}"
     elif re.match(r"(?:https?|socks5?h?)(?:[:/]|$)", rest, re.IGNORECASE):
@@ -127,7 +131,7 @@ def usable(value: str, variable: str, host: str = "the host") -> str:
     if wrong is not None:
         raise ModelError("address_invalid", f"{variable} names a proxy that can't be used: {wrong}", hint=remedy)
     where = f"[{host_name}]" if ":" in host_name else host_name
-    return f"{scheme}://{user}{at}{where}{f':{port}' if port else ''}"
+    return f"{scheme}://{quote(user, safe=addresses.IN_USER)}{at}{where}{f':{port}' if port else ''}"
 
 
 def _is_spared(parts: SplitResult, no_proxy: str) -> bool:

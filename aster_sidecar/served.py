@@ -130,7 +130,7 @@ def as_object(answer: Any) -> dict[str, Any]:
 
 
 class Asker:
-    """Asks a server for JSON; after a connection that failed, no more. To make one raises ModelError."""
+    """Asks a server for JSON; after a failure on the way, no more. To make one raises ModelError."""
 
     def __init__(self, base_url: str, key: str | None, environment: Mapping[str, str]) -> None:
         import httpx2
@@ -161,8 +161,10 @@ class Asker:
                     if len(read) > ANSWER_BYTES or time.monotonic() > self._until:
                         return None
             return json.loads(read) if answer.status_code == 200 else None
-        except httpx2.TransportError:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError):
             self.reached = False
+        except httpx2.TransportError:
+            self._until = 0.0  # it is there, and answers no such question: later it won't either
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
             pass
         return None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aster_sidecar import network
@@ -151,6 +151,7 @@ PIECES = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(PIECES, st.sampled_from([None, "", "/v1"]))
 def test_any_text_is_an_address_or_refused(typed: str, root: str | None) -> None:
     found = outcome(lambda: base_url(typed, "X_BASE_URL", root))
@@ -167,6 +168,7 @@ def test_any_text_is_an_address_or_refused(typed: str, root: str | None) -> None
     assert "@" not in place(found)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=40), PIECES))
 def test_any_text_is_a_key_that_can_be_sent_or_refused(typed: str) -> None:
     found = outcome(lambda: key(typed, "X_API_KEY"))
@@ -453,6 +455,7 @@ def test_what_is_no_proxy_is_said_with_its_variable(value: str, says: str, monke
         assert "secret" not in f"{error.message} {error.hint}"
 
 
+@settings(deadline=None)
 @given(PIECES, st.sampled_from(["HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"]))
 def test_any_text_in_a_proxy_variable_is_used_or_refused(text: str, variable: str) -> None:
     taken = outcome(lambda: way("https://api.example/v1", {"HTTPS_PROXY": "http://p:1", variable: text}))

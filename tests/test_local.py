@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -226,6 +227,20 @@ def test_whatever_a_server_answers_the_model_is_built(server: Server, answer: by
             {f"{variable}_BASE_URL": f"{server.root}/v1"}, lambda: None, lambda _: None, lambda key, value: None
         )
         assert known.build(f"{name}:m").window_tokens == models.DEFAULT_WINDOW_TOKENS
+
+
+def test_a_server_that_keeps_silent_is_waited_for_once_and_not_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "ASK_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        told = served.ask("ollama", "m", silent_url, None, {})
+        assert told == served.Served(silent_url, None, lasting=True, found=False)
+        silent.settimeout(5)
+        silent.accept()[0].close()
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert not served.ask("ollama", "m", silent_url, None, {}).lasting, "it may be started"
 
 
 def kept_models(server: Server, facts: dict[str, str], **environment: str) -> models.Models:
