@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from aster_sidecar import network
 from aster_sidecar.addresses import alternatives, base_url, is_placeholder, key, place, shown
-from aster_sidecar.errors import ModelError
+from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.models import Models, probe
 from aster_sidecar.network import way, why_unreachable
 from aster_sidecar.redact import Redactor, secrets_of
@@ -338,13 +338,16 @@ def test_an_address_without_its_path_is_found_out_and_remembered(server: Server)
     assert models({"OPENAI_BASE_URL": server.root}, kept)._base_url(provider("openai")) == f"{server.root}/v1"
 
 
+NOTHING_THERE = Refused("endpoint_unknown", "nothing there", hint="check it", provider_status=404)
+
+
 def test_an_interface_at_the_root_stays_there(server: Server) -> None:  # noqa: F811
     server.answers["/models"] = listed("m")
     server.answers["/v1/models"] = listed("m")
     known = models({"OPENAI_BASE_URL": server.root})
     chosen = known.build("openai-chat:m")
     assert chosen.base_url == server.root
-    assert not known.other_address(chosen)
+    assert not known.adapts(chosen, NOTHING_THERE)
 
 
 def test_the_other_address_is_tried_once_and_kept_when_it_works(server: Server) -> None:  # noqa: F811
@@ -352,15 +355,15 @@ def test_the_other_address_is_tried_once_and_kept_when_it_works(server: Server) 
     known = models({"OPENAI_BASE_URL": server.root}, kept)
     chosen = known.build("openai-chat:m")  # it lists no models, so nothing is known
     assert chosen.base_url == server.root
-    assert known.other_address(chosen)
+    assert known.adapts(chosen, NOTHING_THERE)
     moved = known.build("openai-chat:m")
     assert moved.base_url == f"{server.root}/v1"
-    assert not known.other_address(moved)
-    known.drop_address(moved)
+    assert not known.adapts(moved, NOTHING_THERE)
+    known.failed(moved, NOTHING_THERE)
     assert known.build("openai-chat:m").base_url == server.root
     assert kept == {}
-    assert known.other_address(known.build("openai-chat:m"))
-    known.keep_address(known.build("openai-chat:m"))
+    assert known.adapts(known.build("openai-chat:m"), NOTHING_THERE)
+    known.worked(known.build("openai-chat:m"))
     assert kept == {f"base:{server.root}": f"{server.root}/v1"}
 
 

@@ -29,7 +29,7 @@ from aster_sidecar.compaction import (
     size,
     size_tokens,
 )
-from aster_sidecar.errors import ModelError
+from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.summary import GO_ON, SUMMARY_HEAD, summarise, told_as_text
 from aster_sidecar.tokens import cut_text, estimate_tokens
 
@@ -137,36 +137,30 @@ def test_a_window_is_nearly_full_with_room_for_the_answer(tokens: int, answer_to
 # -- policy ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Said:
-    """A refusal, as the policy sees one."""
-
-    code: str = "context_too_long"
-    status: int | None = 400
-    window_tokens: int | None = None
-    asked_tokens: int | None = None
-    lacks: str | None = None
+def refused(code: str = "context_too_long", status: int = 400, **said: Any) -> Refused:
+    """A refusal, as the policy is given one."""
+    return Refused(code, "refused", hint="send less", provider_status=status, **said)
 
 
 WINDOW = 128_000
-POLICY: dict[str, tuple[Said, int, int, tuple[int, float, bool] | None]] = {
+POLICY: dict[str, tuple[Refused, int, int, tuple[int, float, bool] | None]] = {
     # refusal, tokens, compactions before → (window, share of it, learned), or give up
-    "the window is named": (Said(window_tokens=8192), 9000, 0, (8192, 0.5, True)),
-    "named again": (Said(window_tokens=8192), 9000, 1, (8192, 0.25, True)),
-    "and again": (Said(window_tokens=8192), 9000, 2, (8192, 0.125, True)),
-    "never a fourth time": (Said(window_tokens=8192), 9000, MOST_COMPACTIONS, None),
-    "no number": (Said(), 8000, 0, (6000, 0.5, True)),
-    "counted otherwise": (Said(window_tokens=8000, asked_tokens=16_000), 6000, 0, (3000, 0.5, True)),
-    "counted otherwise, by how much is not said": (Said(window_tokens=8000), 6000, 0, (5400, 0.5, True)),
-    "a window that nobody has": (Said(window_tokens=10**12), 8000, 0, (6000, 0.5, True)),
-    "larger than what was believed": (Said(window_tokens=200_000), 300_000, 0, (WINDOW, 0.5, True)),
-    "not understood, and long": (Said("request_refused"), 110_000, 0, (WINDOW, 0.5, False)),
-    "not understood, as an error of the server": (Said("provider_error", 500), 110_000, 0, (WINDOW, 0.5, False)),
-    "not understood, a second time": (Said("request_refused"), 110_000, 1, None),
-    "not understood, and short": (Said("request_refused"), 60_000, 0, None),
-    "something else is missing": (Said("request_refused", lacks="tools"), 110_000, 0, None),
-    "the key is wrong": (Said("key_refused", 401), 110_000, 0, None),
-    "overloaded": (Said("provider_unavailable", 503), 110_000, 0, None),
+    "the window is named": (refused(window_tokens=8192), 9000, 0, (8192, 0.5, True)),
+    "named again": (refused(window_tokens=8192), 9000, 1, (8192, 0.25, True)),
+    "and again": (refused(window_tokens=8192), 9000, 2, (8192, 0.125, True)),
+    "never a fourth time": (refused(window_tokens=8192), 9000, MOST_COMPACTIONS, None),
+    "no number": (refused(), 8000, 0, (6000, 0.5, True)),
+    "counted otherwise": (refused(window_tokens=8000, asked_tokens=16_000), 6000, 0, (3000, 0.5, True)),
+    "counted otherwise, by how much is not said": (refused(window_tokens=8000), 6000, 0, (5400, 0.5, True)),
+    "a window that nobody has": (refused(window_tokens=10**12), 8000, 0, (6000, 0.5, True)),
+    "larger than what was believed": (refused(window_tokens=200_000), 300_000, 0, (WINDOW, 0.5, True)),
+    "not understood, and long": (refused("request_refused"), 110_000, 0, (WINDOW, 0.5, False)),
+    "not understood, as an error of the server": (refused("provider_error", 500), 110_000, 0, (WINDOW, 0.5, False)),
+    "not understood, a second time": (refused("request_refused"), 110_000, 1, None),
+    "not understood, and short": (refused("request_refused"), 60_000, 0, None),
+    "something else is missing": (refused("request_refused", lacks="tools"), 110_000, 0, None),
+    "the key is wrong": (refused("key_refused", 401), 110_000, 0, None),
+    "overloaded": (refused("provider_unavailable", 503), 110_000, 0, None),
 }
 
 
@@ -179,7 +173,7 @@ def test_what_follows_a_refusal(case: str) -> None:
 
 
 def test_a_window_that_nobody_knows_may_be_a_small_one() -> None:
-    refusal = Said("request_refused")
+    refusal = refused("request_refused")
     assert after_refusal(refusal, tokens=25_000, window_tokens=WINDOW, compacted=0) is None
     step = after_refusal(refusal, tokens=25_000, window_tokens=WINDOW, compacted=0, assumed=True)
     assert step is not None
@@ -448,7 +442,7 @@ async def send(provider: Provider, history: list[ModelMessage], window: int) -> 
             provider.check(as_text(history))
             return history, window, True
         except TooLong as error:
-            refusal = Said(window_tokens=error.window_tokens, asked_tokens=error.asked_tokens)
+            refusal = refused(window_tokens=error.window_tokens, asked_tokens=error.asked_tokens)
             tokens = size_tokens(history)
             step = after_refusal(refusal, tokens=tokens, window_tokens=window, compacted=compacted)
             if step is None:

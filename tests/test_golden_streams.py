@@ -19,6 +19,7 @@ from pydantic_ai.messages import ModelResponse
 from aster_sidecar.dialects import READERS, AnthropicReader, ChatReader, Reader, ResponsesReader
 from aster_sidecar.edge import EdgeClient
 from aster_sidecar.models import Models, known_types
+from aster_sidecar.network import way
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse") if not path.stem.startswith("gemini-"))
@@ -83,7 +84,7 @@ async def read(name: str, pieces: list[bytes], *, edge: bool, headers: dict[str,
     transport = httpx2.MockTransport(answer)
     models = Models(ENVIRONMENT, lambda: None, lambda _: None, lambda *_: None)
     http = EdgeClient(known_types, transport=transport) if edge else httpx2.AsyncClient(transport=transport)
-    models._clients[True, True] = http  # pyright: ignore[reportPrivateUsage]
+    models._clients[way(ENVIRONMENT["OPENAI_BASE_URL"], ENVIRONMENT)] = http  # pyright: ignore[reportPrivateUsage]
     model = models.build(MODELS[dialect(name)]).model
     async with http, model_request_stream(model, [ModelRequest.user_text_prompt("hello")]) as stream:
         async for _ in stream:
