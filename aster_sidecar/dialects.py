@@ -194,19 +194,21 @@ class Reader:
 
     def _frame(self, frame: bytes) -> None:
         """Read one event. Raises: Malformed, ProviderError."""
-        kind, body = "", frame[5:-2]
+        kind, body, plain = "", frame[5:-2], True
         if not frame.startswith(b"data:") or b"\n" in body or b"\r" in body:
             first = frame.find(b"\n")
-            if frame.startswith(b"event: ") and frame.startswith(b"data:", first + 1) and b"\r" not in frame:
-                kind, body = frame[7:first].decode("utf-8", "replace"), frame[first + 6 : -2]
-            if not kind or b"\n" in body:
+            kind = frame[7:first].decode("ascii", "ignore") if frame.startswith(b"event: ") else ""
+            body = frame[first + 6 : -2]
+            if not kind or not frame.startswith(b"data:", first + 1) or b"\n" in body or b"\r" in frame:
                 kind, body = parts(frame)
+                plain = is_text(frame)
         if body is None or not (body := body.strip()):
             self._flush()
-            self._out.append(frame)  # a comment
+            if plain and is_comment(frame):
+                self._out.append(frame)
             return
         if body.startswith(b"[DONE]"):
-            self.done(frame)
+            self.done(frame if frame.startswith(b"data: [DONE]") else b"data: [DONE]\n\n")
             return
         self.said = True
         try:
@@ -219,13 +221,15 @@ class Reader:
             raise
         if kind == "error" and not isinstance(value, dict):
             value = {"error": value}
+        if not plain:
+            frame = b""
         if isinstance(value, dict):
             self.event(frame, kind, cast("Fields", value), odd)
         elif isinstance(value, list):
             for one in cast("list[Any]", value):
                 if isinstance(one, dict):
                     self.event(b"", kind, cast("Fields", one), True)
-        elif not isinstance(value, int | float | None):
+        elif isinstance(value, str) and value.strip():
             raise ProviderError(value)
 
     def _read_json(self, text: bytes) -> None:
@@ -413,6 +417,8 @@ class ChatReader(Reader):
                 raise ProviderError(value)
             return
         right = cast("Fields", fit(value, CHUNK))
+        if right.get("usage") is not None:
+            right = with_counts(right, "usage", ("prompt_tokens", "completion_tokens"))
         mended = right is not value or odd
         value = right
         if not isinstance(choices, list):
@@ -733,6 +739,8 @@ class ResponsesReader(Reader):
         if told in ("response.created", "response.in_progress", "response.queued") and not isinstance(response, dict):
             return
         right = cast("Fields", fit({**value, "type": told}, EVENT))
+        if isinstance(right.get("response"), dict):
+            right["response"] = with_counts(right["response"], "usage", ("input_tokens", "output_tokens"))
         mended = mended or any(right.get(name, GONE) is not one for name, one in value.items())
         value = right
         if told.endswith(".delta"):
@@ -758,7 +766,9 @@ class ResponsesReader(Reader):
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
         told, text = value.get("type"), value.get("delta")
-        if told not in PIECES or type(text) is not str or not text or self._halves or value.get("logprobs"):
+        if not isinstance(told, str) or told not in PIECES or type(text) is not str or not text:
+            return False
+        if self._halves or value.get("logprobs"):
             return False
         rest = {name: one for name, one in value.items() if name not in ("delta", "sequence_number", "obfuscation")}
         if not rest.get("item_id") or fit(rest, EVENT) is not rest or type(value.get("sequence_number", 0)) is not int:
@@ -771,7 +781,7 @@ class ResponsesReader(Reader):
         return True
 
     def _mend_delta(self, told: str, value: Fields, delta: str) -> bool:
-        self.progress += 1
+        self.progress += bool(delta)
 
         def place(value: Fields, text: str) -> None:
             value["delta"] = text
@@ -818,9 +828,14 @@ class ResponsesReader(Reader):
         return ({**response, **right}, True) if changed else (response, False)
 
     def answer(self, value: Fields) -> None:
-        """A whole response: the events that would have told it."""
-        if not isinstance(value.get("output"), list) or value.get("error"):
+        """A whole response: the events that would have told it. Or one of these, on a line of its own."""
+        if isinstance(value.get("type"), str) and (value["type"].startswith("response.") or value["type"] == "error"):
+            self.event(b"", "", value, True)
+            return
+        if value.get("error"):
             raise ProviderError(value)
+        if not isinstance(value.get("output"), list):
+            raise NoStream(dump(value))
         response = cast("Fields", fit(value, RESPONSE))
         self.event(b"", "", {"type": "response.created", "response": {**response, "output": []}}, True)
         for number, item in enumerate(response.get("output") or ()):
@@ -904,7 +919,11 @@ class AnthropicReader(Reader):
 
     def __init__(self, known: Collection[str] = ()) -> None:
         super().__init__(known)
-        self._open: set[int] = set()
+        self._begun = False
+        self._blocks = 0
+        """How many blocks began; servers may use an index again."""
+        self._at: dict[int, int] = {}
+        """The index that each open block leaves under, by the one that it came with."""
 
     def encode(self, kind: str, value: Fields) -> bytes:
         return b"event: " + str(value.get("type") or kind).encode() + b"\ndata: " + dump(value) + b"\n\n"
@@ -926,29 +945,39 @@ class AnthropicReader(Reader):
         mended = mended or any(right.get(name, GONE) is not one for name, one in value.items())
         value = right
         delta = cast("Fields", value.get("delta")) if isinstance(value.get("delta"), dict) else None
+        if not self._begun and told not in ("ping", "message_start"):
+            self._start()
         match told:
             case "content_block_start":
                 block: Any = value.get("content_block")
                 if not isinstance(block, dict) or (self.known and block.get("type") not in self.known):
                     return
-                value.setdefault("index", len(self._open))
-                self._open.add(value["index"])
+                mended = self._open(value) or mended
             case "content_block_delta":
                 if delta is None or delta.get("type") not in (*DELTAS, *OTHER_DELTAS):
                     return
-                mended = self._mend_delta(value, delta) or mended
-            case "content_block_stop":
-                if value.get("index") not in self._open:
+                index = value.get("index", max(self._at, default=0))
+                if index not in self._at and delta["type"] not in STARTS:
                     return
+                mended = self._mend_delta(value, delta, index) or mended
+            case "content_block_stop":
+                index = self._at.pop(value.get("index", -1), None)
+                if index is None:
+                    return
+                mended = mended or index != value["index"]
+                value["index"] = index
             case "message_delta":
                 mended = self._mend_end(value, delta or {}) or mended
             case "message_start":
                 message: Any = value.get("message")
                 if not isinstance(message, dict):
                     return
-                if not isinstance(cast("Fields", message).get("usage"), dict):
-                    value["message"] = {**message, "usage": {"input_tokens": 0, "output_tokens": 0}}
-                    mended = True
+                start = with_counts(cast("Fields", message), "usage", ("input_tokens", "output_tokens"))
+                if not isinstance(start.get("usage"), dict):
+                    start = {**start, "usage": {"input_tokens": 0, "output_tokens": 0}}
+                mended = mended or start is not message
+                value["message"] = start
+                self._begun = True
             case "message_stop":
                 self._end_halves()
                 self.whole = True
@@ -965,7 +994,9 @@ class AnthropicReader(Reader):
         told = cast("Fields", delta)
         name = DELTAS.get(cast("Any", told.get("type")), "") if isinstance(told.get("type"), str) else ""
         text = told.get(name)
-        if type(text) is not str or not text or type(value.get("index")) is not int or value["index"] not in self._open:
+        if type(text) is not str or not text or type(value.get("index")) is not int:
+            return False
+        if self._at.get(value["index"]) != value["index"]:
             return False
 
         def place(value: Fields, text: str) -> None:
@@ -976,20 +1007,33 @@ class AnthropicReader(Reader):
         self.piece(frame, value, text, (others, rest), place)
         return True
 
-    def _mend_delta(self, value: Fields, delta: Fields) -> bool:
+    def _start(self) -> None:
+        """Begin a message of which no beginning came."""
+        self._begun = True
+        usage = {"input_tokens": 0, "output_tokens": 0}
+        message: Fields = {"id": "", "type": "message", "role": "assistant", "model": "", "content": [], "usage": usage}
+        self._flush()
+        self._out.append(self.encode("", {"type": "message_start", "message": message}))
+
+    def _open(self, value: Fields) -> bool:
+        """Begin a block, under an index that none had before. Returns whether that is another than it came with."""
+        given = value.get("index")
+        index = given if isinstance(given, int) and given >= self._blocks else self._blocks
+        self._blocks = index + 1
+        self._at[index if given is None else given] = value["index"] = index
+        return index != given
+
+    def _mend_delta(self, value: Fields, delta: Fields, given: int) -> bool:
         kind = delta["type"]
-        changed = False
-        index = value.get("index")
-        if index is None:
-            index, changed = max(self._open, default=0), True
-            value["index"] = index
-        if index not in self._open:
-            start = STARTS.get(kind)
-            if start is not None:
-                opened = {"type": "content_block_start", "index": index, "content_block": dict(start)}
-                self._flush()
-                self._out.append(self.encode("content_block_start", opened))
-                self._open.add(index)
+        if given not in self._at:
+            opened: Fields = {"type": "content_block_start", "index": given, "content_block": dict(STARTS[kind])}
+            self._open(opened)
+            self._at[given] = opened["index"]
+            self._flush()
+            self._out.append(self.encode("content_block_start", opened))
+        index = self._at[given]
+        changed = value.get("index") != index
+        value["index"] = index
         name = DELTAS.get(kind)
         if name is None:
             return changed
@@ -1010,8 +1054,10 @@ class AnthropicReader(Reader):
     def _mend_end(self, value: Fields, delta: Fields) -> bool:
         changed = value.get("delta") is not delta
         value["delta"] = delta
-        if not isinstance(value.get("usage"), dict):
-            value["usage"], changed = {"output_tokens": 0}, True
+        usage: Any = value.get("usage")
+        if not isinstance(usage, dict) or cast("Fields", usage).get("output_tokens") is None:
+            given = cast("Fields", usage) if isinstance(usage, dict) else {}
+            value["usage"], changed = {**given, "output_tokens": 0}, True
         word = delta.get("stop_reason")
         if not isinstance(word, str) or not word:
             return changed
@@ -1029,10 +1075,15 @@ class AnthropicReader(Reader):
             self._out.append(self.encode("message_stop", {"type": "message_stop"}))
 
     def answer(self, value: Fields) -> None:
-        """A whole message: the events that would have told it."""
+        """A whole message: the events that would have told it. Or one of these, on a line of its own."""
         content: Any = value.get("content")
-        if not isinstance(content, list) or value.get("type") == "error" or value.get("error"):
+        if value.get("type") == "error" or value.get("error"):
             raise ProviderError(value)
+        if isinstance(value.get("type"), str) and value["type"] != "message":
+            self.event(b"", "", value, True)
+            return
+        if not isinstance(content, list):
+            raise NoStream(dump(value))
         message = cast("Fields", fit(value, MESSAGE))
         start = {**message, "content": [], "stop_reason": None}
         self.event(b"", "", {"type": "message_start", "message": start}, True)
@@ -1099,6 +1150,33 @@ def parse_or_none(body: bytes) -> Any:
         return parse(body)[0]
     except Malformed:
         return None
+
+
+def with_counts(holder: Fields, name: str, needed: tuple[str, str]) -> Fields:
+    """An object with the usage in it as SDKs need it: both counts, or no usage at all."""
+    usage: Any = holder.get(name)
+    if not isinstance(usage, dict):
+        return holder
+    counts = cast("Fields", usage)
+    if all(isinstance(counts.get(one), int) for one in needed):
+        return holder
+    if not any(isinstance(counts.get(one), int) for one in needed):
+        return {key: value for key, value in holder.items() if key != name}
+    return {**holder, name: {**counts, **{one: counts.get(one) or 0 for one in needed}}}
+
+
+def is_text(frame: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        frame.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_comment(frame: bytes) -> bool:
+    """Whether an event without data is a comment, and no field alone."""
+    return all(not line or line.startswith(b":") for line in frame.splitlines())
 
 
 def dump(value: Any) -> bytes:

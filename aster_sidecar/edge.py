@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from aster_sidecar.dialects import READERS, Malformed, NoStream, ProviderError, Reader, parse_or_none
+from aster_sidecar.dialects import READERS, Malformed, NoStream, ProviderError, Reader, ResponsesReader, parse_or_none
 from aster_sidecar.errors import ModelError
 from aster_sidecar.exchange import CURRENT, Exchange
 
@@ -74,6 +74,8 @@ ENCODING = ("content-encoding", "content-length", "transfer-encoding")
 def dialect_of(request: httpx2.Request) -> type[Reader] | None:
     """The dialect of a request that asks a model; None for any other request."""
     path = request.url.path.rstrip("/")
+    if request.method == "GET" and "/responses/" in path:  # a response that is made in the background
+        return ResponsesReader
     if request.method != "POST":
         return None
     return next((reader for reader in READERS if path.endswith(reader.path)), None)
@@ -137,6 +139,7 @@ class Reading(httpx2.AsyncByteStream):
         self._since_s = 0.0
         self._seen = 0
         self._late = False
+        self._ended = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -192,7 +195,10 @@ class Reading(httpx2.AsyncByteStream):
         arrived.pieces.clear()
         arrived.size = 0
         self._room.set()
-        return self._understood(lambda: self._reader.feed(data))
+        out = self._understood(lambda: self._reader.feed(data))
+        if self._reader.progress != self._seen:
+            self._seen, self._since_s = self._reader.progress, asyncio.get_running_loop().time()
+        return out
 
     def _end(self) -> bytes:
         """The provider's stream is over. Raises: ModelError, what broke it."""
@@ -255,10 +261,9 @@ class Reading(httpx2.AsyncByteStream):
         if self._timer is not None:
             self._timer.cancel()
         self._late = False
-        now_s, seen = loop.time(), self._reader.progress + self._reader.finished
-        if seen != self._seen:
-            self._seen, self._since_s = seen, now_s
-        left_s = self._since_s + self._patience_s() - now_s
+        if self._reader.finished and not self._ended:
+            self._ended, self._since_s = True, loop.time()
+        left_s = self._since_s + self._patience_s() - loop.time()
         if left_s <= 0 and not self._arrived.pieces:
             self._late = True
             self._wake.set()

@@ -53,6 +53,7 @@ from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
 from aster_sidecar.models import DEFAULT_WINDOW_TOKENS, Chosen, Models
+from aster_sidecar.shapes import readable
 from aster_sidecar.spans import NoSpans, Span, Spans
 from aster_sidecar.text import price
 from aster_sidecar.toolbox import Toolbox
@@ -363,7 +364,7 @@ class Engine:
     def _keep_response(self, run: Run, response: ModelResponse) -> None:
         """Record a response that is whole, before any of its tools runs."""
         run.log.new_paragraph()
-        name_apart(response)
+        mend_calls(response)
         kept = run.log.transcript.length["text_chunk"]
         write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
@@ -589,11 +590,14 @@ def note_response(span: Span, response: ModelResponse) -> None:
     )
 
 
-def name_apart(response: ModelResponse) -> None:
-    """Give each call of a response an id of its own: some servers number them all alike."""
-    names = iter(apart(str(part.tool_call_id) for part in response.parts if isinstance(part, ToolCallPart)))
+def mend_calls(response: ModelResponse) -> None:
+    """Give each call of a response an id of its own, and arguments that can be read."""
+    ids = iter(apart(str(part.tool_call_id) for part in response.parts if isinstance(part, ToolCallPart)))
     response.parts = [
-        replace(part, tool_call_id=next(names)) if isinstance(part, ToolCallPart) else part for part in response.parts
+        replace(part, tool_call_id=next(ids), args=readable(part.args) if isinstance(part.args, str) else part.args)
+        if isinstance(part, ToolCallPart)
+        else part
+        for part in response.parts
     ]
 
 

@@ -6,9 +6,12 @@ a list with one shape (of its items).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any, TypeAlias, cast
+
+from pydantic_core import from_json
 
 Shape: TypeAlias = "str | dict[str, Shape] | list[Shape]"
 
@@ -180,6 +183,18 @@ def joined(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def readable(arguments: str) -> str:
+    """Arguments whose JSON has escapes of half characters, without these: readers of JSON refuse them."""
+    if "\\u" not in arguments:
+        return arguments
+    try:
+        from_json(arguments)
+    except ValueError:
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.dumps(sound(json.loads(arguments)), ensure_ascii=False)
+    return arguments
 
 
 def split_half(text: str) -> tuple[str, str]:
