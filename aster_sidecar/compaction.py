@@ -22,7 +22,7 @@ COMPACT_AT = 0.8
 """Part of the context window at which the history is summarised."""
 UNSURE_AT = 0.6
 """Part of the context window from which a refusal that nobody understands may mean that the window is full."""
-ASSUMED_TOKENS = 32_000
+ASSUMED_TOKENS = 24_000
 """What a context window is taken for there that nobody knows: many servers have no more than this."""
 TARGET_SHARE = 0.5
 """Part of the context window that the next request may fill after a compaction; half of it after each refusal."""

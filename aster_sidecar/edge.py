@@ -15,13 +15,11 @@ from typing import Any
 
 import httpx2
 
-from aster_sidecar.dialects import READERS, Malformed, NoStream, ProviderError, Reader, ResponsesReader, parse_or_none
+from aster_sidecar.dialects import READERS, ResponsesReader
 from aster_sidecar.errors import ModelError
-from aster_sidecar.exchange import CURRENT, Exchange
+from aster_sidecar.exchange import CURRENT, FIRST_HERE_S, FIRST_S, Exchange
+from aster_sidecar.reader import Malformed, NoStream, ProviderError, Reader, parse_or_none
 
-FIRST_S = 300.0
-"""Longest wait for the first word of an answer; a server on this machine may be loading gigabytes of weights."""
-FIRST_HERE_S = 900.0
 STALL_S = 120.0
 """Longest wait for more of an answer: text, thinking or arguments; comments and empty events don't count."""
 LOOK_S = 5.0

@@ -64,6 +64,8 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
 """Times one request is sent before a passing failure becomes the turn's error."""
+SLOW_ATTEMPTS = 2
+"""The same where each takes minutes: nothing came in time."""
 RETRY_BASE_S = 0.4
 RETRY_MOST_S = 30.0
 YIELD_EVERY_S = 0.002
@@ -248,7 +250,7 @@ class Engine:
         if again and (step := self._after_refusal(run, chosen, failure)) is not None:
             return step, replace(chosen, window_tokens=step.window_tokens)
         self._models.failed(chosen, failure)
-        if not (failure.retryable and again) or run.attempt >= MAX_ATTEMPTS:
+        if not (failure.retryable and again) or run.attempt >= attempts_for(failure):
             raise failure from (error if failure is not error else error.__cause__)
         await self._wait(run, failure, run.attempt)
         run.attempt += 1
@@ -369,7 +371,7 @@ class Engine:
         write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
         self._memory.append(run.log.session_id, run.log.turn_id, [response])
-        run.attempt, run.compacted = 1, False
+        run.attempt, run.compacted = 1, 0
         run.said = run.log.transcript.length.copy()
 
     async def _wait(self, run: Run, failure: ModelError, attempt: int) -> None:
@@ -389,7 +391,7 @@ class Engine:
                 code=failure.code,
                 message=failure.message,
                 attempt=attempt,
-                max_attempts=MAX_ATTEMPTS,
+                max_attempts=attempts_for(failure),
                 delay_s=round(delay_s, 3),
             ),
             durable=False,
@@ -457,7 +459,7 @@ class Engine:
                 if isinstance(failure, ModelError) and self._models.adapts(chosen, failure):
                     chosen = await self._choose(run)
                     continue
-                if not isinstance(failure, ModelError) or not failure.retryable or attempt >= MAX_ATTEMPTS:
+                if not isinstance(failure, ModelError) or not failure.retryable or attempt >= attempts_for(failure):
                     raise failure from error
                 await self._wait(run, failure, attempt)
                 attempt += 1
@@ -588,6 +590,11 @@ def note_response(span: Span, response: ModelResponse) -> None:
         gen_ai__usage__input_tokens=response.usage.input_tokens,
         gen_ai__usage__output_tokens=response.usage.output_tokens,
     )
+
+
+def attempts_for(failure: ModelError) -> int:
+    """How often a request is sent that fails like this."""
+    return SLOW_ATTEMPTS if failure.code == "provider_timeout" else MAX_ATTEMPTS
 
 
 def mend_calls(response: ModelResponse) -> None:

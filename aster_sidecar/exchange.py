@@ -11,6 +11,12 @@ from typing import Literal
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "function_call", "error"]
 
 
+FIRST_S = 300.0
+"""Longest wait for the first word of an answer; `ASTER_MODEL_TIMEOUT_S` sets it, and how long a stall may be."""
+FIRST_HERE_S = 900.0
+"""The same for a server on this machine, which may be loading gigabytes of weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Why an answer ended: what it means, and the server's own word."""

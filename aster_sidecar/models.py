@@ -10,6 +10,7 @@ import asyncio
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 from aster_sidecar import addresses, network, served, wire
 from aster_sidecar.addresses import is_loopback, shown
 from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
-from aster_sidecar.exchange import Exchange, exchanging
+from aster_sidecar.exchange import FIRST_HERE_S, FIRST_S, Exchange, exchanging
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, ollama_url
@@ -29,7 +30,7 @@ from aster_sidecar.served import Served
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-    from aster_sidecar.dialects import Reader
+    from aster_sidecar.reader import Reader
 
 DEMO = "demo"
 LOCAL = "local"
@@ -41,8 +42,6 @@ ASK_AGAIN_S = 5.0
 """A server that was away, or had not loaded its model, is asked about it again after this long."""
 LEAST_WINDOW_TOKENS = 256
 """Fewer are no window that a refusal could mean."""
-READ_TIMEOUT_S = 900.0
-"""Longest silence of a provider; a local server may read a long prompt for minutes. `ASTER_MODEL_TIMEOUT_S`."""
 OFF = ("off", "0", "false", "no")
 PROBE_S = 60.0
 PROBE_TOKENS = 16
@@ -414,9 +413,9 @@ class Models:
         """The client to ask there with, one for all models that are reached alike."""
         import httpx2
 
-        read_s = self._wait_s or READ_TIMEOUT_S
-        timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
         way = network.way(base_url or "https://", self._environment)
+        read_s = self._wait_s or (FIRST_HERE_S if is_loopback(base_url) else FIRST_S)
+        timeout = httpx2.Timeout(read_s, connect=min(CONNECT_TIMEOUT_S, read_s))
         http = self._clients.get(way)
         if http is None:
             given: dict[str, Any] = {"timeout": timeout, "trust_env": False, "proxy": way.proxy, "verify": way.verify()}
@@ -432,6 +431,7 @@ class Models:
 
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
         """Build one. The SDKs' own retries are off: ours can be seen. Raises: ImportError."""
+        hush()
         if speaks == "google":
             from pydantic_ai.models.google import GoogleModel
             from pydantic_ai.providers.google import GoogleProvider
@@ -493,9 +493,12 @@ class Models:
         return self._learned.get(key) or self._recall(key)
 
     def worked(self, chosen: Chosen) -> None:
-        """An answer came: what was tried because of a refusal is right, and is remembered."""
+        """An answer came: what was tried because of a refusal is right, and is remembered.
+
+        But for tools, for this life of the daemon only: whoever starts a server anew may give it tools.
+        """
         for key in (f"speaks:{chosen.base_url}", f"lacks:{chosen.name}@{chosen.base_url}"):
-            learned = self._learned.get(key)
+            learned = ",".join(word for word in self._learned.get(key, "").split(",") if word != "tools")
             if learned and self._recall(key) != learned:
                 self._remember(key, learned)
         self._keep_address(chosen)
@@ -612,6 +615,14 @@ class Models:
         self._by_name.clear()
 
 
+def hush() -> None:
+    """Don't let pydantic-ai print a warning when a provider sent something odd: no developer can mend that."""
+    from pydantic_ai.exceptions import UsageExtractionFailedWarning
+
+    warnings.filterwarnings("ignore", category=UsageExtractionFailedWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic_ai\.models\.")
+
+
 def known_types(dialect: type[Reader]) -> frozenset[str]:
     """The types of events and of what is in them that a dialect's SDK knows; none: it takes any."""
     if dialect.path == "/responses":
@@ -662,7 +673,7 @@ def read_by_type(client: Any, union: Any) -> None:
 
     def lean(*, data: Any, cast_to: Any, response: Any) -> Any:
         fields = cast("dict[str, Any]", data) if cast_to is union and isinstance(data, dict) else {}
-        member = by_type.get(fields.get("type"))
+        member = by_type.get(str(fields.get("type")))
         if member is not None:
             try:
                 return member.model_validate(data) if "delta" in fields else shaped(member, data)

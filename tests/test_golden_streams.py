@@ -16,10 +16,11 @@ from pydantic_ai import ModelRequest
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import ModelResponse
 
-from aster_sidecar.dialects import READERS, AnthropicReader, ChatReader, Reader, ResponsesReader
+from aster_sidecar.dialects import READERS, AnthropicReader, ChatReader, ResponsesReader
 from aster_sidecar.edge import EdgeClient
 from aster_sidecar.models import Models, known_types
 from aster_sidecar.network import way
+from aster_sidecar.reader import Reader
 
 STREAMS = Path(__file__).parent / "golden" / "streams"
 NAMES = sorted(path.stem for path in STREAMS.glob("*.sse") if not path.stem.startswith("gemini-"))

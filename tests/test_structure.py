@@ -29,6 +29,8 @@ LAYERS = [
         "tokens",
         "addresses",
     },
+    {"reader"},
+    {"chat_reader", "responses_reader", "anthropic_reader"},
     {"dialects"},
     {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
     {"processes", "daemons", "network"},

@@ -124,7 +124,7 @@ def test_even_a_short_conversation_is_summarised_when_it_is_refused(
     assert compacted["context_window"] <= 8192
     assert stops(events) == "complete"
     assert len(provider.requests) == 9
-    assert events[-1]["data"]["usage"]["requests"] == 2, "the summary and the answer"
+    assert events[-1]["data"]["usage"]["requests"] == 3, "what was refused, the summary and the answer"
     assert stops(daemon.ask("and then")) == "complete"
 
 

@@ -242,7 +242,7 @@ REFUSALS = {
         RESPONSES, 500, "An error occurred", "server_error", "server_error", "provider_error", True
     ),
     "responses: request": Case(
-        RESPONSES, 400, "Invalid prompt", "invalid_request_error", "invalid_prompt", "request_refused"
+        RESPONSES, 400, "Invalid prompt", "invalid_request_error", "invalid_prompt", "content_refused"
     ),
     "anthropic: key": Case(ANTHROPIC, 401, "invalid x-api-key", "authentication_error", None, "key_refused"),
     "anthropic: model": Case(ANTHROPIC, 404, "model: m", "not_found_error", None, "model_unknown"),
