@@ -63,7 +63,7 @@ class Transcript:
             case "error":
                 self.order.append(wire.NoticePart(code=data["code"], message=data["message"], hint=data.get("hint")))
             case "history_compacted":
-                words = f"Earlier messages were summarised for the model ({data['messages_before']} became one)."
+                words = compacted(data["messages_before"], data["messages_after"])
                 self.order.append(wire.NoticePart(code="history_compacted", message=words))
             case _:
                 pass
@@ -107,3 +107,10 @@ class Transcript:
             else:
                 parts.append(wire.ThinkingPart(text="".join(entry.chunks)))
         return parts
+
+
+def compacted(before: int, after: int) -> str:
+    """What became of the model's messages, in words; shells/client/src/fold.ts says the same."""
+    if after < before:
+        return f"Earlier messages were summarised for the model ({before} became {after})."
+    return "Earlier messages were shortened for the model."

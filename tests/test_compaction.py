@@ -32,6 +32,7 @@ from aster_sidecar.compaction import (
 from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.summary import GO_ON, SUMMARY_HEAD, summarise, told_as_text
 from aster_sidecar.tokens import cut_text, estimate_tokens
+from aster_sidecar.transcript import compacted
 
 # What cl100k, o200k and Llama 3's tokenizer give for these texts, repeated: the most of the three.
 MEASURED = {
@@ -490,6 +491,18 @@ def test_any_conversation_goes_on_under_any_limit(
 
     asyncio.run(talk())
     ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(history))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (9, 2, "Earlier messages were summarised for the model (9 became 2)."),
+        (3, 3, "Earlier messages were shortened for the model."),
+        (1, 2, "Earlier messages were shortened for the model."),
+    ],
+)
+def test_a_compaction_is_told_as_it_was(before: int, after: int, words: str) -> None:
+    assert compacted(before, after) == words
 
 
 @given(st.lists(st.sampled_from(["say", "call", "two calls"]), min_size=1, max_size=30), st.integers(0, 20_000))

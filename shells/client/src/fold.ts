@@ -96,8 +96,10 @@ export function fold(copies: Copies, session: SessionEntry, ledger: Ledger, even
 }
 
 /** As the daemon's history has it. */
-function compacted({ data }: EventOf<"history_compacted">): string {
-  return `Earlier messages were summarised for the model (${data.messages_before} became one).`;
+function compacted({ data: { messages_before, messages_after } }: EventOf<"history_compacted">): string {
+  return messages_after < messages_before
+    ? `Earlier messages were summarised for the model (${messages_before} became ${messages_after}).`
+    : "Earlier messages were shortened for the model.";
 }
 
 /** One session, while an event is applied to it. */

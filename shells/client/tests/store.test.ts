@@ -302,6 +302,21 @@ test("events that the history has already count once, whatever they are", async 
   }
 });
 
+test.each([
+  [9, 2, "Earlier messages were summarised for the model (9 became 2)."],
+  [3, 3, "Earlier messages were shortened for the model."],
+  [1, 2, "Earlier messages were shortened for the model."],
+])("a compaction of %i messages to %i is told as it was", async (messages_before, messages_after, words) => {
+  const { script, publish, messages } = await scene([
+    message("u", "user", "hello"),
+    message("a", "assistant", "", { status: "streaming" }),
+  ]);
+  const sizes = { tokens_before: 9, context_window: 9 };
+  script.say(event("history_compacted", { messages_before, messages_after, ...sizes, reason: "over_window" }));
+  publish();
+  expect(messages()[1]?.parts).toEqual([{ type: "notice", code: "history_compacted", message: words, hint: null }]);
+});
+
 test("a call that has ended is not asked for again, not even for a moment", async () => {
   const call = { call_id: "c", name: "write_file", arguments: {}, risk: "medium" as const, display: "write" };
   const tool = { ...call, type: "tool" as const, state: "done" as const, truncated: false };
