@@ -3,8 +3,8 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** Text, or a part of an answer as the provider's protocol has it. */
-export type Piece = string | { reasoning_content: string };
+/** Text, a part of an answer as the provider's protocol has it, or why the answer ends. */
+export type Piece = string | { reasoning_content: string } | { finish_reason: string };
 
 /** What is said when the test says it, and not before: until then the model is still at it. */
 export class Spoken implements AsyncIterable<Piece> {
@@ -41,6 +41,10 @@ export async function provider(
     let body = "";
     request.setEncoding("utf8").on("data", (text: string) => (body += text));
     request.on("end", () => {
+      if (request.method !== "POST") {
+        response.writeHead(404).end(); // it has no list of its models
+        return;
+      }
       const { messages } = JSON.parse(body) as { messages: { role: string; content: unknown }[] };
       const said = messages.filter(({ role }) => role === "user").at(-1)?.content;
       void speak(response, answer(typeof said === "string" ? said : JSON.stringify(said)));
@@ -65,9 +69,14 @@ async function speak(response: ServerResponse, pieces: Iterable<Piece> | AsyncIt
     chunk({ choices: [{ index: 0, delta, finish_reason }] });
   response.writeHead(200, { "Content-Type": "text/event-stream" });
   response.flushHeaders();
+  let finish = "stop";
   for await (const piece of pieces) {
+    if (typeof piece !== "string" && "finish_reason" in piece) {
+      finish = piece.finish_reason;
+      continue;
+    }
     response.write(frame({ role: "assistant", ...(typeof piece === "string" ? { content: piece } : piece) }, null));
   }
   const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
-  response.end(frame({}, "stop") + chunk({ choices: [], usage }) + "data: [DONE]\n\n");
+  response.end(frame({}, finish) + chunk({ choices: [], usage }) + "data: [DONE]\n\n");
 }
