@@ -204,6 +204,9 @@ function Opened({ session_id }: { session_id: string }) {
       edit(text) {
         composer.current?.put(text);
       },
+      say(text) {
+        send(text, "queue");
+      },
       retry(turn_id) {
         const said = store
           .getState()

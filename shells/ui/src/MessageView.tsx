@@ -14,6 +14,8 @@ import { count, duration, exactly, said, times, when } from "./words.js";
 export interface MessageActions {
   /** Puts text into the composer. */
   edit: (text: string) => void;
+  /** Sends a message. */
+  say: (text: string) => void;
   /** Sends the message of a turn once more. */
   retry: (turn_id: string) => void;
 }
@@ -89,16 +91,19 @@ const ENDS: Partial<Record<Message["status"], string>> = {
 };
 
 function Answer({ message, actions }: { message: Message; actions: MessageActions }) {
-  const { session_id, turn_id, parts, status, usage, created_at } = message;
+  const { session_id, message_id, turn_id, parts, status, usage, created_at } = message;
   const live = usePicture((state) => state.sessions[session_id]?.live.turns[turn_id]);
   const away = usePicture((state) => state.connection.state === "offline");
   const aloud = usePicture((state) => isOn(state, "tts")) && "speechSynthesis" in window;
+  const newest = usePicture((state) => state.sessions[session_id]?.history?.messages.at(-1)?.message_id === message_id);
   const on = status === "streaming";
   const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
   const ended = ENDS[status];
   const again = status === "failed" || status === "interrupted" || status === "cancelled";
   const noticed = parts.some((part) => part.type === "notice" && part.code === status);
   const last = parts.length - 1;
+  // What ended a failed turn; the turn went on after all other notices, or ended in order.
+  const failure = status === "failed" ? parts.findLastIndex((part) => part.type === "notice") : -1;
   const [input, output] = [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0];
   return (
     <article className="answer" aria-label="Assistant" aria-busy={on && !away}>
@@ -108,6 +113,14 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
           part={part}
           session_id={session_id}
           growing={on && place === last}
+          failed={place === failure}
+          onContinue={
+            newest && over
+              ? () => {
+                  actions.say("go on");
+                }
+              : null
+          }
         />
       ))}
       {live?.retry && (
@@ -170,7 +183,20 @@ function Working({ parts }: { parts: readonly Part[] }) {
   );
 }
 
-function PartView({ part, session_id, growing }: { part: Part; session_id: string; growing: boolean }) {
+function PartView({
+  part,
+  session_id,
+  growing,
+  failed,
+  onContinue,
+}: {
+  part: Part;
+  session_id: string;
+  growing: boolean;
+  /** The part says why the turn failed. */
+  failed: boolean;
+  onContinue: (() => void) | null;
+}) {
   switch (part.type) {
     case "text":
       return <Markdown text={part.text} growing={growing} />;
@@ -184,7 +210,7 @@ function PartView({ part, session_id, growing }: { part: Part; session_id: strin
     case "tool":
       return <ToolCard part={part} session_id={session_id} />;
     case "notice":
-      return <NoticeView code={part.code} message={part.message} hint={part.hint} session_id={session_id} />;
+      return <NoticeView notice={part} session_id={session_id} failed={failed} onContinue={onContinue} />;
     default:
       part satisfies never;
       return <p className="quiet">This page does not know what is here. The app may have to be updated.</p>;
@@ -198,39 +224,55 @@ const CHOOSE_MODEL = new Set([
   "key_missing",
   "key_refused",
   "extra_missing",
+  "tools_unsupported",
+  "images_unsupported",
+  "out_of_memory",
+  "endpoint_unknown",
+  "address_invalid",
+  "model_silent",
 ]);
+const CONTINUE = new Set(["output_limit", "limit_reached"]);
 
 function NoticeView({
-  code,
-  message,
-  hint,
+  notice: { code, message, hint },
   session_id,
+  failed,
+  onContinue,
 }: {
-  code: string;
-  message: string;
-  hint: string | null;
+  notice: Extract<Part, { type: "notice" }>;
   session_id: string;
+  failed: boolean;
+  onContinue: (() => void) | null;
 }) {
   const agent_id = usePicture((state) => state.sessions[session_id]?.agent_id);
   if (code === "history_compacted") return <p className="message-end">{visible(message)}</p>;
-  const warning = code === "limit_reached" || code === "interrupted";
   let action = null;
   if (CHOOSE_MODEL.has(code)) action = { label: "Choose a model", href: "#/settings/models" };
   else if (code === "context_too_long") action = { label: "New conversation", href: newHref(agent_id) };
   else if (code === "limit_reached") action = { label: "Limits", href: "#/settings/config" };
+  const goesOn = CONTINUE.has(code) ? onContinue : null;
   return (
     <Note
-      kind={warning ? "warning" : "error"}
+      kind={failed ? "error" : "warning"}
       actions={
-        action && (
-          <button
-            type="button"
-            onClick={() => {
-              go(action.href);
-            }}
-          >
-            {action.label}
-          </button>
+        (action !== null || goesOn !== null) && (
+          <>
+            {goesOn !== null && (
+              <button type="button" onClick={goesOn}>
+                Continue
+              </button>
+            )}
+            {action !== null && (
+              <button
+                type="button"
+                onClick={() => {
+                  go(action.href);
+                }}
+              >
+                {action.label}
+              </button>
+            )}
+          </>
         )
       }
     >

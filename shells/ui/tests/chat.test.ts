@@ -112,6 +112,29 @@ test("a model that is missing leads to where one is chosen", async () => {
   await page.waitForURL(/#\/settings\/models/);
 });
 
+test("an answer that was cut off goes on", async () => {
+  const cut = ["The three steps are: first", { finish_reason: "length" }];
+  const { open } = await desk(await provider((said) => (said === "go on" ? ["second, and third."] : cut)));
+  const page = await open();
+  await say(page, "hello");
+  await answers(page).getByText("the answer was cut off").waitFor();
+  expect(await answers(page).locator(".note").getAttribute("class")).toContain("note-warning");
+  await answers(page).getByRole("button", { name: "Continue" }).click();
+  await answers(page).getByText("second, and third.").waitFor();
+  // What has gone on is not offered to go on.
+  await expect.poll(() => page.getByRole("button", { name: "Continue" }).count()).toBe(0);
+});
+
+test("a model that says nothing leads to where another is chosen", async () => {
+  const { open } = await desk(await provider(() => []));
+  const page = await open();
+  await say(page, "hello");
+  await answers(page).getByText("the model said nothing").waitFor();
+  expect(await answers(page).locator(".note").getAttribute("class")).toContain("note-error");
+  await answers(page).getByRole("button", { name: "Choose a model" }).click();
+  await page.waitForURL(/#\/settings\/models/);
+});
+
 test("a tool shows its output while it runs, and its result when it is done", async () => {
   const { open, daemon } = await desk();
   const page = await open();
