@@ -107,9 +107,9 @@ export default function Palette({
         act: to(sessionHref(session.session_id)),
       })),
   ];
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = folded(text).split(/\s+/).filter(Boolean);
   const shown = commands
-    .filter((command) => words.every((word) => `${command.words} ${command.kind}`.toLowerCase().includes(word)))
+    .filter((command) => words.every((word) => folded(`${command.words} ${command.kind}`).includes(word)))
     .slice(0, MOST);
   const chosen = Math.min(at, shown.length - 1);
 
@@ -187,4 +187,9 @@ export default function Palette({
       {shown.length === 0 && <p className="empty">Nothing is called that.</p>}
     </dialog>
   );
+}
+
+/** A text as it is compared: without the difference of case and of composition. */
+function folded(text: string): string {
+  return text.normalize("NFKD").toLowerCase();
 }

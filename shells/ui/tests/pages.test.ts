@@ -74,6 +74,19 @@ test("the drawer and the dialogs are accessible", async () => {
   await accessible(page, "commands");
 });
 
+test("the commands find a conversation however its letters are composed", async () => {
+  const { daemon, open } = await desk();
+  await daemon.client().sessions.create({ title: "ＣＡＦÉ plans" });
+  const page = await open();
+  await page.locator(".link-connected").waitFor();
+  for (const words of ["cafe", "Café", "cafe\u0301 PLANS"]) {
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox").fill(words);
+    await page.getByRole("option", { name: "ＣＡＦÉ plans" }).waitFor();
+    await page.keyboard.press("Escape");
+  }
+});
+
 test("a whole chat by keyboard alone", async () => {
   const { open, daemon, context } = await desk();
   await noticesStay(context);
