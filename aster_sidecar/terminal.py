@@ -116,7 +116,8 @@ class PlainView:
         elif event["type"] == "tool_end" and data["outcome"] != "done":
             self.note(f"{data['name']}: {data['outcome']} {plain(str(data.get('error') or ''))[:300]}")
         elif event["type"] == "error":
-            self.note(f"error: {plain(data['message'])}" + (f"\n  {plain(data['hint'])}" if data.get("hint") else ""))
+            hint = f"\n  {plain(data['hint'])}" if data.get("hint") else ""
+            self.note(f"{data['severity']}: {plain(data['message'])}{hint}")
         elif event["type"] == "done":
             self.flush()
 
@@ -181,10 +182,11 @@ class TerminalView:
             case "model_retry":
                 self.note(f"… {plain(data['message'])}; trying again in {data['delay_s']:.0f} s")
             case "history_compacted":
-                self.note("… older messages became a summary for the model")
+                fewer = data["messages_after"] < data["messages_before"]
+                self.note(f"… older messages {'became a summary' if fewer else 'were shortened'} for the model")
             case "error":
-                colour = "yellow" if data["severity"] == "warning" else "red"
-                self.note(f"✗ {plain(data['message'])} ({data['code']})", colour)
+                mark, colour = ("!", "yellow") if data["severity"] == "warning" else ("✗", "red")
+                self.note(f"{mark} {plain(data['message'])} ({data['code']})", colour)
                 if data.get("hint"):
                     self.note(f"  {plain(data['hint'])}")
             case "done":

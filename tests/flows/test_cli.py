@@ -506,7 +506,15 @@ def test_where_nobody_can_be_asked_a_question_goes_on_waiting(daemon: Daemon) ->
 def test_a_turn_that_fails_exits_with_1(daemon: Daemon) -> None:
     told = chat(daemon, "fail")
     assert told.code == 1
-    assert "the demo model failed because it was asked to" in told.err
+    assert "error: the demo model failed because it was asked to" in told.err
+
+
+def test_a_turn_that_ends_on_a_limit_warns_and_exits_with_1(daemon: Daemon) -> None:
+    daemon.config(max_requests=1)
+    told = chat(daemon, "list")
+    assert told.code == 1
+    assert "warning: the turn made 1 request" in told.err
+    assert "send another message to go on" in told.err
 
 
 def test_every_event_is_a_line_of_json(daemon: Daemon) -> None:
