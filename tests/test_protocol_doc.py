@@ -13,7 +13,7 @@ from typing import Any, cast, get_args, get_type_hints
 import pytest
 from fastapi.routing import APIRoute
 
-from aster_sidecar import cli, commands, errors, guard, wire
+from aster_sidecar import cli, commands, endings, errors, guard, wire
 from aster_sidecar.app import SOCKET_PATH
 from aster_sidecar.models import PROVIDERS
 from aster_sidecar.refusal_kinds import KINDS
@@ -286,7 +286,8 @@ def test_every_refusal_has_a_row_with_its_status(error: type[errors.AsterError])
 
 def test_every_code_that_ends_a_turn_has_a_row() -> None:
     codes = turn_codes()
-    assert {"model_not_set", "rate_limited", "demo_failure", "interrupted"} <= codes
+    assert {"model_not_set", "rate_limited", "demo_failure", "interrupted", "model_silent"} <= codes
+    assert endings.OutputCut in set(error_classes())
     table = rows(section(DOCUMENT, "Errors"))
     assert {code for code in codes if "error event" not in table.get(code, "")} == set()
 
