@@ -91,7 +91,9 @@ test("while the agent is busy, a message is queued, steers, or interrupts", asyn
   await page.getByText("Interrupt", { exact: true }).click();
   await say(page, "now this");
   await answers(page).getByText("Stopped by you.").waitFor();
-  await answers(page).getByText("You said: “now this”").waitFor();
+  // What had steered and was not read yet comes along.
+  await answers(page).getByText("You said: “mind this as well").waitFor();
+  await answers(page).getByText("now this”").waitFor();
 });
 
 test("an error says what to do, and the message can be sent again", async () => {
