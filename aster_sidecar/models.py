@@ -42,6 +42,8 @@ ASK_AGAIN_S = 5.0
 """A server that was away, or had not loaded its model, is asked about it again after this long."""
 LEAST_WINDOW_TOKENS = 256
 """Fewer are no window that a refusal could mean."""
+GOOGLE_VERSION = re.compile(r"/v1(?:alpha|beta)?$")
+"""What Google's SDK adds to a base URL."""
 OFF = ("off", "0", "false", "no")
 PROBE_S = 60.0
 PROBE_TOKENS = 16
@@ -93,7 +95,12 @@ PROVIDERS = {
             root="/v1",
             key_too="LLAMA_API_KEY",
         ),
-        Provider("google", "google", "GOOGLE_API_KEY", extra="google", key_too="GEMINI_API_KEY"),
+        Provider(
+            *("google", "google", "GOOGLE_API_KEY", "GOOGLE_BASE_URL", "https://generativelanguage.googleapis.com"),
+            extra="google",
+            root="",
+            key_too="GEMINI_API_KEY",
+        ),
     )
 }
 PRICED_AS = {"responses": "openai", "chat": "openai", "anthropic": "anthropic", "google": "google"}
@@ -341,6 +348,8 @@ class Models:
         """What a server of the person's own says of a model. Blocks for at most some seconds; not for each turn."""
         if base_url is None or (provider.name not in ON_THIS_MACHINE and base_url == provider.default_url):
             return None
+        if provider.speaks == "google":
+            return None  # its list of models is elsewhere, and the catalogue knows their windows
         asked_at, said = self._served.get((name, base_url), (0.0, None))
         if said is None or (not said.lasting and time.monotonic() - asked_at > ASK_AGAIN_S):
             said = served.ask(provider.name, model_name, base_url, key, self._environment)
@@ -432,13 +441,25 @@ class Models:
     def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
         """Build one. The SDKs' own retries are off: ours can be seen. Raises: ImportError."""
         hush()
+        http = self._http(base_url)
+        timeout = http.timeout
         if speaks == "google":
+            from google.genai import Client
+            from google.genai.types import HttpOptions
             from pydantic_ai.models.google import GoogleModel
             from pydantic_ai.providers.google import GoogleProvider
 
-            return GoogleModel(model_name, provider=GoogleProvider(api_key=key))
-        http = self._http(base_url)
-        timeout = http.timeout
+            verify = network.way(base_url or "https://", self._environment).verify()
+            options = HttpOptions(
+                base_url=GOOGLE_VERSION.sub("", base_url or ""),
+                httpx_async_client=http,
+                # It makes other clients too, which nobody asks: they are not to load certificates, nor read variables.
+                client_args={"verify": verify, "trust_env": False},
+                async_client_args={"ssl": verify},
+            )
+            google = Client(vertexai=False, api_key=key, http_options=options)
+            wait_as_set(google, timeout)
+            return GoogleModel(model_name, provider=GoogleProvider(client=google))
         if speaks == "anthropic":
             from anthropic import AsyncAnthropic
             from anthropic.types.beta import BetaRawMessageStreamEvent
@@ -633,6 +654,11 @@ def known_types(dialect: type[Reader]) -> frozenset[str]:
         from anthropic.types.beta import BetaContentBlock, BetaRawMessageStreamEvent
 
         return frozenset((*types_in(BetaRawMessageStreamEvent), *types_in(BetaContentBlock)))
+    if dialect.path == ":streamGenerateContent":
+        from google.genai import types
+
+        words = (types.FinishReason, types.BlockedReason, types.HarmCategory, types.HarmProbability)
+        return frozenset(one.value for kind in (*words, types.MediaModality, types.TrafficType) for one in kind)
     return frozenset()
 
 
@@ -658,6 +684,22 @@ def send_as_is(resource: Any, names: tuple[str, ...]) -> None:
         return create(**given)
 
     resource.create = lean
+
+
+def wait_as_set(client: Any, timeout: Any) -> None:
+    """Make Google's client wait as its HTTP client does.
+
+    It has one number for all waits, which it also sends: the server would end an answer after that time, however much
+    is still coming.
+    """
+    build: Callable[..., Any] = client._api_client._build_request
+
+    def lean(*given: Any, **named: Any) -> Any:
+        request = build(*given, **named)
+        request.timeout = timeout
+        return request
+
+    client._api_client._build_request = lean
 
 
 def read_by_type(client: Any, union: Any) -> None:
