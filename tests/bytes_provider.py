@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, TypeAlias, cast
 
 from tests.held import HeldPort
-from tests.provider_wire import PATHS, RecordedRequest
+from tests.provider_wire import RecordedRequest, protocol_of
 
 __all__ = ["Answer", "Answering", "BytesProvider", "RecordedRequest", "Repeat"]
 
@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
         body = cast("dict[str, Any]", json.loads(raw)) if raw else {}
-        self._respond(body, PATHS.get(self.path.partition("?")[0]))
+        self._respond(body, protocol_of(self.path.partition("?")[0]))
 
     def _respond(self, body: dict[str, Any], protocol: Any) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

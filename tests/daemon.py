@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -210,6 +210,14 @@ class Daemon:
             return [event for event in watcher.until("done", turn_id=turn_id) if event["turn_id"] == turn_id]
 
 
+def lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Lines as a stream of events has them: httpx ends one at U+2028 and its like too."""
+    rest = ""
+    for piece in pieces:
+        *ended, rest = (rest + piece).split("\n")
+        yield from (line.removesuffix("\r") for line in ended)
+
+
 class Watcher:
     """A stream read in its own thread. `events` are those seen so far, without `connected` and heartbeats."""
 
@@ -230,7 +238,7 @@ class Watcher:
     def _read(self) -> None:
         frame: dict[str, str] = {}
         try:
-            for line in self._response.iter_lines():
+            for line in lines(self._response.iter_text()):
                 if line:
                     name, _, value = line.partition(": ")
                     frame[name] = value

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast, overload
 
-Protocol: TypeAlias = Literal["responses", "chat", "anthropic"]
+Protocol: TypeAlias = Literal["responses", "chat", "anthropic", "google"]
 FaultKind: TypeAlias = Literal[
     "status", "hang", "reset", "cut", "malformed", "stall", "truncate", "error_event", "failed_event"
 ]
@@ -21,11 +21,21 @@ PATHS: dict[str, Protocol] = {
     "/v1/chat/completions": "chat",
     "/v1/messages": "anthropic",
 }
+GOOGLES = ":streamGenerateContent"
+"""How the path ends at which Google's models are asked; their names stand before it."""
 STREAMED_KINDS = ("cut", "malformed", "stall", "truncate", "error_event", "failed_event")
 # What a stream is made of: bytes are an event to send; a float announces that a delta comes next and how long to wait
 # before it. The delta's text is only asked for after that wait, so that it may carry the time it was sent.
 Frame: TypeAlias = bytes | float
 Json: TypeAlias = dict[str, Any]
+
+
+ROLES = {"user": "user", "model": "assistant"}
+
+
+def protocol_of(path: str) -> Protocol | None:
+    """What is spoken at a path; None for one where no model is asked."""
+    return "google" if path.endswith(GOOGLES) else PATHS.get(path)
 
 
 def split(text: str, size: int) -> list[str]:
@@ -200,11 +210,14 @@ class RecordedRequest:
 
     @property
     def streamed(self) -> bool:
-        return bool(self.body.get("stream"))
+        return bool(self.body.get("stream")) or self.protocol == "google"
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The conversation as sent: chat or Anthropic messages, or Responses input items."""
+        """The conversation as sent: chat or Anthropic messages, Responses input items, or Google's contents."""
+        if self.protocol == "google":
+            contents = cast(list[dict[str, Any]], self.body.get("contents") or [])
+            return [{"role": ROLES[one["role"]], "content": one["parts"]} for one in contents]
         sent: Any = self.body.get("input" if self.protocol == "responses" else "messages") or []
         return [{"role": "user", "content": sent}] if isinstance(sent, str) else cast(list[dict[str, Any]], sent)
 
@@ -220,6 +233,7 @@ class RecordedRequest:
     def system_text(self) -> str:
         """All the instructions: the body's own field and the system and developer messages, one per line."""
         texts = [_text(self.body.get("instructions" if self.protocol == "responses" else "system"))]
+        texts.append(_text(self.body.get("systemInstruction", {}).get("parts")))
         texts += [_text(item.get("content")) for item in self.messages if item.get("role") in ("system", "developer")]
         return "\n".join(text for text in texts if text)
 
@@ -241,6 +255,8 @@ class RecordedRequest:
     @property
     def tool_names(self) -> list[str]:
         tools = cast(list[dict[str, Any]], self.body.get("tools") or [])
+        if self.protocol == "google":
+            tools = [declared for tool in tools for declared in tool.get("functionDeclarations", ())]
         return [str(tool.get("function", tool).get("name", tool.get("type"))) for tool in tools]
 
 
@@ -260,6 +276,10 @@ def _tool_results(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for block in cast(list[Any], content):
             if isinstance(block, dict) and (result := cast(dict[str, Any], block)).get("type") == "tool_result":
                 yield str(result["tool_use_id"]), _text(result.get("content"))
+            elif isinstance(block, dict) and isinstance(
+                told := cast(dict[str, Any], block).get("functionResponse"), dict
+            ):
+                yield str(told.get("id")), str(told.get("response"))
 
 
 # --- errors ---

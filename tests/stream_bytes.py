@@ -1,4 +1,4 @@
-"""Bytes of providers' streams, in each of the three dialects: parts and an ending in, SSE events as text out.
+"""Bytes of providers' streams, in each of the dialects: parts and an ending in, SSE events as text out.
 
 A `Dialect` gives a stream as a list of events, so that a test can change one of them, or put others between them.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tests.bytes_provider import Answer, Answering, RecordedRequest
+from tests.provider_wire import GOOGLES
 
 Json: TypeAlias = "dict[str, Any]"
 DONE = "data: [DONE]\n\n"
@@ -324,9 +325,67 @@ class Anthropic(Dialect):
         return event(self.error(message, kind, code), "error")
 
 
-CHAT, RESPONSES, ANTHROPIC = Chat(), Responses(), Anthropic()
+class Gemini(Dialect):
+    """Google's Gemini API. Calls come whole; arguments that are no JSON are sent as the text that they are."""
+
+    name = "gemini"
+    model = "google:m"
+    path = f"/v1beta/models/m{GOOGLES}"
+    before = 0
+    words = {"stop": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY", "tools": "STOP"}  # noqa: RUF012
+
+    def chunk(self, parts: Any, finish: str | None = None, usage: Any = None, **more: Any) -> str:
+        """One event with one candidate; what is None is left out."""
+        content = None if parts is None else {"parts": parts, "role": "model"}
+        candidate: Json = {"content": content, "finishReason": finish, "index": 0, **more}
+        candidates = [{key: value for key, value in candidate.items() if value is not None}]
+        told: Json = {"candidates": candidates, "usageMetadata": usage, "modelVersion": "m", "responseId": "r1"}
+        return event({key: value for key, value in told.items() if value is not None})
+
+    def part(self, part: Part, piece: str) -> Json:
+        if isinstance(part, Said):
+            return {"text": piece}
+        if isinstance(part, Thought):
+            return {"text": piece, "thought": True}
+        return {"functionCall": {"name": part.name, "args": told(piece), "id": part.call_id}}
+
+    def _events(self, parts: Sequence[Part], finish: str, usage: Any) -> list[str]:
+        events = list[str]()
+        for part in parts:
+            pieces = ["".join(part.pieces)] if isinstance(part, Called) else part.pieces
+            events += [self.chunk([self.part(part, piece)]) for piece in pieces]
+        return [*events, self.chunk([{"text": ""}], finish, usage)]
+
+    def usage(self, read: Any = 10, written: Any = 5) -> Json:
+        return {"promptTokenCount": read, "candidatesTokenCount": written, "totalTokenCount": 15}
+
+    def whole(self, text: str, read: int = 10, written: int = 5) -> Json:
+        content = {"parts": [{"text": text}], "role": "model"}
+        candidates = [{"content": content, "finishReason": "STOP", "index": 0}]
+        return {"candidates": candidates, "usageMetadata": self.usage(read, written), "modelVersion": "m"}
+
+    def error(self, message: str, kind: str = "INVALID_ARGUMENT", code: Any = None, details: Any = ()) -> Json:
+        status = "INVALID_ARGUMENT" if kind == "invalid_request_error" else kind
+        return {"error": {"code": code or 400, "message": message, "status": status, "details": list(details)}}
+
+
+def told(text: str) -> Any:
+    """What a JSON text says; the text itself when it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+CHAT, RESPONSES, ANTHROPIC, GEMINI = Chat(), Responses(), Anthropic(), Gemini()
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT, RESPONSES, ANTHROPIC)}
-BY_PATH = {dialect.path: dialect for dialect in DIALECTS.values()}
+"""Those whose SDKs are always there. Google's is an extra, with tests of its own."""
+BY_PATH = {dialect.path: dialect for dialect in (*DIALECTS.values(), GEMINI)}
+
+
+def spoken(request: RecordedRequest) -> Dialect:
+    """The dialect of a request."""
+    return GEMINI if request.protocol == "google" else BY_PATH[request.path]
 
 
 def numbered(events: Sequence[str]) -> list[str]:
@@ -338,7 +397,7 @@ def say(text: str, read: int = 10, written: int = 5) -> Answering:
     """A text as the request wants it: in its dialect, streamed or not."""
 
     def answer(request: RecordedRequest) -> Answer:
-        dialect = BY_PATH[request.path]
+        dialect = spoken(request)
         if not request.streamed:
             return Answer.json(dialect.whole(text, read, written))
         return dialect.answer(text, usage=dialect.usage(read, written))
@@ -352,7 +411,7 @@ def refuse(
     """A refusal as the request's dialect words it. Nothing is waited for before it is asked again."""
 
     def answer(request: RecordedRequest) -> Answer:
-        body = BY_PATH[request.path].error(message, kind, code)
+        body = spoken(request).error(message, kind, code)
         return Answer.json(body, status, **{"retry_after_ms": "10", **headers})
 
     return answer

@@ -143,6 +143,8 @@ def environment(provider: BytesProvider, **more: str) -> dict[str, str]:
         "OPENAI_BASE_URL": f"{provider.url}/v1",
         "ANTHROPIC_API_KEY": "sk-test-0123456789",
         "ANTHROPIC_BASE_URL": provider.url,
+        "GOOGLE_API_KEY": "g-test-0123456789",
+        "GOOGLE_BASE_URL": provider.url,
         "OLLAMA_BASE_URL": f"{provider.url}/v1",
         "LLAMACPP_BASE_URL": f"{provider.url}/v1",
         **more,
