@@ -37,9 +37,8 @@ PART: Shape = {
     "inlineData": {"mimeType": "text", "data": "text", "displayName": "text"},
     "executableCode": {"code": "text", "language": "text"},
     "codeExecutionResult": {"outcome": "text", "output": "text"},
-    "toolCall": "fields",
-    "toolResponse": "fields",
-    "functionResponse": "fields",
+    "toolCall": {"id": "text", "toolType": "text", "args": "fields"},
+    "toolResponse": {"id": "text", "toolType": "text", "response": "fields"},
     "partMetadata": "fields",
 }
 RATINGS: Shape = [{"category": "text", "probability": "text"}]
@@ -50,15 +49,21 @@ CANDIDATE: Shape = {
     "finishMessage": "text",
     "tokenCount": "count",
     "safetyRatings": RATINGS,
-    "citationMetadata": {"citationSources": ["fields"]},
+    "citationMetadata": {
+        "citationSources": [{"startIndex": "count", "endIndex": "count", "uri": "text", "license": "text"}]
+    },
     "groundingMetadata": {
         "webSearchQueries": ["text"],
-        "groundingChunks": ["fields"],
-        "groundingSupports": ["fields"],
-        "searchEntryPoint": "fields",
+        "groundingChunks": [{"web": {"uri": "text", "title": "text", "domain": "text"}}],
+        "groundingSupports": [
+            {
+                "segment": {"partIndex": "count", "startIndex": "count", "endIndex": "count", "text": "text"},
+                "groundingChunkIndices": ["count"],
+            }
+        ],
+        "searchEntryPoint": {"renderedContent": "text", "sdkBlob": "text"},
     },
-    "urlContextMetadata": {"urlMetadata": ["fields"]},
-    "logprobsResult": "fields",
+    "urlContextMetadata": {"urlMetadata": [{"retrievedUrl": "text", "urlRetrievalStatus": "text"}]},
     "continuationToken": "text",
 }
 CHUNK: Shape = {
@@ -67,13 +72,18 @@ CHUNK: Shape = {
     "promptFeedback": {"blockReason": "text", "blockReasonMessage": "text", "safetyRatings": RATINGS},
     "modelVersion": "text",
     "responseId": "text",
-    "modelStatus": "fields",
 }
-CONTENTS = (
-    *("text", "functionCall", "inlineData", "toolCall", "toolResponse", "executableCode", "codeExecutionResult"),
-    "functionResponse",
-)
+UNREAD = ("logprobsResult", "avgLogprobs", "modelStatus")
+"""What the SDK reads, may fail at, and hands to nobody."""
+CONTENTS = ("text", "functionCall", "inlineData", "toolCall", "toolResponse", "executableCode", "codeExecutionResult")
 """What a part has one of; the SDK's users fail at a part with none."""
+KINDS_OF = {
+    "executableCode": "language",
+    "codeExecutionResult": "outcome",
+    "toolCall": "toolType",
+    "toolResponse": "toolType",
+}
+"""What a part may be, and which word in it the SDK must know."""
 OTHER_WORDS: dict[str, Finish] = {
     **dict.fromkeys(("language", "image_prohibited_content", "image_recitation", "model_armor"), "content_filter"),
     **dict.fromkeys(("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"), "error"),
@@ -149,7 +159,8 @@ class GeminiReader(Reader):
             return
         right = cast("Fields", fit(value, CHUNK))
         mended = odd or bool(kind) or right is not value
-        value = dict(right)
+        value = {name: one for name, one in right.items() if name not in UNREAD}
+        mended |= len(value) != len(right)
         candidates: list[Fields] = value.get("candidates") or []
         candidate = next((one for one in candidates if not one.get("index")), candidates[0] if candidates else None)
         feedback: Fields | None = value.get("promptFeedback")
@@ -157,10 +168,12 @@ class GeminiReader(Reader):
             right = self._candidate(candidate, value)
             mended |= right != candidate or len(candidates) > 1
             value["candidates"] = [right]
-        elif feedback is not None and feedback.get("blockReason"):
-            value["promptFeedback"] = right = self._feedback(feedback)
+        if feedback is not None:
+            blocked = candidate is None and bool(feedback.get("blockReason"))
+            right = self._feedback(feedback) if blocked else None
+            value["promptFeedback"] = right
             mended |= right != feedback
-        elif not value.get("usageMetadata"):
+        if candidate is None and not value.get("promptFeedback") and not value.get("usageMetadata"):
             return  # nothing in it for the SDK
         mended = self._mend_head(value) or mended
         self.pass_on(frame, "", sound(value) if odd else value, mended=mended)
@@ -221,12 +234,17 @@ class GeminiReader(Reader):
         items = cast("list[Fields]", value)
         return [item for item in items if all(self._is_known(item.get(name)) for name in names)]
 
+    def _ratings(self, value: Any) -> list[Fields] | None:
+        """Ratings of safety; None where one is not in its form."""
+        items: Any = self._known_items(value, "category", "probability")
+        ratings = cast("list[Fields]", items) if isinstance(items, list) else []
+        return ratings if all(isinstance(one.get("blocked"), bool | None) for one in ratings) else None
+
     # -- candidates --------------------------------------------------------------------------------------------------
 
     def _candidate(self, candidate: Fields, value: Fields) -> Fields:
         """A candidate as the SDK can read it."""
-        right = dict(candidate)
-        right.pop("index", None)
+        right = {name: one for name, one in candidate.items() if name != "index" and name not in UNREAD}
         if "index" in candidate:
             right["index"] = 0
         word = right.get("finishReason")
@@ -245,9 +263,10 @@ class GeminiReader(Reader):
             fits = word in AS_THEY_ARE or (meaning == "error" and self.known and word in self.known)
             right["finishReason"] = word if fits else SENT[meaning]
         if "safetyRatings" in right:
-            right["safetyRatings"] = self._known_items(right["safetyRatings"], "category", "probability")
-        if not isinstance(right.get("avgLogprobs", 0.0), int | float):
-            right.pop("avgLogprobs")
+            right["safetyRatings"] = self._ratings(right["safetyRatings"])
+        pages: Fields = right.get("urlContextMetadata") or {}
+        if "urlMetadata" in pages:
+            right["urlContextMetadata"] = {"urlMetadata": self._known_items(pages["urlMetadata"], "urlRetrievalStatus")}
         if not is_base64(right.get("continuationToken")):
             right.pop("continuationToken")
         return right
@@ -260,7 +279,7 @@ class GeminiReader(Reader):
         if not self._is_known(word):
             right["blockReason"] = "OTHER"
         if "safetyRatings" in right:
-            right["safetyRatings"] = self._known_items(right["safetyRatings"], "category", "probability")
+            right["safetyRatings"] = self._ratings(right["safetyRatings"])
         return right
 
     def _part(self, part: Fields, pattern: Fields, *, last: bool) -> Fields | None:
@@ -276,6 +295,10 @@ class GeminiReader(Reader):
         data: Fields = right.get("inlineData") or {}
         if "inlineData" in right and not (data.get("mimeType") and data.get("data") and is_base64(data["data"])):
             right.pop("inlineData")
+        right.pop("functionResponse", None)  # it is the person's side that has these
+        for name, word in KINDS_OF.items():
+            if name in right and not self._is_known(right[name].get(word)):
+                right.pop(name)
         self._code = self._code or "executableCode" in right
         if not self._code:
             right.pop("codeExecutionResult", None)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
+import httpx2
+import pytest
+from pydantic_ai import ModelRequest
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.exceptions import UnexpectedModelBehavior
+
+from aster_sidecar.edge import EdgeClient
+from aster_sidecar.errors import ModelError
 from aster_sidecar.gemini import GeminiReader
+from aster_sidecar.models import Models, known_types
+from aster_sidecar.network import way
 
 Json = dict[str, Any]
 
@@ -87,3 +99,106 @@ def test_words_that_the_sdk_does_not_know_are_said_in_its_own() -> None:
     for word, sent in ends.items():
         out = GeminiReader(known).feed(chunk({"text": "a"}, finish=word))
         assert events(out)[0]["candidates"][0]["finishReason"] == sent
+
+
+EVERYTHING: Json = {
+    "candidates": [
+        {
+            "content": {
+                "parts": [
+                    {"text": "Hm.", "thought": True, "thoughtSignature": "CpAB"},
+                    {"text": "One."},
+                    {"functionCall": {"id": "c1", "name": "read_file", "args": {"path": "a.txt"}}},
+                    {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
+                    {"executableCode": {"language": "PYTHON", "code": "1"}},
+                    {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
+                    {"functionResponse": {"name": "x", "response": {}}},
+                    {"toolCall": {"id": "t1", "toolType": "GOOGLE_SEARCH_WEB", "args": {}}},
+                    {"toolResponse": {"id": "t1", "toolType": "GOOGLE_SEARCH_WEB", "response": {}}},
+                ],
+                "role": "model",
+            },
+            "index": 0,
+            "finishReason": "STOP",
+            "finishMessage": "over",
+            "tokenCount": 3,
+            "avgLogprobs": -0.5,
+            "continuationToken": "CpAB",
+            "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE", "blocked": False}],
+            "citationMetadata": {"citationSources": [{"startIndex": 0, "endIndex": 4, "uri": "https://x.example/"}]},
+            "groundingMetadata": {
+                "webSearchQueries": ["x"],
+                "searchEntryPoint": {"renderedContent": "x"},
+                "groundingChunks": [{"web": {"uri": "https://x.example/", "title": "x"}}],
+                "groundingSupports": [
+                    {"segment": {"startIndex": 0, "endIndex": 4, "text": "One."}, "groundingChunkIndices": [0]}
+                ],
+            },
+            "urlContextMetadata": {
+                "urlMetadata": [
+                    {"retrievedUrl": "https://x.example/", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}
+                ]
+            },
+            "logprobsResult": {"topCandidates": [{"candidates": [{"token": "a", "tokenId": 3}]}]},
+        }
+    ],
+    "usageMetadata": {
+        "promptTokenCount": 9,
+        "candidatesTokenCount": 5,
+        "totalTokenCount": 14,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}],
+        "trafficType": "ON_DEMAND",
+    },
+    "modelVersion": "m",
+    "responseId": "r1",
+    "modelStatus": {"modelStage": "STABLE"},
+}
+BLOCKED: Json = {
+    "promptFeedback": {
+        "blockReason": "SAFETY",
+        "blockReasonMessage": "x",
+        "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}],
+    }
+}
+ODD: list[Any] = [None, True, -1, 1.5, 10**30, "", "x", "\ud83d", [], {}, [None], ["a"], {"a": 1}]
+
+
+def altered(value: Any) -> Iterator[Any]:
+    """The value with one thing in it that is odd, in each place in turn."""
+    yield from ODD
+    if isinstance(value, dict):
+        fields = cast("Json", value)
+        yield from ({**fields, name: odd} for name, one in fields.items() for odd in altered(one))
+    elif isinstance(value, list):
+        items = cast("list[Any]", value)
+        yield from ([*items[:at], odd, *items[at + 1 :]] for at, one in enumerate(items) for odd in altered(one))
+
+
+@pytest.mark.parametrize("whole", [EVERYTHING, BLOCKED], ids=["everything", "blocked"])
+def test_whatever_is_odd_in_an_answer_it_is_read_or_told_as_what_it_is(whole: Json) -> None:
+    pytest.importorskip("google.genai", reason="needs the google extra")
+    sent: list[bytes] = []
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=sent[-1])
+
+    async def ask_with_each() -> None:
+        environment = {"GOOGLE_API_KEY": "g", "GOOGLE_BASE_URL": "http://127.0.0.1:9"}
+        models = Models(environment, lambda: None, lambda _: None, lambda *_: None)
+        http = EdgeClient(known_types, transport=httpx2.MockTransport(answer))
+        models._clients[way(environment["GOOGLE_BASE_URL"], environment)] = http  # pyright: ignore[reportPrivateUsage]
+        model = models.build("google:m").model
+        for value in altered(whole):
+            sent.append(b"data: " + json.dumps(value).encode() + b"\n\n")
+            try:
+                async with model_request_stream(model, [ModelRequest.user_text_prompt("hello")]) as stream:
+                    async for _ in stream:
+                        pass
+            except ModelError:
+                pass  # it says that it failed, or is no answer
+            except Exception as error:
+                nothing_left = isinstance(error, UnexpectedModelBehavior) and "without content" in str(error)
+                assert nothing_left, sent[-1].decode()
+
+    asyncio.run(ask_with_each())
+    assert len(sent) > 100

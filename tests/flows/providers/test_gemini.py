@@ -376,6 +376,14 @@ def test_requests_are_counted(own: Begin) -> None:
     talk.goes_on()
 
 
+def test_answers_are_read_without_the_edge(own: Begin) -> None:
+    talk = own(GEMINI.model, ASTER_MODEL_EDGE="off")
+    talk.provider.script(GEMINI.answer(called("read_file", path="a.txt")), say("Read."))
+    outcome = talk.ask("read it")
+    assert outcome.ran == BOTH[:1]
+    talk.healthy(outcome, "Read.")
+
+
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 RPC = "type.googleapis.com/google.rpc."
