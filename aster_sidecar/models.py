@@ -459,6 +459,7 @@ class Models:
             )
             google = Client(vertexai=False, api_key=key, http_options=options)
             wait_as_set(google, timeout)
+            let_go_at_once(google)
             return GoogleModel(model_name, provider=GoogleProvider(client=google))
         if speaks == "anthropic":
             from anthropic import AsyncAnthropic
@@ -658,7 +659,9 @@ def known_types(dialect: type[Reader]) -> frozenset[str]:
         from google.genai import types
 
         words = (types.FinishReason, types.BlockedReason, types.HarmCategory, types.HarmProbability)
-        return frozenset(one.value for kind in (*words, types.MediaModality, types.TrafficType) for one in kind)
+        words = (*words, types.MediaModality, types.TrafficType, types.UrlRetrievalStatus)
+        words = (*words, types.Language, types.Outcome, types.ToolType)
+        return frozenset(one.value for kind in words for one in kind)
     return frozenset()
 
 
@@ -692,14 +695,42 @@ def wait_as_set(client: Any, timeout: Any) -> None:
     It has one number for all waits, which it also sends: the server would end an answer after that time, however much
     is still coming.
     """
-    build: Callable[..., Any] = client._api_client._build_request
+    inner = client._api_client
+    build: Callable[..., Any] = inner._build_request
 
     def lean(*given: Any, **named: Any) -> Any:
         request = build(*given, **named)
         request.timeout = timeout
         return request
 
-    client._api_client._build_request = lean
+    inner._build_request = lean
+
+
+class Segments:
+    """A streamed answer of Google's client, which lets go of its connection as soon as nobody reads it any more.
+
+    The client's own refers to what reads it and the other way round: its connection stays open until the garbage
+    collector comes by.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self.headers = answer.headers
+
+    def __aiter__(self) -> Any:
+        return self._answer.async_segments()
+
+
+def let_go_at_once(client: Any) -> None:
+    """Make Google's client read what is streamed as `Segments`."""
+    inner = client._api_client
+    ask: Callable[..., Any] = inner._async_request
+
+    async def lean(*given: Any, stream: bool = False, **named: Any) -> Any:
+        answer = await ask(*given, stream=stream, **named)
+        return Segments(answer) if stream else answer
+
+    inner._async_request = lean
 
 
 def read_by_type(client: Any, union: Any) -> None:
