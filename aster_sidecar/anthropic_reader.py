@@ -213,7 +213,12 @@ class AnthropicReader(Reader):
         if not self.whole:
             super().close()
             self._flush()
-            self._out.append(self.encode("message_stop", {"type": "message_stop"}))
+            if self._begun:
+                self._out.append(self.encode("message_stop", {"type": "message_stop"}))
+
+    def done(self, frame: bytes) -> None:
+        if self._begun:
+            super().done(frame)
 
     def answer(self, value: Fields) -> None:
         """A whole message: the events that would have told it. Or one of these, on a line of its own."""

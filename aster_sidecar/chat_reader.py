@@ -50,6 +50,8 @@ class Call:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    held: str = ""
+    """What came of its arguments before its name."""
 
     @property
     def complete(self) -> bool:
@@ -183,7 +185,7 @@ class ChatReader(Reader):
             calls = [{"index": 0, "function": delta.pop("function_call")}]
             changed = True
         if calls:
-            right = [self._renumber(call) for call in calls]
+            right = [piece for call in calls if (piece := self._renumber(call)) is not None]
             changed |= right != calls
             delta["tool_calls"] = right
         elif "tool_calls" in delta and calls is not None:
@@ -206,8 +208,11 @@ class ChatReader(Reader):
         choice["finish_reason"] = sent
         return sent != word
 
-    def _renumber(self, entry: Fields) -> Fields:
-        """A piece of a tool call, under the index of the call that it belongs to, with its name and id once."""
+    def _renumber(self, entry: Fields) -> Fields | None:
+        """A piece of a tool call, under the index of the call that it belongs to, with its name and id once.
+
+        None: its name is not known yet, without which nothing can be made of it.
+        """
         function: Fields = entry.get("function") or {}
         given, name, args = entry.get("id") or "", function.get("name") or "", function.get("arguments") or ""
         if args:
@@ -224,6 +229,12 @@ class ChatReader(Reader):
                 call.name += name
         else:
             call.name = name or call.name
+        if not call.name:
+            call.held += args
+            return None
+        if call.held:
+            args, call.held = call.held + args, ""
+            right["id"] = call.id or None
         if isinstance(args, str) and args:
             args = self._mend_arguments(call, args)
             function["arguments"] = args

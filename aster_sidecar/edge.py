@@ -53,7 +53,10 @@ class EdgeClient(httpx2.AsyncClient):
             raise await refused(response, exchange)
         if not stream:
             return await whole(response)
-        reading = Reading(response, dialect(self._known(dialect)), exchange, self._tails)
+        reader = dialect(self._known(dialect))
+        if isinstance(reader, ResponsesReader):
+            reader.resumes = request.method == "GET"
+        reading = Reading(response, reader, exchange, self._tails)
         kept = [(name, value) for name, value in response.headers.multi_items() if name not in ENCODING]
         return httpx2.Response(
             response.status_code, headers=kept, stream=reading, request=request, extensions=response.extensions

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from pydantic_core import SchemaValidator, core_schema
 
+from aster_sidecar.exchange import Ending, Finish
 from aster_sidecar.reader import Fields, ProviderError, Reader, parse_or_none
 from aster_sidecar.reader import parts as lines_of
-from aster_sidecar.exchange import Ending, Finish
 from aster_sidecar.shapes import Shape, fit, joined, sound
 
 DETAILS: Shape = [{"modality": "text", "tokenCount": "count"}]

@@ -51,6 +51,7 @@ MOST_FIRST_BYTES = 64 << 10
 """So much is read of an answer that is neither events nor JSON."""
 BOM = b"\xef\xbb\xbf"
 BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)+")
+DATA_LINE = re.compile(rb"(?:^|[\r\n])data:")
 LINE = re.compile(r"\r\n|\n|\r")
 KNOWN_FIELD = re.compile(rb"\s*(data|event|id|retry)?\s*:")
 TAG = re.compile(r"</?[a-zA-Z_|]+>")
@@ -225,14 +226,16 @@ class Reader:
             body = frame[first + 6 : -2]
             if not kind or not frame.startswith(b"data:", first + 1) or b"\n" in body or b"\r" in frame:
                 kind, body = parts(frame)
-                plain = is_text(frame)
+                plain = is_text(frame) and (body is None or DATA_LINE.search(frame) is not None)
+            else:
+                plain = frame[7:first].isascii()
         if body is None or not (body := body.strip()):
             self._flush()
             if plain and is_comment(frame):
                 self._out.append(frame)
             return
         if body.startswith(b"[DONE]"):
-            self.done(frame if frame.startswith(b"data: [DONE]") else b"data: [DONE]\n\n")
+            self.done(frame if frame in (b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n") else b"data: [DONE]\n\n")
             return
         self.said = True
         try:
@@ -317,7 +320,7 @@ class Reader:
             return
         self._flush()
         if TAG.fullmatch(text) or text.isspace():  # what SDKs look for as a whole
-            self._out.append(frame)
+            self._out.append(frame or self.encode("", value))
         else:
             self._run = Run(value, frame, rest, place, [text])
 
@@ -327,7 +330,7 @@ class Reader:
         if run is None:
             return
         if len(run.pieces) == 1:
-            self._out.append(run.frame)
+            self._out.append(run.frame or self.encode("", run.value))
             return
         text = "".join(run.pieces)
         for part in run.pieces if TAG.fullmatch(text) else (text,):

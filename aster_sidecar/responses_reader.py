@@ -65,6 +65,12 @@ class ResponsesReader(Reader):
     def __init__(self, known: Collection[str] = ()) -> None:
         super().__init__(known)
         self._items: dict[Any, str] = {}
+        self._begun = False
+        """Whether the response was said to be created."""
+        self._goes_on = False
+        """Whether something else came since."""
+        self.resumes = False
+        """Whether these are the events behind some that were read before."""
 
     def encode(self, kind: str, value: Fields) -> bytes:
         return b"event: " + str(value.get("type") or kind).encode() + b"\ndata: " + dump(value) + b"\n\n"
@@ -93,8 +99,13 @@ class ResponsesReader(Reader):
             return
         if (self.known and told not in self.known) or not told:
             return
-        if told in ("response.created", "response.in_progress", "response.queued") and not isinstance(response, dict):
-            return
+        if told in ("response.created", "response.in_progress", "response.queued"):
+            # Behind other events they would be taken for those of a response in the background.
+            if not isinstance(response, dict) or (self._goes_on and not fields.get("background")):
+                return
+            self._begun = True
+        else:
+            self._start()
         right = cast("Fields", fit({**value, "type": told}, EVENT))
         if isinstance(right.get("response"), dict):
             right["response"] = with_counts(right["response"], "usage", ("input_tokens", "output_tokens"))
@@ -134,8 +145,17 @@ class ResponsesReader(Reader):
         def place(value: Fields, text: str) -> None:
             value["delta"] = text
 
+        self._start()
         self.piece(frame, value, text, rest, place, latest=True)
         return True
+
+    def _start(self) -> None:
+        """Begin a response of which no beginning came, before the first of its other events."""
+        if not self._begun and not self.resumes:
+            self._flush()
+            created: Fields = {"id": "", "object": "response", "status": "in_progress", "output": []}
+            self._out.append(self.encode("", {"type": "response.created", "sequence_number": 0, "response": created}))
+        self._begun = self._goes_on = True
 
     def _mend_delta(self, told: str, value: Fields, delta: str) -> bool:
         self.progress += bool(delta)

@@ -15,7 +15,7 @@ from pydantic_ai.exceptions import UnexpectedModelBehavior
 
 from aster_sidecar.edge import EdgeClient
 from aster_sidecar.errors import ModelError
-from aster_sidecar.gemini import GeminiReader
+from aster_sidecar.gemini_reader import GeminiReader
 from aster_sidecar.models import Models, known_types
 from aster_sidecar.network import way
 
