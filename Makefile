@@ -14,6 +14,8 @@
 # make test-electron       the Electron app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make test-tauri          the Tauri app in real windows, its supervisor, its .deb; the first build takes some minutes
 # make test-readme         the README's first page, line by line, in a clone
+# make soak   the daemon and its readers fed with damaged answers of providers, ever other ones, for SOAK_MINUTES=10;
+#             how many were tried and which broke something, also in build/soak/
 # make lint, make types    format and lint; types; with Node 20 also of shells/
 # make format              put everything into its format
 #
@@ -39,6 +41,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
 # How many Python tests do.
 WORKERS ?= $(JOBS)
+SOAK_MINUTES ?= 10
 
 UI := aster_sidecar/webui/index.html
 PACKAGE := dist/aster-desktop/aster-desktop
@@ -47,7 +50,7 @@ NPM := ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh
 
 .PHONY: run test check setup runtime npm system-packages ui dist wheel package bench lock format clean \
 	unit lint lint-py lint-shells types types-py types-shells rust \
-	test-py test-seed test-install test-package test-client test-ui test-shells test-electron test-tauri tauri-build test-readme
+	test-py test-seed test-install test-package test-client test-ui test-shells test-electron test-tauri tauri-build test-readme soak
 
 # -- whole jobs, step by step ------------------------------------------------------------------------------------------
 
@@ -168,6 +171,13 @@ test-package: setup $(PACKAGE)
 
 test-readme: setup
 	$(BIN)/pytest tests/readme $(ARGS)
+
+# One daemon for each dialect, and the readers beside them.
+soak: setup
+	@rm -rf build/soak && mkdir -p build/soak
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -q -n 4 --dist loadgroup -k "mangled or any_bytes" \
+		tests/test_dialects_fuzz.py tests/flows/providers/test_fuzz.py $(ARGS) >build/soak/log 2>&1; \
+		code=$$?; cat build/soak/*.txt || cat build/soak/log; exit $$code
 
 test-client: setup
 	@$(NPM) test --workspace @aster-sidecar/client $(ARGS)

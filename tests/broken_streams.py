@@ -1,0 +1,89 @@
+"""Streams that once broke the reader of their dialect or the daemon, as small as they could be made."""
+
+from __future__ import annotations
+
+import json
+
+from tests.mangled import Mangled
+from tests.stream_bytes import ANTHROPIC, CHAT, RESPONSES, Called, Said, chat, responses
+
+NOT_TEXT = b"\xff"
+EVENTS = {
+    "chat": chat({"content": "Hi"}).encode(),
+    "responses": responses(
+        "response.output_text.delta", item_id="m", output_index=0, content_index=0, delta="Hi", logprobs=[]
+    ).encode(),
+    "anthropic": ANTHROPIC.stream("Hi")[2].encode(),
+}
+"""An event with the text "Hi" in each dialect."""
+
+
+def without(events: list[str], *numbers: int) -> bytes:
+    """A stream that lacks some of its events."""
+    return "".join(event for n, event in enumerate(events) if n not in numbers).encode()
+
+
+def in_each(dialects: dict[str, bytes], name: str, prefix: bytes) -> dict[str, tuple[str, Mangled]]:
+    """Events behind `prefix`, each read alone: it must not cost the text."""
+    streams = {"chat": CHAT.open("One"), "responses": RESPONSES.open("One"), "anthropic": ANTHROPIC.open("One")}
+    found: dict[str, tuple[str, Mangled]] = {}
+    for dialect, event in dialects.items():
+        start = "".join(streams[dialect]).encode()
+        data = start + prefix + event
+        found[f"{dialect}, {name}"] = (dialect, Mangled(data, (len(start),), "One", ("One", "Hi")))
+    return found
+
+
+def usage(dialect: str, **figures: object) -> tuple[str, Mangled]:
+    """An answer that counts only some of what it should."""
+    speaks = {"chat": CHAT, "responses": RESPONSES, "anthropic": ANTHROPIC}[dialect]
+    data = "".join(speaks.stream("One")).encode()
+    old = json.dumps(speaks.usage()).encode()
+    assert old in data
+    return dialect, Mangled(data.replace(old, json.dumps(figures).encode()), (), "One")
+
+
+TOOL = Called("read_file", ['{"path"', ': "a.txt"}'])
+BROKEN: dict[str, tuple[str, Mangled]] = {
+    **in_each(EVENTS, "a comment that is no text", b": " + NOT_TEXT + b"\n\n"),
+    **in_each(EVENTS, "an id that is no text", b"id: " + NOT_TEXT + b"\n"),
+    **in_each(EVENTS, "a field that is no text", NOT_TEXT + b": 1\n"),
+    **in_each(EVENTS, "white space as data", b"data:\t\n\n"),
+    **in_each(EVENTS, "empty data in two lines", b"data:\ndata:\n\n"),
+    **in_each(EVENTS, "JSON in no field", b"dat\n{}\n\n"),
+    "chat, a line without its field's name": (
+        "chat",
+        Mangled(
+            CHAT.open("One")[1].encode() + EVENTS["chat"].replace(b"data: ", b"dat\n"),
+            (len(CHAT.open("One")[1].encode()),),
+            "One",
+            ("One", "Hi"),
+        ),
+    ),
+    "chat, an end that is no text": ("chat", Mangled(b":" + NOT_TEXT + b"\ndata:[DONE]\n\n")),
+    "chat, an end behind empty data": ("chat", Mangled(b"data:\rdata:[DONE]\r\r")),
+    "chat, no figure": usage("chat", prompt_tokens=None, completion_tokens=5, total_tokens=15),
+    "anthropic, no figure": usage("anthropic", input_tokens=10),
+    "responses, no figure": usage("responses", input_tokens=10),
+    "anthropic, a name that is no text": (
+        "anthropic",
+        Mangled("".join(ANTHROPIC.stream("One")).encode().replace(b"event: ", b"event: " + NOT_TEXT, 1)),
+    ),
+    "anthropic, an end at the beginning": (
+        "anthropic",
+        Mangled(b"data: [DONE]\n\n" + "".join(ANTHROPIC.stream("One")).encode()),
+    ),
+    "anthropic, no start": ("anthropic", Mangled(without(ANTHROPIC.stream("One"), 0), (), "", ("One",))),
+    "anthropic, no start of a block": ("anthropic", Mangled(without(ANTHROPIC.stream("One"), 1), (), "", ("One",))),
+    "anthropic, no start of a call": (
+        "anthropic",
+        Mangled(without(ANTHROPIC.stream(TOOL, Called("read_file", ['{"path": "b.txt"}'], "call_b")), 1)),
+    ),
+    "responses, a list as type": ("responses", Mangled(b'data: {"type": [], "sequence_number": 0}\n\n')),
+    "responses, an object as type": ("responses", Mangled(b'data: {"type": {}, "sequence_number": 0}\n\n')),
+    "responses, arguments without their beginning": ("responses", Mangled(without(RESPONSES.stream(TOOL), 3))),
+    "responses, a start in the middle": (
+        "responses",
+        Mangled("".join(RESPONSES.stream(Said(["One"]))[n] for n in (2, 0)).encode()),
+    ),
+}
