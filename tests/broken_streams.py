@@ -61,6 +61,7 @@ BROKEN: dict[str, tuple[str, Mangled]] = {
         ),
     ),
     "chat, an end that is no text": ("chat", Mangled(b":" + NOT_TEXT + b"\ndata:[DONE]\n\n")),
+    "chat, an end with more behind it": ("chat", Mangled(b"data: [DONE]" + NOT_TEXT + b"\n\n")),
     "chat, an end behind empty data": ("chat", Mangled(b"data:\rdata:[DONE]\r\r")),
     "chat, no figure": usage("chat", prompt_tokens=None, completion_tokens=5, total_tokens=15),
     "anthropic, no figure": usage("anthropic", input_tokens=10),

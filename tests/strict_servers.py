@@ -145,6 +145,8 @@ class WholePairs(Strict):
             speaks = bool(calls) or message.get("role") in ("assistant", "user")
             waiting -= set(results)
             parallel = message.get("type") in ("function_call", "function_call_output", "reasoning")
+            if request.protocol == "responses" and message.get("role") == "assistant":
+                parallel = True  # the items of one answer stand in the order in which they came
             if waiting and speaks and not parallel:
                 return f"calls without results: {sorted(waiting)}"
             waiting |= set(calls)
