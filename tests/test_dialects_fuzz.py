@@ -10,17 +10,12 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar import dialects, shapes
-from aster_sidecar.dialects import (
-    AnthropicReader,
-    ChatReader,
-    Malformed,
-    NoStream,
-    ProviderError,
-    Reader,
-    ResponsesReader,
-)
+from aster_sidecar import anthropic_reader, chat_reader, reader, responses_reader, shapes
+from aster_sidecar.anthropic_reader import AnthropicReader
+from aster_sidecar.chat_reader import ChatReader
 from aster_sidecar.models import known_types
+from aster_sidecar.reader import Malformed, NoStream, ProviderError, Reader
+from aster_sidecar.responses_reader import ResponsesReader
 from tests import plain_reader
 from tests.broken_streams import BROKEN
 from tests.mangled import Answers, Mangled, made, mangled, raw, recorded
@@ -34,15 +29,15 @@ READERS: dict[str, type[Reader]] = {"chat": ChatReader, "responses": ResponsesRe
 def read(dialect: str, pieces: list[bytes]) -> tuple[bytes, Exception | None]:
     """What a reader gives, and how it fails, when it is fed as the edge does it."""
     kind = READERS[dialect]
-    reader = kind(known_types(kind))
+    reading = kind(known_types(kind))
     out = b""
     try:
         for piece in pieces:
-            if reader.failed is not None:
-                out += reader.end()
-            if not reader.whole:
-                out += reader.feed(piece)
-        return out + (b"" if reader.whole else reader.end()), None
+            if reading.failed is not None:
+                out += reading.end()
+            if not reading.whole:
+                out += reading.feed(piece)
+        return out + (b"" if reading.whole else reading.end()), None
     except (Malformed, NoStream, ProviderError) as failure:
         return out, failure
 
@@ -85,7 +80,7 @@ class Work:
         self.done += 1 + sum(len(one) for one in handed if isinstance(one, str | bytes))
 
 
-COUNTED = {module.__file__ for module in (dialects, shapes)}
+COUNTED = {module.__file__ for module in (anthropic_reader, chat_reader, reader, responses_reader, shapes)}
 
 
 def work_for(dialect: str, pieces: list[bytes]) -> int:
