@@ -83,6 +83,18 @@ BROKEN: dict[str, tuple[str, Mangled]] = {
     "responses, a list as type": ("responses", Mangled(b'data: {"type": [], "sequence_number": 0}\n\n')),
     "responses, an object as type": ("responses", Mangled(b'data: {"type": {}, "sequence_number": 0}\n\n')),
     "responses, arguments without their beginning": ("responses", Mangled(without(RESPONSES.stream(TOOL), 3))),
+    "chat, no start of a call": (
+        "chat",
+        Mangled(without(CHAT.stream(TOOL, Called("read_file", ['{"path": "b.txt"}'], "call_b")), 1)),
+    ),
+    "responses, neither start nor end": (
+        "responses",
+        Mangled("".join(RESPONSES.stream("One")[2:-1]).encode(), (), "", ("One",)),
+    ),
+    "responses, a call, neither start nor end": (
+        "responses",
+        Mangled("".join(RESPONSES.stream(TOOL)[2:-1]).encode()),
+    ),
     "responses, a start in the middle": (
         "responses",
         Mangled("".join(RESPONSES.stream(Said(["One"]))[n] for n in (2, 0)).encode()),

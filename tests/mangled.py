@@ -59,6 +59,11 @@ MOST_SHOWN = 600
 ENDERS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b"response.failed", b"error")
 """Words of events behind which an answer may be over."""
 
+ENDING = re.compile(
+    rb'\[DONE\]|message_stop|response\.(?:completed|incomplete|done|cancelled)|(?:finish|stop|done)_reason"\s*:\s*(?!null)'
+)
+"""What an answer has in it that says that it is over."""
+
 
 @dataclass(frozen=True, repr=False)
 class Mangled:
@@ -74,6 +79,11 @@ class Mangled:
     def __repr__(self) -> str:
         shown = self.data if len(self.data) <= MOST_SHOWN else self.data[:MOST_SHOWN] + b"..."
         return f"Mangled({shown!r}, {self.reads[:8]})"
+
+    @property
+    def may_end(self) -> bool:
+        """Whether anything in it says that it is over."""
+        return ENDING.search(self.data) is not None
 
     def pieces(self) -> list[bytes]:
         pieces, at = list[bytes](), 0

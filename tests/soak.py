@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 import re
@@ -39,6 +40,7 @@ def try_all(
     """
     last: list[Mangled] = []
     tried = 0
+    until = time.monotonic() + SOAK_S * share if SOAK_S else math.inf
 
     def run(most: int, chosen: int | None) -> None:
         @settings(
@@ -54,6 +56,8 @@ def try_all(
         @given(strategy)
         def property(mangled: Mangled) -> None:
             nonlocal tried
+            if time.monotonic() > until:
+                return
             tried += 1
             last[:] = [mangled]
             check(mangled)
@@ -64,7 +68,6 @@ def try_all(
         run(examples, None)
         return
     failures: dict[str, str] = {}
-    until = time.monotonic() + SOAK_S * share
     while time.monotonic() < until:
         chosen = random.SystemRandom().getrandbits(32)
         try:

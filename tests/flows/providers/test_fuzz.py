@@ -121,6 +121,9 @@ class Fuzzed:
         assert talk.history()[-1]["text"] == outcome.text, "the history says something else than the events"
         started = [data["call_id"] for data in outcome.of("tool_start")]
         assert len(set(started)) == len(started), f"calls ran twice: {started}"
+        if not stream.may_end:
+            assert outcome.stop_reason == "failed" or outcome.text == AFTER, f"taken for whole: {outcome}"
+            assert started == [], f"a call ran of an answer that broke off: {outcome}"
         assert sorted(started) == sorted(data["call_id"] for data in outcome.of("tool_end")), str(outcome)
 
     def goes_on(self, talk: Talk) -> None:
