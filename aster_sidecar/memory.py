@@ -24,6 +24,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from aster_sidecar.errors import StoreCorrupt
 from aster_sidecar.job import UNKNOWN, denial
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.salvage import LOST, note, read_row, stored
@@ -82,7 +83,7 @@ class Memory:
             return self._journal.all(
                 "SELECT message, turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
             )
-        except UnicodeError:  # bytes that are no text: what is around them is still there
+        except StoreCorrupt:  # perhaps only bytes that are no text: what is around them is still there
             rows = self._journal.all(
                 "SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
             )

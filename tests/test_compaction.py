@@ -17,6 +17,7 @@ from pydantic_ai import RequestUsage, TextPart, ThinkingPart, ToolCallPart, Tool
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest, ModelResponse
 
 from aster_sidecar.compaction import (
+    ASSUMED_TOKENS,
     MOST_COMPACTIONS,
     Step,
     after_refusal,
@@ -178,7 +179,7 @@ def test_a_window_that_nobody_knows_may_be_a_small_one() -> None:
     assert after_refusal(refusal, tokens=25_000, window_tokens=WINDOW, compacted=0) is None
     step = after_refusal(refusal, tokens=25_000, window_tokens=WINDOW, compacted=0, assumed=True)
     assert step is not None
-    assert step.window_tokens == 32_000
+    assert step.window_tokens == ASSUMED_TOKENS
     assert not step.learned
 
 

@@ -79,7 +79,7 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
             while daemon.status()["state"] not in ("idle", "failed"):
                 watcher.until("status_change", within_s=30)
         events = daemon.ask("after")
-        assert text_of(events) == "You said: after"
+        assert text_of(events).endswith("after"), "with what had no answer before it"
         assert daemon.raw("GET", "/health")[1]["status"] == "ok"
         kept = {message["message_id"] for message in daemon.history(limit=500)}
         assert set(sent) <= kept

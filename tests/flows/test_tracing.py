@@ -199,9 +199,9 @@ def test_what_fails_is_marked_with_its_kind_and_not_its_words(
     assert [kind for _, kind in kinds] == [
         "key_refused",
         "ToolError",
-        "ModelOverloadedError",
+        "provider_unavailable",
         None,
-        "ModelAuthenticationError",
+        "key_refused",
     ]
     assert [attributes(request)["aster.attempt"] for request in requests] == [1, 2, 1]
     assert {span.status.message for span, _ in collector.spans} == {""}
