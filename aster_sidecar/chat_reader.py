@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aster_sidecar.reader import Fields, ProviderError, Reader, parse_or_none, with_counts
-from aster_sidecar.shapes import Shape, fit, sound
+from aster_sidecar.shapes import Shape, fit, joined, sound
 
 CALL: Shape = {
     "index": "position",
@@ -175,6 +175,8 @@ class ChatReader(Reader):
                     value["choices"][0]["delta"][name] = text
 
                 right = self.mend_text(name, text, pattern, place)
+                if choice.get("finish_reason") and (half := self._halves.pop(name, None)) is not None:
+                    right += joined(half[0])  # the other half can't come any more
                 changed |= right != text
                 delta[name] = right
             elif name == "content" and not isinstance(text, list | str | None):

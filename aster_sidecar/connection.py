@@ -258,7 +258,7 @@ class Connection:
                     if failures:
                         back()
                     failures = 0
-                    async for identity, data in frames(answer.aiter_lines()):
+                    async for identity, data in frames(lines(answer.aiter_text())):
                         if identity:
                             cursor = identity
                         yield json.loads(data)
@@ -273,6 +273,15 @@ class Connection:
                 lost(why)
             await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
             failures += 1
+
+
+async def lines(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Lines as a stream of events has them: httpx ends one at U+2028 and its like too, which stand in texts."""
+    rest = ""
+    async for piece in pieces:
+        *ended, rest = (rest + piece).split("\n")
+        for line in ended:
+            yield line.removesuffix("\r")
 
 
 async def frames(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str]]:

@@ -54,7 +54,8 @@ PROBE_TOKENS = 16
 class Provider:
     """One way to reach models: which variables hold its key and base URL, where it is by default, what it speaks.
 
-    `key_too` is another name for `key` that the provider's own programs use; `root` is `addresses.base_url`'s.
+    `key_too` is another name for `key` that the provider's own programs use; `root` is `addresses.base_url`'s;
+    `window_tokens` is the usual context window. Source: the providers' lists of models.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Provider:
     extra: str | None = None
     root: str | None = None
     key_too: str | None = None
+    window_tokens: int | None = None
 
 
 PROVIDERS = {
@@ -100,6 +102,7 @@ PROVIDERS = {
             extra="google",
             root="",
             key_too="GEMINI_API_KEY",
+            window_tokens=1_048_576,
         ),
     )
 }
@@ -362,7 +365,8 @@ class Models:
     def _window(self, chosen: Chosen, said: Served | None) -> int:
         """The context window to go by: as set, as a refusal named it, as the server says, as the catalogue says."""
         told = said.window_tokens if said is not None else None
-        believed = told or chosen.model.context_window or DEFAULT_WINDOW_TOKENS
+        usual = chosen.provider.window_tokens if chosen.provider else None
+        believed = told or chosen.model.context_window or usual or DEFAULT_WINDOW_TOKENS
         if self._window_tokens:
             return int(self._window_tokens)
         fact = window_fact(chosen)
