@@ -66,6 +66,22 @@ class Step:
     """Whether the refusal said that the window is full, so that what it tells of the window holds for later."""
 
 
+@dataclass(slots=True)
+class Beginning:
+    """The messages of a history up to its last answer, and what they take."""
+
+    first: ref[ModelMessage]
+    last: ref[ModelMessage] | None = None
+    many: int = 0
+    tokens: int = 0
+
+    def leads(self, messages: Sequence[ModelMessage]) -> bool:
+        return self.first() is messages[0] and (
+            self.last is None or (self.many <= len(messages) and self.last() is messages[self.many - 1])
+        )
+
+
+_beginnings: dict[int, Beginning] = {}
 _messages: dict[int, tuple[ref[ModelMessage], int]] = {}
 _tools: dict[tuple[str, str], tuple[Mapping[str, Any], int]] = {}
 
@@ -77,17 +93,37 @@ def size(messages: Sequence[ModelMessage], fixed_tokens: int = 0) -> Size:
 
     `fixed_tokens`: what instructions and tools take. A count that has nothing to do with the estimate is not believed.
     """
-    estimates = [message_tokens(message) for message in messages]
-    whole, after = fixed_tokens + sum(estimates), 0
-    for message, estimate in zip(reversed(messages), reversed(estimates), strict=True):
+    whole, after = fixed_tokens + whole_tokens(messages), 0
+    for message in reversed(messages):
         if isinstance(message, ModelResponse) and message.usage.input_tokens:
             told, ours = message.usage.input_tokens + message.usage.output_tokens, max(whole - after, 1)
             if ours / TRUSTED_FACTOR <= told <= min(ours * TRUSTED_FACTOR, MOST_WINDOW_TOKENS):
                 ratio = told / ours
                 return Size(told + int(after * max(ratio, 1.0)), ratio)
             break
-        after += estimate
+        after += message_tokens(message)
     return Size(whole)
+
+
+def whole_tokens(messages: Sequence[ModelMessage]) -> int:
+    """`estimated`, of a history that grows: what it began with when it was counted last is not counted again.
+
+    It is the same beginning when its first message and its last answer are: a compaction makes new answers.
+    """
+    first = messages[0] if messages else None
+    if first is None:
+        return 0
+    key = id(first)
+    known = _beginnings.get(key)
+    if known is None or not known.leads(messages):
+        known = _beginnings[key] = Beginning(ref(first, lambda _: _beginnings.pop(key, None)))
+    tokens = known.tokens
+    for position in range(known.many, len(messages)):
+        message = messages[position]
+        tokens += message_tokens(message)
+        if isinstance(message, ModelResponse):
+            known.many, known.last, known.tokens = position + 1, ref(message), tokens
+    return tokens
 
 
 def size_tokens(messages: Sequence[ModelMessage], fixed_tokens: int = 0) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart, UserPromptPart
 
+from aster_sidecar.prefix import Prefix
+
 KEPT = 8
 """Conversations whose earlier messages are kept in this form."""
 
@@ -24,6 +26,7 @@ class Kept:
 
     stored: list[ModelMessage] = field(default_factory=list[ModelMessage])
     sent: list[ModelMessage] = field(default_factory=list[ModelMessage])
+    prefix: Prefix = field(default_factory=Prefix)
 
     def leads(self, messages: Sequence[ModelMessage]) -> bool:
         """Whether these messages begin with the kept ones. Histories only grow, or are replaced whole."""
@@ -39,8 +42,8 @@ class Earlier:
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
 
-    def of(self, key: Hashable, messages: Sequence[ModelMessage], form: Form) -> list[ModelMessage]:
-        """What is sent of these messages. `form` brings one turn's messages into the form that is sent."""
+    def of(self, key: Hashable, messages: Sequence[ModelMessage], form: Form) -> Kept:
+        """These messages, kept with what is sent of them. `form` brings one turn's messages into the form that is sent."""
         kept = self._kept.get(key)
         if kept is None or not kept.leads(messages):
             kept = self._kept[key] = Kept()
@@ -50,7 +53,7 @@ class Earlier:
         for turn in turns(messages[len(kept.stored) :]):
             kept.stored += turn
             kept.sent += form(turn)
-        return kept.sent
+        return kept
 
 
 def turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:

@@ -17,7 +17,7 @@ import httpx2
 
 from aster_sidecar.dialects import READERS, ResponsesReader
 from aster_sidecar.errors import ModelError
-from aster_sidecar.exchange import CURRENT, FIRST_HERE_S, FIRST_S, Exchange
+from aster_sidecar.exchange import CURRENT, FIRST_HERE_S, FIRST_S, MARK, Exchange
 from aster_sidecar.reader import Malformed, NoStream, ProviderError, Reader, parse_or_none
 
 STALL_S = 120.0
@@ -44,6 +44,7 @@ class EdgeClient(httpx2.AsyncClient):
         dialect = dialect_of(request)
         exchange = CURRENT.get(None) or Exchange()
         if dialect is not None:
+            request = completed(request, exchange)
             exchange.leave()
             exchange.ending = None
         response = await super().send(request, stream=stream or dialect is not None, **given)
@@ -80,6 +81,19 @@ def dialect_of(request: httpx2.Request) -> type[Reader] | None:
     if request.method != "POST":
         return None
     return next((reader for reader in READERS if path.endswith(reader.path)), None)
+
+
+def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
+    """The request with the earlier messages that marks stand for. Raises: ValueError, when they can't be put in."""
+    body = request.content
+    if exchange.complete is None:
+        if MARK.encode() in body:
+            raise ValueError("a mark in a request that belongs to no exchange")
+        return request
+    body = exchange.complete(body)
+    headers = request.headers.copy()
+    headers["content-length"] = str(len(body))
+    return httpx2.Request(request.method, request.url, headers=headers, content=body, extensions=request.extensions)
 
 
 async def refused(response: httpx2.Response, exchange: Exchange) -> ModelError:

@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -506,6 +506,7 @@ class Tap(WrapperModel):
         self._run = run
         self.exchange = chosen.exchange(run.leave)
         self._lacks = chosen.lacks
+        self._dialect = chosen.dialect
         self._over_wire = chosen.provider is not None
         self.heard = False
 
@@ -527,15 +528,43 @@ class Tap(WrapperModel):
         if "tools" in self._lacks:
             model_request_parameters = replace(model_request_parameters, function_tools=[])
         with exchanging(self.exchange):
-            before = self._earlier.of(self._key, self._before, self._form)
-            async with self.wrapped.request_stream(
-                [*before, *self._form(messages)], model_settings, model_request_parameters, run_context
-            ) as stream:
+            async with AsyncExitStack() as opened:
+                stream = await self._open(opened, messages, model_settings, model_request_parameters, run_context)
                 if self._run.sent == sent:
                     self._run.leave()  # it went by another way than the edge
                 if self._aloud:
                     stream._event_iterator = self._listen(aiter(stream))
                 yield stream
+
+    async def _open(
+        self,
+        opened: AsyncExitStack,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+        context: RunContext[Any] | None,
+    ) -> StreamedResponse:
+        """Ask the model, without giving it again what is kept as it was sent, where that can be put in later."""
+        earlier, turn = self._earlier.of(self._key, self._before, self._form), self._form(messages)
+        passage = None
+        if self._dialect is not None and not parameters.native_tools:
+            passage = earlier.prefix.passage(
+                earlier.sent, turn, self.wrapped, settings, remembers_thinking=self._dialect == "chat"
+            )
+        if passage is not None:
+            self.exchange.complete = passage.complete
+            try:
+                return await opened.enter_async_context(
+                    self.wrapped.request_stream(passage.messages, settings, parameters, context)
+                )
+            except Exception:
+                if not passage.failed:
+                    raise
+            finally:
+                self.exchange.complete = None
+        return await opened.enter_async_context(
+            self.wrapped.request_stream([*earlier.sent, *turn], settings, parameters, context)
+        )
 
     def _form(self, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
         """One turn's messages as this model is sent them."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
+
+MARK = f"aster-{secrets.token_hex(16)}-"
+"""What the marks begin with that stand for earlier messages in a request that is being made. None ever leaves."""
+MARKS = tuple(f"{MARK}{name}" for name in ("begin", "kept", "new"))
+"""Between the first two is what must not be sent at all, then what is not kept yet, then the turn."""
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "function_call", "error"]
 
@@ -39,7 +45,29 @@ class Exchange:
     wait_s: float | None = None
     """Longest wait for anything, when somebody set one."""
     leave: Callable[[], None] = lambda: None
+    complete: Callable[[bytes], bytes] | None = None
+    """What puts earlier messages into the body of a request in which marks stand for them (`prefix.py`)."""
     ending: Ending | None = None
+
+
+def without_marks(items: list[Any]) -> list[Any]:
+    """The messages of a request with a text for each mark; as they are where not all marks are among them."""
+    exchange = CURRENT.get(None)
+    if exchange is None or exchange.complete is None:
+        return items
+    at = {said: position for position, item in enumerate(items) if (said := words(item)) in MARKS}
+    if tuple(at) != MARKS:
+        return items
+    begin, kept, new = at.values()
+    return [*items[:begin], MARKS[1], *items[kept + 1 : new], MARKS[2], *items[new + 1 :]]
+
+
+def words(item: Any) -> str | None:
+    """The text of a message that is nothing but one text, in any dialect."""
+    content = cast("dict[str, Any]", item).get("content") if isinstance(item, dict) else None
+    if isinstance(content, list) and len(cast("list[Any]", content)) == 1:
+        content = cast("list[Any]", content)[0].get("text")
+    return content if isinstance(content, str) else None
 
 
 CURRENT: ContextVar[Exchange] = ContextVar("exchange")

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from aster_sidecar import addresses, network, served, wire
 from aster_sidecar.addresses import is_loopback, shown
 from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
-from aster_sidecar.exchange import FIRST_HERE_S, FIRST_S, Exchange, exchanging
+from aster_sidecar.exchange import FIRST_HERE_S, FIRST_S, Exchange, exchanging, without_marks
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, ollama_url
@@ -130,6 +130,8 @@ class Chosen:
     lacks: frozenset[str] = frozenset()
     wait_s: float | None = None
     """Longest silence to bear, when somebody set one."""
+    dialect: str | None = None
+    """What it speaks when it is asked through the edge, by which earlier messages can be put into its requests."""
 
     @property
     def provider(self) -> Provider | None:
@@ -336,7 +338,8 @@ class Models:
                         hint=how_to_get(provider.extra or provider.name),
                     ) from error
                 falls = provider.name == "openai" and speaks == "responses" and own_server
-                built = Chosen(name, model, DEFAULT_WINDOW_TOKENS, bare, falls, True, lacks, self._wait_s)
+                dialect = speaks if self._edge and speaks != "google" else None
+                built = Chosen(name, model, DEFAULT_WINDOW_TOKENS, bare, falls, True, lacks, self._wait_s, dialect)
             window_tokens = self._window(built, said)
             if window_tokens != built.window_tokens:
                 built = replace(built, window_tokens=window_tokens)
@@ -686,6 +689,8 @@ def send_as_is(resource: Any, names: tuple[str, ...]) -> None:
 
     def lean(**given: Any) -> Any:
         body = {name: given[name] for name in names if isinstance(given.get(name), list | str)}
+        if isinstance(body.get(names[0]), list):
+            body[names[0]] = without_marks(body[names[0]])
         given |= {name: [] for name in body}
         given["extra_body"] = {**(given.get("extra_body") or {}), **body}
         return create(**given)

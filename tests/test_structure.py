@@ -49,7 +49,7 @@ LAYERS = [
     {"logs", "spans", "refusals"},
     {"project", "agents", "servicelog"},
     {"toolkit", "settings", "services"},
-    {"job", "demo", "local", "summary", "edge"},
+    {"job", "demo", "local", "summary", "edge", "prefix"},
     {"salvage", "history_form", "endings", "earlier", "served"},
     {"memory", "models", "compaction"},
     {"tracing"},
@@ -98,6 +98,7 @@ OWNERS = {
     "pydantic_ai": {
         "endings",
         "earlier",
+        "prefix",
         "engine",
         "memory",
         "salvage",
