@@ -43,7 +43,7 @@ class Earlier:
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
 
     def of(self, key: Hashable, messages: Sequence[ModelMessage], form: Form) -> Kept:
-        """These messages, kept with what is sent of them. `form` brings one turn's messages into the form that is sent."""
+        """These messages, kept with what is sent of them. `form` brings a turn's messages into that form."""
         kept = self._kept.get(key)
         if kept is None or not kept.leads(messages):
             kept = self._kept[key] = Kept()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -162,11 +162,11 @@ def is_plain(message: ModelMessage) -> bool:
 def is_plain_part(part: Any) -> bool:
     if type(part) is UserPromptPart:
         return isinstance(part.content, str) or all(type(item) is str for item in part.content)
-    return type(part) is ToolReturnPart and not cast("ToolReturnPart[Any]", part).files
+    return type(part) is ToolReturnPart and not part.files
 
 
 def is_undetailed(said: Any) -> bool:
-    details = said.provider_details or {}
+    details: dict[str, Any] = said.provider_details or {}
     return not any(odd in details for odd in ODD_DETAILS)
 
 
