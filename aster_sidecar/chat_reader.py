@@ -122,7 +122,7 @@ class ChatReader(Reader):
         if not name or any(one is not None for key, one in choice.items() if key != "index"):
             return False
         rest = {key: one for key, one in value.items() if key not in PASSING}
-        if type(value.get("created", 0)) is not int or fit(rest, CHUNK) is not rest:
+        if type(value.get("created", 0)) is not int or not self.fits(rest, CHUNK):
             return False
         index = choice.get("index", 0)
         if index != 0 or type(index) is not int or self._halves or not 0 <= value.get("created", 0) < 4_102_444_800:

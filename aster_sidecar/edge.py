@@ -123,6 +123,14 @@ async def whole(response: httpx2.Response) -> httpx2.Response:
     return response
 
 
+def decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The bytes of a body, without its compression. Uncompressed ones come straight from the connection."""
+    stream = response.stream
+    if response.headers.get("content-encoding") or not isinstance(stream, httpx2.AsyncByteStream):
+        return response.aiter_bytes()
+    return aiter(stream)
+
+
 @dataclass(slots=True)
 class Arrived:
     """What the provider sent and nobody has read yet."""
@@ -188,7 +196,7 @@ class Reading(httpx2.AsyncByteStream):
     async def _take_in(self) -> None:
         arrived = self._arrived
         try:
-            async for data in self._response.aiter_bytes():
+            async for data in decoded(self._response):
                 arrived.pieces.append(data)
                 arrived.size += len(data)
                 self._wake.set()

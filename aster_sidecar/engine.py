@@ -366,7 +366,7 @@ class Engine:
     def _keep_response(self, run: Run, response: ModelResponse) -> None:
         """Record a response that is whole, before any of its tools runs."""
         run.log.new_paragraph()
-        mend_calls(response)
+        mend_calls(response, self._memory.call_ids(run.log.session_id))
         kept = run.log.transcript.length["text_chunk"]
         write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
@@ -626,9 +626,9 @@ def attempts_for(failure: ModelError) -> int:
     return SLOW_ATTEMPTS if failure.code == "provider_timeout" else MAX_ATTEMPTS
 
 
-def mend_calls(response: ModelResponse) -> None:
-    """Give each call of a response an id of its own, and arguments that can be read."""
-    ids = iter(apart(str(part.tool_call_id) for part in response.parts if isinstance(part, ToolCallPart)))
+def mend_calls(response: ModelResponse, used: set[str]) -> None:
+    """Give each call of a response an id that none had before, and arguments that can be read."""
+    ids = iter(apart((str(part.tool_call_id) for part in response.parts if isinstance(part, ToolCallPart)), used))
     response.parts = [
         replace(part, tool_call_id=next(ids), args=readable(part.args) if isinstance(part.args, str) else part.args)
         if isinstance(part, ToolCallPart)

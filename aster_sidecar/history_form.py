@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -298,9 +298,49 @@ def free_id(call_id: str, used: set[str], short: bool) -> str:
     return found
 
 
-def apart(ids: Iterable[str]) -> list[str]:
-    """The ids, each made unique in the form that the server gave it; some servers number all calls alike."""
-    used: set[str] = set()
+def call_ids(messages: Iterable[ModelMessage]) -> set[str]:
+    """The ids of all tool calls in the messages."""
+    return {
+        part.tool_call_id
+        for message in messages
+        if isinstance(message, ModelResponse)
+        for part in message.parts
+        if isinstance(part, ToolCallPart)
+    }
+
+
+def ids_apart(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """The messages with an id of its own for each call. The newest of those with one id keep it: they may be open."""
+    mended, used = list(messages), set[str]()
+    for position in range(len(mended) - 1, -1, -1):
+        message = mended[position]
+        ids = call_ids([message])
+        others = {call_id: free_id(call_id, used, short=False) for call_id in sorted(ids & used)}
+        used |= ids
+        if others:
+            mended[position] = with_ids(message, others)
+            if position + 1 < len(mended) and isinstance(mended[position + 1], ModelRequest):
+                mended[position + 1] = with_ids(mended[position + 1], others)
+    return mended
+
+
+def with_ids(message: ModelMessage, others: Mapping[str, str]) -> ModelMessage:
+    """A message whose calls and results have other ids."""
+    parts: list[Any] = [
+        replace(part, tool_call_id=others[part.tool_call_id])
+        if isinstance(part, ToolCallPart | ToolReturnPart) and part.tool_call_id in others
+        else part
+        for part in message.parts
+    ]
+    return replace(message, parts=parts)
+
+
+def apart(ids: Iterable[str], used: Iterable[str] = ()) -> list[str]:
+    """The ids, each made unique in the form that the server gave it; some servers number all calls alike.
+
+    `used`: ids that are taken already.
+    """
+    used = set(used)
     return [free_id(call_id, used, short=False) for call_id in ids]
 
 

@@ -25,6 +25,7 @@ from pydantic_ai.messages import (
 )
 
 from aster_sidecar.errors import StoreCorrupt
+from aster_sidecar.history_form import call_ids, ids_apart
 from aster_sidecar.job import UNKNOWN, denial
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.salvage import LOST, note, read_row, stored
@@ -53,6 +54,8 @@ class Memory:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._kept: OrderedDict[str, list[ModelMessage]] = OrderedDict()
+        self._ids: dict[str, tuple[int, set[str]]] = {}
+        """Ids of calls in the first so many messages of a kept session."""
 
     def of(self, session_id: str) -> list[ModelMessage]:
         """The session's messages, oldest first. The caller must not change the list. Raises: StoreError.
@@ -64,7 +67,7 @@ class Memory:
             kept = self._kept[session_id] = self._read(session_id)
         self._kept.move_to_end(session_id)
         while len(self._kept) > KEPT_SESSIONS:
-            self._kept.popitem(last=False)
+            self._ids.pop(self._kept.popitem(last=False)[0], None)
         return kept
 
     def _read(self, session_id: str) -> list[ModelMessage]:
@@ -76,7 +79,20 @@ class Memory:
         else:
             if len(messages) != len(rows):
                 messages = one_by_one(session_id, rows)
-        return [*messages, *self._closing(rows[-1][1], messages)] if rows else messages
+        if rows:
+            messages = [*messages, *self._closing(rows[-1][1], messages)]
+        calls = [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
+        return messages if len(call_ids(messages)) == len(calls) else ids_apart(messages)
+
+    def call_ids(self, session_id: str) -> set[str]:
+        """The ids of all calls in the session. The caller must not change the set. Raises: StoreError."""
+        messages = self.of(session_id)
+        many, ids = self._ids.get(session_id, (0, set[str]()))
+        if many > len(messages):
+            many, ids = 0, set()
+        ids |= call_ids(messages[many:])
+        self._ids[session_id] = len(messages), ids
+        return ids
 
     def _rows(self, session_id: str) -> list[Row]:
         try:
@@ -119,10 +135,12 @@ class Memory:
         writes += [insert(session_id, turn_id, message) for message in messages]
         self._journal.put(turn_id=turn_id, writes=writes)
         self._kept[session_id] = list(messages)
+        self._ids.pop(session_id, None)
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory: the rows changed, or a transaction failed."""
         self._kept.pop(session_id, None)
+        self._ids.pop(session_id, None)
 
 
 def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:

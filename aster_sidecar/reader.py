@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast
 from pydantic_core import from_json, to_json
 
 from aster_sidecar.exchange import Ending, Finish
-from aster_sidecar.shapes import joined, sound, split_half
+from aster_sidecar.shapes import Shape, fit, joined, sound, split_half
 
 Fields: TypeAlias = dict[str, Any]
 
@@ -118,6 +118,7 @@ class Reader:
         self._form: Literal["events", "json", "unknown"] | None = None
         self._out: list[bytes] = []
         self._run: Run | None = None
+        self._fitted: tuple[Fields, list[type]] | None = None
         self._halves: dict[Any, tuple[str, Fields, Callable[[Fields, str], None]]] = {}
 
     # -- bytes → events ----------------------------------------------------------------------------------------------
@@ -296,6 +297,15 @@ class Reader:
 
     def encode(self, kind: str, value: Fields) -> bytes:
         return b"data: " + dump(value) + b"\n\n"
+
+    def fits(self, rest: Fields, shape: Shape) -> bool:
+        """Whether what is around a text fits its shape. The same as before is not looked through again."""
+        kinds: list[type] = [type(one) for one in rest.values()]  # 0 and False are equal
+        if (rest, kinds) != self._fitted:
+            if fit(rest, shape) is not rest:
+                return False
+            self._fitted = rest, kinds
+        return True
 
     def piece(
         self,

@@ -139,7 +139,7 @@ class ResponsesReader(Reader):
         if self._halves or value.get("logprobs"):
             return False
         rest = {name: one for name, one in value.items() if name not in ("delta", "sequence_number", "obfuscation")}
-        if not rest.get("item_id") or fit(rest, EVENT) is not rest or type(value.get("sequence_number", 0)) is not int:
+        if not rest.get("item_id") or not self.fits(rest, EVENT) or type(value.get("sequence_number", 0)) is not int:
             return False
 
         def place(value: Fields, text: str) -> None:

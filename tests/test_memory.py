@@ -30,7 +30,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.usage import RequestUsage
 
-from aster_sidecar.history_form import BEGINNING, NO_RESULT, SEEN, apart, as_sent
+from aster_sidecar.history_form import BEGINNING, NO_RESULT, SEEN, apart, as_sent, ids_apart
 from aster_sidecar.job import Usage
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory
@@ -531,3 +531,20 @@ def test_a_write_that_no_column_takes_is_mended_and_takes_nothing_with_it(tmp_pa
         return [row[0] for row in rows]
 
     assert asyncio.run(scenario()) == ["\ufffd", '["x"]', str(1 << 70), "yes"]
+
+
+def test_ids_that_come_again_in_later_turns_are_told_apart() -> None:
+    def turn(number: int) -> list[ModelMessage]:
+        call = ToolCallPart("t", {}, tool_call_id="call_0")
+        result = ToolReturnPart(tool_name="t", content=number, tool_call_id="call_0")
+        return [ModelRequest.user_text_prompt("x"), ModelResponse(parts=[call]), ModelRequest(parts=[result])]
+
+    history = [message for number in range(3) for message in turn(number)]
+    mended = ids_apart(history)
+    calls = [part.tool_call_id for message in mended for part in message.parts if isinstance(part, ToolCallPart)]
+    results = [part.tool_call_id for message in mended for part in message.parts if isinstance(part, ToolReturnPart)]
+    assert calls == results
+    assert len(set(calls)) == 3
+    assert calls[-1] == "call_0", "the newest may be open, and keeps its id"
+    assert apart(["call_0", "call_1"], {"call_0"}) == ["call_0_1", "call_1"]
+    assert ids_apart(mended) == mended
