@@ -87,9 +87,9 @@ class Memory:
     def call_ids(self, session_id: str) -> set[str]:
         """The ids of all calls in the session. The caller must not change the set. Raises: StoreError."""
         messages = self.of(session_id)
-        many, ids = self._ids.get(session_id, (0, set[str]()))
+        many, ids = self._ids.get(session_id) or (0, set[str]())
         if many > len(messages):
-            many, ids = 0, set()
+            many, ids = 0, set[str]()
         ids |= call_ids(messages[many:])
         self._ids[session_id] = len(messages), ids
         return ids

@@ -992,6 +992,8 @@ class SessionMachine(RuleBasedStateMachine):
                 return False
             if asked != [question.command for question in self.waiting]:
                 return False
+            if len(session.messages) != len(self.said) + self.answers_begun:
+                return False
             held = self.stage.mind.held[self.first_held :]
             if not self.talks:
                 return True

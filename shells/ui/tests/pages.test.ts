@@ -84,6 +84,7 @@ test("the commands find a conversation however its letters are composed", async 
     await page.getByRole("combobox").fill(words);
     await page.getByRole("option", { name: "ＣＡＦÉ plans" }).waitFor();
     await page.keyboard.press("Escape");
+    await page.getByRole("combobox").waitFor({ state: "hidden" });
   }
 });
 
