@@ -652,6 +652,7 @@ def hush() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic_ai\.models\.")
 
 
+@cache
 def known_types(dialect: type[Reader]) -> frozenset[str]:
     """The types of events and of what is in them that a dialect's SDK knows; none: it takes any."""
     if dialect.path == "/responses":
