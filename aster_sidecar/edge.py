@@ -165,6 +165,8 @@ class Reading(httpx2.AsyncByteStream):
         self._ended = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._pump is not None:
+            return  # SDKs read on behind the end, to use the connection again: `aclose` sees to that
         loop = asyncio.get_running_loop()
         self._since_s = loop.time()
         self._pump = loop.create_task(self._take_in(), name="provider's stream")
