@@ -103,6 +103,8 @@ class ResponsesReader(Reader):
             # Behind other events they would be taken for those of a response in the background.
             if not isinstance(response, dict) or (self._goes_on and not fields.get("background")):
                 return
+            if told != "response.created":
+                self._create()
             self._begun = True
         else:
             self._start()
@@ -150,12 +152,16 @@ class ResponsesReader(Reader):
         return True
 
     def _start(self) -> None:
+        self._create()
+        self._goes_on = True
+
+    def _create(self) -> None:
         """Begin a response of which no beginning came, before the first of its other events."""
         if not self._begun and not self.resumes:
             self._flush()
             created: Fields = {"id": "", "object": "response", "status": "in_progress", "output": []}
             self._out.append(self.encode("", {"type": "response.created", "sequence_number": 0, "response": created}))
-        self._begun = self._goes_on = True
+        self._begun = True
 
     def _mend_delta(self, told: str, value: Fields, delta: str) -> bool:
         self.progress += bool(delta)

@@ -95,6 +95,25 @@ BROKEN: dict[str, tuple[str, Mangled]] = {
         "responses",
         Mangled("".join(RESPONSES.stream(TOOL)[2:-1]).encode()),
     ),
+    "responses, in progress though never created, and no end": (
+        "responses",
+        Mangled(
+            (
+                responses("response.in_progress", response=RESPONSES.response("in_progress"))
+                + "".join(RESPONSES.stream(Said(["One ", " two"]))[2:-1])
+            ).encode(),
+            (),
+            "One  two",
+        ),
+    ),
+    "anthropic, a line that ends within its JSON": (
+        "anthropic",
+        Mangled(
+            b'event: message_delta\ndata: {"type": "message_delta", "delta":\r{"stop_reason": "end_turn"},'
+            b' "usage": {"input_tokens": 10, "output_tokens": 5}}\n\n',
+            (),
+        ),
+    ),
     "responses, a start in the middle": (
         "responses",
         Mangled("".join(RESPONSES.stream(Said(["One"]))[n] for n in (2, 0)).encode()),
