@@ -220,6 +220,9 @@ class AnthropicReader(Reader):
         if self._begun:
             super().done(frame)
 
+    def is_answer(self, value: Fields) -> bool:
+        return super().is_answer(value) or value.get("type") == "message"
+
     def answer(self, value: Fields) -> None:
         """A whole message: the events that would have told it. Or one of these, on a line of its own."""
         content: Any = value.get("content")

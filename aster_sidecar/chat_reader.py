@@ -273,6 +273,11 @@ class ChatReader(Reader):
             self._at_index[index] = at
         return at
 
+    def is_answer(self, value: Fields) -> bool:
+        choices: Any = value.get("choices")
+        told = cast("list[Any]", choices) if isinstance(choices, list) else []
+        return super().is_answer(value) or any(isinstance(one, dict) and "message" in one for one in told)
+
     def answer(self, value: Fields) -> None:
         message: Any = value.get("message")
         if isinstance(message, dict) and "choices" not in value and "done" in value:  # Ollama's own interface

@@ -29,6 +29,8 @@ TAIL_S = 1.0
 HELD_BYTES = 1 << 20
 """So much that the SDK has not read is held; then the provider has to wait."""
 REFUSAL_BYTES = 1 << 18
+REFUSAL_S = 5.0
+"""Longest wait for the words of a refusal: some servers keep the connection open behind it."""
 
 
 class EdgeClient(httpx2.AsyncClient):
@@ -99,11 +101,12 @@ def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
 async def refused(response: httpx2.Response, exchange: Exchange) -> ModelError:
     """What a refusal means."""
     body = bytearray()
-    with contextlib.suppress(httpx2.HTTPError):  # the status says enough
-        async for data in response.aiter_bytes():
-            body += data
-            if len(body) > REFUSAL_BYTES:
-                break
+    with contextlib.suppress(httpx2.HTTPError, TimeoutError):  # the status says enough
+        async with asyncio.timeout(REFUSAL_S):
+            async for data in response.aiter_bytes():
+                body += data
+                if len(body) > REFUSAL_BYTES or (body.endswith(b"}") and parse_or_none(bytes(body)) is not None):
+                    break
     await response.aclose()
     told = parse_or_none(bytes(body)) if body else None
     return explained(told if told is not None else body.decode("utf-8", "replace"), response, exchange)
@@ -163,6 +166,8 @@ class Reading(httpx2.AsyncByteStream):
         self._seen = 0
         self._late = False
         self._ended = False
+        self._looked = False
+        """Whether it was looked if what came is a whole answer without a stream."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._pump is not None:
@@ -221,8 +226,11 @@ class Reading(httpx2.AsyncByteStream):
         arrived.size = 0
         self._room.set()
         out = self._understood(lambda: self._reader.feed(data))
-        if self._reader.progress != self._seen:
+        if self._reader.progress != self._seen or self._reader.is_no_stream:
             self._seen, self._since_s = self._reader.progress, asyncio.get_running_loop().time()
+        if self._reader.is_no_stream:
+            self._looked = False
+            self._watch()
         return out
 
     def _end(self) -> bytes:
@@ -272,7 +280,7 @@ class Reading(httpx2.AsyncByteStream):
     def _patience_s(self) -> float:
         """How long to wait from the last progress on."""
         exchange, reader = self._exchange, self._reader
-        if reader.finished:
+        if reader.finished or (reader.is_no_stream and not self._looked):
             return TAIL_S
         if exchange.wait_s is not None:
             return exchange.wait_s
@@ -300,6 +308,12 @@ class Reading(httpx2.AsyncByteStream):
         if self._reader.finished:
             self._reader.close()
             return self._reader.end()
+        if self._reader.is_no_stream and not self._looked:
+            self._looked = True
+            out = self._understood(self._reader.settle)
+            if not self._reader.whole:
+                self._watch()
+            return out
         waited_s = self._patience_s()
         began = self._reader.progress > 0
         raise ModelError(

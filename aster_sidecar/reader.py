@@ -173,6 +173,24 @@ class Reader:
             self.close()
         return self._take()
 
+    @property
+    def is_no_stream(self) -> bool:
+        """Whether JSON comes instead of a stream, or something else."""
+        return self._form in ("json", "unknown")
+
+    def settle(self) -> bytes:
+        """Read what came instead of a stream and has paused, if it is a whole answer or none. Raises: as `end`."""
+        if self._form == "unknown":
+            return self.end()
+        value = parse_or_none(self._join().strip())
+        if not isinstance(value, dict) or not self.is_answer(cast("Fields", value)):
+            return b""
+        return self.end()
+
+    def is_answer(self, value: Fields) -> bool:
+        """Whether an object is a whole answer, or an error in place of one, and not an event on a line of its own."""
+        return bool(value.get("error"))
+
     def close(self) -> None:
         """Finish an answer that said why it ended, though its stream goes on or broke."""
         self._end_halves()

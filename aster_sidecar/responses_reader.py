@@ -210,6 +210,9 @@ class ResponsesReader(Reader):
             right["incomplete_details"], changed = None, True
         return ({**response, **right}, True) if changed else (response, False)
 
+    def is_answer(self, value: Fields) -> bool:
+        return super().is_answer(value) or isinstance(value.get("output"), list)
+
     def answer(self, value: Fields) -> None:
         """A whole response: the events that would have told it. Or one of these, on a line of its own."""
         if isinstance(value.get("type"), str) and (value["type"].startswith("response.") or value["type"] == "error"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -231,6 +233,37 @@ def test_a_whole_answer_is_complete_while_its_connection_stays_open(
         outcome = talk.ask("hello", within_s=10)
         assert time.monotonic() - began < 10
         talk.healthy(outcome, "All there.")
+
+
+def test_a_whole_answer_without_a_stream_is_complete_while_its_connection_stays_open(
+    begin: Begin, dialect: Dialect
+) -> None:
+    talk = begin(dialect)
+    hold = threading.Event()
+    body = json.dumps(dialect.whole("All there."))
+    talk.provider.script(Answer(body, headers={"content-type": "application/json"}, hold=hold))
+    with set_at_end(hold):
+        talk.healthy(talk.ask("hello", within_s=10), "All there.")
+
+
+NO_ANSWERS = {
+    "refused": (Answer(json.dumps({"error": {"message": "No."}}), 400), "request_refused"),
+    "refused in words": (Answer("No such thing.", 400, {"content-type": "text/plain"}), "request_refused"),
+    "an error instead of a stream": (Answer(json.dumps({"error": {"message": "No.", "code": 400}})), "request_refused"),
+    "a page": (Answer("<html><body>Welcome</body></html>", 200, {"content-type": "text/html"}), "malformed_stream"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ANSWERS)
+def test_what_is_no_answer_is_told_while_its_connection_stays_open(begin: Begin, case: str) -> None:
+    answer, code = NO_ANSWERS[case]
+    talk = begin()
+    hold = threading.Event()
+    talk.provider.script(replace(answer, hold=hold))
+    with set_at_end(hold):
+        outcome = talk.ask("hello", within_s=20)
+    assert (outcome.stop_reason, outcome.codes, len(outcome.requests)) == ("failed", [code], 1), str(outcome)
+    talk.goes_on()
 
 
 def test_whole_calls_run_while_their_connection_stays_open(begin: Begin, dialect: Dialect) -> None:
