@@ -324,7 +324,7 @@ def last_said(history: Sequence[ModelMessage]) -> tuple[int, list[Any]] | None:
 
 
 def forget_counts(messages: Iterable[ModelMessage]) -> list[ModelMessage]:
-    """The messages without the provider's counts: those were the size of the whole, which would look full for ever."""
+    """The messages without the provider's token counts: those include the messages that are now gone."""
     return [replace(m, usage=RequestUsage()) if isinstance(m, ModelResponse) else m for m in messages]
 
 

@@ -55,7 +55,8 @@ class EdgeClient(httpx2.AsyncClient):
         if not response.is_success:
             raise await refused(response, exchange)
         if not stream:
-            return await whole(response)
+            await response.aread()
+            return response
         reader = dialect(self._known(dialect))
         if isinstance(reader, ResponsesReader):
             reader.resumes = request.method == "GET"
@@ -118,12 +119,6 @@ def explained(body: object, response: httpx2.Response, exchange: Exchange) -> Mo
     status = None if response.is_success else response.status_code
     headers: Mapping[str, str] = response.headers
     return understand(status, body, headers, name=exchange.name, key_variable=exchange.key, base_variable=exchange.base)
-
-
-async def whole(response: httpx2.Response) -> httpx2.Response:
-    """A whole answer, read."""
-    await response.aread()
-    return response
 
 
 def decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
@@ -240,7 +235,7 @@ class Reading(httpx2.AsyncByteStream):
             raise failure
         status = self._response.status_code
         told = self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if (not self._reader.said and status != 200) or (not self._reader.said and told != "text/event-stream"):
+        if not self._reader.said and (status != 200 or told != "text/event-stream"):
             return self._understood(lambda: self._reader.end() or self._nothing())
         return self._understood(self._reader.end)
 

@@ -331,7 +331,7 @@ class Engine:
                     if not answered_now:
                         response = node.model_response
                         wrong = self._judge(response, tap.exchange.ending, chosen)
-                        if wrong is None or (not wrong_retryable(wrong) and not is_silent(response)):
+                        if wrong is None or (not is_retryable(wrong) and not is_silent(response)):
                             self._keep_response(run, response)
                         if wrong is not None:
                             raise wrong
@@ -645,7 +645,7 @@ def used_up(run: Run) -> LimitReached:
     return LimitReached("the turn used what one turn may use")
 
 
-def wrong_retryable(failure: AsterError) -> bool:
+def is_retryable(failure: AsterError) -> bool:
     """Whether what came of an answer is not to be kept, because it is asked for again."""
     return bool(getattr(failure, "retryable", False))
 

@@ -58,7 +58,7 @@ def stored(message: ModelMessage) -> str:
 
 
 def counted(message: ModelMessage) -> bool:
-    """Whether the numbers of a response's usage can be true; others would make a history look full for ever."""
+    """Whether the usage numbers of a response are plausible; absurd ones would trigger a compaction every turn."""
     if isinstance(message, ModelRequest):
         return True
     usage = vars(message.usage)
