@@ -20,10 +20,10 @@ class BrokenOff(ValueError):
 
 
 class OutputCut(LimitReached):
-    """The model stopped at the most that it may write at once. What it wrote is kept."""
+    """The model reached its output limit. What it wrote is kept."""
 
     code = "output_limit"
-    hint = 'send "go on" to have the rest, or set a higher max_tokens in the agent\'s model_settings'
+    hint = 'send "go on" for the rest, or set a higher max_tokens in the agent\'s model_settings'
 
 
 class Silent(Exception):
@@ -70,8 +70,9 @@ def cut(response: ModelResponse, name: str, word: str, window_tokens: int) -> Ou
             f"{name}: the answer was cut off, because the model's context window is full ({used_tokens} tokens)",
             hint="send another message to go on: earlier ones are summarised first; or start a new session",
         )
-    what = "before it said a word" if is_silent(response) else "where the model may write no more at once"
-    return OutputCut(f"{name}: the answer was cut off{word}, {what} ({response.usage.output_tokens} tokens)")
+    before = " before its first word" if is_silent(response) else ""
+    limit = f"the output limit was reached after {response.usage.output_tokens} tokens"
+    return OutputCut(f"{name}: the answer was cut off{before}{word}: {limit}")
 
 
 def drop_calls(response: ModelResponse) -> None:
