@@ -1,6 +1,6 @@
 // The whole page: the side, and what is chosen there.
 import { isOn } from "@aster-sidecar/client";
-import { useEffect, useRef, useState, type RefObject } from "react";
+import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 import { useAnnouncement } from "./announce.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
@@ -25,7 +25,7 @@ export function App() {
   const refused = usePicture((state) => state.connection.error?.code === "token_refused" && !state.current);
   const [drawer, setDrawer] = useState(false);
   const search = useRef<HTMLInputElement>(null);
-  const [dialog, setDialog] = useState<"palette" | "shortcuts" | null>(null);
+  const { dialog, open, close } = useDialog();
   const approvals = usePicture((state) => state.approvals.length);
   const unread = usePicture((state) => state.unread);
   const waiting = Math.max(approvals, unread);
@@ -40,7 +40,7 @@ export function App() {
     document.title = waiting > 0 ? `(${waiting}) Aster` : "Aster";
   }, [waiting]);
 
-  useShortcuts(setDialog, search);
+  useShortcuts(open, search);
   useFirstRun(ready);
 
   if (refused) return <SignIn />;
@@ -98,14 +98,15 @@ export function App() {
         <Banner />
         {ready ? <Page route={route} /> : <Starting />}
       </main>
-      {dialog === "palette" && (
+      {dialog?.name === "palette" && (
         <Palette
+          key={dialog.opening}
           session_id={route.page === "chat" ? route.session_id : null}
-          onClose={() => setDialog((now) => (now === "palette" ? null : now))}
-          onShortcuts={() => setDialog("shortcuts")}
+          onClose={() => close(dialog)}
+          onShortcuts={() => open("shortcuts")}
         />
       )}
-      {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(null)} />}
+      {dialog?.name === "shortcuts" && <Shortcuts key={dialog.opening} onClose={() => close(dialog)} />}
       <Toasts />
       <Announcer />
     </div>
@@ -129,11 +130,34 @@ function Page({ route }: { route: Route }) {
   }
 }
 
+type DialogName = "palette" | "shortcuts";
+
+interface Opened {
+  name: DialogName;
+  /** Which opening this is: each one is a dialog of its own. */
+  opening: number;
+}
+
+/**
+ * The dialog that is open. A browser hides a dialog first and says so in a later task: a key that opens it again
+ * may come between the two, and the late word closes only the opening that it is about.
+ */
+function useDialog() {
+  const [dialog, setDialog] = useState<Opened | null>(null);
+  const openings = useRef(0);
+  const open = useCallback((name: DialogName) => {
+    openings.current += 1;
+    const next = { name, opening: openings.current };
+    setDialog((now) => (now?.name === name && document.querySelector("dialog[open]") !== null ? now : next));
+  }, []);
+  const close = useCallback((closed: Opened) => {
+    setDialog((now) => (now === closed ? null : now));
+  }, []);
+  return { dialog, open, close };
+}
+
 /** The keys that work everywhere. Plain letters do only where nothing is being written. */
-function useShortcuts(
-  open: (dialog: "palette" | "shortcuts") => void,
-  search: RefObject<HTMLInputElement | null>,
-): void {
+function useShortcuts(open: (dialog: DialogName) => void, search: RefObject<HTMLInputElement | null>): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const { target, key, ctrlKey, metaKey, altKey, code } = event;

@@ -88,6 +88,31 @@ test("the commands find a conversation however its letters are composed", async 
   }
 });
 
+test("a dialog that is opened again before its close is told stays open", async () => {
+  const { open } = await desk();
+  const page = await open("#/agents");
+  await page.locator(".link-connected").waitFor();
+  for (const [key, field] of [
+    ["k", page.getByRole("combobox")],
+    ["?", page.getByRole("dialog", { name: "Keyboard" })],
+  ] as const) {
+    await page.keyboard.press(key === "k" ? "Control+k" : key);
+    await field.waitFor();
+    await page.evaluate(async (again) => {
+      const dialog = document.querySelector("dialog");
+      if (!dialog) throw new Error("no dialog is open");
+      const told = new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+      dialog.close();
+      window.dispatchEvent(new KeyboardEvent("keydown", { key: again, ctrlKey: again === "k", cancelable: true }));
+      await told;
+      for (let frames = 0; frames < 2; frames += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+    }, key);
+    expect(await field.isVisible()).toBe(true);
+    await page.keyboard.press("Escape");
+    await field.waitFor({ state: "hidden" });
+  }
+});
+
 test("a whole chat by keyboard alone", async () => {
   const { open, daemon, context } = await desk();
   await noticesStay(context);
