@@ -13,6 +13,7 @@
 # make test-client, test-ui, test-shells    the client library, the page in Chromium, the Electron shell without a window
 # make test-electron       the Electron app in real windows; ELECTRON=/path names another Electron than 9.4.1
 # make test-tauri          the Tauri app in real windows, its supervisor, its .deb; the first build takes some minutes
+# make test-llama          the daemon with llama.cpp's own server (on Linux x86-64; LLAMA_SERVER=/path names another)
 # make test-readme         the README's first page, line by line, in a clone
 # make soak   the daemon and its readers fed with damaged answers of providers, ever other ones, for SOAK_MINUTES=10;
 #             how many were tried and which broke something, also in build/soak/
@@ -42,6 +43,7 @@ JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1
 # How many Python tests do.
 WORKERS ?= $(JOBS)
 SOAK_MINUTES ?= 10
+LLAMA_SERVER ?=
 
 UI := aster_sidecar/webui/index.html
 PACKAGE := dist/aster-desktop/aster-desktop
@@ -50,7 +52,7 @@ NPM := ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh
 
 .PHONY: run test check setup runtime npm system-packages ui dist wheel package bench lock format clean \
 	unit lint lint-py lint-shells types types-py types-shells rust \
-	test-py test-seed test-install test-package test-client test-ui test-shells test-electron test-tauri tauri-build test-readme soak
+	test-py test-seed test-install test-package test-client test-ui test-shells test-electron test-tauri tauri-build test-llama test-readme soak
 
 # -- whole jobs, step by step ------------------------------------------------------------------------------------------
 
@@ -77,13 +79,13 @@ check:
 	@$(call steps,8,step-check)
 
 test:
-	@echo "Running all tests in 16 steps; the first time, with Electron and Tauri to install, they take half an hour"
-	@$(call steps,16,step-test)
+	@echo "Running all tests in 17 steps; the first time, with Electron and Tauri to install, they take half an hour"
+	@$(call steps,17,step-test)
 
 step-check: step-lint-py step-types-py step-lint-shells step-types-shells step-rust
 # The longest first. Those that use the guide's ports (9527, 9528) wait for each other.
 step-test: step-test-py step-test-seed step-test-package step-test-tauri step-test-electron step-test-ui \
-	step-test-readme step-test-client step-test-install
+	step-test-readme step-test-client step-test-install step-test-llama
 
 step-setup:           ; $(STEP) "Python packages" $(SUB) setup
 step-runtime:         ; $(STEP) "Python packages" $(SUB) runtime
@@ -123,6 +125,8 @@ step-test-electron: step-test-shells step-test-package
 	$(STEP) "tests of Electron windows" $(SUB) test-electron
 step-test-tauri: step-tauri-build step-test-package
 	$(STEP) "tests of the Tauri app" $(SUB) test-tauri
+step-test-llama: step-setup step-system-packages
+	$(STEP) "tests with llama.cpp's server" $(SUB) test-llama
 step-test-readme: step-setup step-ui step-system-packages
 	$(STEP) "tests of the README" $(SUB) test-readme
 
@@ -152,7 +156,7 @@ $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modul
 
 # -- tests -------------------------------------------------------------------------------------------------------------
 
-OTHERS := --ignore tests/guide --ignore tests/install --ignore tests/package --ignore tests/readme
+OTHERS := --ignore tests/guide --ignore tests/install --ignore tests/llama --ignore tests/package --ignore tests/readme
 
 unit: setup
 	$(PYTEST) --ignore tests/flows $(OTHERS) $(ARGS)
@@ -168,6 +172,10 @@ test-install: setup
 
 test-package: setup $(PACKAGE)
 	$(PYTEST) tests/package $(ARGS)
+
+test-llama: setup
+	@export LLAMA_SERVER=$(LLAMA_SERVER); python=$$(sh tests/llama/environment.sh $(PYTHON)) || exit 1; \
+		[ -z "$$python" ] || ASTER_LLAMA_PYTHON=$$python $(BIN)/pytest -rs tests/llama $(ARGS)
 
 test-readme: setup
 	$(BIN)/pytest tests/readme $(ARGS)
@@ -257,10 +265,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: setup
 	$(LOCK) pyproject.toml --group build -o requirements.lock
 	$(LOCK) --group package -c requirements.lock -o requirements-package.lock
+	$(LOCK) --group llama -o requirements-llama.lock
 	$(LOCK) pyproject.toml --group build --group dev --extra google --extra mcp --extra otel -c requirements.lock -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra google --extra mcp --extra otel -c requirements-dev.lock -o requirements-extras.lock
 
 clean:
 	@sh package/freeze.sh --clean
+	@sh tests/llama/environment.sh --clean
 	rm -rf $(VENV) $(RUN_DIR) aster_sidecar/webui build dist shells/node_modules shells/*/dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,7 +48,7 @@ from aster_sidecar.earlier import Earlier, begins_at
 from aster_sidecar.endings import Silent, is_silent, judge, silence
 from aster_sidecar.errors import AsterError, LimitReached, ModelError
 from aster_sidecar.exchange import Ending, exchanging
-from aster_sidecar.history_form import apart, as_sent
+from aster_sidecar.history_form import apart, as_sent, without_thoughts
 from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
@@ -508,6 +508,7 @@ class Tap(WrapperModel):
         self._lacks = chosen.lacks
         self._dialect = chosen.dialect
         self._over_wire = chosen.provider is not None
+        self._own_server = chosen.provider is not None and chosen.base_url != chosen.provider.default_url
         self.heard = False
 
     def prepare_messages(
@@ -570,8 +571,16 @@ class Tap(WrapperModel):
         """One turn's messages as this model is sent them."""
         if not self._over_wire:
             return list(messages)
+        if self.wrapped.system == "anthropic":
+            messages = without_thoughts(messages, self._keeps)
         sent = as_sent(messages, strict_roles="roles" in self._lacks, short_ids="ids" in self._lacks)
         return self.wrapped.prepare_messages(sent)
+
+    def _keeps(self, message: ModelResponse, part: ThinkingPart) -> bool:
+        """Whether the server takes thinking back: signed by its maker, or its own, where it is not Anthropic's."""
+        if part.signature:
+            return self.wrapped.accepts_stateless_artifacts(message, part)
+        return self._own_server and message.provider_url == self.wrapped.base_url
 
     async def _listen(self, events: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         breath = time.monotonic()
@@ -595,16 +604,25 @@ def pass_on(log: TurnLog, event: Any) -> bool:
         delta = event.delta
         if isinstance(delta, TextPartDelta):
             log.say("text_chunk", delta.content_delta)
-        elif isinstance(delta, ThinkingPartDelta) and delta.content_delta:
-            log.say("thinking_chunk", delta.content_delta)
+        elif isinstance(delta, ThinkingPartDelta):
+            updates = delta.provider_details
+            thought = delta.content_delta or (raw_thought(updates(None)) if callable(updates) else "")
+            if thought:
+                log.say("thinking_chunk", thought)
         return True
     if isinstance(event, PartStartEvent):
         part = event.part
         if isinstance(part, TextPart) and part.content:
             log.say("text_chunk", part.content)
-        elif isinstance(part, ThinkingPart) and part.content:
-            log.say("thinking_chunk", part.content)
+        elif isinstance(part, ThinkingPart) and (thought := part.content or raw_thought(part.provider_details)):
+            log.say("thinking_chunk", thought)
     return False
+
+
+def raw_thought(details: dict[str, Any] | None) -> str:
+    """What a model thought where the provider sends it raw and not as a summary: pydantic-ai keeps it apart."""
+    raw: Any = (details or {}).get("raw_content")
+    return "".join(cast("list[str]", raw)) if isinstance(raw, list) else ""
 
 
 class NearlyFull(Exception):

@@ -268,8 +268,8 @@ class Refused(ModelError):
 
     `provider_status` is the HTTP status it gave, None when it came inside an answer that had begun well.
     `window_tokens` is the context window that it names, `asked_tokens` how many tokens it says it was sent.
-    `lacks` is what the server can't do: tools, images, roles (their order), ids (of tool calls), system (messages), or
-    responses: there is nothing at the endpoint that was asked, so another one may be tried.
+    `lacks` is what the server can't do: tools, images, roles (their order), ids (of tool calls), system (messages),
+    items (without a type), or responses: there is nothing at the endpoint that was asked, so another one may be tried.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +62,19 @@ def as_sent(
     if isinstance(sent[-1], ModelResponse) and messages and isinstance(messages[-1], ModelRequest):
         sent.append(said_by_person(GO_ON))  # what it said is left out, and it must be a person's turn
     return apart_roles(sent) if strict_roles else sent
+
+
+def without_thoughts(
+    messages: Sequence[ModelMessage], keeps: Callable[[ModelResponse, ThinkingPart], bool]
+) -> list[ModelMessage]:
+    """The messages with only the thinking that is kept; as they are where that is all."""
+    left: list[ModelMessage] = []
+    for message in messages:
+        if isinstance(message, ModelResponse):
+            parts = [part for part in message.parts if not isinstance(part, ThinkingPart) or keeps(message, part)]
+            message = message if len(parts) == len(message.parts) else replace(message, parts=parts)
+        left.append(message)
+    return left
 
 
 # -- what is left out --------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from aster_sidecar.exchange import FIRST_HERE_S, FIRST_S, Exchange, exchanging, 
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, ollama_url
+from aster_sidecar.request_form import THOUGHT, with_thoughts, with_types
 from aster_sidecar.served import Served
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ ASK_AGAIN_S = 5.0
 """A server that was away, or had not loaded its model, is asked about it again after this long."""
 LEAST_WINDOW_TOKENS = 256
 """Fewer are no window that a refusal could mean."""
+CHAT_IS_BETTER = ("llamacpp",)
+"""Servers that have `/responses`, and tell less there: llama.cpp's calls an answer whole that its limit cut."""
 GOOGLE_VERSION = re.compile(r"/v1(?:alpha|beta)?$")
 """What Google's SDK adds to a base URL."""
 OFF = ("off", "0", "false", "no")
@@ -150,8 +153,9 @@ class Chosen:
         )
 
 
-LACKING = frozenset({"tools", "roles", "ids"})
-"""What a request can do without: tools, roles in any order, tool-call ids as other servers made them."""
+LACKING = frozenset({"tools", "roles", "ids", "items"})
+"""What a request can do without: tools, roles in any order, tool-call ids as other servers made them, items for
+`/responses` that don't say of what type they are."""
 
 
 def misnamed(name: str) -> str | None:
@@ -321,7 +325,9 @@ class Models:
         base_url = said.base_url if said is not None else base_url
         speaks = provider.speaks
         bare = shown(base_url) if base_url else None
-        if provider.name == "openai" and self._known(f"speaks:{bare}") == "chat":
+        if provider.name == "openai" and (
+            self._known(f"speaks:{bare}") == "chat" or (said is not None and said.kind in CHAT_IS_BETTER)
+        ):
             speaks = "chat"
         lacks = frozenset((self._known(f"lacks:{name}@{bare}") or "").split(",")) & LACKING
         identity = (name, speaks, base_url or "", key or "", *sorted(lacks))
@@ -330,7 +336,7 @@ class Models:
             if built is None:
                 self._price(PRICED_AS[speaks], f"{base_url or ''}/")
                 try:
-                    model = self._make(speaks, model_name, base_url, key or "no-key-needed")
+                    model = self._make(speaks, model_name, base_url, key or "no-key-needed", lacks)
                 except ImportError as error:
                     raise ModelError(
                         "extra_missing",
@@ -445,7 +451,7 @@ class Models:
             self._clients[way] = http
         return http
 
-    def _make(self, speaks: str, model_name: str, base_url: str | None, key: str) -> Model:
+    def _make(self, speaks: str, model_name: str, base_url: str | None, key: str, lacks: frozenset[str]) -> Model:
         """Build one. The SDKs' own retries are off: ours can be seen. Raises: ImportError."""
         hush()
         http = self._http(base_url)
@@ -472,13 +478,16 @@ class Models:
             from anthropic import AsyncAnthropic
             from anthropic.types.beta import BetaRawMessageStreamEvent
             from pydantic_ai.models.anthropic import AnthropicModel
+            from pydantic_ai.profiles.anthropic import AnthropicModelProfile
             from pydantic_ai.providers.anthropic import AnthropicProvider
 
             client = AsyncAnthropic(api_key=key, base_url=base_url, http_client=http, timeout=timeout, max_retries=0)
             read_by_type(client, BetaRawMessageStreamEvent)
             for messages in (client.messages, client.beta.messages):
-                send_as_is(messages, ("messages", "tools", "system"))
-            return AnthropicModel(model_name, provider=AnthropicProvider(anthropic_client=client))
+                send_as_is(messages, ("messages", "tools", "system"), with_thoughts)
+            # Otherwise unsigned thinking becomes a message of the person's, which breaks the order of roles.
+            found_again = AnthropicModelProfile(mimics_assistant_message_formatting=False, thinking_tags=THOUGHT)
+            return AnthropicModel(model_name, provider=AnthropicProvider(anthropic_client=client), profile=found_again)
         from openai import AsyncOpenAI
         from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -498,7 +507,7 @@ class Models:
         with unbuilt(ParsedResponse):  # 3 MB for a helper of the SDK's
             from openai.resources.responses import AsyncResponses  # noqa: F401  # pyright: ignore[reportUnusedImport]
         read_by_type(openai, ResponseStreamEvent)
-        send_as_is(openai.responses, ("input", "tools"))
+        send_as_is(openai.responses, ("input", "tools"), with_types if "items" in lacks else None)
         return OpenAIResponsesModel(model_name, provider=provider)
 
     def adapts(self, chosen: Chosen, failure: ModelError) -> bool:
@@ -680,8 +689,8 @@ def types_in(union: Any) -> dict[str, Any]:
     return {said: member for member in members for said in get_args(member.model_fields["type"].annotation)}
 
 
-def send_as_is(resource: Any, names: tuple[str, ...]) -> None:
-    """Make the `create` of an SDK's resource send these arguments as they are.
+def send_as_is(resource: Any, names: tuple[str, ...], form: Callable[[list[Any]], list[Any]] | None = None) -> None:
+    """Make the `create` of an SDK's resource send these arguments as they are; the first one, the messages, in a form.
 
     The SDKs walk through everything they are given, once per possible type, to rename what pydantic-ai never gives
     them: 4 ms for nine tools alone, and more with each message of a long conversation. `extra_body` goes around that.
@@ -691,7 +700,7 @@ def send_as_is(resource: Any, names: tuple[str, ...]) -> None:
     def lean(**given: Any) -> Any:
         body = {name: given[name] for name in names if isinstance(given.get(name), list | str)}
         if isinstance(body.get(names[0]), list):
-            body[names[0]] = without_marks(body[names[0]])
+            body[names[0]] = without_marks(form(body[names[0]]) if form is not None else body[names[0]])
         given |= {name: [] for name in body}
         given["extra_body"] = {**(given.get("extra_body") or {}), **body}
         return create(**given)

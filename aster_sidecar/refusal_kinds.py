@@ -86,6 +86,12 @@ KINDS: dict[str, Kind] = {
         "start a new session, or choose the model that made them",
         lacks="ids",
     ),
+    "items": Kind(
+        "request_refused",
+        "the server can't tell what an earlier message is",
+        "choose another model, or openai-chat: for this one",
+        lacks="items",
+    ),
     "loading": Kind(
         "model_loading", "the server is still loading the model", "wait{wait} and send again", retryable=True
     ),

@@ -201,6 +201,7 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
             r"\bfunction call turn comes immediately after",
         ),
     ),
+    ("items", _any(r"\bcannot determine type of ['\"]?item")),
     (
         "tools",
         _any(

@@ -54,7 +54,15 @@ PIECES = {
     "response.reasoning_summary_text.delta",
     "response.function_call_arguments.delta",
 }
+INDEXES = {"response.reasoning_text": "content_index", "response.reasoning_summary": "summary_index"}
+"""The number of its part without which an event can't be read whose type begins so. llama.cpp leaves it out."""
+OF_AN_ITEM = ("response.function_call", "response.output_text", *INDEXES)
 ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled")
+
+
+def index_of(told: str) -> str | None:
+    """The field with the number of its part that an event of this type can't do without."""
+    return next((name for begins, name in INDEXES.items() if told.startswith(begins)), None)
 
 
 class ResponsesReader(Reader):
@@ -125,9 +133,11 @@ class ResponsesReader(Reader):
             mended = self._mend_item(value, cast("Fields", item), told) or mended
         elif told.startswith("response.output_item"):
             return
-        elif told.startswith(("response.function_call", "response.output_text")) and not value.get("item_id"):
+        elif told.startswith(OF_AN_ITEM) and not value.get("item_id"):
             value["item_id"] = self._items.get(value.get("output_index"), "item")
             mended = True
+        if (index := index_of(told)) is not None and value.get(index) is None:
+            value[index], mended = 0, True
         if odd:
             value = sound(value)
         self.pass_on(frame, told, value, mended=mended)
@@ -141,6 +151,8 @@ class ResponsesReader(Reader):
         if self._halves or value.get("logprobs"):
             return False
         rest = {name: one for name, one in value.items() if name not in ("delta", "sequence_number", "obfuscation")}
+        if (index := index_of(told)) is not None and index not in rest:
+            return False
         if not rest.get("item_id") or not self.fits(rest, EVENT) or type(value.get("sequence_number", 0)) is not int:
             return False
 

@@ -39,13 +39,15 @@ OWNERS = {"llamacpp": "llamacpp", "library": "ollama", "organization_owner": "lm
 class Served:
     """`base_url` is where the interface is, `found` when its list of models is there.
 
-    `lasting`: what it said holds; otherwise it is worth another question before a later turn.
+    `lasting`: what it said holds; otherwise it is worth another question before a later turn. `kind`: ollama,
+    lmstudio or llamacpp where it is known to be one of those.
     """
 
     base_url: str
     window_tokens: int | None = None
     lasting: bool = True
     found: bool = False
+    kind: str = ""
 
 
 def ask(provider: str, model: str, base_url: str, key: str | None, environment: Mapping[str, str]) -> Served:
@@ -87,7 +89,7 @@ def _ask(asker: Asker, provider: str, model: str, base_url: str, environment: Ma
         case _:
             window, lasting = None, True
     window = window or listed_window(row)
-    return Served(base_url, window, lasting and asker.reached, bool(listed))
+    return Served(base_url, window, lasting and asker.reached, bool(listed), kind)
 
 
 def listed_window(row: dict[str, Any]) -> int | None:

@@ -23,6 +23,8 @@ class _Gone:
 GONE = _Gone()
 MOST = 2**53
 """Numbers above are no counts: JSON's own numbers end there."""
+LAST_PLACE = 9_999
+"""SDKs fill lists up to the place that they are told."""
 LATEST_S = 4_102_444_800
 """The year 2100: what claims to be later is given in milliseconds, microseconds or nanoseconds."""
 
@@ -89,8 +91,9 @@ def count(value: Any) -> Any:
 
 
 def position(value: Any) -> Any:
-    """A place in a list: as a count, but never None."""
-    return GONE if value is None else count(value)
+    """A place in a list: as a count, but never None, and not far beyond what any list has."""
+    place = GONE if value is None else count(value)
+    return place if type(place) is not int or place <= LAST_PLACE else GONE
 
 
 def moment(value: Any) -> Any:

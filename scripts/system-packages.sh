@@ -14,7 +14,7 @@ need() {
 [ $# -gt 0 ] || set -- tests electron tauri
 for purpose; do
 	case $purpose in
-	tests) # of the daemon and of the page: a browser, a terminal, two shells, a keychain
+	tests) # of the daemon and of the page: a browser, a terminal, two shells, a keychain, what llama.cpp's server needs
 		need chromium command -v chromium
 		need tmux command -v tmux
 		need zsh command -v zsh
@@ -22,6 +22,7 @@ for purpose; do
 		need gnome-keyring command -v gnome-keyring-daemon
 		need dbus-daemon command -v dbus-daemon
 		need dbus-bin command -v dbus-send
+		need libgomp1 dpkg -s libgomp1
 		;;
 	electron) # what a real Electron needs to run without a desktop
 		for package in xvfb xdotool libgtk-3-0 libnss3 libasound2 libgbm1 libxss1 libxtst6 dunst libnotify4 dbus-daemon; do

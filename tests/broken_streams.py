@@ -43,6 +43,13 @@ def usage(dialect: str, **figures: object) -> tuple[str, Mangled]:
     return dialect, Mangled(data.replace(old, json.dumps(figures).encode()), (), "One")
 
 
+def thinking(**place: int) -> Mangled:
+    """An answer with raw thinking before its text."""
+    events = RESPONSES.stream("One")
+    told = responses("response.reasoning_text.delta", item_id="r", delta="hm", **place)
+    return Mangled("".join([events[0], told, told, *events[1:]]).encode(), (), "One")
+
+
 TOOL = Called("read_file", ['{"path"', ': "a.txt"}'])
 BROKEN: dict[str, tuple[str, Mangled]] = {
     **in_each(EVENTS, "a comment that is no text", b": " + NOT_TEXT + b"\n\n"),
@@ -82,6 +89,8 @@ BROKEN: dict[str, tuple[str, Mangled]] = {
     ),
     "responses, a list as type": ("responses", Mangled(b'data: {"type": [], "sequence_number": 0}\n\n')),
     "responses, an object as type": ("responses", Mangled(b'data: {"type": {}, "sequence_number": 0}\n\n')),
+    "responses, raw thinking without its number": ("responses", thinking()),
+    "responses, raw thinking far beyond its number": ("responses", thinking(content_index=1 << 40)),
     "responses, arguments without their beginning": ("responses", Mangled(without(RESPONSES.stream(TOOL), 3))),
     "chat, no start of a call": (
         "chat",

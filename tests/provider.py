@@ -70,11 +70,16 @@ class _Connection(asyncio.StreamReaderProtocol):
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._double._serve(self, reader, writer)  # pyright: ignore[reportPrivateUsage]
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._double._open[self] = cast(asyncio.Transport, transport)  # pyright: ignore[reportPrivateUsage]
+
     def eof_received(self) -> bool | None:
         self._leave()
         return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._double._open.pop(self, None)  # pyright: ignore[reportPrivateUsage]
         self._leave()
         super().connection_lost(exc)
 
@@ -231,6 +236,7 @@ class ProviderDouble:
         self._disabled: dict[str, object] = {}
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
+        self._open: dict[_Connection, asyncio.Transport] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._failure: OSError | None = None
@@ -319,6 +325,14 @@ class ProviderDouble:
         self._started.set()
         await self._stopping.wait()
         server.close()
+        answering = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
+        while self._open:  # those whose answering had not begun
+            for transport in self._open.values():
+                transport.abort()
+            await asyncio.sleep(0)
 
     async def _serve(self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

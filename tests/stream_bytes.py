@@ -65,9 +65,10 @@ class Said:
 
 @dataclass(frozen=True)
 class Thought:
-    """Reasoning, in pieces."""
+    """Reasoning, in pieces, and what signs it where the dialect has that."""
 
     pieces: Sequence[str]
+    signature: str = "c2lnbmVk"
 
 
 @dataclass(frozen=True)
@@ -299,7 +300,7 @@ class Anthropic(Dialect):
         events = [anthropic("content_block_start", index=index, content_block=begun)]
         deltas: list[Json] = [{"type": kind, key: piece} for piece in part.pieces]
         if isinstance(part, Thought):
-            deltas.append({"type": "signature_delta", "signature": "c2lnbmVk"})
+            deltas.append({"type": "signature_delta", "signature": part.signature})
         events += [anthropic("content_block_delta", index=index, delta=delta) for delta in deltas]
         return [*events, anthropic("content_block_stop", index=index)]
 

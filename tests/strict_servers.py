@@ -112,6 +112,17 @@ class ReasoningBack(Strict):
         return None
 
 
+class TypedItems(Strict):
+    """A `/responses` that knows the model's earlier messages by their type, and their text by its own."""
+
+    def why_not(self, request: RecordedRequest) -> str | None:
+        for item in request.messages:
+            typed = item.get("type") == "message" and isinstance(item.get("content"), list)
+            if item.get("role") == "assistant" and not typed:
+                return "Cannot determine type of 'item'"
+        return None
+
+
 class NothingEmpty(Strict):
     """A server that refuses an assistant message without words and calls."""
 

@@ -215,6 +215,23 @@ def test_a_server_is_known_by_who_it_says_owns_its_models(server: Server) -> Non
         assert window(server, "openai:m") == (tokens, True)
 
 
+def test_llama_cpp_is_asked_where_it_says_why_an_answer_ends(server: Server) -> None:
+    spoken: dict[str, str | None] = {}
+    for owner in ("llamacpp", "vllm"):
+        server.answers["/v1/models"] = {"data": [{"id": "m", "owned_by": owner}]}
+        for provider in ("openai", "openai-responses"):
+            known = models.Models(
+                {"OPENAI_BASE_URL": f"{server.root}/v1"}, lambda: None, lambda _: None, lambda key, value: None
+            )
+            spoken[f"{provider} at {owner}"] = known.build(f"{provider}:m").dialect
+    assert spoken == {
+        "openai at llamacpp": "chat",
+        "openai-responses at llamacpp": "responses",
+        "openai at vllm": "responses",
+        "openai-responses at vllm": "responses",
+    }
+
+
 @pytest.mark.parametrize(
     "answer", [b"", b"[]", b"null", b'{"data": 5}', b"[" * 100_000, b"x" * (5 << 20)], ids=lambda x: str(x[:9])
 )
@@ -234,7 +251,7 @@ def test_a_server_that_keeps_silent_is_waited_for_once_and_not_long(monkeypatch:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         told = served.ask("ollama", "m", silent_url, None, {})
-        assert told == served.Served(silent_url, None, lasting=True, found=False)
+        assert told == served.Served(silent_url, None, lasting=True, found=False, kind="ollama")
         silent.settimeout(5)
         silent.accept()[0].close()
         silent.settimeout(0)

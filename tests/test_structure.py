@@ -49,7 +49,7 @@ LAYERS = [
     {"logs", "spans", "refusals"},
     {"project", "agents", "servicelog"},
     {"toolkit", "settings", "services"},
-    {"job", "demo", "local", "summary", "edge", "prefix"},
+    {"job", "demo", "local", "summary", "edge", "prefix", "request_form"},
     {"salvage", "history_form", "endings", "earlier", "served"},
     {"memory", "models", "compaction"},
     {"tracing"},

@@ -18,6 +18,7 @@ from tests.stream_bytes import (
     DONE,
     Called,
     Dialect,
+    Said,
     Thought,
     called,
     chat,
@@ -32,6 +33,7 @@ from tests.strict_servers import (
     ReasoningBack,
     Strict,
     SystemFirst,
+    TypedItems,
     WholePairs,
     Window,
     asks_for_summary,
@@ -208,6 +210,47 @@ def test_signed_thinking_goes_back_with_its_calls(begin: Begin) -> None:
     thinking = {"type": "thinking", "thinking": "let me look", "signature": "c2lnbmVk"}
     assert assistant["content"][0] == thinking
     talk.healthy(outcome, "Read.")
+
+
+def test_unsigned_thinking_goes_back_as_thinking_to_the_server_that_gave_it(begin: Begin) -> None:
+    """llama.cpp, Ollama and LM Studio sign nothing; a message of the person's in its place would break the order."""
+    talk = begin(ANTHROPIC)
+    reads = ANTHROPIC.answer(Thought(["let me look"], signature=""), called("read_file", path="a.txt"))
+    strict = Alternating(WholePairs(InTurn(reads, ANTHROPIC.answer(Thought(["all of it"], ""), Said(["Read."])))))
+    first = answered(talk, strict, "read it")
+    thinking = {"type": "thinking", "thinking": "let me look", "signature": ""}
+    [assistant] = [message for message in first.requests[1].messages if message["role"] == "assistant"]
+    assert assistant["content"][0] == thinking
+    for _ in range(2):  # the second time from what is kept as it was sent
+        later = answered(talk, Alternating(WholePairs(say("Here."))))
+        said = [message["content"] for message in later.requests[0].messages if message["role"] == "assistant"]
+        assert said[0][0] == thinking
+        assert said[1][0]["thinking"] == "all of it"
+
+
+def test_thinking_of_another_model_is_not_put_into_the_persons_mouth(begin: Begin) -> None:
+    talk = begin(CHAT)
+    talk.provider.script(Answer([chat({"reasoning_content": "let me look"}), *CHAT.stream("Hello.")]))
+    assert talk.ask("hello").text == "Hello."
+    talk.daemon.config(model=ANTHROPIC.model)
+    outcome = answered(talk, Alternating(WholePairs(say("Here."))))
+    assert outcome.requests[0].messages[1] == {"role": "assistant", "content": [{"type": "text", "text": "Hello."}]}
+
+
+def test_items_say_what_they_are_to_a_server_that_wants_it(own: Begin) -> None:
+    talk = own("openai-responses:m")
+    answered(talk, TypedItems(say("Hello.")), "hello")
+    strict = TypedItems(WholePairs(say("Here.")))
+    talk.provider.script(strict)
+    outcome = talk.ask("and now")
+    assert (outcome.stop_reason, outcome.errors, outcome.text) == ("complete", [], "Here."), str(outcome)
+    assert len(strict.refused) == 1
+    again = talk.ask("again")
+    assert (again.stop_reason, len(again.requests)) == ("complete", 1), str(again)
+    talk.daemon.kill()
+    talk.daemon.start()
+    after = talk.ask("after a restart")
+    assert (after.stop_reason, len(after.requests)) == ("complete", 1), "it is remembered"
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------

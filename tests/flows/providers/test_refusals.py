@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import formatdate
-from time import time
+from email.utils import formatdate, parsedate_to_datetime
+from time import monotonic, time
 
 import pytest
 
@@ -303,7 +303,7 @@ def test_the_words_of_a_refusal_are_told(begin: Begin) -> None:
 # -- how long to wait --------------------------------------------------------------------------------------------------
 
 WAITS = {
-    "date": lambda: formatdate(time() + 2, usegmt=True),
+    "date": lambda: formatdate(time() + 3, usegmt=True),
     "0": lambda: "0",
     "past": lambda: formatdate(time() - 60, usegmt=True),
     "1.5": lambda: "1.5",
@@ -312,6 +312,8 @@ WAITS = {
     "nan": lambda: "nan",
 }
 ENDLESS = {"99999999999999999999", "inf"}
+DATES: list[float] = []
+"""The dates that were sent, in seconds since the epoch."""
 
 
 @pytest.fixture(scope="module")
@@ -327,6 +329,8 @@ def limited(shared_provider: BytesProvider, shared_daemon: Daemon) -> Iterator[d
         if kind not in ENDLESS and times[kind] > 2:
             return CHAT.answer("Here.")
         header = WAITS[kind]() if kind in WAITS else kind
+        if kind == "date":
+            DATES.append(parsedate_to_datetime(header).timestamp())
         return Answer.json(CHAT.error("slow down", "requests", "rate_limit_exceeded"), 429, retry_after=header)
 
     shared_provider.reset()
@@ -350,13 +354,15 @@ def test_a_wait_that_the_provider_names_is_never_shorter_than_ours(limited: dict
     assert (outcome.stop_reason, outcome.text) == ("complete", "Here."), str(outcome)
     assert outcome.retried == ["rate_limited"] * 2
     first, second = (retry["delay_s"] for retry in outcome.of("model_retry"))
-    if kind in ("date", "1.5"):
-        assert first >= 1
-    else:
+    if kind == "1.5":
+        assert first >= 1.5
+    elif kind != "date":
         assert first >= 0.2, "no hammering"
         assert second > first, "ever more patient"
     arrived = [request.received_monotonic for request in outcome.requests]
     assert arrived[1] - arrived[0] >= first - 0.1
+    if kind == "date":
+        assert arrived[1] + time() - monotonic() >= DATES[0] - 0.1
 
 
 @pytest.mark.parametrize("kind", sorted(ENDLESS))

@@ -32,6 +32,27 @@ from tests.talk import Talk, last_body
 
 Begin = Callable[..., Talk]
 
+# -- thinking ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [{"output_index": 0, "content_index": 0}, {}], ids=["as vLLM", "as llama.cpp"])
+def test_raw_thinking_is_shown(begin: Begin, place: dict[str, int]) -> None:
+    talk = begin(RESPONSES)
+    item = {"id": "rs_1", "type": "reasoning", "summary": [], "content": [], "status": "in_progress"}
+    thought = [
+        responses("response.output_item.added", item=item, output_index=0),
+        *(
+            responses("response.reasoning_text.delta", item_id="rs_1", delta=text, **place)
+            for text in ("Let me", " see")
+        ),
+    ]
+    first, *rest = RESPONSES.stream("Hello.")
+    talk.provider.script(Answer([first, *thought, *rest]))
+    outcome = talk.ask("hello")
+    assert outcome.thought == "Let me see"
+    talk.healthy(outcome, "Hello.")
+
+
 # -- characters --------------------------------------------------------------------------------------------------------
 
 FACE = "😀"

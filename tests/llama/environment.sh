@@ -1,0 +1,26 @@
+#!/bin/sh
+# Prints the Python of the environment that has llama.cpp's server and what writes a model for it, made when it is not
+# there: `sh tests/llama/environment.sh python3`. It is kept outside the checkout and has exactly what the lock names.
+# Says why, and prints nothing, where the lock has no server for this system and LLAMA_SERVER names none. `--clean`
+# removes it.
+set -eu
+cd "$(dirname "$0")/../.."
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar/llama"
+if [ "$1" = --clean ]; then
+	rm -rf "$cache"
+	exit 0
+fi
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null || true) # "glibc 2.36"
+if [ -z "${LLAMA_SERVER:-}" ] && ! { [ "$(uname -sm)" = "Linux x86_64" ] && [ "${glibc##*.}" -ge 35 ]; } 2>/dev/null; then
+	echo "skipped: the lock's llama.cpp server is for Linux on x86-64 with glibc 2.35; LLAMA_SERVER=/path names another" >&2
+	exit 0
+fi
+lock=requirements-llama.lock
+venv="$cache/venv-$({ "$1" -VV; cat $lock; } | cksum | cut -d ' ' -f 1)"
+if [ ! -e "$venv/.made" ]; then
+	rm -rf "$cache"
+	"$1" -m venv "$venv"
+	"$venv/bin/python" scripts/install.py $lock >&2
+	touch "$venv/.made"
+fi
+echo "$venv/bin/python"
