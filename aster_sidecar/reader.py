@@ -182,10 +182,21 @@ class Reader:
         """Read what came instead of a stream and has paused, if it is a whole answer or none. Raises: as `end`."""
         if self._form == "unknown":
             return self.end()
-        value = parse_or_none(self._join().strip())
-        if not isinstance(value, dict) or not self.is_answer(cast("Fields", value)):
-            return b""
-        return self.end()
+        text = self._join().strip()
+        value = parse_or_none(text)
+        over = self.is_answer(cast("Fields", value)) if isinstance(value, dict) else self._says_its_end(text)
+        return self.end() if over else b""
+
+    def _says_its_end(self, lines: bytes) -> bool:
+        """Whether JSON texts, one a line, say how the answer ended."""
+        another = type(self)(self.known)
+        try:
+            another._read_json(lines)
+        except (Malformed, NoStream):
+            return False
+        except ProviderError:
+            return True
+        return True
 
     def is_answer(self, value: Fields) -> bool:
         """Whether an object is a whole answer, or an error in place of one, and not an event on a line of its own."""

@@ -246,6 +246,18 @@ def test_a_whole_answer_without_a_stream_is_complete_while_its_connection_stays_
         talk.healthy(talk.ask("hello", within_s=10), "All there.")
 
 
+def test_an_answer_of_one_chunk_a_line_is_complete_while_its_connection_stays_open(
+    begin: Begin, dialect: Dialect
+) -> None:
+    talk = begin(dialect)
+    hold = threading.Event()
+    sent = [line for line in "".join(dialect.stream("All there.")).split("\n") if line.startswith("data: {")]
+    lines = [line.removeprefix("data: ") + "\n" for line in sent]
+    talk.provider.script(Answer(lines, headers={"content-type": "application/x-ndjson"}, hold=hold))
+    with set_at_end(hold):
+        talk.healthy(talk.ask("hello", within_s=10), "All there.")
+
+
 NO_ANSWERS = {
     "refused": (Answer(json.dumps({"error": {"message": "No."}}), 400), "request_refused"),
     "refused in words": (Answer("No such thing.", 400, {"content-type": "text/plain"}), "request_refused"),
