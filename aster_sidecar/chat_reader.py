@@ -25,7 +25,13 @@ DELTA: Shape = {
     "tool_calls": [CALL],
     "function_call": {"name": "text", "arguments": "arguments"},
 }
-CHOICE: Shape = {"index": "position", "delta": DELTA, "message": DELTA, "logprobs": "fields", "finish_reason": "text"}
+CHOICE: Shape = {
+    "index": "position",
+    "delta": DELTA,
+    "message": DELTA,
+    "logprobs": {"content": "logprobs", "refusal": "logprobs"},
+    "finish_reason": "text",
+}
 CHUNK: Shape = {
     "id": "text",
     "object": "text",

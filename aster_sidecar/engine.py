@@ -36,7 +36,7 @@ from pydantic_ai import (
     UsageLimits,
     UserPromptPart,
 )
-from pydantic_ai.exceptions import UsageLimitExceeded
+from pydantic_ai.exceptions import UnexpectedModelBehavior, UsageLimitExceeded
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -585,7 +585,7 @@ class Tap(WrapperModel):
     async def _listen(self, events: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         breath = time.monotonic()
         try:
-            async for event in events:
+            while (event := await following(events)) is not None:
                 self.heard = True
                 if not pass_on(self._log, event):
                     yield event
@@ -596,6 +596,18 @@ class Tap(WrapperModel):
         finally:
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
+
+
+async def following(events: AsyncIterator[Any]) -> Any:
+    """The next event of a model's stream, None at its end.
+
+    Raises: UnexpectedModelBehavior, when its library stumbles over what the provider sent: no fault of the daemon.
+    """
+    try:
+        return await anext(events, None)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, Warning) as error:
+        log.warning("a library could not read an answer", exc_info=error)
+        raise UnexpectedModelBehavior(f"{type(error).__name__}: {error}") from error
 
 
 def pass_on(log: TurnLog, event: Any) -> bool:

@@ -659,6 +659,7 @@ def hush() -> None:
 
     warnings.filterwarnings("ignore", category=UsageExtractionFailedWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic_ai\.models\.")
+    warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 
 
 @cache

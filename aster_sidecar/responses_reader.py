@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from aster_sidecar.reader import Fields, NoStream, ProviderError, Reader, dump, with_counts
-from aster_sidecar.shapes import GONE, Shape, fit, sound
+from aster_sidecar.shapes import GONE, Shape, fit, of_type, sound
 
 ITEM: Shape = {
     "id": "text",
@@ -44,7 +44,18 @@ EVENT: Shape = {
     "refusal": "text",
     "name": "text",
     "arguments": "arguments",
-    "logprobs": ["fields"],
+    "logprobs": "logprobs",
+    "annotation": {
+        "type": "text",
+        "start_index": "count",
+        "end_index": "count",
+        "index": "count",
+        "url": "text",
+        "title": "text",
+        "file_id": "text",
+        "filename": "text",
+        "container_id": "text",
+    },
     "item": ITEM,
     "response": RESPONSE,
 }
@@ -57,7 +68,28 @@ PIECES = {
 INDEXES = {"response.reasoning_text": "content_index", "response.reasoning_summary": "summary_index"}
 """The number of its part without which an event can't be read whose type begins so. llama.cpp leaves it out."""
 OF_AN_ITEM = ("response.function_call", "response.output_text", *INDEXES)
+PLAIN_ITEMS = ("message", "reasoning", "function_call")
+"""Items that are read field by field. Those of a provider's own tools are read by the SDK's types, or left out."""
 ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled")
+
+
+def with_output(response: Fields, told: str) -> Fields:
+    """A response with a list of its items, which the SDK goes through at its end, and reads of each what it needs."""
+    output = response.get("output")
+    if output is None and told in ("response.created", "response.in_progress", "response.queued"):
+        known = response.get("status") in ("in_progress", "queued")
+        return response if known else {**response, "output": []}
+    items = [item for item in output or () if can_be_read(item)]
+    return response if output is not None and len(items) == len(output) else {**response, "output": items}
+
+
+def can_be_read(item: Fields) -> bool:
+    """Whether an item has all that its type needs."""
+    if item.get("type") in PLAIN_ITEMS:
+        return True
+    from openai.types.responses import ResponseOutputItem
+
+    return of_type(ResponseOutputItem, item)
 
 
 def index_of(told: str) -> str | None:
@@ -119,6 +151,7 @@ class ResponsesReader(Reader):
         right = cast("Fields", fit({**value, "type": told}, EVENT))
         if isinstance(right.get("response"), dict):
             right["response"] = with_counts(right["response"], "usage", ("input_tokens", "output_tokens"))
+            right["response"] = with_output(right["response"], told)
         mended = mended or any(right.get(name, GONE) is not one for name, one in value.items())
         value = right
         if told.endswith(".delta"):
@@ -128,7 +161,9 @@ class ResponsesReader(Reader):
             mended = self._mend_delta(told, value, delta) or mended
         item: Any = value.get("item")
         if isinstance(item, dict):
-            if self.known and cast("Fields", item).get("type") not in self.known:
+            if (self.known and cast("Fields", item).get("type") not in self.known) or not can_be_read(
+                cast("Fields", item)
+            ):
                 return
             mended = self._mend_item(value, cast("Fields", item), told) or mended
         elif told.startswith("response.output_item"):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from functools import cache
 from typing import Any, TypeAlias, cast
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 Shape: TypeAlias = "str | dict[str, Shape] | list[Shape]"
@@ -135,7 +137,7 @@ def counts(value: Any) -> Any:
     for name, one in fields.items():
         right = one
         if isinstance(one, dict):
-            right = counts(one)
+            right = GONE if name.endswith(("tokens", "count")) else counts(one)
         elif one is not None and ("token" in name or "count" in name):
             right = count(one)
         elif isinstance(one, list) or (isinstance(one, float) and not math.isfinite(one)):
@@ -143,6 +145,29 @@ def counts(value: Any) -> Any:
         if right is not GONE:
             mended[name] = right
     return fields if all(mended.get(name, GONE) is one for name, one in fields.items()) else mended
+
+
+def logprobs(value: Any) -> Any:
+    """What each token was worth, which SDKs read to the last field: all of it, or nothing."""
+    if value is None or (isinstance(value, list) and all(is_logprob(one) for one in cast("list[Any]", value))):
+        return cast("Any", value)
+    return GONE
+
+
+def is_logprob(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    entry = cast("dict[str, Any]", value)
+    worth, octets, others = entry.get("logprob"), entry.get("bytes"), entry.get("top_logprobs")
+    return (
+        isinstance(entry.get("token"), str)
+        and type(worth) in (int, float)
+        and number_fits(cast("float", worth))
+        and (
+            octets is None or (isinstance(octets, list) and all(type(one) is int for one in cast("list[Any]", octets)))
+        )
+        and logprobs(others) is others
+    )
 
 
 def anything(value: Any) -> Any:
@@ -160,9 +185,24 @@ KINDS = {
     "moment": moment,
     "arguments": arguments,
     "counts": counts,
+    "logprobs": logprobs,
     "fields": fields,
     "anything": anything,
 }
+
+
+def of_type(kind: Any, value: Any) -> bool:
+    """Whether a value is all that a type of an SDK says: for what is rare, since it costs some time."""
+    try:
+        adapter(kind).validate_python(value)
+    except (ValidationError, RecursionError):
+        return False
+    return True
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def number_fits(value: float) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from tests.mangled import Mangled
-from tests.stream_bytes import ANTHROPIC, CHAT, RESPONSES, Called, Said, chat, responses
+from tests.stream_bytes import ANTHROPIC, CHAT, RESPONSES, Called, Said, anthropic, chat, responses
+from tests.stream_bytes import event as one_event
 
 NOT_TEXT = b"\xff"
 EVENTS = {
@@ -50,6 +51,13 @@ def thinking(**place: int) -> Mangled:
     return Mangled("".join([events[0], told, told, *events[1:]]).encode(), (), "One")
 
 
+def logprob(ranks: list[object]) -> str:
+    """A piece of text with what its token was worth, and others in its place."""
+    told = {"token": "One", "logprob": -0.1, "bytes": None, "top_logprobs": ranks}
+    choice = {"index": 0, "delta": {"content": "One"}, "logprobs": {"content": [told]}, "finish_reason": None}
+    return one_event({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+
+
 TOOL = Called("read_file", ['{"path"', ': "a.txt"}'])
 BROKEN: dict[str, tuple[str, Mangled]] = {
     **in_each(EVENTS, "a comment that is no text", b": " + NOT_TEXT + b"\n\n"),
@@ -89,6 +97,97 @@ BROKEN: dict[str, tuple[str, Mangled]] = {
     ),
     "responses, a list as type": ("responses", Mangled(b'data: {"type": [], "sequence_number": 0}\n\n')),
     "responses, an object as type": ("responses", Mangled(b'data: {"type": {}, "sequence_number": 0}\n\n')),
+    "chat, a rank that is no object": ("chat", Mangled(logprob([[None]]).encode())),
+    "chat, a rank without its token": ("chat", Mangled(logprob([{"logprob": -1}]).encode())),
+    "chat, an object for a count of details": usage(
+        "chat", prompt_tokens=1, completion_tokens=1, completion_tokens_details={"audio_tokens": {"id": "x"}}
+    ),
+    "anthropic, a quotation without its text": (
+        "anthropic",
+        Mangled(
+            "".join(
+                [
+                    *ANTHROPIC.stream("One")[:3],
+                    anthropic(
+                        "content_block_delta",
+                        index=0,
+                        delta={"type": "citations_delta", "citation": {"type": "char_location"}},
+                    ),
+                    *ANTHROPIC.stream("One")[3:],
+                ]
+            ).encode(),
+            (),
+            "One",
+        ),
+    ),
+    "anthropic, a search's result without what was found": (
+        "anthropic",
+        Mangled(
+            "".join(
+                [
+                    ANTHROPIC.stream("One")[0],
+                    anthropic(
+                        "content_block_start", index=0, content_block={"type": "web_search_tool_result", "content": [7]}
+                    ),
+                    anthropic("content_block_stop", index=0),
+                    *(one.replace('"index": 0', '"index": 1') for one in ANTHROPIC.stream("One")[1:]),
+                ]
+            ).encode(),
+            (),
+            "One",
+        ),
+    ),
+    "anthropic, a container that is a text": (
+        "anthropic",
+        Mangled(
+            "".join(
+                one.replace('"delta": {', '"delta": {"container": "c", ') for one in ANTHROPIC.stream("One")
+            ).encode(),
+            (),
+            "One",
+        ),
+    ),
+    "responses, in progress, of an unknown status": (
+        "responses",
+        Mangled(
+            responses("response.in_progress", response={"id": "resp_a", "object": "response", "status": 2.5}).encode()
+        ),
+    ),
+    "responses, completed without a list of items": (
+        "responses",
+        Mangled(
+            "".join(RESPONSES.stream("One")[:-1]).encode()
+            + responses("response.completed", response={"id": "resp_a", "status": "completed"}).encode(),
+            (),
+            "One",
+        ),
+    ),
+    "responses, a search without what it did": (
+        "responses",
+        Mangled(
+            "".join(RESPONSES.stream("One")[:-1]).encode()
+            + responses(
+                "response.completed",
+                response={"id": "resp_a", "status": "completed", "output": [{"type": "web_search_call", "id": "ws_1"}]},
+            ).encode(),
+            (),
+            "One",
+        ),
+    ),
+    "responses, a place in a quotation that is a list": (
+        "responses",
+        Mangled(
+            without(RESPONSES.stream("One"), 4)
+            + responses(
+                "response.output_text.annotation.added",
+                item_id="msg_0",
+                output_index=0,
+                content_index=0,
+                annotation_index=0,
+                annotation={"type": "url_citation", "start_index": [{}], "end_index": 9, "url": "u", "title": "t"},
+            ).encode()
+        ),
+    ),
     "responses, raw thinking without its number": ("responses", thinking()),
     "responses, raw thinking far beyond its number": ("responses", thinking(content_index=1 << 40)),
     "responses, arguments without their beginning": ("responses", Mangled(without(RESPONSES.stream(TOOL), 3))),

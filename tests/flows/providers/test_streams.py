@@ -53,6 +53,17 @@ def test_raw_thinking_is_shown(begin: Begin, place: dict[str, int]) -> None:
     talk.healthy(outcome, "Hello.")
 
 
+def test_what_a_library_stumbles_over_is_no_fault_of_the_daemon(own: Begin) -> None:
+    talk = own(ASTER_MODEL_EDGE="off")
+    choice = {"index": 0, "delta": {"content": "Hi"}, "logprobs": {"content": [7]}, "finish_reason": None}
+    odd = event({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+    talk.provider.script(Answer([chat({"content": "Well"}), odd, *CHAT.stream("Hello.")[1:]]))
+    outcome = talk.ask("hello")
+    assert (outcome.stop_reason, outcome.codes, outcome.text) == ("failed", ["malformed_stream"], "Well")
+    assert "a library could not read an answer" in talk.daemon.log
+    talk.goes_on()
+
+
 # -- characters --------------------------------------------------------------------------------------------------------
 
 FACE = "😀"
