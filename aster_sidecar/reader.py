@@ -51,8 +51,8 @@ MOST_FIRST_BYTES = 64 << 10
 """So much is read of an answer that is neither events nor JSON."""
 BOM = b"\xef\xbb\xbf"
 BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)+")
-BARE_LINE = re.compile(rb"(?:^|[\r\n])[{\[]")
-"""JSON on a line without a field's name, which SDKs pass over."""
+UNREAD_LINE = re.compile(rb"(?:^|[\r\n])(?:[{\[]|\xef\xbb\xbf)")
+"""JSON on a line without a field's name, or a byte-order mark before it: which SDKs pass over."""
 LINE = re.compile(r"\r\n|\n|\r")
 KNOWN_FIELD = re.compile(rb"\s*(data|event|id|retry)?\s*:")
 TAG = re.compile(r"</?[a-zA-Z_|]+>")
@@ -257,7 +257,7 @@ class Reader:
             body = frame[first + 6 : -2]
             if not kind or not frame.startswith(b"data:", first + 1) or b"\n" in body or b"\r" in frame:
                 kind, body = parts(frame)
-                plain = is_text(frame) and BARE_LINE.search(frame) is None
+                plain = is_text(frame) and UNREAD_LINE.search(frame) is None
             else:
                 plain = frame[7:first].isascii()
         if body is None or not (body := body.strip()):

@@ -66,6 +66,7 @@ BROKEN: dict[str, tuple[str, Mangled]] = {
     **in_each(EVENTS, "white space as data", b"data:\t\n\n"),
     **in_each(EVENTS, "empty data in two lines", b"data:\ndata:\n\n"),
     **in_each(EVENTS, "JSON in no field", b"dat\n{}\n\n"),
+    **in_each(EVENTS, "a byte-order mark", b"\xef\xbb\xbf"),
     "chat, a line without its field's name": (
         "chat",
         Mangled(
