@@ -183,7 +183,7 @@ test-readme: setup
 # One daemon for each dialect, and the readers beside them.
 soak: setup
 	@rm -rf build/soak && mkdir -p build/soak
-	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -q -n 4 --dist loadgroup -k "mangled or any_bytes" \
+	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -q -n 9 --dist loadgroup -k "mangled or any_bytes" \
 		tests/test_dialects_fuzz.py tests/flows/providers/test_fuzz.py $(ARGS) >build/soak/log 2>&1; \
 		code=$$?; cat build/soak/*.txt || cat build/soak/log; exit $$code
 
