@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from aster_sidecar.reader import Fields, NoStream, ProviderError, Reader, dump, with_counts
-from aster_sidecar.shapes import GONE, Shape, arguments, fit, of_type, sound
+from aster_sidecar.shapes import GONE, Shape, arguments, fit, sound
 
 BLOCK: Shape = {"type": "text", "text": "text", "thinking": "text", "signature": "text", "id": "text", "name": "text"}
 CONTAINER: Shape = {"id": "text", "expires_at": "text"}
@@ -45,8 +45,6 @@ STARTS: dict[str, Fields] = {
     "thinking_delta": {"type": "thinking", "thinking": "", "signature": ""},
 }
 OTHER_DELTAS = ("signature_delta", "citations_delta", "compaction_delta")
-PLAIN_BLOCKS = ("text", "thinking", "redacted_thinking", "tool_use")
-"""Blocks that are read field by field. Those of a provider's own tools are read by the SDK's types, or left out."""
 STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -59,21 +57,6 @@ OWN_REASONS = (
     *("end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "compaction"),
     "model_context_window_exceeded",
 )
-
-
-def can_be_read(block: Fields) -> bool:
-    """Whether a block has all that its type needs."""
-    if block.get("type") in PLAIN_BLOCKS:
-        return True
-    from anthropic.types.beta.beta_raw_content_block_start_event import ContentBlock
-
-    return of_type(ContentBlock, block)
-
-
-def can_be_quoted(delta: Fields) -> bool:
-    from anthropic.types.beta import BetaCitationsDelta
-
-    return of_type(BetaCitationsDelta, delta)
 
 
 class AnthropicReader(Reader):
@@ -116,16 +99,12 @@ class AnthropicReader(Reader):
                 block: Any = value.get("content_block")
                 if not isinstance(block, dict) or (self.known and cast("Fields", block).get("type") not in self.known):
                     return
-                if not can_be_read(cast("Fields", block)):
-                    return
                 mended = self._open(value) or mended
             case "content_block_delta":
                 if delta is None or delta.get("type") not in (*DELTAS, *OTHER_DELTAS):
                     return
                 index = value.get("index", max(self._at, default=0))
                 if index not in self._at and delta["type"] not in STARTS:
-                    return
-                if delta["type"] == "citations_delta" and not can_be_quoted(delta):
                     return
                 mended = self._mend_delta(value, delta, index) or mended
             case "content_block_stop":

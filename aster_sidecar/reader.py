@@ -192,10 +192,10 @@ class Reader:
         another = type(self)(self.known)
         try:
             another._read_json(lines)
+        except ProviderError:
+            pass
         except (Malformed, NoStream):
             return False
-        except ProviderError:
-            return True
         return True
 
     def is_answer(self, value: Fields) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from aster_sidecar.reader import Fields, NoStream, ProviderError, Reader, dump, with_counts
-from aster_sidecar.shapes import GONE, Shape, fit, of_type, sound
+from aster_sidecar.shapes import GONE, Shape, fit, sound
 
 ITEM: Shape = {
     "id": "text",
@@ -17,6 +17,7 @@ ITEM: Shape = {
     "role": "text",
     "phase": "text",
     "encrypted_content": "text",
+    "action": {"type": "text"},
     "content": ["fields"],
     "summary": ["fields"],
 }
@@ -68,28 +69,17 @@ PIECES = {
 INDEXES = {"response.reasoning_text": "content_index", "response.reasoning_summary": "summary_index"}
 """The number of its part without which an event can't be read whose type begins so. llama.cpp leaves it out."""
 OF_AN_ITEM = ("response.function_call", "response.output_text", *INDEXES)
-PLAIN_ITEMS = ("message", "reasoning", "function_call")
-"""Items that are read field by field. Those of a provider's own tools are read by the SDK's types, or left out."""
 ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled")
 
 
 def with_output(response: Fields, told: str) -> Fields:
-    """A response with a list of its items, which the SDK goes through at its end, and reads of each what it needs."""
+    """A response with a list of its items, which pydantic-ai goes through to count searches by what each did."""
     output = response.get("output")
     if output is None and told in ("response.created", "response.in_progress", "response.queued"):
         known = response.get("status") in ("in_progress", "queued")
         return response if known else {**response, "output": []}
-    items = [item for item in output or () if can_be_read(item)]
+    items = [item for item in output or () if item.get("type") != "web_search_call" or item.get("action")]
     return response if output is not None and len(items) == len(output) else {**response, "output": items}
-
-
-def can_be_read(item: Fields) -> bool:
-    """Whether an item has all that its type needs."""
-    if item.get("type") in PLAIN_ITEMS:
-        return True
-    from openai.types.responses import ResponseOutputItem
-
-    return of_type(ResponseOutputItem, item)
 
 
 def index_of(told: str) -> str | None:
@@ -161,9 +151,7 @@ class ResponsesReader(Reader):
             mended = self._mend_delta(told, value, delta) or mended
         item: Any = value.get("item")
         if isinstance(item, dict):
-            if (self.known and cast("Fields", item).get("type") not in self.known) or not can_be_read(
-                cast("Fields", item)
-            ):
+            if self.known and cast("Fields", item).get("type") not in self.known:
                 return
             mended = self._mend_item(value, cast("Fields", item), told) or mended
         elif told.startswith("response.output_item"):

@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from functools import cache
 from typing import Any, TypeAlias, cast
 
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 Shape: TypeAlias = "str | dict[str, Shape] | list[Shape]"
@@ -189,20 +187,6 @@ KINDS = {
     "fields": fields,
     "anything": anything,
 }
-
-
-def of_type(kind: Any, value: Any) -> bool:
-    """Whether a value is all that a type of an SDK says: for what is rare, since it costs some time."""
-    try:
-        adapter(kind).validate_python(value)
-    except (ValidationError, RecursionError):
-        return False
-    return True
-
-
-@cache
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def number_fits(value: float) -> bool:
