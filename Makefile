@@ -174,7 +174,7 @@ test-package: setup $(PACKAGE)
 	$(PYTEST) tests/package $(ARGS)
 
 test-llama: setup
-	@export LLAMA_SERVER=$(LLAMA_SERVER); python=$$(sh tests/llama/environment.sh $(PYTHON)) || exit 1; \
+	@export LLAMA_SERVER='$(LLAMA_SERVER)'; python=$$(sh tests/llama/environment.sh $(PYTHON)) || exit 1; \
 		[ -z "$$python" ] || ASTER_LLAMA_PYTHON=$$python $(BIN)/pytest -rs tests/llama $(ARGS)
 
 test-readme: setup

@@ -18,9 +18,11 @@ fi
 lock=requirements-llama.lock
 venv="$cache/venv-$({ "$1" -VV; cat $lock; } | cksum | cut -d ' ' -f 1)"
 if [ ! -e "$venv/.made" ]; then
-	rm -rf "$cache"
+	rm -rf "$venv"
 	"$1" -m venv "$venv"
 	"$venv/bin/python" scripts/install.py $lock >&2
 	touch "$venv/.made"
+	find "$cache" -maxdepth 1 -name 'venv-*' -mtime +14 -exec rm -rf {} + # of other locks, long unused
 fi
+touch "$venv"
 echo "$venv/bin/python"

@@ -123,16 +123,16 @@ def test_a_server_that_is_killed_and_comes_back(serve: Serve, talk: Talk) -> Non
     whole(daemon.ask("well"), HELLO)
 
 
-def test_a_server_that_is_away_is_asked_again_until_it_is_there(serve: Serve, talk: Talk) -> None:
+def test_a_server_that_is_away_is_named_until_it_is_there(serve: Serve, talk: Talk) -> None:
     server = serve()
     daemon = talk(server)
     server.stop()
-    with daemon.watch() as watcher:
-        turn_id = daemon.chat("well")["turn_id"]
-        watcher.until("model_retry")
-        server.start()
-        events = watcher.until("done", turn_id=turn_id)
-    whole(events, HELLO)
+    events = daemon.ask("well")
+    assert of(events, "model_retry")
+    assert codes(events) == ["provider_unreachable"]
+    assert "llama-server" in str(of(events, "error"))
+    server.start()
+    whole(daemon.ask("well"), HELLO)
 
 
 def test_a_server_without_a_template_for_tools_answers_without_them(serve: Serve, talk: Talk) -> None:
