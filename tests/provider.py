@@ -40,6 +40,8 @@ __all__ = ["Answer", "Call", "Fault", "ProviderDouble", "RecordedRequest", "Repl
 
 _BATCH_BYTES = 32 * 1024
 _READ_LIMIT_BYTES = 1024 * 1024
+_ACCEPT_STEPS = 10
+"""More turns of the loop than it takes from an accepted socket to the task that answers it."""
 _GATE_POLL_S = 0.001
 
 Answer: TypeAlias = Reply | Fault
@@ -324,6 +326,11 @@ class ProviderDouble:
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stopping.wait()
+        with contextlib.suppress(NotImplementedError):  # Windows's loop has no readers
+            for listening in server.sockets:
+                self._loop.remove_reader(listening.fileno())
+        for _ in range(_ACCEPT_STEPS):  # what was accepted becomes a connection: asyncio loses it once this is closed
+            await asyncio.sleep(0)
         server.close()
         answering = asyncio.all_tasks() - {asyncio.current_task()}
         for task in answering:
