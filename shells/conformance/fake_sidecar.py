@@ -221,7 +221,7 @@ class Fake:
         end = self.life.get("exit")
         if end is not None:
             # The end that nobody asked for, at the moment that the scenario chooses.
-            signal.signal(getattr(signal, end["on"]), lambda *_: os._exit(end.get("code", 70)))
+            end_on(getattr(signal, end["on"]), end.get("code", 70))
         if not self.life.get("never_reads_stdin"):
             self.read_first_line()
         self.listen()
@@ -238,6 +238,17 @@ class Fake:
                 time.sleep(600)
         time.sleep(self.life.get("drains_ms", 0) / 1000)
         return self.life.get("exit_code", 0)
+
+
+def end_on(number: int, code: int) -> None:
+    """End at this signal, whenever it comes. A handler would wait for a read that began just before the signal."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+    def wait() -> None:
+        signal.sigwait({number})
+        os._exit(code)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def main() -> int:
