@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from aster_sidecar.addresses import without_password
 from aster_sidecar.agents import Agents
 from aster_sidecar.agents import Places as AgentPlaces
 from aster_sidecar.agentspec import AgentSpec, Known
+from aster_sidecar.ancestry import Ancestry, Marked
 from aster_sidecar.approvals import Approvals
 from aster_sidecar.attention import Attention
 from aster_sidecar.companion import Onboarding
@@ -44,7 +46,8 @@ from aster_sidecar.keys import Keys, WithKeys
 from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.pages import Pages, Shown
-from aster_sidecar.processes import end_orphans, is_tool_process, kill_left, live_tool_pids, owns_socket
+from aster_sidecar.processes import end_orphans
+from aster_sidecar.programs import KEEPER, begin, end_all
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
 from aster_sidecar.services import Services
@@ -117,6 +120,7 @@ class Parts:
         # Elsewhere a browser is shown the UI only when it was sent here.
         self.pages = Pages(lambda: self.settings.framework == "web" or self.handoffs.open())
         self.started_at, self.began_s = clock.stamp(), clock.real_s()
+        self.kin = Ancestry(lambda: KEEPER.pid) if sys.platform == "linux" else Marked()
         self.attention = Attention(self.journal, self.streams.focused, self.agents.name_of)
         self.onboarding = Onboarding(
             self.journal, self.settings, self.config, self.models, lambda: self.keys.why_no_keychain
@@ -175,7 +179,7 @@ class Parts:
         services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
         await asyncio.gather(self.servers.close(), self.spans.close(), services)
-        await asyncio.to_thread(kill_left)
+        await asyncio.to_thread(end_all)
         self.ending.set()
         await self.journal.end_streams(0.5)
         if self.sockets:
@@ -183,6 +187,7 @@ class Parts:
         if self.warming is not None:
             self.warming.cancel()
         await self.models.close()
+        self.kin.close()
         await self.journal.close()
 
     def enter(self) -> None:
@@ -198,6 +203,7 @@ class Parts:
             self.warming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _warm(self) -> None:
+        begin()
         await self.keys.load()
         await self.load_engine()
         if self.models.name():
@@ -465,9 +471,7 @@ def build_app(parts: Parts) -> Guard:
         token=parts.settings.token,
         port=lambda: parts.port,
         allow_origins=parts.settings.allow_origins,
-        tool_runs=lambda: parts.toolkit.running > 0 or parts.servers.running > 0 or parts.services.running > 0,
-        is_tool_socket=lambda inode: any(owns_socket(pid, inode) for pid in live_tool_pids()),
-        is_tool_process=is_tool_process,
+        kin=parts.kin,
         is_page=lambda path: parts.pages.get(path) is not None,
         find_signed_in=parts.handoffs.find,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -129,6 +130,17 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     if words[:1] == ["--tool-worker"]:  # a packaged daemon has no other Python to run a tool's child with
         frozen.run_worker(words[1])
         return EXIT_STOPPED
+    if words[:1] == ["--tool-keeper"]:  # nor to keep what tools start
+        from aster_sidecar import keeper
+
+        keeper.main(list(words[1:]))
+        return EXIT_STOPPED
+    if words[:1] == ["--show-page"]:  # the daemon's, which must not be the browser's ancestor
+        import webbrowser
+
+        webbrowser.open(words[1])
+        return EXIT_STOPPED
+    hide_secrets()
     if words and words[0] in COMMANDS:
         from aster_sidecar import commands
 
@@ -149,7 +161,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     if given.work_dir:  # typed by hand, so from where the person stands
         given.work_dir = str(absolute(Path(given.work_dir)))
     environment = dict(os.environ)
-    # Out of our own environment, so that no child ever inherits it.
+    # Not even the app's own code is to read it there.
     token = os.environ.pop("ASTER_SIDECAR_TOKEN", None) or None
     environment.pop("ASTER_SIDECAR_TOKEN", None)
     if given.supervised:
@@ -293,14 +305,27 @@ def link_of(parts: Parts) -> str:
 
 def announce_and_open(parts: Parts) -> None:
     """The same, and show the UI to the person: this machine's browser decides how."""
-    import threading
-    import webbrowser
-
     announce(parts)
     if parts.pages.built:
         plain = parts.settings.token is None
-        url = f"http://127.0.0.1:{parts.port}/" if plain else parts.link(parts.handoffs.mint())
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        show_page(f"http://127.0.0.1:{parts.port}/" if plain else parts.link(parts.handoffs.mint()))
+
+
+def show_page(url: str) -> None:
+    """Open the browser, on Linux as a child of nobody: the daemon answers no program that descends from it."""
+    if sys.platform == "linux":
+        import subprocess
+
+        from aster_sidecar.connection import own_command
+
+        argv = ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *own_command(), "--show-page", url]
+        with contextlib.suppress(OSError):
+            subprocess.run(argv, check=False, start_new_session=True)
+        return
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def announce_ready(parts: Parts) -> None:
@@ -319,6 +344,13 @@ def announce_ready(parts: Parts) -> None:
     if parts.settings.uds is not None:
         told["uds"] = str(parts.settings.uds)
     print(json.dumps(told), flush=True)
+
+
+def hide_secrets() -> None:
+    """Take keys and tokens out of what programs can read of this process's environment."""
+    from aster_sidecar.ownenv import hide
+
+    hide()
 
 
 def hide_memory() -> None:

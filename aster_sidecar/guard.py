@@ -96,17 +96,24 @@ class SignedIn(Protocol):
     def revoked(self) -> asyncio.Event: ...
 
 
+class Kin(Protocol):
+    """Tells who descends from this daemon (`ancestry.py`)."""
+
+    def alone(self) -> bool: ...
+    async def of_socket(self, inode: int) -> Literal["ours", "other", "unknown"]: ...
+    def of_process(self, pid: int, started: float | None) -> Literal["ours", "other", "unknown"]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What is let in; plain values, built by app.py.
 
     `token` None means that the launcher gave none: programs of this user are then answered (guarantees.md 2.2).
     `port` is the port actually bound, asked at every request. `allow_origins` are exact origins; `null` is never one.
-    `check_peer` has the client's uid checked on Linux when there is no token. `is_tool_socket` says whether a tool's
-    process holds the socket with this inode, `is_tool_process` whether the process that connected to the Unix socket is
-    a tool's; they are asked only while `tool_runs`, so that an idle daemon looks nothing up, and whoever leaves
-    `tool_runs` out pays for a lookup, not with a hole. `is_page` names the files of the UI, which hold nobody's
-    data and need no token; `find_signed_in` finds the browser that a handoff gave these credentials.
+    `check_peer` has the client's uid checked on Linux when there is no token. `kin` says whether who connected descends
+    from the daemon, as a tool's process does, however it hides; without it nobody is asked. `is_page` names the files
+    of the UI, which hold nobody's data and need no token; `find_signed_in` finds the browser that a handoff gave these
+    credentials.
     """
 
     framework: Framework
@@ -114,9 +121,7 @@ class Gate:
     port: Callable[[], int]
     allow_origins: tuple[str, ...] = ()
     check_peer: bool = True
-    is_tool_socket: Callable[[int], bool] | None = None
-    tool_runs: Callable[[], bool] = lambda: True
-    is_tool_process: Callable[[int], bool] | None = None
+    kin: Kin | None = None
     is_page: Callable[[str], bool] = lambda path: False
     find_signed_in: Callable[[bytes], SignedIn | None] = lambda credentials: None
 
@@ -177,7 +182,7 @@ class Guard:
             else:
                 if not bearer:
                     self._check_fetch_site(seen)
-                self._check_peer(scope)
+                await self._check_peer(scope)
             if scope["type"] == "http" and _check_body(scope, seen):
                 meter = _Meter(receive, answer, request_id, typed=b"content-type" in seen)
         except AsterError as refusal:
@@ -288,22 +293,22 @@ class Guard:
             raise PeerRefused("nobody can say whose program connected")
         if peer.uid != os.geteuid():
             raise PeerRefused(f"the connecting program runs as another user (uid {peer.uid})")
-        is_tool_process = self.gate.is_tool_process
-        if is_tool_process is not None and self.gate.tool_runs() and is_tool_process(peer.pid):
-            raise PeerRefused("a tool's own process may not call the daemon")
+        kin = self.gate.kin
+        if kin is not None and not kin.alone():
+            _refuse_kin(kin.of_process(peer.pid, peer.started), strict=True)
 
-    def _check_peer(self, scope: Scope) -> None:
-        """Refuse other users (without a token) and, always, a tool's own process.
+    async def _check_peer(self, scope: Scope) -> None:
+        """Refuse other users (without a token) and, always, whoever descends from the daemon: a tool's own process.
 
-        Looked up anew for every request: a question costs less than 20 µs, and an answer kept for the connection's
-        life would outlive a socket that was handed to, or inherited by, a tool.
+        Asked anew for every request: an answer kept for the connection's life would outlive a socket that was handed
+        to, or inherited by, a tool. Without a token it has to be found whose socket it is; a token is a proof itself.
         """
         if sys.platform != "linux":
             return
-        is_tool_socket = self.gate.is_tool_socket
-        if is_tool_socket is not None and not self.gate.tool_runs():
-            is_tool_socket = None
-        if is_tool_socket is None and not self._checks_uid:
+        kin = self.gate.kin
+        if kin is not None and kin.alone():
+            kin = None
+        if kin is None and not self._checks_uid:
             return
         client, server = scope.get("client"), scope.get("server")
         peer = self._peers.find((client[0], client[1]), (server[0], server[1])) if client and server else None
@@ -311,8 +316,19 @@ class Guard:
             raise PeerRefused("the connecting program is gone, so nobody can say whose it was")
         if self._checks_uid and peer.uid != os.geteuid():
             raise PeerRefused(f"the connecting program runs as another user (uid {peer.uid})")
-        if is_tool_socket is not None and is_tool_socket(peer.inode):
-            raise PeerRefused("a tool's own process may not call the daemon")
+        if kin is not None:
+            _refuse_kin(await kin.of_socket(peer.inode), strict=self._token is None)
+
+
+def _refuse_kin(answer: Literal["ours", "other", "unknown"], *, strict: bool) -> None:
+    """Raises: PeerRefused."""
+    if answer == "ours":
+        raise PeerRefused("a tool's own process may not call the daemon")
+    if answer == "unknown" and strict:
+        raise PeerRefused(
+            "while a tool, an MCP server or a service runs, it must be seen which program connects, and this one hides",
+            hint="start the daemon with a token, which is proof enough: ASTER_SIDECAR_TOKEN",
+        )
 
 
 async def _unless(revoked: asyncio.Event, run: Awaitable[None]) -> None:

@@ -12,6 +12,8 @@ import struct
 import sys
 from typing import NamedTuple
 
+from aster_sidecar.parent import started_at
+
 # Source: linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h; man 7 sock_diag.
 _SOCK_DIAG_BY_FAMILY = 20
 _NLMSG_ERROR = 2
@@ -40,10 +42,11 @@ class Peer(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """Who connected to a Unix socket; `pid` 0 where the kernel doesn't say it."""
+    """Who connected to a Unix socket; `pid` 0 where the kernel doesn't say it, `started` None when it is gone."""
 
     uid: int
     pid: int
+    started: float | None = None
 
 
 def credentials(connected: socket.socket) -> Credentials | None:
@@ -51,11 +54,11 @@ def credentials(connected: socket.socket) -> Credentials | None:
     try:
         if sys.platform == "linux":
             pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-            return Credentials(uid, pid)
+            return Credentials(uid, pid, started_at(pid))
         if sys.platform == "darwin":
             version, uid = _XUCRED.unpack_from(connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES))
             pid = connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID)
-            return Credentials(uid, pid) if version == 0 else None
+            return Credentials(uid, pid, started_at(pid)) if version == 0 else None
     except (OSError, struct.error):
         return None
     return None

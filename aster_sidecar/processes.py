@@ -1,8 +1,8 @@
 """What keeps the processes that we start in hand: their environment, how they are known, and how all of them are ended.
 
-Every process of a tool, an MCP server or a service is known by what it inherits: `ASTER_TOOL_CALL` in its environment
-and, on Linux, a resource limit that it can neither hide nor lift. So one that left its session, its parent and its
-environment is still found: when all are ended, and at the gate, which answers none (`live_tool_pids`, `owns_socket`).
+Every process of a tool, an MCP server or a service carries `ASTER_TOOL_CALL` in its environment. Where there is no
+keeper (`programs.py`) they are known by it, by their group and by their session. With one, which they can't get away
+from, it only serves people who look, and a daemon that follows one that was killed together with its keeper.
 """
 
 from __future__ import annotations
@@ -68,20 +68,6 @@ def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None)
 # -- starting and waiting ----------------------------------------------------------------------------------------------
 
 
-class Program(asyncio.subprocess.SubprocessStreamProtocol):
-    """A process of ours. `exited` is done when it has ended, whoever still holds its output open."""
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(limit=READ_BYTES, loop=loop)
-        self.exited: asyncio.Future[None] = loop.create_future()
-
-    def process_exited(self) -> None:
-        super().process_exited()
-        if not self.exited.done():
-            self.exited.set_result(None)
-
-
 async def to_the_end(work: Awaitable[T], *, cancelled: Callable[[], object] = lambda: None, wait_s: float = 8.0) -> T:
     """Await `work`, which goes on when this task is cancelled: `cancelled` is called, and the end awaited, then raised.
 
@@ -116,12 +102,6 @@ async def finished(work: Awaitable[T]) -> tuple[T, bool]:
 
 # -- what there is, and whose ------------------------------------------------------------------------------------------
 
-# A limit without any effect since Linux 2.4.25, which makes it a mark: inherited by every child, shown in /proc to
-# anyone, and a hard limit is not lifted without CAP_SYS_RESOURCE. Source: man 2 getrlimit; asm-generic/resource.h.
-_RLIMIT_LOCKS = 10
-# The mark is the daemon's pid (at most 2^22, man 5 proc) above so many random bits.
-_RANDOM_BITS = 38
-
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -136,24 +116,10 @@ class Process:
 
 @dataclass(slots=True)
 class Brand:
-    """What the processes of one call are known by: the marker's value, the limit, and their shell."""
+    """What the processes of one call are known by where there is no keeper: the marker's value, and their shell."""
 
     marker: str
-    limit: int | None = None
     shell: Process | None = None
-
-    def put_on(self, pid: int) -> None:
-        """Mark the shell `pid`, which must not have run anything yet."""
-        self.shell = process(pid)
-        if sys.platform == "linux":
-            import resource
-
-            with suppress(OSError, ValueError):
-                highest = resource.prlimit(pid, _RLIMIT_LOCKS)[1]
-                mark = os.getpid() << _RANDOM_BITS | int.from_bytes(os.urandom(5), "big") >> 40 - _RANDOM_BITS
-                mark = mark if highest < 0 else mark % max(highest, 1)
-                resource.prlimit(pid, _RLIMIT_LOCKS, (mark, mark))
-                self.limit = mark
 
 
 def processes() -> dict[int, Process]:
@@ -206,15 +172,6 @@ def _proc(pid: int, name: str) -> bytes:
         return b""
 
 
-def _limit(pid: int) -> int | None:
-    """The hard limit that serves as the mark; None when it is unlimited, as everywhere else."""
-    for line in _proc(pid, "limits").splitlines():
-        if line.startswith(b"Max file locks"):
-            hard = line.split()[4]
-            return int(hard) if hard.isdigit() else None
-    return None
-
-
 def _marker(pid: int) -> str:
     """The value of ASTER_TOOL_CALL in its environment, empty without one."""
     if sys.platform == "linux":
@@ -245,75 +202,18 @@ def _with_descendants(seeds: set[int], table: Mapping[int, Process]) -> set[int]
     return found
 
 
-def live_tool_pids(*, surely_ours: bool = False) -> set[int]:
-    """Every living process that a tool of this daemon started, or that descends from one.
+def live_tool_pids() -> set[int]:
+    """Every living process that carries a mark of this daemon, or that descends from one: of tools, servers, services.
 
-    One whose mark was changed counts as well (a limit can be lowered), and so may another daemon's: right for a gate.
-    With `surely_ours` only those that carry this daemon's own mark.
-
-    Reads /proc (elsewhere: asks psutil) for what started after the daemon; some milliseconds.
+    Asks for every process that started after the daemon; some milliseconds.
     """
     table = processes()
     own = table.get(os.getpid())
     if own is None:
         return set()
-    start = f"{own.pid}:"
-    limited = sys.platform == "linux" and _limit(own.pid) is None
-
-    def marked(pid: int) -> bool:
-        limit = _limit(pid) if limited else None
-        if limit is not None and (not surely_ours or limit >> _RANDOM_BITS == os.getpid()):
-            return True
-        return _marker(pid).startswith(start)
-
     later = [one.pid for one in table.values() if one.started >= own.started and one.pid != own.pid]
-    return _with_descendants({pid for pid in later if marked(pid)}, table) - {own.pid}
-
-
-def is_tool_process(pid: int) -> bool:
-    """Whether a tool of this daemon is behind what `pid` opened: it is one, or it is gone and may have been one."""
-    if pid in live_tool_pids():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False
-
-
-def owns_socket(pid: int, inode: int) -> bool:
-    """Whether `pid` holds the socket with this inode (Linux; False elsewhere, and when the process is gone).
-
-    A process of the same user that hides its descriptors (it is not dumpable) is taken for the owner of a socket that
-    no other process is seen to hold: a tool must not get past the gate by hiding.
-    """
-    if sys.platform != "linux":
-        return False
-    try:
-        return _holds(pid, inode)
-    except PermissionError:
-        if f"\nUid:\t{os.geteuid()}\t".encode() not in _proc(pid, "status"):
-            return False  # of another user (sudo), whom the gate refuses for that
-    except OSError:
-        return False
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != pid:
-            with suppress(OSError):
-                if _holds(int(name), inode):
-                    return False
-    return True
-
-
-def _holds(pid: int, inode: int) -> bool:
-    socket = f"socket:[{inode}]"
-    folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        with suppress(FileNotFoundError):
-            if os.readlink(f"{folder}/{name}") == socket:
-                return True
-    return False
+    start = f"{own.pid}:"
+    return _with_descendants({pid for pid in later if _marker(pid).startswith(start)}, table) - {own.pid}
 
 
 def remaining(brand: Brand) -> list[Process]:
@@ -328,7 +228,7 @@ def remaining(brand: Brand) -> list[Process]:
             return False
         if shell.pid in (one.pid, one.session, one.group):
             return True
-        return (brand.limit is not None and _limit(one.pid) == brand.limit) or _marker(one.pid) == brand.marker
+        return _marker(one.pid) == brand.marker
 
     seeds = {one.pid for one in table.values() if belongs(one)}
     if os.name == "nt":
@@ -377,7 +277,7 @@ def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[i
 
 def kill_left() -> None:
     """Kill what is left of our tools, at once: the daemon is about to go, and nobody could end them after it."""
-    for pid in live_tool_pids(surely_ours=True):
+    for pid in live_tool_pids():
         with suppress(OSError):
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
@@ -395,6 +295,6 @@ def end_orphans(ours: Callable[[str], bool]) -> int:
             continue
         master = process(int(owner))
         if master is None or master.started > one.started:
-            others, _ = end(Brand(_marker(one.pid), _limit(one.pid), one))
+            others, _ = end(Brand(_marker(one.pid), one))
             ended += 1 + others
     return ended

@@ -3,9 +3,8 @@
 Each service has one task, from the moment it is asked for until it has stopped or crashed for good; what people ask
 changes `state`, and the task goes on from there. Nothing polls: the task waits for the process, a request, or a time.
 
-A service's processes carry the marks of a tool's (see `processes`). So nothing that left its session or parent is
-missed when they are ended, and the gate answers none of them. When the daemon dies before it could end them, a keeper
-does: a shell that waits on a pipe from the daemon. What is left even then goes when the next daemon starts.
+A service's processes descend from the keeper as a tool's do (`programs.py`). So nothing that left its session or parent
+is missed when they are ended, also when the daemon dies before it could end them, and the gate answers none of them.
 """
 
 from __future__ import annotations
@@ -18,11 +17,8 @@ import random
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Awaitable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +27,8 @@ from typing import Any
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import ServiceNotFound
 from aster_sidecar.journal import Journal
-from aster_sidecar.processes import KILL_S, MARKER, TERM_S, Brand, Program, clean_environment, end, finished
+from aster_sidecar.processes import KILL_S, TERM_S, clean_environment
+from aster_sidecar.programs import Program, start
 from aster_sidecar.redact import Redactor, secrets_of
 from aster_sidecar.servicelog import ServiceLog
 from aster_sidecar.servicespec import ServiceSpec
@@ -47,18 +44,8 @@ OUTPUT_S = 0.5
 """How long a process's last words are waited for when it has ended."""
 TELL_AGAIN_S = 2.0
 
-# As in the tools: the program is started only once it carries the mark. `read` takes no byte beyond its line.
-_GATED = 'read -r _ && exec "$@"'
-# $1 is the service's process group, $2 and $3 what its marks look like in /proc. A line says that the service ended;
-# the pipe's end without one that the daemon is gone. The service saw the end of its stdin then, and gets time to go.
-_KEEPER = """
-read -r _ && exit 0
-sleep 2; kill -s TERM -- "-$1"
-sleep 2; kill -s KILL -- "-$1"
-for place in $(grep -lsF -- "$2" /proc/[0-9]*/environ; grep -lsE -- "$3" /proc/[0-9]*/limits); do
-  place=${place%/*}; kill -s KILL "${place#/proc/}"
-done
-"""
+GRACE_S = 2.0
+"""How long a service may take to end by itself when the daemon is gone: the end of its stdin says so."""
 
 
 class CannotStart(Exception):
@@ -75,14 +62,11 @@ def backoff_s(spec: ServiceSpec, attempt: int, chance: float) -> float:
 class Running:
     """A started program and what belongs to it."""
 
-    transport: asyncio.SubprocessTransport
     program: Program
-    brand: Brand
-    keeper: subprocess.Popen[bytes] | None
     pumps: list[asyncio.Task[None]]
 
     def how_it_ended(self) -> wire.ServiceExit:
-        code = self.transport.get_returncode()
+        code = self.program.returncode
         if code is None or code >= 0:
             return wire.ServiceExit(time=clock.stamp(), code=code)
         with contextlib.suppress(ValueError):
@@ -92,14 +76,6 @@ class Running:
     async def last_words(self) -> None:
         """Wait for the end of the output, as far as nobody else holds it open."""
         await asyncio.wait(self.pumps, timeout=OUTPUT_S)
-
-    def end_all(self, term_s: float, kill_s: float) -> list[int]:
-        """End what is left of its processes, then the keeper. Blocks. Returns the pids that could not be ended."""
-        try:
-            return end(self.brand, term_s, kill_s)[1]
-        finally:
-            if self.keeper is not None:
-                dismiss(self.keeper)
 
 
 class Service:
@@ -242,7 +218,7 @@ class Service:
             self.live = False
             for pump in running.pumps:
                 pump.cancel()
-            running.transport.close()
+            running.program.close()
             await asyncio.gather(*running.pumps, return_exceptions=True)
 
     async def _told_to_end(self, running: Running) -> None:
@@ -267,11 +243,7 @@ class Service:
             self._crashed(how)
             noted = True
         hurry = self._home.closing
-        with ThreadPoolExecutor(1) as thread:  # of its own: the shared ones may all be busy
-            ending = asyncio.get_running_loop().run_in_executor(
-                thread, running.end_all, HURRY_S if hurry else TERM_S, HURRY_S if hurry else KILL_S
-            )
-            left = await ending
+        _, left = await running.program.end(HURRY_S if hurry else TERM_S, HURRY_S if hurry else KILL_S)
         await first_of(running.program.exited, within_s=OUTPUT_S)
         await running.last_words()
         await self.log.settled(OUTPUT_S)
@@ -317,41 +289,20 @@ class Service:
     # -- its process -----------------------------------------------------------------------------------------------
 
     async def _started(self) -> Running:
-        """Start the program, marked before it runs. Raises: CannotStart."""
-        spec, pipe = self.spec, subprocess.PIPE
-        brand = Brand(f"{os.getpid()}:{self._home.mark}service-{spec.name}-{secrets.token_hex(4)}")
-        env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
+        """Start the program. Raises: CannotStart."""
+        spec = self.spec
+        env = clean_environment(os.environ) | dict(spec.env)
         argv = [found(spec, env["PATH"]), *spec.command[1:]]
-        gated = sys.platform == "linux"
-        more: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
+        marker = f"{os.getpid()}:{self._home.mark}service-{spec.name}-{secrets.token_hex(4)}"
         try:
-            (transport, program), _ = await finished(
-                asyncio.get_running_loop().subprocess_exec(
-                    Program,
-                    *(["/bin/sh", "-c", _GATED, "sh", *argv] if gated else argv),
-                    stdin=pipe,
-                    stdout=pipe,
-                    stderr=pipe,
-                    cwd=spec.cwd,
-                    env=env,
-                    **more,
-                )
-            )
+            program = await start(argv, cwd=spec.cwd, env=env, marker=marker, grace_s=GRACE_S)
         except OSError as error:
             raise CannotStart(f"{argv[0]} could not be started: {error.strerror or error}") from error
         self.live = True
-        self._pid, self._last_start = transport.get_pid(), clock.stamp()
-        brand.put_on(self._pid)
-        running = Running(transport, program, brand, keeper(self._pid, brand), [])
-        if program.stdout is not None and program.stderr is not None:
-            running.pumps.append(asyncio.create_task(self.log.pump(program.stdout, "stdout")))
-            running.pumps.append(asyncio.create_task(self.log.pump(program.stderr, "stderr")))
-        if gated and program.stdin is not None:
-            program.stdin.write(b"\n")
+        self._pid, self._last_start = program.pid, clock.stamp()
+        running = Running(program, [])
+        running.pumps.append(asyncio.create_task(self.log.pump(program.stdout, "stdout")))
+        running.pumps.append(asyncio.create_task(self.log.pump(program.stderr, "stderr")))
         log.info("service %s was started", spec.name, extra={"pid": self._pid})
         return running
 
@@ -379,7 +330,7 @@ class Services:
 
     @property
     def running(self) -> int:
-        """How many have processes now: while there are any, one of them may knock."""
+        """How many have processes now."""
         return sum(service.live for service in self._services.values())
 
     def get(self, name: str) -> Service:
@@ -461,32 +412,3 @@ def found(spec: ServiceSpec, path: str) -> str:
     if not os.access(place, os.X_OK) and os.name == "posix":
         raise CannotStart(f"{place} is not executable")
     return place
-
-
-def keeper(group: int, brand: Brand) -> subprocess.Popen[bytes] | None:
-    """A process that ends the group, and what carries the brand, if ours ends first. None where there is no such."""
-    if os.name != "posix":
-        return None
-    null = subprocess.DEVNULL
-    limits = f"^Max file locks +[0-9]+ +{brand.limit} " if brand.limit is not None else "^none$"
-    with contextlib.suppress(OSError):
-        return subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER, "sh", str(group), f"{MARKER}={brand.marker}", limits],
-            stdin=subprocess.PIPE,
-            stdout=null,
-            stderr=null,
-            cwd="/",
-            env={"PATH": os.defpath},
-            start_new_session=True,
-        )
-    log.warning("what ends services after the daemon could not be started")
-    return None
-
-
-def dismiss(keeper: subprocess.Popen[bytes]) -> None:
-    """Let a keeper go: there is nothing left to end. Blocks."""
-    try:
-        keeper.communicate(b"\n", timeout=KILL_S)
-    except (subprocess.TimeoutExpired, OSError):
-        keeper.kill()
-        keeper.wait()

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import pytest
 import uvicorn
@@ -35,6 +35,7 @@ BEARER = f"Authorization: Bearer {TOKEN}"
 JSON = "Content-Type: application/json"
 MIB = 1024 * 1024
 # The daemon runs on whichever parser is installed, and they let different attacks through to the gate.
+Whose: TypeAlias = Literal["ours", "other", "unknown"]
 PARSERS = ["h11", *(["httptools"] if importlib.util.find_spec("httptools") else [])]
 HANDSHAKE = (
     "Upgrade: websocket",
@@ -1045,46 +1046,63 @@ def test_a_client_that_hung_up_is_nobody(parser: str, reset: bool) -> None:
         daemon.join()
 
 
+class Family:
+    """Says of sockets and processes whose they are, as a test has it."""
+
+    def __init__(self) -> None:
+        self.is_alone = False
+        self.asked: list[int] = []
+        self.sockets: dict[int, Whose] = {}
+        self.processes: dict[int, Whose] = {}
+
+    def alone(self) -> bool:
+        return self.is_alone
+
+    async def of_socket(self, inode: int) -> Whose:
+        self.asked.append(inode)
+        return self.sockets.get(inode, "other")
+
+    def of_process(self, pid: int, started: float | None) -> Whose:
+        return self.processes.get(pid, "other")
+
+
 @needs_linux
 @pytest.mark.parametrize("token", [TOKEN, None])
-def test_a_tools_socket_is_refused_while_a_tool_runs(token: str | None) -> None:
-    running = False
-    asked: list[int] = []
-    tool_sockets: set[int] = set()
-
-    def is_tool_socket(inode: int) -> bool:
-        asked.append(inode)
-        return inode in tool_sockets
-
+def test_a_descendants_socket_is_refused(token: str | None) -> None:
+    family = Family()
+    family.is_alone = True
     bearer = [BEARER] if token else []
-    with serving(token=token, is_tool_socket=is_tool_socket, tool_runs=lambda: running) as daemon, ExitStack() as stack:
+    with serving(token=token, kin=family) as daemon, ExitStack() as stack:
         tool, other, hijack = (stack.enter_context(Connection(daemon.port)) for _ in range(3))
         request = daemon.bytes_of("POST /api/echo", *bearer)
-        tool_sockets.update(os.fstat(each.socket.fileno()).st_ino for each in (tool, hijack))
+        sockets = [os.fstat(each.socket.fileno()).st_ino for each in (tool, hijack)]
+        family.sockets = dict.fromkeys(sockets, "ours")
         tool.send(request)
         assert tool.read().status == 200
-        assert not asked  # nothing is looked up while no tool runs
-        running = True
+        assert not family.asked  # nothing is looked up while nothing descends from the daemon
+        family.is_alone = False
         with daemon.unreached():
             tool.send(request)  # on the connection that was served before
             is_refusal(tool.read(), 403, "peer_refused")
             hijack.send(daemon.bytes_of("GET /ws", *HANDSHAKE, *bearer))
             is_refusal(hijack.read(), 403, "peer_refused")
-        assert set(asked) == tool_sockets
+        assert family.asked == sockets
         other.send(request)
         assert other.read().status == 200
-        running = False
-        tool.send(request)
-        assert tool.read().status == 200
 
 
 @needs_linux
-def test_a_tool_hook_without_tool_runs_is_asked_every_time() -> None:
-    def is_tool_socket(_: int) -> bool:
-        return True
-
-    with serving(is_tool_socket=is_tool_socket) as daemon:
-        daemon.refuses(403, "peer_refused", "GET /api/echo", BEARER)
+def test_a_client_that_is_not_found_needs_a_token() -> None:
+    family = Family()
+    for token, status in ((None, 403), (TOKEN, 200)):
+        with serving(token=token, kin=family) as daemon, Connection(daemon.port) as hiding:
+            family.sockets = {os.fstat(hiding.socket.fileno()).st_ino: "unknown"}
+            hiding.send(daemon.bytes_of("POST /api/echo", *([BEARER] if token else [])))
+            answer = hiding.read()
+            assert answer.status == status
+            if status == 403:
+                is_refusal(answer, 403, "peer_refused")
+                assert "ASTER_SIDECAR_TOKEN" in answer.json()["hint"]
 
 
 @needs_linux
@@ -1165,22 +1183,19 @@ UNIX: Scope = {
 
 
 def test_on_a_unix_socket_only_the_own_user_gets_in_and_only_when_the_kernel_says_so() -> None:
-    tools = {4711}
-    own = os.geteuid()
+    own, family = os.geteuid(), Family()
+    family.processes = {4711: "ours", 4712: "unknown"}
     for peer_is, refused in [
         (None, "peer_refused"),
         (peer.Credentials(own + 1, 1), "peer_refused"),
         (peer.Credentials(own, 4711), "peer_refused"),
-        (peer.Credentials(own, 4712), None),
+        (peer.Credentials(own, 4712), "peer_refused"),
+        (peer.Credentials(own, 4713), None),
     ]:
-        said = call({**UNIX, "state": {"peer": peer_is}}, is_tool_process=tools.__contains__)
+        said = call({**UNIX, "state": {"peer": peer_is}}, kin=family)
         assert (json.loads(said[1]["body"])["code"] if refused else said[0]["status"]) == (refused or 200)
-    idle = call(
-        {**UNIX, "state": {"peer": peer.Credentials(own, 4711)}},
-        is_tool_process=tools.__contains__,
-        tool_runs=lambda: False,
-    )
-    assert idle[0]["status"] == 200
+    family.is_alone = True
+    assert call({**UNIX, "state": {"peer": peer.Credentials(own, 4711)}}, kin=family)[0]["status"] == 200
 
 
 # Request id and envelope

@@ -28,12 +28,14 @@ LAYERS = [
         "witness",
         "tokens",
         "addresses",
+        "keeper",
     },
     {"reader"},
     {"chat_reader", "responses_reader", "anthropic_reader", "gemini_reader"},
     {"dialects"},
     {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
     {"processes", "daemons", "network"},
+    {"programs", "ancestry"},
     {"wire"},
     {"transcript", "envelope"},
     {"journal"},
@@ -46,7 +48,7 @@ LAYERS = [
     {"tools.shell"},
     {"tools.files", "tools.web", "tools.mcp", "tools.own"},
     {"trust", "configfile", "redact", "agentspec", "servicespec"},
-    {"logs", "spans", "refusals"},
+    {"logs", "spans", "refusals", "ownenv"},
     {"project", "agents", "servicelog"},
     {"toolkit", "settings", "services"},
     {"job", "demo", "local", "summary", "edge", "prefix", "request_form"},
@@ -78,6 +80,7 @@ cold start counts) it may also reach for what is named in LAZY."""
 
 LAZY = {
     ("cli", "commands"),  # serving needs none of them
+    ("cli", "connection"),  # how this program is started again
     ("tools", "tools.files"),
     ("tools", "tools.shell"),
     ("tools", "tools.web"),  # the registry of built-in tools

@@ -18,12 +18,9 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
@@ -36,7 +33,8 @@ from aster_sidecar import __version__
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.permissions import Assessment, Risk, Scope
-from aster_sidecar.processes import MARKER, Brand, Program, clean_environment, end, finished, to_the_end
+from aster_sidecar.processes import clean_environment, to_the_end
+from aster_sidecar.programs import Program, start
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, builtin_tools
 from aster_sidecar.tools.display import sized, visible
 
@@ -62,8 +60,6 @@ DESCRIPTION_CHARS = 4096
 
 REASON = "what a server of yours does with it can't be seen"
 EXTRA = f"MCP servers need an extra: {how_to_get('mcp')}"
-# As in `shell`: the program is started only once it carries the mark. `read` takes no byte beyond its line.
-_GATED = 'read -r _ && exec "$@"'
 
 
 # --- configuration -------------------------------------------------------------------------------------------------
@@ -308,8 +304,8 @@ class Servers:
 
     @property
     def running(self) -> int:
-        """How many servers have processes of this machine now: while there are any, a tool's process may knock."""
-        return sum(server.brand is not None for server in self._servers)
+        """How many servers have processes of this machine now."""
+        return sum(server.program is not None for server in self._servers)
 
     @property
     def programs(self) -> int:
@@ -412,7 +408,7 @@ class _Server:
     def __init__(self, spec: ServerSpec, home: Servers) -> None:
         self.spec = spec
         self._home = home
-        self.brand: Brand | None = None
+        self.program: Program | None = None
         self._link: _Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
@@ -564,7 +560,7 @@ class _Server:
         import anyio
         from mcp.shared.message import SessionMessage
 
-        transport, program, brand = await self._start()
+        program = await self._start()
         loop = asyncio.get_running_loop()
         # One that left its output open to a child has ended all the same.
         program.exited.add_done_callback(lambda _: loop.call_later(DRAIN_S, over.set))
@@ -572,7 +568,7 @@ class _Server:
         outgoing, from_session = anyio.create_memory_object_stream[SessionMessage](0)
         tasks: list[asyncio.Task[None]] = []
         try:
-            if program.stdout and program.stdin and program.stderr:
+            if program.stdin is not None:
                 tasks.append(asyncio.create_task(self._read(program.stdout, to_session.send, over)))
                 tasks.append(asyncio.create_task(self._write(from_session.receive, program.stdin, over)))
                 tasks.append(asyncio.create_task(self._listen(program.stderr)))
@@ -581,51 +577,28 @@ class _Server:
         finally:
             over.set()
             try:
-                await to_the_end(_end(brand, program))
+                await to_the_end(_end(program))
             finally:
-                if self.brand is brand:  # else this end took so long that the next one runs already
-                    self.brand = None
+                if self.program is program:  # else this end took so long that the next one runs already
+                    self.program = None
                 for task in tasks:
                     task.cancel()
-                transport.close()
+                program.close()
                 for stream in (to_session, incoming, outgoing, from_session):
                     stream.close()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self) -> tuple[asyncio.SubprocessTransport, Program, Brand]:
-        """Start the program, marked before it runs. Raises: ToolError."""
+    async def _start(self) -> Program:
+        """Start the program. Raises: ToolError."""
         spec = self.spec
-        brand = Brand(f"{os.getpid()}:{self._home.mark}mcp-{spec.name}-{secrets.token_hex(4)}")
-        env = clean_environment(os.environ) | dict(spec.env) | {MARKER: brand.marker}
+        env = clean_environment(os.environ) | dict(spec.env)
         found = _program(spec, env["PATH"])
-        gated = sys.platform == "linux"
-        argv = ["/bin/sh", "-c", _GATED, "sh", found, *spec.args] if gated else [found, *spec.args]
-        more: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
-        pipe = subprocess.PIPE
-        starting = asyncio.get_running_loop().subprocess_exec(
-            Program, *argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=spec.cwd, env=env, **more
-        )
+        marker = f"{os.getpid()}:{self._home.mark}mcp-{spec.name}-{secrets.token_hex(4)}"
         try:
-            (transport, program), cancelled = await finished(starting)
+            self.program = await start([found, *spec.args], cwd=spec.cwd, env=env, marker=marker, grace_s=EXIT_S)
         except OSError as error:
             raise ToolError(f"{_shown(found)} could not be started: {error.strerror or error}") from error
-        self.brand = brand
-        try:
-            brand.put_on(transport.get_pid())
-            if cancelled:
-                raise asyncio.CancelledError
-            if gated and program.stdin is not None:
-                program.stdin.write(b"\n")
-        except BaseException:
-            await to_the_end(_end(brand, program))
-            transport.close()
-            self.brand = None
-            raise
-        return transport, program, brand
+        return self.program
 
     async def _read(self, stdout: asyncio.StreamReader, send: Callable[..., Any], over: asyncio.Event) -> None:
         """Hand every line on as a message, until the end."""
@@ -713,14 +686,12 @@ async def _definitions(client: Client) -> dict[str, _Definition]:
     return found
 
 
-async def _end(brand: Brand, program: Program) -> None:
+async def _end(program: Program) -> None:
     """End a server and all it started: its stdin is closed, then TERM, then KILL."""
     if program.stdin is not None:
         program.stdin.close()
     await asyncio.wait({program.exited}, timeout=EXIT_S)
-    with ThreadPoolExecutor(1) as thread:
-        await asyncio.get_running_loop().run_in_executor(thread, end, brand, TERM_S, KILL_S)
-    await asyncio.wait({program.exited}, timeout=KILL_S)
+    await program.end(TERM_S, KILL_S)
 
 
 # --- progress and results ------------------------------------------------------------------------------------------

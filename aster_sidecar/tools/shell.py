@@ -8,12 +8,10 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
-from aster_sidecar.processes import MARKER, READ_BYTES, Brand, Program, clean_environment, end, finished, to_the_end
+from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environment, to_the_end
+from aster_sidecar.programs import Program, start_shell
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.paths import Text
@@ -214,9 +213,6 @@ def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
 
 # --- running -------------------------------------------------------------------------------------------------------
 
-# The gate before the command: it is started only once its shell carries the mark, and not at all if the daemon dies.
-_GATED = 'read -r _ && exec /bin/sh -c "$1" </dev/null'
-
 
 @dataclass(slots=True)
 class _Teller:
@@ -298,36 +294,29 @@ class _Output:
 async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> Outcome:
     began = time.monotonic()
     cwd = Path(assessment.binding["cwd"])
-    brand = Brand(f"{os.getpid()}:{ctx.call_id}")
-    env = clean_environment(os.environ) | {MARKER: brand.marker, "PWD": str(cwd)}
+    env = clean_environment(os.environ) | {"PWD": str(cwd)}
     try:
         with _working(cwd) as place:
-            (transport, shell), cancelled = await finished(_start(arguments.command, place, env))
+            program = await start_shell(arguments.command, cwd=place, env=env, marker=f"{os.getpid()}:{ctx.call_id}")
     except OSError as error:
         raise ToolError(f"the command could not be started: {error.strerror or error}") from error
     teller, outputs = _Teller(ctx), (_Output("stdout"), _Output("stderr"))
-    readers = [reader for reader in (shell.stdout, shell.stderr) if reader is not None]
+    readers = (program.stdout, program.stderr)
     pumps = [asyncio.create_task(out.pump(reader, teller)) for out, reader in zip(outputs, readers, strict=True)]
     try:
-        brand.put_on(transport.get_pid())
-        if cancelled:
-            raise asyncio.CancelledError
-        if shell.stdin is not None:
-            shell.stdin.write(b"\n")
-            shell.stdin.close()
-        timed_out = not await _exits(shell, pumps, arguments.timeout_s)
-        others, survivors = await to_the_end(_ended(brand, shell))
+        timed_out = not await _exits(program, pumps, arguments.timeout_s)
+        others, survivors = await to_the_end(_ended(program))
         for pump in await _drained(pumps):
             pump.result()
     except BaseException:
-        await to_the_end(_ended(brand, shell))
+        await to_the_end(_ended(program))
         raise
     finally:
         for pump in pumps:
             pump.cancel()
-        transport.close()
+        program.close()
         await asyncio.gather(*pumps, return_exceptions=True)
-    code = transport.get_returncode()
+    code = program.returncode
     (stdout, cut_stdout), (stderr, cut_stderr) = (output.text() for output in outputs)
     value = {
         "exit_code": code if code is not None and code >= 0 else None,
@@ -358,34 +347,11 @@ def _working(cwd: Path) -> Generator[str, None, None]:
         yield handle if isinstance(folder, int) and os.path.isdir(handle) else str(cwd)
 
 
-async def _start(command: str, cwd: str, env: dict[str, str]) -> tuple[asyncio.SubprocessTransport, Program]:
-    """Start the shell; on Linux it waits for a line on stdin before it becomes the command. Raises: OSError."""
-    loop = asyncio.get_running_loop()
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    if os.name == "nt":
-        flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        return await loop.subprocess_shell(
-            Program, command, stdin=null, stdout=pipe, stderr=pipe, cwd=cwd, env=env, creationflags=flags
-        )
-    gated = sys.platform == "linux"
-    argv = ["/bin/sh", "-c", _GATED, "sh", command] if gated else ["/bin/sh", "-c", command]
-    return await loop.subprocess_exec(
-        Program,
-        *argv,
-        stdin=pipe if gated else null,
-        stdout=pipe,
-        stderr=pipe,
-        cwd=cwd,
-        env=env,
-        start_new_session=True,
-    )
-
-
-async def _exits(shell: Program, pumps: Iterable[asyncio.Task[None]], within_s: float) -> bool:
-    """Wait for the shell's end; False when the time is over. Raises: what showing its output raised."""
+async def _exits(program: Program, pumps: Iterable[asyncio.Task[None]], within_s: float) -> bool:
+    """Wait for the program's end; False when the time is over. Raises: what showing its output raised."""
     until = time.monotonic() + within_s
-    waiting: set[asyncio.Future[None]] = {shell.exited, *pumps}
-    while not shell.exited.done():
+    waiting: set[asyncio.Future[None]] = {program.exited, *pumps}
+    while not program.exited.done():
         left = until - time.monotonic()
         if left <= 0:
             return False
@@ -395,12 +361,8 @@ async def _exits(shell: Program, pumps: Iterable[asyncio.Task[None]], within_s: 
     return True
 
 
-async def _ended(brand: Brand, shell: Program) -> tuple[int, list[int]]:
-    # A thread of its own: the shared ones may all be busy with what is slow, and this must not wait.
-    with ThreadPoolExecutor(1) as thread:
-        result = await asyncio.get_running_loop().run_in_executor(thread, end, brand)
-    await _drained([shell.exited])
-    return result
+async def _ended(program: Program) -> tuple[int, list[int]]:
+    return await program.end(TERM_S, KILL_S)
 
 
 async def _drained(waiting: Iterable[asyncio.Future[None]]) -> set[asyncio.Future[None]]:

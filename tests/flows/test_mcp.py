@@ -47,16 +47,40 @@ def test_an_mcp_servers_tool_is_asked_for_and_runs(launch: Callable[..., Daemon]
     assert [process for process in servers if not wait_gone(process.pid, 30)] == []
 
 
-def test_a_server_that_outlives_a_killed_daemon_goes_at_the_next_start(launch: Callable[..., Daemon]) -> None:
-    """One that is stopped doesn't see the end of its stdin."""
+def server_of(daemon: Daemon) -> psutil.Process:
+    assert daemon.process is not None
+    found = psutil.Process(daemon.process.pid).children(recursive=True)
+    return next(one for one in found if str(SERVER) in words_of(one))
+
+
+def with_server(launch: Callable[..., Daemon]) -> Daemon:
     daemon = launch()
     (daemon.data_dir / "config.toml").write_text(f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\n')
     daemon.restart()
     daemon.call("GET", "/api/tools")
-    assert daemon.process is not None
-    [server] = [one for one in psutil.Process(daemon.process.pid).children() if str(SERVER) in words_of(one)]
+    return daemon
+
+
+def test_a_server_that_does_not_see_the_end_of_its_stdin_goes_with_a_killed_daemon(
+    launch: Callable[..., Daemon],
+) -> None:
+    daemon = with_server(launch)
+    server = server_of(daemon)
     server.suspend()
     daemon.kill()
+    assert wait_gone(server.pid, 40)
+
+
+def test_a_server_that_outlives_its_keepers_too_goes_at_the_next_start(launch: Callable[..., Daemon]) -> None:
+    daemon = with_server(launch)
+    server = server_of(daemon)
+    keepers = [one for one in server.parents() if any(word.endswith("keeper.py") for word in words_of(one))]
+    assert len(keepers) == 2
+    for one in (server, *keepers):
+        one.suspend()
+    daemon.kill()
+    for one in keepers:
+        one.kill()
     assert server.is_running()
     daemon.start()
     assert wait_gone(server.pid, 40)

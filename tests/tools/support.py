@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
+
+from aster_sidecar import programs
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError, builtin_tools
 
@@ -58,6 +62,16 @@ class Listener:
 
     def streamed(self, stream: str) -> str:
         return "".join(one.delta or "" for one in self.told if one.stream == stream)
+
+
+def left() -> list[psutil.Process]:
+    """What descends from this process, besides what keeps programs; who is ending or not buried yet is left out."""
+    found: list[psutil.Process] = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if one.pid != programs.KEEPER.pid and one.cmdline():
+                found.append(one)
+    return found
 
 
 def tool(name: str) -> Tool[Any]:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from aster_sidecar.permissions import Assessment, Rule, decide
 from aster_sidecar.tools import Surroundings, ToolError, files, paths
 from aster_sidecar.tools.display import visible
-from tests.tools.support import Listener, assess, call, make_surroundings, run_assessed, start, tool, until
+from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, tool, until
 
 READERS: list[tuple[str, dict[str, Any]]] = [
     ("read_file", {}),
@@ -880,7 +880,7 @@ def test_a_pattern_that_never_ends_is_ended(place: Surroundings, monkeypatch: py
     assert result.truncated
     assert [one["path"] for one in result.value["hits"]] == ["a"]
     assert "takes too long" in result.value["notes"][0]
-    assert psutil.Process().children() == []
+    assert left() == []
 
 
 def test_a_cancelled_search_ends_its_process(place: Surroundings) -> None:
@@ -892,7 +892,7 @@ def test_a_cancelled_search_ends_its_process(place: Surroundings) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert psutil.Process().children() == []
+        assert left() == []
 
     asyncio.run(cancelled())
 

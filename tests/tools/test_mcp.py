@@ -19,8 +19,10 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
+from aster_sidecar.ancestry import Ancestry
 from aster_sidecar.errors import ConfigInvalid
-from aster_sidecar.processes import live_tool_pids
+from aster_sidecar.parent import started_at
+from aster_sidecar.programs import KEEPER
 from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError, mcp
 from aster_sidecar.tools.mcp import (
     EXIT_S,
@@ -35,7 +37,7 @@ from aster_sidecar.tools.mcp import (
     _names,
     specs,
 )
-from tests.tools.support import Listener, Told, make_surroundings, until
+from tests.tools.support import Listener, Told, left, make_surroundings, until
 
 pytest.importorskip("mcp")
 
@@ -43,21 +45,12 @@ SCRIPT = str(Path(__file__).with_name("mcp_server.py"))
 STDIO = ServerSpec("docs", command=sys.executable, args=(SCRIPT,))
 
 
-def children() -> list[psutil.Process]:
-    found: list[psutil.Process] = []
-    for one in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
-    return found
-
-
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.Runner]:
     """One loop for all tests here, and at its end no process is left."""
     with asyncio.Runner() as runner:
         yield runner
-        runner.run(until(lambda: children() == []))
+        runner.run(until(lambda: left() == []))
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +86,11 @@ def test_the_time_for_closing_is_what_is_promised() -> None:
 
 @asynccontextmanager
 async def serving(*given: ServerSpec) -> AsyncGenerator[Servers]:
-    servers, before = Servers(given), children()
+    servers, before = Servers(given), left()
     try:
         yield servers
     finally:
-        await closed(servers, lambda: [one for one in children() if one not in before] == [])
+        await closed(servers, lambda: [one for one in left() if one not in before] == [])
 
 
 async def offered(servers: Servers) -> dict[str, Tool[Any]]:
@@ -294,7 +287,9 @@ def test_its_environment_has_no_secret_and_carries_the_mark(
             assert found["env"]["TOKEN"] == "mine"
             assert found["env"]["ASTER_TOOL_CALL"].startswith(f"{os.getpid()}:mcp-docs-")
             assert found["cwd"] == str(place.work_dir)
-            assert found["pid"] in live_tool_pids(), "the gate would take it for a client"
+            gate = Ancestry(lambda: KEEPER.pid)
+            assert not gate.alone()
+            assert gate.of_process(found["pid"], started_at(found["pid"])) == "ours", "it would be taken for a client"
             assert servers.running == 1
 
     loop.run(body())
@@ -408,16 +403,16 @@ def test_a_tool_that_changed_since_it_was_allowed_is_not_called(
     loop.run(body())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="found by the limit")
+@pytest.mark.skipif(sys.platform != "linux", reason="found by its ancestors")
 def test_close_ends_what_a_server_left_behind(loop: asyncio.Runner, place: Surroundings) -> None:
     async def body() -> None:
         async with serving(STDIO) as servers:
             tools, context = await offered(servers), Listener(place)
-            left = int((await run(tools["docs_spawn"], context)).value["text"])
-            assert alive(left)
+            spawned = int((await run(tools["docs_spawn"], context)).value["text"])
+            assert alive(spawned)
             waiting = asyncio.create_task(run(tools["docs_wait"], context, log=os.devnull))
             await asyncio.sleep(0)
-            await closed(servers, lambda: not alive(left))
+            await closed(servers, lambda: not alive(spawned))
             with pytest.raises(ToolError):
                 await waiting
             with pytest.raises(ToolError, match="shut down"):

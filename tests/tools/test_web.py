@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from aster_sidecar.tools import Outcome, Surroundings, ToolError, web
-from tests.tools.support import Listener, assess, make_surroundings, until
+from tests.tools.support import Listener, assess, left, make_surroundings, until
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -549,7 +549,7 @@ def test_a_page_made_to_tie_up_the_parser_does_not(place: Surroundings) -> None:
     assert outcome.value["text"].startswith("words")  # a later Python's parser may well be through in time
     assert outcome.value["text"].startswith("words words") or "too tangled" not in outcome.value["note"]
     assert time.monotonic() - began < 30
-    assert psutil.Process().children() == []
+    assert left() == []
 
 
 def for_ever() -> None:
@@ -563,7 +563,7 @@ def test_a_parser_that_never_ends_is_ended(place: Surroundings, monkeypatch: pyt
     outcome = fetched(place, page(b"<p>words<!--" * 3), fetcher(markdown_s=0.5))
     assert outcome.value["text"] == "words words words"
     assert "too tangled" in outcome.value["note"]
-    assert psutil.Process().children() == []
+    assert left() == []
 
 
 def test_a_deeply_nested_page_still_gives_its_text(place: Surroundings) -> None:

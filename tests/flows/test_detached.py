@@ -1,0 +1,295 @@
+"""Whatever a tool does to get away: it gets no answer from the daemon, and nothing of it is left when its call is over.
+
+Each way detaches a process that knocks: with curl, it sets the permission mode and answers questions, over and over,
+and notes each status. It does so while its call runs, when the call is over and no tool runs any more, and after the
+daemon's end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.daemon import Daemon
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the keeper is Linux only")
+PYTHON = sys.executable
+WAIT_S = 30.0
+KNOCK = """#!/bin/sh
+# Arguments: the folder, the port, a word that names this test.
+cd "$1" || exit 1
+while :; do
+  curl -s -m 5 -o /dev/null -w '%{http_code}\\n' -H 'Content-Type: application/json' \\
+    -d '{"permission_mode": "auto_approve"}' http://127.0.0.1:$2/api/config >> knocked
+  curl -s -m 5 -o /dev/null -w '%{http_code}\\n' -H 'Content-Type: application/json' \\
+    -d '{"agent_id": "default", "call_id": "none", "decision": "allow"}' http://127.0.0.1:$2/api/approve >> knocked
+done
+"""
+DAEMONIZE = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+%s
+os.execve('/bin/sh', ['sh', *sys.argv[1:]], {'PATH': os.environ['PATH']})
+"""
+HOPPER = """
+# Each request is sent by a process that lives for that request; its socket goes on to the next one.
+import os, socket, sys
+folder, port = sys.argv[1:3]
+body = '{"permission_mode": "auto_approve"}'
+head = ['POST /api/config HTTP/1.1', 'Host: 127.0.0.1:' + port, 'Content-Type: application/json']
+request = '\\r\\n'.join([*head, 'Content-Length: %d' % len(body), '', body]).encode()
+def note(said):
+    if said.startswith(b'HTTP/'):
+        with open(folder + '/knocked', 'ab') as file:
+            file.write(said[9:12] + b'\\n')
+connected = socket.create_connection(('127.0.0.1', int(port)))
+while True:
+    connected.sendall(request)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    connected.settimeout(10)
+    said = connected.recv(65536)
+    note(said)
+    if not said:
+        connected = socket.create_connection(('127.0.0.1', int(port)))
+"""
+IN_FLIGHT = """
+# While the daemon looks, the socket is in no process's table: it is on its way through another socket.
+import os, socket, sys, time
+folder, port = sys.argv[1:3]
+body = '{"permission_mode": "auto_approve"}'
+head = ['POST /api/config HTTP/1.1', 'Host: 127.0.0.1:' + port, 'Content-Type: application/json']
+request = '\\r\\n'.join([*head, 'Content-Length: %d' % len(body), '', body]).encode()
+def note(said):
+    if said.startswith(b'HTTP/'):
+        with open(folder + '/knocked', 'ab') as file:
+            file.write(said[9:12] + b'\\n')
+one, other = socket.socketpair()
+while True:
+    connected = socket.create_connection(('127.0.0.1', int(port)))
+    connected.sendall(request[:-1])
+    time.sleep(0.05)
+    socket.send_fds(one, [b'x'], [connected.fileno()])
+    last = socket.socket(fileno=os.dup(connected.fileno()))
+    connected.close()
+    last.sendall(request[-1:])
+    last.close()
+    time.sleep(0.3)
+    _, back, _, _ = socket.recv_fds(other, 1, 1)
+    with socket.socket(fileno=back[0]) as answered:
+        answered.settimeout(10)
+        note(answered.recv(65536))
+"""
+
+SH = "sh knock.sh $PWD {port} {word}"
+WAYS = {
+    "a session of its own, without environment and limits": f"prlimit --locks=1 env -i setsid -f {SH}",
+    "in the background": f"nohup {SH} >/dev/null 2>&1 &",
+    "forked twice": f"{PYTHON} twice.py knock.sh $PWD {{port}} {{word}}",
+    "its descriptors hidden": f"{PYTHON} hidden.py knock.sh $PWD {{port}} {{word}}",
+    "hidden itself": f"{PYTHON} hides.py $PWD {{port}} {{word}}",
+    "as a subreaper's orphan": f"{PYTHON} reaper.py knock.sh $PWD {{port}} {{word}}",
+    "its overseer killed": f"setsid -f {SH}; kill -9 $PPID; sleep 1",
+    "its keeper killed": f"setsid -f {SH}; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 1",
+    "keeper and overseer killed": f"setsid -f {SH}; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat) $PPID; sleep 1",
+    "keeper and overseer stopped": f"setsid -f {SH}; kill -STOP $(cut -d' ' -f4 /proc/$PPID/stat) $PPID; sleep 1",
+    "from process to process": f"setsid -f {PYTHON} hopper.py $PWD {{port}} {{word}}",
+    "a socket on its way": f"setsid -f {PYTHON} in_flight.py $PWD {{port}} {{word}}",
+    "a pid namespace of its own": f"setsid -f unshare --user --map-root-user --pid --fork {SH}",
+    "another user": f"setsid -f setpriv --reuid=65534 --clear-groups {SH}",
+    "a terminal of its own": f"setsid -f script -qec '{SH}' /dev/null",
+    "deaf to TERM": f"trap '' TERM HUP INT; setsid -f {SH}",
+}
+
+
+def word() -> str:
+    return f"knock{uuid.uuid4().hex}"
+
+
+def alive(word: str) -> list[psutil.Process]:
+    found: list[psutil.Process] = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if word in " ".join(one.cmdline()) and one.status() != psutil.STATUS_ZOMBIE and one.pid != os.getpid():
+                found.append(one)
+    return found
+
+
+def until(what: Callable[[], bool], said: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
+
+
+class House:
+    """A daemon without a token, and the ways out of it."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.word = word()
+        self.place = place = Path(tempfile.mkdtemp(prefix="detached"))  # where another user can get to
+        place.chmod(0o777)
+        (place / "knocked").touch()
+        (place / "knocked").chmod(0o666)
+        (place / "knock.sh").write_text(KNOCK)
+        (place / "twice.py").write_text(DAEMONIZE % "pass")
+        (place / "hidden.py").write_text(DAEMONIZE % "[os.close(n) for n in (0, 1, 2)]")
+        (place / "reaper.py").write_text(DAEMONIZE % "libc.prctl(36, 1, 0, 0, 0)\nif os.fork(): os.wait(); os._exit(0)")
+        (place / "hopper.py").write_text(HOPPER)
+        (place / "hides.py").write_text(f"import ctypes\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n{HOPPER}")
+        (place / "in_flight.py").write_text(IN_FLIGHT)
+        daemon.config(permission_mode="auto_approve")
+
+    def knocked(self) -> list[str]:
+        return (self.place / "knocked").read_text().split()
+
+    def command(self, way: str, then: str) -> str:
+        return f"cd {self.place}; {WAYS[way].format(port=self.daemon.port, word=self.word)}\n{then}"
+
+    def run(self, command: str) -> str:
+        """Start a turn that runs the command; its id."""
+        arguments = {"command": command}
+        return self.daemon.chat(f"call run_command {json.dumps(arguments)}")["turn_id"]
+
+    def nothing_is_left(self) -> None:
+        until(lambda: alive(self.word) == [], f"left: {alive(self.word)}")
+
+    def nobody_was_answered(self) -> None:
+        assert set(self.knocked()) <= {"403", "000", ""}
+
+
+@pytest.fixture
+def house(launch: Callable[..., Daemon]) -> Iterator[House]:
+    house = House(launch())
+    yield house
+    for one in alive(house.word):
+        with contextlib.suppress(psutil.Error):
+            one.kill()
+    shutil.rmtree(house.place)
+
+
+def possible(way: str) -> bool:
+    program = WAYS[way].removeprefix("setsid -f ").split()[0]
+    if program == "unshare":
+        return subprocess.run([*WAYS[way].split()[2:7], "true"], capture_output=True).returncode == 0
+    if program == "setpriv":
+        return os.geteuid() == 0
+    return program not in ("script",) or shutil.which(program) is not None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_detaches_is_refused_and_ends_with_its_call(house: House, way: str) -> None:
+    if not possible(way):
+        pytest.skip(f"{way}: not possible on this machine")
+    daemon = house.daemon
+    enough = "n=0; while [ $(wc -l < knocked) -lt 4 ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done"
+    with daemon.watch() as watcher:
+        daemon.config(permission_mode="auto_approve")
+        turn_id = house.run(house.command(way, enough))
+        watcher.until("done", turn_id=turn_id)
+    assert daemon.status()["state"] == "idle"
+    daemon.config(permission_mode="always_ask")
+    house.nothing_is_left()
+    before = len(house.knocked())
+    house.nobody_was_answered()
+    if "killed" not in way:  # there the call is over at once, and with it the knocking
+        assert "403" in house.knocked()
+    time.sleep(0.3)
+    assert len(house.knocked()) == before
+    assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "always_ask"
+
+
+@pytest.mark.parametrize("ending", ["cancel", "stop", "kill -9", "the launcher's end"])
+@pytest.mark.parametrize("way", ["a session of its own, without environment and limits", "deaf to TERM"])
+def test_what_detaches_ends_however_its_call_ends(
+    house: House, way: str, ending: str, launch: Callable[..., Daemon]
+) -> None:
+    daemon = house.daemon
+    with daemon.watch() as watcher:
+        turn_id = house.run(house.command(way, "sleep 1000"))
+        until(lambda: "403" in house.knocked(), "it never knocked")
+        assert alive(house.word)
+        if ending == "cancel":
+            daemon.call("POST", "/api/cancel", {"agent_id": "default"})
+            watcher.until("done", turn_id=turn_id)
+    if ending == "stop":
+        daemon.stop()
+    elif ending == "kill -9":
+        daemon.kill()
+    elif ending == "the launcher's end":
+        assert daemon.process is not None
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.wait(WAIT_S)
+    house.nothing_is_left()
+    house.nobody_was_answered()
+
+
+def test_a_question_is_not_answered_by_what_an_earlier_call_left(house: House) -> None:
+    """The whole of it: the call is over, no tool runs, and a question waits."""
+    daemon = house.daemon
+    port = daemon.port
+    approve = (
+        "import http.client, json, time\n"
+        f"client = lambda: http.client.HTTPConnection('127.0.0.1', {port}, timeout=5)\n"
+        "while True:\n"
+        "    try:\n"
+        "        one = client(); one.request('GET', '/api/approvals'); found = one.getresponse()\n"
+        "        open('knocked', 'a').write(f'{found.status}\\n')\n"
+        "        for call in json.load(found)['data']['approvals']:\n"
+        "            body = json.dumps({'agent_id': 'default', 'call_id': call['call_id'], 'decision': 'allow'})\n"
+        "            one = client(); one.request('POST', '/api/approve', body, {'Content-Type': 'application/json'})\n"
+        "    except Exception: pass\n"
+    )
+    (house.place / "approve.py").write_text(approve)
+    command = f"cd {house.place}; prlimit --locks=1 env -i setsid -f {PYTHON} approve.py {house.word}; sleep 0.5"
+    with daemon.watch() as watcher:
+        turn_id = house.run(command)
+        watcher.until("done", turn_id=turn_id)
+        daemon.config(permission_mode="always_ask")
+        house.run("touch should-not-be")
+        watcher.until("approval_required")
+        time.sleep(1)
+        assert [one["type"] for one in watcher.of("approval_resolved")] == []
+    assert not (daemon.work_dir / "should-not-be").exists()
+    house.nothing_is_left()
+    house.nobody_was_answered()
+
+
+def test_the_persons_own_programs_are_answered_while_a_tool_runs(house: House, tmp_path: Path) -> None:
+    daemon = house.daemon
+    house.run("echo up; sleep 1000")
+    until(lambda: daemon.status()["state"] == "running", "it never ran")
+    url = f"{daemon.url}/api/status?agent_id=default"
+    hidden = "import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n" if os.geteuid() == 0 else ""
+    fetch = f"import urllib.request, sys\n{hidden}print(urllib.request.urlopen(sys.argv[1]).status)"
+    for argv in (
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url],
+        ["setsid", "-w", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url],
+        [
+            "sh",
+            "-c",
+            f"(curl -s -o /dev/null -w '%{{http_code}}' '{url}' > {tmp_path}/code &) ; sleep 1; cat {tmp_path}/code",
+        ],
+        [PYTHON, "-c", fetch, url],
+    ):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S)
+        assert done.stdout.strip() == "200", argv
+    daemon.call("POST", "/api/cancel", {"agent_id": "default"})
