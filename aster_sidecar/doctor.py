@@ -109,6 +109,7 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield disk(where.data_dir)
     yield store(where.data_dir / STORE_NAME, running)
     yield daemon(where.data_dir, running)
+    yield answers(running)
     yield port(given, running)
     yield keys(os.environ)
     yield from models(given, config)
@@ -263,6 +264,17 @@ def store(path: Path, running: Running | None) -> Check:
 
 
 # -- daemon and port ---------------------------------------------------------------------------------------------------
+
+
+def answers(running: Running | None) -> Check:
+    """Who may answer questions in the person's place."""
+    if (running is not None and running.token) or os.environ.get("ASTER_SIDECAR_TOKEN"):
+        return Check("token", "ok", "set: without it nobody gets in, whatever a tool starts or uses")
+    told = (
+        "none: every program of this user is answered but what the daemon's tools start; what was there before (tmux,"
+        " cron, systemd, Docker) is not told from yours"
+    )
+    return Check("token", "warning", told, "have the app give one (--supervised, or ASTER_SIDECAR_TOKEN)")
 
 
 def daemon(data_dir: Path, running: Running | None) -> Check:

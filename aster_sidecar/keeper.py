@@ -11,7 +11,7 @@ parent becomes their child, whatever it does to its session, its group, its envi
 
 Messages are datagrams of JSON. From the daemon to the keeper: `start` with the descriptors of the overseer's socket,
 the program's stdin, stdout and stderr, its directory and a file with its argv and environment; `settled` with one
-descriptor, which is closed when the keeper has killed what was left behind. To an overseer: {"end": [term_s, kill_s]}.
+descriptor, which gets a "." when the keeper has killed what was left behind. To an overseer: {"end": [term_s, kill_s]}.
 From an overseer: {"pid": N, "overseer": N} or {"failed": errno}, then {"exit": status}, then {"gone": others, "left":
 [pids]}.
 """
@@ -244,6 +244,9 @@ class Keeper:
         for pid in (*left, *descendants(left)):
             kill(pid, signal.SIGKILL)
         if not left:
+            for descriptor in self._waiting:
+                with contextlib.suppress(OSError):
+                    os.write(descriptor, b".")
             close(self._waiting)
             self._waiting.clear()
         return bool(left)

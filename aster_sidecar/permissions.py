@@ -1,6 +1,6 @@
 """Policy as pure functions: (mode, rules, call) → allow | deny | ask, and why. Nothing here reads or writes anything.
 
-Order: a deny rule, then `always_ask`, then an allow rule, then the mode.
+Order: a deny rule, then what is asked whatever was allowed, then `always_ask`, then an allow rule, then the mode.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ class Assessment:
     `display` the exact thing that will run, control and bidi characters made visible; `reason` says why the risk is
     what it is; `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that
     an approval is bound to (resolved paths, binary, cwd): when it differs at the time of running, it is asked again.
-    `forbidden` names why no mode and no person can
-    allow the call, e.g. writing into the daemon's own data. `also` are further targets of the same call (a move's
-    destination): a deny rule that covers any of them holds, an allow rule has to cover them all.
+    `forbidden` names why no mode and no person can allow the call, e.g. writing into the daemon's own data.
+    `always_asked` says that every mode asks and no allow rule covers it, e.g. when another program would do the work,
+    out of our reach. `also` are further targets of the same call (a move's destination): a deny rule that covers any of
+    them holds, an allow rule has to cover them all.
     """
 
     risk: Risk
@@ -56,6 +57,7 @@ class Assessment:
     remember: Scope | None = None
     binding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     forbidden: str | None = None
+    always_asked: bool = False
     also: tuple[str, ...] = ()
 
 
@@ -75,7 +77,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, what made it (`rule:<id>`, `mode:<mode>` or `forbidden`), and why in words."""
+    """The verdict, what made it (`rule:<id>`, `mode:<mode>`, `call` or `forbidden`), and why in words."""
 
     verdict: Verdict
     decided_by: str
@@ -119,6 +121,8 @@ def decide(
             hits.append(rule)
         if any(covered) and rule.decision == "deny":
             return Decision("deny", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} denies {describe(rule)}")
+    if assessment.always_asked:
+        return Decision("ask", "call", f"asked in every mode: {assessment.reason}")
     if mode == "always_ask":
         return Decision("ask", "mode:always_ask", "always_ask: every tool waits for a person")
     for rule in hits:

@@ -183,23 +183,44 @@ class _Keeper:
             self._process, self._was_killed = None, True
         return self._process is not None
 
-    def settle(self, within_s: float) -> None:
-        """Wait until what a killed overseer or keeper left behind is ended. Blocks."""
+    def settle(self, overseer: int, within_s: float) -> None:
+        """Wait until what a killed overseer, and maybe its keeper, left behind is ended. Blocks."""
         until = time.monotonic() + within_s
-        with self._lock:
-            lives = self._lives()
-            while self._was_killed and time.monotonic() < until:
-                self._was_killed = self._strays()
-                time.sleep(0.005)
-        if not lives:
-            return
+        # It closes its socket before its children get another parent: nobody could find them in between.
+        while _living(overseer) and time.monotonic() < until:
+            time.sleep(0.002)
+        settled = False
+        while not settled and time.monotonic() < until:
+            with self._lock:
+                lives = self._lives()
+                if self._was_killed:
+                    self._was_killed = self._strays()
+                settled = not lives and not self._was_killed
+            settled = settled or (lives and self._has_settled(until))
+            time.sleep(0.002)
+        until = time.monotonic() + LATE_S
+        while not settled and time.monotonic() < until:  # what is left behind keeps the keeper from its work
+            settled = not self._left_behind()
+            time.sleep(0.002)
+
+    def _left_behind(self) -> bool:
+        """Kill what the keeper has and no overseer holds; whether there was anything."""
+        pid = self.pid
+        left = [one for one in keeper.children(pid) if one not in OVERSEERS] if pid is not None else []
+        for one in (*left, *keeper.descendants(left)):
+            keeper.kill(one, signal.SIGKILL)
+        return bool(left)
+
+    def _has_settled(self, until: float) -> bool:
+        """Whether the keeper says, before that time, that nothing is left behind. False also when it ends meanwhile."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs, contextlib.suppress(OSError):
                 self.ask(b"settled", [theirs.fileno()])
             ours.settimeout(max(until - time.monotonic(), 0.1))
             with contextlib.suppress(OSError):
-                ours.recv(1)
+                return ours.recv(1) == b"."
+        return False
 
     def _strays(self) -> bool:
         """Kill what came to us from a killed keeper, and bury it; whether there was anything.
@@ -248,6 +269,10 @@ class _Keeper:
 KEEPER = _Keeper()
 OVERSEERS: set[int] = set()
 """The overseers of running programs."""
+
+
+def _living(pid: int) -> bool:
+    return keeper.stat(pid)[:1] not in ([], [b"Z"], [b"X"])
 
 
 def _command() -> list[str]:
@@ -389,8 +414,8 @@ class _Kept:
                     keeper.kill(pid, signal.SIGKILL)
                 time.sleep(0.005)
             keeper.kill(self.overseer, signal.SIGKILL)
-        KEEPER.settle(kill_s)
-        return len(met - {self.pid}), [pid for pid in met if keeper.stat(pid)[:1] not in ([], [b"Z"], [b"X"])]
+        KEEPER.settle(self.overseer, kill_s)
+        return len(met - {self.pid}), [pid for pid in met if _living(pid)]
 
     def close(self) -> None:
         for transport in self._transports:

@@ -800,7 +800,7 @@ class CheckRequest(Request):
 
 class CheckAnswer(Model):
     decision: Literal["allow", "deny", "ask"]
-    decided_by: str = Field(description="rule:<id>, mode:<mode> or forbidden")
+    decided_by: str = Field(description="rule:<id>, mode:<mode>, call or forbidden")
     reason: str
     risk: Risk
     display: str

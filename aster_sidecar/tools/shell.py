@@ -50,11 +50,45 @@ class RunCommand(BaseModel):
     timeout_s: float = Field(default=120, gt=0, le=3600, description="Seconds until it is ended, with all it started.")
 
 
-# --- what may be remembered ----------------------------------------------------------------------------------------
-
-
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
+
+
+# --- what another program would do ---------------------------------------------------------------------------------
+
+# Programs that have another one do the work: a server, a service manager or a desktop that was there before. What it
+# starts descends from it, so the daemon neither ends it nor tells it from a program of the person's.
+_OTHERS = _words(
+    "tmux screen byobu zellij dtach abduco at batch crontab anacron systemd-run systemctl loginctl machinectl busctl"
+    " dbus-send gdbus qdbus docker docker-compose podman podman-remote nerdctl ctr crictl lxc incus multipass virsh"
+    " vagrant flatpak-spawn distrobox toolbox xdg-open gio gtk-launch kde-open kde-open5 exo-open open emacsclient"
+    " code code-insiders codium cursor subl kitty kitten wezterm ssh scp sftp mosh nsenter gdb strace ltrace reptyr"
+    " launchctl osascript schtasks sc wmic"
+)
+# These take a program and run it themselves: any word behind them may be its name.
+_BEFORE = _words(
+    "sudo doas su runuser env exec command builtin nohup setsid setpriv nice ionice chrt taskset time timeout stdbuf"
+    " xargs watch unshare script flock sh bash zsh dash ksh fish if then else elif while until do !"
+)
+
+
+def handed_over(command: str) -> str | None:
+    """The program in a command line that would have another one do the work, as far as a look at its words tells."""
+    for segment in re.split(r"[;&|\n(){}`]", command):
+        # In quotes only a shell's -c is a command, else "look at this" would be one.
+        parts = re.split(r"['\"]", segment) if re.search(r"\s-\w*c\s", segment) else [segment]
+        for part in parts:
+            words = [word for word in part.replace("$", " ").split() if "=" not in word.split("/")[0]]
+            first = os.path.basename(words[0].strip("'\"\\")).casefold() if words else ""
+            names = words if first in _BEFORE else words[:1]
+            for name in names:
+                bare = os.path.basename(name.strip("'\"\\")).casefold().removesuffix(".exe")
+                if bare in _OTHERS:
+                    return bare
+    return None
+
+
+# --- what may be remembered ----------------------------------------------------------------------------------------
 
 
 # Programs that run what a file, the network or their arguments say: the same command can do anything the next time.
@@ -161,6 +195,13 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     reason = "a command can do all that you can"
     if not place.inside:
         reason += f"; it runs in {shown(cwd)}, outside the work directory"
+    other = handed_over(arguments.command)
+    if other:
+        reason += (
+            f"; {shown(other)} has another program run things, which the daemon neither ends nor tells from one of"
+            " yours: without a token it could answer questions in your place"
+        )
+        unsure = "another program would run it"
     if unsure:
         reason += f"; it can't be remembered: {unsure}"
     # Never begins like a path, so that no rule for a directory covers it.
@@ -180,6 +221,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
             "path": env["PATH"],
         },
         forbidden=place.forbidden,
+        always_asked=other is not None,
     )
 
 

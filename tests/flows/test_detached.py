@@ -110,6 +110,10 @@ WAYS = {
     "its keeper killed": f"setsid -f {SH}; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); sleep 1",
     "keeper and overseer killed": f"setsid -f {SH}; kill -9 $(cut -d' ' -f4 /proc/$PPID/stat) $PPID; sleep 1",
     "keeper and overseer stopped": f"setsid -f {SH}; kill -STOP $(cut -d' ' -f4 /proc/$PPID/stat) $PPID; sleep 1",
+    "keeper stopped over and over, overseer killed": (
+        "k=$(cut -d' ' -f4 /proc/$PPID/stat); (setsid sh -c 'while :; do kill -STOP '$k' 2>/dev/null; done' {word} &);"
+        f" setsid -f {SH}; sleep 0.5; kill -9 $PPID; sleep 1"
+    ),
     "from process to process": f"setsid -f {PYTHON} hopper.py $PWD {{port}} {{word}}",
     "a socket on its way": f"setsid -f {PYTHON} in_flight.py $PWD {{port}} {{word}}",
     "a pid namespace of its own": f"setsid -f unshare --user --map-root-user --pid --fork {SH}",
@@ -293,3 +297,25 @@ def test_the_persons_own_programs_are_answered_while_a_tool_runs(house: House, t
         done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S)
         assert done.stdout.strip() == "200", argv
     daemon.call("POST", "/api/cancel", {"agent_id": "default"})
+
+
+def test_what_another_program_would_run_waits_for_a_person_in_every_mode(house: House) -> None:
+    """What was there before descends from nobody here: it is not told apart, so it takes a person."""
+    daemon = house.daemon
+    with daemon.watch() as watcher:
+        house.run("tmux new -d 'curl localhost'")
+        asked = watcher.until("approval_required")[-1]["data"]
+        assert asked.get("remember") is None
+        assert "another program" in asked["reason"]
+        daemon.approve(asked["call_id"], "deny")
+        watcher.until("done")
+
+
+def test_with_a_token_a_descendant_that_has_none_is_refused_before_anything_is_looked_up(
+    launch: Callable[..., Daemon],
+) -> None:
+    daemon = launch("b", token="a-token-of-this-test")
+    daemon.config(permission_mode="auto_approve")
+    command = f"curl -s -o code -w '%{{http_code}}' {daemon.url}/api/agents"
+    daemon.ask(f"call run_command {json.dumps({'command': command + ' > said'})}")
+    assert (daemon.work_dir / "said").read_text() == "401"

@@ -252,7 +252,9 @@ def test_so_do_its_services(frozen: Callable[..., Daemon], tmp_path: Path) -> No
     daemon = frozen()
     assert daemon.process is not None
     deadline = time.monotonic() + 40
-    while not (found := [one for one in psutil.Process(daemon.process.pid).children() if name_of(one) == "sleep"]):
+    while not (
+        found := [one for one in psutil.Process(daemon.process.pid).children(recursive=True) if name_of(one) == "sleep"]
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     told = found[0].environ()

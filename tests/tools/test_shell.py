@@ -12,6 +12,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from typing import Any, Literal
 import psutil
 import pytest
 
-from aster_sidecar import frozen, processes
+from aster_sidecar import frozen, permissions, processes
 from aster_sidecar.tools import Outcome, Surroundings, ToolError, shell
 from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, until
 
@@ -444,6 +445,52 @@ def test_output_is_whole_though_the_loop_stood_still(place: Surroundings, monkey
     outcome = call("run_command", place, command="yes | head -c 600000")
     stdout = outcome.value["stdout"]
     assert int(stdout.split("[... ")[1].split(" ")[0]) == 600_000 - 64 * 1024
+
+
+# --- what another program would do ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("tmux new -d 'curl localhost'", "tmux"),
+        ("cd x && /usr/bin/tmux ls", "tmux"),
+        ("sudo -u me docker ps", "docker"),
+        ("sh -c 'systemd-run --user true'", "systemd-run"),
+        ("X=1 nohup setsid at now", "at"),
+        ("echo $(docker ps)", "docker"),
+        ("FOO=$(tmux ls)", "tmux"),
+        ("if true; then (screen -dm x); fi", "screen"),
+        ("echo job | batch", "batch"),
+        ("'tmux' new", "tmux"),
+        ("dbus-send --session /x", "dbus-send"),
+        ("ssh localhost id", "ssh"),
+    ],
+)
+def test_what_another_program_would_run_is_asked_in_every_mode(place: Surroundings, command: str, name: str) -> None:
+    found = assess("run_command", place, command=command)
+    assert found.always_asked
+    assert found.remember is None
+    assert f"{name} has another program run things" in found.reason
+    rule = permissions.Rule("r1", "allow", "run_command", "any", "")
+    for mode in permissions.STRICTNESS:
+        decision = permissions.decide(
+            mode,
+            [rule],
+            tool="run_command",
+            assessment=found,
+            agent_id="a",
+            session_id="s",
+            now=datetime.now(UTC),
+        )
+        assert (decision.verdict, decision.decided_by) == ("ask", "call")
+
+
+@pytest.mark.parametrize(
+    "command", ["echo tmux", "git commit -m 'look at this'", "grep -rn at .", "python at.py", "npm run docker", "ls"]
+)
+def test_the_mere_word_is_no_such_program(place: Surroundings, command: str) -> None:
+    assert not assess("run_command", place, command=command).always_asked
 
 
 # --- the end -------------------------------------------------------------------------------------------------------
