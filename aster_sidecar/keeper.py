@@ -184,17 +184,12 @@ class Keeper:
         poller = select.poll()
         poller.register(self._asked, select.POLLIN)
         poller.register(self._signals, select.POLLIN)
-        pause_ms = None
-        while True:
+        pause_ms, came = None, set[int]()
+        # The signal also comes when only the thread that started us has ended, and not when the daemon was faster.
+        while os.getppid() == self._daemon and signal.SIGUSR2 not in came and self._serve():
+            pause_ms = 20 if self._clear() else None
             poller.poll(pause_ms)
             came = self._signals.take()
-            if os.getppid() != self._daemon:  # the signal also comes when only the thread that started us has ended
-                break
-            if signal.SIGUSR2 in came:
-                break
-            if not self._serve():
-                break
-            pause_ms = 20 if self._clear() else None
         self._leave(signal.SIGUSR2 if signal.SIGUSR2 in came else signal.SIGUSR1)
 
     def _serve(self) -> bool:

@@ -27,6 +27,7 @@ from tests.daemon import Daemon
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the keeper is Linux only")
 PYTHON = sys.executable
+ROOT = Path(__file__).parent.parent.parent
 WAIT_S = 30.0
 KNOCK = """#!/bin/sh
 # Arguments: the folder, the port, a word that names this test.
@@ -297,6 +298,31 @@ def test_the_persons_own_programs_are_answered_while_a_tool_runs(house: House, t
         done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S)
         assert done.stdout.strip() == "200", argv
     daemon.call("POST", "/api/cancel", {"agent_id": "default"})
+
+
+def test_the_browser_that_is_opened_descends_from_nobody_here(tmp_path: Path) -> None:
+    """Else the daemon would take the person's page for a tool."""
+    browser = tmp_path / "browser.py"
+    browser.write_text(
+        "import psutil, sys, pathlib\n"
+        f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(sys.argv[1] + ' ' + "
+        "' '.join(str(one.pid) for one in psutil.Process().parents()))\n"
+    )
+    source = "import os, sys; from aster_sidecar import cli; cli.show_page(sys.argv[1]); print(os.getpid()); input()"
+    environment = {**os.environ, "BROWSER": f"{PYTHON} {browser} %s", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [PYTHON, "-c", source, "http://127.0.0.1:1/"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as daemon:
+        assert daemon.stdin is not None
+        until(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text() != "", "no browser was opened")
+        address, *ancestors = (tmp_path / "seen").read_text().split()
+        daemon.stdin.write("\n")
+    assert address == "http://127.0.0.1:1/"
+    assert str(daemon.pid) not in ancestors
 
 
 def test_what_another_program_would_run_waits_for_a_person_in_every_mode(house: House) -> None:

@@ -3294,7 +3294,7 @@ export interface components {
       decision: "allow" | "deny" | "ask";
       /**
        * Decided By
-       * @description rule:<id>, mode:<mode> or forbidden
+       * @description rule:<id>, mode:<mode>, call or forbidden
        */
       decided_by: string;
       /** Reason */
