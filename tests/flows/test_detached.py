@@ -48,9 +48,8 @@ if os.fork(): os._exit(0)
 %s
 os.execve('/bin/sh', ['sh', *sys.argv[1:]], {'PATH': os.environ['PATH']})
 """
-HOPPER = """
-# Each request is sent by a process that lives for that request; its socket goes on to the next one.
-import os, socket, sys
+SPEAKS = """
+import os, socket, sys, time
 folder, port = sys.argv[1:3]
 body = '{"permission_mode": "auto_approve"}'
 head = ['POST /api/config HTTP/1.1', 'Host: 127.0.0.1:' + port, 'Content-Type: application/json']
@@ -59,6 +58,9 @@ def note(said):
     if said.startswith(b'HTTP/'):
         with open(folder + '/knocked', 'ab') as file:
             file.write(said[9:12] + b'\\n')
+"""
+HOPPER = f"""{SPEAKS}
+# Each request is sent by a process that lives for that request; its socket goes on to the next one.
 connected = socket.create_connection(('127.0.0.1', int(port)))
 while True:
     connected.sendall(request)
@@ -71,17 +73,8 @@ while True:
     if not said:
         connected = socket.create_connection(('127.0.0.1', int(port)))
 """
-IN_FLIGHT = """
+IN_FLIGHT = f"""{SPEAKS}
 # While the daemon looks, the socket is in no process's table: it is on its way through another socket.
-import os, socket, sys, time
-folder, port = sys.argv[1:3]
-body = '{"permission_mode": "auto_approve"}'
-head = ['POST /api/config HTTP/1.1', 'Host: 127.0.0.1:' + port, 'Content-Type: application/json']
-request = '\\r\\n'.join([*head, 'Content-Length: %d' % len(body), '', body]).encode()
-def note(said):
-    if said.startswith(b'HTTP/'):
-        with open(folder + '/knocked', 'ab') as file:
-            file.write(said[9:12] + b'\\n')
 one, other = socket.socketpair()
 while True:
     connected = socket.create_connection(('127.0.0.1', int(port)))
