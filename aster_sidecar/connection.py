@@ -98,7 +98,12 @@ def find(data_dir: Path) -> Found | None:
 
 def own_command() -> list[str]:
     """How this program is started again."""
-    return [sys.executable] if FROZEN else [sys.executable, "-m", "aster_sidecar"]
+    if FROZEN:
+        return [sys.executable]
+    # -P: a directory that the person stands in is not searched for modules; a stranger's could be named like Python's.
+    # Our own checkout, when it is not installed, is only found from there.
+    from_here = Path(__file__).parent.parent == Path.cwd()
+    return [sys.executable, *([] if from_here else ["-P"]), "-m", "aster_sidecar"]
 
 
 @dataclass
