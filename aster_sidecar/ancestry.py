@@ -128,8 +128,11 @@ class Ancestry:
 class Marked:
     """The same where there is no keeper, and only who connected to a Unix socket is known: by the mark it inherited."""
 
+    def __init__(self, any_started: Callable[[], bool]) -> None:
+        self._any_started = any_started
+
     def alone(self) -> bool:
-        return False
+        return not self._any_started()
 
     async def of_socket(self, inode: int) -> Answer:
         return "unknown"

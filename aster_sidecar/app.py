@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from aster_sidecar import __version__, clock, logs, wire
+from aster_sidecar import __version__, clock, logs, programs, wire
 from aster_sidecar.addresses import without_password
 from aster_sidecar.agents import Agents
 from aster_sidecar.agents import Places as AgentPlaces
@@ -47,7 +47,6 @@ from aster_sidecar.lean import without
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.pages import Pages, Shown
 from aster_sidecar.processes import end_orphans
-from aster_sidecar.programs import KEEPER, begin, end_all
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
 from aster_sidecar.services import Services
@@ -120,7 +119,8 @@ class Parts:
         # Elsewhere a browser is shown the UI only when it was sent here.
         self.pages = Pages(lambda: self.settings.framework == "web" or self.handoffs.open())
         self.started_at, self.began_s = clock.stamp(), clock.real_s()
-        self.kin = Ancestry(lambda: KEEPER.pid) if sys.platform == "linux" else Marked()
+        linux = sys.platform == "linux"
+        self.kin = Ancestry(lambda: programs.KEEPER.pid) if linux else Marked(lambda: programs.was_started)
         self.attention = Attention(self.journal, self.streams.focused, self.agents.name_of)
         self.onboarding = Onboarding(
             self.journal, self.settings, self.config, self.models, lambda: self.keys.why_no_keychain
@@ -179,7 +179,7 @@ class Parts:
         services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
         await asyncio.gather(self.servers.close(), self.spans.close(), services)
-        await asyncio.to_thread(end_all)
+        await asyncio.to_thread(programs.end_all)
         self.ending.set()
         await self.journal.end_streams(0.5)
         if self.sockets:
@@ -203,7 +203,7 @@ class Parts:
             self.warming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _warm(self) -> None:
-        begin()
+        programs.begin()
         await self.keys.load()
         await self.load_engine()
         if self.models.name():

@@ -312,7 +312,7 @@ def announce_and_open(parts: Parts) -> None:
 
 
 def show_page(url: str) -> None:
-    """Open the browser, on Linux as a child of nobody: the daemon answers no program that descends from it."""
+    """Open the browser. On Linux it is detached first, because the daemon answers no program that descends from it."""
     if sys.platform == "linux":
         import subprocess
 

@@ -214,7 +214,8 @@ class Keeper:
         try:
             pid = os.fork()
         except OSError as error:
-            tell(socket.socket(fileno=os.dup(received[0])), failed=error.errno)
+            with socket.socket(fileno=received.pop(0)) as asking:
+                tell(asking, failed=error.errno)
             close(received)
             return
         if pid == 0:
@@ -355,7 +356,7 @@ class Overseer:
             os.execve(self._argv[0], self._argv, self._environ)
         except OSError as error:
             os.write(writer, str(error.errno or 1).encode())
-        except BaseException:
+        except Exception:
             os.write(writer, b"22")  # EINVAL: a NUL in an argument, say
         finally:
             os._exit(127)

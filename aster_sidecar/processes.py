@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aster_sidecar.frozen import FROZEN
+from aster_sidecar.keeper import KILL_S, TERM_S
 
 MARKER = "ASTER_TOOL_CALL"
 READ_BYTES = 64 * 1024
-TERM_S = 2.0
-KILL_S = 2.0
 
 T = TypeVar("T")
 

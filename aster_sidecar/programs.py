@@ -76,14 +76,14 @@ async def start(
     env = {**env, MARKER: marker}
     if sys.platform == "linux":
         return await _unless_cancelled(_kept(argv, cwd, env, stdin, grace_s))
-    return await _unless_cancelled(_direct(argv, cwd, env, marker, stdin))
+    return await _unless_cancelled(_direct(argv, cwd, env, marker, stdin, grace_s))
 
 
 async def start_shell(command: str, *, cwd: str, env: Mapping[str, str], marker: str) -> Program:
     """Start a command line as the system's shell reads it, its stdin empty. Raises: OSError."""
     if os.name != "nt":
         return await start(["/bin/sh", "-c", command], cwd=cwd, env=env, marker=marker, stdin=False)
-    return await _unless_cancelled(_direct(command, cwd, {**env, MARKER: marker}, marker, False))
+    return await _unless_cancelled(_direct(command, cwd, {**env, MARKER: marker}, marker, False, 0.0))
 
 
 async def _unless_cancelled(starting: Coroutine[Any, Any, Program]) -> Program:
@@ -193,10 +193,10 @@ class _Keeper:
         while not settled and time.monotonic() < until:
             with self._lock:
                 lives = self._lives()
-                if self._was_killed:
-                    self._was_killed = self._strays()
-                settled = not lives and not self._was_killed
-            settled = settled or (lives and self._has_settled(until))
+                self._sweep()
+            settled = not lives or self._has_settled(until)
+            # Asking it may be what shows that it was killed: then another one has answered.
+            settled = settled and not self._was_killed
             time.sleep(0.002)
         until = time.monotonic() + LATE_S
         while not settled and time.monotonic() < until:  # what is left behind keeps the keeper from its work
@@ -221,6 +221,10 @@ class _Keeper:
             with contextlib.suppress(OSError):
                 return ours.recv(1) == b"."
         return False
+
+    def _sweep(self) -> None:
+        """Look for what a killed keeper left, twice: a list may miss one while another leaves it."""
+        self._was_killed = self._was_killed and (self._strays() or self._strays())
 
     def _strays(self) -> bool:
         """Kill what came to us from a killed keeper, and bury it; whether there was anything.
@@ -262,7 +266,7 @@ class _Keeper:
                     self._was_killed = True
             until = time.monotonic() + 1.0
             while self._was_killed and time.monotonic() < until:
-                self._was_killed = self._strays()
+                self._sweep()
                 time.sleep(0.005)
 
 
@@ -478,6 +482,12 @@ async def _kept(argv: Sequence[str], cwd: str | None, env: Mapping[str, str], st
 
 # -- elsewhere: known by group, session and mark -----------------------------------------------------------------------
 
+was_started = False
+"""Whether a program was started this way: until then nobody who knocks can descend from one."""
+# $1 is the program's group, $2 the seconds it has to end by itself. A line says that it was ended; the pipe's end
+# without one, that the daemon is gone.
+_WATCHER = 'read -r _ && exit 0; sleep "$2"; kill -s TERM -- "-$1"; sleep 2; kill -s KILL -- "-$1"'
+
 
 class _Waiter(asyncio.subprocess.SubprocessStreamProtocol):
     """asyncio's, which also says when the process has ended, whoever still holds its output open."""
@@ -501,10 +511,12 @@ class _Direct:
         streams: _Waiter,
         exited: asyncio.Future[None],
         brand: Brand,
+        grace_s: float,
     ) -> None:
         self._transport = transport
         self._brand = brand
         self.pid = transport.get_pid()
+        self._watcher = _watcher(self.pid, grace_s)
         self.exited = exited
         self.stdin: asyncio.StreamWriter | None = streams.stdin
         self.stdout = streams.stdout or asyncio.StreamReader()
@@ -517,18 +529,48 @@ class _Direct:
 
     async def end(self, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[int, list[int]]:
         with ThreadPoolExecutor(1) as thread:
-            told = await asyncio.get_running_loop().run_in_executor(thread, processes.end, self._brand, term_s, kill_s)
+            told = await asyncio.get_running_loop().run_in_executor(thread, self._end, term_s, kill_s)
         await asyncio.wait({self.exited}, timeout=LATE_S)
+        return told
+
+    def _end(self, term_s: float, kill_s: float) -> tuple[int, list[int]]:
+        told = processes.end(self._brand, term_s, kill_s)
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            try:
+                watcher.communicate(b"\n", timeout=LATE_S)
+            except (subprocess.TimeoutExpired, OSError):
+                watcher.kill()
+                watcher.wait()
         return told
 
     def close(self) -> None:
         self._transport.close()
 
 
+def _watcher(group: int, grace_s: float) -> subprocess.Popen[bytes] | None:
+    """A shell that ends the group if the daemon ends first, however that does. None on Windows."""
+    if os.name != "posix":
+        return None
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _WATCHER, "sh", str(group), f"{grace_s:g}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"PATH": os.defpath},
+            start_new_session=True,
+        )
+    return None
+
+
 async def _direct(
-    argv: Sequence[str] | str, cwd: str | None, env: Mapping[str, str], marker: str, stdin: bool
+    argv: Sequence[str] | str, cwd: str | None, env: Mapping[str, str], marker: str, stdin: bool, grace_s: float
 ) -> Program:
     """Raises: OSError."""
+    global was_started
+    was_started = True
     loop = asyncio.get_running_loop()
     exited: asyncio.Future[None] = loop.create_future()
     pipe = subprocess.PIPE
@@ -547,4 +589,4 @@ async def _direct(
         transport, streams = await loop.subprocess_shell(lambda: _Waiter(exited), argv, **given)
     else:
         transport, streams = await loop.subprocess_exec(lambda: _Waiter(exited), *argv, **given)
-    return _Direct(transport, streams, exited, Brand(marker))
+    return _Direct(transport, streams, exited, Brand(marker), grace_s)

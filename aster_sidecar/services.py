@@ -84,8 +84,6 @@ class Service:
     def __init__(self, spec: ServiceSpec, home: Services) -> None:
         self.spec = spec
         self.log = ServiceLog(home.redactor, home.logs_dir and home.logs_dir / f"service-{spec.name}.log")
-        self.live = False
-        """Whether there are processes of it."""
         self._home = home
         self._state: wire.ServiceState = "stopped"
         self._desired = False
@@ -215,7 +213,6 @@ class Service:
                 await self._told_to_end(running)
             await self._after_the_end(running)
         finally:
-            self.live = False
             for pump in running.pumps:
                 pump.cancel()
             running.program.close()
@@ -298,7 +295,6 @@ class Service:
             program = await start(argv, cwd=spec.cwd, env=env, marker=marker, grace_s=GRACE_S)
         except OSError as error:
             raise CannotStart(f"{argv[0]} could not be started: {error.strerror or error}") from error
-        self.live = True
         self._pid, self._last_start = program.pid, clock.stamp()
         running = Running(program, [])
         running.pumps.append(asyncio.create_task(self.log.pump(program.stdout, "stdout")))
@@ -327,11 +323,6 @@ class Services:
         self._services = {spec.name: Service(spec, self) for spec in specs}
         for service in self._services.values():
             redactor.learn(secrets_of(service.spec.env))
-
-    @property
-    def running(self) -> int:
-        """How many have processes now."""
-        return sum(service.live for service in self._services.values())
 
     def get(self, name: str) -> Service:
         """Raises: ServiceNotFound."""

@@ -312,7 +312,6 @@ class Toolbox(AbstractToolset[Any]):
         began = time.monotonic()
         error: str | None = None
         outcome = Outcome(None)
-        self._toolkit.running += 1
         alarm = asyncio.timeout(self._tool_timeout_s)
         try:
             with self._spans.tool(call_id=call.call_id, name=call.name):
@@ -331,8 +330,6 @@ class Toolbox(AbstractToolset[Any]):
             raise
         except Exception as failure:  # the edge of a tool: whatever it raises is its result
             error = f"{type(failure).__name__}: {failure}"
-        finally:
-            self._toolkit.running -= 1
         self._end(call, "failed" if error is not None else "done", began, outcome=outcome, error=error)
         await self._log.commit()
         if error is not None:

@@ -32,8 +32,6 @@ class Toolkit:
         self.surroundings = surroundings
         self._mode = mode
         self._rules = rules
-        self.running = 0
-        """Calls under way: while there are none, nobody who knocks can be a tool's process."""
 
     def extend(self, tools: Sequence[Tool[Any]]) -> None:
         """Add tools that were found later, such as those of MCP servers; one of the same name takes its place."""

@@ -303,11 +303,6 @@ class Servers:
         """How ids of their processes begin: a later daemon ends what a killed one left of them."""
 
     @property
-    def running(self) -> int:
-        """How many servers have processes of this machine now."""
-        return sum(server.program is not None for server in self._servers)
-
-    @property
     def programs(self) -> int:
         """How many are programs of this machine."""
         return sum(server.spec.command is not None for server in self._servers)

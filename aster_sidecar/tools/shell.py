@@ -189,19 +189,20 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     if not cwd.is_dir():
         raise ToolError(f"{shown(cwd)} is not a directory")
     env = clean_environment(os.environ)
-    unsure = why_not_remembered(arguments.command, cwd, work_dir, env["PATH"])
+    other = handed_over(arguments.command)
+    if other is None:
+        reason = "a command can do all that you can"
+        unsure = why_not_remembered(arguments.command, cwd, work_dir, env["PATH"])
+    else:
+        reason = (
+            f"{shown(other)} has another program do the work. The daemon can't end what that starts and, without a"
+            " token, can't keep it from answering questions in your place"
+        )
+        unsure = "what runs is up to that program"
     first = (programs(arguments.command) or arguments.command.split() or [""])[:1]
     names = programs(arguments.command) or first
-    reason = "a command can do all that you can"
     if not place.inside:
         reason += f"; it runs in {shown(cwd)}, outside the work directory"
-    other = handed_over(arguments.command)
-    if other:
-        reason += (
-            f"; {shown(other)} has another program run things, which the daemon neither ends nor tells from one of"
-            " yours: without a token it could answer questions in your place"
-        )
-        unsure = "another program would run it"
     if unsure:
         reason += f"; it can't be remembered: {unsure}"
     # Never begins like a path, so that no rule for a directory covers it.

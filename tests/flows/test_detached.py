@@ -251,10 +251,10 @@ def test_a_question_is_not_answered_by_what_an_earlier_call_left(house: House) -
         "    try:\n"
         "        one = client(); one.request('GET', '/api/approvals'); found = one.getresponse()\n"
         "        open('knocked', 'a').write(f'{found.status}\\n')\n"
-        "        for call in json.load(found)['data']['approvals']:\n"
+        "        for call in json.load(found).get('data', []):\n"
         "            body = json.dumps({'agent_id': 'default', 'call_id': call['call_id'], 'decision': 'allow'})\n"
         "            one = client(); one.request('POST', '/api/approve', body, {'Content-Type': 'application/json'})\n"
-        "    except Exception: pass\n"
+        "    except (OSError, http.client.HTTPException): pass\n"
     )
     (house.place / "approve.py").write_text(approve)
     command = f"cd {house.place}; prlimit --locks=1 env -i setsid -f {PYTHON} approve.py {house.word}; sleep 0.5"
@@ -316,6 +316,21 @@ def test_the_browser_that_is_opened_descends_from_nobody_here(tmp_path: Path) ->
         daemon.stdin.write("\n")
     assert address == "http://127.0.0.1:1/"
     assert str(daemon.pid) not in ancestors
+
+
+def test_a_strangers_directory_brings_no_modules(tmp_path: Path) -> None:
+    """The person stands in it when the daemon starts another copy of itself."""
+    for name in ("webbrowser.py", "argparse.py", "aster_sidecar.py"):
+        (tmp_path / name).write_text("open('was-run', 'w').close()\n")
+    source = (
+        "import subprocess; from aster_sidecar import connection as c; subprocess.run([*c.own_command(), 'version'])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [PYTHON, "-P", "-c", source], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=WAIT_S
+    )
+    assert "aster-sidecar" in told.stdout, told.stderr
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_what_another_program_would_run_waits_for_a_person_in_every_mode(house: House) -> None:

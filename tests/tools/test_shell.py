@@ -471,7 +471,7 @@ def test_what_another_program_would_run_is_asked_in_every_mode(place: Surroundin
     found = assess("run_command", place, command=command)
     assert found.always_asked
     assert found.remember is None
-    assert f"{name} has another program run things" in found.reason
+    assert f"{name} has another program do the work" in found.reason
     rule = permissions.Rule("r1", "allow", "run_command", "any", "")
     for mode in permissions.STRICTNESS:
         decision = permissions.decide(
