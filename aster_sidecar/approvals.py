@@ -184,6 +184,11 @@ class Approvals:
         under_way = (pending for pending, _ in self._resolving.values())
         return sum(p.turn_id == turn_id for p in (*self._pending.values(), *under_way))
 
+    async def landed(self, turn_id: str) -> None:
+        """Wait until every answer that was given to a turn's questions is recorded, or could not be."""
+        while under_way := [settled for pending, settled in self._resolving.values() if pending.turn_id == turn_id]:
+            await asyncio.wait(under_way)
+
     def answer_of(self, call_id: str) -> Answer | None:
         """The newest answer to a call's question, None while it waits."""
         row = self._journal.one(

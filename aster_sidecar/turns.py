@@ -758,6 +758,7 @@ class Turns:
         try:
             engine = await self._load_engine()
             await self._journal.commit()  # what is read below must be all there is
+            await self._approvals.landed(turn.turn_id)  # also what was answered while that was recorded
             self._reload(turn)  # arguments that a person edited, of a call that never started
             engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
         except StoreError:

@@ -1335,3 +1335,40 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
             assert told_of(parts, turn_id)[-1] == "done"
 
     asyncio.run(story())
+
+
+def test_an_edit_that_comes_while_its_turn_is_cancelled_is_in_the_history(tmp_path: Path) -> None:
+    """The ending reads what is recorded of the turn while the edit is being recorded."""
+
+    async def story() -> None:
+        async with inside(tmp_path) as parts:
+            turn_id = await start(parts)
+            await until(lambda: parts.turns.status("default", None, "").state == "waiting_approval")
+            await parts.journal.commit()
+            [asked] = parts.approvals.list()
+            edited = {"command": "echo edited >> marks"}
+            answer = wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="allow", arguments=edited)
+            other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
+            other.set_busy_timeout(30_000)
+            other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
+            asyncio.get_running_loop().call_later(0.3, other.close)
+            parts.journal.put(writes=[remember("one", "write")])
+            await until(lambda: parts.journal._under_way is not None)
+            cancelling = asyncio.create_task(parts.turns.cancel(wire.CancelRequest(agent_id="default")))
+            for _ in range(5):  # it waits for that transaction
+                await asyncio.sleep(0)
+            assert "done" not in being_recorded(parts)
+            await asyncio.gather(parts.approvals.answer(answer, "somebody"), cancelling)
+            told = [
+                json.loads(row[0])
+                for row in parts.journal.all(
+                    "SELECT data FROM events WHERE turn_id=? AND type='approval_resolved'", (turn_id,)
+                )
+            ]
+            assert [event.get("arguments") for event in told] == [edited]
+            [row] = parts.journal.all("SELECT parts FROM messages WHERE turn_id=? AND role='assistant'", (turn_id,))
+            [call] = [part for part in json.loads(row[0]) if part["type"] == "tool"]
+            assert (call["arguments"], call["state"]) == (edited, "cancelled")
+            assert not (tmp_path / "work" / "marks").exists()
+
+    asyncio.run(story())
