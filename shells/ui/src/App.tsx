@@ -175,7 +175,7 @@ function useShortcuts(open: (dialog: DialogName) => void, search: RefObject<HTML
         }
         return;
       }
-      if (ctrlKey || metaKey || (target instanceof HTMLElement && target.matches("input, textarea, select"))) return;
+      if (ctrlKey || metaKey || isWriting(target)) return;
       if (key === "?") {
         event.preventDefault();
         open("shortcuts");
@@ -189,6 +189,12 @@ function useShortcuts(open: (dialog: DialogName) => void, search: RefObject<HTML
       window.removeEventListener("keydown", pressed);
     };
   }, [open, search]);
+}
+
+/** Whether this is a field that takes letters. One of a dialog that was closed keeps the focus until the next frame. */
+function isWriting(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement) || !target.matches("input, textarea, select")) return false;
+  return target.closest("dialog:not([open])") === null;
 }
 
 const ALT: Partial<Record<string, () => void>> = {

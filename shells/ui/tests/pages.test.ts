@@ -113,6 +113,21 @@ test("a dialog that is opened again before its close is told stays open", async 
   }
 });
 
+test("a key counts that comes before the focus has left a closed dialog", async () => {
+  const { open } = await desk();
+  const page = await open("#/agents");
+  await page.locator(".link-connected").waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox").waitFor();
+  await page.evaluate(() => {
+    const field = document.querySelector<HTMLInputElement>("dialog input");
+    if (!field) throw new Error("no dialog is open");
+    field.closest("dialog")?.close();
+    field.dispatchEvent(new KeyboardEvent("keydown", { key: "?", bubbles: true, cancelable: true }));
+  });
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+});
+
 test("a whole chat by keyboard alone", async () => {
   const { open, daemon, context } = await desk();
   await noticesStay(context);
