@@ -64,7 +64,7 @@ def run_worker(spec: str) -> None:
 
 def code_of(module: str) -> CodeType:
     """A tool's module, compiled and not run. Raises: ImportError."""
-    found = PathFinder.find_spec(module, [str(Path(__file__).parent / "tools")])
+    found = PathFinder.find_spec(module, [str(Path(__file__).parent.joinpath(*module.split(".")[1:-1]))])
     # PyInstaller's loader has this method and not its class.
     get_code: Callable[[str], CodeType | None] | None = getattr(found and found.loader, "get_code", None)
     code = get_code(module) if get_code is not None else None

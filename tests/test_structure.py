@@ -46,7 +46,10 @@ LAYERS = [
     {"tools.display", "tools"},
     {"tools.paths", "output"},
     {"tools.shell"},
-    {"tools.files", "tools.web", "tools.mcp", "tools.own"},
+    {"tools.files.common", "tools.web", "tools.mcp", "tools.own"},
+    {"tools.files.reading", "tools.files.changing"},
+    {"tools.files.searching"},
+    {"tools.files"},
     {"trust", "configfile", "redact", "agentspec", "servicespec"},
     {"logs", "spans", "refusals", "ownenv"},
     {"project", "agents", "servicelog"},
@@ -155,7 +158,7 @@ def imports(tree: ast.Module) -> list[tuple[str, bool]]:
             base = ("aster_sidecar." if node.level else "") + (node.module or "")
             base = base.rstrip(".")
             found.append((base, id(node) in top))
-            if base in ("aster_sidecar", "aster_sidecar.tools"):
+            if base in ("aster_sidecar", "aster_sidecar.tools", "aster_sidecar.tools.files"):
                 found += [(f"{base}.{alias.name}", id(node) in top) for alias in node.names]
     return found
 

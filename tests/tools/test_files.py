@@ -19,8 +19,10 @@ import pytest
 from pydantic import ValidationError
 
 from aster_sidecar.permissions import Assessment, Rule, decide
-from aster_sidecar.tools import Surroundings, ToolError, files, paths
+from aster_sidecar.tools import Surroundings, ToolError, paths
 from aster_sidecar.tools.display import visible
+from aster_sidecar.tools.files import searching
+from aster_sidecar.tools.files.common import in_thread
 from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, tool, until
 
 READERS: list[tuple[str, dict[str, Any]]] = [
@@ -856,8 +858,8 @@ def matching() -> bool:
 def test_a_pattern_that_never_ends_is_ended(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     (place.work_dir / "a").write_text("hit\n")
     (place.work_dir / "b").write_text("a" * 1900 + "!")
-    arguments = files.SearchFiles(pattern="hit|(a+)+$")
-    search = files._Search(arguments, place.work_dir, place, deadline_s=50)
+    arguments = searching.SearchFiles(pattern="hit|(a+)+$")
+    search = searching._Search(arguments, place.work_dir, place, deadline_s=50)
     timers: list[Later] = []
 
     class Later(threading.Timer):
@@ -870,7 +872,7 @@ def test_a_pattern_that_never_ends_is_ended(place: Surroundings, monkeypatch: py
     monkeypatch.setattr(threading, "Timer", Later)
 
     async def both() -> Any:
-        task = asyncio.create_task(files._in_thread(search.run, cancelled=search.kill))
+        task = asyncio.create_task(in_thread(search.run, cancelled=search.kill))
         await until(lambda: bool(search.hits) and matching())  # this loop goes on, though the pattern does not end
         search.deadline_s = timers[0].interval = 0.5  # from now on, however long its start took
         timers[0].begin()

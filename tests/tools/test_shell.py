@@ -751,7 +751,7 @@ def test_a_packaged_build_runs_the_same_workers() -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     for spec, given, answer in (
         ("aster_sidecar.tools.web:to_markdown", b"<h1>x</h1>", b"# x"),
-        ("aster_sidecar.tools.files:match_lines", b"\0\0\0\1b\0\0\0\3a\nb", b'[]\n[[2, "b"]]\n'),
+        ("aster_sidecar.tools.files.searching:match_lines", b"\0\0\0\1b\0\0\0\3a\nb", b'[]\n[[2, "b"]]\n'),
     ):
         done = subprocess.run([PYTHON, "-c", code, spec], input=given, capture_output=True, env=env, check=True)
         assert done.stdout == answer
