@@ -494,7 +494,7 @@ def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
 
 def show_session(given: argparse.Namespace, client: Client) -> int:
     """One conversation, oldest message first."""
-    from aster_sidecar.tools.display import visible
+    from aster_sidecar.tools.display import still_visible, visible
 
     session = client.call("GET", f"/api/sessions/{path_part(given.session)}")
     asked = {"agent_id": session["agent_id"], "session_id": session["session_id"]}
@@ -519,7 +519,7 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
                     print(visible(part["text"]))
                 case "tool":
                     print_line(
-                        (f"[{cell(part['name'])}: {cell(part['state'])}] {visible(part['display'] or '')}", "dim")
+                        (f"[{cell(part['name'])}: {cell(part['state'])}] {still_visible(part['display'] or '')}", "dim")
                     )
                 case "notice":
                     print_line((f"[{cell(part['code'])}] {visible(part['message'])}", "yellow"))

@@ -51,7 +51,7 @@ from aster_sidecar.exchange import Ending, exchanging
 from aster_sidecar.history_form import apart, as_sent, without_thoughts
 from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
-from aster_sidecar.memory import Memory, closing, recorded_calls, unanswered
+from aster_sidecar.memory import Memory, closing, edited_calls, recorded_calls, unanswered
 from aster_sidecar.models import DEFAULT_WINDOW_TOKENS, Chosen, Models
 from aster_sidecar.shapes import readable
 from aster_sidecar.spans import NoSpans, Span, Spans
@@ -133,6 +133,7 @@ class Engine:
 
     def close(self, log: TurnLog, prompt: str, steered: Sequence[str]) -> None:
         """Put what the model must know of a turn that did not end by itself, so that the next one can go on."""
+        self._memory.edit_calls(log.session_id, log.turn_id, edited_calls(self._journal, log.turn_id))
         history = self._memory.of(log.session_id)
         row = self._journal.one("SELECT kept_chars FROM turns WHERE turn_id=?", (log.turn_id,))
         kept_chars = row[0] if row else -1
@@ -193,6 +194,8 @@ class Engine:
         said_before = job.log.transcript.length["text_chunk"]
         try:
             if job.prompt is None:
+                edited = edited_calls(self._journal, job.log.turn_id)
+                self._memory.edit_calls(job.log.session_id, job.log.turn_id, edited)
                 run.answers = run.toolbox.answers(unanswered(self._memory.of(job.log.session_id)))
             ended = await self._attempts(run)
         finally:

@@ -10,7 +10,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -137,6 +137,39 @@ class Memory:
         self._kept[session_id] = list(messages)
         self._ids.pop(session_id, None)
 
+    def edit_calls(self, session_id: str, turn_id: str, edited: Mapping[str, dict[str, Any]]) -> None:
+        """Give the calls that nothing answers yet other arguments; it stands once the caller's transaction commits.
+
+        `edited` is keyed by the model's own call ids. Raises: StoreError.
+        """
+        kept = self.of(session_id)
+        calls = {call.tool_call_id for call in unanswered(kept)} & edited.keys()
+        position = next((place for place in reversed(range(len(kept))) if isinstance(kept[place], ModelResponse)), -1)
+        message = kept[position] if calls else None
+        if not isinstance(message, ModelResponse):
+            return
+        parts = [
+            replace(part, args=edited[part.tool_call_id])
+            if isinstance(part, ToolCallPart) and part.tool_call_id in calls
+            else part
+            for part in message.parts
+        ]
+        if parts == list(message.parts):
+            return
+        self._journal.check(turn_id)
+        changed = replace(message, parts=parts)
+        row = "SELECT n FROM model_messages WHERE session_id=? ORDER BY n DESC LIMIT 1 OFFSET ?"
+        self._journal.put(
+            turn_id=turn_id,
+            writes=[
+                (
+                    f"UPDATE model_messages SET message=? WHERE n=({row})",
+                    (stored(changed), session_id, len(kept) - 1 - position),
+                )
+            ],
+        )
+        self._kept[session_id] = [*kept[:position], changed, *kept[position + 1 :]]
+
     def forget(self, session_id: str) -> None:
         """Drop what is kept in memory: the rows changed, or a transaction failed."""
         self._kept.pop(session_id, None)
@@ -233,6 +266,17 @@ def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
         (turn_id,),
     )
     return {row[0]: Recorded(row[1], row[2], result_of(row[3]), row[4]) for row in rows}
+
+
+def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
+    """What a person gave calls of the turn's last response as arguments, by the model's call id. Raises: StoreError."""
+    rows = journal.all(
+        "SELECT c.model_call_id, (SELECT edited FROM approvals a WHERE a.call_id=c.call_id AND a.state='resolved'"
+        " ORDER BY approval_id DESC LIMIT 1) AS given FROM calls c WHERE c.turn_id=? AND c.state<>'closed'"
+        " AND given IS NOT NULL",
+        (turn_id,),
+    )
+    return {row[0]: json.loads(row[1]) for row in rows}
 
 
 def result_of(text: str | None) -> Any:

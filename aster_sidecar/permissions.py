@@ -40,14 +40,15 @@ class Scope:
 class Assessment:
     """What a call would do, worked out from the tool *and* its arguments before anything runs.
 
-    `target` is the canonical thing acted on (an absolute path without links, a command string, an origin);
-    `display` the exact thing that will run, control and bidi characters made visible; `reason` says why the risk is
-    what it is; `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that
-    an approval is bound to (resolved paths, binary, cwd): when it differs at the time of running, it is asked again.
-    `forbidden` names why no mode and no person can allow the call, e.g. writing into the daemon's own data.
-    `always_asked` says that every mode asks and no allow rule covers it, e.g. when another program would do the work,
-    out of our reach. `also` are further targets of the same call (a move's destination): a deny rule that covers any of
-    them holds, an allow rule has to cover them all.
+    `target` is the canonical thing acted on (an absolute path without links, a command string, an origin); `display`
+    the exact thing that will run, control and bidi characters made visible; `reason` says why the risk is what it is;
+    `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that an approval
+    is bound to (resolved paths, binary, cwd): when it differs at the time of running, it is asked again. `forbidden`
+    names why no mode and no person can allow the call, e.g. writing into the daemon's own data. `concerns` are the
+    reasons, in words, that raise the risk above the tool's own. `unshown` says why a person can't be shown all of it:
+    where the call would be asked, it fails. `always_asked` says that every mode asks and no allow rule covers it,
+    e.g. when another program would do the work, out of our reach. `also` are further targets of the same call (a
+    move's destination): a deny rule that covers any of them holds, an allow rule has to cover them all.
     """
 
     risk: Risk
@@ -59,6 +60,8 @@ class Assessment:
     forbidden: str | None = None
     always_asked: bool = False
     also: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+    unshown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

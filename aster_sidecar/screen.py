@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aster_sidecar.tools.display import visible
+from aster_sidecar.tools.display import still_visible, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -231,7 +231,7 @@ class Call:
     def begin(self) -> None:
         from rich.text import Text
 
-        first, *others = visible(self._display.removesuffix("\n")).split("\n")
+        first, *others = still_visible(self._display.removesuffix("\n")).split("\n")
         line = Text.assemble(("● ", "cyan"), (visible(self.name, newlines=False), "bold"), "  ", first)
         more = [Text("  " + other, style="dim") for other in others[:6]]
         if len(others) > 6:
@@ -287,7 +287,7 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
 
     risk = str(data["risk"])
     colour = {"low": "green", "medium": "yellow", "high": "red"}.get(risk, "red")
-    display = visible(str(data["display"]).removesuffix("\n"))
+    display = still_visible(str(data["display"]).removesuffix("\n"))
     lines = [
         Text.assemble(
             ("? ", "bold " + colour),
@@ -297,10 +297,12 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
             ")",
         ),
     ]
+    # Lines that change, marked: all of the new text follows from them.
+    compared = data["name"] in ("edit_file", "write_file") and "\n@ line " in display
     for line in display.split("\n"):
-        style = {"+ ": "green", "- ": "red"}.get(line[:2], "") if data["name"] == "edit_file" else ""
+        style = {"+": "green", "-": "red"}.get(line[:1], "") if compared else ""
         lines.append(Text("  ┃ " + line, style=style))
-    arguments: dict[str, Any] = data["arguments"]
+    arguments: dict[str, Any] = {} if compared else data["arguments"]
     unseen = {
         name: value
         for name, value in arguments.items()
@@ -313,8 +315,8 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
         lines += [Text("      " + other) for other in others]
     remember = data.get("remember") or "can't be remembered"
     prose = [
-        Text(f"  why: {visible(str(data['reason']), newlines=False)}", style="dim"),
-        Text(f"  always: {visible(str(remember), newlines=False)}", style="dim"),
+        Text(f"  why: {still_visible(str(data['reason']), newlines=False)}", style="dim"),
+        Text(f"  always: {still_visible(str(remember), newlines=False)}", style="dim"),
     ]
     screen.write([entry for text in lines for entry in screen.render(text)])
     screen.write([entry for text in prose for entry in screen.render(text, screen.console.width)])

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aster_sidecar.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.folding import fold
 from aster_sidecar.screen import Call, Prose, Screen, plain, question
-from aster_sidecar.tools.display import visible
+from aster_sidecar.tools.display import still_visible, visible
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -112,7 +112,7 @@ class PlainView:
             sys.stdout.flush()
             self._open = not new.endswith("\n") if new else self._open
         elif event["type"] == "tool_start":
-            self.note(f"{data['name']}: {visible(data['display'], newlines=False)[:300]}")
+            self.note(f"{data['name']}: {still_visible(data['display'], newlines=False)[:300]}")
         elif event["type"] == "tool_end" and data["outcome"] != "done":
             self.note(f"{data['name']}: {data['outcome']} {plain(str(data.get('error') or ''))[:300]}")
         elif event["type"] == "error":
@@ -748,7 +748,7 @@ class Chat:
                 if part["type"] == "text":
                     screen.write(screen.render(Markdown(plain(part["text"]), hyperlinks=False), screen.console.width))
                 elif part["type"] == "tool":
-                    first = visible(str(part["display"] or ""), newlines=False)[:200]
+                    first = still_visible(str(part["display"] or ""), newlines=False)[:200]
                     self._view.note(f"● {visible(part['name'])}  {first}  {part['state']}")
                 elif part["type"] == "notice":
                     self._view.note(f"✗ {plain(part['message'])}", "yellow")
@@ -850,7 +850,7 @@ async def talk(
             done = await chat.finish(await chat.send(message), ask=interactive)
         except Waits as question:
             view.flush()
-            view.note(f"this waits for an answer: {visible(question.data['display']).strip()[:500]}")
+            view.note(f"this waits for an answer: {still_visible(question.data['display']).strip()[:500]}")
             view.note("  it goes on waiting: run chat in a terminal, or answer it with POST /api/approve")
             return EXIT_WAITS
         except Leave:

@@ -38,6 +38,7 @@ from aster_sidecar.permissions import Assessment, Decision
 from aster_sidecar.spans import NoSpans, Spans
 from aster_sidecar.toolkit import Toolkit, jsonable
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
+from aster_sidecar.tools.display import visible
 from aster_sidecar.turnlog import TurnLog
 
 log = logging.getLogger(__name__)
@@ -224,6 +225,8 @@ class Toolbox(AbstractToolset[Any]):
             return await self._run(call, parsed, assessment, "person")
         if decision.verdict == "allow" and answer is None:
             return await self._run(call, parsed, assessment, decision.decided_by)
+        if assessment.unshown is not None:
+            return await self._refuse(call, assessment, f"nobody can be asked: {assessment.unshown}", "failed")
         if self._unattended_denies() and not self._log.journal.watchers:
             reason = "denied: nobody is watching, and on_unattended is deny"
             return await self._refuse(call, assessment, reason, "denied")
@@ -238,7 +241,8 @@ class Toolbox(AbstractToolset[Any]):
     ) -> None:
         reason = decision.reason
         if earlier is not None:
-            reason = f"asked again: what was approved has changed since. {reason}"
+            differs = ", ".join(changes(earlier.binding, jsonable(assessment.binding)))
+            reason = f"asked again, because something changed after it was approved ({differs}). {reason}"
         pending = Pending(
             call_id=call.call_id,
             agent_id=self._log.agent_id,
@@ -396,6 +400,38 @@ def load_calls(log: TurnLog) -> dict[str, Call]:
         fields: list[Any] = [*row[:3], json.loads(row[3]), *row[4:6], json.loads(row[6] or "null")]
         calls[row[1]] = Call(*fields)
     return calls
+
+
+BOUND = {
+    "paths": "where a path leads",
+    "content": "what stands there",
+    "moved": "what is moved",
+    "change": "the lines that would change",
+    "command": "the command",
+    "cwd": "the directory to run in",
+    "folder": "the directory to run in",
+    "shell": "the shell",
+    "path": "where programs are looked for",
+    "binaries": "the program",
+    "scripts": "the content of",
+}
+"""What tools bind an approval to, in words."""
+
+
+def changes(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of an approval's binding is another by now, in words."""
+    told: list[str] = []
+    for key in sorted(approved.keys() | now.keys()):
+        was, is_now = approved.get(key), now.get(key)
+        if was == is_now:
+            continue
+        words = BOUND.get(key, key.replace("_", " "))
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            both: list[dict[str, Any]] = [was, is_now]
+            names = sorted(name for name in both[0].keys() | both[1].keys() if both[0].get(name) != both[1].get(name))
+            words += f" {', '.join(visible(name, newlines=False) for name in names)}"
+        told.append(words)
+    return told or ["the call"]
 
 
 def end_row(call_id: str, outcome: str, result: Any) -> Write:

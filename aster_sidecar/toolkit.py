@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,9 @@ from aster_sidecar import clock, wire
 from aster_sidecar.errors import ArgumentsInvalid, ToolNotFound
 from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, decide
 from aster_sidecar.tools import Surroundings, Tool, ToolError
+
+SHOWN_CHARS = 256 * 1024
+"""What of a call a person can be shown."""
 
 
 class Toolkit:
@@ -88,7 +92,7 @@ class Toolkit:
             parsed = tool.arguments.model_validate(arguments)
         except ValidationError as error:
             raise ArgumentsInvalid(f"arguments of {name}: {explain(error)}") from error
-        return parsed, tool.assess(parsed, self.surroundings())
+        return parsed, _showable(tool.assess(parsed, self.surroundings()))
 
     def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
         """What policy says of the call now."""
@@ -110,8 +114,22 @@ class Toolkit:
             _, assessment = self.assess(name, arguments)
         except ToolError as error:
             raise ArgumentsInvalid(str(error)) from error
+        if assessment.unshown is not None:
+            raise ArgumentsInvalid(f"arguments of {name}: {assessment.unshown}")
         decision = self.decide(name, assessment, agent_id, session_id)
         return assessment, decision.reason if decision.verdict == "deny" else None
+
+
+def _showable(assessment: Assessment) -> Assessment:
+    """The assessment, with as much of the display as a person can be shown; what is longer can't be asked for."""
+    rest = len(assessment.display) - SHOWN_CHARS
+    if rest <= 0:
+        return assessment
+    return replace(
+        assessment,
+        display=f"{assessment.display[:SHOWN_CHARS]}\n[{rest} more characters]",
+        unshown=f"it is {rest} characters longer than the {SHOWN_CHARS} that a person can be shown: do it in parts",
+    )
 
 
 def explain(error: ValidationError) -> str:

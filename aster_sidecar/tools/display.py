@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 # Letters and marks that draw nothing, or nothing of their own, though Unicode calls them neither control nor format.
-# Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point; U+2800 is the blank Braille pattern.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point, and characters whose name says that they are
+# blank (the Braille pattern, the null notehead), fill or join.
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u2d7f\u303f\u3164\uffa0\U0001107f\U00016fe4"
+    "\U0001bc9d\U0001d159\U0001da7f\U0001da80"
+)
 # The mark that opens an escape is escaped itself, so that two different texts never look the same.
 _OPENER = "\u2039"
+# What is written from right to left: Hebrew, Arabic and their neighbours. Source: Unicode DerivedBidiClass.txt, R, AL.
+_LEFTWARD = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+_LEFTWARD_RUN = re.compile(f"[{_LEFTWARD}]+")
+_ISOLATE, _END = "\u2066", "\u2069"
+_ISOLATED = re.compile(f"({_ISOLATE}[{_LEFTWARD}]+{_END})")
 
 
 def visible(text: str, *, newlines: bool = True) -> str:
@@ -14,16 +25,31 @@ def visible(text: str, *, newlines: bool = True) -> str:
 
     Escaped are control and format characters (bidi, zero-width, tags), lone surrogates, line separators, every space
     but the ordinary one, blank letters, private and unassigned characters, and ‹ itself. A newline stays a newline,
-    unless `newlines` is False: where a second line could pose as the program's own words.
+    unless `newlines` is False: where a second line could pose as the program's own words. Each run of letters that are
+    written from right to left is isolated (U+2066 to U+2069), so that the words of a line, the arguments of a command
+    and the parts of a path stand in their order.
     """
+    if newlines and "\n" in text:
+        return "\n".join(visible(line) for line in text.split("\n"))
     if text.isascii() and text.isprintable():
         return text
-    return "".join(char if _plain(char, newlines) else f"\u2039U+{ord(char):04X}\u203a" for char in text)
+    escaped = "".join(char if _plain(char) else f"\u2039U+{ord(char):04X}\u203a" for char in text)
+    if escaped.isascii():
+        return escaped
+    return _LEFTWARD_RUN.sub(lambda run: f"{_ISOLATE}{run.group()}{_END}", escaped)
 
 
-def _plain(char: str, newlines: bool) -> bool:
-    if char == "\n":
-        return newlines
+def still_visible(text: str, *, newlines: bool = True) -> str:
+    """The same for a text that `visible` has been through, such as an approval's display: it stays as it is."""
+    parts = _ISOLATED.split(text)
+    # Escapes are plain characters but for the mark that opens them.
+    parts[::2] = [
+        _OPENER.join(visible(piece, newlines=newlines) for piece in part.split(_OPENER)) for part in parts[::2]
+    ]
+    return "".join(parts)
+
+
+def _plain(char: str) -> bool:
     if char in _BLANK or char == _OPENER or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":
         return False
     # str.isprintable: no Other (Cc, Cf, Cs, Co, Cn) and no Separator but the space.

@@ -11,13 +11,12 @@ import errno
 import os
 import re
 import stat
-import threading
 import unicodedata
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from pydantic import AfterValidator
 
@@ -432,137 +431,3 @@ def refused(path: Path | str, error: OSError) -> ToolError:
     if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
         return ToolError(f"{shown(path)} is not what was looked at: a link or another file is in its place")
     return ToolError(f"{shown(path)}: {error.strerror or error}")
-
-
-# --- changing ------------------------------------------------------------------------------------------------------
-
-
-def replace(
-    folder: Folder,
-    name: str,
-    fill: Callable[[BinaryIO], object],
-    old: os.stat_result | None,
-    stop: threading.Event,
-    *,
-    like: os.stat_result | None,
-) -> None:
-    """Put what `fill` writes under `name` in one step, over what `old` describes (None: nothing).
-
-    The file gets the owner and mode of `like`. Raises: OSError, ToolError; then everything is as it was.
-    """
-    target, dir_fd = at(folder, name)
-    if old is not None:
-        regular(old, name)
-        check_writable(target, dir_fd, old)
-    # Its name does not depend on the file's, which may be as long as names can be.
-    temporary, _ = at(folder, f".aster-{os.urandom(8).hex()}.tmp")
-    # Until it has its mode, nobody else may read what is written.
-    descriptor = os.open(temporary, CREATE, 0o666 if like is None else 0o600, dir_fd=dir_fd)
-    try:
-        with open(descriptor, "wb") as file:
-            fill(file)
-            file.flush()
-            if like is not None:
-                _keep_owner_and_mode(file.fileno(), like)
-            os.fsync(file.fileno())
-        if _changed(old, status(folder, name)):
-            raise ToolError(f"{shown(name)} was changed by somebody else just now; look at it again")
-        if stop.is_set():
-            raise ToolError("cancelled before anything was changed")
-        os.replace(temporary, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=dir_fd)
-        raise
-    sync(folder)
-
-
-def check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:
-    """Raises: ToolError when the file `found` is read-only."""
-    # Renaming over a file asks the directory for permission, not the file: a read-only one would be lost.
-    effective = os.access in os.supports_effective_ids
-    if not found.st_mode & 0o222 or not os.access(target, os.W_OK, dir_fd=dir_fd, effective_ids=effective):
-        raise ToolError(f"{shown(target)} is read-only")
-
-
-def _keep_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
-    if os.name != "posix":
-        return
-    now = os.fstat(descriptor)
-    if (now.st_uid, now.st_gid) != (old.st_uid, old.st_gid):
-        with suppress(OSError):  # only root may give files away
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-    os.fchmod(descriptor, old.st_mode & 0o777)
-
-
-def _changed(old: os.stat_result | None, now: os.stat_result | None) -> bool:
-    if old is None or now is None:
-        return old is not now
-    return (old.st_ino, old.st_mtime_ns, old.st_size) != (now.st_ino, now.st_mtime_ns, now.st_size)
-
-
-def sync(folder: Folder) -> None:
-    """Make a rename survive a power cut, where directories can be synced."""
-    if isinstance(folder, int):
-        with suppress(OSError):
-            listed = opened_list(folder)
-            assert isinstance(listed, int)
-            try:
-                os.fsync(listed)
-            finally:
-                os.close(listed)
-
-
-def rename_over(folder: Folder, name: str, into: Folder, new_name: str) -> None:
-    """Rename, replacing what is there. Raises: OSError."""
-    old, old_fd = at(folder, name)
-    new, new_fd = at(into, new_name)
-    os.replace(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
-
-
-def rename_new(folder: Folder, name: str, into: Folder, new_name: str) -> None:
-    """Rename, but never over something that appeared there in the meantime. Raises: OSError, ToolError."""
-    old, old_fd = at(folder, name)
-    new, new_fd = at(into, new_name)
-    try:
-        if os.name == "nt":
-            os.rename(old, new)  # never replaces, on Windows
-        else:
-            # Elsewhere a rename replaces and a link doesn't.
-            os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
-            try:
-                os.unlink(old, dir_fd=old_fd)
-            except BaseException:
-                os.unlink(new, dir_fd=new_fd)
-                raise
-    except FileExistsError as error:
-        raise ToolError(f"{shown(new_name)} exists already; set overwrite to replace it") from error
-    except OSError as error:
-        if error.errno == errno.EXDEV or status(into, new_name) is not None:
-            raise
-        rename_over(folder, name, into, new_name)  # a file system without hard links
-
-
-def carry(
-    folder: Folder,
-    name: str,
-    into: Folder,
-    new_name: str,
-    found: os.stat_result,
-    there: os.stat_result | None,
-    stop: threading.Event,
-) -> None:
-    """Move a file to another file system: copy, put in place, and only then delete. Raises: OSError, ToolError."""
-    if is_link(found):
-        raise ToolError(f"{shown(name)} is a link, and can't be moved to another file system")
-    with open(opened_file(folder, name), "rb") as source:
-
-        def copy(target: BinaryIO) -> None:
-            while chunk := source.read(1024 * 1024):
-                if stop.is_set():
-                    raise ToolError("cancelled before anything was changed")
-                target.write(chunk)
-
-        replace(into, new_name, copy, there, stop, like=found)
-    path, dir_fd = at(folder, name)
-    os.unlink(path, dir_fd=dir_fd)

@@ -6,6 +6,7 @@ A change is written beside the file and renamed over it: it is done or it is not
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import threading
@@ -16,13 +17,14 @@ from pydantic import Field
 
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
-from aster_sidecar.tools.display import shown, sized
-from aster_sidecar.tools.files.common import Arguments, bound, braced, in_thread, judge, located
+from aster_sidecar.tools.display import shown, sized, visible
+from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
+from aster_sidecar.tools.files.content import NOTHING, Content, content, content_at, difference, in_form, read_text
+from aster_sidecar.tools.files.replacing import carry, changed, check_writable, move, remove, replace, sync
 from aster_sidecar.tools.paths import Folder, Text, at
 
 EDIT_BYTES = 8 * 1024 * 1024
 WRITE_CHARS = 4 * 1024 * 1024
-PREVIEW_CHARS = 16_000
 
 
 class WriteFile(Arguments):
@@ -47,74 +49,159 @@ class MoveFile(Arguments):
     overwrite: bool = Field(default=False, description="Replace the destination when it exists.")
 
 
-def _preview(text: str) -> str:
-    """What a person reads before they decide; says how much is not shown."""
-    rest = len(text) - PREVIEW_CHARS
-    return braced(text[:PREVIEW_CHARS]) + (f"\n[{rest} more characters are not shown here]" if rest > 0 else "")
-
-
 def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessment:
     size = sized(len(arguments.content.encode()))
-    display = f"write {{}} ({size})\n{_preview(arguments.content)}"
-    assessment = judge("write_file", [arguments.path], surroundings, display)
-    # Creating a file and replacing one are different things to approve.
-    replaces = os.path.lexists(assessment.target)
-    return bound(assessment, replaces=replaces)
+    assessment = judge("write_file", [arguments.path], surroundings, "write {}")
+    old = _found(assessment)
+    if old.status is None:
+        return bound(assessment, f" ({size}, a new file)\n{visible(arguments.content)}", content=old.mark)
+    before = f"{sized(old.status.st_size)} before"
+    if old.data is None or paths.holds_secrets(Path(assessment.target)):
+        display = f" ({size}; replaces {paths.kind(old.status)}, {before})\n{visible(arguments.content)}"
+        return _several(bound(assessment, display, content=old.mark), old)
+    data, form = in_form(arguments.content, old.data)
+    shown_lines, kept = None, ""
+    if form.encoding is None:
+        assessment = warned(assessment, "what stands there is not UTF-8 text and would be lost")
+    else:
+        shown_lines, kept = _shown_change(old.data, data), f"; {form.words}" if form.words else ""
+    if shown_lines is None:
+        shown_lines = visible(arguments.content)
+    elif not shown_lines:
+        kept += "; the same content"
+    display = f" ({size}; replaces a file, {before}{kept})\n{shown_lines}"
+    return _several(bound(assessment, display, content=old.mark), old)
+
+
+def _found(assessment: Assessment, which: int = 0) -> Content:
+    """What stands at a target now; nothing is looked at where no tool may."""
+    target = (assessment.target, *assessment.also)[which]
+    return NOTHING if assessment.forbidden is not None else content_at(Path(target))
+
+
+def _several(assessment: Assessment, old: Content) -> Assessment:
+    """The assessment with a warning when the file has other names, whose content changes as well."""
+    names = old.status.st_nlink if old.status is not None and stat.S_ISREG(old.status.st_mode) else 1
+    return assessment if names < 2 else warned(assessment, f"the file has {names} names, and all of them change")
+
+
+def _shown_change(old: bytes, new: bytes) -> str | None:
+    """The lines that change, as a person is shown them; None when that can't be told."""
+    texts = [found[0].replace("\r\n", "\n") for found in (read_text(old), read_text(new)) if found]
+    return difference(*texts) if len(texts) == 2 else None
 
 
 def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     every = ", every occurrence" if arguments.replace_all else ""
-    # Each line is marked, so that no text can pose as the other part.
-    old, new = (
-        _preview(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
-    )
-    display = f"edit {{}}{every}\n- {old}\n+ {new}"
-    return judge("edit_file", [arguments.path], surroundings, display)
+    assessment = judge("edit_file", [arguments.path], surroundings, f"edit {{}}{every}\n")
+    old = _found(assessment)
+    change = None if paths.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
+    if change is None:
+        # Each line is marked, so that no text can pose as the other part.
+        before, after = (
+            visible(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
+        )
+        return _several(bound(assessment, f"- {before}\n+ {after}", content=old.mark), old)
+    return _several(bound(assessment, change, change=_bound_change(change)), old)
+
+
+def _edit_change(old: Content, arguments: EditFile) -> str | None:
+    """The lines that an edit would change; None when it can't be made."""
+    try:
+        return _shown_change(old.data or b"", _edited(old, arguments, Path("it"))[0])
+    except ToolError:
+        return None
+
+
+def _bound_change(change: str) -> str:
+    """What an approval of an edit is bound to: the lines, wherever they stand by then."""
+    lines = [line for line in change.split("\n") if not line.startswith("@")]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()
 
 
 def _assess_delete(arguments: DeleteFile, surroundings: Surroundings) -> Assessment:
     assessment = judge("delete_file", [arguments.path], surroundings, "delete {}", follow=False)
     if Path(assessment.target) in (surroundings.work_dir, *surroundings.work_dir.parents):
         raise ToolError("the work directory can't be deleted")
-    return assessment
+    old = _found(assessment)
+    return bound(assessment, f" ({_described(old)})" if old.status is not None else "", content=old.mark)
+
+
+def _described(old: Content) -> str:
+    assert old.status is not None
+    if stat.S_ISREG(old.status.st_mode):
+        return f"a file, {sized(old.status.st_size)}"
+    return shown(old.mark)
 
 
 def _assess_move(arguments: MoveFile, surroundings: Surroundings) -> Assessment:
-    display = "move {}\nto {}" + ("\n(replacing what is there)" if arguments.overwrite else "")
-    return judge("move_file", [arguments.source, arguments.destination], surroundings, display, follow=False)
+    display = "move {}\nto {}"
+    assessment = judge("move_file", [arguments.source, arguments.destination], surroundings, display, follow=False)
+    there = _found(assessment, 1)
+    replaces = f"\n(replacing {_described(there)})" if arguments.overwrite and there.status is not None else ""
+    more = {"content": there.mark}
+    if assessment.concerns:
+        more["moved"] = _found(assessment).mark  # where others run or read it, what it holds counts
+    return bound(assessment, replaces, **more)
 
 
 async def _run_write(arguments: WriteFile, assessment: Assessment, ctx: CallContext) -> Outcome:
-    return await in_thread(lambda stop: _write(Path(assessment.target), arguments.content.encode(), stop))
+    return await in_thread(lambda stop: _write(assessment, arguments.content, stop))
 
 
-def _write(path: Path, data: bytes, stop: threading.Event) -> Outcome:
+def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
+    path = Path(assessment.target)
     with located(path, create=True) as (folder, name):
-        old = paths.status(folder, name)
-        paths.replace(folder, name, lambda file: file.write(data), old, stop, like=old)
-    return Outcome({"path": str(path), "bytes": len(data), "created": old is None})
+        old = _as_approved(folder, name, assessment)
+        data, form = in_form(text, old.data or b"")
+        replace(folder, name, lambda file: file.write(data), old, stop)
+    value: dict[str, Any] = {"path": str(path), "bytes": len(data), "created": old.status is None}
+    if form.encoding is None:
+        value["note"] = "what stood there was not UTF-8 text; it is UTF-8 now"
+    elif form.words:
+        value["note"] = f"the file's form was kept: {form.words}" if form.line_end else "line ends were mixed before"
+    return Outcome(value)
+
+
+def _as_approved(folder: Folder, name: str, assessment: Assessment) -> Content:
+    """What stands there, when it is what the call was allowed for. Raises: OSError, ToolError."""
+    found = content(folder, name)
+    if found.mark != assessment.binding.get("content", found.mark):
+        raise changed(name)
+    return found
 
 
 async def _run_edit(arguments: EditFile, assessment: Assessment, ctx: CallContext) -> Outcome:
-    return await in_thread(lambda stop: _edit(Path(assessment.target), arguments, stop))
+    return await in_thread(lambda stop: _edit(assessment, arguments, stop))
 
 
-def _edit(path: Path, arguments: EditFile, stop: threading.Event) -> Outcome:
+def _edit(assessment: Assessment, arguments: EditFile, stop: threading.Event) -> Outcome:
+    path = Path(assessment.target)
     with located(path) as (folder, name):
-        with open(paths.opened_file(folder, name), "rb") as file:
-            found = os.fstat(file.fileno())
-            data = file.read(EDIT_BYTES + 1)
-        if len(data) > EDIT_BYTES:
-            raise ToolError(f"{shown(path)} is larger than {sized(EDIT_BYTES)}")
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            # Written back with replacement characters it would be destroyed.
-            raise ToolError(f"{shown(path)} is not UTF-8 text (byte {error.start}); it is left as it is") from error
-        text, count = _replaced(text, arguments, path)
-        changed = text.encode()
-        paths.replace(folder, name, lambda file: file.write(changed), found, stop, like=found)
-    return Outcome({"path": str(path), "replaced": count, "bytes": len(changed)})
+        old = _as_approved(folder, name, assessment)
+        if old.status is None:
+            raise ToolError(f"{shown(path)}: no such file")
+        new, count = _edited(old, arguments, path)
+        bound_to = assessment.binding.get("change")
+        if bound_to is not None and _bound_change(_shown_change(old.data or b"", new) or "") != bound_to:
+            raise changed(name)
+        replace(folder, name, lambda file: file.write(new), old, stop)
+    return Outcome({"path": str(path), "replaced": count, "bytes": len(new)})
+
+
+def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
+    """The file's bytes after the edit, and how many places changed. Raises: ToolError when it can't be made."""
+    if old.status is not None:
+        paths.regular(old.status, path.name)
+    if old.data is None or len(old.data) > EDIT_BYTES:
+        raise ToolError(f"{shown(path)} is larger than {sized(EDIT_BYTES)}")
+    read = read_text(old.data)
+    if read is None:
+        # Written back with replacement characters it would be destroyed.
+        raise ToolError(f"{shown(path)} is not text in UTF-8, UTF-16 or UTF-32; it is left as it is")
+    text, form = read
+    text, count = _replaced(text, arguments, path)
+    return form.bom + text.encode(form.encoding or "utf-8"), count
 
 
 def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:
@@ -136,55 +223,59 @@ def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:
 
 
 async def _run_delete(arguments: DeleteFile, assessment: Assessment, ctx: CallContext) -> Outcome:
-    return await in_thread(lambda stop: _delete(Path(assessment.target)))
+    return await in_thread(lambda stop: _delete(assessment))
 
 
-def _delete(path: Path) -> Outcome:
+def _delete(assessment: Assessment) -> Outcome:
+    path = Path(assessment.target)
     with located(path) as (folder, name):
-        found = paths.status(folder, name)
-        target, dir_fd = at(folder, name)
-        if found is None:
+        old = _as_approved(folder, name, assessment)
+        if old.status is None:
             raise ToolError(f"{shown(path)}: no such file or directory")
-        if stat.S_ISDIR(found.st_mode) and not paths.is_link(found):
+        target, dir_fd = at(folder, name)
+        if stat.S_ISDIR(old.status.st_mode) and not paths.is_link(old.status):
             try:
                 os.rmdir(target, dir_fd=dir_fd)
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     raise ToolError(f"{shown(path)} is a directory and not empty") from error
                 raise
+            sync(folder)
         else:
-            if not paths.is_link(found):
-                paths.regular(found, name)
-            os.unlink(target, dir_fd=dir_fd)
-        paths.sync(folder)
-    return Outcome({"path": str(path), "deleted": paths.kind(found).split(" ", 1)[1]})
+            if not paths.is_link(old.status):
+                paths.regular(old.status, name)
+            remove(folder, name, old)
+    return Outcome({"path": str(path), "deleted": paths.kind(old.status).split(" ", 1)[1]})
 
 
 async def _run_move(arguments: MoveFile, assessment: Assessment, ctx: CallContext) -> Outcome:
+    return await in_thread(lambda stop: _move(assessment, arguments.overwrite, stop))
+
+
+def _move(assessment: Assessment, overwrite: bool, stop: threading.Event) -> Outcome:
     source, destination = (Path(path) for path in (assessment.target, *assessment.also))
-    return await in_thread(lambda stop: _move(source, destination, arguments.overwrite, stop))
-
-
-def _move(source: Path, destination: Path, overwrite: bool, stop: threading.Event) -> Outcome:
     with located(source) as (folder, name):
         found = paths.status(folder, name)
         if found is None:
             raise ToolError(f"{shown(source)}: no such file")
         if not paths.is_link(found):
             paths.regular(found, name)
+        moved = assessment.binding.get("moved")
+        if moved is not None and content(folder, name).mark != moved:
+            raise changed(name)
         with located(destination, create=True) as (into, new_name):
-            there = paths.status(into, new_name)
-            if there is not None:
-                _check_replaceable(into, new_name, there, overwrite)
+            there = _as_approved(into, new_name, assessment)
+            if there.status is not None:
+                _check_replaceable(into, new_name, there.status, overwrite)
             try:
-                (paths.rename_over if overwrite else paths.rename_new)(folder, name, into, new_name)
+                move(folder, name, into, new_name, there)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                paths.carry(folder, name, into, new_name, found, there, stop)
-            paths.sync(into)
-        paths.sync(folder)
-    return Outcome({"path": str(destination), "moved_from": str(source), "replaced": there is not None})
+                carry(folder, name, into, new_name, found, there, stop)
+            sync(into)
+        sync(folder)
+    return Outcome({"path": str(destination), "moved_from": str(source), "replaced": there.status is not None})
 
 
 def _check_replaceable(folder: Folder, name: str, there: os.stat_result, overwrite: bool) -> None:
@@ -192,7 +283,7 @@ def _check_replaceable(folder: Folder, name: str, there: os.stat_result, overwri
         raise ToolError(f"{shown(name)} exists already; set overwrite to replace it")
     if not paths.is_link(there):
         paths.regular(there, name)
-        paths.check_writable(*at(folder, name), there)
+        check_writable(*at(folder, name), there)
 
 
 TOOLS: tuple[Tool[Any], ...] = (

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,7 @@ def judge(
         remember=_scope(tool, places, surroundings),
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)},
         forbidden=next((place.forbidden for place in places if place.forbidden), None),
+        concerns=tuple(concerns),
     )
 
 
@@ -71,10 +73,15 @@ def braced(text: str, *, newlines: bool = True) -> str:
     return visible(text, newlines=newlines).replace("{", "{{").replace("}", "}}")
 
 
-def bound(assessment: Assessment, **more: Any) -> Assessment:
-    from dataclasses import replace
+def bound(assessment: Assessment, display: str, **more: Any) -> Assessment:
+    """The assessment with what else is shown, and what else an approval is bound to."""
+    return replace(assessment, display=assessment.display + display, binding={**assessment.binding, **more})
 
-    return replace(assessment, binding={**assessment.binding, **more})
+
+def warned(assessment: Assessment, concern: str) -> Assessment:
+    """The assessment of a call that is asked every time, because of `concern`."""
+    concerns = (*assessment.concerns, concern)
+    return replace(assessment, risk="high", reason="; ".join(concerns), remember=None, concerns=concerns)
 
 
 async def in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable[[], object] = lambda: None) -> T:

@@ -1,0 +1,345 @@
+"""How a file is changed in one step and keeps what it is: owner, mode, attributes, other names, where it is mounted."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import BinaryIO
+
+from aster_sidecar.tools import ToolError, paths
+from aster_sidecar.tools.display import shown
+from aster_sidecar.tools.files.content import Content, content, content_of
+from aster_sidecar.tools.paths import Folder, at
+
+
+class _Stranded(ToolError):
+    """What was taken out of its place could not be put back; the error names where it is."""
+
+
+def replace(
+    folder: Folder,
+    name: str,
+    fill: Callable[[BinaryIO], object],
+    old: Content,
+    stop: threading.Event,
+    *,
+    like: int | None = None,
+) -> None:
+    """Put what `fill` writes under `name` in one step, over `old`.
+
+    The file gets the owner, mode and attributes of the one that it replaces, or of the opened file `like`. One that has
+    other names, is mounted, or whose owner can't be kept is written where it stands, unless `like` is given. Raises:
+    OSError, ToolError; then everything is as it was.
+    """
+    if old.status is not None:
+        paths.regular(old.status, name)
+        check_writable(*at(folder, name), old.status)
+    several = old.status is not None and old.status.st_nlink > 1 and like is None
+    if several or not _renamed(folder, name, fill, old, stop, like):
+        _where_it_stands(folder, name, fill, old, stop)
+    sync(folder)
+
+
+def changed(name: str) -> ToolError:
+    """What stands under `name` is not what was looked at."""
+    return ToolError(f"{shown(name)} was changed by somebody else just now; look at it again")
+
+
+def _renamed(
+    folder: Folder,
+    name: str,
+    fill: Callable[[BinaryIO], object],
+    old: Content,
+    stop: threading.Event,
+    like: int | None,
+) -> bool:
+    """Write a new file beside and give it the name; False, with nothing done, when the old one has to stay."""
+    must_stay = old.status is not None and like is None
+    # Its name does not depend on the file's, which may be as long as names can be.
+    temporary = f".aster-{os.urandom(8).hex()}.tmp"
+    beside, dir_fd = at(folder, temporary)
+    try:
+        # Until it has its mode, nobody else may read what is written.
+        mode = 0o666 if old.status is None and like is None else 0o600
+        descriptor = os.open(beside, paths.CREATE, mode, dir_fd=dir_fd)
+    except OSError as error:
+        if must_stay and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return False
+        raise
+    try:
+        with open(descriptor, "wb") as file:
+            fill(file)
+            file.flush()
+            alike = _made_like(descriptor, folder, name, old, like)
+            os.fsync(descriptor)
+        if must_stay and not alike:
+            return False
+        if content(folder, name).mark != old.mark:
+            raise changed(name)
+        if stop.is_set():
+            raise ToolError("cancelled before anything was changed")
+        try:
+            _put(folder, temporary, name, old)
+        except OSError as error:
+            if must_stay and error.errno in (errno.EBUSY, errno.EXDEV):
+                return False  # something is mounted there
+            raise
+    except _Stranded:
+        beside = ""
+        raise
+    finally:
+        with suppress(OSError):
+            os.unlink(beside, dir_fd=dir_fd)
+    return True
+
+
+def _put(folder: Folder, temporary: str, name: str, old: Content) -> None:
+    """Give the file `temporary` the name `name`, which `old` has. Raises: OSError, ToolError."""
+    if old.status is None:
+        try:
+            rename_new(folder, temporary, folder, name)
+        except ToolError as error:
+            raise changed(name) from error
+    elif exchange(folder, temporary, folder, name):
+        try:
+            # What came out is looked at: somebody may have put it there between the last look and the exchange.
+            if content(folder, temporary).mark != old.mark:
+                raise changed(name)
+        except BaseException:
+            _put_back(folder, temporary, name)
+            raise
+    else:
+        rename_over(folder, temporary, folder, name)
+
+
+def _put_back(folder: Folder, temporary: str, name: str) -> None:
+    try:
+        exchange(folder, temporary, folder, name)
+    except OSError as error:
+        raise _stranded(temporary, name) from error
+
+
+def _stranded(temporary: str, name: str) -> _Stranded:
+    return _Stranded(f"{shown(name)} was changed by somebody else just now; what stood there is {temporary} now")
+
+
+def _where_it_stands(
+    folder: Folder, name: str, fill: Callable[[BinaryIO], object], old: Content, stop: threading.Event
+) -> None:
+    """Write over the bytes of a file that must stay the same file. Raises: OSError, ToolError."""
+    if old.data is None:
+        raise ToolError(f"{shown(name)} is too large to be written where it stands, and can't be replaced by another")
+    new = io.BytesIO()
+    fill(new)
+    target, dir_fd = at(folder, name)
+    descriptor = os.open(target, paths.READ | os.O_RDWR, dir_fd=dir_fd)
+    try:
+        paths.regular(os.fstat(descriptor), name)
+        if content_of(descriptor).mark != old.mark:
+            raise changed(name)
+        if stop.is_set():
+            raise ToolError("cancelled before anything was changed")
+        try:
+            _overwrite(descriptor, new.getvalue())
+        except BaseException:
+            _overwrite(descriptor, old.data)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _overwrite(descriptor: int, data: bytes) -> None:
+    # Shortened last: until then the space that the old bytes take is not given away.
+    view, place = memoryview(data), 0
+    while place < len(view):
+        place += (
+            os.pwrite(descriptor, view[place:], place) if hasattr(os, "pwrite") else _write(descriptor, view, place)
+        )
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
+
+
+def _write(descriptor: int, view: memoryview, place: int) -> int:
+    os.lseek(descriptor, place, os.SEEK_SET)
+    return os.write(descriptor, view[place:])
+
+
+def check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:
+    """Raises: ToolError when the file `found` is read-only."""
+    # Renaming over a file asks the directory for permission, not the file: a read-only one would be lost.
+    effective = os.access in os.supports_effective_ids
+    if not found.st_mode & 0o222 or not os.access(target, os.W_OK, dir_fd=dir_fd, effective_ids=effective):
+        raise ToolError(f"{shown(target)} is read-only")
+
+
+def _made_like(descriptor: int, folder: Folder, name: str, old: Content, like: int | None) -> bool:
+    """Give the opened file owner, mode and attributes of `like` or of the one it replaces; False when it can't."""
+    if os.name != "posix":
+        return True
+    if like is not None:
+        return _alike(descriptor, like)
+    if old.status is None:
+        return True
+    source = paths.opened_file(folder, name)
+    try:
+        return _alike(descriptor, source)
+    finally:
+        os.close(source)
+
+
+def _alike(descriptor: int, source: int) -> bool:
+    like, now = os.fstat(source), os.fstat(descriptor)
+    whole = True
+    if (now.st_uid, now.st_gid) != (like.st_uid, like.st_gid):
+        try:
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+        except OSError:  # only root may give files away
+            whole = False
+    os.fchmod(descriptor, like.st_mode & 0o777)
+    return _attributes_copied(descriptor, source) and whole
+
+
+def _attributes_copied(descriptor: int, source: int) -> bool:
+    """Copy extended attributes and access lists, where this system has them; labels are the system's own affair."""
+    if sys.platform != "linux":
+        return True
+    try:
+        for name in os.listxattr(source):
+            if name.startswith(("user.", "system.posix_acl_")):
+                os.setxattr(descriptor, name, os.getxattr(source, name))
+    except OSError as error:
+        return error.errno == errno.ENOTSUP
+    return True
+
+
+def sync(folder: Folder) -> None:
+    """Make a rename survive a power cut, where directories can be synced."""
+    if isinstance(folder, int):
+        with suppress(OSError):
+            listed = paths.opened_list(folder)
+            assert isinstance(listed, int)
+            try:
+                os.fsync(listed)
+            finally:
+                os.close(listed)
+
+
+@cache
+def _exchanging() -> Callable[[int, bytes, int, bytes, int], int] | None:
+    """The system's call that exchanges two names in one step; None where there is none."""
+    name = {"linux": "renameat2", "darwin": "renameatx_np"}.get(sys.platform)
+    return getattr(ctypes.CDLL(None, use_errno=True), name, None) if name and paths.HANDLES else None
+
+
+def exchange(folder: Folder, name: str, into: Folder, other: str) -> bool:
+    """Exchange what stands under two names, in one step; False where this can't be done. Raises: OSError."""
+    call = _exchanging()
+    if call is None or isinstance(folder, str) or isinstance(into, str):
+        return False
+    if call(folder, os.fsencode(name), into, os.fsencode(other), 2) == 0:  # RENAME_EXCHANGE, RENAME_SWAP
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False  # this file system can't
+    raise OSError(code, os.strerror(code))
+
+
+def move(folder: Folder, name: str, into: Folder, new_name: str, there: Content) -> None:
+    """Rename over what `there` describes. Raises: OSError, ToolError; then both are as before."""
+    if there.status is None:
+        rename_new(folder, name, into, new_name)
+    elif exchange(folder, name, into, new_name):
+        try:
+            remove(folder, name, there)
+        except _Stranded:
+            raise
+        except BaseException:
+            exchange(folder, name, into, new_name)
+            raise
+    else:
+        rename_over(folder, name, into, new_name)
+
+
+def remove(folder: Folder, name: str, old: Content) -> None:
+    """Delete the file or link that `old` describes. Raises: OSError, ToolError; then it is there as before."""
+    aside = f".aster-{os.urandom(8).hex()}.tmp"
+    target, dir_fd = at(folder, name)
+    beside, _ = at(folder, aside)
+    if content(folder, name).mark != old.mark:
+        raise changed(name)
+    os.rename(target, beside, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    try:
+        # Out of reach for whoever would put another file there, it is looked at once more.
+        if content(folder, aside).mark != old.mark:
+            raise changed(name)
+    except BaseException:
+        try:
+            rename_new(folder, aside, folder, name)
+        except (OSError, ToolError) as error:
+            raise _stranded(aside, name) from error
+        raise
+    os.unlink(beside, dir_fd=dir_fd)
+    sync(folder)
+
+
+def rename_over(folder: Folder, name: str, into: Folder, new_name: str) -> None:
+    """Rename, replacing what is there. Raises: OSError."""
+    old, old_fd = at(folder, name)
+    new, new_fd = at(into, new_name)
+    os.replace(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+
+
+def rename_new(folder: Folder, name: str, into: Folder, new_name: str) -> None:
+    """Rename, but never over something that appeared there in the meantime. Raises: OSError, ToolError."""
+    old, old_fd = at(folder, name)
+    new, new_fd = at(into, new_name)
+    try:
+        if os.name == "nt":
+            os.rename(old, new)  # never replaces, on Windows
+        else:
+            # Elsewhere a rename replaces and a link doesn't.
+            os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
+            try:
+                os.unlink(old, dir_fd=old_fd)
+            except BaseException:
+                os.unlink(new, dir_fd=new_fd)
+                raise
+    except FileExistsError as error:
+        raise ToolError(f"{shown(new_name)} exists already; set overwrite to replace it") from error
+    except OSError as error:
+        if error.errno == errno.EXDEV or paths.status(into, new_name) is not None:
+            raise
+        rename_over(folder, name, into, new_name)  # a file system without hard links
+
+
+def carry(
+    folder: Folder,
+    name: str,
+    into: Folder,
+    new_name: str,
+    found: os.stat_result,
+    there: Content,
+    stop: threading.Event,
+) -> None:
+    """Move a file to another file system: copy, put in place, and only then delete. Raises: OSError, ToolError."""
+    if paths.is_link(found):
+        raise ToolError(f"{shown(name)} is a link, and can't be moved to another file system")
+    with open(paths.opened_file(folder, name), "rb") as source:
+        seen = content_of(source.fileno())
+        source.seek(0)
+
+        def copy(target: BinaryIO) -> None:
+            while chunk := source.read(1024 * 1024):
+                if stop.is_set():
+                    raise ToolError("cancelled before anything was changed")
+                target.write(chunk)
+
+        replace(into, new_name, copy, there, stop, like=source.fileno())
+    remove(folder, name, seen)
