@@ -125,12 +125,61 @@ _LATER_NAMES = frozenset(
         "crontab",
         "sitecustomize.py",
         "usercustomize.py",
+        # what interpreters and tools run or obey when they start
+        *_words(
+            ".pythonrc .pythonrc.py .pystartup .pdbrc .pylintrc .pydistutils.cfg .rprofile .renviron .irbrc .pryrc"
+            " .gemrc .perldb .ghci .psqlrc .sqliterc .ocamlinit .sbclrc .clisprc .iex.exs .erlang .octaverc .curlrc"
+            " .wgetrc .lessfilter .lesskey .condarc .bazelrc .sbtopts .watchmanconfig .nvim.lua .nvimrc .ideavimrc"
+            " .dir-locals.el .envrc mise.toml .mise.toml .tool-versions bunfig.toml pip.conf pip.ini .hgrc"
+            " .lintstagedrc lefthook.yml lefthook.yaml .lefthook.yml .overcommit.yml .huskyrc init.gradle mimeapps.list"
+        ),
+        # what servers run when it is pushed
+        *_words(
+            ".gitlab-ci.yml .gitlab-ci.yaml .travis.yml jenkinsfile azure-pipelines.yml .drone.yml .cirrus.yml"
+            " bitbucket-pipelines.yml appveyor.yml .appveyor.yml cloudbuild.yaml .woodpecker.yml"
+        ),
+        # what other agents obey
+        *_words(
+            "agents.md agents.override.md claude.md claude.local.md gemini.md warp.md copilot-instructions.md"
+            " .cursorrules .windsurfrules .clinerules .goosehints .aider.conf.yml opencode.json mcp.json"
+        ),
+        # what makes a directory a repository of git, whose configuration git obeys
+        "head",
         "profile.ps1",
         "microsoft.powershell_profile.ps1",
     ]
 )
 _LATER_ENDS = (".pth", ".desktop", ".code-workspace")
 _LATER_PLACES = (
+    *(
+        "/.hg/",
+        "/.jj/",
+        "/.svn/",
+        "/.bzr/",
+        "/.cargo/",
+        "/.mvn/",
+        "/.gradle/",
+        "/gradle/wrapper/",
+        "/.bundle/",
+        "/.m2/",
+    ),
+    *("/.github/", "/.gitea/", "/.forgejo/", "/.circleci/", "/.buildkite/", "/.woodpecker/", "/.drone/", "/.lefthook/"),
+    *("/.codex/", "/.gemini/", "/.goose/", "/.opencode/", "/.windsurf/", "/.continue/", "/.roo/", "/.clinerules/"),
+    *("/.kiro/", "/.amazonq/", "/.junie/", "/.agents/", "/.augment/", "/.zed/", "/.fleet/", "/.ipython/", "/.jupyter/"),
+    *("/.venv/bin/", "/venv/bin/", "/node_modules/.bin/", "/.docker/cli-plugins/", "/.local/share/applications/"),
+    *("/.local/share/dbus-1/", "/.config/pip/", "/.config/mise/", "/.config/direnv/", "/.config/jj/", "/.config/hg/"),
+    *("/.config/julia/", "/.julia/config/", "/.config/zed/", "/.config/goose/", "/.config/opencode/", "/.pyenv/"),
+    *(
+        "/.rbenv/",
+        "/.nvm/",
+        "/.deno/bin/",
+        "/.bun/bin/",
+        "/go/bin/",
+        "/.rustup/",
+        "/.asdf/",
+        "/.config/containers/",
+        "/.m2/",
+    ),
     *("/.git/", "/.husky/", "/.githooks/", "/.github/workflows/", "/.vscode/", "/.idea/", "/.devcontainer/"),
     *("/.cursor/", "/.claude/", "/.aster/", "/.config/autostart/", "/.config/systemd/", "/.config/environment.d/"),
     *("/.config/fish/", "/.config/nvim/", "/.config/git/", "/.config/powershell/", "/.local/bin/", "/.oh-my-zsh/"),
@@ -197,12 +246,32 @@ def in_secret_place(path: Path) -> bool:
 
 
 def runs_later(path: Path) -> bool:
-    """Whether something written at `path` is run or obeyed by other programs later: hooks, shell start-up, cron."""
+    """Whether something written at `path` is run or obeyed by other programs later: hooks, shell start-up, cron.
+
+    Also whatever lies where programs are looked for, and the parts of a bare repository of git.
+    """
     name = _folded(path.name)
     if name in _LATER_NAMES or name.endswith(_LATER_ENDS):
         return True
     whole = _whole(path)
-    return any(place in whole for place in _LATER_PLACES)
+    return any(place in whole for place in _LATER_PLACES) or _is_program_place(path.parent) or _in_bare_repository(path)
+
+
+def _is_program_place(folder: Path) -> bool:
+    home = os.path.expanduser("~")
+    places = [*os.environ.get("PATH", "").split(os.pathsep), os.path.join(home, "bin"), os.path.join(home, ".bin")]
+    return str(folder) in {os.path.realpath(place) for place in places if os.path.isabs(place)}
+
+
+def _in_bare_repository(path: Path) -> bool:
+    """Whether `path` is what git would obey of a directory that is a repository itself, or lacks only a part of one."""
+    whole = [_folded(part) for part in path.parts]
+    for place in range(len(whole) - 1, 0, -1):
+        if whole[place] in ("config", "hooks", "objects", "refs", "packed-refs", "commondir", "worktrees", "modules"):
+            folder = Path(*path.parts[:place])
+            if any(os.path.lexists(folder / part) for part in ("HEAD", "objects", "refs")):
+                return True
+    return False
 
 
 def _whole(path: Path) -> str:

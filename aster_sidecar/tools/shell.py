@@ -23,7 +23,8 @@ from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
 from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environment, to_the_end
 from aster_sidecar.programs import Program, start_shell
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
+from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths, scripts
+from aster_sidecar.tools.content import Content
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.paths import Text
 
@@ -91,19 +92,13 @@ def handed_over(command: str) -> str | None:
 # --- what may be remembered ----------------------------------------------------------------------------------------
 
 
-# Programs that run what a file, the network or their arguments say: the same command can do anything the next time.
-_RUNNERS = _words(
-    "sh bash zsh fish dash ash ksh mksh csh tcsh busybox toybox pwsh powershell cmd command builtin eval exec source ."
-    " env sudo doas su runuser setpriv pkexec xargs parallel nohup timeout nice ionice chrt taskset watch time"
-    " stdbuf setsid script unshare nsenter chroot flock strace ltrace gdb lldb find fd awk gawk mawk nawk sed ed ex vi"
-    " vim nvim emacs less more man tar zip rsync trap alias unalias set unset export declare typeset cd pushd popd"
-    " umask jobs fg bg ssh scp sftp mosh docker podman nerdctl kubectl helm terraform ansible ansible-playbook vagrant"
-    " crontab at batch systemd-run systemctl launchctl open xdg-open start cscript wscript mshta rundll32 osascript"
-    " node nodejs deno bun ruby irb perl php lua luajit tclsh wish expect julia java jshell scala kotlin groovy dotnet"
-    " mono swift ghc runghc elixir erl iex r rscript sqlite3 psql mysql make gmake bmake nmake cmake ninja meson bazel"
-    " buck scons just task rake bundle gem go cargo rustup gradle gradlew mvn mvnw ant sbt npm npx yarn pnpm pnpx bunx"
-    " corepack uv uvx pip pipx poetry pdm hatch rye conda mamba tox nox pytest py.test jest vitest mocha composer mix"
-    " nix nix-shell nix-build brew apt apt-get dnf yum pacman snap flatpak pypy pythonw nodemon tsx ts-node"
+# Programs that do what their arguments say and nothing that a file, the network or their configuration could make them
+# do: what is said of one today holds tomorrow. Nearly all of them only read and print.
+_READERS = _words(
+    "ls cat head tail wc echo printf true false test [ pwd type stat file du df uname date whoami id groups hostname"
+    " nproc uptime free arch basename dirname realpath readlink cut tr nl od rev tac comm cmp diff cksum md5sum sha1sum"
+    " sha256sum sha512sum b2sum seq expr factor numfmt locale tty column fold fmt paste join grep egrep fgrep cal lscpu"
+    " lsblk ps pgrep pidof which"
 )
 # One binary for many commands: the name it is called by counts, not its own.
 _MULTICALL = frozenset(("busybox", "toybox", "coreutils"))
@@ -150,21 +145,15 @@ def why_not_remembered(command: str, cwd: Path, work_dir: Path, path: str) -> st
         return "it is more than plain words, so what it does may change"
     for name in names:
         binary = _binary(name, cwd, path)
-        if _runs_others(name) or (binary and binary.name not in _MULTICALL and _runs_others(binary.name)):
-            return f"what {shown(os.path.basename(name))} does depends on files and arguments that may change"
+        if name not in _READERS or (binary and binary.name not in _MULTICALL and binary.name not in _READERS):
+            return f"{shown(os.path.basename(name))} is not among the few programs that no file makes do something else"
         if name in _BUILTINS:
             continue
         if binary is None:
             return f"{shown(name)} is not a program that can be found now"
-        if binary.is_relative_to(work_dir):
-            return f"{shown(name)} lies in the work directory, where it may be changed"
+        if binary.is_relative_to(work_dir) or binary.is_relative_to(os.path.realpath(os.path.expanduser("~"))):
+            return f"{shown(name)} lies where it may be changed"
     return None
-
-
-def _runs_others(name: str) -> bool:
-    bare = os.path.basename(name).casefold()
-    plain = re.sub(r"[-.\d]+$", "", bare)  # lua5.4, perl5.36.0
-    return name == "." or bare in _RUNNERS or plain in _RUNNERS or bare.startswith("python")
 
 
 def _binary(name: str, cwd: Path, path: str) -> Path | None:
@@ -179,7 +168,10 @@ def _identity(name: str, cwd: Path, path: str) -> str | None:
         found = binary.stat() if binary else None
     except OSError:
         return None
-    return f"{binary} {found.st_ino} {found.st_mtime_ns} {found.st_size}" if found else None
+    if binary is None or found is None:
+        return None
+    # The time of the last change of whatever kind can't be set back, as the others can.
+    return f"{binary} {found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
 def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
@@ -190,40 +182,81 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         raise ToolError(f"{shown(cwd)} is not a directory")
     env = clean_environment(os.environ)
     other = handed_over(arguments.command)
+    concerns: list[str] = []
     if other is None:
-        reason = "a command can do all that you can"
         unsure = why_not_remembered(arguments.command, cwd, work_dir, env["PATH"])
     else:
-        reason = (
+        concerns.append(
             f"{shown(other)} has another program do the work. The daemon can't end what that starts and, without a"
             " token, can't keep it from answering questions in your place"
         )
         unsure = "what runs is up to that program"
-    first = (programs(arguments.command) or arguments.command.split() or [""])[:1]
-    names = programs(arguments.command) or first
     if not place.inside:
-        reason += f"; it runs in {shown(cwd)}, outside the work directory"
+        concerns.append(f"it runs in {shown(cwd)}, outside the work directory")
+    reason = "; ".join(concerns if other is not None else ["a command can do all that you can", *concerns])
     if unsure:
         reason += f"; it can't be remembered: {unsure}"
+    first = (programs(arguments.command) or arguments.command.split() or [""])[:1]
+    names = programs(arguments.command) or first
+    files = {} if place.forbidden else scripts.run_by(arguments.command, cwd)
+    contents = {name: scripts.held(path) for name, path in files.items()}
     # Never begins like a path, so that no rule for a directory covers it.
     target = f"in {shown(cwd)}:\n{arguments.command}"
     words = f"exactly this command in {shown(cwd)}: {visible(arguments.command, newlines=False)}"
     return Assessment(
         risk="high",
         target=target,
-        display=f"in {shown(cwd)}:\n{visible(arguments.command)}",
+        display=f"in {shown(cwd)}:\n{visible(arguments.command)}{scripts.described(files, contents)}",
         reason=reason,
         remember=None if unsure else Scope("exact", target, words),
         binding={
             "command": arguments.command,
             "cwd": str(cwd),
+            "folder": _folder(os.stat(cwd)),
             "shell": os.path.realpath(_shell()),
-            "binaries": {name: _identity(name, cwd, env["PATH"]) for name in names},
+            # A program that the line names by its place is one of the files.
+            "binaries": {name: _identity(name, cwd, env["PATH"]) for name in names if name not in files},
+            "scripts": {name: one.mark for name, one in contents.items()},
             "path": env["PATH"],
         },
         forbidden=place.forbidden,
         always_asked=other is not None,
+        concerns=tuple(concerns),
     )
+
+
+def _folder(found: os.stat_result) -> str:
+    """What tells a directory from another one in its place."""
+    return f"{found.st_dev} {found.st_ino}"
+
+
+def _as_approved(arguments: RunCommand, assessment: Assessment) -> dict[str, Content]:
+    """The files that the command runs. Raises: ToolError when one is not what it was when the command was allowed."""
+    found = _scripts(arguments, assessment)
+    approved: dict[str, str] = assessment.binding.get("scripts", {})
+    if names := [name for name in approved.keys() | found.keys() if approved.get(name) != _mark(found.get(name))]:
+        listed = ", ".join(map(shown, sorted(names)))
+        raise ToolError(f"{listed} changed after the command was allowed; it was not run")
+    return found
+
+
+def _scripts(arguments: RunCommand, assessment: Assessment) -> dict[str, Content]:
+    files = scripts.run_by(arguments.command, Path(assessment.binding["cwd"]))
+    return {name: scripts.held(path) for name, path in files.items()}
+
+
+def _mark(found: Content | None) -> str | None:
+    return found.mark if found is not None else None
+
+
+def _touched(before: dict[str, Content], after: dict[str, Content]) -> list[str]:
+    """The files that somebody changed in the meantime, also when they are as before again."""
+    return sorted(name for name, found in before.items() if _trace(found) != _trace(after.get(name)))
+
+
+def _trace(found: Content | None) -> tuple[int, ...] | None:
+    status = found.status if found is not None else None
+    return (status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size) if status is not None else None
 
 
 def _shell() -> str:
@@ -339,7 +372,8 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
     cwd = Path(assessment.binding["cwd"])
     env = clean_environment(os.environ) | {"PWD": str(cwd)}
     try:
-        with _working(cwd) as place:
+        with _working(cwd, assessment.binding.get("folder")) as place:
+            approved = _as_approved(arguments, assessment)
             program = await start_shell(arguments.command, cwd=place, env=env, marker=f"{os.getpid()}:{ctx.call_id}")
     except OSError as error:
         raise ToolError(f"the command could not be started: {error.strerror or error}") from error
@@ -360,6 +394,7 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         program.close()
         await asyncio.gather(*pumps, return_exceptions=True)
     code = program.returncode
+    touched = _touched(approved, _scripts(arguments, assessment)) if approved else []
     (stdout, cut_stdout), (stderr, cut_stderr) = (output.text() for output in outputs)
     value = {
         "exit_code": code if code is not None and code >= 0 else None,
@@ -368,24 +403,31 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         "stderr": stderr,
         "timed_out": timed_out,
         "duration_ms": round((time.monotonic() - began) * 1000),
-        "note": _note(arguments.timeout_s if timed_out else None, others, survivors),
+        "note": _note(arguments.timeout_s if timed_out else None, others, survivors, touched),
     }
     return Outcome(value, truncated=cut_stdout or cut_stderr)
 
 
-def _note(timeout_s: float | None, others: int, survivors: Iterable[int]) -> str:
+def _note(timeout_s: float | None, others: int, survivors: Iterable[int], changed: Iterable[str]) -> str:
     processes = "1 background process was" if others == 1 else f"{others} background processes were"
     parts = [f"stopped after {timeout_s:g} s"] if timeout_s is not None else []
     parts += [f"{processes} ended"] if others else []
     if numbers := ", ".join(map(str, survivors)):
         parts.append(f"could not be ended: {numbers}")
+    if names := ", ".join(map(shown, changed)):
+        parts.append(f"changed while it ran: {names}")
     return "; ".join(parts)
 
 
 @contextmanager
-def _working(cwd: Path) -> Generator[str, None, None]:
-    """The directory to start in, by the handle that was reached without following links, where /proc names handles."""
+def _working(cwd: Path, approved: str | None) -> Generator[str, None, None]:
+    """The directory to start in, by the handle that was reached without following links, where /proc names handles.
+
+    Raises: ToolError when it is another one than `approved` says.
+    """
     with paths.opened_folder(cwd) as folder:
+        if approved not in (None, _folder(os.stat(folder))):
+            raise ToolError(f"{shown(cwd)} is another directory by now")
         handle = f"/proc/self/fd/{folder}"
         yield handle if isinstance(folder, int) and os.path.isdir(handle) else str(cwd)
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import Surroundings, ToolError
+from aster_sidecar.tools.content import COMPARED_LINES, HASHED_BYTES, difference, in_form, read_text
 from aster_sidecar.tools.display import still_visible, visible
-from aster_sidecar.tools.files.content import COMPARED_LINES, HASHED_BYTES, difference, in_form, read_text
 from tests.tools.support import assess, call, make_surroundings, run_assessed
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

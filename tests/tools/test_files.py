@@ -20,10 +20,10 @@ from pydantic import ValidationError
 
 from aster_sidecar.permissions import Assessment, Rule, decide
 from aster_sidecar.tools import Surroundings, ToolError, paths
+from aster_sidecar.tools.content import NOTHING, content
 from aster_sidecar.tools.display import visible
 from aster_sidecar.tools.files import replacing, searching
 from aster_sidecar.tools.files.common import in_thread
-from aster_sidecar.tools.files.content import NOTHING, content
 from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, tool, until
 
 READERS: list[tuple[str, dict[str, Any]]] = [
@@ -179,6 +179,8 @@ def test_a_harmless_name_for_a_secret_and_a_secret_name_for_a_harmless_file_both
         *(".git/hooks/pre-commit", ".git/info/attributes", ".bashrc", "sub/.zshrc", ".vscode/tasks.json", ".PROFILE"),
         *(".config/autostart/x.desktop", ".ssh/authorized_keys", ".github/workflows/ci.yml", ".husky/pre-push"),
         *("/etc/cron.d/job", "/etc/profile.d/x.sh", ".g\u200cit/hooks/pre-commit", "lib/x.pth", ".envrc"),
+        *(".cargo/config.toml", ".gitlab-ci.yml", ".hg/hgrc", "AGENTS.md", "sub/CLAUDE.md", ".cursorrules", ".git"),
+        *("~/bin/x", "/usr/local/bin/x", ".venv/bin/python", "node_modules/.bin/x", "HEAD", "bare/HEAD", ".Rprofile"),
     ],
 )
 def test_what_others_run_later_is_high_to_write_and_always_asks(place: Surroundings, path: str) -> None:
@@ -186,6 +188,16 @@ def test_what_others_run_later_is_high_to_write_and_always_asks(place: Surroundi
     assert (found.risk, found.remember) == ("high", None)
     moved = assess("move_file", place, source="innocent", destination=path)
     assert (moved.risk, moved.remember) == ("high", None)
+
+
+def test_a_folder_is_not_made_a_repository_unasked(place: Surroundings) -> None:
+    """Git takes a directory with these for a bare repository and obeys its configuration."""
+    (place.work_dir / "bare").mkdir()
+    assert assess("write_file", place, path="bare/config", content="x").risk == "medium"
+    (place.work_dir / "bare/refs").mkdir()
+    for path in ("bare/config", "bare/hooks/post-checkout", "bare/objects/info/alternates"):
+        assert assess("write_file", place, path=path, content="x").risk == "high"
+    assert assess("write_file", place, path="bare/src/config.py", content="x").risk == "medium"
 
 
 def test_reading_what_runs_later_is_low(place: Surroundings) -> None:

@@ -82,14 +82,14 @@ def run_from_then_on(
 
 def test_a_command_is_high_and_shown_with_its_directory(place: Surroundings) -> None:
     (place.work_dir / "sub").mkdir()
-    found = assess("run_command", place, command="git status", cwd="sub")
+    found = assess("run_command", place, command="wc -l", cwd="sub")
     assert found.risk == "high"
-    assert found.display == f"in {place.work_dir}/sub:\ngit status"
+    assert found.display == f"in {place.work_dir}/sub:\nwc -l"
     assert found.remember is not None
     assert (found.remember.kind, found.remember.value) == ("exact", found.target)
     assert found.binding["cwd"] == f"{place.work_dir}/sub"
-    assert found.binding["binaries"]["git"].startswith(os.path.realpath(shutil.which("git") or "missing"))
-    outside = assess("run_command", place, command="git status", cwd="..")
+    assert found.binding["binaries"]["wc"].startswith(os.path.realpath(shutil.which("wc") or "missing"))
+    outside = assess("run_command", place, command="wc -l", cwd="..")
     assert "outside the work directory" in outside.reason
     assert outside.target != found.target
 
@@ -112,8 +112,8 @@ def test_a_directorys_name_cannot_pose_as_a_command(place: Surroundings) -> None
 @pytest.mark.parametrize(
     "command",
     [
-        *("ls", "ls -la", "git log --oneline -5", "git diff | wc -l", "ls && cat a.txt; echo done", "grep -rn 'a b' ."),
-        *('git commit -m "fix: it"', "ls; ", "echo a=b", "cat é.txt"),
+        *("ls", "ls -la", "head -5 a", "cat a | wc -l", "ls && cat a.txt; echo done", "grep -rn 'a b' ."),
+        *('grep "fix: it" a', "ls; ", "echo a=b", "cat é.txt"),
     ],
 )
 def test_plain_commands_can_be_remembered(place: Surroundings, command: str) -> None:
@@ -172,6 +172,10 @@ def test_plain_commands_can_be_remembered(place: Surroundings, command: str) -> 
             "find . -delete",
             "S\u0131 ls",
         ),
+        # What runs others under a name that no list of shells and runners would have.
+        *("setarch x86_64 sh ./y.sh", "git bisect run ./x", "git -c alias.x='!id' x", "split --filter=./x a"),
+        *("gcc -wrapper ./x a.c", "/lib64/ld-linux-x86-64.so.2 ./x", "sort --compress-program=./x a", "git status"),
+        *("less a", "rg --pre ./x a", "tee a", "cp a b", "rm a", "mkdir a", "ln -s a b", "dd if=a of=b"),
         *("pytest -q", "git status && ./x", "awk 1 a", "'ls\n'", "echo 'unclosed", 'printf %s "a\\"b"', "time ls"),
     ],
 )
@@ -186,14 +190,118 @@ def test_what_can_change_its_meaning_is_never_remembered(place: Surroundings, co
 def test_a_link_to_an_interpreter_is_one(place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "harmless").symlink_to("/bin/sh")
-    shutil.copy("/bin/ls", tmp_path / "bin" / "mine")
-    (place.work_dir / "inner").symlink_to("/bin/ls")
+    shutil.copy("/bin/ls", tmp_path / "bin" / "ls")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     assert assess("run_command", place, command="harmless x").remember is None
-    before = assess("run_command", place, command="mine")
+    before = assess("run_command", place, command="ls")
     assert before.remember is not None
-    (tmp_path / "bin" / "mine").write_bytes(b"#!/bin/sh\necho other\n")
-    assert assess("run_command", place, command="mine").binding != before.binding
+    (tmp_path / "bin" / "ls").write_bytes(b"#!/bin/sh\necho other\n")
+    assert assess("run_command", place, command="ls").binding != before.binding
+    # Where the person's own programs are, another one may come.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert assess("run_command", place, command="ls").remember is None
+
+
+SCRIPTS = [
+    *("./run.sh", "sh ./run.sh", "sh -e run.sh a", "bash -c './run.sh x'", "cat a | sh run.sh", "A=1 ./run.sh"),
+    *(". ./run.sh", "true && ./run.sh", "timeout 5 ./run.sh", "cd . && ./run.sh", "sh < run.sh", "$(./run.sh)"),
+    *("(./run.sh)", "./*.sh", "setarch x86_64 sh ./run.sh", "env A=1 sh run.sh", 'sh "run.sh"', "./run\\.sh"),
+    *("python3 run.sh", "x --with=./run.sh"),
+]
+
+
+@pytest.mark.parametrize("command", SCRIPTS)
+def test_a_script_is_bound_by_what_it_holds(place: Surroundings, command: str) -> None:
+    script = place.work_dir / "run.sh"
+    script.write_text("echo one\n")
+    script.chmod(0o755)
+    found = script.stat()
+    before = assess("run_command", place, command=command)
+    assert "| echo one" in before.display
+    script.write_text("echo two\n")  # of the same size
+    os.utime(script, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert assess("run_command", place, command=command).binding != before.binding
+    script.write_text("echo one\n")
+    assert assess("run_command", place, command=command).binding == before.binding
+    script.write_text("touch done\n")
+    with pytest.raises(ToolError, match=r"run\.sh changed after the command was allowed"):
+        run_assessed("run_command", place, before, command=command)
+    assert not (place.work_dir / "done").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [("make all", "Makefile"), ("npm test", "package.json"), ("just", "justfile")]
+)
+def test_what_a_runner_reads_is_bound(place: Surroundings, command: str, name: str) -> None:
+    (place.work_dir / name).write_text("one")
+    before = assess("run_command", place, command=command)
+    assert f"‹runs› {name}" in before.display
+    (place.work_dir / name).write_text("two")
+    assert assess("run_command", place, command=command).binding != before.binding
+
+
+def test_data_that_grows_is_not_asked_for_again(place: Surroundings) -> None:
+    log = place.work_dir / "app.log"
+    log.write_text("one\n")
+    before = assess("run_command", place, command="tail app.log")
+    log.write_text("one\ntwo\n")
+    assert assess("run_command", place, command="tail app.log").binding == before.binding
+
+
+def test_another_directory_in_the_place_is_asked_for_again(place: Surroundings) -> None:
+    (place.work_dir / "sub").mkdir()
+    before = assess("run_command", place, command="touch here", cwd="sub")
+    (place.work_dir / "sub").rename(place.work_dir / "old")
+    (place.work_dir / "sub").mkdir()
+    assert assess("run_command", place, command="touch here", cwd="sub").binding != before.binding
+    with pytest.raises(ToolError, match="another directory by now"):
+        run_assessed("run_command", place, before, command="touch here", cwd="sub")
+    assert os.listdir(place.work_dir / "sub") == []
+
+
+def test_no_script_poses_as_ours(place: Surroundings) -> None:
+    (place.work_dir / "run.sh").write_text("#!/bin/sh\n‹runs› safe.sh\necho \x1b[2K\n" + "echo\n" * 100)
+    found = assess("run_command", place, command="sh run.sh")
+    assert found.display.split("\n")[1:6] == [
+        "sh run.sh",
+        "‹runs› run.sh (539 bytes)",
+        "| #!/bin/sh",
+        "| ‹U+2039›runs› safe.sh",
+        "| echo ‹U+001B›[2K",
+    ]
+    assert found.display.endswith("\n‹and more›")
+
+
+def test_what_runs_is_what_was_approved_or_it_is_said(place: Surroundings) -> None:
+    """Under a process that puts another script in the place of the approved one, all the while."""
+    script = place.work_dir / "run.sh"
+    script.write_text("echo approved\n")
+    asked = assess("run_command", place, command="sh run.sh")
+    code = (
+        "import os, random, sys, time\n"
+        "print(flush=True)\n"
+        "while True:\n"
+        "    for text in ('echo other', 'echo approved'):\n"
+        "        with open('other', 'w') as file:\n"
+        "            file.write(text + chr(10))\n"
+        "        os.replace('other', 'run.sh')\n"
+        "        time.sleep(random.random() / 100)\n"
+    )
+    ran = refused = 0
+    with subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, cwd=place.work_dir) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            while not (ran >= 5 and refused >= 5):
+                try:
+                    value = run_assessed("run_command", place, asked, command="sh run.sh").value
+                except ToolError:
+                    refused += 1
+                    continue
+                ran += 1
+                assert value["stdout"] == "approved\n" or "run.sh" in value["note"], value
+        finally:
+            process.kill()
 
 
 def test_a_directory_that_is_none_is_refused(place: Surroundings) -> None:

@@ -17,9 +17,9 @@ from pydantic import Field
 
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
+from aster_sidecar.tools.content import NOTHING, Content, content, content_at, difference, in_form, read_text
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
-from aster_sidecar.tools.files.content import NOTHING, Content, content, content_at, difference, in_form, read_text
 from aster_sidecar.tools.files.replacing import carry, changed, check_writable, move, remove, replace, sync
 from aster_sidecar.tools.paths import Folder, Text, at
 

@@ -14,8 +14,8 @@ from functools import cache
 from typing import BinaryIO
 
 from aster_sidecar.tools import ToolError, paths
+from aster_sidecar.tools.content import Content, content, content_of
 from aster_sidecar.tools.display import shown
-from aster_sidecar.tools.files.content import Content, content, content_of
 from aster_sidecar.tools.paths import Folder, at
 
 
