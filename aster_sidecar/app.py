@@ -375,7 +375,7 @@ def build_parts(settings: Settings) -> Parts:
     )
     for spec in settings.own.agents:
         check_own(spec, known)
-    approvals = Approvals(journal, rules, toolkit.assess_edited)
+    approvals = Approvals(journal, rules, toolkit.check)
     sessions = Sessions(journal)
     agents = Agents(settings.own, AgentPlaces(places.config_dir / "agents", project), known)
     loop = asyncio.get_running_loop()

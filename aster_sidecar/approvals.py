@@ -12,7 +12,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aster_sidecar import clock, wire
-from aster_sidecar.errors import ApprovalExpired, ApprovalNotFound, ApprovalResolved, PolicyDenied
+from aster_sidecar.errors import (
+    ApprovalExpired,
+    ApprovalNotFound,
+    ApprovalResolved,
+    ArgumentsInvalid,
+    EditUnconfirmed,
+    InvalidShape,
+    PolicyDenied,
+)
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.permissions import Assessment, Risk, Scope
 from aster_sidecar.rules import Rules
@@ -22,11 +30,12 @@ LOOK_S = 30.0
 EARLY_S = 0.01
 """An alarm may ring this much before its time."""
 
-Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, str | None]]
-"""(tool, arguments, agent_id, session_id) → what the call would do, and why policy denies it (None: it doesn't).
+Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, wire.CheckAnswer]]
+"""(tool, arguments, agent_id, session_id) → what the call would do, and what policy says of it, as clients see it.
 
-Raises: ArgumentsInvalid.
+Raises: ArgumentsInvalid, ToolNotFound.
 """
+RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +215,8 @@ class Approvals:
     async def answer(self, request: wire.ApproveRequest, by: str) -> wire.Approved:
         """Answer one question for `by`. The first answer counts.
 
-        Raises: ApprovalNotFound, ApprovalResolved, ApprovalExpired, ArgumentsInvalid, PolicyDenied, StoreError (then
-        it still waits).
+        Raises: ApprovalNotFound, ApprovalResolved, ApprovalExpired; ToolNotFound, ArgumentsInvalid, PolicyDenied,
+        EditUnconfirmed, StoreError (then it still waits).
         """
         in_flight = self._resolving.get(request.call_id)
         if in_flight is not None:
@@ -223,9 +232,7 @@ class Approvals:
         edited = request.arguments if request.arguments not in (None, pending.arguments) else None
         allows = request.decision in ("allow", "allow_always")
         if edited is not None and allows:
-            assessment, denied = self._assess(pending.name, edited, pending.agent_id, pending.session_id)
-            if denied is not None:
-                raise PolicyDenied(denied)
+            assessment = self._edited(pending, edited, request.confirm)
             arguments, binding = edited, dict(assessment.binding)
             remember, target = assessment.remember, assessment.target
         if request.decision == "deny_always" and remember is None:
@@ -272,6 +279,24 @@ class Approvals:
                 self._rules.forget(rule.rule_id)
             raise
         return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
+
+    def _edited(self, pending: Pending, arguments: dict[str, Any], confirm: str | None) -> Assessment:
+        """What edited arguments would do. Raises: ToolNotFound, ArgumentsInvalid, PolicyDenied, EditUnconfirmed."""
+        place = (pending.agent_id, pending.session_id)
+        assessment, told = self._assess(pending.name, arguments, *place)
+        if told.decision == "deny":
+            raise PolicyDenied(told.reason)
+        if assessment.unshown is not None:
+            raise ArgumentsInvalid(f"arguments of {pending.name}: {assessment.unshown}")
+        try:
+            before = self._assess(pending.name, pending.arguments, *place)[0]
+        except InvalidShape:
+            before = None
+        if told.decision == "ask" and told.confirm != confirm and raises_risk(pending, before, assessment):
+            error = EditUnconfirmed(f"these arguments raise the risk: {assessment.reason}")
+            error.details = told.model_dump(mode="json")
+            raise error
+        return assessment
 
     async def _settle(self, pending: Pending, event: wire.ApprovalResolvedEvent, writes: list[Write]) -> None:
         """Take a question off the list, for good: from here on nobody else can answer it."""
@@ -372,6 +397,16 @@ class Approvals:
                 await self._settle(pending, event, [write, call_state(pending.call_id, "denied")])
         finally:
             self._set_alarm(at_least_s=1.0)  # when the store refuses, not in a tight loop
+
+
+def raises_risk(pending: Pending, before: Assessment | None, now: Assessment) -> bool:
+    """Whether a call with other arguments is one that a person would have to think about anew."""
+    fresh = set(now.concerns) - set(before.concerns if before is not None else ())
+    return (
+        RISKS.index(now.risk) > RISKS.index(pending.risk)
+        or bool(fresh)
+        or (now.remember is None and pending.remember is not None)
+    )
 
 
 def call_state(call_id: str, state: str) -> Write:

@@ -25,6 +25,7 @@ def success(request_id: str, data: BaseModel | list[Any]) -> bytes:
 
 def failure(request_id: str, error: AsterError, details: Any = None) -> bytes:
     """The envelope of a refusal, as JSON."""
+    details = error.details if details is None else details
     body = wire.Failure(id=request_id, error=error.message, code=error.code, hint=error.hint, details=details)
     return body.model_dump_json(exclude={"details"} if details is None else None).encode()
 

@@ -28,6 +28,7 @@ AsterError
 ├── Conflict              409
 │   ├── AgentBusy         409  agent_busy
 │   ├── ApprovalResolved  409  approval_resolved
+│   ├── EditUnconfirmed   409  edit_unconfirmed
 │   └── IdempotencyMismatch 409 idempotency_mismatch
 ├── ApprovalExpired       410  approval_expired
 ├── HandoffRefused        410  handoff_refused
@@ -53,12 +54,14 @@ from __future__ import annotations
 class AsterError(Exception):
     """An error with a place in the contract.
 
-    `code` is stable and documented in docs/protocol.md, `status` is its HTTP class, `hint` is the remedy in words.
+    `code` is stable and documented in docs/protocol.md, `status` is its HTTP class, `hint` is the remedy in words,
+    `details` is what a client needs to go on, as JSON has it.
     """
 
     code = "internal_error"
     status = 500
     hint: str | None = None
+    details: object = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -195,6 +198,13 @@ class AgentBusy(Conflict):
 class ApprovalResolved(Conflict):
     code = "approval_resolved"
     hint = "somebody was faster; GET /api/history shows what happened"
+
+
+class EditUnconfirmed(Conflict):
+    """The arguments that a person gave raise the risk; `details` is what they would do (wire.CheckAnswer)."""
+
+    code = "edit_unconfirmed"
+    hint = "show the person what details say, and answer again with its confirm"
 
 
 class IdempotencyMismatch(Conflict):

@@ -48,7 +48,8 @@ class Assessment:
     reasons, in words, that raise the risk above the tool's own. `unshown` says why a person can't be shown all of it:
     where the call would be asked, it fails. `always_asked` says that every mode asks and no allow rule covers it,
     e.g. when another program would do the work, out of our reach. `also` are further targets of the same call (a
-    move's destination): a deny rule that covers any of them holds, an allow rule has to cover them all.
+    move's destination): a deny rule that covers any of them holds, an allow rule has to cover them all. `names` are
+    other targets that a deny rule may name the call by, such as a command in whatever directory.
     """
 
     risk: Risk
@@ -60,6 +61,7 @@ class Assessment:
     forbidden: str | None = None
     always_asked: bool = False
     also: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     concerns: tuple[str, ...] = ()
     unshown: str | None = None
 
@@ -122,7 +124,8 @@ def decide(
         covered = [covers(rule, tool, target, agent_id, session_id, now) for target in targets]
         if all(covered):
             hits.append(rule)
-        if any(covered) and rule.decision == "deny":
+        named = [covers(rule, tool, name, agent_id, session_id, now) for name in assessment.names]
+        if rule.decision == "deny" and any((*covered, *named)):
             return Decision("deny", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} denies {describe(rule)}")
     if assessment.always_asked:
         return Decision("ask", "call", f"asked in every mode: {assessment.reason}")

@@ -15,11 +15,10 @@ from aster_sidecar import __version__, calls, clock, diagnostics, websocket, wir
 from aster_sidecar.app import SOCKET_PATH, Parts, request_id
 from aster_sidecar.calls import PAGE, PAGE_MOST
 from aster_sidecar.envelope import success
-from aster_sidecar.errors import ArgumentsInvalid, NotFound
+from aster_sidecar.errors import NotFound
 from aster_sidecar.guard import REDEEM_PATH
 from aster_sidecar.handoff import CODE_S
 from aster_sidecar.servicelog import KEPT_LINES
-from aster_sidecar.tools import ToolError
 
 router = APIRouter()
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -447,12 +446,12 @@ async def add_rule(request: Request, body: wire.RuleCreate, here: Here) -> Respo
     """Store a rule."""
     if body.tool != "*":
         await here.learn_tools()
-        here.toolkit.get(body.tool)
+    value = here.toolkit.rule_value(body)
     if body.agent_id is not None:
         here.agent(body.agent_id)
     if body.session_id is not None:
         here.sessions.require(body.session_id, body.agent_id)
-    return ok(request, await here.rules.add(body))
+    return ok(request, await here.rules.add(body.model_copy(update={"value": value})))
 
 
 @router.delete("/api/permissions/rules/{rule_id}")
@@ -470,23 +469,7 @@ async def check(request: Request, body: wire.CheckRequest, here: Here) -> Respon
     here.agents.get(body.agent_id)
     await here.learn_tools()
     session_id = here.sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
-    try:
-        _, assessment = here.toolkit.assess(body.tool, body.arguments)
-    except ToolError as error:
-        raise ArgumentsInvalid(f"{body.tool}: {error}") from error
-    decision = here.toolkit.decide(body.tool, assessment, body.agent_id, session_id)
-    return ok(
-        request,
-        wire.CheckAnswer(
-            decision=decision.verdict,
-            decided_by=decision.decided_by,
-            reason=decision.reason,
-            risk=assessment.risk,
-            display=assessment.display,
-            target=assessment.target,
-            remember=assessment.remember.words if assessment.remember else None,
-        ),
-    )
+    return ok(request, here.toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1])
 
 
 # -- services ----------------------------------------------------------------------------------------------------------

@@ -469,6 +469,10 @@ class Chat:
                 self._waiting.pop(data["call_id"], None)
                 return
             self._answered.discard(data["call_id"])
+            if isinstance(error, Refused) and error.code == "edit_unconfirmed":
+                if await self._confirms(data, error):
+                    await self._approve(data, decision, **{**fields, "confirm": error.details["confirm"]})
+                return
             self._complain(error)
             if isinstance(error, Unreachable):
                 await asyncio.sleep(BACKOFF_S[2])
@@ -479,6 +483,16 @@ class Chat:
             self._view.note(f"kept as a rule: {plain(answer['rule']['words'])}")
         elif decision == "allow_always":
             self._view.note("allowed this once: it can't be remembered")
+
+    async def _confirms(self, data: Json, error: Refused) -> bool:
+        """Show what edited arguments would do that raise the risk, and ask whether they may run."""
+        if isinstance(self._view, TerminalView):
+            question(self._view.screen, {**data, **error.details, "arguments": {}})
+        try:
+            said = await self._prompt(f"{plain(str(error))}. Run it? [y]es [N]o ", until_answered=data["call_id"])
+        except (Interrupted, EOFError):
+            return False
+        return (said or "").strip().lower() in ("y", "yes")
 
     async def _ask(self, data: Json, *, of_turn: bool = True) -> None:
         """Show what waits and take the answer. An answer given elsewhere ends it; so does Ctrl-C, and `of_turn` the

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from aster_sidecar import clock, wire
-from aster_sidecar.errors import ArgumentsInvalid, ToolNotFound
+from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
 from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, decide
-from aster_sidecar.tools import Surroundings, Tool, ToolError
+from aster_sidecar.tools import RuleTarget, Surroundings, Tool, ToolError, paths
 
 SHOWN_CHARS = 256 * 1024
 """What of a call a person can be shown."""
@@ -106,18 +108,58 @@ class Toolkit:
             now=clock.now(),
         )
 
-    def assess_edited(
+    def rule_value(self, asked: wire.RuleCreate) -> str:
+        """A rule's target in the form that calls have it. Raises: ToolNotFound, RuleInvalid: no call could match it."""
+        tool = self.get(asked.tool) if asked.tool != "*" else None
+        if asked.kind == "any" or not asked.value:
+            return asked.value
+        target = RuleTarget(asked.decision, asked.kind, asked.value)
+        try:
+            if tool is not None:
+                return tool.rule_value(target, self.surroundings()) if tool.rule_value is not None else asked.value
+            if os.path.isabs(asked.value) or asked.value.startswith("~"):
+                return paths.rule_value(target, self.surroundings())
+        except ToolError as error:
+            raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
+        if asked.kind == "beneath":
+            raise RuleInvalid(
+                f"no call could match the value: {asked.value[:200]!r} is not a whole path",
+                hint="begin with / or ~ (on Windows with the drive)",
+            )
+        return asked.value
+
+    def check(
         self, name: str, arguments: dict[str, Any], agent_id: str, session_id: str
-    ) -> tuple[Assessment, str | None]:
-        """For `approvals`: what edited arguments would do, and why policy denies them (None: it doesn't)."""
+    ) -> tuple[Assessment, wire.CheckAnswer]:
+        """What a call would do, and what policy says of it, as clients see it.
+
+        Raises: ToolNotFound, ArgumentsInvalid.
+        """
         try:
             _, assessment = self.assess(name, arguments)
         except ToolError as error:
-            raise ArgumentsInvalid(str(error)) from error
-        if assessment.unshown is not None:
-            raise ArgumentsInvalid(f"arguments of {name}: {assessment.unshown}")
-        decision = self.decide(name, assessment, agent_id, session_id)
-        return assessment, decision.reason if decision.verdict == "deny" else None
+            raise ArgumentsInvalid(f"{name}: {error}") from error
+        return assessment, told(name, assessment, self.decide(name, assessment, agent_id, session_id))
+
+
+def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAnswer:
+    """An assessment and what policy says of it, as clients see them."""
+    return wire.CheckAnswer(
+        decision=decision.verdict,
+        decided_by=decision.decided_by,
+        reason=decision.reason,
+        risk=assessment.risk,
+        display=assessment.display,
+        target=assessment.target,
+        remember=assessment.remember.words if assessment.remember else None,
+        confirm=fingerprint(name, assessment),
+    )
+
+
+def fingerprint(name: str, assessment: Assessment) -> str:
+    """What stands for all that a person was shown of a call, and that an approval of it would be bound to."""
+    seen = [name, assessment.risk, assessment.reason, assessment.display, jsonable(assessment.binding)]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _showable(assessment: Assessment) -> Assessment:

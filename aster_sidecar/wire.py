@@ -152,13 +152,18 @@ class Cancelled(Model):
 
 
 class ApproveRequest(Request):
-    """Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own."""
+    """Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
+
+    Where they raise its risk, `confirm` says that a person has seen what they would do: it is what the check of these
+    arguments, or the refusal `edit_unconfirmed`, gave for it.
+    """
 
     agent_id: Name
     call_id: Name
     decision: ApprovalDecision
     note: Annotated[str, StringConstraints(max_length=10_000)] | None = None
     arguments: Object | None = None
+    confirm: Annotated[str, StringConstraints(max_length=64)] | None = None
 
 
 class RuleInfo(Model):
@@ -806,6 +811,7 @@ class CheckAnswer(Model):
     display: str
     target: str
     remember: str | None
+    confirm: str = Field(description="what POST /api/approve takes for these arguments, where they raise the risk")
 
 
 # -- services ----------------------------------------------------------------------------------------------------

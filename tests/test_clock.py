@@ -86,7 +86,9 @@ def test_the_real_clock_runs() -> None:
     assert clock.real_s() >= first
 
 
-def refuse(tool: str, arguments: dict[str, object], agent_id: str, session_id: str) -> tuple[Assessment, str | None]:
+def refuse(
+    tool: str, arguments: dict[str, object], agent_id: str, session_id: str
+) -> tuple[Assessment, wire.CheckAnswer]:
     raise AssertionError("nothing is edited here")
 
 

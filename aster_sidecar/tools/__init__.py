@@ -76,13 +76,23 @@ class Outcome:
 A = TypeVar("A", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True)
+class RuleTarget:
+    """What a person wrote as the target of a rule: `value`, not empty, for one decision and one kind of reach."""
+
+    decision: Literal["allow", "deny"]
+    kind: Literal["exact", "beneath"]
+    value: str
+
+
 @dataclass(frozen=True)
 class Tool(Generic[A]):
     """One tool. `arguments` is its schema; `risk` what it is at least (arguments may raise it).
 
     `assess` must not change anything and may look at the file system; it raises ToolError when the call can't make
     sense. `run` gets the arguments and the very assessment that was allowed, and is cancelled by cancelling its task:
-    it cleans up and re-raises.
+    it cleans up and re-raises. `rule_value` brings a rule's target into the form of the calls' own; it raises ToolError
+    for one that no call could ever match.
     """
 
     name: str
@@ -91,6 +101,7 @@ class Tool(Generic[A]):
     risk: Risk
     assess: Callable[[A, Surroundings], Assessment]
     run: Callable[[A, Assessment, CallContext], Awaitable[Outcome]]
+    rule_value: Callable[[RuleTarget, Surroundings], str] | None = None
 
 
 def builtin_tools() -> list[Tool[Any]]:

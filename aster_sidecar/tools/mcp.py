@@ -35,7 +35,7 @@ from aster_sidecar.frozen import how_to_get
 from aster_sidecar.permissions import Assessment, Risk, Scope
 from aster_sidecar.processes import clean_environment, to_the_end
 from aster_sidecar.programs import Program, start
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, builtin_tools
+from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, builtin_tools
 from aster_sidecar.tools.display import sized, visible
 
 if TYPE_CHECKING:
@@ -373,6 +373,16 @@ def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_
             },
         )
 
+    def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+        prefix = f"{spec.name}:{definition.name}:"
+        try:
+            values = json.loads(asked.value.removeprefix(prefix))
+            if asked.kind == "exact" and isinstance(values, dict):
+                return prefix + _canonical(cast("dict[str, Any]", values))
+        except (ValueError, RecursionError):
+            pass
+        raise ToolError("a rule for a call of an MCP server is exact and names its arguments, as a JSON object")
+
     async def run(given: _Arguments, assessment: Assessment, ctx: CallContext) -> Outcome:
         values = given.model_extra or {}
         if assessment.binding["arguments"] != _canonical(values):
@@ -381,7 +391,7 @@ def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_
         return _outcome(result)
 
     description = definition.description or f"{_shown(definition.name)} of the MCP server {spec.name}."
-    return Tool(name, description, arguments, spec.risk, assess, run)
+    return Tool(name, description, arguments, spec.risk, assess, run, rule_value)
 
 
 def _shown(text: str) -> str:

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 from aster_sidecar.errors import AsterError
 from aster_sidecar.permissions import Assessment, Risk, Scope
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.display import sized, visible
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ class OwnTool(Generic[P, R]):
     def as_tool(self) -> Tool[Any]:
         """The tool as the toolkit takes it."""
         least: Risk = "low" if callable(self.risk) else self.risk
-        return Tool(self.name, self.description, self.arguments, least, self._assess, self._run)
+        return Tool(self.name, self.description, self.arguments, least, self._assess, self._run, self._rule_value)
 
     def _values(self, arguments: BaseModel) -> dict[str, Any]:
         return {name: getattr(arguments, place) for name, place in self.fields.items()}
@@ -231,6 +231,14 @@ class OwnTool(Generic[P, R]):
             remember=Scope("exact", target, f"{self.name} with exactly these arguments"),
             binding={"arguments": target, "risk": risk, "function": self.function.__qualname__},
         )
+
+    def _rule_value(self, asked: RuleTarget, surroundings: Surroundings) -> str:
+        if asked.kind == "beneath":
+            raise ToolError(f"calls of {self.name} are not beneath anything: a rule is exact or for any")
+        try:
+            return canonical(self.arguments.model_validate_json(asked.value))
+        except ValidationError as error:
+            raise ToolError(f"the value is not arguments of {self.name}, as JSON") from error
 
     def _risk(self, arguments: BaseModel) -> Risk:
         if not callable(self.risk):

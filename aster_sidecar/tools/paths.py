@@ -20,7 +20,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from aster_sidecar.tools import Surroundings, ToolError
+from aster_sidecar.tools import RuleTarget, Surroundings, ToolError
 from aster_sidecar.tools.display import shown
 
 # Whether this system opens a name relative to an open directory without following links.
@@ -227,6 +227,18 @@ def look(asked: str, surroundings: Surroundings, *, follow: bool = True, changes
     if later:
         concerns.append("other programs run or obey what stands there")
     return Place(path, inside, tuple(concerns), secret or later, forbidden(path, surroundings.protected))
+
+
+def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+    """The canonical path that a rule for files means. Raises: ToolError."""
+    try:
+        _sendable(asked.value)
+        path = _canonical(os.path.join(surroundings.work_dir, os.path.expanduser(asked.value)), follow=True)
+    except ValueError as error:
+        raise ToolError(str(error)) from error
+    if asked.kind == "beneath" and path.exists() and not path.is_dir():
+        raise ToolError(f"{shown(path)} is not a directory: nothing is beneath it")
+    return str(path)
 
 
 def holds_secrets(path: Path) -> bool:

@@ -23,7 +23,7 @@ from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
 from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environment, to_the_end
 from aster_sidecar.programs import Program, start_shell
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths, scripts
+from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, paths, scripts
 from aster_sidecar.tools.content import Content
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.paths import Text
@@ -221,8 +221,25 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         },
         forbidden=place.forbidden,
         always_asked=other is not None,
+        names=(arguments.command, str(cwd)),
         concerns=tuple(concerns),
     )
+
+
+def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+    """The target that a rule for commands means: a command in its directory. Raises: ToolError.
+
+    A rule that denies may also name a command wherever it runs, or a directory where none may run.
+    """
+    if asked.kind == "beneath":
+        if asked.decision == "allow":
+            raise ToolError("a rule can't allow all commands of a directory: what one does is not up to its place")
+        return paths.rule_value(asked, surroundings)
+    if re.match(r"in [^\n]+:\n(?s:.)", asked.value):
+        return asked.value
+    if asked.decision == "allow":
+        raise ToolError("a command is allowed in its directory: write 'in DIRECTORY:', a new line, and the command")
+    return asked.value
 
 
 def _folder(found: os.stat_result) -> str:
@@ -469,5 +486,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         "high",
         _assess,
         _run,
+        rule_value,
     ),
 )

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.permissions import Assessment, Scope
 from aster_sidecar.processes import finished
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.display import shown, sized
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.shell import worker
@@ -159,6 +159,14 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+    """The origin that a rule for addresses means. Raises: ToolError."""
+    target = parse(asked.value)
+    if asked.kind == "beneath" or target.path not in ("", "/"):
+        raise ToolError(f"a rule for fetch_url is exact and names an origin, such as {target.origin}, without a path")
+    return target.origin
+
+
 def parse(url: str) -> Target:
     """Take `url` apart; the host in ASCII, lower case. Raises: ToolError for all but plain http and https."""
     import httpx
@@ -234,6 +242,7 @@ class Fetcher:
             "high",
             self.assess,
             self.run,
+            rule_value,
         )
 
     def assess(self, arguments: FetchUrl, surroundings: Surroundings) -> Assessment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -153,7 +154,7 @@ def test_several_calls_wait_for_and_are_answered_one_by_one(real: Daemon, provid
 
 
 def test_always_is_remembered_exactly_and_sleeps_in_always_ask(real: Daemon, provider: ProviderDouble) -> None:
-    line = "touch marks"
+    line = "ls -la"
     provider.on("go", command(line), Reply([Say("ok")]), command(line), Reply([Say("ok")]))
     pending = wait_for_approval(real)
     assert pending["remember"]
@@ -339,3 +340,112 @@ def test_a_denied_call_of_a_cancelled_turn_is_told_as_denied(real: Daemon, provi
     assert sorted(e["data"]["outcome"] for e in events if e["type"] == "tool_end") == ["cancelled", "denied"]
     real.ask("and?")
     assert "not this way" in str(provider.requests[-1].tool_results)
+
+
+def test_what_the_person_wrote_while_it_waited_is_asked_about_again(real: Daemon, provider: ProviderDouble) -> None:
+    target = real.work_dir / "notes.txt"
+    target.write_text("one\ntwo\n")
+    write = Call("write_file", {"path": "notes.txt", "content": "one\n"})
+    provider.script(Reply([write]), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    assert pending["display"].split("\n")[1:] == ["@ line 1", " one", "-two"]
+    target.write_text("one\ntwo\nand what the person added\n")
+    with real.watch() as watcher:
+        real.approve(pending["call_id"])
+        again = watcher.until("approval_required")[-1]["data"]
+        watcher.until("status_change", state="waiting_approval")
+    assert again["call_id"] == pending["call_id"]
+    assert "asked again, because something changed after it was approved (what stands there)" in again["reason"]
+    assert again["display"].split("\n")[1:] == ["@ line 1", " one", "-two", "-and what the person added"]
+    assert "person added" in target.read_text()
+    settle(real, again["call_id"])
+    assert target.read_text() == "one\n"
+
+
+def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(Reply([Call("write_file", {"path": "a.txt", "content": "x"})]), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    outside = real.data_dir.parent / "outside.txt"
+    body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow"}
+    arguments = {"path": str(outside), "content": "x"}
+    refusal = real.refused("POST", "/api/approve", {**body, "arguments": arguments})
+    assert (refusal.status, refusal.code) == (409, "edit_unconfirmed")
+    assert "outside the work directory" in refusal.body["details"]["reason"]
+    assert refusal.body["details"]["risk"] == "high"
+    assert str(outside) in refusal.body["details"]["display"]
+    seen = {"tool": "write_file", "arguments": arguments}
+    assert real.call("POST", "/api/permissions/check", seen) == refusal.body["details"]
+    # What was seen is no more what would happen.
+    outside.write_text("somebody's")
+    stale = {**body, "arguments": arguments, "confirm": refusal.body["details"]["confirm"]}
+    refusal = real.refused("POST", "/api/approve", stale)
+    assert refusal.code == "edit_unconfirmed"
+    assert len(real.call("GET", "/api/approvals")) == 1
+    assert outside.read_text() == "somebody's"
+    settle(real, pending["call_id"], "allow", arguments=arguments, confirm=refusal.body["details"]["confirm"])
+    assert outside.read_text() == "x"
+
+
+def test_an_edit_from_a_plain_command_to_another_is_confirmed(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("ls"), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow"}
+    risky = {**body, "arguments": {"command": "rm -rf ./x"}}
+    assert real.refused("POST", "/api/approve", risky).code == "edit_unconfirmed"
+    settle(real, pending["call_id"], "allow", arguments={"command": "ls -la"})
+
+
+def test_the_model_is_told_what_a_person_made_of_its_call(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo original", "echo untouched"), Reply([Say("ok")]), Reply([Say("again")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
+        watcher.until("status_change", state="waiting_approval")
+    real.approve(asked[0]["call_id"], arguments={"command": "echo edited"})
+    real.kill()
+    real.start()
+    settle(real, asked[1]["call_id"])
+    assert sent_calls(provider) == ["echo edited", "echo untouched"]
+    with real.watch() as watcher:
+        real.chat("and now?")
+        watcher.until("done")
+    assert sent_calls(provider) == ["echo edited", "echo untouched"]
+    assert "original" not in str(provider.requests[-1].body)
+
+
+def test_an_edited_call_of_a_cancelled_turn_is_the_edited_one(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(command("echo original", "echo other"), Reply([Say("ok")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
+        watcher.until("status_change", state="waiting_approval")
+        real.approve(asked[0]["call_id"], arguments={"command": "echo edited"})
+        real.call("POST", "/api/cancel", {"agent_id": "default"})
+        watcher.until("done")
+        real.chat("and now?")
+        watcher.until("done")
+    assert sent_calls(provider) == ["echo edited", "echo other"]
+
+
+def sent_calls(provider: ProviderDouble) -> list[str]:
+    """The commands of all calls in the newest request."""
+    items = provider.requests[-1].body["input"]
+    return [json.loads(item["arguments"])["command"] for item in items if item.get("type") == "function_call"]
+
+
+def test_what_is_too_long_to_be_shown_is_not_asked_for(real: Daemon, provider: ProviderDouble) -> None:
+    long = "x" * 300_000
+    provider.script(Reply([Call("write_file", {"path": "a.txt", "content": long})]), Reply([Say("In parts, then.")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        events = watcher.until("done")
+    [end] = [event["data"] for event in events if event["type"] == "tool_end"]
+    assert end["outcome"] == "failed"
+    assert "nobody can be asked" in end["error"]
+    assert not (real.work_dir / "a.txt").exists()
+    real.config(permission_mode="auto_approve")
+    provider.script(Reply([Call("write_file", {"path": "a.txt", "content": long})]), Reply([Say("Done.")]))
+    with real.watch() as watcher:
+        real.chat("go")
+        watcher.until("done")
+    assert (real.work_dir / "a.txt").read_text() == long

@@ -198,6 +198,49 @@ def test_rules_are_checked_stored_and_scoped(daemon: Daemon) -> None:
     assert daemon.refused("POST", "/api/permissions/check", bad_arguments).code == "arguments_invalid"
 
 
+def test_a_rule_is_understood_or_refused(daemon: Daemon) -> None:
+    """A rule that no call could ever match would only seem to protect."""
+    place = daemon.work_dir
+    (place / "private").mkdir()
+    (place / "near").symlink_to("private")
+
+    def add(decision: str, tool: str, kind: str, value: str) -> Json:
+        rule = {"decision": decision, "tool": tool, "kind": kind, "value": value}
+        return daemon.call("POST", "/api/permissions/rules", rule)
+
+    def checked(tool: str, **arguments: Json) -> str:
+        return daemon.call("POST", "/api/permissions/check", {"tool": tool, "arguments": arguments})["decided_by"]
+
+    everywhere = add("deny", "run_command", "exact", "rm -rf /")
+    assert checked("run_command", command="rm -rf /") == f"rule:{everywhere['rule_id']}"
+    assert checked("run_command", command="rm -rf /tmp/x").startswith("mode:")
+    there = add("deny", "run_command", "beneath", "private")
+    assert there["value"] == f"{place}/private"
+    assert checked("run_command", command="ls", cwd="private") == f"rule:{there['rule_id']}"
+    linked = add("deny", "write_file", "beneath", "near/")
+    assert linked["value"] == f"{place}/private"
+    assert checked("write_file", path="private/x", content="") == f"rule:{linked['rule_id']}"
+    site = add("deny", "fetch_url", "exact", "https://Example.org")
+    assert checked("fetch_url", url="https://example.org/a") == f"rule:{site['rule_id']}"
+    here = add("allow", "run_command", "exact", f"in {place}:\nls")
+    assert checked("run_command", command="ls") == f"rule:{here['rule_id']}"
+    anything = add("deny", "*", "beneath", "~/private")
+    assert anything["value"].endswith("/private")
+    assert anything["value"].startswith("/")
+    for bad in (
+        ("allow", "run_command", "exact", "ls"),
+        ("allow", "run_command", "beneath", str(place)),
+        ("deny", "*", "beneath", "private"),
+        ("deny", "read_file", "exact", "a\0b"),
+        ("deny", "fetch_url", "exact", "https://example.org/private"),
+        ("deny", "fetch_url", "beneath", "https://example.org/"),
+        ("deny", "fetch_url", "exact", "example.org"),
+    ):
+        rule = dict(zip(("decision", "tool", "kind", "value"), bad, strict=True))
+        refusal = daemon.refused("POST", "/api/permissions/rules", rule)
+        assert refusal.code == "rule_invalid", bad
+
+
 def test_tools_and_models_are_listed(daemon: Daemon) -> None:
     tools = {tool["name"]: tool for tool in daemon.call("GET", "/api/tools")}
     assert {name: tool["risk"] for name, tool in tools.items()} == {

@@ -294,6 +294,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         "medium",
         _assess_write,
         _run_write,
+        paths.rule_value,
     ),
     Tool(
         "edit_file",
@@ -303,6 +304,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         "medium",
         _assess_edit,
         _run_edit,
+        paths.rule_value,
     ),
     Tool(
         "delete_file",
@@ -311,6 +313,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         "medium",
         _assess_delete,
         _run_delete,
+        paths.rule_value,
     ),
     Tool(
         "move_file",
@@ -319,5 +322,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         "medium",
         _assess_move,
         _run_move,
+        paths.rule_value,
     ),
 )

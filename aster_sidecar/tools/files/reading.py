@@ -178,6 +178,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         "low",
         _assess_read,
         _run_read,
+        paths.rule_value,
     ),
     Tool(
         "list_dir",
@@ -186,5 +187,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         "low",
         _assess_list,
         _run_list,
+        paths.rule_value,
     ),
 )

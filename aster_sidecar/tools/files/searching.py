@@ -304,5 +304,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         "low",
         _assess_search,
         _run_search,
+        paths.rule_value,
     ),
 )

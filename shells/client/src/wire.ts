@@ -837,6 +837,9 @@ export interface components {
     /**
      * ApproveRequest
      * @description Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
+     *
+     *     Where they raise its risk, `confirm` says that a person has seen what they would do: it is what the check of these
+     *     arguments, or the refusal `edit_unconfirmed`, gave for it.
      */
     ApproveRequest: {
       /** Agent Id */
@@ -860,6 +863,11 @@ export interface components {
       arguments?: {
         [key: string]: unknown;
       } | null;
+      /**
+       * Confirm
+       * @default null
+       */
+      confirm?: string | null;
     };
     /**
      * CancelRequest
@@ -3310,6 +3318,11 @@ export interface components {
       target: string;
       /** Remember */
       remember: string | null;
+      /**
+       * Confirm
+       * @description what POST /api/approve takes for these arguments, where they raise the risk
+       */
+      confirm: string;
     };
     /** ServiceLogEntry */
     ServiceLogEntry: {

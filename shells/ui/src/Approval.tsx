@@ -1,10 +1,11 @@
 // One question: what exactly will run, why it is asked, and the ways to answer it. Keys answer while the card has the focus.
+import type { CheckAnswer } from "@aster-sidecar/client";
 import type { ApprovalInfoView } from "./questions.js";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { announce } from "./announce.js";
 import { Note } from "./Buttons.js";
 import { store } from "./engine.js";
-import { Plain, visible, visibleText } from "./Plain.js";
+import { Display, Plain, visible, visibleText } from "./Plain.js";
 import { DECISION, exactly, pretty, RISK, said } from "./words.js";
 
 type Decision = "allow" | "deny" | "allow_always" | "deny_always";
@@ -18,10 +19,26 @@ const KEYS: Record<string, Decision | "note" | "edit"> = {
   e: "edit",
 };
 
+const PREVIEW_MS = 250;
+
+/** Arguments that a person wrote, when they are an object. */
+function asArguments(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
 export function Approval({ question, focus = false }: { question: ApprovalInfoView; focus?: boolean }) {
-  const { call_id, agent_id, name, risk, reason, display, remember } = question;
+  const { call_id, agent_id, session_id, name } = question;
   const [note, setNote] = useState<string | null>(null);
   const [edited, setEdited] = useState<string | null>(null);
+  /** What the edited arguments would do, and the text that this is about. */
+  const [preview, setPreview] = useState<{ text: string; answer: CheckAnswer } | null>(null);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const [answering, setAnswering] = useState<Decision | null>(null);
   const card = useRef<HTMLElement>(null);
@@ -40,6 +57,29 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   useEffect(() => {
     if (editOpen) editBox.current?.focus();
   }, [editOpen]);
+
+  useEffect(() => {
+    if (edited === null) {
+      setPreview(null);
+      return;
+    }
+    const value = asArguments(edited);
+    if (value === null) return;
+    let wanted = true;
+    const later = setTimeout(() => {
+      store.client.check({ tool: name, arguments: value, agent_id, session_id }).then(
+        (answer) => {
+          if (wanted) setPreview({ text: edited, answer });
+        },
+        () => undefined, // what is wrong with them is said when they are sent
+      );
+    }, PREVIEW_MS);
+    return () => {
+      wanted = false;
+      clearTimeout(later);
+    };
+  }, [edited, name, agent_id, session_id]);
+  const { risk, reason, display, remember } = preview?.answer ?? question;
 
   async function answer(decision: Decision): Promise<void> {
     if (answering !== null) return;
@@ -65,10 +105,15 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
         decision,
         ...(note && { note }),
         ...(changed && { arguments: changed }),
+        ...(changed && preview?.text === edited && { confirm: preview.answer.confirm }),
       });
       announce(`${name}: ${DECISION[decision] ?? decision}`);
     } catch (error) {
-      setProblem(said(error));
+      const { code, details } = error as { code?: string; details?: unknown };
+      if (code === "edit_unconfirmed" && edited !== null) {
+        setPreview({ text: edited, answer: details as CheckAnswer });
+        setProblem({ message: said(error).message, hint: "Look at what would run now, and allow it again." });
+      } else setProblem(said(error));
       setAnswering(null);
     }
   }
@@ -112,7 +157,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       </header>
       <p className="approval-reason">{visible(reason)}</p>
       <div className="approval-display" aria-label="What will run" role="group">
-        <Plain text={display} className="plain display" />
+        <Display text={display} />
       </div>
       <details>
         <summary>Arguments</summary>

@@ -7,8 +7,19 @@ import { count } from "./words.js";
 const HIDDEN =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 
+/** Letters that are written from right to left, as the daemon isolates them: what is around them keeps its place. */
+const ISOLATED = /\u2066([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]+)\u2069/u;
+
 /** The text, with each hidden character as its name. */
 export function visible(text: string): ReactNode {
+  const parts = text.split(ISOLATED);
+  if (parts.length === 1) return named(text);
+  return parts.map((part, place) => (
+    <Fragment key={place}>{place % 2 === 1 ? <bdi>{part}</bdi> : named(part)}</Fragment>
+  ));
+}
+
+function named(text: string): ReactNode {
   HIDDEN.lastIndex = 0;
   if (!HIDDEN.test(text)) return text;
   HIDDEN.lastIndex = 0; // the test has left it behind the first one
@@ -31,7 +42,19 @@ export function visible(text: string): ReactNode {
 
 /** The same for titles and labels, where there is only text. */
 export function visibleText(text: string): string {
-  return text.replace(HIDDEN, "\ufffd");
+  return text
+    .split(ISOLATED)
+    .map((part, place) => (place % 2 === 1 ? `\u2066${part}\u2069` : part.replace(HIDDEN, "\ufffd")))
+    .join("");
+}
+
+/** What a call would do, as the daemon shows it: whole, and from left to right. */
+export function Display({ text }: { text: string }) {
+  return (
+    <pre className="plain display" dir="ltr" tabIndex={0}>
+      {visible(text)}
+    </pre>
+  );
 }
 
 const STEP = 20_000;

@@ -3,7 +3,7 @@ import type { CheckAnswer, RuleCreate, ToolInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
-import { Plain, visible } from "../Plain.js";
+import { Display, visible } from "../Plain.js";
 import { exactly, RISK, said, when } from "../words.js";
 import { Modes } from "./Modes.js";
 import { Problem } from "./Problem.js";
@@ -221,7 +221,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
             <p className="quiet">
               {visible(answer.reason)} (decided by {visible(answer.decided_by)})
             </p>
-            <Plain text={answer.display} className="plain boxed" />
+            <Display text={answer.display} />
             {answer.remember != null && <p className="quiet">“Always” would cover: {visible(answer.remember)}</p>}
           </div>
         )}
