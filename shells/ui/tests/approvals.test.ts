@@ -6,7 +6,7 @@ test("a question is shown with what will run, and answered with a key", async ()
   const page = await open();
   await say(page, "write hello.txt");
   const question = questions(page);
-  await question.getByText(/^write .*hello.txt \(44 bytes\)/).waitFor();
+  await question.getByText(/^write .*hello.txt \(44 bytes, a new file\)/).waitFor();
   await question.focus();
   await page.keyboard.press("a");
   await answers(page).getByText("is done").waitFor();
@@ -56,6 +56,56 @@ test("arguments are edited; what the daemon refuses is said and can be mended", 
   await question.getByRole("button", { name: "Allow edited" }).click();
   await answers(page).getByText("is done").waitFor();
   expect(daemon.file("other.txt")).toBe("by hand");
+});
+
+test("what edited arguments would do is shown before they are allowed", async () => {
+  const { open, daemon } = await desk();
+  const page = await open();
+  await say(page, "write hello.txt");
+  const question = questions(page);
+  await question.focus();
+  await page.keyboard.press("e");
+  const editor = page.getByLabel("Run it with these arguments instead (JSON)");
+  await editor.fill('{"path": "../outside.txt", "content": "by hand"}');
+  await question.getByText(/outside the work directory/).waitFor();
+  await question.getByText(/^write .*\/outside\.txt/).waitFor();
+  await question.getByText("high risk", { exact: true }).waitFor();
+  await question.getByRole("button", { name: "Allow edited" }).click();
+  await answers(page).getByText("is done").waitFor();
+  expect(daemon.file("../outside.txt")).toBe("by hand");
+});
+
+test("a risk that was not seen is shown first", async () => {
+  const { open, daemon } = await desk();
+  const page = await open();
+  await page.route("**/api/permissions/check", (route) => route.abort());
+  await say(page, "write hello.txt");
+  const question = questions(page);
+  await question.focus();
+  await page.keyboard.press("e");
+  await page
+    .getByLabel("Run it with these arguments instead (JSON)")
+    .fill('{"path": "../outside.txt", "content": "by hand"}');
+  await question.getByRole("button", { name: "Allow edited" }).click();
+  await question.getByRole("alert").getByText("Look at what would run now").waitFor();
+  await question.getByText(/^write .*\/outside\.txt/).waitFor();
+  await question.getByRole("button", { name: "Allow edited" }).click();
+  await answers(page).getByText("is done").waitFor();
+  expect(daemon.file("../outside.txt")).toBe("by hand");
+});
+
+test("a question is shown whole, and its arguments in their order", async () => {
+  const { open } = await desk();
+  const page = await open();
+  const lines = Array.from({ length: 3000 }, (_, number) => `line ${number}`).join("\\n");
+  await say(page, `call write_file {"path": "long.txt", "content": "${lines}"}`);
+  await questions(page).getByText("line 2999").first().waitFor();
+  await questions(page).getByRole("button", { name: "Deny", exact: false }).first().click();
+  await say(page, 'call run_command {"command": "cp \u05d0\u05d1\u05d2 \u05d3\u05d4\u05d5"}');
+  const words = questions(page).locator(".display bdi");
+  await words.nth(1).waitFor();
+  const [from, to] = await Promise.all([words.nth(0).boundingBox(), words.nth(1).boundingBox()]);
+  expect(from?.x).toBeLessThan(to?.x ?? 0);
 });
 
 test("a note goes to the agent with a denial", async () => {
