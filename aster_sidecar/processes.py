@@ -44,8 +44,39 @@ _PASSED_NAMES = (
     " NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE PROCESSOR_IDENTIFIER PSMODULEPATH"
 )
 _PASSED = frozenset(_PASSED_NAMES.split())
-# Nobody is there to page through output or to type a password.
-_SET = {"PAGER": "cat", "GIT_PAGER": "cat", "GIT_TERMINAL_PROMPT": "0"}
+# A program that doesn't look whether anybody is there: what it would run to ask or to show is a program that ends.
+_DOES_NOTHING = "cmd.exe /c rem" if os.name == "nt" else "true"
+_SET = {
+    # git's own variables win over core.editor, sequence.editor and core.pager. Its editor ":" is none: git starts no
+    # program and takes the text as it is (Source: git, editor.c), on Windows too. So a merge, a rebase or an amended
+    # commit keeps the message it comes with, and a commit without a message is git's own error.
+    "GIT_EDITOR": ":",
+    "GIT_SEQUENCE_EDITOR": ":",
+    # An editor that leaves the file as it is, for all others: one that failed would also end what has a default text.
+    # Programs that let their configuration win over EDITOR have a variable that wins over both.
+    **dict.fromkeys(("EDITOR", "VISUAL", "HGEDITOR", "SVN_EDITOR", "JJ_EDITOR", "GH_EDITOR"), _DOES_NOTHING),
+    **dict.fromkeys(("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "GH_PAGER", "BAT_PAGER", "PSQL_PAGER"), "cat"),
+    "AWS_PAGER": "",
+    # Passwords and user names. An empty GIT_ASKPASS wins over core.askPass and starts nothing (Source: git, prompt.c);
+    # git then says that it can't ask. ssh starts its own askpass where there is a display and no terminal.
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "GCM_INTERACTIVE": "never",
+    "SSH_ASKPASS": "false",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "SUDO_ASKPASS": "/usr/bin/false",
+    # Questions of tools that say how not to ask. None of these says yes in a person's place: what it would have asked
+    # is an error, or has its default. So those of gcloud, conda and the like, which do, are not here.
+    "DEBIAN_FRONTEND": "noninteractive",
+    "GH_PROMPT_DISABLED": "1",
+    "PIP_NO_INPUT": "1",
+    "POETRY_NO_INTERACTION": "1",
+    "TF_INPUT": "0",
+}
+"""What every command, MCP server and service is told: nobody is there to edit, to page or to answer.
+
+They have no terminal (a session of their own) and their input is empty or a protocol, so a question that reads those
+fails at once by itself; these are for programs that would start another one, which waits or opens a window."""
 
 
 def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None) -> dict[str, str]:
