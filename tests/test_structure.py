@@ -44,7 +44,7 @@ LAYERS = [
     {"rules"},
     {"approvals"},
     {"tools.display", "tools"},
-    {"tools.paths", "output"},
+    {"tools.paths", "tools.rendered", "output"},
     {"tools.content"},
     {"tools.scripts"},
     {"tools.shell"},

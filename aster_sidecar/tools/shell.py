@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,14 +26,16 @@ from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, 
 from aster_sidecar.tools.content import Content
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.paths import Text
+from aster_sidecar.tools.rendered import Rendered
 
-HEAD_BYTES = 16 * 1024  # of each stream's result
+HEAD_BYTES = 16 * 1024  # of each stream's result, as a terminal shows it
 TAIL_BYTES = 48 * 1024
 STREAMED_BYTES = 256 * 1024  # shown while it runs, both streams together
 DELTA_CHARS = 4096
 DELTA_S = 0.05
 # A flood is read this much slower once nothing of it is shown any more: some 13 MB/s, a few percent of a core.
 FLOOD_PAUSE_S = 0.005
+RENDERED_BYTES = 16 * 1024  # at a time: output that moves the cursor all over the screen takes longer
 DRAIN_S = 1.0
 DRAIN_LOOKS = 10  # in that time: what a loop that stood still has not looked at, it looks at then
 
@@ -329,13 +330,10 @@ class _Teller:
 
 @dataclass(slots=True)
 class _Output:
-    """One stream: its beginning and end are kept, all between is counted."""
+    """One stream: shown raw while it comes, kept as a terminal shows it at its end."""
 
     stream: Stream
-    head: bytearray = field(default_factory=bytearray)
-    tail: deque[bytes] = field(default_factory=deque[bytes])
-    total: int = 0
-    _tail_bytes: int = 0
+    rendered: Rendered = field(default_factory=lambda: Rendered(HEAD_BYTES, TAIL_BYTES))
 
     async def pump(self, reader: asyncio.StreamReader, teller: _Teller) -> None:
         """Read until every writer has closed, show it in pieces of DELTA_S or DELTA_CHARS, and keep what is bounded."""
@@ -351,7 +349,9 @@ class _Output:
                     chunk = await reader.read(READ_BYTES)
             except TimeoutError:
                 continue
-            self.keep(chunk)
+            for start in range(0, len(chunk), RENDERED_BYTES):
+                self.rendered.feed(chunk[start : start + RENDERED_BYTES])
+                await asyncio.sleep(0)
             teller.total += len(chunk)
             if teller.left > 0:
                 pending += decoder.decode(chunk, final=not chunk)
@@ -361,27 +361,6 @@ class _Output:
                     await asyncio.sleep(FLOOD_PAUSE_S)
         if pending:
             await teller.tell(self.stream, pending)
-
-    def keep(self, chunk: bytes) -> None:
-        self.total += len(chunk)
-        room = HEAD_BYTES - len(self.head)
-        self.head += chunk[:room]
-        if rest := chunk[room:]:
-            self.tail.append(rest)
-            self._tail_bytes += len(rest)
-            while self._tail_bytes - len(self.tail[0]) >= TAIL_BYTES:
-                self._tail_bytes -= len(self.tail.popleft())
-
-    def text(self) -> tuple[str, bool]:
-        """What was kept, with a line where something is left out, and whether it is."""
-        tail = b"".join(self.tail)[-TAIL_BYTES:]
-        left_out = self.total - len(self.head) - len(tail)
-        if not left_out:
-            return (bytes(self.head) + tail).decode("utf-8", "replace"), False
-        # A character cut in two at the edges is dropped, not shown as damage that the program did not do.
-        first = codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(self.head))
-        last = re.sub(rb"\A[\x80-\xbf]{1,3}", b"", tail).decode("utf-8", "replace")
-        return f"{first}\n[... {left_out} bytes are left out here ...]\n{last}", True
 
 
 async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> Outcome:
@@ -412,7 +391,7 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         await asyncio.gather(*pumps, return_exceptions=True)
     code = program.returncode
     touched = _touched(approved, _scripts(arguments, assessment)) if approved else []
-    (stdout, cut_stdout), (stderr, cut_stderr) = (output.text() for output in outputs)
+    (stdout, cut_stdout), (stderr, cut_stderr) = (output.rendered.text() for output in outputs)
     value = {
         "exit_code": code if code is not None and code >= 0 else None,
         "signal": signal.Signals(-code).name if code is not None and code < 0 else None,

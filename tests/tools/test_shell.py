@@ -599,6 +599,35 @@ def test_long_output_keeps_its_beginning_and_end(place: Surroundings) -> None:
     assert outcome.value["stderr"].endswith("99999\n100000\n")
 
 
+def test_a_model_gets_what_the_terminal_shows_at_the_end(place: Surroundings) -> None:
+    context = Listener(place)
+    command = (
+        "i=0; while [ $i -lt 2000 ]; do printf '\\rDownloading %d/2000' $i; i=$((i+1)); done; printf '\\ndone\\n';"
+        " printf '\\033[31mred\\033[0m\\r\\n' >&2"
+    )
+    outcome = asyncio.run(start("run_command", context, command=command))
+    assert outcome.value["stdout"] == "Downloading 1999/2000\ndone\n"
+    assert outcome.value["stderr"] == "red\r\n"
+    assert not outcome.truncated
+    # Who watches gets every byte.
+    assert context.streamed("stdout") == "".join(f"\rDownloading {n}/2000" for n in range(2000)) + "\ndone\n"
+    assert context.streamed("stderr") == "\x1b[31mred\x1b[0m\r\n"
+
+
+def test_progress_does_not_push_out_what_was_said(place: Surroundings) -> None:
+    frame = f"[f'\\r{{n}} {'=' * 100}' for n in range(10_000)]"
+    code = f"print('begin' * 2000); print(*{frame}, sep='', end=''); print(); print('end' * 2000)"
+    outcome = call("run_command", place, command=f'{PYTHON} -c "{code}"')
+    assert outcome.value["stdout"] == f"{'begin' * 2000}\n9999 {'=' * 100}\n{'end' * 2000}\n"
+    assert not outcome.truncated
+
+
+def test_binary_output_is_said_and_a_nul_is_visible(place: Surroundings) -> None:
+    found = run(place, f"printf 'a\\0b\\n' >&2; head -c 5000 {PYTHON}")
+    assert found["stdout"] == "[binary output, 5000 bytes]\n"
+    assert found["stderr"] == "a␀b\n"
+
+
 def test_output_is_shown_while_it_runs(place: Surroundings) -> None:
     os.mkfifo(place.work_dir / "fifo")
     context = Listener(place)
