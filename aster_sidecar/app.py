@@ -44,9 +44,10 @@ from aster_sidecar.journal import Journal, remember
 from aster_sidecar.keys import FILE as KEYS_FILE
 from aster_sidecar.keys import Keys, WithKeys
 from aster_sidecar.lean import without
+from aster_sidecar.loginpath import CommandPath
 from aster_sidecar.models import PROVIDERS, Models, misnamed
 from aster_sidecar.pages import Pages, Shown
-from aster_sidecar.processes import end_orphans
+from aster_sidecar.processes import CHOSEN, end_orphans
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
 from aster_sidecar.rules import Rules
 from aster_sidecar.services import Services
@@ -95,6 +96,7 @@ class Parts:
     keys: Keys
     flags: Flags
     redactor: Redactor
+    command_path: CommandPath
     instance_id: str
     port: int
     pid: int = field(default_factory=os.getpid)
@@ -178,7 +180,7 @@ class Parts:
         self.approvals.close()
         services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
-        await asyncio.gather(self.servers.close(), self.spans.close(), services)
+        await asyncio.gather(self.servers.close(), self.spans.close(), services, self.command_path.close())
         await asyncio.to_thread(programs.end_all)
         self.ending.set()
         await self.journal.end_streams(0.5)
@@ -208,6 +210,7 @@ class Parts:
         await self.load_engine()
         if self.models.name():
             await asyncio.to_thread(self.models.build)
+        self.command_path.begin()
 
     async def load_engine(self) -> Engine:
         """The engine; its import takes half a second the first time, in a thread."""
@@ -401,6 +404,10 @@ def build_parts(settings: Settings) -> Parts:
             config.value("on_unattended"),
         )
 
+    command_path = CommandPath(lambda: config.value("command_path"))
+    CHOSEN.names, CHOSEN.path = lambda: config.value("pass_environment"), command_path.value
+    CHOSEN.path_known = command_path.known
+
     instance_id = clock.new_id("instance")
     streams = Streams(journal, settings.framework, instance_id)
     parts: Parts
@@ -426,6 +433,7 @@ def build_parts(settings: Settings) -> Parts:
         keys,
         Flags(places.config_path),
         redactor,
+        command_path,
         instance_id,
         settings.port,
     )

@@ -95,6 +95,16 @@ def parser() -> argparse.ArgumentParser:
     turns.add_argument("--max-tool-calls", type=int, help="tool calls in one turn")
     turns.add_argument("--max-tokens", type=int, help="tokens in one turn")
     turns.add_argument("--max-turn-s", type=float, help="seconds one turn may run")
+    programs = text.add_argument_group("commands, MCP servers and services")
+    programs.add_argument(
+        "--pass-environment", metavar="NAMES", help="variables that they get besides the usual ones: AWS_PROFILE,MY_*"
+    )
+    programs.add_argument(
+        "--command-path",
+        metavar="PATH",
+        help="their PATH: login (what your login shell makes of it), inherit (the daemon's own), directories, or auto "
+        "(default: login, unless it is started from a terminal)",
+    )
     life = text.add_argument_group("life and death")
     life.add_argument(
         "--supervised",

@@ -72,6 +72,22 @@ SETTINGS = {
             "How long one turn may run; waiting for a person does not count.",
             "seconds above 0, at most 31536000",
         ),
+        Setting(
+            "pass_environment",
+            [],
+            'Variables that commands, MCP servers and services get besides the usual ones: ["AWS_PROFILE", "MY_*"]. '
+            "A * never stands for one that holds a secret.",
+            "names of variables, with * for any characters; not * alone, and not ASTER_SIDECAR_TOKEN",
+            in_project=False,
+        ),
+        Setting(
+            "command_path",
+            "auto",
+            "The PATH of commands, MCP servers and services. auto: as login when the daemon was not started from a "
+            "terminal, else as inherit. login: what your login shell makes of it. inherit: the daemon's own.",
+            f"auto, login, inherit, or absolute directories with {os.pathsep} between them, at most 32768 characters",
+            in_project=False,
+        ),
     )
 }
 DEFAULTS: dict[str, Any] = {key: setting.default for key, setting in SETTINGS.items()}

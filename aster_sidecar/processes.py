@@ -13,13 +13,15 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from aster_sidecar.frozen import FROZEN
 from aster_sidecar.keeper import KILL_S, TERM_S
+from aster_sidecar.redact import holds_secret
 
 MARKER = "ASTER_TOOL_CALL"
 READ_BYTES = 64 * 1024
@@ -79,20 +81,67 @@ They have no terminal (a session of their own) and their input is empty or a pro
 fails at once by itself; these are for programs that would start another one, which waits or opens a window."""
 
 
+async def _nothing() -> None:
+    pass
+
+
+@dataclass(slots=True)
+class Chosen:
+    """What the person's settings add to the environment of programs; the daemon's wiring fills it in."""
+
+    names: Callable[[], Sequence[str]] = tuple
+    """Names and patterns of the variables that are let through (`pass_environment`)."""
+    path: Callable[[], str | None] = lambda: None
+    """The PATH; None: the daemon's own (`command_path`)."""
+    path_known: Callable[[], Awaitable[None]] = _nothing
+    """Waits until `path` answers what it will answer from then on. Bounded."""
+
+
+CHOSEN = Chosen()
+
+
+async def path_known() -> None:
+    """Wait, before a program is looked for, until the PATH that it is looked for on is known."""
+    await CHOSEN.path_known()
+
+
 def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None) -> dict[str, str]:
-    """What a command's environment is made of: ordinary variables only, none that holds a secret or steers a loader.
+    """What a command's environment is made of: ordinary variables only, none that holds a secret or steers a loader,
+    and those that the person let through.
 
     A proxy's address that carries a password is left out too, and so are PATH entries that depend on the directory.
     `frozen` (default: whether this is a packaged build) adds the library path: it is the user's own (`frozen.restore`).
     """
+    exact, by_pattern = let_through(environ, CHOSEN.names())
     env = {name: value for name, value in environ.items() if name.upper() in _PASSED or name.startswith("LC_")}
     env = {name: value for name, value in env.items() if not re.search(r"//[^/\s]*@", value)}
-    entries = env.get("PATH", os.defpath).split(os.pathsep)
+    entries = (CHOSEN.path() or env.get("PATH", os.defpath)).split(os.pathsep)
     env["PATH"] = os.pathsep.join(entry for entry in entries if os.path.isabs(entry))
     if FROZEN if frozen is None else frozen:
         names = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
         env |= {name: environ[name] for name in names if environ.get(name)}
-    return env | _SET
+    return {**by_pattern, **env, **_SET, **exact}
+
+
+def let_through(environ: Mapping[str, str], names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The variables that are named, and those that only a pattern stands for.
+
+    A pattern never stands for one that holds a secret, and what it stands for changes nothing that is set anyway.
+    PATH is the business of `command_path`.
+    """
+    given = {name: value for name, value in environ.items() if name.upper() not in ("PATH", "ASTER_SIDECAR_TOKEN")}
+    fold = str.upper if os.name == "nt" else str
+    named = {fold(name) for name in names}
+    exact = {name: value for name, value in given.items() if fold(name) in named}
+    patterns = [fold(name) for name in names if "*" in name]
+    by_pattern = {
+        name: value
+        for name, value in given.items()
+        if name not in exact
+        and any(fnmatchcase(fold(name), pattern) for pattern in patterns)
+        and not holds_secret(name, value)
+    }
+    return exact, by_pattern
 
 
 # -- starting and waiting ----------------------------------------------------------------------------------------------

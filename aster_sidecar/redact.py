@@ -69,6 +69,11 @@ def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
                 yield from passwords(address if "://" in address else f"//{address}")
 
 
+def holds_secret(name: str, value: str) -> bool:
+    """Whether a variable does, by its name or its value. A path is none: it only leads to one."""
+    return not value.startswith(("/", "~")) and any(secrets_of({name: value}))
+
+
 def passwords(address: str) -> Iterator[str]:
     """The password that an address carries."""
     try:

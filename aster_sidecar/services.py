@@ -27,7 +27,7 @@ from typing import Any
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import ServiceNotFound
 from aster_sidecar.journal import Journal
-from aster_sidecar.processes import KILL_S, TERM_S, clean_environment
+from aster_sidecar.processes import KILL_S, TERM_S, clean_environment, path_known
 from aster_sidecar.programs import Program, start
 from aster_sidecar.redact import Redactor, secrets_of
 from aster_sidecar.servicelog import ServiceLog
@@ -345,9 +345,10 @@ class Services:
                 self.tell(service)  # who saw it run in an earlier life would think so for ever
 
     async def ready(self) -> None:
-        """Wait until nothing of an earlier life of the daemon is left that could stand in the way."""
+        """Wait until nothing of an earlier life of the daemon stands in the way, and the PATH to use is known."""
         if self._buried is not None:
             await first_of(asyncio.shield(self._buried), self.hurry.wait())
+        await first_of(path_known(), self.hurry.wait())
 
     def tell(self, service: Service) -> None:
         """Tell clients how a service stands."""

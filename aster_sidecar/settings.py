@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -235,8 +236,11 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
 
     Raises: ConfigInvalid, naming key, value and what is allowed.
     """
+    given = dict(values)
+    if where != "request" and isinstance(names := given.get("pass_environment"), str):
+        given["pass_environment"] = [name for name in re.split(r"[,\s]+", names) if name]
     try:
-        parsed = wire.ConfigPatch.model_validate(dict(values), strict=where == "request")
+        parsed = wire.ConfigPatch.model_validate(given, strict=where == "request")
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "?"

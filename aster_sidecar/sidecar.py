@@ -133,6 +133,8 @@ class Sidecar:
         max_tool_calls: int | None = None,
         max_tokens: int | None = None,
         max_turn_s: float | None = None,
+        pass_environment: Sequence[str] | None = None,
+        command_path: str | None = None,
     ) -> None:
         self.agents = agents
         self.tools = tools
@@ -152,6 +154,8 @@ class Sidecar:
             "max_tool_calls": max_tool_calls,
             "max_tokens": max_tokens,
             "max_turn_s": max_turn_s,
+            "pass_environment": list(pass_environment) if pass_environment is not None else None,
+            "command_path": command_path,
         }
         """What the code says of flags, by their names; None where it says nothing."""
 

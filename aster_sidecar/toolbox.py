@@ -206,6 +206,8 @@ class Toolbox(AbstractToolset[Any]):
         call = self._calls.get(model_call_id)
         if call is not None and call.state in ("ended", "started"):
             return recall(call)
+        if (before := self._toolkit.get(name).before) is not None:
+            await before()
         try:
             parsed, assessment = self._toolkit.assess(name, tool_args)
         except ArgumentsInvalid as error:

@@ -7,6 +7,7 @@ leave absent fields out.
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Annotated, Any, Literal
 
@@ -627,6 +628,25 @@ class HistoryDeleted(Model):
 # -- config ------------------------------------------------------------------------------------------------------
 
 
+def variable_name(name: str) -> str:
+    """Raises: ValueError."""
+    if not re.fullmatch(r"[A-Za-z0-9_*][A-Za-z0-9_*()]{0,199}", name) or name[0].isdigit() or not name.strip("*"):
+        raise ValueError(f"{name[:100]!r} is no name of a variable")
+    if name.upper() == "ASTER_SIDECAR_TOKEN":
+        raise ValueError("the daemon's token is for its clients: a command that has it could answer its own questions")
+    return name
+
+
+def path_of_commands(value: str) -> str:
+    """Raises: ValueError."""
+    if value in ("auto", "login", "inherit"):
+        return value
+    entries = value.split(os.pathsep)
+    if "\0" in value or not all(os.path.isabs(entry) for entry in entries):
+        raise ValueError("it is neither auto, login nor inherit, nor absolute directories")
+    return value
+
+
 class ConfigPatch(Request):
     """Any subset of the settable keys. `null` forgets what was set here or in the file: flag, environment, default."""
 
@@ -639,6 +659,10 @@ class ConfigPatch(Request):
     max_tool_calls: Annotated[int, Field(ge=0, le=100_000)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     max_turn_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+    pass_environment: Annotated[list[Annotated[str, AfterValidator(variable_name)]], Field(max_length=200)] | None = (
+        None
+    )
+    command_path: Annotated[str, StringConstraints(max_length=32_768), AfterValidator(path_of_commands)] | None = None
 
 
 class ConfigValue(Model):

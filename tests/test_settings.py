@@ -17,7 +17,7 @@ from aster_sidecar.configfile import SETTINGS, template, with_value, without, wr
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.servicespec import ALLOWED as SERVICE_KEYS
 from aster_sidecar.servicespec import service_specs
-from aster_sidecar.settings import DEFAULTS, Config, Settings, places
+from aster_sidecar.settings import DEFAULTS, Config, Settings, places, validated
 from aster_sidecar.tools.mcp import _ALLOWED as MCP_KEYS
 from aster_sidecar.tools.mcp import specs
 from aster_sidecar.trust import trust
@@ -165,6 +165,41 @@ def test_what_is_said_to_be_allowed_is_what_is_checked(key: str) -> None:
     assert SETTINGS[key].what in template()
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"pass_environment": ["A B"]}, "'A B' is no name of a variable"),
+        ({"pass_environment": ["A=b"]}, "'A=b' is no name of a variable"),
+        ({"pass_environment": [""]}, "'' is no name of a variable"),
+        ({"pass_environment": ["1A"]}, "'1A' is no name of a variable"),
+        ({"pass_environment": ["*"]}, "'\\*' is no name of a variable"),
+        ({"pass_environment": ["aster_sidecar_token"]}, "the daemon's token is for its clients"),
+        ({"pass_environment": {"A": "b"}}, "pass_environment"),
+        ({"command_path": "on"}, "neither auto, login nor inherit"),
+        ({"command_path": "/usr/bin:bin"}, "neither auto, login nor inherit"),
+        ({"command_path": ""}, "neither auto, login nor inherit"),
+    ],
+)
+def test_what_is_no_variable_and_no_path_is_refused(values: dict[str, Any], words: str) -> None:
+    for where in ("request", "flag", "config.toml"):
+        with pytest.raises(ConfigInvalid, match=words) as refused:
+            validated(values, where)
+        assert refused.value.hint
+
+
+def test_names_of_variables_are_a_list_or_words_with_commas(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('pass_environment = ["A_*", "PROGRAMFILES(X86)"]\n')
+    assert config(tmp_path).value("pass_environment") == ["A_*", "PROGRAMFILES(X86)"]
+    made = config(tmp_path, environment={**HOME, "ASTER_PASS_ENVIRONMENT": "A, B_*,C D"})
+    assert made.value("pass_environment") == ["A", "B_*", "C", "D"]
+    assert config(tmp_path, flags={"pass_environment": "E"}).value("pass_environment") == ["E"]
+    made.change(wire.ConfigPatch(pass_environment=["F"]))
+    assert made.sourced("pass_environment") == wire.ConfigValue(value=["F"], source="api")
+    assert tomllib.loads((tmp_path / "config.toml").read_text()) == {"pass_environment": ["F"]}
+    with pytest.raises(ConfigInvalid):
+        validated({"pass_environment": "A,B"}, "request")
+
+
 def test_the_first_file_is_for_its_owner_and_never_takes_another_s_place(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.toml"
     write_first(path)
@@ -209,6 +244,8 @@ SAMPLES: dict[str, Any] = {
     "max_tool_calls": 4,
     "max_tokens": 5,
     "max_turn_s": 6.0,
+    "pass_environment": ["AWS_PROFILE", "MY_*"],
+    "command_path": "inherit",
 }
 
 

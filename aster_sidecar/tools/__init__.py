@@ -93,6 +93,7 @@ class Tool(Generic[A]):
     sense. `run` gets the arguments and the very assessment that was allowed, and is cancelled by cancelling its task:
     it cleans up and re-raises. `rule_value` brings a rule's target into the form of the calls' own; it raises ToolError
     for one that no call could ever match.
+    `before` is awaited ahead of `assess`, for what that has to know.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Tool(Generic[A]):
     assess: Callable[[A, Surroundings], Assessment]
     run: Callable[[A, Assessment, CallContext], Awaitable[Outcome]]
     rule_value: Callable[[RuleTarget, Surroundings], str] | None = None
+    before: Callable[[], Awaitable[None]] | None = None
 
 
 def builtin_tools() -> list[Tool[Any]]:

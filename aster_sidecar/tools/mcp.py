@@ -33,7 +33,7 @@ from aster_sidecar import __version__
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.permissions import Assessment, Risk, Scope
-from aster_sidecar.processes import clean_environment, to_the_end
+from aster_sidecar.processes import clean_environment, path_known, to_the_end
 from aster_sidecar.programs import Program, start
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, builtin_tools
 from aster_sidecar.tools.display import sized, visible
@@ -596,6 +596,7 @@ class _Server:
     async def _start(self) -> Program:
         """Start the program. Raises: ToolError."""
         spec = self.spec
+        await path_known()
         env = clean_environment(os.environ) | dict(spec.env)
         found = _program(spec, env["PATH"])
         marker = f"{os.getpid()}:{self._home.mark}mcp-{spec.name}-{secrets.token_hex(4)}"

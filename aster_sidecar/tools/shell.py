@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
-from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environment, to_the_end
+from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environment, path_known, to_the_end
 from aster_sidecar.programs import Program, start_shell
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, paths, scripts
 from aster_sidecar.tools.content import Content
@@ -466,5 +466,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         _assess,
         _run,
         rule_value,
+        path_known,
     ),
 )

@@ -357,6 +357,40 @@ def test_no_secret_and_no_loader_variable_reaches_a_command(
     assert f"PWD={place.work_dir}\n" in env
 
 
+def test_what_the_person_lets_through_reaches_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {
+        "AWS_PROFILE": "work",
+        "MY_A": "a",
+        "MY_B": "b",
+        "MY_API_KEY": "a-canary",
+        "MY_URL": "https://me:canary@example.com",
+        "MY_KEY_FILE": "/home/me/key",
+        "OPENAI_API_KEY": "sk-canary",
+        "ASTER_SIDECAR_TOKEN": "a-canary-token",
+        "OTHER": "other",
+        "GIT_PAGER": "delta",
+        "HOMEBREW_EDITOR": "code",
+        "EDITOR": "code --wait",
+        "PATH": "relative:/bin",
+    }
+    plain = processes.clean_environment(environ)
+    assert "AWS_PROFILE" not in plain
+
+    def more(*names: str) -> dict[str, str]:
+        monkeypatch.setattr(processes.CHOSEN, "names", lambda: names)
+        env = processes.clean_environment(environ)
+        return {name: value for name, value in env.items() if plain.get(name) != value}
+
+    assert more() == {}
+    assert more("AWS_PROFILE", "MISSING") == {"AWS_PROFILE": "work"}
+    assert more("MY_*") == {"MY_A": "a", "MY_B": "b", "MY_KEY_FILE": "/home/me/key"}
+    assert more("*_API_*", "ASTER_*", "PATH", "*TOKEN") == {}
+    assert more("OPENAI_API_KEY", "MY_API_KEY") == {"OPENAI_API_KEY": "sk-canary", "MY_API_KEY": "a-canary"}
+    # A pattern changes nothing that is set for everybody, a name does.
+    assert more("*EDITOR", "GIT_*") == {"HOMEBREW_EDITOR": "code"}
+    assert more("EDITOR", "GIT_PAGER") == {"EDITOR": "code --wait", "GIT_PAGER": "delta"}
+
+
 def test_a_packaged_build_gives_the_library_path_back() -> None:
     environ = {
         "LD_LIBRARY_PATH": "/bundle:/usr/local/lib",

@@ -991,6 +991,16 @@ export interface components {
        * @default null
        */
       max_turn_s?: number | null;
+      /**
+       * Pass Environment
+       * @default null
+       */
+      pass_environment?: string[] | null;
+      /**
+       * Command Path
+       * @default null
+       */
+      command_path?: string | null;
     };
     /**
      * DiagnosticsRequest

@@ -9,7 +9,7 @@ import { SOURCE, useConfigChange } from "./useConfig.js";
 interface Key {
   label: string;
   words: string;
-  kind: "text" | "number" | "choice";
+  kind: "text" | "number" | "choice" | "names";
   choices?: string[];
 }
 
@@ -26,6 +26,16 @@ const KEYS: Record<string, Key> = {
   max_tool_calls: { label: "Most tool calls in one turn", words: "", kind: "number" },
   max_tokens: { label: "Most tokens in one turn", words: "In and out together.", kind: "number" },
   max_turn_s: { label: "Longest turn, in seconds", words: "Waiting for you is not counted.", kind: "number" },
+  pass_environment: {
+    label: "Variables for commands",
+    words: "Beyond the usual ones, with commas between them: AWS_PROFILE, MY_*.",
+    kind: "names",
+  },
+  command_path: {
+    label: "PATH of commands",
+    words: "auto, login (your login shell’s), inherit (the daemon’s own), or directories.",
+    kind: "text",
+  },
 };
 
 export function ConfigSection() {
@@ -94,7 +104,11 @@ export function ConfigSection() {
 }
 
 function ValueRow({ name, about, value, source }: { name: string; about: Key; value: unknown; source: string }) {
-  const shown = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  const shown = Array.isArray(value)
+    ? value.join(", ")
+    : typeof value === "string" || typeof value === "number"
+      ? String(value)
+      : "";
   const [text, setText] = useState(shown);
   const [known, setKnown] = useState(shown);
   const { change, busy, problem } = useConfigChange();
@@ -110,7 +124,13 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
         className="value-row"
         onSubmit={(event) => {
           event.preventDefault();
-          set(about.kind === "number" ? Number(text) : text);
+          set(
+            about.kind === "number"
+              ? Number(text)
+              : about.kind === "names"
+                ? text.split(/[\s,]+/).filter((name) => name !== "")
+                : text,
+          );
         }}
       >
         <label htmlFor={id}>
@@ -129,7 +149,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
         ) : (
           <input
             id={id}
-            className={about.kind === "text" ? "mono" : undefined}
+            className={about.kind === "text" || about.kind === "names" ? "mono" : undefined}
             inputMode={about.kind === "number" ? "decimal" : undefined}
             value={text}
             spellCheck={false}
@@ -138,7 +158,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
         )}
         <span className="value-buttons">
           {text !== shown && (
-            <button type="submit" className="primary" disabled={busy || text.trim() === ""}>
+            <button type="submit" className="primary" disabled={busy || (about.kind !== "names" && text.trim() === "")}>
               Set
             </button>
           )}
