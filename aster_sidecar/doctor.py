@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from aster_sidecar import __version__, addresses, network
+from aster_sidecar import __version__, addresses, network, programs
 from aster_sidecar.cli import EXIT_FAILED
 from aster_sidecar.client import Client, ClientError, Running, find, state
 from aster_sidecar.configfile import DEFAULTS, read_file
 from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
 from aster_sidecar.frozen import how_to_get
+from aster_sidecar.loginpath import NoAnswer, ask, login_shell
 from aster_sidecar.offline import agents_of, config_of, own_environment
 from aster_sidecar.output import local_time, print_json, print_line
 from aster_sidecar.settings import DEFAULT_PORTS, STORE_NAME, Config, Places, places
@@ -114,6 +115,7 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield keys(os.environ)
     yield from models(given, config)
     yield sandbox()
+    yield command_path(config.value("command_path") if config is not None else "auto", os.environ)
     yield proxies()
     yield clock(where.data_dir)
 
@@ -424,6 +426,30 @@ def sandbox(lsm: Path = Path("/sys/kernel/security/lsm")) -> Check:
     who = "root: they may do anything" if root else "this user"
     remedy = "read what is asked before you allow it; keep permission_mode at smart_approve or always_ask"
     return Check("sandbox", "warning", f"tools run without one, as {who} ({here})", remedy)
+
+
+def command_path(setting: str, environ: Mapping[str, str]) -> Check:
+    """Where programs are looked for: whether the login shell says it in time, or the directories are there."""
+    name = "command path"
+    if setting == "inherit":
+        return Check(name, "ok", "that of the daemon")
+    if setting not in ("auto", "login"):
+        missing = [entry for entry in setting.split(os.pathsep) if not os.path.isdir(entry)]
+        if missing:
+            return Check(name, "warning", f"not there: {', '.join(missing)}", "mend command_path")
+        return Check(name, "ok", setting)
+    shell = login_shell(environ)
+    if shell is None:
+        return Check(name, "ok", "that of the daemon: there is no login shell to ask for it")
+    began, found = time.monotonic(), list[str]()
+    try:
+        asyncio.run(ask(shell, environ, found.append))
+    except NoAnswer as error:
+        remedy = f"mend the start-up files of {shell}, or set command_path to inherit or to directories"
+        return Check(name, "warning", f"{shell} {error}: a daemon that an app starts uses its own PATH", remedy)
+    finally:
+        programs.end_all()
+    return Check(name, "ok", f"{shell} answered in {time.monotonic() - began:.1f} s: {found[0]}")
 
 
 def proxies() -> Check:

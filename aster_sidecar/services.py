@@ -396,7 +396,7 @@ def found(spec: ServiceSpec, path: str) -> str:
     if not os.path.dirname(command):
         program = shutil.which(command, path=path)
         if program is None:
-            raise CannotStart(f"there is no program {command} to be found")
+            raise CannotStart(f"{command} was not found on PATH; command_path in config.toml sets it")
         return program
     place = os.path.join(spec.cwd or os.getcwd(), command)
     if os.name == "posix" and not os.path.isfile(place):

@@ -665,7 +665,7 @@ def _program(spec: ServerSpec, path: str) -> str:
     command = os.path.expanduser(spec.command or "")
     found = command if os.path.dirname(command) else shutil.which(command, path=path)
     if found is None:
-        raise ToolError(f"there is no program {_shown(command)} to be found")
+        raise ToolError(f"{_shown(command)} was not found on PATH; command_path in config.toml sets it")
     return found
 
 

@@ -39,6 +39,8 @@ RENDERED_BYTES = 16 * 1024  # at a time: output that moves the cursor all over t
 DRAIN_S = 1.0
 DRAIN_LOOKS = 10  # in that time: what a loop that stood still has not looked at, it looks at then
 
+NOT_FOUND = 127  # a shell's exit code. Source: POSIX, Shell Command Language, 2.8.2
+
 Stream = Literal["stdout", "stderr"]
 
 
@@ -399,12 +401,14 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         "stderr": stderr,
         "timed_out": timed_out,
         "duration_ms": round((time.monotonic() - began) * 1000),
-        "note": _note(arguments.timeout_s if timed_out else None, others, survivors, touched),
+        "note": _note(arguments.timeout_s if timed_out else None, others, survivors, touched, code),
     }
     return Outcome(value, truncated=cut_stdout or cut_stderr)
 
 
-def _note(timeout_s: float | None, others: int, survivors: Iterable[int], changed: Iterable[str]) -> str:
+def _note(
+    timeout_s: float | None, others: int, survivors: Iterable[int], changed: Iterable[str], code: int | None
+) -> str:
     processes = "1 background process was" if others == 1 else f"{others} background processes were"
     parts = [f"stopped after {timeout_s:g} s"] if timeout_s is not None else []
     parts += [f"{processes} ended"] if others else []
@@ -412,6 +416,8 @@ def _note(timeout_s: float | None, others: int, survivors: Iterable[int], change
         parts.append(f"could not be ended: {numbers}")
     if names := ", ".join(map(shown, changed)):
         parts.append(f"changed while it ran: {names}")
+    if code == NOT_FOUND:
+        parts.append("a program was not found on PATH; the person can set it with command_path in config.toml")
     return "; ".join(parts)
 
 

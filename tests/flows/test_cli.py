@@ -241,6 +241,27 @@ def test_a_healthy_machine_has_no_failure_and_nothing_changes(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="asks bash")
+@pytest.mark.parametrize(
+    ("lines", "variables", "status", "detail"),
+    [
+        ("export PATH=/first:$PATH\n", {}, "ok", ": /first:"),
+        ("exit 3\n", {}, "warning", "ended before it could be asked"),
+        ("exit 3\n", {"ASTER_COMMAND_PATH": "inherit"}, "ok", "that of the daemon"),
+        ("", {"ASTER_COMMAND_PATH": "/usr/bin:/missing"}, "warning", "not there: /missing"),
+    ],
+)
+def test_the_doctor_asks_the_login_shell(
+    tmp_path: Path, lines: str, variables: dict[str, str], status: str, detail: str
+) -> None:
+    (tmp_path / ".bash_profile").write_text(lines)
+    variables = {"SHELL": str(shutil.which("bash")), **variables}
+    told = say("doctor", "--no-model", "--json", "--port", "0", home=tmp_path, data_dir=None, **variables)
+    check = examined(told)["command path"]
+    assert (check["status"], detail in check["detail"]) == (status, True)
+    assert bool(check["remedy"]) == (status == "warning")
+
+
 def test_beside_a_running_daemon_store_port_and_daemon_are_well(daemon: Daemon) -> None:
     daemon.ask("hello")
     checks = examined(ask(daemon, "doctor", "--no-model", "--json", "--port", str(daemon.port)))

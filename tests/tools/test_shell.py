@@ -585,6 +585,9 @@ def test_what_comes_back(place: Surroundings) -> None:
     killed = run(place, "kill -9 $$")
     assert (killed["exit_code"], killed["signal"]) == (None, "SIGKILL")
     assert run(place, "syntax error (")["exit_code"] == 2
+    missing = run(place, "missing-program-x")
+    assert missing["exit_code"] == 127
+    assert "not found on PATH" in missing["note"]
     assert run(place, 'echo "a b"   \'$x\' \\" ; pwd')["stdout"] == f'a b $x "\n{place.work_dir}\n'
 
 
