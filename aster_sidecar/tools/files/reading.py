@@ -6,11 +6,11 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized
 from aster_sidecar.tools.files.common import Arguments, in_thread, judge, located
+from aster_sidecar.tools.files.encodings import SAMPLE_BYTES, encoding_of
+from aster_sidecar.tools.files.lines import Lines
 from aster_sidecar.tools.paths import Folder, Text, at
 
 READ_BYTES = 256 * 1024  # of text, a call
@@ -31,6 +33,11 @@ class ReadFile(Arguments):
     path: Text = Field(min_length=1, description="File to read; relative paths start at the work directory.")
     offset: int = Field(default=1, ge=1, description="First line to return, counted from 1.")
     limit: int = Field(default=2000, ge=1, le=100_000, description="How many lines to return at most.")
+    column: int | None = Field(
+        default=None,
+        ge=1,
+        description="Where in the line `offset` to start, in characters from 1: for a line that was cut.",
+    )
 
 
 class ListDir(Arguments):
@@ -39,7 +46,8 @@ class ListDir(Arguments):
 
 
 def _assess_read(arguments: ReadFile, surroundings: Surroundings) -> Assessment:
-    lines = f" from line {arguments.offset}" if arguments.offset > 1 else ""
+    lines = f" from line {arguments.offset}" if arguments.offset > 1 or arguments.column else ""
+    lines += f", column {arguments.column}" if arguments.column else ""
     return judge("read_file", [arguments.path], surroundings, f"read {{}}{lines}", reads=True)
 
 
@@ -56,46 +64,111 @@ def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
     with located(path) as (folder, name), open(paths.opened_file(folder, name), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         value: dict[str, Any] = {"path": str(path), "bytes": size}
-        binary = {"binary": True, "note": f"a binary file of {sized(size)}: not shown"}
-        if b"\0" in file.peek(8192)[:8192]:
-            return Outcome(value | binary)
-        lines: list[str] = []
-        left, number, more, cut = READ_BYTES, 0, False, False
-        for number, (line, missing) in enumerate(_lines(file, READ_SCAN_BYTES, stop), 1):
-            if number < arguments.offset:
-                continue
-            if b"\0" in line:
-                return Outcome(value | binary)
-            text = line.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
-            text = text.removeprefix("\ufeff") if number == 1 else text
-            if missing or len(text) > LINE_CHARS:
-                text, cut = f"{text[:LINE_CHARS]} [the rest of this line is cut]", True
-            left -= len(text.encode()) + 1
-            if len(lines) == arguments.limit or (left < 0 and lines):
-                more = True
+        encoding = encoding_of(file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES])
+        page = _Page(arguments)
+        if encoding is not None:
+            with closing(Lines(file, encoding, READ_SCAN_BYTES, stop)) as lines:
+                page.fill(lines)
+    if encoding is None or any("\0" in line for line in page.lines):
+        return Outcome(value | {"binary": True, "note": f"a binary file of {sized(size)}: not shown"})
+    value |= {"first_line": arguments.offset, "last_line": arguments.offset + len(page.lines) - 1}
+    if arguments.column is not None:
+        value["first_column"] = arguments.column
+    if encoding.note is not None:
+        value["encoding"] = encoding.codec
+        page.notes.append(encoding.note)
+    if page.invalid:
+        page.notes.append(
+            "the file is not UTF-8: each \ufffd stands for a byte that is not, and writing this text back would"
+            " destroy those bytes"
+        )
+    value |= {"text": "\n".join(page.lines), "more": page.more}
+    if page.notes:
+        value["note"] = "; ".join(page.notes)
+    return Outcome(value, truncated=page.more or bool(page.cut))
+
+
+class _Page:
+    """The lines that one call returns."""
+
+    def __init__(self, arguments: ReadFile) -> None:
+        self.lines: list[str] = []
+        self.notes: list[str] = []
+        self.more = False
+        self.cut: list[int] = []
+        """The numbers of the lines whose end is left out."""
+        self.invalid = 0
+        self._arguments = arguments
+        self._left = READ_BYTES
+        self._number = 0
+        """Of the last line that was read."""
+
+    def fill(self, lines: Lines) -> None:
+        offset, column = self._arguments.offset, self._arguments.column
+        while self._number < offset - 1:
+            if lines.next(0, 0) is None:
+                self.more = lines.more()
                 break
-            lines.append(text)
+            self._number += 1
         else:
-            more = file.read(1) != b""
-    last = arguments.offset + len(lines) - 1
-    value |= {"first_line": arguments.offset, "last_line": last, "text": "\n".join(lines), "more": more}
-    if lines and more:
-        value["note"] = f"read on with offset {last + 1}"
-    elif not lines:
-        beyond = f"line {arguments.offset} is not among the first {sized(READ_SCAN_BYTES)}"
-        value["note"] = beyond if more else f"the file has {number} lines"
-    return Outcome(value, truncated=more or cut)
+            if column is None or self._from_column(lines, column):
+                self._whole_lines(lines)
+        self.invalid = lines.invalid
+        if not self.notes:
+            self._say_where_it_goes_on(offset + len(self.lines))
 
+    def _whole_lines(self, lines: Lines) -> None:
+        """Add lines from their start on, of each LINE_CHARS, until the bounds are reached."""
+        while len(self.lines) < self._arguments.limit:
+            line = lines.next(0, LINE_CHARS)
+            if line is None:
+                break
+            text = line.text
+            if line.rest:
+                least = "" if line.whole else "at least "
+                on = f"read on with offset {self._number + 1}, column {LINE_CHARS + 1}"
+                text += f" [{least}{line.rest} more characters: {on}]"
+            self._left -= len(text.encode()) + 1
+            if self._left < 0:
+                self.more = True
+                return
+            self._number += 1
+            self.lines.append(text)
+            if line.rest:
+                self.cut.append(self._number)
+        self.more = lines.more()
 
-def _lines(file: BinaryIO, budget: int, stop: threading.Event) -> Iterator[tuple[bytes, int]]:
-    """Each line as (its first bytes, how many bytes were left out), until `budget` bytes are read."""
-    keep = 4 * LINE_CHARS + 8
-    while budget > 0 and not stop.is_set() and (line := file.readline(keep)):
-        budget -= len(line)
-        missing, ended = 0, line.endswith(b"\n")
-        while not ended and budget > 0 and not stop.is_set() and (rest := file.readline(65536)):
-            missing, budget, ended = missing + len(rest), budget - len(rest), rest.endswith(b"\n")
-        yield line, missing
+    def _from_column(self, lines: Lines, column: int) -> bool:
+        """Add the first line from `column` on, as much as one call returns; whether it is all of it."""
+        line = lines.next(column - 1, READ_BYTES)
+        if line is None:
+            self.more = lines.more()
+            return False
+        self._number += 1
+        if column > line.length + 1:
+            self.more = not line.whole
+            beyond = f"column {column} of line {self._number} is not among the first {sized(READ_SCAN_BYTES)}"
+            self.notes.append(beyond if self.more else f"line {self._number} has {line.length} characters")
+            return False
+        text = line.text.encode()[: self._left].decode("utf-8", "ignore")
+        self._left -= len(text.encode()) + 1
+        self.lines.append(text)
+        if line.rest == 0 and text == line.text and line.whole:
+            return True
+        self.more = True
+        self.notes.append(f"read on with offset {self._number}, column {column + len(text)}")
+        return False
+
+    def _say_where_it_goes_on(self, number: int) -> None:
+        if self.lines and self.more:
+            self.notes.append(f"read on with offset {number}")
+        elif not self.lines:
+            beyond = f"line {number} is not among the first {sized(READ_SCAN_BYTES)}"
+            self.notes.append(beyond if self.more else f"the file has {self._number} lines")
+        if self.cut:
+            others = f" ({len(self.cut) - 1} more are cut, and say so)" if len(self.cut) > 1 else ""
+            on = f"read on with offset {self.cut[0]}, column {LINE_CHARS + 1}"
+            self.notes.append(f"line {self.cut[0]} is cut: {on}{others}")
 
 
 async def _run_list(arguments: ListDir, assessment: Assessment, ctx: CallContext) -> Outcome:
@@ -172,8 +245,9 @@ def tellable(name: str) -> str:
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "read_file",
-        "Read a text file, whole or a range of lines. Binary files are named, not shown. "
-        f"At most {sized(READ_BYTES)} a call; the answer says where to read on.",
+        "Read a text file, whole or a range of lines, in UTF-8, UTF-16 or UTF-32. Binary files are named, not shown. "
+        f"At most {sized(READ_BYTES)} a call, and of each line {LINE_CHARS} characters unless column is given; "
+        "what is left out is said, with the offset and column to read on from.",
         ReadFile,
         "low",
         _assess_read,
