@@ -97,6 +97,11 @@ def covers(rule: Rule, tool: str, target: str, agent_id: str, session_id: str, n
         return False
     if rule.expires_at is not None and rule.expires_at <= now:
         return False
+    return reaches(rule, target)
+
+
+def reaches(rule: Rule, target: str) -> bool:
+    """Whether `target` is what the rule names, or lies in it."""
     if rule.kind == "any":
         return True
     if rule.kind == "exact":

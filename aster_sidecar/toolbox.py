@@ -129,7 +129,7 @@ class Toolbox(AbstractToolset[Any]):
         spans: Spans | None = None,
     ) -> None:
         self._spans = spans or NoSpans()
-        self._toolkit = toolkit
+        self._toolkit = toolkit.called_by(log.agent_id, log.session_id)
         self._names = names
         self._approvals = approvals
         self._log = log

@@ -6,14 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
-from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, decide
+from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, covers, decide
 from aster_sidecar.tools import RuleTarget, Surroundings, Tool, ToolError, paths
 
 SHOWN_CHARS = 256 * 1024
@@ -38,6 +40,22 @@ class Toolkit:
         self.surroundings = surroundings
         self._mode = mode
         self._rules = rules
+
+    def called_by(self, agent_id: str, session_id: str) -> Toolkit:
+        """The same tools, whose surroundings know the deny rules that hold for this agent in this session."""
+        mine = copy(self)
+        mine.surroundings = lambda: replace(self.surroundings(), denials=partial(self._denials, agent_id, session_id))
+        return mine
+
+    def _denials(self, agent_id: str, session_id: str, tool: str) -> list[Rule]:
+        now = clock.now()
+        return [
+            rule
+            for rule in self._rules()
+            if rule.decision == "deny"
+            and rule.kind != "any"
+            and covers(rule, tool, rule.value, agent_id, session_id, now)
+        ]
 
     def extend(self, tools: Sequence[Tool[Any]]) -> None:
         """Add tools that were found later, such as those of MCP servers; one of the same name takes its place."""
@@ -136,7 +154,7 @@ class Toolkit:
         Raises: ToolNotFound, ArgumentsInvalid.
         """
         try:
-            _, assessment = self.assess(name, arguments)
+            _, assessment = self.called_by(agent_id, session_id).assess(name, arguments)
         except ToolError as error:
             raise ArgumentsInvalid(f"{name}: {error}") from error
         return assessment, told(name, assessment, self.decide(name, assessment, agent_id, session_id))

@@ -45,6 +45,7 @@ LAYERS = [
     {"rules"},
     {"approvals"},
     {"tools.display", "tools"},
+    {"tools.denied"},
     {"tools.paths", "tools.rendered", "output"},
     {"tools.content"},
     {"tools.scripts"},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from aster_sidecar.permissions import Assessment, Risk
+from aster_sidecar.permissions import Assessment, Risk, Rule
 
 
 class ToolError(Exception):
@@ -57,12 +57,20 @@ class CallContext(Protocol):
         ...
 
 
+def nothing_denied(tool: str) -> Sequence[Rule]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where tools work: `work_dir` is absolute and canonical; `protected` are the daemon's own directories."""
+    """Where tools work: `work_dir` is absolute and canonical; `protected` are the daemon's own directories.
+
+    `denials` gives the deny rules about places that hold now for a tool, by its name, and for whoever calls.
+    """
 
     work_dir: Path
     protected: tuple[Path, ...] = ()
+    denials: Callable[[str], Sequence[Rule]] = nothing_denied
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,15 @@ import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
+from aster_sidecar.folding import UNSEEN
 from aster_sidecar.tools import RuleTarget, Surroundings, ToolError
+from aster_sidecar.tools.denied import Denied
 from aster_sidecar.tools.display import shown
 
 # Whether this system opens a name relative to an open directory without following links.
@@ -194,7 +197,8 @@ class Place:
     """Where a path leads. `path` is canonical, `inside` says whether that is in the work directory.
 
     `concerns` are reasons, in words, to rate a use of it high; `always_asks` says that one of them is what the file
-    holds or who will run it: such a use can't be remembered. `forbidden` is why no one can allow it.
+    holds or who will run it: such a use can't be remembered. `forbidden` is why no one can allow it. `instead_of` is
+    the path that was asked for, where one whose name looks the same was taken.
     """
 
     path: Path
@@ -202,19 +206,35 @@ class Place:
     concerns: tuple[str, ...]
     always_asks: bool
     forbidden: str | None
+    instead_of: str | None = None
 
 
-def look(asked: str, surroundings: Surroundings, *, follow: bool = True, changes: bool = False) -> Place:
+def look(
+    asked: str,
+    surroundings: Surroundings,
+    *,
+    follow: bool = True,
+    changes: bool = False,
+    lookalike: Literal["take", "tell", "refuse"] | None = None,
+    denied: Denied | None = None,
+) -> Place:
     """Resolve `asked` (relative to the work directory, `~` expanded) and judge it; nothing is opened or changed.
 
     `follow=False` leaves a link in the last place alone: for calls that act on the link itself. `changes` judges by
-    what writing there could do as well. Raises: ToolError when the path can't lead anywhere (a loop of links).
+    what writing there could do as well. `lookalike` is for a path that does not exist, beside one whose name looks the
+    same (`similar`): it is taken if it is the only one, or told as a concern, or the call is refused; where `denied`
+    covers it, nobody is told. Raises: ToolError when the path can't lead anywhere (a loop of links), or is not clear.
     """
     work_dir = surroundings.work_dir
     plain = os.path.join(work_dir, os.path.expanduser(asked))
-    path = _canonical(plain, follow)
+    if os.name == "nt":
+        refuse_windows_names(plain)
+    found, near = plain, list[Path]()
+    if lookalike is not None:
+        found, near = _resembling(plain, surroundings, lookalike, denied)
+    path = _canonical(found, follow)
     inside = _beneath(path, work_dir)
-    ways = {path, Path(os.path.normpath(plain))}
+    ways = {path, *(Path(os.path.normpath(way)) for way in (plain, found))}
     concerns: list[str] = []
     if not inside:
         through = "a link leads outside" if _beneath(Path(os.path.normpath(plain)), work_dir) else "outside"
@@ -226,7 +246,16 @@ def look(asked: str, surroundings: Surroundings, *, follow: bool = True, changes
     later = changes and any(runs_later(way) for way in ways)
     if later:
         concerns.append("other programs run or obey what stands there")
-    return Place(path, inside, tuple(concerns), secret or later, forbidden(path, surroundings.protected))
+    if near:
+        concerns.append(f"{_spelled(near)} is there already, and {_DIFFERENCE}")
+    return Place(
+        path,
+        inside,
+        tuple(concerns),
+        secret or later,
+        forbidden(path, surroundings.protected),
+        plain if found != plain else None,
+    )
 
 
 def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
@@ -299,8 +328,6 @@ def _folded(name: str) -> str:
 
 
 def _canonical(plain: str, follow: bool) -> Path:
-    if os.name == "nt":
-        refuse_windows_names(plain)
     folder, name = os.path.split(plain.rstrip(os.sep) or os.sep)
     if follow or name in ("", ".", ".."):
         return Path(_real(plain))
@@ -315,6 +342,93 @@ def _real(path: str) -> str:
         return os.path.realpath(path)
     except OSError as error:
         raise ToolError(f"{shown(path)}: {error.strerror}") from error
+
+
+# --- names that look the same -------------------------------------------------------------------------------------
+
+_DIFFERENCE = "the names differ only in invisible characters, the kind of a space, or how accents are stored"
+_SCAN_ENTRIES = 50_000  # of the directory of a name that is missing
+
+
+def likeness(name: str) -> str:
+    """The name as it looks: without invisible characters, with plain spaces, in normal form C."""
+    if name.isascii():
+        return name
+    seen = (char for char in UNSEEN.sub("", name) if unicodedata.category(char) != "Cf")
+    return unicodedata.normalize("NFC", "".join(" " if unicodedata.category(char) == "Zs" else char for char in seen))
+
+
+def similar(path: Path) -> list[Path]:
+    """What stands beside the canonical `path` under another name that looks the same; [] where that can't be told.
+
+    A directory of more than 50,000 entries is not looked through.
+    """
+    wanted = likeness(path.name)
+    try:
+        with os.scandir(path.parent) as entries:
+            names = [entry.name for entry in islice(entries, _SCAN_ENTRIES + 1)]
+    except OSError:
+        return []
+    if len(names) > _SCAN_ENTRIES:
+        return []
+    return sorted(path.with_name(name) for name in names if name != path.name and likeness(name) == wanted)
+
+
+def resemblance(instead_of: str, path: Path) -> str:
+    """In words, that `path` was taken instead."""
+    return f"{shown(instead_of)} does not exist: {spelled(path)} is taken, {_DIFFERENCE}"
+
+
+def spelled(path: Path) -> str:
+    """A path on one line, in which no two names look the same: letters whose accents stand apart are escaped, too."""
+    text = shown(path)
+    if unicodedata.is_normalized("NFC", text):
+        return text
+    return "".join(char if char.isascii() or char in "‹›" else f"‹U+{ord(char):04X}›" for char in text)
+
+
+def _spelled(near: list[Path]) -> str:
+    return " and ".join(spelled(path) for path in near[:10])
+
+
+def _resembling(
+    plain: str, surroundings: Surroundings, lookalike: Literal["take", "tell", "refuse"], denied: Denied | None
+) -> tuple[str, list[Path]]:
+    """`plain` with each missing name replaced by the one that looks the same, if it is to be taken; else those names.
+
+    Raises: ToolError when several look the same, or none may be taken.
+    """
+    while not os.path.lexists(plain) and (missing := _missing(plain)) is not None:
+        path, rest = missing
+        hidden = forbidden(path, surroundings.protected) or (denied is not None and denied.reason(path))
+        near = [] if hidden else similar(path)
+        if not near:
+            break
+        if lookalike == "tell":
+            return plain, near
+        if lookalike == "refuse" or len(near) > 1:
+            raise ToolError(
+                f"{spelled(path)} does not exist; {_spelled(near)} {'do' if len(near) > 1 else 'does'}: {_DIFFERENCE}"
+                " (‹U+XXXX› stands for that character)"
+            )
+        plain = os.path.join(near[0], *rest)
+    return plain, []
+
+
+def _missing(plain: str) -> tuple[Path, tuple[str, ...]] | None:
+    """The first part of `plain` that does not exist, its directory resolved, and the names that follow."""
+    path = Path(plain)
+    here = path.anchor
+    for depth, name in enumerate(path.parts[1:], 2):
+        inner = os.path.join(here, name)
+        try:
+            os.lstat(inner)
+        except FileNotFoundError:
+            return Path(inner), path.parts[depth:]
+        except OSError:
+            return None
+        here = _real(inner)
+    return None
 
 
 def refuse_windows_names(path: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aster_sidecar.tools import Surroundings
+from aster_sidecar.permissions import Rule
+from aster_sidecar.toolkit import Toolkit
+from aster_sidecar.tools import Surroundings, ToolError, denied, paths
 from aster_sidecar.tools.files import reading
-from tests.tools.support import call, make_surroundings
+from tests.tools.support import assess, call, make_surroundings
+from tests.tools.test_files import READERS, WRITERS
 
 ON = re.compile(r"read on with offset (\d+)(?:, column (\d+))?")
 
@@ -100,13 +104,16 @@ def test_what_lies_behind_the_bound_is_named(place: Surroundings, monkeypatch: p
 # --- encodings -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mark", [True, False])
-@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    ("codec", "mark"),
+    [
+        *((codec, "\ufeff") for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")),
+        *((codec, "") for codec in ("utf-16-le", "utf-16-be")),
+    ],
+)
 @pytest.mark.parametrize("text", ["plain words\r\nand more\r\n", "你好 世界\n再见\n", "😀 smile\n"])
-def test_wide_text_is_read_as_what_it_is(place: Surroundings, codec: str, text: str, mark: bool) -> None:
-    if not mark and codec.startswith("utf-32"):
-        pytest.skip("without a mark it is not told from other data")
-    (place.work_dir / "w").write_bytes((("\ufeff" if mark else "") + text).encode(codec))
+def test_wide_text_is_read_as_what_it_is(place: Surroundings, codec: str, text: str, mark: str) -> None:
+    (place.work_dir / "w").write_bytes((mark + text).encode(codec))
     result = read(place, "w")
     assert result["text"] == text.replace("\r\n", "\n").removesuffix("\n")
     assert result["encoding"] == codec
@@ -158,3 +165,203 @@ def test_a_replacement_character_that_stands_in_the_file_is_no_fault(place: Surr
     result = read(place, "a")
     assert result["text"] == "what \ufffd means"
     assert "note" not in result
+
+
+# --- names that look the same --------------------------------------------------------------------------------------
+
+NEAR = [
+    ("Shot 2026 at 1.01 AM.txt", "Shot 2026 at 1.01\u202fAM.txt"),
+    ("Shot 1.01 AM.txt", "Shot 1.01\u00a0AM.txt"),
+    ("caf\u00e9.txt", "cafe\u0301.txt"),
+    ("cafe\u0301.txt", "caf\u00e9.txt"),
+    ("notes.txt", "not\u200bes.txt"),
+    ("not\u00ades.txt", "notes.txt"),
+]
+
+
+@pytest.mark.parametrize(("asked", "real"), NEAR)
+def test_a_file_whose_name_looks_the_same_is_read_and_named(place: Surroundings, asked: str, real: str) -> None:
+    (place.work_dir / real).write_text("here")
+    found = assess("read_file", place, path=asked)
+    assert found.target == str(place.work_dir / real)
+    assert paths.spelled(Path(found.target)) in found.reason
+    result = read(place, asked)
+    assert (result["text"], result["path"]) == ("here", str(place.work_dir / real))
+    assert paths.spelled(place.work_dir / real) in result["note"]
+    assert call("search_files", place, path=asked, pattern="here").value["hits"] != []
+
+
+def test_every_part_of_a_path_may_look_the_same(place: Surroundings) -> None:
+    folder = place.work_dir / "My\u00a0Documents" / "caf\u0065\u0301"
+    folder.mkdir(parents=True)
+    (folder / "a\u202fb").write_text("deep")
+    result = read(place, "My Documents/caf\u00e9/./a b")
+    assert (result["text"], result["path"]) == ("deep", str(folder / "a\u202fb"))
+    listing = call("list_dir", place, path="My Documents/caf\u00e9").value
+    assert [one["name"] for one in listing["entries"]] == ["a\u202fb"]
+    assert "‹U+00A0›" in listing["notes"][0]
+    found = call("search_files", place, path="My Documents", pattern="deep").value
+    assert len(found["hits"]) == 1
+    assert "‹U+00A0›" in found["notes"][0]
+
+
+def test_of_two_names_that_look_the_same_none_is_taken(place: Surroundings) -> None:
+    for name in ("a\u00a0b", "a\u202fb", "e\u0301\u200b", "\u00e9\u200b"):
+        (place.work_dir / name).write_text(name)
+    for name, more in READERS:
+        with pytest.raises(ToolError, match=r"‹U\+00A0›.* and .*‹U\+202F›"):
+            call(name, place, path="a b", **more)
+        with pytest.raises(ToolError) as refusal:
+            call(name, place, path="\u00e9", **more)
+        assert "‹U+0301›" in str(refusal.value)
+    assert read(place, "a\u202fb")["text"] == "a\u202fb"
+
+
+def test_a_name_that_exists_is_never_exchanged(place: Surroundings) -> None:
+    (place.work_dir / "a b").write_text("plain")
+    (place.work_dir / "a\u00a0b").write_text("other")
+    assert read(place, "a b")["text"] == "plain"
+    assert "taken" not in assess("read_file", place, path="a b").binding
+    assert assess("write_file", place, path="a b", content="x").risk == "medium"
+
+
+@pytest.mark.parametrize("other", ["A b", "a  b", "a-b", "ａ b", "ab"])
+def test_names_that_look_different_are_other_names(place: Surroundings, other: str) -> None:
+    (place.work_dir / other).write_text("x")
+    with pytest.raises(ToolError, match="No such file"):
+        read(place, "a b")
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("edit_file", {"path": "a b", "old": "x", "new": "y"}),
+        ("delete_file", {"path": "a b"}),
+        ("move_file", {"source": "a b", "destination": "c"}),
+    ],
+)
+def test_a_change_never_takes_another_file(place: Surroundings, name: str, more: dict[str, Any]) -> None:
+    (place.work_dir / "a\u00a0b").write_text("x")
+    with pytest.raises(ToolError, match=r"a b does not exist; .*a‹U\+00A0›b does"):
+        assess(name, place, **more)
+    assert (place.work_dir / "a\u00a0b").read_text() == "x"
+
+
+def test_a_new_file_beside_one_that_looks_the_same_is_said(place: Surroundings) -> None:
+    (place.work_dir / "a\u00a0b").write_text("x")
+    (place.work_dir / "other").write_text("x")
+    for name, more in (
+        ("write_file", {"path": "a b", "content": "y"}),
+        ("write_file", {"path": "a b/new", "content": "y"}),
+        ("move_file", {"source": "other", "destination": "a b"}),
+    ):
+        found = assess(name, place, **more)
+        assert "a‹U+00A0›b is there already" in found.reason
+        assert found.risk == "high"
+    call("write_file", place, path="a b", content="y")
+    assert sorted(path.name for path in place.work_dir.iterdir()) == ["a b", "a\u00a0b", "other"]
+
+
+def test_names_of_the_daemons_own_files_are_not_told(place: Surroundings) -> None:
+    (place.protected[0] / "a\u00a0b").write_text("x")
+    assert assess("delete_file", place, path="../daemon/a b").forbidden is not None
+
+
+def test_a_huge_directory_is_not_looked_through(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "_SCAN_ENTRIES", 2)
+    for name in ("a\u00a0b", "c", "d"):
+        (place.work_dir / name).write_text("x")
+    with pytest.raises(ToolError, match="No such file"):
+        read(place, "a b")
+
+
+# --- deny rules ----------------------------------------------------------------------------------------------------
+
+
+def denying(place: Surroundings, *rules: tuple[str, str, str]) -> Surroundings:
+    """The same surroundings where these rules (tool, kind, value) deny, as the toolbox hands them over."""
+    stored = [Rule(f"rule_{n}", "deny", *fields) for n, fields in enumerate(rules)]  # type: ignore[arg-type]
+    kit = Toolkit([], lambda: place, lambda _: "smart_approve", lambda: stored)
+    return kit.called_by("default", "session_1").surroundings()
+
+
+def private(place: Surroundings) -> Path:
+    folder = place.work_dir / "private"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.txt").write_text("canary")
+    (place.work_dir / "open").mkdir()
+    (place.work_dir / "open" / "b.txt").write_text("canary")
+    return folder
+
+
+@pytest.mark.parametrize("tool", ["*", "list_dir", "read_file"])
+def test_a_listing_leaves_out_what_a_rule_denies(place: Surroundings, tool: str) -> None:
+    folder = private(place)
+    found = call("list_dir", denying(place, (tool, "beneath", str(folder))), depth=4).value
+    assert [one["name"] for one in found["entries"]] == ["open", "open/b.txt"]
+    assert found["notes"] == ["private is left out: a rule denies it"]
+    whole = call("list_dir", denying(place, ("write_file", "beneath", str(folder))), depth=4).value
+    assert "private/deep/a.txt" in [one["name"] for one in whole["entries"]]
+
+
+@pytest.mark.parametrize("tool", ["*", "list_dir", "read_file"])
+def test_who_may_not_read_a_place_may_not_list_it(place: Surroundings, tool: str) -> None:
+    folder = private(place)
+    found = assess("list_dir", denying(place, (tool, "beneath", str(folder))), path="private/deep")
+    # A rule about the tool itself is found by the target; the other one is told with the call.
+    assert (found.forbidden is not None) == (tool == "read_file")
+
+
+@pytest.mark.parametrize(("name", "more"), READERS + WRITERS)
+def test_a_hard_link_to_a_denied_file_is_denied(place: Surroundings, name: str, more: dict[str, Any]) -> None:
+    folder = private(place)
+    os.link(folder / "deep" / "a.txt", place.work_dir / "twin")
+    os.link(place.work_dir / "open" / "b.txt", place.work_dir / "harmless")
+    around = denying(place, ("*", "beneath", str(folder)))
+    forbidden = assess(name, around, path="twin", **more).forbidden
+    assert forbidden is not None
+    assert "hard link" in forbidden
+    assert "rule_0" in forbidden
+    assert assess(name, around, path="harmless", **more).forbidden is None
+    assert assess(name, place, path="twin", **more).forbidden is None
+    exact = denying(place, (name, "exact", str(folder / "deep" / "a.txt")))
+    assert assess(name, exact, path="twin", **more).forbidden is not None
+    moved = assess("move_file", around, source="twin", destination="x")
+    assert moved.forbidden is not None
+
+
+def test_another_way_to_a_denied_place_is_denied(place: Surroundings, tmp_path: Path) -> None:
+    folder = private(place)
+    (tmp_path / "way").symlink_to(folder)
+    around = denying(place, ("*", "beneath", str(tmp_path / "way")))  # a rule whose path goes through a link
+    for path in ("private", "private/deep/a.txt", "private/new"):
+        assert assess("read_file", around, path=path).forbidden is not None, path
+    assert call("list_dir", around, depth=3).value["notes"] == ["private is left out: a rule denies it"]
+
+
+def test_of_a_huge_denied_place_every_file_with_several_names_is_denied(
+    place: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = private(place)
+    os.link(place.work_dir / "open" / "b.txt", place.work_dir / "harmless")
+    (place.work_dir / "single").write_text("x")
+    monkeypatch.setattr(denied, "WALK_ENTRIES", 1)
+    around = denying(place, ("*", "beneath", str(folder)))
+    assert "too many files" in str(assess("read_file", around, path="harmless").forbidden)
+    assert assess("read_file", around, path="single").forbidden is None
+
+
+def test_what_a_rule_denies_is_not_told_by_its_likeness(place: Surroundings) -> None:
+    folder = private(place)
+    (folder / "a\u00a0b").write_text("x")
+    around = denying(place, ("*", "beneath", str(folder)))
+    assert assess("delete_file", around, path="private/a b").target == str(folder / "a b")
+
+
+def test_a_rule_for_another_session_does_not_count(place: Surroundings) -> None:
+    folder = private(place)
+    stored = [Rule("r", "deny", "*", "beneath", str(folder), session_id="session_2")]
+    kit = Toolkit([], lambda: place, lambda _: "smart_approve", lambda: stored)
+    mine, other = (kit.called_by("default", name).surroundings() for name in ("session_1", "session_2"))
+    assert call("list_dir", mine).value["notes"] == []
+    assert call("list_dir", other).value["notes"] == ["private is left out: a rule denies it"]

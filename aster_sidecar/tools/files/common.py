@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from aster_sidecar.permissions import Assessment, Risk, Scope
+from aster_sidecar.permissions import Assessment, Risk, Scope, reaches
 from aster_sidecar.processes import to_the_end
 from aster_sidecar.tools import Surroundings, ToolError, paths
+from aster_sidecar.tools.denied import Denied
 from aster_sidecar.tools.display import shown, visible
 from aster_sidecar.tools.paths import Folder, Place
 
@@ -39,22 +40,85 @@ def judge(
     follow: bool = True,
 ) -> Assessment:
     """Rate a use of the paths `asked`. `display` has a {} for each of them, in order."""
-    places = [paths.look(one, surroundings, follow=follow, changes=not reads) for one in asked]
+    denied = denied_to(tool, surroundings)
+    places = [
+        paths.look(
+            one,
+            surroundings,
+            follow=follow,
+            changes=not reads,
+            lookalike="take" if reads else "tell" if (tool, number) in _CREATED else "refuse",
+            denied=denied,
+        )
+        for number, one in enumerate(asked)
+    ]
     concerns = list(dict.fromkeys(concern for place in places for concern in place.concerns))
     risk: Risk = "high" if concerns else "low" if reads else "medium"
     reason = "; ".join(concerns) or ("reads" if reads else "changes files") + " in the work directory"
+    taken = [paths.resemblance(place.instead_of, place.path) for place in places if place.instead_of is not None]
     targets = [str(place.path) for place in places]
+    forbidden = next((why for place in places if (why := place.forbidden or _denied(tool, place, denied))), None)
     return Assessment(
         risk=risk,
         target=targets[0],
         also=tuple(targets[1:]),
         display=display.format(*(shown(target) for target in targets)),
-        reason=reason,
-        remember=_scope(tool, places, surroundings),
-        binding={"paths": targets, "work_dir": str(surroundings.work_dir)},
-        forbidden=next((place.forbidden for place in places if place.forbidden), None),
+        reason="; ".join([reason, *taken]),
+        remember=None if forbidden else _scope(tool, places, surroundings),
+        binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
+        forbidden=forbidden,
         concerns=tuple(concerns),
     )
+
+
+DENIED = "a rule denies it"
+# The paths that need not exist, as (tool, which of its paths).
+_CREATED = {("write_file", 0), ("move_file", 1)}
+# Who may not read a file may not see it in another tool's result.
+_READ_BY = ("list_dir", "search_files")
+
+
+def denied_to(tool: str, surroundings: Surroundings) -> Denied:
+    """The places that deny rules keep from `tool`."""
+    asked = (tool, "read_file") if tool in _READ_BY else (tool,)
+    return Denied(dict.fromkeys(rule for one in asked for rule in surroundings.denials(one)))
+
+
+def _denied(tool: str, place: Place, denied: Denied) -> str | None:
+    """Why a rule denies the place that `permissions.decide` can't see; of what it sees, it speaks itself."""
+    target = str(place.path)
+    if any(rule.tool in (tool, "*") and reaches(rule, target) for rule in denied.rules):
+        return None
+    return denied.reason(place.path)
+
+
+def taken_instead(assessment: Assessment) -> list[str]:
+    """What to tell of a path under which another one, that looks the same, was read."""
+    return list(assessment.binding.get("taken", []))
+
+
+class Omitted:
+    """What a call left out, by reason, to be said in its notes."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = {}
+
+    def add(self, reason: str, name: object) -> None:
+        """`reason` follows "… left out: "."""
+        self._names.setdefault(reason, []).append(shown(name))
+
+    def notes(self) -> list[str]:
+        """One note for each reason."""
+        return [
+            f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {why}"
+            for why, names in self._names.items()
+        ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    most = 10
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Scope | None:

@@ -17,7 +17,16 @@ from pydantic import Field
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized
-from aster_sidecar.tools.files.common import Arguments, in_thread, judge, located
+from aster_sidecar.tools.files.common import (
+    DENIED,
+    Arguments,
+    Omitted,
+    denied_to,
+    in_thread,
+    judge,
+    located,
+    taken_instead,
+)
 from aster_sidecar.tools.files.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.lines import Lines
 from aster_sidecar.tools.paths import Folder, Text, at
@@ -57,10 +66,11 @@ def _assess_list(arguments: ListDir, surroundings: Surroundings) -> Assessment:
 
 
 async def _run_read(arguments: ReadFile, assessment: Assessment, ctx: CallContext) -> Outcome:
-    return await in_thread(lambda stop: _read(Path(assessment.target), arguments, stop))
+    taken = taken_instead(assessment)
+    return await in_thread(lambda stop: _read(Path(assessment.target), arguments, taken, stop))
 
 
-def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
+def _read(path: Path, arguments: ReadFile, taken: list[str], stop: threading.Event) -> Outcome:
     with located(path) as (folder, name), open(paths.opened_file(folder, name), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         value: dict[str, Any] = {"path": str(path), "bytes": size}
@@ -70,7 +80,8 @@ def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
             with closing(Lines(file, encoding, READ_SCAN_BYTES, stop)) as lines:
                 page.fill(lines)
     if encoding is None or any("\0" in line for line in page.lines):
-        return Outcome(value | {"binary": True, "note": f"a binary file of {sized(size)}: not shown"})
+        notes = [*taken, f"a binary file of {sized(size)}: not shown"]
+        return Outcome(value | {"binary": True, "note": "; ".join(notes)})
     value |= {"first_line": arguments.offset, "last_line": arguments.offset + len(page.lines) - 1}
     if arguments.column is not None:
         value["first_column"] = arguments.column
@@ -83,8 +94,8 @@ def _read(path: Path, arguments: ReadFile, stop: threading.Event) -> Outcome:
             " destroy those bytes"
         )
     value |= {"text": "\n".join(page.lines), "more": page.more}
-    if page.notes:
-        value["note"] = "; ".join(page.notes)
+    if notes := [*taken, *page.notes]:
+        value["note"] = "; ".join(notes)
     return Outcome(value, truncated=page.more or bool(page.cut))
 
 
@@ -172,46 +183,78 @@ class _Page:
 
 
 async def _run_list(arguments: ListDir, assessment: Assessment, ctx: CallContext) -> Outcome:
-    root = Path(assessment.target)
-    return await in_thread(lambda stop: _list(root, arguments.depth, ctx.surroundings.protected, stop))
+    work = _Listing(Path(assessment.target), arguments.depth, ctx.surroundings, taken_instead(assessment))
+    return await in_thread(work.run)
 
 
-def _list(root: Path, depth: int, protected: tuple[Path, ...], stop: threading.Event) -> Outcome:
-    entries: list[dict[str, Any]] = []
-    notes: list[str] = []
-    waiting = deque([(root, 1)])
-    while waiting and len(entries) <= LIST_ENTRIES and not stop.is_set():
-        path, level = waiting.popleft()
-        try:
-            with listing(path) as (folder, found):
-                for entry in islice(found, LIST_ENTRIES + 1 - len(entries)):
-                    entries.append(_described(folder, entry, path, root))
-                    inner = path / entry.name
-                    if entries[-1]["kind"] == "directory" and level < depth:
-                        if reason := paths.forbidden(inner, protected):
-                            notes.append(f"{shown(entry.name)} is left out: {reason}")
-                        else:
-                            waiting.append((inner, level + 1))
-        except ToolError as error:
-            if path == root:
-                raise
-            notes.append(str(error))
-    truncated = len(entries) > LIST_ENTRIES
-    if truncated:
-        notes.append(f"only the first {LIST_ENTRIES} entries are listed")
-    return Outcome({"path": str(root), "entries": entries[:LIST_ENTRIES], "notes": notes[:20]}, truncated)
+class _Listing:
+    """One listing: a directory's entries, and on request those of the directories in it."""
+
+    def __init__(self, root: Path, depth: int, surroundings: Surroundings, taken: list[str]) -> None:
+        self._root = root
+        self._depth = depth
+        self._protected = surroundings.protected
+        self._denied = denied_to("list_dir", surroundings)
+        self._entries: list[dict[str, Any]] = []
+        self._notes = taken
+        self._omitted = Omitted()
+        self._waiting = deque([(root, 1)])
+
+    def run(self, stop: threading.Event) -> Outcome:
+        """Raises: ToolError when the directory can't be listed."""
+        while self._waiting and len(self._entries) <= LIST_ENTRIES and not stop.is_set():
+            path, level = self._waiting.popleft()
+            try:
+                with listing(path) as (folder, found, complete):
+                    if not complete:
+                        self._notes.append(f"only {SCAN_ENTRIES} entries of {self._named(path)} are looked at")
+                    self._add(folder, found, path, level)
+            except ToolError as error:
+                if path == self._root:
+                    raise
+                self._omitted.add(str(error), self._named(path))
+        truncated = len(self._entries) > LIST_ENTRIES
+        if truncated:
+            self._notes.append(f"only the first {LIST_ENTRIES} entries are listed")
+        notes = [*self._notes, *self._omitted.notes()]
+        return Outcome({"path": str(self._root), "entries": self._entries[:LIST_ENTRIES], "notes": notes}, truncated)
+
+    def _add(self, folder: Folder, found: list[os.DirEntry[str]], path: Path, level: int) -> None:
+        for entry in found:
+            if len(self._entries) > LIST_ENTRIES:
+                return
+            inner = path / entry.name
+            if self._denied.rules and self._is_denied(entry, inner):
+                continue
+            self._entries.append(_described(folder, entry, path, self._root))
+            if self._entries[-1]["kind"] == "directory" and level < self._depth:
+                if reason := paths.forbidden(inner, self._protected):
+                    self._omitted.add(reason, self._named(inner))
+                else:
+                    self._waiting.append((inner, level + 1))
+
+    def _is_denied(self, entry: os.DirEntry[str], path: Path) -> bool:
+        with suppress(OSError):
+            if self._denied.reason_of_entry(path, entry.stat(follow_symlinks=False)):
+                self._omitted.add(DENIED, self._named(path))
+                return True
+        return False
+
+    def _named(self, path: Path) -> str:
+        return os.path.relpath(path, self._root)
 
 
 @contextmanager
-def listing(path: Path) -> Generator[tuple[Folder, list[os.DirEntry[str]]], None, None]:
-    """A directory, opened, and its entries by name. Raises: ToolError."""
+def listing(path: Path) -> Generator[tuple[Folder, list[os.DirEntry[str]], bool], None, None]:
+    """A directory, opened, its entries by name, and whether these are all. Raises: ToolError."""
     with paths.opened_folder(path) as crossed:
         try:
             folder = paths.opened_list(crossed)
             try:
                 with os.scandir(folder) as found:
-                    entries = sorted(islice(found, SCAN_ENTRIES), key=lambda entry: entry.name)
-                yield folder, entries
+                    entries = list(islice(found, SCAN_ENTRIES))
+                    complete = next(found, None) is None
+                yield folder, sorted(entries, key=lambda entry: entry.name), complete
             finally:
                 paths.closed(folder)
         except OSError as error:
@@ -256,7 +299,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     ),
     Tool(
         "list_dir",
-        f"List a directory with kinds and sizes, at most {LIST_ENTRIES} entries. Links are named, not followed.",
+        f"List a directory with kinds and sizes, at most {LIST_ENTRIES} entries. Links are named, not followed; what a "
+        "rule denies is left out, and said.",
         ListDir,
         "low",
         _assess_list,

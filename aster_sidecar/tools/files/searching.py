@@ -19,7 +19,7 @@ from pydantic import Field
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized
-from aster_sidecar.tools.files.common import Arguments, braced, in_thread, judge, located
+from aster_sidecar.tools.files.common import Arguments, braced, in_thread, judge, located, taken_instead
 from aster_sidecar.tools.files.reading import listing, tellable
 from aster_sidecar.tools.paths import Folder, Text
 from aster_sidecar.tools.shell import worker
@@ -49,6 +49,7 @@ def _assess_search(arguments: SearchFiles, surroundings: Surroundings) -> Assess
 
 async def _run_search(arguments: SearchFiles, assessment: Assessment, ctx: CallContext) -> Outcome:
     search = _Search(arguments, Path(assessment.target), ctx.surroundings)
+    search.notes += taken_instead(assessment)
     return await in_thread(search.run, cancelled=search.kill)
 
 
@@ -133,7 +134,7 @@ class _Search:
         while waiting:
             path = waiting.popleft()
             try:
-                with listing(path) as (folder, entries):
+                with listing(path) as (folder, entries, _):
                     for entry in entries:
                         inner = path / entry.name
                         try:

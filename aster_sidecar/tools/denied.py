@@ -1,0 +1,108 @@
+"""The places that deny rules keep from a tool, known by their names and by what stands there (device and inode).
+
+A call's own target is compared with the rules as text (`permissions.decide`). This finds what that can't: a hard link
+to a denied file, another way to a denied directory, and what a tool would meet on its way through the directories.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from aster_sidecar.permissions import Rule, describe, reaches
+from aster_sidecar.tools.display import shown
+
+WALK_ENTRIES = 100_000  # of all denied directories together, looked at for files that have several names
+
+Identity = tuple[int, int]
+
+
+class Denied:
+    """What `rules`, deny rules about places, cover."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._roots: dict[Identity, Rule] = {}
+        for rule in self.rules:
+            if os.path.isabs(rule.value) and (found := _identity(rule.value)) is not None:
+                self._roots.setdefault(found, rule)
+        self._linked: dict[Identity, Rule] | None = None
+        self._too_large: Rule | None = None
+
+    def reason(self, path: Path) -> str | None:
+        """Why the canonical `path` is denied, in words; None when no rule covers it or what stands there."""
+        rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
+        if rule is not None:
+            return _words(rule)
+        if not self._roots:
+            return None
+        for way in (path, *path.parents):
+            rule = self._roots.get(_identity(way) or (-1, -1))
+            if rule is not None and (rule.kind == "beneath" or way == path):
+                return f"it is another name of {shown(rule.value)}, and {_words(rule)}"
+        try:
+            return self.reason_of_file(os.lstat(path))
+        except OSError:
+            return None
+
+    def reason_of_entry(self, path: Path, found: os.stat_result) -> str | None:
+        """The same by name and place only, for an entry of a directory that is itself not denied.
+
+        `found` is its status, links not followed.
+        """
+        rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
+        rule = rule or self._roots.get((found.st_dev, found.st_ino))
+        return _words(rule) if rule is not None else None
+
+    def reason_of_file(self, found: os.stat_result) -> str | None:
+        """Why a file with several names is denied: one of them lies in a denied directory."""
+        if not self._roots or not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
+            return None
+        if self._linked is None:
+            self._linked = {}
+            self._walk(self._linked)
+        rule = self._linked.get((found.st_dev, found.st_ino))
+        if rule is not None:
+            return f"it is a hard link to a file in {shown(rule.value)}, and {_words(rule)}"
+        if self._too_large is not None:
+            where = f"{shown(self._too_large.value)} holds too many files to know that none is there"
+            return f"it has several names, {where}, and {_words(self._too_large)}"
+        return None
+
+    def _walk(self, linked: dict[Identity, Rule]) -> None:
+        """Find the files with several names beneath the denied directories; of a huge one, remember that it is."""
+        left = WALK_ENTRIES
+        waiting = [(rule.value, rule) for rule in self._roots.values() if rule.kind == "beneath"]
+        while waiting:
+            folder, rule = waiting.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        left -= 1
+                        if left < 0:
+                            self._too_large = rule
+                            return
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append((entry.path, rule))
+                            continue
+                        found = entry.stat(follow_symlinks=False)
+                        # On Windows only os.lstat knows the number of names and the identity.
+                        found = os.lstat(entry.path) if os.name == "nt" else found
+                        if found.st_nlink > 1:
+                            linked.setdefault((found.st_dev, found.st_ino), rule)
+            except OSError:
+                continue  # gone by now, or unreadable: for the tool as well
+
+
+def _words(rule: Rule) -> str:
+    return f"the rule {rule.rule_id} denies {describe(rule)}"
+
+
+def _identity(path: Path | str) -> Identity | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
