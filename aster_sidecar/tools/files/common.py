@@ -115,6 +115,12 @@ class Omitted:
         ]
 
 
+def why(error: OSError | ToolError) -> str:
+    """The error without the name of the file."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return (isinstance(cause, OSError) and cause.strerror) or str(error)
+
+
 def listed(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     most = 10

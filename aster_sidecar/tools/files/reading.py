@@ -26,6 +26,7 @@ from aster_sidecar.tools.files.common import (
     judge,
     located,
     taken_instead,
+    why,
 )
 from aster_sidecar.tools.files.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.lines import Lines
@@ -212,7 +213,7 @@ class _Listing:
             except ToolError as error:
                 if path == self._root:
                     raise
-                self._omitted.add(str(error), self._named(path))
+                self._omitted.add(why(error), self._named(path))
         truncated = len(self._entries) > LIST_ENTRIES
         if truncated:
             self._notes.append(f"only the first {LIST_ENTRIES} entries are listed")

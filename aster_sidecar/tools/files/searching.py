@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Generator
-from contextlib import closing, suppress
-from fnmatch import fnmatchcase
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,25 @@ from pydantic import Field
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized
-from aster_sidecar.tools.files.common import Arguments, braced, in_thread, judge, located, taken_instead
-from aster_sidecar.tools.files.reading import listing, tellable
+from aster_sidecar.tools.files.common import (
+    DENIED,
+    Arguments,
+    Omitted,
+    braced,
+    denied_to,
+    in_thread,
+    judge,
+    listed,
+    located,
+    taken_instead,
+    why,
+)
+from aster_sidecar.tools.files.encodings import SAMPLE_BYTES, decoded, encoding_of
+from aster_sidecar.tools.files.globs import Glob
+from aster_sidecar.tools.files.ignoring import NEVER, Ignores
+from aster_sidecar.tools.files.matching import Matcher
+from aster_sidecar.tools.files.reading import SCAN_ENTRIES, listing, tellable
 from aster_sidecar.tools.paths import Folder, Text
-from aster_sidecar.tools.shell import worker
 
 SEARCH_HITS = 200
 SEARCH_FILES = 20_000
@@ -30,12 +43,14 @@ SEARCH_FILE_BYTES = 4 * 1024 * 1024
 SEARCH_BYTES = 256 * 1024 * 1024
 SEARCH_S = 20.0
 
+SECRET = "may hold secrets"
+
 
 class SearchFiles(Arguments):
     pattern: Text = Field(min_length=1, max_length=1000, description="Python regular expression, matched line by line.")
     path: Text = Field(default=".", min_length=1, description="Directory (searched with all below it) or file.")
     glob: Text | None = Field(
-        default=None, max_length=200, description="Only files that match, e.g. *.py or src/**/*.ts."
+        default=None, max_length=200, description="Only files that match, e.g. *.py, *.{ts,tsx} or src/**/*.ts."
     )
     max_results: int = Field(default=100, ge=1, le=SEARCH_HITS, description="How many lines to return at most.")
 
@@ -43,6 +58,7 @@ class SearchFiles(Arguments):
 def _assess_search(arguments: SearchFiles, surroundings: Surroundings) -> Assessment:
     display = f"search {{}}\nfor {braced(arguments.pattern, newlines=False)}"
     if arguments.glob is not None:
+        Glob(arguments.glob)
         display += f"\nin files named {braced(arguments.glob, newlines=False)}"
     return judge("search_files", [arguments.path], surroundings, display, reads=True)
 
@@ -54,11 +70,7 @@ async def _run_search(arguments: SearchFiles, assessment: Assessment, ctx: CallC
 
 
 class _Search:
-    """One search: walks and reads here, matches in a process of its own.
-
-    A regular expression can take for ever on one line, and Python's engine holds the interpreter's lock all the while,
-    so a thread could freeze the daemon. The process is killed at the deadline, and what was found by then is returned.
-    """
+    """One search: walks and reads here, matches in a process of its own (`Matcher`)."""
 
     def __init__(
         self, arguments: SearchFiles, root: Path, surroundings: Surroundings, deadline_s: float = SEARCH_S
@@ -69,12 +81,24 @@ class _Search:
         self.surroundings = surroundings
         self.hits: list[dict[str, Any]] = []
         self.notes: list[str] = []
-        self.secrets: list[str] = []
         self.files = 0
         self.bytes = 0
         self.cut = False
+        self._glob = None if arguments.glob is None else Glob(arguments.glob)
+        self._globbed = 0
+        self._denied = denied_to("search_files", surroundings)
         self._protected_files: set[tuple[int, int]] | None = None
-        self._matcher: _Matcher | None = None
+        self._matcher: Matcher | None = None
+        self._stop = threading.Event()
+        self._deadline = 0.0
+        self._ended = False
+        """Whether the matcher was ended, at the deadline or from outside."""
+        self._omitted = Omitted()
+        self._ignored_folders: list[str] = []
+        self._ignored_files: list[str] = []
+        self._large: list[str] = []
+        self._not_utf8: list[str] = []
+        self._excerpts = 0
 
     def kill(self) -> None:
         """End a match that is under way."""
@@ -83,44 +107,82 @@ class _Search:
 
     def run(self, stop: threading.Event) -> Outcome:
         """Raises: ToolError when the pattern is wrong or nothing can be searched."""
-        deadline = time.monotonic() + self.deadline_s
-        matcher = self._matcher = _Matcher(self.arguments.pattern, self.deadline_s)
-        with closing(matcher), closing(self._candidates()) as candidates:
+        self._stop = stop
+        self._deadline = time.monotonic() + self.deadline_s
+        matcher = self._matcher = Matcher(self.arguments.pattern, self.deadline_s)
+        with closing(matcher), closing(self._candidates(matcher)) as candidates:
             for path, folder, name, found in candidates:
-                if stop.is_set() or time.monotonic() > deadline:
-                    self._cut(f"stopped after {self.deadline_s:g} s")
-                    break
                 if self.files >= SEARCH_FILES or self.bytes >= SEARCH_BYTES:
                     self._cut(f"stopped after {self.files} files, {sized(self.bytes)}")
                     break
-                text = self._text(folder, name, found)
-                asked = time.monotonic()
-                matches = matcher.find(text) if text else []
-                if matches is None:
-                    slow = f" in {shown(path)}, where the pattern takes too long: use a simpler one"
-                    long = time.monotonic() - asked > self.deadline_s / 4
-                    self._cut(f"stopped after {self.deadline_s:g} s{slow if long else ''}")
+                if not self._search(matcher, path, self._text(path, folder, name, found)):
                     break
-                for number, line in matches:
-                    self.hits.append({"path": self._named(path), "line": number, "text": line})
-                if len(self.hits) > self.arguments.max_results:
-                    self._cut(f"only the first {self.arguments.max_results} lines are returned")
-                    break
-        if self.secrets:
-            listed = ", ".join(self.secrets[:10])
-            self.notes.append(f"not searched, may hold secrets: {listed} ({len(self.secrets)} in all)")
+            else:
+                if self._over():
+                    self._cut(f"stopped after {self.deadline_s:g} s")
+        self._tell()
         hits = self.hits[: self.arguments.max_results]
-        return Outcome({"hits": hits, "files_searched": self.files, "notes": self.notes[:20]}, truncated=self.cut)
+        return Outcome({"hits": hits, "files_searched": self.files, "notes": self.notes}, truncated=self.cut)
+
+    def _search(self, matcher: Matcher, path: Path, text: str) -> bool:
+        """Add the hits in `text`; whether the search goes on."""
+        asked = time.monotonic()
+        matches = matcher.find(text) if text else []
+        if matches is None:
+            slow = f" in {shown(path)}, where the pattern takes too long: use a simpler one"
+            long = time.monotonic() - asked > self.deadline_s / 4
+            self._cut(f"stopped after {self.deadline_s:g} s{slow if long else ''}")
+            return False
+        for match in matches:
+            hit: dict[str, Any] = {"path": self._named(path), "line": match.number, "column": match.column}
+            if len(match.text) < match.length:
+                hit["text_column"] = match.text_column
+                self._excerpts += 1
+            if match.others:
+                hit["others_in_line"] = match.others
+            self.hits.append(hit | {"text": match.text})
+        if len(self.hits) > self.arguments.max_results:
+            self._cut(f"only the first {self.arguments.max_results} lines are returned")
+            return False
+        return True
 
     def _cut(self, note: str) -> None:
         self.cut = True
         self.notes.append(note)
 
+    def _over(self) -> bool:
+        return self._ended or self._stop.is_set() or time.monotonic() > self._deadline
+
+    def _tell(self) -> None:
+        """Say what was left out."""
+        if ignored := [*self._ignored_folders, *self._ignored_files]:
+            folders, files = len(self._ignored_folders), len(self._ignored_files)
+            self.notes.append(
+                f"not searched, because ignored (.gitignore, .ignore, or {' and '.join(NEVER)}): {listed(ignored)}"
+                f" ({folders} directories, {files} files); give one as path to search it"
+            )
+        self.notes += self._omitted.notes()
+        if self._large:
+            self.notes.append(f"only the first {sized(SEARCH_FILE_BYTES)} are searched of {listed(self._large)}")
+        if self._not_utf8:
+            these = f"{len(self._not_utf8)} files searched are" if len(self._not_utf8) > 1 else "1 file searched is"
+            self.notes.append(
+                f"{these} not UTF-8: what is not ASCII in there can't be found, and is shown as \ufffd:"
+                f" {listed(self._not_utf8)}"
+            )
+        if self._excerpts:
+            self.notes.append(
+                "of long lines an excerpt is shown, which begins at text_column; read_file reads on with offset (the"
+                " line) and column"
+            )
+        if self._glob is not None and not self._globbed and not self.cut:
+            self.notes.append(f"no file that is searched is named {shown(self.arguments.glob)}")
+
     def _named(self, path: Path) -> str:
         inside = path.is_relative_to(self.surroundings.work_dir)
         return tellable(str(path.relative_to(self.surroundings.work_dir) if inside else path))
 
-    def _candidates(self) -> Generator[tuple[Path, Folder, str, os.stat_result], None, None]:
+    def _candidates(self, matcher: Matcher) -> Generator[tuple[Path, Folder, str, os.stat_result], None, None]:
         if self.root.name:
             with located(self.root) as (folder, name):
                 found = paths.status(folder, name)
@@ -130,177 +192,132 @@ class _Search:
                     if self._wanted(self.root, found):
                         yield self.root, folder, name, found
                     return
-        waiting = deque([self.root])
-        while waiting:
-            path = waiting.popleft()
+        ignores = Ignores(self.root, self.surroundings.work_dir, self.surroundings.protected, matcher)
+        start = ignores.start()
+        waiting = deque([(self.root, start)] if start is not None else [])
+        self._ended = start is None
+        while waiting and not self._over():
+            path, rules = waiting.popleft()
             try:
-                with listing(path) as (folder, entries, _):
-                    for entry in entries:
+                with listing(path) as (folder, entries, complete):
+                    if not complete:
+                        self._cut(f"only {SCAN_ENTRIES} entries of {self._named(path)} are looked at")
+                    found = self._looked_at(path, entries)
+                    names = [f"{entry.name}/" if is_folder(status) else entry.name for entry, status in found]
+                    entered = ignores.enter(rules, folder, path, names)
+                    if entered is None:
+                        self._ended = True
+                        return
+                    inner_rules, ignored = entered
+                    for (entry, status), name in zip(found, names, strict=True):
                         inner = path / entry.name
-                        try:
-                            found = entry.stat(follow_symlinks=False)
-                        except OSError:
-                            continue
-                        if stat.S_ISDIR(found.st_mode) and not paths.is_link(found):
-                            if self._descends(inner):
-                                waiting.append(inner)
-                        elif self._wanted(inner, found):
-                            yield inner, folder, entry.name, found
+                        if is_folder(status):
+                            if self._descends(inner, status, name in ignored):
+                                waiting.append((inner, inner_rules))
+                        elif self._wanted(inner, status, name in ignored):
+                            if self._over():
+                                return
+                            yield inner, folder, entry.name, status
             except ToolError as error:
                 if path == self.root:
                     raise
-                self.notes.append(str(error))
+                self._omitted.add(why(error), self._named(path))
+        for path in ignores.unread:
+            self._omitted.add("it can't be read, or not to its end, so that it ignores too little", self._named(path))
 
-    def _descends(self, path: Path) -> bool:
-        if path.name in (".git", "node_modules"):
-            return False
+    def _looked_at(self, path: Path, entries: list[os.DirEntry[str]]) -> list[tuple[os.DirEntry[str], os.stat_result]]:
+        found: list[tuple[os.DirEntry[str], os.stat_result]] = []
+        for entry in entries:
+            try:
+                found.append((entry, entry.stat(follow_symlinks=False)))
+            except OSError as error:
+                self._omitted.add(why(error), self._named(path / entry.name))
+        return found
+
+    def _descends(self, path: Path, found: os.stat_result, ignored: bool) -> bool:
         if paths.in_secret_place(path):
-            self.secrets.append(shown(path))
-            return False
-        if reason := paths.forbidden(path, self.surroundings.protected):
-            self.notes.append(f"{shown(path)} is left out: {reason}")
-            return False
-        return True
+            self._omitted.add(SECRET, self._named(path))
+        elif reason := paths.forbidden(path, self.surroundings.protected):
+            self._omitted.add(reason, self._named(path))
+        elif self._denied.reason_of_entry(path, found):
+            self._omitted.add(DENIED, self._named(path))
+        elif ignored:
+            self._ignored_folders.append(shown(self._named(path)))
+        else:
+            return True
+        return False
 
-    def _wanted(self, path: Path, found: os.stat_result) -> bool:
-        if not stat.S_ISREG(found.st_mode) or paths.is_link(found) or not self._globbed(path):
+    def _wanted(self, path: Path, found: os.stat_result, ignored: bool = False) -> bool:
+        """Whether the file is searched; if not, and the glob means it, that is kept to be said."""
+        if self._glob is not None and not paths.is_link(found) and not self._globs(path):
             return False
+        if reason := self._omits(path, found):
+            self._omitted.add(reason, self._named(path))
+        elif ignored:
+            self._ignored_files.append(shown(self._named(path)))
+        else:
+            self._globbed += 1
+            return True
+        return False
+
+    def _globs(self, path: Path) -> bool:
+        assert self._glob is not None
+        below = path.name if path == self.root else path.relative_to(self.root).as_posix()
+        return self._glob.matches(path.name, below)
+
+    def _omits(self, path: Path, found: os.stat_result) -> str | None:
+        """Why this entry is not searched, in words; None when nothing speaks against it."""
+        if paths.is_link(found):
+            return "links are not followed"
+        if not stat.S_ISREG(found.st_mode):
+            return f"{paths.kind(found)} is not searched"
         if paths.holds_secrets(path):
-            self.secrets.append(shown(path))
-            return False
+            return SECRET
+        if self._denied.reason_of_entry(path, found) or self._denied.reason_of_file(found):
+            return DENIED
         if found.st_nlink > 1:
             if self._protected_files is None:
                 self._protected_files = paths.protected_files(self.surroundings.protected)
-            return (found.st_dev, found.st_ino) not in self._protected_files
-        return True
+            if (found.st_dev, found.st_ino) in self._protected_files:
+                return "it is the daemon's own"
+        return None
 
-    def _globbed(self, path: Path) -> bool:
-        glob = self.arguments.glob
-        if glob is None:
-            return True
-        if "/" not in glob:
-            return fnmatchcase(path.name, glob)
-        below = path.relative_to(self.root).as_posix()
-        # fnmatch's * crosses slashes already; **/ may also stand for no directory at all.
-        return fnmatchcase(below, glob) or fnmatchcase(below, glob.replace("**/", ""))
-
-    def _text(self, folder: Folder, name: str, found: os.stat_result) -> bytes:
-        if found.st_size > SEARCH_FILE_BYTES:
-            self._cut(f"only the first {sized(SEARCH_FILE_BYTES)} of {shown(name)} are searched")
+    def _text(self, path: Path, folder: Folder, name: str, found: os.stat_result) -> str:
+        """What the file holds, up to the bound; "" when it is binary or can't be read."""
         try:
             with open(paths.opened_file(folder, name), "rb") as file:
-                data = file.read(SEARCH_FILE_BYTES)
+                data = file.read(SEARCH_FILE_BYTES + 1)
         except (OSError, ToolError) as error:
-            self.notes.append(f"{shown(name)}: {error}")
-            return b""
+            self._omitted.add(why(error), self._named(path))
+            return ""
+        cut = len(data) > SEARCH_FILE_BYTES
+        data = data[:SEARCH_FILE_BYTES]
         self.bytes += len(data)
-        if b"\0" in data[:8192]:
-            return b""
+        encoding = encoding_of(data[:SAMPLE_BYTES])
+        if encoding is None:
+            self._omitted.add("binary", self._named(path))
+            return ""
+        if cut:
+            self.cut = True
+            self._large.append(shown(self._named(path)))
         self.files += 1
-        return data
+        text, invalid = decoded(data, encoding, cut=cut)
+        if invalid:
+            self._not_utf8.append(shown(self._named(path)))
+        return text
 
 
-class _Matcher:
-    """The process that matches. Raises: ToolError when the pattern is not a regular expression."""
-
-    def __init__(self, pattern: str, deadline_s: float) -> None:
-        argv, env = worker(match_lines)
-        self._process = subprocess.Popen(
-            argv,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self.kill = self._process.kill
-        self._timer = threading.Timer(deadline_s, self.kill)
-        self._timer.daemon = True
-        self._timer.start()
-        try:
-            self._check(pattern)
-        except BaseException:
-            self.close()
-            raise
-
-    def _check(self, pattern: str) -> None:
-        answer = self._ask(pattern.encode())
-        if isinstance(answer, str):
-            raise ToolError(f"the pattern is not a regular expression: {answer}")
-        if answer is None:
-            raise ToolError("the search could not be started, or took too long to read the pattern")
-
-    def find(self, text: bytes) -> list[tuple[int, str]] | None:
-        """The matching lines as (number, excerpt), SEARCH_HITS + 1 at most; None when the process was killed at it."""
-        return self._ask(text)
-
-    def _ask(self, frame: bytes) -> Any:
-        import json
-
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(len(frame).to_bytes(4, "big") + frame)
-            self._process.stdin.flush()
-        except OSError:
-            return None
-        line = self._process.stdout.readline()
-        return json.loads(line) if line.endswith(b"\n") else None
-
-    def close(self) -> None:
-        """End the process; it is gone when this returns."""
-        self._timer.cancel()
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                assert pipe is not None
-                pipe.close()
-        self._process.wait()
-
-
-def match_lines() -> None:
-    """The other side of `_Matcher`, in a process of its own: stands alone, since only its source is handed over.
-
-    Reads frames (length in four bytes, UTF-8): first the pattern, then texts. Answers each with a line of JSON.
-    """
-    import json
-    import re
-    import sys
-
-    most, line_chars, excerpt_chars = 201, 2000, 400
-    source, answers = sys.stdin.buffer, sys.stdout.buffer
-
-    def frame() -> str | None:
-        head = source.read(4)
-        return source.read(int.from_bytes(head, "big")).decode("utf-8", "replace") if len(head) == 4 else None
-
-    def answer(value: object) -> None:
-        answers.write(json.dumps(value).encode() + b"\n")
-        answers.flush()
-
-    try:
-        pattern = re.compile(frame() or "")
-    except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        return answer(str(error) or type(error).__name__)
-    answer([])
-    while (text := frame()) is not None:
-        hits: list[tuple[int, str]] = []
-        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-            line = line[:line_chars].removesuffix("\r")
-            if found := pattern.search(line):
-                start = max(0, min(found.start(), len(line) - excerpt_chars))
-                hits.append((number, line[start : start + excerpt_chars]))
-                if len(hits) == most:
-                    break
-        answer(hits)
-    return None
+def is_folder(found: os.stat_result) -> bool:
+    return stat.S_ISDIR(found.st_mode) and not paths.is_link(found)
 
 
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "search_files",
-        "Find lines that match a regular expression. Skips binary files, .git, node_modules and files that may hold "
-        "secrets; links are not followed.",
+        "Find lines that match a regular expression, in UTF-8, UTF-16 and UTF-32 text. Left out, and said in notes: "
+        "what .gitignore and .ignore name, .git and node_modules (unless given as path), binary files, files that may "
+        "hold secrets, links, and what a rule denies. Searched are at most "
+        f"{SEARCH_FILES} files, the first {sized(SEARCH_FILE_BYTES)} of each, for at most {SEARCH_S:g} s.",
         SearchFiles,
         "low",
         _assess_search,
