@@ -1047,12 +1047,19 @@ def test_a_worker_stands_alone() -> None:
         frozen.run_worker("os:abort")
 
 
+IGNORED = b'{"rules": [[0, "a/"]], "folders": [[0, ""]], "names": ["a/", "a"]}'
+
+
 def test_a_packaged_build_runs_the_same_workers() -> None:
     code = "import sys; from aster_sidecar.frozen import run_worker; run_worker(sys.argv[1])"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     for spec, given, answer in (
         ("aster_sidecar.tools.web:to_markdown", b"<h1>x</h1>", b"# x"),
-        ("aster_sidecar.tools.files.searching:match_lines", b"\0\0\0\1b\0\0\0\3a\nb", b'[]\n[[2, "b"]]\n'),
+        (
+            "aster_sidecar.tools.files.matching:match_lines",
+            b"p\0\0\0\1bt\0\0\0\3a\nb" + b"i" + len(IGNORED).to_bytes(4, "big") + IGNORED,
+            b'[]\n[[2, 1, 1, 1, "b", 0]]\n[true, false]\n',
+        ),
     ):
         done = subprocess.run([PYTHON, "-c", code, spec], input=given, capture_output=True, env=env, check=True)
         assert done.stdout == answer

@@ -229,7 +229,9 @@ class _Search:
         found: list[tuple[os.DirEntry[str], os.stat_result]] = []
         for entry in entries:
             try:
-                found.append((entry, entry.stat(follow_symlinks=False)))
+                # On Windows an entry does not know its identity, nor how many names the file has.
+                whole = os.name == "nt"
+                found.append((entry, os.lstat(path / entry.name) if whole else entry.stat(follow_symlinks=False)))
             except OSError as error:
                 self._omitted.add(why(error), self._named(path / entry.name))
         return found
