@@ -134,13 +134,13 @@ def test_build_output_does_not_drown_the_source(place: Surroundings) -> None:
     subprocess.run(["git", "init", "-q", place.work_dir], check=True)
     put(place, ".gitignore", text="dist/\n.venv/\n*.log\n!kept.log\n")
     put(place, "dist/bundle.js", text="needle\n" * 150)
-    put(place, ".venv/lib/x.py", "src/main.py", "a.log", "kept.log")
+    put(place, ".venv/lib/x.py", "src/main.py", "a.log", "kept.log", "dist/old/b.log")
     result = search(place)
     assert [hit["path"] for hit in result["hits"]] == ["kept.log", "src/main.py"]
     note = ignored(result)
     assert ".git, .venv, dist, a.log (3 directories, 1 files)" in note
     assert "give one as path" in note
-    assert found(place, path="dist", max_results=200) == ["dist/bundle.js"] * 150
+    assert found(place, path="dist", max_results=200) == ["dist/bundle.js"] * 150 + ["dist/old/b.log"]
     assert found(place, path=".venv") == found(place, path=".venv/lib") == [".venv/lib/x.py"]
     assert found(place, path="a.log") == ["a.log"]
 
@@ -309,13 +309,15 @@ def test_a_glob_that_no_file_is_named_by_is_said(place: Surroundings) -> None:
     assert not any("no file" in note for note in search(place, "zzz", glob="*.txt")["notes"])
 
 
-def test_a_search_for_nothing_ends_at_its_bound(place: Surroundings) -> None:
-    for number in range(50):
-        (place.work_dir / f"{number}").mkdir()
-    work = searching._Search(searching.SearchFiles(pattern="x", glob="*.zzz"), place.work_dir, place, deadline_s=60)
+def test_a_search_that_finds_no_file_to_look_at_ends_at_its_bound(place: Surroundings) -> None:
+    (place.work_dir / "far" / ".ssh").mkdir(parents=True)
+    arguments = searching.SearchFiles(pattern="x", glob="*.zzz")
     stop = threading.Event()
+    assert "may hold secrets" in str(searching._Search(arguments, place.work_dir, place).run(stop).value["notes"])
     stop.set()
-    assert work.run(stop).truncated
+    outcome = searching._Search(arguments, place.work_dir, place).run(stop)
+    assert outcome.truncated
+    assert outcome.value["notes"] == ["stopped after 20 s"]  # far was not walked to
 
 
 # --- deny rules ----------------------------------------------------------------------------------------------------
