@@ -31,6 +31,7 @@ COMMANDS = {
     "config": "show or change settings, and say where each comes from",
     "agents": "which agents there are",
     "paths": "where files live",
+    "store": "list copies of the store, go back to one, or begin anew",
     "trust": "let a project bring settings and agents of its own; alone: which may",
     "untrust": "take that back",
     "completion": "print the completion of bash, zsh or fish",

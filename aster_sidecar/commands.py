@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ from aster_sidecar import __version__, daemons
 from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.configfile import DEFAULTS, write_file
-from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.errors import ConfigInvalid, StoreError
 from aster_sidecar.offline import config_of
 from aster_sidecar.output import cell, local_time, on_terminal, print_error, print_json, print_line, print_table
 from aster_sidecar.settings import STORE_NAME, Places, places, validated
+from aster_sidecar.tools.display import sized
 
 EXIT_INTERRUPTED = 130
 PAGE = 100
@@ -120,6 +123,16 @@ def parser() -> argparse.ArgumentParser:
 
     command("agents", "Without a running daemon: those that one would have.", "aster-sidecar agents --json")
     command("paths", "For this machine, or under --data-dir.", "aster-sidecar paths")
+    storing = command(
+        "store",
+        "No daemon may run over it. What is replaced is moved aside and not deleted.",
+        "aster-sidecar store restore aster.db.before-0005",
+    )
+    verbs = storing.add_subparsers(dest="verb", metavar="VERB")
+    verb(verbs, "list", "the store and the copies beside it (the default)")
+    back = verb(verbs, "restore", "put a copy in the store's place")
+    back.add_argument("file", metavar="FILE", help="one that list names, or the path of another")
+    verb(verbs, "new", "move the store aside; the next start begins with an empty history")
     trusting = command(
         "trust",
         "A project is a directory with a folder .aster in it.",
@@ -273,6 +286,58 @@ def run_paths(given: argparse.Namespace) -> int:
         print_json({name: {"path": str(path), "exists": path.exists()} for name, path in shown.items()})
     else:
         print_table(("what", "there", "path"), [(name, path.exists(), path) for name, path in shown.items()])
+    return 0
+
+
+def run_store(given: argparse.Namespace) -> int:
+    """The store's copies, and the way back to one."""
+    from aster_sidecar import storefiles
+
+    path = places_of(given).data_dir / STORE_NAME
+    if given.verb in ("restore", "new"):
+        return change_store(given, path)
+    there = storefiles.copies(path)
+    if given.json:
+        own = {"path": str(path), "exists": path.exists(), "bytes": storefiles.size_of(path)}
+        told = [{**asdict(copy), "path": str(copy.path)} for copy in there]
+        print_json({"store": own, "copies": told})
+        return 0
+    rows = [(copy.path.name, copy.kind, local_time(copy.made_at), sized(copy.bytes), copy.schema) for copy in there]
+    print_line(f"{path}: {sized(storefiles.size_of(path)) if path.exists() else 'none'}")
+    if rows:
+        print_table(("copy", "kind", "made", "size", "schema"), rows)
+    return 0
+
+
+def change_store(given: argparse.Namespace, path: Path) -> int:
+    """Put a copy in the store's place, or nothing, while no daemon uses it. Raises: Failed."""
+    from aster_sidecar import storefiles
+    from aster_sidecar.journal import scripts
+    from aster_sidecar.server import AlreadyRunning, lock
+
+    if not path.parent.is_dir():
+        raise Failed(f"there is no data directory {path.parent}", "`aster-sidecar paths` says where it is looked for")
+    restoring = given.verb == "restore"
+    try:
+        with contextlib.closing(lock(path.parent)):
+            if restoring:
+                beside = path.with_name(given.file) if Path(given.file).name == given.file else None
+                copy = beside if beside is not None and beside.exists() else Path(given.file).expanduser().absolute()
+                aside = storefiles.restore(path, copy, len(scripts()))
+            else:
+                aside = storefiles.set_aside(path)
+    except AlreadyRunning as error:
+        raise Failed(str(error), "stop it first") from error
+    except StoreError as error:
+        raise Failed(error.message, error.hint) from error
+    except OSError as error:
+        raise Failed(f"{error.filename or path}: {error.strerror}") from error
+    if given.json:
+        print_json({"store": str(path), "aside": str(aside) if aside is not None else None})
+        return 0
+    kept = f"what was there is {aside}" if aside is not None else "nothing was there"
+    done = "is the copy now" if restoring else "will be made by the next start"
+    print_line(f"{path} {done}; {kept}")
     return 0
 
 
@@ -547,6 +612,7 @@ RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "config": run_config,
     "agents": run_agents,
     "paths": run_paths,
+    "store": run_store,
     "trust": run_trust,
     "untrust": run_untrust,
     "completion": run_completion,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from aster_sidecar import __version__, addresses, network, programs
+from aster_sidecar import __version__, addresses, network, programs, storefiles
 from aster_sidecar.cli import EXIT_FAILED
 from aster_sidecar.client import Client, ClientError, Running, find, state
 from aster_sidecar.configfile import DEFAULTS, read_file
@@ -245,24 +245,25 @@ def store(path: Path, running: Running | None) -> Check:
     """The whole store is read; a daemon may use it meanwhile."""
     from aster_sidecar.journal import examine
 
-    if not path.exists():
-        return Check("store", "skipped", f"{path}: none yet")
-    stop = "stop the daemon, " if running else ""
-    aside = f"{stop}move {path} (with -wal, -shm and -mark) aside and start again, or restore it from a backup"
+    there = storefiles.copies(path)
+    kept = f"; copies: {', '.join(f'{one.path.name} ({sized(one.bytes)})' for one in there[:5])}" if there else ""
+    aside = f"{'stop the daemon, then ' if running else ''}{storefiles.ways_out(path)}"
     try:
+        if not storefiles.is_there(path):
+            return Check("store", "skipped", f"{path}: none yet{kept}")
         found = examine(path, STORE_S)
     except AsterError as error:
-        return Check("store", "failed", error.message, aside if error.code == "store_corrupt" else error.hint or aside)
+        return Check("store", "failed", error.message + kept, error.hint or aside)
     if found.problems:
         return Check("store", "failed", f"{path} is damaged: {'; '.join(found.problems)[:500]}", aside)
     if found.schema > found.knows:
         told = f"{path} has schema {found.schema}, this version knows {found.knows}"
-        return Check("store", "failed", told, "update aster-sidecar, or use another --data-dir")
+        return Check("store", "failed", told + kept, "update aster-sidecar, or use another --data-dir")
     size = sized(path.stat().st_size)
     if not found.whole:
         told = f"{path} ({size}): nothing wrong in what {STORE_S:g} s sufficed to look at, which is not all of it"
         return Check("store", "warning", told, f'look at all of it: sqlite3 {path} "PRAGMA integrity_check"')
-    return Check("store", "ok", f"{path} is whole ({size}, schema {found.schema} of {found.knows})")
+    return Check("store", "ok", f"{path} is whole ({size}, schema {found.schema} of {found.knows}){kept}")
 
 
 # -- daemon and port ---------------------------------------------------------------------------------------------------
@@ -290,7 +291,11 @@ def daemon(data_dir: Path, running: Running | None) -> Check:
         if running.token and not token:
             return Check("daemon", "warning", f"{told}; it needs a token", "set ASTER_SIDECAR_TOKEN to talk to it")
         try:
-            Client(running.url, token).call("GET", "/api/agents")
+            client = Client(running.url, token)
+            client.call("GET", "/api/agents")
+            if client.health().get("status") == "degraded":
+                remedy = "look at the store and the disk above, and at its log; then restart it"
+                return Check("daemon", "failed", f"{told}, but can't record anything", remedy)
         except ClientError as error:
             return Check("daemon", "failed", f"{told}, but refuses: {error.message}", error.hint or "see its log")
         if running.version != __version__:

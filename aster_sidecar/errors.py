@@ -253,7 +253,7 @@ class StoreTooNew(StoreError):
 
 class StoreCorrupt(StoreError):
     code = "store_corrupt"
-    hint = "restore aster.db from a backup, or move it aside (with -wal, -shm and -mark; it is kept) and start again"
+    hint = "restore aster.db from a backup (aster-sidecar store restore FILE), or begin anew (aster-sidecar store new)"
 
 
 class ModelError(AsterError):

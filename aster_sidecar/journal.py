@@ -15,10 +15,11 @@ import contextlib
 import itertools
 import json
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -27,9 +28,10 @@ from typing import Any
 import apsw
 from pydantic import BaseModel
 
-from aster_sidecar import clock
-from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
+from aster_sidecar import clock, storefiles
+from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked
 from aster_sidecar.folding import fold
+from aster_sidecar.storefiles import LOCK_WAIT_MS, damaged, log_of, translate
 from aster_sidecar.text import as_text
 from aster_sidecar.witness import Witness
 
@@ -43,8 +45,6 @@ RING_BYTES = 8 << 20
 READ_EVENTS = 256
 """Most events one read from the file returns."""
 CHECKPOINT_PAGES = 1000
-LOCK_WAIT_MS = 2000
-"""How long another program's lock is waited for before it is an error."""
 
 Write = tuple[str, Sequence[Any]]
 Row = tuple[Any, ...]
@@ -174,6 +174,9 @@ class Journal:
         """Called when a stream begins to follow."""
         self.failure: StoreError | None = None
         """Why the newest transaction failed; None when it committed."""
+        self._files: list[tuple[Path, tuple[int, int] | None]] = []
+        self._saved: Path | None = None
+        self._saving: Future[None] | None = None
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -184,31 +187,32 @@ class Journal:
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            promised = promised_to(self._path)
-            if not self._path.exists():
+            if not storefiles.is_there(self._path):
                 self._path.touch(mode=0o600)
+            log_bytes, mark = storefiles.size_of(log_of(self._path)), self._witness.read()
             self._writer = connect(self._path)
-            if reach(self._writer) < promised:
-                raise lost(self._path)
-            migrate(self._writer)
+            storefiles.check_reach(reach(self._writer), self._path, log_bytes)
+            migrate(self._writer, self._path)
+            storefiles.prune(self._path)
             self._reader = connect(self._path)
             self._reader.execute("PRAGMA query_only=1")
             self._set_synchronous("FULL")
             self._reserved = int(self._meta("seq_reserved") or 0)
             self._trimmed_to = int(self._meta("trimmed_to") or 0)
             newest = reach(self._reader)
-            self._reserved = max(self._reserved, newest)
+            self._reserved = max(self._reserved, newest, mark.seq if mark is not None else 0)
             self._next_seq = self._reserved + 1
             self._reserved += SEQ_BLOCK
             self._writer.execute(SET_META, ("seq_reserved", str(self._reserved)))
             self._committed = newest
             self._witness.open(newest)
+            self._files = [(path, storefiles.identity(path)) for path in (self._path, log_of(self._path))]
             for connection in (self._writer, self._reader):
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error, self._path) from error
         except OSError as error:
-            raise StoreError(f"cannot open the store {self._path.name}: {error.strerror}") from error
+            raise StoreError(f"cannot open the store {self._path}: {error.strerror}") from error
         self._writer.execute("PRAGMA wal_autocheckpoint=0")
         self._writer.set_wal_hook(self._count_wal)  # behind the pragma, which would take the hook away
         self._thread = ThreadPoolExecutor(1, "journal")
@@ -220,13 +224,55 @@ class Journal:
             while self._under_way is not None or self._batch.events or self._batch.writes:
                 await self.commit()
         finally:
+            gone = self._gone()
             if self._thread is not None:
                 self._thread.shutdown(wait=True)
             if self._reader is not None:
                 self._reader.close()
             if self._writer is not None:
+                if gone is not None:  # else SQLite would delete what has the name of its log by now
+                    self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._writer.close()
-            self._witness.close(keep=self.failure is not None)
+            self._witness.close(well=self.failure is None and gone is None)
+
+    # -- whether it is still there ---------------------------------------------------------------------------------
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """Why nothing can be recorded now; None when all is well. Looks whether the store's files are still there."""
+        return self._gone() or self.failure
+
+    def _gone(self) -> StoreCorrupt | None:
+        """The error when somebody deleted or replaced a file of the store while it is open: writes would go nowhere.
+
+        All that has committed is copied into a file beside it, once, unless the mark went as well: then somebody
+        cleared the whole store away.
+        """
+        found = next(((path, found) for path, was in self._files if (found := storefiles.identity(path)) != was), None)
+        if found is None or sys.platform == "win32":  # there files that are open can't be deleted
+            return None
+        if self._saving is None and self._thread is not None and self._witness.there:
+            self._saving = self._thread.submit(self._save)
+        path, other = found
+        kept = f"what had been recorded is kept in {self._saved}; " if self._saved is not None else ""
+        back = f"restore {self._saved.name}" if self._saved is not None else "restore FILE"
+        return StoreCorrupt(
+            f"the store's file {path} was {'deleted' if other is None else 'replaced'} while the daemon had it open:"
+            " nothing is recorded any more",
+            hint=f"{kept}stop the daemon, then {storefiles.command(self._path, back)}, and start it again",
+        )
+
+    def _save(self) -> None:
+        """Copy the store, whose file has no name any more, into one that has. Runs in the writer's thread."""
+        assert self._writer is not None
+        target = storefiles.unused(self._path, storefiles.SAVED)
+        try:
+            storefiles.make_copy(self._writer, target)
+        except (apsw.Error, OSError) as error:
+            log.error("the store %s is gone, and could not be copied: %s", self._path, error)
+            return
+        self._saved = target
+        log.error("the store %s was deleted or replaced while it was open; its copy: %s", self._path, target)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -397,6 +443,9 @@ class Journal:
     def _write(self, batch: Batch, on_loop: bool = False) -> StoreError | None:
         """One transaction. Runs on the loop or in the writer's thread, never in both: `_under_way` sees to it."""
         assert self._writer is not None
+        gone = self._gone()
+        if gone is not None or (self._saving is not None and not self._saving.done()):
+            return gone or StoreError("the store is being copied")
         try:
             self._writer.set_busy_timeout(0 if on_loop else LOCK_WAIT_MS)
             self._set_synchronous("FULL" if batch.durable else "NORMAL")
@@ -597,13 +646,13 @@ class Journal:
 
     @property
     def size_bytes(self) -> int:
-        """How large the store's file is."""
-        return self._path.stat().st_size
+        """How large the store's file is; 0 when somebody deleted it."""
+        return storefiles.size_of(self._path)
 
     def statistics(self) -> dict[str, int]:
         """Sizes for diagnostics: events, first and last seq, bytes of the file."""
         row = self.one("SELECT count(*), coalesce(min(seq),0), coalesce(max(seq),0) FROM events")
-        return {"events": row[0], "first_seq": row[1], "last_seq": row[2], "bytes": self._path.stat().st_size}
+        return {"events": row[0], "first_seq": row[1], "last_seq": row[2], "bytes": self.size_bytes}
 
 
 @dataclass(slots=True)
@@ -656,30 +705,17 @@ def remember(key: str, value: str) -> Write:
 def connect(path: Path) -> apsw.Connection:
     """A connection with our settings, which leaves the write-ahead log as it is until the store is known to be whole.
 
-    Raises: apsw.Error.
+    What is no store of ours is left as it is. Raises: StoreCorrupt, StoreTooNew, apsw.Error.
     """
     connection = apsw.Connection(str(path))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.set_busy_timeout(LOCK_WAIT_MS)
     connection.create_scalar_function("fold", fold_column, 1, deterministic=True)
     connection.execute("PRAGMA cell_size_check=ON")
+    storefiles.check_ours(connection, path, len(scripts()))
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
-
-
-def promised_to(path: Path) -> int:
-    """The seq that a store must reach, as far as a killed daemon left word of it.
-
-    Without its write-ahead log nothing is promised: somebody took it away, or put a copy of the store there.
-    """
-    promised = Witness(path).read() or 0
-    if not promised or not path.exists():
-        return 0
-    if log_of(path).exists():
-        return promised
-    log.warning("the write-ahead log of %s is gone: what only it held is lost", path)
-    return 0
 
 
 def reach(connection: apsw.Connection) -> int:
@@ -688,27 +724,6 @@ def reach(connection: apsw.Connection) -> int:
         return 0
     newest: Any = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()[0][0]
     return int(newest)
-
-
-def log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
-def damaged(path: Path, why: str) -> StoreCorrupt:
-    """The error that names the file and the ways out."""
-    return StoreCorrupt(
-        f"the store {path} is damaged: {why}",
-        hint=f"stop the daemon; restore {path.name} from a backup, or move it aside (with -wal, -shm and -mark) and"
-        " start again; `aster-sidecar doctor` says what is damaged, `sqlite3 FILE .recover` reads what is left",
-    )
-
-
-def lost(path: Path) -> StoreCorrupt:
-    mark = Witness(path).path
-    return StoreCorrupt(
-        f"the store's write-ahead log {log_of(path)} is damaged: what was recorded last is not in it any more",
-        hint=f"restore {path.name} and {log_of(path).name} from a backup, or remove {mark} to go on without it",
-    )
 
 
 def fold_column(*values: Any) -> str:
@@ -746,22 +761,17 @@ def examine(path: Path, within_s: float = 30.0) -> Examined:
 
     Raises: StoreCorrupt, StoreError (StoreLocked).
     """
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    # Without a write-ahead log nobody has it open; opening it the usual way would leave one behind.
-    mode = "mode=ro" if log_of(path).exists() else "immutable=1"
     until = time.monotonic() + within_s
-    promised = promised_to(path)
+    log_bytes = storefiles.size_of(log_of(path))
     problems: list[str] = []
     schema = 0
     whole = True
     try:
-        with contextlib.closing(apsw.Connection(f"{path.absolute().as_uri()}?{mode}", flags=flags)) as connection:
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            connection.set_busy_timeout(LOCK_WAIT_MS)
+        with storefiles.reading(path) as connection:
             schema = int(connection.execute("PRAGMA user_version").fetchall()[0][0])  # pyright: ignore
             connection.set_progress_handler(lambda: time.monotonic() > until, 1000)
             try:
-                for problem in itertools.islice(look(connection, promised, path), MOST_PROBLEMS):
+                for problem in itertools.islice(look(connection, log_bytes, path), MOST_PROBLEMS):
                     problems.append(problem)
             except apsw.InterruptError:
                 whole = False
@@ -771,7 +781,7 @@ def examine(path: Path, within_s: float = 30.0) -> Examined:
     return Examined(schema, len(scripts()), tuple(problems), whole)
 
 
-def look(connection: apsw.Connection, promised: int, path: Path) -> Iterator[str]:
+def look(connection: apsw.Connection, log_bytes: int, path: Path) -> Iterator[str]:
     """What is wrong with a store, the worst first: its pages, then what it lacks, then values that SQLite can't judge.
 
     Raises: apsw.InterruptError when the time is over.
@@ -784,8 +794,13 @@ def look(connection: apsw.Connection, promised: int, path: Path) -> Iterator[str
     if found:
         return
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
-    if reach(connection) < promised:
-        yield lost(path).message
+    if tables and not tables >= storefiles.OURS:
+        yield "it is a database of another program"
+        return
+    try:
+        storefiles.check_reach(reach(connection), path, log_bytes)
+    except StoreCorrupt as error:
+        yield error.message
     for row in connection.execute("PRAGMA foreign_key_check"):
         yield f"a row of {row[0]} refers to one of {row[2]} that is not there"
     for _ in connection.execute("SELECT text FROM messages") if "messages" in tables else ():
@@ -806,26 +821,22 @@ def scripts() -> list[Any]:
     )
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Bring the schema up to date, all or nothing. Raises: StoreTooNew, apsw.Error."""
+def migrate(connection: apsw.Connection, path: Path) -> None:
+    """Bring the schema up to date, all or nothing. A copy of what was there is kept. Raises: StoreError, apsw.Error."""
     known = scripts()
     version: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
-    if version > len(known):
-        raise StoreTooNew(f"the store has schema {version}, this version knows {len(known)}")
-    with connection:
-        for number, script in enumerate(known[version:], version + 1):
-            connection.execute(script.read_text("utf-8"))
-            connection.execute(f"PRAGMA user_version={number}")
-
-
-def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
-    """A SQLite error in the words of our tree."""
-    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-        return damaged(path, str(error))
-    if isinstance(error, UnicodeDecodeError):
-        return damaged(path, "a text in it is none")
-    if isinstance(error, apsw.FullError):
-        return StoreError("the disk is full: nothing was recorded", hint="free some space; it goes on by itself")
-    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
-        return StoreLocked("the store is locked by another program", hint="close what has aster.db open")
-    return StoreError(f"the store cannot be used: {error}")
+    if version == len(known):
+        return
+    copy = storefiles.copy_before(connection, path, version + 1) if version else None
+    try:
+        with connection:
+            for number, script in enumerate(known[version:], version + 1):
+                connection.execute(script.read_text("utf-8"))
+                connection.execute(f"PRAGMA user_version={number}")
+    except apsw.Error as error:
+        told = translate(error, path)
+        kept = f"; a copy of it is {copy}" if copy is not None else ""
+        raise type(told)(
+            f"the store {path} could not be updated from schema {version} to {len(known)} and is as it was: {error}",
+            hint=f"{told.hint}; the version that wrote it still works with it{kept}",
+        ) from error

@@ -61,7 +61,7 @@ def ok(request: Request, data: BaseModel | list[Any]) -> Response:
 async def health(request: Request) -> Response:
     """Whether the daemon is up. Not in an envelope, and no token is asked."""
     parts: Parts = request.app.state.parts
-    failing = parts.journal.failure is not None
+    failing = parts.journal.trouble is not None
     body = wire.Health(
         status="stopping" if parts.stopping else "degraded" if failing else "ok",
         version=__version__,

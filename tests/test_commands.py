@@ -18,7 +18,7 @@ import pytest
 
 from aster_sidecar import cli, commands, completion, doctor, output
 from aster_sidecar.client import Client, ClientError, find
-from aster_sidecar.journal import examine
+from aster_sidecar.journal import examine, scripts
 from aster_sidecar.settings import places
 
 ROOT = Path(__file__).parent.parent
@@ -402,7 +402,7 @@ def test_examining_a_store_leaves_nothing_behind(tmp_path: Path) -> None:
 
     path = tmp_path / "it's 100% a store?.db"
     connection = apsw.Connection(str(path))
-    connection.execute("PRAGMA journal_mode=WAL; CREATE TABLE a (b); PRAGMA user_version=99").fetchall()
+    connection.execute(f"PRAGMA journal_mode=WAL; {scripts()[0].read_text('utf-8')}; PRAGMA user_version=99").fetchall()
     connection.close()
     found = examine(path)
     assert (found.schema, found.problems) == (99, ())

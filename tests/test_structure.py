@@ -38,7 +38,7 @@ LAYERS = [
     {"programs", "ancestry"},
     {"loginpath"},
     {"wire"},
-    {"transcript", "envelope"},
+    {"transcript", "envelope", "storefiles"},
     {"journal"},
     {"permissions"},
     {"turnlog", "peer"},
@@ -106,7 +106,7 @@ OWNERS = {
     "starlette": {"app", "guard", "pages", "routes", "websocket"},
     "uvicorn": {"server", "listening"},
     "sse_starlette": {"stream"},
-    "apsw": {"journal"},
+    "apsw": {"journal", "storefiles"},
     "pydantic_ai": {
         "endings",
         "earlier",

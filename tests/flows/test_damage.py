@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +22,7 @@ Counts = dict[str, int]
 """How many messages each conversation has."""
 FILLS = {"noise": lambda size: os.urandom(size), "zeros": lambda size: bytes(size), "text": lambda size: b"x" * size}
 PAGE = 4096
+REPO = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -203,8 +208,9 @@ def test_a_whole_log_of_a_killed_daemon_is_taken_up(begun: tuple[Daemon, Counts]
     mark = daemon.data_dir / "aster.db-mark"
     daemon.kill()
     assert mark.stat().st_mode & 0o077 == 0
+    assert mark.read_text().split()[1] == "open"
     assert check(daemon, counts) == "0 refused"
-    assert not mark.exists(), "after a stop nothing is left to be missed"
+    assert mark.read_text().split()[1] == "closed"
 
 
 def test_a_store_that_was_moved_aside_is_begun_anew(
@@ -214,7 +220,8 @@ def test_a_store_that_was_moved_aside_is_begun_anew(
     daemon.kill()
     store = daemon.data_dir / "aster.db"
     store.rename(daemon.data_dir / "aside.db")
-    (daemon.data_dir / "aster.db-wal").rename(daemon.data_dir / "aside.db-wal")
+    for end in ("-wal", "-mark"):
+        (daemon.data_dir / f"aster.db{end}").rename(daemon.data_dir / f"aside.db{end}")
     daemon.start()
     assert daemon.ask("anew")[-1]["data"]["stop_reason"] == "complete"
     daemon.kill()
@@ -229,3 +236,236 @@ def test_an_examination_that_is_cut_short_says_so(begun: tuple[Daemon, Counts]) 
     assert examine(store).whole
     found = examine(store, within_s=0)
     assert (found.whole, found.problems) == (False, ())
+
+
+# -- a store that is not there -----------------------------------------------------------------------------------------
+
+
+def refused(daemon: Daemon, code: int = 6) -> str:
+    """What a start says that is refused."""
+    before = len(daemon.log)
+    with pytest.raises(AssertionError, match=f"exit {code}"):
+        daemon.start()
+    return daemon.log[before:]
+
+
+def command(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command over the daemon's data directory."""
+    argv = [sys.executable, "-m", "aster_sidecar", *words, "--data-dir", str(daemon.data_dir)]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(REPO)}
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def empty(store: Path) -> None:
+    store.write_bytes(b"")
+
+
+def lead_nowhere(store: Path) -> None:
+    store.unlink()
+    store.symlink_to(store.parent / "unplugged" / "aster.db")
+
+
+def put_nothing_in(store: Path) -> None:
+    store.unlink()
+    with contextlib.closing(sqlite3.connect(store)) as rows:
+        rows.execute("PRAGMA user_version=0")
+        rows.execute("VACUUM")
+
+
+GONE: dict[str, Callable[[Path], object]] = {
+    "deleted": Path.unlink,
+    "emptied": empty,
+    "led nowhere": lead_nowhere,
+    "begun by another": put_nothing_in,
+}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("how", GONE)
+def test_a_store_that_is_gone_is_missed_until_somebody_decides(
+    begun: tuple[Daemon, Counts], how: str, killed: bool
+) -> None:
+    daemon, counts = begun
+    store = daemon.data_dir / "aster.db"
+    daemon.kill() if killed else daemon.stop()
+    backup = daemon.home / "backup"
+    backup.mkdir()
+    for end in ("", "-wal"):
+        if (daemon.data_dir / f"aster.db{end}").exists():
+            shutil.copy2(daemon.data_dir / f"aster.db{end}", backup)
+    if how == "begun by another" and killed:
+        (daemon.data_dir / "aster.db-wal").unlink()
+    GONE[how](store)
+    for _ in range(2):
+        said = refused(daemon)
+        assert str(store) in said
+        assert "aster-sidecar store new" in said
+        assert "aster-sidecar store restore" in said
+        assert found_by_doctor(store)
+    assert command(daemon, "store", "restore", str(backup / "aster.db")).returncode == 0
+    assert check(daemon, counts) == "0 refused"
+    store.unlink()
+    assert "is not there" in refused(daemon)
+    told = command(daemon, "store", "new", "--json")
+    assert told.returncode == 0, told.stderr
+    daemon.start()
+    assert daemon.call("GET", "/api/sessions")["sessions"] == []
+    assert daemon.ask("anew")[-1]["data"]["stop_reason"] == "complete"
+
+
+def of_another_program(store: Path) -> None:
+    store.unlink()
+    with contextlib.closing(sqlite3.connect(store)) as rows, rows:
+        rows.execute("CREATE TABLE bookmarks (address TEXT)")
+        rows.execute("INSERT INTO bookmarks VALUES ('https://example.org')")
+        rows.execute("PRAGMA user_version=3")
+
+
+def a_directory(store: Path) -> None:
+    store.unlink()
+    store.mkdir()
+
+
+def text(store: Path) -> None:
+    store.write_text("Dear diary, " * 1000)
+
+
+OTHERS: dict[str, Callable[[Path], object]] = {"database": of_another_program, "directory": a_directory, "text": text}
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_is_no_store_of_ours_is_refused_and_left_alone(
+    begun: tuple[Daemon, Counts], what: str, marked: bool
+) -> None:
+    daemon, _ = begun
+    daemon.stop()
+    store = daemon.data_dir / "aster.db"
+    if not marked:
+        (daemon.data_dir / "aster.db-mark").unlink()
+    OTHERS[what](store)
+    before = store.read_bytes() if store.is_file() else b""
+    said = refused(daemon)
+    assert f"the store {store} is damaged" in said
+    assert "aster-sidecar store new" in said
+    assert found_by_doctor(store)
+    assert before == (store.read_bytes() if store.is_file() else b"")
+
+
+def test_a_log_that_was_deleted_after_a_kill_is_missed(filled: tuple[Daemon, Counts]) -> None:
+    daemon, counts = filled
+    daemon.stop()
+    daemon.start()
+    daemon.ask("only in the log")
+    daemon.kill()
+    log = daemon.data_dir / "aster.db-wal"
+    log.unlink()
+    for _ in range(2):
+        said = refused(daemon)
+        assert f"write-ahead log {log} is gone" in said
+        assert found_by_doctor(daemon.data_dir / "aster.db")
+    (daemon.data_dir / "aster.db-mark").unlink()  # the way out that the error names
+    assert check(daemon, counts) == "0 refused"
+
+
+def test_an_earlier_copy_in_the_place_of_a_store_is_taken_and_no_seq_comes_twice(
+    begun: tuple[Daemon, Counts], tmp_path: Path
+) -> None:
+    daemon, counts = begun
+    daemon.stop()
+    shutil.copy2(daemon.data_dir / "aster.db", tmp_path / "copy.db")
+    daemon.start()
+    session = next(iter(counts))
+    seen = daemon.ask("in the life that is taken back", session_id=session)[-1]["seq"]
+    daemon.stop()
+    shutil.copy2(tmp_path / "copy.db", daemon.data_dir / "aster.db")
+    daemon.start()
+    assert len(daemon.history(session_id=session)) == counts[session]
+    assert daemon.ask("another", session_id=session)[0]["seq"] > seen
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_is_deleted_while_it_is_open_is_noticed_and_kept(
+    begun: tuple[Daemon, Counts], replaced: bool
+) -> None:
+    daemon, counts = begun
+    store = daemon.data_dir / "aster.db"
+    store.unlink()
+    if replaced:
+        store.write_bytes(b"")
+    assert daemon.raw("GET", "/health")[1]["status"] == "degraded"
+    assert daemon.call("GET", "/api/snapshot")["daemon"]["status"] == "degraded"
+    session = next(iter(counts))
+    refusal = daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "lost?", "session_id": session})
+    assert (refusal.status, refusal.code) == (503, "store_corrupt")
+    assert str(store) in refusal.body["error"]
+    assert len(daemon.history(session_id=session)) == counts[session], "what there was can still be read"
+    daemon.stop()
+    if replaced:
+        store.unlink()
+    assert "is not there" in refused(daemon)
+    [saved] = json.loads(command(daemon, "store", "--json").stdout)["copies"]
+    assert Path(saved["path"]).stat().st_mode & 0o077 == 0
+    told = command(daemon, "store", "restore", Path(saved["path"]).name)
+    assert told.returncode == 0, told.stderr
+    assert check(daemon, counts) == "0 refused"
+
+
+def test_a_log_that_is_deleted_while_it_is_open_is_noticed(begun: tuple[Daemon, Counts]) -> None:
+    daemon, counts = begun
+    (daemon.data_dir / "aster.db-wal").unlink()
+    assert daemon.raw("GET", "/health")[1]["status"] == "degraded"
+    body = {"agent_id": "default", "message": "lost?"}
+    deadline = time.monotonic() + 30
+    while "is kept in" not in daemon.refused("POST", "/api/chat", body).body["hint"]:
+        assert time.monotonic() < deadline
+    daemon.kill()
+    assert "holds nothing" in refused(daemon), "all of it was in the log"
+    [saved] = json.loads(command(daemon, "store", "--json").stdout)["copies"]
+    assert command(daemon, "store", "restore", saved["path"]).returncode == 0
+    assert check(daemon, counts) == "0 refused"
+
+
+def test_a_store_that_was_cleared_away_while_it_was_open_is_not_brought_back(begun: tuple[Daemon, Counts]) -> None:
+    daemon, _ = begun
+    for path in daemon.data_dir.glob("aster.db*"):
+        path.unlink()
+    assert daemon.raw("GET", "/health")[1]["status"] == "degraded"
+    assert daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "x"}).code == "store_corrupt"
+    daemon.stop()
+    assert list(daemon.data_dir.glob("aster.db*")) == []
+    daemon.start()
+    assert daemon.call("GET", "/api/sessions")["sessions"] == []
+
+
+def test_a_running_daemon_keeps_its_store_from_being_replaced(begun: tuple[Daemon, Counts]) -> None:
+    daemon, counts = begun
+    told = command(daemon, "store", "new")
+    assert told.returncode == 1
+    assert str(daemon.data_dir) in told.stderr
+    daemon.stop()
+    for wrong in ("nothing", str(REPO / "pyproject.toml")):
+        assert command(daemon, "store", "restore", wrong).returncode == 1
+    assert check(daemon, counts) == "0 refused"
+
+
+def test_a_store_whose_content_cannot_be_read_is_named(begun: tuple[Daemon, Counts]) -> None:
+    """As a file that a cloud service took away, or a disk that fails."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("no strace")
+    daemon, counts = begun
+    daemon.stop()
+    store = daemon.data_dir / "aster.db"
+    reads = ["-P", str(store), "-e", "inject=pread64,read:error=EIO", "-e", "trace=pread64,read", "-o", "/dev/null"]
+    argv = [strace, "-f", *reads, sys.executable, "-m", "aster_sidecar", "--port", "0", "--data-dir"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(REPO)}
+    told = subprocess.run(
+        [*argv, str(daemon.data_dir)], env=environment, cwd=daemon.work_dir, capture_output=True, text=True, timeout=60
+    )
+    if "PTRACE" in told.stderr:
+        pytest.skip("processes can't be traced here")
+    assert told.returncode == 6, told.stderr
+    assert f"the store {store} cannot be read" in told.stderr
+    assert "cloud" in told.stderr
+    assert check(daemon, counts) == "0 refused"

@@ -6,16 +6,22 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apsw
 import pytest
 
+from aster_sidecar.doctor import store as doctor_store
+from aster_sidecar.journal import scripts
 from tests.conftest import provider_environment
 from tests.daemon import Daemon, text_of
 from tests.flows.test_life import Stopwatch
 from tests.provider import ProviderDouble, Reply, Say
+
+REPO = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -203,3 +209,128 @@ def test_a_cleared_conversation_is_not_sent_to_the_model_again(real: Daemon, pro
     if status == 200:
         last = next(request for request in provider.requests if request.last_user_text == "last")
         assert "secret one" not in str(last.body)
+
+
+# -- updates -----------------------------------------------------------------------------------------------------------
+
+
+def age(daemon: Daemon, schema: int) -> Path:
+    """Put the daemon's store back to an earlier schema, with its conversations, as an earlier version left it."""
+    store = daemon.data_dir / "aster.db"
+    now = daemon.data_dir / "aster.db.now"
+    store.rename(now)
+    (daemon.data_dir / "aster.db-mark").unlink()
+    with contextlib.closing(apsw.Connection(str(store))) as old:
+        old.create_scalar_function("fold", lambda *texts: str(texts[0]).lower(), 1)
+        old.execute("PRAGMA journal_mode=WAL")
+        for number, script in enumerate(scripts()[:schema], 1):
+            old.execute(script.read_text("utf-8"))
+            old.execute(f"PRAGMA user_version={number}")
+        old.execute("ATTACH ? AS now", (str(now),))
+        for (table,) in old.execute("SELECT name FROM main.sqlite_schema WHERE type='table'").fetchall():
+            if not str(table).startswith("sqlite_"):
+                names = ", ".join(str(row[1]) for row in old.execute(f"PRAGMA main.table_info({table})").fetchall())
+                old.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM now.{table}")
+    now.unlink()
+    return store
+
+
+def schema_of(store: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as rows:
+        return rows.execute("PRAGMA user_version").fetchone()[0]
+
+
+def messages_in(store: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as rows:
+        return [row[0] for row in rows.execute("SELECT text FROM messages ORDER BY n")]
+
+
+def copies_of(store: Path) -> list[str]:
+    return sorted(path.name for path in store.parent.glob("aster.db.*"))
+
+
+def test_a_store_is_copied_before_each_update_and_the_newest_two_are_kept(daemon: Daemon) -> None:
+    daemon.ask("before the update")
+    told = [message["text"] for message in daemon.history()]
+    for schema in (1, 2, 3):
+        daemon.stop()
+        store = age(daemon, schema)
+        daemon.start()
+        assert [message["text"] for message in daemon.history()] == told
+        copy = store.with_name(f"aster.db.before-{schema + 1:04}")
+        assert (schema_of(copy), messages_in(copy)) == (schema, told)
+        assert copy.stat().st_mode & 0o077 == 0
+    assert copies_of(store) == ["aster.db.before-0003", "aster.db.before-0004"]
+    found = doctor_store(store, None)
+    assert found.status == "ok"
+    assert "aster.db.before-0004" in found.detail
+    assert not list(store.parent.glob("*.part*"))
+    daemon.stop()
+    daemon.start()
+    assert copies_of(store) == ["aster.db.before-0003", "aster.db.before-0004"], "nothing is copied without an update"
+
+
+def test_a_store_with_nothing_in_it_is_not_copied(daemon: Daemon) -> None:
+    daemon.stop()
+    store = age(daemon, 3)
+    daemon.start()
+    daemon.ask("hello")
+    assert copies_of(store) == []
+
+
+def test_an_update_that_fails_half_way_leaves_the_store_as_it_was(daemon: Daemon) -> None:
+    daemon.ask("before the update")
+    told = [message["text"] for message in daemon.history()]
+    daemon.stop()
+    store = age(daemon, 3)
+    with contextlib.closing(sqlite3.connect(store)) as rows:  # what update 5 adds as well, behind update 4
+        rows.execute("ALTER TABLE rules ADD COLUMN due_s REAL")
+    copy = store.with_name("aster.db.before-0004")
+    made: list[int] = []
+    for _ in range(2):
+        said = refuses_to_start(daemon)
+        assert f"the store {store} could not be updated" in said
+        assert f"a copy of it is {copy}" in said
+        assert (schema_of(store), messages_in(store)) == (3, told)
+        assert (schema_of(copy), messages_in(copy)) == (3, told)
+        made.append(copy.stat().st_ino)
+        tables = {row[0] for row in sqlite3.connect(store).execute("SELECT name FROM sqlite_schema")}
+        assert "folded_texts" not in tables, "nothing of update 4 is left"
+    assert made[0] == made[1], "the same store is not copied again at every try"
+    with contextlib.closing(sqlite3.connect(store)) as rows:
+        rows.execute("ALTER TABLE rules DROP COLUMN due_s")
+    daemon.start()
+    assert [message["text"] for message in daemon.history()] == told
+
+
+def test_an_update_without_room_for_a_copy_changes_nothing(small_disk: Path) -> None:
+    daemon = Daemon(small_disk)
+    daemon.start()
+    daemon.ask("before the update")
+    daemon.stop()
+    store = age(daemon, 3)
+    said = refuses_to_start(daemon)
+    assert "free" in said
+    assert f"the store {store} is not updated" in said
+    assert schema_of(store) == 3
+    assert copies_of(store) == []
+
+
+def test_a_person_can_go_back_to_the_version_before(daemon: Daemon) -> None:
+    daemon.ask("before the update")
+    daemon.stop()
+    store = age(daemon, 3)
+    daemon.start()
+    daemon.ask("after it")
+    daemon.stop()
+    with contextlib.closing(sqlite3.connect(store)) as newer:
+        newer.execute("PRAGMA user_version=99")
+    said = refuses_to_start(daemon)
+    assert "newer version" in said
+    way = "aster-sidecar store restore aster.db.before-0004"
+    assert way in said
+    environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(REPO)}
+    words = [*way.split()[1:], "--data-dir", str(daemon.data_dir)]
+    subprocess.run([sys.executable, "-m", "aster_sidecar", *words], env=environment, check=True)
+    daemon.start()
+    assert [message["text"] for message in daemon.history() if message["role"] == "user"] == ["before the update"]
