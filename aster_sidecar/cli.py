@@ -119,6 +119,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="outlive the parent (with tauri, electron and wails it is watched, unless that is a shell or the like)",
     )
+    life.add_argument(
+        "--replace",
+        action="store_true",
+        help="end a daemon that holds the data directory and does not answer; one that answers stays",
+    )
     text.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
@@ -207,6 +212,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     launch = Launch(
         stdin=sys.stdin.fileno() if given.supervised else None,
         parent=parent.to_watch(started_by, framework, given.parent_pid, given.detach),
+        replace=given.replace,
     )
     settings = Settings(
         framework=framework,
@@ -236,7 +242,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     except ConfigInvalid as error:
         return fail(EXIT_CONFIG, error.message, error.hint)
     except AlreadyRunning as error:
-        return fail(EXIT_RUNNING, str(error), "talk to that one, or pass another --data-dir")
+        return fail(EXIT_RUNNING, str(error), error.hint)
     except PortTaken as error:
         return fail(EXIT_PORT, str(error), error.hint)
     except StoreError as error:

@@ -327,7 +327,7 @@ def change_store(given: argparse.Namespace, path: Path) -> int:
             else:
                 aside = storefiles.set_aside(path)
     except AlreadyRunning as error:
-        raise Failed(str(error), "stop it first") from error
+        raise Failed(str(error), error.hint if error.holder is not None else "stop it first") from error
     except StoreError as error:
         raise Failed(error.message, error.hint) from error
     except OSError as error:

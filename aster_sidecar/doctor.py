@@ -21,10 +21,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from aster_sidecar import __version__, addresses, network, programs, storefiles
 from aster_sidecar.cli import EXIT_FAILED
-from aster_sidecar.client import Client, ClientError, Running, find, state
+from aster_sidecar.client import Client, ClientError, Running, find
 from aster_sidecar.configfile import DEFAULTS, read_file
 from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
 from aster_sidecar.frozen import how_to_get
+from aster_sidecar.holder import look as holder_of
 from aster_sidecar.loginpath import NoAnswer, ask, login_shell
 from aster_sidecar.offline import agents_of, config_of, own_environment
 from aster_sidecar.output import local_time, print_json, print_line
@@ -281,8 +282,6 @@ def answers(running: Running | None) -> Check:
 
 
 def daemon(data_dir: Path, running: Running | None) -> Check:
-    from aster_sidecar.parent import started_at
-
     if running is not None:
         told = (
             f"runs: pid {running.pid}, for {running.framework}, {running.url}, since {local_time(running.started_at)}"
@@ -302,12 +301,10 @@ def daemon(data_dir: Path, running: Running | None) -> Check:
             remedy = "stop it, so that its app starts the new one"
             return Check("daemon", "warning", f"{told}; it is version {running.version}", remedy)
         return Check("daemon", "ok", told)
-    told = state(data_dir)
-    pid, began = (told or {}).get("pid"), (told or {}).get("started_at")
-    if isinstance(pid, int) and began is not None and started_at(pid) == began:
-        return Check(
-            "daemon", "failed", f"pid {pid} has the data directory, but does not answer", f"end it: kill {pid}"
-        )
+    found = holder_of(data_dir)
+    if found is not None:
+        why, remedy = found.trouble()
+        return Check("daemon", "failed", f"{found.words} has the data directory: {why}", remedy)
     return Check("daemon", "ok", "none runs over this data directory")
 
 

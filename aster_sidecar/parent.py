@@ -74,3 +74,21 @@ def started_at(pid: int) -> float | None:
         return psutil.Process(pid).create_time()
     except psutil.Error:
         return None
+
+
+def state_of(pid: int) -> str:
+    """What a process is at: "stopped" by a signal, "waiting" for a device and deaf to signals, "dead", else "alive"."""
+    if sys.platform == "linux":
+        try:
+            letter = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0].decode()
+        except (OSError, IndexError):
+            return "dead"
+        return {"T": "stopped", "t": "stopped", "D": "waiting", "Z": "dead", "X": "dead"}.get(letter, "alive")
+    import psutil
+
+    try:
+        status = psutil.Process(pid).status()
+    except psutil.Error:
+        return "dead"
+    named = {psutil.STATUS_STOPPED: "stopped", psutil.STATUS_DISK_SLEEP: "waiting", psutil.STATUS_ZOMBIE: "dead"}
+    return named.get(status, "alive")

@@ -11,16 +11,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 import uvicorn
 
-from aster_sidecar import __version__, daemons, logs
+from aster_sidecar import __version__, clock, daemons, holder, logs
 from aster_sidecar.app import Parts, build_app, build_parts
+from aster_sidecar.client import state
 from aster_sidecar.configfile import read_file, write_first
+from aster_sidecar.holder import LOCK_BYTES, LOCK_NAME, Holder
 from aster_sidecar.launcher import Watch, started_at
 from aster_sidecar.listening import BACKLOG, HOST, PROTOCOLS, bind, unix_socket
 from aster_sidecar.redact import Redactor, secrets_in, secrets_of
@@ -36,20 +38,32 @@ STOP_S = 4.8
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Whose end is ours: a pipe on `stdin`, a process `parent`; None where nobody is watched."""
+    """Whose end is ours: a pipe on `stdin`, a process `parent`; None where nobody is watched.
+
+    `replace`: a daemon that holds the data directory and does not answer may be ended.
+    """
 
     stdin: int | None = None
     parent: int | None = None
+    replace: bool = False
 
 
 class AlreadyRunning(Exception):
-    """Another daemon uses this data directory."""
+    """Another daemon uses this data directory. `holder`: who, where its lock file says so; `hint`: the remedy."""
+
+    def __init__(self, message: str, hint: str, holder: Holder | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.holder = holder
 
 
-def lock(data_dir: Path) -> IO[str]:
-    """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError."""
+def lock(data_dir: Path, launcher_pid: int | None = None) -> IO[str]:
+    """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError.
+
+    `launcher_pid` is kept beside it: whose end is our end.
+    """
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    held = os.fdopen(os.open(data_dir / "aster.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+    held = os.fdopen(os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -60,21 +74,65 @@ def lock(data_dir: Path) -> IO[str]:
 
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        held.seek(0)
-        holder = held.read().strip()
+        text = ""
+        with contextlib.suppress(OSError, ValueError):  # on Windows what is locked can't be read either
+            text = held.read(LOCK_BYTES).strip()
         held.close()
-        raise AlreadyRunning(
-            f"the data directory {data_dir} is used by another daemon ({holder or 'unknown'})"
-        ) from error
+        raise refusal(data_dir, text) from error
+    write(held, holder.own(launcher_pid))
     return held
 
 
-def sign(held: IO[str], port: int) -> None:
-    """Write into the lock file who holds it, for the person whose second daemon is refused."""
+def refusal(data_dir: Path, text: str) -> AlreadyRunning:
+    """Why a start is refused: who holds the data directory, since when, and whether it answers (asked for 2 s)."""
+    named = holder.read(text)
+    told = state(data_dir) or {}
+    if named is None and isinstance(told.get("pid"), int):
+        with contextlib.suppress(TypeError, ValueError):
+            since = clock.stamp(clock.at(float(told["written_at"])))
+            named = Holder(int(told["pid"]), float(told["started_at"]), since, str(told["url"]))
+    used = f"the data directory {data_dir} is used by another daemon"
+    if named is None or not named.lives:
+        return AlreadyRunning(f"{used} ({text or 'unknown'})", "talk to that one, or pass another --data-dir")
+    if named.answers():
+        return AlreadyRunning(f"{used} ({named.words})", "talk to that one, or pass another --data-dir")
+    why, hint = named.trouble()
+    return AlreadyRunning(f"{used} ({named.words}): {why}", hint, named)
+
+
+def take(data_dir: Path, launch: Launch) -> IO[str]:
+    """`lock`, from one that hangs too: when it may be ended, it is. Takes at most some 10 s.
+
+    It may be when a person says so (`replace`), and when a launcher starts us and the launcher of that one is gone.
+    Raises: AlreadyRunning, OSError.
+    """
+    watched = launch.parent if launch.parent is not None else os.getppid() if launch.stdin is not None else None
+    try:
+        return lock(data_dir, watched)
+    except AlreadyRunning as error:
+        found = error.holder
+        if found is None or not (launch.replace or (launch.stdin is not None and found.orphaned)):
+            raise
+        log.warning("%s; it is ended", error)
+        if not holder.end(found):
+            raise AlreadyRunning(f"{error}; it can't be ended", error.hint, found) from error
+        return lock(data_dir, watched)
+
+
+def write(held: IO[str], own: Holder) -> None:
+    """Write into the lock file who holds it."""
     held.seek(0)
     held.truncate()
-    held.write(f"pid {os.getpid()}, http://{HOST}:{port}")
+    held.write(holder.written(own))
     held.flush()
+
+
+def sign(held: IO[str], port: int) -> None:
+    """Add where it listens, for those whose daemon is refused."""
+    held.seek(0)
+    own = holder.read(held.read())
+    if own is not None:
+        write(held, replace(own, url=f"http://{HOST}:{port}"))
 
 
 def redactor_for(settings: Settings) -> Redactor:
@@ -185,7 +243,7 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
 
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
     """
-    held = lock(settings.places.data_dir)
+    held = take(settings.places.data_dir, launch)
     with (
         contextlib.closing(held),
         log_file(settings),

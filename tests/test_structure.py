@@ -34,7 +34,7 @@ LAYERS = [
     {"chat_reader", "responses_reader", "anthropic_reader", "gemini_reader"},
     {"dialects"},
     {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
-    {"processes", "daemons", "network"},
+    {"processes", "daemons", "network", "holder"},
     {"programs", "ancestry"},
     {"loginpath"},
     {"wire"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -502,3 +503,126 @@ def test_a_process_of_the_same_user_cannot_read_the_token_out_of_memory(tmp_path
             assert reads(daemon.pid) == b""
         finally:
             daemon.terminate()
+
+
+# -- a daemon that hangs -----------------------------------------------------------------------------------------------
+
+SUPERVISOR = """
+import json, subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdin.write(b"{}\\n")
+child.stdin.flush()
+print(child.stdout.readline().decode(), end="", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def hung(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Daemon, int]]:
+    """A launcher, and its daemon with a conversation, which is stopped by a signal: (launcher, client, pid)."""
+    (tmp_path / "a" / "work").mkdir(parents=True)
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, *command(tmp_path / "a" / "data", "--supervised")],
+        env=environment(),
+        cwd=tmp_path / "a" / "work",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert launcher.stdout is not None
+    ready = json.loads(launcher.stdout.readline())
+    client = Daemon(tmp_path / "a")
+    client.url, client.port = ready["url"], ready["port"]
+    client.ask("before")
+    os.kill(ready["pid"], signal.SIGSTOP)
+    yield launcher, client, ready["pid"]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(ready["pid"], signal.SIGKILL)
+    launcher.kill()
+    launcher.wait()
+    launcher.stdout.close()
+    assert wait_gone(ready["pid"], WAIT_S)
+
+
+def begin(data_dir: Path, *more: str, said: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """A start that is refused."""
+    return subprocess.run(command(data_dir, *more), env=environment(), input=said, capture_output=True, timeout=WAIT_S)
+
+
+def test_a_daemon_that_is_stopped_is_named_with_what_can_be_done(
+    hung: tuple[subprocess.Popen[bytes], Daemon, int],
+) -> None:
+    _, client, pid = hung
+    for more, said in (((), b""), (("--supervised",), b"{}\n")):
+        told = begin(client.data_dir, *more, said=said)
+        assert told.returncode == 3
+        words = told.stderr.decode()
+        assert f"pid {pid}, {client.url}, since 20" in words
+        assert "is stopped" in words
+        assert f"kill -CONT {pid}" in words
+        assert "--replace" in words
+    assert not wait_gone(pid, 0), "its launcher lives, and may wake it"
+    checked = subprocess.run(
+        [sys.executable, "-m", "aster_sidecar", "doctor", "--no-model", "--data-dir", str(client.data_dir)],
+        env=environment(),
+        capture_output=True,
+        timeout=WAIT_S,
+    )
+    assert f"kill -KILL {pid}" in checked.stdout.decode()
+    os.kill(pid, signal.SIGCONT)
+    assert client.ask("after")[-1]["data"]["stop_reason"] == "complete"
+
+
+def test_a_stopped_daemon_is_replaced_when_a_person_says_so(
+    hung: tuple[subprocess.Popen[bytes], Daemon, int],
+) -> None:
+    _, client, pid = hung
+    later = Daemon(client.home, arguments=["--replace"]).start()
+    try:
+        assert wait_gone(pid, 0)
+        assert later.history()[0]["text"] == "before"
+        second = begin(client.data_dir, "--replace")
+        assert second.returncode == 3, "one that answers stays"
+        assert later.ask("after")[-1]["data"]["stop_reason"] == "complete"
+    finally:
+        later.stop()
+
+
+def test_a_stopped_daemon_whose_launcher_was_killed_makes_room_for_the_next(
+    hung: tuple[subprocess.Popen[bytes], Daemon, int], supervise: Callable[..., Supervised]
+) -> None:
+    launcher, client, pid = hung
+    launcher.kill()
+    launcher.wait()
+    assert not wait_gone(pid, 0.2), "it is stopped, and so can't see that its launcher is gone"
+    assert begin(client.data_dir).returncode == 3, "a start by hand ends nobody"
+    later = supervise()
+    assert later.client.data_dir == client.data_dir
+    assert wait_gone(pid, 0)
+    assert later.client.history()[0]["text"] == "before"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+@pytest.mark.parametrize("named", ["another start", "nobody", "nonsense"])
+def test_a_stranger_who_has_the_number_now_is_never_ended(tmp_path: Path, named: str) -> None:
+    import fcntl
+
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    born = started_at(stranger.pid)
+    assert born is not None
+    told = {"pid": stranger.pid, "started_at": born - 1, "since": "2026-01-01T00:00:00.000Z", "url": None}
+    told |= {"launcher_pid": 1, "launcher_started_at": 1.0}
+    text = {"another start": json.dumps(told), "nobody": "", "nonsense": f"pid {stranger.pid}, http://x"}[named]
+    (tmp_path / "data").mkdir()
+    with open(tmp_path / "data" / "aster.lock", "w+") as held:
+        held.write(text)
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            for more, said in ((("--replace",), b""), (("--supervised",), b"{}\n")):
+                refused = begin(tmp_path / "data", *more, said=said)
+                assert refused.returncode == 3, refused.stderr
+                assert b"used by another daemon" in refused.stderr
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+            stranger.wait()
