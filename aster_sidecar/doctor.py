@@ -47,6 +47,7 @@ NEEDED = (
     "psutil",
     "pydantic",
     "pydantic_ai",
+    "socksio",
     "sse_starlette",
     "starlette",
     "tomlkit",

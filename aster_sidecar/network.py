@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import importlib.util
 import ipaddress
 import os
 import re
@@ -70,7 +69,7 @@ def proxy_of(url: str, environment: Mapping[str, str]) -> tuple[str | None, str 
     for scheme in (parts.scheme, "all"):
         if scheme in named:
             variable, value = named[scheme]
-            return variable, usable(value, variable, addresses.place(url))
+            return variable, usable(value, variable)
     return None, None
 
 
@@ -99,7 +98,7 @@ def proxies(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def usable(value: str, variable: str, host: str = "the host") -> str:
+def usable(value: str, variable: str) -> str:
     """A proxy as an HTTP client takes it. Raises: ModelError."""
     wrong, remedy = None, f"set {variable} to an address such as http://proxy.example:8080, or unset it"
     scheme, _, rest = value.partition("://") if "://" in value else ("http", "", value)
@@ -122,12 +121,6 @@ def usable(value: str, variable: str, host: str = "the host") -> str:
         wrong = f"{scheme[:20]}:// is not one of {', '.join(f'{name}://' for name in PROXY_SCHEMES)}"
     elif re.match(r"(?:https?|socks5?h?)(?:[:/]|$)", rest, re.IGNORECASE):
         wrong = "its scheme is not followed by ://"
-    elif wrong is None and scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        wrong = "SOCKS needs the library socksio, which is not installed"
-        remedy = (
-            f"set {variable} to the http:// address that the proxy program has as well, put {host} into NO_PROXY, or "
-            "install socksio beside the daemon"
-        )
     if wrong is not None:
         raise ModelError("address_invalid", f"{variable} names a proxy that can't be used: {wrong}", hint=remedy)
     where = f"[{host_name}]" if ":" in host_name else host_name
@@ -205,7 +198,7 @@ def why_unreachable(
     for one in chain:
         if isinstance(one, ModelError):
             return one
-    if not any(type(one).__name__ in CONNECTING for one in chain):
+    if not any(type(one).__name__ in CONNECTING or _is_of_socks(one) for one in chain):
         return None
     try:
         taken = way(url, environment)
@@ -275,12 +268,18 @@ def _proxy(chain: list[BaseException], host: str, taken: Way) -> Told | None:
         return None
     refused = next((one for one in chain if type(one).__name__ == "ProxyError"), None)
     kind = next((one for one in chain if type(one).__name__ in ("ConnectError", "ConnectTimeout")), None)
-    if refused is None and kind is None:
+    foreign = next((one for one in chain if _is_of_socks(one)), None)
+    if refused is None and kind is None and foreign is None:
         return None
     proxy, variable = addresses.place(taken.proxy), taken.variable or "a proxy setting"
+    scheme = taken.proxy.partition("://")[0]
+    if refused is None and foreign is not None:
+        hint = f"if it is one for HTTP, write http:// instead of {scheme}:// in {variable}, or put {host} into NO_PROXY"
+        return f"the proxy {proxy} ({variable}) does not speak SOCKS 5", hint, False
     if refused is not None:
         said = " ".join(str(refused).split())[:100]
-        hint = f"give {variable} a name and a password: http://NAME:PASSWORD@{proxy}" if said.startswith("407") else ""
+        login = said.startswith(("407", "Requested", "Invalid username"))  # the others are those of SOCKS
+        hint = f"give {variable} a name and a password: {scheme}://NAME:PASSWORD@{proxy}" if login else ""
         hint = hint or f"check {variable}, or put {host.partition(':')[0]} into NO_PROXY"
         return f"the proxy {proxy} ({variable}) refused: {said}", hint, said[:1] == "5"
     return (
@@ -288,6 +287,11 @@ def _proxy(chain: list[BaseException], host: str, taken: Way) -> Told | None:
         f"start the proxy, mend or unset {variable}, or put {host.partition(':')[0]} into NO_PROXY",
         True,
     )
+
+
+def _is_of_socks(error: BaseException) -> bool:
+    """Whether it is the SOCKS library that could not understand what it was answered."""
+    return type(error).__module__.partition(".")[0] == "socksio"
 
 
 def _how(chain: list[BaseException], otherwise: str) -> str:

@@ -150,6 +150,7 @@ class Asker:
     def get(self, url: str, body: dict[str, Any] | None = None) -> Any:
         """The JSON at an address, with a `body` that of a POST; None when there is none."""
         import httpx2
+        from socksio import SOCKSError
 
         if not self.reached or time.monotonic() > self._until:
             return None
@@ -163,7 +164,7 @@ class Asker:
                     if len(read) > ANSWER_BYTES or time.monotonic() > self._until:
                         return None
             return json.loads(read) if answer.status_code == 200 else None
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError):
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, SOCKSError):
             self.reached = False
         except httpx2.TransportError:
             self._until = 0.0  # it is there, and answers no such question: later it won't either

@@ -11,7 +11,6 @@ import asyncio
 import copy
 import hashlib
 import importlib
-import ipaddress
 import json
 import math
 import os
@@ -29,7 +28,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from aster_sidecar import __version__
+from aster_sidecar import __version__, network
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.permissions import Assessment, Risk, Scope
@@ -548,11 +547,15 @@ class _Server:
         from mcp.client.streamable_http import streamable_http_client
 
         url = self.spec.url or ""
+        way = network.way(url, os.environ)
+        verify = await asyncio.to_thread(way.verify)
         async with (
             httpx2.AsyncClient(
                 headers=dict(self.spec.headers),
                 timeout=httpx2.Timeout(30, read=max(300, self.spec.timeout_s)),
-                trust_env=not _loopback(url),  # loopback never goes through a proxy
+                trust_env=False,
+                proxy=way.proxy,
+                verify=verify,
             ) as http,
             streamable_http_client(url, http_client=http) as streams,
         ):
@@ -667,14 +670,6 @@ def _program(spec: ServerSpec, path: str) -> str:
     if found is None:
         raise ToolError(f"{_shown(command)} was not found on PATH; command_path in config.toml sets it")
     return found
-
-
-def _loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 async def _definitions(client: Client) -> dict[str, _Definition]:

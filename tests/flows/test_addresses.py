@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
+import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -20,8 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.daemon import Daemon, text_of
+from tests.daemon import DAEMON, Daemon, text_of
 from tests.held import HeldPort
+from tests.socks import SocksProxy
 
 KEY = "sk-test-0123456789"
 NOT_FOUND = {"ollama": (b"404 page not found", "text/plain"), "vllm": (b'{"detail":"Not Found"}', "application/json")}
@@ -358,6 +361,136 @@ def test_a_proxy_that_is_not_there_is_named(launch: Callable[..., Daemon]) -> No
     assert told["code"] == "provider_unreachable"
     assert f"the proxy 127.0.0.1:{dead.port} (https_proxy) refuses connections" in told["message"]
     assert "NO_PROXY" in told["hint"]
+
+
+@pytest.fixture
+def socks() -> Iterator[Callable[..., SocksProxy]]:
+    started: list[SocksProxy] = []
+
+    def start(*arguments: Any, **more: Any) -> SocksProxy:
+        started.append(SocksProxy(*arguments, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+FAR = {"ASTER_MODEL": "openai-chat:m", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://provider.example/v1"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "scheme"),
+    [
+        ("ALL_PROXY", "socks5"),
+        ("ALL_PROXY", "socks5h"),
+        ("all_proxy", "socks"),
+        ("HTTP_PROXY", "socks5"),
+        ("ALL_PROXY", "SOCKS5"),
+    ],
+)
+def test_a_model_is_reached_through_socks(
+    launch: Callable[..., Daemon],
+    serve: Callable[..., ChatServer],
+    socks: Callable[..., SocksProxy],
+    variable: str,
+    scheme: str,
+) -> None:
+    server = serve()
+    proxy = socks(server.port)
+    daemon = launch(environment={**FAR, variable: f"{scheme}://127.0.0.1:{proxy.port}/"})
+    works(daemon)
+    assert {host for host, _ in proxy.asked} == {"provider.example"}, "the proxy finds the name"
+    assert check(daemon)["ok"]
+
+
+def test_https_goes_through_socks_too(
+    launch: Callable[..., Daemon], serve: Callable[..., ChatServer], socks: Callable[..., SocksProxy], tmp_path: Path
+) -> None:
+    pem = certificate(tmp_path, "203.0.113.7", 30)
+    proxy = socks(serve(certificate=pem).port)
+    more = {"HTTPS_PROXY": f"socks5://127.0.0.1:{proxy.port}", "SSL_CERT_FILE": str(pem)}
+    works(launch(environment={**FAR, "OPENAI_BASE_URL": "https://203.0.113.7/v1", **more}))
+    assert set(proxy.asked) == {("203.0.113.7", 443)}
+
+
+def test_a_socks_proxy_asks_for_a_name_and_a_password(
+    launch: Callable[..., Daemon], serve: Callable[..., ChatServer], socks: Callable[..., SocksProxy]
+) -> None:
+    proxy = socks(serve().port, ("me", "p@ss:word"))
+    where = f"127.0.0.1:{proxy.port}"
+    works(launch("right", environment={**FAR, "ALL_PROXY": f"socks5://me:p%40ss%3Aword@{where}"}))
+    for name, login in (("none", ""), ("wrong", "me:other@")):
+        daemon = launch(name, environment={**FAR, "ALL_PROXY": f"socks5://{login}{where}"})
+        error = check(daemon)["error"]
+        assert error["code"] == "provider_unreachable"
+        assert f"the proxy {where} (ALL_PROXY) refused" in error["message"]
+        assert f"give ALL_PROXY a name and a password: socks5://NAME:PASSWORD@{where}" in error["hint"]
+        assert "other" not in str(error)
+
+
+def test_socks_stands_behind_the_proxy_of_the_scheme_and_no_proxy(
+    launch: Callable[..., Daemon], serve: Callable[..., ChatServer], socks: Callable[..., SocksProxy]
+) -> None:
+    server = serve()
+    good, dead = socks(server.port), HeldPort()
+    both = {"HTTP_PROXY": f"socks5://127.0.0.1:{good.port}", "ALL_PROXY": f"socks5://127.0.0.1:{dead.port}"}
+    works(launch("both", environment={**FAR, **both}))
+    spared = launch("spared", environment={**FAR, "ALL_PROXY": both["HTTP_PROXY"], "NO_PROXY": "provider.example"})
+    asked = len(good.asked)
+    assert check(spared)["error"]["code"] == "provider_unreachable", "the name is looked up here, and is not there"
+    assert len(good.asked) == asked
+
+
+@pytest.fixture
+def refuser() -> Iterator[Callable[[], int]]:
+    """The port of a server that speaks HTTP only, and says so at once."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.connection.recv(1)
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield lambda: server.server_address[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize("what", ["nothing listens", "no socks", "target refused"])
+def test_a_socks_proxy_that_does_not_help_is_named(
+    launch: Callable[..., Daemon], socks: Callable[..., SocksProxy], refuser: Callable[[], int], what: str
+) -> None:
+    dead = HeldPort()
+    port = {"nothing listens": lambda: dead.port, "no socks": refuser}.get(what, lambda: socks(dead.port).port)()
+    # The HTTP library leaves the connection to such a proxy to the garbage collector.
+    calm = ("-W", "ignore::ResourceWarning", *DAEMON)
+    daemon = launch(environment={**FAR, "ALL_PROXY": f"socks5://127.0.0.1:{port}"}, program=calm)
+    error = failure(daemon)
+    assert error["code"] == "provider_unreachable"
+    assert f"the proxy 127.0.0.1:{port} (ALL_PROXY)" in error["message"]
+    assert "NO_PROXY" in error["hint"]
+    assert check(daemon)["error"]["message"] == error["message"]
+
+
+def test_an_mcp_server_elsewhere_is_reached_through_socks(
+    launch: Callable[..., Daemon], socks: Callable[..., SocksProxy]
+) -> None:
+    script = Path(__file__).parent.parent / "tools" / "mcp_server.py"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        words = [sys.executable, str(script), "http", str(listener.fileno())]
+        server = subprocess.Popen(words, stderr=subprocess.DEVNULL, pass_fds=[listener.fileno()])
+        proxy = socks(listener.getsockname()[1])
+    try:
+        daemon = launch(environment={"ALL_PROXY": f"socks://127.0.0.1:{proxy.port}"})
+        table = '[mcp.far]\nurl = "http://mcp.example/mcp"\nheaders = { Host = "127.0.0.1:1" }\n'
+        (daemon.data_dir / "config.toml").write_text(table)
+        daemon.restart()
+        assert "far_echo" in {tool["name"] for tool in daemon.call("GET", "/api/tools")}, daemon.log
+        assert ("mcp.example", 80) in proxy.asked
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_server_that_does_not_run_is_told_how_to_start(launch: Callable[..., Daemon]) -> None:
