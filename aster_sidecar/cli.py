@@ -17,6 +17,7 @@ from aster_sidecar import __version__, frozen, parent
 
 if TYPE_CHECKING:
     from aster_sidecar.app import Parts
+    from aster_sidecar.settings import Places
     from aster_sidecar.sidecar import Sidecar
 
 EXIT_FAILED = 1
@@ -234,6 +235,9 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     if settings.uds is not None and sys.platform == "win32":
         return fail(EXIT_USAGE, "--uds: not on Windows", "use the port: it is on 127.0.0.1 only")
 
+    if (wrong_name := misnamed_places(given, settings.places)) is not None:
+        return fail(*wrong_name)
+
     if token:
         hide_memory()
     try:
@@ -272,6 +276,21 @@ def misfit(said: Mapping[str, Any]) -> str | None:
     entries: list[Any] = origins if isinstance(origins, list) else [None]  # pyright: ignore[reportUnknownVariableType]
     if not all(isinstance(origin, str) for origin in entries):
         return "allow_origin must be a list of origins"
+    return None
+
+
+def misnamed_places(given: argparse.Namespace, where: Places) -> tuple[int, str, str] | None:
+    """Exit code, message and hint for a place whose name is not UTF-8; None when all are."""
+    from aster_sidecar.text import misnamed
+
+    for flag in ("data_dir", "config_dir", "uds"):
+        if (shown := misnamed(getattr(given, flag, None) or "")) is not None:
+            name = flag.replace("_", "-")
+            return EXIT_USAGE, f"--{name} {shown[:200]}: its name is not UTF-8", "rename it, or choose another"
+    for path in (where.data_dir, where.config_dir, where.logs_dir):
+        if (shown := misnamed(path)) is not None:
+            hint = "start it elsewhere, pass --data-dir, or set HOME (on Linux also XDG_DATA_HOME and its like)"
+            return EXIT_CONFIG, f"{shown[:200]}, where it would keep its files, is not UTF-8", hint
     return None
 
 

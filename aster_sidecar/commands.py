@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aster_sidecar import __version__, daemons
-from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute
+from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute, misnamed_places
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.configfile import DEFAULTS, write_file
 from aster_sidecar.errors import ConfigInvalid, StoreError
@@ -177,6 +177,10 @@ def main(words: Sequence[str]) -> int:
     given = parser().parse_args(words)
     given.data_dir, given.config_dir = absolute(given.data_dir), absolute(given.config_dir)
     if given.command not in ("completion", "version"):
+        if (wrong := misnamed_places(given, places_of(given))) is not None:
+            code, message, hint = wrong
+            print_error(message, hint)
+            return code
         given.data_dir = given.data_dir or only_daemon(given)
     try:
         code = RUN[given.command](given)

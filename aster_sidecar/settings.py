@@ -22,6 +22,7 @@ from aster_sidecar.agents import Own
 from aster_sidecar.configfile import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.project import Project, read_project
+from aster_sidecar.text import misnamed
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,8 @@ class Config:
         """Where the daemon was started; where that is no place to work in, `workspace` in the data directory."""
         started_in = self._settings.started_in.resolve()
         home = Path(self._settings.environment.get("HOME") or Path.home()).resolve()
-        if started_in != Path(started_in.anchor) and started_in != home and os.access(started_in, os.W_OK):
+        fit = misnamed(started_in) is None and os.access(started_in, os.W_OK)
+        if started_in != Path(started_in.anchor) and started_in != home and fit:
             return started_in
         workspace = self._settings.places.data_dir / "workspace"
         if not self._settings.look_only:
@@ -253,10 +255,20 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
         work_dir = Path(result["work_dir"]).expanduser()
         if base is not None:
             work_dir = base / work_dir
+        if (shown := misnamed(work_dir)) is not None:
+            raise ConfigInvalid(
+                f"work_dir = {shown[:200]} ({where}): its name is not UTF-8",
+                hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
+            )
         if not work_dir.is_absolute() or not work_dir.is_dir():
             raise ConfigInvalid(
                 f"work_dir = {str(work_dir)[:200]!r} ({where}): not a directory",
                 hint="allowed: the absolute path of an existing directory",
             )
         result["work_dir"] = str(work_dir.resolve())
+        if (shown := misnamed(result["work_dir"])) is not None:
+            raise ConfigInvalid(
+                f"work_dir = {work_dir} ({where}): it leads to {shown[:200]}, whose name is not UTF-8",
+                hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
+            )
     return result

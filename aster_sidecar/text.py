@@ -29,6 +29,35 @@ def whole(text: str) -> str:
     return text
 
 
+def misnamed(path: object) -> str | None:
+    """A path as it may be shown, when its name is none that JSON, the store and SQLite take; None when it is one.
+
+    Systems allow names that are not UTF-8; Python has half surrogates for such bytes.
+    """
+    text = str(path)
+    if "\0" not in text:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            pass
+        else:
+            return None
+    return (
+        text.encode("utf-8", "surrogateescape" if _is_bytes(text) else "backslashreplace")
+        .decode("utf-8", "backslashreplace")
+        .replace("\0", "\\0")
+    )
+
+
+def _is_bytes(text: str) -> bool:
+    """Whether all half surrogates in it stand for bytes."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def as_text(value: object) -> str:
     """Any value as text: a string as it is, nothing as nothing, the rest as JSON."""
     if isinstance(value, str):
