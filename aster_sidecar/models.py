@@ -27,6 +27,7 @@ from aster_sidecar.lean import Unclear, keep_prices, shaped, unbuilt
 from aster_sidecar.local import LocalModel, LocalModels, ollama_url
 from aster_sidecar.request_form import THOUGHT, with_thoughts, with_types
 from aster_sidecar.served import Served
+from aster_sidecar.text import cut
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -922,4 +923,4 @@ def rooted(error: BaseException) -> AsterError | None:
 def shorten(text: str, most: int = 300) -> str:
     """One line of at most `most` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return cut(line, most)

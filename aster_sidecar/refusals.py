@@ -24,6 +24,7 @@ from aster_sidecar.refusal_words import (
     WINDOW,
     plain,
 )
+from aster_sidecar.text import cut
 from aster_sidecar.waits import wait_s
 
 MOST_WORDS = 300
@@ -117,7 +118,7 @@ def shown(text: str, most: int = MOST_WORDS) -> str:
     """One line for people: no secrets, no control characters, at most `most` characters."""
     text = "".join(map(_visible, text[: 20 * most]))
     line = " ".join(KEYS.sub(MASK, LOOKS.sub(MASK, text)).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return cut(line, most)
 
 
 def _visible(character: str) -> str:

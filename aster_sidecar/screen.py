@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from aster_sidecar.text import cut
 from aster_sidecar.tools.display import still_visible, visible
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class Call:
         if outcome in ("done", "failed"):
             words += f" in {data.get('duration_ms', 0) / 1000:.1f} s"
         if data.get("error"):
-            words += f": {plain(str(data['error']))[:2000]}"
+            words += f": {cut(plain(str(data['error'])), 2000)}"
         self._screen.write([*self._body(OUTPUT_LINES_KEPT), *self._screen.render(Text(words, style=style))])
 
 

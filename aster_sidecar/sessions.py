@@ -13,6 +13,7 @@ from aster_sidecar import clock, wire
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
 from aster_sidecar.folding import fold
 from aster_sidecar.journal import Journal, Row, Write
+from aster_sidecar.text import cut
 from aster_sidecar.transcript import Transcript
 
 log = logging.getLogger(__name__)
@@ -315,8 +316,7 @@ def pattern_of(query: str) -> str:
 
 def titled(text: str) -> str:
     """A title made from a first message."""
-    line = " ".join(text.split())
-    return (line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…") or UNTITLED
+    return cut(" ".join(text.split()), TITLE_CHARS) or UNTITLED
 
 
 MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, created_at, status, first_seq"

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aster_sidecar.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.folding import fold
 from aster_sidecar.screen import Call, Prose, Screen, plain, question
+from aster_sidecar.text import cut
 from aster_sidecar.tools.display import still_visible, visible
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ class PlainView:
             sys.stdout.flush()
             self._open = not new.endswith("\n") if new else self._open
         elif event["type"] == "tool_start":
-            self.note(f"{data['name']}: {still_visible(data['display'], newlines=False)[:300]}")
+            self.note(f"{data['name']}: {cut(still_visible(data['display'], newlines=False), 300)}")
         elif event["type"] == "tool_end" and data["outcome"] != "done":
-            self.note(f"{data['name']}: {data['outcome']} {plain(str(data.get('error') or ''))[:300]}")
+            self.note(f"{data['name']}: {data['outcome']} {cut(plain(str(data.get('error') or '')), 300)}")
         elif event["type"] == "error":
             hint = f"\n  {plain(data['hint'])}" if data.get("hint") else ""
             self.note(f"{data['severity']}: {plain(data['message'])}{hint}")
@@ -306,7 +307,7 @@ class Chat:
 
     async def _follow(self) -> None:
         def lost(why: str) -> None:
-            self._view.note(f"reconnecting ({plain(why)[:200]})", "yellow")
+            self._view.note(f"reconnecting ({cut(plain(why), 200)})", "yellow")
 
         def back() -> None:
             self._view.note("connected again", "green")
@@ -762,7 +763,7 @@ class Chat:
                 if part["type"] == "text":
                     screen.write(screen.render(Markdown(plain(part["text"]), hyperlinks=False), screen.console.width))
                 elif part["type"] == "tool":
-                    first = still_visible(str(part["display"] or ""), newlines=False)[:200]
+                    first = cut(still_visible(str(part["display"] or ""), newlines=False), 200)
                     self._view.note(f"● {visible(part['name'])}  {first}  {part['state']}")
                 elif part["type"] == "notice":
                     self._view.note(f"✗ {plain(part['message'])}", "yellow")
@@ -864,7 +865,7 @@ async def talk(
             done = await chat.finish(await chat.send(message), ask=interactive)
         except Waits as question:
             view.flush()
-            view.note(f"this waits for an answer: {still_visible(question.data['display']).strip()[:500]}")
+            view.note(f"this waits for an answer: {cut(still_visible(question.data['display']).strip(), 500)}")
             view.note("  it goes on waiting: run chat in a terminal, or answer it with POST /api/approve")
             return EXIT_WAITS
         except Leave:

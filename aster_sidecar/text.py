@@ -29,6 +29,20 @@ def whole(text: str) -> str:
     return text
 
 
+def cut(text: str, most: int, mark: str = "…") -> str:
+    """The text for people in at most `most` characters, with `mark` where something is left out.
+
+    No family, flag, syllable or accented letter is cut in two: what people see as one character stays whole, unless
+    it alone is longer.
+    """
+    if len(text) <= most:
+        return text
+    from wcwidth import grapheme_boundary_before
+
+    at = max(0, most - len(mark))
+    return text[: grapheme_boundary_before(text, at + 1) or at] + mark
+
+
 def misnamed(path: object) -> str | None:
     """A path as it may be shown, when its name is none that JSON, the store and SQLite take; None when it is one.
 

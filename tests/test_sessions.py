@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from aster_sidecar.errors import InvalidShape
 from aster_sidecar.folding import fold
 from aster_sidecar.journal import Journal
 from aster_sidecar.sessions import Sessions, insert_message
+from aster_sidecar.sessions import titled as title_of
+from aster_sidecar.text import cut
 
 SAME = [
     ("привет", "Привет"),
@@ -40,6 +43,24 @@ SAME = [
     ("میخواهم", "می\u200cخواهم"),
     ("❤", "❤\ufe0f"),
     ("ᾳ\u0301", "\u0391\u0345\u0301"),
+    ("cafe", "CAFÉ"),
+    ("naive", "naïve"),
+    ("αθηνα", "ΑΘΉΝΑ"),
+    ("ἀγάπη", "αγαπη"),
+    ("елка", "Ёлка"),
+    ("замок", "за\u0301мок"),
+    ("da nang", "Đà Nẵng"),
+    ("tiếng việt", "TIENG VIET"),
+    ("lodz", "Łódź"),
+    ("kobenhavn", "København"),
+    ("oeuvre", "Œuvre"),
+    ("محمد", "مُحَمَّد"),
+    ("احمد", "أحمد"),
+    ("سلام", "ســلام"),
+    ("کتاب", "كتاب"),
+    ("שלום", "שָׁלוֹם"),
+    ("हिन्दी", unicodedata.normalize("NFD", "हिन्दी")),
+    ("ﾊﾝｶｸ", "ハンカク"),
 ]
 
 
@@ -48,8 +69,14 @@ def test_texts_that_differ_in_case_or_composition_only_are_the_same(one: str, ot
     assert fold(one) == fold(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("cafe", "café"), ("привет", "превет"), ("ё", "е"), ("か", "が")])
-def test_accents_and_other_letters_count(one: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("привет", "превет"), ("й", "и"), ("ї", "і"), ("か", "が"), ("か", "カ")),
+        *(("कि", "की"), ("क", "क़"), ("กา", "ก่า"), ("ם", "מ")),
+    ],
+)
+def test_other_letters_count(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
@@ -191,3 +218,35 @@ def test_a_store_of_before_is_searched_and_ordered_alike(tmp_path: Path) -> None
         assert len(journal.all("SELECT * FROM folded_texts")) == 3
 
     within(tmp_path, check)
+
+
+GRAPHEMES = ["👩\u200d👩\u200d👧", "🇩🇪", "👍🏽", "क्षि", "நி", "e\u0301", "\u1100\u1161\u11a8", "1\ufe0f\u20e3"]
+
+
+@pytest.mark.parametrize("whole", GRAPHEMES)
+def test_no_cut_goes_through_what_people_see_as_one_character(whole: str) -> None:
+    for before in range(4):
+        text = "x" * before + whole * 100
+        for most in range(10, 40):
+            short = cut(text, most)
+            assert len(short) <= most
+            kept = short.removesuffix("…").removeprefix("x" * before)
+            assert kept == whole * (len(kept) // len(whole))
+            assert len(short) + len(whole) > most, "no more is left out than has to be"
+        assert title_of(text) == cut(text, 60)
+
+
+def test_a_text_that_fits_is_left_alone_and_one_endless_character_is_cut() -> None:
+    assert cut("é" * 10, 10) == "é" * 10
+    assert cut("", 0) == ""
+    assert cut("e" + "\u0301" * 500, 20) == "e" + "\u0301" * 18 + "…"
+
+
+def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path: Path) -> None:
+    async def fill(journal: Journal, sessions: Sessions) -> None:
+        await said(journal, sessions, await titled(sessions, "one"), "un café")
+
+    within(tmp_path, fill)
+    with contextlib.closing(apsw.Connection(str(tmp_path / "store"))) as old:
+        old.execute("UPDATE folded_texts SET text='un café'; PRAGMA user_version=5")
+    within(tmp_path, lambda journal, sessions: found(sessions, "cafe") == ["one"] or pytest.fail("not found"))
