@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
+import pydantic_ai
 from pydantic_ai import (
     Agent,
     CallToolsNode,
@@ -116,6 +117,7 @@ class Engine:
     def __init__(
         self, journal: Journal, models: Models, toolkit: Toolkit, approvals: Approvals, spans: Spans | None = None
     ) -> None:
+        pydantic_ai.BANNER_ENABLED = False  # the terminal and the log are the daemon's
         self._spans = spans or NoSpans()
         self._journal = journal
         self._models = models
