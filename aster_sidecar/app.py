@@ -108,8 +108,6 @@ class Parts:
     engine: Engine | None = None
     openapi: bytes | None = None
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
-    learned: bool = False
     looking: asyncio.TimerHandle | None = None
     spans: Spans = field(default_factory=NoSpans)
     handoffs: Handoffs = field(default_factory=Handoffs)
@@ -218,19 +216,14 @@ class Parts:
             async with self.loading:
                 if self.engine is None:
                     await self.keys.load()
-                    made = await asyncio.to_thread(self._make_engine)
-                    await self.learn_tools()
-                    self.engine = made
+                    self.engine = await asyncio.to_thread(self._make_engine)
+                    self.look_for_tools()
         return self.engine
 
-    async def learn_tools(self) -> None:
-        """Ask the MCP servers of the user's configuration what they offer. Those that fail are logged and left out."""
-        async with self.learning:
-            if not self.learned:
-                self.toolkit.extend(await self.servers.tools())
-                self.learned = not self.servers.failures
-                for name, why in self.servers.failures.items():
-                    log.warning("MCP server %s offers nothing: %s", name, why)
+    def look_for_tools(self) -> None:
+        """Ask the MCP servers that have not answered, in the background. Not before the engine: both import a lot."""
+        if self.engine is not None and not self.stopping:
+            self.servers.begin()
 
     # -- agents that come and go -----------------------------------------------------------------------------------
 
@@ -321,7 +314,7 @@ class Parts:
             from aster_sidecar.engine import Engine
 
         self.spans = make_spans(self.settings.environment)
-        return Engine(self.journal, self.models, self.toolkit, self.approvals, self.spans)
+        return Engine(self.journal, self.models, self.toolkit, self.approvals, self.servers, self.spans)
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -369,7 +362,9 @@ def build_parts(settings: Settings) -> Parts:
         lambda agent_id: agents.mode(agent_id, config.value("permission_mode")),
         rules.active,
         {tool.name for tool in settings.own.tools} - settings.own.shared,
+        servers.why_absent,
     )
+    servers.on_change = lambda: toolkit.extend(servers.tools())
     offered_later = tuple(f"{spec.name}_" for spec in server_specs)
     known = Known(
         has_tool=lambda name: toolkit.has(name) or name.startswith(offered_later),

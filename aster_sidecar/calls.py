@@ -37,8 +37,7 @@ async def cancel(here: Parts, body: wire.CancelRequest) -> wire.Cancelled:
 async def approve(here: Parts, body: wire.ApproveRequest, who: str) -> wire.Approved:
     """Answer a permission request in the name of the client `who`. The first answer counts."""
     here.agent(body.agent_id)
-    if body.arguments is not None:
-        await here.learn_tools()
+    here.look_for_tools()
     return await here.approvals.answer(body, who)
 
 
@@ -149,7 +148,15 @@ def warnings(here: Parts) -> list[wire.Warning]:
                 hint="unlock or install the system's keychain and give the key again",
             )
         )
-    return found
+    return [*found, *missing_tools(here)]
+
+
+def missing_tools(here: Parts) -> list[wire.Warning]:
+    """Which MCP servers are not there, or have tools that can't be offered."""
+    return [
+        wire.Warning(code="mcp_unavailable", message=f"{missing.message}.", hint=missing.hint)
+        for missing in here.servers.missing()
+    ]
 
 
 async def snapshot(here: Parts, sessions: int = SNAPSHOT_SESSIONS) -> wire.Snapshot:

@@ -116,6 +116,7 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield port(given, running)
     yield keys(os.environ)
     yield from models(given, config)
+    yield mcp_servers(where.config_path, running)
     yield sandbox()
     yield command_path(config.value("command_path") if config is not None else "auto", os.environ)
     yield proxies()
@@ -307,6 +308,25 @@ def daemon(data_dir: Path, running: Running | None) -> Check:
         why, remedy = found.trouble()
         return Check("daemon", "failed", f"{found.words} has the data directory: {why}", remedy)
     return Check("daemon", "ok", "none runs over this data directory")
+
+
+def mcp_servers(config_path: Path, running: Running | None) -> Check:
+    """The MCP servers as the running daemon knows them; without one, none is started to find out."""
+    try:
+        names = ", ".join(map(str, read_file(config_path).get("mcp", {})))
+    except ConfigInvalid:
+        return Check("mcp servers", "skipped", "config.toml can't be read")
+    if not names or running is None:
+        return Check("mcp servers", "skipped", f"{names}: no daemon runs that could have asked" if names else "none")
+    try:
+        told = Client(running.url, os.environ.get("ASTER_SIDECAR_TOKEN")).call("GET", "/api/snapshot")
+    except ClientError as error:
+        return Check("mcp servers", "skipped", f"{names}: {error.message}")
+    missing = [one for one in told["warnings"] if one["code"] == "mcp_unavailable"]
+    if missing:
+        told_of_it = " ".join(str(one["message"]) for one in missing)
+        return Check("mcp servers", "warning", told_of_it, str(missing[0]["hint"]))
+    return Check("mcp servers", "ok", f"{names}: the daemon knows of no trouble")
 
 
 def port(given: argparse.Namespace, running: Running | None) -> Check:

@@ -59,6 +59,7 @@ from aster_sidecar.spans import NoSpans, Span, Spans
 from aster_sidecar.text import price
 from aster_sidecar.toolbox import Toolbox
 from aster_sidecar.toolkit import Toolkit
+from aster_sidecar.tools.mcp import Missing, Servers
 from aster_sidecar.turnlog import TurnLog
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,13 @@ class Engine:
     """Runs agents and keeps what their models remember. One per daemon."""
 
     def __init__(
-        self, journal: Journal, models: Models, toolkit: Toolkit, approvals: Approvals, spans: Spans | None = None
+        self,
+        journal: Journal,
+        models: Models,
+        toolkit: Toolkit,
+        approvals: Approvals,
+        servers: Servers,
+        spans: Spans | None = None,
     ) -> None:
         pydantic_ai.BANNER_ENABLED = False  # the terminal and the log are the daemon's
         self._spans = spans or NoSpans()
@@ -123,11 +130,12 @@ class Engine:
         self._models = models
         self._toolkit = toolkit
         self._approvals = approvals
+        self._servers = servers
         self._memory = Memory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
         self._told: set[tuple[str, str]] = set()
-        """Sessions in which it was said that a model can't use tools."""
+        """What was said in which session, and is said there once: that a model can't use tools, a server is missing."""
 
     def forget(self, session_id: str) -> None:
         """Drop what is kept of a session in memory: its rows changed behind our back."""
@@ -161,11 +169,13 @@ class Engine:
 
     async def _run(self, job: Job) -> Literal["finished", "denied", "paused"]:
         usage = job.usage
+        self._tell_missing(job, await self._servers.reach(job.spec.tools))
+        names = self._toolkit.of(job.spec.tools)
         run = Run(
             job,
             Toolbox(
                 self._toolkit,
-                self._toolkit.of(job.spec.tools),
+                names,
                 self._approvals,
                 job.log,
                 approval_timeout_s=job.approval_timeout_s,
@@ -187,10 +197,7 @@ class Engine:
             sent=usage.requests,
             fixed_tokens=fixed_tokens(
                 instructions(job),
-                (
-                    (name, self._toolkit.get(name).description, self._toolkit.schema(name))
-                    for name in self._toolkit.of(job.spec.tools)
-                ),
+                ((name, self._toolkit.get(name).description, self._toolkit.schema(name)) for name in names),
             ),
         )
         said_before = job.log.transcript.length["text_chunk"]
@@ -261,22 +268,23 @@ class Engine:
         run.attempt += 1
         return None, chosen
 
+    def _tell_missing(self, job: Job, missing: Sequence[Missing]) -> None:
+        """Say which MCP servers the turn goes on without, each once a session, and once more when it has failed."""
+        for one in missing:
+            key = (job.log.session_id, f"{one.server} {'late' if one.late else 'failed'}")
+            if key in self._told:
+                continue
+            self._told.add(key)
+            unavailable = ModelError("mcp_unavailable", one.message, hint=one.hint)
+            tell_of(job.log, unavailable, "the turn goes on without its tools")
+
     def _warn(self, run: Run, failure: ModelError, consequence: str) -> None:
         """Say what went wrong though the turn goes on; once a session for what can't change."""
         key = (run.log.session_id, failure.code + failure.message)
         if failure.code == "tools_unsupported" and key in self._told:
             return
         self._told.add(key)
-        run.log.put(
-            "error",
-            wire.ErrorEvent(
-                code=failure.code,
-                message=f"{failure.message}; {consequence}",
-                hint=failure.hint,
-                retryable=False,
-                severity="warning",
-            ),
-        )
+        tell_of(run.log, failure, consequence)
 
     def _answers_tools(self, run: Run) -> bool:
         """Whether the model was asked for what to say to its tools' results."""
@@ -678,6 +686,20 @@ def used_up(run: Run) -> LimitReached:
     if limits.requests is not None and run.usage.requests >= limits.requests:
         return LimitReached(f"the turn made {run.usage.requests} requests to the model; the limit is {limits.requests}")
     return LimitReached("the turn used what one turn may use")
+
+
+def tell_of(log: TurnLog, failure: ModelError, consequence: str) -> None:
+    """Tell of something that went wrong, and how the turn goes on."""
+    log.put(
+        "error",
+        wire.ErrorEvent(
+            code=failure.code,
+            message=f"{failure.message}; {consequence}",
+            hint=failure.hint,
+            retryable=False,
+            severity="warning",
+        ),
+    )
 
 
 def is_retryable(failure: AsterError) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,13 +14,17 @@ NAMED = 5
 """Problems of one message that its error names; `details` has all."""
 
 
-def success(request_id: str, data: BaseModel | list[Any]) -> bytes:
-    """The envelope of a success, as JSON."""
+def success(request_id: str, data: BaseModel | list[Any], warnings: list[wire.Warning] | None = None) -> bytes:
+    """The envelope of a success, as JSON. `warnings`, what `data` lacks, is there only when it lacks something."""
+    more = b',"warnings":' + encoded(warnings) if warnings else b""
+    return b'{"id":"%s","success":true,"data":%s%s}' % (request_id.encode(), encoded(data), more)
+
+
+def encoded(data: BaseModel | Sequence[BaseModel]) -> bytes:
+    """A model, or a list of them, as JSON."""
     if isinstance(data, BaseModel):
-        body = data.model_dump_json(by_alias=True).encode()
-    else:
-        body = b"[" + b",".join(item.model_dump_json(by_alias=True).encode() for item in data) + b"]"
-    return b'{"id":"%s","success":true,"data":' % request_id.encode() + body + b"}"
+        return data.model_dump_json(by_alias=True).encode()
+    return b"[%s]" % b",".join(item.model_dump_json(by_alias=True).encode() for item in data)
 
 
 def failure(request_id: str, error: AsterError, details: Any = None) -> bytes:

@@ -45,7 +45,7 @@ AsterError
     rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
     malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,
     internal_error, endpoint_unknown, tools_unsupported, images_unsupported, model_loading, out_of_memory,
-    output_limit, model_silent
+    output_limit, model_silent, mcp_unavailable
 """
 
 from __future__ import annotations

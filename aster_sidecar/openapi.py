@@ -117,11 +117,10 @@ def success(route: APIRoute, schemas: dict[str, Any]) -> dict[str, Any]:
         schemas[shape.__name__] = schema
         schema = {"$ref": TEMPLATE.format(model=shape.__name__)}
     if shape is not wire.Health:
-        schema = {
-            "type": "object",
-            "required": ["id", "success", "data"],
-            "properties": {"id": {"type": "string"}, "success": {"const": True, "type": "boolean"}, "data": schema},
-        }
+        data = {"id": {"type": "string"}, "success": {"const": True, "type": "boolean"}, "data": schema}
+        if getattr(route.endpoint, "may_lack", False):
+            data["warnings"] = {"type": "array", "items": {"$ref": TEMPLATE.format(model="Warning")}}
+        schema = {"type": "object", "required": ["id", "success", "data"], "properties": data}
     return {"description": "OK", "content": {"application/json": {"schema": schema}}}
 
 

@@ -38,19 +38,19 @@ SessionId = Annotated[str | None, Query(min_length=1, max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MOST)]
 
 
-def answers(shape: Any) -> Callable[[Endpoint], Endpoint]:
-    """Say what an endpoint's `data` is; /openapi.json is made from it."""
+def answers(shape: Any, *, may_lack: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Say what an endpoint's `data` is, and whether `warnings` may say what it lacks; /openapi.json is made from it."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        endpoint.__dict__["answers"] = shape
+        endpoint.__dict__.update(answers=shape, may_lack=may_lack)
         return endpoint
 
     return mark
 
 
-def ok(request: Request, data: BaseModel | list[Any]) -> Response:
-    """The envelope of a success."""
-    return Response(success(request_id(request), data), media_type="application/json")
+def ok(request: Request, data: BaseModel | list[Any], warnings: list[wire.Warning] | None = None) -> Response:
+    """The envelope of a success. `warnings`: what `data` lacks."""
+    return Response(success(request_id(request), data, warnings), media_type="application/json")
 
 
 # -- health ------------------------------------------------------------------------------------------------------------
@@ -445,7 +445,7 @@ async def rules(request: Request, here: Here) -> Response:
 async def add_rule(request: Request, body: wire.RuleCreate, here: Here) -> Response:
     """Store a rule."""
     if body.tool != "*":
-        await here.learn_tools()
+        here.look_for_tools()
     value = here.toolkit.rule_value(body)
     if body.agent_id is not None:
         here.agent(body.agent_id)
@@ -467,7 +467,7 @@ async def delete_rule(request: Request, rule_id: str, here: Here) -> Response:
 async def check(request: Request, body: wire.CheckRequest, here: Here) -> Response:
     """What would happen to this call, and why. Nothing runs."""
     here.agents.get(body.agent_id)
-    await here.learn_tools()
+    here.look_for_tools()
     session_id = here.sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
     return ok(request, here.toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1])
 
@@ -526,11 +526,11 @@ async def service_logs(
 
 
 @router.get("/api/tools")
-@answers(list[wire.ToolInfo])
+@answers(list[wire.ToolInfo], may_lack=True)
 async def tools(request: Request, here: Here) -> Response:
-    """All tools, with the schema of their arguments."""
-    await here.learn_tools()
-    return ok(request, here.toolkit.list())
+    """The tools that are there now, with the schema of their arguments."""
+    here.look_for_tools()
+    return ok(request, here.toolkit.list(), calls.missing_tools(here))
 
 
 @router.get("/api/models")

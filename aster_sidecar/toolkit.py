@@ -17,6 +17,7 @@ from aster_sidecar import clock, wire
 from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
 from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, covers, decide
 from aster_sidecar.tools import RuleTarget, Surroundings, Tool, ToolError, paths
+from aster_sidecar.tools.mcp import Missing
 
 SHOWN_CHARS = 256 * 1024
 """What of a call a person can be shown."""
@@ -32,14 +33,19 @@ class Toolkit:
         mode: Callable[[str], Mode],
         rules: Callable[[], Sequence[Rule]],
         private: Collection[str] = (),
+        why_absent: Callable[[str], Missing | None] = lambda name: None,
     ) -> None:
-        """`mode` is asked with an agent's id; `private` names tools that only agents have which name them."""
+        """`mode` is asked with an agent's id; `private` names tools that only agents have which name them.
+
+        `why_absent` says which MCP server a tool would be of that is not there.
+        """
         self._tools = {tool.name: tool for tool in tools}
         self._private = frozenset(private)
         self._schemas: dict[str, dict[str, Any]] = {}
         self.surroundings = surroundings
         self._mode = mode
         self._rules = rules
+        self._why_absent = why_absent
 
     def called_by(self, agent_id: str, session_id: str) -> Toolkit:
         """The same tools, whose surroundings know the deny rules that hold for this agent in this session."""
@@ -58,10 +64,11 @@ class Toolkit:
         ]
 
     def extend(self, tools: Sequence[Tool[Any]]) -> None:
-        """Add tools that were found later, such as those of MCP servers; one of the same name takes its place."""
+        """Add tools that were found later, in this order behind the others; one of the same name takes its place."""
         for tool in tools:
+            if self._tools.pop(tool.name, None) is not tool:
+                self._schemas.pop(tool.name, None)
             self._tools[tool.name] = tool
-            self._schemas.pop(tool.name, None)
 
     def names(self) -> list[str]:
         """What every agent has that does not choose."""
@@ -81,8 +88,18 @@ class Toolkit:
         """Raises: ToolNotFound."""
         tool = self._tools.get(name)
         if tool is None:
+            absent = self._why_absent(name)
+            if absent is not None:
+                raise ToolNotFound(f"tool not found: {name!r}: {absent.message}", hint=absent.hint)
             raise ToolNotFound(f"tool not found: {name!r}")
         return tool
+
+    def why_absent(self, name: str) -> str | None:
+        """Why a tool is not there, None when it is."""
+        if name in self._tools:
+            return None
+        absent = self._why_absent(name)
+        return absent.message if absent is not None else f"there is no tool {name} any more"
 
     def list(self) -> list[wire.ToolInfo]:
         """All tools as clients see them."""

@@ -3,6 +3,9 @@
 Every server has a supervisor task that owns its session and, for one that is a program, its processes: they carry the
 marks of a tool's process (see `processes`), so that none can answer an approval, and none outlives `Servers.close`.
 A server's own word counts for nothing here: its hints don't lower a risk, and what it asks of the person is refused.
+
+Servers are asked for their tools in the background, each by itself. Nobody waits for one but a turn, for a moment
+(`Servers.reach`), and a call of one of its tools.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import copy
 import hashlib
 import importlib
 import json
+import logging
 import math
 import os
 import re
@@ -42,9 +46,14 @@ if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
     from mcp.types import CallToolResult
 
+log = logging.getLogger(__name__)
+
 RESULT_BYTES = 64 * 1024
 MESSAGE_BYTES = 16 * 1024 * 1024  # one message of a program; a server that writes more in a line is ended
-CONNECT_S = 30.0
+REACH_S = 2.0  # longest that a turn waits for servers that have not answered yet
+START_S = 120.0  # to start in the background: some programs are downloaded first
+CONNECT_S = 30.0  # to start again for a call, whose turn waits
+RETRY_S, RETRY_MOST_S = 1.0, 60.0  # pause after a failure, doubled with each, before it is started again
 EXIT_S = 0.4  # to end by itself after its stdin is closed; the specification asks for that chance
 TERM_S = 0.6
 KILL_S = 0.4
@@ -274,13 +283,20 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _names(found: Sequence[tuple[str, str]], reserved: Collection[str]) -> list[str]:
-    """A name for each (server, tool), none of them twice or in `reserved`, in any order the same."""
-    plain = [re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}_{tool}") for server, tool in found]
+def _names(server: str, tools: Sequence[str], servers: Collection[str], reserved: Collection[str]) -> list[str]:
+    """A name for each tool of a server, none of them twice, in `reserved`, or like one of another of `servers`.
+
+    They don't depend on which servers are there: a call that waits for a person is found again by its name.
+    """
+    plain = [re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}_{tool}") for tool in tools]
     count = Counter(plain)
+    longer = tuple(f"{other}_" for other in servers if other.startswith(f"{server}_"))
+    shorter = tuple(f"{other}_" for other in servers if server.startswith(f"{other}_"))
     names: list[str] = []
-    for (server, tool), name in zip(found, plain, strict=True):
-        if name != f"{server}_{tool}" or len(name) > 64 or count[name] > 1 or name in reserved:
+    for tool, name in zip(tools, plain, strict=True):
+        clear = name == f"{server}_{tool}" and len(name) <= 64 and count[name] == 1 and name not in reserved
+        # What begins like another server's tools is left to that server, and so is the form of such names.
+        if not clear or name.startswith(longer) or (shorter and re.search(r"_[0-9a-f]{8}$", name)):
             name = f"{name[:55]}_{_digest([server, tool])[:8]}"
         names.append(name)
     return names
@@ -289,15 +305,25 @@ def _names(found: Sequence[tuple[str, str]], reserved: Collection[str]) -> list[
 # --- servers -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A server whose tools, or some of them, are not offered. `late`: it has not answered yet, and may still."""
+
+    server: str
+    late: bool
+    message: str
+    hint: str
+
+
 class Servers:
-    """The person's MCP servers. Connected on the first `tools`, again when one died, and ended by `close`."""
+    """The person's MCP servers. `begin` starts them, a call starts one again that died, and `close` ends them."""
 
     def __init__(self, specs: Iterable[ServerSpec], *, reserved: Collection[str] = ()) -> None:
         """`reserved` are names of tools that are taken, besides the built-in ones."""
         self._servers = [_Server(spec, self) for spec in specs]
         self._reserved = frozenset(reserved)
-        self.failures: dict[str, str] = {}
-        """Why a server, or a part of what it offers, is not there, by the server's name; as of the last `tools`."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when `tools` has more."""
         self.mark = ""
         """How ids of their processes begin: a later daemon ends what a killed one left of them."""
 
@@ -306,40 +332,52 @@ class Servers:
         """How many are programs of this machine."""
         return sum(server.spec.command is not None for server in self._servers)
 
-    async def tools(self) -> list[Tool[Any]]:
-        """What the servers offer now. A server that fails is left out, and `failures` says why."""
-        found = await asyncio.gather(*(self._offered(server) for server in self._servers))
-        offers = [offer for offered in found for offer in offered]
-        reserved = self._reserved | {tool.name for tool in builtin_tools()} if offers else self._reserved
-        names = _names([(server.spec.name, definition.name) for server, definition, _ in offers], reserved)
-        return [_tool(name, *offer) for name, offer in zip(names, offers, strict=True)]
+    def begin(self, names: Sequence[str] | None = None) -> None:
+        """Ask the servers of these tools (None: all) what they offer, in the background; returns at once.
 
-    async def _offered(self, server: _Server) -> list[tuple[_Server, _Definition, type[_Arguments]]]:
-        name, wanted = server.spec.name, server.spec.tools
-        self.failures.pop(name, None)
-        try:
-            definitions = await server.listed()
-        except ToolError as error:
-            self.failures[name] = str(error)
-            return []
-        left_out = [f"{_shown(tool)}: the server has no such tool" for tool in wanted or () if tool not in definitions]
-        offered: list[tuple[_Server, _Definition, type[_Arguments]]] = []
-        for definition in definitions.values():
-            if wanted is not None and definition.name not in wanted:
-                continue
-            try:
-                if len(offered) >= TOOLS_MOST:
-                    raise ToolError(f"more than {TOOLS_MOST} tools; name those you need in `tools`")
-                if len(json.dumps(definition.schema)) > SCHEMA_BYTES:
-                    raise ToolError("its schema is too large")
-                if definition.schema.get("type") != "object":
-                    raise ToolError("its schema is not one of an object")
-                offered.append((server, definition, _model(definition)))
-            except ToolError as error:
-                left_out.append(f"{_shown(definition.name)}: {error}")
-        if left_out:
-            self.failures[name] = "left out: " + "; ".join(left_out[:8])
-        return offered
+        Those that answered are not asked again, those that failed when their pause is over.
+        """
+        for server in self._of(names):
+            server.begin()
+
+    async def reach(self, names: Sequence[str] | None = None) -> list[Missing]:
+        """Wait at most `REACH_S` for the servers of these tools (None: all); returns those that are not there.
+
+        One that has failed, or has let somebody wait in vain, is not waited for until it has answered.
+        """
+        self.begin(names)
+        waited = {task: server for server in self._of(names) if (task := server.awaited)}
+        if waited:
+            with suppress(ImportError):  # their own failure says so
+                await asyncio.to_thread(importlib.import_module, "mcp")  # our own time, not theirs
+            _, late = await asyncio.wait(waited, timeout=REACH_S)
+            for task in late:
+                waited[task].patient = False
+        return [missing for server in self._of(names) if not server.known and (missing := server.missing)]
+
+    def tools(self) -> list[Tool[Any]]:
+        """What is offered by the servers that have answered, in the order of the configuration."""
+        return [tool for server in self._servers for tool in server.tools]
+
+    def missing(self) -> list[Missing]:
+        """What a person should know: which servers are not there, and whose tools could not be offered."""
+        return [missing for server in self._servers if not server.fresh and (missing := server.missing)]
+
+    def why_absent(self, tool: str) -> Missing | None:
+        """The server that is not there and whose tool this would be, None when there is none."""
+        found = [server for server in self._of([tool]) if not server.known]
+        return max(found, key=lambda server: len(server.spec.name)).missing if found else None
+
+    def names(self, server: str, tools: Sequence[str]) -> list[str]:
+        """What a server's tools are called here."""
+        reserved = self._reserved | {tool.name for tool in builtin_tools()}
+        return _names(server, tools, [other.spec.name for other in self._servers], reserved)
+
+    def _of(self, names: Sequence[str] | None) -> list[_Server]:
+        """The servers that tools of these names can be of."""
+        if names is None:
+            return self._servers
+        return [one for one in self._servers if any(name.startswith(f"{one.spec.name}_") for name in names)]
 
     async def close(self) -> None:
         """End every session and every process, within two seconds. Calls under way fail; later ones, too."""
@@ -406,6 +444,14 @@ class _Link:
     over: asyncio.Event
 
 
+class _Failed(ToolError):
+    """A server can't be started. `again`: another try at once may help."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
+
+
 class _Server:
     """One server: the task that owns its session, and what is asked of it."""
 
@@ -413,27 +459,110 @@ class _Server:
         self.spec = spec
         self._home = home
         self.program: Program | None = None
+        self.tools: list[Tool[Any]] = []
+        self.known = False
+        """Whether it has said what it offers."""
+        self.patient = True
+        """Whether a turn waits for it."""
+        self._trouble = ""
+        self._failures = 0
+        self._begun_s = self._due_s = 0.0
+        self._learning: asyncio.Task[None] | None = None
         self._link: _Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
         self._stderr = bytearray()
 
-    async def listed(self) -> dict[str, _Definition]:
-        """Its tools by name, as they are now. Raises: ToolError."""
-        before = self._link
-        link = await self._linked()
-        if link is before:
+    # -- what it offers
+
+    @property
+    def starting(self) -> bool:
+        return self._learning is not None and not self._learning.done()
+
+    @property
+    def awaited(self) -> asyncio.Task[None] | None:
+        """What a turn waits for, None when it does not."""
+        return self._learning if self.patient and self.starting else None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is too early to say that it is late."""
+        begun = self._learning is not None
+        return not self.known and not self._failures and (not begun or time.monotonic() - self._begun_s < REACH_S)
+
+    @property
+    def missing(self) -> Missing | None:
+        """What of it is not there, None when all of it is."""
+        name, late = self.spec.name, not self.known and not self._failures
+        trouble = self._trouble.removeprefix(f"{name}: ")
+        if self.known:
+            if not self._trouble:
+                return None
+            words = f"some tools of the MCP server {name} are not offered: {trouble}"
+            return Missing(name, late, words, f"fix the server, or name its tools that you need in [mcp.{name}]")
+        if late:
+            words = f"the MCP server {name} has not answered yet"
+            return Missing(name, late, words, "its tools are offered as soon as it does; the log says when it fails")
+        words = f"the MCP server {name} is not available: {trouble}"
+        return Missing(name, late, words, f"check [mcp.{name}] in config.toml; it is tried again with later messages")
+
+    def begin(self) -> None:
+        """Ask for its tools in the background, unless they are known, or it failed just now."""
+        if self.known or self._closed or self.starting or time.monotonic() < self._due_s:
+            return
+        self._begun_s = time.monotonic()
+        self._learning = asyncio.get_running_loop().create_task(self._learn(), name=f"tools of {self.spec.name}")
+
+    async def _learn(self) -> None:
+        try:
             try:
-                async with asyncio.timeout(self.spec.timeout_s):
-                    link.definitions = await _definitions(link.client)
-            except Exception as error:
-                raise ToolError(self._why(error)) from error
-        return link.definitions
+                link = await self._linked(START_S)
+            except _Failed as error:
+                if self._failures or not error.again:
+                    raise
+                link = await self._linked(START_S)  # many a program fails once, and only once
+            self._offer(link.definitions)
+        except Exception as error:  # the edge of a server: whatever it does is its own failure
+            self._trouble = str(error) if isinstance(error, ToolError) else self._why(error)
+            self._failures += 1
+            self._due_s = time.monotonic() + min(RETRY_MOST_S, RETRY_S * 2 ** (self._failures - 1))
+            self.patient = False
+            log.warning("%s", self.missing and self.missing.message)
+
+    def _offer(self, definitions: Mapping[str, _Definition]) -> None:
+        """Make tools of what it lists. What can't be one is left out, and `missing` says why."""
+        name, wanted = self.spec.name, self.spec.tools
+        left_out = [f"{_shown(tool)}: the server has no such tool" for tool in wanted or () if tool not in definitions]
+        offered: list[tuple[_Definition, type[_Arguments]]] = []
+        for definition in definitions.values():
+            if wanted is not None and definition.name not in wanted:
+                continue
+            try:
+                if len(offered) >= TOOLS_MOST:
+                    raise ToolError(f"more than {TOOLS_MOST} tools; name those you need in `tools`")
+                if len(json.dumps(definition.schema)) > SCHEMA_BYTES:
+                    raise ToolError("its schema is too large")
+                if definition.schema.get("type") != "object":
+                    raise ToolError("its schema is not one of an object")
+                offered.append((definition, _model(definition)))
+            except RecursionError:
+                left_out.append(f"{_shown(definition.name)}: its schema is nested too deep")
+            except ToolError as error:
+                left_out.append(f"{_shown(definition.name)}: {error}")
+        names = self._home.names(name, [definition.name for definition, _ in offered])
+        self.tools = [_tool(named, self, *offer) for named, offer in zip(names, offered, strict=True)]
+        self._trouble = "; ".join(left_out[:8])
+        self.known = self.patient = True
+        if self.missing is not None:
+            log.warning("%s", self.missing.message)
+        self._home.on_change()
+
+    # -- calls and the session
 
     async def call(self, tool: str, arguments: dict[str, Any], digest: str, ctx: CallContext) -> CallToolResult:
         """Call one of its tools, at most once. Raises: ToolError."""
-        link, name = await self._linked(), self.spec.name
+        link, name = await self._linked(CONNECT_S), self.spec.name
         now = link.definitions.get(tool)
         if now is None or now.digest != digest:
             raise ToolError(f"{_shown(tool)} of {name} is not what it was when the call was allowed; nothing was done")
@@ -458,31 +587,35 @@ class _Server:
         finally:
             progress.over = True
 
-    async def _linked(self) -> _Link:
+    async def _linked(self, within_s: float) -> _Link:
         """The open session, opened when there is none. Raises: ToolError."""
-        async with self._connecting:
-            if self._closed:
-                raise ToolError(f"{self.spec.name} is being shut down")
-            if self._link is not None and not self._link.over.is_set():
+        alarm = asyncio.timeout(within_s)
+        try:
+            async with alarm, self._connecting:
+                if self._closed:
+                    raise _Failed(f"{self.spec.name} is being shut down", again=False)
+                if self._link is not None and not self._link.over.is_set():
+                    return self._link
+                await self._ended()
+                try:
+                    await asyncio.to_thread(importlib.import_module, "mcp")  # large: other turns go on meanwhile
+                except ImportError as error:
+                    raise _Failed(EXTRA, again=False) from error
+                self._link = await self._opened()
                 return self._link
-            await self._ended()
-            try:
-                await asyncio.to_thread(importlib.import_module, "mcp")  # large: other turns go on meanwhile
-            except ImportError as error:
-                raise ToolError(EXTRA) from error
-            ready: asyncio.Future[_Link] = asyncio.get_running_loop().create_future()
-            ready.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._task = asyncio.create_task(self._supervise(ready), name=f"mcp {self.spec.name}")
-            try:
-                async with asyncio.timeout(CONNECT_S):
-                    link = await asyncio.shield(ready)
-            except BaseException as error:
-                await to_the_end(self._ended())
-                if isinstance(error, TimeoutError):
-                    raise ToolError(self._why(error, f"did not answer within {CONNECT_S:g} s")) from error
-                raise
-            self._link = link
-            return link
+        except TimeoutError as error:
+            raise _Failed(self._why(error, f"did not answer within {within_s:g} s"), again=False) from error
+
+    async def _opened(self) -> _Link:
+        """A new session. Raises: ToolError."""
+        ready: asyncio.Future[_Link] = asyncio.get_running_loop().create_future()
+        ready.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._task = asyncio.create_task(self._supervise(ready), name=f"mcp {self.spec.name}")
+        try:
+            return await asyncio.shield(ready)
+        except BaseException:
+            await to_the_end(self._ended())
+            raise
 
     async def _supervise(self, ready: asyncio.Future[_Link]) -> None:
         """Hold the session open until it is over: it has to be entered and left by one task."""
@@ -505,7 +638,8 @@ class _Server:
         finally:
             over.set()
             if not ready.done():
-                ready.set_exception(ToolError(self._why(failure) if failure else f"{self.spec.name} was ended"))
+                why = self._why(failure) if failure else f"{self.spec.name} was ended"
+                ready.set_exception(_Failed(why, again=failure is not None))
 
     def _transport(self, over: asyncio.Event) -> AbstractAsyncContextManager[TransportStreams]:
         return self._http() if self.spec.url is not None else self._stdio(over)
@@ -526,6 +660,8 @@ class _Server:
 
     async def close(self) -> None:
         self._closed = True
+        if self._learning is not None:
+            self._learning.cancel()
         await self._ended()
 
     def _why(self, error: BaseException | None, words: str | None = None) -> str:

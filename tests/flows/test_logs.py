@@ -193,7 +193,7 @@ def test_nothing_that_is_said_and_no_secret_is_ever_written(
     found = [line[:300] for line in written.splitlines() if CANARY in line.lower()]
     assert found == []
     assert "turn ended" in written
-    assert "MCP server gone offers nothing" in written
+    assert "MCP server gone is not available" in written
 
 
 def test_what_the_launcher_says_on_stdin_is_not_written_either(tmp_path: Path) -> None:

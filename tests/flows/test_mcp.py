@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, text_of
+from tests.daemon import WAIT_S, Daemon, Json, text_of
+from tests.flows.test_cli import ask, examined
 from tests.flows.test_life import wait_gone
 from tests.provider import Call, ProviderDouble, Reply, Say
 
 SERVER = Path(__file__).parent.parent / "tools" / "mcp_server.py"
+
+
+GOOD = f'[mcp.good]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\n'
+SLOW = '[mcp.slow]\ncommand = "sh"\nargs = ["-c", "exec sleep 600"]\n'
+"""A server that never answers."""
+LATE = "the MCP server slow has not answered yet"
+
+
+def later(flag: Path) -> str:
+    """A server that answers once a file is there."""
+    script = f"until [ -e {shlex.quote(str(flag))} ]; do sleep 0.05; done; exec {sys.executable} {SERVER}"
+    return f'[mcp.slow]\ncommand = "sh"\nargs = ["-c", {json.dumps(script)}]\n'
+
+
+def configured(daemon: Daemon, text: str) -> Daemon:
+    """Another life with this configuration."""
+    (daemon.data_dir / "config.toml").write_text(text)
+    return daemon.restart()
+
+
+def listed(daemon: Daemon, name: str) -> Json:
+    """Wait until a tool is there."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        found = {tool["name"]: tool for tool in daemon.call("GET", "/api/tools")}
+        if name in found:
+            return found[name]
+        assert time.monotonic() < deadline, f"{name} never came: {sorted(found)}"
+        time.sleep(0.05)
+
+
+def told(daemon: Daemon) -> list[str]:
+    """What the snapshot says of MCP servers."""
+    warnings = daemon.call("GET", "/api/snapshot")["warnings"]
+    return [warning["message"] for warning in warnings if warning["code"] == "mcp_unavailable"]
+
+
+def until_told(daemon: Daemon, words: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not any(words in message for message in told(daemon)):
+        assert time.monotonic() < deadline, f"{words!r} was never said: {told(daemon)}"
+        time.sleep(0.05)
+
+
+def offered(request: Any) -> set[str]:
+    """The names of the tools in a request to the model."""
+    return {tool["name"] for tool in request.body.get("tools", [])}
+
+
+def notices(events: list[Json]) -> list[str]:
+    return [one["data"]["message"] for one in events if one["data"].get("code") == "mcp_unavailable"]
 
 
 def words_of(process: psutil.Process) -> list[str]:
@@ -29,8 +86,7 @@ def test_an_mcp_servers_tool_is_asked_for_and_runs(launch: Callable[..., Daemon]
     config = daemon.data_dir / "config.toml"
     config.write_text(f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\ntools = ["echo"]\n')
     daemon.restart()
-    listed = {tool["name"]: tool for tool in daemon.call("GET", "/api/tools")}
-    assert listed["notes_echo"]["risk"] == "high"
+    assert listed(daemon, "notes_echo")["risk"] == "high"
     provider.script(Reply([Call("notes_echo", {"text": "over there"})]), Reply([Say("It answered.")]))
     with daemon.watch() as watcher:
         daemon.chat("ask the server")
@@ -57,7 +113,7 @@ def with_server(launch: Callable[..., Daemon]) -> Daemon:
     daemon = launch()
     (daemon.data_dir / "config.toml").write_text(f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\n')
     daemon.restart()
-    daemon.call("GET", "/api/tools")
+    listed(daemon, "notes_echo")
     return daemon
 
 
@@ -87,8 +143,114 @@ def test_a_server_that_outlives_its_keepers_too_goes_at_the_next_start(launch: C
 
 
 def test_a_server_that_cannot_start_leaves_the_rest_working(launch: Callable[..., Daemon]) -> None:
+    daemon = configured(launch(), '[mcp.broken]\ncommand = "/does/not/exist"\n')
+    events = daemon.ask("hello")
+    assert events[-1]["data"]["stop_reason"] == "complete"
+    [notice] = notices(events)
+    assert "the MCP server broken is not available: " in notice
+    assert "/does/not/exist" in notice
+    [warning] = told(daemon)
+    assert "the MCP server broken is not available: " in warning
+    assert "the MCP server broken is not available: " in daemon.log
+
+
+# -- nobody waits ------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_hangs_holds_up_nothing_and_hides_no_other(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    daemon = configured(launch(environment=provider_environment(provider)), SLOW + GOOD)
+    assert listed(daemon, "good_echo")["risk"] == "high"
+    events = daemon.ask("hello")
+    assert notices(events) == [f"{LATE}; the turn goes on without its tools"]
+    assert "good_echo" in offered(provider.requests[-1])
+    answer = daemon.history()[-1]
+    assert [part["code"] for part in answer["parts"] if part["type"] == "notice"] == ["mcp_unavailable"]
+    assert notices(daemon.ask("and again")) == [], "it is said once a session"
+    assert told(daemon) == [f"{LATE}."]
+    _, answered = daemon.raw("GET", "/api/tools")
+    assert [warning["message"] for warning in answered["warnings"]] == [f"{LATE}."]
+    assert "good_echo" in {tool["name"] for tool in answered["data"]}
+    for path, body in (
+        ("check", {"agent_id": "default", "tool": "slow_echo", "arguments": {}}),
+        ("rules", {"decision": "deny", "tool": "slow_echo"}),
+    ):
+        refused = daemon.refused("POST", f"/api/permissions/{path}", body)
+        assert (refused.status, refused.code) == (404, "tool_not_found")
+        assert LATE in refused.body["error"]
+        assert "as soon as" in refused.body["hint"]
+    found = examined(ask(daemon, "doctor", "--no-model", "--json"))["mcp servers"]
+    assert (found["status"], found["detail"]) == ("warning", f"{LATE}.")
+    assert told(daemon) == [f"{LATE}."], "it has failed meanwhile, so perhaps somebody waited for that"
+
+
+def test_an_agent_without_its_tools_does_not_hear_of_a_server(launch: Callable[..., Daemon]) -> None:
     daemon = launch()
-    (daemon.data_dir / "config.toml").write_text('[mcp.broken]\ncommand = "/does/not/exist"\n')
-    daemon.restart()
-    assert daemon.ask("hello")[-1]["data"]["stop_reason"] == "complete"
-    assert "broken" in daemon.log
+    (daemon.data_dir / "agents").mkdir()
+    (daemon.data_dir / "agents" / "reader.yaml").write_text("tools: [read_file]\n")
+    configured(daemon, SLOW)
+    assert notices(daemon.ask("hello", agent_id="reader")) == []
+    assert notices(daemon.ask("hello")) == [f"{LATE}; the turn goes on without its tools"]
+
+
+def test_nothing_is_started_before_somebody_comes(launch: Callable[..., Daemon]) -> None:
+    daemon = configured(launch(), SLOW)
+    assert daemon.process is not None
+    assert not psutil.Process(daemon.process.pid).children(recursive=True)
+    daemon.call("GET", "/api/status", agent_id="default")
+    deadline = time.monotonic() + WAIT_S
+    while "sleep" not in " ".join(
+        word for one in psutil.Process(daemon.process.pid).children(recursive=True) for word in words_of(one)
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_tools_that_come_in_a_turn_are_offered_from_the_next_one_on(
+    launch: Callable[..., Daemon], provider: ProviderDouble, tmp_path: Path
+) -> None:
+    flag, gate = tmp_path / "flag", threading.Event()
+    daemon = configured(launch(environment=provider_environment(provider)), later(flag))
+    provider.script(Reply([Call("list_dir", {"path": "."})], gate=gate), "Good.")
+    with daemon.watch() as watcher:
+        daemon.chat("hello")
+        watcher.until("error", code="mcp_unavailable")
+        flag.touch()
+        listed(daemon, "slow_echo")
+        gate.set()
+        watcher.until("done")
+    assert told(daemon) == []
+    assert notices(daemon.ask("once more")) == []
+    assert ["slow_echo" in offered(request) for request in provider.requests] == [False, False, True]
+    assert "additional_tools" not in json.dumps([request.body for request in provider.requests])
+
+
+FAILS_AT_FIRST = """
+import os, pathlib, sys
+lives = pathlib.Path(sys.argv[1])
+number = len(lives.read_text()) + 1 if lives.exists() else 1
+lives.write_text("x" * number)
+if number <= 2:
+    sys.exit("no network")
+os.execv(sys.executable, [sys.executable, sys.argv[2]])
+"""
+
+
+def test_a_server_that_failed_is_asked_again_by_later_turns(
+    launch: Callable[..., Daemon], provider: ProviderDouble, tmp_path: Path
+) -> None:
+    script = tmp_path / "fails_at_first.py"
+    script.write_text(FAILS_AT_FIRST)
+    arguments = json.dumps([str(script), str(tmp_path / "lives"), str(SERVER)])
+    daemon = launch(environment=provider_environment(provider))
+    configured(daemon, f'[mcp.slow]\ncommand = "{sys.executable}"\nargs = {arguments}\n')
+    [notice] = notices(daemon.ask("hello"))
+    assert "the MCP server slow is not available: " in notice
+    assert "no network" in notice
+    deadline = time.monotonic() + WAIT_S
+    while "slow_echo" not in offered(provider.requests[-1]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+        assert notices(daemon.ask("again")) == []
+    assert told(daemon) == []

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,21 @@ async def serving(*given: ServerSpec) -> AsyncGenerator[Servers]:
         await closed(servers, lambda: [one for one in left() if one not in before] == [])
 
 
+async def answered(servers: Servers) -> dict[str, Tool[Any]]:
+    """What they offer once each of them has answered or failed."""
+    servers.begin()
+    await until(lambda: not any(server.starting for server in servers._servers), 60)
+    return {tool.name: tool for tool in servers.tools()}
+
+
 async def offered(servers: Servers) -> dict[str, Tool[Any]]:
-    tools = {tool.name: tool for tool in await servers.tools()}
-    assert servers.failures == {}
+    tools = await answered(servers)
+    assert servers.missing() == []
     return tools
+
+
+def troubles(servers: Servers) -> dict[str, str]:
+    return {missing.server: missing.message for missing in servers.missing()}
 
 
 async def run(tool: Tool[Any], context: Listener, **arguments: Any) -> Outcome:
@@ -164,14 +175,18 @@ def test_a_wrong_table_says_what_is_allowed(name: str, table: Any, said: str) ->
 
 
 def test_names_are_plain_and_never_shared() -> None:
-    found = [("a", "b_c"), ("a_b", "c"), ("s", "x.y"), ("s", "x_y"), ("s", "z" * 80), ("read", "file"), ("s", "ok")]
-    names = _names(found, {"read_file"})
+    given = {"a": ["b_c"], "s": ["x.y", "x_y", "z" * 80, "ok"], "read": ["file"]}
+    [of_a] = _names("a", given["a"], [*given, "a_b"], {"read_file"})
+    given["a_b"] = ["c", of_a.removeprefix("a_b_")]
+    named = {server: _names(server, tools, list(given), {"read_file"}) for server, tools in given.items()}
+    names = [name for found in named.values() for name in found]
     assert len(set(names)) == len(names)
     assert all(len(name) <= 64 and name.replace("-", "_").isidentifier() for name in names)
-    assert names[-1] == "s_ok"
-    assert names[3] == "s_x_y" or names[3].startswith("s_x_y_")
+    assert named["a"] == [of_a], "which servers have answered does not change a name"
+    assert named["s"][-1] == "s_ok"
+    assert named["a_b"][0] == "a_b_c"
     assert "read_file" not in names
-    assert _names(found[::-1], {"read_file"}) == names[::-1]
+    assert _names("s", given["s"][::-1], list(given), ()) == named["s"][::-1]
 
 
 def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
@@ -224,8 +239,9 @@ def test_what_is_offered_and_how_a_call_is_judged(loop: asyncio.Runner, place: S
     async def body() -> None:
         narrow = replace(STDIO, tools=("echo", "missing"), name="narrow", risk="medium")
         async with serving(STDIO, narrow) as servers:
-            tools = {tool.name: tool for tool in await servers.tools()}
-            assert servers.failures == {"narrow": "left out: missing: the server has no such tool"}
+            tools = await answered(servers)
+            said = "some tools of the MCP server narrow are not offered: missing: the server has no such tool"
+            assert troubles(servers) == {"narrow": said}
             assert [name for name in tools if name.startswith("narrow")] == ["narrow_echo"]
             echo = tools["docs_echo"]
             assert echo.description == "Say it back."
@@ -442,30 +458,114 @@ def test_a_server_that_fails_is_left_out(loop: asyncio.Runner) -> None:
             ServerSpec("nowhere", url=nowhere),
         )
         async with serving(*given) as servers:
-            assert "docs_echo" in {tool.name for tool in await servers.tools()}
-            assert set(servers.failures) == {"missing", "ends", "garbage", "nowhere"}
-            assert "no-such-program-of-anybody was not found on PATH" in servers.failures["missing"]
-            assert "no such database: ***" in servers.failures["ends"]
+            assert "docs_echo" in await answered(servers)
+            told = troubles(servers)
+            assert set(told) == {"missing", "ends", "garbage", "nowhere"}
+            assert "no-such-program-of-anybody was not found on PATH" in told["missing"]
+            assert "no such database: ***" in told["ends"]
             assert running(servers) == 1
 
     loop.run(body())
 
 
-def test_giving_up_while_it_connects_ends_it(loop: asyncio.Runner) -> None:
+SILENT = ServerSpec("silent", command=sys.executable, args=("-c", "import sys; sys.stdin.buffer.read()"))
+
+
+def test_closing_while_it_connects_ends_it(loop: asyncio.Runner) -> None:
     async def body() -> None:
-        silent = ServerSpec("silent", command=sys.executable, args=("-c", "import sys; sys.stdin.buffer.read()"))
-        async with serving(silent) as servers:
-            task = asyncio.create_task(servers.tools())
-            await until(lambda: running(servers) == 1)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await until(lambda: running(servers) == 0)
-            again = asyncio.create_task(servers.tools())
+        async with serving(SILENT) as servers:
+            servers.begin()
             await until(lambda: running(servers) == 1)
             await closed(servers)
-            assert await again == []
-            assert "ended" in servers.failures["silent"]
+            await until(lambda: not servers._servers[0].starting)
+            assert servers.tools() == []
+            servers.begin()
+            assert not servers._servers[0].starting
+
+    loop.run(body())
+
+
+def test_giving_up_while_it_connects_ends_it(loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "START_S", 0.5)
+
+    async def body() -> None:
+        async with serving(SILENT) as servers:
+            assert await answered(servers) == {}
+            assert "did not answer within 0.5 s" in troubles(servers)["silent"]
+            assert running(servers) == 0
+
+    loop.run(body())
+
+
+def test_a_server_that_lets_one_wait_in_vain_is_not_waited_for_again(
+    loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp, "REACH_S", 0.2)
+
+    async def body() -> None:
+        async with serving(SILENT) as servers:
+            [missing] = await servers.reach()
+            assert (missing.server, missing.late) == ("silent", True)
+            assert "has not answered yet" in missing.message
+            monkeypatch.setattr(mcp, "REACH_S", 3600)
+            assert await servers.reach(["silent_a"]) == [missing]
+            assert await servers.reach(["read_file", "silently"]) == []
+            assert servers.why_absent("silent_a") == missing
+            assert servers.why_absent("other_a") is None
+
+    loop.run(body())
+
+
+def test_each_server_is_waited_for_by_itself(loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "REACH_S", 3600)
+
+    async def body() -> None:
+        async with serving(SILENT, STDIO) as servers:
+            servers.begin()
+            assert await servers.reach(["docs_echo"]) == []
+            assert "docs_echo" in {tool.name for tool in servers.tools()}
+            assert servers._servers[0].starting
+
+    loop.run(body())
+
+
+FAILS_AT_FIRST = """
+import pathlib, sys
+lives = pathlib.Path(sys.argv[1])
+lives.write_text(lives.read_text() + "x")
+if len(lives.read_text()) <= int(sys.argv[2]):
+    sys.exit("the database is locked")
+sys.argv = sys.argv[3:]
+import runpy
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_server_that_failed_is_tried_again(
+    loop: asyncio.Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    lives = tmp_path / "lives"
+    lives.write_text("")
+    spec = ServerSpec("docs", command=sys.executable, args=("-c", FAILS_AT_FIRST, str(lives), str(failures), SCRIPT))
+
+    async def body() -> None:
+        async with serving(spec) as servers:
+            tools = await answered(servers)
+            if failures == 1:
+                assert "docs_echo" in tools, "it failed once, and was started once more at once"
+                return
+            assert tools == {}
+            assert "the database is locked" in troubles(servers)["docs"]
+            servers.begin()
+            assert not servers._servers[0].starting, "it was tried again without a pause"
+            monkeypatch.setattr(servers._servers[0], "_due_s", 0.0)
+            monkeypatch.setattr(mcp, "REACH_S", 3600)
+            [missing] = await servers.reach()
+            assert not missing.late
+            assert servers._servers[0].starting, "nobody waits for one that has failed"
+            assert "docs_echo" in await answered(servers)
+            assert servers.missing() == []
 
     loop.run(body())
 
@@ -477,8 +577,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
         "from aster_sidecar.tools.mcp import Servers, ServerSpec\n"
         "async def main():\n"
         "    servers = Servers([ServerSpec('a', command='x')])\n"
-        "    assert await servers.tools() == []\n"
-        "    print(servers.failures['a'])\n"
+        "    [missing] = await servers.reach()\n"
+        "    print(missing.message)\n"
         "    await servers.close()\n"
         "asyncio.run(main())\n"
     )
@@ -523,8 +623,8 @@ for line in sys.stdin:
 def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, place: Surroundings) -> None:
     async def body() -> None:
         async with serving(ServerSpec("old", command=sys.executable, args=("-c", OLDER))) as servers:
-            tools, context = {tool.name: tool for tool in await servers.tools()}, Listener(place)
-            assert servers.failures["old"].startswith("left out: broken: its schema is not valid")
+            tools, context = await answered(servers), Listener(place)
+            assert "broken: its schema is not valid" in troubles(servers)["old"]
             asks, odd = tools.values()
             assert odd.name.startswith("old_odd_name___")
             assert odd.assess(odd.arguments(), place).display.startswith("odd name/‹U+202E› of the MCP server old\n")

@@ -759,7 +759,7 @@ export interface paths {
     };
     /**
      * Tools
-     * @description All tools, with the schema of their arguments.
+     * @description The tools that are there now, with the schema of their arguments.
      */
     get: operations["tools"];
     put?: never;
@@ -4745,6 +4745,7 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["ToolInfo"][];
+            warnings?: components["schemas"]["Warning"][];
           };
         };
       };
