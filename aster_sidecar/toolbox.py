@@ -148,7 +148,15 @@ class Toolbox(AbstractToolset[Any]):
         return "aster"
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        return {name: self._offer(name) for name in self._names}
+        """What the agent has, the same for all of the run. Also what an open call names that is gone: see `call_tool`.
+
+        Tools that come in the middle would go to providers as items of the history, which many servers don't know.
+        """
+        gone = {call.name for call in self._calls.values()}.difference(self._names)
+        return {
+            **{name: self._offer(name) for name in self._names},
+            **{name: self._entry(ToolDefinition(name=name)) for name in gone},
+        }
 
     def _offer(self, name: str) -> ToolsetTool[Any]:
         tool = self._toolkit.get(name)
@@ -158,6 +166,9 @@ class Toolbox(AbstractToolset[Any]):
             parameters_json_schema=self._toolkit.schema(name),
             sequential=tool.risk != "low",  # two edits of one file in one response must not race
         )
+        return self._entry(definition)
+
+    def _entry(self, definition: ToolDefinition) -> ToolsetTool[Any]:
         return ToolsetTool(toolset=self, tool_def=definition, max_retries=self._retries, args_validator=ARGUMENTS)
 
     def close_calls(self) -> list[Write]:
@@ -206,15 +217,20 @@ class Toolbox(AbstractToolset[Any]):
         call = self._calls.get(model_call_id)
         if call is not None and call.state in ("ended", "started"):
             return recall(call)
+        if call is not None and name not in self._names:
+            why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
+            return await self._refuse(call, self._unassessed(call), f"not run: {why}", "failed")
         if (before := self._toolkit.get(name).before) is not None:
             await before()
         try:
             parsed, assessment = self._toolkit.assess(name, tool_args)
         except ArgumentsInvalid as error:
+            if call is not None:  # a person saw it, so its end is told
+                return await self._refuse(call, self._unassessed(call), error.message, "failed")
             raise ModelRetry(error.message) from error
         except ToolError as error:
-            assessed = Assessment(risk=self._toolkit.get(name).risk, target="", display=name, reason="")
-            return await self._refuse(self._new(model_call_id, name, tool_args), assessed, str(error), "failed")
+            call = call or self._new(model_call_id, name, tool_args)
+            return await self._refuse(call, self._unassessed(call), str(error), "failed")
         decision = self._toolkit.decide(name, assessment, self._log.agent_id, self._log.session_id)
         fresh = call is None
         call = call or self._new(model_call_id, name, tool_args)
@@ -237,6 +253,12 @@ class Toolbox(AbstractToolset[Any]):
 
     def _new(self, model_call_id: str, name: str, arguments: dict[str, Any]) -> Call:
         return Call(clock.new_id("call"), model_call_id, name, arguments, "new", None, None)
+
+    def _unassessed(self, call: Call) -> Assessment:
+        """What stands for the assessment of a call that makes no sense, or whose tool is gone."""
+        asked = self._log.transcript.tools.get(call.call_id)
+        risk = asked.risk if asked is not None else self._toolkit.get(call.name).risk
+        return Assessment(risk=risk, target="", display=call.name, reason="")
 
     async def _ask(
         self, call: Call, arguments: dict[str, Any], assessment: Assessment, decision: Decision, earlier: Answer | None
@@ -277,6 +299,7 @@ class Toolbox(AbstractToolset[Any]):
     ) -> Any:
         """End a call that never ran."""
         self.denied_last = outcome == "denied"
+        asked = call.call_id in self._log.transcript.tools  # then the question said what it is
         event = wire.ToolEndEvent(
             message_id=self._log.message_id,
             call_id=call.call_id,
@@ -284,9 +307,9 @@ class Toolbox(AbstractToolset[Any]):
             error=message,
             outcome=outcome,
             duration_ms=0,
-            arguments=call.arguments,
-            risk=assessment.risk,
-            display=assessment.display,
+            arguments=None if asked else call.arguments,
+            risk=None if asked else assessment.risk,
+            display=None if asked else assessment.display,
         )
         self._log.put(
             "tool_end", event, writes=[self._row(call, assessment, "new"), end_row(call.call_id, outcome, message)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.conftest import provider_environment
 from tests.daemon import WAIT_S, Daemon, Json, text_of
@@ -254,3 +255,137 @@ def test_a_server_that_failed_is_asked_again_by_later_turns(
         time.sleep(0.2)
         assert notices(daemon.ask("again")) == []
     assert told(daemon) == []
+
+
+# -- every call ends ---------------------------------------------------------------------------------------------------
+
+
+def asked_and_killed(launch: Callable[..., Daemon], provider: ProviderDouble) -> tuple[Daemon, str]:
+    """A daemon that was killed while a call of an MCP server's tool waits for a person."""
+    daemon = launch(environment=provider_environment(provider))
+    (daemon.data_dir / "agents").mkdir()
+    agent = daemon.data_dir / "agents" / "helper.yaml"
+    agent.write_text("tools: [slow_echo, list_dir]\n")
+    configured(daemon, GOOD.replace("good", "slow"))
+    listed(daemon, "slow_echo")
+    provider.script(Reply([Call("slow_echo", {"text": "x"})]), Reply([Say("Then not.")]))
+    with daemon.watch() as watcher:
+        daemon.chat("ask the server", agent_id="helper")
+        call_id = watcher.until("approval_required")[-1]["data"]["call_id"]
+        watcher.until("status_change", state="waiting_approval")
+    daemon.kill()
+    return daemon, call_id
+
+
+def approved(daemon: Daemon, call_id: str, provider: ProviderDouble) -> Json:
+    """The end of the call once it is allowed; the turn has gone on, and is whole."""
+    with daemon.watch(after=0) as watcher:
+        daemon.approve(call_id, agent_id="helper")
+        events = watcher.until("done")
+    [end] = [event["data"] for event in events if event["type"] == "tool_end"]
+    assert (end["call_id"], end["outcome"]) == (call_id, "failed")
+    assert events[-1]["data"]["stop_reason"] == "complete"
+    assert text_of(events) == "Then not."
+    answer = daemon.history("helper")[-1]
+    assert [part["state"] for part in answer["parts"] if part["type"] == "tool"] == ["failed"]
+    assert [part["arguments"] for part in answer["parts"] if part["type"] == "tool"] == [{"text": "x"}]
+    assert "slow_echo" not in offered(provider.requests[-1])
+    [(_, result)] = provider.requests[-1].new_tool_results
+    assert json.loads(result)["error"] == end["error"]
+    return end
+
+
+def test_a_call_ends_that_is_allowed_when_its_server_is_out_of_the_configuration(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    daemon, call_id = asked_and_killed(launch, provider)
+    (daemon.data_dir / "agents" / "helper.yaml").write_text("tools: [list_dir]\n")
+    (daemon.data_dir / "config.toml").write_text("")
+    daemon.start()
+    assert approved(daemon, call_id, provider)["error"] == "not run: there is no tool slow_echo any more"
+
+
+def test_a_call_ends_that_is_allowed_while_its_server_hangs(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    daemon, call_id = asked_and_killed(launch, provider)
+    (daemon.data_dir / "config.toml").write_text(SLOW)
+    daemon.start()
+    refused = daemon.refused(
+        "POST",
+        "/api/approve",
+        {"agent_id": "helper", "call_id": call_id, "decision": "allow", "arguments": {"text": "other"}},
+    )
+    assert (refused.status, refused.code) == (404, "tool_not_found")
+    assert LATE in refused.body["error"]
+    [still] = daemon.call("GET", "/api/approvals")
+    assert (still["call_id"], still["arguments"]) == (call_id, {"text": "x"})
+    assert approved(daemon, call_id, provider)["error"] == f"not run: {LATE}"
+
+
+def test_a_call_ends_that_is_allowed_when_its_agent_lost_the_tool(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    daemon, call_id = asked_and_killed(launch, provider)
+    (daemon.data_dir / "agents" / "helper.yaml").write_text("tools: [list_dir]\n")
+    daemon.start()
+    listed(daemon, "slow_echo")
+    assert approved(daemon, call_id, provider)["error"] == "not run: the agent does not have this tool any more"
+
+
+@pytest.mark.parametrize("server", [SERVER, Path("/does/not/exist.py")])
+def test_a_call_that_waits_survives_a_restart_with_its_server(
+    launch: Callable[..., Daemon], provider: ProviderDouble, server: Path
+) -> None:
+    daemon, call_id = asked_and_killed(launch, provider)
+    (daemon.data_dir / "config.toml").write_text(GOOD.replace("good", "slow").replace(str(SERVER), str(server)))
+    daemon.start()
+    if server is not SERVER:
+        until_told(daemon, "slow is not available")
+        assert "slow is not available" in approved(daemon, call_id, provider)["error"]
+        return
+    listed(daemon, "slow_echo")
+    with daemon.watch() as watcher:
+        daemon.approve(call_id, agent_id="helper", arguments={"text": "edited"})
+        end = watcher.until("tool_end")[-1]["data"]
+    assert (end["outcome"], end["result"]) == ("done", {"text": "edited"})
+
+
+def test_a_call_ends_that_is_allowed_when_its_arguments_no_longer_fit(
+    launch: Callable[..., Daemon], provider: ProviderDouble, tmp_path: Path
+) -> None:
+    daemon, call_id = asked_and_killed(launch, provider)
+    changed = tmp_path / "changed.py"
+    changed.write_text(
+        SERVER.read_text().replace("def echo(text: str) -> str", "def echo(words: str, text: int) -> str")
+    )
+    (daemon.data_dir / "config.toml").write_text(GOOD.replace("good", "slow").replace(str(SERVER), str(changed)))
+    daemon.start()
+    listed(daemon, "slow_echo")
+    with daemon.watch(after=0) as watcher:
+        daemon.approve(call_id, agent_id="helper")
+        events = watcher.until("done")
+    [end] = [event["data"] for event in events if event["type"] == "tool_end"]
+    assert (end["call_id"], end["outcome"]) == (call_id, "failed")
+    assert "words" in end["error"]
+    assert [part["state"] for part in daemon.history("helper")[-1]["parts"] if part["type"] == "tool"] == ["failed"]
+
+
+def test_a_call_ends_that_is_allowed_when_it_makes_no_sense_any_more(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    daemon = launch(environment=provider_environment(provider))
+    folder = daemon.work_dir / "folder"
+    folder.mkdir()
+    provider.script(Reply([Call("write_file", {"path": "folder/note.txt", "content": "x"})]), "Then not.")
+    with daemon.watch() as watcher:
+        daemon.chat("write it")
+        call_id = watcher.until("approval_required")[-1]["data"]["call_id"]
+        watcher.until("status_change", state="waiting_approval")
+        folder.rmdir()
+        folder.symlink_to(folder)  # a path round in circles leads nowhere
+        daemon.approve(call_id)
+        events = watcher.until("done")
+    ends = [event["data"] for event in events if event["type"] == "tool_end"]
+    assert [(end["call_id"], end["outcome"]) for end in ends] == [(call_id, "failed")]
+    assert [part["state"] for part in daemon.history()[-1]["parts"] if part["type"] == "tool"] == ["failed"]
