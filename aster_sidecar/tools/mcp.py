@@ -40,6 +40,7 @@ from aster_sidecar.processes import clean_environment, path_known, to_the_end
 from aster_sidecar.programs import Program, start
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, builtin_tools
 from aster_sidecar.tools.display import sized, visible
+from aster_sidecar.tools.mcp_messages import mend, message_in
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -687,7 +688,8 @@ class _Server:
         verify = await asyncio.to_thread(way.verify)
         async with (
             httpx2.AsyncClient(
-                headers=dict(self.spec.headers),
+                headers={"Accept-Encoding": "identity", **self.spec.headers},
+                event_hooks={"response": [mend]},
                 timeout=httpx2.Timeout(30, read=max(300, self.spec.timeout_s)),
                 trust_env=False,
                 proxy=way.proxy,
@@ -749,7 +751,6 @@ class _Server:
         """Hand every line on as a message, until the end."""
         import anyio
         from mcp.shared.message import SessionMessage
-        from mcp.types import jsonrpc_message_adapter
 
         pending: list[bytes] = []
         size = 0
@@ -759,14 +760,8 @@ class _Server:
                 for line in lines:
                     whole = b"".join((*pending, line))
                     pending, size = [], 0
-                    if not whole.strip():
-                        continue
-                    try:
-                        message = SessionMessage(jsonrpc_message_adapter.validate_json(whole, by_name=False))
-                    except ValueError as error:
-                        await send(error)
-                        continue
-                    await send(message)
+                    if (message := message_in(whole)) is not None:
+                        await send(SessionMessage(message))
                 pending.append(rest)
                 size += len(rest)
                 if size > MESSAGE_BYTES:

@@ -8,10 +8,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -635,6 +637,178 @@ def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, pla
             assert context.told == [Told("a‹U+202E›b", None, None)]
 
     loop.run(body())
+
+
+MANGLED_WORDS = {
+    "half": b"a\\ud83db \\ud83d\\ude00 c\\\\ud83d",
+    "bytes": b"a\xffb \xed\xa0\xbd",
+    "nul": b"a\\u0000b",
+    "raw_nul": b"a\0b",
+    "plain": b"fine",
+}
+"""What stands in JSON for the words of tools, by their name."""
+
+# A server whose words are broken in the way that its tool is called.
+MANGLED = r"""
+import json, sys
+out = sys.stdout.buffer
+def send(text):
+    out.write((text if isinstance(text, bytes) else text.encode()) + b"\n")
+    out.flush()
+def answer(number, result): send('{"jsonrpc":"2.0","id":%s,"result":%s}' % (json.dumps(number), result))
+WORDS = {name: bytes.fromhex(words) for name, words in json.loads(sys.argv[1]).items()}
+def tool(name):
+    return b'{"name":"%s","description":"%s","inputSchema":{"type":"object","properties":{"%s":{"enum":["%s"]}}}}' % (
+        name.encode(), WORDS[name], WORDS[name], WORDS[name])
+BROKEN = {
+    "no_json": '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"a" "b"}]}}',
+    "id_last": '{"jsonrpc":"2.0","result":{"content":[{"type":"text","text":"}]},"id":ID}',
+    "no_object": '{"jsonrpc":"2.0","id":ID,"result":"done"}',
+    "no_answer": '{"jsonrpc":"2.0","id":ID}',
+    "cut": '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"te',
+    "no_result": '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":7}]}}',
+    "deep": '{"jsonrpc":"2.0","id":ID,"result":' + '{"a":' * 5000 + '1' + '}' * 5000 + '}',
+}
+for line in sys.stdin:
+    asked = json.loads(line)
+    method, number = asked.get("method"), asked.get("id")
+    if method == "initialize":
+        answer(number, json.dumps({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                                   "serverInfo": {"name": "m", "version": "1"}}))
+    elif method == "tools/list":
+        more = [b'{"name":"%s","inputSchema":{"type":"object"}}' % name.encode() for name in (*BROKEN, "log")]
+        send(b'{"jsonrpc":"2.0","id":%d,"result":{"tools":[%s]}}' % (
+            number, b",".join([*(tool(name) for name in WORDS), *more])))
+    elif method == "tools/call":
+        name = asked["params"]["name"]
+        if name in BROKEN:
+            send(BROKEN[name].replace("ID", str(number)))
+            continue
+        if name == "log":
+            send("[DEBUG] about to send {\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{" % number)
+            send("{")
+            send("{\"id\": %d, \"method\": \"x\", \"params\": 7}" % number)
+            name = "plain"
+        send(b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"%s"}]}}' % (number, WORDS[name]))
+    elif number is not None:
+        send('{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}' % json.dumps(number))
+"""
+TEXTS = {
+    "half": "a\ufffdb \U0001f600 c\\ud83d",
+    "bytes": "a\ufffdb \ufffd\ufffd\ufffd",
+    "nul": "a\ufffdb",
+    "raw_nul": "a\ufffdb",
+    "plain": "fine",
+}
+
+
+@pytest.fixture(scope="module")
+def mangling(loop: asyncio.Runner) -> Iterator[Servers]:
+    words = json.dumps({name: words.hex() for name, words in MANGLED_WORDS.items()})
+    servers = Servers([ServerSpec("m", command=sys.executable, args=("-c", MANGLED, words), timeout_s=3600)])
+    yield servers
+    loop.run(closed(servers))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_is_no_text_is_replaced_and_the_rest_of_the_server_works(
+    loop: asyncio.Runner, mangling: Servers, place: Surroundings, name: str
+) -> None:
+    async def body() -> None:
+        tools = await offered(mangling)
+        tool = tools[f"m_{name}"]
+        assert tool.description == TEXTS[name]
+        assert tool.arguments.model_json_schema()["properties"] == {TEXTS[name]: {"enum": [TEXTS[name]]}}
+        assert (await run(tool, Listener(place))).value == {"text": TEXTS[name]}
+
+    loop.run(body())
+
+
+@pytest.mark.parametrize("name", ["no_json", "id_last", "no_object", "no_answer", "cut", "no_result", "deep"])
+def test_an_answer_that_can_not_be_read_ends_its_call_in_words(
+    loop: asyncio.Runner, mangling: Servers, place: Surroundings, name: str
+) -> None:
+    async def body() -> None:
+        tools, context = await offered(mangling), Listener(place)
+        with pytest.raises(ToolError) as caught:
+            async with asyncio.timeout(60):
+                await run(tools[f"m_{name}"], context)
+        if name != "no_result":
+            assert "its answer can't be read" in str(caught.value)
+        assert (await run(tools["m_plain"], context)).value == {"text": "fine"}
+
+    loop.run(body())
+
+
+def test_a_log_between_its_messages_ends_no_call(loop: asyncio.Runner, mangling: Servers, place: Surroundings) -> None:
+    async def body() -> None:
+        tools = await offered(mangling)
+        assert (await run(tools["m_log"], Listener(place))).value == {"text": "fine"}
+
+    loop.run(body())
+
+
+class Mangling(BaseHTTPRequestHandler):
+    """The same over HTTP: lists as one JSON body, answers to calls as events in small pieces."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        method, number = asked.get("method"), asked.get("id")
+        results = {
+            "initialize": b'{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"m","version":"1"}}',
+            "tools/list": b'{"tools":[%s]}'
+            % b",".join(
+                b'{"name":"%s","description":"%s","inputSchema":{"type":"object"}}' % (name.encode(), words)
+                for name, words in MANGLED_WORDS.items()
+            ),
+            "tools/call": b'{"content":[{"type":"text","text":"%s"}]}'
+            % MANGLED_WORDS.get(asked.get("params", {}).get("name"), b""),
+        }
+        if number is None:
+            self._answer(202, "application/json", b"")
+        elif method not in results:
+            unknown = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32601,"message":"Method not found"}}' % number
+            self._answer(200, "application/json", unknown)
+        else:
+            body = b'{"jsonrpc":"2.0","id":%d,"result":%s}' % (number, results[method])
+            if method == "tools/call":
+                self._answer(200, "text/event-stream", b"event: message\r\ndata: " + body + b"\r\n\r\n")
+            else:
+                self._answer(200, "application/json", body)
+
+    def do_GET(self) -> None:
+        self._answer(405, "text/plain", b"")
+
+    do_DELETE = do_GET
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        for start in range(0, len(body), 7):
+            self.wfile.write(body[start : start + 7])
+            self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_what_is_no_text_is_replaced_over_http_too(loop: asyncio.Runner, place: Surroundings) -> None:
+    async def body(url: str) -> None:
+        async with serving(ServerSpec("m", url=url, timeout_s=600)) as servers:
+            tools, context = await offered(servers), Listener(place)
+            assert {name: tool.description for name, tool in tools.items()} == {f"m_{n}": t for n, t in TEXTS.items()}
+            for name, text in TEXTS.items():
+                assert (await run(tools[f"m_{name}"], context)).value == {"text": text}
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mangling) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            loop.run(body(f"http://127.0.0.1:{server.server_address[1]}/mcp"))
+        finally:
+            server.shutdown()
 
 
 # --- a server over http --------------------------------------------------------------------------------------------
