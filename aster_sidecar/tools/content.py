@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import hashlib
 import os
@@ -12,20 +11,13 @@ from pathlib import Path
 
 from aster_sidecar.tools import ToolError, paths
 from aster_sidecar.tools.display import visible
+from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.paths import Folder, at
 
 HASHED_BYTES = 32 * 1024 * 1024  # of larger files the first and last MiB, with size, time and inode
 ENDS_BYTES = 1024 * 1024
 COMPARED_LINES = 1000  # that differ: comparing takes the square of it
 CONTEXT_LINES = 3
-
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like UTF-16's, so it is looked for first
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +105,12 @@ class Form:
 
 def read_text(data: bytes) -> tuple[str, Form] | None:
     """A file's text, without its byte order mark, and its form; None when it is no text that could be written back."""
-    bom, encoding = next(((bom, name) for bom, name in _BOMS if data.startswith(bom)), (b"", "utf-8"))
+    encoding = encoding_of(data[:SAMPLE_BYTES])
+    if encoding is None:
+        return None
+    bom = data[: encoding.mark_bytes]
     try:
-        text = data[len(bom) :].decode(encoding)
+        text = data[encoding.mark_bytes :].decode(encoding.codec)
     except UnicodeDecodeError:
         return None
     if "\0" in text:
@@ -128,7 +123,7 @@ def read_text(data: bytes) -> tuple[str, Form] | None:
         line_end = "\r"
     elif crlf:
         line_end = ""
-    return text, Form(encoding, bom, line_end)
+    return text, Form(encoding.codec, bom, line_end)
 
 
 def in_form(text: str, old: bytes) -> tuple[bytes, Form]:

@@ -179,6 +179,7 @@ FORMS = [
     (b"a\rb\r", "a\nc\n", b"a\rc\r", "CR line ends"),
     (BOM + b"a\n", "\ufeffb\n", BOM + b"b\n", "byte order mark"),
     ("\ufeffa\r\n".encode("utf-16-le"), "é\n", "\ufeffé\r\n".encode("utf-16-le"), "UTF-16"),
+    ("words and lines\r\n".encode("utf-16-le"), "é\n", "é\r\n".encode("utf-16-le"), "UTF-16"),
     ("\ufeffa\n".encode("utf-16-be"), "b\n", "\ufeffb\n".encode("utf-16-be"), "UTF-16"),
     ("\ufeffa\n".encode("utf-32-le"), "b\n", "\ufeffb\n".encode("utf-32-le"), "UTF-32"),
     (b"a\nb\n", "c\n", b"c\n", None),

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
 
-from aster_sidecar.tools.files.encodings import Encoding, replaced
+from aster_sidecar.tools.encodings import Encoding, replaced
 
 PIECE_CHARS = 65_536
 

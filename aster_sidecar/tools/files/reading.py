@@ -17,6 +17,7 @@ from pydantic import Field
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.display import shown, sized
+from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.common import (
     DENIED,
     Arguments,
@@ -28,7 +29,6 @@ from aster_sidecar.tools.files.common import (
     taken_instead,
     why,
 )
-from aster_sidecar.tools.files.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.lines import Lines
 from aster_sidecar.tools.paths import Folder, Text, at
 

@@ -36,7 +36,7 @@ class Encoding:
         """What a reader of the text has to know; None for UTF-8."""
         if self.codec == "utf-8":
             return None
-        return f"the file is {self.codec}, and shown decoded; write_file would replace it with UTF-8"
+        return f"the file is {self.codec}, and shown decoded; changes keep it"
 
 
 def encoding_of(start: bytes) -> Encoding | None:
