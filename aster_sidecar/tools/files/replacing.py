@@ -140,12 +140,14 @@ def _where_it_stands(
     fill(new)
     target, dir_fd = at(folder, name)
     descriptor = os.open(target, paths.READ | os.O_RDWR, dir_fd=dir_fd)
+    beside, _ = at(folder, f".aster-{os.urandom(8).hex()}.tmp")
     try:
         paths.regular(os.fstat(descriptor), name)
         if content_of(descriptor).mark != old.mark:
             raise changed(name)
         if stop.is_set():
             raise ToolError("cancelled before anything was changed")
+        _keep_beside(beside, dir_fd, new.getvalue())
         try:
             _overwrite(descriptor, new.getvalue())
         except BaseException:
@@ -153,6 +155,20 @@ def _where_it_stands(
             raise
     finally:
         os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(beside, dir_fd=dir_fd)
+
+
+def _keep_beside(path: str, dir_fd: int | None, data: bytes) -> None:
+    """Write the new text beside as well, where files can be made: a crash may come in the middle of writing over it."""
+    try:
+        descriptor = os.open(path, paths.CREATE, 0o600, dir_fd=dir_fd)
+    except OSError:
+        return
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _overwrite(descriptor: int, data: bytes) -> None:
