@@ -61,3 +61,10 @@ export function refusal(status: number, { id, error, code, hint, details }: Fail
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** Let an error of a listener be seen as a listener's: uncaught, without harm to what called it. */
+export function report(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

@@ -1,9 +1,9 @@
 // The stream, kept up: it reconnects behind its cursor, watches the heartbeat, and says how the connection is.
 import { BACKOFF, delay_s, type Backoff } from "./backoff.js";
-import { unreachable, type AsterError } from "./errors.js";
-import { report } from "./http.js";
-import type { StreamQuery, Transport } from "./transport.js";
+import { report, unreachable, type AsterError } from "./errors.js";
+import type { StreamListener, StreamQuery, Transport } from "./transport.js";
 import type { AsterEvent } from "./types.js";
+import { onWake } from "./wake.js";
 
 /**
  * `connected`: the stream is open, and its heartbeat comes. `reconnecting`: it is being opened, for the first time or
@@ -32,6 +32,12 @@ export interface Feed {
   readonly cursor: number | null;
   /** Try now, without the rest of the wait. */
   retry(): void;
+  /**
+   * Look now whether the daemon still answers: the system was asleep, the network has changed. A page notices that by
+   * itself. A stream that was silent for two seconds is opened again, and the old one kept until the new one stands.
+   * False: nothing is to be done, it was heard just now.
+   */
+  check(): boolean;
   close(): void;
 }
 
@@ -59,6 +65,38 @@ const OFFLINE_FROM = 3;
 const OPEN_S = 15;
 /** What a heartbeat may be late beyond two of its periods, in seconds. */
 const GRACE_S = 1;
+/** What was heard within so many ms lives. */
+const QUIET_MS = 2_000;
+/** Longest wait for the answer to a check, in ms. */
+const CHECK_MS = 3_000;
+/** Tries after a failed check that wait no longer than it: each uses up a kept connection that may be as dead. */
+const BRIEF_TRIES = 6;
+/** How often the clock is compared with the timers, and how much later than asked for means that the system slept. */
+const TICK_MS = 5_000;
+const LATE_MS = 2_000;
+
+/** One opening of the stream. Nothing is heard from it any more once it is closed. */
+class Line {
+  over = false;
+  #close: (() => void) | null = null;
+
+  open(transport: Transport, query: StreamQuery, listener: StreamListener): void {
+    this.#close = transport.stream(query, {
+      event: (event) => {
+        if (!this.over) listener.event(event);
+      },
+      end: (error) => {
+        if (!this.over) listener.end(error);
+      },
+    });
+    if (this.over) this.#close(); // it was over before it was there
+  }
+
+  close(): void {
+    this.over = true;
+    this.#close?.();
+  }
+}
 
 /** Opens the stream and keeps it up until `close`. */
 export function follow(transport: Transport, options: FollowOptions): Feed {
@@ -66,10 +104,15 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
   const { agent_id, session_id, types } = options;
   let cursor = options.after ?? null;
   let link: Link = { state: "reconnecting", failures: 0, error: null };
-  let closeStream: (() => void) | null = null;
+  let line: Line | null = null;
   let cancelTimer: () => void = () => undefined;
+  /** A second stream that is to show whether the daemon still answers. */
+  let probe: Line | null = null;
+  let cancelProbe: () => void = () => undefined;
   let heardAt = 0;
+  let beat_ms = 0;
   let patience_ms = OPEN_S * 1000;
+  let brief = 0;
   let closed = false;
 
   function say(state: Link["state"], failures: number, error: AsterError | null): void {
@@ -78,44 +121,48 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     guarded(() => options.onLink?.(link));
   }
 
+  function query(): StreamQuery {
+    const wanted: StreamQuery = { after: cursor };
+    if (agent_id !== undefined) wanted.agent_id = agent_id;
+    if (session_id !== undefined) wanted.session_id = session_id;
+    if (types !== undefined) wanted.types = types;
+    return wanted;
+  }
+
   function connect(): void {
     cancelTimer();
     if (closed) return;
     heardAt = clock.now();
-    patience_ms = OPEN_S * 1000;
-    const query: StreamQuery = { after: cursor };
-    if (agent_id !== undefined) query.agent_id = agent_id;
-    if (session_id !== undefined) query.session_id = session_id;
-    if (types !== undefined) query.types = types;
-    let current = true;
-    const over = (): boolean => !current;
-    let close: (() => void) | null = null;
-    closeStream = () => {
-      current = false;
-      closeStream = null;
-      close?.();
-    };
+    patience_ms = brief > 0 ? CHECK_MS : OPEN_S * 1000;
+    brief = Math.max(0, brief - 1);
+    line = new Line();
     watch();
-    close = transport.stream(query, {
-      event(event) {
-        if (current) take(event);
-      },
-      end(error) {
-        if (current) lost(error);
-      },
-    });
-    if (over()) close(); // it was over before it was there
+    line.open(transport, query(), { event: take, end: lost });
   }
 
   /** One timer for the whole connection: set anew when it rings, not with each event. */
   function watch(): void {
-    const left_ms = heardAt + patience_ms - clock.now();
-    if (left_ms <= 0) lost(unreachable("the daemon's heartbeat stayed away"));
-    else cancelTimer = clock.after(left_ms, watch);
+    cancelTimer();
+    const now = clock.now();
+    heardAt = Math.min(heardAt, now); // the clock was put back
+    const left_ms = heardAt + patience_ms - now;
+    if (left_ms <= 0 && probe === null) {
+      lost(unreachable("the daemon's heartbeat stayed away"));
+      return;
+    }
+    const wait_ms = left_ms > 0 ? Math.min(left_ms, TICK_MS) : TICK_MS;
+    cancelTimer = clock.after(wait_ms, () => {
+      const late_ms = clock.now() - now - wait_ms;
+      const missed = clock.now() - heardAt > beat_ms + GRACE_S * 1000;
+      if (late_ms > LATE_MS && missed && link.state === "connected") look();
+      watch();
+    });
   }
 
   function lost(error: AsterError): void {
-    closeStream?.();
+    line?.close();
+    line = null;
+    endProbe();
     cancelTimer();
     const failures = link.failures + 1;
     const refused = error.status >= 400 && error.status < 500;
@@ -127,8 +174,9 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
   function take(event: AsterEvent): void {
     heardAt = clock.now();
     if (event.type === "connected") {
-      patience_ms = (2 * event.data.heartbeat_s + GRACE_S) * 1000;
-      cancelTimer();
+      beat_ms = event.data.heartbeat_s * 1000;
+      brief = 0;
+      patience_ms = 2 * beat_ms + GRACE_S * 1000;
       watch();
       cursor ??= event.data.last_seq;
       say("connected", 0, null);
@@ -136,13 +184,67 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     } else if (event.type === "resync") {
       cursor = event.data.last_seq;
     } else if (event.seq !== null) {
-      cursor = Math.max(cursor ?? 0, event.seq);
+      if (cursor !== null && event.seq <= cursor) return; // it came by the stream before this one
+      cursor = event.seq;
     }
     guarded(() => {
       options.onEvent(event);
     });
   }
 
+  function check(): boolean {
+    if (closed) return false;
+    const quiet = clock.now() - heardAt >= QUIET_MS;
+    if (link.state === "connected") {
+      if (quiet && probe === null) look();
+      return probe !== null;
+    }
+    if (line === null || quiet) {
+      line?.close();
+      connect();
+    }
+    return true;
+  }
+
+  /** Opens a second stream; when it stands it takes the place of the first. */
+  function look(): void {
+    if (probe !== null) return;
+    const since = clock.now();
+    const fresh = new Line();
+    const fail = (error: AsterError): void => {
+      endProbe();
+      if (heardAt > since) return; // the first one lives
+      brief = BRIEF_TRIES;
+      lost(error);
+    };
+    probe = fresh;
+    cancelProbe = clock.after(CHECK_MS, () => {
+      fail(unreachable("the stream does not answer"));
+    });
+    fresh.open(transport, query(), {
+      event(event) {
+        if (line !== fresh) {
+          probe = null;
+          cancelProbe();
+          line?.close();
+          line = fresh;
+        }
+        take(event);
+      },
+      end(error) {
+        if (line === fresh) lost(error);
+        else fail(error);
+      },
+    });
+  }
+
+  function endProbe(): void {
+    cancelProbe();
+    probe?.close();
+    probe = null;
+  }
+
+  const endWake = onWake(check);
   connect();
   return {
     get link() {
@@ -153,14 +255,17 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     },
     retry() {
       if (!closed && link.state !== "connected") {
-        closeStream?.();
+        line?.close();
         connect();
       }
     },
+    check,
     close() {
       closed = true;
+      endWake();
       cancelTimer();
-      closeStream?.();
+      endProbe();
+      line?.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 // The transport over HTTP: `fetch`, also for the stream, because EventSource can't send the token.
-import { AsterError, open, unreachable } from "./errors.js";
+import { AsterError, open, report, unreachable } from "./errors.js";
+import { canShare, share } from "./share.js";
 import { createParser } from "./sse.js";
 import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
 import type { AsterEvent } from "./types.js";
@@ -14,6 +15,11 @@ export interface HttpOptions {
   /** Longest wait for an answer (not for the stream). */
   timeout_s?: number;
   fetch?: typeof fetch;
+  /**
+   * Whether the tabs and windows of a browser have one stream together: a browser opens six connections to a daemon in
+   * all. Left out: yes in a page, unless it has a `fetch` of its own. Where it can't be, each has its own.
+   */
+  share?: boolean;
 }
 
 const TIMEOUT_S = 60;
@@ -114,7 +120,13 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     };
   }
 
-  return { request, stream };
+  const own: Transport = { request, stream };
+  if (!(options.share ?? options.fetch === undefined) || !canShare()) return own;
+  // Only those who may see the same have a stream together; the name tells neither token nor address.
+  return share(own, async () => {
+    const token = typeof options.token === "function" ? await options.token() : options.token;
+    return digest(JSON.stringify([new URL(base || "/", location.href).href, token ?? null]));
+  });
 }
 
 function pathOf({ after, agent_id, session_id, types }: StreamQuery): string {
@@ -136,9 +148,8 @@ function ascii(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, "?");
 }
 
-/** Let an error of a listener be seen as a listener's: uncaught, without harm to what called it. */
-export function report(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
+/** SHA-256 of a text, in hex. */
+async function digest(text: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

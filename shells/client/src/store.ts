@@ -35,6 +35,8 @@ export interface StoreOptions {
   schedule?: (publish: () => void) => void;
   backoff?: Backoff;
   clock?: Clock;
+  /** Called with every event of the stream, once and in order, when the store has taken it in. */
+  onEvent?: (event: wire.AsterEvent) => void;
 }
 
 /** Messages that `open` fetches, and sessions that are fetched at a time. */
@@ -120,11 +122,12 @@ export class Store {
   /** Opens the stream and fetches the picture; resolves when it is there. */
   async start(): Promise<StoreState> {
     if (this.#feed === null) {
-      const { backoff, clock } = this.#options;
+      const { backoff, clock, onEvent } = this.#options;
       this.#feed = follow(this.client.transport, {
         after: this.#seq,
         onEvent: (event) => {
           this.#receive(event);
+          onEvent?.(event);
         },
         onLink: (link) => {
           this.#linked(link);
@@ -150,6 +153,11 @@ export class Store {
   /** Try to connect now: the native host says that the daemon is back, or the person asks for it. */
   retry(): void {
     this.#feed?.retry();
+  }
+
+  /** Look now whether the daemon still answers, as after the system's sleep. A page notices that by itself. */
+  check(): void {
+    this.#feed?.check();
   }
 
   /** Fetches everything anew. Nothing but a doubt calls for it. */

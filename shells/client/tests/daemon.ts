@@ -110,6 +110,11 @@ export class Daemon {
     await gone;
   }
 
+  /** It stands still (SIGSTOP), or goes on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    process.kill(this.#pid, signal);
+  }
+
   async restart(): Promise<this> {
     await this.kill();
     return this.start();

@@ -167,3 +167,79 @@ test("a listener may close the feed while it is called", () => {
   expect(script.open.closed).toBe(true);
   expect(clock.timers).toBe(0);
 });
+
+test("a check of a silent stream opens a second one, which takes the first one's place when it stands", () => {
+  const { script, clock, events, links, feed } = start();
+  script.say(connected({ last_seq: 40 }));
+  expect(feed.check()).toBe(false); // it was heard just now
+  expect(script.streams).toHaveLength(1);
+  clock.pass(2_000);
+  expect([feed.check(), feed.check()]).toEqual([true, true]);
+  expect(script.streams).toHaveLength(2);
+  expect(script.open.query.after).toBe(40);
+  const [first, second] = script.streams;
+  const told = event("status_change", { state: "idle", previous: "running" }, { seq: 41 });
+  first?.listener.event(told); // it lived after all
+  second?.listener.event(connected({ last_seq: 41 }));
+  expect(first?.closed).toBe(true);
+  second?.listener.event(told);
+  expect(events.filter(({ seq }) => seq === 41)).toHaveLength(1);
+  expect(feed.cursor).toBe(41);
+  expect(new Set(links.map(({ state }) => state))).toEqual(new Set(["connected"]));
+});
+
+test("a check that gets no answer is a lost connection, unless the first stream is heard", () => {
+  const { script, clock, feed } = start();
+  script.say(connected());
+  clock.pass(2_000);
+  feed.check();
+  script.streams[0]?.listener.event(heartbeat());
+  clock.pass(1);
+  script.streams[0]?.listener.event(heartbeat());
+  clock.pass(2_999);
+  expect(feed.link.state).toBe("connected");
+  expect([script.streams[0]?.closed, script.streams[1]?.closed]).toEqual([false, true]);
+  feed.check();
+  clock.pass(3_000);
+  expect(feed.link).toMatchObject({ state: "reconnecting", failures: 1, error: { code: "unreachable" } });
+  expect(script.streams.every(({ closed }) => closed)).toBe(true);
+  clock.pass(1_000);
+  expect(script.streams).toHaveLength(4);
+  clock.pass(3_000); // a kept connection may be as dead as the first
+  expect(feed.link.failures).toBe(2);
+});
+
+test("a check ends the wait for the next try, and lets a try go on that has just begun", () => {
+  const { script, clock, feed } = start();
+  script.break();
+  feed.check();
+  expect(script.streams).toHaveLength(2);
+  feed.check();
+  expect(script.streams).toHaveLength(2);
+  clock.pass(2_000);
+  feed.check();
+  expect(script.streams).toHaveLength(3);
+  expect(script.streams[1]?.closed).toBe(true);
+});
+
+test.each([20_000, 8 * 3_600_000])("after %i ms of sleep the first timer that comes too late looks at once", (ms) => {
+  const { script, clock, feed } = start();
+  script.say(connected());
+  clock.sleep(ms);
+  clock.pass(5_000);
+  expect(script.streams).toHaveLength(2);
+  expect(feed.link.state).toBe("connected"); // until it is known otherwise
+  script.say(connected());
+  expect(script.streams[0]?.closed).toBe(true);
+  clock.pass(29_000);
+  expect(feed.link.state).toBe("connected");
+});
+
+test("a timer that comes late while the stream is heard is no reason to look", () => {
+  const { script, clock } = start();
+  script.say(connected());
+  clock.sleep(60_000); // a hidden page: its timers come once a minute
+  script.say(heartbeat());
+  clock.pass(5_000);
+  expect(script.streams).toHaveLength(1);
+});

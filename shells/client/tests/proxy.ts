@@ -1,4 +1,4 @@
-// A TCP proxy between client and daemon that cuts, refuses and swallows.
+// A TCP proxy between client and daemon that cuts, refuses, swallows and goes silent.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
@@ -8,6 +8,8 @@ export class Proxy {
   refusing = false;
   /** What the daemon answers is lost, and the connection with it, as often as this says. */
   swallow = 0;
+  /** Connections that nothing comes through any more, in neither direction, and that are not closed. */
+  readonly #holes = new Set<Socket>();
   /** Connections so far. */
   connections = 0;
   readonly #server: Server;
@@ -30,11 +32,13 @@ export class Proxy {
       };
       for (const socket of pair) socket.on("error", end).on("close", end);
       near.on("data", (data: Buffer) => {
+        if (this.#holes.has(near)) return;
         // The daemon answers to its own address only.
         const text = data.toString("latin1").replaceAll(this.url.slice(7), `127.0.0.1:${port()}`);
         far.write(Buffer.from(text, "latin1"));
       });
       far.on("data", (data: Buffer) => {
+        if (this.#holes.has(near)) return;
         if (this.swallow > 0) {
           this.swallow -= 1;
           end();
@@ -47,6 +51,11 @@ export class Proxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Lets nothing more through the connections there are, as after a sleep; new ones are as always. */
+  hole(): void {
+    for (const [near] of this.#pairs) this.#holes.add(near);
   }
 
   /** Breaks every connection there is. */

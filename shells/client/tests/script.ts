@@ -42,6 +42,12 @@ export class TestClock implements Clock {
     this.#now = until;
   }
 
+  /** The system sleeps: its clock goes on, no timer rings. Each that is due comes as late as that. */
+  sleep(ms: number): void {
+    this.#now += ms;
+    for (const timer of this.#timers) timer.at += ms;
+  }
+
   get timers(): number {
     return this.#timers.length;
   }

@@ -3,13 +3,10 @@ import {
   createClient,
   createStore,
   hostOf,
-  hostTransport,
-  httpTransport,
   type AsterEvent,
   type AsterHost,
   type EngineStatus,
   type StoreState,
-  type Transport,
 } from "@aster-sidecar/client";
 import { useSyncExternalStore } from "react";
 import { Cell, useCell } from "./cell.js";
@@ -45,31 +42,16 @@ export function keepBearer(token: string): void {
 /** The native shell, or null in a browser. */
 export const host: AsterHost | null = hostOf();
 
-/** The real transport, with an ear on its stream. */
-function listenedTo(inner: Transport): Transport {
-  return {
-    request: (...parameters) => inner.request(...parameters),
-    stream: (query, listener) =>
-      inner.stream(query, {
-        event(event) {
-          listener.event(event);
-          for (const listen of [...listeners]) listen(event);
-        },
-        end(error) {
-          listener.end(error);
-        },
-      }),
-  };
-}
-
 /** What others see as the one who answered a question. */
 const NAME = host ? "the app window" : "a browser window";
 
-export const client = createClient({
-  transport: listenedTo(host ? hostTransport({ host }) : httpTransport({ token: bearer, name: NAME })),
-});
+export const client = createClient({ token: bearer, name: NAME });
 
-export const store = createStore(client);
+export const store = createStore(client, {
+  onEvent(event) {
+    for (const listen of [...listeners]) listen(event);
+  },
+});
 
 /** A part of the picture. `select` has to give the same value for the same picture. */
 export function usePicture<T>(select: (state: StoreState) => T): T {
