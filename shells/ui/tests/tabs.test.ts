@@ -1,7 +1,8 @@
 // Many tabs of one browser: one stream for all, whichever of them is closed, stands still or hangs.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { answers, desk, say, type Desk } from "./browser.js";
+import { Proxy } from "../../client/tests/proxy.js";
+import { answers, desk, questions, say, type Desk } from "./browser.js";
 
 /** The tab that has the stream. */
 async function leader(pages: readonly Page[]): Promise<Page | undefined> {
@@ -153,4 +154,34 @@ test("a daemon that is killed and comes back is there for all tabs", async () =>
   await say(at(pages, 1), "hello");
   await allShow(here, pages, session_id, 1);
   await expect.poll(async () => await streams(here)).toBe(1);
+});
+
+test("a page whose connection died in a sleep shows what ended meanwhile as soon as it is looked at", async () => {
+  const here = await desk();
+  const proxy = await new Proxy(() => here.daemon.port).open();
+  const client = here.daemon.client();
+  const { session_id } = await client.sessions.create({ title: "before the sleep" });
+  const { session_id: gone } = await client.sessions.create({ title: "deleted meanwhile" });
+  const page = await here.context.newPage();
+  await page.goto(`${proxy.url}/#/s/${session_id}`);
+  await connected(page);
+  await say(page, "write a.txt");
+  await questions(page).waitFor();
+  await page.getByRole("button", { name: /^Stop/ }).waitFor();
+  proxy.hole();
+  const [question] = await client.approvals();
+  await client.approve({ agent_id: "default", call_id: question?.call_id ?? "", decision: "allow" });
+  await client.sessions.delete(gone);
+  const over = async (): Promise<boolean> =>
+    (await client.history("default", session_id)).messages.at(-1)?.status === "complete";
+  await expect.poll(over).toBe(true);
+  // Less than two seconds of silence count as alive.
+  await page.waitForTimeout(2_100);
+  expect(await questions(page).count()).toBe(1);
+  await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await answers(page).getByText("is done").waitFor();
+  await expect.poll(() => questions(page).count()).toBe(0);
+  await page.getByRole("button", { name: /^Stop/ }).waitFor({ state: "hidden" });
+  await page.getByRole("link", { name: "deleted meanwhile" }).waitFor({ state: "hidden" });
+  await connected(page);
 });
