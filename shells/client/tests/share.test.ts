@@ -256,6 +256,27 @@ test("a tab that has missed some of what was passed on fetches it by itself", as
   expect(text(lossy.events)).toBe(text(first.events));
 });
 
+test("what is passed on twice is heard once", async () => {
+  browser();
+  const daemon = await launch();
+  const { session_id } = await daemon.client().sessions.create();
+  const first = tab(new Counted(daemon), { after: null });
+  await first.connected();
+  class Twice extends BroadcastChannel {
+    override set onmessage(listen: (event: MessageEvent) => void) {
+      super.onmessage = (event: unknown): void => {
+        for (let times = 0; times < 2; times += 1) listen(event as MessageEvent);
+      };
+    }
+  }
+  vi.stubGlobal("BroadcastChannel", Twice);
+  const second = tab(new Counted(daemon), { after: null });
+  await second.connected();
+  const last = await turn(daemon, session_id);
+  await reach([first, second], last);
+  expect(second.seqs()).toEqual(first.seqs());
+});
+
 test("a refusal and a daemon that goes end the stream of every tab, and others have one of their own", async () => {
   browser();
   const daemon = await launch();
