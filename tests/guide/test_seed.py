@@ -285,15 +285,13 @@ DECISIONS = {"allow": (2, 2), "deny": (0, 2), "allow_always": (2, 1), "deny_alwa
 def test_the_preload_answers_approvals(electron: Daemon, shell: Tab, provider: ProviderDouble, decision: str) -> None:
     runs_expected, asked_expected = DECISIONS[decision]
     provider.otherwise = lambda request: (
-        Reply([Say("I see.")])
-        if request.new_tool_results
-        else Reply([Call("run_command", {"command": "echo ran | tee -a marks"})])
+        Reply([Say("I see.")]) if request.new_tool_results else Reply([Call("run_command", {"command": "echo ran"})])
     )
     for turn in (1, 2):
         chat(shell, f"run it, {turn}")
         if turn <= asked_expected:
             required = wait_for(shell, "approval_required", turn)["data"]
-            assert "echo ran | tee -a marks" in required["display"]
+            assert "echo ran" in required["display"]
             answer = call(shell, "approve", "default", required["call_id"], decision, "because I say so")
             assert answer["success"] is True, answer
             assert answer["data"]["decision"] == decision
@@ -302,7 +300,8 @@ def test_the_preload_answers_approvals(electron: Daemon, shell: Tab, provider: P
         assert done["data"]["stop_reason"] == "complete"
     asked = [event["data"]["call_id"] for event in seen(shell) if event["type"] == "approval_required"]
     assert len(asked) == asked_expected
-    assert runs(electron) == runs_expected
+    results = [event["data"]["result"] for event in seen(shell) if event["type"] == "tool_end"]
+    assert [one["stdout"] for one in results if one is not None] == ["ran\n"] * runs_expected
     outcomes = [event["data"]["outcome"] for event in seen(shell) if event["type"] == "tool_end"]
     assert outcomes == ["done" if decision.startswith("allow") else "denied"] * 2
     heard = [text for request in provider.requests for _, text in request.new_tool_results]
