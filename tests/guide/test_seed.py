@@ -300,7 +300,7 @@ def test_the_preload_answers_approvals(electron: Daemon, shell: Tab, provider: P
         assert done["data"]["stop_reason"] == "complete"
     asked = [event["data"]["call_id"] for event in seen(shell) if event["type"] == "approval_required"]
     assert len(asked) == asked_expected
-    results = [event["data"]["result"] for event in seen(shell) if event["type"] == "tool_end"]
+    results = [event["data"].get("result") for event in seen(shell) if event["type"] == "tool_end"]
     assert [one["stdout"] for one in results if one is not None] == ["ran\n"] * runs_expected
     outcomes = [event["data"]["outcome"] for event in seen(shell) if event["type"] == "tool_end"]
     assert outcomes == ["done" if decision.startswith("allow") else "denied"] * 2
