@@ -16,6 +16,7 @@ from aster_sidecar.tools.paths import Folder, at
 
 HASHED_BYTES = 32 * 1024 * 1024  # of larger files the first and last MiB, with size, time and inode
 ENDS_BYTES = 1024 * 1024
+COMPARED_CHARS = 4 * 1024 * 1024
 COMPARED_LINES = 1000  # that differ: comparing takes the square of it
 CONTEXT_LINES = 3
 
@@ -151,30 +152,36 @@ def difference(old: str, new: str) -> str | None:
 
     Every line begins with a mark, so that none can pose as ours: " ", "-" (goes), "+" (comes) or "@" (where).
     """
+    if max(len(old), len(new)) > COMPARED_CHARS:
+        return None
     before, after = _lines(old), _lines(new)
     start = 0
-    for one, other in zip(before, after, strict=False):
-        if one != other:
+    for line, new_line in zip(before, after, strict=False):
+        if line != new_line:
             break
         start += 1
     end = 0
-    for one, other in zip(reversed(before[start:]), reversed(after[start:]), strict=False):
-        if one != other:
+    for line, new_line in zip(reversed(before[start:]), reversed(after[start:]), strict=False):
+        if line != new_line:
             break
         end += 1
     if max(len(before), len(after)) - start - end > COMPARED_LINES:
         return None
     first, last = max(start - CONTEXT_LINES, 0), max(end - CONTEXT_LINES, 0)
-    parts = (before[first : len(before) - last], after[first : len(after) - last])
-    found = list(difflib.unified_diff(*parts, n=CONTEXT_LINES, lineterm=""))[2:]
+    one, other = ([_shown(line) for line in lines[first : len(lines) - last]] for lines in (before, after))
+    found = list(difflib.unified_diff(one, other, n=CONTEXT_LINES, lineterm=""))[2:]
     return "\n".join(_placed(line, first) if line.startswith("@") else line for line in found)
 
 
 def _lines(text: str) -> list[str]:
-    """The lines as they are shown; the last one says when no line end follows."""
-    lines = visible(text).split("\n")
+    """The lines; a NUL, which no text has, stands behind the last one when no line end does."""
+    lines = text.split("\n")
     last = lines.pop()
-    return [*lines, f"{last}\u2039no line end\u203a"] if last else lines
+    return [*lines, f"{last}\0"] if last else lines
+
+
+def _shown(line: str) -> str:
+    return f"{visible(line[:-1])}\u2039no line end\u203a" if line.endswith("\0") else visible(line)
 
 
 def _placed(header: str, first: int) -> str:

@@ -152,7 +152,7 @@ def described(files: dict[str, Path], contents: dict[str, Content]) -> str:
         read = read_text(data) if data is not None and not holds_secrets(path) else None
         if read is None or os.path.basename(name) in {one for names in _UNNAMED.values() for one in names}:
             continue
-        lines = visible(read[0][:SHOWN_CHARS]).split("\n")
+        lines = visible(read[0][:SHOWN_CHARS].removesuffix("\n")).split("\n")
         parts += [f"\n| {line}" for line in lines[:SHOWN_LINES]]
         if len(lines) > SHOWN_LINES or len(read[0]) > SHOWN_CHARS:
             parts.append("\n\u2039and more\u203a")

@@ -149,7 +149,7 @@ def why_not_remembered(command: str, cwd: Path, work_dir: Path, path: str) -> st
     for name in names:
         binary = _binary(name, cwd, path)
         if name not in _READERS or (binary and binary.name not in _MULTICALL and binary.name not in _READERS):
-            return f"{shown(os.path.basename(name))} is not among the few programs that no file makes do something else"
+            return f"what {shown(os.path.basename(name))} does may depend on files that change, or change some"
         if name in _BUILTINS:
             continue
         if binary is None:

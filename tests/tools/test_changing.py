@@ -130,6 +130,16 @@ def test_an_edit_shows_where_it_changes(place: Surroundings) -> None:
     assert lines(found) == ["@ line 1", " one", " two", "-three", "+3", " four", " five"]
 
 
+def test_a_file_of_one_long_line_can_be_edited(place: Surroundings) -> None:
+    (place.work_dir / "a.json").write_text('{"x": "' + "y" * 300_000 + '", "z": 1}')
+    found = assess("edit_file", place, path="a.json", old='"z": 1', new='"z": 2')
+    assert lines(found) == ['- "z": 1', '+ "z": 2']
+    written = assess("write_file", place, path="a.json", content="{}")
+    assert lines(written) == ["{}"]
+    (place.work_dir / "a.json").write_text("another")
+    assert assess("edit_file", place, path="a.json", old='"z": 1', new='"z": 2').binding != found.binding
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), st.text(max_size=80))
 def test_no_two_texts_look_the_same(one: str, other: str) -> None:
     assert (visible(one) == visible(other)) == (one == other)

@@ -25,6 +25,7 @@ from aster_sidecar.tools.paths import Folder, Text, at
 
 EDIT_BYTES = 8 * 1024 * 1024
 WRITE_CHARS = 4 * 1024 * 1024
+LONG_CHARS = 32 * 1024  # of lines around a change: with more, they are not shown
 
 
 class WriteFile(Arguments):
@@ -65,7 +66,7 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
         assessment = warned(assessment, "what stands there is not UTF-8 text and would be lost")
     else:
         shown_lines, kept = _shown_change(old.data, data), f"; {form.words}" if form.words else ""
-    if shown_lines is None:
+    if shown_lines is None or len(shown_lines) > LONG_CHARS + 2 * len(arguments.content):
         shown_lines = visible(arguments.content)
     elif not shown_lines:
         kept += "; the same content"
@@ -96,7 +97,9 @@ def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     assessment = judge("edit_file", [arguments.path], surroundings, f"edit {{}}{every}\n")
     old = _found(assessment)
     change = None if paths.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
-    if change is None:
+    if change is None or len(change) > LONG_CHARS + 2 * len(
+        arguments.old + arguments.new
+    ):  # a line that is a whole file
         # Each line is marked, so that no text can pose as the other part.
         before, after = (
             visible(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
