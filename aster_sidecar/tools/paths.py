@@ -192,6 +192,10 @@ _LATER_PLACES = (
 )
 
 
+_OF_REPOSITORY = _words("hooks objects refs info worktrees modules")
+_FILES_OF_REPOSITORY = _words("config config.worktree packed-refs commondir")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a path leads. `path` is canonical, `inside` says whether that is in the work directory.
@@ -305,14 +309,13 @@ def _is_program_place(folder: Path) -> bool:
 
 
 def _in_bare_repository(path: Path) -> bool:
-    """Whether `path` is what git would obey of a directory that is a repository itself, or lacks only a part of one."""
+    """Whether `path` is what git would obey or run in a directory that is a repository itself: one with a HEAD."""
     whole = [_folded(part) for part in path.parts]
-    for place in range(len(whole) - 1, 0, -1):
-        if whole[place] in ("config", "hooks", "objects", "refs", "packed-refs", "commondir", "worktrees", "modules"):
-            folder = Path(*path.parts[:place])
-            if any(os.path.lexists(folder / part) for part in ("HEAD", "objects", "refs")):
-                return True
-    return False
+    return any(
+        os.path.lexists(Path(*path.parts[:place], "HEAD"))
+        for place in range(1, len(whole))
+        if whole[place] in _OF_REPOSITORY or (place == len(whole) - 1 and whole[place] in _FILES_OF_REPOSITORY)
+    )
 
 
 def _whole(path: Path) -> str:

@@ -195,6 +195,8 @@ def test_a_folder_is_not_made_a_repository_unasked(place: Surroundings) -> None:
     (place.work_dir / "bare").mkdir()
     assert assess("write_file", place, path="bare/config", content="x").risk == "medium"
     (place.work_dir / "bare/refs").mkdir()
+    assert assess("write_file", place, path="bare/HEAD", content="ref: refs/heads/main\n").risk == "high"
+    (place.work_dir / "bare/HEAD").write_text("ref: refs/heads/main\n")
     for path in ("bare/config", "bare/hooks/post-checkout", "bare/objects/info/alternates"):
         assert assess("write_file", place, path=path, content="x").risk == "high"
     assert assess("write_file", place, path="bare/src/config.py", content="x").risk == "medium"
