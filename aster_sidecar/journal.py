@@ -719,11 +719,12 @@ def connect(path: Path) -> apsw.Connection:
 
 
 def reach(connection: apsw.Connection) -> int:
-    """The newest seq in a store; 0 where there is none yet. Raises: apsw.Error."""
+    """The newest seq that a store holds, or held until it was trimmed; 0: it has none yet. Raises: apsw.Error."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name='events'").fetchall():
         return 0
     newest: Any = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()[0][0]
-    return int(newest)
+    trimmed: Any = connection.execute("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE key='trimmed_to'").fetchall()
+    return max(int(newest), int(trimmed[0][0] or 0))
 
 
 def fold_column(*values: Any) -> str:

@@ -84,7 +84,7 @@ test("a turn that ended unheard is over, beside a deleted session and two hundre
   for (const session_id of [here, gone]) await store.open(session_id);
   await straight.send({ agent_id: "default", session_id: here, message: "write a.txt" });
   const { approvals } = await store.until((state) => state.approvals.length === 1);
-  expect(store.getState().sessions[here]?.state).toBe("waiting_approval");
+  await store.until(({ sessions }) => sessions[here]?.state === "waiting_approval");
   proxy.hole();
   await straight.approve({ agent_id: "default", call_id: approvals[0]?.call_id ?? "", decision: "allow" });
   await straight.sessions.delete(gone);
