@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import stat
 from collections.abc import Iterator
-from glob import iglob
 from itertools import islice
 from pathlib import Path
 
 from aster_sidecar.tools.content import Content, content_at, read_text
 from aster_sidecar.tools.display import shown, sized, visible
-from aster_sidecar.tools.paths import holds_secrets
+from aster_sidecar.tools.paths import forbidden, holds_secrets
 
 MOST_FILES = 32
 MOST_WORDS = 400
+MOST_ENTRIES = 2000  # of a directory, for a pattern
 SHOWN_FILES = 4
 SHOWN_LINES = 24
 SHOWN_CHARS = 2000
@@ -63,10 +64,11 @@ _SEGMENT = re.compile(r"[;&|\n(){}`]|<<<")
 _WORD = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s'"<>]+)""")
 
 
-def run_by(command: str, cwd: Path) -> dict[str, Path]:
+def run_by(command: str, cwd: Path, protected: tuple[Path, ...]) -> dict[str, Path]:
     """The files that a command line would run in the directory `cwd`, by the words that name them.
 
-    A look at the words, not a grammar: what a program reads by itself is not among them.
+    A look at the words, not a grammar: what a program reads by itself is not among them. Files that no tool may open
+    are left out: the system's own and the `protected` ones.
     """
     found: dict[str, Path] = {}
     folders = [cwd]
@@ -85,6 +87,8 @@ def run_by(command: str, cwd: Path) -> dict[str, Path]:
                 programs.append(bare)
             taken = False
             for name, path in _named(word, folders):
+                if forbidden(Path(os.path.realpath(path)), protected):
+                    continue
                 first = runs_first or (place == 0 and (os.sep in word or os.name == "nt"))
                 if first or _is_script(path):
                     found[name], taken = path, True
@@ -113,10 +117,22 @@ def _named(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
         return
     for folder in folders:
         path = os.path.join(folder, plain)
-        names = islice(iglob(path), MOST_FILES) if re.search(r"[*?[]", plain) else (path,)
-        for name in names:
+        for name in _matching(path) if re.search(r"[*?[]", plain) else (path,):
             if _is_file(Path(name)):
                 yield os.path.relpath(name, folders[0]) if plain != word or name != path else word, Path(name)
+
+
+def _matching(path: str) -> list[str]:
+    """The files that a pattern in the last part of a path names; patterns before it could walk the whole disk."""
+    folder, pattern = os.path.split(path)
+    if re.search(r"[*?[]", folder):
+        return []
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MOST_ENTRIES)]
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in sorted(fnmatch.filter(names, pattern))[:MOST_FILES]]
 
 
 def _is_file(path: Path) -> bool:

@@ -201,7 +201,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         reason += f"; it can't be remembered: {unsure}"
     first = (programs(arguments.command) or arguments.command.split() or [""])[:1]
     names = programs(arguments.command) or first
-    files = {} if place.forbidden else scripts.run_by(arguments.command, cwd)
+    files = {} if place.forbidden else scripts.run_by(arguments.command, cwd, surroundings.protected)
     contents = {name: scripts.held(path) for name, path in files.items()}
     # Never begins like a path, so that no rule for a directory covers it.
     target = f"in {shown(cwd)}:\n{arguments.command}"
@@ -250,9 +250,9 @@ def _folder(found: os.stat_result) -> str:
     return f"{found.st_dev} {found.st_ino}"
 
 
-def _as_approved(arguments: RunCommand, assessment: Assessment) -> dict[str, Content]:
+def _as_approved(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> dict[str, Content]:
     """The files that the command runs. Raises: ToolError when one is not what it was when the command was allowed."""
-    found = _scripts(arguments, assessment)
+    found = _scripts(arguments, assessment, ctx)
     approved: dict[str, str] = assessment.binding.get("scripts", {})
     if names := [name for name in approved.keys() | found.keys() if approved.get(name) != _mark(found.get(name))]:
         listed = ", ".join(map(shown, sorted(names)))
@@ -260,8 +260,8 @@ def _as_approved(arguments: RunCommand, assessment: Assessment) -> dict[str, Con
     return found
 
 
-def _scripts(arguments: RunCommand, assessment: Assessment) -> dict[str, Content]:
-    files = scripts.run_by(arguments.command, Path(assessment.binding["cwd"]))
+def _scripts(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> dict[str, Content]:
+    files = scripts.run_by(arguments.command, Path(assessment.binding["cwd"]), ctx.surroundings.protected)
     return {name: scripts.held(path) for name, path in files.items()}
 
 
@@ -371,7 +371,7 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
     env = clean_environment(os.environ) | {"PWD": str(cwd)}
     try:
         with _working(cwd, assessment.binding.get("folder")) as place:
-            approved = _as_approved(arguments, assessment)
+            approved = _as_approved(arguments, assessment, ctx)
             program = await start_shell(arguments.command, cwd=place, env=env, marker=f"{os.getpid()}:{ctx.call_id}")
     except OSError as error:
         raise ToolError(f"the command could not be started: {error.strerror or error}") from error
@@ -392,7 +392,7 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         program.close()
         await asyncio.gather(*pumps, return_exceptions=True)
     code = program.returncode
-    touched = _touched(approved, _scripts(arguments, assessment)) if approved else []
+    touched = _touched(approved, _scripts(arguments, assessment, ctx)) if approved else []
     (stdout, cut_stdout), (stderr, cut_stderr) = (output.rendered.text() for output in outputs)
     value = {
         "exit_code": code if code is not None and code >= 0 else None,

@@ -243,6 +243,32 @@ def test_what_a_runner_reads_is_bound(place: Surroundings, command: str, name: s
     assert assess("run_command", place, command=command).binding != before.binding
 
 
+def test_what_no_tool_may_open_is_not_looked_at(place: Surroundings) -> None:
+    own = place.protected[0] / "aster.db"
+    (place.work_dir / "near.sh").symlink_to(own)
+    (place.work_dir / "status.sh").symlink_to("/proc/self/status")
+    for command in (f"sh {own}", "sh near.sh", "sh status.sh", "sh /proc/self/maps", "sh /proc/kmsg"):
+        found = assess("run_command", place, command=command)
+        assert "‹runs›" not in found.display
+        assert found.binding["scripts"] == {}
+
+
+def test_a_pattern_walks_no_further_than_its_directory(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place.work_dir / "a.sh").write_text("echo")
+    (place.work_dir / "sub").mkdir()
+    listed: list[str] = []
+    scandir = os.scandir
+
+    def counted(path: str) -> Any:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert list(assess("run_command", place, command="sh ./*.sh").binding["scripts"]) == ["a.sh"]
+    assert assess("run_command", place, command="sh /*/*/*/*.sh **/x.sh */*").binding["scripts"] == {}
+    assert set(listed) == {f"{place.work_dir}/."}
+
+
 def test_data_that_grows_is_not_asked_for_again(place: Surroundings) -> None:
     log = place.work_dir / "app.log"
     log.write_text("one\n")
