@@ -89,7 +89,7 @@ def is_that(pid: int, born: float | None) -> bool:
 
 
 def own(launcher_pid: int | None) -> Holder:
-    """This process as a holder. `launcher_pid`: whose end is its end."""
+    """This process as a holder. `launcher_pid`: the program that started it, whose exit ends it."""
     born = started_at(launcher_pid) if launcher_pid is not None else None
     return Holder(os.getpid(), started_at(os.getpid()) or 0.0, clock.stamp(), None, launcher_pid, born)
 

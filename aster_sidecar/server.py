@@ -60,7 +60,7 @@ class AlreadyRunning(Exception):
 def lock(data_dir: Path, launcher_pid: int | None = None) -> IO[str]:
     """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError.
 
-    `launcher_pid` is kept beside it: whose end is our end.
+    `launcher_pid` is kept beside it: the program whose exit ends this one.
     """
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     held = os.fdopen(os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")

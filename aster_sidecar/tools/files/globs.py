@@ -29,7 +29,7 @@ class Glob:
         patterns = list(islice(_variants(whole), MOST_PATTERNS + 1))
         if len(patterns) > MOST_PATTERNS:
             raise ToolError(f"the glob stands for more than {MOST_PATTERNS} patterns: use a simpler one")
-        # fnmatch's expressions never try a star twice, so that none takes for ever.
+        # fnmatch's expressions do not go back to a star, so each of them ends soon.
         self._names, self._paths = (
             [re.compile(translate(likeness(one))) for one in patterns if ("/" in one) is with_slash]
             for with_slash in (False, True)

@@ -1,6 +1,6 @@
 """The process of its own in which a search matches: lines against the pattern, names against ignore files.
 
-A regular expression can take for ever on one line, and Python's engine holds the interpreter's lock all the while, so a
+A regular expression may never end on one line, and Python's engine holds the interpreter's lock all the while, so a
 thread could freeze the daemon. The pattern comes from a model, and those of ignore files from any repository. The
 process is killed at the deadline.
 """

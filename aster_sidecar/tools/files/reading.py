@@ -108,7 +108,7 @@ class _Page:
         self.notes: list[str] = []
         self.more = False
         self.cut: list[int] = []
-        """The numbers of the lines whose end is left out."""
+        """The numbers of the lines that are cut."""
         self.invalid = 0
         self._arguments = arguments
         self._left = READ_BYTES
