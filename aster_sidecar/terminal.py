@@ -55,7 +55,7 @@ KEYS = (
     "within 2 s or at an empty prompt leaves · Ctrl-D leaves"
 )
 EXIT_WAITS = 7
-ANSWERS = "y allow · n [words for the model] deny · a always allow · d always deny · e edit the arguments first"
+ANSWERS = "a allow once · d [note for the agent] deny · l always allow · x always deny · e edit the arguments"
 
 
 class Waits(Exception):
@@ -485,15 +485,26 @@ class Chat:
         elif decision == "allow_always":
             self._view.note("allowed this once: it can't be remembered")
 
+    async def _always(self, data: Json, decision: str) -> None:
+        """Say what an answer for always covers, and give it when the person confirms."""
+        covers = data.get("remember") or "exactly this call, in every conversation"
+        verb = "allow" if decision == "allow_always" else "deny"
+        if await self._sure(f"Always {verb} {plain(covers)}?", data["call_id"]):
+            await self._approve(data, decision)
+
+    async def _sure(self, words: str, call_id: str) -> bool:
+        """Whether the person confirms it, with a key of its own."""
+        try:
+            said = await self._prompt(f"{words} yes/no › ", until_answered=call_id)
+        except (Interrupted, EOFError):
+            return False
+        return (said or "").strip().lower() in ("y", "yes")
+
     async def _confirms(self, data: Json, error: Refused) -> bool:
         """Show what edited arguments would do that raise the risk, and ask whether they may run."""
         if isinstance(self._view, TerminalView):
             question(self._view.screen, {**data, **error.details, "arguments": {}})
-        try:
-            said = await self._prompt(f"{plain(str(error))}. Run it? [y]es [N]o ", until_answered=data["call_id"])
-        except (Interrupted, EOFError):
-            return False
-        return (said or "").strip().lower() in ("y", "yes")
+        return await self._sure(f"{plain(str(error))}. Run it?", data["call_id"])
 
     async def _ask(self, data: Json, *, of_turn: bool = True) -> None:
         """Show what waits and take the answer. An answer given elsewhere ends it; so does Ctrl-C, and `of_turn` the
@@ -504,7 +515,8 @@ class Chat:
         if isinstance(self._view, TerminalView):
             question(self._view.screen, data)
         try:
-            said = await self._prompt("allow? [y]es [n]o [a]lways [d]eny always [e]dit [?] ", until_answered=call_id)
+            always = " · l always allow" if data.get("remember") is not None else ""
+            said = await self._prompt(f"a allow · d deny{always} · x always deny · e edit › ", until_answered=call_id)
         except Interrupted:
             if not of_turn:
                 return
@@ -522,14 +534,14 @@ class Chat:
             return
         word, _, rest = said.strip().partition(" ")
         match word.lower():
-            case "y" | "yes":
+            case "a" | "allow" | "y" | "yes":
                 await self._approve(data, "allow")
-            case "n" | "no":
+            case "d" | "deny" | "no":
                 await self._approve(data, "deny", **({"note": rest.strip()} if rest.strip() else {}))
-            case "a" | "always":
-                await self._approve(data, "allow_always")
-            case "d":
-                await self._approve(data, "deny_always")
+            case "l" if data.get("remember") is None:
+                self._view.note("this call can't be always allowed", "yellow")
+            case "l" | "x":
+                await self._always(data, "allow_always" if word.lower() == "l" else "deny_always")
             case "e" | "edit":
                 arguments = await self._edit(data["arguments"])
                 if arguments is not None:

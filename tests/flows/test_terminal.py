@@ -70,9 +70,12 @@ def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Da
     assert daemon.call("GET", "/api/agents")  # somebody else's daemon stays
 
 
+ASKED = "a allow · d deny"
+
+
 @pytest.mark.parametrize(
     ("key", "written", "told"),
-    [("y", True, "✓ done"), ("n not this file", False, "not this file"), ("d", False, "kept as a rule")],
+    [("a", True, "✓ done"), ("y", True, "✓ done"), ("d not this file", False, "not this file")],
 )
 def test_a_question_shows_what_will_run_and_is_answered(
     terminal: Callable[..., Pane], daemon: Daemon, key: str, written: bool, told: str
@@ -80,7 +83,7 @@ def test_a_question_shows_what_will_run_and_is_answered(
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write hello.txt")
-    text = pane.until("allow? ")
+    text = pane.until(ASKED)
     assert "write_file asks to run (medium risk)" in text
     assert f"write {daemon.work_dir}/hello.txt (44 bytes, a new file)" in text
     assert "Written by the demo model of Aster Sidecar." in text
@@ -96,14 +99,34 @@ def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write one.txt")
-    pane.until("allow? ")
-    pane.type("a")
+    pane.until(ASKED)
+    pane.type("l")  # one key decides nothing for good
+    pane.until("Always allow write_file anywhere in")
+    pane.until("yes/no")
+    pane.type("no")
+    pane.until(lambda text: text.count(ASKED) == 2)
+    assert not (daemon.work_dir / "one.txt").exists()
+    pane.type("l")
+    pane.until(lambda text: text.count("yes/no") == 2)
+    pane.type("yes")
     pane.until(lambda text: "tokens in" in text and "kept as a rule: " in text)
     pane.until_prompt(2)
     pane.type("write two.txt")
     pane.until(lambda text: text.count("tokens in") == 2)
     assert (daemon.work_dir / "two.txt").exists()
-    assert pane.text().count("allow? ") == 1
+    assert pane.text().count(ASKED) == 2
+
+
+def test_a_denial_for_always_is_confirmed(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until(ASKED)
+    pane.type("x")
+    pane.until("Always deny")
+    pane.type("yes")
+    pane.until(lambda text: "tokens in" in text and "kept as a rule" in text)
+    assert not (daemon.work_dir / "hello.txt").exists()
 
 
 def test_edited_arguments_are_what_runs(terminal: Callable[..., Pane], daemon: Daemon, tmp_path: Path) -> None:
@@ -113,7 +136,7 @@ def test_edited_arguments_are_what_runs(terminal: Callable[..., Pane], daemon: D
     pane = terminal(data_dir=daemon.data_dir, environment={"EDITOR": str(editor)})
     pane.until_prompt()
     pane.type("write hello.txt")
-    pane.until("allow? ")
+    pane.until(ASKED)
     pane.type("e")
     pane.until("tokens in")
     assert (daemon.work_dir / "hello.txt").read_text().startswith("Edited by a person, not by the demo model")
@@ -123,7 +146,7 @@ def test_arguments_can_be_edited_on_the_line(terminal: Callable[..., Pane], daem
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write hello.txt")
-    pane.until("allow? ")
+    pane.until(ASKED)
     pane.type("e")
     pane.until('arguments: {"path": "hello.txt"')
     pane.key("C-u")
@@ -137,7 +160,7 @@ def test_an_answer_from_elsewhere_takes_the_question_away(terminal: Callable[...
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write hello.txt")
-    pane.until("allow? ")
+    pane.until(ASKED)
     daemon.approve(daemon.call("GET", "/api/approvals")[0]["call_id"])
     text = pane.until("tokens in")
     assert re.search(r"write_file: answered elsewhere: allow by python-httpx", text)
@@ -150,7 +173,7 @@ def test_an_answer_from_elsewhere_takes_the_question_away(terminal: Callable[...
 def test_a_question_that_waited_is_shown_by_the_next_chat(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     daemon.chat("write hello.txt")
     pane = terminal(data_dir=daemon.data_dir)
-    pane.until("allow? ")
+    pane.until(ASKED)
     pane.type("y")
     pane.until("tokens in")
     assert (daemon.work_dir / "hello.txt").exists()
@@ -217,7 +240,7 @@ def test_escape_sequences_of_a_model_or_a_tool_reach_no_terminal(
     pane = terminal(data_dir=real.data_dir)
     pane.until_prompt()
     pane.type("be evil")
-    text = pane.until("allow? ")
+    text = pane.until(ASKED)
     assert "␛[2J␛[31mred␛]0;owned␇ [bold]markup[/bold] ‹U+202E›txt.exe ‹U+009B›2J end" in text
     assert "‹U+001B›[8mhidden‹U+202E›" in text
     pane.type("y")
@@ -232,7 +255,7 @@ def test_a_daemon_that_is_killed_and_comes_back_loses_nothing(terminal: Callable
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     pane.type("write hello.txt")
-    pane.until("allow? ")
+    pane.until(ASKED)
     daemon.kill()
     pane.until("reconnecting")
     daemon.port = 0  # somewhere else: sidecar.json says where
@@ -313,12 +336,12 @@ def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., P
     text = pane.until("write_file waits for an answer: /approvals")
     assert "▸ write hello.txt" in text
     pane.type("/approvals")
-    pane.until("allow? ")
+    pane.until(ASKED)
     pane.key("C-c")  # only puts it off: the turn is another's
     pane.until(lambda text: last(text).startswith("›"))
     assert len(daemon.call("GET", "/api/approvals")) == 1
     pane.type("/approvals")
-    pane.until(lambda text: text.count("allow? ") == 2)
+    pane.until(lambda text: text.count(ASKED) == 2)
     pane.type("y")
     pane.until("tokens in")
     assert (daemon.work_dir / "hello.txt").exists()
@@ -363,7 +386,7 @@ def test_live_output_of_a_tool_is_seen_before_it_ends(terminal: Callable[..., Pa
     pane.until_prompt()
     gate = daemon.work_dir / "gate"
     pane.type("run `echo waiting; while [ ! -e gate ]; do sleep 0.05; done; echo over`")
-    pane.until("allow? ")
+    pane.until(ASKED)
     pane.type("y")
     pane.until("│ waiting")
     gate.touch()

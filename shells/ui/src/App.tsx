@@ -96,6 +96,7 @@ export function App() {
           )}
         </div>
         <Banner />
+        <Toasts />
         {ready ? <Page route={route} /> : <Starting />}
       </main>
       {dialog?.name === "palette" && (
@@ -107,7 +108,6 @@ export function App() {
         />
       )}
       {dialog?.name === "shortcuts" && <Shortcuts key={dialog.opening} onClose={() => close(dialog)} />}
-      <Toasts />
       <Announcer />
     </div>
   );

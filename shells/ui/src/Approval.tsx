@@ -3,6 +3,7 @@ import type { CheckAnswer } from "@aster-sidecar/client";
 import type { ApprovalInfoView } from "./questions.js";
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { announce } from "./announce.js";
+import { begun, keepBegun } from "./answers.js";
 import { Note } from "./Buttons.js";
 import { store } from "./engine.js";
 import { Display, Plain, visible, visibleText } from "./Plain.js";
@@ -10,7 +11,10 @@ import { DECISION, exactly, pretty, RISK, said } from "./words.js";
 
 type Decision = "allow" | "deny" | "allow_always" | "deny_always";
 
-const KEYS: Record<string, Decision | "note" | "edit"> = {
+type Always = "allow_always" | "deny_always";
+
+/** None of them decides for good: an answer for always is confirmed by a second key. */
+const KEYS: Record<string, "allow" | "deny" | Always | "note" | "edit"> = {
   a: "allow",
   d: "deny",
   l: "allow_always",
@@ -19,6 +23,7 @@ const KEYS: Record<string, Decision | "note" | "edit"> = {
   e: "edit",
 };
 
+const ALWAYS: Record<Always, string> = { allow_always: "Always allow", deny_always: "Always deny" };
 const PREVIEW_MS = 250;
 
 /** Arguments that a person wrote, when they are an object. */
@@ -35,8 +40,10 @@ function asArguments(text: string): Record<string, unknown> | null {
 
 export function Approval({ question, focus = false }: { question: ApprovalInfoView; focus?: boolean }) {
   const { call_id, agent_id, session_id, name } = question;
-  const [note, setNote] = useState<string | null>(null);
-  const [edited, setEdited] = useState<string | null>(null);
+  const [note, setNote] = useState(() => begun(call_id).note);
+  const [edited, setEdited] = useState(() => begun(call_id).edited);
+  /** The answer for always that is to be confirmed. */
+  const [always, setAlways] = useState<Always | null>(null);
   /** What the edited arguments would do, and the text that this is about. */
   const [preview, setPreview] = useState<{ text: string; answer: CheckAnswer } | null>(null);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
@@ -44,6 +51,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   const card = useRef<HTMLElement>(null);
   const noteBox = useRef<HTMLTextAreaElement>(null);
   const editBox = useRef<HTMLTextAreaElement>(null);
+  const sure = useRef<HTMLButtonElement>(null);
   const id = useId();
 
   useEffect(() => {
@@ -52,11 +60,11 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   const noteOpen = note !== null;
   const editOpen = edited !== null;
   useEffect(() => {
-    if (noteOpen) noteBox.current?.focus();
-  }, [noteOpen]);
+    keepBegun(call_id, { note, edited });
+  }, [call_id, note, edited]);
   useEffect(() => {
-    if (editOpen) editBox.current?.focus();
-  }, [editOpen]);
+    if (always !== null) sure.current?.focus();
+  }, [always]);
 
   useEffect(() => {
     if (edited === null) {
@@ -118,16 +126,31 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     }
   }
 
-  function act(what: Decision | "note" | "edit"): void {
-    if (what === "note") setNote((now) => (now === null ? "" : null));
-    else if (what === "edit") setEdited((now) => (now === null ? JSON.stringify(question.arguments, null, 2) : null));
-    else void answer(what);
+  /** Opens a field and goes there; one that is empty or unchanged is closed. */
+  function open(what: "note" | "edit"): void {
+    const [now, empty, box, set] =
+      what === "note" ? [note, "", noteBox, setNote] : [edited, pretty(question.arguments), editBox, setEdited];
+    if (now === null || now !== empty) {
+      if (now === null) set(empty);
+      setTimeout(() => box.current?.focus());
+    } else {
+      set(null);
+      card.current?.focus();
+    }
+  }
+
+  function act(what: "allow" | "deny" | Always | "note" | "edit"): void {
+    if (what === "note" || what === "edit") open(what);
+    else if (what === "deny_always" || (what === "allow_always" && remember !== null)) setAlways(what);
+    else if (what !== "allow_always") void answer(what);
   }
 
   function pressed(event: KeyboardEvent): void {
     const typing = event.target instanceof HTMLTextAreaElement;
-    if (event.key === "Escape" && typing) {
+    if (event.key === "Escape") {
+      event.preventDefault();
       event.stopPropagation();
+      setAlways(null);
       card.current?.focus();
       return;
     }
@@ -224,9 +247,10 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
             className="quiet-button"
             disabled={busy}
             aria-keyshortcuts="l"
-            onClick={() => void answer("allow_always")}
+            aria-expanded={always === "allow_always"}
+            onClick={() => act("allow_always")}
           >
-            Always allow <kbd>l</kbd>
+            Always allow… <kbd>l</kbd>
           </button>
         )}
         <button
@@ -234,9 +258,10 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           className="quiet-button"
           disabled={busy}
           aria-keyshortcuts="x"
-          onClick={() => void answer("deny_always")}
+          aria-expanded={always === "deny_always"}
+          onClick={() => act("deny_always")}
         >
-          Always deny <kbd>x</kbd>
+          Always deny… <kbd>x</kbd>
         </button>
         <button
           type="button"
@@ -257,11 +282,31 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           Edit <kbd>e</kbd>
         </button>
       </div>
+      {always !== null && (
+        <div className="approval-always" role="group" aria-label={ALWAYS[always]}>
+          <p>
+            {remember === null ? "Exactly this call, in every conversation." : visible(remember)}
+            <span className="quiet">You can delete this rule under Settings, Permissions.</span>
+          </p>
+          <button ref={sure} type="button" className="primary" disabled={busy} onClick={() => void answer(always)}>
+            {ALWAYS[always]}
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              setAlways(null);
+              card.current?.focus();
+            }}
+          >
+            Cancel
+          </button>
+        </div>
+      )}
       <p className="quiet">
         {remember === null ? (
-          <>“Always deny” covers exactly this call; it can’t be allowed for always.</>
+          <>This call can’t be always allowed.</>
         ) : (
-          <>“Always” covers: {visible(remember)}</>
+          <>“Always allow” would cover: {visible(remember)}.</>
         )}
         {question.expires_at && <> It expires {visibleText(exactly(question.expires_at))}.</>}
       </p>

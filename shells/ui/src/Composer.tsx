@@ -1,11 +1,11 @@
 // Where the person writes. Enter sends, Shift+Enter begins a new line, ArrowUp brings back what was said before.
 import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { Icon } from "./Icon.js";
-import { keep, kept } from "./keep.js";
+import { keep, kept, keptJson } from "./keep.js";
 import type { IfBusy } from "./outbox.js";
 
 export interface ComposerHandle {
-  /** Puts text in, in place of what is there. */
+  /** Puts text in to be changed. What was being written comes back when it is sent or left. */
   put(text: string): void;
   focus(): void;
 }
@@ -32,6 +32,8 @@ const TEXT_MOST = 1_000_000;
 
 export function Composer({ draftKey, busy, offline, before, onSend, onStop, handle }: ComposerProps) {
   const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
+  /** What was being written before another text came in to be changed; null when none did. */
+  const [aside, setAside] = useState(() => keptJson<{ text: string } | null>(`aside.${draftKey}`, null)?.text ?? null);
   const [mode, setMode] = useState<IfBusy>("queue");
   const [back, setBack] = useState(0);
   const box = useRef<HTMLTextAreaElement>(null);
@@ -42,9 +44,23 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     keep(`text.${draftKey}`, next.length < 100_000 ? next : null);
   }
 
+  function putAside(draft: string | null): void {
+    setAside(draft);
+    keep(`aside.${draftKey}`, draft === null ? null : JSON.stringify({ text: draft }));
+  }
+
+  /** Brings back what was being written. */
+  function takeUp(): void {
+    change(aside ?? "");
+    putAside(null);
+    setBack(0);
+    box.current?.focus();
+  }
+
   useLayoutEffect(() => {
     handle.current = {
       put(next) {
+        if (aside === null) putAside(text);
         change(next);
         box.current?.focus();
       },
@@ -71,12 +87,10 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
   function send(): void {
     if (!sendable) return;
     onSend(text, busy ? mode : "queue");
-    change("");
-    setBack(0);
+    takeUp();
   }
 
   function pressed(event: KeyboardEvent<HTMLTextAreaElement>): void {
-    if (event.nativeEvent.isComposing) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       send();
@@ -121,6 +135,16 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           ))}
           <span className="quiet modes-words">{MODES.find((one) => one.mode === mode)?.words}</span>
         </fieldset>
+      )}
+      {aside !== null && (
+        <p className="composer-editing">
+          <span>
+            Editing an earlier message.{aside.trim() !== "" && " Your draft comes back when you send or cancel."}
+          </span>
+          <button type="button" className="link" onClick={takeUp}>
+            Cancel
+          </button>
+        </p>
       )}
       <div className="composer-box">
         <textarea

@@ -7,12 +7,13 @@ import { Composer, type ComposerHandle } from "./Composer.js";
 import { client, store, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { keep } from "./keep.js";
+import { escapeStops } from "./keys.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
-import { rename } from "./sessions.js";
+import { leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
@@ -158,17 +159,29 @@ function Opened({ session_id }: { session_id: string }) {
   const busy = session !== undefined && BUSY.has(session.state);
 
   const stop = useCallback(() => {
-    client.cancel({ agent_id, session_id }).catch((error: unknown) => {
-      toast(`Not stopped: ${said(error).message}`, { kind: "error" });
-    });
+    const { turns = {}, messages = [] } = store.getState().sessions[session_id]?.history ?? {};
+    const queued = Object.values(turns).filter(({ state }) => state === "queued").length;
+    const unread = messages.filter(({ role, status }) => role === "user" && status === "pending");
+    client.cancel({ agent_id, session_id }).then(
+      () => {
+        const words = ["Stopped."];
+        if (queued > 0) words.push(`${times(queued, "queued message was", "queued messages were")} canceled.`);
+        if (unread.length > 0) words.push("The agent reads what it has not read yet with your next message.");
+        leftUnread(unread.map(({ message_id }) => message_id));
+        if (words.length > 1) toast(words.join(" "), { seconds: 20 });
+      },
+      (error: unknown) => {
+        toast(`Not stopped: ${said(error).message}`, { kind: "error" });
+      },
+    );
   }, [agent_id, session_id]);
 
-  // Escape stops the answer, wherever the focus is, unless something else has taken it.
+  // Escape stops the answer, unless what has the focus has keys of its own.
   useEffect(() => {
     if (!busy) return;
     const pressed = (event: globalThis.KeyboardEvent): void => {
       if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
-      stop();
+      if (escapeStops(event.target)) stop();
     };
     window.addEventListener("keydown", pressed);
     return () => {
@@ -377,11 +390,12 @@ function Head({ session_id }: { session_id: string }) {
   );
 }
 
-const STATES = { sending: "sending…", waiting: "not sent: the daemon can’t be reached", refused: "not sent" } as const;
+const STATES = { sending: "Sending…", waiting: "Draft, not sent", refused: "Not sent" } as const;
 
 /** A message that the daemon does not have yet. */
 function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) => void }) {
   const { client_message_id, message: text, state, problem, written_at } = entry;
+  const offline = usePicture((picture) => picture.connection.state !== "connected");
   return (
     <article
       className={`said outgoing outgoing-${state}`}
@@ -392,6 +406,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
       </div>
       <footer className="message-foot">
         <span className="badge">{STATES[state]}</span>
+        {state === "waiting" && offline && <span>Aster can’t be reached.</span>}
         {problem && state === "refused" && (
           <span className="problem" role="alert">
             {visible(problem.message)}

@@ -7,6 +7,7 @@ import { Icon } from "./Icon.js";
 import { Markdown } from "./Markdown.js";
 import { Plain, visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
+import { useUnread } from "./sessions.js";
 import { toast } from "./toasts.js";
 import { ToolCard } from "./ToolCard.js";
 import { count, duration, exactly, said, times, when } from "./words.js";
@@ -35,10 +36,15 @@ export const MessageView = memo(function MessageView({
 });
 
 function Said({ message, actions }: { message: Message; actions: MessageActions }) {
-  const { session_id, turn_id, text, status, created_at } = message;
+  const { session_id, message_id, turn_id, text, status, created_at } = message;
   const turn = usePicture((state) => state.sessions[session_id]?.history?.turns[turn_id]);
   const agent_id = usePicture((state) => state.sessions[session_id]?.agent_id);
+  const newest = usePicture(
+    (state) => state.sessions[session_id]?.history?.messages.findLast(({ role }) => role === "assistant")?.turn_id,
+  );
+  const unread = useUnread().has(message_id) && newest === turn_id;
   const queued = turn?.state === "queued";
+  const withdrawn = turn?.state === "cancelled" && turn.message_id === null;
   return (
     <article className="said" aria-label="You">
       <div className="said-box">
@@ -47,23 +53,31 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
       <footer className="message-foot">
         {queued && (
           <>
-            <span className="badge">waits its turn</span>
+            <span className="badge">Queued</span>
             <button
               type="button"
               className="link"
               onClick={() => {
                 if (agent_id === undefined) return;
                 client.cancel({ agent_id, session_id, turn_id }).catch((error: unknown) => {
-                  toast(`Not withdrawn: ${said(error).message}`, { kind: "error" });
+                  toast(`Not canceled: ${said(error).message}`, { kind: "error" });
                 });
               }}
             >
-              Withdraw
+              Cancel
             </button>
           </>
         )}
-        {status === "pending" && <span className="badge">the agent reads it at its next step</span>}
-        {turn?.state === "cancelled" && turn.message_id === null && <span className="badge">withdrawn</span>}
+        {status === "pending" && <span className="badge">The agent reads this at its next step</span>}
+        {unread && <span className="badge">Not read yet: the agent reads this with your next message</span>}
+        {withdrawn && (
+          <>
+            <span className="badge">Canceled</span>
+            <button type="button" className="link" onClick={() => actions.say(text)}>
+              Send again
+            </button>
+          </>
+        )}
         <time dateTime={created_at} title={exactly(created_at)}>
           {when(created_at)}
         </time>
@@ -155,7 +169,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
                 }}
               >
                 <Icon name="retry" />
-                Try again
+                Send again
               </button>
             )}
             {aloud && message.text !== "" && <ReadButton text={message.text} />}

@@ -31,8 +31,8 @@ const GROUPS: [string, [string[], string][]][] = [
     [
       [["a"], "allow once"],
       [["d"], "deny"],
-      [["l"], "always allow"],
-      [["x"], "always deny"],
+      [["l"], "always allow, after a confirmation"],
+      [["x"], "always deny, after a confirmation"],
       [["n"], "write a note"],
       [["e"], "edit the arguments"],
     ],

@@ -6,9 +6,11 @@ import { App } from "./App.js";
 import { watchAttention } from "./attention.js";
 import { store } from "./engine.js";
 import { redeem } from "./handoff.js";
+import { leaveCompositionAlone } from "./keys.js";
 import { finishDeletions } from "./sessions.js";
 import { toast } from "./toasts.js";
 
+leaveCompositionAlone();
 watchAttention();
 
 const refused = await redeem();

@@ -9,6 +9,17 @@ import { said } from "./words.js";
 /** Conversations that are being deleted: not shown, and still there until the time for second thoughts is over. */
 const leaving = new Cell<ReadonlySet<string>>(new Set());
 
+/** Messages that were to steer a turn that was stopped before the agent read them: it does with the next one. */
+const unread = new Cell<ReadonlySet<string>>(new Set());
+
+export function leftUnread(message_ids: readonly string[]): void {
+  if (message_ids.length > 0) unread.set(new Set([...unread.get(), ...message_ids]));
+}
+
+export function useUnread(): ReadonlySet<string> {
+  return useCell(unread);
+}
+
 // -- what people do ----------------------------------------------------------------------------------------------------
 
 function failed(what: string, error: unknown): void {

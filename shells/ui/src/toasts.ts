@@ -1,4 +1,4 @@
-// Short notices at the edge of the page; one that offers something stays long enough to be taken up on it.
+// Short notices above the page. A new one takes the place of the last one of its kind, so that none says what is not so any more.
 import { Cell, useCell } from "./cell.js";
 
 export interface Toast {
@@ -8,7 +8,6 @@ export interface Toast {
   action: { label: string; act: () => void } | null;
 }
 
-const MOST = 4;
 const toasts = new Cell<readonly Toast[]>([]);
 let last = 0;
 
@@ -19,7 +18,7 @@ export function toast(
   const { kind = "info", action = null, seconds = kind === "error" ? 12 : 8 } = options;
   last += 1;
   const key = last;
-  toasts.set([...toasts.get(), { key, kind, text, action }].slice(-MOST));
+  toasts.set([...toasts.get().filter((shown) => shown.kind !== kind), { key, kind, text, action }]);
   setTimeout(() => {
     dismiss(key);
   }, seconds * 1000);

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { answers, desk, questions, say } from "./browser.js";
+import { answers, desk, focused, questions, say } from "./browser.js";
 
 test("a question is shown with what will run, and answered with a key", async () => {
   const { open, daemon } = await desk();
@@ -124,12 +126,58 @@ test("“always” says what it covers, stores a rule, and is not asked again", 
   const page = await open();
   await say(page, "write one.txt");
   await questions(page)
-    .getByText(/“Always” covers: write_file anywhere in/)
+    .getByText(/“Always allow” would cover: write_file anywhere in/)
     .waitFor();
   await questions(page).focus();
   await page.keyboard.press("l");
+  // One key decides nothing for good.
+  const sure = page.getByRole("group", { name: "Always allow" });
+  await sure.getByText(/write_file anywhere in/).waitFor();
+  expect(existsSync(join(daemon.home, "work", "one.txt"))).toBe(false);
+  await page.keyboard.press("Escape");
+  await expect.poll(() => sure.count()).toBe(0);
+  await page.keyboard.press("l");
+  await focused(sure.getByRole("button", { name: "Always allow" }));
+  await page.keyboard.press("Enter");
   await answers(page).getByText("is done").waitFor();
   await say(page, "write two.txt");
   await answers(page).nth(1).getByText("is done").waitFor();
   expect(daemon.file("two.txt")).toContain("demo model");
+});
+
+test("Escape in a question throws nothing away, and what was begun outlives the page", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "write hello.txt");
+  await questions(page).focus();
+  await page.keyboard.press("n");
+  const note = page.getByLabel(/Note to the agent/);
+  await focused(note);
+  await note.fill("rather in notes/");
+  for (let times = 0; times < 3; times += 1) await page.keyboard.press("Escape");
+  await page.keyboard.press("n"); // what was written stays: the key goes there
+  await focused(note);
+  expect(await note.inputValue()).toBe("rather in notes/");
+  await page.reload();
+  await expect.poll(() => page.getByLabel(/Note to the agent/).inputValue()).toBe("rather in notes/");
+  await page.getByRole("link", { name: /^Inbox/ }).click();
+  await expect.poll(() => page.getByLabel(/Note to the agent/).inputValue()).toBe("rather in notes/");
+  await questions(page).getByRole("button", { name: "Deny", exact: false }).first().click();
+  await expect.poll(() => questions(page).count()).toBe(0);
+});
+
+test("letters are offered where they answer, and nowhere else", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "write hello.txt");
+  const letters = questions(page).locator("kbd");
+  await letters.first().waitFor({ state: "attached" });
+  const seen = () => letters.first().evaluate((key) => getComputedStyle(key).visibility);
+  await page.getByRole("textbox", { name: "Message", exact: true }).focus();
+  expect(await seen()).toBe("hidden");
+  await questions(page).focus();
+  expect(await seen()).toBe("visible");
+  await page.keyboard.press("n");
+  await focused(page.getByLabel(/Note to the agent/));
+  expect(await seen()).toBe("hidden");
 });

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
 import { provider, Spoken } from "../../client/tests/provider.js";
 import { answers, desk, questions, say } from "./browser.js";
@@ -38,6 +39,106 @@ test("an earlier message is edited and sent again", async () => {
   await answers(page).getByText("You said: “better words”").waitFor();
 });
 
+test("a draft outlives the edit of an earlier message", async () => {
+  const { open } = await desk();
+  const page = await open();
+  await say(page, "first words");
+  await answers(page).getByText("You said: “first words”").waitFor();
+  const box = page.getByRole("textbox", { name: "Message", exact: true });
+  await box.fill("a long draft");
+  await page.getByRole("button", { name: "Edit" }).click();
+  await expect.poll(() => box.inputValue()).toBe("first words");
+  await page.getByRole("button", { name: "Edit" }).click(); // once more: the draft is still the draft
+  await page.reload();
+  await expect.poll(() => box.inputValue()).toBe("first words");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  expect(await box.inputValue()).toBe("a long draft");
+  await page.getByRole("button", { name: "Edit" }).click();
+  await say(page, "better words");
+  await answers(page).getByText("You said: “better words”").waitFor();
+  expect(await box.inputValue()).toBe("a long draft");
+});
+
+test("a stop says what became of messages that waited", async () => {
+  const model = new Spoken(); // it never ends
+  model.say("I have begun.");
+  const { open } = await desk(await provider((said) => (said === "begin" ? model : [`You said: “${said}”`])));
+  const page = await open();
+  await say(page, "begin");
+  await answers(page).getByText("I have begun.").waitFor();
+  await say(page, "after that");
+  await page.getByText("Queued", { exact: true }).waitFor();
+  await page.getByText("Steer").click();
+  await say(page, "mind this as well");
+  await page.getByText("The agent reads this at its next step").waitFor();
+  await page.keyboard.press("Escape");
+  await page
+    .getByText(/Stopped\. 1 queued message was canceled\. The agent reads .* with your next message\./)
+    .waitFor();
+  const unread = page.getByText("Not read yet: the agent reads this with your next message");
+  await unread.waitFor();
+  const canceled = page.getByRole("article", { name: "You" }).filter({ hasText: "after that" });
+  await canceled.getByText("Canceled").waitFor();
+  await canceled.getByRole("button", { name: "Send again" }).click();
+  await answers(page).getByText("mind this as well").waitFor();
+  await expect.poll(() => unread.count()).toBe(0);
+});
+
+test("Escape stops the answer only where it is meant for it", async () => {
+  const model = new Spoken();
+  model.say("I have begun.");
+  const { open } = await desk(await provider(() => model));
+  const page = await open();
+  await say(page, "begin");
+  await answers(page).getByText("I have begun.").waitFor();
+  const search = page.getByRole("searchbox", { name: "Search conversations" });
+  await search.fill("words");
+  for (let times = 0; times < 3; times += 1) await search.press("Escape");
+  await page.getByRole("button", { name: "Conversation menu" }).focus();
+  await page.keyboard.press("Escape");
+  model.say(" And I go on.");
+  await answers(page).getByText("And I go on.").waitFor();
+  await page.getByRole("textbox", { name: "Message", exact: true }).press("Escape");
+  await answers(page).getByText("Stopped by you.").waitFor();
+});
+
+test("keys of an input method are left to it, in every field", async () => {
+  const { open, daemon } = await desk();
+  await daemon.client().sessions.create({ title: "a title" });
+  const page = await open();
+  /** How Chromium and Firefox say a key while text is composed, and how WebKit says the Enter that ended it. */
+  const compose = async (field: Locator, key: string): Promise<void> => {
+    for (const how of [
+      { key, isComposing: true },
+      { key, keyCode: 229, isComposing: false },
+    ]) {
+      await field.dispatchEvent("compositionstart");
+      await field.dispatchEvent("compositionend");
+      await field.dispatchEvent("keydown", { ...how, bubbles: true, cancelable: true });
+    }
+  };
+  const box = page.getByRole("textbox", { name: "Message", exact: true });
+  await box.fill("にほん");
+  await compose(box, "Enter");
+  expect(await box.inputValue()).toBe("にほん");
+  await page.getByRole("link", { name: "a title" }).press("F2");
+  const title = page.getByRole("textbox", { name: "Title" });
+  await title.fill("日本");
+  await compose(title, "Enter");
+  await compose(title, "Escape");
+  expect(await title.inputValue()).toBe("日本");
+  await title.press("Enter");
+  await page.getByRole("link", { name: "日本" }).waitFor();
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("combobox", { name: "What do you want to do?" });
+  await palette.fill("inbox");
+  await compose(palette, "Enter");
+  expect(await palette.isVisible()).toBe(true);
+  await palette.press("Enter");
+  await page.getByRole("heading", { name: "Inbox" }).waitFor();
+  expect((await daemon.client().sessions.list({})).sessions.map(({ title }) => title)).toEqual(["日本"]);
+});
+
 test("ArrowUp brings back what was said before", async () => {
   const { open } = await desk();
   const page = await open();
@@ -67,9 +168,9 @@ test("Escape stops an answer, and what was said stays", async () => {
   await expect.poll(() => page.getByRole("button", { name: "Stop" }).count()).toBe(0);
   // It is offered at sight, not only to a pointer that happens to come by.
   await page.mouse.move(0, 0);
-  const offered = answers(page).locator(".message-actions", { hasText: "Try again" });
+  const offered = answers(page).locator(".message-actions", { hasText: "Send again" });
   await expect.poll(() => offered.evaluate((actions) => getComputedStyle(actions).opacity)).toBe("1");
-  await answers(page).getByRole("button", { name: "Try again" }).click();
+  await answers(page).getByRole("button", { name: "Send again" }).click();
   await answers(page).nth(1).getByText("This is paragraph 1").waitFor();
   await page.keyboard.press("Escape");
 });
@@ -82,9 +183,9 @@ test("while the agent is busy, a message is queued, steers, or interrupts", asyn
   await say(page, "begin");
   await answers(page).getByText("I have begun.").waitFor();
   await say(page, "after that");
-  await page.getByText("waits its turn").waitFor();
-  await page.getByRole("button", { name: "Withdraw" }).click();
-  await page.getByText("withdrawn").waitFor();
+  await page.getByText("Queued").waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("Canceled").waitFor();
   await page.getByText("Steer").click();
   await say(page, "mind this as well");
   await page.getByRole("article", { name: "You" }).getByText("mind this as well").waitFor();
@@ -102,7 +203,7 @@ test("an error says what to do, and the message can be sent again", async () => 
   await say(page, "fail");
   await answers(page).getByText("the demo model failed because it was asked to").waitFor();
   await answers(page).getByText("nothing is broken: send another message").waitFor();
-  await answers(page).getByRole("button", { name: "Try again" }).click();
+  await answers(page).getByRole("button", { name: "Send again" }).click();
   await answers(page).nth(1).getByText("the demo model failed").waitFor();
 });
 
@@ -164,7 +265,7 @@ test("the daemon is killed in the middle of an answer: the page goes on, and not
   await expect.poll(() => answers(page).getByText("Writing", { exact: true }).count()).toBe(0);
   await expect.poll(() => page.getByRole("button", { name: "Stop" }).count()).toBe(0);
   await say(page, "written while it was away");
-  await page.getByText("not sent: the daemon can’t be reached").waitFor();
+  await page.getByText("Aster can’t be reached.").waitFor();
   await page.reload();
   await page.getByText("The daemon can’t be reached").first().waitFor();
   await daemon.start();

@@ -39,9 +39,13 @@ test("the permission mode, a rule and a try-out change what is asked", async () 
   await tryOut.getByRole("button", { name: "Ask" }).click();
   await tryOut.getByText("It would run at once.").waitFor();
   await page.getByRole("button", { name: "Add a rule" }).click();
-  await page.getByLabel("What", { exact: true }).selectOption("deny");
+  const save = page.getByRole("button", { name: "Save", exact: true });
+  expect(await save.isDisabled(), "nothing is chosen for the person").toBe(true);
+  await page.getByLabel("Effect", { exact: true }).selectOption("deny");
   await page.getByRole("region", { name: "Rules" }).getByLabel("Tool").selectOption("write_file");
-  await page.getByRole("button", { name: "Keep the rule" }).click();
+  expect(await save.isDisabled()).toBe(true);
+  await page.getByLabel("Applies to", { exact: true }).selectOption("any");
+  await save.click();
   const rule = page.getByRole("region", { name: "Rules" }).getByRole("listitem");
   await rule.waitFor();
   await tryOut.getByRole("button", { name: "Ask" }).click();
@@ -53,7 +57,7 @@ test("the permission mode, a rule and a try-out change what is asked", async () 
 test("limits are set and taken back; what the daemon refuses is said", async () => {
   const { open } = await desk();
   const page = await open("#/settings/config");
-  const field = page.getByLabel(/Most tool calls in one turn/);
+  const field = page.getByLabel(/Maximum tool calls per turn/);
   await field.fill("-1");
   await field.press("Enter");
   await page
@@ -62,8 +66,30 @@ test("limits are set and taken back; what the daemon refuses is said", async () 
     .waitFor();
   await field.fill("7");
   await field.press("Enter");
-  await page.getByRole("button", { name: "Take back" }).click();
+  await page.getByRole("button", { name: "Reset to default" }).click();
   await expect.poll(() => field.inputValue()).toBe("200");
+});
+
+test("a limit is read as people write it, and never taken for none", async () => {
+  const { open, daemon } = await desk();
+  const page = await open("#/settings/config");
+  const value = async (): Promise<unknown> => (await daemon.client().config.get()).values.max_tool_calls?.value;
+  const field = page.getByLabel(/Maximum tool calls per turn/);
+  await field.fill("1,000");
+  await field.press("Enter");
+  await expect.poll(value).toBe(1000);
+  for (const text of ["many", "1.000", "10 min"]) {
+    await field.fill(text);
+    await field.press("Enter");
+    await page.getByRole("alert").getByText("Write it like 1000 or 20k.").waitFor();
+    expect(await field.inputValue(), "what was written stays").toBe(text);
+    await field.fill("");
+  }
+  expect(await value()).toBe(1000);
+  const time = page.getByLabel(/How long a question waits/);
+  await time.fill("10 min");
+  await time.press("Enter");
+  await expect.poll(() => time.inputValue()).toBe("600");
 });
 
 test("a key is kept, called unprotected where it is, and forgotten", async () => {

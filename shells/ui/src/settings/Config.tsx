@@ -2,6 +2,7 @@
 import { useId, useState } from "react";
 import { Note } from "../Buttons.js";
 import { host, usePicture } from "../engine.js";
+import { numberOf } from "../numbers.js";
 import { visible } from "../Plain.js";
 import { Problem } from "./Problem.js";
 import { SOURCE, useConfigChange } from "./useConfig.js";
@@ -9,23 +10,31 @@ import { SOURCE, useConfigChange } from "./useConfig.js";
 interface Key {
   label: string;
   words: string;
-  kind: "text" | "number" | "choice" | "names";
+  kind: "text" | "count" | "seconds" | "choice" | "names";
   choices?: string[];
 }
 
 const KEYS: Record<string, Key> = {
   work_dir: { label: "Work directory", words: "Where tools read and write.", kind: "text" },
-  approval_timeout_s: { label: "A question waits, in seconds", words: "0: until somebody answers it.", kind: "number" },
+  approval_timeout_s: {
+    label: "How long a question waits",
+    words: "In seconds, or like 10 min or 2 h. 0 waits until somebody answers.",
+    kind: "seconds",
+  },
   on_unattended: {
-    label: "A question while no window is open",
-    words: "Wait for one, or deny at once.",
+    label: "Questions while no window is open",
+    words: "Wait until a window opens, or deny at once.",
     kind: "choice",
     choices: ["wait", "deny"],
   },
-  max_requests: { label: "Most requests in one turn", words: "To the model’s provider.", kind: "number" },
-  max_tool_calls: { label: "Most tool calls in one turn", words: "", kind: "number" },
-  max_tokens: { label: "Most tokens in one turn", words: "In and out together.", kind: "number" },
-  max_turn_s: { label: "Longest turn, in seconds", words: "Waiting for you is not counted.", kind: "number" },
+  max_requests: { label: "Maximum requests per turn", words: "To the model’s provider.", kind: "count" },
+  max_tool_calls: { label: "Maximum tool calls per turn", words: "", kind: "count" },
+  max_tokens: { label: "Maximum tokens per turn", words: "Input and output together.", kind: "count" },
+  max_turn_s: {
+    label: "Maximum time per turn",
+    words: "In seconds, or like 10 min or 2 h. Waiting for you does not count.",
+    kind: "seconds",
+  },
   pass_environment: {
     label: "Variables for commands",
     words: "Beyond the usual ones, with commas between them: AWS_PROFILE, MY_*.",
@@ -36,6 +45,11 @@ const KEYS: Record<string, Key> = {
     words: "auto, login (your login shell’s), inherit (the daemon’s own), or directories.",
     kind: "text",
   },
+};
+
+const EXAMPLES = {
+  count: "Write it like 1000 or 20k.",
+  seconds: "Write it like 90, 1.5 h or 10 min.",
 };
 
 export function ConfigSection() {
@@ -112,25 +126,29 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
   const [text, setText] = useState(shown);
   const [known, setKnown] = useState(shown);
   const { change, busy, problem } = useConfigChange();
+  /** Why the text was not sent. */
+  const [misread, setMisread] = useState<{ message: string; hint: string } | null>(null);
   const id = useId();
   if (known !== shown) {
     setKnown(shown);
     setText(shown);
   }
   const set = (next: unknown): void => void change({ [name]: next });
+  function submit(): void {
+    setMisread(null);
+    if (about.kind === "count" || about.kind === "seconds") {
+      const number = numberOf(text, about.kind);
+      if (number !== null) set(number);
+      else setMisread({ message: "This can’t be read as one number.", hint: EXAMPLES[about.kind] });
+    } else set(about.kind === "names" ? text.split(/[\s,]+/).filter((name) => name !== "") : text);
+  }
   return (
     <li className="row-item">
       <form
         className="value-row"
         onSubmit={(event) => {
           event.preventDefault();
-          set(
-            about.kind === "number"
-              ? Number(text)
-              : about.kind === "names"
-                ? text.split(/[\s,]+/).filter((name) => name !== "")
-                : text,
-          );
+          submit();
         }}
       >
         <label htmlFor={id}>
@@ -150,16 +168,19 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
           <input
             id={id}
             className={about.kind === "text" || about.kind === "names" ? "mono" : undefined}
-            inputMode={about.kind === "number" ? "decimal" : undefined}
             value={text}
             spellCheck={false}
-            onChange={(event) => setText(event.target.value)}
+            aria-invalid={misread !== null}
+            onChange={(event) => {
+              setText(event.target.value);
+              setMisread(null);
+            }}
           />
         )}
         <span className="value-buttons">
           {text !== shown && (
             <button type="submit" className="primary" disabled={busy || (about.kind !== "names" && text.trim() === "")}>
-              Set
+              Save
             </button>
           )}
           {name === "work_dir" && host !== null && (
@@ -174,12 +195,12 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
           )}
           {source === "api" && text === shown && (
             <button type="button" className="small-button" disabled={busy} onClick={() => set(null)}>
-              Take back
+              Reset to default
             </button>
           )}
         </span>
       </form>
-      <Problem problem={problem} />
+      <Problem problem={misread ?? problem} />
     </li>
   );
 }

@@ -31,9 +31,11 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>Rules</h2>
-      <p className="quiet">A rule that denies goes before everything else. Your “always” answers become rules here.</p>
+      <p className="quiet">
+        Rules that deny come before everything else. “Always allow” and “Always deny” add a rule here.
+      </p>
       <Problem problem={problem} />
-      {rules.length === 0 && <p className="quiet">There are none.</p>}
+      {rules.length === 0 && <p className="quiet">No rules yet.</p>}
       <ul className="rows">
         {rules.map(({ rule_id, decision, words, created_at, expires_at }) => (
           <li key={rule_id} className="row-item">
@@ -71,17 +73,20 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
 }
 
 function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () => void }) {
-  const [decision, setDecision] = useState<RuleCreate["decision"]>("deny");
-  const [tool, setTool] = useState("*");
-  const [kind, setKind] = useState<NonNullable<RuleCreate["kind"]>>("any");
+  const [decision, setDecision] = useState<RuleCreate["decision"] | "">("");
+  const [tool, setTool] = useState("");
+  const [kind, setKind] = useState<NonNullable<RuleCreate["kind"]> | "">("");
   const [value, setValue] = useState("");
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const id = useId();
+  // Nothing is chosen for the person: a rule that is saved by a careless Enter would hold for good.
+  const complete = decision !== "" && tool !== "" && kind !== "" && (kind === "any" || value.trim() !== "");
   return (
     <form
       className="card form"
       onSubmit={(event) => {
         event.preventDefault();
+        if (!complete) return;
         client.rules.add({ decision, tool, kind, ...(kind !== "any" && { value }) }).then(onDone, (error: unknown) => {
           setProblem(said(error));
         });
@@ -89,31 +94,40 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
     >
       <div className="form-row">
         <div className="field">
-          <label htmlFor={`${id}-decision`}>What</label>
+          <label htmlFor={`${id}-decision`}>Effect</label>
           <select
             id={`${id}-decision`}
             value={decision}
             onChange={(event) => setDecision(event.target.value as typeof decision)}
           >
-            <option value="allow">allow</option>
-            <option value="deny">deny</option>
+            <option value="" disabled>
+              Choose…
+            </option>
+            <option value="allow">Allow</option>
+            <option value="deny">Deny</option>
           </select>
         </div>
         <div className="field">
           <label htmlFor={`${id}-tool`}>Tool</label>
           <select id={`${id}-tool`} value={tool} onChange={(event) => setTool(event.target.value)}>
-            <option value="*">every tool (deny only)</option>
+            <option value="" disabled>
+              Choose…
+            </option>
+            <option value="*">Every tool (deny only)</option>
             {tools.map(({ name }) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         </div>
         <div className="field">
-          <label htmlFor={`${id}-kind`}>On</label>
+          <label htmlFor={`${id}-kind`}>Applies to</label>
           <select id={`${id}-kind`} value={kind} onChange={(event) => setKind(event.target.value as typeof kind)}>
-            <option value="any">anything</option>
-            <option value="exact">exactly this</option>
-            <option value="beneath">this directory and below</option>
+            <option value="" disabled>
+              Choose…
+            </option>
+            <option value="exact">Exactly this</option>
+            <option value="beneath">A directory and everything in it</option>
+            <option value="any">Every call of the tool</option>
           </select>
         </div>
       </div>
@@ -131,11 +145,11 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
       )}
       <Problem problem={problem} />
       <div className="form-buttons">
-        <button type="submit" className="primary">
-          Keep the rule
+        <button type="submit" className="primary" disabled={!complete}>
+          Save
         </button>
         <button type="button" onClick={onDone}>
-          Leave it
+          Cancel
         </button>
       </div>
     </form>
