@@ -12,9 +12,12 @@ from typing import Any
 
 from aster_sidecar import clock, wire
 from aster_sidecar.journal import SELECT_EVENTS, Event, Journal, Write, remember
+from aster_sidecar.text import cut
 
 MOST = 200
 """Notifications kept; the oldest go."""
+TITLE_CHARS, WHAT_CHARS = 60, 200
+"""Of a conversation's title and of an error, what a notification shows."""
 UPTO = "attention_upto"
 SEEN = ("approval_required", "approval_resolved", "done", "error", "service_changed")
 TELLING = frozenset(("complete", "denied", "limit"))
@@ -66,23 +69,25 @@ class Attention:
                 self._journal.put(writes=[done], durable=False)  # if it is lost, they are looked at again
 
     def _about(self, event: Event, data: dict[str, Any]) -> wire.Notification | None:
-        """What an event has to say to a person. Names the agent and the tool; what either says stays where it is."""
+        """What an event has to say to a person: which agent, in which conversation, and what; not what either said."""
         agent = self._name_of(event.agent_id) if event.agent_id is not None else ""
+        where = self._title_of(event.session_id)
         kind: wire.NotificationKind
         match event.type:
             case "approval_required":
-                kind, title, body = "approval_required", f"{agent} asks", f"{data['name']}: {data['risk']} risk"
+                kind, title, what = "approval_required", f"{agent} asks", f"{data['name']}, {data['risk']} risk"
             case "done" if data["stop_reason"] in TELLING and event.session_id not in self._focused():
                 kind, title = "turn_done", f"{agent} is done"
-                body = {"complete": "", "denied": "Something was denied.", "limit": "A limit was reached."}[
+                what = {"complete": "", "denied": "Something was denied.", "limit": "A limit was reached."}[
                     data["stop_reason"]
                 ]
             case "error" if data.get("severity", "error") == "error" and event.session_id not in self._focused():
-                kind, title, body = "error", f"{agent or 'The daemon'} could not go on", data["code"]
+                kind, title, what = "error", f"{agent or 'Aster'} could not go on", cut(data["message"], WHAT_CHARS)
             case "service_changed" if data["state"] == "crashed":
-                kind, title, body = "service_crashed", f"{data['name']} crashed", "It is not started again by itself."
+                kind, title, what = "service_crashed", f"{data['name']} crashed", "It does not restart by itself."
             case _:
                 return None
+        body = " · ".join(one for one in (where, what) if one)
         return wire.Notification(
             notification_id=clock.new_id("note"),
             kind=kind,
@@ -95,6 +100,11 @@ class Attention:
             created_at=event.time,
             read=False,
         )
+
+    def _title_of(self, session_id: str | None) -> str:
+        """What a conversation is called; empty when it is gone."""
+        row = self._journal.one("SELECT title FROM sessions WHERE session_id=?", (session_id,)) if session_id else None
+        return cut(row[0], TITLE_CHARS) if row else ""
 
     def _add(self, one: wire.Notification, writes: list[Write]) -> None:
         values = one.model_dump()

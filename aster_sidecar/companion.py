@@ -100,8 +100,10 @@ class Onboarding:
                 return True
             case "provider":
                 model = self._models.name()
-                chosen = self._config.sourced("model").source != "default"
-                return (model.partition(":")[0] == DEMO and chosen) or (model != "" and self._kept.answered == model)
+                if model.partition(":")[0] == DEMO:
+                    # What starts the daemon with it, to try it out, has not asked the person.
+                    return self._config.sourced("model").source == "api"
+                return model != "" and self._kept.answered == model
             case "permissions" if self._config.sourced("permission_mode").source != "default":
                 return True
             case _:
@@ -117,6 +119,10 @@ class Onboarding:
                     self._check_keychain(),
                     writable("work_dir", self._config.work_dir, "choose another work directory in the settings"),
                 ]
+            case "state_root":
+                places = self._settings.places
+                message = f"Everything is kept in {places.data_dir}, your settings in {places.config_path}."
+                return [wire.OnboardingCheck(id="place", status="ok", message=message)]
             case "engine":
                 failure = self._journal.failure
                 if failure is not None:

@@ -380,7 +380,7 @@ def history(bench: Bench) -> None:
 
 
 def page(bench: Bench) -> None:
-    from bench.page import Burst, Load, burst, chromium_path, load, with_browser
+    from bench.page import Burst, Growth, Load, burst, chromium_path, growth, load, with_browser
 
     path = chromium_path()
     if path is None or not (REPO / "aster_sidecar" / "webui" / "index.html").exists():
@@ -399,6 +399,12 @@ def page(bench: Bench) -> None:
             for kind, server in servers.items():
                 tokens = 1000 if bench.quick else 5000
                 bursts[kind].append(burst(browser, f"http://127.0.0.1:{server.port}/", tokens))
+        grown: dict[str, dict[str, list[Growth]]] = {}
+        for shape in ("paragraph", "code", "table"):
+            grown[shape] = {
+                kind: [growth(browser, f"http://127.0.0.1:{server.port}/", shape) for _ in range(bench.times(3))]
+                for kind, server in servers.items()
+            }
         for server in servers.values():
             server.close()
         median = statistics.median
@@ -412,6 +418,11 @@ def page(bench: Bench) -> None:
         add("frames dropped in a burst", "%", parts)
         add("longest frame in a burst", "ms", {kind: [one.longest_ms for one in bursts[kind]] for kind in bursts})
         add("burst until the page shows it", "s", {kind: [one.seconds for one in bursts[kind]] for kind in bursts})
+        for shape, of in grown.items():
+            title = f"a large {shape} grows: longest frame"
+            add(title, "ms", {kind: [one.longest_ms for one in of[kind]] for kind in of})
+            title = f"a large {shape} grows: a key"
+            add(title, "ms", {kind: [one.key_ms for one in of[kind]] for kind in of})
 
     with_browser(path, look)
 

@@ -19,7 +19,7 @@ FRAME_MS = 1000 / 60
 
 WATCH = """
 (() => {
-  const seen = { box: null, gaps: [] };
+  const seen = { box: null, gaps: [], keys: [] };
   window.__seen = seen;
   const look = () => {
     const box = document.querySelector("textarea[aria-label=Message]");
@@ -34,9 +34,12 @@ WATCH = """
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
+  addEventListener("keydown", ({ timeStamp }) => {
+    requestAnimationFrame(() => seen.keys.push(performance.now() - timeStamp));
+  }, true);
 })()
 """
-"""Notes when the box is there, and how far frames are apart."""
+"""Notes when the box is there, how far frames are apart, and how long each key waits for the frame that shows it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ class Burst:
     dropped: int
     longest_ms: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """While one large block grew: the longest frame, and the longest that a key waited for its frame."""
+
+    longest_ms: float
+    key_ms: float
 
 
 def chromium_path() -> str | None:
@@ -119,3 +130,26 @@ def burst(browser: Browser, url: str, tokens: int) -> Burst:
     assert shown.count(" ") >= tokens - 1 or " characters." in shown[-200:], shown[-200:]
     dropped = sum(max(0, round(gap / FRAME_MS) - 1) for gap in gaps)
     return Burst(len(gaps) + dropped, dropped, max(gaps), seconds)
+
+
+def growth(browser: Browser, url: str, shape: str) -> Growth:
+    """An answer that is one large block, while somebody types."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(f"localStorage.setItem('aster.welcomed', 'yes');{WATCH}")
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector(BOX)
+    page.wait_for_timeout(3000)
+    page.fill(BOX, f"bench {shape}")
+    page.press(BOX, "Enter")
+    until(page, "document.querySelector('article[aria-label=Assistant], #log')?.textContent.length > 200")
+    page.fill(BOX, "")
+    page.evaluate("window.__seen.gaps.length = window.__seen.keys.length = 0")
+    ended = "document.querySelector('article[aria-label=Assistant][aria-busy=false], #done') !== null"
+    while not page.evaluate(ended):
+        page.keyboard.press("x")
+        time.sleep(0.1)
+    page.wait_for_timeout(500)
+    gaps, keys = page.evaluate("[window.__seen.gaps, window.__seen.keys]")
+    context.close()
+    return Growth(max(gaps), max(keys))

@@ -15,6 +15,22 @@ import time
 from typing import Any
 
 ASKED = re.compile(rb"bench (\d+) (\d+)")
+SHAPED = re.compile(rb"bench (paragraph|code|table)")
+PIECE_CHARS = 100
+"""Of a shaped answer, how much comes at once, each piece `APART_MS` after the one before."""
+APART_MS = 1
+
+
+def shaped(shape: str) -> str:
+    """A large answer that is one block: 300,000 characters of a paragraph or of code, or 5,000 rows of a table."""
+    if shape == "paragraph":
+        line = "**a** [b](http://c) " * (15_000 // 20)
+        return f"{line}\n" * 20
+    if shape == "code":
+        return "```python\n" + "print('one line of many')\n" * 12_000 + "```\n"
+    return "| row | value | words |\n|---|--:|---|\n" + "".join(
+        f"| {row} | {row * row} | words of row {row} |\n" for row in range(5_000)
+    )
 
 
 def frame(kind: str, **fields: Any) -> bytes:
@@ -89,6 +105,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
     body = await reader.readexactly(int(length[1])) if length else b""
     arrived_ns = time.monotonic_ns()
+    if shape := SHAPED.findall(body):
+        await say(writer, shaped(shape[-1].decode()))
+        return
     asked = ASKED.findall(body)
     count, apart_ms = (int(number) for number in asked[-1]) if asked else (1, 0)
     writer.write(HEAD + token("r", arrived_ns))
@@ -100,7 +119,22 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await writer.drain()
             await asyncio.sleep(0)
         writer.write(token("t", time.monotonic_ns()))
-    writer.write(frame("response.completed", sequence_number=9, response=response("completed", "said", len(body) // 4)))
+    await finish(writer, len(body) // 4)
+
+
+async def say(writer: asyncio.StreamWriter, text: str) -> None:
+    """A text in pieces of equal size."""
+    writer.write(HEAD)
+    for at in range(0, len(text), PIECE_CHARS):
+        writer.write(TOKEN.replace(b'"@"', json.dumps(text[at : at + PIECE_CHARS]).encode()))
+        await writer.drain()
+        await asyncio.sleep(APART_MS / 1000)
+    await finish(writer, 1)
+
+
+async def finish(writer: asyncio.StreamWriter, input_tokens: int) -> None:
+    done = response("completed", "said", input_tokens)
+    writer.write(frame("response.completed", sequence_number=9, response=done))
     await writer.drain()
     writer.close()
 

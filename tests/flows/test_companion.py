@@ -66,8 +66,9 @@ def test_the_snapshot_is_what_the_endpoints_say_and_the_stream_goes_on_from_it(d
 
 
 def test_what_waits_is_kept_without_a_window_and_is_read_when_it_is_answered_anywhere(daemon: Daemon) -> None:
+    session_id = daemon.call("POST", "/api/sessions", {"agent_id": "default", "title": "letters"})["session_id"]
     with daemon.watch() as watcher:
-        daemon.chat("write hello.txt")
+        daemon.chat("write hello.txt", session_id=session_id)
         added = watcher.until("notification_added")[-1]
     daemon.restart()
     (waits,) = unread(daemon)
@@ -76,9 +77,9 @@ def test_what_waits_is_kept_without_a_window_and_is_read_when_it_is_answered_any
     assert (waits["kind"], waits["title"], waits["body"]) == (
         "approval_required",
         "Assistant asks",
-        "write_file: medium risk",
+        "letters · write_file, medium risk",
     )
-    assert "hello.txt" not in json.dumps(waits)
+    assert "hello.txt" not in json.dumps(waits)  # neither what was said nor what would run
     with daemon.watch() as watcher:
         daemon.approve(waits["call_id"])
         read = watcher.until("notifications_read")[-1]["data"]
@@ -215,6 +216,15 @@ def test_the_first_run_goes_step_by_step_and_survives_a_restart(launch: Callable
     }
     again = daemon.call("POST", "/api/onboarding", {"step": "welcome", "action": "reset"})
     assert again["current"] == "welcome"
+
+
+def test_a_demo_model_that_the_start_gave_leaves_the_choice_to_the_person(launch: Callable[..., Daemon]) -> None:
+    daemon = launch(environment={"ASTER_MODEL": "demo"})
+    assert step(daemon, "provider")["state"] == "todo"
+    kept = step(daemon, "state_root")["checks"][0]["message"]
+    assert str(daemon.data_dir) in kept and "config.toml" in kept
+    daemon.config(model="demo:instant")
+    assert step(daemon, "provider")["state"] == "done"
 
 
 def test_a_provider_counts_once_it_has_answered_and_failures_are_counted(

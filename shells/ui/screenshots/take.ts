@@ -106,7 +106,7 @@ test("pictures", async () => {
   }
   await go(page, "#/new");
   await page.keyboard.press("Control+k");
-  await page.getByRole("combobox", { name: "What do you want to do?" }).waitFor();
+  await page.getByRole("combobox", { name: "Search commands and conversations" }).waitFor();
   await shoot(page, "commands");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+m");

@@ -1,6 +1,7 @@
 // The agents there are: what each can do, with which model, and what is wrong with its file.
 import { Note } from "./Buttons.js";
 import { usePicture } from "./engine.js";
+import { PageScroller } from "./PageScroller.js";
 import { visible } from "./Plain.js";
 import { newHref } from "./route.js";
 
@@ -14,11 +15,11 @@ const SOURCE: Record<string, string> = {
 export default function Agents() {
   const agents = usePicture((state) => state.agents);
   return (
-    <div className="page-scroller" tabIndex={0} role="region" aria-label="Agents">
+    <PageScroller name="agents" label="Agents">
       <div className="page">
         <h1>Agents</h1>
         <p className="lead">
-          Each has instructions, tools and a model of its own. None can do more than your permissions allow.
+          Each agent has its own instructions, tools and model. None can do more than your permissions allow.
         </p>
         <div className="cards">
           {agents.map(({ id, name, description, model, state, tools, source, path, problems }) => (
@@ -48,7 +49,7 @@ export default function Agents() {
                 <dl className="facts">
                   <dt>Model</dt>
                   <dd>
-                    {model === "" ? <a href="#/settings/models">not chosen yet</a> : <code>{visible(model)}</code>}
+                    {model === "" ? <a href="#/settings/models">no model chosen</a> : <code>{visible(model)}</code>}
                   </dd>
                   <dt>Tools</dt>
                   <dd>
@@ -78,6 +79,6 @@ export default function Agents() {
           ))}
         </div>
       </div>
-    </div>
+    </PageScroller>
   );
 }

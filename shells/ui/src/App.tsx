@@ -5,7 +5,7 @@ import { useAnnouncement } from "./announce.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
 import { host, keepBearer, store, useEngine, usePicture } from "./engine.js";
-import Inbox from "./Inbox.js";
+import Inbox, { useWaiting } from "./Inbox.js";
 import Archive from "./Archive.js";
 import Agents from "./Agents.js";
 import Settings from "./Settings.js";
@@ -26,9 +26,7 @@ export function App() {
   const [drawer, setDrawer] = useState(false);
   const search = useRef<HTMLInputElement>(null);
   const { dialog, open, close } = useDialog();
-  const approvals = usePicture((state) => state.approvals.length);
-  const unread = usePicture((state) => state.unread);
-  const waiting = Math.max(approvals, unread);
+  const waiting = useWaiting();
   const [known, setKnown] = useState(route);
   if (known !== route) {
     // The person has gone somewhere: the drawer has done its work.
@@ -246,8 +244,8 @@ function Banner() {
       <div className={`banner banner-${link.state}`} role="status">
         <span>
           {link.state === "offline"
-            ? "The daemon can’t be reached. You see how things were; what you write is kept as a draft."
-            : "The connection is lost. Trying again…"}
+            ? "Can’t reach Aster. Messages are saved as drafts."
+            : "Connection lost. Reconnecting…"}
         </span>
         <button
           type="button"
@@ -264,7 +262,7 @@ function Banner() {
   if (!lost && problem !== null) {
     return (
       <div className="banner banner-reconnecting" role="status">
-        <span>Not everything could be read: {visible(problem.message)}</span>
+        <span>Some things could not be loaded: {visible(problem.message)}</span>
         <button
           type="button"
           className="small-button"
@@ -272,7 +270,7 @@ function Banner() {
             store.refresh();
           }}
         >
-          Read again
+          Try again
         </button>
       </div>
     );
@@ -286,15 +284,15 @@ function Down({ engine }: { engine: "crashed" | "stopped" }) {
     <div className="banner banner-offline" role="status">
       <span>
         {engine === "crashed"
-          ? "The daemon has crashed several times and is not started again by itself."
-          : "The daemon is stopped."}{" "}
-        What you write is kept as a draft.
+          ? "Aster’s engine crashed several times and will not restart by itself."
+          : "Aster’s engine is stopped."}{" "}
+        Messages are saved as drafts.
       </span>
       <button type="button" className="small-button" onClick={() => void host?.restartEngine()}>
-        Start it
+        Start
       </button>
       <button type="button" className="small-button" onClick={() => void host?.openLogs()}>
-        Open the logs
+        Open logs
       </button>
     </div>
   );
@@ -323,7 +321,7 @@ function Starting() {
             </button>
           }
         >
-          The daemon can’t be reached. It is tried again and again.
+          Can’t reach Aster. Trying again…
           {error && <span className="hint">{visible(error.hint ?? error.message)}</span>}
         </Note>
       ) : (
@@ -338,8 +336,8 @@ function SignIn() {
   const [token, setToken] = useState("");
   return (
     <main className="sign-in">
-      <h1>Who is there?</h1>
-      <p>This daemon answers only those who have its token. Open this page from the app, or paste the token.</p>
+      <h1>Sign in</h1>
+      <p>Open this page from the app, or paste the app’s token.</p>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -358,10 +356,10 @@ function SignIn() {
           }}
         />
         <button type="submit" className="primary" disabled={token.trim() === ""}>
-          Go on
+          Sign in
         </button>
       </form>
-      <p className="quiet">It is kept for this tab only.</p>
+      <p className="quiet">The token is kept in this tab only.</p>
       <Toasts />
     </main>
   );

@@ -94,7 +94,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       }}
     >
       <Icon name={done === true ? "check" : "copy"} />
-      <span aria-live="polite">{done === null ? "Copy" : done ? "Copied" : "Not allowed"}</span>
+      <span aria-live="polite">{done === null ? "Copy" : done ? "Copied" : "Copying failed"}</span>
     </button>
   );
 }

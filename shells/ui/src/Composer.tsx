@@ -23,9 +23,9 @@ interface ComposerProps {
 }
 
 const MODES: { mode: IfBusy; label: string; words: string }[] = [
-  { mode: "queue", label: "Queue", words: "It waits until this answer is finished." },
-  { mode: "steer", label: "Steer", words: "The agent reads it at its next step and goes on." },
-  { mode: "interrupt", label: "Interrupt", words: "This answer is stopped, and yours is next." },
+  { mode: "queue", label: "Queue", words: "Sends it after this answer." },
+  { mode: "steer", label: "Steer", words: "The agent reads it at its next step." },
+  { mode: "interrupt", label: "Interrupt", words: "Stops this answer and sends it." },
 ];
 
 const TEXT_MOST = 1_000_000;
@@ -119,7 +119,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     >
       {busy && (
         <fieldset className="modes">
-          <legend className="out-of-sight">While the agent is busy, a new message is to</legend>
+          <legend className="out-of-sight">When you send while the agent is working</legend>
           {MODES.map(({ mode: one, label, words }) => (
             <label key={one} title={words}>
               <input
@@ -151,7 +151,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           ref={box}
           rows={1}
           value={text}
-          placeholder={offline ? "Write: it is kept as a draft" : "Write a message"}
+          placeholder={offline ? "Write a draft" : "Write a message"}
           aria-label="Message"
           aria-describedby={`${id}-help`}
           maxLength={TEXT_MOST}
@@ -172,7 +172,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
         </button>
       </div>
       <p id={`${id}-help`} className="composer-help">
-        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> begins a new line
+        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> starts a new line
         {busy && (
           <>
             , <kbd>Esc</kbd> stops

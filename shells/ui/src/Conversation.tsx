@@ -10,6 +10,7 @@ import { keep } from "./keep.js";
 import { escapeStops } from "./keys.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
+import { keepPlace, placeIn, type Place } from "./places.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
@@ -22,6 +23,8 @@ import { said, times } from "./words.js";
 type Entry = Message | Outgoing;
 
 const keyOf = (entry: Entry): string => ("client_message_id" in entry ? entry.client_message_id : entry.message_id);
+/** Pages of older messages that are fetched at most to come back to where the person was. */
+const PLACE_TRIES = 10;
 const BUSY = new Set(["running", "waiting_approval", "queued"]);
 
 /** `session_id` null: a conversation that begins with the first message. */
@@ -54,7 +57,7 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
     <>
       <div className="scroller" tabIndex={0} role="region" aria-label="New conversation">
         <div className="welcome">
-          <h1>What shall we do?</h1>
+          <h1>New conversation</h1>
           {agent && (
             <p className="welcome-agent">
               {working.length > 1 ? (
@@ -84,8 +87,8 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
           {demo && (
             <div className="suggestions">
               <p className="quiet">
-                The demo model answers here. It needs no key and understands a few words. To talk to a real model,{" "}
-                <a href="#/settings/models">choose one</a>.
+                This is the demo model. It needs no key and understands a few words. For real answers,{" "}
+                <a href="#/settings/models">choose a model</a>.
               </p>
               <div className="suggestion-list">
                 {["list", "write hello.txt", "run", "think", "long"].map((words) => (
@@ -257,6 +260,35 @@ function Opened({ session_id }: { session_id: string }) {
       });
   }, [next_before, session_id]);
 
+  // Where the person was may be in an older part of the history, which is fetched first.
+  const [place] = useState(() => placeIn(session_id));
+  const [tries, setTries] = useState(0);
+  const lacking =
+    place !== null &&
+    tries < PLACE_TRIES &&
+    next_before !== null &&
+    messages !== undefined &&
+    !messages.some(({ message_id }) => message_id === place.key);
+  useEffect(() => {
+    if (!lacking) return;
+    let gone = false;
+    store
+      .loadOlder(session_id, 200)
+      .catch(() => undefined)
+      .finally(() => {
+        if (!gone) setTries((before) => before + 1);
+      });
+    return () => {
+      gone = true;
+    };
+  }, [lacking, tries, session_id]);
+  const kept = useCallback(
+    (now: Place | null) => {
+      keepPlace(session_id, now);
+    },
+    [session_id],
+  );
+
   const deleted = ready && session === undefined && was;
   if (deleted || (problem !== null && !history)) {
     return (
@@ -297,7 +329,7 @@ function Opened({ session_id }: { session_id: string }) {
   return (
     <>
       <Head session_id={session_id} />
-      {history ? (
+      {history && !lacking ? (
         <div className="list-frame">
           <VirtualList
             items={entries}
@@ -306,26 +338,22 @@ function Opened({ session_id }: { session_id: string }) {
             label="Messages"
             onNearStart={loadOlder}
             onAtEnd={setAtEnd}
+            place={place}
+            onPlace={kept}
             handle={list}
             head={
               <div className="list-head" aria-hidden={next_before === null}>
-                {older ? "Fetching older messages…" : ""}
+                {older ? "Loading older messages…" : ""}
               </div>
             }
-            tail={
-              entries.length === 0 ? (
-                <p className="empty">Nothing has been said here yet.</p>
-              ) : (
-                <div className="list-tail" />
-              )
-            }
+            tail={entries.length === 0 ? <p className="empty">No messages yet.</p> : <div className="list-tail" />}
           />
           {!atEnd && (
             <button
               type="button"
               className="to-end"
-              aria-label="Go to the newest message"
-              title="Go to the newest message"
+              aria-label="Go to the latest message"
+              title="Go to the latest message"
               onClick={() => {
                 list.current?.toEnd();
               }}
@@ -336,7 +364,7 @@ function Opened({ session_id }: { session_id: string }) {
         </div>
       ) : (
         <div className="scroller" role="status">
-          <p className="empty">Fetching the messages…</p>
+          <p className="empty">Loading messages…</p>
         </div>
       )}
       <Composer
@@ -406,7 +434,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
       </div>
       <footer className="message-foot">
         <span className="badge">{STATES[state]}</span>
-        {state === "waiting" && offline && <span>Aster can’t be reached.</span>}
+        {state === "waiting" && offline && <span>Can’t reach Aster.</span>}
         {problem && state === "refused" && (
           <span className="problem" role="alert">
             {visible(problem.message)}
@@ -465,7 +493,7 @@ function useSpoken(session_id: string): void {
     if (before === null) return;
     if (questions > before.questions) announce(`${times(questions, "question")} to answer.`);
     else if (state === "running" && before.state !== "running" && before.state !== "waiting_approval")
-      announce("The agent answers.");
+      announce("The agent is answering.");
     else if ((state === "idle" || state === "failed") && before.state !== state) {
       const last = store.getState().sessions[session_id]?.history?.messages.at(-1);
       if (last?.role !== "assistant") return;

@@ -4,9 +4,21 @@ import { Approval } from "./Approval.js";
 import { markRead, openAttention } from "./attention.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
+import { PageScroller } from "./PageScroller.js";
 import { visible, visibleText } from "./Plain.js";
 import { sessionHref } from "./route.js";
-import { DECISION, times, when } from "./words.js";
+import { count, DECISION, times, when } from "./words.js";
+
+/** How many things wait for the person: all that the inbox shows as open or unread. */
+export function useWaiting(): number {
+  const approvals = usePicture((state) => state.approvals.length);
+  const shell = usePicture((state) => isOn(state, "companion_shell"));
+  const unread = usePicture((state) => state.notifications.filter(isNews).filter(({ read }) => !read).length);
+  return approvals + (shell ? unread : 0);
+}
+
+/** Questions stand above already. */
+const isNews = ({ kind }: { kind: NotificationEntry["kind"] }): boolean => kind !== "approval_required";
 
 export default function Inbox() {
   const approvals = usePicture((state) => state.approvals);
@@ -16,13 +28,11 @@ export default function Inbox() {
   const nameOf = (agent_id: string): string => agents.find(({ id }) => id === agent_id)?.name ?? agent_id;
   const recent = Object.values(answered).toReversed().slice(0, 10);
   return (
-    <div className="page-scroller" tabIndex={0} role="region" aria-label="Inbox">
+    <PageScroller name="inbox" label="Inbox">
       <div className="page">
         <h1>Inbox</h1>
         <p className="lead">
-          {approvals.length === 0
-            ? "Nothing waits for you."
-            : `${times(approvals.length, "question waits", "questions wait")} for you, oldest first.`}
+          {approvals.length === 0 ? "No questions." : `${times(approvals.length, "question")} for you, oldest first.`}
         </p>
         <div className="inbox-list">
           {approvals.map((question, place) => {
@@ -41,20 +51,22 @@ export default function Inbox() {
         <News />
         {recent.length > 0 && (
           <section aria-labelledby="answered">
-            <h2 id="answered">Answered while you were here</h2>
+            <h2 id="answered">Answered</h2>
             <ul className="answered-list">
               {recent.map(({ call_id, decision, resolved_by, resolved_at, elsewhere, question }) => (
                 <li key={call_id}>
                   <code>{visible(question?.name ?? "a call")}</code> {DECISION[decision] ?? decision}{" "}
                   {elsewhere ? `by ${visibleText(resolved_by)}` : "by you"}{" "}
-                  <span className="quiet">{when(resolved_at)}</span>
+                  <span className="quiet">
+                    {question && <Where session_id={question.session_id} />} {when(resolved_at)}
+                  </span>
                 </li>
               ))}
             </ul>
           </section>
         )}
       </div>
-    </div>
+    </PageScroller>
   );
 }
 
@@ -65,24 +77,30 @@ const ICONS: Record<NotificationEntry["kind"], IconName> = {
   service_crashed: "warning",
 };
 
-/** What happened while nobody looked. Questions stand above already. */
+/** The conversation that something is about, by its title. */
+function Where({ session_id }: { session_id: string | null | undefined }) {
+  const title = usePicture((state) => (session_id == null ? undefined : state.sessions[session_id]?.title));
+  return title === undefined ? null : <>in “{visible(title)}” ·</>;
+}
+
+/** What happened while nobody looked. */
 function News() {
   const notifications = usePicture((state) => state.notifications);
-  const unread = usePicture((state) => state.unread);
   const shell = usePicture((state) => isOn(state, "companion_shell"));
   if (!shell) return null;
-  const shown = notifications.filter(({ kind }) => kind !== "approval_required");
+  const shown = notifications.filter(isNews);
+  const unread = shown.filter(({ read }) => !read).length;
   return (
     <section aria-labelledby="news">
       <div className="section-head">
-        <h2 id="news">While you were away</h2>
+        <h2 id="news">While you were away{unread > 0 && ` (${count(unread)} unread)`}</h2>
         {unread > 0 && (
           <button type="button" className="link" onClick={() => void markRead()}>
             Mark all as read
           </button>
         )}
       </div>
-      {shown.length === 0 && <p className="quiet">Nothing happened.</p>}
+      {shown.length === 0 && <p className="quiet">Nothing new.</p>}
       <ul className="attention-list">
         {shown.map((one) => (
           <li key={one.notification_id}>
@@ -96,7 +114,8 @@ function News() {
                 <strong>{visible(one.title)}</strong>
                 {!one.read && <span className="out-of-sight"> (unread)</span>}
                 <span className="quiet">
-                  {visible(one.body)} · {when(one.created_at)}
+                  {one.body !== "" && <>{visible(one.body)} · </>}
+                  {when(one.created_at)}
                 </span>
               </span>
             </button>

@@ -20,7 +20,8 @@ export function Markdown({ text, growing = false }: { text: string; growing?: bo
 
 const BlockView = memo(function BlockView({ block, growing }: { block: Block; growing: boolean }) {
   if (block.tokens === null) return <Plain text={block.source} className="plain prose-plain" />;
-  return <>{build(block.tokens, growing)}</>;
+  const shown = build(block.tokens, growing);
+  return block.piece ? <div className="piece">{shown}</div> : <>{shown}</>;
 });
 
 /** A flat list of tokens as a tree of elements. */

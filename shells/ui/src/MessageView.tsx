@@ -101,7 +101,7 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
 
 const ENDS: Partial<Record<Message["status"], string>> = {
   cancelled: "Stopped by you.",
-  interrupted: "Interrupted: the daemon stopped in the middle. What it had said is kept.",
+  interrupted: "Interrupted because Aster stopped. The text so far is kept.",
 };
 
 function Answer({ message, actions }: { message: Message; actions: MessageActions }) {
@@ -145,7 +145,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
       )}
       {on && !away && <Working parts={parts} />}
       {ended !== undefined && !noticed && <p className="message-end">{ended}</p>}
-      {live?.stop_reason === "denied" && <p className="message-end">It ended on a call that was denied.</p>}
+      {live?.stop_reason === "denied" && <p className="message-end">The turn ended because a call was denied.</p>}
       {over && (
         <footer className="message-foot">
           <time dateTime={created_at} title={exactly(created_at)}>
@@ -227,7 +227,7 @@ function PartView({
       return <NoticeView notice={part} session_id={session_id} failed={failed} onContinue={onContinue} />;
     default:
       part satisfies never;
-      return <p className="quiet">This page does not know what is here. The app may have to be updated.</p>;
+      return <p className="quiet">This page can’t show this part. Update the app to see it.</p>;
   }
 }
 

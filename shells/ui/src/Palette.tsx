@@ -75,14 +75,14 @@ export default function Palette({
     { key: "welcome", icon: "aster", words: "Set up", kind: "page", act: to("#/welcome") },
     { key: "light", icon: "settings", words: "Appearance: light", kind: "", act: () => setTheme("light") },
     { key: "dark", icon: "settings", words: "Appearance: dark", kind: "", act: () => setTheme("dark") },
-    { key: "system", icon: "settings", words: "Appearance: as the system", kind: "", act: () => setTheme("system") },
+    { key: "system", icon: "settings", words: "Appearance: match system", kind: "", act: () => setTheme("system") },
     { key: "keys", icon: "keyboard", words: "Keyboard shortcuts", kind: "", act: onShortcuts },
     ...(current
       ? ([
           {
             key: "archive-this",
             icon: "archive",
-            words: current.archived ? "Bring this conversation back" : "Archive this conversation",
+            words: current.archived ? "Unarchive this conversation" : "Archive this conversation",
             kind: "",
             act: () => void archive(current.session_id, !current.archived),
           },
@@ -150,8 +150,8 @@ export default function Palette({
         aria-expanded="true"
         aria-controls={`${id}-list`}
         aria-activedescendant={shown[chosen] ? `${id}-${chosen}` : undefined}
-        aria-label="What do you want to do?"
-        placeholder="What do you want to do?"
+        aria-label="Search commands and conversations"
+        placeholder="Search commands and conversations"
         autoComplete="off"
         spellCheck={false}
         value={text}
@@ -184,7 +184,7 @@ export default function Palette({
           </li>
         ))}
       </ul>
-      {shown.length === 0 && <p className="empty">Nothing is called that.</p>}
+      {shown.length === 0 && <p className="empty">No matches.</p>}
     </dialog>
   );
 }

@@ -1,5 +1,6 @@
 // Settings: one section at a time. Those that this daemon does not have are not offered.
 import type { ComponentType } from "react";
+import { PageScroller } from "./PageScroller.js";
 import PermissionsSection from "./settings/Permissions.js";
 import ServicesSection from "./settings/Services.js";
 import FlagsSection from "./settings/Flags.js";
@@ -22,22 +23,35 @@ const SECTIONS: [string, string, ComponentType][] = [
   ["about", "About", AboutSection],
 ];
 
+/** On a narrow page the sections stand in one row, of which a part is in view. */
+function intoView(link: HTMLElement | null): void {
+  const row = link?.parentElement;
+  if (link && row) row.scrollLeft = link.offsetLeft - row.offsetLeft - (row.clientWidth - link.clientWidth) / 2;
+}
+
 export default function Settings({ section }: { section: string }) {
   const here = SECTIONS.find(([id]) => id === section) ?? SECTIONS[0];
   const Section = here?.[2] ?? AboutSection;
   return (
-    <div className="page-scroller" tabIndex={0} role="region" aria-label="Settings">
+    <PageScroller key={here?.[0]} name={`settings/${here?.[0] ?? ""}`} label="Settings">
       <div className="page settings">
         <h1>Settings</h1>
         <nav aria-label="Settings" className="settings-nav">
           {SECTIONS.map(([id, label]) => (
-            <a key={id} href={`#/settings/${id}`} aria-current={id === here?.[0] ? "page" : undefined}>
+            <a
+              key={id}
+              ref={id === here?.[0] ? intoView : null}
+              href={`#/settings/${id}`}
+              aria-current={id === here?.[0] ? "page" : undefined}
+            >
               {label}
             </a>
           ))}
         </nav>
-        <Section />
+        <div className="settings-section">
+          <Section />
+        </div>
       </div>
-    </div>
+    </PageScroller>
   );
 }

@@ -74,8 +74,8 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
         <div id={id} className="tool-body">
           {state === "unknown" && (
             <p className="tool-unknown">
-              The daemon stopped while this ran. Nobody knows how far it came, and it is not run again by itself. Look
-              before you ask for it once more.
+              Aster stopped while this ran. It is not known how far it got, and it will not run again by itself. Check
+              before you ask for it again.
             </p>
           )}
           {display !== null && (
@@ -130,8 +130,8 @@ function Output({ call }: { call: { output: readonly { stream: string; text: str
     if (box.current && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
   }, [call]);
   return (
-    <Section title="Output so far">
-      {call.cut && <p className="quiet">The beginning is not shown.</p>}
+    <Section title="Output">
+      {call.cut && <p className="quiet">Earlier output is not shown.</p>}
       <pre
         ref={box}
         className="plain output"
@@ -176,7 +176,7 @@ function Result({ value, truncated }: { value: unknown; truncated: boolean }) {
       <Section title="Result">
         <Plain text={pretty(rest ?? value)} most={4000} />
       </Section>
-      {truncated && <p className="quiet">The result was too long: the daemon kept a part of it.</p>}
+      {truncated && <p className="quiet">The result was too long. Only a part of it was kept.</p>}
     </>
   );
 }

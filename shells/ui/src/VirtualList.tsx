@@ -4,6 +4,7 @@
 // is kept by an anchor, the topmost row in view: after any change of heights the list is scrolled so that this row stays
 // where it was. At the bottom, the bottom is the anchor.
 import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
+import type { Place } from "./places.js";
 
 export interface VirtualListProps<Item> {
   items: readonly Item[];
@@ -18,6 +19,10 @@ export interface VirtualListProps<Item> {
   head?: ReactNode;
   tail?: ReactNode;
   handle: RefObject<ListHandle | null>;
+  /** Where to begin; null: at the end. */
+  place: Place | null;
+  /** The person is somewhere else now. */
+  onPlace: (place: Place | null) => void;
 }
 
 export interface ListHandle {
@@ -29,14 +34,23 @@ const OVERSCAN_PX = 900;
 const NEAR_PX = 1200;
 const END_PX = 40;
 
+/** The rows that surely fill a window around one. */
+function around(at: number, many: number): [number, number] {
+  return [Math.max(0, at - 12), Math.min(many, at + 24)];
+}
+
 export function VirtualList<Item>(props: VirtualListProps<Item>) {
-  const { items, keyOf, render, label, onNearStart, onAtEnd, head, tail, handle } = props;
+  const { items, keyOf, render, label, onNearStart, onAtEnd, head, tail, handle, place, onPlace } = props;
+  const [begin] = useState(() => {
+    const at = place === null ? -1 : items.findIndex((item) => keyOf(item) === place.key);
+    return place !== null && at >= 0 ? { place, range: around(at, items.length) } : null;
+  });
   const frame = useRef<HTMLDivElement>(null);
   const heights = useRef(new Map<string, number>());
-  const anchor = useRef<{ key: string; top: number } | null>(null);
-  const sticky = useRef(true);
+  const anchor = useRef<Place | null>(begin?.place ?? null);
+  const sticky = useRef(begin === null);
   const lastTop = useRef(0);
-  const [range, setRange] = useState<[number, number]>([Math.max(0, items.length - 12), items.length]);
+  const [range, setRange] = useState<[number, number]>(begin?.range ?? [Math.max(0, items.length - 12), items.length]);
   const firstKey = items[0] === undefined ? "" : keyOf(items[0]);
   const [knownFirst, setKnownFirst] = useState(firstKey);
   if (knownFirst !== firstKey) {
@@ -45,9 +59,9 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     setKnownFirst(firstKey);
     if (shift > 0) setRange([range[0] + shift, range[1] + shift]);
   }
-  const live = useRef({ items, keyOf, onNearStart, onAtEnd });
+  const live = useRef({ items, keyOf, onNearStart, onAtEnd, onPlace });
   useLayoutEffect(() => {
-    live.current = { items, keyOf, onNearStart, onAtEnd };
+    live.current = { items, keyOf, onNearStart, onAtEnd, onPlace };
   });
 
   const heightOf = useCallback((key: string) => heights.current.get(key) ?? GUESS_PX, []);
@@ -120,6 +134,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     if (box.scrollTop < NEAR_PX) live.current.onNearStart();
     remember();
     measure();
+    live.current.onPlace(sticky.current ? null : anchor.current);
   }, [measure, remember]);
 
   // Rows tell their heights; the frame tells when the window changes.

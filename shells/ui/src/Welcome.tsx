@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Note } from "./Buttons.js";
 import { client, host, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
+import { PageScroller } from "./PageScroller.js";
 import { visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
 import { Modes } from "./settings/Modes.js";
@@ -15,23 +16,22 @@ const NAMES: Record<string, string> = {
   welcome: "Welcome",
   environment: "This machine",
   state_root: "Where your data is kept",
-  engine: "The daemon",
-  provider: "A model that answers",
-  permissions: "When the agent asks you",
-  handoff: "Open it in your browser, too",
+  engine: "Recording",
+  provider: "Choose a model",
+  permissions: "When to ask you",
+  handoff: "Use it in your browser",
   done: "Ready",
 };
 
 const WORDS: Record<string, string> = {
-  welcome:
-    "Aster runs on this machine. Your conversations stay in its data directory; messages go to the model you choose.",
-  environment: "What the daemon found when it looked around.",
-  state_root: "Conversations, rules and settings live in one directory.",
-  engine: "It answers, and it can record what is said.",
-  provider: "A key, a model on this machine, or the demo model, which needs neither.",
-  permissions: "Choose what may run without asking. You can change it at any time.",
-  handoff: "A link signs your browser in, once. You don’t need it to go on.",
-  done: "That is all.",
+  welcome: "Aster runs on this machine. Your conversations stay here. Messages go only to the model that you choose.",
+  environment: "What was found on this machine.",
+  state_root: "Conversations, rules and settings are kept in one directory on this machine.",
+  engine: "Every message is saved as it is written.",
+  provider: "Choose a model on this machine, or add a key for a provider. The demo model needs neither.",
+  permissions: "Choose what can run without asking you. You can change this at any time in the settings.",
+  handoff: "A link signs your browser in once. You can skip this.",
+  done: "You are all set.",
 };
 
 const CHECKS = { ok: "check", warning: "warning", blocked: "cross" } as const;
@@ -41,6 +41,9 @@ type OnboardingStep = Immutable<Onboarding["steps"][number]>;
 export default function Welcome() {
   const onboarding = usePicture((state) => state.onboarding);
   const shell = usePicture((state) => isOn(state, "companion_shell"));
+  const chosen = usePicture((state) => state.config?.values.model?.value);
+  const model = typeof chosen === "string" && chosen !== "" ? chosen : "demo";
+  const demo = model.split(":")[0] === "demo";
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
 
@@ -48,6 +51,7 @@ export default function Welcome() {
     setBusy(true);
     setProblem(null);
     try {
+      if (step === "provider" && action === "complete" && demo) await client.config.set({ model });
       const after = await client.call<Onboarding>("POST", "/api/onboarding", { step, action });
       if (after.done && step === "done") go(newHref());
     } catch (error) {
@@ -60,19 +64,19 @@ export default function Welcome() {
   const steps = shell ? (onboarding?.steps ?? []) : [];
   const left = steps.filter(({ state, optional }) => !optional && (state === "todo" || state === "current")).length;
   return (
-    <div className="page-scroller" tabIndex={0} role="region" aria-label="Set up">
+    <PageScroller name="welcome" label="Set up">
       <div className="page">
         <h1>Set up Aster</h1>
         <p className="lead">
           {!shell
-            ? "There are no steps to go through: the companion is switched off."
+            ? "Setup is turned off in this app."
             : left > 0
-              ? `${times(left, "step is", "steps are")} left. You can talk at any time.`
-              : "Everything is done."}
+              ? `${times(left, "step", "steps")} left. You can start a conversation at any time.`
+              : "Everything is set up."}
         </p>
         <div className="form-buttons">
           <a className="button start" href="#/new">
-            Start talking
+            Start a conversation
           </a>
         </div>
         <Problem problem={problem} />
@@ -84,12 +88,13 @@ export default function Welcome() {
               number={place + 1}
               current={step.id === onboarding?.current}
               busy={busy}
+              demo={demo}
               act={(action) => void act(step.id, action)}
             />
           ))}
         </ol>
       </div>
-    </div>
+    </PageScroller>
   );
 }
 
@@ -98,10 +103,12 @@ interface StepProps {
   number: number;
   current: boolean;
   busy: boolean;
+  /** The demo model answers. */
+  demo: boolean;
   act: (action: "complete" | "skip" | "reset") => void;
 }
 
-function Step({ step, number, current, busy, act }: StepProps) {
+function Step({ step, number, current, busy, demo, act }: StepProps) {
   const { id, state, checks, failures, last_error, actions } = step;
   const [opened, setOpened] = useState(false);
   const open = current || opened;
@@ -115,8 +122,8 @@ function Step({ step, number, current, busy, act }: StepProps) {
         {step.optional && !over && <span className="badge">optional</span>}
         {!current && (
           <button type="button" className="small-button" aria-expanded={open} onClick={() => setOpened(!opened)}>
-            {open ? "Close" : "Look"}
-            <span className="out-of-sight"> at {NAMES[id] ?? id}</span>
+            {open ? "Hide" : "Show"}
+            <span className="out-of-sight"> {NAMES[id] ?? id}</span>
           </button>
         )}
       </div>
@@ -139,22 +146,26 @@ function Step({ step, number, current, busy, act }: StepProps) {
           )}
           {id === "provider" && <ModelsSection />}
           {id === "permissions" && <Modes />}
-          {id === "handoff" && host === null && <p className="quiet">You are in a browser already.</p>}
+          {id === "handoff" && host === null && <p className="quiet">You are already in a browser.</p>}
           {failures > 0 && (
             <Note kind="warning">
-              It has failed {times(failures, "time")}. {last_error && visible(last_error.message)}
-              {actions.length > 0 && <span className="hint">What may help: {visible(actions.join("; "))}.</span>}
+              This failed {times(failures, "time")}. {last_error && visible(last_error.message)}
+              {actions.length > 0 && <span className="hint">You can {visible(actions.join(", or "))}.</span>}
             </Note>
           )}
           <div className="form-buttons">
             {over ? (
               <button type="button" disabled={busy} onClick={() => act("reset")}>
-                Do it again
+                Start this step over
               </button>
             ) : (
               <>
                 <button type="button" className="primary" disabled={busy} onClick={() => act("complete")}>
-                  {id === "done" ? "Start talking" : "Go on"}
+                  {id === "done"
+                    ? "Start a conversation"
+                    : id === "provider" && demo
+                      ? "Continue with the demo model"
+                      : "Continue"}
                 </button>
                 {id !== "done" && (
                   <button type="button" disabled={busy} onClick={() => act("skip")}>

@@ -81,8 +81,8 @@ function offer(): void {
   if (!missed || !("Notification" in window) || Notification.permission !== "default" || kept(ASKED) !== null) return;
   missed = false;
   keep(ASKED, "yes");
-  toast("Something happened while you were away. Shall the system tell you next time?", {
+  toast("Something happened while you were away. Show notifications next time?", {
     seconds: 30,
-    action: { label: "Yes, ask me", act: () => void Notification.requestPermission() },
+    action: { label: "Turn on", act: () => void Notification.requestPermission() },
   });
 }

@@ -1,4 +1,5 @@
-// Markdown as blocks: while a text grows, only its last block is parsed again.
+// Markdown as blocks: while a text grows, only its last block is parsed again. A block that has become large is split where
+// it can be, at a line, an item or a row: what stands above is not looked at again, so that each piece costs the same.
 import MarkdownIt from "markdown-it";
 
 const parser = new MarkdownIt({ html: false, linkify: true, maxNesting: 60 });
@@ -14,16 +15,34 @@ export interface Block {
   source: string;
   /** Null: shown as it is, because it is too large or too deep to be read as markdown. */
   tokens: Token[] | null;
+  /** It is a part of a large block, which goes on in the next one or began in an earlier one. */
+  piece: boolean;
 }
 
 /** A line longer than this, or a text longer than the other, is no prose. */
 const LINE_MOST = 20_000;
 const TEXT_MOST = 400_000;
 const DEEP = 50;
+/** A block that is larger than this is split while it grows. */
+const PIECE = 4_000;
+
+/** Where the next reading begins. */
+interface Rest {
+  from: number;
+  /** Stands before the rest when it is read: the head of a table whose rows go on there. */
+  head: string;
+  /** The rest goes on in a large block. */
+  piece: boolean;
+}
+
+const WHOLE: Rest = { from: 0, head: "", piece: false };
 
 export class Blocks {
   #text = "";
   #blocks: Block[] = [];
+  /** Of `#blocks`, those that stay: all before the one that may still grow. */
+  #settled: Block[] = [];
+  #rest = WHOLE;
   #env: Env = {};
 
   /** The blocks of a text. Blocks that have not changed are the same objects as before. */
@@ -31,36 +50,85 @@ export class Blocks {
     if (text === this.#text) return this.#blocks;
     const grows = this.#text !== "" && text.startsWith(this.#text);
     if (!grows) {
-      this.#blocks = [];
+      this.#settled = [];
+      this.#rest = WHOLE;
       this.#env = {};
     }
     this.#text = text;
-    const last = this.#blocks.at(-1);
-    const from = last?.key ?? 0;
-    const kept = this.#blocks.slice(0, -1);
-    this.#blocks = [...kept, ...read(text.slice(from), from, this.#env)];
+    const blocks = read(text.slice(this.#rest.from), this.#rest, this.#env);
+    const last = blocks.pop();
+    this.#settled.push(...blocks);
+    if (blocks.length > 0 && last) this.#rest = { ...WHOLE, from: last.key };
+    const split = last && grows ? halve(last, this.#rest, this.#env) : null;
+    if (split) {
+      this.#settled.push(split.settled);
+      this.#rest = split.rest;
+      this.#blocks = [...this.#settled, ...read(text.slice(split.rest.from), split.rest, this.#env)];
+    } else this.#blocks = last ? [...this.#settled, last] : [...this.#settled];
     return this.#blocks;
   }
 }
 
-function read(text: string, at: number, env: Env): Block[] {
+function read(text: string, { from: at, head, piece }: Rest, env: Env): Block[] {
   if (text === "") return [];
-  if (text.length > TEXT_MOST || hasLongLine(text)) return [{ key: at, source: text, tokens: null }];
-  const tokens = parser.parse(text, env);
-  const starts = lineStarts(text);
+  if (text.length > TEXT_MOST || hasLongLine(text)) return [{ key: at, source: text, tokens: null, piece }];
+  const whole = head + text;
+  const tokens = parser.parse(whole, env);
+  const starts = lineStarts(whole);
   const blocks: Block[] = [];
   let open: Token[] = [];
   for (const token of tokens) {
     open.push(token);
     if (token.level !== 0 || token.nesting === 1) continue;
     const [first, end] = open[0]?.map ?? [0, starts.length];
-    const from = starts[first] ?? text.length;
-    const source = text.slice(from, starts[end] ?? text.length);
+    const from = Math.max(head.length, starts[first] ?? whole.length);
+    const source = whole.slice(from, starts[end] ?? whole.length);
     const deep = open.some(({ level }) => level >= DEEP);
-    blocks.push({ key: at + from, source, tokens: deep ? null : open });
+    const goesOn = piece && blocks.length === 0;
+    const shown = goesOn && head !== "" ? rowsOf(open) : open;
+    blocks.push({ key: at + from - head.length, source, tokens: deep ? null : shown, piece: goesOn });
     open = [];
   }
   return blocks;
+}
+
+/** A table's tokens without its head. */
+function rowsOf(tokens: Token[]): Token[] {
+  const [from, to] = [indexOf(tokens, "thead_open"), indexOf(tokens, "thead_close")];
+  return from < 0 ? tokens : [...tokens.slice(0, from), ...tokens.slice(to + 1)];
+}
+
+const indexOf = (tokens: readonly Token[], type: string): number => tokens.findIndex((token) => token.type === type);
+
+/** What opens a part of a block that can stand alone, by the block's own token. A paragraph's parts are its lines. */
+const PARTS: Record<string, string> = {
+  table_open: "tr_open",
+  bullet_list_open: "list_item_open",
+  ordered_list_open: "list_item_open",
+};
+
+/** Splits a block that has become large before its last part; null when it is not large or has only one. */
+function halve(block: Block, { head }: Rest, env: Env): { settled: Block; rest: Rest } | null {
+  const { key, source, tokens, piece } = block;
+  const kind = tokens?.[0]?.type ?? "";
+  if (source.length < PIECE || (kind !== "paragraph_open" && PARTS[kind] === undefined)) return null;
+  const starts = lineStarts(head + source);
+  let cut: number;
+  if (kind === "paragraph_open") cut = source.lastIndexOf("\n", source.length - 2) + 1;
+  else {
+    const level = kind === "table_open" ? 2 : 1;
+    const last = tokens?.findLast((token) => token.type === PARTS[kind] && token.level === level);
+    // Lines are counted from where the block was read: in a block that is not the first, from its own first line.
+    const line = (last?.map?.[0] ?? 0) - (head === "" ? (tokens?.[0]?.map?.[0] ?? 0) : 0);
+    cut = (starts[line] ?? 0) - head.length;
+  }
+  if (cut <= 0) return null;
+  const above = source.slice(0, cut);
+  const [settled, ...more] = read(above, { from: key, head, piece }, env);
+  // Alone, the part above has to be what it was: nothing may get lost between the two.
+  if (settled?.source.trimEnd() !== above.trimEnd() || more.length > 0) return null;
+  const top = kind !== "table_open" ? "" : head !== "" ? head : `${source.split("\n", 2).join("\n")}\n`;
+  return { settled: { ...settled, piece: true }, rest: { from: key + cut, head: top, piece: true } };
 }
 
 function hasLongLine(text: string): boolean {

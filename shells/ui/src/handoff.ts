@@ -24,7 +24,7 @@ export async function redeem(): Promise<string | null> {
   } catch (error) {
     const { message, hint } = said(error);
     return (error as { code?: string }).code === "handoff_refused"
-      ? "This link was used already, or it is too old. Each link opens one browser, once: ask the app for a new one."
-      : `You could not be signed in: ${message}${hint ? ` (${hint})` : ""}`;
+      ? "This link was already used or is too old. Open the page from the app again."
+      : `Sign-in failed: ${message}${hint ? ` (${hint})` : ""}`;
   }
 }

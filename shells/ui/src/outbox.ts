@@ -28,13 +28,13 @@ const drafts = createDrafts({
     get: kept,
     set(key, text) {
       if (keep(key, text)) return;
-      toast("This device has no room for drafts: an unsent message is lost when the page is closed.", {
+      toast("This device has no room for drafts. Unsent messages are lost when you close the page.", {
         kind: "error",
       });
     },
   },
   onEvicted() {
-    toast(`Only ${DRAFTS_MOST} drafts are kept: the oldest one is gone.`, { kind: "error" });
+    toast(`Only ${DRAFTS_MOST} drafts are kept. The oldest one was removed.`, { kind: "error" });
   },
 });
 /** What this window sends, has sent, or was refused; by `client_message_id`. */

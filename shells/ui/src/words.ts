@@ -54,12 +54,12 @@ export function bytes(value: number): string {
 export const RISK = { low: "low risk", medium: "medium risk", high: "high risk" } as const;
 
 export const TOOL_STATE: Record<ToolPart["state"], string> = {
-  pending: "waits for you",
+  pending: "waiting for you",
   running: "running",
   done: "done",
   failed: "failed",
   denied: "denied",
-  cancelled: "cancelled",
+  cancelled: "canceled",
   unknown: "outcome unknown",
 };
 
@@ -69,7 +69,7 @@ export const DECISION: Record<string, string> = {
   allow_always: "always allowed",
   deny_always: "always denied",
   expired: "expired",
-  cancelled: "withdrawn",
+  cancelled: "canceled",
 };
 
 /** What went wrong, and what to do, in one line each. */

@@ -36,7 +36,7 @@ test("two windows: one answers, the other says by whom and closes", async () => 
   await questions(there).getByRole("button", { name: "Deny", exact: false }).first().click();
   await here.getByText("denied by a browser window").waitFor();
   await expect.poll(() => questions(here).count()).toBe(0);
-  await there.getByText("Nothing waits for you.").waitFor();
+  await there.getByText("No questions.").waitFor();
   await there.getByText("denied by you").waitFor();
 });
 

@@ -130,7 +130,7 @@ test("keys of an input method are left to it, in every field", async () => {
   await title.press("Enter");
   await page.getByRole("link", { name: "日本" }).waitFor();
   await page.keyboard.press("Control+k");
-  const palette = page.getByRole("combobox", { name: "What do you want to do?" });
+  const palette = page.getByRole("combobox", { name: "Search commands and conversations" });
   await palette.fill("inbox");
   await compose(palette, "Enter");
   expect(await palette.isVisible()).toBe(true);
@@ -243,7 +243,7 @@ test("a tool shows its output while it runs, and its result when it is done", as
   const page = await open();
   await say(page, "run `echo first; echo second; until [ -e seen ]; do sleep 0.1; done; echo third`"); // until it was seen
   await questions(page).getByRole("button", { name: "Allow once" }).click();
-  await page.getByText("Output so far").waitFor();
+  await page.getByText("Output").waitFor();
   await page.locator(".tool .output").getByText("second").waitFor();
   writeFileSync(join(daemon.home, "work", "seen"), "");
   await answers(page).getByText("is done").waitFor();
@@ -259,15 +259,15 @@ test("the daemon is killed in the middle of an answer: the page goes on, and not
   await say(page, "long");
   await answers(page).getByText("This is paragraph 1").waitFor();
   await daemon.kill();
-  await page.getByText(/The connection is lost|can’t be reached/).waitFor();
+  await page.getByText(/Connection lost|Can’t reach Aster/).waitFor();
   expect(await answers(page).textContent()).toContain("This is paragraph 1");
   // Nobody writes now, and nobody could be stopped.
   await expect.poll(() => answers(page).getByText("Writing", { exact: true }).count()).toBe(0);
   await expect.poll(() => page.getByRole("button", { name: "Stop" }).count()).toBe(0);
   await say(page, "written while it was away");
-  await page.getByText("Aster can’t be reached.").waitFor();
+  await page.getByText("Can’t reach Aster.", { exact: true }).waitFor();
   await page.reload();
-  await page.getByText("The daemon can’t be reached").first().waitFor();
+  await page.getByText("Can’t reach Aster").first().waitFor();
   await daemon.start();
   await answers(page).getByText("the daemon stopped").first().waitFor();
   await page.getByRole("article", { name: "Draft, not sent" }).waitFor();
@@ -307,9 +307,81 @@ test("ten thousand messages scroll without blank screens", { timeout: 600_000 },
     expect(await seen()).toBeLessThan(200);
   }
   // And back to the end at once.
-  await page.getByRole("button", { name: "Go to the newest message" }).click();
+  await page.getByRole("button", { name: "Go to the latest message" }).click();
   await page.getByText("answer 4999", { exact: true }).waitFor();
   expect(await seen()).toBeLessThan(200);
+});
+
+test("a conversation is where it was when the person comes back to it", async () => {
+  const { daemon, open } = await desk();
+  const client = daemon.client();
+  const { session_id } = await client.sessions.create({ title: "long" });
+  await client.sessions.create({ title: "another" });
+  await fill(daemon, session_id, 1000);
+  const page = await open(`#/s/${session_id}`);
+  const list = page.getByRole("region", { name: "Messages" });
+  await page.getByText("question 499").waitFor();
+  const top = () =>
+    list.evaluate((box) => {
+      const edge = box.getBoundingClientRect().top;
+      const row = [...box.querySelectorAll<HTMLElement>("[data-row]")].find(
+        (one) => one.getBoundingClientRect().bottom > edge,
+      );
+      return `${row?.dataset.row ?? ""} ${Math.round((row?.getBoundingClientRect().top ?? 0) - edge)}`;
+    });
+  for (let turns = 0; turns < 12; turns += 1) {
+    await list.hover();
+    await page.mouse.wheel(0, -2500);
+    await page.waitForTimeout(100);
+  }
+  await expect.poll(async () => (await top()) === (await top())).toBe(true);
+  const before = await top();
+  await page.getByRole("link", { name: "another" }).click();
+  await page.getByRole("heading", { name: "another" }).waitFor();
+  await page.getByRole("link", { name: "long" }).click();
+  await expect.poll(top).toBe(before);
+});
+
+test("words of a table stay whole on a phone", async () => {
+  const wide = [
+    "| setting | default | description |",
+    "|---|---|---|",
+    "| approval_timeout_s | 0 | How long a question waits |",
+  ];
+  const { open } = await desk({
+    ...(await provider(() => [wide.join("\n")])),
+    device: { viewport: { width: 390, height: 800 } },
+  });
+  const page = await open();
+  await say(page, "a table");
+  const cell = answers(page).getByRole("cell", { name: "approval_timeout_s" });
+  await cell.waitFor();
+  const lines = await cell.evaluate((one) => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    return range.getClientRects().length;
+  });
+  expect(lines).toBe(1);
+});
+
+test("a notice covers nothing, and a newer one takes its place", async () => {
+  const { daemon, open } = await desk();
+  const client = daemon.client();
+  for (const title of ["one", "two"]) await client.sessions.create({ title });
+  const page = await open();
+  for (const title of ["one", "two"]) {
+    await page.getByRole("button", { name: `Menu of ${title}` }).click();
+    await page.getByRole("menuitem", { name: "Archive" }).click();
+    await page.getByRole("link", { name: title, exact: true }).waitFor({ state: "detached" });
+  }
+  const notices = page.locator(".toast");
+  await expect.poll(() => notices.count()).toBe(1);
+  const covered = await notices.evaluate((notice) => {
+    const { left, top, width, height } = notice.getBoundingClientRect();
+    const beneath = document.elementsFromPoint(left + width / 2, top + height / 2);
+    return beneath.some((one) => !one.contains(notice) && !notice.contains(one));
+  });
+  expect(covered).toBe(false);
 });
 
 test("a burst of five thousand tokens is shown whole, and the page stays at its end", async () => {

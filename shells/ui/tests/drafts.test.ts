@@ -12,7 +12,7 @@ test("three drafts: one is sent, one discarded, one kept over a restart of the p
   await answers(page).getByText("You said: “before”").waitFor();
   const { hash } = new URL(page.url());
   await daemon.kill();
-  await page.getByText("can’t be reached").first().waitFor();
+  await page.getByText("Can’t reach Aster").first().waitFor();
   for (const [place, words] of ["first draft", "second draft", "third draft"].entries()) {
     await say(page, words);
     await drafts(page).nth(place).waitFor();
@@ -44,8 +44,8 @@ test("two windows keep their drafts side by side, and each sees the other's", as
   const other = await open(new URL(one.url()).hash);
   await answers(other).getByText("You said: “hello”").waitFor();
   await daemon.kill();
-  await one.getByText("can’t be reached").first().waitFor();
-  await other.getByText("can’t be reached").first().waitFor();
+  await one.getByText("Can’t reach Aster").first().waitFor();
+  await other.getByText("Can’t reach Aster").first().waitFor();
   await say(one, "from the one");
   await say(other, "from the other");
   for (const page of [one, other]) {
@@ -65,14 +65,14 @@ test("the twenty-first draft takes the oldest one's place, and the person is tol
   await say(page, "hello");
   await answers(page).getByText("You said: “hello”").waitFor();
   await daemon.kill();
-  await page.getByText("can’t be reached").first().waitFor();
+  await page.getByText("Can’t reach Aster").first().waitFor();
   for (let number = 1; number <= 21; number += 1) {
     await say(page, `draft number ${number}.`);
     await drafts(page)
       .filter({ hasText: `draft number ${number}.` })
       .waitFor();
   }
-  await page.getByText("Only 20 drafts are kept: the oldest one is gone.").waitFor();
+  await page.getByText("Only 20 drafts are kept. The oldest one was removed.").waitFor();
   await page.reload();
   await expect
     .poll(() => page.evaluate(() => (localStorage.getItem("aster.drafts") ?? "").match(/draft number/g)?.length))

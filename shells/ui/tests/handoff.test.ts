@@ -21,5 +21,5 @@ test("a link signs a browser in, once; its code does not stay in the address", a
 
   await page.evaluate(() => (window.location.hash = "#/settings/browsers"));
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByRole("heading", { name: "Who is there?" }).waitFor();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });

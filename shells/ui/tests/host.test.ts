@@ -74,8 +74,8 @@ test("a chat, a question and a restart of the daemon through the host, and what 
 
   await made.daemon.kill();
   await tell(page, "hostStatus", "crashed");
-  await page.getByText("The daemon has crashed several times").waitFor();
-  await page.getByRole("button", { name: "Start it" }).click();
+  await page.getByText("Aster’s engine crashed several times").waitFor();
+  await page.getByRole("button", { name: "Start", exact: true }).click();
   await expect.poll(() => asked).toEqual(["restartEngine"]);
   await made.daemon.start();
   await tell(page, "hostStatus", "ready");
@@ -83,9 +83,9 @@ test("a chat, a question and a restart of the daemon through the host, and what 
   await expect.poll(() => page.getByText("The daemon has crashed").count()).toBe(0);
 
   await page.evaluate(() => (window.location.hash = "#/settings/about"));
-  await page.getByRole("button", { name: "Look for updates" }).click();
+  await page.getByRole("button", { name: "Check for updates" }).click();
   await page.getByText("This copy is not updated.").waitFor();
-  await page.getByRole("button", { name: "Open the logs" }).click();
+  await page.getByRole("button", { name: "Open logs" }).click();
   await expect.poll(() => asked).toContain("openLogs");
   expect(await page.content()).not.toContain("the-shells-own-token");
 });
@@ -159,7 +159,7 @@ test("the person is asked whether the system may tell only after something was m
   };
   expect(await offer.count()).toBe(0);
   await miss("1");
-  await page.getByRole("button", { name: "Yes, ask me" }).click();
+  await page.getByRole("button", { name: "Turn on" }).click();
   await expect.poll(() => page.evaluate(() => (window as unknown as { asked: number }).asked)).toBe(1);
   await offer.waitFor({ state: "detached" });
   await miss("2");

@@ -56,7 +56,7 @@ test("markup, links, hidden characters and huge texts from a model are shown, no
   };
   for (const name of Object.keys(ANSWERS)) {
     await page.goto(page.url().replace(/#.*/, "#/new"));
-    await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+    await page.getByRole("heading", { name: "New conversation" }).waitFor();
     await say(page, name);
     await said.getByText(/tokens$/).waitFor();
     await looks[name]?.();

@@ -43,7 +43,7 @@ test("every page, light and dark, narrow and wide: axe finds nothing, and nothin
       for (let frames = 0; frames < 2; frames += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
     }, `#/${name}`);
     await page.locator("main h1").waitFor();
-    await expect.poll(() => page.getByText(/^(Loading|Asking|Reading)/).count()).toBe(0);
+    await expect.poll(() => page.getByText(/^(Loading|Looking).*…$/).count()).toBe(0);
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await accessible(page, `${name}, ${colorScheme}`);
@@ -70,7 +70,7 @@ test("the drawer and the dialogs are accessible", async () => {
   await accessible(page, "shortcuts");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
-  await page.getByRole("combobox", { name: "What do you want to do?" }).waitFor();
+  await page.getByRole("combobox", { name: "Search commands and conversations" }).waitFor();
   await accessible(page, "commands");
 });
 
@@ -134,7 +134,7 @@ test("a whole chat by keyboard alone", async () => {
   const page = await open("#/agents");
   await page.locator(".link-connected").waitFor();
   await page.keyboard.press("Alt+n");
-  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+  await page.getByRole("heading", { name: "New conversation" }).waitFor();
   await focused(page.getByRole("textbox", { name: "Message", exact: true }));
   await page.keyboard.type("write by-keys.txt");
   await page.keyboard.press("Enter");

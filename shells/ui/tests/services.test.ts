@@ -47,12 +47,12 @@ test("a service that crashes again and again is given up, and the attention list
 test("the model is asked for one word, and what it answers or why it does not is said", async () => {
   const { open } = await desk(await provider(() => ["ok"]));
   const page = await open("#/settings/models");
-  await page.getByRole("button", { name: "Try the model" }).click();
+  await page.getByRole("button", { name: "Test the model" }).click();
   await page.getByText(/openai-chat:double answered in/).waitFor();
-  await page.getByLabel("Another one, as provider:name").fill("anthropic:claude-sonnet-4-5");
-  await page.getByRole("button", { name: "Use it" }).click();
+  await page.getByLabel("Another model, as provider:name").fill("anthropic:claude-sonnet-4-5");
+  await page.getByRole("button", { name: "Use" }).click();
   await page.getByText("Messages go to anthropic:claude-sonnet-4-5").waitFor();
-  await page.getByRole("button", { name: "Try the model" }).click();
+  await page.getByRole("button", { name: "Test the model" }).click();
   await page
     .getByRole("alert")
     .getByText(/ANTHROPIC_API_KEY/)
@@ -74,7 +74,7 @@ test("another work directory is where the next file goes", async () => {
     .waitFor();
   await field.fill(elsewhere);
   await field.press("Enter");
-  await page.getByRole("button", { name: "Take back" }).waitFor();
+  await page.getByRole("button", { name: "Reset to default" }).waitFor();
   await page.getByRole("button", { name: "New conversation" }).click();
   await say(page, "write there.txt");
   await questions(page).getByRole("button", { name: "Allow once" }).click();
@@ -88,7 +88,7 @@ test("diagnostics are made and downloaded, without what was said", async () => {
   await say(page, "a-secret-matter");
   await answers(page).getByText("You said").waitFor();
   await page.goto(page.url().replace(/#.*/, "#/settings/diagnostics"));
-  await page.getByRole("button", { name: "Make a file" }).click();
+  await page.getByRole("button", { name: "Create file" }).click();
   const arrives = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download" }).click();
   const path = await (await arrives).path();
@@ -115,9 +115,9 @@ test("a name is given, a key is checked with a real request, and one that is ref
   const page = await open("#/settings/models");
   const row = page.getByRole("listitem").filter({ hasText: "openai" }).first();
   await row.getByRole("button", { name: "Add a key" }).click();
-  await row.getByLabel(/^Key of openai/).fill("sk-will-not-be-kept");
-  await row.getByLabel(/Keep it only if a model answers/).check();
-  await row.getByRole("button", { name: "Keep", exact: true }).click();
+  await row.getByLabel(/^API key for openai/).fill("sk-will-not-be-kept");
+  expect(await row.getByLabel("Test the key before saving").isChecked()).toBe(true);
+  await row.getByRole("button", { name: "Save", exact: true }).click();
   await row.getByRole("alert").waitFor();
   await row.getByText("no key").waitFor();
 });

@@ -15,7 +15,7 @@ test("conversations are renamed, searched, archived and brought back", async () 
   await list.getByRole("link", { name: "Fruit" }).waitFor();
   await page.getByRole("heading", { level: 1, name: "Fruit" }).waitFor();
   await page.getByRole("button", { name: "New conversation" }).click();
-  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+  await page.getByRole("heading", { name: "New conversation" }).waitFor();
   await say(page, "about pears");
   await list.getByRole("link", { name: "about pears" }).waitFor();
 

@@ -5,25 +5,25 @@ test("a first-time person without a key talks within three clicks", async () => 
   const { open } = await desk({ first: true });
   const page = await open();
   await page.getByRole("heading", { name: "Set up Aster" }).waitFor();
-  await page.getByRole("link", { name: "Start talking" }).click();
+  await page.getByRole("link", { name: "Start a conversation" }).click();
   await page.getByRole("button", { name: "list", exact: true }).click();
   await answers(page).getByText("is done").waitFor();
 });
 
 test("the steps of the first run are gone through, and stay done", async () => {
-  const { open } = await desk({ first: true });
+  const { open, daemon } = await desk({ first: true });
   const page = await open("#/welcome");
   const current = page.locator(".step-current");
-  for (const name of ["Welcome", "Where your data is kept", "When the agent asks you", "Ready"]) {
-    await current.getByRole("heading", { name }).waitFor();
+  for (const name of ["Welcome", "Where your data is kept", "Choose a model", "When to ask you", "Ready"]) {
+    await current.getByRole("heading", { name, exact: true }).waitFor();
+    if (name === "Where your data is kept") await current.getByText(daemon.home).first().waitFor();
     await current
-      .getByRole("button", { name: /^(Go on|Start talking)$|^Skip$/ })
-      .first()
+      .getByRole("button", { name: /^(Continue|Continue with the demo model|Start a conversation)$/ })
       .click();
   }
-  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+  await page.getByRole("heading", { name: "New conversation" }).waitFor();
   await page.goto(page.url().replace(/#.*/, "#/welcome"));
-  await page.getByText("Everything is done.").waitFor();
+  await page.getByText("Everything is set up.").waitFor();
 });
 
 test("the permission mode, a rule and a try-out change what is asked", async () => {
@@ -37,7 +37,7 @@ test("the permission mode, a rule and a try-out change what is asked", async () 
   await page.getByLabel(/Never ask/).check();
   await page.getByText("Now: set here.").waitFor();
   await tryOut.getByRole("button", { name: "Ask" }).click();
-  await tryOut.getByText("It would run at once.").waitFor();
+  await tryOut.getByText("This would run at once.").waitFor();
   await page.getByRole("button", { name: "Add a rule" }).click();
   const save = page.getByRole("button", { name: "Save", exact: true });
   expect(await save.isDisabled(), "nothing is chosen for the person").toBe(true);
@@ -49,7 +49,7 @@ test("the permission mode, a rule and a try-out change what is asked", async () 
   const rule = page.getByRole("region", { name: "Rules" }).getByRole("listitem");
   await rule.waitFor();
   await tryOut.getByRole("button", { name: "Ask" }).click();
-  await tryOut.getByText("It would be denied.").waitFor();
+  await tryOut.getByText("This would be denied.").waitFor();
   await rule.getByRole("button", { name: /Delete the rule/ }).click();
   await rule.waitFor({ state: "detached" });
 });
@@ -97,12 +97,29 @@ test("a key is kept, called unprotected where it is, and forgotten", async () =>
   const page = await open("#/settings/models");
   const row = page.getByRole("listitem").filter({ hasText: "anthropic" });
   await row.getByRole("button", { name: "Add a key" }).click();
-  await row.getByLabel("Key of anthropic").fill("sk-ant-never-shown-0123456789");
-  await row.getByRole("button", { name: "Keep", exact: true }).click();
+  await row.getByLabel("API key for anthropic").fill("sk-ant-never-shown-0123456789");
+  await row.getByLabel("Test the key before saving").uncheck(); // there is nobody to test it with
+  await row.getByRole("button", { name: "Save", exact: true }).click();
   await row.getByText(/unprotected, in a file|in the keychain/).waitFor();
   expect(await page.content()).not.toContain("never-shown");
-  await row.getByRole("button", { name: "Forget" }).click();
+  await row.getByRole("button", { name: "Remove" }).click();
   await row.getByText("no key").waitFor();
+});
+
+test("a model without a key says so where it is chosen, and takes the key there", async () => {
+  const { open } = await desk();
+  const page = await open("#/settings/models");
+  const row = page.locator(".choice-frame", { hasText: "anthropic:" });
+  await row.getByText("needs a key").waitFor();
+  const names = () => page.locator(".choice-frame code").allTextContents();
+  const before = await names();
+  await row.getByRole("radio").check();
+  await row.getByText(/can’t answer without a key/).waitFor();
+  await row.getByLabel("API key for anthropic").fill("sk-ant-never-shown-0123456789");
+  await row.getByLabel("Test the key before saving").uncheck();
+  await row.getByRole("button", { name: "Save", exact: true }).click();
+  await row.getByText("ready", { exact: true }).waitFor();
+  expect(await names(), "nothing jumps away from the pointer").toEqual(before);
 });
 
 test("a feature that is turned off is taken away", async () => {
@@ -110,7 +127,7 @@ test("a feature that is turned off is taken away", async () => {
   const page = await open("#/settings/flags");
   await page.getByLabel(/attention list/).uncheck();
   await page.getByRole("link", { name: /^Inbox/ }).click();
-  await page.getByText("Nothing waits for you.").waitFor();
+  await page.getByText("No questions.").waitFor();
   await expect.poll(() => page.getByText("While you were away").count()).toBe(0);
 });
 
@@ -147,6 +164,8 @@ test("what happens while nobody looks is counted, and read when it is opened", a
   const { session_id } = await client.sessions.create({ title: "elsewhere" });
   await client.chat({ agent_id: "default", session_id, message: "hello" });
   await page.getByRole("link", { name: /^Inbox 1 waiting/ }).click();
+  await page.getByRole("heading", { name: "While you were away (1 unread)" }).waitFor();
+  await page.locator(".attention.unread").getByText("elsewhere").waitFor();
   await page.locator(".attention.unread").click();
   await page.getByRole("heading", { name: "elsewhere" }).waitFor();
   await page.getByRole("link", { name: "Inbox", exact: true }).waitFor();
@@ -156,7 +175,7 @@ test("a page without the daemon's token asks for it", async () => {
   const { open } = await desk({ token: "a-token-for-this-test" });
   const page = await open();
   await page.getByLabel("Token").fill("a-token-for-this-test");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
   await say(page, "write hello.txt");
   await questions(page).waitFor();
 });

@@ -197,7 +197,7 @@ export class App {
     const page = await this.page();
     await page.until(`window.asterHost && document.querySelector("#root > *")`);
     await page.host("request", "GET", "/api/agents"); // waits for the engine
-    if (this.#fresh) await page.click("Start talking"); // the first run is told what there is first
+    if (this.#fresh) await page.click("Start a conversation"); // the first run is told what there is first
     await page.until(`document.querySelector("textarea") !== null`);
     return page;
   }

@@ -146,7 +146,7 @@ async fn a_draft_that_was_written_without_the_daemon_survives_the_app() -> Resul
     again.shows("written meanwhile").await?;
     let sessions = again.ask("GET", "/api/sessions", None).await?;
     assert_eq!(sessions["sessions"][0]["messages"], 2, "nothing was sent by itself: {sessions}");
-    again.click("Send now").await?;
+    again.click("Send").await?;
     again.shows("You said: “written meanwhile”").await
 }
 

@@ -59,17 +59,17 @@ export function AboutSection() {
       {host && (
         <div className="form-buttons">
           <button type="button" onClick={() => void host?.openLogs()}>
-            Open the logs
+            Open logs
           </button>
           <button
             type="button"
             onClick={() => {
               void host?.checkForUpdates().then(({ supported, message }) => {
-                setUpdates(message ?? (supported ? "No news." : "This app is not updated from here."));
+                setUpdates(message ?? (supported ? "This is the newest version." : "This app does not update itself."));
               });
             }}
           >
-            Look for updates
+            Check for updates
           </button>
           {updates !== null && <span role="status">{visible(updates)}</span>}
         </div>

@@ -2,7 +2,7 @@ import { useId } from "react";
 import { setTheme, useTheme, type Theme } from "../theme.js";
 
 const THEMES: [Theme, string][] = [
-  ["system", "As the system has it"],
+  ["system", "Match system"],
   ["light", "Light"],
   ["dark", "Dark"],
 ];
@@ -23,7 +23,7 @@ export function AppearanceSection() {
           </label>
         ))}
       </div>
-      <p className="quiet">Kept on this device.</p>
+      <p className="quiet">Saved on this device.</p>
     </section>
   );
 }

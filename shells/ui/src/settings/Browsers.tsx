@@ -15,7 +15,7 @@ export default function BrowsersSection() {
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>Other browsers</h2>
-      <p className="quiet">A link signs one browser on this machine in, once, within a minute.</p>
+      <p className="quiet">A link signs in one browser on this machine. It works once, within a minute.</p>
       <div className="form-buttons">
         <button
           type="button"
@@ -28,7 +28,7 @@ export default function BrowsersSection() {
               });
           }}
         >
-          Make a link
+          Create a link
         </button>
         {link && (
           <>
@@ -40,7 +40,7 @@ export default function BrowsersSection() {
         )}
       </div>
       <Problem problem={problem ?? browsers.problem} />
-      {browsers.data?.length === 0 && <p className="quiet">None is signed in by a link.</p>}
+      {browsers.data?.length === 0 && <p className="quiet">No other browser is signed in.</p>}
       <ul className="rows">
         {browsers.data?.map(({ bearer_id, created_at, last_used_at }) => (
           <li key={bearer_id} className="row-item">

@@ -55,7 +55,7 @@ const EXAMPLES = {
 export function ConfigSection() {
   const config = usePicture((state) => state.config);
   const id = useId();
-  if (config === null) return <p className="quiet">Reading…</p>;
+  if (config === null) return <p className="quiet">Loading…</p>;
   const others = Object.entries(config.values).filter(
     ([key]) => !(key in KEYS) && key !== "model" && key !== "permission_mode",
   );
@@ -77,8 +77,8 @@ export function ConfigSection() {
           })}
         </ul>
       </section>
-      <section aria-label="Fixed at the start">
-        <h2>Fixed at the start</h2>
+      <section aria-label="Set at start">
+        <h2>Set at start</h2>
         <dl className="facts">
           {others.map(([name, { value, source }]) => (
             <div key={name} className="fact">

@@ -49,15 +49,15 @@ export default function DiagnosticsSection() {
     <section aria-labelledby={id}>
       <h2 id={id}>Diagnostics</h2>
       <p className="quiet">
-        One file with versions, settings without secrets, states and the ends of the logs. Nothing is sent anywhere.
+        One file with versions, settings without secrets, states and the last log lines. Nothing is sent anywhere.
       </p>
       <label className="check-label">
         <input type="checkbox" checked={messages} onChange={(event) => setMessages(event.target.checked)} />
-        With what was said in conversations
+        Include messages
       </label>
       <div className="form-buttons">
         <button type="button" className="primary" disabled={busy} onClick={() => void make()}>
-          {busy ? "Collecting…" : "Make a file"}
+          {busy ? "Collecting…" : "Create file"}
         </button>
         {host && (
           <button type="button" onClick={() => void host?.exportDiagnostics()}>

@@ -39,7 +39,7 @@ export default function FlagsSection() {
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>Features</h2>
-      <p className="quiet">What is off here is taken away.</p>
+      <p className="quiet">Turn features on or off.</p>
       <Problem problem={problem} />
       <ul className="rows">
         {shown.map(({ name, description, value: now, default: usual, choices }) => {

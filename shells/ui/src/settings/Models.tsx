@@ -1,6 +1,7 @@
 // Which model answers, whether it does, and the keys that it needs.
 import type { ModelCheck, ModelInfo, SecretInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
+import { Note } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { visible } from "../Plain.js";
@@ -18,46 +19,53 @@ export function ModelsSection() {
   const [other, setOther] = useState("");
   const id = useId();
   const chosen = typeof setting?.value === "string" ? setting.value : "";
+  const shown = useInPlace(models.data);
+  const selected = wanted.model ?? chosen;
   return (
     <>
       <section aria-labelledby={`${id}-models`}>
         <h2 id={`${id}-models`}>Model</h2>
         <p className="quiet">
-          {chosen === "" ? "None is chosen." : <>Messages go to {visible(chosen)}</>}
-          {setting && chosen !== "" && <> ({SOURCE[setting.source] ?? setting.source}).</>} An agent may have its own.
+          {chosen === "" ? "No model is chosen." : <>Messages go to {visible(chosen)}</>}
+          {setting && chosen !== "" && <> ({SOURCE[setting.source] ?? setting.source}).</>} An agent can have its own.
         </p>
         <Problem problem={problem ?? models.problem} />
-        {models.data === null && models.problem === null && <p className="quiet">Asking which there are…</p>}
+        {models.data === null && models.problem === null && <p className="quiet">Looking for models…</p>}
         <div className="choices" role="radiogroup" aria-labelledby={`${id}-models`}>
-          {models.data?.map((model) => (
-            <label key={model.name} className={`choice ${model.ready ? "" : "choice-off"}`}>
-              <input
-                type="radio"
-                name={`${id}-model`}
-                checked={model.name === (wanted.model ?? chosen)}
-                onChange={() => void change({ model: model.name })}
-              />
-              <span className="choice-text">
-                <span className="choice-name">
-                  <code>{visible(model.name)}</code>
-                  {model.ready ? (
-                    <span className="badge badge-good">ready</span>
-                  ) : (
-                    <span className="badge">not ready</span>
-                  )}
-                  {model.loaded === true && <span className="badge">loaded</span>}
+          {shown.map((model) => (
+            <div key={model.name} className={`choice-frame ${model.ready ? "" : "choice-off"}`}>
+              <label className="choice">
+                <input
+                  type="radio"
+                  name={`${id}-model`}
+                  checked={model.name === selected}
+                  onChange={() => void change({ model: model.name })}
+                />
+                <span className="choice-text">
+                  <span className="choice-name">
+                    <code>{visible(model.name)}</code>
+                    {model.ready ? (
+                      <span className="badge badge-good">ready</span>
+                    ) : (
+                      <span className="badge">{lacksKey(model, secrets.data) ? "needs a key" : "not ready"}</span>
+                    )}
+                    {model.loaded === true && <span className="badge">loaded</span>}
+                  </span>
+                  <span className="quiet">
+                    {model.name === "demo"
+                      ? "Answers from a script, without a key or a network. For trying things out."
+                      : model.name === "local"
+                        ? "The model that runs on this machine: Ollama, LM Studio or llama.cpp. "
+                        : ""}
+                    {model.why_not != null && !lacksKey(model, secrets.data) && visible(model.why_not)}
+                    {model.context_window != null && <> {count(model.context_window)} tokens of context.</>}
+                  </span>
                 </span>
-                <span className="quiet">
-                  {model.name === "demo"
-                    ? "A script in the daemon, without key or network: for trying out."
-                    : model.name === "local"
-                      ? "Whichever model runs on this machine. "
-                      : ""}
-                  {model.why_not != null && visible(model.why_not)}
-                  {model.context_window != null && <> {count(model.context_window)} tokens of context.</>}
-                </span>
-              </span>
-            </label>
+              </label>
+              {model.name === selected && !model.ready && (
+                <NotReady model={model} lacking={lacksKey(model, secrets.data)} />
+              )}
+            </div>
           ))}
         </div>
         <form
@@ -67,7 +75,7 @@ export function ModelsSection() {
             if (other.trim() !== "") void change({ model: other.trim() }).then((done) => done && setOther(""));
           }}
         >
-          <label htmlFor={`${id}-other`}>Another one, as provider:name</label>
+          <label htmlFor={`${id}-other`}>Another model, as provider:name</label>
           <input
             id={`${id}-other`}
             value={other}
@@ -78,7 +86,7 @@ export function ModelsSection() {
             onChange={(event) => setOther(event.target.value)}
           />
           <button type="submit" disabled={busy || other.trim() === ""}>
-            Use it
+            Use
           </button>
         </form>
         <Check chosen={chosen} />
@@ -86,9 +94,7 @@ export function ModelsSection() {
       {secrets.data !== null && (
         <section aria-labelledby={`${id}-keys`}>
           <h2 id={`${id}-keys`}>Keys</h2>
-          <p className="quiet">
-            A key is sent to the daemon once and never comes back: no page, log or answer shows it.
-          </p>
+          <p className="quiet">A key is sent to the daemon once. No page, log or answer ever shows it again.</p>
           <ul className="rows">
             {secrets.data.map((secret) => (
               <SecretRow key={secret.provider} secret={secret} />
@@ -97,6 +103,42 @@ export function ModelsSection() {
         </section>
       )}
     </>
+  );
+}
+
+/** The key's entry, when all that the model lacks is a key. */
+function lacksKey(model: ModelInfo, secrets: readonly SecretInfo[] | null): SecretInfo | null {
+  return model.ready ? null : (secrets?.find(({ provider, set }) => provider === model.provider && !set) ?? null);
+}
+
+/** The list in the order in which it was first shown, without losing one: nothing jumps away from the pointer. */
+function useInPlace(models: readonly ModelInfo[] | null): readonly ModelInfo[] {
+  const [known, setKnown] = useState<readonly ModelInfo[]>([]);
+  const [read, setRead] = useState<readonly ModelInfo[] | null>(null);
+  if (models !== null && models !== read) {
+    const now = new Map(models.map((model) => [model.name, model]));
+    const had = new Set(known.map(({ name }) => name));
+    setRead(models);
+    setKnown([...known.map((model) => now.get(model.name) ?? model), ...models.filter(({ name }) => !had.has(name))]);
+  }
+  return known;
+}
+
+/** What the chosen model lacks, where it was chosen. */
+function NotReady({ model, lacking }: { model: ModelInfo; lacking: SecretInfo | null }) {
+  return (
+    <div className="choice-more">
+      {lacking === null ? (
+        <Note kind="warning">This model can’t answer yet: {visible(model.why_not ?? "it is not ready")}.</Note>
+      ) : (
+        <>
+          <Note kind="warning">
+            This model can’t answer without a key. Add one here, or choose the demo model to look around first.
+          </Note>
+          <KeyForm secret={lacking} onDone={() => undefined} />
+        </>
+      )}
+    </div>
   );
 }
 
@@ -119,11 +161,11 @@ function Check({ chosen }: { chosen: string }) {
           });
         }}
       >
-        {state === "busy" ? "Asking…" : "Try the model"}
+        {state === "busy" ? "Testing…" : "Test the model"}
       </button>
       <span className="quiet" role="status">
         {result?.ok === true && `${result.model} answered in ${duration(result.duration_ms)}.`}
-        {result === null && state !== "busy" && "Sends one tiny request."}
+        {result === null && state !== "busy" && "Sends one short request."}
       </span>
       {result?.error && <Problem problem={result.error} />}
       <Problem problem={problem} />
@@ -131,22 +173,22 @@ function Check({ chosen }: { chosen: string }) {
   );
 }
 
-function SecretRow({ secret }: { secret: SecretInfo }) {
-  const { provider, variable, set, source } = secret;
-  const [open, setOpen] = useState(false);
+/** Sends a key to the daemon, which by default tries it with one request before it keeps it. */
+function KeyForm({ secret, onDone }: { secret: SecretInfo; onDone: () => void }) {
+  const { provider, source } = secret;
   const [value, setValue] = useState("");
-  const [check, setCheck] = useState(false);
+  const [check, setCheck] = useState(true);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const id = useId();
 
-  async function run(work: () => Promise<unknown>): Promise<void> {
+  async function save(): Promise<void> {
     setBusy(true);
     setProblem(null);
     try {
-      await work();
-      setOpen(false);
+      await client.call("PUT", pathOf(provider), { value, ...(check && { check }) });
       setValue("");
+      onDone();
     } catch (error) {
       setProblem(said(error));
     } finally {
@@ -154,7 +196,59 @@ function SecretRow({ secret }: { secret: SecretInfo }) {
     }
   }
 
-  const path = `/api/secrets/${encodeURIComponent(provider)}`;
+  return (
+    <>
+      <form
+        className="secret-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (value !== "") void save();
+        }}
+      >
+        <label htmlFor={id}>API key for {visible(provider)}</label>
+        <input
+          id={id}
+          type="password"
+          autoComplete="off"
+          spellCheck={false}
+          value={value}
+          onChange={(event) => setValue(event.target.value)}
+        />
+        <label className="check-label">
+          <input type="checkbox" checked={check} onChange={(event) => setCheck(event.target.checked)} />
+          Test the key before saving
+        </label>
+        <button type="submit" className="primary" disabled={busy || value === ""}>
+          {busy ? (check ? "Testing…" : "Saving…") : "Save"}
+        </button>
+        {source === "environment" && <p className="quiet">A key in the environment comes before this one.</p>}
+      </form>
+      <Problem problem={problem} />
+    </>
+  );
+}
+
+const pathOf = (provider: string): string => `/api/secrets/${encodeURIComponent(provider)}`;
+
+function SecretRow({ secret }: { secret: SecretInfo }) {
+  const { provider, variable, set, source } = secret;
+  const [open, setOpen] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
+
+  async function remove(): Promise<void> {
+    setBusy(true);
+    setProblem(null);
+    try {
+      await client.call("DELETE", pathOf(provider));
+      setOpen(false);
+    } catch (error) {
+      setProblem(said(error));
+    } finally {
+      setBusy(false);
+    }
+  }
+
   return (
     <li className="row-item">
       <div className="row-main">
@@ -169,44 +263,12 @@ function SecretRow({ secret }: { secret: SecretInfo }) {
           {set && source !== "environment" ? "Replace" : "Add a key"}
         </button>
         {set && source !== "environment" && (
-          <button
-            type="button"
-            className="small-button danger"
-            disabled={busy}
-            onClick={() => void run(() => client.call("DELETE", path))}
-          >
-            Forget
+          <button type="button" className="small-button danger" disabled={busy} onClick={() => void remove()}>
+            Remove
           </button>
         )}
       </div>
-      {open && (
-        <form
-          className="secret-form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (value !== "") void run(() => client.call("PUT", path, { value, ...(check && { check }) }));
-          }}
-        >
-          <label htmlFor={id}>Key of {visible(provider)}</label>
-          <input
-            id={id}
-            type="password"
-            autoComplete="off"
-            spellCheck={false}
-            value={value}
-            autoFocus
-            onChange={(event) => setValue(event.target.value)}
-          />
-          <label className="check-label">
-            <input type="checkbox" checked={check} onChange={(event) => setCheck(event.target.checked)} />
-            Keep it only if a model answers to it (one request)
-          </label>
-          <button type="submit" className="primary" disabled={busy || value === ""}>
-            {busy ? "Working…" : "Keep"}
-          </button>
-          {source === "environment" && <p className="quiet">The environment’s key goes before this one.</p>}
-        </form>
-      )}
+      {open && <KeyForm secret={secret} onDone={() => setOpen(false)} />}
       <Problem problem={problem} />
     </li>
   );

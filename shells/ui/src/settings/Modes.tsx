@@ -8,19 +8,19 @@ const MODES = [
   {
     mode: "always_ask",
     name: "Always ask",
-    words: "Every call waits for you. Rules that allow are not looked at.",
+    words: "Every tool call waits for you. Rules that allow do not count.",
     examples: ["reading a file: asks", "writing a file: asks", "running a command: asks"],
   },
   {
     mode: "smart_approve",
-    name: "Ask for what changes something",
-    words: "What only reads in the work directory runs at once; anything else waits, unless a rule allows it.",
+    name: "Ask before changes",
+    words: "Reading in the work directory runs at once. Everything else waits for you, unless a rule allows it.",
     examples: ["reading a file: runs", "writing a file: asks", "running a command: asks"],
   },
   {
     mode: "auto_approve",
     name: "Never ask",
-    words: "Everything runs that no rule denies. For work that you watch, or that can’t do harm.",
+    words: "Everything runs unless a rule denies it. Use it only while you watch, or where no harm can be done.",
     examples: ["reading a file: runs", "writing a file: runs", "running a command: runs"],
   },
 ] as const;

@@ -156,7 +156,7 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
   );
 }
 
-const ANSWER = { allow: "It would run at once.", deny: "It would be denied.", ask: "You would be asked." } as const;
+const ANSWER = { allow: "This would run at once.", deny: "This would be denied.", ask: "You would be asked." } as const;
 
 function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
   const [tool, setTool] = useState("");
@@ -193,7 +193,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
   return (
     <section aria-labelledby={`${id}-title`}>
       <h2 id={`${id}-title`}>What would happen?</h2>
-      <p className="quiet">Nothing runs: the daemon only says what it would do with this call.</p>
+      <p className="quiet">See what would happen to a tool call. Nothing runs.</p>
       <form
         className="card form"
         onSubmit={(event) => {

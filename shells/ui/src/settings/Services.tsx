@@ -19,8 +19,8 @@ export default function ServicesSection() {
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>Services</h2>
-      <p className="quiet">Programs that the daemon runs beside itself. They are named in config.toml.</p>
-      {services.length === 0 && <p className="quiet">None is named there.</p>}
+      <p className="quiet">Programs that run beside Aster. They are set in config.toml.</p>
+      {services.length === 0 && <p className="quiet">No services.</p>}
       <ul className="rows">
         {services.map((service) => (
           <Row key={service.name} service={service} />
@@ -97,7 +97,7 @@ function Logs({ path }: { path: string }) {
       {dropped > 0 && <p className="quiet">{count(dropped)} lines came too fast to be kept.</p>}
       <pre className="plain boxed output" tabIndex={0}>
         {entries.length === 0
-          ? "Nothing yet."
+          ? "No output yet."
           : entries.map(({ seq, stream, text }) => (
               <span key={seq} className={stream}>
                 {visible(text)}
@@ -107,7 +107,7 @@ function Logs({ path }: { path: string }) {
       </pre>
       <p className="quiet">
         <button type="button" className="link" onClick={logs.reload}>
-          Read again
+          Refresh
         </button>
         {file !== null && <> All of it: {visible(file)}</>}
       </p>

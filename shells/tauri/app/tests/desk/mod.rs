@@ -391,7 +391,7 @@ impl App {
 
     /// Past the first run, to where one can talk.
     pub async fn talk(&self) -> Result<()> {
-        self.click("Start talking").await?;
+        self.click("Start a conversation").await?;
         self.until("document.querySelector('textarea:not([disabled])')").await
     }
 
