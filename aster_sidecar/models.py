@@ -319,7 +319,7 @@ class Models:
             raise ModelError(
                 "key_missing",
                 f"{name} needs a key: {self._why_no_key(provider)}",
-                hint=f"add the key in the settings or as {provider.key} in the daemon's environment, or choose another model",
+                hint=f"add the key in the settings, set {provider.key} for the daemon, or choose another model",
             )
         network.way(base_url or "https://", self._environment).verify()  # a bad proxy or certificate is said here
         said = self._ask(name, provider, model_name, base_url, key)

@@ -222,7 +222,8 @@ def test_a_demo_model_that_the_start_gave_leaves_the_choice_to_the_person(launch
     daemon = launch(environment={"ASTER_MODEL": "demo"})
     assert step(daemon, "provider")["state"] == "todo"
     kept = step(daemon, "state_root")["checks"][0]["message"]
-    assert str(daemon.data_dir) in kept and "config.toml" in kept
+    assert str(daemon.data_dir) in kept
+    assert "config.toml" in kept
     daemon.config(model="demo:instant")
     assert step(daemon, "provider")["state"] == "done"
 
