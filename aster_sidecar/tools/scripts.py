@@ -6,7 +6,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from aster_sidecar.tools.paths import forbidden, holds_secrets
 
 MOST_FILES = 32
 MOST_WORDS = 400
+MOST_FOLDERS = 6
+MOST_PROGRAMS = 64
+MOST_VALUE_CHARS = 1024
 MOST_ENTRIES = 2000  # of a directory, for a pattern
 SHOWN_FILES = 4
 SHOWN_LINES = 24
@@ -53,73 +56,142 @@ _UNNAMED = {
         ("gradle", "gradlew"), ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts")
     ),
     **dict.fromkeys(
-        ("tox", "nox", "pytest", "hatch", "poetry", "pdm", "uv"), ("pyproject.toml", "tox.ini", "setup.cfg")
+        ("tox", "nox", "pytest", "hatch", "poetry", "pdm", "uv"),
+        ("pyproject.toml", "tox.ini", "setup.cfg", "noxfile.py", "conftest.py"),
     ),
     **dict.fromkeys(("docker", "podman"), ("Dockerfile", "Containerfile", "compose.yaml", "docker-compose.yml")),
     "docker-compose": ("compose.yaml", "docker-compose.yml"),
     "pre-commit": (".pre-commit-config.yaml",),
     "vagrant": ("Vagrantfile",),
 }
-_SEGMENT = re.compile(r"[;&|\n(){}`]|<<<")
-_WORD = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s'"<>]+)""")
+# Of these, the ones that take a name without its ending, and that run what stands in a directory.
+_LOADING = _words("python pypy node nodejs deno bun tsx ts-node ruby perl lua luajit")
+_ENDINGS = (".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pm", ".lua")
+_IN_FOLDER = ("__main__.py", "__init__.py", "index.js", "init.lua")
+_SEGMENT = re.compile(r"([;&|\n(){}`]|<<<)")
+# A backslash is a part of a path on Windows.
+_BARE = r"[^\s'\"<>]" if os.name == "nt" else r"\\.|[^\s'\"<>\\]"
+_ESCAPED = r"(.)" if os.name == "nt" else r"\\?(.)"
+_WORD = re.compile(rf"""(?:'[^']*'|"[^"]*"|{_BARE})+""", re.DOTALL)
+_PIECE = re.compile(rf"""'([^']*)'|"([^"]*)"|{_ESCAPED}""", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_ASSIGNED = re.compile(r"(?:^|[\s;&|(])(\w+)=([^\s;&|()]+)")
+# An interpreter that is given nothing to run but what comes through a pipe.
+_FROM_PIPE = re.compile(r"(?:^|[\s/])(?:(?:ba|z|da|k)?sh|python[\d.]*|node|ruby|perl|php)(?:\s+-(?:s(?:\s.*)?)?)?\s*$")
 
 
-def run_by(command: str, cwd: Path, protected: tuple[Path, ...]) -> dict[str, Path]:
+def run_by(command: str, cwd: Path, protected: tuple[Path, ...], env: Mapping[str, str]) -> dict[str, Path]:
     """The files that a command line would run in the directory `cwd`, by the words that name them.
 
-    A look at the words, not a grammar: what a program reads by itself is not among them. Files that no tool may open
-    are left out: the system's own and the `protected` ones.
+    A look at the words, not a grammar: what a program reads by itself is not among them. Variables are those of `env`
+    and those that the line sets. Files that no tool may open are left out: the system's own and the `protected` ones.
     """
+
+    def open_to_tools(files: Iterator[tuple[str, Path]]) -> dict[str, Path]:
+        return {name: path for name, path in files if not forbidden(Path(os.path.realpath(path)), protected)}
+
     found: dict[str, Path] = {}
     folders = [cwd]
-    words = 0
-    for segment in _SEGMENT.split(command):
-        programs: list[str] = []
-        runs_first = False
-        for place, word in enumerate(_words_of(segment)):
-            words += 1
-            if words > MOST_WORDS or len(found) >= MOST_FILES:
-                return found
-            if place == 1 and programs[:1] == ["cd"]:
-                folders.append(Path(os.path.normpath(cwd / word)))
+    unnamed: dict[str, None] = {}
+    piped: dict[str, Path] = {}
+    left = MOST_WORDS
+    segments = ["", *_SEGMENT.split(_expanded(command, cwd, env))]
+    for between, segment in zip(segments[::2], segments[1::2], strict=True):
+        words = list(islice(_words_of(segment), left))
+        left -= len(words)
+        named: dict[str, Path] = {}
+        runs_first = loads = False
+        for place, word in enumerate(words):
+            before = words[place - 1] if place else ""
+            if before in ("cd", "pushd") or before.startswith("-") or before.endswith(f"={word}"):
+                _enter(word, folders)
+            elif word.startswith("-"):
+                _enter(word[2:], folders)
+            files = open_to_tools(_named(word, folders))
+            named |= files
+            first = runs_first or (place == 0 and (os.sep in word or os.name == "nt"))
+            run = {name: path for name, path in files.items() if first or _is_script(path)}
+            if loads and not files:
+                run = open_to_tools(_loaded(word, folders))
+            found |= run
             bare = os.path.basename(word).casefold().removesuffix(".exe")
-            if not word.startswith("-"):
-                programs.append(bare)
-            taken = False
-            for name, path in _named(word, folders):
-                if forbidden(Path(os.path.realpath(path)), protected):
-                    continue
-                first = runs_first or (place == 0 and (os.sep in word or os.name == "nt"))
-                if first or _is_script(path):
-                    found[name], taken = path, True
-            runs_first = (runs_first and not taken) or re.sub(r"[-.\d]+$", "", bare) in _INTERPRETERS
-            for name in _UNNAMED.get(bare, ()):
-                for folder in folders:
-                    if _is_file(folder / name):
-                        found[name] = folder / name
-    return found
+            program = re.sub(r"[-.\d]+$", "", bare)
+            runs_first = (runs_first and not run) or program in _INTERPRETERS
+            loads = loads or program in _LOADING
+            unnamed |= dict.fromkeys(_UNNAMED.get(bare, ()))
+        piped = {**piped, **named} if between == "|" else named
+        if between == "|" and _FROM_PIPE.search(segment):
+            found |= piped
+    beside = ((_from(cwd, folder / name), folder / name) for folder in folders for name in unnamed)
+    found |= open_to_tools((name, path) for name, path in beside if _is_file(path))
+    return dict(islice(found.items(), MOST_FILES))
+
+
+def programs_in(command: str) -> list[str]:
+    """The words of a command line that may name a program on PATH: as many as there is room for."""
+    words = (word for segment in _SEGMENT.split(command)[::2] for word in _words_of(segment))
+    bare = (word for word in islice(words, MOST_WORDS) if re.fullmatch(r"[\w@%+:,.-]+", word) and word[0] != "-")
+    return list(islice(dict.fromkeys(bare), MOST_PROGRAMS))
+
+
+def _expanded(command: str, cwd: Path, env: Mapping[str, str]) -> str:
+    """The command line with its variables in their place, whatever quotes they stand in."""
+    known = {**env, **{name: value.strip("'\"") for name, value in _ASSIGNED.findall(command)}, "PWD": str(cwd)}
+    known.pop("PATH", None)  # a list, not a part of a name
+    plain = command.replace("$(pwd)", "$PWD").replace("`pwd`", "$PWD")
+    short = {name: value for name, value in known.items() if len(value) <= MOST_VALUE_CHARS}
+    return _VARIABLE.sub(lambda found: short.get(found[1] or found[2], found[0]), plain, count=MOST_WORDS)
 
 
 def _words_of(segment: str) -> Iterator[str]:
-    for single, double, bare in _WORD.findall(segment):
-        quoted = single or double
-        yield quoted or bare
-        if " " in quoted:  # what follows -c
-            yield from quoted.split()
-        if "=" in bare:
-            yield bare.partition("=")[2]
+    """The words as a shell reads them; then what stands in a quoted one (behind -c), and behind an equals sign."""
+    for found in _WORD.finditer(segment):
+        word = "".join("".join(pieces) for pieces in _PIECE.findall(found[0]))
+        yield word
+        if " " in word:
+            yield from word.split()
+        if "=" in word:
+            yield word.partition("=")[2]
+
+
+def _enter(word: str, folders: list[Path]) -> None:
+    """Add the directories that a word names, each as seen from those so far."""
+    for folder in tuple(folders):
+        for part in word.split(os.pathsep):
+            if not part or "\0" in part or len(folders) >= MOST_FOLDERS:
+                continue
+            path = Path(os.path.normpath(folder / os.path.expanduser(part)))
+            if path not in folders and os.path.isdir(path):
+                folders.append(path)
 
 
 def _named(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
     """The files that a word names. Its own directory is that of the command, or one that it changes to."""
-    plain = os.path.expanduser(word.replace("\\", "") if os.name != "nt" else word)
+    plain = os.path.expanduser(word)
     if not plain or len(plain) > 4096 or "\0" in plain:
         return
-    for folder in folders:
+    for folder in folders[:1] if os.path.isabs(plain) else folders:
         path = os.path.join(folder, plain)
-        for name in _matching(path) if re.search(r"[*?[]", plain) else (path,):
-            if _is_file(Path(name)):
-                yield os.path.relpath(name, folders[0]) if plain != word or name != path else word, Path(name)
+        if re.search(r"[*?[]", plain):
+            yield from ((_from(folders[0], Path(name)), Path(name)) for name in _matching(path) if _is_file(Path(name)))
+        elif _is_file(Path(path)):
+            yield (word if folder == folders[0] else _from(folders[0], Path(path))), Path(path)
+
+
+def _loaded(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
+    """The files that an interpreter takes a word for which names none: a module, a directory, an option with one."""
+    plain = (word[2:] if word.startswith("-") else word).replace("::", os.sep)
+    if not plain or len(plain) > 4096 or "\0" in plain:
+        return
+    for name in dict.fromkeys((plain, plain if os.sep in plain else plain.replace(".", os.sep))):
+        for folder in folders:
+            path = os.path.join(folder, os.path.expanduser(name))
+            tried = (*(path + ending for ending in _ENDINGS), *(os.path.join(path, inner) for inner in _IN_FOLDER))
+            yield from ((_from(folders[0], Path(one)), Path(one)) for one in tried if _is_file(Path(one)))
+
+
+def _from(cwd: Path, path: Path) -> str:
+    return os.path.relpath(path, cwd)
 
 
 def _matching(path: str) -> list[str]:

@@ -199,10 +199,11 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     reason = "; ".join(concerns if other is not None else ["a command can do all that you can", *concerns])
     if unsure:
         reason += f"; it can't be remembered: {unsure}"
-    first = (programs(arguments.command) or arguments.command.split() or [""])[:1]
-    names = programs(arguments.command) or first
-    files = {} if place.forbidden else scripts.run_by(arguments.command, cwd, surroundings.protected)
+    names = dict.fromkeys([*(programs(arguments.command) or ()), *scripts.programs_in(arguments.command)])
+    files = {} if place.forbidden else scripts.run_by(arguments.command, cwd, surroundings.protected, env)
     contents = {name: scripts.held(path) for name, path in files.items()}
+    # A program that the line names by its place is one of the files.
+    binaries = {name: _identity(name, cwd, env["PATH"]) for name in names if name not in files}
     # Never begins like a path, so that no rule for a directory covers it.
     target = f"in {shown(cwd)}:\n{arguments.command}"
     words = f"exactly this command in {shown(cwd)}: {visible(arguments.command, newlines=False)}"
@@ -217,8 +218,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
             "cwd": str(cwd),
             "folder": _folder(os.stat(cwd)),
             "shell": os.path.realpath(_shell()),
-            # A program that the line names by its place is one of the files.
-            "binaries": {name: _identity(name, cwd, env["PATH"]) for name in names if name not in files},
+            "binaries": {name: found for name, found in binaries.items() if found is not None},
             "scripts": {name: one.mark for name, one in contents.items()},
             "path": env["PATH"],
         },
@@ -261,7 +261,8 @@ def _as_approved(arguments: RunCommand, assessment: Assessment, ctx: CallContext
 
 
 def _scripts(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> dict[str, Content]:
-    files = scripts.run_by(arguments.command, Path(assessment.binding["cwd"]), ctx.surroundings.protected)
+    env = clean_environment(os.environ)
+    files = scripts.run_by(arguments.command, Path(assessment.binding["cwd"]), ctx.surroundings.protected, env)
     return {name: scripts.held(path) for name, path in files.items()}
 
 

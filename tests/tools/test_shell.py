@@ -210,6 +210,8 @@ SCRIPTS = [
     *(". ./run.sh", "true && ./run.sh", "timeout 5 ./run.sh", "cd . && ./run.sh", "sh < run.sh", "$(./run.sh)"),
     *("(./run.sh)", "./*.sh", "setarch x86_64 sh ./run.sh", "env A=1 sh run.sh", 'sh "run.sh"', "./run\\.sh"),
     *("python3 run.sh", "x --with=./run.sh"),
+    # The words as a shell reads them, with the variables in them.
+    *('sh r"un.s"h', "sh $PWD/run.sh", 'sh "${PWD}/run.sh"', "sh $(pwd)/run.sh", "A=run; sh ./$A.sh"),
 ]
 
 
@@ -243,6 +245,59 @@ def test_what_a_runner_reads_is_bound(place: Surroundings, command: str, name: s
     assert assess("run_command", place, command=command).binding != before.binding
 
 
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("sh my\\ run.sh", ["my run.sh"]),
+        ("cd sub && cd deep && ./run.sh", ["sub/deep/run.sh"]),
+        ("pushd sub; ./run.sh", ["sub/run.sh"]),
+        ("sh a.sh; cd sub; sh a.sh", ["a.sh", "sub/a.sh"]),
+        ("make -C sub", ["Makefile", "sub/Makefile"]),
+        ("make -Csub", ["Makefile", "sub/Makefile"]),
+        ("make --directory=sub", ["Makefile", "sub/Makefile"]),
+        ("npm --prefix sub test", ["sub/package.json"]),
+        ("PATH=$PWD/sub:$PATH tool", ["sub/tool"]),
+        ("python3 -m part", ["part.py"]),
+        ("python3 -m pack.part", ["pack/part.py"]),
+        ("python3 pack", ["pack/__main__.py"]),
+        ("node -r ./part -e 1", ["part.js"]),
+        ("perl -I. -MPack::Part -e 1", ["Pack/Part.pm"]),
+        ("cat words | sh", ["words"]),
+        ("cat words | sort | bash -s -- a", ["words"]),
+    ],
+)
+def test_a_script_is_found_where_the_words_lead(place: Surroundings, command: str, names: list[str]) -> None:
+    for name in names:
+        (place.work_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.work_dir / name).write_text("one")
+        (place.work_dir / name).chmod(0o755 if name == "sub/tool" else 0o644)
+    before = assess("run_command", place, command=command)
+    assert sorted(before.binding["scripts"]) == names
+    for name in names:
+        (place.work_dir / name).write_text("two")
+        assert assess("run_command", place, command=command).binding != before.binding
+        (place.work_dir / name).write_text("one")
+
+
+@pytest.mark.parametrize("command", ["A=1 tool", "tool >out", "echo $(tool)", "env tool", "true && ! tool"])
+def test_a_program_on_path_is_bound_wherever_it_stands(
+    place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "tool").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    before = assess("run_command", place, command=command)
+    assert assess("run_command", place, command=command).binding == before.binding
+    (tmp_path / "bin" / "tool").write_text("#!/bin/sh\nid\n")
+    assert assess("run_command", place, command=command).binding != before.binding
+
+
+def test_a_long_command_is_judged_in_bounds(place: Surroundings) -> None:
+    for command in (f"A={'x' * 900}; {'$A' * 40_000}", "cd . ; " * 14_000, "python3 " + "a " * 49_000, "'\"" * 49_000):
+        assert assess("run_command", place, command=command[:100_000]).binding["scripts"] == {}
+
+
 def test_what_no_tool_may_open_is_not_looked_at(place: Surroundings) -> None:
     own = place.protected[0] / "aster.db"
     (place.work_dir / "near.sh").symlink_to(own)
@@ -271,10 +326,16 @@ def test_a_pattern_walks_no_further_than_its_directory(place: Surroundings, monk
 
 def test_data_that_grows_is_not_asked_for_again(place: Surroundings) -> None:
     log = place.work_dir / "app.log"
-    log.write_text("one\n")
-    before = assess("run_command", place, command="tail app.log")
-    log.write_text("one\ntwo\n")
-    assert assess("run_command", place, command="tail app.log").binding == before.binding
+    for command in (
+        "tail app.log",
+        "cat app.log | awk '{print}'",
+        "cat app.log | python3 -m json.tool",
+        "cat <app.log",
+    ):
+        log.write_text("one\n")
+        before = assess("run_command", place, command=command)
+        log.write_text("one\ntwo\n")
+        assert assess("run_command", place, command=command).binding == before.binding
 
 
 def test_another_directory_in_the_place_is_asked_for_again(place: Surroundings) -> None:
