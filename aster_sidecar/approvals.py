@@ -24,6 +24,7 @@ from aster_sidecar.errors import (
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.permissions import Assessment, Risk, Scope
 from aster_sidecar.rules import Rules
+from aster_sidecar.text import jsonable
 
 LOOK_S = 30.0
 """How often it is looked whether a question is over: the loop's own clock stands still while the machine sleeps."""
@@ -292,8 +293,9 @@ class Approvals:
             before = self._assess(pending.name, pending.arguments, *place)[0]
         except InvalidShape:
             before = None
-        if told.decision == "ask" and told.confirm != confirm and raises_risk(pending, before, assessment):
-            error = EditUnconfirmed(f"these arguments raise the risk: {assessment.reason}")
+        unseen = not_shown(pending, before, assessment)
+        if told.decision == "ask" and told.confirm != confirm and unseen:
+            error = EditUnconfirmed(f"these arguments would do what was not shown: {'; '.join(unseen)}")
             error.details = told.model_dump(mode="json")
             raise error
         return assessment
@@ -399,14 +401,19 @@ class Approvals:
             self._set_alarm(at_least_s=1.0)  # when the store refuses, not in a tight loop
 
 
-def raises_risk(pending: Pending, before: Assessment | None, now: Assessment) -> bool:
-    """Whether a call with other arguments is one that a person would have to think about anew."""
-    fresh = set(now.concerns) - set(before.concerns if before is not None else ())
-    return (
-        RISKS.index(now.risk) > RISKS.index(pending.risk)
-        or bool(fresh)
-        or (now.remember is None and pending.remember is not None)
-    )
+def not_shown(pending: Pending, before: Assessment | None, now: Assessment) -> list[str]:
+    """What a person would have to think about anew, in words, when a call gets other arguments.
+
+    `before` is what it would do without them by now, `now` what it would do with them.
+    """
+    known = (*before.concerns, *before.effects) if before is not None else ()
+    told = [words for words in (*now.concerns, *now.effects) if words not in known]
+    riskier = RISKS.index(now.risk) > RISKS.index(pending.risk)
+    if not told and (riskier or (now.remember is None and pending.remember is not None)):
+        told.append(now.reason)
+    if before is not None and jsonable(before.binding) != pending.binding:
+        told.append("something changed after the question was asked")
+    return told
 
 
 def call_state(call_id: str, state: str) -> Write:

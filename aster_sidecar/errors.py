@@ -201,7 +201,7 @@ class ApprovalResolved(Conflict):
 
 
 class EditUnconfirmed(Conflict):
-    """The arguments that a person gave raise the risk; `details` is what they would do (wire.CheckAnswer)."""
+    """The arguments that a person gave would do what was not shown; `details` is that (wire.CheckAnswer)."""
 
     code = "edit_unconfirmed"
     hint = "show the person what details say, and answer again with its confirm"

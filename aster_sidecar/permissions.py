@@ -45,7 +45,8 @@ class Assessment:
     `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that an approval
     is bound to (resolved paths, binary, cwd): when it differs at the time of running, it is asked again. `forbidden`
     names why no mode and no person can allow the call, e.g. writing into the daemon's own data. `concerns` are the
-    reasons, in words, that raise the risk above the tool's own. `unshown` says why a person can't be shown all of it:
+    reasons, in words, that raise the risk above the tool's own. `effects` are what it would do that the
+    arguments don't say: replace a file, run a script. `unshown` says why a person can't be shown all of it:
     where the call would be asked, it fails. `always_asked` says that every mode asks and no allow rule covers it,
     e.g. when another program would do the work, out of our reach. `also` are further targets of the same call (a
     move's destination): a deny rule that covers any of them holds, an allow rule has to cover them all. `names` are
@@ -63,6 +64,7 @@ class Assessment:
     also: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     concerns: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
     unshown: str | None = None
 
 

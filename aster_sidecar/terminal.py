@@ -501,7 +501,7 @@ class Chat:
         return (said or "").strip().lower() in ("y", "yes")
 
     async def _confirms(self, data: Json, error: Refused) -> bool:
-        """Show what edited arguments would do that raise the risk, and ask whether they may run."""
+        """Show what edited arguments would do that was not shown, and ask whether they may run."""
         if isinstance(self._view, TerminalView):
             question(self._view.screen, {**data, **error.details, "arguments": {}})
         return await self._sure(f"{plain(str(error))}. Run it?", data["call_id"])

@@ -43,6 +43,14 @@ def cut(text: str, most: int, mark: str = "…") -> str:
     return text[: grapheme_boundary_before(text, at + 1) or at] + mark
 
 
+def jsonable(value: Any) -> Any:
+    """The value as JSON would bring it back, so that what is compared later is what was stored.
+
+    What JSON can't hold becomes its text; half surrogate pairs are replaced.
+    """
+    return json.loads(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+
+
 def misnamed(path: object) -> str | None:
     """A path as it may be shown, when its name is none that JSON, the store and SQLite take; None when it is one.
 

@@ -36,7 +36,8 @@ from aster_sidecar.job import UNKNOWN, Usage, denial
 from aster_sidecar.journal import Write
 from aster_sidecar.permissions import Assessment, Decision
 from aster_sidecar.spans import NoSpans, Spans
-from aster_sidecar.toolkit import Toolkit, jsonable
+from aster_sidecar.text import jsonable
+from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
 from aster_sidecar.tools.display import visible
 from aster_sidecar.turnlog import TurnLog

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
 from aster_sidecar.permissions import Assessment, Decision, Mode, Rule, covers, decide
+from aster_sidecar.text import jsonable
 from aster_sidecar.tools import RuleTarget, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.mcp import Missing
 
@@ -214,11 +215,3 @@ def explain(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(str(place) for place in detail['loc']) or 'value'}: {detail['msg']}" for detail in error.errors()
     )
-
-
-def jsonable(value: Any) -> Any:
-    """The value as JSON would bring it back, so that what is compared later is what was stored.
-
-    What JSON can't hold becomes its text; half surrogate pairs are replaced.
-    """
-    return json.loads(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))

@@ -155,7 +155,7 @@ class Cancelled(Model):
 class ApproveRequest(Request):
     """Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
 
-    Where they raise its risk, `confirm` says that a person has seen what they would do: it is what the check of these
+    Where they would do what was not shown, `confirm` says that a person has seen it: it is what the check of these
     arguments, or the refusal `edit_unconfirmed`, gave for it.
     """
 
@@ -835,7 +835,9 @@ class CheckAnswer(Model):
     display: str
     target: str
     remember: str | None
-    confirm: str = Field(description="what POST /api/approve takes for these arguments, where they raise the risk")
+    confirm: str = Field(
+        description="what POST /api/approve takes for these arguments, where they do what was not shown"
+    )
 
 
 # -- services ----------------------------------------------------------------------------------------------------

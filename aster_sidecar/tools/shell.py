@@ -226,6 +226,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         always_asked=other is not None,
         names=(arguments.command, str(cwd)),
         concerns=tuple(concerns),
+        effects=tuple(f"it runs {shown(name)}" for name in files),
     )
 
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.conftest import provider_environment
 from tests.daemon import Daemon, Json, text_of
 from tests.provider import Call, ProviderDouble, Reply, Say
@@ -384,6 +386,51 @@ def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: Provi
     assert outside.read_text() == "somebody's"
     settle(real, pending["call_id"], "allow", arguments=arguments, confirm=refusal.body["details"]["confirm"])
     assert outside.read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "edited", "seen"),
+    [
+        ("write_file", {"path": "new", "content": "x"}, {"path": "there", "content": "x"}, "replaces"),
+        (
+            "move_file",
+            {"source": "moved", "destination": "new", "overwrite": True},
+            {"source": "moved", "destination": "there", "overwrite": True},
+            "replaces",
+        ),
+        ("run_command", {"command": "echo $HOME"}, {"command": "sh ./there"}, "it runs ./there"),
+    ],
+)
+def test_an_edit_that_does_more_than_it_says_is_confirmed(
+    real: Daemon, provider: ProviderDouble, name: str, asked: Json, edited: Json, seen: str
+) -> None:
+    for file in ("there", "moved"):
+        (real.work_dir / file).write_text(f"echo {file}\n")
+    provider.script(Reply([Call(name, asked)]), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow", "arguments": edited}
+    refusal = real.refused("POST", "/api/approve", body)
+    assert refusal.code == "edit_unconfirmed"
+    assert seen in refusal.body["error"]
+    assert (real.work_dir / "there").read_text() == "echo there\n"
+    settle(real, pending["call_id"], "allow", arguments=edited, confirm=refusal.body["details"]["confirm"])
+
+
+def test_an_edit_does_not_cover_what_changed_since_it_was_asked(real: Daemon, provider: ProviderDouble) -> None:
+    file = real.work_dir / "a.txt"
+    file.write_text("old\n")
+    provider.script(Reply([Call("write_file", {"path": "a.txt", "content": "new\n"})]), Reply([Say("ok")]))
+    pending = wait_for_approval(real)
+    file.write_text("what the person wrote\n")
+    arguments = {"path": "a.txt", "content": "newer\n"}
+    body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow", "arguments": arguments}
+    refusal = real.refused("POST", "/api/approve", body)
+    assert refusal.code == "edit_unconfirmed"
+    assert "changed after the question" in refusal.body["error"]
+    assert "-what the person wrote" in refusal.body["details"]["display"]
+    assert file.read_text() == "what the person wrote\n"
+    settle(real, pending["call_id"], "allow", arguments=arguments, confirm=refusal.body["details"]["confirm"])
+    assert file.read_text() == "newer\n"
 
 
 def test_an_edit_from_a_plain_command_to_another_is_confirmed(real: Daemon, provider: ProviderDouble) -> None:

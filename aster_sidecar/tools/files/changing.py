@@ -5,6 +5,7 @@ A change is written beside the file and renamed over it: it is done or it is not
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import os
@@ -57,6 +58,7 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
     if old.status is None:
         return bound(assessment, f" ({size}, a new file)\n{visible(arguments.content)}", content=old.mark)
     before = f"{sized(old.status.st_size)} before"
+    assessment = _replacing(assessment, assessment.target)
     if old.data is None or paths.holds_secrets(Path(assessment.target)):
         display = f" ({size}; replaces {paths.kind(old.status)}, {before})\n{visible(arguments.content)}"
         return _several(bound(assessment, display, content=old.mark), old)
@@ -78,6 +80,11 @@ def _found(assessment: Assessment, which: int = 0) -> Content:
     """What stands at a target now; nothing is looked at where no tool may."""
     target = (assessment.target, *assessment.also)[which]
     return NOTHING if assessment.forbidden is not None else content_at(Path(target))
+
+
+def _replacing(assessment: Assessment, target: str) -> Assessment:
+    """The assessment of a call in which what stands at the target is lost."""
+    return dataclasses.replace(assessment, effects=(*assessment.effects, f"it replaces {shown(target)}"))
 
 
 def _several(assessment: Assessment, old: Content) -> Assessment:
@@ -141,7 +148,10 @@ def _assess_move(arguments: MoveFile, surroundings: Surroundings) -> Assessment:
     display = "move {}\nto {}"
     assessment = judge("move_file", [arguments.source, arguments.destination], surroundings, display, follow=False)
     there = _found(assessment, 1)
-    replaces = f"\n(replacing {_described(there)})" if arguments.overwrite and there.status is not None else ""
+    replaces = ""
+    if arguments.overwrite and there.status is not None:
+        replaces = f"\n(replacing {_described(there)})"
+        assessment = _replacing(assessment, assessment.also[0])
     more = {"content": there.mark}
     if assessment.concerns:
         more["moved"] = _found(assessment).mark  # where others run or read it, what it holds counts

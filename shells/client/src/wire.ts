@@ -838,7 +838,7 @@ export interface components {
      * ApproveRequest
      * @description Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
      *
-     *     Where they raise its risk, `confirm` says that a person has seen what they would do: it is what the check of these
+     *     Where they would do what was not shown, `confirm` says that a person has seen it: it is what the check of these
      *     arguments, or the refusal `edit_unconfirmed`, gave for it.
      */
     ApproveRequest: {
@@ -3330,7 +3330,7 @@ export interface components {
       remember: string | null;
       /**
        * Confirm
-       * @description what POST /api/approve takes for these arguments, where they raise the risk
+       * @description what POST /api/approve takes for these arguments, where they do what was not shown
        */
       confirm: string;
     };
