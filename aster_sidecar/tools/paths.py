@@ -143,11 +143,14 @@ _LATER_NAMES = frozenset(
         ),
         # what other agents obey
         *_words(
-            "agents.md agents.override.md claude.md claude.local.md gemini.md warp.md copilot-instructions.md"
-            " .cursorrules .windsurfrules .clinerules .goosehints .aider.conf.yml opencode.json mcp.json"
+            "agent.md agents.md agents.override.md claude.md claude.local.md gemini.md qwen.md crush.md warp.md"
+            " copilot-instructions.md .cursorrules .windsurfrules .clinerules .goosehints .aider.conf.yml opencode.json"
+            " crush.json mcp.json"
         ),
         # what makes a directory a repository of git, whose configuration git obeys
         "head",
+        # what makes one a Python environment, whose packages its programs load
+        "pyvenv.cfg",
         "profile.ps1",
         "microsoft.powershell_profile.ps1",
     ]
@@ -190,8 +193,22 @@ _LATER_PLACES = (
     *("/etc/cron.", "/etc/cron", "/var/spool/cron/", "/etc/profile", "/etc/init", "/etc/systemd/", "/etc/ld.so."),
     *("/etc/bash", "/etc/zsh", "/etc/rc", "/etc/pam.d/", "/etc/udev/", "/etc/xdg/autostart/", "/etc/sudoers"),
 )
-
-
+# What is installed, and run without anybody having read it.
+_INSTALLED = ("/node_modules/", "/site-packages/", "/dist-packages/", "/_darcs/")
+# Outside of the work directory: where systems and programs keep what they run and obey. Each begins the folded path.
+_SYSTEMS = (
+    *("/etc/", "/usr/", "/bin/", "/sbin/", "/lib", "/boot/", "/var/spool/", "/private/etc/", "/system/"),
+    *("/applications/", "/windows/", "/program files", "/programdata/"),
+)
+_PROGRAMS_OWN = ("/library/", "/appdata/")
+# Hidden files that only say what to leave out, how to set text, or which version is meant. Other hidden files and
+# directories are settings that some program obeys, and most of them can name a program to run.
+_INERT = _words(
+    ".gitignore .gitkeep .keep .gitattributes .mailmap .dockerignore .npmignore .eslintignore .prettierignore"
+    " .stylelintignore .helmignore .ignore .rgignore .editorconfig .browserslistrc .nvmrc .node-version .python-version"
+    " .ruby-version .java-version .nojekyll .well-known"
+)
+_OF_ENVIRONMENT = _words("bin lib lib64 scripts include")
 _OF_REPOSITORY = _words("hooks objects refs info worktrees modules")
 _FILES_OF_REPOSITORY = _words("config config.worktree packed-refs commondir")
 
@@ -247,7 +264,7 @@ def look(
     secret = any(in_secret_place(way) if path.is_dir() else holds_secrets(way) for way in ways)
     if secret:
         concerns.append(f"{shown(path.name)} may hold secrets")
-    later = changes and any(runs_later(way) for way in ways)
+    later = changes and any(runs_later(way, work_dir) for way in ways)
     if later:
         concerns.append("other programs run or obey what stands there")
     if near:
@@ -290,16 +307,36 @@ def in_secret_place(path: Path) -> bool:
     return any(place in whole for place in _SECRET_PLACES)
 
 
-def runs_later(path: Path) -> bool:
+def runs_later(path: Path, work_dir: Path) -> bool:
     """Whether something written at `path` is run or obeyed by other programs later: hooks, shell start-up, cron.
 
-    Also whatever lies where programs are looked for, and the parts of a bare repository of git.
+    So is what lies where programs are looked for or installed, what is hidden (from the work directory on, or anywhere
+    outside of it) unless it is known to name no program, and the parts of a bare repository of git.
     """
     name = _folded(path.name)
     if name in _LATER_NAMES or name.endswith(_LATER_ENDS):
         return True
     whole = _whole(path)
-    return any(place in whole for place in _LATER_PLACES) or _is_program_place(path.parent) or _in_bare_repository(path)
+    inside = _beneath(path, work_dir)
+    if not inside and (whole.startswith(_SYSTEMS) or any(place in whole for place in _PROGRAMS_OWN)):
+        return True
+    parts = path.relative_to(work_dir).parts if inside else path.parts[1:]
+    hidden = any(part.startswith(".") and part not in _INERT for part in map(_folded, parts))
+    return (
+        hidden
+        or any(place in whole for place in (*_LATER_PLACES, *_INSTALLED))
+        or _is_program_place(path.parent)
+        or _in_environment(path)
+        or _in_bare_repository(path)
+    )
+
+
+def _in_environment(path: Path) -> bool:
+    """Whether `path` lies where an environment of Python's keeps programs and packages."""
+    return any(
+        _folded(path.parts[place]) in _OF_ENVIRONMENT and os.path.lexists(Path(*path.parts[:place], "pyvenv.cfg"))
+        for place in range(1, len(path.parts))
+    )
 
 
 def _is_program_place(folder: Path) -> bool:

@@ -190,6 +190,49 @@ def test_what_others_run_later_is_high_to_write_and_always_asks(place: Surroundi
     assert (moved.risk, moved.remember) == ("high", None)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(".eslintrc.js", ".rubocop.yml", ".flake8", "sub/.babelrc", ".trae/rules/x", ".qwen/settings.json", ".x/y/z"),
+        *("node_modules/a/index.js", "lib/python3/site-packages/a.py", "env/bin/activate", "env/pyvenv.cfg", "QWEN.md"),
+        *("~/.config/kitty/kitty.conf", "~/.wezterm.lua", "~/.local/share/x", "/etc/hosts", "/usr/lib/x.so"),
+        *("~/Library/Preferences/x.plist", "~/AppData/x", "\uff0egit/hooks/x", ".\u200bx/y", "\uff0ex/y"),
+    ],
+)
+def test_what_is_hidden_or_installed_is_high_to_write_and_always_asks(place: Surroundings, path: str) -> None:
+    (place.work_dir / "env").mkdir()
+    (place.work_dir / "env" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    found = assess("write_file", place, path=path, content="x")
+    assert (found.risk, found.remember) == ("high", None)
+    assert "other programs run or obey what stands there" in found.concerns
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(".gitignore", "a/.gitkeep", ".editorconfig", ".nvmrc", ".well-known/security.txt", "src/a.py", "Makefile"),
+        *(
+            "etc/app.conf",
+            "usr/x",
+            "library/books.md",
+            "src/config.py",
+            "objects/a.js",
+            "header.h",
+            "a.b/c",
+            "env/notes.txt",
+        ),
+    ],
+)
+def test_a_projects_own_files_can_be_remembered(tmp_path: Path, path: str) -> None:
+    (tmp_path / ".hidden").mkdir()
+    place = make_surroundings(tmp_path / ".hidden")  # where the work directory is, doesn't count
+    (place.work_dir / "env").mkdir()
+    (place.work_dir / "env" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    found = assess("write_file", place, path=path, content="x")
+    assert found.remember is not None, found.reason
+    assert found.risk == "medium"
+
+
 def test_a_folder_is_not_made_a_repository_unasked(place: Surroundings) -> None:
     """Git takes a directory with these for a bare repository and obeys its configuration."""
     (place.work_dir / "bare").mkdir()

@@ -64,7 +64,7 @@ def judge(
         also=tuple(targets[1:]),
         display=display.format(*(shown(target) for target in targets)),
         reason="; ".join([reason, *taken]),
-        remember=None if forbidden else _scope(tool, places, surroundings),
+        remember=None if forbidden else _scope(tool, places, surroundings, reads),
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
         forbidden=forbidden,
         concerns=tuple(concerns),
@@ -127,12 +127,13 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Scope | None:
+def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings, reads: bool) -> Scope | None:
     if any(place.always_asks or place.forbidden for place in places):
         return None
     if all(place.inside for place in places):
         folder = str(surroundings.work_dir)
-        return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)} (files that hold secrets still ask)")
+        but = "that hold secrets" if reads else "that hold secrets, or that other programs run or obey,"
+        return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)} (files {but} still ask)")
     if len(places) > 1:
         return None  # a rule names one path, this call has two
     path = str(places[0].path)
