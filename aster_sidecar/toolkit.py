@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -155,14 +156,25 @@ class Toolkit:
                 return tool.rule_value(target, self.surroundings()) if tool.rule_value is not None else asked.value
             if os.path.isabs(asked.value) or asked.value.startswith("~"):
                 return paths.rule_value(target, self.surroundings())
+            if asked.kind == "exact" and (meaning := self._meaning(asked.value)) is not None:
+                return meaning(target, self.surroundings())
         except ToolError as error:
             raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
-        if asked.kind == "beneath":
-            raise RuleInvalid(
-                f"no call could match the value: {asked.value[:200]!r} is not a whole path",
-                hint="begin with / or ~ (on Windows with the drive)",
-            )
-        return asked.value
+        raise RuleInvalid(
+            f"it is not clear which calls of every tool the value means: {asked.value[:200]!r} is not a whole path",
+            hint="begin a path with / or ~ (on Windows with the drive); for a command or arguments name the tool",
+        )
+
+    def _meaning(self, value: str) -> Callable[[RuleTarget, Surroundings], str] | None:
+        """Whose target a rule for every tool names, where that can't be a file's: an address's or a command's."""
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+            name = "fetch_url"
+        elif len(value.split()) > 1 and value[0] != "{" and not os.path.lexists(self.surroundings().work_dir / value):
+            name = "run_command"
+        else:
+            return None
+        tool = self._tools.get(name)
+        return tool.rule_value if tool is not None else None
 
     def check(
         self, name: str, arguments: dict[str, Any], agent_id: str, session_id: str

@@ -49,6 +49,12 @@ def still_visible(text: str, *, newlines: bool = True) -> str:
     return "".join(parts)
 
 
+def meant(shown: str) -> str:
+    """The text that `visible` made `shown` of."""
+    bare = shown.replace(_ISOLATE, "").replace(_END, "")
+    return re.sub("\u2039U\\+([0-9A-F]{4,6})\u203a", lambda found: chr(int(found[1], 16)), bare)
+
+
 def _plain(char: str) -> bool:
     if char in _BLANK or char == _OPENER or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":
         return False

@@ -279,16 +279,22 @@ def look(
     )
 
 
-def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
-    """The canonical path that a rule for files means. Raises: ToolError."""
+def rule_value(asked: RuleTarget, surroundings: Surroundings, *, follow: bool = True) -> str:
+    """The canonical path that a rule for files means; with `follow=False` a link itself. Raises: ToolError."""
     try:
         _sendable(asked.value)
-        path = _canonical(os.path.join(surroundings.work_dir, os.path.expanduser(asked.value)), follow=True)
+        plain = os.path.join(surroundings.work_dir, os.path.expanduser(asked.value))
+        path = _canonical(plain, follow=follow or asked.kind == "beneath")
     except ValueError as error:
         raise ToolError(str(error)) from error
     if asked.kind == "beneath" and path.exists() and not path.is_dir():
         raise ToolError(f"{shown(path)} is not a directory: nothing is beneath it")
     return str(path)
+
+
+def rule_value_of_links(asked: RuleTarget, surroundings: Surroundings) -> str:
+    """The same for tools that act on a link and not on what it leads to. Raises: ToolError."""
+    return rule_value(asked, surroundings, follow=False)
 
 
 def holds_secrets(path: Path) -> bool:

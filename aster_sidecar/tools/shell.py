@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
@@ -24,7 +24,7 @@ from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environmen
 from aster_sidecar.programs import Program, start_shell
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, paths, scripts
 from aster_sidecar.tools.content import Content
-from aster_sidecar.tools.display import shown, sized, visible
+from aster_sidecar.tools.display import meant, shown, sized, visible
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.rendered import Rendered
 
@@ -235,15 +235,26 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
 
     A rule that denies may also name a command wherever it runs, or a directory where none may run.
     """
+    value = asked.value
     if asked.kind == "beneath":
         if asked.decision == "allow":
             raise ToolError("a rule can't allow all commands of a directory: what one does is not up to its place")
-        return paths.rule_value(asked, surroundings)
-    if re.match(r"in [^\n]+:\n(?s:.)", asked.value):
-        return asked.value
-    if asked.decision == "allow":
-        raise ToolError("a command is allowed in its directory: write 'in DIRECTORY:', a new line, and the command")
-    return asked.value
+        folder = paths.rule_value(asked, surroundings)
+        if not os.path.isabs(os.path.expanduser(value)) and not os.path.isdir(folder):
+            raise ToolError(f"there is no directory {shown(folder)}; a command is named with kind exact")
+        return folder
+    placed = re.fullmatch(r"in ([^\n]+):\n(.+)", value, re.DOTALL)
+    if placed is None and (asked.decision == "allow" or re.match(r"in [^\n]+:(\s|\Z)", value)):
+        raise ToolError("a command in its directory is 'in DIRECTORY:', a new line, and the command")
+    command = placed[2] if placed is not None else value
+    try:
+        RunCommand(command=command)
+    except ValidationError as error:
+        raise ToolError(f"no command is like this: {error.errors()[0]['msg']}") from error
+    if placed is None:
+        return command
+    folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)
+    return f"in {shown(folder)}:\n{command}"
 
 
 def _folder(found: os.stat_result) -> str:

@@ -227,8 +227,37 @@ def test_a_rule_is_understood_or_refused(daemon: Daemon) -> None:
     anything = add("deny", "*", "beneath", "~/private")
     assert anything["value"].endswith("/private")
     assert anything["value"].startswith("/")
+    for written in (f"in {place}/:\nwc", "in .:\nwc", f"in {place}/private/..:\nwc"):
+        assert add("deny", "run_command", "exact", written)["value"] == f"in {place}:\nwc"
+    (place / "other").mkdir()
+    (place / "way").symlink_to("other")
+    other = add("deny", "run_command", "exact", "in way:\nwc x")
+    assert checked("run_command", command="wc x", cwd="other") == f"rule:{other['rule_id']}"
+    (place / "א\u200b").mkdir()
+    odd = daemon.call(
+        "POST", "/api/permissions/check", {"tool": "run_command", "arguments": {"command": "wc", "cwd": "א\u200b"}}
+    )
+    assert add("deny", "run_command", "exact", odd["target"])["value"] == odd["target"]
+    link = add("allow", "delete_file", "exact", "near")
+    assert checked("delete_file", path="near") == f"rule:{link['rule_id']}"
+    assert checked("delete_file", path="private").startswith("mode:")
+    origin = add("deny", "*", "exact", "https://Example.com")
+    assert checked("fetch_url", url="https://example.com/a") == f"rule:{origin['rule_id']}"
+    words = add("deny", "*", "exact", "rm -r x")
+    assert checked("run_command", command="rm -r x") == f"rule:{words['rule_id']}"
+    (place / "two words").touch()
     for bad in (
         ("allow", "run_command", "exact", "ls"),
+        ("deny", "run_command", "exact", f"in {place}:"),
+        ("deny", "run_command", "exact", f"in {place}:\n"),
+        ("deny", "run_command", "exact", f"in {place}: ls"),
+        ("deny", "run_command", "exact", "in two words:\nls"),
+        ("deny", "run_command", "exact", "ls\0"),
+        ("deny", "run_command", "beneath", "rm -rf /"),
+        ("deny", "*", "exact", "private"),
+        ("deny", "*", "exact", ".env"),
+        ("deny", "*", "exact", "two words"),
+        ("deny", "*", "exact", '{"a": 1}'),
         ("allow", "run_command", "beneath", str(place)),
         ("deny", "*", "beneath", "private"),
         ("deny", "read_file", "exact", "a\0b"),

@@ -326,7 +326,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         "medium",
         _assess_delete,
         _run_delete,
-        paths.rule_value,
+        paths.rule_value_of_links,
     ),
     Tool(
         "move_file",
@@ -335,6 +335,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         "medium",
         _assess_move,
         _run_move,
-        paths.rule_value,
+        paths.rule_value_of_links,
     ),
 )
