@@ -337,9 +337,13 @@ class Toolbox(AbstractToolset[Any]):
             ),
             writes=[self._row(call, assessment, "started")],
         )
-        await self._log.commit()
-        context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
         began = time.monotonic()
+        try:
+            await self._log.commit()
+        except asyncio.CancelledError:
+            self._end(call, "cancelled", began, error="cancelled before it ran")
+            raise
+        context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
         error: str | None = None
         outcome = Outcome(None)
         alarm = asyncio.timeout(self._tool_timeout_s)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Letters and marks that draw nothing, or nothing of their own, though Unicode calls them neither control nor format.
 # Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point, and characters whose name says that they are
 # blank (the Braille pattern, the null notehead), fill or join.
 _BLANK = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u2d7f\u303f\u3164\uffa0\U0001107f\U00016fe4"
-    "\U0001bc9d\U0001d159\U0001da7f\U0001da80"
+    "\U00013441\U00013442\U0001bc9d\U0001d159\U0001da7f\U0001da80"
 )
 # The mark that opens an escape is escaped itself, so that two different texts never look the same.
 _OPENER = "\u2039"
+# Accents and the like that stand on one letter: more of them would be drawn over the lines around.
+_MARKS = 4
 # What is written from right to left: Hebrew, Arabic and their neighbours. Source: Unicode DerivedBidiClass.txt, R, AL.
 _LEFTWARD = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
 _LEFTWARD_RUN = re.compile(f"[{_LEFTWARD}]+")
@@ -24,16 +27,21 @@ def visible(text: str, *, newlines: bool = True) -> str:
     """`text` with every character that is not plainly seen written as ‹U+XXXX›; different texts stay different.
 
     Escaped are control and format characters (bidi, zero-width, tags), lone surrogates, line separators, every space
-    but the ordinary one, blank letters, private and unassigned characters, and ‹ itself. A newline stays a newline,
-    unless `newlines` is False: where a second line could pose as the program's own words. Each run of letters that are
-    written from right to left is isolated (U+2066 to U+2069), so that the words of a line, the arguments of a command
-    and the parts of a path stand in their order.
+    but the ordinary one, blank letters, private and unassigned characters, all but four of the marks on one letter, and
+    ‹ itself. A newline stays a newline, unless `newlines` is False: where a second line could pose as the program's own
+    words. Each run of letters that are written from right to left is isolated (U+2066 to U+2069), so that the words of
+    a line, the arguments of a command and the parts of a path stand in their order.
     """
     if newlines and "\n" in text:
         return "\n".join(visible(line) for line in text.split("\n"))
     if text.isascii() and text.isprintable():
         return text
-    escaped = "".join(char if _plain(char) else f"\u2039U+{ord(char):04X}\u203a" for char in text)
+    pieces: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if not char.isascii() and unicodedata.category(char)[0] == "M" else 0
+        pieces.append(char if marks <= _MARKS and _plain(char) else f"\u2039U+{ord(char):04X}\u203a")
+    escaped = "".join(pieces)
     if escaped.isascii():
         return escaped
     return _LEFTWARD_RUN.sub(lambda run: f"{_ISOLATE}{run.group()}{_END}", escaped)

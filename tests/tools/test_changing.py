@@ -151,6 +151,13 @@ def test_characters_that_draw_nothing_are_shown(char: str) -> None:
     assert visible(f"a{char}b") == f"a‹U+{ord(char):04X}›b"
 
 
+def test_marks_are_not_heaped_over_other_lines() -> None:
+    heaped = "e" + "\u0301" * 6
+    assert visible(heaped) == "e" + "\u0301" * 4 + "‹U+0301›" * 2
+    assert still_visible(visible(heaped)) == visible(heaped)
+    assert visible("שָּׁ ก็้ e\u0302\u0301") == "\u2066שָּׁ\u2069 ก็้ e\u0302\u0301"
+
+
 def test_arguments_stand_in_their_order() -> None:
     """By the rules of Unicode: an isolate is one thing in a line, so what is around it keeps its place."""
     command = "cp אבג דהו/ز.txt"
