@@ -72,8 +72,11 @@ _OTHERS = _words(
 # These take a program and run it themselves: any word behind them may be its name.
 _BEFORE = _words(
     "sudo doas su runuser env exec command builtin nohup setsid setpriv nice ionice chrt taskset time timeout stdbuf"
-    " xargs watch unshare script flock sh bash zsh dash ksh fish if then else elif while until do !"
+    " xargs parallel watch entr unshare chroot bwrap firejail fakeroot faketime pkexec sg numactl setarch linux32"
+    " linux64 dbus-run-session ssh-agent xvfb-run rlwrap unbuffer caffeinate systemd-inhibit busybox toybox script"
+    " flock sh bash zsh dash ksh fish if then else elif while until do !"
 )
+_QUOTES = re.compile(r"['\"]" if os.name == "nt" else r"['\"\\]")
 
 
 def handed_over(command: str) -> str | None:
@@ -83,12 +86,11 @@ def handed_over(command: str) -> str | None:
         parts = re.split(r"['\"]", segment) if re.search(r"\s-\w*c\s", segment) else [segment]
         for part in parts:
             words = [word for word in part.replace("$", " ").split() if "=" not in word.split("/")[0]]
-            first = os.path.basename(words[0].strip("'\"\\")).casefold() if words else ""
-            names = words if first in _BEFORE else words[:1]
-            for name in names:
-                bare = os.path.basename(name.strip("'\"\\")).casefold().removesuffix(".exe")
-                if bare in _OTHERS:
-                    return bare
+            bare = [os.path.basename(_QUOTES.sub("", word)).casefold().removesuffix(".exe") for word in words]
+            for place, name in enumerate(bare):
+                runs = place == 0 or bare[0] in _BEFORE or bare[place - 1] in ("-exec", "-execdir", "-ok", "-okdir")
+                if runs and name in _OTHERS:
+                    return name
     return None
 
 

@@ -851,6 +851,10 @@ def test_output_is_whole_though_the_loop_stood_still(place: Surroundings, monkey
         ("if true; then (screen -dm x); fi", "screen"),
         ("echo job | batch", "batch"),
         ("'tmux' new", "tmux"),
+        ("t''mux new", "tmux"),
+        ("tm\\ux new", "tmux"),
+        ("setarch x86_64 tmux new", "tmux"),
+        ("find . -exec tmux new {} ;", "tmux"),
         ("dbus-send --session /x", "dbus-send"),
         ("ssh localhost id", "ssh"),
     ],
@@ -875,7 +879,16 @@ def test_what_another_program_would_run_is_asked_in_every_mode(place: Surroundin
 
 
 @pytest.mark.parametrize(
-    "command", ["echo tmux", "git commit -m 'look at this'", "grep -rn at .", "python at.py", "npm run docker", "ls"]
+    "command",
+    [
+        "echo tmux",
+        "git commit -m 'look at this'",
+        "grep -rn at .",
+        "python at.py",
+        "npm run docker",
+        "ls",
+        "find . -name at",
+    ],
 )
 def test_the_mere_word_is_no_such_program(place: Surroundings, command: str) -> None:
     assert not assess("run_command", place, command=command).always_asked
