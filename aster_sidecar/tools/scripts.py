@@ -64,7 +64,7 @@ _UNNAMED = {
     "pre-commit": (".pre-commit-config.yaml",),
     "vagrant": ("Vagrantfile",),
 }
-# Of these, the ones that take a name without its ending, and that run what stands in a directory.
+# Interpreters that take a name without its ending, and that run what stands in a directory.
 _LOADING = _words("python pypy node nodejs deno bun tsx ts-node ruby perl lua luajit")
 _ENDINGS = (".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pm", ".lua")
 _IN_FOLDER = ("__main__.py", "__init__.py", "index.js", "init.lua")
