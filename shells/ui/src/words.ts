@@ -90,6 +90,12 @@ export function said(error: unknown): { message: string; hint: string | null } {
   return { message: error instanceof Error ? error.message : String(error), hint: null };
 }
 
+/** What the daemon says in passing, as a sentence of its own. */
+export function sentence(text: string): string {
+  const [first = ""] = text;
+  return text === "" ? "" : `${first.toUpperCase()}${text.slice(first.length)}${/[.!?…]$/.test(text) ? "" : "."}`;
+}
+
 export function pretty(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }

@@ -5,7 +5,7 @@ import { Note } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { visible } from "../Plain.js";
-import { count, duration, said } from "../words.js";
+import { count, duration, said, sentence } from "../words.js";
 import { Problem } from "./Problem.js";
 import { SOURCE, useConfigChange } from "./useConfig.js";
 
@@ -57,7 +57,7 @@ export function ModelsSection() {
                       : model.name === "local"
                         ? "The model that runs on this machine: Ollama, LM Studio or llama.cpp. "
                         : ""}
-                    {model.why_not != null && !lacksKey(model, secrets.data) && visible(model.why_not)}
+                    {model.why_not != null && !lacksKey(model, secrets.data) && visible(sentence(model.why_not))}
                     {model.context_window != null && <> {count(model.context_window)} tokens of context.</>}
                   </span>
                 </span>
@@ -108,7 +108,8 @@ export function ModelsSection() {
 
 /** The key's entry, when all that the model lacks is a key. */
 function lacksKey(model: ModelInfo, secrets: readonly SecretInfo[] | null): SecretInfo | null {
-  return model.ready ? null : (secrets?.find(({ provider, set }) => provider === model.provider && !set) ?? null);
+  const secret = secrets?.find(({ provider, set }) => provider === model.provider && !set);
+  return !model.ready && secret && model.why_not?.includes(secret.variable) === true ? secret : null;
 }
 
 /** The list in the order in which it was first shown, without losing one: nothing jumps away from the pointer. */
@@ -129,7 +130,7 @@ function NotReady({ model, lacking }: { model: ModelInfo; lacking: SecretInfo | 
   return (
     <div className="choice-more">
       {lacking === null ? (
-        <Note kind="warning">This model can’t answer yet: {visible(model.why_not ?? "it is not ready")}.</Note>
+        <Note kind="warning">This model can’t answer yet. {visible(sentence(model.why_not ?? ""))}</Note>
       ) : (
         <>
           <Note kind="warning">
