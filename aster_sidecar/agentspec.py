@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from aster_sidecar.permissions import Mode
 
@@ -95,7 +95,13 @@ class Known:
 # -- what may be in a file ---------------------------------------------------------------------------------------------
 
 
-Text = Annotated[str, StringConstraints(max_length=FILE_BYTES)]
+def _sendable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("it holds NUL, which no provider takes")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=FILE_BYTES), AfterValidator(_sendable)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Thinking = Literal["minimal", "low", "medium", "high", "xhigh", "max"]

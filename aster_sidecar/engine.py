@@ -54,7 +54,7 @@ from aster_sidecar.job import Job
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory, closing, edited_calls, recorded_calls, unanswered
 from aster_sidecar.models import DEFAULT_WINDOW_TOKENS, Chosen, Models
-from aster_sidecar.shapes import readable
+from aster_sidecar.shapes import holds_nul, readable
 from aster_sidecar.spans import NoSpans, Span, Spans
 from aster_sidecar.text import price
 from aster_sidecar.toolbox import Toolbox
@@ -379,7 +379,7 @@ class Engine:
     def _keep_response(self, run: Run, response: ModelResponse) -> None:
         """Record a response that is whole, before any of its tools runs."""
         run.log.new_paragraph()
-        mend_calls(response, self._memory.call_ids(run.log.session_id))
+        run.toolbox.refused = mend_calls(response, self._memory.call_ids(run.log.session_id))
         kept = run.log.transcript.length["text_chunk"]
         write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
@@ -669,15 +669,22 @@ def attempts_for(failure: ModelError) -> int:
     return SLOW_ATTEMPTS if failure.code == "provider_timeout" else MAX_ATTEMPTS
 
 
-def mend_calls(response: ModelResponse, used: set[str]) -> None:
-    """Give each call of a response an id that none had before, and arguments that can be read."""
-    ids = iter(apart((str(part.tool_call_id) for part in response.parts if isinstance(part, ToolCallPart)), used))
+def mend_calls(response: ModelResponse, used: set[str]) -> set[str]:
+    """Give each call of a response an id that none had before, and arguments that can be read.
+
+    Returns the new ids of those that must not run, because they asked for NUL, which stands as U+FFFD now.
+    """
+    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+    ids = apart((str(part.tool_call_id) for part in calls), used)
+    with_nul = {call_id for call_id, part in zip(ids, calls, strict=True) if holds_nul(part.args_as_dict())}
+    new_id = iter(ids)
     response.parts = [
-        replace(part, tool_call_id=next(ids), args=readable(part.args) if isinstance(part.args, str) else part.args)
+        replace(part, tool_call_id=next(new_id), args=readable(part.args) if isinstance(part.args, str) else part.args)
         if isinstance(part, ToolCallPart)
         else part
         for part in response.parts
     ]
+    return with_nul
 
 
 def used_up(run: Run) -> LimitReached:

@@ -25,10 +25,12 @@ from pydantic_ai.messages import (
 )
 
 from aster_sidecar.errors import StoreCorrupt
-from aster_sidecar.history_form import call_ids, ids_apart
+from aster_sidecar.history_form import call_ids, ids_apart, same
 from aster_sidecar.job import UNKNOWN, denial
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.salvage import LOST, note, read_row, stored
+from aster_sidecar.shapes import readable
+from aster_sidecar.text import without_nul
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +75,13 @@ class Memory:
     def _read(self, session_id: str) -> list[ModelMessage]:
         rows = self._rows(session_id)
         try:
-            messages = ModelMessagesTypeAdapter.validate_json("[" + ",".join(row[0] for row in rows) + "]")
+            messages = ModelMessagesTypeAdapter.validate_json("[" + ",".join(without_nul(row[0]) for row in rows) + "]")
         except Exception:
             messages = one_by_one(session_id, rows)
         else:
             if len(messages) != len(rows):
                 messages = one_by_one(session_id, rows)
+        messages = [with_readable_calls(message) for message in messages]
         if rows:
             messages = [*messages, *self._closing(rows[-1][1], messages)]
         calls = [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
@@ -182,6 +185,21 @@ def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:
         "INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)",
         (session_id, turn_id, stored(message)),
     )
+
+
+def with_readable_calls(message: ModelMessage) -> ModelMessage:
+    """A message whose calls have arguments that can be sent: an earlier version kept them as the model wrote them."""
+    if not isinstance(message, ModelResponse):
+        return message
+    parts = [
+        replace(part, args=args)
+        if isinstance(part, ToolCallPart)
+        and isinstance(part.args, str)
+        and (args := readable(part.args)) is not part.args
+        else part
+        for part in message.parts
+    ]
+    return message if same(parts, message.parts) else replace(message, parts=parts)
 
 
 def one_by_one(session_id: str, rows: Sequence[Row]) -> list[ModelMessage]:

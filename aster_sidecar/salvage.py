@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest
 from pydantic_core import from_json
 
-from aster_sidecar.text import as_text, count, plain, price
+from aster_sidecar.text import as_text, count, plain, price, without_nul
 
 Fields = dict[str, Any]
 
@@ -44,7 +44,7 @@ def stored(message: ModelMessage) -> str:
     It is changed in place, so that whoever holds it goes on with what is stored. Never raises.
     """
     try:
-        text = dump(message)
+        text = without_nul(dump(message))
         read = validated(text)
         if not counted(read):
             read, text = kept_of(message)
@@ -88,7 +88,7 @@ def note(words: str, kind: str) -> ModelMessage:
 def read_row(text: str) -> tuple[ModelMessage | None, bool]:
     """The message of a stored row, and whether it is there as it was written. None: nothing of it can be read."""
     try:
-        return validated(text), True
+        return validated(without_nul(text)), True
     except Exception:
         raw, cut = parsed(text)
     try:

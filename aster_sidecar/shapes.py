@@ -195,7 +195,7 @@ def number_fits(value: float) -> bool:
 
 
 def sound(value: Any) -> Any:
-    """The value with valid text only: halves of surrogate pairs joined, those that stay alone replaced."""
+    """The value with valid text only: halves of surrogate pairs joined, those that stay alone and NUL replaced."""
     if isinstance(value, str):
         return joined(value)
     if isinstance(value, list):
@@ -206,22 +206,37 @@ def sound(value: Any) -> Any:
 
 
 def joined(text: str) -> str:
-    """The text with surrogate pairs as the character that they stand for, and U+FFFD for halves."""
+    """The text with surrogate pairs as the character that they stand for, and U+FFFD for halves and NUL."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def readable(arguments: str) -> str:
-    """Arguments whose JSON has escapes of half characters, without these: readers of JSON refuse them."""
-    if "\\u" not in arguments:
+    """Arguments whose JSON has half characters or NUL, without these: readers of JSON and providers refuse them."""
+    if "\\u" not in arguments and "\0" not in arguments:
         return arguments
     try:
-        from_json(arguments)
+        if not holds_nul(from_json(arguments)):
+            return arguments
     except ValueError:
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.dumps(sound(json.loads(arguments)), ensure_ascii=False)
-    return arguments
+        pass
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.dumps(sound(json.loads(arguments, strict=False)), ensure_ascii=False)
+    return arguments.replace("\0", "\ufffd")
+
+
+def holds_nul(value: Any) -> bool:
+    """Whether any text in the value, made of what JSON has, holds NUL."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, list):
+        return any(holds_nul(item) for item in cast("list[Any]", value))
+    if isinstance(value, dict):
+        return any("\0" in name or holds_nul(item) for name, item in cast("dict[str, Any]", value).items())
+    return False
 
 
 def split_half(text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
@@ -15,11 +16,17 @@ DEEPEST = 100
 INT_BITS = 1024
 
 
-def whole(text: str) -> str:
-    """The text with split surrogate pairs joined and lone halves replaced by U+FFFD; the same object if there are none.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
-    Servers that cut their JSON between the two escapes of a pair send such halves, and no encoder takes one.
+
+def whole(text: str) -> str:
+    """The text with split surrogate pairs joined, and U+FFFD for lone halves and NUL; the same object if it has none.
+
+    Servers that cut their JSON between the two escapes of a pair send such halves, and no encoder takes one. NUL is
+    taken by encoders, but providers refuse a request that holds one.
     """
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
     if text.isascii():
         return text
     try:
@@ -27,6 +34,11 @@ def whole(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def without_nul(json_text: str) -> str:
+    """A JSON text with U+FFFD for each NUL in its strings; the same object if there is none."""
+    return _NUL.sub(r"\1\\ufffd", json_text) if "\\u0000" in json_text else json_text
 
 
 def cut(text: str, most: int, mark: str = "…") -> str:
@@ -46,9 +58,10 @@ def cut(text: str, most: int, mark: str = "…") -> str:
 def jsonable(value: Any) -> Any:
     """The value as JSON would bring it back, so that what is compared later is what was stored.
 
-    What JSON can't hold becomes its text; half surrogate pairs are replaced.
+    What JSON can't hold becomes its text; half surrogate pairs and NUL are replaced.
     """
-    return json.loads(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+    text = without_nul(json.dumps(value, default=str, ensure_ascii=False))
+    return json.loads(text.encode("utf-8", "replace"))
 
 
 def misnamed(path: object) -> str | None:

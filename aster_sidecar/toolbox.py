@@ -36,7 +36,7 @@ from aster_sidecar.job import UNKNOWN, Usage, denial
 from aster_sidecar.journal import Write
 from aster_sidecar.permissions import Assessment, Decision
 from aster_sidecar.spans import NoSpans, Spans
-from aster_sidecar.text import jsonable
+from aster_sidecar.text import jsonable, whole
 from aster_sidecar.toolkit import Toolkit
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
 from aster_sidecar.tools.display import visible
@@ -142,6 +142,8 @@ class Toolbox(AbstractToolset[Any]):
         self._retries = retries
         self._tool_timeout_s = tool_timeout_s
         self._calls = load_calls(log)
+        self.refused: set[str] = set()
+        """Ids of the last response's calls whose arguments held NUL: what is left of them is not what was asked for."""
         self.denied_last = False
 
     @property
@@ -221,6 +223,8 @@ class Toolbox(AbstractToolset[Any]):
         if call is not None and name not in self._names:
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
             return await self._refuse(call, self._unassessed(call), f"not run: {why}", "failed")
+        if model_call_id in self.refused:
+            raise ModelRetry(f"arguments of {name}: they must not contain NUL (U+0000), which stands as U+FFFD here")
         if (before := self._toolkit.get(name).before) is not None:
             await before()
         try:
@@ -364,6 +368,7 @@ class Toolbox(AbstractToolset[Any]):
             raise
         except Exception as failure:  # the edge of a tool: whatever it raises is its result
             error = f"{type(failure).__name__}: {failure}"
+        error = None if error is None else whole(error)
         self._end(call, "failed" if error is not None else "done", began, outcome=outcome, error=error)
         await self._log.commit()
         if error is not None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from aster_sidecar import addresses
 from aster_sidecar.errors import ModelError
+from aster_sidecar.text import whole
 
 PROTOCOL = 1
 """The version of this contract. It rises only when a client written for the old one would break."""
@@ -119,7 +120,7 @@ class ChatRequest(Request):
     """Say something to an agent. Without `session_id`: the agent's default session."""
 
     agent_id: Name
-    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
+    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000), AfterValidator(whole)]
     session_id: Name | None = None
     context: Object | None = Field(
         default=None, description="a small object that the agent's instructions and tools can read for this turn"
@@ -162,7 +163,7 @@ class ApproveRequest(Request):
     agent_id: Name
     call_id: Name
     decision: ApprovalDecision
-    note: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    note: Annotated[str, StringConstraints(max_length=10_000), AfterValidator(whole)] | None = None
     arguments: Object | None = None
     confirm: Annotated[str, StringConstraints(max_length=64)] | None = None
 
@@ -769,11 +770,14 @@ class SessionPage(Model):
 
 class SessionCreate(Request):
     agent_id: Name = "default"
-    title: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None = None
+    title: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(whole)] | None = None
 
 
 class SessionPatch(Request):
-    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)] | None = None
+    title: (
+        Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(whole)]
+        | None
+    ) = None
     archived: bool | None = None
 
 

@@ -129,6 +129,7 @@ WRONG = {
     "deep": ("tools: " + "[" * 5000 + "]" * 5000 + "\n", 1, "levels deep"),
     "many": ("tools:\n" + "- a\n" * 5000, 1999, "2000 names and values"),
     "a control character": ("name: a\ndescription: \x07\n", 2, "not YAML"),
+    "NUL": ('name: a\ninstructions: "a\\0b"\n', 2, "instructions: Value error, it holds NUL"),
     "a date that is none": ("name: 2026-13-99\n", None, "not YAML"),
 }
 

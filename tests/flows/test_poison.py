@@ -279,6 +279,105 @@ def test_all_of_them_in_one_session_are_said_in_the_log(daemon: Daemon, odd: Pro
     assert told[0]["session_id"] == session_id
 
 
+def nuls(daemon: Daemon, odd: Provider, session_id: str, since: int = 0) -> list[Any]:
+    """What holds NUL in the requests from `since` on (in arguments, too) and in the history."""
+    found: list[Any] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, str):
+            if "\0" in value:
+                found.append(value)
+        elif isinstance(value, list):
+            for item in value:
+                look(item)
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                look(name)
+                look(json.loads(item) if name == "arguments" and isinstance(item, str) else item)
+
+    look(odd.requests[since:])
+    look(daemon.history(session_id=session_id))
+    return found
+
+
+SAID_WITH_NUL = {
+    "text": saying("one\0two"),
+    "thinking": delta(role="assistant", reasoning_content="one\0two") + saying("done"),
+    "arguments": calling("call_1", json.dumps({"path": "one\0two"})),
+    "arguments as they are": calling("call_1", '{"path": "one\0two"}'),
+    "a name in them": calling("call_1", json.dumps({"path": "x", "one\0two": 1})),
+    "arguments of a command": calling("call_1", json.dumps({"command": "echo one\0two"}), "run_command"),
+    "a file's text": calling("call_1", json.dumps({"path": "new.txt", "content": "one\0two"}), "write_file"),
+    "a tool's name": calling("call_1", json.dumps({"path": "x"}), "read\0file"),
+    "an id": calling("call\0_1", json.dumps({"path": "x"})),
+    "a command's output": calling("call_1", json.dumps({"command": "printf 'one\\0two'"}), "run_command"),
+    "a hit of a search": calling("call_1", json.dumps({"pattern": "^one"}), "search_files"),
+}
+
+
+@pytest.mark.parametrize("answer", SAID_WITH_NUL.values(), ids=SAID_WITH_NUL)
+def test_no_request_holds_nul(daemon: Daemon, odd: Provider, answer: str) -> None:
+    # The first part of a file decides whether it is binary: this one is searched.
+    (daemon.work_dir / "late.txt").write_bytes(b"x\n" * 9000 + b"one\0two\n")
+    session_id = begin(daemon)
+    odd.answers = [answer]
+    events = daemon.ask("go", session_id=session_id)
+    assert events[-1]["data"]["stop_reason"] == "complete"
+    healthy(daemon, odd, session_id)
+    assert nuls(daemon, odd, session_id) == []
+    assert "one" in json.dumps(odd.requests[-1]) or "call" in json.dumps(odd.requests[-1])
+    assert not (daemon.work_dir / "new.txt").exists()  # what was asked for can't be written, and nothing else is
+    daemon.restart()
+    since = len(odd.requests)
+    healthy(daemon, odd, session_id)
+    assert nuls(daemon, odd, session_id, since) == []
+
+
+def test_nul_in_what_a_person_says_is_replaced(daemon: Daemon, odd: Provider) -> None:
+    session = daemon.call("POST", "/api/sessions", {"agent_id": "default", "title": "one\0two"})
+    assert session["title"] == "one\ufffdtwo"
+    session_id = session["session_id"]
+    path = f"/api/sessions/{session_id}"
+    assert daemon.call("PATCH", path, {"title": "three\0four"})["title"] == "three\ufffdfour"
+    daemon.ask("one\0two", session_id=session_id)
+    assert odd.requests[-1]["messages"][-1]["content"] == "one\ufffdtwo"
+    healthy(daemon, odd, session_id)
+    assert nuls(daemon, odd, session_id) == []
+
+
+NUL_IN_STORE = [
+    '{"kind":"request","parts":[{"part_kind":"user-prompt","content":"one\\u0000two"}]}',
+    '{"kind":"response","parts":[{"part_kind":"text","content":"a \\\\\\u0000 b"}]}',
+    '{"kind":"response","parts":[{"part_kind":"tool-call","tool_name":"t","args":"{\\"a\\":\\"\\\\u0000\\"}","tool_call_id":"c1"}]}',
+    '{"kind":"request","parts":[{"part_kind":"tool-return","tool_name":"t","content":{"\\u0000":"\\u0000"},"tool_call_id":"c1"}]}',
+    '{"kind":"response","parts":[{"part_kind":"tool-call","tool_name":"t","args":{"a":"\\u0000"},"tool_call_id":"c2"}]}',
+]
+
+
+@pytest.mark.parametrize("also", [None, "not JSON"])
+def test_nul_that_is_stored_already_is_not_sent(daemon: Daemon, odd: Provider, also: str | None) -> None:
+    session_id = daemon.ask("first", session_id=begin(daemon))[0]["session_id"]
+    daemon.stop()
+    for row in [*NUL_IN_STORE, *([also] if also else [])]:
+        poison(daemon, session_id, row)
+    daemon.start()
+    healthy(daemon, odd, session_id)
+    assert nuls(daemon, odd, session_id) == []
+    assert "one\ufffdtwo" in json.dumps(odd.requests[-1], ensure_ascii=False)
+
+
+def test_the_escape_of_nul_is_text_like_any_other(daemon: Daemon, odd: Provider) -> None:
+    session_id = begin(daemon)
+    source = r"if '\u0000' in text: pass  # \\u0000"
+    (daemon.work_dir / "source.py").write_text(source)
+    odd.answers = [calling("call_1", json.dumps({"path": "source.py"}))]
+    daemon.ask(source, session_id=session_id)
+    healthy(daemon, odd, session_id)
+    said = [message["content"] for message in odd.requests[-1]["messages"]]
+    assert source in said
+    assert any(source in json.loads(text).get("text", "") for text in said if text and text.startswith("{"))
+
+
 BROKEN_TURNS = {
     "usage": ("turns", "usage", '{"input_tokens": 2.5, "gone": 1}'),
     "usage no JSON": ("turns", "usage", "{"),
