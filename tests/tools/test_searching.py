@@ -179,6 +179,7 @@ def test_what_git_itself_ignores_is_left_out(place: Surroundings) -> None:
         "white/.gitignore": "/*|!/src/|!.gitignore",
         "deep/.gitignore": "*|!*/|!*.py",
         "all/.gitignore": "in/**|!in/kept|most/*|!most/some/|**/two/**",
+        "within/.gitignore": "a/**/|**/b/**/|blank\\   |one\fother",
         ".git/info/exclude": "excluded",
     }.items():
         put(place, name, text=lines.replace("|", "\n"))
@@ -188,7 +189,8 @@ def test_what_git_itself_ignores_is_left_out(place: Surroundings) -> None:
     names += " sub/a.py sub/b.txt sub/keep/c sub/keep/d.py s/excluded excluded café s/comment white/a white/src/b"
     names += " white/no/c deep/a.py deep/a.c deep/1/2/b.py deep/1/2/b.c all/in/a all/in/kept all/in/deep/b all/most/a"
     names += " all/most/some/b all/most/other/c all/one/two/three all/two"
-    names = [*names.split(), "trail "]
+    names += " within/a/x within/a/1/x within/b/x within/1/b/x within/1/b/2/x within/one within/other"
+    names = [*names.split(), "trail ", "within/blank ", "within/one\fother"]
     put(place, *names)
     asked = subprocess.run(
         [*git, "-c", "core.excludesFile=/dev/null", "check-ignore", "--stdin", "-z"],

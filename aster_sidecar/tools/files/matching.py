@@ -120,12 +120,21 @@ def match_lines() -> None:
         answers.write(json.dumps(value).encode() + b"\n")
         answers.flush()
 
+    def trimmed(line: str) -> str:
+        """The line without the spaces at its end that have no backslash before them, as git reads it."""
+        bare = line.rstrip(" ")
+        backslashes = len(bare) - len(bare.rstrip("\\"))
+        return bare + " " if backslashes % 2 and bare != line else bare
+
     def compiled(text: str) -> list[Any]:
         """The patterns of an ignore file, the last first."""
         from pathspec import GitIgnoreSpec
 
         patterns: list[Any] = []
-        for line in text.splitlines():
+        for line in text.split("\n"):
+            line = trimmed(line.removesuffix("\r"))
+            if line.endswith("**/"):
+                line += "*/"  # the same to git; pathspec would take "a/**/" for a itself
             try:
                 spec = GitIgnoreSpec.from_lines([line], backend="simple")
             except ValueError:
