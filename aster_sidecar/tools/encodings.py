@@ -19,6 +19,17 @@ _MARKS = (
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
 
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return "\udc80", error.end
+    raise error
+
+
+# "replace" could not be told from a U+FFFD that stands in the file, and "surrogateescape" is not for UTF-16.
+_ERRORS = "aster.escape"
+codecs.register_error(_ERRORS, _escape)
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """`codec` as Python names it, and how many bytes of a byte order mark come before the text."""
@@ -28,8 +39,8 @@ class Encoding:
 
     @property
     def errors(self) -> str:
-        """How to decode: bytes that are not UTF-8 become half surrogates, which `replaced` counts."""
-        return "surrogateescape" if self.codec == "utf-8" else "replace"
+        """How to decode: bytes that are no text become half surrogates, which `replaced` counts."""
+        return "surrogateescape" if self.codec == "utf-8" else _ERRORS
 
     @property
     def note(self) -> str | None:
@@ -72,12 +83,12 @@ def _begun(data: bytes, codec: str, errors: str) -> str:
 
 
 def replaced(text: str) -> tuple[str, int]:
-    """`text` as `Encoding.errors` made it, with U+FFFD for each byte that is not UTF-8, and how many there are."""
+    """`text` as `Encoding.errors` made it, with U+FFFD for what is not in the encoding, and how many there are."""
     return (text, 0) if text.isascii() else _ESCAPED.subn("\ufffd", text)
 
 
 def decoded(data: bytes, encoding: Encoding, *, cut: bool) -> tuple[str, int]:
-    """All of `data` as text, and how many bytes are not UTF-8. `cut` says that `data` may end within a character."""
+    """All of `data` as text, and how many places are not that. With `cut`, `data` may end within a character."""
     data = data[encoding.mark_bytes :]
     decode = codecs.getincrementaldecoder(encoding.codec)(encoding.errors).decode
     return replaced(decode(data, final=not cut))

@@ -852,9 +852,17 @@ def test_names_that_are_not_utf8_can_be_listed(place: Surroundings) -> None:
         os.close(os.open(os.fsencode(place.work_dir) + b"/caf\xe9", os.O_CREAT | os.O_WRONLY))
     except OSError:
         pytest.skip("this file system wants UTF-8")
-    entries = call("list_dir", place).value["entries"]
-    assert entries[0]["name"] == "caf‹U+DCE9›"
-    assert call("search_files", place, pattern="x").value["files_searched"] == 1
+    (place.work_dir / "plain").write_text("x")
+    listed = call("list_dir", place).value
+    assert listed["entries"][0]["name"] == "caf‹U+DCE9›"
+    assert any("not UTF-8" in note and "no file tool" in note for note in listed["notes"])
+    found = call("search_files", place, pattern="x").value
+    assert (found["files_searched"], found["notes"]) == (2, [])
+    with open(os.fsencode(place.work_dir) + b"/caf\xe9", "w") as file:
+        file.write("x")
+    found = call("search_files", place, pattern="x").value
+    assert [hit["path"] for hit in found["hits"]] == ["caf‹U+DCE9›", "plain"]
+    assert found["notes"] == listed["notes"]
 
 
 # --- searching -----------------------------------------------------------------------------------------------------

@@ -160,6 +160,25 @@ def test_text_that_is_not_utf8_is_named(place: Surroundings, codec: str) -> None
     assert "destroy" in result["note"]
 
 
+@pytest.mark.parametrize("rest", [b"\n", b"\n\0\x00\xd8b\0"])
+def test_wide_text_that_is_damaged_is_named(place: Surroundings, rest: bytes) -> None:
+    (place.work_dir / "a").write_bytes("\ufeffwhat \ufffd means".encode("utf-16-le") + rest)
+    result = read(place, "a")
+    assert result["text"].endswith("\ufffd" if rest == b"\n" else "\ufffdb")
+    assert "not utf-16-le to its end" in result["note"]
+    assert "destroy" in result["note"]
+    assert "changes keep it" not in result["note"]
+    with pytest.raises(ToolError, match="left as it is"):
+        call("edit_file", place, path="a", old="what", new="which")
+    notes = call("search_files", place, pattern="what").value["notes"]
+    assert notes == ["not all of it is UTF-16 or UTF-32, the rest is shown as \ufffd: a"]
+
+
+def test_a_replacement_character_in_wide_text_is_no_fault(place: Surroundings) -> None:
+    (place.work_dir / "a").write_bytes("\ufeffwhat \ufffd means".encode("utf-16-le"))
+    assert read(place, "a")["note"] == "the file is utf-16-le, and shown decoded; changes keep it"
+
+
 def test_a_replacement_character_that_stands_in_the_file_is_no_fault(place: Surroundings) -> None:
     (place.work_dir / "a").write_text("what \ufffd means")
     result = read(place, "a")

@@ -302,6 +302,18 @@ def test_a_glob_that_names_what_not_to_search_is_refused(place: Surroundings) ->
         assess("search_files", place, pattern="x", glob="!*.js")
 
 
+def test_an_empty_glob_means_every_file(place: Surroundings) -> None:
+    put(place, "a.txt", "b")
+    assert found(place, glob="") == ["a.txt", "b"]
+
+
+@pytest.mark.parametrize("pattern", ["a\\nb", "a\nb", "a\\r\\n"])
+def test_a_line_end_in_the_pattern_is_said_to_match_nothing(place: Surroundings, pattern: str) -> None:
+    put(place, "a.txt", text="a\nb\n")
+    assert search(place, pattern)["notes"] == ["the pattern is matched line by line: a line end in it is never found"]
+    assert search(place, "a\\\\nb")["notes"] == []  # a backslash and an n
+
+
 def test_a_glob_that_no_file_is_named_by_is_said(place: Surroundings) -> None:
     put(place, "a.txt", "node_modules/b.ts")
     result = search(place, glob="*.ts")

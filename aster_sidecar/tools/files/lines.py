@@ -35,7 +35,7 @@ class Lines:
         file.seek(encoding.mark_bytes)
         self._text = TextIOWrapper(file, encoding=encoding.codec, errors=encoding.errors, newline="\n")
         self.invalid = 0
-        """How many bytes of the text that was returned are not UTF-8."""
+        """How many places of the text that was returned are not in the encoding."""
 
     def next(self, skip: int, keep: int) -> Line | None:
         """The next line: `skip` characters are passed over, `keep` returned at most. None when there is none left."""

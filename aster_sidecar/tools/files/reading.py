@@ -37,6 +37,9 @@ READ_SCAN_BYTES = 64 * 1024 * 1024  # read to get to the first line asked for
 LINE_CHARS = 2000
 LIST_ENTRIES = 1000
 SCAN_ENTRIES = 50_000  # of one directory, before it is sorted
+UNNAMEABLE = (
+    "‹U+DCXX› stands for a byte of a name that is not UTF-8: no file tool can be given such a name, a command can"
+)
 
 
 class ReadFile(Arguments):
@@ -88,12 +91,14 @@ def _read(path: Path, arguments: ReadFile, taken: list[str], stop: threading.Eve
         value["first_column"] = arguments.column
     if encoding.note is not None:
         value["encoding"] = encoding.codec
-        page.notes.append(encoding.note)
     if page.invalid:
+        which = "UTF-8" if encoding.note is None else f"{encoding.codec} to its end"
         page.notes.append(
-            "the file is not UTF-8: each \ufffd stands for a byte that is not, and writing this text back would"
+            f"the file is not {which}: each \ufffd stands for a byte that is not, and writing this text back would"
             " destroy those bytes"
         )
+    elif encoding.note is not None:
+        page.notes.append(encoding.note)
     value |= {"text": "\n".join(page.lines), "more": page.more}
     if notes := [*taken, *page.notes]:
         value["note"] = "; ".join(notes)
@@ -200,6 +205,8 @@ class _Listing:
         self._notes = taken
         self._omitted = Omitted()
         self._waiting = deque([(root, 1)])
+        self._unnameable = False
+        """Whether a name is told that is not UTF-8."""
 
     def run(self, stop: threading.Event) -> Outcome:
         """Raises: ToolError when the directory can't be listed."""
@@ -218,6 +225,8 @@ class _Listing:
         if truncated:
             self._notes.append(f"only the first {LIST_ENTRIES} entries are listed")
         notes = [*self._notes, *self._omitted.notes()]
+        if self._unnameable:
+            notes.append(UNNAMEABLE)
         return Outcome({"path": str(self._root), "entries": self._entries[:LIST_ENTRIES], "notes": notes}, truncated)
 
     def _add(self, folder: Folder, found: list[os.DirEntry[str]], path: Path, level: int) -> None:
@@ -228,6 +237,7 @@ class _Listing:
             if self._denied.rules and self._is_denied(entry, inner):
                 continue
             self._entries.append(_described(folder, entry, path, self._root))
+            self._unnameable = self._unnameable or tellable(entry.name) != entry.name
             if self._entries[-1]["kind"] == "directory" and level < self._depth:
                 if reason := paths.forbidden(inner, self._protected):
                     self._omitted.add(reason, self._named(inner))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 import time
@@ -34,7 +35,7 @@ from aster_sidecar.tools.files.common import (
 from aster_sidecar.tools.files.globs import Glob
 from aster_sidecar.tools.files.ignoring import NEVER, Ignores
 from aster_sidecar.tools.files.matching import Matcher
-from aster_sidecar.tools.files.reading import SCAN_ENTRIES, listing, tellable
+from aster_sidecar.tools.files.reading import SCAN_ENTRIES, UNNAMEABLE, listing, tellable
 from aster_sidecar.tools.paths import Folder, Text
 
 SEARCH_HITS = 200
@@ -44,6 +45,7 @@ SEARCH_BYTES = 256 * 1024 * 1024
 SEARCH_S = 20.0
 
 SECRET = "may hold secrets"
+_LINE_END = re.compile(r"\n|(?<!\\)(?:\\\\)*\\[nr]")
 
 
 class SearchFiles(Arguments):
@@ -57,7 +59,7 @@ class SearchFiles(Arguments):
 
 def _assess_search(arguments: SearchFiles, surroundings: Surroundings) -> Assessment:
     display = f"search {{}}\nfor {braced(arguments.pattern, newlines=False)}"
-    if arguments.glob is not None:
+    if arguments.glob:
         Glob(arguments.glob)
         display += f"\nin files named {braced(arguments.glob, newlines=False)}"
     return judge("search_files", [arguments.path], surroundings, display, reads=True)
@@ -84,7 +86,7 @@ class _Search:
         self.files = 0
         self.bytes = 0
         self.cut = False
-        self._glob = None if arguments.glob is None else Glob(arguments.glob)
+        self._glob = Glob(arguments.glob) if arguments.glob else None
         self._globbed = 0
         self._denied = denied_to("search_files", surroundings)
         self._protected_files: set[tuple[int, int]] | None = None
@@ -98,7 +100,10 @@ class _Search:
         self._ignored_files: list[str] = []
         self._large: list[str] = []
         self._not_utf8: list[str] = []
+        self._damaged: list[str] = []
         self._excerpts = 0
+        self._unnameable = False
+        """Whether a name is told that is not UTF-8."""
 
     def kill(self) -> None:
         """End a match that is under way."""
@@ -170,17 +175,28 @@ class _Search:
                 f"{these} not UTF-8: what is not ASCII in there can't be found, and is shown as \ufffd:"
                 f" {listed(self._not_utf8)}"
             )
+        if self._damaged:
+            self.notes.append(
+                f"not all of it is UTF-16 or UTF-32, the rest is shown as \ufffd: {listed(self._damaged)}"
+            )
         if self._excerpts:
             self.notes.append(
                 "of long lines an excerpt is shown, which begins at text_column; read_file reads on with offset (the"
                 " line) and column"
             )
+        if self._unnameable:
+            self.notes.append(UNNAMEABLE)
+        if not self.hits and _LINE_END.search(self.arguments.pattern):
+            self.notes.append("the pattern is matched line by line: a line end in it is never found")
         if self._glob is not None and not self._globbed and not self.cut:
             self.notes.append(f"no file that is searched is named {shown(self.arguments.glob)}")
 
     def _named(self, path: Path) -> str:
         inside = path.is_relative_to(self.surroundings.work_dir)
-        return tellable(str(path.relative_to(self.surroundings.work_dir) if inside else path))
+        name = str(path.relative_to(self.surroundings.work_dir) if inside else path)
+        told = tellable(name)
+        self._unnameable = self._unnameable or told != name
+        return told
 
     def _candidates(self, matcher: Matcher) -> Generator[tuple[Path, Folder, str, os.stat_result], None, None]:
         if self.root.name:
@@ -305,7 +321,7 @@ class _Search:
         self.files += 1
         text, invalid = decoded(data, encoding, cut=cut)
         if invalid:
-            self._not_utf8.append(shown(self._named(path)))
+            (self._not_utf8 if encoding.note is None else self._damaged).append(shown(self._named(path)))
         return text
 
 
