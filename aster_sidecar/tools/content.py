@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aster_sidecar.tools import ToolError, paths
@@ -85,6 +86,9 @@ def content_at(path: Path) -> Content:
 # --- the form of a text --------------------------------------------------------------------------------------------
 
 
+_LINE_ENDS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR", "": "mixed"}
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """How a text stands in its file. `encoding` is None for what is no text that we read, `line_end` "" for mixed."""
@@ -137,11 +141,26 @@ def in_form(text: str, old: bytes) -> tuple[bytes, Form]:
     if read is None:
         return text.encode(), Form(None)
     form = read[1]
-    if form.line_end in ("\r\n", "\r") and "\r" not in text:
-        text = text.replace("\n", form.line_end)
+    if not form.line_end or "\r" in text:
+        form = replace(form, line_end="\n")
+    text = text.replace("\n", form.line_end)
     if form.bom:
         text = text.removeprefix("\ufeff")
     return form.bom + text.encode(form.encoding or "utf-8"), form
+
+
+def form_change(old: bytes, new: bytes) -> str:
+    """In words, what of a text's form becomes another; "" when nothing does, or one of the two is no text."""
+    before, after = read_text(old), read_text(new)
+    if before is None or after is None:
+        return ""
+    changes: list[str] = []
+    was, now = (_LINE_ENDS[form.line_end] if re.search(r"[\r\n]", text) else None for text, form in (before, after))
+    if was != now and None not in (was, now):
+        changes.append(f"line ends change from {was} to {now}")
+    if after[1].bom and not before[1].bom:
+        changes.append("a byte order mark is added")
+    return ", ".join(changes)
 
 
 # --- what differs --------------------------------------------------------------------------------------------------

@@ -192,7 +192,12 @@ def test_a_difference_tells_all(old: str, new: str) -> None:
 
 FORMS = [
     (BOM + b"a = 1\r\nb = 2\r\n", "a = 1\nb = 3\n", BOM + b"a = 1\r\nb = 3\r\n", "CRLF"),
-    (b"a\r\n", "b\r\nc\n", b"b\r\nc\n", "CRLF"),  # the text brings its own
+    (b"a\r\n", "b\r\nc\n", b"b\r\nc\n", "line ends change from CRLF to mixed"),  # the text brings its own
+    (b"a\rb\r", "a\r\nc\r\n", b"a\r\nc\r\n", "line ends change from CR to CRLF"),
+    (b"a\nb\n", "a\r\nc\r\n", b"a\r\nc\r\n", "line ends change from LF to CRLF"),
+    (b"a\nb\n", "a\r\nb\r\n", b"a\r\nb\r\n", "line ends change from LF to CRLF"),
+    (b"a\n", "\ufeffa\n", BOM + b"a\n", "a byte order mark is added"),
+    (b"a", "a\r\nb\r\n", b"a\r\nb\r\n", None),
     (b"a\rb\r", "a\nc\n", b"a\rc\r", "CR line ends"),
     (BOM + b"a\n", "\ufeffb\n", BOM + b"b\n", "byte order mark"),
     ("\ufeffa\r\n".encode("utf-16-le"), "é\n", "\ufeffé\r\n".encode("utf-16-le"), "UTF-16"),
@@ -218,6 +223,19 @@ def test_writing_keeps_the_form(place: Surroundings, old: bytes, text: str, new:
     else:
         assert kept in done.value["note"]
         assert kept in shown
+
+
+def test_only_the_same_bytes_are_called_the_same_content(place: Surroundings) -> None:
+    path = place.work_dir / "a"
+    for old, text, same in [(b"a\nb\n", "a\r\nb\r\n", False), (b"a\r\nb\n", "a\nb\n", False), (b"a\r\n", "a\n", True)]:
+        path.write_bytes(old)
+        shown = assess("write_file", place, path="a", content=text).display
+        assert ("the same content" in shown) is same
+
+
+def test_an_edit_of_line_ends_alone_is_shown(place: Surroundings) -> None:
+    (place.work_dir / "a").write_bytes(b"one\ntwo\n")
+    assert "\n+ two‹U+000D›" in assess("edit_file", place, path="a", old="two\n", new="two\r\n").display
 
 
 def test_editing_keeps_utf16(place: Surroundings) -> None:

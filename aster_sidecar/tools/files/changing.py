@@ -18,7 +18,16 @@ from pydantic import Field
 
 from aster_sidecar.permissions import Assessment
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
-from aster_sidecar.tools.content import NOTHING, Content, content, content_at, difference, in_form, read_text
+from aster_sidecar.tools.content import (
+    NOTHING,
+    Content,
+    content,
+    content_at,
+    difference,
+    form_change,
+    in_form,
+    read_text,
+)
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
 from aster_sidecar.tools.files.replacing import carry, changed, check_writable, move, remove, replace, sync
@@ -67,11 +76,12 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
     if form.encoding is None:
         assessment = warned(assessment, "what stands there is not UTF-8 text and would be lost")
     else:
-        shown_lines, kept = _shown_change(old.data, data), f"; {form.words}" if form.words else ""
+        shown_lines = _shown_change(old.data, data)
+        kept = "".join(f"; {words}" for words in (form.words, form_change(old.data, data)) if words)
     if shown_lines is None or len(shown_lines) > LONG_CHARS + 2 * len(arguments.content):
         shown_lines = visible(arguments.content)
     elif not shown_lines:
-        kept += "; the same content"
+        kept += "; the same content" if data == old.data else "; the same lines"
     display = f" ({size}; replaces a file, {before}{kept})\n{shown_lines}"
     return _several(bound(assessment, display, content=old.mark), old)
 
@@ -104,9 +114,7 @@ def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     assessment = judge("edit_file", [arguments.path], surroundings, f"edit {{}}{every}\n")
     old = _found(assessment)
     change = None if paths.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
-    if change is None or len(change) > LONG_CHARS + 2 * len(
-        arguments.old + arguments.new
-    ):  # a line that is a whole file
+    if not change or len(change) > LONG_CHARS + 2 * len(arguments.old + arguments.new):  # a line that is a whole file
         # Each line is marked, so that no text can pose as the other part.
         before, after = (
             visible(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
@@ -171,8 +179,10 @@ def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
     value: dict[str, Any] = {"path": str(path), "bytes": len(data), "created": old.status is None}
     if form.encoding is None:
         value["note"] = "what stood there was not UTF-8 text; it is UTF-8 now"
-    elif form.words:
-        value["note"] = f"the file's form was kept: {form.words}" if form.line_end else "line ends were mixed before"
+    else:
+        kept = f"the file's form was kept: {form.words}" if form.words else ""
+        notes = [words for words in (kept, form_change(old.data or b"", data)) if words]
+        value |= {"note": "; ".join(notes)} if notes else {}
     return Outcome(value)
 
 
