@@ -268,7 +268,7 @@ def look(
     if later:
         concerns.append("other programs run or obey what stands there")
     if near:
-        concerns.append(f"{_spelled(near)} is there already, and {_DIFFERENCE}")
+        concerns.append(f"{_spelled(near)} is there already, and {DIFFERENCE}")
     return Place(
         path,
         inside,
@@ -392,7 +392,7 @@ def _real(path: str) -> str:
 
 # --- names that look the same -------------------------------------------------------------------------------------
 
-_DIFFERENCE = "the names differ only in invisible characters, the kind of a space, or how accents are stored"
+DIFFERENCE = "the names differ only in invisible characters, the kind of a space, or how accents are stored"
 _SCAN_ENTRIES = 50_000  # of the directory of a name that is missing
 
 
@@ -422,7 +422,7 @@ def similar(path: Path) -> list[Path]:
 
 def resemblance(instead_of: str, path: Path) -> str:
     """In words, that `path` was taken instead."""
-    return f"{shown(instead_of)} does not exist: {spelled(path)} is taken, {_DIFFERENCE}"
+    return f"{shown(instead_of)} does not exist: {spelled(path)} is taken, {DIFFERENCE}"
 
 
 def spelled(path: Path) -> str:
@@ -454,7 +454,7 @@ def _resembling(
             return plain, near
         if lookalike == "refuse" or len(near) > 1:
             raise ToolError(
-                f"{spelled(path)} does not exist; {_spelled(near)} {'do' if len(near) > 1 else 'does'}: {_DIFFERENCE}"
+                f"{spelled(path)} does not exist; {_spelled(near)} {'do' if len(near) > 1 else 'does'}: {DIFFERENCE}"
                 " (‹U+XXXX› stands for that character)"
             )
         plain = os.path.join(near[0], *rest)

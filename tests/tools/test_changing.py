@@ -286,6 +286,22 @@ def test_attributes_stay(place: Surroundings) -> None:
     assert os.getxattr(target, "user.origin") == b"here"
 
 
+@pytest.mark.parametrize(("mode", "lost"), [(0o4755, "set-user-ID"), (0o2755, "set-group-ID"), (0o755, None)])
+def test_a_changed_program_runs_as_nobody_else_and_that_is_said(
+    place: Surroundings, mode: int, lost: str | None
+) -> None:
+    target = place.work_dir / "a"
+    target.write_text("old")
+    target.chmod(mode)
+    written = call("write_file", place, path="a", content="new").value
+    target.chmod(mode)
+    edited = call("edit_file", place, path="a", old="new", new="newer").value
+    assert target.stat().st_mode & 0o7777 == 0o755
+    for value in (written, edited):
+        assert ("note" in value) is (lost is not None)
+        assert lost is None or f"it lost {lost}" in value["note"]
+
+
 @pytest.mark.skipif(not ROOT, reason="only root may give files away")
 def test_the_owner_stays(place: Surroundings) -> None:
     target = place.work_dir / "a"

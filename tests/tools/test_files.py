@@ -800,10 +800,11 @@ def test_moving_to_another_file_system(place: Surroundings, tmp_path: Path) -> N
         pytest.skip("needs a second file system")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         (place.work_dir / "a").write_bytes(b"x" * 3_000_000)
-        (place.work_dir / "a").chmod(0o640)
+        (place.work_dir / "a").chmod(0o6750)
+        os.utime(place.work_dir / "a", (1_000_000_000, 1_000_000_000))
         call("move_file", place, source="a", destination=f"{other}/b")
-        assert Path(other, "b").stat().st_size == 3_000_000
-        assert stat.S_IMODE(Path(other, "b").stat().st_mode) == 0o640
+        moved = Path(other, "b").stat()
+        assert (moved.st_size, stat.S_IMODE(moved.st_mode), moved.st_mtime) == (3_000_000, 0o6750, 1_000_000_000)
         assert not (place.work_dir / "a").exists()
         Path(other, "c").write_text("c")
         with pytest.raises(ToolError):

@@ -277,7 +277,11 @@ def test_a_new_file_beside_one_that_looks_the_same_is_said(place: Surroundings) 
         found = assess(name, place, **more)
         assert "a‹U+00A0›b is there already" in found.reason
         assert found.risk == "high"
-    call("write_file", place, path="a b", content="y")
+    moved = call("move_file", place, source="other", destination="a\u2000b").value
+    assert "a‹U+00A0›b is there already" in moved["note"]
+    call("move_file", place, source="a\u2000b", destination="other")
+    assert "a‹U+00A0›b is there already" in call("write_file", place, path="a b", content="y").value["note"]
+    assert "note" not in call("write_file", place, path="a b", content="z").value  # it is there by now
     assert sorted(path.name for path in place.work_dir.iterdir()) == ["a b", "a\u00a0b", "other"]
 
 

@@ -30,7 +30,7 @@ from aster_sidecar.tools.content import (
 )
 from aster_sidecar.tools.display import shown, sized, visible
 from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
-from aster_sidecar.tools.files.replacing import carry, changed, check_writable, move, remove, replace, sync
+from aster_sidecar.tools.files.replacing import bits_lost, carry, changed, check_writable, move, remove, replace, sync
 from aster_sidecar.tools.paths import Folder, Text, at
 
 EDIT_BYTES = 8 * 1024 * 1024
@@ -176,14 +176,23 @@ def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
         old = _as_approved(folder, name, assessment)
         data, form = in_form(text, old.data or b"")
         replace(folder, name, lambda file: file.write(data), old, stop)
+        lost = bits_lost(folder, name, old)
     value: dict[str, Any] = {"path": str(path), "bytes": len(data), "created": old.status is None}
+    kept = f"the file's form was kept: {form.words}" if form.words else ""
     if form.encoding is None:
-        value["note"] = "what stood there was not UTF-8 text; it is UTF-8 now"
-    else:
-        kept = f"the file's form was kept: {form.words}" if form.words else ""
-        notes = [words for words in (kept, form_change(old.data or b"", data)) if words]
-        value |= {"note": "; ".join(notes)} if notes else {}
-    return Outcome(value)
+        kept = "what stood there was not UTF-8 text; it is UTF-8 now"
+    return Outcome(value | _noted(kept, form_change(old.data or b"", data), lost, _beside(assessment)))
+
+
+def _beside(assessment: Assessment) -> str:
+    """In words, what looks the same as a path that was created; "" when nothing does."""
+    return "; ".join(concern for concern in assessment.concerns if concern.endswith(paths.DIFFERENCE))
+
+
+def _noted(*notes: str) -> dict[str, str]:
+    """The `note` of a result; nothing where there is nothing to tell."""
+    told = "; ".join(note for note in notes if note)
+    return {"note": told} if told else {}
 
 
 def _as_approved(folder: Folder, name: str, assessment: Assessment) -> Content:
@@ -209,7 +218,8 @@ def _edit(assessment: Assessment, arguments: EditFile, stop: threading.Event) ->
         if bound_to is not None and _bound_change(_shown_change(old.data or b"", new) or "") != bound_to:
             raise changed(name)
         replace(folder, name, lambda file: file.write(new), old, stop)
-    return Outcome({"path": str(path), "replaced": count, "bytes": len(new)})
+        lost = bits_lost(folder, name, old)
+    return Outcome({"path": str(path), "replaced": count, "bytes": len(new)} | _noted(lost))
 
 
 def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
@@ -298,7 +308,8 @@ def _move(assessment: Assessment, overwrite: bool, stop: threading.Event) -> Out
                 carry(folder, name, into, new_name, found, there, stop)
             sync(into)
         sync(folder)
-    return Outcome({"path": str(destination), "moved_from": str(source), "replaced": there.status is not None})
+    value = {"path": str(destination), "moved_from": str(source), "replaced": there.status is not None}
+    return Outcome(value | _noted(_beside(assessment)))
 
 
 def _check_replaceable(folder: Folder, name: str, there: os.stat_result, overwrite: bool) -> None:

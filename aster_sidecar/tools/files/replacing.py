@@ -6,6 +6,7 @@ import ctypes
 import errno
 import io
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -187,6 +188,16 @@ def _write(descriptor: int, view: memoryview, place: int) -> int:
     return os.write(descriptor, view[place:])
 
 
+def bits_lost(folder: Folder, name: str, old: Content) -> str:
+    """In words, which bits of its mode a file lost when it was changed; "" when none. Raises: OSError."""
+    now = paths.status(folder, name)
+    if old.status is None or now is None:
+        return ""
+    lost = old.status.st_mode & ~now.st_mode
+    names = [word for bit, word in ((stat.S_ISUID, "set-user-ID"), (stat.S_ISGID, "set-group-ID")) if lost & bit]
+    return f"it lost {' and '.join(names)}, as programs do that are changed" if names else ""
+
+
 def check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:
     """Raises: ToolError when the file `found` is read-only."""
     # Renaming over a file asks the directory for permission, not the file: a read-only one would be lost.
@@ -200,17 +211,17 @@ def _made_like(descriptor: int, folder: Folder, name: str, old: Content, like: i
     if os.name != "posix":
         return True
     if like is not None:
-        return _alike(descriptor, like)
+        return _alike(descriptor, like, moved=True)
     if old.status is None:
         return True
     source = paths.opened_file(folder, name)
     try:
-        return _alike(descriptor, source)
+        return _alike(descriptor, source, moved=False)
     finally:
         os.close(source)
 
 
-def _alike(descriptor: int, source: int) -> bool:
+def _alike(descriptor: int, source: int, *, moved: bool) -> bool:
     like, now = os.fstat(source), os.fstat(descriptor)
     whole = True
     if (now.st_uid, now.st_gid) != (like.st_uid, like.st_gid):
@@ -218,7 +229,10 @@ def _alike(descriptor: int, source: int) -> bool:
             os.fchown(descriptor, like.st_uid, like.st_gid)
         except OSError:  # only root may give files away
             whole = False
-    os.fchmod(descriptor, like.st_mode & 0o777)
+    # A program that was changed is no longer one that may run as its owner; one that only moves is.
+    os.fchmod(descriptor, like.st_mode & (0o7777 if moved and whole else 0o777))
+    if moved:
+        os.utime(descriptor, ns=(like.st_atime_ns, like.st_mtime_ns))
     return _attributes_copied(descriptor, source) and whole
 
 
