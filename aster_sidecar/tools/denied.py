@@ -7,9 +7,11 @@ to a denied file, another way to a denied directory, and what a tool would meet 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from aster_sidecar.permissions import Rule, describe, reaches
 from aster_sidecar.tools.display import shown
@@ -17,6 +19,14 @@ from aster_sidecar.tools.display import shown
 WALK_ENTRIES = 100_000  # of all denied directories together, looked at for files that have several names
 
 Identity = tuple[int, int]
+
+
+class Mount(NamedTuple):
+    """What `source`, a path within the file system on `device`, is mounted at."""
+
+    device: bytes
+    source: Path
+    place: Path
 
 
 class Denied:
@@ -28,6 +38,12 @@ class Denied:
         for rule in self.rules:
             if os.path.isabs(rule.value) and (found := _identity(rule.value)) is not None:
                 self._roots.setdefault(found, rule)
+        mounts = _mounts() if self._roots else []
+        self._mounted = {
+            place: rule
+            for rule in (self._roots.values() if mounts else ())
+            for place in _mounted_from(Path(rule.value), mounts)
+        }
         self._linked: dict[Identity, Rule] | None = None
         self._too_large: Rule | None = None
 
@@ -42,6 +58,9 @@ class Denied:
             rule = self._roots.get(_identity(way) or (-1, -1))
             if rule is not None and (rule.kind == "beneath" or way == path):
                 return f"it is another name of {shown(rule.value)}, and {_words(rule)}"
+            if way in self._mounted:
+                rule = self._mounted[way]
+                return f"{shown(way)} is mounted from within {shown(rule.value)}, and {_words(rule)}"
         try:
             return self.reason_of_file(os.lstat(path))
         except OSError:
@@ -53,7 +72,7 @@ class Denied:
         `found` is its status, links not followed.
         """
         rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
-        rule = rule or self._roots.get((found.st_dev, found.st_ino))
+        rule = rule or self._roots.get((found.st_dev, found.st_ino)) or self._mounted.get(path)
         return _words(rule) if rule is not None else None
 
     def reason_of_file(self, found: os.stat_result) -> str | None:
@@ -94,6 +113,37 @@ class Denied:
                             linked.setdefault((found.st_dev, found.st_ino), rule)
             except OSError:
                 continue  # gone by now, or unreadable: for the tool as well
+
+
+def _mounts() -> list[Mount]:
+    """What is mounted where (Linux); [] where nothing but whole file systems is. Source: proc_pid_mountinfo(5)."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as table:
+            rows = [line.split(b" ") for line in table]
+    except OSError:
+        return []
+    if all(row[3] == b"/" for row in rows):
+        return []
+    return [Mount(row[2], _unescaped(row[3]), _unescaped(row[4])) for row in rows]
+
+
+def _unescaped(field: bytes) -> Path:
+    return Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field)))
+
+
+def _mounted_from(folder: Path, mounts: Sequence[Mount]) -> list[Path]:
+    """The places at which a directory in `folder` is mounted once more."""
+    real = Path(os.path.realpath(folder))
+    above = [mount for mount in mounts if real.is_relative_to(mount.place)]
+    if not above:
+        return []
+    own = max(reversed(above), key=lambda mount: len(mount.place.parts))  # of two at one place the last is seen
+    source = own.source / real.relative_to(own.place)
+    return [
+        mount.place
+        for mount in mounts
+        if mount.device == own.device and mount.source.is_relative_to(source) and mount.place != own.place
+    ]
 
 
 def _words(rule: Rule) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +362,35 @@ def test_another_way_to_a_denied_place_is_denied(place: Surroundings, tmp_path: 
     for path in ("private", "private/deep/a.txt", "private/new"):
         assert assess("read_file", around, path=path).forbidden is not None, path
     assert call("list_dir", around, depth=3).value["notes"] == ["private is left out: a rule denies it"]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount")
+def test_what_is_mounted_from_a_denied_place_is_denied(place: Surroundings, tmp_path: Path) -> None:
+    folder = private(place)
+    (folder / "deep" / "one name").write_text("the secret needle")
+    for name in ("open/a b", "whole", "harmless"):
+        (place.work_dir / name).mkdir()
+    around = denying(place, ("*", "beneath", str(folder)))
+    mounted: list[Path] = []
+    try:
+        for source, name in ((folder / "deep", "open/a b"), (folder, "whole"), (place.work_dir / "open", "harmless")):
+            if ctypes.CDLL(None).mount(os.fsencode(source), os.fsencode(place.work_dir / name), None, 4096, None) != 0:
+                pytest.skip("mounting is not allowed here")  # 4096: MS_BIND
+            mounted.append(place.work_dir / name)
+        for name, more in [*READERS, *WRITERS]:
+            for path in ("open/a b/one name", "whole/deep/one name"):
+                forbidden = assess(name, around, path=path, **more).forbidden
+                assert forbidden is not None
+                assert "rule_0" in forbidden
+        assert assess("read_file", around, path="harmless/b.txt").forbidden is None
+        found = call("search_files", around, pattern="the secret")
+        assert found.value["hits"] == []
+        assert any("a rule denies it" in note and "open/a b" in note for note in found.value["notes"])
+        names = [entry["name"] for entry in call("list_dir", around, depth=5).value["entries"]]
+        assert not any("one name" in name for name in names)
+    finally:
+        for path in mounted:
+            assert ctypes.CDLL(None).umount(os.fsencode(path)) == 0
 
 
 def test_of_a_huge_denied_place_every_file_with_several_names_is_denied(
