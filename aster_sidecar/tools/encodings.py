@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SAMPLE_BYTES = 8192  # of a file's start, by which it is told
 
@@ -32,10 +32,14 @@ codecs.register_error(_ERRORS, _escape)
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`codec` as Python names it, and how many bytes of a byte order mark come before the text."""
+    """`codec` as Python names it, how many bytes of a byte order mark come before the text, and what ends its lines.
+
+    `line_end` is a line feed, which may have a carriage return before it, or where there is none a carriage return.
+    """
 
     codec: str
     mark_bytes: int = 0
+    line_end: str = "\n"
 
     @property
     def errors(self) -> str:
@@ -52,6 +56,15 @@ class Encoding:
 
 def encoding_of(start: bytes) -> Encoding | None:
     """The encoding of a file that begins with these bytes (SAMPLE_BYTES of it, or all); None when it is binary."""
+    found = _encoding_of(start)
+    if found is None or b"\r" not in start:
+        return found
+    text = _begun(start[found.mark_bytes :], found.codec, "replace")
+    sure = text if len(start) < SAMPLE_BYTES else text[:-1]  # a line feed may follow the last character
+    return replace(found, line_end="\r") if "\r" in sure and "\n" not in text else found
+
+
+def _encoding_of(start: bytes) -> Encoding | None:
     found = next((Encoding(codec, len(mark)) for mark, codec in _MARKS if start.startswith(mark)), None)
     if found is not None and "\0" not in _begun(start[found.mark_bytes :], found.codec, "replace"):
         return found

@@ -144,6 +144,25 @@ def test_columns_and_lines_count_the_same_in_wide_text(place: Surroundings) -> N
     assert read(place, "w", column=5001)["text"] == "TAIL\nnext"
 
 
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le"])
+def test_lines_that_end_in_a_carriage_return_alone_are_lines(place: Surroundings, codec: str) -> None:
+    path = place.work_dir / "mac"
+    path.write_bytes("\ufeffone\rtwo\r\rthree\r".encode(codec))
+    assert read(place, "mac")["text"] == "one\ntwo\n\nthree"
+    assert read(place, "mac", offset=2, limit=1)["text"] == "two"
+    [hit] = call("search_files", place, pattern="^three$").value["hits"]
+    assert (hit["line"], hit["text"]) == (4, "three")
+    call("edit_file", place, path="mac", old="one\ntwo\n", new="1\n2\n2b\n")
+    assert path.read_bytes() == "\ufeff1\r2\r2b\r\rthree\r".encode(codec)
+
+
+@pytest.mark.parametrize("length", [8189, 8190, 8191, 8192, 8193])
+def test_a_long_first_line_does_not_hide_how_lines_end(place: Surroundings, length: int) -> None:
+    (place.work_dir / "a").write_bytes(b"x" * length + b"\r\nTAIL\r\n")
+    assert read(place, "a", offset=2)["text"] == "TAIL"
+    assert call("search_files", place, pattern="^TAIL$").value["hits"][0]["line"] == 2
+
+
 def test_a_byte_order_mark_is_no_character_of_the_text(place: Surroundings) -> None:
     (place.work_dir / "a").write_bytes(b"\xef\xbb\xbfabc")
     result = read(place, "a", column=2)

@@ -240,9 +240,11 @@ def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
 def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:
     """`text` after the edit, and how many places changed. Raises: ToolError when the place is not clear."""
     old, new = arguments.old, arguments.new
-    # read_file shows a CRLF file with plain line ends, so an edit comes with those; the file keeps its own.
+    # read_file shows every file with plain line ends, so an edit comes with those; the file keeps its own.
     if "\r\n" in text and (text.count("\n") == text.count("\r\n") or old not in text):
         old, new = (part.replace("\r\n", "\n").replace("\n", "\r\n") for part in (old, new))
+    elif "\r" in text and "\n" not in text:
+        old, new = (part.replace("\r\n", "\n").replace("\n", "\r") for part in (old, new))
     if old == new:
         raise ToolError("old and new are the same: nothing to change")
     first = text.find(old)

@@ -33,7 +33,8 @@ class Lines:
         self._budget_bytes = budget_bytes
         self._stop = stop
         file.seek(encoding.mark_bytes)
-        self._text = TextIOWrapper(file, encoding=encoding.codec, errors=encoding.errors, newline="\n")
+        self._text = TextIOWrapper(file, encoding=encoding.codec, errors=encoding.errors, newline=encoding.line_end)
+        self._end = encoding.line_end
         self.invalid = 0
         """How many places of the text that was returned are not in the encoding."""
 
@@ -42,8 +43,8 @@ class Lines:
         kept: list[str] = []
         length, last, ended = 0, "", False
         while not ended and self._within() and (piece := self._text.readline(PIECE_CHARS)):
-            ended = piece.endswith("\n")
-            piece = piece.removesuffix("\n")
+            ended = piece.endswith(self._end)
+            piece = piece.removesuffix(self._end)
             kept.append(piece[max(0, skip - length) : max(0, skip + keep - length)])
             length += len(piece)
             last = piece[-1:] or last

@@ -320,6 +320,7 @@ class _Search:
             self._large.append(shown(self._named(path)))
         self.files += 1
         text, invalid = decoded(data, encoding, cut=cut)
+        text = text.replace(encoding.line_end, "\n")
         if invalid:
             (self._not_utf8 if encoding.note is None else self._damaged).append(shown(self._named(path)))
         return text
