@@ -131,7 +131,10 @@ class Toolkit:
             parsed = tool.arguments.model_validate(arguments)
         except ValidationError as error:
             raise ArgumentsInvalid(f"arguments of {name}: {explain(error)}") from error
-        return parsed, _showable(tool.assess(parsed, self.surroundings()))
+        try:
+            return parsed, _showable(tool.assess(parsed, self.surroundings()))
+        except OSError as error:  # what the system can't look at is no fault of ours
+            raise ToolError(error.strerror or str(error)) from error
 
     def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
         """What policy says of the call now."""

@@ -261,7 +261,8 @@ def look(
         through = "a link leads outside" if _beneath(Path(os.path.normpath(plain)), work_dir) else "outside"
         concerns.append(f"{through} the work directory {shown(work_dir)}")
     # A directory called `credentials` or `.env` is ordinary; what counts for directories is where they are.
-    secret = any(in_secret_place(way) if path.is_dir() else holds_secrets(way) for way in ways)
+    is_folder = os.path.isdir(path)  # Path.is_dir raises where nobody may look
+    secret = any(in_secret_place(way) if is_folder else holds_secrets(way) for way in ways)
     if secret:
         concerns.append(f"{shown(path.name)} may hold secrets")
     later = changes and any(runs_later(way, work_dir) for way in ways)
@@ -287,7 +288,7 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings, *, follow: bool = 
         path = _canonical(plain, follow=follow or asked.kind == "beneath")
     except ValueError as error:
         raise ToolError(str(error)) from error
-    if asked.kind == "beneath" and path.exists() and not path.is_dir():
+    if asked.kind == "beneath" and os.path.exists(path) and not os.path.isdir(path):
         raise ToolError(f"{shown(path)} is not a directory: nothing is beneath it")
     return str(path)
 
@@ -377,17 +378,32 @@ def _canonical(plain: str, follow: bool) -> Path:
     folder, name = os.path.split(plain.rstrip(os.sep) or os.sep)
     if follow or name in ("", ".", ".."):
         return Path(_real(plain))
-    return Path(_real(folder)) / name
+    return Path(_possible(os.path.join(_real(folder), name)))
+
+
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
 def _real(path: str) -> str:
     try:
-        return os.path.realpath(path, strict=True)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        # What is there is resolved, the rest kept; opening says later what is missing.
-        return os.path.realpath(path)
+        try:
+            return os.path.realpath(path, strict=True)
+        except _NOT_THERE:
+            # What is there is resolved, the rest kept; opening says later what is missing.
+            return _possible(os.path.realpath(path))
     except OSError as error:
         raise ToolError(f"{shown(path)}: {error.strerror}") from error
+
+
+def _possible(path: str) -> str:
+    """The path itself. Raises: ToolError when it is too long, so that nothing made on it could be opened."""
+    try:
+        os.lstat(path)
+    except _NOT_THERE:
+        pass
+    except OSError as error:
+        raise ToolError(f"{shown(path)}: {error.strerror}") from error
+    return path
 
 
 # --- names that look the same -------------------------------------------------------------------------------------
@@ -670,5 +686,9 @@ def kind(found: os.stat_result) -> str:
 def refused(path: Path | str, error: OSError) -> ToolError:
     """`error` in words that name the path."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
+        with suppress(OSError):
+            found = os.lstat(path)
+            if error.errno == errno.ENOTDIR and not is_link(found) and not stat.S_ISDIR(found.st_mode):
+                return ToolError(f"{shown(path)} is {kind(found)}, not a directory")
         return ToolError(f"{shown(path)} is not what was looked at: a link or another file is in its place")
     return ToolError(f"{shown(path)}: {error.strerror or error}")

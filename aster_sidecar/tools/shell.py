@@ -183,7 +183,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     work_dir = surroundings.work_dir
     place = paths.look(arguments.cwd or str(work_dir), surroundings)
     cwd = place.path
-    if not cwd.is_dir():
+    if not os.path.isdir(cwd):
         raise ToolError(f"{shown(cwd)} is not a directory")
     env = clean_environment(os.environ)
     other = handed_over(arguments.command)

@@ -19,7 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 from aster_sidecar.permissions import Assessment, Rule, decide
-from aster_sidecar.tools import Surroundings, ToolError, paths
+from aster_sidecar.tools import RuleTarget, Surroundings, ToolError, paths
 from aster_sidecar.tools.content import NOTHING, content
 from aster_sidecar.tools.display import visible
 from aster_sidecar.tools.files import replacing, searching
@@ -36,6 +36,9 @@ WRITERS: list[tuple[str, dict[str, Any]]] = [
     ("edit_file", {"old": "a", "new": "b"}),
     ("delete_file", {}),
 ]
+
+
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 @pytest.fixture
@@ -413,6 +416,38 @@ def test_special_files_are_refused_without_waiting(place: Surroundings, monkeypa
         with pytest.raises(ToolError):
             call("move_file", place, source=path, destination="elsewhere")
     assert stat.S_ISFIFO(os.stat(place.work_dir / "fifo").st_mode)
+
+
+@pytest.mark.parametrize(("name", "more"), [*READERS, *WRITERS])
+@pytest.mark.parametrize("path", ["x" * 300, "/".join(["d" * 200] * 30), "x/" * 3000])
+def test_a_path_that_is_too_long_is_refused(place: Surroundings, name: str, more: dict[str, Any], path: str) -> None:
+    with pytest.raises(ToolError, match="File name too long"):
+        assess(name, place, path=path, **more)
+    with pytest.raises(ToolError, match="File name too long"):
+        paths.rule_value(RuleTarget("deny", "beneath", path), place)
+    assert list(place.work_dir.iterdir()) == []
+
+
+@pytest.mark.skipif(not ROOT or sys.platform != "linux", reason="root can give up its rights for a moment")
+@pytest.mark.parametrize(("name", "more"), [*READERS, *WRITERS])
+def test_what_nobody_may_look_at_is_refused(place: Surroundings, name: str, more: dict[str, Any]) -> None:
+    shut = place.work_dir / "shut"
+    shut.mkdir(0)
+    call("list_dir", place)  # what it imports is read before it is somebody else who asks
+    os.seteuid(65534)
+    try:
+        found = assess(name, place, path="shut/a", **more)
+        value = paths.rule_value(RuleTarget("deny", "beneath", "shut/a"), place)
+    finally:
+        os.seteuid(0)
+    assert (found.target, value) == (str(shut / "a"), str(shut / "a"))
+
+
+def test_a_file_is_called_a_file_where_a_directory_is_wanted(place: Surroundings) -> None:
+    (place.work_dir / "a").write_text("x")
+    for name, path in (("list_dir", "a"), ("read_file", "a/b")):
+        with pytest.raises(ToolError, match=r"/a is a file, not a directory"):
+            call(name, place, path=path)
 
 
 def test_missing_files_say_so(place: Surroundings) -> None:

@@ -140,10 +140,10 @@ class Ignores:
     def _exclude_of(self, repository: Path) -> Path | None:
         """.git/info/exclude, also where .git is a file that leads to the directory (worktrees, submodules)."""
         git = repository / ".git"
-        if not git.is_dir():
+        if not os.path.isdir(git):
             git = self._led(repository, git, "gitdir:")
             git = git and (self._led(git, git / "commondir", "") or git)
-        elif git.is_symlink():
+        elif os.path.islink(git):
             git = Path(os.path.realpath(git))
         if git is None or paths.forbidden(git, self._protected):
             return None
