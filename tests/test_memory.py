@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic_ai.messages import (
     ModelMessage,
@@ -35,7 +36,8 @@ from aster_sidecar.job import Usage
 from aster_sidecar.journal import Journal
 from aster_sidecar.memory import Memory
 from aster_sidecar.salvage import LOST, LOST_PART, UNNAMED, read_row, stored, validated
-from aster_sidecar.text import MOST, as_text, count, plain, price, whole
+from aster_sidecar.shapes import readable
+from aster_sidecar.text import MOST, as_text, count, plain, price, whole, without_nul
 from aster_sidecar.turnlog import TurnLog
 
 HALVES = re.compile("[\ud800-\udfff]")
@@ -100,13 +102,22 @@ MESSAGES = st.one_of(
 
 
 @given(TEXTS)
-def test_whole_text_joins_pairs_and_replaces_lone_halves(text: str) -> None:
+@example("one\0two")
+@example("\0\ud83d\ude00\udcaf")
+def test_whole_text_joins_pairs_and_replaces_lone_halves_and_nul(text: str) -> None:
     joined = re.sub(
         "[\ud800-\udbff][\udc00-\udfff]",
         lambda pair: pair[0].encode("utf-16-be", "surrogatepass").decode("utf-16-be"),
         text,
     )
-    assert whole(text) == HALVES.sub("\ufffd", joined)
+    assert whole(text) == HALVES.sub("\ufffd", joined).replace("\0", "\ufffd")
+
+
+@given(st.text(st.sampled_from('\0\\u0"a'), max_size=12))
+def test_a_json_text_without_nul_says_the_same_otherwise(text: str) -> None:
+    assert json.loads(without_nul(json.dumps({text: text}))) == {whole(text): whole(text)}
+    arguments = readable(json.dumps({"a": text}))
+    assert json.loads(arguments) == {"a": whole(text)}
 
 
 @given(ODD)
