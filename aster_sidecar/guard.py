@@ -6,6 +6,7 @@ The checks in order, cheapest and most telling first: target and Host, Origin, p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -41,6 +42,12 @@ Seen: TypeAlias = dict[bytes, list[bytes]]
 log = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES = 1024 * 1024
+MESSAGE_LIMIT_BYTES = 2 * BODY_LIMIT_BYTES
+"""The longest message of a WebSocket: room for a body that is too large, so that it is refused as one over HTTP is."""
+SUBPROTOCOL = "aster.1"
+"""What a page's WebSocket offers beside its bearer, and what is selected: never the bearer."""
+SIGNED_OUT = 4401
+"""The code that a WebSocket is closed with when the browser that opened it is signed out."""
 REDEEM_PATH = "/api/handoff/redeem"
 """Needs no token: the code in its body is one."""
 _ECHO_LIMIT = 100
@@ -48,6 +55,9 @@ _TOLD_ORIGINS = 20
 """Refused origins that are told to the person at the terminal, each once; the rest only to whoever asks."""
 _PLAIN_ORIGIN = re.compile(rb"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _LOOPBACK_ORIGIN = re.compile(rb"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
+_BEARER_OFFER = b"aster.bearer."
+_GOODBYE_S = 1.0
+"""How long a close frame may take to be written."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 # Source: guarantees.md 2.3. Electron 9's file:// preload sends no Origin at all; some versions name `file://`.
@@ -67,6 +77,7 @@ _READ = frozenset(
         b"transfer-encoding",
         b"sec-fetch-site",
         b"sec-fetch-mode",
+        b"sec-websocket-protocol",
         b"x-request-id",
         b"access-control-request-method",
         b"access-control-request-private-network",
@@ -163,7 +174,8 @@ class Guard:
         self._learn_port()
         seen = _read(scope["headers"])
         request_id = _request_id(seen)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = request_id
         local = _is_unix_socket(scope)
         origin = None if local else self._listed_origin(seen)
         answer = _dress(send, request_id, origin)
@@ -176,13 +188,9 @@ class Guard:
                 if _is_preflight(scope, seen) and origin is not None:
                     await _answer_preflight(send, seen, request_id, origin)
                     return
-            bearer = self._check_token(scope, seen)
-            if local:
-                self._check_credentials(scope)
-            else:
-                if not bearer:
-                    self._check_fetch_site(seen)
-                await self._check_peer(scope)
+            if scope["type"] == "websocket":
+                _move_bearer(scope, seen)
+            await self._check_caller(scope, seen)
             if scope["type"] == "http" and _check_body(scope, seen):
                 meter = _Meter(receive, answer, request_id, typed=b"content-type" in seen)
         except AsterError as refusal:
@@ -190,12 +198,32 @@ class Guard:
                 answer = _dress(send, request_id, _origin_on_this_machine(seen))
             await _refuse(refusal, request_id, scope, receive, answer)
             return
+        if scope["type"] == "websocket":
+            state["check_caller"] = lambda: self._check_caller(scope, seen)
+            state.setdefault("outer_app", self)
+            state["over_socket"] = True
         run = self.app(scope, receive, answer) if meter is None else meter.run(self.app, scope)
-        signed_in: SignedIn | None = scope["state"].get("signed_in")
+        signed_in: SignedIn | None = state.get("signed_in")
         if signed_in is None:
             await run
-        else:
-            await _unless(signed_in.revoked, run)
+        elif not await _unless(signed_in.revoked, run) and scope["type"] == "websocket":
+            # The client may have hung up, or read nothing any more: then it is hung up on without a word.
+            with contextlib.suppress(OSError, RuntimeError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    await answer({"type": "websocket.close", "code": SIGNED_OUT, "reason": "signed out"})
+
+    async def _check_caller(self, scope: Scope, seen: Seen) -> None:
+        """Who asks: the token, then the program. An open WebSocket is asked again with each message.
+
+        Raises: TokenRefused, OriginRefused, PeerRefused.
+        """
+        bearer = self._check_token(scope, seen)
+        if _is_unix_socket(scope):
+            self._check_credentials(scope)
+            return
+        if not bearer:
+            self._check_fetch_site(seen)
+        await self._check_peer(scope)
 
     def _learn_port(self) -> None:
         port = self.gate.port()
@@ -258,7 +286,8 @@ class Guard:
             scheme, _, credentials = sent[0].partition(b" ")
             if scheme.lower() == b"bearer":
                 credentials = credentials.lstrip(b" ")
-                if hmac.compare_digest(credentials, self._token):
+                # As a subprotocol only what a handoff gave a page counts: the launcher's token belongs into no page.
+                if "sent_by_page" not in scope["state"] and hmac.compare_digest(credentials, self._token):
                     return True
                 scope["state"]["signed_in"] = self.gate.find_signed_in(credentials)
                 if scope["state"]["signed_in"] is not None:
@@ -302,19 +331,22 @@ class Guard:
 
         Asked anew for every request: an answer kept for the connection's life would outlive a socket that was handed
         to, or inherited by, a tool. Without a token it has to be found whose socket it is; a token is a proof itself.
+        What comes over an open WebSocket has met the uid check at its handshake: it counts also when the client has
+        hung up behind it, as long as no tool could have sent it.
         """
         if sys.platform != "linux":
             return
         kin = self.gate.kin
         if kin is not None and kin.alone():
             kin = None
-        if kin is None and not self._checks_uid:
+        checks_uid = self._checks_uid and "over_socket" not in scope["state"]
+        if kin is None and not checks_uid:
             return
         client, server = scope.get("client"), scope.get("server")
         peer = self._peers.find((client[0], client[1]), (server[0], server[1])) if client and server else None
         if peer is None:
             raise PeerRefused("the connecting program is gone, so nobody can say whose it was")
-        if self._checks_uid and peer.uid != os.geteuid():
+        if checks_uid and peer.uid != os.geteuid():
             raise PeerRefused(f"the connecting program runs as another user (uid {peer.uid})")
         if kin is not None:
             _refuse_kin(await kin.of_socket(peer.inode), strict=self._token is None)
@@ -331,16 +363,44 @@ def _refuse_kin(answer: Literal["ours", "other", "unknown"], *, strict: bool) ->
         )
 
 
-async def _unless(revoked: asyncio.Event, run: Awaitable[None]) -> None:
-    """Run it until it ends, or whoever asked for it is signed out."""
+async def _unless(revoked: asyncio.Event, run: Awaitable[None]) -> bool:
+    """Run it until it ends, or whoever asked for it is signed out; whether it ended by itself."""
     work, end = asyncio.ensure_future(run), asyncio.ensure_future(revoked.wait())
     try:
         await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             work.result()
+            return True
+        work.cancel()
+        await asyncio.wait((work,))
+        return False
     finally:
         work.cancel()
         end.cancel()
+
+
+def _move_bearer(scope: Scope, seen: Seen) -> None:
+    """Move the bearer of a page's handshake from the offered subprotocols to where the token of others is.
+
+    A page can't set a header of its WebSocket; what it can send is `aster.1, aster.bearer.TOKEN`. Behind this nobody
+    sees the token among the subprotocols, so it is neither selected nor logged as one. Raises: TokenRefused.
+    """
+    offers = [offer.strip(b" \t") for value in _all(seen, b"sec-websocket-protocol") for offer in value.split(b",")]
+    bearers = [offer for offer in offers if offer.startswith(_BEARER_OFFER)]
+    names = [offer for offer in offers if offer and not offer.startswith(_BEARER_OFFER)]
+    scope["subprotocols"] = [name.decode("latin-1") for name in names]
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"sec-websocket-protocol"]
+    if not bearers:
+        return
+    bearer = bearers[0].removeprefix(_BEARER_OFFER)
+    if len(bearers) > 1 or not bearer or SUBPROTOCOL.encode() not in names or b"authorization" in seen:
+        raise TokenRefused(
+            "the subprotocols bring no usable bearer",
+            hint="offer aster.1 and one aster.bearer.TOKEN, and send no Authorization header beside them",
+        )
+    scope["headers"].append((b"authorization", b"Bearer " + bearer))
+    seen[b"authorization"] = [b"Bearer " + bearer]
+    scope["state"]["sent_by_page"] = True
 
 
 def _check_body(scope: Scope, seen: Seen) -> bool:

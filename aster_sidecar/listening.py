@@ -15,7 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aster_sidecar.guard import BODY_LIMIT_BYTES
+from aster_sidecar.guard import MESSAGE_LIMIT_BYTES
 from aster_sidecar.peer import credentials
 
 HOST = "127.0.0.1"
@@ -189,7 +189,7 @@ def socket_protocol(**given: Any) -> asyncio.Protocol:
 PROTOCOLS: dict[str, Any] = {
     "http": Protocol,  # h11: httptools hides the authority of an absolute-form target from the gate
     "ws": socket_protocol,
-    "ws_max_size": BODY_LIMIT_BYTES,
+    "ws_max_size": MESSAGE_LIMIT_BYTES,
     "ws_ping_interval": PING_S,
     "ws_ping_timeout": PING_S,
     "ws_per_message_deflate": False,  # it never leaves the machine

@@ -299,6 +299,8 @@ class Access:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            scope.setdefault("state", {})["outer_app"] = self  # what is asked over a socket is noted like any request
         began = time.monotonic()
         status = 0
 

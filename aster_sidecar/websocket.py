@@ -1,7 +1,9 @@
-"""`/ws`: the calls and the event stream of REST and SSE, for hosts that hold a socket. `guard → routes → websocket`.
+"""`/ws`: the calls and the event stream of REST and SSE over one socket. `guard → routes → websocket`.
 
 In comes one JSON object per message, out go envelopes with its `id`, and events exactly as the `data` of SSE. Messages
-are begun in the order in which they come and answered when they are done, so an answer may overtake another.
+are begun in the order in which they come and answered when they are done, so an answer may overtake another. Whoever
+is at the other end is looked at again with each message: a socket can be handed on. A `request` goes through the gate
+and the routes like one over HTTP.
 """
 
 from __future__ import annotations
@@ -13,15 +15,27 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import unquote, urlencode
 
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from aster_sidecar import calls, wire
 from aster_sidecar.app import Parts
 from aster_sidecar.envelope import bug, failure, misshapen, success
-from aster_sidecar.errors import AsterError, InvalidShape, MalformedBody, NotFound, Stopping, StoreError
+from aster_sidecar.errors import (
+    AsterError,
+    BodyTooLarge,
+    InvalidShape,
+    MalformedBody,
+    NotFound,
+    Stopping,
+    StoreError,
+    TokenRefused,
+)
+from aster_sidecar.guard import BODY_LIMIT_BYTES, SUBPROTOCOL
 from aster_sidecar.journal import Event
 from aster_sidecar.stream import SEND_TIMEOUT_S, Transient, Watch
 
@@ -43,6 +57,7 @@ PAYLOADS: dict[str, type[wire.Request]] = {
     "get_config": wire.NoPayload,
     "set_config": wire.ConfigPatch,
     "subscribe": wire.SubscribeRequest,
+    "request": wire.SocketRequest,
 }
 """What a message of each type may carry; `agent_id` may stand beside `payload` instead of in it."""
 
@@ -56,7 +71,7 @@ async def serve(websocket: WebSocket, here: Parts) -> None:
     assert task is not None
     here.sockets.add(task)
     try:
-        await websocket.accept()
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
         await Socket(websocket, here).run()
     finally:
         here.sockets.discard(task)
@@ -82,6 +97,8 @@ class Socket:
         self._websocket = websocket
         self._here = here
         self._who = calls.who(websocket.headers)
+        self._check_caller: Callable[[], Awaitable[None]] = websocket.scope["state"]["check_caller"]
+        self._checking = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._over = asyncio.Event()
@@ -125,26 +142,35 @@ class Socket:
         self._slots.release()
 
     async def _answer(self, text: str | None) -> None:
-        request_id = ""
+        request_id, asks_rest = "", False
         try:
             said = parse(text)
             given: Any = said.get("id")
             request_id = given if wire.is_request_id(given) else ""
+            asks_rest = said.get("type") == "request"
+            async with self._checking:  # in their order, also when it takes a while to find out
+                await self._check_caller()
+            if not asks_rest and (size := len((text or "").encode())) > BODY_LIMIT_BYTES:
+                raise BodyTooLarge(f"{size} bytes")
             message = wire.SocketMessage.model_validate(said)
-            self._here.enter()
             payload = PAYLOADS[message.type].model_validate(fields_of(message))
+            if isinstance(payload, wire.SocketRequest):
+                await self._send(await ask(self._websocket.scope, message.id, payload))
+                return
+            self._here.enter()
             if isinstance(payload, wire.SubscribeRequest):
                 await self._subscribe(request_id, payload)
                 return
-            answer = success(request_id, await CALLS[message.type](self._here, payload, self._who))
+            answer, status = success(request_id, await CALLS[message.type](self._here, payload, self._who)), 200
         except ValidationError as error:
-            answer = failure(request_id, *misshapen(error.errors(include_url=False, include_input=False)))
+            refusal, details = misshapen(error.errors(include_url=False, include_input=False))
+            answer, status = failure(request_id, refusal, details), refusal.status
         except AsterError as error:
-            answer = failure(request_id, error)
+            answer, status = failure(request_id, error), error.status
         except Exception:
             log.exception("a message failed", extra={"request_id": request_id})
-            answer = failure(request_id, bug())
-        await self._send(answer)
+            answer, status = failure(request_id, bug()), bug().status
+        await self._send(with_status(status, answer) if asks_rest else answer)
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -207,6 +233,120 @@ def fields_of(message: wire.SocketMessage) -> dict[str, Any]:
     if fields.setdefault("agent_id", message.agent_id) != message.agent_id:
         raise InvalidShape("agent_id: the message names one agent and its payload another")
     return fields
+
+
+# -- any call of REST --------------------------------------------------------------------------------------------------
+
+KEPT = frozenset((b"host", b"origin", b"authorization", b"user-agent", b"sec-fetch-site", b"sec-fetch-mode"))
+"""Headers of the handshake that a request over its socket has as well."""
+
+
+def with_status(status: int, envelope: bytes) -> bytes:
+    """The envelope, with the status that it would have over HTTP."""
+    return b'{"status":%d,%s' % (status, envelope[1:])
+
+
+async def ask(socket: Scope, request_id: str, wanted: wire.SocketRequest) -> bytes:
+    """What REST answers to a request from the other end of this socket, through the gate like any other.
+
+    Raises: InvalidShape where the answer is no JSON, TokenRefused when the browser is signed out meanwhile.
+    """
+    body = b"" if "body" not in wanted.model_fields_set else json.dumps(wanted.body, ensure_ascii=False).encode()
+    exchange = Exchange(body)
+    app: ASGIApp = socket["state"]["outer_app"]
+    await exchange.run(app, scope_of(socket, request_id, wanted, len(body)))
+    if exchange.status is None and exchange.is_json:
+        raise TokenRefused("the browser was signed out")
+    body = exchange.body
+    if exchange.status is None or not body.startswith(b'{"id":'):
+        raise InvalidShape(
+            f"path: {wanted.method} {wanted.path[:200]} is not answered with an envelope",
+            hint="`subscribe` brings the events; files and /health are fetched over HTTP",
+        )
+    return with_status(exchange.status, body)
+
+
+def scope_of(socket: Scope, request_id: str, wanted: wire.SocketRequest, length: int) -> Scope:
+    """The request as the server would hand it on, had it come over the socket's connection."""
+    headers = [pair for pair in socket["headers"] if pair[0] in KEPT]
+    headers.append((b"x-request-id", request_id.encode()))
+    if length:
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    if wanted.client is not None:
+        headers.append((b"x-aster-client", wanted.client.encode("latin-1", "replace")))
+    else:
+        headers += [pair for pair in socket["headers"] if pair[0] == b"x-aster-client"]
+    query = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in wanted.query.items()
+        if value is not None
+    }
+    return {
+        "type": "http",
+        "asgi": socket["asgi"],
+        "http_version": "1.1",
+        "method": wanted.method,
+        "scheme": "http",
+        "path": unquote(wanted.path),
+        "raw_path": wanted.path.encode(),
+        "query_string": urlencode(query).encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": socket["client"],
+        "server": socket["server"],
+        "state": {name: value for name, value in socket["state"].items() if name in ("peer", "over_socket")},
+        "extensions": {},
+    }
+
+
+class Exchange:
+    """One request through the application and its answer. An answer that is no JSON is not waited for."""
+
+    def __init__(self, body: bytes) -> None:
+        self._requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self._pieces: list[bytes] = []
+        self._refused = asyncio.Event()
+        self.status: int | None = None
+        """None: it was not answered, because the browser was signed out or the answer is no JSON."""
+        self.is_json = True
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        loop = asyncio.get_running_loop()
+        work, end = loop.create_task(self._call(app, scope)), loop.create_task(self._refused.wait())
+        try:
+            await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            work.cancel()
+            end.cancel()
+
+    async def _call(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+        except Exception:
+            if self.status is None:
+                raise
+            log.exception("a request failed", extra={"request_id": scope["state"].get("request_id")})
+
+    async def _receive(self) -> Message:
+        if self._requests:
+            return self._requests.pop()
+        return await asyncio.get_running_loop().create_future()  # what was begun is finished when the client hangs up
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.is_json = dict(message["headers"]).get(b"content-type", b"").startswith(b"application/json")
+            if not self.is_json:
+                self._refused.set()
+                await asyncio.get_running_loop().create_future()  # until it is cancelled
+            self.status = message["status"]
+        else:
+            self._pieces.append(message.get("body", b""))
 
 
 # -- one function for both ---------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ SocketType = Literal[
     "get_config",
     "set_config",
     "subscribe",
+    "request",
 ]
 MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", "cancelled", "failed", "interrupted"]
 
@@ -523,6 +524,18 @@ class SubscribeRequest(Request):
     agent_id: Name | None = None
     session_id: Name | None = None
     types: Annotated[list[Name], Field(max_length=100)] | None = None
+
+
+class SocketRequest(Request):
+    """`request`: any call of REST. `body` left out: none; `client`: what `X-Aster-Client` says over HTTP."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-\"$->@-~]*$", max_length=2000)] = Field(
+        description="percent-encoded, without a query"
+    )
+    query: dict[str, str | int | float | bool | None] = Field(default_factory=dict[str, Any])
+    body: Any = None
+    client: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 class Subscribed(Model):

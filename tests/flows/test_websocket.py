@@ -294,6 +294,19 @@ BAD: list[tuple[str | bytes, str, str]] = [
     (OF % ("subscribe", "default", '"types": "done"'), "1", "invalid_shape"),
     (OF % ("subscribe", "default", '"after": true'), "1", "invalid_shape"),
     (OF % ("subscribe", "default", '"session_id": "x"'), "1", "session_not_found"),
+    (OF % ("request", "default", '"method": "GET"'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "HEAD", "path": "/api/agents"'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "GET", "path": "api/agents"'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "GET", "path": "/api/agents?x=1"'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "GET", "path": "/api/agents#x"'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "GET", "path": "/api/ü"'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "GET", "path": "/api/agents", "query": {"a": [1]}'), "1", "invalid_shape"),
+    (OF % ("request", "default", '"method": "GET", "path": "/api/agents", "headers": {}'), "1", "invalid_shape"),
+    (
+        OF % ("request", "default", '"method": "POST", "path": "/api/chat", "body": {"a": "\\ud800"}'),
+        "1",
+        "invalid_shape",
+    ),
 ]
 
 
@@ -308,26 +321,41 @@ def test_bad_messages_get_the_errors_of_rest_and_the_socket_goes_on(daemon: Daem
         assert host.call("get_status", "default")["state"] == "idle"
 
 
-def test_a_message_over_1_mib_ends_that_socket_and_no_other(daemon: Daemon) -> None:
+def test_a_body_over_1_mib_is_refused_as_over_rest_and_the_socket_goes_on(daemon: Daemon) -> None:
+    body = {"agent_id": "default", "message": "x" * (1 << 20)}
+    rest = daemon.refused("POST", "/api/chat", body)
+    with opened(daemon) as host:
+        assert host.refused("chat", **body)["code"] == rest.code == "body_too_large"
+        asked = host.refused("request", method="POST", path="/api/chat", body=body)
+        assert (asked["status"], asked["code"]) == (rest.status, rest.code)
+        assert host.call("get_status", "default")["state"] == "idle"
+
+
+def test_a_message_over_2_mib_ends_that_socket_and_no_other(daemon: Daemon) -> None:
     with opened(daemon) as host, opened(daemon) as other:
         # The daemon hangs up before it has read all. Where buffers are small this side then learns no more than that.
         with contextlib.suppress(ConnectionClosed):
-            host.connection.send(json.dumps({"id": "1", "type": "chat", "payload": {"message": "x" * (1 << 20)}}))
+            host.connection.send(json.dumps({"id": "1", "type": "chat", "payload": {"message": "x" * (2 << 20)}}))
         assert host.read_to_the_end() in (1009, None)
         with Connection(daemon.port) as announced:
             lines = ("GET /ws HTTP/1.1", f"Host: 127.0.0.1:{daemon.port}", *HANDSHAKE, "", "")
             announced.send("\r\n".join(lines).encode())
             assert announced.read().status == 101
-            announced.send(b"\x81\xff" + struct.pack("!Q", (1 << 20) + 1) + b"mask")
+            announced.send(b"\x81\xff" + struct.pack("!Q", (2 << 20) + 1) + b"mask")
             closed = announced.socket.recv(4, socket.MSG_WAITALL)
             assert (closed[0], struct.unpack("!H", closed[2:])[0]) == (0x88, 1009)
         assert other.call("get_status", "default")["state"] == "idle"
 
 
-def test_what_was_sent_before_hanging_up_is_done(daemon: Daemon) -> None:
+@pytest.mark.parametrize("as_request", [False, True])
+def test_what_was_sent_before_hanging_up_is_done(daemon: Daemon, as_request: bool) -> None:
+    body = {"agent_id": "default", "message": "write and run"}
     with daemon.watch() as page:
         with opened(daemon) as host:
-            host.send("chat", "default", message="write and run")
+            if as_request:
+                host.send("request", method="POST", path="/api/chat", body=body)
+            else:
+                host.send("chat", **body)
         page.until("approval_required", count=2)
     assert len(daemon.call("GET", "/api/approvals")) == 2
 

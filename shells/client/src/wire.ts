@@ -1942,7 +1942,8 @@ export interface components {
         | "clear_history"
         | "get_config"
         | "set_config"
-        | "subscribe";
+        | "subscribe"
+        | "request";
       /**
        * Agent Id
        * @default null
@@ -1952,6 +1953,36 @@ export interface components {
       payload?: {
         [key: string]: unknown;
       };
+    };
+    /**
+     * SocketRequest
+     * @description `request`: any call of REST. `body` left out: none; `client`: what `X-Aster-Client` says over HTTP.
+     */
+    SocketRequest: {
+      /**
+       * Method
+       * @enum {string}
+       */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+      /**
+       * Path
+       * @description percent-encoded, without a query
+       */
+      path: string;
+      /** Query */
+      query?: {
+        [key: string]: string | number | boolean | null;
+      };
+      /**
+       * Body
+       * @default null
+       */
+      body?: unknown;
+      /**
+       * Client
+       * @default null
+       */
+      client?: string | null;
     };
     /** StatusChangeEvent */
     StatusChangeEvent: {
