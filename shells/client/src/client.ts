@@ -4,14 +4,15 @@ import { AsterError, open } from "./errors.js";
 import { follow, type Feed, type FollowOptions } from "./feed.js";
 import { hostOf, hostTransport, type HostWire } from "./host.js";
 import { httpTransport, queryOf, type HttpOptions } from "./http.js";
+import { socketTransport, socketUrl } from "./socket.js";
 import type { Transport } from "./transport.js";
 import type * as wire from "./types.js";
 
 export interface ClientOptions extends HttpOptions {
   /** Go through this native host instead of HTTP. */
   host?: HostWire;
-  /** Go through something else altogether. */
-  transport?: Transport;
+  /** `http`: `fetch` for all, the stream included, where a page would use a WebSocket. Or something else altogether. */
+  transport?: Transport | "http";
 }
 
 export interface CallOptions {
@@ -41,12 +42,18 @@ export type Client = ReturnType<typeof createClient>;
 const TRIES = 5;
 
 /**
- * A client. Without options it takes the native host of the page (`window.asterHost`) when there is one, else HTTP to
- * the page's own address. Every call rejects with AsterError, or with the reason of its signal.
+ * A client. Without options it takes the native host of the page (`window.asterHost`) when there is one, else the page's
+ * own address: by a WebSocket in a browser, by HTTP elsewhere and with a `fetch` of its own. Every call rejects with
+ * AsterError, or with the reason of its signal.
  */
 export function createClient(options: ClientOptions = {}) {
   const host = options.host ?? (options.url === undefined ? hostOf() : null);
-  const transport = options.transport ?? (host ? hostTransport({ host, ...options }) : httpTransport(options));
+  const transport =
+    typeof options.transport === "object"
+      ? options.transport
+      : host
+        ? hostTransport({ host, ...options })
+        : webTransport(options);
 
   /** Any endpoint: `data` of its answer. `path` with its query; `body` as an object. */
   async function call<T = unknown>(
@@ -155,6 +162,11 @@ export function createClient(options: ClientOptions = {}) {
     /** Opens the event stream and keeps it up. */
     follow: (options: FollowOptions): Feed => follow(transport, options),
   };
+}
+
+function webTransport(options: ClientOptions): Transport {
+  const url = options.transport === "http" || options.fetch !== undefined ? null : socketUrl(options.url);
+  return url === null ? httpTransport(options) : socketTransport(options, url);
 }
 
 function session(session_id: string): string {

@@ -1,6 +1,6 @@
-// The transport over HTTP: `fetch`, also for the stream, because EventSource can't send the token.
+// The transport over HTTP: `fetch`, also for the stream, because EventSource can't send the token. For programs; a page
+// has socket.ts.
 import { AsterError, open, report, unreachable } from "./errors.js";
-import { canShare, share } from "./share.js";
 import { createParser } from "./sse.js";
 import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
 import type { AsterEvent } from "./types.js";
@@ -15,14 +15,9 @@ export interface HttpOptions {
   /** Longest wait for an answer (not for the stream). */
   timeout_s?: number;
   fetch?: typeof fetch;
-  /**
-   * Whether the tabs and windows of a browser have one stream together: a browser opens six connections to a daemon in
-   * all. Left out: yes in a page, unless it has a `fetch` of its own. Where it can't be, each has its own.
-   */
-  share?: boolean;
 }
 
-const TIMEOUT_S = 60;
+export const TIMEOUT_S = 60;
 /** Longest wait for the reason why a page gets no answer. */
 const WHY_S = 3;
 
@@ -32,9 +27,10 @@ export function httpTransport(options: HttpOptions = {}): Transport {
 
   async function ask(path: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers);
-    const token = typeof options.token === "function" ? await options.token() : options.token;
+    const token = await tokenOf(options);
     if (token) headers.set("Authorization", `Bearer ${token}`);
-    if (options.name) headers.set("X-Aster-Client", ascii(options.name));
+    const name = nameOf(options);
+    if (name) headers.set("X-Aster-Client", name);
     return send(base + path, { ...init, headers, cache: "no-store", credentials: "omit", redirect: "error" });
   }
 
@@ -55,31 +51,19 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     return unreachable(words, cause, `is the daemon running? It has to let pages in with --allow-origin ${origin}`);
   }
 
-  async function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
-    const limit = new AbortController();
-    const abort = (): void => {
-      limit.abort(signal?.reason);
-    };
-    signal?.throwIfAborted();
-    signal?.addEventListener("abort", abort, { once: true });
-    const timeout_s = options.timeout_s ?? TIMEOUT_S;
-    const timer = setTimeout(() => {
-      limit.abort(unreachable(`no answer within ${timeout_s} s`));
-    }, timeout_s * 1000);
-    try {
-      const init: RequestInit = { method, signal: limit.signal };
-      if (body !== undefined) Object.assign(init, { body, headers: { "Content-Type": "application/json" } });
-      const response = await ask(path, init);
-      return { status: response.status, body: await response.text() };
-    } catch (cause) {
-      if (signal?.aborted) throw signal.reason;
-      if (cause instanceof AsterError) throw cause;
-      if (limit.signal.aborted) throw limit.signal.reason;
-      throw await whyNot("the daemon can't be reached", cause);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-    }
+  function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
+    return within(options.timeout_s ?? TIMEOUT_S, signal, async (limit) => {
+      try {
+        const init: RequestInit = { method, signal: limit };
+        if (body !== undefined) Object.assign(init, { body, headers: { "Content-Type": "application/json" } });
+        const response = await ask(path, init);
+        return { status: response.status, body: await response.text() };
+      } catch (cause) {
+        if (limit.aborted) throw limit.reason;
+        if (cause instanceof AsterError) throw cause;
+        throw await whyNot("the daemon can't be reached", cause);
+      }
+    });
   }
 
   function stream(query: StreamQuery, listener: StreamListener): () => void {
@@ -120,13 +104,39 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     };
   }
 
-  const own: Transport = { request, stream };
-  if (!(options.share ?? options.fetch === undefined) || !canShare()) return own;
-  // Only those who may see the same have a stream together; the name tells neither token nor address.
-  return share(own, async () => {
-    const token = typeof options.token === "function" ? await options.token() : options.token;
-    return digest(JSON.stringify([new URL(base || "/", location.href).href, token ?? null]));
-  });
+  return { request, stream };
+}
+
+/** Runs it with a signal that is aborted when the caller's is, and when it takes longer than this. */
+export async function within<T>(
+  timeout_s: number,
+  signal: AbortSignal | undefined,
+  run: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const abort = (): void => {
+    limit.abort(signal?.reason);
+  };
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", abort, { once: true });
+  const timer = setTimeout(() => {
+    limit.abort(unreachable(`no answer within ${timeout_s} s`));
+  }, timeout_s * 1000);
+  try {
+    return await run(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+export async function tokenOf({ token }: HttpOptions): Promise<string | null> {
+  return (typeof token === "function" ? await token() : token) ?? null;
+}
+
+/** The program's name as a header takes it. */
+export function nameOf({ name }: HttpOptions): string | null {
+  return name ? name.replace(/[^\x20-\x7e]/g, "?") : null;
 }
 
 function pathOf({ after, agent_id, session_id, types }: StreamQuery): string {
@@ -141,15 +151,4 @@ export function queryOf(values: Record<string, string | number | boolean | null 
   }
   const text = query.toString();
   return text && `?${text}`;
-}
-
-/** A header takes no more than this. */
-function ascii(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?");
-}
-
-/** SHA-256 of a text, in hex. */
-async function digest(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,4 +1,5 @@
-// How requests and the stream travel: over HTTP from a page or program, or through the native host (host.ts).
+// How requests and the stream travel: by a WebSocket from a page (socket.ts), over HTTP from a program (http.ts), or
+// through the native host (host.ts).
 import type { AsterError } from "./errors.js";
 import type { AsterEvent } from "./types.js";
 

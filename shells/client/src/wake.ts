@@ -9,27 +9,18 @@ export function onWake(callback: () => void): () => void {
   const woken = (): void => {
     if (typeof document === "undefined" || document.visibilityState !== "hidden") callback();
   };
-  return listen(OF_WINDOW, OF_DOCUMENT, woken);
-}
-
-/** Calls back when the page is about to stand still: it is frozen, closed, or kept to come back to. */
-export function onSleep(callback: () => void): () => void {
-  return listen(["pagehide"], ["freeze"], callback);
-}
-
-function listen(ofWindow: readonly string[], ofDocument: readonly string[], callback: () => void): () => void {
   const end: (() => void)[] = [];
   const on = (target: EventTarget, names: readonly string[]): void => {
     if (typeof target.addEventListener !== "function") return;
     for (const name of names) {
-      target.addEventListener(name, callback);
+      target.addEventListener(name, woken);
       end.push(() => {
-        target.removeEventListener(name, callback);
+        target.removeEventListener(name, woken);
       });
     }
   };
-  on(globalThis, ofWindow);
-  if (typeof document !== "undefined") on(document, ofDocument);
+  on(globalThis, OF_WINDOW);
+  if (typeof document !== "undefined") on(document, OF_DOCUMENT);
   return () => {
     for (const one of end) one();
   };

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { answers, desk, focused, questions, say } from "./browser.js";
+import { answers, beforeCall, desk, focused, questions, say } from "./browser.js";
 
 test("a question is shown with what will run, and answered with a key", async () => {
   const { open, daemon } = await desk();
@@ -78,9 +78,9 @@ test("what edited arguments would do is shown before they are allowed", async ()
 });
 
 test("a risk that was not seen is shown first", async () => {
-  const { open, daemon } = await desk();
+  const { open, daemon, context } = await desk();
+  await beforeCall(context, "/api/permissions/check", () => Promise.resolve(false));
   const page = await open();
-  await page.route("**/api/permissions/check", (route) => route.abort());
   await say(page, "write hello.txt");
   const question = questions(page);
   await question.focus();

@@ -67,7 +67,8 @@ export async function desk(
       page.on("console", (message) => {
         const text = message.text();
         // What the network did is no fault of the page: a daemon that is killed has no answers.
-        if (message.type() === "error" && !text.startsWith("Failed to load resource")) complaints.push(text);
+        const ofNetwork = /^Failed to load resource|^WebSocket connection to .* failed/.test(text);
+        if (message.type() === "error" && !ofNetwork) complaints.push(text);
       });
       await page.goto(`${site?.url ?? daemon.url}/${hash}`);
       await page.getByRole("textbox", { name: "Message" }).or(page.locator("h1")).first().waitFor();
@@ -81,6 +82,23 @@ export async function say(page: Page, text: string): Promise<void> {
   const box = page.getByRole("textbox", { name: "Message", exact: true });
   await box.fill(text);
   await box.press("Enter");
+}
+
+/** Does something before the daemon gets a call to this endpoint; with false the call is refused on its way. For pages
+ *  that are opened afterwards: their calls go over a socket. */
+export async function beforeCall(context: BrowserContext, path: string, act: () => Promise<boolean>): Promise<void> {
+  await context.routeWebSocket(/\/ws$/, (page) => {
+    const daemon = page.connectToServer();
+    page.onMessage(async (text) => {
+      const said = JSON.parse(String(text)) as { id: string; type: string; payload: { path?: string } };
+      if (said.type !== "request" || said.payload.path !== path || (await act())) {
+        daemon.send(text);
+        return;
+      }
+      const lost = { status: 503, id: said.id, success: false, error: "lost", code: "store_unavailable", hint: null };
+      page.send(JSON.stringify(lost));
+    });
+  });
 }
 
 /** Notices stay, with what they offer, until the test lets their time pass. For pages that are opened afterwards. */

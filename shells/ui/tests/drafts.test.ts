@@ -1,7 +1,7 @@
 // What is written while the daemon can't be reached.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { answers, desk, noticesStay, say } from "./browser.js";
+import { answers, beforeCall, desk, noticesStay, say } from "./browser.js";
 
 const drafts = (page: Page) => page.getByRole("article", { name: "Draft, not sent" });
 
@@ -81,21 +81,23 @@ test("the twenty-first draft takes the oldest one's place, and the person is tol
 });
 
 test("a message that the daemon refuses is an error, and no draft", async () => {
-  const { open, daemon } = await desk();
+  const { open, daemon, context } = await desk();
+  const client = daemon.client();
+  let late = false;
+  // Deleted elsewhere at the very moment it is written to.
+  await beforeCall(context, "/api/chat", async () => {
+    const { sessions } = late ? await client.sessions.list() : { sessions: [] };
+    for (const { session_id } of sessions) await client.sessions.delete(session_id);
+    return true;
+  });
   const page = await open();
   await say(page, "hello");
   await answers(page).getByText("You said: “hello”").waitFor();
-  const client = daemon.client();
   // While a turn is on, a session is not deleted.
   await expect
     .poll(async () => (await client.sessions.list()).sessions.map(({ state }) => state as string))
     .toEqual(["idle"]);
-  // Deleted elsewhere at the very moment it is written to.
-  await page.route("**/api/chat", async (route) => {
-    const { sessions } = await client.sessions.list();
-    for (const { session_id } of sessions) await client.sessions.delete(session_id);
-    await route.continue();
-  });
+  late = true;
   await say(page, "too late");
   await page.getByText("This conversation was deleted.").waitFor();
   await drafts(page).getByText("too late").waitFor();

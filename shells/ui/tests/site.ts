@@ -2,7 +2,7 @@
 // the real daemon.
 import { readFileSync } from "node:fs";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Daemon } from "../../client/tests/daemon.js";
@@ -31,9 +31,14 @@ export async function serve(daemon: Pick<Daemon, "port" | "url">): Promise<Site>
     if (/^\/(api|webui)\/|^\/health/.test(path)) relay(daemon, incoming, outgoing);
     else file(path, outgoing);
   });
+  const upgraded = new Set<Socket>();
+  server.on("upgrade", (incoming: IncomingMessage, near: Socket) => {
+    upgraded.add(near);
+    upgrade(daemon, incoming, near);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, close: () => stop(server) };
+  return { url: `http://127.0.0.1:${port}`, close: () => stop(server, upgraded) };
 }
 
 function file(path: string, outgoing: ServerResponse): void {
@@ -52,9 +57,37 @@ function file(path: string, outgoing: ServerResponse): void {
   }
 }
 
-function relay(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage, outgoing: ServerResponse): void {
+/** Its headers as the daemon's own page would have sent them. */
+function headersFor(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage) {
   const headers = { ...incoming.headers, host: `127.0.0.1:${daemon.port}` };
   if (headers.origin !== undefined) headers.origin = daemon.url;
+  return headers;
+}
+
+/** A WebSocket: its handshake and then whatever comes, both ways. */
+function upgrade(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage, near: Socket): void {
+  const { url: path } = incoming;
+  const onwards = request({ host: "127.0.0.1", port: daemon.port, path, headers: headersFor(daemon, incoming) });
+  near.on("error", () => onwards.destroy());
+  onwards.on("error", () => near.destroy());
+  onwards.on("response", () => near.destroy()); // refused
+  onwards.on("upgrade", (answer, far, first) => {
+    const lines = answer.rawHeaders.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+    near.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`);
+    near.write(first);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  onwards.end();
+}
+
+function relay(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const headers = headersFor(daemon, incoming);
   const { method, url: path } = incoming;
   const onwards = request({ host: "127.0.0.1", port: daemon.port, method, path, headers }, (answer) => {
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -69,7 +102,8 @@ function relay(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage, 
   incoming.pipe(onwards);
 }
 
-async function stop(server: Server): Promise<void> {
+async function stop(server: Server, upgraded: Set<Socket>): Promise<void> {
   server.closeAllConnections();
+  for (const one of upgraded) one.destroy();
   await new Promise((resolve) => server.close(resolve));
 }

@@ -1,31 +1,9 @@
-// Many tabs of one browser: one stream for all, whichever of them is closed, stands still or hangs.
+// Many tabs of one browser, each with a socket of its own: a browser opens six connections to a daemon, and hundreds of
+// sockets beside them.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { Proxy } from "../../client/tests/proxy.js";
 import { answers, desk, questions, say, type Desk } from "./browser.js";
-
-/** The tab that has the stream. */
-async function leader(pages: readonly Page[]): Promise<Page | undefined> {
-  const leads = await Promise.all(
-    pages.map((page) =>
-      page.evaluate(() =>
-        navigator.locks.request(`test/${Math.random()}`, async (mine) => {
-          const { held = [] } = await navigator.locks.query();
-          const me = held.find((lock) => lock.name === mine?.name)?.clientId;
-          return held.some((lock) => lock.name?.startsWith("aster-sidecar/stream/") && lock.clientId === me);
-        }),
-      ),
-    ),
-  );
-  return pages.find((_, at) => leads[at]);
-}
-
-async function theLeader(pages: readonly Page[]): Promise<Page> {
-  await expect.poll(async () => (await leader(pages)) !== undefined).toBe(true);
-  const page = await leader(pages);
-  if (!page) throw new Error("no tab leads");
-  return page;
-}
 
 function at(pages: readonly Page[], number: number): Page {
   const page = pages[number];
@@ -77,83 +55,109 @@ async function allShow({ daemon }: Desk, pages: readonly Page[], session_id: str
   }
 }
 
-/** Chromium says `freeze` to a page and then runs nothing of it; without a word it stops like one that hangs. Its own
- *  command for that does nothing to a page that Playwright keeps visible. Returns what lets it go on. */
-async function halt(page: Page, told: boolean): Promise<() => Promise<void>> {
-  const tell = (name: string): Promise<boolean> =>
-    page.evaluate((name) => document.dispatchEvent(new Event(name)), name);
-  if (told) await tell("freeze");
-  const debug = await page.context().newCDPSession(page);
-  await debug.send("Debugger.enable");
-  await debug.send("Debugger.pause");
-  const stuck = page.evaluate(() => 1).catch(() => undefined); // stops at its first statement
-  return async () => {
-    await debug.send("Debugger.resume");
-    await debug.send("Debugger.disable");
-    await stuck;
-    if (told) await tell("resume");
-  };
-}
+/** The messages that a tab shows, in their order. */
+const shown = (page: Page): Promise<string[]> => page.getByRole("article").allInnerTexts();
 
-test("eight tabs show one answer as it comes, and calls have connections left", async () => {
+test("twenty tabs show what one of them asks, and calls have connections left", async () => {
   const here = await desk({ model: "demo" });
-  const { pages, session_id } = await tabs(here, 8);
-  const first = at(pages, 0);
-  await say(first, "hello");
+  const { pages, session_id } = await tabs(here, 20);
+  expect(await streams(here)).toBe(20);
+  await say(at(pages, 0), "hello");
   await allShow(here, pages, session_id, 1);
-  expect(await streams(here)).toBe(1);
-  // Calls of all tabs at once, while the stream is open.
+  // Calls of all tabs at once over HTTP, while their sockets are open.
   const statuses = await Promise.all(
     pages.map((page) => page.evaluate(async () => (await fetch("/api/agents", { credentials: "omit" })).status)),
   );
   expect(statuses).toEqual(pages.map(() => 200));
-  await say(at(pages, 7), "hello from the last one");
+  await say(at(pages, 19), "hello from the last one");
   await allShow(here, pages, session_id, 2);
+  for (const page of pages) expect(await shown(page)).toEqual(await shown(at(pages, 0)));
+  for (const page of pages.splice(0, 10)) await page.close();
+  await expect.poll(() => streams(here)).toBe(10);
+  await say(at(pages, 0), "hello from one that stays");
+  await allShow(here, pages, session_id, 3);
 });
 
-test("the tab that has the stream is closed in the middle of an answer", async () => {
-  const here = await desk({ model: "demo" });
-  const { pages, session_id } = await tabs(here, 4);
-  await say(at(pages, 0), "think, and then say hello");
-  let others = pages;
-  // One after the other, while it goes on.
-  for (let closed = 0; closed < 2; closed += 1) {
-    const before = await answers(at(others, 0)).last().innerText();
-    await expect.poll(() => answers(at(others, 0)).last().innerText()).not.toBe(before);
-    const leading = await theLeader(others);
-    await leading.close();
-    others = others.filter((page) => page !== leading);
+test("twenty tabs that twenty links signed in, and one of them is signed out", async () => {
+  const here = await desk({ token: "the-shells-own-token" });
+  const client = here.daemon.client();
+  const { session_id } = await client.sessions.create({ title: "shared" });
+  const pages: Page[] = [];
+  for (let number = 0; number < 20; number += 1) {
+    const { url } = await client.call<{ url: string }>("POST", "/api/handoff", { session_id });
+    const page = await here.context.newPage();
+    await page.goto(url);
+    await connected(page);
+    pages.push(page);
   }
-  await allShow(here, others, session_id, 1);
-  expect(await streams(here)).toBe(1);
-});
-
-test.each([true, false])("the tab that has the stream stands still, announced: %s", async (told) => {
-  const here = await desk({ model: "demo" });
-  const { pages, session_id } = await tabs(here, 3);
-  await say(at(pages, 0), "think, and then say hello");
-  await answers(at(pages, 0)).last().getByText(/\w/).first().waitFor();
-  const leading = await theLeader(pages);
-  const others = pages.filter((page) => page !== leading);
-  const goOn = await halt(leading, told);
-  await allShow(here, others, session_id, 1);
-  expect(others).toContain(await theLeader(others));
-  await say(at(others, 0), "hello");
-  await allShow(here, others, session_id, 2);
-  await goOn();
+  expect(await streams(here)).toBe(20);
+  await say(at(pages, 0), "hello");
+  await allShow(here, pages, session_id, 1);
+  const browsers = await client.call<{ bearer_id: string }[]>("GET", "/api/handoff");
+  expect(browsers).toHaveLength(20);
+  await client.call("DELETE", `/api/handoff/${browsers[7]?.bearer_id ?? ""}`);
+  await at(pages, 7).getByRole("heading", { name: "Who is there?" }).waitFor();
+  await expect.poll(() => streams(here)).toBe(19);
+  pages.splice(7, 1);
+  await say(at(pages, 0), "hello again");
   await allShow(here, pages, session_id, 2);
 });
 
-test("a daemon that is killed and comes back is there for all tabs", async () => {
-  const here = await desk({ model: "demo:instant" });
-  const { pages, session_id } = await tabs(here, 4);
+test("twenty tabs come back to a daemon that was killed, with nothing lost and nothing twice", async () => {
+  const here = await desk({ model: "demo" });
+  const { pages, session_id } = await tabs(here, 20);
+  await say(at(pages, 3), "think, and then say hello");
+  for (const page of pages) await answers(page).last().getByText(/\w/).first().waitFor();
   await here.daemon.kill();
   for (const page of pages) await page.locator(".link-offline, .link-reconnecting").first().waitFor();
   await here.daemon.start();
   for (const page of pages) await connected(page);
+  await expect.poll(() => streams(here)).toBe(20);
+  await say(at(pages, 1), "hello");
+  await allShow(here, pages, session_id, 2);
+  for (const page of pages) expect(await shown(page)).toEqual(await shown(at(pages, 0)));
+});
+
+test("a daemon that stops says so, and its next life has all tabs again", async () => {
+  const here = await desk({ model: "demo:instant" });
+  const { pages, session_id } = await tabs(here, 4);
+  await here.daemon.client().shutdown();
+  for (const page of pages) await page.locator(".link-offline, .link-reconnecting").first().waitFor();
+  await here.daemon.kill();
+  await here.daemon.start();
+  for (const page of pages) await connected(page);
   await say(at(pages, 1), "hello");
   await allShow(here, pages, session_id, 1);
-  await expect.poll(async () => await streams(here)).toBe(1);
+});
+
+test("a tab that stands still holds up none of the others, and has it all when it goes on", async () => {
+  const here = await desk({ model: "demo" });
+  const { pages, session_id } = await tabs(here, 3);
+  const still = at(pages, 0);
+  const debug = await still.context().newCDPSession(still);
+  await debug.send("Debugger.enable");
+  await debug.send("Debugger.pause");
+  const stuck = still.evaluate(() => 1).catch(() => undefined); // stops at its first statement
+  await say(at(pages, 1), "think, and then say hello");
+  await allShow(here, pages.slice(1), session_id, 1);
+  await debug.send("Debugger.resume");
+  await debug.send("Debugger.disable");
+  await stuck;
+  await allShow(here, pages, session_id, 1);
+});
+
+test("the launcher's token, which opens no socket, opens the page over HTTP", async () => {
+  const here = await desk({ token: "the-shells-own-token" });
+  // A link makes the daemon show its page; the person pastes the token instead of using it.
+  await here.daemon.client().call("POST", "/api/handoff", {});
+  const page = await here.context.newPage();
+  await page.goto(here.daemon.url);
+  await page.getByLabel("Token").fill("the-shells-own-token");
+  await page.getByLabel("Token").press("Enter");
+  await connected(page);
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await say(page, "hello");
+  await answers(page).getByText("You said: “hello”").waitFor();
 });
 
 test("a page whose connection died in a sleep shows what ended meanwhile as soon as it is looked at", async () => {
