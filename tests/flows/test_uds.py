@@ -96,6 +96,9 @@ def test_the_websocket_goes_over_it(launch: Callable[..., Daemon], place: Path) 
     with unix_connect(str(place), "ws://engine/ws", additional_headers=headers) as host:
         host.send('{"id": "1", "type": "get_status", "agent_id": "default"}')
         assert json.loads(host.recv(20))["data"]["state"] == "idle"
+        host.send('{"id": "2", "type": "request", "payload": {"method": "GET", "path": "/api/agents"}}')
+        answer = json.loads(host.recv(20))
+        assert (answer["status"], answer["data"][0]["id"]) == (200, "default")
 
 
 def test_the_token_counts_there_as_well(launch: Callable[..., Daemon], place: Path) -> None:

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState, type RefObject } from "react"
 import { useAnnouncement } from "./announce.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
-import { host, keepBearer, store, useEngine, usePicture } from "./engine.js";
+import { host, store, useEngine, usePicture } from "./engine.js";
 import Inbox, { useWaiting } from "./Inbox.js";
 import Archive from "./Archive.js";
 import Agents from "./Agents.js";
@@ -12,6 +12,7 @@ import Settings from "./Settings.js";
 import Welcome from "./Welcome.js";
 import Palette from "./Palette.js";
 import Shortcuts from "./Shortcuts.js";
+import { signIn } from "./handoff.js";
 import { Icon } from "./Icon.js";
 import { keep, kept } from "./keep.js";
 import { visible } from "./Plain.js";
@@ -341,8 +342,9 @@ function SignIn() {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          keepBearer(token.trim());
-          window.location.reload();
+          void signIn(token.trim()).then(() => {
+            window.location.reload();
+          });
         }}
       >
         <label htmlFor="token">Token</label>

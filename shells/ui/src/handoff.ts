@@ -1,4 +1,5 @@
 // The link that an app opens a browser with: its code is turned into a key for this tab, once.
+import { createClient, type Handoff, type HandoffRedeemed } from "@aster-sidecar/client";
 import { client, keepBearer } from "./engine.js";
 import { newHref, replace, sessionHref } from "./route.js";
 import { said } from "./words.js";
@@ -12,11 +13,7 @@ export async function redeem(): Promise<string | null> {
   const code = hash.slice(PREFIX.length);
   replace(newHref()); // before anything else: the code is not to stay in the address or the history
   try {
-    const answer = await client.call<{ bearer: string; section: string | null; session_id: string | null }>(
-      "POST",
-      "/api/handoff/redeem",
-      { code },
-    );
+    const answer = await client.call<HandoffRedeemed>("POST", "/api/handoff/redeem", { code });
     keepBearer(answer.bearer);
     if (answer.session_id) replace(sessionHref(answer.session_id));
     else if (answer.section) replace(`#/${answer.section}`);
@@ -26,5 +23,20 @@ export async function redeem(): Promise<string | null> {
     return (error as { code?: string }).code === "handoff_refused"
       ? "This link was already used or is too old. Open the page from the app again."
       : `Sign-in failed: ${message}${hint ? ` (${hint})` : ""}`;
+  }
+}
+
+/**
+ * Signs this tab in with the launcher's token: by a link that it uses itself, because only what a link gave opens a socket
+ * and can be taken back. Where there are no links, the token is kept.
+ */
+export async function signIn(token: string): Promise<void> {
+  const asking = createClient({ token, transport: "http" });
+  try {
+    const { url } = await asking.call<Handoff>("POST", "/api/handoff", {});
+    const code = url.slice(url.indexOf(PREFIX) + PREFIX.length);
+    keepBearer((await asking.call<HandoffRedeemed>("POST", "/api/handoff/redeem", { code })).bearer);
+  } catch {
+    keepBearer(token); // what is wrong with it is said when it is used
   }
 }

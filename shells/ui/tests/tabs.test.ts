@@ -146,11 +146,14 @@ test("a tab that stands still holds up none of the others, and has it all when i
   await allShow(here, pages, session_id, 1);
 });
 
-test("the launcher's token, which opens no socket, opens the page over HTTP", async () => {
+test("who pastes the launcher's token gets a bearer of the tab's own, and a socket with it", async () => {
   const here = await desk({ token: "the-shells-own-token" });
+  const client = here.daemon.client();
   // A link makes the daemon show its page; the person pastes the token instead of using it.
-  await here.daemon.client().call("POST", "/api/handoff", {});
+  await client.call("POST", "/api/handoff", {});
   const page = await here.context.newPage();
+  const sockets: string[] = [];
+  page.on("websocket", (socket) => sockets.push(socket.url()));
   await page.goto(here.daemon.url);
   await page.getByLabel("Token").fill("the-shells-own-token");
   await page.getByLabel("Token").press("Enter");
@@ -158,6 +161,16 @@ test("the launcher's token, which opens no socket, opens the page over HTTP", as
   await page.getByRole("button", { name: "New conversation" }).click();
   await say(page, "hello");
   await answers(page).getByText("You said: “hello”").waitFor();
+  const kept = await page.evaluate(() => Object.values(sessionStorage).join());
+  expect(kept).toMatch(/^[\w-]{43}$/);
+  expect(await client.call("GET", "/api/handoff")).toHaveLength(1);
+  expect(sockets.at(-1)).toBe(`${here.daemon.url.replace("http", "ws")}/ws`);
+  // Where somebody put the token itself, it opens the page over HTTP.
+  await page.evaluate(() => sessionStorage.setItem("aster.bearer", "the-shells-own-token"));
+  await page.reload();
+  await connected(page);
+  await say(page, "hello again");
+  await answers(page).getByText("You said: “hello again”").waitFor();
 });
 
 test("a page whose connection died in a sleep shows what ended meanwhile as soon as it is looked at", async () => {
