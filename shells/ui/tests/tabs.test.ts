@@ -96,7 +96,7 @@ test("twenty tabs that twenty links signed in, and one of them is signed out", a
   const browsers = await client.call<{ bearer_id: string }[]>("GET", "/api/handoff");
   expect(browsers).toHaveLength(20);
   await client.call("DELETE", `/api/handoff/${browsers[7]?.bearer_id ?? ""}`);
-  await at(pages, 7).getByRole("heading", { name: "Who is there?" }).waitFor();
+  await at(pages, 7).getByRole("heading", { name: "Sign in" }).waitFor();
   await expect.poll(() => streams(here)).toBe(19);
   pages.splice(7, 1);
   await say(at(pages, 0), "hello again");
