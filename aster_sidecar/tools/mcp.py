@@ -24,12 +24,12 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from aster_sidecar import __version__, network
@@ -40,9 +40,11 @@ from aster_sidecar.processes import clean_environment, path_known, to_the_end
 from aster_sidecar.programs import Program, start
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, builtin_tools
 from aster_sidecar.tools.display import sized, visible
-from aster_sidecar.tools.mcp_messages import mend, message_in
+from aster_sidecar.tools.mcp_messages import MESSAGE_BYTES, TOO_LARGE, Answers, Reading, Writing, mend, messages_in
+from aster_sidecar.tools.mcp_schemas import for_models
 
 if TYPE_CHECKING:
+    import httpx2
     from mcp import Client
     from mcp.client._transport import TransportStreams
     from mcp.types import CallToolResult
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESULT_BYTES = 64 * 1024
-MESSAGE_BYTES = 16 * 1024 * 1024  # one message of a program; a server that writes more in a line is ended
 REACH_S = 2.0  # longest that a turn waits for servers that have not answered yet
 START_S = 120.0  # to start in the background: some programs are downloaded first
 CONNECT_S = 30.0  # to start again for a call, whose turn waits
@@ -67,6 +68,7 @@ TOOLS_MOST = 256  # of one server
 SCHEMA_BYTES = 128 * 1024
 DESCRIPTION_CHARS = 4096
 
+ENDED = "it ended during the call; what it did until then is not known"
 REASON = "what a server of yours does with it can't be seen"
 EXTRA = f"MCP servers need an extra: {how_to_get('mcp')}"
 
@@ -226,7 +228,7 @@ def _model(definition: _Definition) -> type[_Arguments]:
     """The class of a tool's arguments. Raises: ToolError when its schema is none."""
     check = _checker(definition.schema)
     made = type("Arguments", (_Arguments,), {"__module__": __name__, "__doc__": None})
-    made.server_schema = definition.schema
+    made.server_schema = for_models(definition.schema)
     made.server_check = staticmethod(check)  # type: ignore[assignment]
     return made
 
@@ -239,6 +241,7 @@ def _checker(schema: dict[str, Any]) -> Callable[[Any], str | None]:
     """
     validators: Any = importlib.import_module("jsonschema.validators")
     exceptions: Any = importlib.import_module("jsonschema.exceptions")
+    jsonschema: Any = importlib.import_module("jsonschema")
     referencing: Any = importlib.import_module("referencing")
 
     def passes(*_: Any) -> tuple[()]:
@@ -253,7 +256,7 @@ def _checker(schema: dict[str, Any]) -> Callable[[Any], str | None]:
     own: dict[str, Any] = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), passes)
     extended: Any = validators.extend(kind, {**own, "additionalProperties": additional_properties})
     try:
-        kind.check_schema(schema)
+        kind.check_schema(schema, format_checker=jsonschema.FormatChecker(()))
     except exceptions.SchemaError as error:
         raise ToolError(f"its schema is not valid: {str(error.message)[:200]}") from error
     except RecursionError as error:
@@ -442,7 +445,27 @@ class _Link:
 
     client: Client
     definitions: dict[str, _Definition]
+    left_out: dict[str, str]
+    """Why others of its tools are not in `definitions`, by their names."""
     over: asyncio.Event
+
+
+@asynccontextmanager
+async def _until(over: asyncio.Event, alarm: asyncio.Timeout) -> AsyncGenerator[None]:
+    """Let a call's time be over soon after its session is: what it waits for may never be told."""
+    loop = asyncio.get_running_loop()
+
+    def ended(watching: asyncio.Task[Any]) -> None:
+        if not watching.cancelled() and not alarm.expired():
+            alarm.reschedule(loop.time() + DRAIN_S)
+
+    watching = loop.create_task(over.wait())
+    watching.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        watching.remove_done_callback(ended)
+        watching.cancel()
 
 
 class _Failed(ToolError):
@@ -474,6 +497,8 @@ class _Server:
         self._connecting = asyncio.Lock()
         self._closed = False
         self._stderr = bytearray()
+        self._status = "an error"
+        """What it last answered with that was an error over HTTP."""
 
     # -- what it offers
 
@@ -523,7 +548,7 @@ class _Server:
                 if self._failures or not error.again:
                     raise
                 link = await self._linked(START_S)  # many a program fails once, and only once
-            self._offer(link.definitions)
+            self._offer(link.definitions, link.left_out)
         except Exception as error:  # the edge of a server: whatever it does is its own failure
             self._trouble = str(error) if isinstance(error, ToolError) else self._why(error)
             self._failures += 1
@@ -531,21 +556,23 @@ class _Server:
             self.patient = False
             log.warning("%s", self.missing and self.missing.message)
 
-    def _offer(self, definitions: Mapping[str, _Definition]) -> None:
+    def _offer(self, definitions: Mapping[str, _Definition], not_read: Mapping[str, str]) -> None:
         """Make tools of what it lists. What can't be one is left out, and `missing` says why."""
         name, wanted = self.spec.name, self.spec.tools
-        left_out = [f"{_shown(tool)}: the server has no such tool" for tool in wanted or () if tool not in definitions]
+        absent = {tool: not_read.get(tool, "the server has no such tool") for tool in wanted or ()}
+        left_out = [
+            f"{_shown(tool) or 'one'}: {why}"
+            for tool, why in (not_read if wanted is None else absent).items()
+            if tool not in definitions
+        ]
         offered: list[tuple[_Definition, type[_Arguments]]] = []
-        for definition in definitions.values():
-            if wanted is not None and definition.name not in wanted:
-                continue
+        known = [one for one in definitions.values() if wanted is None or one.name in wanted]
+        if len(known) > TOOLS_MOST:
+            left_out.append(f"all after the first {TOOLS_MOST}; name those you need in `tools`")
+        for definition in known[:TOOLS_MOST]:
             try:
-                if len(offered) >= TOOLS_MOST:
-                    raise ToolError(f"more than {TOOLS_MOST} tools; name those you need in `tools`")
                 if len(json.dumps(definition.schema)) > SCHEMA_BYTES:
                     raise ToolError("its schema is too large")
-                if definition.schema.get("type") != "object":
-                    raise ToolError("its schema is not one of an object")
                 offered.append((definition, _model(definition)))
             except RecursionError:
                 left_out.append(f"{_shown(definition.name)}: its schema is nested too deep")
@@ -553,7 +580,7 @@ class _Server:
                 left_out.append(f"{_shown(definition.name)}: {error}")
         names = self._home.names(name, [definition.name for definition, _ in offered])
         self.tools = [_tool(named, self, *offer) for named, offer in zip(names, offered, strict=True)]
-        self._trouble = "; ".join(left_out[:8])
+        self._trouble = "; ".join([*left_out[:8], *([f"{len(left_out) - 8} more"] if len(left_out) > 8 else [])])
         self.known = self.patient = True
         if self.missing is not None:
             log.warning("%s", self.missing.message)
@@ -571,9 +598,11 @@ class _Server:
 
         progress = _Progress(ctx)
         try:
-            async with asyncio.timeout(self.spec.timeout_s):
+            async with asyncio.timeout(self.spec.timeout_s) as alarm, _until(link.over, alarm):
                 return await link.client.call_tool(tool, arguments, progress_callback=progress.tell)
         except TimeoutError as error:
+            if link.over.is_set():
+                raise ToolError(self._why(None, ENDED)) from error
             after = f"{self.spec.timeout_s:g} s"
             raise ToolError(f"{name} did not answer within {after}; what it did until then is not known") from error
         except MCPError as error:
@@ -581,8 +610,9 @@ class _Server:
 
             if error.code == CONNECTION_CLOSED or error.message == "Session terminated":
                 link.over.set()
-                raise ToolError(f"{name} ended during the call; what it did until then is not known") from error
-            raise ToolError(f"{name}: {visible(error.message[:2000])}") from error
+                plain = error.message in ("Connection closed", "Session terminated")
+                raise ToolError(self._why(None, ENDED if plain else f"{ENDED} ({error.message})")) from error
+            raise ToolError(self._said(error.message)) from error
         except Exception as error:
             raise ToolError(self._why(error)) from error
         finally:
@@ -629,8 +659,9 @@ class _Server:
         failure: BaseException | None = None
         try:
             # No callback for elicitation, sampling or roots: the session refuses them, and says at start that it does.
-            async with Client(self._transport(over), cache=None, client_info=info) as client:
-                link = _Link(client, await _definitions(client), over)
+            answers = Answers()
+            async with Client(self._transport(over, answers), cache=None, client_info=info) as client:
+                link = _Link(client, await _definitions(client), answers.left_out, over)
                 if not ready.done():
                     ready.set_result(link)
                     await over.wait()
@@ -642,8 +673,10 @@ class _Server:
                 why = self._why(failure) if failure else f"{self.spec.name} was ended"
                 ready.set_exception(_Failed(why, again=failure is not None))
 
-    def _transport(self, over: asyncio.Event) -> AbstractAsyncContextManager[TransportStreams]:
-        return self._http() if self.spec.url is not None else self._stdio(over)
+    @asynccontextmanager
+    async def _transport(self, over: asyncio.Event, answers: Answers) -> AsyncGenerator[TransportStreams]:
+        async with self._http() if self.spec.url is not None else self._stdio(over) as (incoming, outgoing):
+            yield Reading(incoming, answers), Writing(outgoing, answers)
 
     async def _ended(self) -> None:
         """End the session and its processes."""
@@ -670,11 +703,21 @@ class _Server:
         while isinstance(error, BaseExceptionGroup):
             error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
         said = words or (str(error) or type(error).__name__)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            said = f"its answer can't be read: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         if (last := bytes(self._stderr).decode("utf-8", "replace").strip()) and self.spec.url is None:
             said += f"; its last words: {last[-600:]}"
+        return self._said(said)
+
+    def _said(self, words: str) -> str:
+        """What a server, or the library for it, says, without what only a programmer reads and without secrets."""
+        words = words.replace("Server returned an error response", f"it answered with {self._status}")
+        words = re.sub(r"^Failed to parse [^:]*: (?:.*validation error.*\n)?\s*", "its answer can't be read: ", words)
+        words = re.sub(r" \[type=\w+, input_value=(?s:.*)", "", words)
         for secret in sorted((*self.spec.env.values(), *self.spec.headers.values()), key=len, reverse=True):
-            said = said.replace(secret, "***") if len(secret) >= 4 else said
-        return f"{self.spec.name}: {visible(said[:1500])}"
+            words = words.replace(secret, "***") if len(secret) >= 4 else words
+        return f"{self.spec.name}: {visible(words[:2000])}"
 
     # -- over http
 
@@ -689,7 +732,7 @@ class _Server:
         async with (
             httpx2.AsyncClient(
                 headers={"Accept-Encoding": "identity", **self.spec.headers},
-                event_hooks={"response": [mend]},
+                event_hooks={"response": [mend, self._note_status]},
                 timeout=httpx2.Timeout(30, read=max(300, self.spec.timeout_s)),
                 trust_env=False,
                 proxy=way.proxy,
@@ -698,6 +741,10 @@ class _Server:
             streamable_http_client(url, http_client=http) as streams,
         ):
             yield streams
+
+    async def _note_status(self, response: httpx2.Response) -> None:
+        if response.is_error:
+            self._status = f"HTTP {response.status_code} {response.reason_phrase}".strip()
 
     # -- over the stdin and stdout of a program
 
@@ -760,12 +807,12 @@ class _Server:
                 for line in lines:
                     whole = b"".join((*pending, line))
                     pending, size = [], 0
-                    if (message := message_in(whole)) is not None:
+                    for message in messages_in(whole):
                         await send(SessionMessage(message))
                 pending.append(rest)
                 size += len(rest)
                 if size > MESSAGE_BYTES:
-                    self._stderr += b"\na message was larger than " + sized(MESSAGE_BYTES).encode()
+                    self._stderr += f"\n{TOO_LARGE}".encode()
                     return
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
             return

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -748,6 +748,153 @@ def test_a_log_between_its_messages_ends_no_call(loop: asyncio.Runner, mangling:
     loop.run(body())
 
 
+# A server whose lists and answers are right in part: its tools are called by what is wrong with them.
+ODD = r"""
+import json, os, sys
+out = sys.stdout.buffer
+def send(value):
+    out.write((value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n")
+    out.flush()
+LISTED = [
+    {"name": "empty", "inputSchema": {}},
+    {"name": "none", "inputSchema": None},
+    {"name": "missing", "description": 7, "annotations": "x"},
+    {"name": "any_of", "inputSchema": {"anyOf": [{"properties": {"a": {"type": "integer"}}, "required": ["a"]}]}},
+    {"name": "expression", "inputSchema": {"properties": {"a": {"type": "string", "pattern": r"^(?<b>\p{L})$"}}}},
+    {"name": "evil", "inputSchema": {"type": "object"}, "outputSchema": {
+        "type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}},
+    {"name": "text", "inputSchema": {"type": "string"}},
+    {"name": 5, "inputSchema": {"type": "object"}},
+    None,
+]
+GOOD = {"content": [{"type": "text", "text": "fine"}]}
+KINDS = [{"type": "hologram", "data": 1}, "plain", {"type": "text", "text": "fine"}]
+ANSWERS = {
+    "batch": lambda i: [{"jsonrpc": "2.0", "method": "notifications/message"},
+                        {"jsonrpc": "2.0", "id": i, "result": GOOD}],
+    "float": lambda i: {"jsonrpc": "2.0", "id": float(i), "result": GOOD},
+    "mark": lambda i: b"\xef\xbb\xbf" + json.dumps({"jsonrpc": "2.0", "id": i, "result": GOOD}).encode(),
+    "no_version": lambda i: {"id": i, "result": GOOD},
+    "no_content": lambda i: {"jsonrpc": "2.0", "id": i, "result": {}},
+    "kinds": lambda i: {"jsonrpc": "2.0", "id": i, "result": {"content": KINDS}},
+    "evil": lambda i: {"jsonrpc": "2.0", "id": i,
+                       "result": {"content": [], "structuredContent": {"a": "a" * 64 + "!"}}},
+    "no_words": lambda i: {"jsonrpc": "2.0", "id": i, "error": {"code": -5}},
+    "no_code": lambda i: {"jsonrpc": "2.0", "id": i, "error": {"message": "the disk is full"}},
+    "no_error": lambda i: {"jsonrpc": "2.0", "id": i, "error": "the disk is full"},
+    "no_id": lambda i: {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "not understood"}},
+    "no_list": lambda i: {"jsonrpc": "2.0", "id": i, "result": {"content": "fine"}},
+}
+LISTED += [{"name": name, "inputSchema": {"type": "object"}} for name in ANSWERS if name != "evil"]
+for line in sys.stdin:
+    asked = json.loads(line)
+    method, number = asked.get("method"), asked.get("id")
+    if method == "initialize":
+        send({"jsonrpc": "2.0", "id": number, "result": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "o", "version": "1"}}})
+    elif method == "tools/list":
+        send({"jsonrpc": "2.0", "id": number, "result": {"tools": LISTED}})
+    elif method == "tools/call":
+        send({"level": "error", "error": "a line of a log", "method": "GET"})
+        send({"error": "a line of a log"})
+        answer = ANSWERS.get(asked["params"]["name"])
+        send(answer(number) if answer else {"jsonrpc": "2.0", "id": number, "result": GOOD})
+    elif number is not None:
+        send({"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": "Method not found"}})
+"""
+
+
+@pytest.fixture(scope="module")
+def odd(loop: asyncio.Runner) -> Iterator[Servers]:
+    servers = Servers([ServerSpec("o", command=sys.executable, args=("-c", ODD), timeout_s=3600)])
+    yield servers
+    loop.run(closed(servers))
+
+
+def test_a_tool_with_an_odd_schema_costs_no_other_tool(loop: asyncio.Runner, odd: Servers, place: Surroundings) -> None:
+    async def body() -> None:
+        tools = await answered(odd)
+        assert troubles(odd)["o"] == (
+            "some tools of the MCP server o are not offered:"
+            " text: its schema is not one of an object; one: a tool must have a name"
+        )
+        empty = {"type": "object", "properties": {}}
+        assert [tools[f"o_{name}"].arguments.model_json_schema() for name in ("empty", "none", "missing")] == [
+            empty
+        ] * 3
+        any_of = tools["o_any_of"].arguments
+        assert any_of.model_json_schema() == {
+            "type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"],
+        }  # fmt: skip
+        with pytest.raises(ValidationError):
+            any_of.model_validate({"b": 1})
+        tools["o_expression"].arguments.model_validate({"a": "x"})
+        assert (await run(tools["o_any_of"], Listener(place), a=1)).value == {"text": "fine"}
+
+    loop.run(body())
+
+
+def test_a_tool_that_is_named_and_can_not_be_read_says_why(loop: asyncio.Runner) -> None:
+    async def body() -> None:
+        spec = ServerSpec("o", command=sys.executable, args=("-c", ODD), tools=("text", "empty", "nowhere"))
+        async with serving(spec) as servers:
+            assert list(await answered(servers)) == ["o_empty"]
+            said = "text: its schema is not one of an object; nowhere: the server has no such tool"
+            assert said in troubles(servers)["o"]
+
+    loop.run(body())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((name, "fine") for name in ("batch", "float", "mark", "no_version")),
+        ("no_content", ""),
+        ("kinds", "[content of an unknown kind: hologram]\nplain\nfine"),
+    ],
+)
+def test_an_answer_in_an_odd_form_is_understood(
+    loop: asyncio.Runner, odd: Servers, place: Surroundings, name: str, text: str
+) -> None:
+    async def body() -> None:
+        tools = await answered(odd)
+        assert (await run(tools[f"o_{name}"], Listener(place))).value == {"text": text}
+
+    loop.run(body())
+
+
+def test_the_schema_of_results_is_not_checked(loop: asyncio.Runner, odd: Servers, place: Surroundings) -> None:
+    """An expression in it could stop the daemon."""
+
+    async def body() -> None:
+        tools = await answered(odd)
+        assert (await run(tools["o_evil"], Listener(place))).value == {"structured": {"a": "a" * 64 + "!"}}
+
+    loop.run(body())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_words", 'o: it failed, and says only: {"code":-5}'),
+        ("no_code", "o: the disk is full"),
+        ("no_error", "o: the disk is full"),
+        ("no_id", "o: not understood"),
+        ("no_list", "o: its answer can't be read: content: Input should be a valid list"),
+    ],
+)
+def test_an_error_in_an_odd_form_keeps_its_words(
+    loop: asyncio.Runner, odd: Servers, place: Surroundings, name: str, said: str
+) -> None:
+    async def body() -> None:
+        tools = await answered(odd)
+        with pytest.raises(ToolError) as caught:
+            await run(tools[f"o_{name}"], Listener(place))
+        assert str(caught.value) == said
+
+    loop.run(body())
+
+
 class Mangling(BaseHTTPRequestHandler):
     """The same over HTTP: lists as one JSON body, answers to calls as events in small pieces."""
 
@@ -804,6 +951,106 @@ def test_what_is_no_text_is_replaced_over_http_too(loop: asyncio.Runner, place: 
                 assert (await run(tools[f"m_{name}"], context)).value == {"text": text}
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Mangling) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            loop.run(body(f"http://127.0.0.1:{server.server_address[1]}/mcp"))
+        finally:
+            server.shutdown()
+
+
+class Odd(BaseHTTPRequestHandler):
+    """Over HTTP: what it answers to a call is up to the tool's name."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        method, number, name = asked.get("method"), asked.get("id"), asked.get("params", {}).get("name")
+        told = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "h", "version": "1"}}
+        names = ("batch", "no_words", "mark", "cut", "refused", "gone", "event", "flood", "flood_of_events")
+        text = {"content": [{"type": "text", "text": "fine"}]}
+        results = {"initialize": told, "tools/list": {"tools": [{"name": one} for one in names]}, "tools/call": text}
+        if method not in results:
+            error = {"code": -32601, "message": "Method not found"}
+            self._json({"jsonrpc": "2.0", "id": number, "error": error}, 202 if number is None else 200)
+            return
+        good = {"jsonrpc": "2.0", "id": number, "result": results[method]}
+        if name == "batch":
+            self._json([good])
+        elif name == "no_words":
+            self._json({"jsonrpc": "2.0", "id": number, "error": {"code": -5}})
+        elif name == "mark":
+            self._body(200, "application/json", b"\xef\xbb\xbf" + json.dumps(good).encode())
+        elif name == "cut":
+            self._body(200, "application/json", json.dumps(good).encode()[:-9])
+        elif name == "refused":
+            self._json({"error": "unauthorized"}, 401)
+        elif name == "gone":
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif name == "event":
+            self._body(
+                200, "text/event-stream", b"data: " + json.dumps({**good, "id": float(number)}).encode() + b"\n\n"
+            )
+        elif name in ("flood", "flood_of_events"):
+            self._flood("application/json" if name == "flood" else "text/event-stream")
+        else:
+            self._json(good)
+
+    def do_GET(self) -> None:
+        self._body(405, "text/plain", b"")
+
+    do_DELETE = do_GET
+
+    def _json(self, value: Any, status: int = 200) -> None:
+        self._body(status, "application/json", json.dumps(value).encode())
+
+    def _body(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _flood(self, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        with suppress(OSError):  # whoever read it hangs up
+            while True:
+                self.wfile.write(b"data: " + b"x" * 65536)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("batch", None),
+        ("mark", None),
+        ("event", None),
+        ("no_words", 'h: it failed, and says only: {"code":-5}'),
+        ("cut", "h: its answer can't be read: Invalid JSON"),
+        ("refused", "h: it answered with HTTP 401 Unauthorized"),
+        ("gone", "h: it ended during the call"),
+        ("flood", "h: its answer can't be read: a message was larger than 16.0 MiB"),
+        ("flood_of_events", "a message was larger than 16.0 MiB"),
+    ],
+)
+def test_odd_answers_over_http(loop: asyncio.Runner, place: Surroundings, name: str, said: str | None) -> None:
+    async def body(url: str) -> None:
+        async with serving(ServerSpec("h", url=url, timeout_s=600)) as servers:
+            tools, context = await answered(servers), Listener(place)
+            if said is None:
+                assert (await run(tools[f"h_{name}"], context)).value == {"text": "fine"}
+                return
+            with pytest.raises(ToolError) as caught:
+                async with asyncio.timeout(60):
+                    await run(tools[f"h_{name}"], context)
+            assert said in str(caught.value)
+            assert "pydantic" not in str(caught.value)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             loop.run(body(f"http://127.0.0.1:{server.server_address[1]}/mcp"))
