@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from aster_sidecar.frozen import FROZEN
-from aster_sidecar.keeper import KILL_S, TERM_S
+from aster_sidecar.keeper import KILL_S, TERM_S, descendants
 from aster_sidecar.redact import holds_secret
 
 MARKER = "ASTER_TOOL_CALL"
@@ -278,6 +278,30 @@ def _with_descendants(seeds: set[int], table: Mapping[int, Process]) -> set[int]
         if pid not in found:
             found.add(pid)
             waiting.extend(children.get(pid, ()))
+    return found
+
+
+_VI = re.compile(r"(?:[rg]|rg)?(?:vi|vim|view|vimdiff|ex)(?:\..*)?")
+
+
+def editors_without_keys(pid: int) -> dict[int, str]:
+    """The names of editors, among a program and all that descends from it, that wait for keys which nobody can press.
+
+    vi does not end at the end of its input when that is no terminal: it goes on to read where its errors go (Source:
+    vim, os_unix.c, "continue reading stderr"), and of a pipe's end for writing nothing ever comes. Only told on Linux.
+    """
+    if sys.platform != "linux":
+        return {}
+    found: dict[int, str] = {}
+    for one in (pid, *descendants([pid])):
+        name = _proc(one, "comm").decode("utf-8", "replace").strip()
+        if not _VI.fullmatch(name):
+            continue
+        with suppress(OSError, IndexError):
+            places = {os.readlink(f"/proc/{one}/fd/{number}") for number in (0, 2)}
+            writes = int(_proc(one, "fdinfo/0").split(b"flags:")[1].split()[0], 8) & os.O_ACCMODE == os.O_WRONLY
+            if len(places) == 1 and writes and places.pop().startswith("pipe:"):
+                found[one] = name
     return found
 
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.frozen import FROZEN
 from aster_sidecar.permissions import Assessment, Scope
-from aster_sidecar.processes import KILL_S, READ_BYTES, TERM_S, clean_environment, path_known, to_the_end
+from aster_sidecar.processes import (
+    KILL_S,
+    READ_BYTES,
+    TERM_S,
+    clean_environment,
+    editors_without_keys,
+    path_known,
+    to_the_end,
+)
 from aster_sidecar.programs import Program, start_shell
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, paths, scripts
 from aster_sidecar.tools.content import Content
@@ -36,6 +44,7 @@ DELTA_S = 0.05
 # A flood is read this much slower once nothing of it is shown any more: some 13 MB/s, a few percent of a core.
 FLOOD_PAUSE_S = 0.005
 RENDERED_BYTES = 16 * 1024  # at a time: output that moves the cursor all over the screen takes longer
+LOOK_S = 1.0  # between two looks for an editor that waits for keys
 DRAIN_S = 1.0
 DRAIN_LOOKS = 10  # in that time: what a loop that stood still has not looked at, it looks at then
 
@@ -393,8 +402,9 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
     teller, outputs = _Teller(ctx), (_Output("stdout"), _Output("stderr"))
     readers = (program.stdout, program.stderr)
     pumps = [asyncio.create_task(out.pump(reader, teller)) for out, reader in zip(outputs, readers, strict=True)]
+    editors: list[str] = []
     try:
-        timed_out = not await _exits(program, pumps, arguments.timeout_s)
+        timed_out = not await _exits(program, pumps, arguments.timeout_s, editors)
         others, survivors = await to_the_end(_ended(program))
         for pump in await _drained(pumps):
             pump.result()
@@ -416,16 +426,22 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         "stderr": stderr,
         "timed_out": timed_out,
         "duration_ms": round((time.monotonic() - began) * 1000),
-        "note": _note(arguments.timeout_s if timed_out else None, others, survivors, touched, code),
+        "note": _note(arguments.timeout_s if timed_out else None, editors, others, survivors, touched, code),
     }
     return Outcome(value, truncated=cut_stdout or cut_stderr)
 
 
 def _note(
-    timeout_s: float | None, others: int, survivors: Iterable[int], changed: Iterable[str], code: int | None
+    timeout_s: float | None,
+    editors: Iterable[str],
+    others: int,
+    survivors: Iterable[int],
+    changed: Iterable[str],
+    code: int | None,
 ) -> str:
     processes = "1 background process was" if others == 1 else f"{others} background processes were"
     parts = [f"stopped after {timeout_s:g} s"] if timeout_s is not None else []
+    parts += [f"{shown(name)} was ended: it waited for keys, and nobody can press any" for name in editors]
     parts += [f"{processes} ended"] if others else []
     if numbers := ", ".join(map(str, survivors)):
         parts.append(f"could not be ended: {numbers}")
@@ -449,17 +465,26 @@ def _working(cwd: Path, approved: str | None) -> Generator[str, None, None]:
         yield handle if isinstance(folder, int) and os.path.isdir(handle) else str(cwd)
 
 
-async def _exits(program: Program, pumps: Iterable[asyncio.Task[None]], within_s: float) -> bool:
-    """Wait for the program's end; False when the time is over. Raises: what showing its output raised."""
+async def _exits(program: Program, pumps: Iterable[asyncio.Task[None]], within_s: float, editors: list[str]) -> bool:
+    """Wait for the program's end; False when the time is over. Raises: what showing its output raised.
+
+    Editors that wait for somebody meanwhile are ended; their names are added to `editors`.
+    """
     until = time.monotonic() + within_s
     waiting: set[asyncio.Future[None]] = {program.exited, *pumps}
     while not program.exited.done():
         left = until - time.monotonic()
         if left <= 0:
             return False
-        done, waiting = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        wait_s = min(left, LOOK_S)
+        done, waiting = await asyncio.wait(waiting, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         for future in done:
             future.result()
+        if not done:
+            for pid, name in editors_without_keys(program.pid).items():
+                editors.append(name)
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
     return True
 
 

@@ -639,6 +639,25 @@ def test_a_question_on_the_terminal_is_answered_by_nobody(
         os.close(terminal)
 
 
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("vim") is None, reason="told by /proc, with vim")
+@pytest.mark.parametrize("command", ["vim -u NONE file; echo over", "git difftool -y -x 'vimdiff -u NONE'"])
+def test_an_editor_that_waits_for_keys_is_ended(repository: Surroundings, command: str) -> None:
+    (repository.work_dir / "file").write_text("a\n")
+    call("run_command", repository, command="git add file; echo more >>file")
+    found = call("run_command", repository, command=command, timeout_s=600).value
+    assert not found["timed_out"]
+    assert "was ended: it waited for keys, and nobody can press any" in found["note"]
+    assert ("over" in found["stdout"]) == ("over" in command)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("vim") is None, reason="told by /proc, with vim")
+def test_an_editor_that_is_told_what_to_do_is_left_alone(repository: Surroundings) -> None:
+    command = "vim -u NONE -es -c '%s/^/x/' -c 'sleep 3' -c wq file; cat file"
+    (repository.work_dir / "file").write_text("a\n")
+    found = call("run_command", repository, command=command, timeout_s=600).value
+    assert (found["exit_code"], found["stdout"], found["note"]) == (0, "xa\n", "")
+
+
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="runs ssh")
 def test_ssh_asks_nobody(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = place.work_dir / "waits"
