@@ -11,7 +11,7 @@ from typing import Any
 
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
-from aster_sidecar.folding import fold
+from aster_sidecar.folding import fold, folds_itself
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.text import cut
 from aster_sidecar.transcript import Transcript
@@ -352,7 +352,7 @@ def parsed(text: str | None, kind: type) -> Any:
 
 def insert_message(message: wire.Message, first_seq: int) -> Write:
     """The row of a message, and what search compares; of one that is there already, what has become of it."""
-    if message.text.isascii():
+    if folds_itself(message.text):
         folded = ("DELETE FROM folded_texts WHERE n=(SELECT n FROM messages WHERE message_id=?)", (message.message_id,))
     else:
         folded = (

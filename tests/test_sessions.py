@@ -154,6 +154,17 @@ def test_signs_mean_themselves(tmp_path: Path, query: str) -> None:
     within(tmp_path, check)
 
 
+@pytest.mark.parametrize("text", ["before\0Behind", "vor\0HINTER Öl", "Behind"])
+def test_what_stands_behind_a_nul_is_found(tmp_path: Path, text: str) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        await said(journal, sessions, await titled(sessions, "message"), text)
+        await titled(sessions, text)
+        for query in (text.partition("\0")[2] or text, text):
+            assert sorted(found(sessions, query)) == sorted(["message", text])
+
+    within(tmp_path, check)
+
+
 def test_what_a_message_becomes_is_what_is_found(tmp_path: Path) -> None:
     async def check(journal: Journal, sessions: Sessions) -> None:
         session_id = await titled(sessions, "one")
