@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -57,12 +58,28 @@ class AlreadyRunning(Exception):
         self.holder = holder
 
 
-def lock(data_dir: Path, launcher_pid: int | None = None) -> IO[str]:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A data directory that is taken: its lock file, and the directory itself where the system locks those."""
+
+    file: IO[str]
+    directory: int | None
+
+    def close(self) -> None:
+        self.file.close()
+        if self.directory is not None:
+            os.close(self.directory)
+
+
+def lock(data_dir: Path, launcher_pid: int | None = None) -> Held:
     """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError.
 
     `launcher_pid` is kept beside it: the program whose exit ends this one.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(data_dir)) from error
     held = os.fdopen(os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
     try:
         if sys.platform == "win32":
@@ -79,8 +96,34 @@ def lock(data_dir: Path, launcher_pid: int | None = None) -> IO[str]:
             text = held.read(LOCK_BYTES).strip()
         held.close()
         raise refusal(data_dir, text) from error
+    try:
+        taken = Held(held, lock_directory(data_dir))
+    except BlockingIOError as error:
+        held.close()
+        raise refusal(data_dir, "") from error
     write(held, holder.own(launcher_pid))
-    return held
+    return taken
+
+
+def lock_directory(data_dir: Path) -> int | None:
+    """Lock the directory itself: somebody may delete the lock file of a daemon that runs, as if it were left over.
+
+    None where the system has no such lock: Windows, which deletes no file that is open, and some network disks.
+    Raises: BlockingIOError when another process has it.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    directory = os.open(data_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(directory)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return directory
 
 
 def refusal(data_dir: Path, text: str) -> AlreadyRunning:
@@ -100,7 +143,7 @@ def refusal(data_dir: Path, text: str) -> AlreadyRunning:
     return AlreadyRunning(f"{used} ({named.words}): {why}", hint, named)
 
 
-def take(data_dir: Path, launch: Launch) -> IO[str]:
+def take(data_dir: Path, launch: Launch) -> Held:
     """`lock`, from one that hangs too: when it may be ended, it is. Takes at most some 10 s.
 
     It may be when a person says so (`replace`), and when a launcher starts us and the launcher of that one is gone.
@@ -119,20 +162,20 @@ def take(data_dir: Path, launch: Launch) -> IO[str]:
         return lock(data_dir, watched)
 
 
-def write(held: IO[str], own: Holder) -> None:
+def write(lock_file: IO[str], own: Holder) -> None:
     """Write into the lock file who holds it."""
-    held.seek(0)
-    held.truncate()
-    held.write(holder.written(own))
-    held.flush()
+    lock_file.seek(0)
+    lock_file.truncate()
+    lock_file.write(holder.written(own))
+    lock_file.flush()
 
 
-def sign(held: IO[str], port: int) -> None:
+def sign(held: Held, port: int) -> None:
     """Add where it listens, for those whose daemon is refused."""
-    held.seek(0)
-    own = holder.read(held.read())
+    held.file.seek(0)
+    own = holder.read(held.file.read())
     if own is not None:
-        write(held, replace(own, url=f"http://{HOST}:{port}"))
+        write(held.file, replace(own, url=f"http://{HOST}:{port}"))
 
 
 def redactor_for(settings: Settings) -> Redactor:

@@ -517,6 +517,37 @@ time.sleep(600)
 """
 
 
+@pytest.mark.parametrize("kind", ["file", "loop"])
+def test_a_data_directory_that_is_none_is_said(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "data"
+    place.touch() if kind == "file" else place.symlink_to(place)
+    told = begin(place)
+    assert told.returncode == 6
+    assert f"{place}: Not a directory".encode() in told.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
+def test_a_lock_file_that_somebody_deleted_lets_no_second_daemon_in(
+    supervise: Callable[..., Supervised], tmp_path: Path
+) -> None:
+    one = supervise()
+    (one.client.data_dir / "aster.lock").unlink()
+    for _ in range(2):
+        told = begin(one.client.data_dir)
+        assert told.returncode == 3, told.stderr
+        assert f"pid {one.process.pid}, {one.ready['url']}".encode() in told.stderr
+    store = [sys.executable, "-m", "aster_sidecar", "store", "new", "--data-dir", str(one.client.data_dir)]
+    told = subprocess.run(store, capture_output=True, env=environment(), timeout=WAIT_S)
+    assert (told.returncode, b"is used by another daemon" in told.stderr) == (1, True), told.stderr
+    assert one.client.ask("hello")[-1]["data"]["stop_reason"] == "complete"
+    os.kill(one.process.pid, signal.SIGSTOP)
+    later = Daemon(one.client.home, arguments=["--replace"]).start()
+    try:
+        assert later.history()[0]["text"] == "hello"
+    finally:
+        later.stop()
+
+
 @pytest.fixture
 def hung(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Daemon, int]]:
     """A launcher, and its daemon with a conversation, which is stopped by a signal: (launcher, client, pid)."""
