@@ -323,9 +323,9 @@ def build_parts(settings: Settings) -> Parts:
     journal = Journal(settings.places.data_dir / STORE_NAME)
     rules = Rules(journal)
     places = settings.places
-    own = tuple({place.resolve() for place in (places.data_dir, places.config_dir, places.logs_dir)})
+    own = tuple({Path(os.path.realpath(place)) for place in (places.data_dir, places.config_dir, places.logs_dir)})
     own_files = tuple(
-        place.resolve()
+        Path(os.path.realpath(place))  # `resolve` raises where links lead to each other
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
             *(places.data_dir / name for name in ("aster.lock", "sidecar.json", KEYS_FILE)),

@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
 import socket
 import sys
@@ -25,6 +26,7 @@ from aster_sidecar.client import Client, ClientError, Running, find
 from aster_sidecar.configfile import DEFAULTS, read_file
 from aster_sidecar.errors import AsterError, ConfigInvalid, ModelError
 from aster_sidecar.frozen import how_to_get
+from aster_sidecar.holder import LOCK_NAME
 from aster_sidecar.holder import look as holder_of
 from aster_sidecar.loginpath import NoAnswer, ask, login_shell
 from aster_sidecar.offline import agents_of, config_of, own_environment
@@ -262,6 +264,11 @@ def store(path: Path, running: Running | None) -> Check:
     if found.schema > found.knows:
         told = f"{path} has schema {found.schema}, this version knows {found.knows}"
         return Check("store", "failed", told + kept, "update aster-sidecar, or use another --data-dir")
+    lock = path.with_name(LOCK_NAME)
+    shut = storefiles.shut(path) + ([lock] if lock.exists() and not os.access(lock, os.R_OK | os.W_OK) else [])
+    if shut:
+        told = f"{', '.join(map(str, shut))} can't be written by this user: no daemon starts"
+        return Check("store", "failed", told, f"chmod u+rw {shlex.join(map(str, shut))}, or chown it")
     size = sized(path.stat().st_size)
     if not found.whole:
         told = f"{path} ({size}): nothing wrong in what {STORE_S:g} s sufficed to look at, which is not all of it"

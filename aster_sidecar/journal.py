@@ -189,6 +189,7 @@ class Journal:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not storefiles.is_there(self._path):
                 self._path.touch(mode=0o600)
+            storefiles.check_open(self._path)
             log_bytes, mark = storefiles.size_of(log_of(self._path)), self._witness.read()
             self._writer = connect(self._path)
             storefiles.check_reach(reach(self._writer), self._path, log_bytes)
@@ -212,7 +213,8 @@ class Journal:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise translate(error, self._path) from error
         except OSError as error:
-            raise StoreError(f"cannot open the store {self._path}: {error.strerror}") from error
+            which = f"{error.filename}: " if error.filename not in (None, str(self._path)) else ""
+            raise StoreError(f"cannot open the store {self._path}: {which}{error.strerror}") from error
         self._writer.execute("PRAGMA wal_autocheckpoint=0")
         self._writer.set_wal_hook(self._count_wal)  # behind the pragma, which would take the hook away
         self._thread = ThreadPoolExecutor(1, "journal")
@@ -257,9 +259,10 @@ class Journal:
         kept = f"what had been recorded is kept in {self._saved}; " if self._saved is not None else ""
         back = f"restore {self._saved.name}" if self._saved is not None else "restore FILE"
         return StoreCorrupt(
-            f"the store's file {path} was {'deleted' if other is None else 'replaced'} while the daemon had it open:"
-            " nothing is recorded any more",
-            hint=f"{kept}stop the daemon, then {storefiles.command(self._path, back)}, and start it again",
+            f"the store's file {path} was {'deleted or moved' if other is None else 'replaced'} while the daemon had it"
+            " open: nothing is recorded any more",
+            hint=f"{kept}if it was moved, put it back, and the daemon goes on; else stop the daemon, then"
+            f" {storefiles.command(self._path, back)}, and start it again",
         )
 
     def _save(self) -> None:

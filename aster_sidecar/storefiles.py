@@ -10,6 +10,7 @@ write-ahead log) says that there was one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import shlex
@@ -40,6 +41,8 @@ SPARE_BYTES = 16 << 20
 COPY_PAGES = 4096
 LOCK_WAIT_MS = 2000
 """How long another program's lock is waited for before it is an error."""
+PATH_BYTES = 504
+"""Longest path of a store: with `-journal` behind it, it must fit. Source: SQLite, os_unix.c, MAX_PATHNAME."""
 DATALESS, RECALL = 0x4000_0000, 0x0040_1000
 """Source: macOS, sys/stat.h, SF_DATALESS; Windows, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS and …_OFFLINE."""
 
@@ -54,12 +57,14 @@ def command(path: Path, words: str) -> str:
 
 def ways_out(path: Path) -> str:
     """What can be done about a store that is damaged or missing."""
+    return f"{ways_back(path)}; or begin anew, with what is there moved aside: {command(path, 'new')}"
+
+
+def ways_back(path: Path) -> str:
+    """How a store is put back from a backup, or from the newest copy beside it."""
     there = copies(path)
     back = f"; the newest copy here: {command(path, f'restore {shlex.quote(there[0].path.name)}')}" if there else ""
-    return (
-        f"restore {path.name} from a backup: {command(path, 'restore FILE')}{back}; or begin anew, with what is there"
-        f" moved aside: {command(path, 'new')}"
-    )
+    return f"restore {path.name} from a backup: {command(path, 'restore FILE')}{back}"
 
 
 def damaged(path: Path, why: str) -> StoreCorrupt:
@@ -84,7 +89,7 @@ def lost(path: Path, how: str) -> StoreCorrupt:
     mark = Witness(path).path
     return StoreCorrupt(
         f"the store's write-ahead log {log_of(path)} {how}: what was recorded last is not in the store {path}",
-        hint=f"restore {path.name} and {log_of(path).name} from a backup, or remove {mark} to go on without it",
+        hint=f"put {log_of(path).name} back, or {ways_back(path)}; or remove {mark} to go on without what is missing",
     )
 
 
@@ -100,6 +105,11 @@ def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
         return StoreLocked(f"the store {path} is locked by another program", hint=f"close what has {path.name} open")
     if isinstance(error, apsw.IOError):
         return unreadable(path, str(error))
+    if isinstance(error, apsw.CantOpenError) and len(os.fsencode(os.path.realpath(path))) > PATH_BYTES:
+        return StoreError(
+            f"the path of the store is longer than the {PATH_BYTES} bytes that SQLite opens: {path}",
+            hint="use a --data-dir with a shorter path",
+        )
     if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)):
         return StoreError(
             f"the store {path} cannot be written: {error}",
@@ -134,7 +144,15 @@ def is_placeholder(path: Path) -> bool:
 
 
 def log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+    """The write-ahead log of a store. Of a store that is a link, SQLite keeps it beside the file that it leads to."""
+    real = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return real.with_name(f"{real.name}-wal")
+
+
+def beside(path: Path) -> list[Path]:
+    """All files of a store, whether or not they are there: it, its log and the log's index, its mark."""
+    log_path = log_of(path)
+    return [path, log_path, log_path.with_name(f"{log_path.name.removesuffix('-wal')}-shm"), Witness(path).path]
 
 
 def size_of(path: Path) -> int:
@@ -157,6 +175,8 @@ def is_there(path: Path) -> bool:
             raise missing(path, f"is a link to {os.readlink(path)}, which is not there") from None
         how = "is not there"
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise missing(path, f"is a link to {os.readlink(path)}, which leads back to it") from None
         raise unreadable(path, error.strerror or str(error)) from error
     else:
         if not stat.S_ISREG(told.st_mode):
@@ -170,6 +190,24 @@ def is_there(path: Path) -> bool:
     if copies(path):
         log.warning("the store %s is begun anew; copies of an earlier one: %s", path, names_of(copies(path)))
     return False
+
+
+def shut(path: Path) -> list[Path]:
+    """Which of a store's files this user may not write."""
+    return [place for place in beside(path) if place.exists() and not os.access(place, os.R_OK | os.W_OK)]
+
+
+def check_open(path: Path) -> None:
+    """That all files of a store can be written. Raises: StoreError.
+
+    SQLite makes a log that is like the store: one that nobody may write would stay when the store's own mode is set
+    right.
+    """
+    if found := shut(path):
+        raise StoreError(
+            f"the store {path} cannot be used: {', '.join(map(str, found))} can't be written by this user",
+            hint=f"chmod u+rw {shlex.join(map(str, found))}, or chown it; check that the disk is not read-only",
+        )
 
 
 def check_ours(connection: apsw.Connection, path: Path, knows: int) -> None:

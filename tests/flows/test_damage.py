@@ -133,7 +133,7 @@ def found_by_doctor(store: Path) -> bool:
 
     found = look(store, None)
     assert str(store) in found.detail
-    assert found.remedy is not None
+    assert (found.status == "ok") == (not found.remedy)
     return found.status == "failed"
 
 
@@ -265,6 +265,11 @@ def lead_nowhere(store: Path) -> None:
     store.symlink_to(store.parent / "unplugged" / "aster.db")
 
 
+def lead_in_a_circle(store: Path) -> None:
+    store.unlink()
+    store.symlink_to(store)
+
+
 def put_nothing_in(store: Path) -> None:
     store.unlink()
     with contextlib.closing(sqlite3.connect(store)) as rows:
@@ -276,6 +281,7 @@ GONE: dict[str, Callable[[Path], object]] = {
     "deleted": Path.unlink,
     "emptied": empty,
     "led nowhere": lead_nowhere,
+    "led in a circle": lead_in_a_circle,
     "begun by another": put_nothing_in,
 }
 
@@ -436,6 +442,27 @@ def test_a_store_that_was_cleared_away_while_it_was_open_is_not_brought_back(beg
     assert list(daemon.data_dir.glob("aster.db*")) == []
     daemon.start()
     assert daemon.call("GET", "/api/sessions")["sessions"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
+def test_a_store_that_is_a_link_has_its_log_where_it_leads(begun: tuple[Daemon, Counts]) -> None:
+    daemon, counts = begun
+    daemon.stop()
+    store, elsewhere = daemon.data_dir / "aster.db", daemon.home / "elsewhere"
+    elsewhere.mkdir()
+    store.rename(elsewhere / "history.db")
+    store.symlink_to(elsewhere / "history.db")
+    daemon.start()
+    daemon.ask("in the log only", session_id=next(iter(counts)))
+    assert not found_by_doctor(store)
+    daemon.kill()
+    assert not found_by_doctor(store)
+    daemon.start()
+    assert len(daemon.history(session_id=next(iter(counts)))) == counts[next(iter(counts))] + 2
+    daemon.ask("in the log only", session_id=next(iter(counts)))
+    (elsewhere / "history.db-wal").unlink()
+    refusal = daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "hello"})
+    assert (refusal.code, str(elsewhere / "history.db-wal") in refusal.body["error"]) == ("store_corrupt", True)
 
 
 def test_a_running_daemon_keeps_its_store_from_being_replaced(begun: tuple[Daemon, Counts]) -> None:

@@ -182,6 +182,29 @@ def test_a_stop_ends_a_running_turn_as_interrupted_and_keeps_its_text(real: Daem
     assert (answer["status"], answer["text"]) == ("interrupted", "words ")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+@pytest.mark.parametrize("name", ["aster.db", "aster.db-mark", "aster.lock"])
+def test_a_file_that_this_user_may_not_write_is_named(daemon: Daemon, name: str) -> None:
+    daemon.ask("hello")
+    daemon.stop()
+    shut = daemon.data_dir / name
+    shut.chmod(0o400)
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(REPO)}
+    program = [*plain, sys.executable, "-m", "aster_sidecar"]
+    flags = ["--data-dir", str(daemon.data_dir)]
+    told = subprocess.run([*program, *flags, "--port", "0"], env=environment, capture_output=True, text=True)
+    assert told.returncode == 6
+    assert str(shut) in told.stderr
+    told = subprocess.run([*program, "doctor", "--no-model", *flags], env=environment, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert f"{shut} can't be written by this user" in told.stdout
+    assert f"chmod u+rw {shut}," in told.stdout
+    shut.chmod(0o600)
+    daemon.start()
+    assert len(daemon.history()) == 2
+
+
 def test_a_first_message_that_could_not_be_recorded_leaves_nothing_behind(
     real: Daemon, provider: ProviderDouble
 ) -> None:
