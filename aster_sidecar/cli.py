@@ -76,12 +76,12 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--any-port", action="store_true", help="take a free port when that one can't be had")
     text.add_argument(
         "--uds",
-        type=Path,
+        type=place,
         metavar="PATH",
         help="listen on a Unix socket as well, in a directory that only you can read",
     )
-    text.add_argument("--data-dir", type=Path, help="keep everything of this daemon in one directory")
-    text.add_argument("--config-dir", type=Path, help="where config.toml is (default: the data directory's, if given)")
+    text.add_argument("--data-dir", type=place, help="keep everything of this daemon in one directory")
+    text.add_argument("--config-dir", type=place, help="where config.toml is (default: the data directory's, if given)")
     text.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="let pages of ORIGIN in")
     text.add_argument("--app", metavar="MODULE:OBJECT", help="serve the agents and tools of a Sidecar in Python code")
     text.add_argument("--open", action="store_true", help="open the web UI in the browser, signed in")
@@ -269,7 +269,7 @@ def misfit(said: Mapping[str, Any]) -> str | None:
     if said.get("framework", FRAMEWORKS[0]) not in FRAMEWORKS:
         return f"framework must be one of {', '.join(FRAMEWORKS)}"
     for name in ("data_dir", "config_dir", "uds"):
-        if not isinstance(said.get(name, ""), str):
+        if name in said and (not isinstance(said[name], str) or not said[name]):
             return f"{name} must be a path"
     if not isinstance(said.get("any_port", False), bool):
         return "any_port must be true or false"
@@ -292,6 +292,13 @@ def misnamed_places(given: argparse.Namespace, where: Places) -> tuple[int, str,
             hint = "start it elsewhere, pass --data-dir, or set HOME (on Linux also XDG_DATA_HOME and its like)"
             return EXIT_CONFIG, f"{shown[:200]}, where it would keep its files, is not UTF-8", hint
     return None
+
+
+def place(text: str) -> Path:
+    """A path that was typed. Raises: ArgumentTypeError for none at all, as a variable that is not set gives."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def absolute(path: Path | None) -> Path | None:

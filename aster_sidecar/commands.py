@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aster_sidecar import __version__, daemons
-from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute, misnamed_places
+from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute, misnamed_places, place
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.configfile import DEFAULTS, write_file
 from aster_sidecar.errors import ConfigInvalid, StoreError
@@ -138,8 +138,8 @@ def parser() -> argparse.ArgumentParser:
         "A project is a directory with a folder .aster in it.",
         "aster-sidecar trust ~/projects/site",
     )
-    trusting.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="left out: list them")
-    command("untrust", "", "aster-sidecar untrust ~/projects/site").add_argument("directory", type=Path, metavar="DIR")
+    trusting.add_argument("directory", nargs="?", type=place, metavar="DIR", help="left out: list them")
+    command("untrust", "", "aster-sidecar untrust ~/projects/site").add_argument("directory", type=place, metavar="DIR")
     completion = command(
         "completion",
         'bash: eval "$(aster-sidecar completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, behind compinit; '
@@ -155,8 +155,8 @@ def parser() -> argparse.ArgumentParser:
 def common(made: argparse.ArgumentParser, json: bool, suppress: bool = False) -> None:
     """The flags of every command. A verb has them too, and leaves alone what was said before it."""
     absent: Any = argparse.SUPPRESS if suppress else None
-    made.add_argument("--data-dir", type=Path, default=absent, metavar="DIR", help="the daemon's data directory")
-    made.add_argument("--config-dir", type=Path, default=absent, metavar="DIR", help="where config.toml is")
+    made.add_argument("--data-dir", type=place, default=absent, metavar="DIR", help="the daemon's data directory")
+    made.add_argument("--config-dir", type=place, default=absent, metavar="DIR", help="where config.toml is")
     if json:
         off: Any = argparse.SUPPRESS if suppress else False
         made.add_argument("--json", action="store_true", default=off, help="print JSON, for scripts")

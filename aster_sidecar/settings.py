@@ -233,6 +233,16 @@ class Config:
         return value
 
 
+def unfit(work_dir: Path) -> str | None:
+    """Why tools can't work in a directory; None when they can."""
+    try:
+        return None if work_dir.is_absolute() and work_dir.resolve().is_dir() else "not a directory"
+    except OSError as error:  # a name that is too long, a directory above it that this user may not enter
+        return error.strerror or str(error)
+    except RuntimeError:  # links that lead to each other
+        return "not a directory"
+
+
 def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -> dict[str, Any]:
     """The values in their types; a relative `work_dir` is one in `base`, if that is given.
 
@@ -245,9 +255,10 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
         parsed = wire.ConfigPatch.model_validate(given, strict=where == "request")
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else "?"
+        key, text = str(first["loc"][0]) if first["loc"] else "?", str(first.get("input"))
+        said = repr(text[:100]) if (shown := misnamed(text)) is None else shown[:100]
         raise ConfigInvalid(
-            f"{key} = {str(first.get('input'))[:100]!r} ({where}): {first['msg']}",
+            f"{key} = {said} ({where}): {first['msg']}",
             hint=f"allowed: {allowed(key)}",
         ) from error
     result = {key: getattr(parsed, key) for key in values}
@@ -260,9 +271,9 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
                 f"work_dir = {shown[:200]} ({where}): its name is not UTF-8",
                 hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
             )
-        if not work_dir.is_absolute() or not work_dir.is_dir():
+        if (wrong := unfit(work_dir)) is not None:
             raise ConfigInvalid(
-                f"work_dir = {str(work_dir)[:200]!r} ({where}): not a directory",
+                f"work_dir = {str(work_dir)[:200]!r} ({where}): {wrong}",
                 hint="allowed: the absolute path of an existing directory",
             )
         result["work_dir"] = str(work_dir.resolve())

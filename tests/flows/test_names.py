@@ -36,7 +36,7 @@ def test_a_name_of_any_kind_works(launch: Callable[..., Daemon], name: str) -> N
 def said(home: bytes, *words: bytes, **environment: bytes) -> subprocess.CompletedProcess[bytes]:
     argv: list[bytes | str] = [sys.executable, "-m", "aster_sidecar", *words]
     given: dict[str, bytes | str] = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONPATH": str(REPO), "LC_ALL": "C"}
-    return subprocess.run(argv, env=given | environment, capture_output=True, timeout=60)
+    return subprocess.run(argv, cwd=home, env=given | environment, capture_output=True, timeout=60)
 
 
 @linux
@@ -62,6 +62,59 @@ def test_a_name_that_is_not_utf_8_is_refused_and_shown(tmp_path: Path, words: tu
     assert b"/b\\xffd" in told.stderr
     assert b"not UTF-8" in told.stderr
     assert os.listdir(odd) == []
+
+
+@linux
+def test_a_setting_that_is_not_utf_8_is_refused_and_shown(tmp_path: Path) -> None:
+    words = (b"--data-dir", bytes(tmp_path) + b"/data", b"--port", b"0")
+    told = said(bytes(tmp_path), *words, b"--command-path", b"/b\xffd:/bin")
+    assert told.returncode == 5, told.stderr
+    assert b"command_path = /b\\xffd:/bin (flag)" in told.stderr
+
+
+@pytest.mark.parametrize("flag", ["--data-dir", "--config-dir", "--uds"])
+def test_a_path_that_is_empty_is_not_taken_for_where_one_is(tmp_path: Path, flag: str) -> None:
+    told = said(bytes(tmp_path), flag.encode(), b"", b"--port", b"0")
+    assert (told.returncode, b"the path is empty" in told.stderr) == (2, True), told.stderr
+    if flag != "--uds":
+        told = said(bytes(tmp_path), b"sessions", b"list", flag.encode(), b"")
+        assert (told.returncode, b"the path is empty" in told.stderr) == (2, True), told.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other limits, no links")
+@pytest.mark.parametrize(
+    ("make", "why"), [("long", "File name too long"), ("loop", "not a directory"), ("file", "not")]
+)
+def test_a_work_dir_that_cannot_be_is_refused(
+    daemon: Daemon, launch: Callable[..., Daemon], tmp_path: Path, make: str, why: str
+) -> None:
+    place = tmp_path / ("x" * 300 if make == "long" else "there")
+    if make == "loop":
+        place.symlink_to(place)
+    elif make == "file":
+        place.touch()
+    refusal = daemon.refused("POST", "/api/config", {"work_dir": str(place)})
+    assert (refusal.status, refusal.code) == (422, "config_invalid")
+    assert why in refusal.body["error"]
+    with pytest.raises(AssertionError, match=f"(?s)exit 5.*work_dir.*{why}"):
+        launch("other", arguments=["--work-dir", str(place)])
+
+
+@linux
+@pytest.mark.parametrize("length", [504, 505])
+def test_a_data_directory_that_is_too_long_for_sqlite_is_said(
+    launch: Callable[..., Daemon], tmp_path: Path, length: int
+) -> None:
+    deep = tmp_path / ("x" * 100) / ("y" * 100)
+    room = length - len(os.fsencode(deep)) - len("/") - len("/aster.db")
+    data_dir = deep / "/".join(["z" * 50] * (room // 51) + ["z" * (room % 51)])
+    assert len(os.fsencode(data_dir / "aster.db")) == length
+    if length == 504:
+        daemon = launch(arguments=["--data-dir", str(data_dir)])
+        assert daemon.ask("hello")[-1]["data"]["stop_reason"] == "complete"
+    else:
+        with pytest.raises(AssertionError, match=r"(?s)exit 6.*longer than the 504 bytes.*shorter path"):
+            launch(arguments=["--data-dir", str(data_dir)])
 
 
 @linux
