@@ -198,7 +198,7 @@ def why_unreachable(
     for one in chain:
         if isinstance(one, ModelError):
             return one
-    if not any(type(one).__name__ in CONNECTING or _is_of_socks(one) for one in chain):
+    if not any(type(one).__name__ in CONNECTING or _is_of_socks(one) or _is_no_http(one) for one in chain):
         return None
     try:
         taken = way(url, environment)
@@ -269,10 +269,16 @@ def _proxy(chain: list[BaseException], host: str, taken: Way) -> Told | None:
     refused = next((one for one in chain if type(one).__name__ == "ProxyError"), None)
     kind = next((one for one in chain if type(one).__name__ in ("ConnectError", "ConnectTimeout")), None)
     foreign = next((one for one in chain if _is_of_socks(one)), None)
-    if refused is None and kind is None and foreign is None:
+    no_http = any(map(_is_no_http, chain))
+    if refused is None and kind is None and foreign is None and not no_http:
         return None
     proxy, variable = addresses.place(taken.proxy), taken.variable or "a proxy setting"
     scheme = taken.proxy.partition("://")[0]
+    if no_http:
+        hint = f"check {variable}, or put {host.partition(':')[0]} into NO_PROXY"
+        if not scheme.startswith("socks"):
+            hint = f"if it is one for SOCKS, write socks5:// instead of {scheme}:// in {variable}; else {hint}"
+        return f"the proxy {proxy} ({variable}) gave no answer in HTTP", hint, True
     if refused is None and foreign is not None:
         hint = f"if it is one for HTTP, write http:// instead of {scheme}:// in {variable}, or put {host} into NO_PROXY"
         return f"the proxy {proxy} ({variable}) does not speak SOCKS 5", hint, False
@@ -292,6 +298,15 @@ def _proxy(chain: list[BaseException], host: str, taken: Way) -> Told | None:
 def _is_of_socks(error: BaseException) -> bool:
     """Whether it is the SOCKS library that could not understand what it was answered."""
     return type(error).__module__.partition(".")[0] == "socksio"
+
+
+def _is_no_http(error: BaseException) -> bool:
+    """Whether a connection was closed in the place of an answer, or that was none in HTTP.
+
+    Source: httpcore, _async/http11.py; h11, _readers.py.
+    """
+    words = ("disconnected without sending a response", "illegal request line", "illegal status line")
+    return type(error).__name__ == "RemoteProtocolError" and any(said in str(error) for said in words)
 
 
 def _how(chain: list[BaseException], otherwise: str) -> str:

@@ -32,7 +32,9 @@ class SocksProxy:
                 return data
 
             def serve(self) -> None:
-                _, count = self.exactly(2)
+                version, count = self.exactly(2)
+                if version != 5:
+                    return  # as OpenSSH does
                 methods = self.exactly(count)
                 wanted = 0 if login is None else PASSWORD
                 self.wfile.write(bytes((5, wanted if wanted in methods else NO_METHOD)))

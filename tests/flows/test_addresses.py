@@ -474,6 +474,26 @@ def test_a_socks_proxy_that_does_not_help_is_named(
     assert check(daemon)["error"]["message"] == error["message"]
 
 
+@pytest.mark.parametrize("base", ["http://provider.example/v1", "https://provider.example/v1"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_socks_proxy_that_is_named_as_one_for_http_is_told_apart(
+    launch: Callable[..., Daemon], socks: Callable[..., SocksProxy], scheme: str, base: str
+) -> None:
+    where = f"127.0.0.1:{socks(HeldPort().port).port}"
+    daemon = launch(environment={**FAR, "OPENAI_BASE_URL": base, "ALL_PROXY": f"{scheme}{where}"})
+    error = failure(daemon)
+    assert error["code"] == "provider_unreachable"
+    assert f"the proxy {where} (ALL_PROXY) gave no answer in HTTP" in error["message"]
+    assert "write socks5:// instead of http:// in ALL_PROXY" in error["hint"]
+    assert "put provider.example into NO_PROXY" in error["hint"]
+
+
+def test_a_server_that_hangs_up_is_no_proxy(launch: Callable[..., Daemon], socks: Callable[..., SocksProxy]) -> None:
+    where = f"127.0.0.1:{socks(HeldPort().port).port}"
+    daemon = launch(environment={**FAR, "OPENAI_BASE_URL": f"http://{where}/v1", "ALL_PROXY": "http://127.0.0.1:9"})
+    assert "proxy" not in failure(daemon)["message"]
+
+
 def test_an_mcp_server_elsewhere_is_reached_through_socks(
     launch: Callable[..., Daemon], socks: Callable[..., SocksProxy]
 ) -> None:
