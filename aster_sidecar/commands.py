@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = storing.add_subparsers(dest="verb", metavar="VERB")
     verb(verbs, "list", "the store and the copies beside it (the default)")
     back = verb(verbs, "restore", "put a copy in the store's place")
-    back.add_argument("file", metavar="FILE", help="one that list names, or the path of another")
+    back.add_argument("file", type=place, metavar="FILE", help="one that list names, or the path of another")
     verb(verbs, "new", "move the store aside; the next start begins with an empty history")
     trusting = command(
         "trust",
@@ -325,8 +325,8 @@ def change_store(given: argparse.Namespace, path: Path) -> int:
     try:
         with contextlib.closing(lock(path.parent)):
             if restoring:
-                beside = path.with_name(given.file) if Path(given.file).name == given.file else None
-                copy = beside if beside is not None and beside.exists() else Path(given.file).expanduser().absolute()
+                beside = path.with_name(given.file.name) if given.file.name == str(given.file) else None
+                copy = beside if beside is not None and beside.exists() else given.file.expanduser().absolute()
                 aside = storefiles.restore(path, copy, len(scripts()))
             else:
                 aside = storefiles.set_aside(path)

@@ -465,6 +465,16 @@ def test_a_store_that_is_a_link_has_its_log_where_it_leads(begun: tuple[Daemon, 
     assert (refusal.code, str(elsewhere / "history.db-wal") in refusal.body["error"]) == ("store_corrupt", True)
 
 
+@pytest.mark.parametrize("name", ["", ".", "/", "nowhere", "x" * 300, "a\nb"])
+def test_no_file_to_restore_is_said(begun: tuple[Daemon, Counts], name: str) -> None:
+    daemon, counts = begun
+    daemon.stop()
+    told = command(daemon, "store", "restore", name)
+    assert told.returncode in (1, 2)
+    assert "Traceback" not in told.stderr
+    assert check(daemon, counts) == "0 refused"
+
+
 def test_a_running_daemon_keeps_its_store_from_being_replaced(begun: tuple[Daemon, Counts]) -> None:
     daemon, counts = begun
     told = command(daemon, "store", "new")

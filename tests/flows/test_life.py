@@ -517,6 +517,26 @@ time.sleep(600)
 """
 
 
+def test_a_launcher_that_is_gone_when_it_is_to_be_told_is_no_error(tmp_path: Path) -> None:
+    started = subprocess.Popen(
+        command(tmp_path / "data", "--supervised"),
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert started.stdin is not None
+    assert started.stdout is not None
+    started.stdout.close()
+    started.stdin.write(b"{}\n")
+    started.stdin.flush()  # and stays open: a child of the launcher may have inherited it
+    assert started.wait(WAIT_S) == 0
+    assert started.stderr is not None
+    assert b"Broken pipe" not in started.stderr.read()
+    started.stdin.close()
+    started.stderr.close()
+
+
 @pytest.mark.parametrize("kind", ["file", "loop"])
 def test_a_data_directory_that_is_none_is_said(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "data"
