@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         if given.supervised and isinstance(error, BrokenPipeError):  # the launcher, which was to be told, is gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
             return EXIT_STOPPED
-        return fail(EXIT_STORE, f"{error.filename or settings.places.data_dir}: {error.strerror}")
+        return fail(EXIT_STORE, f"{error.filename or settings.places.data_dir}: {error.strerror or error}")
     except KeyboardInterrupt:
         return EXIT_STOPPED
     except Exception:

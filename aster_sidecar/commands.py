@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aster_sidecar import __version__, daemons
+from aster_sidecar import __version__, daemons, holder
 from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute, misnamed_places, place
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.configfile import DEFAULTS, write_file
@@ -242,10 +242,14 @@ def daemon(given: argparse.Namespace) -> Client | None:
 
 
 def needed(given: argparse.Namespace) -> Client:
-    """The running daemon. Raises: Failed without one."""
+    """The running daemon. Raises: Failed without one, or with one that does not answer."""
     client = daemon(given)
     if client is None:
         where = places_of(given).data_dir
+        held = holder.look(where)
+        if held is not None:
+            why, hint = held.trouble()
+            raise Failed(f"the daemon over {where} ({held.words}): {why}", hint)
         start = "aster-sidecar" + (f" --data-dir {where}" if given.data_dir else "")
         raise Failed(f"no daemon runs over {where}", f"start one: {start}")
     return client

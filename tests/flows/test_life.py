@@ -619,6 +619,15 @@ def test_a_daemon_that_is_stopped_is_named_with_what_can_be_done(
         timeout=WAIT_S,
     )
     assert f"kill -KILL {pid}" in checked.stdout.decode()
+    listed = subprocess.run(
+        [sys.executable, "-m", "aster_sidecar", "sessions", "list", "--data-dir", str(client.data_dir)],
+        env=environment(),
+        capture_output=True,
+        timeout=WAIT_S,
+    )
+    assert listed.returncode == 1
+    assert f"pid {pid}, {client.url}, since 20" in listed.stderr.decode()
+    assert f"kill -CONT {pid}" in listed.stderr.decode()
     os.kill(pid, signal.SIGCONT)
     assert client.ask("after")[-1]["data"]["stop_reason"] == "complete"
 
