@@ -309,8 +309,13 @@ def absolute(path: Path | None) -> Path | None:
 
 
 def fail(code: int, message: str, hint: str | None = None) -> int:
-    """Say on stderr why it ends."""
-    print(f"aster-sidecar: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)
+    """Say on stderr why it ends. The code counts, also where stderr is a file on a disk that is full."""
+    try:
+        print(f"aster-sidecar: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()
+        )  # else the interpreter ends with a code of its own
     return code
 
 

@@ -211,6 +211,9 @@ class Journal:
             for connection in (self._writer, self._reader):
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         except (apsw.Error, UnicodeDecodeError) as error:
+            if storefiles.is_full(error, self._path):
+                why = f"the store {self._path} cannot be opened: the disk is full"
+                raise StoreError(why, hint="free some space, then start again; nothing is lost") from error
             raise translate(error, self._path) from error
         except OSError as error:
             which = f"{error.filename}: " if error.filename not in (None, str(self._path)) else ""

@@ -39,6 +39,8 @@ BEFORE_KEPT = 2
 SPARE_BYTES = 16 << 20
 """What stays free on the disk beside a copy: the update itself takes some."""
 COPY_PAGES = 4096
+SHARED_BYTES = 32 << 10
+"""What the index of a write-ahead log takes at first. Source: SQLite, walformat.html."""
 LOCK_WAIT_MS = 2000
 """How long another program's lock is waited for before it is an error."""
 PATH_BYTES = 504
@@ -99,7 +101,7 @@ def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
         return damaged(path, str(error))
     if isinstance(error, UnicodeDecodeError):
         return damaged(path, "a text in it is none")
-    if isinstance(error, apsw.FullError):
+    if is_full(error, path):
         return StoreError("the disk is full: nothing was recorded", hint="free some space; it goes on by itself")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return StoreLocked(f"the store {path} is locked by another program", hint=f"close what has {path.name} open")
@@ -116,6 +118,16 @@ def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
             hint=f"check that this user may write {path.name} and its directory, and that the disk is not read-only",
         )
     return StoreError(f"the store {path} cannot be used: {error}")
+
+
+def is_full(error: Exception, path: Path) -> bool:
+    """Whether a SQLite error means that the disk is full. Where it can't make its shared memory, it says I/O error."""
+    if isinstance(error, apsw.FullError):
+        return True
+    try:
+        return isinstance(error, apsw.IOError) and shutil.disk_usage(path.parent).free < SHARED_BYTES
+    except OSError:
+        return False
 
 
 def unreadable(path: Path, why: str) -> StoreError:
@@ -423,6 +435,10 @@ def restore(path: Path, copy: Path, knows: int) -> Path | None:
             if wrong != "ok":
                 raise StoreError(f"{copy} is damaged itself: {wrong}", hint="take another copy")
             make_copy(source, fresh)
+    except apsw.FullError as error:
+        raise StoreError(
+            f"there is no room for a copy of {copy}", hint=f"free some space on the disk of {path}"
+        ) from error
     except apsw.Error as error:
         raise StoreError(f"{copy} cannot be used: {error}", hint="take another copy") from error
     mark = Witness(path).read()

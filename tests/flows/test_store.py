@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -100,6 +101,35 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
         daemon.stop()
     with contextlib.closing(sqlite3.connect(small_disk / "data" / "aster.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_start_and_a_way_back_on_a_full_disk_are_refused_in_words(small_disk: Path, tmp_path: Path) -> None:
+    daemon = Daemon(small_disk)
+    daemon.start()
+    daemon.ask("before")
+    daemon.stop()
+    store = small_disk / "data" / "aster.db"
+    backup = tmp_path / "backup.db"
+    shutil.copyfile(store, backup)
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(REPO)}
+    program = [sys.executable, "-m", "aster_sidecar"]
+    serve = [*program, "--port", "0", "--data-dir", str(store.parent)]
+    told = subprocess.run(serve, env=environment, capture_output=True, text=True)
+    assert told.returncode == 6, told.stderr
+    assert f"the store {store} cannot be opened: the disk is full" in told.stderr
+    with open(small_disk / "stderr.log", "ab") as log:
+        assert subprocess.run(serve, env=environment, stderr=log).returncode == 6, (
+            "the code counts where words do not fit"
+        )
+    back = [*program, "store", "restore", str(backup), "--data-dir", str(store.parent)]
+    told = subprocess.run(back, env=environment, capture_output=True, text=True)
+    assert (told.returncode, "there is no room for a copy" in told.stderr) == (1, True), told.stderr
+    ballast.unlink()
+    daemon.start()
+    assert daemon.history()[0]["text"] == "before"
+    daemon.stop()
 
 
 def test_a_locked_store_is_said(daemon: Daemon) -> None:
