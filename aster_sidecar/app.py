@@ -133,6 +133,7 @@ class Parts:
         await self._note_where()
         self.rules.open()
         self.approvals.open()
+        await self.sessions.open_trash()
         await self.journal.trim(KEEP_EVENTS)
         left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
         mark = self._mark_programs()
@@ -176,6 +177,7 @@ class Parts:
         if self.looking is not None:
             self.looking.cancel()
         self.approvals.close()
+        self.sessions.close()
         services = asyncio.get_running_loop().create_task(self.services.close())
         await self.turns.close()
         await asyncio.gather(self.servers.close(), self.spans.close(), services, self.command_path.close())

@@ -25,6 +25,7 @@ from aster_sidecar.journal import Journal, Write
 from aster_sidecar.permissions import Assessment, Risk, Scope
 from aster_sidecar.rules import Rules
 from aster_sidecar.text import jsonable
+from aster_sidecar.trash import TRASHED
 
 LOOK_S = 30.0
 """How often it is looked whether a question is over: the loop's own clock stands still while the machine sleeps."""
@@ -91,7 +92,7 @@ class Approvals:
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
             " target, binding, remember, requested_at, expires_at, boot, due_s FROM approvals"
-            " WHERE state='pending' ORDER BY approval_id"
+            f" WHERE state='pending' AND session_id NOT IN ({TRASHED}) ORDER BY approval_id"
         ):
             with self._journal.taking_apart(f"the question of call {str(row[0])[:100]}"):
                 remember = Scope(**json.loads(row[12])) if row[12] else None

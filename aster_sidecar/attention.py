@@ -13,6 +13,7 @@ from typing import Any
 from aster_sidecar import clock, wire
 from aster_sidecar.journal import SELECT_EVENTS, Event, Journal, Write, remember
 from aster_sidecar.text import cut
+from aster_sidecar.trash import TRASHED
 
 MOST = 200
 """Notifications kept; the oldest go."""
@@ -22,6 +23,8 @@ UPTO = "attention_upto"
 SEEN = ("approval_required", "approval_resolved", "done", "error", "service_changed")
 TELLING = frozenset(("complete", "denied", "limit"))
 """How a turn ends that says so to a person. Whoever cancelled it knows; a failure is told by its error."""
+
+SHOWN = f"(session_id IS NULL OR session_id NOT IN ({TRASHED}))"
 
 COLUMNS = "notification_id, kind, title, body, agent_id, session_id, turn_id, call_id, created_at, read"
 
@@ -38,7 +41,9 @@ class Attention:
 
     def open(self) -> None:
         """Take up what happened since the daemon last looked. Raises: StoreError."""
-        rows = self._journal.all("SELECT notification_id, call_id FROM notifications WHERE read=0 ORDER BY n")
+        rows = self._journal.all(
+            f"SELECT notification_id, call_id FROM notifications WHERE read=0 AND {SHOWN} ORDER BY n"
+        )
         self._unread = {row[0]: row[1] for row in rows}
         upto = self._journal.recall(UPTO)
         if upto is None:
@@ -146,7 +151,7 @@ class Attention:
 
     def forget(self, session_id: str) -> None:
         """A session was deleted, and with it what was said about it."""
-        rows = self._journal.all("SELECT notification_id FROM notifications WHERE read=0")
+        rows = self._journal.all(f"SELECT notification_id FROM notifications WHERE read=0 AND {SHOWN}")
         left = {row[0] for row in rows}
         gone = {one for one in self._unread if one not in left}
         if gone:
@@ -154,7 +159,7 @@ class Attention:
 
     def list(self, limit: int, unread: bool = False) -> wire.Notifications:
         """The newest, newest first."""
-        where = "WHERE read=0" if unread else ""
+        where = f"WHERE {SHOWN} AND read=0" if unread else f"WHERE {SHOWN}"
         rows = self._journal.all(f"SELECT {COLUMNS} FROM notifications {where} ORDER BY n DESC LIMIT ?", [limit])
         names = COLUMNS.split(", ")
         found = [wire.Notification.model_validate(dict(zip(names, row, strict=True))) for row in rows]

@@ -12,6 +12,7 @@ from aster_sidecar.errors import InvalidShape, ModelError
 from aster_sidecar.keys import variable_of
 from aster_sidecar.models import PROVIDERS, Models, probe
 from aster_sidecar.stream import Watch, cursor
+from aster_sidecar.trash import TRASHED
 
 PAGE = 50
 PAGE_MOST = 500
@@ -66,6 +67,27 @@ async def clear_history(here: Parts, agent_id: str, session_id: str | None) -> w
     session_id = here.sessions.resolve(agent_id, session_id)
     await here.journal.commit()
     return await here.sessions.clear(session_id, here.forget)
+
+
+async def delete_session(here: Parts, session_id: str, purge: bool) -> wire.SessionDeleted:
+    """Move a conversation to the trash, or delete it for good. Refused while a turn runs or waits."""
+    deleted = await here.sessions.delete(session_id, purge=purge)
+    here.forget(session_id)
+    here.rules.drop(session_id)
+    here.attention.forget(session_id)
+    for question in here.approvals.list(None, session_id):  # of a turn whose ending could not be recorded
+        here.approvals.cancel(question.turn_id, "cancel")
+    return deleted
+
+
+async def restore_session(here: Parts, session_id: str) -> wire.SessionInfo:
+    """Bring a deleted conversation back as it was. Idempotent."""
+
+    def back(session_id: str) -> None:
+        here.rules.bring_back(session_id)
+        here.turns.open(session_id)
+
+    return await here.sessions.restore(session_id, back)
 
 
 def get_config(here: Parts) -> wire.ConfigView:
@@ -166,8 +188,13 @@ async def snapshot(here: Parts, sessions: int = SNAPSHOT_SESSIONS) -> wire.Snaps
     # below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
     last_seq = here.journal.last_seq
     await asyncio.sleep(0)
-    turns = here.journal.all("SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' ORDER BY n")
-    counts = here.journal.one("SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM turns)")
+    shown = f"session_id NOT IN ({TRASHED})"
+    turns = here.journal.all(
+        f"SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' AND {shown} ORDER BY n"
+    )
+    counts = here.journal.one(
+        f"SELECT (SELECT count(*) FROM sessions WHERE {shown}), (SELECT count(*) FROM turns WHERE {shown})"
+    )
     settings = here.settings
     page = here.sessions.list(None, None, False, None, sessions)
     return wire.Snapshot(

@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     listing.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
     listing.add_argument("--agent", metavar="ID", help="only this agent's")
     listing.add_argument("--archived", action="store_true", help="the archived ones instead of the others")
+    listing.add_argument("--deleted", action="store_true", help="those in the trash, the one deleted last first")
     show = verb(verbs, "show", "the messages of one")
     show.add_argument("session", metavar="ID")
     show.add_argument("--limit", type=int, default=50, help="at most so many, the newest (default 50)")
@@ -98,9 +99,10 @@ def parser() -> argparse.ArgumentParser:
     rename.add_argument("session", metavar="ID")
     rename.add_argument("title", nargs="+", metavar="TITLE")
     verb(verbs, "archive", "put one away; a new message brings it back").add_argument("session", metavar="ID")
-    verb(verbs, "restore", "bring one back").add_argument("session", metavar="ID")
-    delete = verb(verbs, "delete", "delete one and all that is in it")
+    verb(verbs, "restore", "bring one back, out of the archive or the trash").add_argument("session", metavar="ID")
+    delete = verb(verbs, "delete", "move one to the trash; after 30 days it is deleted for good")
     delete.add_argument("session", metavar="ID")
+    delete.add_argument("--purge", action="store_true", help="delete it for good, also one that is in the trash")
     delete.add_argument("--yes", action="store_true", help="don't ask; elsewhere than on a terminal nothing is asked")
     search = verb(verbs, "search", "look in titles and messages, archived ones included")
     search.add_argument("text", nargs="+", metavar="TEXT")
@@ -518,8 +520,8 @@ def run_sessions(given: argparse.Namespace) -> int:
     match given.verb or "list":
         case "list":
             limit, agent = getattr(given, "limit", 20), getattr(given, "agent", None)
-            rows = listed(client, limit, agent_id=agent, archived=getattr(given, "archived", False))
-            return show_sessions(given, rows)
+            which = {name: getattr(given, name, False) for name in ("archived", "deleted")}
+            return show_sessions(given, listed(client, limit, agent_id=agent, **which))
         case "search":
             text = " ".join(given.text)
             rows = [row for old in (False, True) for row in listed(client, given.limit, q=text, archived=old)]
@@ -530,10 +532,24 @@ def run_sessions(given: argparse.Namespace) -> int:
             return delete_session(given, client)
         case "rename":
             patch: dict[str, Any] = {"title": " ".join(given.title)}
+        case "restore" if (back := restored(client, given.session)) is not None:
+            return show_sessions(given, [back]) if not given.json else print_json(back) or 0
         case other:
             patch = {"archived": other == "archive"}
     now = client.call("PATCH", f"/api/sessions/{path_part(given.session)}", patch)
     return show_sessions(given, [now]) if not given.json else print_json(now) or 0
+
+
+def restored(client: Client, session_id: str) -> dict[str, Any] | None:
+    """The session, brought back out of the trash; None when it is not in there. Raises: ClientError."""
+    path = f"/api/sessions/{path_part(session_id)}"
+    try:
+        client.call("GET", path)
+    except ClientError as error:
+        if error.code != "session_not_found":
+            raise
+        return client.call("POST", f"{path}/restore")
+    return None
 
 
 def listed(client: Client, limit: int, **wanted: Any) -> list[dict[str, Any]]:
@@ -604,13 +620,33 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
 def delete_session(given: argparse.Namespace, client: Client) -> int:
     path = f"/api/sessions/{path_part(given.session)}"
     if not given.yes and on_terminal() and sys.stdin.isatty():
-        session = client.call("GET", path)
-        answer = input(f"delete {cell(session['title'])!r} and its {session['messages']} messages? [y/N] ")
+        what = named(client, given.session, given.purge)
+        answer = input(f"delete {what}{' for good' if given.purge else ''}? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             raise Failed("nothing was deleted")
-    gone = client.call("DELETE", path)
-    print_json(gone) if given.json else print(f"deleted {cell(gone['session_id'])} ({gone['deleted']} messages)")
+    gone = client.call("DELETE", path, purge=given.purge or None)
+    if given.json:
+        print_json(gone)
+        return 0
+    session_id, until = cell(gone["session_id"]), gone["restorable_until"]
+    print(f"deleted {session_id} ({gone['deleted']} messages){' for good' if until is None else ''}")
+    if until is not None:
+        print(f"until {cell(until)} it comes back with: aster-sidecar sessions restore {session_id}", file=sys.stderr)
     return 0
+
+
+def named(client: Client, session_id: str, purge: bool) -> str:
+    """A session as a person is asked about it. Raises: ClientError."""
+    try:
+        session = client.call("GET", f"/api/sessions/{path_part(session_id)}")
+    except ClientError as error:
+        if error.code != "session_not_found" or not purge:
+            raise
+        trash = listed(client, sys.maxsize, deleted=True)
+        session = next((one for one in trash if one["session_id"] == session_id), None)
+        if session is None:
+            raise
+    return f"{cell(session['title'])!r} and its {session['messages']} messages"
 
 
 RUN: dict[str, Callable[[argparse.Namespace], int]] = {

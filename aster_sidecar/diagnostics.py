@@ -27,6 +27,7 @@ from aster_sidecar import __version__, calls, clock, wire
 from aster_sidecar.app import Parts
 from aster_sidecar.errors import DiagnosticsFailed, NotFound
 from aster_sidecar.redact import MASK, NAMES, Redactor
+from aster_sidecar.trash import TRASHED
 
 FOLDER = "diagnostics"
 KEPT = 5
@@ -117,7 +118,9 @@ def gathered(here: Parts, include_messages: bool) -> dict[str, Any]:
     }
     if include_messages:
         rows = journal.all(
-            "SELECT session_id, role, created_at, status, text FROM messages ORDER BY n DESC LIMIT ?", [MESSAGES]
+            "SELECT session_id, role, created_at, status, text FROM messages"
+            f" WHERE session_id NOT IN ({TRASHED}) ORDER BY n DESC LIMIT ?",
+            [MESSAGES],
         )
         names = ("session_id", "role", "created_at", "status", "text")
         contents["messages.json"] = [dict(zip(names, row, strict=True)) for row in rows]

@@ -204,6 +204,7 @@ async def sessions(
     agent_id: Annotated[str | None, Query(max_length=200)] = None,
     q: Annotated[str | None, Query(max_length=200, description="looks in titles and messages")] = None,
     archived: bool = False,
+    deleted: Annotated[bool, Query(description="the trash, the one deleted last first")] = False,
     before: Annotated[str | None, Query(max_length=200)] = None,
     limit: Limit = PAGE,
 ) -> Response:
@@ -211,7 +212,7 @@ async def sessions(
     if agent_id is not None:
         here.agent(agent_id)
     await here.journal.commit()
-    return ok(request, here.sessions.list(agent_id, q, archived, before, limit))
+    return ok(request, here.sessions.list(agent_id, q, archived, before, limit, deleted))
 
 
 @router.post("/api/sessions")
@@ -239,13 +240,16 @@ async def patch_session(request: Request, session_id: str, body: wire.SessionPat
 
 @router.delete("/api/sessions/{session_id}")
 @answers(wire.SessionDeleted)
-async def delete_session(request: Request, session_id: str, here: Here) -> Response:
-    """Delete a conversation and all that is in it. Refused while a turn runs or waits."""
-    deleted = await here.sessions.delete(session_id)
-    here.forget(session_id)
-    here.rules.drop(session_id)
-    here.attention.forget(session_id)
-    return ok(request, deleted)
+async def delete_session(request: Request, session_id: str, here: Here, purge: bool = False) -> Response:
+    """Move a conversation to the trash, or delete it for good. Refused while a turn runs or waits."""
+    return ok(request, await calls.delete_session(here, session_id, purge))
+
+
+@router.post("/api/sessions/{session_id}/restore")
+@answers(wire.SessionInfo)
+async def restore_session(request: Request, session_id: str, here: Here) -> Response:
+    """Bring a deleted conversation back as it was. Idempotent."""
+    return ok(request, await calls.restore_session(here, session_id))
 
 
 # -- the companion -----------------------------------------------------------------------------------------------------

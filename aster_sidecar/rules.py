@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from aster_sidecar import clock, wire
 from aster_sidecar.errors import RuleInvalid, RuleNotFound
 from aster_sidecar.journal import Journal
 from aster_sidecar.permissions import Rule, Scope, describe
+from aster_sidecar.trash import TRASHED
 
 
 class Rules:
@@ -22,9 +23,13 @@ class Rules:
 
     def open(self) -> None:
         """Read them from the journal; those whose time is over are deleted. Raises: StoreError."""
+        self._read(f"session_id IS NULL OR session_id NOT IN ({TRASHED})")
+
+    def _read(self, condition: str, *parameters: str) -> None:
         for row in self._journal.all(
             "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, created_at, expires_at, boot, due_s"
-            " FROM rules ORDER BY created_at"
+            f" FROM rules WHERE {condition} ORDER BY created_at",
+            parameters,
         ):
             with self._journal.taking_apart(f"rule {str(row[0])[:100]}"):
                 ends = clock.Deadline.restored(*row[7:11]) if row[8] else None
@@ -147,14 +152,24 @@ class Rules:
 
     def drop(self, session_id: str) -> None:
         """Tell that the rules of a session went with it."""
-        for rule, made in [entry for entry in self._rules.values() if entry[0].session_id == session_id]:
-            self.forget(rule.rule_id)
-            self._journal.put(
-                "rules_changed",
-                wire.RulesChangedEvent(change="removed", rule=info(rule, made)),
-                agent_id=rule.agent_id,
-                session_id=session_id,
-            )
+        self._tell_of(session_id, "removed")
+        for rule_id in [rule.rule_id for rule, _ in self._rules.values() if rule.session_id == session_id]:
+            self.forget(rule_id)
+
+    def bring_back(self, session_id: str) -> None:
+        """Let the rules of a session that was restored hold again, and tell. Raises: StoreError."""
+        self._read("session_id=?", session_id)
+        self._tell_of(session_id, "added")
+
+    def _tell_of(self, session_id: str, change: Literal["added", "removed"]) -> None:
+        for rule, made in self._rules.values():
+            if rule.session_id == session_id:
+                self._journal.put(
+                    "rules_changed",
+                    wire.RulesChangedEvent(change=change, rule=info(rule, made)),
+                    agent_id=rule.agent_id,
+                    session_id=session_id,
+                )
 
     async def remove(self, rule_id: str) -> None:
         """Delete a rule. Raises: RuleNotFound, StoreError."""

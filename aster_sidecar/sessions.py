@@ -1,7 +1,8 @@
-"""Conversations: create, rename, search, archive, delete, and their pages of history."""
+"""Conversations: create, rename, search, archive, delete, restore, and their pages of history."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -15,6 +16,7 @@ from aster_sidecar.folding import fold, folds_itself
 from aster_sidecar.journal import Journal, Row, Write
 from aster_sidecar.text import cut
 from aster_sidecar.transcript import Transcript
+from aster_sidecar.trash import TRASHED, Trash
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,8 @@ CHUNK_KINDS = ("text_chunk", "thinking_chunk")
 
 COLUMNS = (
     "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
-    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id), s.used_n"
+    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id), s.used_n,"
+    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id)"
 )
 USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
 """Sessions are listed by this count: a clock may go back, it does not."""
@@ -37,6 +40,9 @@ class Sessions:
         self._journal = journal
         self._defaults: dict[str, str] = {}
         self._known: dict[str, str] = {}
+        self._trash = Trash(journal, self.purge_due)
+        self._moving = asyncio.Lock()
+        """Held while a session is deleted or restored, so that what fails of one leaves alone what another did."""
         self.clearing: set[str] = set()
         """Sessions whose history is being deleted: no turn may begin in them."""
         self.state_of: Callable[[str], wire.State] = lambda session_id: "idle"
@@ -48,7 +54,7 @@ class Sessions:
         self._known.clear()
         self._defaults.clear()
         for session_id, agent_id, is_default in self._journal.all(
-            "SELECT session_id, agent_id, is_default FROM sessions"
+            f"SELECT session_id, agent_id, is_default FROM sessions WHERE session_id NOT IN ({TRASHED})"
         ):
             self._known[session_id] = agent_id
             if is_default:
@@ -58,10 +64,20 @@ class Sessions:
         """The session's id, when it exists (and belongs to the agent). Raises: SessionNotFound."""
         owner = self._known.get(session_id)
         if owner is None:
-            raise SessionNotFound(f"session not found: {session_id[:100]!r}")
+            raise self._missing(session_id)
         if agent_id is not None and owner != agent_id:
             raise SessionNotFound(f"session {session_id[:100]!r} belongs to agent {owner!r}, not {agent_id[:100]!r}")
         return session_id
+
+    def _missing(self, session_id: str) -> SessionNotFound:
+        """Why there is no such session: it may be in the trash."""
+        error = SessionNotFound(f"session not found: {session_id[:100]!r}")
+        if session_id in self._trash:
+            until = self._trash.until(session_id)
+            error.message = f"session {session_id[:100]!r} was deleted"
+            error.hint = f"until {until} POST /api/sessions/{session_id}/restore brings it back"
+            error.details = {"restorable_until": until}
+        return error
 
     def default(self, agent_id: str, text: str = "") -> str:
         """The agent's default session; put into the next transaction when there is none yet, titled by `text`."""
@@ -120,10 +136,13 @@ class Sessions:
 
     def info(self, session_id: str) -> wire.SessionInfo:
         """Raises: SessionNotFound."""
-        row = self._journal.one(f"SELECT {COLUMNS} FROM sessions s WHERE s.session_id=?", (session_id,))
-        if not row:
-            raise SessionNotFound(f"session not found: {session_id[:100]!r}")
+        row = self._row(session_id)
+        if not row or row[9] is not None:
+            raise self._missing(session_id)
         return self._info(row)
+
+    def _row(self, session_id: str) -> Row:
+        return self._journal.one(f"SELECT {COLUMNS} FROM sessions s WHERE s.session_id=?", (session_id,))
 
     def _info(self, row: Row) -> wire.SessionInfo:
         return wire.SessionInfo(
@@ -137,16 +156,30 @@ class Sessions:
             messages=row[7],
             state=self.state_of(row[0]),
             pending_approvals=self.waiting_in(row[0]),
+            deleted_at=row[9],
+            restorable_until=self._trash.until(row[0]) if row[9] is not None and row[0] in self._trash else None,
         )
 
     def list(
-        self, agent_id: str | None, query: str | None, archived: bool, before: str | None, limit: int
+        self,
+        agent_id: str | None,
+        query: str | None,
+        archived: bool,
+        before: str | None,
+        limit: int,
+        deleted: bool = False,
     ) -> wire.SessionPage:
         """A page of sessions, the one used last first; `query` looks in titles and message texts.
 
-        `before` is `next_before` of the page before. Raises: InvalidShape, StoreError.
+        `deleted`: those in the trash, archived or not, the one deleted last first. `before` is `next_before` of the
+        page before. Raises: InvalidShape, StoreError.
         """
-        conditions, parameters = ["s.archived=?"], list[Any]([int(archived)])
+        if deleted:
+            order, source = "t.n", "sessions s JOIN trash t USING (session_id)"
+            conditions, parameters = [*("s.session_id<>?" for _ in self._trash.due)], list[Any](self._trash.due)
+        else:
+            order, source = "s.used_n", "sessions s"
+            conditions, parameters = [f"s.session_id NOT IN ({TRASHED})", "s.archived=?"], list[Any]([int(archived)])
         if agent_id is not None:
             conditions.append("s.agent_id=?")
             parameters.append(agent_id)
@@ -155,16 +188,17 @@ class Sessions:
                 raise InvalidShape(
                     f"before: {before[:100]!r} is no cursor", hint="pass next_before of the page you have"
                 )
-            conditions.append("s.used_n < ?")
+            conditions.append(f"{order} < ?")
             parameters.append(int(before))
         if query:
             conditions.append(FOUND)
             parameters += [pattern_of(query)] * 2
         rows = self._journal.all(
-            f"SELECT {COLUMNS} FROM sessions s WHERE {' AND '.join(conditions)} ORDER BY s.used_n DESC LIMIT ?",
+            f"SELECT {COLUMNS}, {order} FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
+            f" ORDER BY {order} DESC LIMIT ?",
             [*parameters, limit + 1],
         )
-        more = str(rows[limit - 1][8]) if len(rows) > limit else None
+        more = str(rows[limit - 1][10]) if len(rows) > limit else None
         return wire.SessionPage(sessions=[self._info(row) for row in rows[:limit]], next_before=more)
 
     async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
@@ -183,36 +217,127 @@ class Sessions:
         )
         return self.info(session_id)
 
-    async def delete(self, session_id: str) -> wire.SessionDeleted:
-        """Delete a conversation and everything in it. Raises: SessionNotFound, AgentBusy, StoreError."""
-        agent_id = self._known[self.require(session_id)]
-        self._refuse_while_busy(session_id)
-        session = self.info(session_id)
-        upto = self._journal.last_seq
-        self._known.pop(session_id)
-        was_default = self._defaults.get(agent_id) == session_id
-        if was_default:
-            self._defaults.pop(agent_id)
-        self._journal.forget(lambda event: event.session_id == session_id)
+    async def delete(self, session_id: str, *, purge: bool = False) -> wire.SessionDeleted:
+        """Move a conversation to the trash; `purge`: delete it for good, also one that is in the trash.
+
+        Raises: SessionNotFound, AgentBusy, StoreError.
+        """
+        async with self._moving:
+            if purge and session_id in self._trash:
+                return await self._purge(session_id)
+            agent_id = self._known[self.require(session_id)]
+            self._refuse_while_busy(session_id)
+            messages = self.info(session_id).messages
+            was_default = self._defaults.get(agent_id) == session_id
+            self._known.pop(session_id)
+            if was_default:
+                self._defaults.pop(agent_id)
+            try:
+                if purge:
+                    return await self._purge(session_id)
+                row = self._trash.put(session_id, was_default)
+                until = self._trash.until(session_id)
+                await self._record_gone(
+                    session_id,
+                    agent_id,
+                    until,
+                    [
+                        row,
+                        ("UPDATE sessions SET is_default=0 WHERE session_id=?", (session_id,)),
+                        ("UPDATE notifications SET read=1 WHERE session_id=?", (session_id,)),
+                        # One whose ending could not be recorded ends when it is back, whatever it asked.
+                        ("UPDATE turns SET state='running' WHERE session_id=? AND state='waiting'", (session_id,)),
+                    ],
+                )
+            except Exception:
+                self._trash.forget(session_id)
+                self._known[session_id] = agent_id
+                if was_default:
+                    self._defaults[agent_id] = session_id
+                raise
+            self._trash.watch()
+            return wire.SessionDeleted(session_id=session_id, deleted=messages, restorable_until=until)
+
+    async def _purge(self, session_id: str) -> wire.SessionDeleted:
+        """Delete a conversation and everything in it for good; what else refers to it goes by itself with its row."""
+        row = self._row(session_id)
+        writes: list[Write] = [
+            (f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")
+        ]
+        await self._record_gone(session_id, row[1], None, writes)
+        self._trash.forget(session_id)
+        return wire.SessionDeleted(session_id=session_id, deleted=row[7], restorable_until=None)
+
+    async def _record_gone(self, session_id: str, agent_id: str, until: str | None, writes: list[Write]) -> None:
+        """Tell that a session is gone, in the place of all its earlier events.
+
+        Those of a turn whose ending could not be recorded stay: what it said is nowhere else.
+        """
+        told = wire.SessionChangedEvent(change="deleted", restorable_until=until)
+        seq = self._journal.put("session_changed", told, agent_id=agent_id, session_id=session_id)
+        earlier = (
+            "DELETE FROM events WHERE session_id=? AND seq<? AND coalesce(turn_id, '') NOT IN"
+            " (SELECT turn_id FROM turns WHERE session_id=? AND state<>'ended')",
+            (session_id, seq, session_id),
+        )
+        self._journal.put(writes=[*writes, earlier])
+        await self._journal.commit()
+        self._journal.forget(lambda event: event.session_id == session_id and event.seq < seq)
+
+    async def restore(self, session_id: str, back: Callable[[str], None]) -> wire.SessionInfo:
+        """Bring a deleted conversation back as it was; one that is not deleted stays as it is.
+
+        `back` is called once that has committed, before anything can happen in it. Raises: SessionNotFound, StoreError.
+        """
+        async with self._moving:
+            if session_id not in self._known:
+                await self._restore(session_id)
+                back(session_id)
+            return self.info(session_id)
+
+    async def _restore(self, session_id: str) -> None:
+        if session_id not in self._trash:
+            raise self._missing(session_id)
+        session = self._info(self._row(session_id))
+        agent_id = session.agent_id
+        was_default = self._journal.one("SELECT was_default FROM trash WHERE session_id=?", (session_id,))[0]
+        is_default = bool(was_default) and agent_id not in self._defaults  # there may be another by now
+        if is_default:
+            self._defaults[agent_id] = session_id
+        now = {"is_default": is_default, "deleted_at": None, "restorable_until": None}
         try:
             await self._journal.record(
                 "session_changed",
-                wire.SessionChangedEvent(change="deleted"),
+                wire.SessionChangedEvent(change="created", session=session.model_copy(update=now), restored=True),
                 agent_id=agent_id,
                 session_id=session_id,
                 writes=[
-                    ("DELETE FROM events WHERE session_id=? AND seq<=?", (session_id, upto)),
-                    ("DELETE FROM approvals WHERE session_id=?", (session_id,)),
-                    ("DELETE FROM rules WHERE session_id=?", (session_id,)),
-                    ("DELETE FROM sessions WHERE session_id=?", (session_id,)),
+                    ("DELETE FROM trash WHERE session_id=?", (session_id,)),
+                    ("UPDATE sessions SET is_default=? WHERE session_id=?", (int(is_default), session_id)),
                 ],
             )
         except Exception:
-            self._known[session_id] = agent_id
-            if was_default:
-                self._defaults[agent_id] = session_id
+            if is_default:
+                self._defaults.pop(agent_id)
             raise
-        return wire.SessionDeleted(session_id=session_id, deleted=session.messages)
+        self._trash.forget(session_id)
+        self._known[session_id] = agent_id
+
+    async def purge_due(self) -> None:
+        """Delete for good what has been in the trash for its whole time. Raises: StoreError."""
+        async with self._moving:
+            for session_id in self._trash.due:
+                await self._purge(session_id)
+
+    async def open_trash(self) -> None:
+        """Empty the trash of what is due, now and from time to time. Raises: StoreError."""
+        self._trash.open()
+        await self.purge_due()
+        self._trash.watch()
+
+    def close(self) -> None:
+        """Stop looking for what is due."""
+        self._trash.close()
 
     def _refuse_while_busy(self, session_id: str) -> None:
         if self.state_of(session_id) not in ("idle", "failed"):

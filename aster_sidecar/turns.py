@@ -37,6 +37,7 @@ from aster_sidecar.job import UNKNOWN, Job, Limits, Usage, denial
 from aster_sidecar.journal import Journal, Write
 from aster_sidecar.sessions import Sessions, insert_message, transcript_of
 from aster_sidecar.text import price, whole
+from aster_sidecar.trash import TRASHED
 from aster_sidecar.turnlog import TurnLog
 
 if TYPE_CHECKING:
@@ -148,16 +149,18 @@ class Turns:
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    def open(self) -> None:
+    def open(self, session_id: str | None = None) -> None:
         """Put every turn back: interrupted ones end, waiting ones wait, answered ones go on, queued ones follow.
 
-        Raises: StoreError.
+        `session_id`: only those of a session that was restored. Raises: StoreError.
         """
+        within, only = f"t.session_id NOT IN ({TRASHED}) AND ? IN ('', t.session_id)", [session_id or ""]
         for row in self._journal.all(
             "SELECT t.turn_id, t.session_id, t.agent_id, t.user_message_id, t.message_id, u.text, u.context, t.state,"
             " t.usage, t.ran_s, coalesce(a.first_seq, 0), t.urgent FROM turns t"
             " JOIN messages u ON u.message_id=t.user_message_id LEFT JOIN messages a ON a.message_id=t.message_id"
-            " WHERE t.state<>'ended' ORDER BY t.urgent DESC, t.n"
+            f" WHERE t.state<>'ended' AND {within} ORDER BY t.urgent DESC, t.n",
+            only,
         ):
             fields: list[Any] = [*row[:6], context_of(row[6])]
             turn = self._turn(*fields)
@@ -176,12 +179,14 @@ class Turns:
             except Exception as error:  # one turn that is broken must not keep the daemon from its start
                 log.error("a turn cannot be taken up again", exc_info=error, extra=where(turn))
                 self._give_up(turn, unexpected(error, tell=False))
-        for session_id, agent_id, reason, _ in self._journal.all(
-            "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns WHERE state='ended' GROUP BY session_id"
+        for owner, agent_id, reason, _ in self._journal.all(
+            "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns t"
+            f" WHERE state='ended' AND {within} GROUP BY session_id",
+            only,
         ):
             if reason == "failed":
-                self._lane(session_id, agent_id).failed = True
-        for lane in self._lanes.values():
+                self._lane(owner, agent_id).failed = True
+        for lane in [lane for lane in self._lanes.values() if session_id in (None, lane.session_id)]:
             lane.told = self._last_told(lane.session_id)
             self._tell(lane, lane.active.turn_id if lane.active is not None else None)
             self._advance(lane)
@@ -310,9 +315,12 @@ class Turns:
         if under_way is not None:
             check_same(digest, under_way[0])
             return await asyncio.shield(under_way[1])
-        row = self._journal.one("SELECT body_hash, answer FROM sends WHERE agent_id=? AND client_message_id=?", key)
+        row = self._journal.one(
+            "SELECT body_hash, answer, session_id FROM sends WHERE agent_id=? AND client_message_id=?", key
+        )
         if row:
             check_same(digest, row[0])
+            self._sessions.require(row[2])  # it may be in the trash
             return wire.ChatStarted.model_validate_json(row[1])
         future: asyncio.Future[wire.ChatStarted] = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -772,10 +772,12 @@ class SessionInfo(Model):
     messages: int
     state: State
     pending_approvals: int
+    deleted_at: Time | None = Field(default=None, description="set while it is in the trash")
+    restorable_until: Time | None = Field(default=None, description="then it is deleted for good")
 
 
 class SessionPage(Model):
-    """Newest activity first."""
+    """Newest activity first; of the trash, the one deleted last first."""
 
     sessions: list[SessionInfo]
     next_before: str | None
@@ -797,6 +799,7 @@ class SessionPatch(Request):
 class SessionDeleted(Model):
     session_id: str
     deleted: int = Field(description="messages that went with it")
+    restorable_until: Time | None = Field(description="null: it was deleted for good")
 
 
 # -- approvals and policy ----------------------------------------------------------------------------------------
@@ -1030,10 +1033,12 @@ class HistoryClearedEvent(Model):
 
 
 class SessionChangedEvent(Model):
-    """`session` is absent when it was deleted."""
+    """`session` is absent when it was deleted; `restorable_until`, when for good. A restored one is `created` again."""
 
     change: Literal["created", "updated", "deleted"]
     session: SessionInfo | None = None
+    restorable_until: Time | None = None
+    restored: bool | None = None
 
 
 class ConfigChangedEvent(Model):

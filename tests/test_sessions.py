@@ -259,5 +259,5 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
 
     within(tmp_path, fill)
     with contextlib.closing(apsw.Connection(str(tmp_path / "store"))) as old:
-        old.execute("UPDATE folded_texts SET text='un café'; PRAGMA user_version=5")
+        old.execute("UPDATE folded_texts SET text='un café'; DROP TABLE trash; PRAGMA user_version=5")
     within(tmp_path, lambda journal, sessions: found(sessions, "cafe") == ["one"] or pytest.fail("not found"))

@@ -40,7 +40,7 @@ LAYERS = [
     {"wire"},
     {"transcript", "envelope", "storefiles"},
     {"journal"},
-    {"permissions"},
+    {"permissions", "trash"},
     {"turnlog", "peer"},
     {"rules"},
     {"approvals"},

@@ -100,9 +100,22 @@ def test_a_conversation_is_listed_shown_renamed_found_archived_and_deleted(daemo
     assert ask(daemon, "sessions", "--json").json == []
     assert len(ask(daemon, "sessions", "list", "--archived", "--json").json) == 1
     assert ask(daemon, "sessions", "restore", session_id, "--json").json["archived"] is False
-    assert ask(daemon, "sessions", "delete", session_id, "--json").json == {"session_id": session_id, "deleted": 2}
+    assert ask(daemon, "sessions", "delete", session_id, "--json").json["deleted"] == 2
     gone = ask(daemon, "sessions", "show", session_id)
     assert (gone.code, gone.out) == (1, "")
+    assert f"/api/sessions/{session_id}/restore brings it back" in gone.err
+    assert ask(daemon, "sessions", "--json").json == []
+    [row] = ask(daemon, "sessions", "list", "--deleted", "--json").json
+    assert (row["session_id"], row["messages"]) == (session_id, 2)
+    assert ask(daemon, "sessions", "restore", session_id, "--json").json["title"] == "A \x1b[31mtitle"
+    assert [row["session_id"] for row in ask(daemon, "sessions", "--json").json] == [session_id]
+    told = ask(daemon, "sessions", "delete", session_id)
+    assert f"aster-sidecar sessions restore {session_id}" in told.err
+    assert (
+        ask(daemon, "sessions", "delete", session_id, "--purge").out == f"deleted {session_id} (2 messages) for good\n"
+    )
+    assert ask(daemon, "sessions", "restore", session_id).code == 1
+    gone = ask(daemon, "sessions", "show", session_id)
     assert "GET /api/sessions lists them" in gone.err
 
 
@@ -475,6 +488,9 @@ def test_deleting_on_a_terminal_asks_first(daemon: Daemon) -> None:
     assert len(ask(daemon, "sessions", "--json").json) == 1
     assert "deleted ses_" in on_terminal(daemon, "sessions", "delete", session_id, types=b"y\n")
     assert ask(daemon, "sessions", "--json").json == []
+    asked = on_terminal(daemon, "sessions", "delete", "--purge", session_id, types=b"n\n")
+    assert "delete 'precious' and its 0 messages for good?" in asked
+    assert len(ask(daemon, "sessions", "list", "--deleted", "--json").json) == 1
 
 
 def test_a_reader_who_leaves_early_is_no_crash(daemon: Daemon) -> None:

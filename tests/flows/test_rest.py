@@ -85,7 +85,8 @@ def test_sessions_from_birth_to_deletion(daemon: Daemon) -> None:
     assert len(daemon.call("GET", "/api/sessions", None, archived=True)["sessions"]) == 1
     daemon.ask("back", session_id=session_id)
     assert daemon.call("GET", f"/api/sessions/{session_id}")["archived"] is False, "a message brings it back"
-    assert daemon.call("DELETE", f"/api/sessions/{session_id}") == {"session_id": session_id, "deleted": 4}
+    gone = daemon.call("DELETE", f"/api/sessions/{session_id}")
+    assert (gone["session_id"], gone["deleted"]) == (session_id, 4)
     for method, path in (("GET", f"/api/sessions/{session_id}"), ("DELETE", f"/api/sessions/{session_id}")):
         assert daemon.refused(method, path).code == "session_not_found"
     assert daemon.refused("GET", "/api/history", None, agent_id="default", session_id=session_id).status == 404

@@ -254,7 +254,7 @@ export interface paths {
     post?: never;
     /**
      * Delete Session
-     * @description Delete a conversation and all that is in it. Refused while a turn runs or waits.
+     * @description Move a conversation to the trash, or delete it for good. Refused while a turn runs or waits.
      */
     delete: operations["delete_session"];
     options?: never;
@@ -264,6 +264,26 @@ export interface paths {
      * @description Rename, archive, bring back.
      */
     patch: operations["patch_session"];
+    trace?: never;
+  };
+  "/api/sessions/{session_id}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Restore Session
+     * @description Bring a deleted conversation back as it was. Idempotent.
+     */
+    post: operations["restore_session"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/snapshot": {
@@ -1864,7 +1884,7 @@ export interface components {
     };
     /**
      * SessionChangedEvent
-     * @description `session` is absent when it was deleted.
+     * @description `session` is absent when it was deleted; `restorable_until`, when for good. A restored one is `created` again.
      */
     SessionChangedEvent: {
       /**
@@ -1874,6 +1894,16 @@ export interface components {
       change: "created" | "updated" | "deleted";
       /** @default null */
       session?: components["schemas"]["SessionInfo"] | null;
+      /**
+       * Restorable Until
+       * @default null
+       */
+      restorable_until?: string | null;
+      /**
+       * Restored
+       * @default null
+       */
+      restored?: boolean | null;
     };
     /** SessionInfo */
     SessionInfo: {
@@ -1908,6 +1938,18 @@ export interface components {
       state: "idle" | "running" | "waiting_approval" | "queued" | "failed";
       /** Pending Approvals */
       pending_approvals: number;
+      /**
+       * Deleted At
+       * @description set while it is in the trash
+       * @default null
+       */
+      deleted_at?: string | null;
+      /**
+       * Restorable Until
+       * @description then it is deleted for good
+       * @default null
+       */
+      restorable_until?: string | null;
     };
     /**
      * SessionQuery
@@ -2926,7 +2968,7 @@ export interface components {
     };
     /**
      * SessionPage
-     * @description Newest activity first.
+     * @description Newest activity first; of the trash, the one deleted last first.
      */
     SessionPage: {
       /** Sessions */
@@ -2943,6 +2985,11 @@ export interface components {
        * @description messages that went with it
        */
       deleted: number;
+      /**
+       * Restorable Until
+       * @description null: it was deleted for good
+       */
+      restorable_until: string | null;
     };
     /** ActiveTurn */
     ActiveTurn: {
@@ -3827,6 +3874,8 @@ export interface operations {
         /** @description looks in titles and messages */
         q?: string | null;
         archived?: boolean;
+        /** @description the trash, the one deleted last first */
+        deleted?: boolean;
         before?: string | null;
         limit?: number;
       };
@@ -3910,7 +3959,9 @@ export interface operations {
   };
   delete_session: {
     parameters: {
-      query?: never;
+      query?: {
+        purge?: boolean;
+      };
       header?: never;
       path: {
         session_id: string;
@@ -3949,6 +4000,33 @@ export interface operations {
         "application/json": components["schemas"]["SessionPatch"];
       };
     };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SessionInfo"];
+          };
+        };
+      };
+    };
+  };
+  restore_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        session_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
     responses: {
       /** @description OK */
       200: {
