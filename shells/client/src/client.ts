@@ -35,6 +35,8 @@ export interface SessionQuery extends Page {
   agent_id?: string;
   /** Only the archived ones, instead of only the others. */
   archived?: boolean;
+  /** The trash: those that were deleted and can be restored, the one deleted last first. */
+  deleted?: boolean;
 }
 
 export type Client = ReturnType<typeof createClient>;
@@ -148,8 +150,15 @@ export function createClient(options: ClientOptions = {}) {
         call("PATCH", session(session_id), { title }, options),
       archive: (session_id: string, archived = true, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("PATCH", session(session_id), { archived }, options),
-      delete: (session_id: string, options?: CallOptions): Promise<wire.SessionDeleted> =>
-        call("DELETE", session(session_id), undefined, options),
+      /** Moves it to the trash; `purge`: deletes it for good, also one that is in the trash. */
+      delete: (
+        session_id: string,
+        { purge, ...options }: CallOptions & { purge?: boolean } = {},
+      ): Promise<wire.SessionDeleted> =>
+        call("DELETE", session(session_id) + (purge === true ? "?purge=true" : ""), undefined, options),
+      /** Brings a deleted one back as it was; one that is not deleted stays as it is. */
+      restore: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("POST", `${session(session_id)}/restore`, undefined, options),
     },
     rules: {
       list: (options?: CallOptions): Promise<wire.RuleInfo[]> =>

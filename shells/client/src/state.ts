@@ -75,7 +75,10 @@ export interface Connection extends Link {
 export type AgentEntry = Required<Omit<wire.AgentInfo, "sessions">>;
 
 /** What `SessionInfo` says, without the counts: no event tells of these. */
-export interface SessionEntry extends Omit<wire.SessionInfo, "messages" | "pending_approvals"> {
+export interface SessionEntry extends Omit<
+  wire.SessionInfo,
+  "messages" | "pending_approvals" | "deleted_at" | "restorable_until"
+> {
   /** The messages, once `open` has fetched them. */
   history: HistoryEntry | null;
   /** `open` was called, and the messages are under way. */
@@ -200,7 +203,13 @@ export function agentOf({ sessions: _, ...info }: wire.AgentInfo): AgentEntry {
   return { ...info, source: info.source ?? "builtin", path: info.path ?? null, problems: info.problems ?? [] };
 }
 
-export function sessionOf({ messages: _, pending_approvals: __, ...info }: wire.SessionInfo): SessionEntry {
+export function sessionOf({
+  messages: _,
+  pending_approvals: __,
+  deleted_at: ___,
+  restorable_until: ____,
+  ...info
+}: wire.SessionInfo): SessionEntry {
   return { ...info, history: null, loading: false, live: NO_LIVE };
 }
 

@@ -387,8 +387,10 @@ export class Store {
     }
     const fresh = sessionOf(data.session);
     this.#disordered = true;
-    if (!known) this.#put(fresh);
-    else {
+    if (!known) {
+      this.#put(fresh);
+      if (this.#slots.get(id)?.wanted) this.#read(id).catch(() => undefined); // it was deleted while it was open
+    } else {
       // Its state is told by `status_change`.
       const { title, archived, is_default, updated_at } = fresh;
       Object.assign(this.#session(id), { title, archived, is_default });
@@ -712,7 +714,7 @@ export class Store {
     this.#disordered = true;
   }
 
-  /** It was deleted. */
+  /** It was deleted. One that is open stays wanted: it may be restored. */
   #forget(session_id: string): void {
     const draft = this.#draft();
     if (draft.sessions[session_id]) Reflect.deleteProperty(this.#copies.at(draft, "sessions"), session_id);
@@ -722,7 +724,9 @@ export class Store {
     if (draft.rules.some((rule) => rule.session_id === session_id)) {
       draft.rules = draft.rules.filter((rule) => rule.session_id !== session_id);
     }
-    this.#slots.delete(session_id);
+    const slot = this.#slots.get(session_id);
+    if (slot?.wanted) Object.assign(slot, { ledger: new Ledger([]), sought: new Set(), stale: true });
+    else this.#slots.delete(session_id);
     this.#disordered = true;
   }
 

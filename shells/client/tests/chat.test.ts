@@ -242,3 +242,29 @@ test("without the token, or with a wrong one, nothing comes through; with the ri
   store.stop();
   expect(store.getState()).toMatchObject({ current: false, connection: { state: "offline" } });
 });
+
+test("an open conversation that is deleted and restored is whole again without being opened anew", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const { store, session_id } = await conversation(client);
+  await client.rules.add({ decision: "deny", tool: "read_file", kind: "any", session_id });
+  const { turn_id } = await client.send({ agent_id: "default", session_id, message: "hello" });
+  const before = said(await idle(store, session_id, turn_id), session_id);
+  for (const again of [false, true]) {
+    const { deleted, restorable_until } = await client.sessions.delete(session_id);
+    expect([deleted, Date.parse(restorable_until ?? "") > Date.now()]).toEqual([2, true]);
+    await store.until(({ sessions, rules }) => sessions[session_id] === undefined && rules.length === 0);
+    expect((await client.sessions.list({ deleted: true })).sessions).toMatchObject([{ session_id, restorable_until }]);
+    await expect(client.sessions.get(session_id)).rejects.toMatchObject({ details: { restorable_until } });
+    if (again) await daemon.restart();
+    expect(await client.sessions.restore(session_id)).toMatchObject({ session_id, deleted_at: null });
+    const state = await store.until(
+      ({ sessions, rules }) => sessions[session_id]?.history != null && rules.length === 1,
+    );
+    expect(said(state, session_id)).toEqual(before);
+    expect(state.order).toEqual([session_id]);
+    await agrees(store, client);
+  }
+  expect(await client.sessions.delete(session_id, { purge: true })).toMatchObject({ restorable_until: null });
+  await expect(client.sessions.restore(session_id)).rejects.toMatchObject({ code: "session_not_found", details: null });
+});

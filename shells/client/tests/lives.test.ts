@@ -127,7 +127,10 @@ test.each(SEEDS)("through anything that happens at random (seed %i)", { timeout:
     else if (dice < 0.67) await client.sessions.rename(session_id, `number ${random()}`);
     else if (dice < 0.7) await client.sessions.archive(session_id);
     else if (dice < 0.72) await client.sessions.delete(session_id);
-    else if (dice < 0.74) await client.clearHistory("default", session_id);
+    else if (dice < 0.74) {
+      const gone = pick((await client.sessions.list({ deleted: true })).sessions);
+      if (gone) await client.sessions.restore(gone.session_id);
+    } else if (dice < 0.75) await client.clearHistory("default", session_id);
     else if (dice < 0.77) await client.config.set({ max_requests: 10 + Math.floor(random() * 90) });
     else if (dice < 0.79) await client.rules.add({ decision: "deny", tool: "read_file", kind: "any" });
     else if (dice < 0.9) proxy.cut();
