@@ -1,31 +1,41 @@
-// Conversations that were put away.
+// Conversations that were put away, and those that were deleted and can be restored.
 import type { SessionInfo } from "@aster-sidecar/client";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { Note } from "./Buttons.js";
 import { client, onEvent } from "./engine.js";
 import { visible } from "./Plain.js";
-import { useLeaving } from "./sessions.js";
 import { SessionRow } from "./Sidebar.js";
+import { Trashed } from "./Trash.js";
 import { said } from "./words.js";
 
-export default function Archive() {
+interface Pages {
+  sessions: readonly SessionInfo[] | null;
+  problem: string | null;
+  /** Fetches the next page; null at the end. */
+  more: (() => void) | null;
+}
+
+/** The archive, or the trash, page after page; read anew whenever a conversation changes. */
+function usePages(which: "archived" | "deleted"): Pages {
   const [sessions, setSessions] = useState<readonly SessionInfo[] | null>(null);
   const [before, setBefore] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const leaving = useLeaving();
 
-  const read = useCallback((from: string | null) => {
-    client.sessions.list({ archived: true, limit: 100, ...(from !== null && { before: from }) }).then(
-      (page) => {
-        setSessions((known) => (from === null ? page.sessions : [...(known ?? []), ...page.sessions]));
-        setBefore(page.next_before);
-        setProblem(null);
-      },
-      (error: unknown) => {
-        setProblem(said(error).message);
-      },
-    );
-  }, []);
+  const read = useCallback(
+    (from: string | null) => {
+      client.sessions.list({ [which]: true, limit: 100, ...(from !== null && { before: from }) }).then(
+        (page) => {
+          setSessions((known) => (from === null ? page.sessions : [...(known ?? []), ...page.sessions]));
+          setBefore(page.next_before);
+          setProblem(null);
+        },
+        (error: unknown) => {
+          setProblem(said(error).message);
+        },
+      );
+    },
+    [which],
+  );
 
   useEffect(() => {
     read(null);
@@ -34,29 +44,53 @@ export default function Archive() {
     });
   }, [read]);
 
-  const shown = sessions?.filter(({ session_id }) => !leaving.has(session_id));
+  const more = (): void => {
+    read(before);
+  };
+  return { sessions, problem, more: before === null ? null : more };
+}
+
+function Listed({ pages, none, children }: { pages: Pages; none: string; children: ReactNode }) {
+  return (
+    <>
+      {pages.problem !== null && <Note kind="error">{visible(pages.problem)}</Note>}
+      {pages.sessions?.length === 0 && <p className="quiet">{none}</p>}
+      {children}
+      {pages.more && (
+        <button type="button" onClick={pages.more}>
+          Show more
+        </button>
+      )}
+    </>
+  );
+}
+
+export default function Archive() {
+  const archived = usePages("archived");
+  const deleted = usePages("deleted");
   return (
     <div className="page-scroller" tabIndex={0} role="region" aria-label="Archive">
       <div className="page">
         <h1>Archive</h1>
         <p className="lead">Conversations that you put away. A new message brings one back.</p>
-        {problem && <Note kind="error">{visible(problem)}</Note>}
-        {shown?.length === 0 && <p className="quiet">Nothing is archived.</p>}
-        <div className="archive-list">
-          {shown?.map((session) => (
-            <SessionRow key={session.session_id} session={session} on={false} />
-          ))}
-        </div>
-        {before !== null && (
-          <button
-            type="button"
-            onClick={() => {
-              read(before);
-            }}
-          >
-            Show more
-          </button>
-        )}
+        <Listed pages={archived} none="Nothing is archived.">
+          <div className="archive-list">
+            {archived.sessions?.map((session) => (
+              <SessionRow key={session.session_id} session={session} on={false} />
+            ))}
+          </div>
+        </Listed>
+        <section aria-labelledby="deleted">
+          <h2 id="deleted">Recently deleted</h2>
+          <p className="quiet">A deleted conversation can be restored for 30 days.</p>
+          <Listed pages={deleted} none="Nothing was deleted.">
+            <ul className="rows">
+              {deleted.sessions?.map((session) => (
+                <Trashed key={session.session_id} session={session} />
+              ))}
+            </ul>
+          </Listed>
+        </section>
       </div>
     </div>
   );

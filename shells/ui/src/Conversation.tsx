@@ -2,9 +2,9 @@
 import type { Message } from "@aster-sidecar/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { announce } from "./announce.js";
-import { Note } from "./Buttons.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { client, store, usePicture } from "./engine.js";
+import { Gone } from "./Gone.js";
 import { Icon } from "./Icon.js";
 import { keep } from "./keep.js";
 import { escapeStops } from "./keys.js";
@@ -293,22 +293,7 @@ function Opened({ session_id }: { session_id: string }) {
   if (deleted || (problem !== null && !history)) {
     return (
       <div className="page">
-        <Note
-          kind={deleted ? "warning" : "error"}
-          actions={
-            <button
-              type="button"
-              onClick={() => {
-                go(newHref());
-              }}
-            >
-              New conversation
-            </button>
-          }
-        >
-          {deleted ? "This conversation was deleted." : visible(problem?.message ?? "")}
-          {!deleted && problem?.hint && <span className="hint">{visible(problem.hint)}</span>}
-        </Note>
+        <Gone session_id={session_id} problem={deleted ? null : problem} />
         {entries.map(
           (entry) =>
             "client_message_id" in entry && (

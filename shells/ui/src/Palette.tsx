@@ -4,7 +4,7 @@ import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
-import { archive, remove, useLeaving } from "./sessions.js";
+import { archive, remove } from "./sessions.js";
 import { setTheme } from "./theme.js";
 
 interface Command {
@@ -33,7 +33,6 @@ export default function Palette({
   const sessions = usePicture((state) => state.sessions);
   const order = usePicture((state) => state.order);
   const agents = usePicture((state) => state.agents);
-  const leaving = useLeaving();
   const id = useId();
 
   useEffect(() => {
@@ -91,14 +90,13 @@ export default function Palette({
             icon: "trash",
             words: "Delete this conversation",
             kind: "",
-            act: () => remove(current.session_id),
+            act: () => void remove(current.session_id),
           },
         ] satisfies Command[])
       : []),
     ...order
       .map((one) => sessions[one])
       .filter((session) => session !== undefined)
-      .filter((session) => !leaving.has(session.session_id))
       .map((session): Command => ({
         key: session.session_id,
         icon: "edit",

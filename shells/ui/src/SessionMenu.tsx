@@ -24,9 +24,7 @@ export function SessionMenu({ session: { session_id, archived }, label, onRename
           label: "Delete",
           icon: "trash",
           danger: true,
-          onChoose: () => {
-            remove(session_id);
-          },
+          onChoose: () => void remove(session_id),
         },
       ]}
     />

@@ -2,12 +2,12 @@
 import type { Session } from "@aster-sidecar/client";
 import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
 import { IconButton } from "./Buttons.js";
-import { client, store, usePicture } from "./engine.js";
+import { client, onEvent, store, usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref, type Route } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
-import { remove, rename, useLeaving } from "./sessions.js";
+import { remove, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { ageOf, said, when } from "./words.js";
 
@@ -123,12 +123,11 @@ function All({ route, agent }: { route: Route; agent: string }) {
   const order = usePicture((state) => state.order);
   const sessions = usePicture((state) => state.sessions);
   const more = usePicture((state) => state.sessions_before !== null);
-  const leaving = useLeaving();
   const [fetching, setFetching] = useState(false);
   const shown = order
     .map((session_id) => sessions[session_id])
     .filter((session) => session !== undefined)
-    .filter((session) => !session.archived && !leaving.has(session.session_id))
+    .filter((session) => !session.archived)
     .filter((session) => agent === "" || session.agent_id === agent);
   let age = "";
   return (
@@ -178,7 +177,15 @@ interface Results {
 /** What a search finds in the daemon, while the person types; null without a search. */
 function useFound(query: string): Results | null {
   const [found, setFound] = useState<(Results & { query: string }) | null>(null);
+  const [changes, setChanges] = useState(0);
   const wanted = query.trim();
+  useEffect(
+    () =>
+      onEvent(({ type }) => {
+        if (type === "session_changed") setChanges((before) => before + 1);
+      }),
+    [],
+  );
   useEffect(() => {
     if (wanted === "") return;
     const stop = new AbortController();
@@ -197,15 +204,12 @@ function useFound(query: string): Results | null {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [wanted]);
+  }, [wanted, changes]);
   return wanted === "" ? null : (found ?? { sessions: [], next_before: null, problem: "Searching…" });
 }
 
 function Found({ found, route, agent }: { found: Results; route: Route; agent: string }) {
-  const leaving = useLeaving();
-  const shown = found.sessions.filter(
-    (session) => !leaving.has(session.session_id) && (agent === "" || session.agent_id === agent),
-  );
+  const shown = found.sessions.filter((session) => agent === "" || session.agent_id === agent);
   return (
     <>
       <h2 className="side-age" role="status">
@@ -257,7 +261,7 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
         title={`${visibleText(title)} – ${when(session.updated_at)}`}
         onKeyDown={(event) => {
           if (event.key === "F2") setRenaming(true);
-          else if (event.key === "Delete") remove(session_id);
+          else if (event.key === "Delete") void remove(session_id);
         }}
       >
         <span className="session-title">{visible(title)}</span>

@@ -7,7 +7,6 @@ import { watchAttention } from "./attention.js";
 import { store } from "./engine.js";
 import { redeem } from "./handoff.js";
 import { leaveCompositionAlone } from "./keys.js";
-import { finishDeletions } from "./sessions.js";
 import { toast } from "./toasts.js";
 
 leaveCompositionAlone();
@@ -23,4 +22,4 @@ if (root) {
   );
 }
 if (refused !== null) toast(refused, { kind: "error", seconds: 60 });
-void store.start().then(finishDeletions);
+void store.start();

@@ -1,13 +1,9 @@
 // What people do with conversations.
 import { Cell, useCell } from "./cell.js";
 import { client } from "./engine.js";
-import { keep, keptJson } from "./keep.js";
-import { go, newHref, parse } from "./route.js";
-import { dismiss, toast } from "./toasts.js";
+import { go, newHref, parse, sessionHref } from "./route.js";
+import { toast } from "./toasts.js";
 import { said } from "./words.js";
-
-/** Conversations that are being deleted: not shown, and still there until the time for second thoughts is over. */
-const leaving = new Cell<ReadonlySet<string>>(new Set());
 
 /** Messages that were to steer a turn that was stopped before the agent read them: it does with the next one. */
 const unread = new Cell<ReadonlySet<string>>(new Set());
@@ -53,54 +49,60 @@ function leave(session_id: string): void {
   if (route.page === "chat" && route.session_id === session_id) go(newHref());
 }
 
-const UNDO_S = 8;
-const LEAVING = "deleting";
-
-export function useLeaving(): ReadonlySet<string> {
-  return useCell(leaving);
-}
-
-function setLeaving(next: ReadonlySet<string>): void {
-  keep(LEAVING, next.size > 0 ? JSON.stringify([...next]) : null);
-  leaving.set(next);
-}
-
-/** Hides a conversation, and deletes it when the time to undo that is over. A page that is closed before does it next time. */
-export function remove(session_id: string): void {
-  setLeaving(new Set([...leaving.get(), session_id]));
+/** Moves a conversation to the trash. It can be had back from any window, here at once. */
+export async function remove(session_id: string): Promise<void> {
+  const { page, session_id: shown } = { session_id: null, ...parse(window.location.hash) };
+  const was_open = page === "chat" && shown === session_id;
+  try {
+    await client.sessions.delete(session_id);
+  } catch (error) {
+    if ((error as { code?: string }).code === "agent_busy") {
+      toast("Not deleted: it is being answered, or a question in it waits for you.", {
+        kind: "error",
+        action: { label: "Stop it and delete", act: () => void stopAndRemove(session_id) },
+      });
+    } else failed("Not deleted", error);
+    return;
+  }
   leave(session_id);
-  const timer = setTimeout(() => {
-    dismiss(key);
-    void finish(session_id);
-  }, UNDO_S * 1000);
-  const key = toast("Deleted.", {
-    seconds: UNDO_S,
+  toast("Deleted.", {
     action: {
       label: "Undo",
-      act: () => {
-        clearTimeout(timer);
-        setLeaving(new Set([...leaving.get()].filter((id) => id !== session_id)));
-      },
+      act: () =>
+        void restore(session_id).then((back) => {
+          if (back && was_open) go(sessionHref(session_id));
+        }),
     },
   });
 }
 
-async function finish(session_id: string): Promise<void> {
+async function stopAndRemove(session_id: string): Promise<void> {
   try {
-    await client.sessions.delete(session_id);
+    const { agent_id } = await client.sessions.get(session_id);
+    await client.cancel({ agent_id, session_id });
   } catch (error) {
-    const { code } = error as { code?: string };
-    if (code !== "session_not_found") failed("Not deleted", error);
-    if (code === "unreachable") return; // next time
+    failed("Not deleted", error);
+    return;
   }
-  setLeaving(new Set([...leaving.get()].filter((id) => id !== session_id)));
+  await remove(session_id);
 }
 
-/** Deletes what a page that was closed too early left behind. */
-export function finishDeletions(): void {
-  const left = keptJson<unknown>(LEAVING, []);
-  if (!Array.isArray(left)) return;
-  for (const session_id of left) {
-    if (typeof session_id === "string") void finish(session_id);
+/** Brings a deleted conversation back. Resolves with whether that worked. */
+export async function restore(session_id: string): Promise<boolean> {
+  try {
+    await client.sessions.restore(session_id);
+    return true;
+  } catch (error) {
+    failed("Not restored", error);
+    return false;
+  }
+}
+
+/** Deletes what is in the trash now and not after 30 days. */
+export async function purge(session_id: string): Promise<void> {
+  try {
+    await client.sessions.delete(session_id, { purge: true });
+  } catch (error) {
+    failed("Not deleted", error);
   }
 }

@@ -102,7 +102,7 @@ test("a message that the daemon refuses is an error, and no draft", async () => 
   await page.getByText("This conversation was deleted.").waitFor();
   await drafts(page).getByText("too late").waitFor();
   await drafts(page)
-    .getByText(/not found/)
+    .getByText(/was deleted/)
     .waitFor();
   expect(await page.evaluate(() => localStorage.getItem("aster.drafts") ?? "[]")).not.toContain("too late");
 });
