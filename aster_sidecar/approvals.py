@@ -61,6 +61,8 @@ class Pending:
     expires_at: str | None
     deadline: clock.Deadline | None = None
     n: int = 0
+    summary: str = ""
+    preview: wire.Preview | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,17 @@ class Approvals:
         self._pending.clear()
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
-            " target, binding, remember, requested_at, expires_at, boot, due_s FROM approvals"
+            " target, binding, remember, requested_at, expires_at, boot, due_s, summary, preview FROM approvals"
             f" WHERE state='pending' AND session_id NOT IN ({TRASHED}) ORDER BY approval_id"
         ):
             with self._journal.taking_apart(f"the question of call {str(row[0])[:100]}"):
                 remember = Scope(**json.loads(row[12])) if row[12] else None
                 deadline = clock.Deadline.restored(*row[13:17]) if row[14] else None
+                preview = wire.Preview.model_validate_json(row[18]) if row[18] else None
                 told: list[Any] = [*row[:6], json.loads(row[6]), *row[7:11], json.loads(row[11]), remember, *row[13:15]]
+                pending = Pending(*told, deadline=deadline, summary=row[17] or f"Use {row[5]}", preview=preview)
             self._asked_n += 1
-            self._pending[row[0]] = replace(Pending(*told), deadline=deadline, n=self._asked_n)
+            self._pending[row[0]] = replace(pending, n=self._asked_n)
         self._set_alarm()
 
     def close(self) -> None:
@@ -127,7 +131,9 @@ class Approvals:
                 arguments=pending.arguments,
                 risk=pending.risk,
                 reason=pending.reason,
+                summary=pending.summary,
                 display=pending.display,
+                preview=pending.preview,
                 remember=remember.words if remember else None,
                 expires_at=pending.expires_at,
             ),
@@ -137,8 +143,8 @@ class Approvals:
             writes=[
                 (
                     "INSERT INTO approvals (call_id, agent_id, session_id, turn_id, message_id, state, name, arguments,"
-                    " risk, reason, display, target, binding, remember, requested_at, expires_at, boot, due_s)"
-                    " VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?,?,?,?)",
+                    " risk, reason, display, target, binding, remember, requested_at, expires_at, boot, due_s,"
+                    " summary, preview) VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     (
                         pending.call_id,
                         pending.agent_id,
@@ -157,6 +163,8 @@ class Approvals:
                         pending.expires_at,
                         clock.boot(),
                         pending.deadline.due_s if pending.deadline else None,
+                        pending.summary,
+                        pending.preview.model_dump_json() if pending.preview else None,
                     ),
                 )
             ],
@@ -181,7 +189,9 @@ class Approvals:
                 arguments=p.arguments,
                 risk=p.risk,
                 reason=p.reason,
+                summary=p.summary,
                 display=p.display,
+                preview=p.preview,
                 remember=p.remember.words if p.remember else None,
                 requested_at=p.requested_at,
                 expires_at=clock.stamp(p.deadline.moment) if p.deadline else None,

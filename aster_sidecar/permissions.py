@@ -37,9 +37,24 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """The lines of a file that change. Each line of `diff` begins with " ", "-" (goes), "+" (comes) or "@ line N".
+
+    `added` and `removed` count lines.
+    """
+
+    path: str
+    diff: str
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """What a call would do, worked out from the tool *and* its arguments before anything runs.
 
+    `summary` says in one plain sentence what would happen; `preview` shows a change of a file line by line, where
+    `display` ends with the same lines.
     `target` is the canonical thing acted on (an absolute path without links, a command string, an origin); `display`
     the exact thing that will run, control and bidi characters made visible; `reason` says why the risk is what it is;
     `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that an approval
@@ -66,6 +81,8 @@ class Assessment:
     concerns: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     unshown: str | None = None
+    summary: str = ""
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +152,24 @@ def decide(
         if rule.decision == "deny" and any((*covered, *named)):
             return Decision("deny", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} denies {describe(rule)}")
     if assessment.always_asked:
-        return Decision("ask", "call", f"asked in every mode: {assessment.reason}")
+        return Decision("ask", "call", sentence(f"{assessment.reason}; such a call is asked in every mode"))
     if mode == "always_ask":
-        return Decision("ask", "mode:always_ask", "always_ask: every tool waits for a person")
+        return Decision("ask", "mode:always_ask", "Every call waits for a person in the mode always_ask.")
     for rule in hits:
         # An allow rule for a directory must not carry a call that its arguments made riskier than what the person saw
         # (a file that holds secrets): only a rule for the exact target, or for everything, does.
         if rule.kind != "beneath" or assessment.remember is not None:
             return Decision("allow", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} allows {describe(rule)}")
     if mode == "auto_approve":
-        return Decision("allow", "mode:auto_approve", "auto_approve: every tool runs unasked")
+        return Decision("allow", "mode:auto_approve", "Every call runs unasked in the mode auto_approve.")
     if assessment.risk == "low":
-        return Decision("allow", "mode:smart_approve", f"smart_approve lets low risk pass: {assessment.reason}")
-    return Decision("ask", "mode:smart_approve", f"smart_approve asks for {assessment.risk} risk: {assessment.reason}")
+        return Decision("allow", "mode:smart_approve", sentence(assessment.reason))
+    return Decision("ask", "mode:smart_approve", sentence(assessment.reason))
+
+
+def sentence(words: str) -> str:
+    """Words that were written to follow others, as a sentence of their own."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}" if words else words
 
 
 def describe(rule: Rule) -> str:

@@ -292,16 +292,16 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
     lines = [
         Text.assemble(
             ("? ", "bold " + colour),
-            (visible(data["name"], newlines=False), "bold"),
-            " asks to run (",
-            (f"{risk} risk", colour),
-            ")",
+            (still_visible(str(data.get("summary") or f"Use {data['name']}"), newlines=False), "bold"),
+            (f"  {risk} risk", colour),
         ),
     ]
     # Lines that change, marked: all of the new text follows from them.
-    compared = data["name"] in ("edit_file", "write_file") and "\n@ line " in display
-    for line in display.split("\n"):
-        style = {"+": "green", "-": "red"}.get(line[:1], "") if compared else ""
+    compared = data.get("preview") is not None
+    shown_lines = display.split("\n")
+    first = len(shown_lines) - (str(data["preview"]["diff"]).count("\n") + 1 if compared else 0)
+    for number, line in enumerate(shown_lines):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "") if number >= first else ""
         lines.append(Text("  ┃ " + line, style=style))
     arguments: dict[str, Any] = {} if compared else data["arguments"]
     unseen = {
@@ -314,7 +314,7 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
         first, *others = words.split("\n")
         lines.append(Text(f"  {visible(name, newlines=False)}: {first}"))
         lines += [Text("      " + other) for other in others]
-    remember = data.get("remember") or "can't be remembered"
+    remember = data.get("remember") or "this call can't be always allowed"
     prose = [
         Text(f"  why: {still_visible(str(data['reason']), newlines=False)}", style="dim"),
         Text(f"  always: {still_visible(str(remember), newlines=False)}", style="dim"),

@@ -483,7 +483,7 @@ class Chat:
         if answer.get("rule"):
             self._view.note(f"kept as a rule: {plain(answer['rule']['words'])}")
         elif decision == "allow_always":
-            self._view.note("allowed this once: it can't be remembered")
+            self._view.note("allowed once: this call can't be always allowed")
 
     async def _always(self, data: Json, decision: str) -> None:
         """Say what an answer for always covers, and give it when the person confirms."""

@@ -37,7 +37,7 @@ from aster_sidecar.journal import Write
 from aster_sidecar.permissions import Assessment, Decision
 from aster_sidecar.spans import NoSpans, Spans
 from aster_sidecar.text import jsonable, whole
-from aster_sidecar.toolkit import Toolkit
+from aster_sidecar.toolkit import Toolkit, preview_of, summary_of
 from aster_sidecar.tools import Outcome, Surroundings, ToolError
 from aster_sidecar.tools.display import visible
 from aster_sidecar.turnlog import TurnLog
@@ -288,6 +288,8 @@ class Toolbox(AbstractToolset[Any]):
             remember=assessment.remember,
             requested_at=clock.stamp(),
             expires_at=None,
+            summary=summary_of(call.name, assessment),
+            preview=preview_of(assessment),
         )
         self._log.flush()
         self._log.journal.put(writes=[self._row(call, assessment, "waiting")])

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -200,11 +200,24 @@ def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAns
         decided_by=decision.decided_by,
         reason=decision.reason,
         risk=assessment.risk,
+        summary=summary_of(name, assessment),
         display=assessment.display,
+        preview=preview_of(assessment),
         target=assessment.target,
         remember=assessment.remember.words if assessment.remember else None,
         confirm=fingerprint(name, assessment),
     )
+
+
+def summary_of(name: str, assessment: Assessment) -> str:
+    """What a call would do, in a sentence."""
+    return assessment.summary or f"Use {name}"
+
+
+def preview_of(assessment: Assessment) -> wire.Preview | None:
+    """The lines that a call would change, as clients see them."""
+    preview = assessment.preview
+    return wire.Preview(**asdict(preview)) if preview is not None else None
 
 
 def fingerprint(name: str, assessment: Assessment) -> str:

@@ -805,8 +805,24 @@ class SessionDeleted(Model):
 # -- approvals and policy ----------------------------------------------------------------------------------------
 
 
+class Preview(Model):
+    """A file's lines that would change, with those around them: the end of `display`, to be drawn as a diff.
+
+    Each line of `diff` begins with a space, `-` (goes), `+` (comes) or `@ line N`, the old file's line that follows.
+    """
+
+    kind: Literal["diff"] = "diff"
+    path: str
+    diff: str
+    added: int = Field(description="lines")
+    removed: int = Field(description="lines")
+
+
 class ApprovalInfo(Model):
-    """A decision that waits for a person. `display` is exactly what will run."""
+    """A decision that waits for a person.
+
+    `summary` says in a sentence what will happen, `display` is exactly what will run.
+    """
 
     call_id: str
     agent_id: str
@@ -816,7 +832,9 @@ class ApprovalInfo(Model):
     arguments: dict[str, Any]
     risk: Risk
     reason: str
+    summary: str
     display: str
+    preview: Preview | None = None
     remember: str | None
     requested_at: Time
     expires_at: Time | None
@@ -852,7 +870,9 @@ class CheckAnswer(Model):
     decided_by: str = Field(description="rule:<id>, mode:<mode>, call or forbidden")
     reason: str
     risk: Risk
+    summary: str
     display: str
+    preview: Preview | None = None
     target: str
     remember: str | None
     confirm: str = Field(
@@ -975,7 +995,11 @@ class ToolEndEvent(Model):
 
 
 class ApprovalRequiredEvent(Model):
-    """A call waits for a person. `display` is the exact thing that will run; `remember` what "always" would cover."""
+    """A call waits for a person.
+
+    `summary` says in a sentence what will happen, `display` is the exact thing that will run; `remember` is what
+    "always" would cover.
+    """
 
     message_id: str
     call_id: str
@@ -983,7 +1007,9 @@ class ApprovalRequiredEvent(Model):
     arguments: dict[str, Any]
     risk: Risk
     reason: str
+    summary: str = Field(default="", description="empty in events of daemons that did not say it")
     display: str
+    preview: Preview | None = None
     remember: str | None = None
     expires_at: Time | None = None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from pathlib import Path
 
 # Letters and marks that draw nothing, or nothing of their own, though Unicode calls them neither control nor format.
 # Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point, and characters whose name says that they are
@@ -75,8 +77,29 @@ def shown(path: object) -> str:
     return visible(str(path), newlines=False)
 
 
+BRIEF_CHARS = 80
+"""Of a path or a command, what a sentence about it shows; the exact thing stands beneath."""
+
+
+def brief(path: Path, work_dir: Path) -> str:
+    """A path as a sentence names it: from the work directory or the home directory on, its beginning cut when long."""
+    if path == work_dir:
+        return "the work directory"
+    if path.is_relative_to(work_dir):
+        text = shown(path.relative_to(work_dir))
+    else:
+        home = Path(os.path.expanduser("~"))
+        text = f"~/{shown(path.relative_to(home))}" if path.is_relative_to(home) and path != home else shown(path)
+    return text if len(text) <= BRIEF_CHARS else f"…{text[-BRIEF_CHARS:]}"
+
+
+def counted(many: int, one: str) -> str:
+    """A number of things, such as `1 line` or `12 lines`."""
+    return f"{many:,} {one}{'' if many == 1 else 's'}"
+
+
 def sized(count: int) -> str:
     """A count of bytes as people read it."""
     if count < 1024:
-        return f"{count} bytes"
+        return counted(count, "byte")
     return f"{count / 1024:.1f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MiB"

@@ -403,6 +403,7 @@ def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_
         return Assessment(
             risk=spec.risk,
             target=target,
+            summary=f"Use {_shown(definition.name)} of the MCP server {spec.name}",
             display=f"{title}\n{visible(pretty)}",
             reason=REASON,
             remember=Scope("exact", target, f"exactly this call of {title}: {visible(canonical, newlines=False)}"),

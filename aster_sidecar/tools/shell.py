@@ -30,9 +30,10 @@ from aster_sidecar.processes import (
     to_the_end,
 )
 from aster_sidecar.programs import Program, start_shell
+from aster_sidecar.text import cut
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, paths, scripts
 from aster_sidecar.tools.content import Content
-from aster_sidecar.tools.display import meant, shown, sized, visible
+from aster_sidecar.tools.display import BRIEF_CHARS, brief, counted, meant, shown, sized, visible
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.rendered import Rendered
 
@@ -156,7 +157,7 @@ def why_not_remembered(command: str, cwd: Path, work_dir: Path, path: str) -> st
     """Why "always" can't cover this command, in words; None when it can. `path` is the PATH that it runs with."""
     names = programs(command) if os.name != "nt" else None  # cmd.exe reads words by other rules
     if names is None:
-        return "it is more than plain words, so what it does may change"
+        return "it is a complex shell command"
     for name in names:
         binary = _binary(name, cwd, path)
         if name not in _READERS or (binary and binary.name not in _MULTICALL and binary.name not in _READERS):
@@ -209,7 +210,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         concerns.append(f"it runs in {shown(cwd)}, outside the work directory")
     reason = "; ".join(concerns if other is not None else ["a command can do all that you can", *concerns])
     if unsure:
-        reason += f"; it can't be remembered: {unsure}"
+        reason += f"; it can't be always allowed: {unsure}"
     names = dict.fromkeys([*(programs(arguments.command) or ()), *scripts.programs_in(arguments.command)])
     files = {} if place.forbidden else scripts.run_by(arguments.command, cwd, surroundings.protected, env)
     contents = {name: scripts.held(path) for name, path in files.items()}
@@ -221,6 +222,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     return Assessment(
         risk="high",
         target=target,
+        summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}",
         display=f"in {shown(cwd)}:\n{visible(arguments.command)}{scripts.described(files, contents)}",
         reason=reason,
         remember=None if unsure else Scope("exact", target, words),
@@ -239,6 +241,13 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         concerns=tuple(concerns),
         effects=tuple(f"it runs {shown(name)}" for name in files),
     )
+
+
+def _brief(command: str) -> str:
+    """A command as a sentence names it: its first line, and how many follow."""
+    lines = [line for line in command.strip().split("\n") if line.strip()] or [""]
+    first = cut(visible(lines[0], newlines=False), BRIEF_CHARS)
+    return f"`{first}`" + (f" and {counted(len(lines) - 1, 'more line')}" if len(lines) > 1 else "")
 
 
 def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:

@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aster_sidecar.permissions import Assessment, Scope
 from aster_sidecar.processes import finished
+from aster_sidecar.text import cut
 from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
-from aster_sidecar.tools.display import shown, sized
+from aster_sidecar.tools.display import BRIEF_CHARS, shown, sized
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.shell import worker
 
@@ -251,6 +252,7 @@ class Fetcher:
         return Assessment(
             risk="high",
             target=target.origin,
+            summary=f"Fetch {cut(shown(target.url), BRIEF_CHARS)}",
             display=f"fetch {shown(target.url)}",
             reason="an address can carry data out, and what it answers may try to instruct the agent",
             remember=Scope("exact", target.origin, f"fetch_url from {target.scheme}://{target.authority} only"),

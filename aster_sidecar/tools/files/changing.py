@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from aster_sidecar.permissions import Assessment
+from aster_sidecar.permissions import Assessment, Preview
 from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
 from aster_sidecar.tools.content import (
     NOTHING,
@@ -28,7 +28,7 @@ from aster_sidecar.tools.content import (
     in_form,
     read_text,
 )
-from aster_sidecar.tools.display import shown, sized, visible
+from aster_sidecar.tools.display import brief, counted, shown, sized, visible
 from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
 from aster_sidecar.tools.files.replacing import bits_lost, carry, changed, check_writable, move, remove, replace, sync
 from aster_sidecar.tools.paths import Folder, Text, at
@@ -63,27 +63,48 @@ class MoveFile(Arguments):
 def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessment:
     size = sized(len(arguments.content.encode()))
     assessment = judge("write_file", [arguments.path], surroundings, "write {}")
+    name = brief(Path(assessment.target), surroundings.work_dir)
+    many = _lines(arguments.content)
     old = _found(assessment)
     if old.status is None:
-        return bound(assessment, f" ({size}, a new file)\n{visible(arguments.content)}", content=old.mark)
+        display = f" ({size}, a new file)\n{visible(arguments.content)}"
+        return bound(assessment, display, content=old.mark, summary=f"Create {name} ({counted(many, 'line')})")
     before = f"{sized(old.status.st_size)} before"
     assessment = _replacing(assessment, assessment.target)
     if old.data is None or paths.holds_secrets(Path(assessment.target)):
         display = f" ({size}; replaces {paths.kind(old.status)}, {before})\n{visible(arguments.content)}"
-        return _several(bound(assessment, display, content=old.mark), old)
+        summary = f"Replace {name} ({sized(old.status.st_size)} → {size})"
+        return _several(bound(assessment, display, content=old.mark, summary=summary), old)
     data, form = in_form(arguments.content, old.data)
     shown_lines, kept = None, ""
+    summary = f"Replace {name} ({sized(old.status.st_size)} → {size})"
     if form.encoding is None:
         assessment = warned(assessment, "what stands there is not UTF-8 text and would be lost")
     else:
         shown_lines = _shown_change(old.data, data)
+        if (read := read_text(old.data)) is not None:
+            summary = f"Replace {name} ({counted(_lines(read[0]), 'line')} → {many})"
         kept = "".join(f"; {words}" for words in (form.words, form_change(old.data, data)) if words)
+    preview = None
     if shown_lines is None or len(shown_lines) > LONG_CHARS + 2 * len(arguments.content):
         shown_lines = visible(arguments.content)
     elif not shown_lines:
         kept += "; the same content" if data == old.data else "; the same lines"
+    else:
+        preview = _preview(assessment.target, shown_lines)
     display = f" ({size}; replaces a file, {before}{kept})\n{shown_lines}"
-    return _several(bound(assessment, display, content=old.mark), old)
+    return _several(bound(assessment, display, content=old.mark, summary=summary, preview=preview), old)
+
+
+def _lines(text: str) -> int:
+    """How many lines a text has, whatever ends them."""
+    return len(text.splitlines())
+
+
+def _preview(path: str, change: str) -> Preview:
+    """The lines of a change, counted."""
+    marks = [line[:1] for line in change.split("\n")]
+    return Preview(path=shown(path), diff=change, added=marks.count("+"), removed=marks.count("-"))
 
 
 def _found(assessment: Assessment, which: int = 0) -> Content:
@@ -113,14 +134,17 @@ def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     every = ", every occurrence" if arguments.replace_all else ""
     assessment = judge("edit_file", [arguments.path], surroundings, f"edit {{}}{every}\n")
     old = _found(assessment)
+    name = brief(Path(assessment.target), surroundings.work_dir)
     change = None if paths.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
     if not change or len(change) > LONG_CHARS + 2 * len(arguments.old + arguments.new):  # a line that is a whole file
         # Each line is marked, so that no text can pose as the other part.
         before, after = (
             visible(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
         )
-        return _several(bound(assessment, f"- {before}\n+ {after}", content=old.mark), old)
-    return _several(bound(assessment, change, change=_bound_change(change)), old)
+        return _several(bound(assessment, f"- {before}\n+ {after}", content=old.mark, summary=f"Edit {name}"), old)
+    preview = _preview(assessment.target, change)
+    summary = f"Edit {name} ({counted(preview.added, 'line')} added, {preview.removed} removed)"
+    return _several(bound(assessment, change, change=_bound_change(change), summary=summary, preview=preview), old)
 
 
 def _edit_change(old: Content, arguments: EditFile) -> str | None:
@@ -142,7 +166,8 @@ def _assess_delete(arguments: DeleteFile, surroundings: Surroundings) -> Assessm
     if Path(assessment.target) in (surroundings.work_dir, *surroundings.work_dir.parents):
         raise ToolError("the work directory can't be deleted")
     old = _found(assessment)
-    return bound(assessment, f" ({_described(old)})" if old.status is not None else "", content=old.mark)
+    what = f" ({_described(old)})" if old.status is not None else ""
+    return bound(assessment, what, content=old.mark, summary=assessment.summary + what)
 
 
 def _described(old: Content) -> str:
@@ -160,10 +185,12 @@ def _assess_move(arguments: MoveFile, surroundings: Surroundings) -> Assessment:
     if arguments.overwrite and there.status is not None:
         replaces = f"\n(replacing {_described(there)})"
         assessment = _replacing(assessment, assessment.also[0])
-    more = {"content": there.mark}
+    more: dict[str, Any] = {"content": there.mark}
+    names = [brief(Path(target), surroundings.work_dir) for target in (assessment.target, *assessment.also)]
+    summary = f"Move {names[0]} to {names[1]}" + (", replacing what is there" if replaces else "")
     if assessment.concerns:
         more["moved"] = _found(assessment).mark  # where others run or read it, what it holds counts
-    return bound(assessment, replaces, **more)
+    return bound(assessment, replaces, summary=summary, **more)
 
 
 async def _run_write(arguments: WriteFile, assessment: Assessment, ctx: CallContext) -> Outcome:

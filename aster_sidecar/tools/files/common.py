@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from aster_sidecar.permissions import Assessment, Risk, Scope, reaches
+from aster_sidecar.permissions import Assessment, Preview, Risk, Scope, reaches
 from aster_sidecar.processes import to_the_end
 from aster_sidecar.tools import Surroundings, ToolError, paths
 from aster_sidecar.tools.denied import Denied
-from aster_sidecar.tools.display import shown, visible
+from aster_sidecar.tools.display import brief, shown, visible
 from aster_sidecar.tools.paths import Folder, Place
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def judge(
     reads: bool = False,
     follow: bool = True,
 ) -> Assessment:
-    """Rate a use of the paths `asked`. `display` has a {} for each of them, in order."""
+    """Rate a use of the paths `asked`. `display` has a {} for each of them, in order; so has what is said of it."""
     denied = denied_to(tool, surroundings)
     places = [
         paths.look(
@@ -54,15 +54,17 @@ def judge(
     ]
     concerns = list(dict.fromkeys(concern for place in places for concern in place.concerns))
     risk: Risk = "high" if concerns else "low" if reads else "medium"
-    reason = "; ".join(concerns) or ("reads" if reads else "changes files") + " in the work directory"
+    reason = "; ".join(concerns) or f"it {'reads' if reads else 'changes files'} in the work directory"
     taken = [paths.resemblance(place.instead_of, place.path) for place in places if place.instead_of is not None]
     targets = [str(place.path) for place in places]
     forbidden = next((why for place in places if (why := place.forbidden or _denied(tool, place, denied))), None)
+    said = display.format(*(brief(place.path, surroundings.work_dir) for place in places)).strip().replace("\n", " ")
     return Assessment(
         risk=risk,
         target=targets[0],
         also=tuple(targets[1:]),
         display=display.format(*(shown(target) for target in targets)),
+        summary=said[:1].upper() + said[1:],
         reason="; ".join([reason, *taken]),
         remember=None if forbidden else _scope(tool, places, surroundings, reads),
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
@@ -144,9 +146,17 @@ def braced(text: str, *, newlines: bool = True) -> str:
     return visible(text, newlines=newlines).replace("{", "{{").replace("}", "}}")
 
 
-def bound(assessment: Assessment, display: str, **more: Any) -> Assessment:
+def bound(
+    assessment: Assessment, display: str, *, summary: str = "", preview: Preview | None = None, **more: Any
+) -> Assessment:
     """The assessment with what else is shown, and what else an approval is bound to."""
-    return replace(assessment, display=assessment.display + display, binding={**assessment.binding, **more})
+    return replace(
+        assessment,
+        display=assessment.display + display,
+        summary=summary or assessment.summary,
+        preview=preview,
+        binding={**assessment.binding, **more},
+    )
 
 
 def warned(assessment: Assessment, concern: str) -> Assessment:

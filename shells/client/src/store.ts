@@ -400,7 +400,7 @@ export class Store {
   }
 
   #asked({ agent_id, session_id, turn_id, time, data }: wire.EventOf<"approval_required">): void {
-    const { call_id, name, risk, reason, display } = data;
+    const { call_id, name, risk, reason, summary, display, preview } = data;
     const question: wire.ApprovalInfo = {
       call_id,
       agent_id: agent_id ?? "",
@@ -410,7 +410,9 @@ export class Store {
       arguments: data.arguments,
       risk,
       reason,
+      summary: summary !== undefined && summary !== "" ? summary : `Use ${name}`,
       display,
+      preview: preview ?? null,
       remember: data.remember ?? null,
       requested_at: time,
       expires_at: data.expires_at ?? null,

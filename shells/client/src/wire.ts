@@ -1235,7 +1235,10 @@ export interface components {
     };
     /**
      * ApprovalRequiredEvent
-     * @description A call waits for a person. `display` is the exact thing that will run; `remember` what "always" would cover.
+     * @description A call waits for a person.
+     *
+     *     `summary` says in a sentence what will happen, `display` is the exact thing that will run; `remember` is what
+     *     "always" would cover.
      */
     ApprovalRequiredEvent: {
       /** Message Id */
@@ -1255,8 +1258,16 @@ export interface components {
       risk: "low" | "medium" | "high";
       /** Reason */
       reason: string;
+      /**
+       * Summary
+       * @description empty in events of daemons that did not say it
+       * @default
+       */
+      summary?: string;
       /** Display */
       display: string;
+      /** @default null */
+      preview?: components["schemas"]["Preview"] | null;
       /**
        * Remember
        * @default null
@@ -1730,6 +1741,34 @@ export interface components {
       last_error?: components["schemas"]["ErrorInfo"] | null;
       /** Actions */
       actions: string[];
+    };
+    /**
+     * Preview
+     * @description A file's lines that would change, with those around them: the end of `display`, to be drawn as a diff.
+     *
+     *     Each line of `diff` begins with a space, `-` (goes), `+` (comes) or `@ line N`, the old file's line that follows.
+     */
+    Preview: {
+      /**
+       * Kind
+       * @default diff
+       * @constant
+       */
+      kind?: "diff";
+      /** Path */
+      path: string;
+      /** Diff */
+      diff: string;
+      /**
+       * Added
+       * @description lines
+       */
+      added: number;
+      /**
+       * Removed
+       * @description lines
+       */
+      removed: number;
     };
     /**
      * ResyncEvent
@@ -2929,7 +2968,9 @@ export interface components {
     };
     /**
      * ApprovalInfo
-     * @description A decision that waits for a person. `display` is exactly what will run.
+     * @description A decision that waits for a person.
+     *
+     *     `summary` says in a sentence what will happen, `display` is exactly what will run.
      */
     ApprovalInfo: {
       /** Call Id */
@@ -2953,8 +2994,12 @@ export interface components {
       risk: "low" | "medium" | "high";
       /** Reason */
       reason: string;
+      /** Summary */
+      summary: string;
       /** Display */
       display: string;
+      /** @default null */
+      preview?: components["schemas"]["Preview"] | null;
       /** Remember */
       remember: string | null;
       /**
@@ -3400,8 +3445,12 @@ export interface components {
        * @enum {string}
        */
       risk: "low" | "medium" | "high";
+      /** Summary */
+      summary: string;
       /** Display */
       display: string;
+      /** @default null */
+      preview?: components["schemas"]["Preview"] | null;
       /** Target */
       target: string;
       /** Remember */

@@ -1,10 +1,11 @@
 // One question: what exactly will run, why it is asked, and the ways to answer it. Keys answer while the card has the focus.
 import type { CheckAnswer } from "@aster-sidecar/client";
 import type { ApprovalInfoView } from "./questions.js";
-import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
+import { Fragment, useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { announce } from "./announce.js";
 import { begun, keepBegun } from "./answers.js";
 import { Note } from "./Buttons.js";
+import { Diff } from "./Diff.js";
 import { store } from "./engine.js";
 import { Display, Plain, visible, visibleText } from "./Plain.js";
 import { DECISION, exactly, pretty, RISK, said } from "./words.js";
@@ -36,6 +37,15 @@ function asArguments(text: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+/** A sentence in which `…` stands for code. */
+function sentenceOf(text: string): ReactNode {
+  return text
+    .split(/`([^`]*)`/)
+    .map((part, place) =>
+      place % 2 === 1 ? <code key={place}>{visible(part)}</code> : <Fragment key={place}>{visible(part)}</Fragment>,
+    );
 }
 
 export function Approval({ question, focus = false }: { question: ApprovalInfoView; focus?: boolean }) {
@@ -87,7 +97,9 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       clearTimeout(later);
     };
   }, [edited, name, agent_id, session_id]);
-  const { risk, reason, display, remember } = preview?.answer ?? question;
+  const { risk, reason, summary, display, remember, preview: change } = preview?.answer ?? question;
+  // The lines that change are the end of what is shown: they are drawn, and what stands before them is text.
+  const drawn = change != null && display.endsWith(change.diff) ? change.diff : null;
 
   async function answer(decision: Decision): Promise<void> {
     if (answering !== null) return;
@@ -173,17 +185,18 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       onKeyDown={pressed}
     >
       <header>
-        <h2 id={`${id}-title`}>
-          May <code>{visible(name)}</code> run?
-        </h2>
+        <h2 id={`${id}-title`}>{sentenceOf(summary)}</h2>
         <span className={`badge risk-badge-${risk}`}>{RISK[risk]}</span>
       </header>
       <p className="approval-reason">{visible(reason)}</p>
       <div className="approval-display" aria-label="What will run" role="group">
-        <Display text={display} />
+        <Display text={drawn === null ? display : display.slice(0, -drawn.length).trimEnd()} />
+        {drawn !== null && <Diff diff={drawn} />}
       </div>
       <details>
-        <summary>Arguments</summary>
+        <summary>
+          Arguments of <code>{visible(name)}</code>
+        </summary>
         <Plain text={pretty(question.arguments)} className="plain" />
       </details>
       {editOpen && (
@@ -233,11 +246,18 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           className="primary"
           disabled={busy}
           aria-keyshortcuts="a"
+          title="This call runs now"
           onClick={() => void answer("allow")}
         >
           {editOpen ? "Allow edited" : "Allow once"} <kbd>a</kbd>
         </button>
-        <button type="button" disabled={busy} aria-keyshortcuts="d" onClick={() => void answer("deny")}>
+        <button
+          type="button"
+          disabled={busy}
+          aria-keyshortcuts="d"
+          title="This call does not run. The agent is told, and goes on."
+          onClick={() => void answer("deny")}
+        >
           Deny <kbd>d</kbd>
         </button>
         <span className="approval-gap" />
@@ -247,6 +267,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
             className="quiet-button"
             disabled={busy}
             aria-keyshortcuts="l"
+            title="This call and others like it run without asking"
             aria-expanded={always === "allow_always"}
             onClick={() => act("allow_always")}
           >
@@ -258,6 +279,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           className="quiet-button"
           disabled={busy}
           aria-keyshortcuts="x"
+          title="This call and others like it never run"
           aria-expanded={always === "deny_always"}
           onClick={() => act("deny_always")}
         >
@@ -267,6 +289,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           type="button"
           className="quiet-button"
           aria-keyshortcuts="n"
+          title="The agent reads your note when you deny"
           aria-expanded={noteOpen}
           onClick={() => act("note")}
         >
@@ -276,6 +299,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           type="button"
           className="quiet-button"
           aria-keyshortcuts="e"
+          title="Change what runs, then allow it"
           aria-expanded={editOpen}
           onClick={() => act("edit")}
         >

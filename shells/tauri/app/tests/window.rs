@@ -134,7 +134,7 @@ async fn a_draft_that_was_written_without_the_daemon_survives_the_app() -> Resul
     app.say("before").await?;
     app.shows("You said: “before”").await?;
     assert_eq!(app.promised("window.asterHost.stopEngine()").await?, Value::Null);
-    app.shows("kept as a draft").await?;
+    app.shows("saved as drafts").await?;
     app.say("written meanwhile").await?;
     app.until("document.querySelector('[aria-label=\"Draft, not sent\"]')").await?;
     desk.shot("draft");
@@ -146,7 +146,7 @@ async fn a_draft_that_was_written_without_the_daemon_survives_the_app() -> Resul
     again.shows("written meanwhile").await?;
     let sessions = again.ask("GET", "/api/sessions", None).await?;
     assert_eq!(sessions["sessions"][0]["messages"], 2, "nothing was sent by itself: {sessions}");
-    again.click("Send").await?;
+    again.click("Send now").await?;
     again.shows("You said: “written meanwhile”").await
 }
 
@@ -305,7 +305,8 @@ async fn closing_hides_and_a_question_then_is_a_notification_that_opens_its_sess
     dunst_says(&desk, &["close-all"]);
     shows_notifications(&desk, 0).await?;
     let history = dunst_says(&desk, &["history"]);
-    assert!(history.contains("write_file") && !history.contains("shown.txt"), "{history}");
+    // The conversation and the tool are named, what would be written is not.
+    assert!(history.contains("shown.txt · write_file") && !history.contains("Written by"), "{history}");
 
     // Off, and on again: by the person and by the flag: of three questions one is heard.
     let before = notifications(&desk, "history").await?;

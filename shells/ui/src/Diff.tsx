@@ -1,0 +1,60 @@
+// The lines of a file that change, as people know them: old and new line numbers, a mark, and a colour.
+import { visible } from "./Plain.js";
+
+interface Line {
+  mark: " " | "-" | "+" | "@";
+  text: string;
+  /** In the old and in the new file; null where the line is not in it. */
+  before: number | null;
+  after: number | null;
+}
+
+/** Reads the daemon's form: each line begins with its mark, and `@ line N` says which old line follows. */
+export function linesOf(diff: string): Line[] {
+  let before = 1;
+  let moved = 0;
+  return diff.split("\n").map((line): Line => {
+    const text = line.slice(1);
+    switch (line[0]) {
+      case "@":
+        before = Number(/\d+/.exec(text)?.[0] ?? before);
+        return { mark: "@", text: text.trim(), before: null, after: null };
+      case "-":
+        moved -= 1;
+        return { mark: "-", text, before: before++, after: null };
+      case "+":
+        moved += 1;
+        return { mark: "+", text, before: null, after: before + moved - 1 };
+      default:
+        return { mark: " ", text, before, after: before++ + moved };
+    }
+  });
+}
+
+const WORDS = { "-": "removed: ", "+": "added: ", " ": "", "@": "" } as const;
+
+export function Diff({ diff }: { diff: string }) {
+  return (
+    <div className="diff" dir="ltr" tabIndex={0} role="group" aria-label="Changed lines">
+      <table>
+        <tbody>
+          {linesOf(diff).map(({ mark, text, before, after }, place) => (
+            <tr key={place} className={`diff-${NAMES[mark]}`}>
+              <td className="diff-number">{before}</td>
+              <td className="diff-number">{after}</td>
+              <td className="diff-mark" aria-hidden="true">
+                {mark === "@" ? "" : mark}
+              </td>
+              <td className="diff-text">
+                <span className="out-of-sight">{WORDS[mark]}</span>
+                {visible(text)}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const NAMES = { "-": "gone", "+": "new", " ": "same", "@": "place" } as const;
