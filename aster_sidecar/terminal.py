@@ -43,6 +43,8 @@ COMMANDS = {
     "/sessions": "[words]  list conversations, newest first, or those that contain the words",
     "/switch": "NUMBER or ID  go on with another conversation",
     "/rename": "TITLE  rename this conversation",
+    "/delete": "delete this conversation; for 30 days /restore brings it back",
+    "/restore": "[NUMBER or ID]  list deleted conversations, or bring one back",
     "/history": "[N]  show the last N messages (10)",
     "/model": "[NAME]  show or choose the model",
     "/mode": "[MODE]  show or choose when to ask: " + ", ".join(MODES),
@@ -279,6 +281,7 @@ class Chat:
         self._interrupted_at = 0.0
         self._prompts: PromptSession[str] | None = None
         self._listed: list[Json] = []
+        self._trash: list[Json] = []
         self._broken: BaseException | None = None
         self._connected = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -343,6 +346,8 @@ class Chat:
                     self._view.note(
                         f"{visible(asked['name'])}: answered elsewhere: {data['decision']} by {by}", "yellow"
                     )
+            elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
+                self._view.note("this conversation was deleted: /restore lists what can be brought back", "yellow")
             self._view.show(event)
             if kind == "done":
                 self._ended[event["turn_id"]] = data
@@ -492,7 +497,7 @@ class Chat:
         if await self._sure(f"Always {verb} {plain(covers)}?", data["call_id"]):
             await self._approve(data, decision)
 
-    async def _sure(self, words: str, call_id: str) -> bool:
+    async def _sure(self, words: str, call_id: str | None = None) -> bool:
         """Whether the person confirms it, with a key of its own."""
         try:
             said = await self._prompt(f"{words} yes/no › ", until_answered=call_id)
@@ -731,6 +736,27 @@ class Chat:
                 answer = await call("PATCH", f"/api/sessions/{self._session_id}", {"title": rest})
                 self._title = answer["title"]
                 note(self._where())
+            case "/delete":
+                session_id = self._session_id
+                title = plain((await call("GET", f"/api/sessions/{session_id}"))["title"])
+                if await self._sure(f"Delete {title!r}?"):
+                    gone = await call("DELETE", f"/api/sessions/{session_id}")
+                    await self._choose(Wanted(self._agent_id))
+                    note(f"deleted; until {gone['restorable_until']} it comes back with /restore {session_id}")
+                    note(self._where())
+            case "/restore" if rest:
+                if rest.isdigit() and 1 <= int(rest) <= len(self._trash):
+                    rest = self._trash[int(rest) - 1]["session_id"]
+                await call("POST", f"/api/sessions/{rest}/restore")
+                await self._choose(Wanted(session=rest))
+                note(self._where())
+            case "/restore":
+                self._trash = (await call("GET", "/api/sessions", deleted=True, limit=30))["sessions"]
+                for number, entry in enumerate(self._trash, 1):
+                    title = plain(entry["title"] or "untitled").replace("\n", " ")
+                    until = f"{entry['messages']} messages, until {entry['restorable_until']}"
+                    note(f"  {number:2}  {title}  ({until})", "")
+                note("/restore NUMBER brings one back" if self._trash else "nothing was deleted")
             case "/history":
                 await self._show_history(int(rest) if rest.isdigit() and int(rest) else 10)
             case "/model":

@@ -316,6 +316,36 @@ def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Da
     pane.until("/approvals")
 
 
+def test_a_conversation_is_deleted_after_a_question_and_restored(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("hello")
+    pane.until("tokens in")
+    [session] = daemon.call("GET", "/api/sessions")["sessions"]
+    pane.until_prompt(2)
+    pane.type("/delete")
+    pane.until("Delete 'hello'? yes/no")
+    pane.type("n")
+    pane.until_prompt(3)
+    assert len(daemon.call("GET", "/api/sessions")["sessions"]) == 1
+    pane.type("/delete")
+    pane.until(lambda text: text.count("yes/no") == 2)
+    pane.type("yes")
+    text = pane.until(lambda text: text.count("conversation: New conversation") == 2)
+    assert f"/restore {session['session_id']}" in text.replace("\n", "")
+    pane.until_prompt(4)
+    pane.type("/restore")
+    assert "1  hello  (2 messages, until 20" in pane.until("/restore NUMBER brings one back")
+    pane.until_prompt(5)
+    pane.type("/restore 1")
+    pane.until(lambda text: text.count("conversation: hello") == 1)
+    pane.until_prompt(6)
+    pane.type("/history")
+    pane.until(lambda text: text.count("You said: “hello”") == 2)
+    daemon.call("DELETE", f"/api/sessions/{session['session_id']}")
+    pane.until("this conversation was deleted")
+
+
 def test_without_colour_there_is_none(terminal: Callable[..., Pane]) -> None:
     pane = terminal("hello", environment={"NO_COLOR": "1"})
     assert pane.exit_code() == 0
