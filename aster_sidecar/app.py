@@ -133,7 +133,7 @@ class Parts:
         await self._note_where()
         self.rules.open()
         self.approvals.open()
-        await self.sessions.open_trash()
+        self.sessions.open_trash()
         await self.journal.trim(KEEP_EVENTS)
         left = {row[0] for row in self.journal.all("SELECT call_id FROM calls WHERE state='started'")}
         mark = self._mark_programs()

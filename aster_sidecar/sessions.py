@@ -329,10 +329,9 @@ class Sessions:
             for session_id in self._trash.due:
                 await self._purge(session_id)
 
-    async def open_trash(self) -> None:
-        """Empty the trash of what is due, now and from time to time. Raises: StoreError."""
+    def open_trash(self) -> None:
+        """Read what is in the trash, and empty it of what is due, soon and from time to time. Raises: StoreError."""
         self._trash.open()
-        await self.purge_due()
         self._trash.watch()
 
     def close(self) -> None:

@@ -45,7 +45,8 @@ class Trash:
                 left_s -= passed_s(*counted)
                 at = clock.stamp(clock.parse(deleted_at) + timedelta(seconds=KEPT_S))
             self._ends[session_id] = clock.Deadline(at, clock.real_s() + left_s)
-        self._journal.put(writes=self._counted())
+        if self._ends:
+            self._journal.put(writes=self._counted())
 
     def watch(self) -> None:
         """From now on, look every `LOOK_S` whether anything is due, as long as there is something in the trash."""

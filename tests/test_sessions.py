@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 
 from aster_sidecar import clock, wire
 from aster_sidecar import journal as journals
-from aster_sidecar.errors import InvalidShape
+from aster_sidecar.errors import InvalidShape, SessionNotFound
 from aster_sidecar.folding import fold
 from aster_sidecar.journal import Journal
 from aster_sidecar.sessions import Sessions, insert_message
@@ -227,6 +228,23 @@ def test_a_store_of_before_is_searched_and_ordered_alike(tmp_path: Path) -> None
         assert found(sessions, "привет second") == ["Second"]
         assert found(sessions, "HELLO") == ["Last", "Second", "First"]
         assert len(journal.all("SELECT * FROM folded_texts")) == 3
+
+    within(tmp_path, check)
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_what_is_told_of_a_session_in_the_moment_of_its_deletion_goes_with_it(tmp_path: Path, purge: bool) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        session_id = await titled(sessions, "the title")
+        renaming = asyncio.ensure_future(sessions.patch(session_id, wire.SessionPatch(title="another title")))
+        await asyncio.sleep(0)  # it is put into the transaction that the deletion is put into
+        await sessions.delete(session_id, purge=purge)
+        with contextlib.suppress(SessionNotFound):
+            await renaming
+        [(kind, data)] = journal.all("SELECT type, data FROM events")
+        assert (kind, json.loads(data)["change"]) == ("session_changed", "deleted")
+        held = journal.all("SELECT title FROM sessions")
+        assert held == ([] if purge else [("another title",)])
 
     within(tmp_path, check)
 

@@ -13,6 +13,7 @@ import pytest
 from aster_sidecar.trash import GAP_MOST_S, KEPT_S
 from tests.conftest import provider_environment
 from tests.daemon import Daemon, Json
+from tests.flows.test_companion import bundle
 from tests.provider import Call, Fault, ProviderDouble, Reply, Say
 
 DAY_S = 24 * 3600.0
@@ -385,6 +386,48 @@ def test_a_turn_whose_ending_could_not_be_recorded_ends_when_its_conversation_is
     assert (answer["status"], answer["text"]) == ("interrupted", "Half of an ")
     assert daemon.call("GET", "/api/approvals") == []
     delete(daemon, session_id)
+
+
+def test_a_deletion_that_could_not_be_recorded_leaves_all_as_it_was(daemon: Daemon) -> None:
+    daemon.ask("hello")
+    session_id = daemon.status()["session_id"]
+
+    def while_locked(method: str, path: str, **parameters: object) -> str:
+        with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            code = daemon.refused(method, path, **parameters).code
+            other.execute("ROLLBACK")
+        return code
+
+    for purge in (None, True):
+        assert while_locked("DELETE", f"/api/sessions/{session_id}", purge=purge) == "store_unavailable"
+        assert (titles(daemon), trash(daemon)) == (["hello"], [])
+        assert daemon.status()["session_id"] == session_id
+    with daemon.watch() as watcher:
+        daemon.chat("run")
+        watcher.until("approval_required")
+        refused = daemon.refused("DELETE", f"/api/sessions/{session_id}", purge=True)
+        assert refused.code == "agent_busy", "it is not in the trash"
+        daemon.call("POST", "/api/cancel", {"agent_id": "default"})
+    delete(daemon, session_id)
+    assert while_locked("POST", f"/api/sessions/{session_id}/restore") == "store_unavailable"
+    assert (titles(daemon), trash(daemon)) == ([], ["hello"])
+    assert restore(daemon, session_id)["is_default"] is True
+    with daemon.watch(after=0) as watcher:
+        told = watcher.until("session_changed", change="created")
+    assert [event["data"]["change"] for event in told if event["type"] == "session_changed"] == ["deleted", "created"]
+    assert len(daemon.history(session_id=session_id)) == 4
+
+
+def test_a_bundle_for_those_who_help_holds_nothing_of_the_trash(daemon: Daemon) -> None:
+    daemon.ask("canary one")
+    session_id = daemon.status()["session_id"]
+    delete(daemon, session_id)
+    daemon.ask("canary two")
+    name = daemon.call("POST", "/api/diagnostics", {"include_messages": True})["name"]
+    told = bundle(daemon, name)["messages.json"]
+    assert "canary two" in told
+    assert "canary one" not in told
 
 
 def test_restoring_what_never_was_is_refused(daemon: Daemon) -> None:
