@@ -55,6 +55,7 @@ class Help(argparse.HelpFormatter):
 def parser() -> argparse.ArgumentParser:
     """What can be said on the command line."""
     from aster_sidecar.settings import DEFAULT_PORTS
+    from aster_sidecar.text import typed_path as place
 
     ports = ", ".join(f"{name} {port}" for name, port in DEFAULT_PORTS.items())
     text = argparse.ArgumentParser(
@@ -295,13 +296,6 @@ def misnamed_places(given: argparse.Namespace, where: Places) -> tuple[int, str,
             hint = "start it elsewhere, pass --data-dir, or set HOME (on Linux also XDG_DATA_HOME and its like)"
             return EXIT_CONFIG, f"{shown[:200]}, where it would keep its files, is not UTF-8", hint
     return None
-
-
-def place(text: str) -> Path:
-    """A path that was typed. Raises: ArgumentTypeError for none at all, as a variable that is not set gives."""
-    if not text:
-        raise argparse.ArgumentTypeError("the path is empty")
-    return Path(text)
 
 
 def absolute(path: Path | None) -> Path | None:

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from aster_sidecar import __version__, daemons, holder
-from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute, misnamed_places, place
+from aster_sidecar.cli import COMMANDS, EXIT_CONFIG, EXIT_FAILED, FRAMEWORKS, Help, absolute, misnamed_places
 from aster_sidecar.client import Client, ClientError, Running, find, path_part
 from aster_sidecar.configfile import DEFAULTS, write_file
 from aster_sidecar.errors import ConfigInvalid, StoreError
 from aster_sidecar.offline import config_of
 from aster_sidecar.output import cell, local_time, on_terminal, print_error, print_json, print_line, print_table
 from aster_sidecar.settings import STORE_NAME, Places, places, validated
+from aster_sidecar.text import typed_path as place
 from aster_sidecar.tools.display import sized
 
 EXIT_INTERRUPTED = 130

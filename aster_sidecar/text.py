@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, cast
 
 MOST = (1 << 53) - 1
@@ -62,6 +64,13 @@ def jsonable(value: Any) -> Any:
     """
     text = without_nul(json.dumps(value, default=str, ensure_ascii=False))
     return json.loads(text.encode("utf-8", "replace"))
+
+
+def typed_path(text: str) -> Path:
+    """A path that was typed on a command line. Raises: ArgumentTypeError for none, as an unset variable gives."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def misnamed(path: object) -> str | None:

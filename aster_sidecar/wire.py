@@ -1007,7 +1007,7 @@ class ApprovalRequiredEvent(Model):
     arguments: dict[str, Any]
     risk: Risk
     reason: str
-    summary: str = Field(default="", description="empty in events of daemons that did not say it")
+    summary: str | None = None
     display: str
     preview: Preview | None = None
     remember: str | None = None

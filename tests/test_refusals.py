@@ -6,7 +6,7 @@ import json
 import math
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -157,15 +157,15 @@ def test_headers_say_how_long_to_wait(headers: dict[str, str], after_s: float | 
 @pytest.mark.parametrize(
     "header",
     [
-        {"retry-after": formatdate(time.time() + 3000, usegmt=True)},
-        {"x-ratelimit-reset": str(int((time.time() + 3000) * 1000))},
-        {"x-ratelimit-reset": str(int(time.time() + 3000))},
-        {"anthropic-ratelimit-tokens-reset": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3000))},
+        lambda at: {"retry-after": formatdate(at, usegmt=True)},
+        lambda at: {"x-ratelimit-reset": str(int(at * 1000))},
+        lambda at: {"x-ratelimit-reset": str(int(at))},
+        lambda at: {"anthropic-ratelimit-tokens-reset": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))},
     ],
     ids=["a date", "milliseconds", "seconds", "ISO"],
 )
-def test_a_moment_is_a_wait_until_then(header: dict[str, str]) -> None:
-    after_s = understand(429, None, header, name="openai-chat:m").retry_after_s
+def test_a_moment_is_a_wait_until_then(header: Callable[[float], dict[str, str]]) -> None:
+    after_s = understand(429, None, header(time.time() + 3000), name="openai-chat:m").retry_after_s
     assert after_s is not None
     assert 2000 < after_s <= 3001
 

@@ -17,7 +17,6 @@ LAYERS = [
     {
         "clock",
         "client",
-        "completion",
         "frozen",
         "lean",
         "parent",
@@ -33,7 +32,7 @@ LAYERS = [
     {"reader", "redact"},
     {"chat_reader", "responses_reader", "anthropic_reader", "gemini_reader"},
     {"dialects"},
-    {"waits", "refusal_body", "refusal_kinds", "refusal_words"},
+    {"completion", "waits", "refusal_body", "refusal_kinds", "refusal_words"},
     {"processes", "daemons", "network", "holder"},
     {"programs", "ancestry"},
     {"loginpath"},

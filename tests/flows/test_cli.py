@@ -321,7 +321,7 @@ def test_the_model_to_check_can_be_named(tmp_path: Path) -> None:
     told = say("doctor", "--model", "openai:gpt-5.2", "--port", "0", home=tmp_path)
     assert told.code == 1
     assert "OPENAI_API_KEY is not set [key_missing]" in told.out
-    assert "→ set OPENAI_API_KEY" in told.out
+    assert "→ add the key in the settings, set OPENAI_API_KEY for the daemon" in told.out
 
 
 def test_a_damaged_store_is_found(daemon: Daemon) -> None:

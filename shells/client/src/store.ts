@@ -410,7 +410,7 @@ export class Store {
       arguments: data.arguments,
       risk,
       reason,
-      summary: summary !== undefined && summary !== "" ? summary : `Use ${name}`,
+      summary: summary ?? `Use ${name}`,
       display,
       preview: preview ?? null,
       remember: data.remember ?? null,

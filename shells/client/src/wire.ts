@@ -1260,10 +1260,9 @@ export interface components {
       reason: string;
       /**
        * Summary
-       * @description empty in events of daemons that did not say it
-       * @default
+       * @default null
        */
-      summary?: string;
+      summary?: string | null;
       /** Display */
       display: string;
       /** @default null */
