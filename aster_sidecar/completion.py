@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from aster_sidecar.text import typed_path
@@ -49,11 +50,11 @@ def collect(places: dict[str, Place], name: str, parser: argparse.ArgumentParser
         choices = [str(choice) for choice in action.choices or ()]
         if not action.option_strings:
             place.words |= dict.fromkeys(choices, "")
-            place.directories |= action.type is typed_path
+            place.directories |= action.type in (Path, typed_path)
         for option in action.option_strings:
             place.flags[option] = (action.help or "").replace("%(prog)s", PROGRAMS[0])
             if action.nargs != 0:
-                place.values[option] = None if action.type is typed_path else choices
+                place.values[option] = None if action.type in (Path, typed_path) else choices
 
 
 def walk(places: dict[str, Place]) -> tuple[list[str], dict[str, str]]:

@@ -160,8 +160,10 @@ def test_what_stands_behind_a_nul_is_found(tmp_path: Path, text: str) -> None:
     async def check(journal: Journal, sessions: Sessions) -> None:
         await said(journal, sessions, await titled(sessions, "message"), text)
         await titled(sessions, text)
-        for query in (text.partition("\0")[2] or text, whole(text)):
-            assert sorted(found(sessions, query)) == sorted(["message", whole(text)])
+        # What is stored since has U+FFFD instead; a message of an earlier version may still hold NUL.
+        assert sorted(found(sessions, text.partition("\0")[2] or text)) == sorted(["message", whole(text)])
+        assert "message" in found(sessions, text)
+        assert whole(text) in found(sessions, whole(text))
 
     within(tmp_path, check)
 

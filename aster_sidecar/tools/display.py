@@ -101,5 +101,5 @@ def counted(many: int, one: str) -> str:
 def sized(count: int) -> str:
     """A count of bytes as people read it."""
     if count < 1024:
-        return counted(count, "byte")
+        return f"{count} byte{'' if count == 1 else 's'}"
     return f"{count / 1024:.1f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MiB"

@@ -372,7 +372,7 @@ def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: Provi
     arguments = {"path": str(outside), "content": "x"}
     refusal = real.refused("POST", "/api/approve", {**body, "arguments": arguments})
     assert (refusal.status, refusal.code) == (409, "edit_unconfirmed")
-    assert "outside the work directory" in refusal.body["details"]["reason"]
+    assert "outside the work directory" in refusal.body["details"]["reason"].lower()
     assert refusal.body["details"]["risk"] == "high"
     assert str(outside) in refusal.body["details"]["display"]
     seen = {"tool": "write_file", "arguments": arguments}
@@ -496,3 +496,53 @@ def test_what_is_too_long_to_be_shown_is_not_asked_for(real: Daemon, provider: P
         real.chat("go")
         watcher.until("done")
     assert (real.work_dir / "a.txt").read_text() == long
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "summary"),
+    [
+        ("write_file", {"path": "new.md", "content": "a\nb\n"}, "Create new.md (2 lines)"),
+        ("write_file", {"path": "notes.md", "content": "one\n"}, "Replace notes.md (3 lines → 1)"),
+        ("write_file", {"path": "photo.png", "content": "x"}, "Replace photo.png (4 bytes → 1 byte)"),
+        (
+            "edit_file",
+            {"path": "notes.md", "old": "two\n", "new": "2\n2\n"},
+            "Edit notes.md (2 lines added, 1 removed)",
+        ),
+        ("delete_file", {"path": "notes.md"}, "Delete notes.md (a file, 14 bytes)"),
+        ("move_file", {"source": "notes.md", "destination": "docs/n.md"}, "Move notes.md to docs/n.md"),
+        ("read_file", {"path": "notes.md"}, "Read notes.md"),
+        ("run_command", {"command": "npm test"}, "Run `npm test` in the work directory"),
+        ("run_command", {"command": "make\n\nmake install"}, "Run `make` and 1 more line in the work directory"),
+        ("fetch_url", {"url": "https://example.com/a"}, "Fetch https://example.com/a"),
+    ],
+)
+def test_what_would_happen_is_said_in_a_sentence(
+    daemon: Daemon, tool: str, arguments: dict[str, str], summary: str
+) -> None:
+    (daemon.work_dir / "notes.md").write_text("one\ntwo\nthree\n")
+    (daemon.work_dir / "photo.png").write_bytes(b"\x89PN\xff")
+    told = daemon.call("POST", "/api/permissions/check", {"tool": tool, "arguments": arguments})
+    assert told["summary"] == summary
+    assert told["reason"].endswith(".")
+
+
+def test_the_lines_that_change_come_apart_and_outlive_a_restart(daemon: Daemon) -> None:
+    (daemon.work_dir / "notes.md").write_text("".join(f"line {number}\n" for number in range(1, 40)))
+    asked = wait_for_approval(
+        daemon, 'call edit_file {"path": "notes.md", "old": "line 20\\n", "new": "line twenty\\n"}'
+    )
+    assert asked["preview"] == {
+        "kind": "diff",
+        "path": str(daemon.work_dir / "notes.md"),
+        "diff": "@ line 17\n line 17\n line 18\n line 19\n-line 20\n+line twenty\n line 21\n line 22\n line 23",
+        "added": 1,
+        "removed": 1,
+    }
+    assert asked["display"].endswith("\n" + asked["preview"]["diff"])
+    daemon.kill()
+    daemon.start()
+    assert daemon.call("GET", "/api/approvals") == [asked]
+    with daemon.watch(after=0) as watcher:
+        told = watcher.until("approval_required")[-1]["data"]
+    assert (told["summary"], told["preview"]) == (asked["summary"], asked["preview"])

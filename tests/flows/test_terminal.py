@@ -84,7 +84,7 @@ def test_a_question_shows_what_will_run_and_is_answered(
     pane.until_prompt()
     pane.type("write hello.txt")
     text = pane.until(ASKED)
-    assert "write_file asks to run (medium risk)" in text
+    assert "Create hello.txt (1 line)  medium risk" in text
     assert f"write {daemon.work_dir}/hello.txt (44 bytes, a new file)" in text
     assert "Written by the demo model of Aster Sidecar." in text
     assert "always: write_file anywhere in" in text

@@ -328,7 +328,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       )}
       <p className="quiet">
         {remember === null ? (
-          <>This call can’t be always allowed.</>
+          !reason.includes("always allowed") && <>This call can’t be always allowed.</>
         ) : (
           <>“Always allow” would cover: {visible(remember)}.</>
         )}
