@@ -61,7 +61,7 @@ test("a deleted conversation is gone at once in all windows, and comes back in a
   await link.waitFor({ state: "detached" });
   await elsewhere.waitFor({ state: "detached" });
   await other.getByText("This conversation was deleted.").waitFor();
-  await page.getByRole("heading", { name: "What shall we do?" }).waitFor();
+  await page.getByRole("heading", { name: "New conversation" }).waitFor();
   expect((await daemon.client().sessions.list()).sessions).toEqual([]);
   await page.getByRole("button", { name: "Undo" }).click();
   await link.waitFor();
