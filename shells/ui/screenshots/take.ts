@@ -127,7 +127,7 @@ test("pictures", async () => {
   await chat.locator(".hljs-keyword").first().waitFor();
   await shoot(chat, "chat");
   await real.daemon.kill();
-  await chat.getByText("can’t be reached").first().waitFor();
+  await chat.getByText("Can’t reach Aster").first().waitFor();
   await say(chat, "And in winter?");
   await chat.getByRole("article", { name: "Draft, not sent" }).waitFor();
   await shoot(chat, "offline");
