@@ -69,7 +69,10 @@ test("what edited arguments would do is shown before they are allowed", async ()
   await page.keyboard.press("e");
   const editor = page.getByLabel("Run it with these arguments instead (JSON)");
   await editor.fill('{"path": "../outside.txt", "content": "by hand"}');
-  await question.getByText(/outside the work directory/i).first().waitFor();
+  await question
+    .getByText(/outside the work directory/i)
+    .first()
+    .waitFor();
   await question.getByText(/^write .*\/outside\.txt/).waitFor();
   await question.getByText("high risk", { exact: true }).waitFor();
   await question.getByRole("button", { name: "Allow edited" }).click();
