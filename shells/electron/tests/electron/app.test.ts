@@ -1,7 +1,8 @@
 // The app as a person meets it, in a real Electron with real windows, the shared page and the real daemon.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { strFromU8, unzipSync } from "fflate";
@@ -322,6 +323,40 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     app.process.kill(signal);
     expect(await app.ended()).toBe(signal === "SIGTERM" ? 0 : signal);
     await app.nothingLeft();
+  });
+
+  test("an app that is killed while its daemon hangs is up again by itself, with one daemon", async () => {
+    const app = await App.launch();
+    const before = await app.ready();
+    await before.say("before");
+    await before.shows("You said: “before”");
+    const { pid } = await app.sidecar();
+    process.kill(pid, "SIGSTOP");
+    app.process.kill("SIGKILL");
+    expect(await app.ended()).toBe("SIGKILL");
+
+    const again = await App.launch({ after: app });
+    const page = await again.ready();
+    await page.say("hello");
+    await page.shows("You said: “hello”");
+    expect((await again.sidecar()).pid).not.toBe(pid);
+    expect(again.family(), "the one that hung is gone").not.toContain(pid);
+  });
+
+  test("commands find what only the login shell's start-up files put on PATH", async () => {
+    const home = mkdtempSync(join(tmpdir(), "aster-login-"));
+    onTestFinished(() => {
+      rmSync(home, { recursive: true, force: true });
+    });
+    mkdirSync(join(home, "bin"));
+    writeFileSync(join(home, "bin", "mytool"), "#!/bin/sh\necho found by the login shell\n", { mode: 0o755 });
+    writeFileSync(join(home, ".bash_profile"), 'PATH="$HOME/bin:$PATH"\n');
+    // As a desktop starts an app.
+    const environment = { HOME: home, SHELL: "/bin/bash", PATH: "/usr/bin:/bin:/usr/sbin:/sbin", TERM: "" };
+    const app = await App.launch({ environment: { ...environment, ASTER_PERMISSION_MODE: "auto_approve" } });
+    const page = await app.ready();
+    await page.say('call run_command {"command": "mytool"}');
+    await page.shows("found by the login shell");
   });
 
   test("the window comes back where it was and as large, and a broken state file is kept aside", async () => {
