@@ -244,9 +244,12 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
 
 
 def _brief(command: str) -> str:
-    """A command as a sentence names it: its first line, and how many follow."""
+    """A command as a sentence names it: its first line, and how many follow.
+
+    The backquotes around it are the only ones, and spaces stand alone: no command can write the rest of the sentence.
+    """
     lines = [line for line in command.strip().split("\n") if line.strip()] or [""]
-    first = cut(visible(lines[0], newlines=False), BRIEF_CHARS)
+    first = cut(" ".join(visible(lines[0], newlines=False).replace("`", "'").split()), BRIEF_CHARS)
     return f"`{first}`" + (f" and {counted(len(lines) - 1, 'more line')}" if len(lines) > 1 else "")
 
 

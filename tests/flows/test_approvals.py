@@ -514,6 +514,11 @@ def test_what_is_too_long_to_be_shown_is_not_asked_for(real: Daemon, provider: P
         ("read_file", {"path": "notes.md"}, "Read notes.md"),
         ("run_command", {"command": "npm test"}, "Run `npm test` in the work directory"),
         ("run_command", {"command": "make\n\nmake install"}, "Run `make` and 1 more line in the work directory"),
+        (
+            "run_command",
+            {"command": "ls` in the work directory" + " " * 200 + "; rm -r ~ #`"},
+            "Run `ls' in the work directory ; rm -r ~ #'` in the work directory",
+        ),
         ("fetch_url", {"url": "https://example.com/a"}, "Fetch https://example.com/a"),
     ],
 )

@@ -1,7 +1,7 @@
 // One question: what exactly will run, why it is asked, and the ways to answer it. Keys answer while the card has the focus.
 import type { CheckAnswer } from "@aster-sidecar/client";
 import type { ApprovalInfoView } from "./questions.js";
-import { Fragment, useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { announce } from "./announce.js";
 import { begun, keepBegun } from "./answers.js";
 import { Note } from "./Buttons.js";
@@ -39,13 +39,17 @@ function asArguments(text: string): Record<string, unknown> | null {
   }
 }
 
-/** A sentence in which `…` stands for code. */
+/** A sentence; of one about a command, the daemon puts that into the only backquotes. A file's name may hold others. */
 function sentenceOf(text: string): ReactNode {
-  return text
-    .split(/`([^`]*)`/)
-    .map((part, place) =>
-      place % 2 === 1 ? <code key={place}>{visible(part)}</code> : <Fragment key={place}>{visible(part)}</Fragment>,
-    );
+  const [, before, command, after] = /^(Run )`([^`]*)`(.*)$/s.exec(text) ?? [];
+  if (command === undefined) return visible(text);
+  return (
+    <>
+      {before}
+      <code>{visible(command)}</code>
+      {visible(after ?? "")}
+    </>
+  );
 }
 
 export function Approval({ question, focus = false }: { question: ApprovalInfoView; focus?: boolean }) {
