@@ -68,11 +68,11 @@ test("a deleted conversation is gone at once in all windows, and comes back in a
   await answers(page).getByText("You said").waitFor();
   await elsewhere.waitFor();
   await answers(other).getByText("You said").waitFor();
-  await page.getByText("Deleted.").waitFor({ state: "detached" });
+  await page.getByText("Deleted.", { exact: true }).waitFor({ state: "detached" });
 
   // From the other window, in the place of the conversation.
   await link.press("Delete");
-  await page.getByText("Deleted.").waitFor();
+  await page.getByText("Deleted.", { exact: true }).waitFor();
   await other.getByText("It can be restored until").waitFor();
   await other.getByRole("button", { name: "Restore" }).click();
   await answers(other).getByText("You said").waitFor();
@@ -81,9 +81,9 @@ test("a deleted conversation is gone at once in all windows, and comes back in a
 
   // When the notice is gone the conversation still is in the trash.
   await link.press("Delete");
-  await page.getByText("Deleted.").waitFor();
+  await page.getByText("Deleted.", { exact: true }).waitFor();
   await letPass(page);
-  await page.getByText("Deleted.").waitFor({ state: "detached" });
+  await page.getByText("Deleted.", { exact: true }).waitFor({ state: "detached" });
   expect((await daemon.client().sessions.list({ deleted: true })).sessions.map(({ messages }) => messages)).toEqual([
     4,
   ]);
@@ -95,7 +95,7 @@ test("a deletion is undone after a reload, and after the daemon was killed", asy
   await conversation(page, "remember me");
   const address = page.url();
   await list(page).getByRole("link", { name: "remember me" }).press("Delete");
-  await page.getByText("Deleted.").waitFor();
+  await page.getByText("Deleted.", { exact: true }).waitFor();
   await page.goto(address);
   await page.reload();
   await page.getByText("This conversation was deleted.").waitFor();
@@ -167,7 +167,7 @@ test("a conversation in which a question waits is stopped before it is deleted, 
   await questions(page).waitFor();
   await page.getByRole("button", { name: "Stop it and delete" }).click();
   await link.waitFor({ state: "detached" });
-  await page.getByText("Deleted.").waitFor();
+  await page.getByText("Deleted.", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
   await answers(page)
     .getByText(/canceled|cancelled/i)
