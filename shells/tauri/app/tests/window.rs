@@ -10,6 +10,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
     process::Command,
 };
 
@@ -124,6 +125,40 @@ async fn the_daemon_is_killed_while_a_question_waits_and_nothing_is_lost() -> Re
     app.shows("Connected").await?;
     app.click("Allow once").await?;
     until("the file", || desk.path("work/kept.txt").exists()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_is_killed_while_its_daemon_hangs_is_up_again_with_one_daemon() -> Result<()> {
+    let Some(desk) = a_desk()? else { return Ok(()) };
+    let app = desk.launch().await?;
+    app.talk().await?;
+    app.say("before").await?;
+    app.shows("You said: “before”").await?;
+    let (daemon, shell) = app.pids()?;
+    send(daemon, Signal::SIGSTOP)?;
+    send(shell, Signal::SIGKILL)?;
+    gone(&[shell]).await?;
+    drop(app);
+
+    let again = desk.launch().await?;
+    again.say("hello").await?;
+    again.shows("You said: “hello”").await?;
+    assert_ne!(again.pids()?.0, daemon);
+    gone(&[daemon]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_find_what_only_the_login_shells_start_up_files_put_on_path() -> Result<()> {
+    let Some(desk) = a_desk()? else { return Ok(()) };
+    fs::create_dir(desk.path("tools"))?;
+    fs::write(desk.path("tools/mytool"), "#!/bin/sh\necho found by the login shell\n")?;
+    fs::set_permissions(desk.path("tools/mytool"), fs::Permissions::from_mode(0o755))?;
+    fs::write(desk.path(".bash_profile"), "PATH=\"$HOME/tools:$PATH\"\n")?;
+    let app = desk.launch().await?;
+    app.ask("POST", "/api/config", Some(json!({ "permission_mode": "auto_approve" }))).await?;
+    app.talk().await?;
+    app.say("call run_command {\"command\": \"mytool\"}").await?;
+    app.shows("found by the login shell").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -186,6 +186,8 @@ impl Desk {
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .current_dir(self.home.path())
+            // As a desktop starts an app: with no terminal, and with a login shell.
+            .env_remove("TERM")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(if std::env::var_os("ASTER_SHOTS").is_some() { Stdio::inherit() } else { Stdio::null() })
@@ -201,6 +203,7 @@ impl Desk {
                 ("NO_AT_BRIDGE", "1".to_owned()),
                 ("PATH", format!("{}:{path}", folder("bin"))),
                 ("PYTHONPATH", repository().display().to_string()),
+                ("SHELL", "/bin/bash".to_owned()),
                 ("WEBKIT_DISABLE_DMABUF_RENDERER", "1".to_owned()),
                 ("XDG_CACHE_HOME", folder("cache")),
                 ("XDG_CONFIG_HOME", folder("config")),
