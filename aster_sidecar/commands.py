@@ -99,6 +99,8 @@ def parser() -> argparse.ArgumentParser:
     rename = verb(verbs, "rename", "give one another title")
     rename.add_argument("session", metavar="ID")
     rename.add_argument("title", nargs="+", metavar="TITLE")
+    verb(verbs, "pin", "keep one at the head of the list").add_argument("session", metavar="ID")
+    verb(verbs, "unpin", "let one go from the head of the list").add_argument("session", metavar="ID")
     verb(verbs, "archive", "put one away; a new message brings it back").add_argument("session", metavar="ID")
     verb(verbs, "restore", "bring one back, out of the archive or the trash").add_argument("session", metavar="ID")
     delete = verb(verbs, "delete", "move one to the trash; after 30 days it is deleted for good")
@@ -535,6 +537,8 @@ def run_sessions(given: argparse.Namespace) -> int:
             patch: dict[str, Any] = {"title": " ".join(given.title)}
         case "restore" if (back := restored(client, given.session)) is not None:
             return show_sessions(given, [back]) if not given.json else print_json(back) or 0
+        case "pin" | "unpin" as other:
+            patch = {"pinned": other == "pin"}
         case other:
             patch = {"archived": other == "archive"}
     now = client.call("PATCH", f"/api/sessions/{path_part(given.session)}", patch)
@@ -554,12 +558,13 @@ def restored(client: Client, session_id: str) -> dict[str, Any] | None:
 
 
 def listed(client: Client, limit: int, **wanted: Any) -> list[dict[str, Any]]:
-    """Sessions, over as many pages as it takes. Raises: ClientError."""
+    """Sessions, over as many pages as it takes; with `q` each has a `hit`, or None. Raises: ClientError."""
     rows: list[dict[str, Any]] = []
     before = None
     while len(rows) < limit:
         page = client.call("GET", "/api/sessions", limit=min(limit - len(rows), PAGE), before=before, **wanted)
-        rows += page["sessions"]
+        for row in page["sessions"]:
+            rows.append({**row, "hit": page["hits"].get(row["session_id"])} if "q" in wanted else row)
         before = page["next_before"]
         if before is None:
             break
@@ -570,13 +575,14 @@ def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
     if given.json:
         print_json(rows)
     elif rows:
-        print_table(
-            ("id", "title", "agent", "messages", "state", "archived", "updated"),
-            [
-                (r["session_id"], r["title"], r["agent_id"], r["messages"], r["state"], r["archived"], r["updated_at"])
-                for r in rows
-            ],
-        )
+        names = ["session_id", "title", "agent_id", "messages", "state", "archived", "updated_at"]
+        head = ["id", "title", "agent", "messages", "state", "archived", "updated"]
+        table = [[row[name] for name in names] for row in rows]
+        if any(row.get("hit") for row in rows):
+            head.append("found")
+            for line, row in zip(table, rows, strict=True):
+                line.append(row["hit"]["text"] if row["hit"] else "")
+        print_table(head, table)
     else:
         print("no sessions", file=sys.stderr)
     return 0

@@ -208,7 +208,7 @@ async def sessions(
     before: Annotated[str | None, Query(max_length=200)] = None,
     limit: Limit = PAGE,
 ) -> Response:
-    """A page of conversations, newest activity first."""
+    """A page of conversations, the pinned ones first, then newest activity first."""
     if agent_id is not None:
         here.agent(agent_id)
     await here.journal.commit()
@@ -231,10 +231,26 @@ async def get_session(request: Request, session_id: str, here: Here) -> Response
     return ok(request, here.sessions.info(session_id))
 
 
+@router.get("/api/sessions/{session_id}/find")
+@answers(wire.FoundMessages)
+async def find_in_session(
+    request: Request,
+    session_id: str,
+    here: Here,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="what is looked for")],
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = PAGE,
+) -> Response:
+    """The messages of one conversation that hold `q`, newest first."""
+    here.sessions.require(session_id)
+    await here.journal.commit()
+    return ok(request, here.sessions.find(session_id, q, before, limit))
+
+
 @router.patch("/api/sessions/{session_id}")
 @answers(wire.SessionInfo)
 async def patch_session(request: Request, session_id: str, body: wire.SessionPatch, here: Here) -> Response:
-    """Rename, archive, bring back."""
+    """Rename, archive, bring back, pin."""
     return ok(request, await here.sessions.patch(session_id, body))
 
 

@@ -1,4 +1,4 @@
-"""Conversations: create, rename, search, archive, delete, restore, and their pages of history."""
+"""Conversations: create, rename, pin, search, archive, delete, restore, and their pages of history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from aster_sidecar import clock, wire
+from aster_sidecar import clock, search, wire
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
 from aster_sidecar.folding import fold, folds_itself
 from aster_sidecar.journal import Journal, Row, Write
@@ -27,10 +27,12 @@ CHUNK_KINDS = ("text_chunk", "thinking_chunk")
 COLUMNS = (
     "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
     " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id), s.used_n,"
-    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id)"
+    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned"
 )
 USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
 """Sessions are listed by this count: a clock may go back, it does not."""
+PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
+"""The order of the list, as one number, which an index holds."""
 
 
 class Sessions:
@@ -115,6 +117,7 @@ class Sessions:
             updated_at=now,
             archived=False,
             is_default=is_default,
+            pinned=False,
             messages=0,
             state="idle",
             pending_approvals=0,
@@ -153,6 +156,7 @@ class Sessions:
             updated_at=row[4],
             archived=bool(row[5]),
             is_default=bool(row[6]),
+            pinned=bool(row[10]),
             messages=row[7],
             state=self.state_of(row[0]),
             pending_approvals=self.waiting_in(row[0]),
@@ -169,16 +173,17 @@ class Sessions:
         limit: int,
         deleted: bool = False,
     ) -> wire.SessionPage:
-        """A page of sessions, the one used last first; `query` looks in titles and message texts.
+        """A page of sessions, the pinned ones first, then the one used last first.
 
-        `deleted`: those in the trash, archived or not, the one deleted last first. `before` is `next_before` of the
-        page before. Raises: InvalidShape, StoreError.
+        `query` looks in titles and message texts; what it finds is in the order of use alone. `deleted`: those in the
+        trash, archived or not, the one deleted last first. `before` is `next_before` of the page before.
+        Raises: InvalidShape, StoreError.
         """
         if deleted:
             order, source = "t.n", "sessions s JOIN trash t USING (session_id)"
             conditions, parameters = [*("s.session_id<>?" for _ in self._trash.due)], list[Any](self._trash.due)
         else:
-            order, source = "s.used_n", "sessions s"
+            order, source = "s.used_n" if query or archived else PINNED_FIRST, "sessions s"
             conditions, parameters = [f"s.session_id NOT IN ({TRASHED})", "s.archived=?"], list[Any]([int(archived)])
         if agent_id is not None:
             conditions.append("s.agent_id=?")
@@ -191,29 +196,34 @@ class Sessions:
             conditions.append(f"{order} < ?")
             parameters.append(int(before))
         if query:
-            conditions.append(FOUND)
-            parameters += [pattern_of(query)] * 2
+            conditions.append(search.FOUND)
+            parameters += [search.pattern_of(query)] * 2
         rows = self._journal.all(
             f"SELECT {COLUMNS}, {order} FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
             f" ORDER BY {order} DESC LIMIT ?",
             [*parameters, limit + 1],
         )
-        more = str(rows[limit - 1][10]) if len(rows) > limit else None
-        return wire.SessionPage(sessions=[self._info(row) for row in rows[:limit]], next_before=more)
+        more = str(rows[limit - 1][11]) if len(rows) > limit else None
+        page = [self._info(row) for row in rows[:limit]]
+        hits = search.newest(self._journal, [session.session_id for session in page], query) if query else {}
+        return wire.SessionPage(sessions=page, next_before=more, hits=hits)
 
     async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
-        """Rename, archive, bring back. Raises: SessionNotFound, StoreError."""
+        """Rename, archive, bring back, pin. Raises: SessionNotFound, StoreError."""
         self.require(session_id)
         session = self.info(session_id)
-        title = patch.title if patch.title is not None else session.title
-        archived = patch.archived if patch.archived is not None else session.archived
-        changed = session.model_copy(update={"title": title, "archived": archived})
+        changed = session.model_copy(update=patch.model_dump(exclude_none=True))
         await self._journal.record(
             "session_changed",
             wire.SessionChangedEvent(change="updated", session=changed),
             agent_id=session.agent_id,
             session_id=session_id,
-            writes=[("UPDATE sessions SET title=?, archived=? WHERE session_id=?", (title, int(archived), session_id))],
+            writes=[
+                (
+                    "UPDATE sessions SET title=?, archived=?, pinned=? WHERE session_id=?",
+                    (changed.title, int(changed.archived), int(changed.pinned), session_id),
+                )
+            ],
         )
         return self.info(session_id)
 
@@ -346,21 +356,35 @@ class Sessions:
 
     def history(self, session_id: str, before: str | None, limit: int) -> wire.HistoryPage:
         """A page of messages, oldest first; `before` is a message id. Raises: InvalidShape, StoreError."""
-        bound = 1 << 62
-        if before is not None:
-            row = self._journal.one("SELECT n FROM messages WHERE message_id=? AND session_id=?", (before, session_id))
-            if not row:
-                raise InvalidShape(
-                    f"before: no message {before[:100]!r} in this session",
-                    hint="pass next_before of the page you have, or leave it out",
-                )
-            bound = int(row[0])
+        bound = self._number_of(session_id, before)
         rows = self._journal.all(
             f"SELECT {MESSAGE} FROM messages WHERE session_id=? AND n<? ORDER BY n DESC LIMIT ?",
             (session_id, bound, limit + 1),
         )
         page = [self._message(row) for row in reversed(rows[:limit])]
         return wire.HistoryPage(messages=page, next_before=page[0].message_id if len(rows) > limit else None)
+
+    def find(self, session_id: str, query: str, before: str | None, limit: int) -> wire.FoundMessages:
+        """The messages of a conversation that hold `query`, the newest first; `before` is a message id.
+
+        Raises: SessionNotFound, InvalidShape, StoreError.
+        """
+        self.require(session_id)
+        bound = self._number_of(session_id, before)
+        hits, more = search.find(self._journal, session_id, query, bound, limit)
+        return wire.FoundMessages(hits=hits, next_before=hits[-1].message_id if more else None)
+
+    def _number_of(self, session_id: str, before: str | None) -> int:
+        """The place in the history of the message `before`; beyond the last one without. Raises: InvalidShape."""
+        if before is None:
+            return 1 << 62
+        row = self._journal.one("SELECT n FROM messages WHERE message_id=? AND session_id=?", (before, session_id))
+        if not row:
+            raise InvalidShape(
+                f"before: no message {before[:100]!r} in this session",
+                hint="pass next_before of the page you have, or leave it out",
+            )
+        return int(row[0])
 
     def _message(self, row: Row) -> wire.Message:
         with self._journal.taking_apart(f"message {str(row[0])[:100]}"):
@@ -426,16 +450,7 @@ class Sessions:
         ]
 
 
-FOUND = (
-    "(fold(s.title) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m LEFT JOIN folded_texts f USING (n)"
-    " WHERE m.session_id=s.session_id AND coalesce(f.text, m.text) LIKE ? ESCAPE '\\'))"
-)
 CURSOR = re.compile(r"[0-9]{1,18}")
-
-
-def pattern_of(query: str) -> str:
-    """What LIKE looks for in folded texts: the query as it stands, each of its characters meaning itself."""
-    return "%" + re.sub(r"[\\%_]", r"\\\g<0>", fold(query)) + "%"
 
 
 def titled(text: str) -> str:

@@ -769,6 +769,7 @@ class SessionInfo(Model):
     updated_at: Time
     archived: bool
     is_default: bool
+    pinned: bool = Field(description="at the head of the list")
     messages: int
     state: State
     pending_approvals: int
@@ -776,11 +777,33 @@ class SessionInfo(Model):
     restorable_until: Time | None = Field(default=None, description="then it is deleted for good")
 
 
+class Hit(Model):
+    """A message in which a search found what it looks for, and the words around the first such place."""
+
+    message_id: str
+    role: Literal["user", "assistant"]
+    created_at: Time
+    text: str = Field(description="one line; … stands where something is left out")
+    start: int = Field(description="where in `text` the place begins, in code points")
+    end: int = Field(description="where it ends")
+
+
 class SessionPage(Model):
-    """Newest activity first; of the trash, the one deleted last first."""
+    """The pinned ones first, then newest activity first; of the trash, the one deleted last first."""
 
     sessions: list[SessionInfo]
     next_before: str | None
+    hits: dict[str, Hit] = Field(
+        default_factory=dict[str, Hit],
+        description="with `q`: the newest message that holds it, by session_id; none where only the title does",
+    )
+
+
+class FoundMessages(Model):
+    """Messages of one conversation that hold what was looked for, the newest first."""
+
+    hits: list[Hit]
+    next_before: str | None = Field(description="asks for the hits before these; null at the end")
 
 
 class SessionCreate(Request):
@@ -794,6 +817,7 @@ class SessionPatch(Request):
         | None
     ) = None
     archived: bool | None = None
+    pinned: bool | None = None
 
 
 class SessionDeleted(Model):

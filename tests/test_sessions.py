@@ -168,6 +168,76 @@ def test_what_stands_behind_a_nul_is_found(tmp_path: Path, text: str) -> None:
     within(tmp_path, check)
 
 
+def test_a_hit_says_which_message_and_the_words_around(tmp_path: Path) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        one, other = await titled(sessions, "Straße"), await titled(sessions, "other")
+        await said(journal, sessions, one, "the old strasse", "msg_1")
+        await said(journal, sessions, one, "Die neue Straße ist lang", "msg_2")
+        await said(journal, sessions, one, "nothing of it", "msg_3")
+        await said(journal, sessions, other, "STRASSE\n\nof another conversation", "msg_4")
+        await titled(sessions, "only the title: strasse")
+        page = sessions.list(None, "strasse", False, None, 50)
+        assert len(page.sessions) == 3
+        shown = {hit.message_id: (hit.text, hit.text[hit.start : hit.end]) for hit in page.hits.values()}
+        assert shown == {
+            "msg_2": ("Die neue Straße ist lang", "Straße"),
+            "msg_4": ("STRASSE of another conversation", "STRASSE"),
+        }
+        assert page.hits.keys() == {one, other}
+        assert sessions.list(None, None, False, None, 50).hits == {}
+
+        found = sessions.find(one, "STRASSE", None, 1)
+        assert [hit.message_id for hit in found.hits] == ["msg_2"]
+        assert found.next_before == "msg_2"
+        found = sessions.find(one, "STRASSE", found.next_before, 1)
+        assert ([hit.message_id for hit in found.hits], found.next_before) == (["msg_1"], None)
+        # What nobody sees stands nowhere.
+        assert sessions.find(one, "\u00ad", None, 10).hits == []
+        assert sessions.list(None, "\u00ad", False, None, 50).hits == {}
+        with pytest.raises(InvalidShape):
+            sessions.find(one, "strasse", "msg_4", 10)
+        with pytest.raises(SessionNotFound):
+            sessions.find("ses_none", "strasse", None, 10)
+        await sessions.delete(one)
+        with pytest.raises(SessionNotFound):
+            sessions.find(one, "strasse", None, 10)
+
+    within(tmp_path, check)
+
+
+def test_pinned_conversations_come_first_over_all_pages(tmp_path: Path) -> None:
+    async def check(journal: Journal, sessions: Sessions) -> None:
+        ids = {name: await titled(sessions, name) for name in "abcdef"}
+        for name in "ea":
+            assert (await sessions.patch(ids[name], wire.SessionPatch(pinned=True))).pinned
+        order: list[str] = []
+        before = None
+        while True:
+            page = sessions.list(None, None, False, before, 1)
+            order += [session.title for session in page.sessions]
+            if (before := page.next_before) is None:
+                break
+        assert "".join(order) == "eafdcb"
+        assert found(sessions, "") == [*"eafdcb"]
+        await said(journal, sessions, ids["a"], "one word")
+        await said(journal, sessions, ids["b"], "one word")
+        assert [session.title for session in sessions.list(None, None, False, None, 3).sessions] == ["a", "e", "b"]
+        assert found(sessions, "one word") == ["b", "a"], "what a search finds is in the order of use"
+        await sessions.patch(ids["a"], wire.SessionPatch(archived=True))
+        assert [session.title for session in sessions.list(None, None, True, None, 3).sessions] == ["a"]
+        await sessions.patch(ids["a"], wire.SessionPatch(archived=False))
+        assert sessions.info(ids["a"]).pinned, "it is where it was"
+        assert not (await sessions.patch(ids["a"], wire.SessionPatch(pinned=False))).pinned
+        assert [session.title for session in sessions.list(None, None, False, None, 3).sessions] == ["e", "b", "a"]
+        plan = journal.all(
+            "EXPLAIN QUERY PLAN SELECT s.session_id FROM sessions s"
+            " ORDER BY s.pinned * 1000000000000000 + s.used_n DESC LIMIT 5"
+        )
+        assert "sessions_by_place" in str(plan), "no list is sorted anew for a page of it"
+
+    within(tmp_path, check)
+
+
 def test_what_a_message_becomes_is_what_is_found(tmp_path: Path) -> None:
     async def check(journal: Journal, sessions: Sessions) -> None:
         session_id = await titled(sessions, "one")
@@ -281,4 +351,5 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
     with contextlib.closing(apsw.Connection(str(tmp_path / "store"))) as old:
         old.execute("UPDATE folded_texts SET text='un café'; DROP TABLE trash; PRAGMA user_version=5")
         old.execute("ALTER TABLE approvals DROP COLUMN summary; ALTER TABLE approvals DROP COLUMN preview")
+        old.execute("DROP INDEX sessions_by_place; ALTER TABLE sessions DROP COLUMN pinned")
     within(tmp_path, lambda journal, sessions: found(sessions, "cafe") == ["one"] or pytest.fail("not found"))

@@ -94,7 +94,13 @@ def test_a_conversation_is_listed_shown_renamed_found_archived_and_deleted(daemo
     listed = ask(daemon, "sessions", "list").out
     assert "\x1b" not in listed
     assert "A ‹U+001B›[31mtitle" in listed
-    assert [row["session_id"] for row in ask(daemon, "sessions", "search", "hello", "--json").json] == [session_id]
+    [row] = ask(daemon, "sessions", "search", "hello", "--json").json
+    assert row["session_id"] == session_id
+    assert row["hit"]["text"].startswith("You said: “hello there”")
+    assert "You said: “hello there”" in ask(daemon, "sessions", "search", "hello").out
+    assert "found" not in ask(daemon, "sessions", "search", "title").out
+    assert ask(daemon, "sessions", "pin", session_id, "--json").json["pinned"] is True
+    assert ask(daemon, "sessions", "unpin", session_id, "--json").json["pinned"] is False
     assert ask(daemon, "sessions", "search", "nowhere to be found", "--json").json == []
     assert ask(daemon, "sessions", "archive", session_id, "--json").json["archived"] is True
     assert ask(daemon, "sessions", "--json").json == []

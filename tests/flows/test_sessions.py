@@ -104,3 +104,32 @@ def test_a_question_expires_in_its_time_though_it_was_asked_by_a_clock_ahead(
         events = watcher.until("done")
     assert [event["data"]["decision"] for event in events if event["type"] == "approval_resolved"] == ["expired"]
     assert not (daemon.work_dir / "marks").exists()
+
+
+def test_a_conversation_says_where_something_was_said_and_stays_pinned(daemon: Daemon) -> None:
+    one, other = create(daemon, "one"), create(daemon, "other")
+    for text in ("the tomatoes", "something else", "more TOMATOES"):
+        daemon.ask(text, session_id=one)
+    page = daemon.call("GET", "/api/sessions", q="tomatoes")
+    said = {message["message_id"]: message for message in daemon.history(session_id=one)}
+    hit = page["hits"][one]
+    assert said[hit["message_id"]]["role"] == hit["role"] == "assistant"
+    assert hit["text"][hit["start"] : hit["end"]] == "TOMATOES"
+    hits = daemon.call("GET", f"/api/sessions/{one}/find", q="tomatoes", limit=3)
+    assert [entry["role"] for entry in hits["hits"]] == ["assistant", "user", "assistant"]
+    rest = daemon.call("GET", f"/api/sessions/{one}/find", q="tomatoes", before=hits["next_before"])
+    assert [said[entry["message_id"]]["text"] for entry in rest["hits"]] == ["the tomatoes"]
+    assert daemon.call("GET", f"/api/sessions/{other}/find", q="tomatoes") == {"hits": [], "next_before": None}
+    for query in ({"q": ""}, {}, {"q": "x" * 201}, {"q": "x", "before": "msg_none"}):
+        refusal = daemon.refused("GET", f"/api/sessions/{one}/find", **query)
+        assert (refusal.status, refusal.code) == (422, "invalid_shape"), query
+    assert daemon.refused("GET", "/api/sessions/ses_none/find", q="x").code == "session_not_found"
+
+    with daemon.watch() as watcher:
+        assert daemon.call("PATCH", f"/api/sessions/{one}", {"pinned": True})["pinned"] is True
+        event = watcher.until("session_changed")[-1]
+        assert event["data"]["session"]["pinned"] is True
+    daemon.ask("used last", session_id=other)
+    daemon.restart()
+    assert titles(daemon) == ["one", "other"]
+    assert daemon.call("GET", "/api/snapshot")["sessions"][0]["session_id"] == one

@@ -139,9 +139,12 @@ export function createClient(options: ClientOptions = {}) {
     sessions: {
       list: (query: SessionQuery = {}, options?: CallOptions): Promise<wire.SessionPage> =>
         call("GET", "/api/sessions" + queryOf({ ...query }), undefined, options),
-      /** Looks in titles and messages. */
+      /** Looks in titles and messages; `hits` of the answer says where in the messages. */
       search: (q: string, query: SessionQuery = {}, options?: CallOptions): Promise<wire.SessionPage> =>
         call("GET", "/api/sessions" + queryOf({ ...query, q }), undefined, options),
+      /** The messages of one conversation that hold `q`, newest first. */
+      find: (session_id: string, q: string, query: Page = {}, options?: CallOptions): Promise<wire.FoundMessages> =>
+        call("GET", `${session(session_id)}/find` + queryOf({ ...query, q }), undefined, options),
       get: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("GET", session(session_id), undefined, options),
       create: (body: wire.SessionCreate = {}, options?: CallOptions): Promise<wire.SessionInfo> =>
@@ -150,6 +153,8 @@ export function createClient(options: ClientOptions = {}) {
         call("PATCH", session(session_id), { title }, options),
       archive: (session_id: string, archived = true, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("PATCH", session(session_id), { archived }, options),
+      pin: (session_id: string, pinned = true, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("PATCH", session(session_id), { pinned }, options),
       /** Moves it to the trash; `purge`: deletes it for good, also one that is in the trash. */
       delete: (
         session_id: string,

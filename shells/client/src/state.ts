@@ -38,7 +38,7 @@ export interface Picture {
    * while they are open or a question waits in them.
    */
   sessions: Record<string, SessionEntry>;
-  /** Ids of `sessions` without the archived ones, newest activity first. */
+  /** Ids of `sessions` without the archived ones: the pinned ones first, then newest activity first. */
   order: string[];
   /** Where the next page of sessions begins; null at the end. */
   sessions_before: string | null;

@@ -783,7 +783,12 @@ export class Store {
     const sessions = Object.values(this.#next.sessions);
     const order = sessions
       .filter(({ archived }) => !archived)
-      .sort((a, b) => compare(b.updated_at, a.updated_at) || compare(b.session_id, a.session_id))
+      .sort(
+        (a, b) =>
+          Number(b.pinned) - Number(a.pinned) ||
+          compare(b.updated_at, a.updated_at) ||
+          compare(b.session_id, a.session_id),
+      )
       .map(({ session_id }) => session_id);
     const shared = reconcile(this.#next.order, order);
     if (shared !== this.#next.order) this.#draft().order = shared;

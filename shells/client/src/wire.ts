@@ -223,7 +223,7 @@ export interface paths {
     };
     /**
      * Sessions
-     * @description A page of conversations, newest activity first.
+     * @description A page of conversations, the pinned ones first, then newest activity first.
      */
     get: operations["sessions"];
     put?: never;
@@ -261,9 +261,29 @@ export interface paths {
     head?: never;
     /**
      * Patch Session
-     * @description Rename, archive, bring back.
+     * @description Rename, archive, bring back, pin.
      */
     patch: operations["patch_session"];
+    trace?: never;
+  };
+  "/api/sessions/{session_id}/find": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Find In Session
+     * @description The messages of one conversation that hold `q`, newest first.
+     */
+    get: operations["find_in_session"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/sessions/{session_id}/restore": {
@@ -1200,6 +1220,8 @@ export interface components {
       title?: string | null;
       /** Archived */
       archived?: boolean | null;
+      /** Pinned */
+      pinned?: boolean | null;
     };
     /**
      * AgentProblem
@@ -1967,6 +1989,11 @@ export interface components {
       archived: boolean;
       /** Is Default */
       is_default: boolean;
+      /**
+       * Pinned
+       * @description at the head of the list
+       */
+      pinned: boolean;
       /** Messages */
       messages: number;
       /**
@@ -3011,13 +3038,67 @@ export interface components {
       expires_at: string | null;
     };
     /**
+     * Hit
+     * @description A message in which a search found what it looks for, and the words around the first such place.
+     */
+    Hit: {
+      /** Message Id */
+      message_id: string;
+      /**
+       * Role
+       * @enum {string}
+       */
+      role: "user" | "assistant";
+      /**
+       * Created At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      created_at: string;
+      /**
+       * Text
+       * @description one line; … stands where something is left out
+       */
+      text: string;
+      /**
+       * Start
+       * @description where in `text` the place begins, in code points
+       */
+      start: number;
+      /**
+       * End
+       * @description where it ends
+       */
+      end: number;
+    };
+    /**
      * SessionPage
-     * @description Newest activity first; of the trash, the one deleted last first.
+     * @description The pinned ones first, then newest activity first; of the trash, the one deleted last first.
      */
     SessionPage: {
       /** Sessions */
       sessions: components["schemas"]["SessionInfo"][];
       /** Next Before */
+      next_before: string | null;
+      /**
+       * Hits
+       * @description with `q`: the newest message that holds it, by session_id; none where only the title does
+       */
+      hits?: {
+        [key: string]: components["schemas"]["Hit"];
+      };
+    };
+    /**
+     * FoundMessages
+     * @description Messages of one conversation that hold what was looked for, the newest first.
+     */
+    FoundMessages: {
+      /** Hits */
+      hits: components["schemas"]["Hit"][];
+      /**
+       * Next Before
+       * @description asks for the hits before these; null at the end
+       */
       next_before: string | null;
     };
     /** SessionDeleted */
@@ -4060,6 +4141,38 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["SessionInfo"];
+          };
+        };
+      };
+    };
+  };
+  find_in_session: {
+    parameters: {
+      query: {
+        /** @description what is looked for */
+        q: string;
+        before?: string | null;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        session_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["FoundMessages"];
           };
         };
       };

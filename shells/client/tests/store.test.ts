@@ -28,6 +28,7 @@ const SESSION: SessionInfo = {
   updated_at: "2026-11-21T00:00:00.000Z",
   archived: false,
   is_default: true,
+  pinned: false,
   messages: 0,
   state: "idle",
   pending_approvals: 0,
