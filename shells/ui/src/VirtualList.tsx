@@ -27,6 +27,10 @@ export interface VirtualListProps<Item> {
 
 export interface ListHandle {
   toEnd(): void;
+  /** Shows the row with this key, its upper edge `top` pixels below the list's. False: there is none. */
+  to(key: string, top: number): boolean;
+  /** The row with this key, when it is in the page. */
+  row(key: string): HTMLElement | null;
 }
 
 const GUESS_PX = 120;
@@ -105,6 +109,13 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     }
   }, []);
 
+  const rowOf = useCallback(
+    (key: string) =>
+      [...(frame.current?.querySelectorAll<HTMLElement>("[data-row]") ?? [])].find((one) => one.dataset.row === key) ??
+      null,
+    [],
+  );
+
   /** Scrolls so that the anchor is where it was. */
   const hold = useCallback(() => {
     const box = frame.current;
@@ -113,14 +124,14 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
       box.scrollTop = box.scrollHeight;
     } else if (anchor.current) {
       const { key, top } = anchor.current;
-      const row = [...box.querySelectorAll<HTMLElement>("[data-row]")].find((one) => one.dataset.row === key);
+      const row = rowOf(key);
       if (row) {
         const moved = row.getBoundingClientRect().top - box.getBoundingClientRect().top - top;
         if (Math.abs(moved) > 0.5) box.scrollTop += moved;
       }
     }
     lastTop.current = box.scrollTop;
-  }, []);
+  }, [rowOf]);
 
   const look = useCallback(() => {
     const box = frame.current;
@@ -179,8 +190,21 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
         hold();
         live.current.onAtEnd(true);
       },
+      to(key, top) {
+        const { items, keyOf } = live.current;
+        const at = items.findIndex((item) => keyOf(item) === key);
+        if (at < 0) return false;
+        sticky.current = false;
+        anchor.current = { key, top };
+        setRange(around(at, items.length));
+        hold();
+        live.current.onAtEnd(false);
+        live.current.onPlace(anchor.current);
+        return true;
+      },
+      row: rowOf,
     };
-  }, [handle, hold]);
+  }, [handle, hold, rowOf]);
 
   const [start, end] = [Math.min(range[0], items.length), Math.min(range[1], items.length)];
   let above = 0;

@@ -1,0 +1,220 @@
+// Finds words in a conversation, also in messages that are not in the page: the daemon looks, as it does for the list.
+import type { Hit } from "@aster-sidecar/client";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
+import { announce } from "./announce.js";
+import { IconButton } from "./Buttons.js";
+import { client } from "./engine.js";
+import { mark, rangesIn, unmark } from "./found.js";
+import type { ListHandle } from "./VirtualList.js";
+import { count, said } from "./words.js";
+
+const PAGE = 200;
+const MOST = 2000;
+const TOP_PX = 16;
+/** Frames in which a row that was asked for may come into the page. */
+const FRAMES = 30;
+
+interface FindBarProps {
+  session_id: string;
+  /** What to look for first, and the message to begin with; else the newest that holds it. */
+  begin: { query: string; at: string | null };
+  list: RefObject<ListHandle | null>;
+  /** Has the messages up to this one in the list. Resolves with whether it is there. */
+  bring: (message_id: string) => Promise<boolean>;
+  /** Changes when the messages do. */
+  version: string;
+  field: RefObject<HTMLInputElement | null>;
+  onClose: () => void;
+}
+
+interface Hits {
+  query: string;
+  /** Oldest first. */
+  messages: readonly string[];
+  more: boolean;
+  problem: string | null;
+}
+
+export function FindBar({ session_id, begin, list, bring, version, field, onClose }: FindBarProps) {
+  const [query, setQuery] = useState(begin.query);
+  const [at, setAt] = useState(begin.at);
+  const hits = useHits(session_id, query.trim(), version);
+  const place = hits === null ? -1 : hits.messages.indexOf(at ?? "");
+  const current = hits === null ? null : (hits.messages[place] ?? hits.messages.at(-1) ?? null);
+
+  useMarks(list, hits === null ? "" : hits.query, current);
+  useShown(list, bring, hits?.query ?? "", current);
+
+  const words = status(hits, query, current);
+  useEffect(() => {
+    if (words !== "") announce(words);
+  }, [words]);
+
+  const step = (by: number): void => {
+    if (!hits || hits.messages.length === 0) return;
+    const from = current === null ? 0 : hits.messages.indexOf(current);
+    setAt(hits.messages[(from + by + hits.messages.length) % hits.messages.length] ?? null);
+  };
+
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, [field]);
+
+  const none = !hits || hits.messages.length === 0;
+  return (
+    <search className="find-bar">
+      <input
+        ref={field}
+        type="search"
+        aria-label="Find in this conversation"
+        placeholder="Find in this conversation"
+        maxLength={200}
+        value={query}
+        onChange={(event) => {
+          setQuery(event.target.value);
+          setAt(null);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") {
+            event.preventDefault();
+            onClose();
+          } else if (event.key === "Enter") {
+            event.preventDefault();
+            step(event.shiftKey ? 1 : -1);
+          }
+        }}
+      />
+      <span className="find-count quiet">{words}</span>
+      <IconButton icon="up" label="Previous match" disabled={none} onClick={() => step(-1)} />
+      <IconButton icon="down" label="Next match" disabled={none} onClick={() => step(1)} />
+      <IconButton icon="cross" label="Close" onClick={onClose} />
+    </search>
+  );
+}
+
+function status(hits: Hits | null, query: string, current: string | null): string {
+  if (query.trim() === "") return "";
+  if (hits === null) return "Searching…";
+  if (hits.problem !== null) return hits.problem;
+  if (hits.messages.length === 0) return "No matches.";
+  const place = current === null ? 0 : hits.messages.indexOf(current) + 1;
+  return `${count(place)} of ${count(hits.messages.length)}${hits.more ? "+" : ""}`;
+}
+
+/** The messages that hold `query`; null while they are looked for the first time. */
+function useHits(session_id: string, query: string, version: string): Hits | null {
+  const [hits, setHits] = useState<Hits | null>(null);
+  useEffect(() => {
+    if (query === "") return;
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      allHits(session_id, query, stop.signal).then(
+        ({ found, more }) => {
+          const messages = found.map(({ message_id }) => message_id).reverse();
+          if (!stop.signal.aborted) setHits({ query, messages, more, problem: null });
+        },
+        (error: unknown) => {
+          if (!stop.signal.aborted) setHits({ query, messages: [], more: false, problem: said(error).message });
+        },
+      );
+    }, 150);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [session_id, query, version]);
+  return query === "" || hits?.query !== query ? null : hits;
+}
+
+async function allHits(session_id: string, query: string, signal: AbortSignal): Promise<{ found: Hit[]; more: boolean }> {
+  const found: Hit[] = [];
+  let before: string | null = null;
+  do {
+    const page: { hits: Hit[]; next_before: string | null } = await client.sessions.find(
+      session_id,
+      query,
+      { limit: PAGE, ...(before !== null && { before }) },
+      { signal },
+    );
+    found.push(...page.hits);
+    before = page.next_before;
+  } while (before !== null && found.length < MOST);
+  return { found, more: before !== null };
+}
+
+const frame = (): Promise<void> =>
+  new Promise((resolve) => {
+    requestAnimationFrame(() => {
+      resolve();
+    });
+  });
+
+/** Goes to a message, so far that the first place in it is seen. */
+function useShown(
+  list: RefObject<ListHandle | null>,
+  bring: (message_id: string) => Promise<boolean>,
+  query: string,
+  message_id: string | null,
+): void {
+  const live = useRef({ query });
+  useEffect(() => {
+    live.current = { query };
+  });
+  useEffect(() => {
+    if (message_id === null) return;
+    let over = false;
+    const show = async (): Promise<void> => {
+      if (!(await bring(message_id))) return;
+      for (let n = 0; n < FRAMES && !over; n++) {
+        if (list.current?.to(message_id, TOP_PX) && list.current.row(message_id)) break;
+        await frame();
+      }
+      await frame();
+      const row = list.current?.row(message_id);
+      const box = row?.closest(".scroller");
+      if (over || !row || !box) return;
+      const place = rangesIn(row, live.current.query)[0]?.getBoundingClientRect();
+      if (!place) return;
+      const below = place.top - row.getBoundingClientRect().top;
+      const wanted = box.clientHeight / 3;
+      if (below > wanted) list.current?.to(message_id, wanted - below);
+    };
+    void show();
+    return () => {
+      over = true;
+    };
+  }, [list, bring, message_id, query]);
+}
+
+/** Marks what is found in the rows that are in the page, for as long as this is there. */
+function useMarks(list: RefObject<ListHandle | null>, query: string, current: string | null): void {
+  const paint = useCallback(() => {
+    const here = current === null ? null : list.current?.row(current);
+    const rows = [...document.querySelectorAll(".list-frame [data-row]")];
+    const ranges = query === "" ? [] : rows.flatMap((row) => rangesIn(row, query));
+    mark(
+      ranges,
+      ranges.filter((range) => here?.contains(range.startContainer)),
+    );
+  }, [list, query, current]);
+  useEffect(() => {
+    const box = document.querySelector(".list-frame");
+    let due = 0;
+    const soon = (): void => {
+      if (due === 0)
+        due = requestAnimationFrame(() => {
+          due = 0;
+          paint();
+        });
+    };
+    soon();
+    const changed = new MutationObserver(soon);
+    if (box) changed.observe(box, { subtree: true, childList: true, characterData: true });
+    return () => {
+      changed.disconnect();
+      cancelAnimationFrame(due);
+      unmark();
+    };
+  }, [paint]);
+}
