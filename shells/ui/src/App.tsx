@@ -15,6 +15,7 @@ import Shortcuts from "./Shortcuts.js";
 import { signIn } from "./handoff.js";
 import { Icon } from "./Icon.js";
 import { keep, kept } from "./keep.js";
+import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 import { go, newHref, parse, replace, useRoute, type Route } from "./route.js";
 import { Sidebar } from "./Sidebar.js";
@@ -36,7 +37,7 @@ export function App() {
   }
 
   useEffect(() => {
-    document.title = waiting > 0 ? `(${waiting}) Aster` : "Aster";
+    document.title = waiting > 0 ? texts.app.windowTitle(waiting) : texts.app.name;
   }, [waiting]);
 
   useShortcuts(open, search);
@@ -53,11 +54,11 @@ export function App() {
           document.getElementById("main")?.focus();
         }}
       >
-        Skip to the content
+        {texts.app.skip}
       </a>
       <aside
         className="side"
-        aria-label="Side"
+        aria-label={texts.app.side}
         onKeyDown={(event) => {
           if (event.key === "Escape" && drawer) setDrawer(false);
         }}
@@ -81,14 +82,14 @@ export function App() {
         <div className="bar narrow-only">
           <IconButton
             icon="menu"
-            label="Open the menu"
+            label={texts.app.openMenu}
             onClick={() => {
               setDrawer(true);
             }}
           />
-          <span className="brand">Aster</span>
+          <span className="brand">{texts.app.name}</span>
           {waiting > 0 && (
-            <a className="bar-attention" href="#/inbox" aria-label={`Inbox: ${waiting} waiting`}>
+            <a className="bar-attention" href="#/inbox" aria-label={texts.app.inboxWaiting(waiting)}>
               <Icon name="inbox" />
               {waiting}
             </a>
@@ -243,11 +244,7 @@ function Banner() {
   if (lost && late) {
     return (
       <div className={`banner banner-${link.state}`} role="status">
-        <span>
-          {link.state === "offline"
-            ? "Can’t reach Aster. Messages are saved as drafts."
-            : "Connection lost. Reconnecting…"}
-        </span>
+        <span>{link.state === "offline" ? texts.app.offline : texts.app.reconnecting}</span>
         <button
           type="button"
           className="small-button"
@@ -255,7 +252,7 @@ function Banner() {
             store.retry();
           }}
         >
-          Try now
+          {texts.shared.tryNow}
         </button>
       </div>
     );
@@ -263,7 +260,7 @@ function Banner() {
   if (!lost && problem !== null) {
     return (
       <div className="banner banner-reconnecting" role="status">
-        <span>Some things could not be loaded: {visible(problem.message)}</span>
+        <span>{texts.app.notLoaded(visible(problem.message))}</span>
         <button
           type="button"
           className="small-button"
@@ -271,7 +268,7 @@ function Banner() {
             store.refresh();
           }}
         >
-          Try again
+          {texts.app.tryAgain}
         </button>
       </div>
     );
@@ -283,17 +280,12 @@ function Banner() {
 function Down({ engine }: { engine: "crashed" | "stopped" }) {
   return (
     <div className="banner banner-offline" role="status">
-      <span>
-        {engine === "crashed"
-          ? "Aster’s engine crashed several times and will not restart by itself."
-          : "Aster’s engine is stopped."}{" "}
-        Messages are saved as drafts.
-      </span>
+      <span>{engine === "crashed" ? texts.app.crashed : texts.app.stopped}</span>
       <button type="button" className="small-button" onClick={() => void host?.restartEngine()}>
-        Start
+        {texts.shared.start}
       </button>
       <button type="button" className="small-button" onClick={() => void host?.openLogs()}>
-        Open logs
+        {texts.shared.openLogs}
       </button>
     </div>
   );
@@ -318,15 +310,15 @@ function Starting() {
                 store.refresh();
               }}
             >
-              Try now
+              {texts.shared.tryNow}
             </button>
           }
         >
-          Can’t reach Aster. Trying again…
+          {texts.app.unreachable}
           {error && <span className="hint">{visible(error.hint ?? error.message)}</span>}
         </Note>
       ) : (
-        <p className="empty">Connecting…</p>
+        <p className="empty">{texts.app.connecting}</p>
       )}
     </div>
   );
@@ -337,8 +329,8 @@ function SignIn() {
   const [token, setToken] = useState("");
   return (
     <main className="sign-in">
-      <h1>Sign in</h1>
-      <p>Open this page from the app, or paste the app’s token.</p>
+      <h1>{texts.signIn.signIn}</h1>
+      <p>{texts.signIn.lead}</p>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -347,7 +339,7 @@ function SignIn() {
           });
         }}
       >
-        <label htmlFor="token">Token</label>
+        <label htmlFor="token">{texts.signIn.token}</label>
         <input
           id="token"
           type="password"
@@ -358,10 +350,10 @@ function SignIn() {
           }}
         />
         <button type="submit" className="primary" disabled={token.trim() === ""}>
-          Sign in
+          {texts.signIn.signIn}
         </button>
       </form>
-      <p className="quiet">The token is kept in this tab only.</p>
+      <p className="quiet">{texts.signIn.kept}</p>
       <Toasts />
     </main>
   );

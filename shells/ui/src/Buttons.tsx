@@ -1,6 +1,7 @@
 // Buttons that are used everywhere, and the menu behind one.
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Icon, type IconName } from "./Icon.js";
+import { texts } from "./messages.js";
 
 interface IconButtonProps {
   icon: IconName;
@@ -68,7 +69,7 @@ export function ReadButton({ text }: { text: string }) {
       }}
     >
       <Icon name="speaker" />
-      {reading ? "Stop reading" : "Read aloud"}
+      {reading ? texts.buttons.stopReading : texts.buttons.readAloud}
     </button>
   );
 }
@@ -94,7 +95,9 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       }}
     >
       <Icon name={done === true ? "check" : "copy"} />
-      <span aria-live="polite">{done === null ? "Copy" : done ? "Copied" : "Copying failed"}</span>
+      <span aria-live="polite">
+        {done === null ? texts.buttons.copy : done ? texts.buttons.copied : texts.buttons.copyFailed}
+      </span>
     </button>
   );
 }

@@ -1,6 +1,7 @@
 // A block of code: its language, a button that copies it, and colours once the highlighter has been fetched.
 import { useEffect, useState, type ReactNode } from "react";
 import { CopyButton } from "./Buttons.js";
+import { texts } from "./messages.js";
 import { Plain, visible } from "./Plain.js";
 
 const MOST = 30_000;
@@ -25,8 +26,8 @@ export function Code({ text, language, growing }: { text: string; language: stri
   return (
     <figure className="code">
       <figcaption>
-        <span>{language === "" ? "text" : visible(language.slice(0, 40))}</span>
-        <CopyButton text={text} label="Copy code" />
+        <span>{language === "" ? texts.markdown.code : visible(language.slice(0, 40))}</span>
+        <CopyButton text={text} label={texts.markdown.copyCode} />
       </figcaption>
       {text.length > MOST ? (
         <Plain text={text} most={MOST} className="code-text" />

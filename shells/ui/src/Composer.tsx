@@ -2,6 +2,7 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { Icon } from "./Icon.js";
 import { keep, kept, keptJson } from "./keep.js";
+import { texts } from "./messages.js";
 import type { IfBusy } from "./outbox.js";
 
 export interface ComposerHandle {
@@ -22,11 +23,9 @@ interface ComposerProps {
   handle: RefObject<ComposerHandle | null>;
 }
 
-const MODES: { mode: IfBusy; label: string; words: string }[] = [
-  { mode: "queue", label: "Queue", words: "Sends it after this answer." },
-  { mode: "steer", label: "Steer", words: "The agent reads it at its next step." },
-  { mode: "interrupt", label: "Interrupt", words: "Stops this answer and sends it." },
-];
+type Mode = Exclude<IfBusy, "reject">;
+
+const MODES: readonly Mode[] = ["queue", "steer", "interrupt"];
 
 const TEXT_MOST = 1_000_000;
 
@@ -34,7 +33,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
   const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
   /** What was being written before another text came in to be changed; null when none did. */
   const [aside, setAside] = useState(() => keptJson<{ text: string } | null>(`aside.${draftKey}`, null)?.text ?? null);
-  const [mode, setMode] = useState<IfBusy>("queue");
+  const [mode, setMode] = useState<Mode>("queue");
   const [back, setBack] = useState(0);
   const box = useRef<HTMLTextAreaElement>(null);
   const id = useId();
@@ -111,7 +110,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
   return (
     <form
       className="composer"
-      aria-label="Write a message"
+      aria-label={texts.composer.write}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -119,9 +118,9 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     >
       {busy && (
         <fieldset className="modes">
-          <legend className="out-of-sight">When you send while the agent is working</legend>
-          {MODES.map(({ mode: one, label, words }) => (
-            <label key={one} title={words}>
+          <legend className="out-of-sight">{texts.composer.whileBusy}</legend>
+          {MODES.map((one) => (
+            <label key={one} title={texts.composer.modes[one].words}>
               <input
                 type="radio"
                 name={`${id}-mode`}
@@ -130,19 +129,17 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
                   setMode(one);
                 }}
               />
-              <span>{label}</span>
+              <span>{texts.composer.modes[one].label}</span>
             </label>
           ))}
-          <span className="quiet modes-words">{MODES.find((one) => one.mode === mode)?.words}</span>
+          <span className="quiet modes-words">{texts.composer.modes[mode].words}</span>
         </fieldset>
       )}
       {aside !== null && (
         <p className="composer-editing">
-          <span>
-            Editing an earlier message.{aside.trim() !== "" && " Your draft comes back when you send or cancel."}
-          </span>
+          <span>{aside.trim() === "" ? texts.composer.editing : texts.composer.editingWithDraft}</span>
           <button type="button" className="link" onClick={takeUp}>
-            Cancel
+            {texts.shared.cancel}
           </button>
         </p>
       )}
@@ -151,8 +148,8 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           ref={box}
           rows={1}
           value={text}
-          placeholder={offline ? "Write a draft" : "Write a message"}
-          aria-label="Message"
+          placeholder={offline ? texts.composer.writeDraft : texts.composer.write}
+          aria-label={texts.composer.message}
           aria-describedby={`${id}-help`}
           maxLength={TEXT_MOST}
           onChange={(event) => {
@@ -162,22 +159,29 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           onKeyDown={pressed}
         />
         {busy && (
-          <button type="button" className="stop-button" onClick={onStop} title="Stop (Esc)" aria-keyshortcuts="Escape">
+          <button
+            type="button"
+            className="stop-button"
+            onClick={onStop}
+            title={texts.composer.stop}
+            aria-keyshortcuts="Escape"
+          >
             <Icon name="stop" />
-            <span>Stop</span>
+            <span>{texts.shared.stop}</span>
           </button>
         )}
-        <button type="submit" className="send-button" disabled={!sendable} aria-label="Send" title="Send (Enter)">
+        <button
+          type="submit"
+          className="send-button"
+          disabled={!sendable}
+          aria-label={texts.composer.send}
+          title={texts.composer.sendWithKey}
+        >
           <Icon name="send" />
         </button>
       </div>
       <p id={`${id}-help`} className="composer-help">
-        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> starts a new line
-        {busy && (
-          <>
-            , <kbd>Esc</kbd> stops
-          </>
-        )}
+        {busy ? texts.composer.helpWhileBusy : texts.composer.help}
       </p>
     </form>
   );

@@ -8,6 +8,7 @@ import { Gone } from "./Gone.js";
 import { Icon } from "./Icon.js";
 import { keep } from "./keep.js";
 import { escapeStops } from "./keys.js";
+import { texts } from "./messages.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { keepPlace, placeIn, type Place } from "./places.js";
@@ -18,13 +19,15 @@ import { leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
-import { said, times } from "./words.js";
+import { said } from "./words.js";
 
 type Entry = Message | Outgoing;
 
 const keyOf = (entry: Entry): string => ("client_message_id" in entry ? entry.client_message_id : entry.message_id);
 /** Pages of older messages that are fetched at most to come back to where the person was. */
 const PLACE_TRIES = 10;
+/** What the demo model understands. */
+const SUGGESTIONS = ["list", "write hello.txt", "run", "think", "long"];
 const BUSY = new Set(["running", "waiting_approval", "queued"]);
 
 /** `session_id` null: a conversation that begins with the first message. */
@@ -55,26 +58,27 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
 
   return (
     <>
-      <div className="scroller" tabIndex={0} role="region" aria-label="New conversation">
+      <div className="scroller" tabIndex={0} role="region" aria-label={texts.shared.newConversation}>
         <div className="welcome">
-          <h1>New conversation</h1>
+          <h1>{texts.shared.newConversation}</h1>
           {agent && (
             <p className="welcome-agent">
               {working.length > 1 ? (
                 <label>
-                  With{" "}
-                  <select
-                    value={agent.id}
-                    onChange={(event) => {
-                      setChosen(event.target.value);
-                    }}
-                  >
-                    {working.map(({ id, name }) => (
-                      <option key={id} value={id}>
-                        {visibleText(name)}
-                      </option>
-                    ))}
-                  </select>
+                  {texts.conversation.withAgent(
+                    <select
+                      value={agent.id}
+                      onChange={(event) => {
+                        setChosen(event.target.value);
+                      }}
+                    >
+                      {working.map(({ id, name }) => (
+                        <option key={id} value={id}>
+                          {visibleText(name)}
+                        </option>
+                      ))}
+                    </select>,
+                  )}
                 </label>
               ) : (
                 <>{visible(agent.description)}</>
@@ -87,11 +91,12 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
           {demo && (
             <div className="suggestions">
               <p className="quiet">
-                This is the demo model. It needs no key and understands a few words. For real answers,{" "}
-                <a href="#/settings/models">choose a model</a>.
+                {texts.conversation.demo((words) => (
+                  <a href="#/settings/models">{words}</a>
+                ))}
               </p>
               <div className="suggestion-list">
-                {["list", "write hello.txt", "run", "think", "long"].map((words) => (
+                {SUGGESTIONS.map((words) => (
                   <button
                     key={words}
                     type="button"
@@ -167,14 +172,14 @@ function Opened({ session_id }: { session_id: string }) {
     const unread = messages.filter(({ role, status }) => role === "user" && status === "pending");
     client.cancel({ agent_id, session_id }).then(
       () => {
-        const words = ["Stopped."];
-        if (queued > 0) words.push(`${times(queued, "queued message was", "queued messages were")} canceled.`);
-        if (unread.length > 0) words.push("The agent reads what it has not read yet with your next message.");
+        const words = [texts.conversation.stopped];
+        if (queued > 0) words.push(texts.conversation.queuedCanceled(queued));
+        if (unread.length > 0) words.push(texts.conversation.unread);
         leftUnread(unread.map(({ message_id }) => message_id));
         if (words.length > 1) toast(words.join(" "), { seconds: 20 });
       },
       (error: unknown) => {
-        toast(`Not stopped: ${said(error).message}`, { kind: "error" });
+        toast(texts.conversation.notStopped(said(error).message), { kind: "error" });
       },
     );
   }, [agent_id, session_id]);
@@ -320,7 +325,7 @@ function Opened({ session_id }: { session_id: string }) {
             items={entries}
             keyOf={keyOf}
             render={render}
-            label="Messages"
+            label={texts.conversation.messages}
             onNearStart={loadOlder}
             onAtEnd={setAtEnd}
             place={place}
@@ -328,17 +333,23 @@ function Opened({ session_id }: { session_id: string }) {
             handle={list}
             head={
               <div className="list-head" aria-hidden={next_before === null}>
-                {older ? "Loading older messages…" : ""}
+                {older ? texts.conversation.loadingOlder : ""}
               </div>
             }
-            tail={entries.length === 0 ? <p className="empty">No messages yet.</p> : <div className="list-tail" />}
+            tail={
+              entries.length === 0 ? (
+                <p className="empty">{texts.conversation.noMessages}</p>
+              ) : (
+                <div className="list-tail" />
+              )
+            }
           />
           {!atEnd && (
             <button
               type="button"
               className="to-end"
-              aria-label="Go to the latest message"
-              title="Go to the latest message"
+              aria-label={texts.conversation.toEnd}
+              title={texts.conversation.toEnd}
               onClick={() => {
                 list.current?.toEnd();
               }}
@@ -349,7 +360,7 @@ function Opened({ session_id }: { session_id: string }) {
         </div>
       ) : (
         <div className="scroller" role="status">
-          <p className="empty">Loading messages…</p>
+          <p className="empty">{texts.conversation.loading}</p>
         </div>
       )}
       <Composer
@@ -395,15 +406,13 @@ function Head({ session_id }: { session_id: string }) {
         <p className="quiet">
           {visible(agent?.name ?? session.agent_id)}
           {agent?.model ? <> · {visible(agent.model)}</> : null}
-          {session.archived && <> · archived</>}
+          {session.archived && <> · {texts.conversation.archived}</>}
         </p>
       </div>
-      <SessionMenu session={session} label="Conversation menu" onRename={() => setRenaming(true)} />
+      <SessionMenu session={session} label={texts.conversation.menu} onRename={() => setRenaming(true)} />
     </header>
   );
 }
-
-const STATES = { sending: "Sending…", waiting: "Draft, not sent", refused: "Not sent" } as const;
 
 /** A message that the daemon does not have yet. */
 function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) => void }) {
@@ -412,18 +421,17 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
   return (
     <article
       className={`said outgoing outgoing-${state}`}
-      aria-label={state === "sending" ? "You, being sent" : "Draft, not sent"}
+      aria-label={state === "sending" ? texts.outgoing.label : texts.outgoing.states.waiting}
     >
       <div className="said-box">
         <Plain text={text} className="plain said-text" most={6000} />
       </div>
       <footer className="message-foot">
-        <span className="badge">{STATES[state]}</span>
-        {state === "waiting" && offline && <span>Can’t reach Aster.</span>}
+        <span className="badge">{texts.outgoing.states[state]}</span>
+        {state === "waiting" && offline && <span>{texts.outgoing.unreachable}</span>}
         {problem && state === "refused" && (
           <span className="problem" role="alert">
-            {visible(problem.message)}
-            {problem.hint && <> – {visible(problem.hint)}</>}
+            {visible(problem.hint ? texts.shared.withHint(problem.message, problem.hint) : problem.message)}
           </span>
         )}
         {state !== "sending" && (
@@ -437,7 +445,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
                 });
               }}
             >
-              Send now
+              {texts.outgoing.sendNow}
             </button>
             <button
               type="button"
@@ -447,7 +455,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
                 edit(text);
               }}
             >
-              Edit
+              {texts.shared.edit}
             </button>
             <button
               type="button"
@@ -456,11 +464,13 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
                 discard(client_message_id);
               }}
             >
-              Discard
+              {texts.outgoing.discard}
             </button>
           </span>
         )}
-        {state === "waiting" && <time dateTime={written_at}>written {new Date(written_at).toLocaleTimeString()}</time>}
+        {state === "waiting" && (
+          <time dateTime={written_at}>{texts.outgoing.written(new Date(written_at).toLocaleTimeString())}</time>
+        )}
       </footer>
     </article>
   );
@@ -476,14 +486,14 @@ function useSpoken(session_id: string): void {
     const before = known.current;
     known.current = { state, questions };
     if (before === null) return;
-    if (questions > before.questions) announce(`${times(questions, "question")} to answer.`);
+    if (questions > before.questions) announce(texts.conversation.questions(questions));
     else if (state === "running" && before.state !== "running" && before.state !== "waiting_approval")
-      announce("The agent is answering.");
+      announce(texts.conversation.answering);
     else if ((state === "idle" || state === "failed") && before.state !== state) {
       const last = store.getState().sessions[session_id]?.history?.messages.at(-1);
       if (last?.role !== "assistant") return;
       const words = last.text.replace(/\s+/g, " ").slice(0, 300);
-      announce(state === "failed" ? `The answer failed. ${words}` : `Answer: ${words}`);
+      announce(state === "failed" ? texts.conversation.failed(words) : texts.conversation.answered(words));
     }
   }, [state, questions, session_id]);
 }

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "react";
 import { Note } from "./Buttons.js";
 import { client, onEvent } from "./engine.js";
+import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
 import { restore } from "./sessions.js";
@@ -47,7 +48,7 @@ export function Gone({
         <>
           {until !== null && (
             <button type="button" className="primary" onClick={() => void restore(session_id)}>
-              Restore
+              {texts.shared.restore}
             </button>
           )}
           <button
@@ -56,13 +57,13 @@ export function Gone({
               go(newHref());
             }}
           >
-            New conversation
+            {texts.shared.newConversation}
           </button>
         </>
       }
     >
-      {deleted ? "This conversation was deleted." : visible(problem.message)}
-      {until !== null && <span className="hint">It can be restored until {exactly(until)}.</span>}
+      {deleted ? texts.conversation.deleted : visible(problem.message)}
+      {until !== null && <span className="hint">{texts.conversation.restorable(exactly(until))}</span>}
       {!deleted && problem.hint !== null && <span className="hint">{visible(problem.hint)}</span>}
     </Note>
   );

@@ -2,6 +2,7 @@
 import { createElement, memo, useRef, type ReactNode } from "react";
 import { Blocks, type Block, type Token } from "./blocks.js";
 import { Code } from "./Code.js";
+import { texts } from "./messages.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 
 /** `growing`: more of it may come. */
@@ -68,7 +69,7 @@ function element(token: Token, children: ReactNode[], key: number): ReactNode {
   }
   if (token.tag === "table") {
     return (
-      <div key={key} className="table-frame" tabIndex={0} role="group" aria-label="Table">
+      <div key={key} className="table-frame" tabIndex={0} role="group" aria-label={texts.markdown.table}>
         <table>{children}</table>
       </div>
     );
@@ -112,7 +113,7 @@ function leaf(token: Token, key: number, growing: boolean): ReactNode {
       // Nothing is loaded from elsewhere because a model named it.
       return (
         <a key={key} href={String(token.attrGet("src") ?? "")} target="_blank" rel="noreferrer noopener">
-          Image: {visible(token.content || "without a description")}
+          {token.content === "" ? texts.markdown.imageUndescribed : texts.markdown.image(visible(token.content))}
         </a>
       );
     default:

@@ -5,12 +5,13 @@ import { CopyButton, Note, ReadButton } from "./Buttons.js";
 import { client, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { Markdown } from "./Markdown.js";
+import { texts } from "./messages.js";
 import { Plain, visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
 import { useUnread } from "./sessions.js";
 import { toast } from "./toasts.js";
 import { ToolCard } from "./ToolCard.js";
-import { count, duration, exactly, said, times, when } from "./words.js";
+import { duration, exactly, said, when } from "./words.js";
 
 export interface MessageActions {
   /** Puts text into the composer. */
@@ -46,35 +47,35 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
   const queued = turn?.state === "queued";
   const withdrawn = turn?.state === "cancelled" && turn.message_id === null;
   return (
-    <article className="said" aria-label="You">
+    <article className="said" aria-label={texts.shared.you}>
       <div className="said-box">
         <Plain text={text} className="plain said-text" most={6000} />
       </div>
       <footer className="message-foot">
         {queued && (
           <>
-            <span className="badge">Queued</span>
+            <span className="badge">{texts.message.queued}</span>
             <button
               type="button"
               className="link"
               onClick={() => {
                 if (agent_id === undefined) return;
                 client.cancel({ agent_id, session_id, turn_id }).catch((error: unknown) => {
-                  toast(`Not canceled: ${said(error).message}`, { kind: "error" });
+                  toast(texts.message.notCanceled(said(error).message), { kind: "error" });
                 });
               }}
             >
-              Cancel
+              {texts.shared.cancel}
             </button>
           </>
         )}
-        {status === "pending" && <span className="badge">The agent reads this at its next step</span>}
-        {unread && <span className="badge">Not read yet: the agent reads this with your next message</span>}
+        {status === "pending" && <span className="badge">{texts.message.pending}</span>}
+        {unread && <span className="badge">{texts.message.unread}</span>}
         {withdrawn && (
           <>
-            <span className="badge">Canceled</span>
+            <span className="badge">{texts.message.canceled}</span>
             <button type="button" className="link" onClick={() => actions.say(text)}>
-              Send again
+              {texts.shared.sendAgain}
             </button>
           </>
         )}
@@ -90,19 +91,14 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
             }}
           >
             <Icon name="edit" />
-            Edit
+            {texts.shared.edit}
           </button>
-          <CopyButton text={text} label="Copy message" />
+          <CopyButton text={text} label={texts.message.copy} />
         </span>
       </footer>
     </article>
   );
 }
-
-const ENDS: Partial<Record<Message["status"], string>> = {
-  cancelled: "Stopped by you.",
-  interrupted: "Interrupted because Aster stopped. The text so far is kept.",
-};
 
 function Answer({ message, actions }: { message: Message; actions: MessageActions }) {
   const { session_id, message_id, turn_id, parts, status, usage, created_at } = message;
@@ -112,7 +108,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
   const newest = usePicture((state) => state.sessions[session_id]?.history?.messages.at(-1)?.message_id === message_id);
   const on = status === "streaming";
   const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
-  const ended = ENDS[status];
+  const ended = texts.answer.ends[status];
   const again = status === "failed" || status === "interrupted" || status === "cancelled";
   const noticed = parts.some((part) => part.type === "notice" && part.code === status);
   const last = parts.length - 1;
@@ -120,7 +116,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
   const failure = status === "failed" ? parts.findLastIndex((part) => part.type === "notice") : -1;
   const [input, output] = [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0];
   return (
-    <article className="answer" aria-label="Assistant" aria-busy={on && !away}>
+    <article className="answer" aria-label={texts.answer.label} aria-busy={on && !away}>
       {parts.map((part, place) => (
         <PartView
           key={part.type === "tool" ? part.call_id : place}
@@ -139,26 +135,30 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
       ))}
       {live?.retry && (
         <Note kind="warning">
-          The provider failed ({visible(live.retry.message)}). Trying again in {duration(live.retry.delay_s * 1000)}:
-          attempt {live.retry.attempt} of {live.retry.max_attempts}.
+          {texts.answer.retrying(
+            visible(live.retry.message),
+            duration(live.retry.delay_s * 1000),
+            live.retry.attempt,
+            live.retry.max_attempts,
+          )}
         </Note>
       )}
       {on && !away && <Working parts={parts} />}
       {ended !== undefined && !noticed && <p className="message-end">{ended}</p>}
-      {live?.stop_reason === "denied" && <p className="message-end">The turn ended because a call was denied.</p>}
+      {live?.stop_reason === "denied" && <p className="message-end">{texts.answer.denied}</p>}
       {over && (
         <footer className="message-foot">
           <time dateTime={created_at} title={exactly(created_at)}>
             {when(created_at)}
           </time>
           {usage && input + output > 0 && (
-            <span
-              title={`${times(input, "token")} in, ${times(output, "token")} out, ${times(usage.requests ?? 0, "request")}`}
-            >
-              {count(input + output)} tokens
+            <span title={texts.answer.usage(input, output, usage.requests ?? 0)}>
+              {texts.answer.tokens(input + output)}
             </span>
           )}
-          {usage?.cost_usd != null && <span>${usage.cost_usd.toFixed(usage.cost_usd < 0.01 ? 4 : 2)}</span>}
+          {usage?.cost_usd != null && (
+            <span>{texts.answer.cost(usage.cost_usd.toFixed(usage.cost_usd < 0.01 ? 4 : 2))}</span>
+          )}
           <span className={again ? "message-actions offered" : "message-actions"}>
             {again && (
               <button
@@ -169,11 +169,11 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
                 }}
               >
                 <Icon name="retry" />
-                Send again
+                {texts.shared.sendAgain}
               </button>
             )}
             {aloud && message.text !== "" && <ReadButton text={message.text} />}
-            {message.text !== "" && <CopyButton text={message.text} label="Copy answer" />}
+            {message.text !== "" && <CopyButton text={message.text} label={texts.answer.copy} />}
           </span>
         </footer>
       )}
@@ -184,7 +184,12 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
 function Working({ parts }: { parts: readonly Part[] }) {
   const last = parts.at(-1);
   if (last?.type === "tool" && last.state === "running") return null;
-  const word = last === undefined ? "Starting" : last.type === "thinking" ? "Thinking" : "Writing";
+  const word =
+    last === undefined
+      ? texts.answer.starting
+      : last.type === "thinking"
+        ? texts.answer.thinking
+        : texts.answer.writing;
   return (
     <p className="working">
       <span className="dots" aria-hidden="true">
@@ -217,7 +222,7 @@ function PartView({
     case "thinking":
       return (
         <details className="thinking">
-          <summary>{growing ? "Thinking…" : "Thoughts"}</summary>
+          <summary>{growing ? texts.answer.thoughtsGrowing : texts.answer.thoughts}</summary>
           <Plain text={part.text} className="plain thinking-text" />
         </details>
       );
@@ -227,7 +232,7 @@ function PartView({
       return <NoticeView notice={part} session_id={session_id} failed={failed} onContinue={onContinue} />;
     default:
       part satisfies never;
-      return <p className="quiet">This page can’t show this part. Update the app to see it.</p>;
+      return <p className="quiet">{texts.answer.unknownPart}</p>;
   }
 }
 
@@ -261,9 +266,9 @@ function NoticeView({
   const agent_id = usePicture((state) => state.sessions[session_id]?.agent_id);
   if (code === "history_compacted") return <p className="message-end">{visible(message)}</p>;
   let action = null;
-  if (CHOOSE_MODEL.has(code)) action = { label: "Choose a model", href: "#/settings/models" };
-  else if (code === "context_too_long") action = { label: "New conversation", href: newHref(agent_id) };
-  else if (code === "limit_reached") action = { label: "Limits", href: "#/settings/config" };
+  if (CHOOSE_MODEL.has(code)) action = { label: texts.answer.chooseModel, href: "#/settings/models" };
+  else if (code === "context_too_long") action = { label: texts.shared.newConversation, href: newHref(agent_id) };
+  else if (code === "limit_reached") action = { label: texts.answer.limits, href: "#/settings/config" };
   const goesOn = CONTINUE.has(code) ? onContinue : null;
   return (
     <Note
@@ -273,7 +278,7 @@ function NoticeView({
           <>
             {goesOn !== null && (
               <button type="button" onClick={goesOn}>
-                Continue
+                {texts.shared.continue}
               </button>
             )}
             {action !== null && (

@@ -1,6 +1,6 @@
 // Text that was written by others: what could hide or reorder it is shown instead of obeyed.
 import { Fragment, useState, type ReactNode } from "react";
-import { count } from "./words.js";
+import { texts } from "./messages.js";
 
 // Control characters but tab and line ends; what turns the direction of text; what is not to be seen at all.
 
@@ -30,8 +30,8 @@ function named(text: string): ReactNode {
     parts.push(text.slice(from, match.index));
     const name = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
     parts.push(
-      <span key={match.index} className="hidden-character" title="A character that can't be seen">
-        U+{name}
+      <span key={match.index} className="hidden-character" title={texts.plain.hidden}>
+        {texts.plain.codePoint(name)}
       </span>,
     );
     from = match.index + 1;
@@ -71,7 +71,7 @@ export function Plain({ text, className = "plain", most = STEP }: { text: string
       </pre>
       {cut && (
         <p className="quiet">
-          {count(shown)} of {count(text.length)} characters.{" "}
+          {texts.plain.shownOf(shown, text.length)}{" "}
           <button
             type="button"
             className="link"
@@ -79,7 +79,7 @@ export function Plain({ text, className = "plain", most = STEP }: { text: string
               setShown((before) => Math.max(before * 2, before + STEP));
             }}
           >
-            Show more
+            {texts.shared.showMore}
           </button>
         </p>
       )}

@@ -1,6 +1,7 @@
 // What one does with a conversation, wherever it stands.
 import type { Session } from "@aster-sidecar/client";
 import { Menu } from "./Buttons.js";
+import { texts } from "./messages.js";
 import { archive, remove } from "./sessions.js";
 
 interface SessionMenuProps {
@@ -14,14 +15,14 @@ export function SessionMenu({ session: { session_id, archived }, label, onRename
     <Menu
       label={label}
       items={[
-        { label: "Rename", icon: "edit", onChoose: onRename },
+        { label: texts.session.rename, icon: "edit", onChoose: onRename },
         {
-          label: archived ? "Bring back" : "Archive",
+          label: archived ? texts.session.unarchive : texts.session.archive,
           icon: "archive",
           onChoose: () => void archive(session_id, !archived),
         },
         {
-          label: "Delete",
+          label: texts.shared.delete,
           icon: "trash",
           danger: true,
           onChoose: () => void remove(session_id),

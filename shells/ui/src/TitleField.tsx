@@ -1,5 +1,6 @@
 // A conversation's title, being changed.
 import { useEffect, useRef, useState } from "react";
+import { texts } from "./messages.js";
 
 /** Enter keeps it, Escape leaves it: `onDone` with null when nothing is to change. */
 export function TitleField({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
@@ -16,7 +17,7 @@ export function TitleField({ title, onDone }: { title: string; onDone: (title: s
     <input
       ref={box}
       className="title-field"
-      aria-label="Title"
+      aria-label={texts.session.title}
       maxLength={200}
       value={text}
       onChange={(event) => {

@@ -1,10 +1,11 @@
 import { IconButton } from "./Buttons.js";
+import { texts } from "./messages.js";
 import { dismiss, useToasts } from "./toasts.js";
 
 export function Toasts() {
   const toasts = useToasts();
   return (
-    <div className="toasts" role="status" aria-live="polite" aria-label="Notices">
+    <div className="toasts" role="status" aria-live="polite" aria-label={texts.toasts.label}>
       {toasts.map(({ key, kind, text, action }) => (
         <div key={key} className={`toast toast-${kind}`}>
           <span>{text}</span>
@@ -22,7 +23,7 @@ export function Toasts() {
           )}
           <IconButton
             icon="cross"
-            label="Dismiss"
+            label={texts.toasts.dismiss}
             onClick={() => {
               dismiss(key);
             }}

@@ -2,6 +2,7 @@
 import { isOn, type NotificationEntry } from "@aster-sidecar/client";
 import { client, host, onEvent, store } from "./engine.js";
 import { kept, keep } from "./keep.js";
+import { texts } from "./messages.js";
 import { go, parse, sessionHref } from "./route.js";
 import { toast } from "./toasts.js";
 
@@ -81,8 +82,8 @@ function offer(): void {
   if (!missed || !("Notification" in window) || Notification.permission !== "default" || kept(ASKED) !== null) return;
   missed = false;
   keep(ASKED, "yes");
-  toast("Something happened while you were away. Show notifications next time?", {
+  toast(texts.notifications.offer, {
     seconds: 30,
-    action: { label: "Turn on", act: () => void Notification.requestPermission() },
+    action: { label: texts.notifications.turnOn, act: () => void Notification.requestPermission() },
   });
 }

@@ -10,6 +10,7 @@ import {
 } from "@aster-sidecar/client";
 import { useSyncExternalStore } from "react";
 import { Cell, useCell } from "./cell.js";
+import { texts } from "./messages.js";
 
 const BEARER = "aster.bearer";
 
@@ -43,7 +44,7 @@ export function keepBearer(token: string): void {
 export const host: AsterHost | null = hostOf();
 
 /** What others see as the one who answered a question. */
-const NAME = host ? "the app window" : "a browser window";
+const NAME = host ? texts.app.asApp : texts.app.asBrowser;
 
 export const client = createClient({ token: bearer, name: NAME });
 

@@ -1,6 +1,7 @@
 // The link that an app opens a browser with: its code is turned into a key for this tab, once.
 import { createClient, type Handoff, type HandoffRedeemed } from "@aster-sidecar/client";
 import { client, keepBearer } from "./engine.js";
+import { texts } from "./messages.js";
 import { newHref, replace, sessionHref } from "./route.js";
 import { said } from "./words.js";
 
@@ -20,9 +21,8 @@ export async function redeem(): Promise<string | null> {
     return null;
   } catch (error) {
     const { message, hint } = said(error);
-    return (error as { code?: string }).code === "handoff_refused"
-      ? "This link was already used or is too old. Open the page from the app again."
-      : `Sign-in failed: ${message}${hint ? ` (${hint})` : ""}`;
+    if ((error as { code?: string }).code === "handoff_refused") return texts.signIn.linkUsed;
+    return hint ? texts.signIn.failedWithHint(message, hint) : texts.signIn.failed(message);
   }
 }
 

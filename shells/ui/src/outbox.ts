@@ -4,6 +4,7 @@ import { createDrafts, DRAFTS_MOST, isOn, mintId, type ChatRequest, type Draft }
 import { Cell, useCell } from "./cell.js";
 import { client, store } from "./engine.js";
 import { keep, kept } from "./keep.js";
+import { texts } from "./messages.js";
 import { toast } from "./toasts.js";
 import { said } from "./words.js";
 
@@ -28,13 +29,13 @@ const drafts = createDrafts({
     get: kept,
     set(key, text) {
       if (keep(key, text)) return;
-      toast("This device has no room for drafts. Unsent messages are lost when you close the page.", {
+      toast(texts.outgoing.noRoom, {
         kind: "error",
       });
     },
   },
   onEvicted() {
-    toast(`Only ${DRAFTS_MOST} drafts are kept. The oldest one was removed.`, { kind: "error" });
+    toast(texts.outgoing.evicted(DRAFTS_MOST), { kind: "error" });
   },
 });
 /** What this window sends, has sent, or was refused; by `client_message_id`. */

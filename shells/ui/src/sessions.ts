@@ -1,6 +1,7 @@
 // What people do with conversations.
 import { Cell, useCell } from "./cell.js";
 import { client } from "./engine.js";
+import { texts } from "./messages.js";
 import { go, newHref, parse, sessionHref } from "./route.js";
 import { toast } from "./toasts.js";
 import { said } from "./words.js";
@@ -18,16 +19,16 @@ export function useUnread(): ReadonlySet<string> {
 
 // -- what people do ----------------------------------------------------------------------------------------------------
 
-function failed(what: string, error: unknown): void {
+function failed(words: (why: string) => string, error: unknown): void {
   const { message, hint } = said(error);
-  toast(`${what}: ${message}${hint ? ` – ${hint}` : ""}`, { kind: "error" });
+  toast(words(hint ? texts.shared.withHint(message, hint) : message), { kind: "error" });
 }
 
 export async function rename(session_id: string, title: string): Promise<void> {
   try {
     await client.sessions.rename(session_id, title.trim());
   } catch (error) {
-    failed("Not renamed", error);
+    failed(texts.session.notRenamed, error);
   }
 }
 
@@ -35,11 +36,11 @@ export async function archive(session_id: string, archived: boolean): Promise<vo
   try {
     await client.sessions.archive(session_id, archived);
     if (archived) leave(session_id);
-    toast(archived ? "Archived." : "Back among the conversations.", {
-      action: { label: "Undo", act: () => void archive(session_id, !archived) },
+    toast(archived ? texts.session.archived : texts.session.unarchived, {
+      action: { label: texts.shared.undo, act: () => void archive(session_id, !archived) },
     });
   } catch (error) {
-    failed(archived ? "Not archived" : "Not brought back", error);
+    failed(archived ? texts.session.notArchived : texts.session.notUnarchived, error);
   }
 }
 
@@ -57,17 +58,17 @@ export async function remove(session_id: string): Promise<void> {
     await client.sessions.delete(session_id);
   } catch (error) {
     if ((error as { code?: string }).code === "agent_busy") {
-      toast("Not deleted: it is being answered, or a question in it waits for you.", {
+      toast(texts.session.notDeletedBusy, {
         kind: "error",
-        action: { label: "Stop it and delete", act: () => void stopAndRemove(session_id) },
+        action: { label: texts.session.stopAndDelete, act: () => void stopAndRemove(session_id) },
       });
-    } else failed("Not deleted", error);
+    } else failed(texts.session.notDeleted, error);
     return;
   }
   leave(session_id);
-  toast("Deleted.", {
+  toast(texts.session.deleted, {
     action: {
-      label: "Undo",
+      label: texts.shared.undo,
       act: () =>
         void restore(session_id).then((back) => {
           if (back && was_open) go(sessionHref(session_id));
@@ -81,7 +82,7 @@ async function stopAndRemove(session_id: string): Promise<void> {
     const { agent_id } = await client.sessions.get(session_id);
     await client.cancel({ agent_id, session_id });
   } catch (error) {
-    failed("Not deleted", error);
+    failed(texts.session.notDeleted, error);
     return;
   }
   await remove(session_id);
@@ -93,7 +94,7 @@ export async function restore(session_id: string): Promise<boolean> {
     await client.sessions.restore(session_id);
     return true;
   } catch (error) {
-    failed("Not restored", error);
+    failed(texts.session.notRestored, error);
     return false;
   }
 }
@@ -103,6 +104,6 @@ export async function purge(session_id: string): Promise<void> {
   try {
     await client.sessions.delete(session_id, { purge: true });
   } catch (error) {
-    failed("Not deleted", error);
+    failed(texts.session.notDeleted, error);
   }
 }

@@ -1,0 +1,790 @@
+// Every text of the page that people read or hear, by the place where it stands; a test finds those that stand elsewhere.
+// What is said twice for the same reason is in `shared`. A sentence with values is a function that gives the whole of it.
+//
+// Not here: `index.html` has its title, what is seen before the script is read (“Aster”, “Connecting…”, the name of the
+// side) and the notice without JavaScript; no public file has a text. Numbers, dates, times and units are made in
+// words.ts. The daemon's and the client's own messages and hints come as they are.
+import type { Message } from "@aster-sidecar/client";
+import type { ReactNode } from "react";
+import { count } from "./words.js";
+
+/** Texts for names that the daemon gives; of one that is not known here there is none. */
+type Named = Readonly<Record<string, string>>;
+
+const plural = (value: number, one: string, many: string): string => (value === 1 ? one : many);
+
+export const texts = {
+  shared: {
+    arguments: "Arguments",
+    cancel: "Cancel",
+    choose: "Choose…",
+    continue: "Continue",
+    conversations: "Conversations",
+    delete: "Delete",
+    edit: "Edit",
+    /** Why a text that has to be JSON is none. */
+    invalidJson: (why: string) => `The arguments are not valid JSON: ${why}`,
+    model: "Model",
+    newConversation: "New conversation",
+    none: "none",
+    openLogs: "Open logs",
+    output: "Output",
+    restore: "Restore",
+    save: "Save",
+    searchConversations: "Search conversations",
+    sendAgain: "Send again",
+    showMore: "Show more",
+    start: "Start",
+    startConversation: "Start a conversation",
+    stop: "Stop",
+    tool: "Tool",
+    tryNow: "Try now",
+    undo: "Undo",
+    /** What went wrong, and what to do. */
+    withHint: (problem: string, hint: string) => `${problem} – ${hint}`,
+    you: "You",
+  },
+
+  /** The pages, in the links to them and as their headings. */
+  pages: {
+    inbox: "Inbox",
+    agents: "Agents",
+    archive: "Archive",
+    settings: "Settings",
+  },
+
+  /** Keys that have a word on them. */
+  keys: {
+    alt: "Alt",
+    ctrl: "Ctrl",
+    delete: "Delete",
+    enter: "Enter",
+    esc: "Esc",
+    shift: "Shift",
+  },
+
+  app: {
+    name: "Aster",
+    windowTitle: (waiting: number) => `(${waiting}) Aster`,
+    skip: "Skip to the content",
+    side: "Side",
+    openMenu: "Open the menu",
+    inboxWaiting: (waiting: number) => `Inbox: ${waiting} waiting`,
+    offline: "Can’t reach Aster. Messages are saved as drafts.",
+    reconnecting: "Connection lost. Reconnecting…",
+    notLoaded: (why: ReactNode) => <>Some things could not be loaded: {why}</>,
+    tryAgain: "Try again",
+    crashed: "Aster’s engine crashed several times and will not restart by itself. Messages are saved as drafts.",
+    stopped: "Aster’s engine is stopped. Messages are saved as drafts.",
+    unreachable: "Can’t reach Aster. Trying again…",
+    connecting: "Connecting…",
+    /** Who answered a question, as other windows say it. */
+    asApp: "the app window",
+    asBrowser: "a browser window",
+  },
+
+  signIn: {
+    signIn: "Sign in",
+    lead: "Open this page from the app, or paste the app’s token.",
+    token: "Token",
+    kept: "The token is kept in this tab only.",
+    linkUsed: "This link was already used or is too old. Open the page from the app again.",
+    failed: (why: string) => `Sign-in failed: ${why}`,
+    failedWithHint: (why: string, hint: string) => `Sign-in failed: ${why} (${hint})`,
+  },
+
+  buttons: {
+    copy: "Copy",
+    copied: "Copied",
+    copyFailed: "Copying failed",
+    readAloud: "Read aloud",
+    stopReading: "Stop reading",
+  },
+
+  toasts: {
+    label: "Notices",
+    dismiss: "Dismiss",
+  },
+
+  notifications: {
+    offer: "Something happened while you were away. Show notifications next time?",
+    turnOn: "Turn on",
+  },
+
+  // -- talking ---------------------------------------------------------------------------------------------------------
+
+  composer: {
+    write: "Write a message",
+    writeDraft: "Write a draft",
+    message: "Message",
+    whileBusy: "When you send while the agent is working",
+    modes: {
+      queue: { label: "Queue", words: "Sends it after this answer." },
+      steer: { label: "Steer", words: "The agent reads it at its next step." },
+      interrupt: { label: "Interrupt", words: "Stops this answer and sends it." },
+    },
+    editing: "Editing an earlier message.",
+    editingWithDraft: "Editing an earlier message. Your draft comes back when you send or cancel.",
+    stop: "Stop (Esc)",
+    send: "Send",
+    sendWithKey: "Send (Enter)",
+    help: (
+      <>
+        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> starts a new line
+      </>
+    ),
+    helpWhileBusy: (
+      <>
+        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> starts a new line, <kbd>Esc</kbd> stops
+      </>
+    ),
+  },
+
+  conversation: {
+    withAgent: (agent: ReactNode) => <>With {agent}</>,
+    demo: (link: (words: string) => ReactNode) => (
+      <>
+        This is the demo model. It needs no key and understands a few words. For real answers, {link("choose a model")}.
+      </>
+    ),
+    stopped: "Stopped.",
+    queuedCanceled: (messages: number) =>
+      plural(
+        messages,
+        `${count(messages)} queued message was canceled.`,
+        `${count(messages)} queued messages were canceled.`,
+      ),
+    unread: "The agent reads what it has not read yet with your next message.",
+    notStopped: (why: string) => `Not stopped: ${why}`,
+    messages: "Messages",
+    loadingOlder: "Loading older messages…",
+    noMessages: "No messages yet.",
+    toEnd: "Go to the latest message",
+    loading: "Loading messages…",
+    menu: "Conversation menu",
+    archived: "archived",
+    deleted: "This conversation was deleted.",
+    restorable: (until: string) => `It can be restored until ${until}.`,
+    /** What a screen reader is told. */
+    questions: (questions: number) =>
+      plural(questions, `${count(questions)} question to answer.`, `${count(questions)} questions to answer.`),
+    answering: "The agent is answering.",
+    answered: (answer: string) => `Answer: ${answer}`,
+    failed: (answer: string) => `The answer failed. ${answer}`,
+  },
+
+  /** A message that the daemon does not have yet. */
+  outgoing: {
+    label: "You, being sent",
+    states: {
+      sending: "Sending…",
+      waiting: "Draft, not sent",
+      refused: "Not sent",
+    },
+    unreachable: "Can’t reach Aster.",
+    sendNow: "Send now",
+    discard: "Discard",
+    written: (time: string) => `written ${time}`,
+    noRoom: "This device has no room for drafts. Unsent messages are lost when you close the page.",
+    evicted: (most: number) => `Only ${most} drafts are kept. The oldest one was removed.`,
+  },
+
+  message: {
+    queued: "Queued",
+    notCanceled: (why: string) => `Not canceled: ${why}`,
+    pending: "The agent reads this at its next step",
+    unread: "Not read yet: the agent reads this with your next message",
+    canceled: "Canceled",
+    copy: "Copy message",
+  },
+
+  answer: {
+    label: "Assistant",
+    ends: {
+      cancelled: "Stopped by you.",
+      interrupted: "Interrupted because Aster stopped. The text so far is kept.",
+    } as Partial<Record<Message["status"], string>>,
+    retrying: (why: ReactNode, wait: string, attempt: number, attempts: number) => (
+      <>
+        The provider failed ({why}). Trying again in {wait}: attempt {attempt} of {attempts}.
+      </>
+    ),
+    denied: "The turn ended because a call was denied.",
+    tokens: (tokens: number) => `${count(tokens)} tokens`,
+    usage: (input: number, output: number, requests: number) => {
+      const took = plural(input, `${count(input)} token in`, `${count(input)} tokens in`);
+      const gave = plural(output, `${count(output)} token out`, `${count(output)} tokens out`);
+      const asked = plural(requests, `${count(requests)} request`, `${count(requests)} requests`);
+      return `${took}, ${gave}, ${asked}`;
+    },
+    cost: (dollars: string) => `$${dollars}`,
+    copy: "Copy answer",
+    starting: "Starting",
+    thinking: "Thinking",
+    writing: "Writing",
+    thoughtsGrowing: "Thinking…",
+    thoughts: "Thoughts",
+    unknownPart: "This page can’t show this part. Update the app to see it.",
+    chooseModel: "Choose a model",
+    limits: "Limits",
+  },
+
+  markdown: {
+    table: "Table",
+    image: (description: ReactNode) => <>Image: {description}</>,
+    imageUndescribed: "Image: without a description",
+    /** Code in no known language. */
+    code: "text",
+    copyCode: "Copy code",
+  },
+
+  plain: {
+    hidden: "A character that can’t be seen",
+    codePoint: (hex: string) => `U+${hex}`,
+    shownOf: (shown: number, all: number) => `${count(shown)} of ${count(all)} characters.`,
+  },
+
+  // -- tools and questions ---------------------------------------------------------------------------------------------
+
+  risk: {
+    low: "low risk",
+    medium: "medium risk",
+    high: "high risk",
+  },
+
+  toolState: {
+    pending: "waiting for you",
+    running: "running",
+    done: "done",
+    failed: "failed",
+    denied: "denied",
+    cancelled: "canceled",
+    unknown: "outcome unknown",
+  },
+
+  decision: {
+    allow: "allowed",
+    deny: "denied",
+    allow_always: "always allowed",
+    deny_always: "always denied",
+    expired: "expired",
+    cancelled: "canceled",
+  } as Named,
+
+  tool: {
+    progress: (tool: string) => `Progress of ${tool}`,
+    answered: (decision: string, by: string) => `${decision} by ${by}`,
+    unknown:
+      "Aster stopped while this ran. It is not known how far it got, and it will not run again by itself. Check before you ask for it again.",
+    runs: "What runs",
+    error: "Error",
+    outputCut: "Earlier output is not shown.",
+    errorOutput: "Error output",
+    result: "Result",
+    resultCut: "The result was too long. Only a part of it was kept.",
+  },
+
+  diff: {
+    label: "Changed lines",
+    removed: "removed: ",
+    added: "added: ",
+  },
+
+  approval: {
+    notObject: "it has to be an object: { … }",
+    lookAgain: "Look at what would run now, and allow it again.",
+    answered: (tool: string, decision: string) => `${tool}: ${decision}`,
+    runs: "What will run",
+    argumentsOf: (tool: ReactNode) => (
+      <>
+        Arguments of <code>{tool}</code>
+      </>
+    ),
+    editLabel: "Run it with these arguments instead (JSON)",
+    noteLabel: "Note to the agent (it reads it when you deny)",
+    allow: "Allow once",
+    allowEdited: "Allow edited",
+    allowTitle: "This call runs now",
+    deny: "Deny",
+    denyTitle: "This call does not run. The agent is told, and goes on.",
+    alwaysAllow: "Always allow…",
+    alwaysAllowTitle: "This call and others like it run without asking",
+    alwaysDeny: "Always deny…",
+    alwaysDenyTitle: "This call and others like it never run",
+    note: "Note",
+    noteTitle: "The agent reads your note when you deny",
+    editTitle: "Change what runs, then allow it",
+    /** The second press, which makes the rule. */
+    confirm: {
+      allow_always: "Always allow",
+      deny_always: "Always deny",
+    },
+    exactly: "Exactly this call, in every conversation.",
+    ruleHint: "You can delete this rule under Settings, Permissions.",
+    noRule: "This call can’t be always allowed.",
+    covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}.</>,
+    expires: (time: string) => `It expires ${time}.`,
+  },
+
+  inbox: {
+    noQuestions: "No questions.",
+    questions: (questions: number) =>
+      plural(
+        questions,
+        `${count(questions)} question for you, oldest first.`,
+        `${count(questions)} questions for you, oldest first.`,
+      ),
+    conversation: "Conversation",
+    asked: (time: string) => `asked ${time}`,
+    answered: "Answered",
+    call: "a call",
+    answeredBy: (call: ReactNode, decision: string, by: string) => (
+      <>
+        {call} {decision} by {by}
+      </>
+    ),
+    answeredByYou: (call: ReactNode, decision: string) => (
+      <>
+        {call} {decision} by you
+      </>
+    ),
+    where: (title: ReactNode) => <>in “{title}”</>,
+    away: "While you were away",
+    awayUnread: (unread: number) => `While you were away (${count(unread)} unread)`,
+    markRead: "Mark all as read",
+    nothingNew: "Nothing new.",
+    unread: "(unread)",
+  },
+
+  // -- lists and pages -------------------------------------------------------------------------------------------------
+
+  /** What is done with a conversation. */
+  session: {
+    title: "Title",
+    rename: "Rename",
+    archive: "Archive",
+    unarchive: "Bring back",
+    notRenamed: (why: string) => `Not renamed: ${why}`,
+    archived: "Archived.",
+    unarchived: "Back among the conversations.",
+    notArchived: (why: string) => `Not archived: ${why}`,
+    notUnarchived: (why: string) => `Not brought back: ${why}`,
+    deleted: "Deleted.",
+    notDeleted: (why: string) => `Not deleted: ${why}`,
+    notDeletedBusy: "Not deleted: it is being answered, or a question in it waits for you.",
+    stopAndDelete: "Stop it and delete",
+    notRestored: (why: string) => `Not restored: ${why}`,
+  },
+
+  sidebar: {
+    closeMenu: "Close the menu",
+    pages: "Pages",
+    showOf: "Show conversations of",
+    allAgents: "All agents",
+    waiting: (things: number) => `${things} waiting`,
+    empty: "No conversations yet.",
+    ages: {
+      today: "Today",
+      yesterday: "Yesterday",
+      week: "Last 7 days",
+      month: "Last 31 days",
+      older: "Older",
+    },
+    fetching: "Fetching…",
+    searching: "Searching…",
+    nothingFound: "Nothing found",
+    found: (found: number) => `Found ${found}`,
+    foundMore: (found: number) => `Found ${found} and more`,
+    states: {
+      running: "an answer is being written",
+      waiting_approval: "a question waits for you",
+      queued: "a message waits",
+      failed: "the last answer failed",
+    } as Named,
+    rowTitle: (title: string, time: string) => `${title} – ${time}`,
+    menuOf: (title: string) => `Menu of ${title}`,
+    link: {
+      connected: "Connected",
+      reconnecting: "Reconnecting",
+      offline: "Offline",
+    },
+    model: "The model that answers, unless an agent has its own",
+  },
+
+  archive: {
+    lead: "Conversations that you put away. A new message brings one back.",
+    none: "Nothing is archived.",
+    deleted: "Recently deleted",
+    deletedLead: "A deleted conversation can be restored for 30 days.",
+    noneDeleted: "Nothing was deleted.",
+    deletedAt: (time: string) => `deleted ${time}`,
+    deletedUntil: (time: string, until: ReactNode) => (
+      <>
+        deleted {time}, deleted for good on {until}
+      </>
+    ),
+    sure: "This can’t be undone.",
+    deleteNow: "Delete now",
+    deleteNowLabel: (title: string) => `Delete now: ${title}`,
+    keep: "Keep",
+    keepLabel: (title: string) => `Keep: ${title}`,
+    restoreLabel: (title: string) => `Restore: ${title}`,
+    purge: "Delete for good",
+    purgeLabel: (title: string) => `Delete for good: ${title}`,
+  },
+
+  agents: {
+    lead: "Each agent has its own instructions, tools and model. None can do more than your permissions allow.",
+    sources: {
+      builtin: "built in",
+      code: "from the app",
+      user: "your file",
+      project: "from the project",
+    } as Named,
+    broken: "broken",
+    where: (path: ReactNode, line: number) => (
+      <>
+        {path}, line {line}
+      </>
+    ),
+    noModel: "no model chosen",
+    tools: "Tools",
+    file: "File",
+  },
+
+  palette: {
+    label: "Commands",
+    search: "Search commands and conversations",
+    list: "Commands and conversations",
+    noMatches: "No matches.",
+    page: "page",
+    conversation: "conversation",
+    newWith: (agent: string) => `New conversation with ${agent}`,
+    models: "Settings: models and keys",
+    permissions: "Settings: permissions",
+    config: "Settings: directories and limits",
+    about: "Settings: about",
+    light: "Appearance: light",
+    dark: "Appearance: dark",
+    system: "Appearance: match system",
+    shortcuts: "Keyboard shortcuts",
+    archive: "Archive this conversation",
+    unarchive: "Unarchive this conversation",
+    delete: "Delete this conversation",
+  },
+
+  shortcuts: {
+    title: "Keyboard",
+    close: "Close",
+    anywhere: "Anywhere",
+    commands: "commands and conversations",
+    search: "search conversations",
+    list: "this list",
+    newConversation: "new conversation",
+    inbox: "inbox",
+    question: "to the question that waits",
+    message: "to the message field",
+    writing: "While you write",
+    send: "send",
+    newLine: "new line",
+    before: "what you said before, when the field is empty",
+    stop: "stop the answer",
+    onQuestion: "On a question that has the focus",
+    allow: "allow once",
+    deny: "deny",
+    alwaysAllow: "always allow, after a confirmation",
+    alwaysDeny: "always deny, after a confirmation",
+    note: "write a note",
+    edit: "edit the arguments",
+    onConversation: "On a conversation in the list",
+    rename: "rename",
+    delete: "delete, with a way back",
+  },
+
+  welcome: {
+    label: "Set up",
+    title: "Set up Aster",
+    off: "Setup is turned off in this app.",
+    left: (steps: number) =>
+      plural(
+        steps,
+        `${count(steps)} step left. You can start a conversation at any time.`,
+        `${count(steps)} steps left. You can start a conversation at any time.`,
+      ),
+    complete: "Everything is set up.",
+    names: {
+      welcome: "Welcome",
+      environment: "This machine",
+      state_root: "Where your data is kept",
+      engine: "Recording",
+      provider: "Choose a model",
+      permissions: "When to ask you",
+      handoff: "Use it in your browser",
+      done: "Ready",
+    } as Named,
+    words: {
+      welcome:
+        "Aster runs on this machine. Your conversations stay here. Messages go only to the model that you choose.",
+      environment: "What was found on this machine.",
+      state_root: "Conversations, rules and settings are kept in one directory on this machine.",
+      engine: "Every message is saved as it is written.",
+      provider: "Choose a model on this machine, or add a key for a provider. The demo model needs neither.",
+      permissions: "Choose what can run without asking you. You can change this at any time in the settings.",
+      handoff: "A link signs your browser in once. You can skip this.",
+      done: "You are all set.",
+    } as Named,
+    skipped: "skipped",
+    optional: "optional",
+    hide: "Hide",
+    show: "Show",
+    status: (status: string) => `${status}: `,
+    inBrowser: "You are already in a browser.",
+    failed: (times: number) => plural(times, `This failed ${count(times)} time.`, `This failed ${count(times)} times.`),
+    youCan: (actions: readonly string[]) => `You can ${actions.join(", or ")}.`,
+    startOver: "Start this step over",
+    continueWithDemo: "Continue with the demo model",
+    skip: "Skip",
+  },
+
+  // -- settings --------------------------------------------------------------------------------------------------------
+
+  settings: {
+    /** The sections, in the links to them and as their headings. */
+    sections: {
+      models: "Models and keys",
+      permissions: "Permissions",
+      config: "Directories and limits",
+      appearance: "Appearance",
+      services: "Services",
+      flags: "Features",
+      browsers: "Other browsers",
+      diagnostics: "Diagnostics",
+      about: "About",
+    },
+    /** Where a value comes from. */
+    sources: {
+      api: "set here",
+      flag: "given at start",
+      environment: "environment variable",
+      project: "the project’s file",
+      file: "config.toml",
+      default: "default",
+    } as Named,
+
+    models: {
+      none: "No model is chosen. An agent can have its own.",
+      chosen: (model: ReactNode, source: string) => (
+        <>
+          Messages go to {model} ({source}). An agent can have its own.
+        </>
+      ),
+      looking: "Looking for models…",
+      ready: "ready",
+      notReady: "not ready",
+      needsKey: "needs a key",
+      loaded: "loaded",
+      demo: "Answers from a script, without a key or a network. For trying things out.",
+      local: "The model that runs on this machine: Ollama, LM Studio or llama.cpp.",
+      context: (tokens: number) => `${count(tokens)} tokens of context.`,
+      other: "Another model, as provider:name",
+      otherExample: "openrouter:qwen/qwen3",
+      use: "Use",
+      cannotAnswer: (why: ReactNode) => <>This model can’t answer yet. {why}</>,
+      cannotAnswerWithoutKey:
+        "This model can’t answer without a key. Add one here, or choose the demo model to look around first.",
+      test: "Test the model",
+      testing: "Testing…",
+      testHint: "Sends one short request.",
+      answered: (model: string, time: string) => `${model} answered in ${time}.`,
+      keys: "Keys",
+      keysLead: "A key is sent to the daemon once. No page, log or answer ever shows it again.",
+      keyFor: (provider: ReactNode) => <>API key for {provider}</>,
+      testKey: "Test the key before saving",
+      saving: "Saving…",
+      environmentFirst: "A key in the environment comes before this one.",
+      noKey: "no key",
+      fromVariable: (variable: ReactNode) => <>from {variable}</>,
+      inKeychain: "in the keychain",
+      inFile: "unprotected, in a file",
+      replaceKey: "Replace",
+      addKey: "Add a key",
+      removeKey: "Remove",
+    },
+
+    /** When the agent asks. */
+    modes: {
+      title: "When to ask",
+      now: (source: string) => `Now: ${source}.`,
+      each: {
+        always_ask: {
+          name: "Always ask",
+          words: "Every tool call waits for you. Rules that allow do not count.",
+          examples: "reading a file: asks · writing a file: asks · running a command: asks",
+        },
+        smart_approve: {
+          name: "Ask before changes",
+          words: "Reading in the work directory runs at once. Everything else waits for you, unless a rule allows it.",
+          examples: "reading a file: runs · writing a file: asks · running a command: asks",
+        },
+        auto_approve: {
+          name: "Never ask",
+          words: "Everything runs unless a rule denies it. Use it only while you watch, or where no harm can be done.",
+          examples: "reading a file: runs · writing a file: runs · running a command: runs",
+        },
+      },
+    },
+
+    permissions: {
+      rules: "Rules",
+      rulesLead: "Rules that deny come before everything else. “Always allow” and “Always deny” add a rule here.",
+      noRules: "No rules yet.",
+      since: (time: string) => `since ${time}`,
+      sinceUntil: (time: string, until: string) => `since ${time}, until ${until}`,
+      deleteRule: (rule: string) => `Delete the rule: ${rule}`,
+      addRule: "Add a rule",
+      effect: "Effect",
+      allow: "Allow",
+      deny: "Deny",
+      everyTool: "Every tool (deny only)",
+      appliesTo: "Applies to",
+      exact: "Exactly this",
+      beneath: "A directory and everything in it",
+      any: "Every call of the tool",
+      value: "Path, command or address",
+      tryOut: "What would happen?",
+      tryOutLead: "See what would happen to a tool call. Nothing runs.",
+      argumentsJson: "Arguments (JSON)",
+      ask: "Ask",
+      outcome: {
+        allow: "This would run at once.",
+        deny: "This would be denied.",
+        ask: "You would be asked.",
+      },
+      reason: (reason: ReactNode, by: ReactNode) => (
+        <>
+          {reason} (decided by {by})
+        </>
+      ),
+      covers: (calls: ReactNode) => <>“Always” would cover: {calls}</>,
+    },
+
+    config: {
+      workDir: { label: "Work directory", words: "Where tools read and write." },
+      approvalTimeout: {
+        label: "How long a question waits",
+        words: "In seconds, or like 10 min or 2 h. 0 waits until somebody answers.",
+      },
+      onUnattended: {
+        label: "Questions while no window is open",
+        words: "Wait until a window opens, or deny at once.",
+      },
+      maxRequests: { label: "Maximum requests per turn", words: "To the model’s provider." },
+      maxToolCalls: { label: "Maximum tool calls per turn" },
+      maxTokens: { label: "Maximum tokens per turn", words: "Input and output together." },
+      maxTurn: {
+        label: "Maximum time per turn",
+        words: "In seconds, or like 10 min or 2 h. Waiting for you does not count.",
+      },
+      passEnvironment: {
+        label: "Variables for commands",
+        words: "Beyond the usual ones, with commas between them: AWS_PROFILE, MY_*.",
+      },
+      commandPath: {
+        label: "PATH of commands",
+        words: "auto, login (your login shell’s), inherit (the daemon’s own), or directories.",
+      },
+      loading: "Loading…",
+      notANumber: "This can’t be read as one number.",
+      examples: {
+        count: "Write it like 1000 or 20k.",
+        seconds: "Write it like 90, 1.5 h or 10 min.",
+      },
+      reset: "Reset to default",
+      atStart: "Set at start",
+      configuration: "Configuration",
+      data: "Data",
+      logs: "Logs",
+    },
+
+    appearance: {
+      themes: {
+        system: "Match system",
+        light: "Light",
+        dark: "Dark",
+      },
+      lead: "Saved on this device.",
+    },
+
+    services: {
+      lead: "Programs that run beside Aster. They are set in config.toml.",
+      none: "No services.",
+      restart: "Restart",
+      process: (pid: number) => `Process ${pid}.`,
+      started: (time: string) => `Started ${time}.`,
+      ended: (time: string, how: ReactNode) => (
+        <>
+          Ended {time}: {how}.
+        </>
+      ),
+      bySignal: (signal: string) => `by ${signal}`,
+      withCode: (code: number) => `code ${code}`,
+      withoutCode: "code unknown",
+      startedAgain: (times: number) => `Started again ${count(times)} times.`,
+      nextTry: (time: string) => `Next try: ${time}.`,
+      dropped: (lines: number) => `${count(lines)} lines came too fast to be kept.`,
+      noOutput: "No output yet.",
+      refresh: "Refresh",
+      file: (path: ReactNode) => <>All of it: {path}</>,
+    },
+
+    flags: {
+      lead: "Turn features on or off.",
+      default: (value: string) => `(default: ${value})`,
+      defaultOn: "(default: on)",
+      defaultOff: "(default: off)",
+    },
+
+    browsers: {
+      lead: "A link signs in one browser on this machine. It works once, within a minute.",
+      create: "Create a link",
+      copy: "Copy the link",
+      holds: (until: string) => `It holds until ${until}.`,
+      none: "No other browser is signed in.",
+      signedIn: (time: string, used: string, quiet: (words: string) => ReactNode) => (
+        <>
+          Signed in {time}
+          {quiet(`, used ${used}`)}
+        </>
+      ),
+      signOut: "Sign out",
+    },
+
+    diagnostics: {
+      lead: "One file with versions, settings without secrets, states and the last log lines. Nothing is sent anywhere.",
+      includeMessages: "Include messages",
+      collecting: "Collecting…",
+      create: "Create file",
+      show: "Show in folder",
+      download: "Download",
+      facts: (size: string, time: string) => `${size}, ${time}`,
+      refused: (status: number) => `the daemon answered ${status}`,
+    },
+
+    about: {
+      version: "Version",
+      protocol: "Protocol",
+      status: "Status",
+      framework: "Framework",
+      port: "Port",
+      process: "Process",
+      instance: "Instance",
+      since: "Running since",
+      uptime: "Up for",
+      store: "Store",
+      streams: "Open streams",
+      checkForUpdates: "Check for updates",
+      newest: "This is the newest version.",
+      noUpdates: "This app does not update itself.",
+    },
+  },
+};
