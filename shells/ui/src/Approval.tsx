@@ -7,8 +7,9 @@ import { begun, keepBegun } from "./answers.js";
 import { Note } from "./Buttons.js";
 import { Diff } from "./Diff.js";
 import { store } from "./engine.js";
+import { texts } from "./messages.js";
 import { Display, Plain, visible, visibleText } from "./Plain.js";
-import { DECISION, exactly, pretty, RISK, said } from "./words.js";
+import { exactly, pretty, said } from "./words.js";
 
 type Decision = "allow" | "deny" | "allow_always" | "deny_always";
 
@@ -24,7 +25,6 @@ const KEYS: Record<string, "allow" | "deny" | Always | "note" | "edit"> = {
   e: "edit",
 };
 
-const ALWAYS: Record<Always, string> = { allow_always: "Always allow", deny_always: "Always deny" };
 const PREVIEW_MS = 250;
 
 /** Arguments that a person wrote, when they are an object. */
@@ -112,10 +112,10 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       try {
         const value: unknown = JSON.parse(edited);
         if (typeof value !== "object" || value === null || Array.isArray(value))
-          throw new Error("it has to be an object: { … }");
+          throw new Error(texts.approval.notObject);
         changed = value as Record<string, unknown>;
       } catch (error) {
-        setProblem({ message: `The arguments are not valid JSON: ${said(error).message}`, hint: null });
+        setProblem({ message: texts.shared.invalidJson(said(error).message), hint: null });
         editBox.current?.focus();
         return;
       }
@@ -131,12 +131,12 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
         ...(changed && { arguments: changed }),
         ...(changed && preview?.text === edited && { confirm: preview.answer.confirm }),
       });
-      announce(`${name}: ${DECISION[decision] ?? decision}`);
+      announce(texts.approval.answered(name, texts.decision[decision] ?? decision));
     } catch (error) {
       const { code, details } = error as { code?: string; details?: unknown };
       if (code === "edit_unconfirmed" && edited !== null) {
         setPreview({ text: edited, answer: details as CheckAnswer });
-        setProblem({ message: said(error).message, hint: "Look at what would run now, and allow it again." });
+        setProblem({ message: said(error).message, hint: texts.approval.lookAgain });
       } else setProblem(said(error));
       setAnswering(null);
     }
@@ -190,22 +190,20 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     >
       <header>
         <h2 id={`${id}-title`}>{sentenceOf(summary)}</h2>
-        <span className={`badge risk-badge-${risk}`}>{RISK[risk]}</span>
+        <span className={`badge risk-badge-${risk}`}>{texts.risk[risk]}</span>
       </header>
       <p className="approval-reason">{visible(reason)}</p>
-      <div className="approval-display" aria-label="What will run" role="group">
+      <div className="approval-display" aria-label={texts.approval.runs} role="group">
         <Display text={drawn === null ? display : display.slice(0, -drawn.length).trimEnd()} />
         {drawn !== null && <Diff diff={drawn} />}
       </div>
       <details>
-        <summary>
-          Arguments of <code>{visible(name)}</code>
-        </summary>
+        <summary>{texts.approval.argumentsOf(visible(name))}</summary>
         <Plain text={pretty(question.arguments)} className="plain" />
       </details>
       {editOpen && (
         <div className="field">
-          <label htmlFor={`${id}-edit`}>Run it with these arguments instead (JSON)</label>
+          <label htmlFor={`${id}-edit`}>{texts.approval.editLabel}</label>
           <textarea
             ref={editBox}
             id={`${id}-edit`}
@@ -223,7 +221,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       )}
       {noteOpen && (
         <div className="field">
-          <label htmlFor={`${id}-note`}>Note to the agent (it reads it when you deny)</label>
+          <label htmlFor={`${id}-note`}>{texts.approval.noteLabel}</label>
           <textarea
             ref={noteBox}
             id={`${id}-note`}
@@ -250,19 +248,19 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           className="primary"
           disabled={busy}
           aria-keyshortcuts="a"
-          title="This call runs now"
+          title={texts.approval.allowTitle}
           onClick={() => void answer("allow")}
         >
-          {editOpen ? "Allow edited" : "Allow once"} <kbd>a</kbd>
+          {editOpen ? texts.approval.allowEdited : texts.approval.allow} <kbd>a</kbd>
         </button>
         <button
           type="button"
           disabled={busy}
           aria-keyshortcuts="d"
-          title="This call does not run. The agent is told, and goes on."
+          title={texts.approval.denyTitle}
           onClick={() => void answer("deny")}
         >
-          Deny <kbd>d</kbd>
+          {texts.approval.deny} <kbd>d</kbd>
         </button>
         <span className="approval-gap" />
         {remember !== null && (
@@ -271,11 +269,11 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
             className="quiet-button"
             disabled={busy}
             aria-keyshortcuts="l"
-            title="This call and others like it run without asking"
+            title={texts.approval.alwaysAllowTitle}
             aria-expanded={always === "allow_always"}
             onClick={() => act("allow_always")}
           >
-            Always allow… <kbd>l</kbd>
+            {texts.approval.alwaysAllow} <kbd>l</kbd>
           </button>
         )}
         <button
@@ -283,41 +281,41 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
           className="quiet-button"
           disabled={busy}
           aria-keyshortcuts="x"
-          title="This call and others like it never run"
+          title={texts.approval.alwaysDenyTitle}
           aria-expanded={always === "deny_always"}
           onClick={() => act("deny_always")}
         >
-          Always deny… <kbd>x</kbd>
+          {texts.approval.alwaysDeny} <kbd>x</kbd>
         </button>
         <button
           type="button"
           className="quiet-button"
           aria-keyshortcuts="n"
-          title="The agent reads your note when you deny"
+          title={texts.approval.noteTitle}
           aria-expanded={noteOpen}
           onClick={() => act("note")}
         >
-          Note <kbd>n</kbd>
+          {texts.approval.note} <kbd>n</kbd>
         </button>
         <button
           type="button"
           className="quiet-button"
           aria-keyshortcuts="e"
-          title="Change what runs, then allow it"
+          title={texts.approval.editTitle}
           aria-expanded={editOpen}
           onClick={() => act("edit")}
         >
-          Edit <kbd>e</kbd>
+          {texts.shared.edit} <kbd>e</kbd>
         </button>
       </div>
       {always !== null && (
-        <div className="approval-always" role="group" aria-label={ALWAYS[always]}>
+        <div className="approval-always" role="group" aria-label={texts.approval.confirm[always]}>
           <p>
-            {remember === null ? "Exactly this call, in every conversation." : visible(remember)}
-            <span className="quiet">You can delete this rule under Settings, Permissions.</span>
+            {remember === null ? texts.approval.exactly : visible(remember)}
+            <span className="quiet">{texts.approval.ruleHint}</span>
           </p>
           <button ref={sure} type="button" className="primary" disabled={busy} onClick={() => void answer(always)}>
-            {ALWAYS[always]}
+            {texts.approval.confirm[always]}
           </button>
           <button
             type="button"
@@ -326,17 +324,15 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
               card.current?.focus();
             }}
           >
-            Cancel
+            {texts.shared.cancel}
           </button>
         </div>
       )}
       <p className="quiet">
-        {remember === null ? (
-          !reason.includes("always allowed") && <>This call can’t be always allowed.</>
-        ) : (
-          <>“Always allow” would cover: {visible(remember)}.</>
-        )}
-        {question.expires_at && <> It expires {visibleText(exactly(question.expires_at))}.</>}
+        {remember === null
+          ? !reason.includes("always allowed") && texts.approval.noRule
+          : texts.approval.covers(visible(remember))}
+        {question.expires_at && <> {texts.approval.expires(visibleText(exactly(question.expires_at)))}</>}
       </p>
     </section>
   );

@@ -1,4 +1,5 @@
 // The lines of a file that change, as people know them: old and new line numbers, a mark, and a colour.
+import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 
 interface Line {
@@ -31,11 +32,11 @@ export function linesOf(diff: string): Line[] {
   });
 }
 
-const WORDS = { "-": "removed: ", "+": "added: ", " ": "", "@": "" } as const;
+const WORDS = { "-": texts.diff.removed, "+": texts.diff.added, " ": "", "@": "" };
 
 export function Diff({ diff }: { diff: string }) {
   return (
-    <div className="diff" dir="ltr" tabIndex={0} role="group" aria-label="Changed lines">
+    <div className="diff" dir="ltr" tabIndex={0} role="group" aria-label={texts.diff.label}>
       <table>
         <tbody>
           {linesOf(diff).map(({ mark, text, before, after }, place) => (

@@ -1,13 +1,15 @@
 // All questions that wait for a person, of every agent and conversation, oldest first; and what became of the newest ones.
 import { isOn, type NotificationEntry } from "@aster-sidecar/client";
+import type { ReactNode } from "react";
 import { Approval } from "./Approval.js";
 import { markRead, openAttention } from "./attention.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
+import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
 import { visible, visibleText } from "./Plain.js";
 import { sessionHref } from "./route.js";
-import { count, DECISION, times, when } from "./words.js";
+import { when } from "./words.js";
 
 /** How many things wait for the person: all that the inbox shows as open or unread. */
 export function useWaiting(): number {
@@ -28,11 +30,11 @@ export default function Inbox() {
   const nameOf = (agent_id: string): string => agents.find(({ id }) => id === agent_id)?.name ?? agent_id;
   const recent = Object.values(answered).toReversed().slice(0, 10);
   return (
-    <PageScroller name="inbox" label="Inbox">
+    <PageScroller name="inbox" label={texts.pages.inbox}>
       <div className="page">
-        <h1>Inbox</h1>
+        <h1>{texts.pages.inbox}</h1>
         <p className="lead">
-          {approvals.length === 0 ? "No questions." : `${times(approvals.length, "question")} for you, oldest first.`}
+          {approvals.length === 0 ? texts.inbox.noQuestions : texts.inbox.questions(approvals.length)}
         </p>
         <div className="inbox-list">
           {approvals.map((question, place) => {
@@ -40,8 +42,10 @@ export default function Inbox() {
             return (
               <div key={question.call_id} className="inbox-item">
                 <p className="inbox-where">
-                  <a href={sessionHref(question.session_id)}>{visible(session ? session.title : "Conversation")}</a> ·{" "}
-                  {visible(nameOf(question.agent_id))} · asked {when(question.requested_at)}
+                  <a href={sessionHref(question.session_id)}>
+                    {visible(session ? session.title : texts.inbox.conversation)}
+                  </a>{" "}
+                  · {visible(nameOf(question.agent_id))} · {texts.inbox.asked(when(question.requested_at))}
                 </p>
                 <Approval question={question} focus={place === 0} />
               </div>
@@ -51,12 +55,11 @@ export default function Inbox() {
         <News />
         {recent.length > 0 && (
           <section aria-labelledby="answered">
-            <h2 id="answered">Answered</h2>
+            <h2 id="answered">{texts.inbox.answered}</h2>
             <ul className="answered-list">
               {recent.map(({ call_id, decision, resolved_by, resolved_at, elsewhere, question }) => (
                 <li key={call_id}>
-                  <code>{visible(question?.name ?? "a call")}</code> {DECISION[decision] ?? decision}{" "}
-                  {elsewhere ? `by ${visibleText(resolved_by)}` : "by you"}{" "}
+                  {answeredBy(question?.name, decision, elsewhere ? resolved_by : null)}{" "}
                   <span className="quiet">
                     {question && <Where session_id={question.session_id} />} {when(resolved_at)}
                   </span>
@@ -77,10 +80,17 @@ const ICONS: Record<NotificationEntry["kind"], IconName> = {
   service_crashed: "warning",
 };
 
+/** What became of a call; `by`: who answered, null for the person here. */
+function answeredBy(call: string | undefined, decision: string, by: string | null): ReactNode {
+  const named = <code>{visible(call ?? texts.inbox.call)}</code>;
+  const words = texts.decision[decision] ?? decision;
+  return by === null ? texts.inbox.answeredByYou(named, words) : texts.inbox.answeredBy(named, words, visibleText(by));
+}
+
 /** The conversation that something is about, by its title. */
 function Where({ session_id }: { session_id: string | null | undefined }) {
   const title = usePicture((state) => (session_id == null ? undefined : state.sessions[session_id]?.title));
-  return title === undefined ? null : <>in “{visible(title)}” ·</>;
+  return title === undefined ? null : <>{texts.inbox.where(visible(title))} ·</>;
 }
 
 /** What happened while nobody looked. */
@@ -93,14 +103,14 @@ function News() {
   return (
     <section aria-labelledby="news">
       <div className="section-head">
-        <h2 id="news">While you were away{unread > 0 && ` (${count(unread)} unread)`}</h2>
+        <h2 id="news">{unread > 0 ? texts.inbox.awayUnread(unread) : texts.inbox.away}</h2>
         {unread > 0 && (
           <button type="button" className="link" onClick={() => void markRead()}>
-            Mark all as read
+            {texts.inbox.markRead}
           </button>
         )}
       </div>
-      {shown.length === 0 && <p className="quiet">Nothing new.</p>}
+      {shown.length === 0 && <p className="quiet">{texts.inbox.nothingNew}</p>}
       <ul className="attention-list">
         {shown.map((one) => (
           <li key={one.notification_id}>
@@ -112,7 +122,7 @@ function News() {
               <Icon name={ICONS[one.kind]} />
               <span>
                 <strong>{visible(one.title)}</strong>
-                {!one.read && <span className="out-of-sight"> (unread)</span>}
+                {!one.read && <span className="out-of-sight"> {texts.inbox.unread}</span>}
                 <span className="quiet">
                   {one.body !== "" && <>{visible(one.body)} · </>}
                   {when(one.created_at)}

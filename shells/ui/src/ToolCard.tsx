@@ -4,9 +4,10 @@ import { useEffect, useId, useRef, useState } from "react";
 import { Approval } from "./Approval.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
+import { texts } from "./messages.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { useQuestion } from "./questions.js";
-import { DECISION, duration, pretty, RISK, TOOL_STATE } from "./words.js";
+import { duration, pretty } from "./words.js";
 
 const ICONS: Record<ToolPart["state"], IconName> = {
   pending: "question",
@@ -51,8 +52,8 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
         <span className="tool-name">{visible(name)}</span>
         <span className="tool-what">{visible(summary(part))}</span>
         <span className="tool-facts">
-          {risk !== "low" && <span className={`badge risk-badge-${risk}`}>{RISK[risk]}</span>}
-          <span>{TOOL_STATE[state]}</span>
+          {risk !== "low" && <span className={`badge risk-badge-${risk}`}>{texts.risk[risk]}</span>}
+          <span>{texts.toolState[state]}</span>
           {part.duration_ms !== null && state !== "denied" && <span>{duration(part.duration_ms)}</span>}
         </span>
         <span className="tool-fold">
@@ -61,35 +62,33 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
       </button>
       {state === "running" && live && (live.progress !== null || live.message !== null) && (
         <div className="tool-progress">
-          {live.progress !== null && <progress value={live.progress} max={1} aria-label={`Progress of ${name}`} />}
+          {live.progress !== null && <progress value={live.progress} max={1} aria-label={texts.tool.progress(name)} />}
           {live.message !== null && <span>{visible(live.message)}</span>}
         </div>
       )}
       {answered?.elsewhere === true && state !== "pending" && (
         <p className="tool-answered">
-          {DECISION[answered.decision] ?? answered.decision} by {visibleText(answered.resolved_by)}
+          {texts.tool.answered(
+            texts.decision[answered.decision] ?? answered.decision,
+            visibleText(answered.resolved_by),
+          )}
         </p>
       )}
       {open && (
         <div id={id} className="tool-body">
-          {state === "unknown" && (
-            <p className="tool-unknown">
-              Aster stopped while this ran. It is not known how far it got, and it will not run again by itself. Check
-              before you ask for it again.
-            </p>
-          )}
+          {state === "unknown" && <p className="tool-unknown">{texts.tool.unknown}</p>}
           {display !== null && (
-            <Section title="What runs">
+            <Section title={texts.tool.runs}>
               <Plain text={display} className="plain display" most={4000} />
             </Section>
           )}
           <details>
-            <summary>Arguments</summary>
+            <summary>{texts.shared.arguments}</summary>
             <Plain text={pretty(part.arguments)} most={4000} />
           </details>
           {live && live.output.length > 0 && <Output call={live} />}
           {part.error !== null && (
-            <Section title="Error">
+            <Section title={texts.tool.error}>
               <Plain text={part.error} className="plain error-text" most={4000} />
             </Section>
           )}
@@ -130,8 +129,8 @@ function Output({ call }: { call: { output: readonly { stream: string; text: str
     if (box.current && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
   }, [call]);
   return (
-    <Section title="Output">
-      {call.cut && <p className="quiet">Earlier output is not shown.</p>}
+    <Section title={texts.shared.output}>
+      {call.cut && <p className="quiet">{texts.tool.outputCut}</p>}
       <pre
         ref={box}
         className="plain output"
@@ -169,14 +168,14 @@ function Result({ value, truncated }: { value: unknown; truncated: boolean }) {
   return (
     <>
       {printed.map(([stream, text]) => (
-        <Section key={stream} title={stream === "stdout" ? "Output" : "Error output"}>
+        <Section key={stream} title={stream === "stdout" ? texts.shared.output : texts.tool.errorOutput}>
           <Plain text={text} className="plain output" most={4000} />
         </Section>
       ))}
-      <Section title="Result">
+      <Section title={texts.tool.result}>
         <Plain text={pretty(rest ?? value)} most={4000} />
       </Section>
-      {truncated && <p className="quiet">The result was too long. Only a part of it was kept.</p>}
+      {truncated && <p className="quiet">{texts.tool.resultCut}</p>}
     </>
   );
 }
