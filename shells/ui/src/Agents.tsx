@@ -1,37 +1,35 @@
 // The agents there are: what each can do, with which model, and what is wrong with its file.
+import type { ReactNode } from "react";
 import { Note } from "./Buttons.js";
 import { usePicture } from "./engine.js";
+import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
 import { visible } from "./Plain.js";
 import { newHref } from "./route.js";
 
-const SOURCE: Record<string, string> = {
-  builtin: "built in",
-  code: "from the app",
-  user: "your file",
-  project: "from the project",
-};
+function placeOf(path: string | null | undefined, line: number | null | undefined): ReactNode {
+  const file = path ? <code>{visible(path)}</code> : null;
+  return line == null ? file : texts.agents.where(file, line);
+}
 
 export default function Agents() {
   const agents = usePicture((state) => state.agents);
   return (
-    <PageScroller name="agents" label="Agents">
+    <PageScroller name="agents" label={texts.pages.agents}>
       <div className="page">
-        <h1>Agents</h1>
-        <p className="lead">
-          Each agent has its own instructions, tools and model. None can do more than your permissions allow.
-        </p>
+        <h1>{texts.pages.agents}</h1>
+        <p className="lead">{texts.agents.lead}</p>
         <div className="cards">
           {agents.map(({ id, name, description, model, state, tools, source, path, problems }) => (
             <section key={`${source}:${id}`} className="card" aria-labelledby={`agent-${source}-${id}`}>
               <header>
                 <h2 id={`agent-${source}-${id}`}>{visible(name)}</h2>
-                <span className="badge">{SOURCE[source] ?? source}</span>
+                <span className="badge">{texts.agents.sources[source] ?? source}</span>
                 {state === "failed" ? (
-                  <span className="badge badge-bad">broken</span>
+                  <span className="badge badge-bad">{texts.agents.broken}</span>
                 ) : (
                   <a className="button" href={newHref(id)}>
-                    New conversation
+                    {texts.shared.newConversation}
                   </a>
                 )}
               </header>
@@ -39,22 +37,23 @@ export default function Agents() {
               {problems.map((problem, place) => (
                 <Note key={place} kind="warning">
                   {visible(problem.reason)}
-                  <span className="hint">
-                    {problem.path && <code>{visible(problem.path)}</code>}
-                    {problem.line != null && <>, line {problem.line}</>}
-                  </span>
+                  <span className="hint">{placeOf(problem.path, problem.line)}</span>
                 </Note>
               ))}
               {state !== "failed" && (
                 <dl className="facts">
-                  <dt>Model</dt>
+                  <dt>{texts.shared.model}</dt>
                   <dd>
-                    {model === "" ? <a href="#/settings/models">no model chosen</a> : <code>{visible(model)}</code>}
+                    {model === "" ? (
+                      <a href="#/settings/models">{texts.agents.noModel}</a>
+                    ) : (
+                      <code>{visible(model)}</code>
+                    )}
                   </dd>
-                  <dt>Tools</dt>
+                  <dt>{texts.agents.tools}</dt>
                   <dd>
                     {tools.length === 0 ? (
-                      "none"
+                      texts.shared.none
                     ) : (
                       <ul className="tags">
                         {tools.map((tool) => (
@@ -67,7 +66,7 @@ export default function Agents() {
                   </dd>
                   {path !== null && (
                     <>
-                      <dt>File</dt>
+                      <dt>{texts.agents.file}</dt>
                       <dd>
                         <code>{visible(path)}</code>
                       </dd>

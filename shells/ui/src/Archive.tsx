@@ -3,6 +3,7 @@ import type { SessionInfo } from "@aster-sidecar/client";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { Note } from "./Buttons.js";
 import { client, onEvent } from "./engine.js";
+import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 import { SessionRow } from "./Sidebar.js";
 import { Trashed } from "./Trash.js";
@@ -58,7 +59,7 @@ function Listed({ pages, none, children }: { pages: Pages; none: string; childre
       {children}
       {pages.more && (
         <button type="button" onClick={pages.more}>
-          Show more
+          {texts.shared.showMore}
         </button>
       )}
     </>
@@ -69,11 +70,11 @@ export default function Archive() {
   const archived = usePages("archived");
   const deleted = usePages("deleted");
   return (
-    <div className="page-scroller" tabIndex={0} role="region" aria-label="Archive">
+    <div className="page-scroller" tabIndex={0} role="region" aria-label={texts.pages.archive}>
       <div className="page">
-        <h1>Archive</h1>
-        <p className="lead">Conversations that you put away. A new message brings one back.</p>
-        <Listed pages={archived} none="Nothing is archived.">
+        <h1>{texts.pages.archive}</h1>
+        <p className="lead">{texts.archive.lead}</p>
+        <Listed pages={archived} none={texts.archive.none}>
           <div className="archive-list">
             {archived.sessions?.map((session) => (
               <SessionRow key={session.session_id} session={session} on={false} />
@@ -81,9 +82,9 @@ export default function Archive() {
           </div>
         </Listed>
         <section aria-labelledby="deleted">
-          <h2 id="deleted">Recently deleted</h2>
-          <p className="quiet">A deleted conversation can be restored for 30 days.</p>
-          <Listed pages={deleted} none="Nothing was deleted.">
+          <h2 id="deleted">{texts.archive.deleted}</h2>
+          <p className="quiet">{texts.archive.deletedLead}</p>
+          <Listed pages={deleted} none={texts.archive.noneDeleted}>
             <ul className="rows">
               {deleted.sessions?.map((session) => (
                 <Trashed key={session.session_id} session={session} />

@@ -2,6 +2,7 @@
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
+import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref } from "./route.js";
 import { archive, remove } from "./sessions.js";
@@ -42,53 +43,65 @@ export default function Palette({
   const to = (href: string) => (): void => go(href);
   const current = session_id === null ? undefined : sessions[session_id];
   const commands: Command[] = [
-    { key: "new", icon: "plus", words: "New conversation", kind: "", act: to(newHref()) },
+    { key: "new", icon: "plus", words: texts.shared.newConversation, kind: "", act: to(newHref()) },
     ...agents
       .filter((agent) => agent.state !== "failed" && agents.length > 1)
       .map((agent): Command => ({
         key: `new:${agent.id}`,
         icon: "plus",
-        words: `New conversation with ${visibleText(agent.name)}`,
+        words: texts.palette.newWith(visibleText(agent.name)),
         kind: "",
         act: to(newHref(agent.id)),
       })),
-    { key: "inbox", icon: "inbox", words: "Inbox", kind: "page", act: to("#/inbox") },
-    { key: "agents", icon: "agents", words: "Agents", kind: "page", act: to("#/agents") },
-    { key: "archive", icon: "archive", words: "Archive", kind: "page", act: to("#/archive") },
-    { key: "models", icon: "settings", words: "Settings: models and keys", kind: "page", act: to("#/settings/models") },
+    { key: "inbox", icon: "inbox", words: texts.pages.inbox, kind: texts.palette.page, act: to("#/inbox") },
+    { key: "agents", icon: "agents", words: texts.pages.agents, kind: texts.palette.page, act: to("#/agents") },
+    { key: "archive", icon: "archive", words: texts.pages.archive, kind: texts.palette.page, act: to("#/archive") },
+    {
+      key: "models",
+      icon: "settings",
+      words: texts.palette.models,
+      kind: texts.palette.page,
+      act: to("#/settings/models"),
+    },
     {
       key: "permissions",
       icon: "settings",
-      words: "Settings: permissions",
-      kind: "page",
+      words: texts.palette.permissions,
+      kind: texts.palette.page,
       act: to("#/settings/permissions"),
     },
     {
       key: "config",
       icon: "settings",
-      words: "Settings: directories and limits",
-      kind: "page",
+      words: texts.palette.config,
+      kind: texts.palette.page,
       act: to("#/settings/config"),
     },
-    { key: "about", icon: "settings", words: "Settings: about", kind: "page", act: to("#/settings/about") },
-    { key: "welcome", icon: "aster", words: "Set up", kind: "page", act: to("#/welcome") },
-    { key: "light", icon: "settings", words: "Appearance: light", kind: "", act: () => setTheme("light") },
-    { key: "dark", icon: "settings", words: "Appearance: dark", kind: "", act: () => setTheme("dark") },
-    { key: "system", icon: "settings", words: "Appearance: match system", kind: "", act: () => setTheme("system") },
-    { key: "keys", icon: "keyboard", words: "Keyboard shortcuts", kind: "", act: onShortcuts },
+    {
+      key: "about",
+      icon: "settings",
+      words: texts.palette.about,
+      kind: texts.palette.page,
+      act: to("#/settings/about"),
+    },
+    { key: "welcome", icon: "aster", words: texts.welcome.label, kind: texts.palette.page, act: to("#/welcome") },
+    { key: "light", icon: "settings", words: texts.palette.light, kind: "", act: () => setTheme("light") },
+    { key: "dark", icon: "settings", words: texts.palette.dark, kind: "", act: () => setTheme("dark") },
+    { key: "system", icon: "settings", words: texts.palette.system, kind: "", act: () => setTheme("system") },
+    { key: "keys", icon: "keyboard", words: texts.palette.shortcuts, kind: "", act: onShortcuts },
     ...(current
       ? ([
           {
             key: "archive-this",
             icon: "archive",
-            words: current.archived ? "Unarchive this conversation" : "Archive this conversation",
+            words: current.archived ? texts.palette.unarchive : texts.palette.archive,
             kind: "",
             act: () => void archive(current.session_id, !current.archived),
           },
           {
             key: "delete-this",
             icon: "trash",
-            words: "Delete this conversation",
+            words: texts.palette.delete,
             kind: "",
             act: () => void remove(current.session_id),
           },
@@ -101,7 +114,7 @@ export default function Palette({
         key: session.session_id,
         icon: "edit",
         words: session.title,
-        kind: "conversation",
+        kind: texts.palette.conversation,
         act: to(sessionHref(session.session_id)),
       })),
   ];
@@ -137,7 +150,7 @@ export default function Palette({
     <dialog
       ref={dialog}
       className="palette"
-      aria-label="Commands"
+      aria-label={texts.palette.label}
       onClose={onClose}
       onClick={(event) => {
         if (event.target === dialog.current) onClose();
@@ -148,8 +161,8 @@ export default function Palette({
         aria-expanded="true"
         aria-controls={`${id}-list`}
         aria-activedescendant={shown[chosen] ? `${id}-${chosen}` : undefined}
-        aria-label="Search commands and conversations"
-        placeholder="Search commands and conversations"
+        aria-label={texts.palette.search}
+        placeholder={texts.palette.search}
         autoComplete="off"
         spellCheck={false}
         value={text}
@@ -163,7 +176,7 @@ export default function Palette({
         ref={list}
         id={`${id}-list`}
         role="listbox"
-        aria-label="Commands and conversations"
+        aria-label={texts.palette.list}
         className="palette-list"
         tabIndex={-1}
       >
@@ -182,7 +195,7 @@ export default function Palette({
           </li>
         ))}
       </ul>
-      {shown.length === 0 && <p className="empty">No matches.</p>}
+      {shown.length === 0 && <p className="empty">{texts.palette.noMatches}</p>}
     </dialog>
   );
 }

@@ -1,5 +1,6 @@
 // Settings: one section at a time. Those that this daemon does not have are not offered.
 import type { ComponentType } from "react";
+import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
 import PermissionsSection from "./settings/Permissions.js";
 import ServicesSection from "./settings/Services.js";
@@ -12,15 +13,15 @@ import { ConfigSection } from "./settings/Config.js";
 import { ModelsSection } from "./settings/Models.js";
 
 const SECTIONS: [string, string, ComponentType][] = [
-  ["models", "Models and keys", ModelsSection],
-  ["permissions", "Permissions", PermissionsSection],
-  ["config", "Directories and limits", ConfigSection],
-  ["appearance", "Appearance", AppearanceSection],
-  ["services", "Services", ServicesSection],
-  ["flags", "Features", FlagsSection],
-  ["browsers", "Other browsers", BrowsersSection],
-  ["diagnostics", "Diagnostics", DiagnosticsSection],
-  ["about", "About", AboutSection],
+  ["models", texts.settings.sections.models, ModelsSection],
+  ["permissions", texts.settings.sections.permissions, PermissionsSection],
+  ["config", texts.settings.sections.config, ConfigSection],
+  ["appearance", texts.settings.sections.appearance, AppearanceSection],
+  ["services", texts.settings.sections.services, ServicesSection],
+  ["flags", texts.settings.sections.flags, FlagsSection],
+  ["browsers", texts.settings.sections.browsers, BrowsersSection],
+  ["diagnostics", texts.settings.sections.diagnostics, DiagnosticsSection],
+  ["about", texts.settings.sections.about, AboutSection],
 ];
 
 /** On a narrow page the sections stand in one row, of which a part is in view. */
@@ -33,10 +34,10 @@ export default function Settings({ section }: { section: string }) {
   const here = SECTIONS.find(([id]) => id === section) ?? SECTIONS[0];
   const Section = here?.[2] ?? AboutSection;
   return (
-    <PageScroller key={here?.[0]} name={`settings/${here?.[0] ?? ""}`} label="Settings">
+    <PageScroller key={here?.[0]} name={`settings/${here?.[0] ?? ""}`} label={texts.pages.settings}>
       <div className="page settings">
-        <h1>Settings</h1>
-        <nav aria-label="Settings" className="settings-nav">
+        <h1>{texts.pages.settings}</h1>
+        <nav aria-label={texts.pages.settings} className="settings-nav">
           {SECTIONS.map(([id, label]) => (
             <a
               key={id}

@@ -1,47 +1,48 @@
 import { useEffect, useRef } from "react";
 import { IconButton } from "./Buttons.js";
+import { texts } from "./messages.js";
 
 const MAC = /Mac|iP(hone|ad)/.test(navigator.userAgent);
-const MOD = MAC ? "⌘" : "Ctrl";
+const MOD = MAC ? "⌘" : texts.keys.ctrl;
 
 const GROUPS: [string, [string[], string][]][] = [
   [
-    "Anywhere",
+    texts.shortcuts.anywhere,
     [
-      [[MOD, "K"], "commands and conversations"],
-      [["/"], "search conversations"],
-      [["?"], "this list"],
-      [["Alt", "N"], "new conversation"],
-      [["Alt", "I"], "inbox"],
-      [["Alt", "Q"], "to the question that waits"],
-      [["Alt", "M"], "to the message field"],
+      [[MOD, "K"], texts.shortcuts.commands],
+      [["/"], texts.shortcuts.search],
+      [["?"], texts.shortcuts.list],
+      [[texts.keys.alt, "N"], texts.shortcuts.newConversation],
+      [[texts.keys.alt, "I"], texts.shortcuts.inbox],
+      [[texts.keys.alt, "Q"], texts.shortcuts.question],
+      [[texts.keys.alt, "M"], texts.shortcuts.message],
     ],
   ],
   [
-    "While you write",
+    texts.shortcuts.writing,
     [
-      [["Enter"], "send"],
-      [["Shift", "Enter"], "new line"],
-      [["↑"], "what you said before, when the field is empty"],
-      [["Esc"], "stop the answer"],
+      [[texts.keys.enter], texts.shortcuts.send],
+      [[texts.keys.shift, texts.keys.enter], texts.shortcuts.newLine],
+      [["↑"], texts.shortcuts.before],
+      [[texts.keys.esc], texts.shortcuts.stop],
     ],
   ],
   [
-    "On a question that has the focus",
+    texts.shortcuts.onQuestion,
     [
-      [["a"], "allow once"],
-      [["d"], "deny"],
-      [["l"], "always allow, after a confirmation"],
-      [["x"], "always deny, after a confirmation"],
-      [["n"], "write a note"],
-      [["e"], "edit the arguments"],
+      [["a"], texts.shortcuts.allow],
+      [["d"], texts.shortcuts.deny],
+      [["l"], texts.shortcuts.alwaysAllow],
+      [["x"], texts.shortcuts.alwaysDeny],
+      [["n"], texts.shortcuts.note],
+      [["e"], texts.shortcuts.edit],
     ],
   ],
   [
-    "On a conversation in the list",
+    texts.shortcuts.onConversation,
     [
-      [["F2"], "rename"],
-      [["Delete"], "delete, with a way back"],
+      [["F2"], texts.shortcuts.rename],
+      [[texts.keys.delete], texts.shortcuts.delete],
     ],
   ],
 ];
@@ -62,8 +63,8 @@ export default function Shortcuts({ onClose }: { onClose: () => void }) {
     >
       <div className="shortcuts" tabIndex={0} role="region" aria-labelledby="shortcuts-title">
         <div className="shortcuts-head">
-          <h2 id="shortcuts-title">Keyboard</h2>
-          <IconButton icon="cross" label="Close" onClick={onClose} />
+          <h2 id="shortcuts-title">{texts.shortcuts.title}</h2>
+          <IconButton icon="cross" label={texts.shortcuts.close} onClick={onClose} />
         </div>
         {GROUPS.map(([title, keys]) => (
           <section key={title}>

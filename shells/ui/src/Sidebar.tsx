@@ -4,12 +4,13 @@ import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "rea
 import { IconButton } from "./Buttons.js";
 import { client, onEvent, store, usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
+import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
 import { go, newHref, sessionHref, type Route } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { remove, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
-import { ageOf, said, when } from "./words.js";
+import { ageOf, said, when, type Age } from "./words.js";
 
 type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived">;
 
@@ -30,30 +31,30 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
       <div className="side-head">
         <a className="brand" href="#/new">
           <Icon name="aster" />
-          Aster
+          {texts.app.name}
         </a>
         <IconButton
           icon="plus"
-          label="New conversation"
+          label={texts.shared.newConversation}
           onClick={() => {
             go(newHref(agent || undefined));
           }}
         />
-        <IconButton icon="cross" label="Close the menu" className="narrow-only" onClick={onClose} />
+        <IconButton icon="cross" label={texts.sidebar.closeMenu} className="narrow-only" onClick={onClose} />
       </div>
-      <nav aria-label="Pages" className="side-pages">
-        <PageLink href="#/inbox" icon="inbox" label="Inbox" on={route.page === "inbox"} count={waiting} />
-        <PageLink href="#/agents" icon="agents" label="Agents" on={route.page === "agents"} />
-        <PageLink href="#/archive" icon="archive" label="Archive" on={route.page === "archive"} />
-        <PageLink href="#/settings" icon="settings" label="Settings" on={route.page === "settings"} />
+      <nav aria-label={texts.sidebar.pages} className="side-pages">
+        <PageLink href="#/inbox" icon="inbox" label={texts.pages.inbox} on={route.page === "inbox"} count={waiting} />
+        <PageLink href="#/agents" icon="agents" label={texts.pages.agents} on={route.page === "agents"} />
+        <PageLink href="#/archive" icon="archive" label={texts.pages.archive} on={route.page === "archive"} />
+        <PageLink href="#/settings" icon="settings" label={texts.pages.settings} on={route.page === "settings"} />
       </nav>
       <div className="side-search">
         <Icon name="search" />
         <input
           ref={search}
           type="search"
-          placeholder="Search conversations"
-          aria-label="Search conversations"
+          placeholder={texts.shared.searchConversations}
+          aria-label={texts.shared.searchConversations}
           maxLength={200}
           value={query}
           onChange={(event) => {
@@ -71,13 +72,13 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
       {agents.length > 1 && (
         <select
           className="side-agent"
-          aria-label="Show conversations of"
+          aria-label={texts.sidebar.showOf}
           value={agent}
           onChange={(event) => {
             setAgent(event.target.value);
           }}
         >
-          <option value="">All agents</option>
+          <option value="">{texts.sidebar.allAgents}</option>
           {agents.map(({ id, name }) => (
             <option key={id} value={id}>
               {visibleText(name)}
@@ -85,7 +86,7 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
           ))}
         </select>
       )}
-      <nav aria-label="Conversations" className="side-sessions">
+      <nav aria-label={texts.shared.conversations} className="side-sessions">
         {found === null ? <All route={route} agent={agent} /> : <Found found={found} route={route} agent={agent} />}
       </nav>
       <Foot />
@@ -111,7 +112,7 @@ function PageLink({
       <Icon name={icon} />
       <span>{label}</span>
       {count > 0 && (
-        <span className="count" aria-label={`${count} waiting`}>
+        <span className="count" aria-label={texts.sidebar.waiting(count)}>
           {count > 99 ? "99+" : count}
         </span>
       )}
@@ -129,17 +130,17 @@ function All({ route, agent }: { route: Route; agent: string }) {
     .filter((session) => session !== undefined)
     .filter((session) => !session.archived)
     .filter((session) => agent === "" || session.agent_id === agent);
-  let age = "";
+  let age: Age | null = null;
   return (
     <>
-      {shown.length === 0 && <p className="quiet side-empty">No conversations yet.</p>}
+      {shown.length === 0 && <p className="quiet side-empty">{texts.sidebar.empty}</p>}
       {shown.map((session) => {
         const now = ageOf(session.updated_at);
         const heading = now === age ? null : now;
         age = now;
         return (
           <Fragment key={session.session_id}>
-            {heading !== null && <h2 className="side-age">{heading}</h2>}
+            {heading !== null && <h2 className="side-age">{texts.sidebar.ages[heading]}</h2>}
             <SessionRow session={session} on={isOn(route, session.session_id)} />
           </Fragment>
         );
@@ -159,7 +160,7 @@ function All({ route, agent }: { route: Route; agent: string }) {
               });
           }}
         >
-          {fetching ? "Fetching…" : "Show more"}
+          {fetching ? texts.sidebar.fetching : texts.shared.showMore}
         </button>
       )}
     </>
@@ -205,7 +206,7 @@ function useFound(query: string): Results | null {
       stop.abort();
     };
   }, [wanted, changes]);
-  return wanted === "" ? null : (found ?? { sessions: [], next_before: null, problem: "Searching…" });
+  return wanted === "" ? null : (found ?? { sessions: [], next_before: null, problem: texts.sidebar.searching });
 }
 
 function Found({ found, route, agent }: { found: Results; route: Route; agent: string }) {
@@ -215,8 +216,10 @@ function Found({ found, route, agent }: { found: Results; route: Route; agent: s
       <h2 className="side-age" role="status">
         {found.problem ??
           (shown.length === 0
-            ? "Nothing found"
-            : `Found ${shown.length}${found.next_before === null ? "" : " and more"}`)}
+            ? texts.sidebar.nothingFound
+            : found.next_before === null
+              ? texts.sidebar.found(shown.length)
+              : texts.sidebar.foundMore(shown.length))}
       </h2>
       {shown.map((session) => (
         <SessionRow key={session.session_id} session={session} on={isOn(route, session.session_id)} />
@@ -225,19 +228,12 @@ function Found({ found, route, agent }: { found: Results; route: Route; agent: s
   );
 }
 
-const DOT: Partial<Record<Session["state"], string>> = {
-  running: "an answer is being written",
-  waiting_approval: "a question waits for you",
-  queued: "a message waits",
-  failed: "the last answer failed",
-};
-
 export const SessionRow = memo(function SessionRow({ session, on }: { session: Listed; on: boolean }) {
   const [renaming, setRenaming] = useState(false);
   const link = useRef<HTMLAnchorElement>(null);
   const { session_id } = session;
   const title = session.title;
-  const state = DOT[session.state];
+  const state = texts.sidebar.states[session.state];
   if (renaming) {
     return (
       <div className="session-row">
@@ -258,7 +254,7 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
         ref={link}
         href={sessionHref(session_id)}
         aria-current={on ? "page" : undefined}
-        title={`${visibleText(title)} – ${when(session.updated_at)}`}
+        title={texts.sidebar.rowTitle(visibleText(title), when(session.updated_at))}
         onKeyDown={(event) => {
           if (event.key === "F2") setRenaming(true);
           else if (event.key === "Delete") void remove(session_id);
@@ -269,12 +265,14 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
           <span className={`dot dot-${session.state}`} role="img" aria-label={state} title={state} />
         )}
       </a>
-      <SessionMenu session={session} label={`Menu of ${visibleText(title)}`} onRename={() => setRenaming(true)} />
+      <SessionMenu
+        session={session}
+        label={texts.sidebar.menuOf(visibleText(title))}
+        onRename={() => setRenaming(true)}
+      />
     </div>
   );
 });
-
-const LINK = { connected: "Connected", reconnecting: "Reconnecting", offline: "Offline" } as const;
 
 function Foot() {
   const link = usePicture((state) => state.connection.state);
@@ -283,10 +281,10 @@ function Foot() {
     <div className="side-foot">
       <span className={`link-state link-${link}`} role="status">
         <span className="dot" aria-hidden="true" />
-        {LINK[link]}
+        {texts.sidebar.link[link]}
       </span>
       {typeof model === "string" && model !== "" && (
-        <a href="#/settings/models" className="quiet" title="The model that answers, unless an agent has its own">
+        <a href="#/settings/models" className="quiet" title={texts.sidebar.model}>
           {visible(model)}
         </a>
       )}

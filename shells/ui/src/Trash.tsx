@@ -1,6 +1,7 @@
 // The trash, a part of the Archive page: deleted conversations until they are deleted for good.
 import type { SessionInfo } from "@aster-sidecar/client";
 import { useEffect, useRef, useState } from "react";
+import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
 import { purge, restore } from "./sessions.js";
 import { exactly, when } from "./words.js";
@@ -19,38 +20,37 @@ export function Trashed({ session }: { session: SessionInfo }) {
         <span className="row-words">
           {visible(title)}{" "}
           <span className="quiet">
-            deleted {when(deleted_at ?? "")}
-            {restorable_until && (
-              <>
-                , deleted for good on{" "}
-                <time dateTime={restorable_until} title={exactly(restorable_until)}>
-                  {when(restorable_until)}
-                </time>
-              </>
-            )}
+            {restorable_until
+              ? texts.archive.deletedUntil(
+                  when(deleted_at ?? ""),
+                  <time dateTime={restorable_until} title={exactly(restorable_until)}>
+                    {when(restorable_until)}
+                  </time>,
+                )
+              : texts.archive.deletedAt(when(deleted_at ?? ""))}
           </span>
         </span>
         {asked ? (
           <>
-            <span role="alert">This can&rsquo;t be undone.</span>
+            <span role="alert">{texts.archive.sure}</span>
             <button
               type="button"
               className="small-button danger"
-              aria-label={`Delete now: ${name}`}
+              aria-label={texts.archive.deleteNowLabel(name)}
               onClick={() => void purge(session_id)}
             >
-              Delete now
+              {texts.archive.deleteNow}
             </button>
             <button
               ref={no}
               type="button"
               className="small-button"
-              aria-label={`Keep: ${name}`}
+              aria-label={texts.archive.keepLabel(name)}
               onClick={() => {
                 setAsked(false);
               }}
             >
-              Keep
+              {texts.archive.keep}
             </button>
           </>
         ) : (
@@ -58,20 +58,20 @@ export function Trashed({ session }: { session: SessionInfo }) {
             <button
               type="button"
               className="small-button"
-              aria-label={`Restore: ${name}`}
+              aria-label={texts.archive.restoreLabel(name)}
               onClick={() => void restore(session_id)}
             >
-              Restore
+              {texts.shared.restore}
             </button>
             <button
               type="button"
               className="small-button danger"
-              aria-label={`Delete for good: ${name}`}
+              aria-label={texts.archive.purgeLabel(name)}
               onClick={() => {
                 setAsked(true);
               }}
             >
-              Delete for good
+              {texts.archive.purge}
             </button>
           </>
         )}

@@ -4,35 +4,14 @@ import { useState } from "react";
 import { Note } from "./Buttons.js";
 import { client, host, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
+import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
 import { visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
 import { Modes } from "./settings/Modes.js";
 import { ModelsSection } from "./settings/Models.js";
 import { Problem } from "./settings/Problem.js";
-import { said, times } from "./words.js";
-
-const NAMES: Record<string, string> = {
-  welcome: "Welcome",
-  environment: "This machine",
-  state_root: "Where your data is kept",
-  engine: "Recording",
-  provider: "Choose a model",
-  permissions: "When to ask you",
-  handoff: "Use it in your browser",
-  done: "Ready",
-};
-
-const WORDS: Record<string, string> = {
-  welcome: "Aster runs on this machine. Your conversations stay here. Messages go only to the model that you choose.",
-  environment: "What was found on this machine.",
-  state_root: "Conversations, rules and settings are kept in one directory on this machine.",
-  engine: "Every message is saved as it is written.",
-  provider: "Choose a model on this machine, or add a key for a provider. The demo model needs neither.",
-  permissions: "Choose what can run without asking you. You can change this at any time in the settings.",
-  handoff: "A link signs your browser in once. You can skip this.",
-  done: "You are all set.",
-};
+import { said } from "./words.js";
 
 const CHECKS = { ok: "check", warning: "warning", blocked: "cross" } as const;
 
@@ -64,19 +43,15 @@ export default function Welcome() {
   const steps = shell ? (onboarding?.steps ?? []) : [];
   const left = steps.filter(({ state, optional }) => !optional && (state === "todo" || state === "current")).length;
   return (
-    <PageScroller name="welcome" label="Set up">
+    <PageScroller name="welcome" label={texts.welcome.label}>
       <div className="page">
-        <h1>Set up Aster</h1>
+        <h1>{texts.welcome.title}</h1>
         <p className="lead">
-          {!shell
-            ? "Setup is turned off in this app."
-            : left > 0
-              ? `${times(left, "step", "steps")} left. You can start a conversation at any time.`
-              : "Everything is set up."}
+          {!shell ? texts.welcome.off : left > 0 ? texts.welcome.left(left) : texts.welcome.complete}
         </p>
         <div className="form-buttons">
           <a className="button start" href="#/new">
-            Start a conversation
+            {texts.shared.startConversation}
           </a>
         </div>
         <Problem problem={problem} />
@@ -117,26 +92,26 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
     <li className={`step step-${current ? "current" : state}`} aria-current={current ? "step" : undefined}>
       <div className="step-head">
         <span className="step-mark">{over ? <Icon name="check" /> : number}</span>
-        <h2>{NAMES[id] ?? id}</h2>
-        {state === "skipped" && <span className="badge">skipped</span>}
-        {step.optional && !over && <span className="badge">optional</span>}
+        <h2>{texts.welcome.names[id] ?? id}</h2>
+        {state === "skipped" && <span className="badge">{texts.welcome.skipped}</span>}
+        {step.optional && !over && <span className="badge">{texts.welcome.optional}</span>}
         {!current && (
           <button type="button" className="small-button" aria-expanded={open} onClick={() => setOpened(!opened)}>
-            {open ? "Hide" : "Show"}
-            <span className="out-of-sight"> {NAMES[id] ?? id}</span>
+            {open ? texts.welcome.hide : texts.welcome.show}
+            <span className="out-of-sight"> {texts.welcome.names[id] ?? id}</span>
           </button>
         )}
       </div>
       {open && (
         <div className="step-body">
-          <p>{WORDS[id]}</p>
+          <p>{texts.welcome.words[id]}</p>
           {checks.length > 0 && (
             <ul className="checks">
               {checks.map((check) => (
                 <li key={check.id} className={`check-${check.status}`}>
                   <Icon name={CHECKS[check.status]} />
                   <span>
-                    <span className="out-of-sight">{check.status}: </span>
+                    <span className="out-of-sight">{texts.welcome.status(check.status)}</span>
                     {visible(check.message)}
                     {check.remedy && <span className="hint">{visible(check.remedy)}</span>}
                   </span>
@@ -146,30 +121,30 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
           )}
           {id === "provider" && <ModelsSection />}
           {id === "permissions" && <Modes />}
-          {id === "handoff" && host === null && <p className="quiet">You are already in a browser.</p>}
+          {id === "handoff" && host === null && <p className="quiet">{texts.welcome.inBrowser}</p>}
           {failures > 0 && (
             <Note kind="warning">
-              This failed {times(failures, "time")}. {last_error && visible(last_error.message)}
-              {actions.length > 0 && <span className="hint">You can {visible(actions.join(", or "))}.</span>}
+              {texts.welcome.failed(failures)} {last_error && visible(last_error.message)}
+              {actions.length > 0 && <span className="hint">{visible(texts.welcome.youCan(actions))}</span>}
             </Note>
           )}
           <div className="form-buttons">
             {over ? (
               <button type="button" disabled={busy} onClick={() => act("reset")}>
-                Start this step over
+                {texts.welcome.startOver}
               </button>
             ) : (
               <>
                 <button type="button" className="primary" disabled={busy} onClick={() => act("complete")}>
                   {id === "done"
-                    ? "Start a conversation"
+                    ? texts.shared.startConversation
                     : id === "provider" && demo
-                      ? "Continue with the demo model"
-                      : "Continue"}
+                      ? texts.welcome.continueWithDemo
+                      : texts.shared.continue}
                 </button>
                 {id !== "done" && (
                   <button type="button" disabled={busy} onClick={() => act("skip")}>
-                    Skip
+                    {texts.welcome.skip}
                   </button>
                 )}
               </>

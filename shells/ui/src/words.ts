@@ -1,5 +1,5 @@
-// Figures and states as words for people.
-import type { AsterError, ToolPart } from "@aster-sidecar/client";
+// Figures as people read them: numbers, dates, times and sizes.
+import type { AsterError } from "@aster-sidecar/client";
 
 const number = new Intl.NumberFormat();
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -7,10 +7,6 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 export const count = (value: number): string => number.format(value);
-
-export function times(value: number, one: string, many = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : many}`;
-}
 
 export function when(time: string): string {
   const date = new Date(time);
@@ -29,13 +25,15 @@ export function daysAgo(date: Date): number {
   return Math.round((midnight(new Date()) - midnight(date)) / 86_400_000);
 }
 
-export function ageOf(time: string): string {
+export type Age = "today" | "yesterday" | "week" | "month" | "older";
+
+export function ageOf(time: string): Age {
   const days = daysAgo(new Date(time));
-  if (days <= 0) return "Today";
-  if (days === 1) return "Yesterday";
-  if (days < 7) return "Last 7 days";
-  if (days < 31) return "Last 31 days";
-  return "Older";
+  if (days <= 0) return "today";
+  if (days === 1) return "yesterday";
+  if (days < 7) return "week";
+  if (days < 31) return "month";
+  return "older";
 }
 
 export function duration(ms: number): string {
@@ -50,27 +48,6 @@ export function bytes(value: number): string {
   if (value < 1024 * 1024) return `${(value / 1024).toFixed(1)} KiB`;
   return `${(value / 1024 / 1024).toFixed(1)} MiB`;
 }
-
-export const RISK = { low: "low risk", medium: "medium risk", high: "high risk" } as const;
-
-export const TOOL_STATE: Record<ToolPart["state"], string> = {
-  pending: "waiting for you",
-  running: "running",
-  done: "done",
-  failed: "failed",
-  denied: "denied",
-  cancelled: "canceled",
-  unknown: "outcome unknown",
-};
-
-export const DECISION: Record<string, string> = {
-  allow: "allowed",
-  deny: "denied",
-  allow_always: "always allowed",
-  deny_always: "always denied",
-  expired: "expired",
-  cancelled: "canceled",
-};
 
 /** What went wrong, and what to do, in one line each. */
 export function said(error: unknown): { message: string; hint: string | null } {

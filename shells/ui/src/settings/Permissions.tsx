@@ -3,8 +3,9 @@ import type { CheckAnswer, RuleCreate, ToolInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
+import { texts } from "../messages.js";
 import { Display, visible } from "../Plain.js";
-import { exactly, RISK, said, when } from "../words.js";
+import { exactly, said, when } from "../words.js";
 import { Modes } from "./Modes.js";
 import { Problem } from "./Problem.js";
 
@@ -14,7 +15,7 @@ export default function PermissionsSection() {
   return (
     <>
       <section aria-labelledby={`${id}-mode`}>
-        <h2 id={`${id}-mode`}>When to ask</h2>
+        <h2 id={`${id}-mode`}>{texts.settings.modes.title}</h2>
         <Modes />
       </section>
       <Rules tools={tools.data ?? []} />
@@ -30,12 +31,10 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
   const id = useId();
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>Rules</h2>
-      <p className="quiet">
-        Rules that deny come before everything else. “Always allow” and “Always deny” add a rule here.
-      </p>
+      <h2 id={id}>{texts.settings.permissions.rules}</h2>
+      <p className="quiet">{texts.settings.permissions.rulesLead}</p>
       <Problem problem={problem} />
-      {rules.length === 0 && <p className="quiet">No rules yet.</p>}
+      {rules.length === 0 && <p className="quiet">{texts.settings.permissions.noRules}</p>}
       <ul className="rows">
         {rules.map(({ rule_id, decision, words, created_at, expires_at }) => (
           <li key={rule_id} className="row-item">
@@ -45,27 +44,28 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
                 {visible(words)}
                 <span className="quiet">
                   {" "}
-                  since {when(created_at)}
-                  {expires_at != null && <>, until {exactly(expires_at)}</>}
+                  {expires_at == null
+                    ? texts.settings.permissions.since(when(created_at))
+                    : texts.settings.permissions.sinceUntil(when(created_at), exactly(expires_at))}
                 </span>
               </span>
               <button
                 type="button"
                 className="small-button danger"
-                aria-label={`Delete the rule: ${words}`}
+                aria-label={texts.settings.permissions.deleteRule(words)}
                 onClick={() => {
                   setProblem(null);
                   client.rules.remove(rule_id).catch((error: unknown) => setProblem(said(error)));
                 }}
               >
-                Delete
+                {texts.shared.delete}
               </button>
             </div>
           </li>
         ))}
       </ul>
       <button type="button" aria-expanded={adding} onClick={() => setAdding(!adding)}>
-        Add a rule
+        {texts.settings.permissions.addRule}
       </button>
       {adding && <RuleForm tools={tools} onDone={() => setAdding(false)} />}
     </section>
@@ -94,46 +94,46 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
     >
       <div className="form-row">
         <div className="field">
-          <label htmlFor={`${id}-decision`}>Effect</label>
+          <label htmlFor={`${id}-decision`}>{texts.settings.permissions.effect}</label>
           <select
             id={`${id}-decision`}
             value={decision}
             onChange={(event) => setDecision(event.target.value as typeof decision)}
           >
             <option value="" disabled>
-              Choose…
+              {texts.shared.choose}
             </option>
-            <option value="allow">Allow</option>
-            <option value="deny">Deny</option>
+            <option value="allow">{texts.settings.permissions.allow}</option>
+            <option value="deny">{texts.settings.permissions.deny}</option>
           </select>
         </div>
         <div className="field">
-          <label htmlFor={`${id}-tool`}>Tool</label>
+          <label htmlFor={`${id}-tool`}>{texts.shared.tool}</label>
           <select id={`${id}-tool`} value={tool} onChange={(event) => setTool(event.target.value)}>
             <option value="" disabled>
-              Choose…
+              {texts.shared.choose}
             </option>
-            <option value="*">Every tool (deny only)</option>
+            <option value="*">{texts.settings.permissions.everyTool}</option>
             {tools.map(({ name }) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         </div>
         <div className="field">
-          <label htmlFor={`${id}-kind`}>Applies to</label>
+          <label htmlFor={`${id}-kind`}>{texts.settings.permissions.appliesTo}</label>
           <select id={`${id}-kind`} value={kind} onChange={(event) => setKind(event.target.value as typeof kind)}>
             <option value="" disabled>
-              Choose…
+              {texts.shared.choose}
             </option>
-            <option value="exact">Exactly this</option>
-            <option value="beneath">A directory and everything in it</option>
-            <option value="any">Every call of the tool</option>
+            <option value="exact">{texts.settings.permissions.exact}</option>
+            <option value="beneath">{texts.settings.permissions.beneath}</option>
+            <option value="any">{texts.settings.permissions.any}</option>
           </select>
         </div>
       </div>
       {kind !== "any" && (
         <div className="field">
-          <label htmlFor={`${id}-value`}>Path, command or address</label>
+          <label htmlFor={`${id}-value`}>{texts.settings.permissions.value}</label>
           <input
             id={`${id}-value`}
             className="mono"
@@ -146,17 +146,15 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
       <Problem problem={problem} />
       <div className="form-buttons">
         <button type="submit" className="primary" disabled={!complete}>
-          Save
+          {texts.shared.save}
         </button>
         <button type="button" onClick={onDone}>
-          Cancel
+          {texts.shared.cancel}
         </button>
       </div>
     </form>
   );
 }
-
-const ANSWER = { allow: "This would run at once.", deny: "This would be denied.", ask: "You would be asked." } as const;
 
 function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
   const [tool, setTool] = useState("");
@@ -180,7 +178,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
     try {
       given = JSON.parse(text);
     } catch (error) {
-      setProblem({ message: `The arguments are not valid JSON: ${said(error).message}`, hint: null });
+      setProblem({ message: texts.shared.invalidJson(said(error).message), hint: null });
       return;
     }
     try {
@@ -192,8 +190,8 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
 
   return (
     <section aria-labelledby={`${id}-title`}>
-      <h2 id={`${id}-title`}>What would happen?</h2>
-      <p className="quiet">See what would happen to a tool call. Nothing runs.</p>
+      <h2 id={`${id}-title`}>{texts.settings.permissions.tryOut}</h2>
+      <p className="quiet">{texts.settings.permissions.tryOutLead}</p>
       <form
         className="card form"
         onSubmit={(event) => {
@@ -202,7 +200,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
         }}
       >
         <div className="field">
-          <label htmlFor={`${id}-tool`}>Tool</label>
+          <label htmlFor={`${id}-tool`}>{texts.shared.tool}</label>
           <select id={`${id}-tool`} value={chosen?.name ?? ""} onChange={(event) => pick(event.target.value)}>
             {tools.map(({ name }) => (
               <option key={name}>{name}</option>
@@ -210,7 +208,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
           </select>
         </div>
         <div className="field">
-          <label htmlFor={`${id}-arguments`}>Arguments (JSON)</label>
+          <label htmlFor={`${id}-arguments`}>{texts.settings.permissions.argumentsJson}</label>
           <textarea
             id={`${id}-arguments`}
             className="mono"
@@ -222,21 +220,23 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
         </div>
         <div className="form-buttons">
           <button type="submit" disabled={chosen === undefined}>
-            Ask
+            {texts.settings.permissions.ask}
           </button>
         </div>
         <Problem problem={problem} />
         {answer && (
           <div className="answer-box" role="status">
             <p>
-              <strong>{ANSWER[answer.decision]}</strong>{" "}
-              <span className={`badge risk-badge-${answer.risk}`}>{RISK[answer.risk]}</span>
+              <strong>{texts.settings.permissions.outcome[answer.decision]}</strong>{" "}
+              <span className={`badge risk-badge-${answer.risk}`}>{texts.risk[answer.risk]}</span>
             </p>
             <p className="quiet">
-              {visible(answer.reason)} (decided by {visible(answer.decided_by)})
+              {texts.settings.permissions.reason(visible(answer.reason), visible(answer.decided_by))}
             </p>
             <Display text={answer.display} />
-            {answer.remember != null && <p className="quiet">“Always” would cover: {visible(answer.remember)}</p>}
+            {answer.remember != null && (
+              <p className="quiet">{texts.settings.permissions.covers(visible(answer.remember))}</p>
+            )}
           </div>
         )}
       </form>
