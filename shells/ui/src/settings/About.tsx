@@ -4,6 +4,7 @@ import { useEffect, useId, useState } from "react";
 import { Note } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client, host, usePicture } from "../engine.js";
+import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
 import { bytes, count, duration, exactly, said } from "../words.js";
 import { Problem } from "./Problem.js";
@@ -22,22 +23,22 @@ export function AboutSection() {
   }, [instance]);
   const metrics = snapshot.data?.metrics;
   const facts: [string, string | undefined][] = [
-    ["Version", health?.version],
-    ["Protocol", health ? String(health.protocol) : undefined],
-    ["Status", health?.status],
-    ["Framework", health?.framework],
-    ["Port", health ? String(health.port) : undefined],
-    ["Process", health ? String(health.pid) : undefined],
-    ["Instance", health?.instance_id],
-    ["Running since", snapshot.data ? exactly(snapshot.data.daemon.started_at) : undefined],
-    ["Up for", metrics?.uptime_s === undefined ? undefined : duration(metrics.uptime_s * 1000)],
-    ["Store", metrics?.store_bytes === undefined ? undefined : bytes(metrics.store_bytes)],
-    ["Conversations", metrics?.sessions === undefined ? undefined : count(metrics.sessions)],
-    ["Open streams", metrics?.streams === undefined ? undefined : count(metrics.streams)],
+    [texts.settings.about.version, health?.version],
+    [texts.settings.about.protocol, health ? String(health.protocol) : undefined],
+    [texts.settings.about.status, health?.status],
+    [texts.settings.about.framework, health?.framework],
+    [texts.settings.about.port, health ? String(health.port) : undefined],
+    [texts.settings.about.process, health ? String(health.pid) : undefined],
+    [texts.settings.about.instance, health?.instance_id],
+    [texts.settings.about.since, snapshot.data ? exactly(snapshot.data.daemon.started_at) : undefined],
+    [texts.settings.about.uptime, metrics?.uptime_s === undefined ? undefined : duration(metrics.uptime_s * 1000)],
+    [texts.settings.about.store, metrics?.store_bytes === undefined ? undefined : bytes(metrics.store_bytes)],
+    [texts.shared.conversations, metrics?.sessions === undefined ? undefined : count(metrics.sessions)],
+    [texts.settings.about.streams, metrics?.streams === undefined ? undefined : count(metrics.streams)],
   ];
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>About</h2>
+      <h2 id={id}>{texts.settings.sections.about}</h2>
       <Problem problem={problem} />
       {snapshot.data?.warnings.map((warning) => (
         <Note key={warning.code} kind="warning">
@@ -59,17 +60,17 @@ export function AboutSection() {
       {host && (
         <div className="form-buttons">
           <button type="button" onClick={() => void host?.openLogs()}>
-            Open logs
+            {texts.shared.openLogs}
           </button>
           <button
             type="button"
             onClick={() => {
               void host?.checkForUpdates().then(({ supported, message }) => {
-                setUpdates(message ?? (supported ? "This is the newest version." : "This app does not update itself."));
+                setUpdates(message ?? (supported ? texts.settings.about.newest : texts.settings.about.noUpdates));
               });
             }}
           >
-            Check for updates
+            {texts.settings.about.checkForUpdates}
           </button>
           {updates !== null && <span role="status">{visible(updates)}</span>}
         </div>

@@ -4,6 +4,7 @@ import { useId, useState } from "react";
 import { CopyButton } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client } from "../engine.js";
+import { texts } from "../messages.js";
 import { exactly, said, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
@@ -14,8 +15,8 @@ export default function BrowsersSection() {
   const id = useId();
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>Other browsers</h2>
-      <p className="quiet">A link signs in one browser on this machine. It works once, within a minute.</p>
+      <h2 id={id}>{texts.settings.sections.browsers}</h2>
+      <p className="quiet">{texts.settings.browsers.lead}</p>
       <div className="form-buttons">
         <button
           type="button"
@@ -28,26 +29,27 @@ export default function BrowsersSection() {
               });
           }}
         >
-          Create a link
+          {texts.settings.browsers.create}
         </button>
         {link && (
           <>
-            <CopyButton text={link.url} label="Copy the link" />
+            <CopyButton text={link.url} label={texts.settings.browsers.copy} />
             <span className="quiet" role="status">
-              It holds until {exactly(link.expires_at)}.
+              {texts.settings.browsers.holds(exactly(link.expires_at))}
             </span>
           </>
         )}
       </div>
       <Problem problem={problem ?? browsers.problem} />
-      {browsers.data?.length === 0 && <p className="quiet">No other browser is signed in.</p>}
+      {browsers.data?.length === 0 && <p className="quiet">{texts.settings.browsers.none}</p>}
       <ul className="rows">
         {browsers.data?.map(({ bearer_id, created_at, last_used_at }) => (
           <li key={bearer_id} className="row-item">
             <div className="row-main">
               <span className="row-words">
-                Signed in {when(created_at)}
-                <span className="quiet">, used {when(last_used_at)}</span>
+                {texts.settings.browsers.signedIn(when(created_at), when(last_used_at), (words) => (
+                  <span className="quiet">{words}</span>
+                ))}
               </span>
               <button
                 type="button"
@@ -60,7 +62,7 @@ export default function BrowsersSection() {
                     });
                 }}
               >
-                Sign out
+                {texts.settings.browsers.signOut}
               </button>
             </div>
           </li>

@@ -2,67 +2,58 @@
 import { useId, useState } from "react";
 import { Note } from "../Buttons.js";
 import { host, usePicture } from "../engine.js";
+import { texts } from "../messages.js";
 import { numberOf } from "../numbers.js";
 import { visible } from "../Plain.js";
 import { Problem } from "./Problem.js";
-import { SOURCE, useConfigChange } from "./useConfig.js";
+import { useConfigChange } from "./useConfig.js";
 
 interface Key {
   label: string;
-  words: string;
+  words?: string;
   kind: "text" | "count" | "seconds" | "choice" | "names";
   choices?: string[];
 }
 
 const KEYS: Record<string, Key> = {
-  work_dir: { label: "Work directory", words: "Where tools read and write.", kind: "text" },
+  work_dir: { ...texts.settings.config.workDir, kind: "text" },
   approval_timeout_s: {
-    label: "How long a question waits",
-    words: "In seconds, or like 10 min or 2 h. 0 waits until somebody answers.",
+    ...texts.settings.config.approvalTimeout,
     kind: "seconds",
   },
   on_unattended: {
-    label: "Questions while no window is open",
-    words: "Wait until a window opens, or deny at once.",
+    ...texts.settings.config.onUnattended,
     kind: "choice",
     choices: ["wait", "deny"],
   },
-  max_requests: { label: "Maximum requests per turn", words: "To the model’s provider.", kind: "count" },
-  max_tool_calls: { label: "Maximum tool calls per turn", words: "", kind: "count" },
-  max_tokens: { label: "Maximum tokens per turn", words: "Input and output together.", kind: "count" },
+  max_requests: { ...texts.settings.config.maxRequests, kind: "count" },
+  max_tool_calls: { ...texts.settings.config.maxToolCalls, kind: "count" },
+  max_tokens: { ...texts.settings.config.maxTokens, kind: "count" },
   max_turn_s: {
-    label: "Maximum time per turn",
-    words: "In seconds, or like 10 min or 2 h. Waiting for you does not count.",
+    ...texts.settings.config.maxTurn,
     kind: "seconds",
   },
   pass_environment: {
-    label: "Variables for commands",
-    words: "Beyond the usual ones, with commas between them: AWS_PROFILE, MY_*.",
+    ...texts.settings.config.passEnvironment,
     kind: "names",
   },
   command_path: {
-    label: "PATH of commands",
-    words: "auto, login (your login shell’s), inherit (the daemon’s own), or directories.",
+    ...texts.settings.config.commandPath,
     kind: "text",
   },
-};
-
-const EXAMPLES = {
-  count: "Write it like 1000 or 20k.",
-  seconds: "Write it like 90, 1.5 h or 10 min.",
 };
 
 export function ConfigSection() {
   const config = usePicture((state) => state.config);
   const id = useId();
-  if (config === null) return <p className="quiet">Loading…</p>;
+  if (config === null) return <p className="quiet">{texts.settings.config.loading}</p>;
   const others = Object.entries(config.values).filter(
     ([key]) => !(key in KEYS) && key !== "model" && key !== "permission_mode",
   );
   return (
     <>
       <section aria-labelledby={id}>
-        <h2 id={id}>Directories and limits</h2>
+        <h2 id={id}>{texts.settings.sections.config}</h2>
         {config.problems.map((problem) => (
           <Note key={problem} kind="warning">
             {visible(problem)}
@@ -77,8 +68,8 @@ export function ConfigSection() {
           })}
         </ul>
       </section>
-      <section aria-label="Set at start">
-        <h2>Set at start</h2>
+      <section aria-label={texts.settings.config.atStart}>
+        <h2>{texts.settings.config.atStart}</h2>
         <dl className="facts">
           {others.map(([name, { value, source }]) => (
             <div key={name} className="fact">
@@ -87,26 +78,30 @@ export function ConfigSection() {
               </dt>
               <dd>
                 {visible(
-                  value === null || value === "" ? "none" : typeof value === "string" ? value : JSON.stringify(value),
+                  value === null || value === ""
+                    ? texts.shared.none
+                    : typeof value === "string"
+                      ? value
+                      : JSON.stringify(value),
                 )}{" "}
-                <span className="quiet">{SOURCE[source] ?? source}</span>
+                <span className="quiet">{texts.settings.sources[source] ?? source}</span>
               </dd>
             </div>
           ))}
           <div className="fact">
-            <dt>Configuration</dt>
+            <dt>{texts.settings.config.configuration}</dt>
             <dd>
               <code>{visible(config.config_path)}</code>
             </dd>
           </div>
           <div className="fact">
-            <dt>Data</dt>
+            <dt>{texts.settings.config.data}</dt>
             <dd>
               <code>{visible(config.data_dir)}</code>
             </dd>
           </div>
           <div className="fact">
-            <dt>Logs</dt>
+            <dt>{texts.settings.config.logs}</dt>
             <dd>
               <code>{visible(config.logs_dir)}</code>
             </dd>
@@ -139,7 +134,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
     if (about.kind === "count" || about.kind === "seconds") {
       const number = numberOf(text, about.kind);
       if (number !== null) set(number);
-      else setMisread({ message: "This can’t be read as one number.", hint: EXAMPLES[about.kind] });
+      else setMisread({ message: texts.settings.config.notANumber, hint: texts.settings.config.examples[about.kind] });
     } else set(about.kind === "names" ? text.split(/[\s,]+/).filter((name) => name !== "") : text);
   }
   return (
@@ -154,8 +149,8 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
         <label htmlFor={id}>
           {about.label}
           <span className="quiet">
-            {about.words} {about.words !== "" && "· "}
-            {SOURCE[source] ?? source}
+            {about.words} {about.words !== undefined && "· "}
+            {texts.settings.sources[source] ?? source}
           </span>
         </label>
         {about.kind === "choice" ? (
@@ -180,7 +175,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
         <span className="value-buttons">
           {text !== shown && (
             <button type="submit" className="primary" disabled={busy || (about.kind !== "names" && text.trim() === "")}>
-              Save
+              {texts.shared.save}
             </button>
           )}
           {name === "work_dir" && host !== null && (
@@ -190,12 +185,12 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
                 void host?.pickFolder().then((path) => path !== null && set(path));
               }}
             >
-              Choose…
+              {texts.shared.choose}
             </button>
           )}
           {source === "api" && text === shown && (
             <button type="button" className="small-button" disabled={busy} onClick={() => set(null)}>
-              Reset to default
+              {texts.settings.config.reset}
             </button>
           )}
         </span>

@@ -3,6 +3,7 @@ import type { DiagnosticsInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";
 import { bearer, client, host } from "../engine.js";
+import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
 import { bytes, said, when } from "../words.js";
 import { Problem } from "./Problem.js";
@@ -34,7 +35,7 @@ export default function DiagnosticsSection() {
       const answer = await fetch(`/api/diagnostics/${encodeURIComponent(name)}`, {
         headers: token === null ? {} : { Authorization: `Bearer ${token}` },
       });
-      if (!answer.ok) throw new Error(`the daemon answered ${answer.status}`);
+      if (!answer.ok) throw new Error(texts.settings.diagnostics.refused(answer.status));
       const link = document.createElement("a");
       link.href = URL.createObjectURL(await answer.blob());
       link.download = name;
@@ -47,21 +48,19 @@ export default function DiagnosticsSection() {
 
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>Diagnostics</h2>
-      <p className="quiet">
-        One file with versions, settings without secrets, states and the last log lines. Nothing is sent anywhere.
-      </p>
+      <h2 id={id}>{texts.settings.sections.diagnostics}</h2>
+      <p className="quiet">{texts.settings.diagnostics.lead}</p>
       <label className="check-label">
         <input type="checkbox" checked={messages} onChange={(event) => setMessages(event.target.checked)} />
-        Include messages
+        {texts.settings.diagnostics.includeMessages}
       </label>
       <div className="form-buttons">
         <button type="button" className="primary" disabled={busy} onClick={() => void make()}>
-          {busy ? "Collecting…" : "Create file"}
+          {busy ? texts.settings.diagnostics.collecting : texts.settings.diagnostics.create}
         </button>
         {host && (
           <button type="button" onClick={() => void host?.exportDiagnostics()}>
-            Show in folder
+            {texts.settings.diagnostics.show}
           </button>
         )}
       </div>
@@ -72,13 +71,11 @@ export default function DiagnosticsSection() {
             <div className="row-main">
               <span className="row-words">
                 <code>{visible(path)}</code>{" "}
-                <span className="quiet">
-                  {bytes(size)}, {when(created_at)}
-                </span>
+                <span className="quiet">{texts.settings.diagnostics.facts(bytes(size), when(created_at))}</span>
               </span>
               {!host && (
                 <button type="button" className="small-button" onClick={() => void download(name)}>
-                  Download
+                  {texts.settings.diagnostics.download}
                 </button>
               )}
             </div>

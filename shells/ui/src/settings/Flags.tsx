@@ -1,6 +1,7 @@
 // Which parts of the companion there are.
 import { useId, useState } from "react";
 import { client, host, store, usePicture } from "../engine.js";
+import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
 import { said } from "../words.js";
 import { Problem } from "./Problem.js";
@@ -38,8 +39,8 @@ export default function FlagsSection() {
   };
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>Features</h2>
-      <p className="quiet">Turn features on or off.</p>
+      <h2 id={id}>{texts.settings.sections.flags}</h2>
+      <p className="quiet">{texts.settings.flags.lead}</p>
       <Problem problem={problem} />
       <ul className="rows">
         {shown.map(({ name, description, value: now, default: usual, choices }) => {
@@ -55,7 +56,11 @@ export default function FlagsSection() {
                   {value !== usual && (
                     <span className="quiet">
                       {" "}
-                      (default: {typeof usual === "boolean" ? (usual ? "on" : "off") : usual})
+                      {typeof usual === "string"
+                        ? texts.settings.flags.default(usual)
+                        : usual
+                          ? texts.settings.flags.defaultOn
+                          : texts.settings.flags.defaultOff}
                     </span>
                   )}
                 </span>

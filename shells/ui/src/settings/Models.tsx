@@ -4,10 +4,11 @@ import { useId, useState } from "react";
 import { Note } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
+import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { count, duration, said, sentence } from "../words.js";
+import { duration, said, sentence } from "../words.js";
 import { Problem } from "./Problem.js";
-import { SOURCE, useConfigChange } from "./useConfig.js";
+import { useConfigChange } from "./useConfig.js";
 
 const EVENTS = ["config_changed", "secrets_changed"] as const;
 
@@ -24,13 +25,14 @@ export function ModelsSection() {
   return (
     <>
       <section aria-labelledby={`${id}-models`}>
-        <h2 id={`${id}-models`}>Model</h2>
+        <h2 id={`${id}-models`}>{texts.shared.model}</h2>
         <p className="quiet">
-          {chosen === "" ? "No model is chosen." : <>Messages go to {visible(chosen)}</>}
-          {setting && chosen !== "" && <> ({SOURCE[setting.source] ?? setting.source}).</>} An agent can have its own.
+          {setting && chosen !== ""
+            ? texts.settings.models.chosen(visible(chosen), texts.settings.sources[setting.source] ?? setting.source)
+            : texts.settings.models.none}
         </p>
         <Problem problem={problem ?? models.problem} />
-        {models.data === null && models.problem === null && <p className="quiet">Looking for models…</p>}
+        {models.data === null && models.problem === null && <p className="quiet">{texts.settings.models.looking}</p>}
         <div className="choices" role="radiogroup" aria-labelledby={`${id}-models`}>
           {shown.map((model) => (
             <div key={model.name} className={`choice-frame ${model.ready ? "" : "choice-off"}`}>
@@ -45,20 +47,21 @@ export function ModelsSection() {
                   <span className="choice-name">
                     <code>{visible(model.name)}</code>
                     {model.ready ? (
-                      <span className="badge badge-good">ready</span>
+                      <span className="badge badge-good">{texts.settings.models.ready}</span>
                     ) : (
-                      <span className="badge">{lacksKey(model, secrets.data) ? "needs a key" : "not ready"}</span>
+                      <span className="badge">
+                        {lacksKey(model, secrets.data)
+                          ? texts.settings.models.needsKey
+                          : texts.settings.models.notReady}
+                      </span>
                     )}
-                    {model.loaded === true && <span className="badge">loaded</span>}
+                    {model.loaded === true && <span className="badge">{texts.settings.models.loaded}</span>}
                   </span>
                   <span className="quiet">
-                    {model.name === "demo"
-                      ? "Answers from a script, without a key or a network. For trying things out."
-                      : model.name === "local"
-                        ? "The model that runs on this machine: Ollama, LM Studio or llama.cpp. "
-                        : ""}
+                    {model.name === "demo" && texts.settings.models.demo}
+                    {model.name === "local" && <>{texts.settings.models.local} </>}
                     {model.why_not != null && !lacksKey(model, secrets.data) && visible(sentence(model.why_not))}
-                    {model.context_window != null && <> {count(model.context_window)} tokens of context.</>}
+                    {model.context_window != null && <> {texts.settings.models.context(model.context_window)}</>}
                   </span>
                 </span>
               </label>
@@ -75,26 +78,26 @@ export function ModelsSection() {
             if (other.trim() !== "") void change({ model: other.trim() }).then((done) => done && setOther(""));
           }}
         >
-          <label htmlFor={`${id}-other`}>Another model, as provider:name</label>
+          <label htmlFor={`${id}-other`}>{texts.settings.models.other}</label>
           <input
             id={`${id}-other`}
             value={other}
             maxLength={200}
-            placeholder="openrouter:qwen/qwen3"
+            placeholder={texts.settings.models.otherExample}
             autoComplete="off"
             spellCheck={false}
             onChange={(event) => setOther(event.target.value)}
           />
           <button type="submit" disabled={busy || other.trim() === ""}>
-            Use
+            {texts.settings.models.use}
           </button>
         </form>
         <Check chosen={chosen} />
       </section>
       {secrets.data !== null && (
         <section aria-labelledby={`${id}-keys`}>
-          <h2 id={`${id}-keys`}>Keys</h2>
-          <p className="quiet">A key is sent to the daemon once. No page, log or answer ever shows it again.</p>
+          <h2 id={`${id}-keys`}>{texts.settings.models.keys}</h2>
+          <p className="quiet">{texts.settings.models.keysLead}</p>
           <ul className="rows">
             {secrets.data.map((secret) => (
               <SecretRow key={secret.provider} secret={secret} />
@@ -130,12 +133,10 @@ function NotReady({ model, lacking }: { model: ModelInfo; lacking: SecretInfo | 
   return (
     <div className="choice-more">
       {lacking === null ? (
-        <Note kind="warning">This model can’t answer yet. {visible(sentence(model.why_not ?? ""))}</Note>
+        <Note kind="warning">{texts.settings.models.cannotAnswer(visible(sentence(model.why_not ?? "")))}</Note>
       ) : (
         <>
-          <Note kind="warning">
-            This model can’t answer without a key. Add one here, or choose the demo model to look around first.
-          </Note>
+          <Note kind="warning">{texts.settings.models.cannotAnswerWithoutKey}</Note>
           <KeyForm secret={lacking} onDone={() => undefined} />
         </>
       )}
@@ -162,11 +163,11 @@ function Check({ chosen }: { chosen: string }) {
           });
         }}
       >
-        {state === "busy" ? "Testing…" : "Test the model"}
+        {state === "busy" ? texts.settings.models.testing : texts.settings.models.test}
       </button>
       <span className="quiet" role="status">
-        {result?.ok === true && `${result.model} answered in ${duration(result.duration_ms)}.`}
-        {result === null && state !== "busy" && "Sends one short request."}
+        {result?.ok === true && texts.settings.models.answered(result.model, duration(result.duration_ms))}
+        {result === null && state !== "busy" && texts.settings.models.testHint}
       </span>
       {result?.error && <Problem problem={result.error} />}
       <Problem problem={problem} />
@@ -206,7 +207,7 @@ function KeyForm({ secret, onDone }: { secret: SecretInfo; onDone: () => void })
           if (value !== "") void save();
         }}
       >
-        <label htmlFor={id}>API key for {visible(provider)}</label>
+        <label htmlFor={id}>{texts.settings.models.keyFor(visible(provider))}</label>
         <input
           id={id}
           type="password"
@@ -217,12 +218,12 @@ function KeyForm({ secret, onDone }: { secret: SecretInfo; onDone: () => void })
         />
         <label className="check-label">
           <input type="checkbox" checked={check} onChange={(event) => setCheck(event.target.checked)} />
-          Test the key before saving
+          {texts.settings.models.testKey}
         </label>
         <button type="submit" className="primary" disabled={busy || value === ""}>
-          {busy ? (check ? "Testing…" : "Saving…") : "Save"}
+          {busy ? (check ? texts.settings.models.testing : texts.settings.models.saving) : texts.shared.save}
         </button>
-        {source === "environment" && <p className="quiet">A key in the environment comes before this one.</p>}
+        {source === "environment" && <p className="quiet">{texts.settings.models.environmentFirst}</p>}
       </form>
       <Problem problem={problem} />
     </>
@@ -255,17 +256,19 @@ function SecretRow({ secret }: { secret: SecretInfo }) {
       <div className="row-main">
         <strong>{visible(provider)}</strong>
         <span className="row-badges">
-          {!set && <span className="quiet">no key</span>}
-          {source === "environment" && <span className="badge">from {visible(variable)}</span>}
-          {source === "keychain" && <span className="badge badge-good">in the keychain</span>}
-          {source === "file" && <span className="badge badge-warning">unprotected, in a file</span>}
+          {!set && <span className="quiet">{texts.settings.models.noKey}</span>}
+          {source === "environment" && (
+            <span className="badge">{texts.settings.models.fromVariable(visible(variable))}</span>
+          )}
+          {source === "keychain" && <span className="badge badge-good">{texts.settings.models.inKeychain}</span>}
+          {source === "file" && <span className="badge badge-warning">{texts.settings.models.inFile}</span>}
         </span>
         <button type="button" className="small-button" aria-expanded={open} onClick={() => setOpen(!open)}>
-          {set && source !== "environment" ? "Replace" : "Add a key"}
+          {set && source !== "environment" ? texts.settings.models.replaceKey : texts.settings.models.addKey}
         </button>
         {set && source !== "environment" && (
           <button type="button" className="small-button danger" disabled={busy} onClick={() => void remove()}>
-            Remove
+            {texts.settings.models.removeKey}
           </button>
         )}
       </div>

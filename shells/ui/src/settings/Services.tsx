@@ -3,8 +3,9 @@ import type { ServiceEntry as Service, ServiceLogs } from "@aster-sidecar/client
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
+import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { count, exactly, said, when } from "../words.js";
+import { exactly, said, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
 const BADGE: Partial<Record<Service["state"], string>> = {
@@ -18,9 +19,9 @@ export default function ServicesSection() {
   const id = useId();
   return (
     <section aria-labelledby={id}>
-      <h2 id={id}>Services</h2>
-      <p className="quiet">Programs that run beside Aster. They are set in config.toml.</p>
-      {services.length === 0 && <p className="quiet">No services.</p>}
+      <h2 id={id}>{texts.settings.sections.services}</h2>
+      <p className="quiet">{texts.settings.services.lead}</p>
+      {services.length === 0 && <p className="quiet">{texts.settings.services.none}</p>}
       <ul className="rows">
         {services.map((service) => (
           <Row key={service.name} service={service} />
@@ -28,6 +29,13 @@ export default function ServicesSection() {
       </ul>
     </section>
   );
+}
+
+/** How a process ended. */
+function howOf({ error, signal, code }: NonNullable<Service["last_exit"]>): string {
+  if (error != null) return error;
+  if (signal) return texts.settings.services.bySignal(signal);
+  return code == null ? texts.settings.services.withoutCode : texts.settings.services.withCode(code);
 }
 
 function Row({ service }: { service: Service }) {
@@ -48,37 +56,29 @@ function Row({ service }: { service: Service }) {
         <span className="row-words quiet">{visible(description)}</span>
         {down && (
           <button type="button" className="small-button" onClick={() => act("start")}>
-            Start
+            {texts.shared.start}
           </button>
         )}
         {state !== "stopped" && state !== "crashed" && (
           <>
             <button type="button" className="small-button" onClick={() => act("restart")}>
-              Restart
+              {texts.settings.services.restart}
             </button>
             <button type="button" className="small-button" onClick={() => act("stop")}>
-              Stop
+              {texts.shared.stop}
             </button>
           </>
         )}
         <button type="button" className="small-button" aria-expanded={open} onClick={() => setOpen(!open)}>
-          Output
+          {texts.shared.output}
         </button>
       </div>
       <p className="quiet">
-        {pid != null && <>Process {pid}. </>}
-        {last_start != null && <>Started {when(last_start)}. </>}
-        {last_exit && (
-          <>
-            Ended {when(last_exit.time)}:{" "}
-            {visible(
-              last_exit.error ?? (last_exit.signal ? `by ${last_exit.signal}` : `code ${last_exit.code ?? "unknown"}`),
-            )}
-            .{" "}
-          </>
-        )}
-        {restart_attempt > 0 && <>Started again {count(restart_attempt)} times. </>}
-        {next_restart != null && <>Next try: {exactly(next_restart)}.</>}
+        {pid != null && <>{texts.settings.services.process(pid)} </>}
+        {last_start != null && <>{texts.settings.services.started(when(last_start))} </>}
+        {last_exit && <>{texts.settings.services.ended(when(last_exit.time), visible(howOf(last_exit)))} </>}
+        {restart_attempt > 0 && <>{texts.settings.services.startedAgain(restart_attempt)} </>}
+        {next_restart != null && texts.settings.services.nextTry(exactly(next_restart))}
       </p>
       <Problem problem={problem} />
       {open && <Logs path={`${path}/logs?limit=400`} />}
@@ -94,10 +94,10 @@ function Logs({ path }: { path: string }) {
   const { entries, dropped, path: file } = logs.data;
   return (
     <>
-      {dropped > 0 && <p className="quiet">{count(dropped)} lines came too fast to be kept.</p>}
+      {dropped > 0 && <p className="quiet">{texts.settings.services.dropped(dropped)}</p>}
       <pre className="plain boxed output" tabIndex={0}>
         {entries.length === 0
-          ? "No output yet."
+          ? texts.settings.services.noOutput
           : entries.map(({ seq, stream, text }) => (
               <span key={seq} className={stream}>
                 {visible(text)}
@@ -107,9 +107,9 @@ function Logs({ path }: { path: string }) {
       </pre>
       <p className="quiet">
         <button type="button" className="link" onClick={logs.reload}>
-          Refresh
+          {texts.settings.services.refresh}
         </button>
-        {file !== null && <> All of it: {visible(file)}</>}
+        {file !== null && <> {texts.settings.services.file(visible(file))}</>}
       </p>
     </>
   );

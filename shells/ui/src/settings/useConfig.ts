@@ -36,12 +36,3 @@ export function useConfigChange(): {
   }
   return { change, busy, wanted, problem };
 }
-
-export const SOURCE: Record<string, string> = {
-  api: "set here",
-  flag: "given at start",
-  environment: "environment variable",
-  project: "the project’s file",
-  file: "config.toml",
-  default: "default",
-};
