@@ -392,8 +392,8 @@ export class Store {
       if (this.#slots.get(id)?.wanted) this.#read(id).catch(() => undefined); // it was deleted while it was open
     } else {
       // Its state is told by `status_change`.
-      const { title, archived, is_default, updated_at } = fresh;
-      Object.assign(this.#session(id), { title, archived, is_default });
+      const { title, archived, is_default, pinned, updated_at } = fresh;
+      Object.assign(this.#session(id), { title, archived, is_default, pinned });
       if (updated_at > known.updated_at) this.#session(id).updated_at = updated_at;
     }
     return true;

@@ -116,7 +116,7 @@ export function App() {
 function Page({ route }: { route: Route }) {
   switch (route.page) {
     case "chat":
-      return <Conversation session_id={route.session_id} agent_id={route.agent_id} />;
+      return <Conversation session_id={route.session_id} agent_id={route.agent_id} find={route.find} />;
     case "inbox":
       return <Inbox />;
     case "archive":

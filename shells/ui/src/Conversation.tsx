@@ -1,9 +1,10 @@
 // A conversation: its head, its messages, and the composer.
 import type { Message } from "@aster-sidecar/client";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { client, store, usePicture } from "./engine.js";
+import { FindBar } from "./FindBar.js";
 import { Gone } from "./Gone.js";
 import { Icon } from "./Icon.js";
 import { keep } from "./keep.js";
@@ -13,7 +14,7 @@ import { MessageView, type MessageActions } from "./MessageView.js";
 import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
 import { keepPlace, placeIn, type Place } from "./places.js";
 import { Plain, visible, visibleText } from "./Plain.js";
-import { go, newHref, sessionHref } from "./route.js";
+import { findHref, go, newHref, replace, sessionHref, type Find } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
@@ -31,11 +32,19 @@ const SUGGESTIONS = ["list", "write hello.txt", "run", "think", "long"];
 const BUSY = new Set(["running", "waiting_approval", "queued"]);
 
 /** `session_id` null: a conversation that begins with the first message. */
-export function Conversation({ session_id, agent_id }: { session_id: string | null; agent_id: string | null }) {
+export function Conversation({
+  session_id,
+  agent_id,
+  find,
+}: {
+  session_id: string | null;
+  agent_id: string | null;
+  find: Find | null;
+}) {
   return session_id === null ? (
     <NewConversation key={agent_id} agent_id={agent_id} />
   ) : (
-    <Opened key={session_id} session_id={session_id} />
+    <Opened key={session_id} session_id={session_id} find={find} />
   );
 }
 
@@ -130,7 +139,7 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
   );
 }
 
-function Opened({ session_id }: { session_id: string }) {
+function Opened({ session_id, find }: { session_id: string; find: Find | null }) {
   const session = usePicture((state) => state.sessions[session_id]);
   const ready = usePicture((state) => state.ready);
   const offline = usePicture((state) => state.connection.state === "offline");
@@ -198,6 +207,7 @@ function Opened({ session_id }: { session_id: string }) {
   }, [busy, stop]);
 
   useSpoken(session_id);
+  const findField = useFindKey(session_id);
 
   const entries = useMemo<readonly Entry[]>(() => {
     const known = new Set(messages?.map(({ message_id }) => message_id));
@@ -287,6 +297,19 @@ function Opened({ session_id }: { session_id: string }) {
       gone = true;
     };
   }, [lacking, tries, session_id]);
+  /** Has the history fetched back to a message. Resolves with whether it is there. */
+  const bring = useCallback(
+    async (message_id: string) => {
+      for (;;) {
+        const now = store.getState().sessions[session_id]?.history;
+        if (now?.messages.some((message) => message.message_id === message_id)) return true;
+        if (!now?.next_before) return false;
+        await store.loadOlder(session_id, 200);
+        if (store.getState().sessions[session_id]?.history?.next_before === now.next_before) return false;
+      }
+    },
+    [session_id],
+  );
   const kept = useCallback(
     (now: Place | null) => {
       keepPlace(session_id, now);
@@ -319,6 +342,20 @@ function Opened({ session_id }: { session_id: string }) {
   return (
     <>
       <Head session_id={session_id} />
+      {find && history && !lacking && (
+        <FindBar
+          key={`${find.query} ${find.at ?? ""}`}
+          session_id={session_id}
+          begin={find}
+          list={list}
+          bring={bring}
+          version={`${history.messages.length} ${session.state}`}
+          field={findField}
+          onClose={() => {
+            replace(sessionHref(session_id));
+          }}
+        />
+      )}
       {history && !lacking ? (
         <div className="list-frame">
           <VirtualList
@@ -409,9 +446,39 @@ function Head({ session_id }: { session_id: string }) {
           {session.archived && <> · {texts.conversation.archived}</>}
         </p>
       </div>
-      <SessionMenu session={session} label={texts.conversation.menu} onRename={() => setRenaming(true)} />
+      <SessionMenu
+        session={session}
+        label={texts.conversation.menu}
+        onRename={() => setRenaming(true)}
+        onFind={() => {
+          replace(findHref(session_id));
+        }}
+      />
     </header>
   );
+}
+
+/** Looks in the conversation on Ctrl+F or ⌘F; pressed in the field once more, the browser looks in what it shows. */
+function useFindKey(session_id: string): RefObject<HTMLInputElement | null> {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const pressed = (event: globalThis.KeyboardEvent): void => {
+      if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "f")
+        return;
+      if (document.querySelector("dialog[open]") !== null) return;
+      const open = field.current;
+      if (open && document.activeElement === open) return;
+      event.preventDefault();
+      if (open) open.select();
+      open?.focus();
+      if (!open) replace(findHref(session_id));
+    };
+    window.addEventListener("keydown", pressed);
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
+  }, [session_id]);
+  return field;
 }
 
 /** A message that the daemon does not have yet. */

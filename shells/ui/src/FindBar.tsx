@@ -5,8 +5,9 @@ import { announce } from "./announce.js";
 import { IconButton } from "./Buttons.js";
 import { client } from "./engine.js";
 import { mark, rangesIn, unmark } from "./found.js";
+import { texts } from "./messages.js";
 import type { ListHandle } from "./VirtualList.js";
-import { count, said } from "./words.js";
+import { said } from "./words.js";
 
 const PAGE = 200;
 const MOST = 2000;
@@ -41,6 +42,8 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
   const hits = useHits(session_id, query.trim(), version);
   const place = hits === null ? -1 : hits.messages.indexOf(at ?? "");
   const current = hits === null ? null : (hits.messages[place] ?? hits.messages.at(-1) ?? null);
+  // The person stays where she is when more is said.
+  if (current !== null && current !== at) setAt(current);
 
   useMarks(list, hits === null ? "" : hits.query, current);
   useShown(list, bring, hits?.query ?? "", current);
@@ -67,8 +70,8 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
       <input
         ref={field}
         type="search"
-        aria-label="Find in this conversation"
-        placeholder="Find in this conversation"
+        aria-label={texts.find.field}
+        placeholder={texts.find.field}
         maxLength={200}
         value={query}
         onChange={(event) => {
@@ -86,20 +89,20 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
         }}
       />
       <span className="find-count quiet">{words}</span>
-      <IconButton icon="up" label="Previous match" disabled={none} onClick={() => step(-1)} />
-      <IconButton icon="down" label="Next match" disabled={none} onClick={() => step(1)} />
-      <IconButton icon="cross" label="Close" onClick={onClose} />
+      <IconButton icon="up" label={texts.find.previous} disabled={none} onClick={() => step(-1)} />
+      <IconButton icon="down" label={texts.find.next} disabled={none} onClick={() => step(1)} />
+      <IconButton icon="cross" label={texts.find.close} onClick={onClose} />
     </search>
   );
 }
 
 function status(hits: Hits | null, query: string, current: string | null): string {
   if (query.trim() === "") return "";
-  if (hits === null) return "Searching…";
+  if (hits === null) return texts.find.searching;
   if (hits.problem !== null) return hits.problem;
-  if (hits.messages.length === 0) return "No matches.";
+  if (hits.messages.length === 0) return texts.find.noMatches;
   const place = current === null ? 0 : hits.messages.indexOf(current) + 1;
-  return `${count(place)} of ${count(hits.messages.length)}${hits.more ? "+" : ""}`;
+  return texts.find.place(place, hits.messages.length, hits.more);
 }
 
 /** The messages that hold `query`; null while they are looked for the first time. */
@@ -127,7 +130,11 @@ function useHits(session_id: string, query: string, version: string): Hits | nul
   return query === "" || hits?.query !== query ? null : hits;
 }
 
-async function allHits(session_id: string, query: string, signal: AbortSignal): Promise<{ found: Hit[]; more: boolean }> {
+async function allHits(
+  session_id: string,
+  query: string,
+  signal: AbortSignal,
+): Promise<{ found: Hit[]; more: boolean }> {
   const found: Hit[] = [];
   let before: string | null = null;
   do {

@@ -17,6 +17,8 @@ const PATHS = {
   retry: "M15.5 8A6 6 0 1 0 16 11M16 4v4h-4",
   edit: "M4 16l1-4l8.5-8.5l3 3L8 15z",
   down: "M10 4v12M5 11l5 5l5-5",
+  up: "M10 16V4M5 9l5-5l5 5",
+  pin: "M7 3h6l-1 6l3 3H5l3-3zM10 12v5",
   chevron: "M7 5l5 5l-5 5",
   warning: "M10 3l8 14H2zM10 8v4M10 14.5h.01",
   question: "M7.5 7.5a2.5 2.5 0 1 1 3.5 2.3c-.8.4-1 .9-1 2.2M10 15h.01",

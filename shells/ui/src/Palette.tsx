@@ -4,8 +4,8 @@ import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
-import { go, newHref, sessionHref } from "./route.js";
-import { archive, remove } from "./sessions.js";
+import { findHref, go, newHref, sessionHref } from "./route.js";
+import { archive, pin, remove } from "./sessions.js";
 import { setTheme } from "./theme.js";
 
 interface Command {
@@ -91,6 +91,20 @@ export default function Palette({
     { key: "keys", icon: "keyboard", words: texts.palette.shortcuts, kind: "", act: onShortcuts },
     ...(current
       ? ([
+          {
+            key: "find-this",
+            icon: "search",
+            words: texts.palette.find,
+            kind: "",
+            act: to(findHref(current.session_id)),
+          },
+          {
+            key: "pin-this",
+            icon: "pin",
+            words: current.pinned ? texts.palette.unpin : texts.palette.pin,
+            kind: "",
+            act: () => void pin(current.session_id, !current.pinned),
+          },
           {
             key: "archive-this",
             icon: "archive",

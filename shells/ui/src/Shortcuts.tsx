@@ -11,6 +11,7 @@ const GROUPS: [string, [string[], string][]][] = [
     [
       [[MOD, "K"], texts.shortcuts.commands],
       [["/"], texts.shortcuts.search],
+      [[MOD, "F"], texts.shortcuts.find],
       [["?"], texts.shortcuts.list],
       [[texts.keys.alt, "N"], texts.shortcuts.newConversation],
       [[texts.keys.alt, "I"], texts.shortcuts.inbox],

@@ -1,18 +1,19 @@
 // The left side: conversations, and the ways to the other pages.
-import type { Session } from "@aster-sidecar/client";
+import type { Hit, Session } from "@aster-sidecar/client";
 import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
 import { IconButton } from "./Buttons.js";
 import { client, onEvent, store, usePicture } from "./engine.js";
+import { parted } from "./found.js";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
-import { go, newHref, sessionHref, type Route } from "./route.js";
+import { findHref, go, newHref, sessionHref, type Route } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { remove, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { ageOf, said, when, type Age } from "./words.js";
 
-type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived">;
+type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived" | "pinned">;
 
 interface SidebarProps {
   route: Route;
@@ -25,7 +26,7 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
   const [query, setQuery] = useState("");
   const [agent, setAgent] = useState("");
   const agents = usePicture((state) => state.agents);
-  const found = useFound(query);
+  const found = useFound(query, agent);
   return (
     <>
       <div className="side-head">
@@ -87,7 +88,7 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
         </select>
       )}
       <nav aria-label={texts.shared.conversations} className="side-sessions">
-        {found === null ? <All route={route} agent={agent} /> : <Found found={found} route={route} agent={agent} />}
+        {found === null ? <All route={route} agent={agent} /> : <Found found={found} route={route} />}
       </nav>
       <Foot />
     </>
@@ -130,18 +131,21 @@ function All({ route, agent }: { route: Route; agent: string }) {
     .filter((session) => session !== undefined)
     .filter((session) => !session.archived)
     .filter((session) => agent === "" || session.agent_id === agent);
-  let age: Age | null = null;
+  const twins = twinsIn(shown);
+  let age: Age | "pinned" | null = null;
   return (
     <>
       {shown.length === 0 && <p className="quiet side-empty">{texts.sidebar.empty}</p>}
       {shown.map((session) => {
-        const now = ageOf(session.updated_at);
+        const now = session.pinned ? "pinned" : ageOf(session.updated_at);
         const heading = now === age ? null : now;
         age = now;
         return (
           <Fragment key={session.session_id}>
-            {heading !== null && <h2 className="side-age">{texts.sidebar.ages[heading]}</h2>}
-            <SessionRow session={session} on={isOn(route, session.session_id)} />
+            {heading !== null && (
+              <h2 className="side-age">{heading === "pinned" ? texts.sidebar.pinned : texts.sidebar.ages[heading]}</h2>
+            )}
+            <SessionRow session={session} on={isOn(route, session.session_id)} timed={twins.has(session.session_id)} />
           </Fragment>
         );
       })}
@@ -170,14 +174,16 @@ function All({ route, agent }: { route: Route; agent: string }) {
 const isOn = (route: Route, session_id: string): boolean => route.page === "chat" && route.session_id === session_id;
 
 interface Results {
+  query: string;
   sessions: readonly Listed[];
+  hits: Readonly<Record<string, Hit>>;
   next_before: string | null;
   problem: string | null;
 }
 
 /** What a search finds in the daemon, while the person types; null without a search. */
-function useFound(query: string): Results | null {
-  const [found, setFound] = useState<(Results & { query: string }) | null>(null);
+function useFound(query: string, agent: string): Results | null {
+  const [found, setFound] = useState<Results | null>(null);
   const [changes, setChanges] = useState(0);
   const wanted = query.trim();
   useEffect(
@@ -191,13 +197,13 @@ function useFound(query: string): Results | null {
     if (wanted === "") return;
     const stop = new AbortController();
     const timer = setTimeout(() => {
-      client.sessions.search(wanted, { limit: 50 }, { signal: stop.signal }).then(
+      const which = { limit: 50, ...(agent !== "" && { agent_id: agent }) };
+      client.sessions.search(wanted, which, { signal: stop.signal }).then(
         (page) => {
-          setFound({ ...page, problem: null, query: wanted });
+          setFound({ ...NOTHING, ...page, query: wanted });
         },
         (error: unknown) => {
-          if (!stop.signal.aborted)
-            setFound({ sessions: [], next_before: null, problem: said(error).message, query: wanted });
+          if (!stop.signal.aborted) setFound({ ...NOTHING, problem: said(error).message, query: wanted });
         },
       );
     }, 150);
@@ -205,30 +211,56 @@ function useFound(query: string): Results | null {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [wanted, changes]);
-  return wanted === "" ? null : (found ?? { sessions: [], next_before: null, problem: texts.sidebar.searching });
+  }, [wanted, agent, changes]);
+  return wanted === "" ? null : (found ?? { ...NOTHING, problem: texts.sidebar.searching });
 }
 
-function Found({ found, route, agent }: { found: Results; route: Route; agent: string }) {
-  const shown = found.sessions.filter((session) => agent === "" || session.agent_id === agent);
+const NOTHING: Results = { query: "", sessions: [], hits: {}, next_before: null, problem: null };
+
+/** Those whose title another one has, too: they are told apart by their time. */
+function twinsIn(sessions: readonly Listed[]): ReadonlySet<string> {
+  const seen = new Map<string, string[]>();
+  for (const { title, session_id } of sessions) seen.set(title, [...(seen.get(title) ?? []), session_id]);
+  return new Set([...seen.values()].filter((ids) => ids.length > 1).flat());
+}
+
+function Found({ found, route }: { found: Results; route: Route }) {
+  const { sessions: shown, hits, query } = found;
   return (
     <>
-      <h2 className="side-age" role="status">
+      <p className="side-age" role="status">
         {found.problem ??
           (shown.length === 0
             ? texts.sidebar.nothingFound
             : found.next_before === null
               ? texts.sidebar.found(shown.length)
               : texts.sidebar.foundMore(shown.length))}
-      </h2>
+      </p>
       {shown.map((session) => (
-        <SessionRow key={session.session_id} session={session} on={isOn(route, session.session_id)} />
+        <SessionRow
+          key={session.session_id}
+          session={session}
+          on={isOn(route, session.session_id)}
+          timed
+          query={query}
+          hit={hits[session.session_id]}
+        />
       ))}
     </>
   );
 }
 
-export const SessionRow = memo(function SessionRow({ session, on }: { session: Listed; on: boolean }) {
+interface SessionRowProps {
+  session: Listed;
+  on: boolean;
+  /** Its time is shown. */
+  timed?: boolean;
+  /** Where it was found, and what was looked for. */
+  hit?: Hit | undefined;
+  query?: string;
+}
+
+export const SessionRow = memo(function SessionRow({ session, on, timed = false, hit, query = "" }: SessionRowProps) {
   const [renaming, setRenaming] = useState(false);
   const link = useRef<HTMLAnchorElement>(null);
   const { session_id } = session;
@@ -252,7 +284,7 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
     <div className={`session-row ${on ? "on" : ""}`}>
       <a
         ref={link}
-        href={sessionHref(session_id)}
+        href={hit ? findHref(session_id, query, hit.message_id) : sessionHref(session_id)}
         aria-current={on ? "page" : undefined}
         title={texts.sidebar.rowTitle(visibleText(title), when(session.updated_at))}
         onKeyDown={(event) => {
@@ -260,7 +292,15 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
           else if (event.key === "Delete") void remove(session_id);
         }}
       >
-        <span className="session-title">{visible(title)}</span>
+        <span className="session-words">
+          <span className="session-title">{visible(title)}</span>
+          {hit && <Snippet hit={hit} />}
+          {timed && (
+            <time className="session-time" dateTime={session.updated_at}>
+              {when(session.updated_at)}
+            </time>
+          )}
+        </span>
         {state !== undefined && (
           <span className={`dot dot-${session.state}`} role="img" aria-label={state} title={state} />
         )}
@@ -273,6 +313,17 @@ export const SessionRow = memo(function SessionRow({ session, on }: { session: L
     </div>
   );
 });
+
+function Snippet({ hit: { text, start, end } }: { hit: Hit }) {
+  const [before, found, after] = parted(text, start, end);
+  return (
+    <span className="session-hit">
+      {visible(before)}
+      <mark>{visible(found)}</mark>
+      {visible(after)}
+    </span>
+  );
+}
 
 function Foot() {
   const link = usePicture((state) => state.connection.state);

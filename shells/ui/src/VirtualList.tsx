@@ -138,7 +138,8 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     if (!box) return;
     const left = box.scrollHeight - box.scrollTop - box.clientHeight;
     const upwards = box.scrollTop < lastTop.current - 1;
-    if (left <= END_PX && !upwards) sticky.current = true;
+    const downwards = box.scrollTop > lastTop.current + 1;
+    if (left <= 1 || (left <= END_PX && downwards)) sticky.current = true;
     else if (upwards && left > 2) sticky.current = false;
     lastTop.current = box.scrollTop;
     live.current.onAtEnd(sticky.current);
@@ -172,8 +173,11 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
   }, [observed]);
 
   useLayoutEffect(() => {
-    measure();
+    // With guessed heights of rows that are there, what is held and what is measured would chase each other.
+    for (const row of frame.current?.querySelectorAll<HTMLElement>("[data-row]") ?? [])
+      heights.current.set(row.dataset.row ?? "", row.getBoundingClientRect().height);
     hold();
+    measure();
   }, [items, range, measure, hold]);
 
   useEffect(() => {

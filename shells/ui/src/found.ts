@@ -17,7 +17,7 @@ function letters(text: string): Letters {
     // A mark belongs to the letter before it.
     if (!JOINED.test(char)) {
       const plain = fold(char);
-      for (let n = 0; n < plain.length; n++) from.push(at);
+      from.push(...Array<number>(plain.length).fill(at));
       folded += plain;
     }
     at += char.length;
@@ -55,8 +55,15 @@ export function placesOf(text: string, query: string): [number, number][] {
 
 /** A part of a text, by code points, as the daemon counts. */
 export function parted(text: string, start: number, end: number): [string, string, string] {
-  const points = [...text];
-  return [points.slice(0, start).join(""), points.slice(start, end).join(""), points.slice(end).join("")];
+  const [from, to] = [unit(text, start), unit(text, end)];
+  return [text.slice(0, from), text.slice(from, to), text.slice(to)];
+}
+
+/** Where the code point with this number begins, in code units. */
+function unit(text: string, point: number): number {
+  let at = 0;
+  for (let n = 0; n < point && at < text.length; n++) at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+  return at;
 }
 
 /** The places of `query` in what is shown of an element, also where it spans several of its parts. */
@@ -65,7 +72,9 @@ export function rangesIn(element: Element, query: string): Range[] {
   let text = "";
   const walk = document.createTreeWalker(element, NodeFilter.SHOW_TEXT, {
     acceptNode: (node) =>
-      node.parentElement?.closest("button, footer, time, .out-of-sight") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
+      node.parentElement?.closest("button, footer, time, .out-of-sight")
+        ? NodeFilter.FILTER_REJECT
+        : NodeFilter.FILTER_ACCEPT,
   });
   let block: Element | null = null;
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {

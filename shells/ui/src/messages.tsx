@@ -163,6 +163,7 @@ export const texts = {
     loading: "Loading messages…",
     menu: "Conversation menu",
     archived: "archived",
+    find: "Find in conversation",
     deleted: "This conversation was deleted.",
     restorable: (until: string) => `It can be restored until ${until}.`,
     /** What a screen reader is told. */
@@ -171,6 +172,19 @@ export const texts = {
     answering: "The agent is answering.",
     answered: (answer: string) => `Answer: ${answer}`,
     failed: (answer: string) => `The answer failed. ${answer}`,
+  },
+
+  /** Words that are looked for in a conversation. */
+  find: {
+    field: "Find in this conversation",
+    searching: "Searching…",
+    noMatches: "No matches.",
+    /** Which message of those that hold the words. */
+    place: (place: number, messages: number, more: boolean) =>
+      `${count(place)} of ${count(messages)}${more ? "+" : ""}`,
+    previous: "Previous match",
+    next: "Next match",
+    close: "Close",
   },
 
   /** A message that the daemon does not have yet. */
@@ -364,6 +378,10 @@ export const texts = {
     rename: "Rename",
     archive: "Archive",
     unarchive: "Bring back",
+    pin: "Pin",
+    unpin: "Unpin",
+    notPinned: (why: string) => `Not pinned: ${why}`,
+    notUnpinned: (why: string) => `Not unpinned: ${why}`,
     notRenamed: (why: string) => `Not renamed: ${why}`,
     archived: "Archived.",
     unarchived: "Back among the conversations.",
@@ -383,6 +401,7 @@ export const texts = {
     allAgents: "All agents",
     waiting: (things: number) => `${things} waiting`,
     empty: "No conversations yet.",
+    pinned: "Pinned",
     ages: {
       today: "Today",
       yesterday: "Yesterday",
@@ -471,6 +490,9 @@ export const texts = {
     archive: "Archive this conversation",
     unarchive: "Unarchive this conversation",
     delete: "Delete this conversation",
+    pin: "Pin this conversation",
+    unpin: "Unpin this conversation",
+    find: "Find in this conversation",
   },
 
   shortcuts: {
@@ -479,6 +501,7 @@ export const texts = {
     anywhere: "Anywhere",
     commands: "commands and conversations",
     search: "search conversations",
+    find: "find in the conversation",
     list: "this list",
     newConversation: "new conversation",
     inbox: "inbox",

@@ -2,9 +2,15 @@
 import { useSyncExternalStore } from "react";
 
 export type Route =
-  | { page: "chat"; session_id: string | null; agent_id: string | null }
+  | { page: "chat"; session_id: string | null; agent_id: string | null; find: Find | null }
   | { page: "inbox" | "agents" | "archive" | "welcome" }
   | { page: "settings"; section: string };
+
+/** What is looked for in a conversation, and the message in which it was found. */
+export interface Find {
+  query: string;
+  at: string | null;
+}
 
 export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
@@ -20,10 +26,15 @@ export function parse(hash: string): Route {
     case "settings":
       return { page: "settings", section: second || "models" };
     case "s":
-      return { page: "chat", session_id: second || null, agent_id: null };
+      return { page: "chat", session_id: second || null, agent_id: null, find: findOf(new URLSearchParams(query)) };
     default:
-      return { page: "chat", session_id: null, agent_id: new URLSearchParams(query).get("agent") };
+      return { page: "chat", session_id: null, agent_id: new URLSearchParams(query).get("agent"), find: null };
   }
+}
+
+function findOf(query: URLSearchParams): Find | null {
+  const wanted = query.get("find");
+  return wanted === null ? null : { query: wanted, at: query.get("at") };
 }
 
 function decoded(text: string): string {
@@ -35,6 +46,9 @@ function decoded(text: string): string {
 }
 
 export const sessionHref = (session_id: string): string => `#/s/${encodeURIComponent(session_id)}`;
+/** A conversation with what is looked for in it, at a message that holds it. */
+export const findHref = (session_id: string, query = "", message_id?: string): string =>
+  `${sessionHref(session_id)}?${new URLSearchParams({ find: query, ...(message_id && { at: message_id }) }).toString()}`;
 export const newHref = (agent_id?: string): string =>
   agent_id === undefined ? "#/new" : `#/new?agent=${encodeURIComponent(agent_id)}`;
 

@@ -32,6 +32,14 @@ export async function rename(session_id: string, title: string): Promise<void> {
   }
 }
 
+export async function pin(session_id: string, pinned: boolean): Promise<void> {
+  try {
+    await client.sessions.pin(session_id, pinned);
+  } catch (error) {
+    failed(pinned ? texts.session.notPinned : texts.session.notUnpinned, error);
+  }
+}
+
 export async function archive(session_id: string, archived: boolean): Promise<void> {
   try {
     await client.sessions.archive(session_id, archived);

@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { accessible, answers, desk, fits, focused, noticesStay, questions, say } from "./browser.js";
+import { fill } from "./fill.js";
 
 test("conversations are renamed, searched, archived and brought back", async () => {
   const { open } = await desk();
@@ -23,7 +24,7 @@ test("conversations are renamed, searched, archived and brought back", async () 
   const search = page.getByRole("searchbox");
   await search.fill("apples");
   await list.getByText("Found 1").waitFor();
-  await expect.poll(() => list.getByRole("link").allTextContents()).toEqual(["Fruit"]);
+  await expect.poll(() => list.locator(".session-title").allTextContents()).toEqual(["Fruit"]);
   await search.fill("");
 
   await page.getByRole("button", { name: "Menu of Fruit" }).click();
@@ -174,4 +175,130 @@ test("a conversation in which a question waits is stopped before it is deleted, 
     .first()
     .waitFor();
   expect(await questions(page).count()).toBe(0);
+});
+
+const messages = (page: Page) => page.getByRole("region", { name: "Messages" });
+
+/** What is marked as found in the message that is shown, and whether it can be seen. */
+async function marked(page: Page): Promise<{ text: string; seen: boolean }[]> {
+  return messages(page).evaluate((box) => {
+    const frame = box.getBoundingClientRect();
+    return [...(CSS.highlights.get("found-here") ?? [])].map((range) => {
+      const { top, bottom } = (range as Range).getBoundingClientRect();
+      return { text: range.toString(), seen: top >= frame.top && bottom <= frame.bottom };
+    });
+  });
+}
+
+test("a search shows the words it found, and opens there", async () => {
+  const { open, daemon } = await desk();
+  const { session_id } = await daemon.client().sessions.create({ title: "long" });
+  await fill(daemon, session_id, 1200);
+  const page = await open();
+  await page.getByRole("searchbox", { name: "Search conversations" }).fill("POINT 0 of answer 13");
+  await list(page).getByText("Found 1").waitFor();
+  const hit = list(page).getByRole("link", { name: "long" });
+  expect(await hit.locator("mark").textContent()).toBe("point 0 of answer 13");
+  expect(await hit.locator(".session-hit").textContent()).toContain("- point 1 of answer 13");
+  await accessible(page, "a search");
+  await hit.click();
+  // It is the newest that holds the words, not the only one.
+  const find = page.getByRole("search");
+  await find.getByText("10 of 10").waitFor();
+  await expect.poll(() => marked(page)).toEqual([{ text: "point 0 of answer 13", seen: true }]);
+  await messages(page).getByText("point 0 of answer 139").waitFor();
+  await find.getByRole("button", { name: "Next match" }).click();
+  await find.getByText("1 of 10").waitFor();
+  await messages(page).getByText("point 1 of answer 13", { exact: true }).waitFor();
+  await expect.poll(() => marked(page)).toEqual([{ text: "point 0 of answer 13", seen: true }]);
+  await find.getByRole("button", { name: "Close" }).click();
+  await find.waitFor({ state: "detached" });
+  expect(await page.evaluate(() => CSS.highlights.size)).toBe(0);
+  await messages(page).getByText("point 1 of answer 13", { exact: true }).waitFor();
+});
+
+test("words are found in a conversation, also where it is not in the page", async () => {
+  const { open, daemon } = await desk();
+  const { session_id } = await daemon.client().sessions.create({ title: "long" });
+  await fill(daemon, session_id, 600);
+  await daemon.client().chat({ agent_id: "default", session_id, message: "Straße und STRASSE" });
+  const page = await open(`#/s/${session_id}`);
+  await answers(page).getByText("You said: “Straße und STRASSE”").waitFor();
+  await page.keyboard.press("Control+f");
+  const field = page.getByRole("searchbox", { name: "Find in this conversation" });
+  await focused(field);
+  await page.keyboard.type("strasse");
+  const find = page.getByRole("search");
+  await find.getByText("2 of 2").waitFor();
+  await expect.poll(() => marked(page)).toMatchObject([{ text: "Straße" }, { text: "STRASSE" }]);
+
+  await field.fill("question 2");
+  await find.getByText("111 of 111").waitFor();
+  await messages(page).getByText("question 299", { exact: true }).waitFor();
+  await page.keyboard.press("Enter");
+  await find.getByText("110 of 111").waitFor();
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.press("Shift+Enter");
+  await find.getByText("1 of 111").waitFor();
+  await messages(page).getByText("question 2", { exact: true }).waitFor();
+  await expect.poll(() => marked(page)).toEqual([{ text: "question 2", seen: true }]);
+
+  await field.fill("nowhere to be found");
+  await find.getByText("No matches.").waitFor();
+  await accessible(page, "find");
+  await page.setViewportSize({ width: 390, height: 800 });
+  await fits(page);
+  // Escape closes, and stops nothing; where the person was, she stays.
+  await page.keyboard.press("Escape");
+  await find.waitFor({ state: "detached" });
+  await messages(page).getByText("question 2", { exact: true }).waitFor();
+  // Once more, by the menu.
+  await page.getByRole("button", { name: "Conversation menu" }).click();
+  await page.getByRole("menuitem", { name: "Find in conversation" }).click();
+  await focused(field);
+});
+
+test("what is written meanwhile is found, too", async () => {
+  const { open, daemon } = await desk();
+  const page = await open();
+  await conversation(page, "first zinnia");
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("zinnia");
+  const find = page.getByRole("search");
+  await find.getByText("2 of 2").waitFor();
+  const [session] = (await daemon.client().sessions.list()).sessions;
+  await daemon.client().chat({ agent_id: "default", session_id: session?.session_id ?? "", message: "second zinnia" });
+  await find.getByText("2 of 4").waitFor();
+});
+
+test("conversations of one title are told apart by their time, and pinned ones come first", async () => {
+  const { open, daemon } = await desk();
+  const [page, other] = [await open(), await open()];
+  for (const title of ["twin", "twin", "alone"]) {
+    await daemon.client().sessions.create({ title });
+  }
+  const rows = list(page).locator(".session-row");
+  await expect.poll(() => rows.count()).toBe(3);
+  expect(await rows.locator("time").count()).toBe(2);
+  expect(await rows.filter({ hasText: "alone" }).locator("time").count()).toBe(0);
+
+  await rows.filter({ hasText: "twin" }).last().hover();
+  await rows.filter({ hasText: "twin" }).last().getByRole("button").click();
+  await page.getByRole("menuitem", { name: "Pin" }).click();
+  for (const window of [page, other]) {
+    await list(window).getByRole("heading", { name: "Pinned" }).waitFor();
+    await expect
+      .poll(() => list(window).locator(".session-title").allTextContents())
+      .toEqual(["twin", "alone", "twin"]);
+  }
+  await daemon.kill();
+  await daemon.start();
+  await page.reload();
+  await list(page).getByRole("heading", { name: "Pinned" }).waitFor();
+  await list(page).getByRole("link", { name: "twin" }).first().click();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("unpin");
+  await page.keyboard.press("Enter");
+  await list(page).getByRole("heading", { name: "Pinned" }).waitFor({ state: "detached" });
+  await list(other).getByRole("heading", { name: "Pinned" }).waitFor({ state: "detached" });
 });
