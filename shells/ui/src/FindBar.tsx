@@ -70,8 +70,8 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
       <input
         ref={field}
         type="search"
-        aria-label={texts.find.field}
-        placeholder={texts.find.field}
+        aria-label={texts.shared.findHere}
+        placeholder={texts.shared.findHere}
         maxLength={200}
         value={query}
         onChange={(event) => {
@@ -91,16 +91,16 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
       <span className="find-count quiet">{words}</span>
       <IconButton icon="up" label={texts.find.previous} disabled={none} onClick={() => step(-1)} />
       <IconButton icon="down" label={texts.find.next} disabled={none} onClick={() => step(1)} />
-      <IconButton icon="cross" label={texts.find.close} onClick={onClose} />
+      <IconButton icon="cross" label={texts.shared.close} onClick={onClose} />
     </search>
   );
 }
 
 function status(hits: Hits | null, query: string, current: string | null): string {
   if (query.trim() === "") return "";
-  if (hits === null) return texts.find.searching;
+  if (hits === null) return texts.shared.searching;
   if (hits.problem !== null) return hits.problem;
-  if (hits.messages.length === 0) return texts.find.noMatches;
+  if (hits.messages.length === 0) return texts.shared.noMatches;
   const place = current === null ? 0 : hits.messages.indexOf(current) + 1;
   return texts.find.place(place, hits.messages.length, hits.more);
 }

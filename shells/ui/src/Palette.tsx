@@ -94,7 +94,7 @@ export default function Palette({
           {
             key: "find-this",
             icon: "search",
-            words: texts.palette.find,
+            words: texts.shared.findHere,
             kind: "",
             act: to(findHref(current.session_id)),
           },
@@ -209,7 +209,7 @@ export default function Palette({
           </li>
         ))}
       </ul>
-      {shown.length === 0 && <p className="empty">{texts.palette.noMatches}</p>}
+      {shown.length === 0 && <p className="empty">{texts.shared.noMatches}</p>}
     </dialog>
   );
 }

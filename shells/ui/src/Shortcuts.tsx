@@ -65,7 +65,7 @@ export default function Shortcuts({ onClose }: { onClose: () => void }) {
       <div className="shortcuts" tabIndex={0} role="region" aria-labelledby="shortcuts-title">
         <div className="shortcuts-head">
           <h2 id="shortcuts-title">{texts.shortcuts.title}</h2>
-          <IconButton icon="cross" label={texts.shortcuts.close} onClick={onClose} />
+          <IconButton icon="cross" label={texts.shared.close} onClick={onClose} />
         </div>
         {GROUPS.map(([title, keys]) => (
           <section key={title}>

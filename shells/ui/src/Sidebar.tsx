@@ -212,7 +212,7 @@ function useFound(query: string, agent: string): Results | null {
       stop.abort();
     };
   }, [wanted, agent, changes]);
-  return wanted === "" ? null : (found ?? { ...NOTHING, problem: texts.sidebar.searching });
+  return wanted === "" ? null : (found ?? { ...NOTHING, problem: texts.shared.searching });
 }
 
 const NOTHING: Results = { query: "", sessions: [], hits: {}, next_before: null, problem: null };

@@ -18,19 +18,23 @@ export const texts = {
     arguments: "Arguments",
     cancel: "Cancel",
     choose: "Choose…",
+    close: "Close",
     continue: "Continue",
     conversations: "Conversations",
     delete: "Delete",
     edit: "Edit",
+    findHere: "Find in this conversation",
     /** Why a text that has to be JSON is none. */
     invalidJson: (why: string) => `The arguments are not valid JSON: ${why}`,
     model: "Model",
     newConversation: "New conversation",
+    noMatches: "No matches.",
     none: "none",
     openLogs: "Open logs",
     output: "Output",
     restore: "Restore",
     save: "Save",
+    searching: "Searching…",
     searchConversations: "Search conversations",
     sendAgain: "Send again",
     showMore: "Show more",
@@ -176,15 +180,11 @@ export const texts = {
 
   /** Words that are looked for in a conversation. */
   find: {
-    field: "Find in this conversation",
-    searching: "Searching…",
-    noMatches: "No matches.",
     /** Which message of those that hold the words. */
     place: (place: number, messages: number, more: boolean) =>
       `${count(place)} of ${count(messages)}${more ? "+" : ""}`,
     previous: "Previous match",
     next: "Next match",
-    close: "Close",
   },
 
   /** A message that the daemon does not have yet. */
@@ -410,7 +410,6 @@ export const texts = {
       older: "Older",
     },
     fetching: "Fetching…",
-    searching: "Searching…",
     nothingFound: "Nothing found",
     found: (found: number) => `Found ${found}`,
     foundMore: (found: number) => `Found ${found} and more`,
@@ -475,7 +474,6 @@ export const texts = {
     label: "Commands",
     search: "Search commands and conversations",
     list: "Commands and conversations",
-    noMatches: "No matches.",
     page: "page",
     conversation: "conversation",
     newWith: (agent: string) => `New conversation with ${agent}`,
@@ -492,12 +490,10 @@ export const texts = {
     delete: "Delete this conversation",
     pin: "Pin this conversation",
     unpin: "Unpin this conversation",
-    find: "Find in this conversation",
   },
 
   shortcuts: {
     title: "Keyboard",
-    close: "Close",
     anywhere: "Anywhere",
     commands: "commands and conversations",
     search: "search conversations",

@@ -183,8 +183,9 @@ const messages = (page: Page) => page.getByRole("region", { name: "Messages" });
 async function marked(page: Page): Promise<{ text: string; seen: boolean }[]> {
   return messages(page).evaluate((box) => {
     const frame = box.getBoundingClientRect();
-    return [...(CSS.highlights.get("found-here") ?? [])].map((range) => {
-      const { top, bottom } = (range as Range).getBoundingClientRect();
+    return [...(CSS.highlights.get("found-here") ?? [])].map((one) => {
+      const range = one as Range;
+      const { top, bottom } = range.getBoundingClientRect();
       return { text: range.toString(), seen: top >= frame.top && bottom <= frame.bottom };
     });
   });
