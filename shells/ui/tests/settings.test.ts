@@ -1,5 +1,7 @@
-import { expect, test } from "vitest";
-import { answers, desk, questions, say } from "./browser.js";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { accessible, answers, desk, fits, questions, say } from "./browser.js";
 
 test("a first-time person without a key talks within three clicks", async () => {
   const { open } = await desk({ first: true });
@@ -24,6 +26,50 @@ test("the steps of the first run are gone through, and stay done", async () => {
   await page.getByRole("heading", { name: "New conversation" }).waitFor();
   await page.goto(page.url().replace(/#.*/, "#/welcome"));
   await page.getByText("Everything is set up.").waitFor();
+});
+
+test("a model server that is started on this computer is found, and its model chosen", async () => {
+  const server = createServer((incoming, outgoing) => {
+    const answers: Record<string, unknown> = {
+      "/v1/models": { object: "list", data: ["qwen3:8b", "gemma3:4b"].map((id) => ({ id, object: "model" })) },
+      "/api/ps": { models: [{ name: "gemma3:4b", model: "gemma3:4b", context_length: 8192 }] },
+    };
+    const answer = answers[incoming.url ?? ""];
+    outgoing.writeHead(answer ? 200 : 404, { "Content-Type": "application/json" }).end(JSON.stringify(answer ?? {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+
+  const { open, daemon } = await desk({ first: true, environment: { OLLAMA_HOST: `127.0.0.1:${port}` } });
+  const page = await open("#/welcome");
+  const step = page.locator(".step-current");
+  await step.getByRole("button", { name: "Continue" }).click();
+  await step.getByText("Where your data is kept").waitFor();
+  await step.getByRole("button", { name: "Continue" }).click();
+  const here = step.getByRole("group", { name: "On this computer" });
+  await here.getByText("No model server was found.").waitFor();
+  expect(await here.getByRole("radio").count()).toBe(0);
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  // What was found is taken as true for some seconds.
+  await vi.waitFor(
+    async () => {
+      if (await here.getByRole("button", { name: "Look again" }).isVisible())
+        await here.getByRole("button", { name: "Look again" }).click({ timeout: 1000 });
+      expect(await here.getByRole("radio", { name: /^ollama:gemma3:4b ready loaded 8,192 tokens/ }).count()).toBe(1);
+    },
+    { timeout: 60_000, interval: 500 },
+  );
+  await here.getByText("No model server was found.").waitFor({ state: "detached" });
+  await here.getByRole("radio", { name: /^ollama:qwen3:8b ready/ }).check();
+  await expect.poll(async () => (await daemon.client().config.get()).values.model?.value).toBe("ollama:qwen3:8b");
+  await accessible(page, "the choice of a model");
+  await page.setViewportSize({ width: 390, height: 800 });
+  await fits(page);
 });
 
 test("the permission mode, a rule and a try-out change what is asked", async () => {
@@ -83,9 +129,17 @@ test("a limit is read as people write it, and never taken for none", async () =>
     await field.press("Enter");
     await page.getByRole("alert").getByText("Write it like 1000 or 20k.").waitFor();
     expect(await field.inputValue(), "what was written stays").toBe(text);
-    await field.fill("");
   }
   expect(await value()).toBe(1000);
+  // What is being written is nobody else's to change.
+  await field.fill("12");
+  await daemon.client().config.set({ max_tool_calls: 77 });
+  await page.getByLabel(/Maximum requests per turn/).fill("30");
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => (await daemon.client().config.get()).values.max_requests?.value).toBe(30);
+  expect(await field.inputValue()).toBe("12");
+  await field.press("Enter");
+  await expect.poll(value).toBe(12);
   const time = page.getByLabel(/How long a question waits/);
   await time.fill("10 min");
   await time.press("Enter");

@@ -118,24 +118,24 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
     : typeof value === "string" || typeof value === "number"
       ? String(value)
       : "";
-  const [text, setText] = useState(shown);
-  const [known, setKnown] = useState(shown);
+  /** What the person has written and not saved yet: no answer and no other window writes over it. */
+  const [written, setWritten] = useState<string | null>(null);
+  const text = written ?? shown;
   const { change, busy, problem } = useConfigChange();
   /** Why the text was not sent. */
   const [misread, setMisread] = useState<{ message: string; hint: string } | null>(null);
   const id = useId();
-  if (known !== shown) {
-    setKnown(shown);
-    setText(shown);
+  async function set(next: unknown): Promise<void> {
+    const sent = written;
+    if (await change({ [name]: next })) setWritten((now) => (now === sent ? null : now));
   }
-  const set = (next: unknown): void => void change({ [name]: next });
   function submit(): void {
     setMisread(null);
     if (about.kind === "count" || about.kind === "seconds") {
       const number = numberOf(text, about.kind);
-      if (number !== null) set(number);
+      if (number !== null) void set(number);
       else setMisread({ message: texts.settings.config.notANumber, hint: texts.settings.config.examples[about.kind] });
-    } else set(about.kind === "names" ? text.split(/[\s,]+/).filter((name) => name !== "") : text);
+    } else void set(about.kind === "names" ? text.split(/[\s,]+/).filter((name) => name !== "") : text);
   }
   return (
     <li className="row-item">
@@ -154,7 +154,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
           </span>
         </label>
         {about.kind === "choice" ? (
-          <select id={id} value={shown} disabled={busy} onChange={(event) => set(event.target.value)}>
+          <select id={id} value={shown} disabled={busy} onChange={(event) => void set(event.target.value)}>
             {about.choices?.map((choice) => (
               <option key={choice}>{choice}</option>
             ))}
@@ -167,14 +167,14 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
             spellCheck={false}
             aria-invalid={misread !== null}
             onChange={(event) => {
-              setText(event.target.value);
+              setWritten(event.target.value);
               setMisread(null);
             }}
           />
         )}
         <span className="value-buttons">
           {text !== shown && (
-            <button type="submit" className="primary" disabled={busy || (about.kind !== "names" && text.trim() === "")}>
+            <button type="submit" className="primary" disabled={about.kind !== "names" && text.trim() === ""}>
               {texts.shared.save}
             </button>
           )}
@@ -182,14 +182,14 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
             <button
               type="button"
               onClick={() => {
-                void host?.pickFolder().then((path) => path !== null && set(path));
+                void host?.pickFolder().then((path) => path !== null && void set(path));
               }}
             >
               {texts.shared.choose}
             </button>
           )}
           {source === "api" && text === shown && (
-            <button type="button" className="small-button" disabled={busy} onClick={() => set(null)}>
+            <button type="button" className="small-button" disabled={busy} onClick={() => void set(null)}>
               {texts.settings.config.reset}
             </button>
           )}

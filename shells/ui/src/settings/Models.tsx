@@ -1,6 +1,6 @@
 // Which model answers, whether it does, and the keys that it needs.
 import type { ModelCheck, ModelInfo, SecretInfo } from "@aster-sidecar/client";
-import { useId, useState } from "react";
+import { useId, useState, type ReactNode } from "react";
 import { Note } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
@@ -22,6 +22,20 @@ export function ModelsSection() {
   const chosen = typeof setting?.value === "string" ? setting.value : "";
   const shown = useInPlace(models.data);
   const selected = wanted.model ?? chosen;
+  const demo = shown.filter(({ provider }) => provider === DEMO);
+  // What does not run here is named in a sentence, not by rows that can't be used.
+  const here = shown.filter((model) => LOCAL.has(model.provider) && (isHere(model) || model.name === selected));
+  const online = shown.filter(({ provider }) => provider !== DEMO && !LOCAL.has(provider));
+  const row = (model: ModelInfo) => (
+    <ModelRow
+      key={model.name}
+      model={model}
+      group={`${id}-model`}
+      selected={model.name === selected}
+      lacking={lacksKey(model, secrets.data)}
+      onChoose={() => void change({ model: model.name })}
+    />
+  );
   return (
     <>
       <section aria-labelledby={`${id}-models`}>
@@ -33,43 +47,20 @@ export function ModelsSection() {
         </p>
         <Problem problem={problem ?? models.problem} />
         {models.data === null && models.problem === null && <p className="quiet">{texts.settings.models.looking}</p>}
-        <div className="choices" role="radiogroup" aria-labelledby={`${id}-models`}>
-          {shown.map((model) => (
-            <div key={model.name} className={`choice-frame ${model.ready ? "" : "choice-off"}`}>
-              <label className="choice">
-                <input
-                  type="radio"
-                  name={`${id}-model`}
-                  checked={model.name === selected}
-                  onChange={() => void change({ model: model.name })}
-                />
-                <span className="choice-text">
-                  <span className="choice-name">
-                    <code>{visible(model.name)}</code>
-                    {model.ready ? (
-                      <span className="badge badge-good">{texts.settings.models.ready}</span>
-                    ) : (
-                      <span className="badge">
-                        {lacksKey(model, secrets.data)
-                          ? texts.settings.models.needsKey
-                          : texts.settings.models.notReady}
-                      </span>
-                    )}
-                    {model.loaded === true && <span className="badge">{texts.settings.models.loaded}</span>}
-                  </span>
-                  <span className="quiet">
-                    {model.name === "demo" && texts.settings.models.demo}
-                    {model.name === "local" && <>{texts.settings.models.local} </>}
-                    {model.why_not != null && !lacksKey(model, secrets.data) && visible(sentence(model.why_not))}
-                    {model.context_window != null && <> {texts.settings.models.context(model.context_window)}</>}
-                  </span>
-                </span>
-              </label>
-              {model.name === selected && !model.ready && (
-                <NotReady model={model} lacking={lacksKey(model, secrets.data)} />
-              )}
-            </div>
-          ))}
+        <div role="radiogroup" aria-labelledby={`${id}-models`}>
+          <Group title={texts.settings.models.here}>
+            {here.map(row)}
+            {models.data !== null && !models.data.some(isHere) && (
+              <p className="quiet nothing-here">
+                {texts.settings.models.nothingHere}
+                <button type="button" className="small-button" onClick={models.reload}>
+                  {texts.settings.models.lookAgain}
+                </button>
+              </p>
+            )}
+          </Group>
+          <Group title={texts.settings.models.online}>{online.map(row)}</Group>
+          <Group title={texts.settings.models.toLookAround}>{demo.map(row)}</Group>
         </div>
         <form
           className="inline-form"
@@ -106,6 +97,60 @@ export function ModelsSection() {
         </section>
       )}
     </>
+  );
+}
+
+const DEMO = "demo";
+const LOCAL = new Set(["local", "ollama", "lmstudio", "llamacpp"]);
+
+/** Whether a server of this machine offers it. */
+const isHere = (model: ModelInfo): boolean => LOCAL.has(model.provider) && model.ready;
+
+function Group({ title, children }: { title: string; children: ReactNode }) {
+  const id = useId();
+  return (
+    <div role="group" aria-labelledby={id} className="choice-group">
+      <h3 id={id} className="label">
+        {title}
+      </h3>
+      <div className="choices">{children}</div>
+    </div>
+  );
+}
+
+interface ModelRowProps {
+  model: ModelInfo;
+  group: string;
+  selected: boolean;
+  lacking: SecretInfo | null;
+  onChoose: () => void;
+}
+
+function ModelRow({ model, group, selected, lacking, onChoose }: ModelRowProps) {
+  return (
+    <div className={`choice-frame ${model.ready ? "" : "choice-off"}`}>
+      <label className="choice">
+        <input type="radio" name={group} checked={selected} onChange={onChoose} />
+        <span className="choice-text">
+          <span className="choice-name">
+            <code>{visible(model.name)}</code>
+            {model.ready ? (
+              <span className="badge badge-good">{texts.settings.models.ready}</span>
+            ) : (
+              <span className="badge">{lacking ? texts.settings.models.needsKey : texts.settings.models.notReady}</span>
+            )}
+            {model.loaded === true && <span className="badge">{texts.settings.models.loaded}</span>}
+          </span>
+          <span className="quiet">
+            {model.provider === DEMO && texts.settings.models.demo}
+            {model.name === "local" && <>{texts.settings.models.local} </>}
+            {model.why_not != null && !lacking && visible(sentence(model.why_not))}
+            {model.context_window != null && <> {texts.settings.models.context(model.context_window)}</>}
+          </span>
+        </span>
+      </label>
+      {selected && !model.ready && <NotReady model={model} lacking={lacking} />}
+    </div>
   );
 }
 
