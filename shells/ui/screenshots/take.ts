@@ -112,7 +112,7 @@ test("pictures", async () => {
   await page.keyboard.press("Alt+m");
   await page.getByRole("main").focus();
   await page.keyboard.press("?");
-  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
   await shoot(page, "keyboard");
 
   const real = await desk({

@@ -252,7 +252,7 @@ function Banner() {
             store.retry();
           }}
         >
-          {texts.shared.tryNow}
+          {texts.shared.tryAgain}
         </button>
       </div>
     );
@@ -268,7 +268,7 @@ function Banner() {
             store.refresh();
           }}
         >
-          {texts.app.tryAgain}
+          {texts.shared.tryAgain}
         </button>
       </div>
     );
@@ -310,7 +310,7 @@ function Starting() {
                 store.refresh();
               }}
             >
-              {texts.shared.tryNow}
+              {texts.shared.tryAgain}
             </button>
           }
         >

@@ -9,7 +9,8 @@ import { Diff } from "./Diff.js";
 import { store } from "./engine.js";
 import { texts } from "./messages.js";
 import { Display, Plain, visible, visibleText } from "./Plain.js";
-import { exactly, pretty, said } from "./words.js";
+import { said } from "./problems.js";
+import { exactly, pretty } from "./words.js";
 
 type Decision = "allow" | "deny" | "allow_always" | "deny_always";
 
@@ -109,16 +110,13 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     if (answering !== null) return;
     let changed: Record<string, unknown> | undefined;
     if (edited !== null && decision.startsWith("allow")) {
-      try {
-        const value: unknown = JSON.parse(edited);
-        if (typeof value !== "object" || value === null || Array.isArray(value))
-          throw new Error(texts.approval.notObject);
-        changed = value as Record<string, unknown>;
-      } catch (error) {
-        setProblem({ message: texts.shared.invalidJson(said(error).message), hint: null });
+      const read = objectIn(edited);
+      if (typeof read === "string") {
+        setProblem({ message: read, hint: null });
         editBox.current?.focus();
         return;
       }
+      changed = read;
     }
     setAnswering(decision);
     setProblem(null);
@@ -336,4 +334,15 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       </p>
     </section>
   );
+}
+
+/** The object that a text is in JSON; why it is none, in words. */
+function objectIn(text: string): Record<string, unknown> | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return texts.approval.notObject;
+    return value as Record<string, unknown>;
+  } catch (error) {
+    return texts.shared.invalidJson(said(error).message);
+  }
 }

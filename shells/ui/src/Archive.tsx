@@ -7,7 +7,7 @@ import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 import { SessionRow } from "./Sidebar.js";
 import { Trashed } from "./Trash.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 interface Pages {
   sessions: readonly SessionInfo[] | null;

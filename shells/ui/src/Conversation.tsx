@@ -20,7 +20,7 @@ import { leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 type Entry = Message | Outgoing;
 

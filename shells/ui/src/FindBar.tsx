@@ -7,7 +7,7 @@ import { client } from "./engine.js";
 import { mark, rangesIn, unmark } from "./found.js";
 import { texts } from "./messages.js";
 import type { ListHandle } from "./VirtualList.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 const PAGE = 200;
 const MOST = 2000;

@@ -11,7 +11,8 @@ import { go, newHref } from "./route.js";
 import { useUnread } from "./sessions.js";
 import { toast } from "./toasts.js";
 import { ToolCard } from "./ToolCard.js";
-import { duration, exactly, said, when } from "./words.js";
+import { said } from "./problems.js";
+import { duration, exactly, when } from "./words.js";
 
 export interface MessageActions {
   /** Puts text into the composer. */

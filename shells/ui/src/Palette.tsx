@@ -88,7 +88,7 @@ export default function Palette({
     { key: "light", icon: "settings", words: texts.palette.light, kind: "", act: () => setTheme("light") },
     { key: "dark", icon: "settings", words: texts.palette.dark, kind: "", act: () => setTheme("dark") },
     { key: "system", icon: "settings", words: texts.palette.system, kind: "", act: () => setTheme("system") },
-    { key: "keys", icon: "keyboard", words: texts.palette.shortcuts, kind: "", act: onShortcuts },
+    { key: "keys", icon: "keyboard", words: texts.shortcuts.title, kind: "", act: onShortcuts },
     ...(current
       ? ([
           {

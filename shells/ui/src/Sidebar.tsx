@@ -11,7 +11,8 @@ import { findHref, go, newHref, sessionHref, type Route } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { remove, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
-import { ageOf, said, when, type Age } from "./words.js";
+import { said } from "./problems.js";
+import { ageOf, when, type Age } from "./words.js";
 
 type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived" | "pinned">;
 

@@ -11,7 +11,7 @@ import { go, newHref } from "./route.js";
 import { Modes } from "./settings/Modes.js";
 import { ModelsSection } from "./settings/Models.js";
 import { Problem } from "./settings/Problem.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 const CHECKS = { ok: "check", warning: "warning", blocked: "cross" } as const;
 
@@ -111,7 +111,7 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
                 <li key={check.id} className={`check-${check.status}`}>
                   <Icon name={CHECKS[check.status]} />
                   <span>
-                    <span className="out-of-sight">{texts.welcome.status(check.status)}</span>
+                    <span className="out-of-sight">{texts.welcome.status[check.status]}</span>
                     {visible(check.message)}
                     {check.remedy && <span className="hint">{visible(check.remedy)}</span>}
                   </span>

@@ -2,7 +2,7 @@
 import type { EventType } from "@aster-sidecar/client";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { client, onEvent, usePicture } from "./engine.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 export interface Endpoint<T> {
   data: T | null;

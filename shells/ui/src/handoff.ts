@@ -3,7 +3,7 @@ import { createClient, type Handoff, type HandoffRedeemed } from "@aster-sidecar
 import { client, keepBearer } from "./engine.js";
 import { texts } from "./messages.js";
 import { newHref, replace, sessionHref } from "./route.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 const PREFIX = "#handoff=";
 

@@ -42,7 +42,7 @@ export const texts = {
     startConversation: "Start a conversation",
     stop: "Stop",
     tool: "Tool",
-    tryNow: "Try now",
+    tryAgain: "Try again",
     undo: "Undo",
     /** What went wrong, and what to do. */
     withHint: (problem: string, hint: string) => `${problem} – ${hint}`,
@@ -70,14 +70,13 @@ export const texts = {
   app: {
     name: "Aster",
     windowTitle: (waiting: number) => `(${waiting}) Aster`,
-    skip: "Skip to the content",
-    side: "Side",
+    skip: "Skip to content",
+    side: "Sidebar",
     openMenu: "Open the menu",
     inboxWaiting: (waiting: number) => `Inbox: ${waiting} waiting`,
     offline: "Can’t reach Aster. Messages are saved as drafts.",
     reconnecting: "Connection lost. Reconnecting…",
     notLoaded: (why: ReactNode) => <>Some things could not be loaded: {why}</>,
-    tryAgain: "Try again",
     crashed: "Aster’s engine crashed several times and will not restart by itself. Messages are saved as drafts.",
     stopped: "Aster’s engine is stopped. Messages are saved as drafts.",
     unreachable: "Can’t reach Aster. Trying again…",
@@ -158,7 +157,7 @@ export const texts = {
         `${count(messages)} queued message was canceled.`,
         `${count(messages)} queued messages were canceled.`,
       ),
-    unread: "The agent reads what it has not read yet with your next message.",
+    unread: "The agent reads the rest with your next message.",
     notStopped: (why: string) => `Not stopped: ${why}`,
     messages: "Messages",
     loadingOlder: "Loading older messages…",
@@ -206,8 +205,8 @@ export const texts = {
   message: {
     queued: "Queued",
     notCanceled: (why: string) => `Not canceled: ${why}`,
-    pending: "The agent reads this at its next step",
-    unread: "Not read yet: the agent reads this with your next message",
+    pending: "The agent reads this at its next step.",
+    unread: "Not read yet. The agent reads this with your next message.",
     canceled: "Canceled",
     copy: "Copy message",
   },
@@ -224,7 +223,7 @@ export const texts = {
       </>
     ),
     denied: "The turn ended because a call was denied.",
-    tokens: (tokens: number) => `${count(tokens)} tokens`,
+    tokens: (tokens: number) => plural(tokens, `${count(tokens)} token`, `${count(tokens)} tokens`),
     usage: (input: number, output: number, requests: number) => {
       const took = plural(input, `${count(input)} token in`, `${count(input)} tokens in`);
       const gave = plural(output, `${count(output)} token out`, `${count(output)} tokens out`);
@@ -246,7 +245,7 @@ export const texts = {
   markdown: {
     table: "Table",
     image: (description: ReactNode) => <>Image: {description}</>,
-    imageUndescribed: "Image: without a description",
+    imageUndescribed: "Image without a description",
     /** Code in no known language. */
     code: "text",
     copyCode: "Copy code",
@@ -259,6 +258,12 @@ export const texts = {
   },
 
   // -- tools and questions ---------------------------------------------------------------------------------------------
+
+  /** Errors of the connection, in the page's own words. */
+  problems: {
+    unreachable: "Aster can’t be reached.",
+    stopping: "Aster is stopping.",
+  } as Named,
 
   risk: {
     low: "low risk",
@@ -305,7 +310,7 @@ export const texts = {
   },
 
   approval: {
-    notObject: "it has to be an object: { … }",
+    notObject: "The arguments have to be a JSON object: { … }",
     lookAgain: "Look at what would run now, and allow it again.",
     answered: (tool: string, decision: string) => `${tool}: ${decision}`,
     runs: "What will run",
@@ -377,20 +382,20 @@ export const texts = {
     title: "Title",
     rename: "Rename",
     archive: "Archive",
-    unarchive: "Bring back",
+    unarchive: "Unarchive",
     pin: "Pin",
     unpin: "Unpin",
     notPinned: (why: string) => `Not pinned: ${why}`,
     notUnpinned: (why: string) => `Not unpinned: ${why}`,
     notRenamed: (why: string) => `Not renamed: ${why}`,
     archived: "Archived.",
-    unarchived: "Back among the conversations.",
+    unarchived: "Unarchived.",
     notArchived: (why: string) => `Not archived: ${why}`,
-    notUnarchived: (why: string) => `Not brought back: ${why}`,
+    notUnarchived: (why: string) => `Not unarchived: ${why}`,
     deleted: "Deleted.",
     notDeleted: (why: string) => `Not deleted: ${why}`,
-    notDeletedBusy: "Not deleted: it is being answered, or a question in it waits for you.",
-    stopAndDelete: "Stop it and delete",
+    notDeletedBusy: "Not deleted: an answer is being written, or a question is waiting for you.",
+    stopAndDelete: "Stop and delete",
     notRestored: (why: string) => `Not restored: ${why}`,
   },
 
@@ -420,17 +425,17 @@ export const texts = {
       failed: "the last answer failed",
     } as Named,
     rowTitle: (title: string, time: string) => `${title} – ${time}`,
-    menuOf: (title: string) => `Menu of ${title}`,
+    menuOf: (title: string) => `Actions for ${title}`,
     link: {
       connected: "Connected",
       reconnecting: "Reconnecting",
       offline: "Offline",
     },
-    model: "The model that answers, unless an agent has its own",
+    model: "The model in use, unless an agent has its own",
   },
 
   archive: {
-    lead: "Conversations that you put away. A new message brings one back.",
+    lead: "Archived conversations. A new message moves one back to the list.",
     none: "Nothing is archived.",
     deleted: "Recently deleted",
     deletedLead: "A deleted conversation can be restored for 30 days.",
@@ -438,17 +443,17 @@ export const texts = {
     deletedAt: (time: string) => `deleted ${time}`,
     deletedUntil: (time: string, until: ReactNode) => (
       <>
-        deleted {time}, deleted for good on {until}
+        deleted {time}, kept until {until}
       </>
     ),
     sure: "This can’t be undone.",
-    deleteNow: "Delete now",
-    deleteNowLabel: (title: string) => `Delete now: ${title}`,
+    deleteNow: "Delete permanently",
+    deleteNowLabel: (title: string) => `Delete permanently: ${title}`,
     keep: "Keep",
     keepLabel: (title: string) => `Keep: ${title}`,
     restoreLabel: (title: string) => `Restore: ${title}`,
-    purge: "Delete for good",
-    purgeLabel: (title: string) => `Delete for good: ${title}`,
+    purge: "Delete permanently…",
+    purgeLabel: (title: string) => `Delete permanently… ${title}`,
   },
 
   agents: {
@@ -479,12 +484,11 @@ export const texts = {
     newWith: (agent: string) => `New conversation with ${agent}`,
     models: "Settings: models and keys",
     permissions: "Settings: permissions",
-    config: "Settings: directories and limits",
+    config: "Settings: folders and limits",
     about: "Settings: about",
     light: "Appearance: light",
     dark: "Appearance: dark",
     system: "Appearance: match system",
-    shortcuts: "Keyboard shortcuts",
     archive: "Archive this conversation",
     unarchive: "Unarchive this conversation",
     delete: "Delete this conversation",
@@ -493,7 +497,7 @@ export const texts = {
   },
 
   shortcuts: {
-    title: "Keyboard",
+    title: "Keyboard shortcuts",
     anywhere: "Anywhere",
     commands: "commands and conversations",
     search: "search conversations",
@@ -501,27 +505,27 @@ export const texts = {
     list: "this list",
     newConversation: "new conversation",
     inbox: "inbox",
-    question: "to the question that waits",
-    message: "to the message field",
+    question: "go to the waiting question",
+    message: "go to the message field",
     writing: "While you write",
     send: "send",
     newLine: "new line",
-    before: "what you said before, when the field is empty",
+    before: "previous message, when the field is empty",
     stop: "stop the answer",
-    onQuestion: "On a question that has the focus",
+    onQuestion: "When a question has the focus",
     allow: "allow once",
     deny: "deny",
     alwaysAllow: "always allow, after a confirmation",
     alwaysDeny: "always deny, after a confirmation",
     note: "write a note",
     edit: "edit the arguments",
-    onConversation: "On a conversation in the list",
+    onConversation: "When a conversation in the list has the focus",
     rename: "rename",
-    delete: "delete, with a way back",
+    delete: "delete (you can undo it)",
   },
 
   welcome: {
-    label: "Set up",
+    label: "Setup",
     title: "Set up Aster",
     off: "Setup is turned off in this app.",
     left: (steps: number) =>
@@ -533,9 +537,9 @@ export const texts = {
     complete: "Everything is set up.",
     names: {
       welcome: "Welcome",
-      environment: "This machine",
+      environment: "This computer",
       state_root: "Where your data is kept",
-      engine: "Recording",
+      engine: "Saving conversations",
       provider: "Choose a model",
       permissions: "When to ask you",
       handoff: "Use it in your browser",
@@ -543,11 +547,11 @@ export const texts = {
     } as Named,
     words: {
       welcome:
-        "Aster runs on this machine. Your conversations stay here. Messages go only to the model that you choose.",
-      environment: "What was found on this machine.",
-      state_root: "Conversations, rules and settings are kept in one directory on this machine.",
+        "Aster runs on this computer. Your conversations stay here. Messages go only to the model that you choose.",
+      environment: "What was found on this computer.",
+      state_root: "Conversations, rules and settings are kept in one folder on this computer.",
       engine: "Every message is saved as it is written.",
-      provider: "Choose a model on this machine, or add a key for a provider. The demo model needs neither.",
+      provider: "Choose a model on this computer, or add a key for a provider. The demo model needs neither.",
       permissions: "Choose what can run without asking you. You can change this at any time in the settings.",
       handoff: "A link signs your browser in once. You can skip this.",
       done: "You are all set.",
@@ -556,7 +560,7 @@ export const texts = {
     optional: "optional",
     hide: "Hide",
     show: "Show",
-    status: (status: string) => `${status}: `,
+    status: { ok: "OK: ", warning: "Warning: ", blocked: "Problem: " },
     inBrowser: "You are already in a browser.",
     failed: (times: number) => plural(times, `This failed ${count(times)} time.`, `This failed ${count(times)} times.`),
     youCan: (actions: readonly string[]) => `You can ${actions.join(", or ")}.`,
@@ -572,7 +576,7 @@ export const texts = {
     sections: {
       models: "Models and keys",
       permissions: "Permissions",
-      config: "Directories and limits",
+      config: "Folders and limits",
       appearance: "Appearance",
       services: "Services",
       flags: "Features",
@@ -604,12 +608,13 @@ export const texts = {
       loaded: "loaded",
       demo: "Answers from a script, without a key or a network. For trying things out.",
       here: "On this computer",
-      online: "Online, with a key of yours",
-      toLookAround: "To look around",
+      online: "Online, with your key",
+      toLookAround: "For a first look",
       nothingHere: "No model server was found. Start Ollama, LM Studio or llama.cpp, then look again.",
       lookAgain: "Look again",
-      local: "Whichever of these is loaded.",
-      context: (tokens: number) => `${count(tokens)} tokens of context.`,
+      local: "Uses whichever of these models is loaded.",
+      context: (tokens: number) =>
+        plural(tokens, `${count(tokens)} token of context.`, `${count(tokens)} tokens of context.`),
       other: "Another model, as provider:name",
       otherExample: "openrouter:qwen/qwen3",
       use: "Use",
@@ -621,11 +626,11 @@ export const texts = {
       testHint: "Sends one short request.",
       answered: (model: string, time: string) => `${model} answered in ${time}.`,
       keys: "Keys",
-      keysLead: "A key is sent to the daemon once. No page, log or answer ever shows it again.",
+      keysLead: "A key is sent to Aster once, and never shown again.",
       keyFor: (provider: ReactNode) => <>API key for {provider}</>,
       testKey: "Test the key before saving",
       saving: "Saving…",
-      environmentFirst: "A key in the environment comes before this one.",
+      environmentFirst: "The key in the environment variable is used instead of this one.",
       noKey: "no key",
       fromVariable: (variable: ReactNode) => <>from {variable}</>,
       inKeychain: "in the keychain",
@@ -642,12 +647,12 @@ export const texts = {
       each: {
         always_ask: {
           name: "Always ask",
-          words: "Every tool call waits for you. Rules that allow do not count.",
+          words: "Every tool call waits for you, even one that a rule allows.",
           examples: "reading a file: asks · writing a file: asks · running a command: asks",
         },
         smart_approve: {
           name: "Ask before changes",
-          words: "Reading in the work directory runs at once. Everything else waits for you, unless a rule allows it.",
+          words: "Reading in the work folder runs at once. Everything else waits for you, unless a rule allows it.",
           examples: "reading a file: runs · writing a file: asks · running a command: asks",
         },
         auto_approve: {
@@ -672,7 +677,7 @@ export const texts = {
       everyTool: "Every tool (deny only)",
       appliesTo: "Applies to",
       exact: "Exactly this",
-      beneath: "A directory and everything in it",
+      beneath: "A folder and everything in it",
       any: "Every call of the tool",
       value: "Path, command or address",
       tryOut: "What would happen?",
@@ -689,18 +694,19 @@ export const texts = {
           {reason} (decided by {by})
         </>
       ),
-      covers: (calls: ReactNode) => <>“Always” would cover: {calls}</>,
+      covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}</>,
     },
 
     config: {
-      workDir: { label: "Work directory", words: "Where tools read and write." },
+      workDir: { label: "Work folder", words: "Where tools read and write." },
       approvalTimeout: {
         label: "How long a question waits",
         words: "In seconds, or like 10 min or 2 h. 0 waits until somebody answers.",
       },
       onUnattended: {
         label: "Questions while no window is open",
-        words: "Wait until a window opens, or deny at once.",
+        words: "What happens to a question while no window is open.",
+        choices: { wait: "Wait until a window opens", deny: "Deny at once" },
       },
       maxRequests: { label: "Maximum requests per turn", words: "To the model’s provider." },
       maxToolCalls: { label: "Maximum tool calls per turn" },
@@ -710,18 +716,18 @@ export const texts = {
         words: "In seconds, or like 10 min or 2 h. Waiting for you does not count.",
       },
       passEnvironment: {
-        label: "Variables for commands",
-        words: "Beyond the usual ones, with commas between them: AWS_PROFILE, MY_*.",
+        label: "Environment variables",
+        words: "Environment variables that commands get beyond the usual ones, separated by commas: AWS_PROFILE, MY_*.",
       },
       commandPath: {
         label: "PATH of commands",
-        words: "auto, login (your login shell’s), inherit (the daemon’s own), or directories.",
+        words: "auto, login (from your login shell), inherit (from Aster), or a list of folders.",
       },
       loading: "Loading…",
-      notANumber: "This can’t be read as one number.",
+      notANumber: "Enter a number.",
       examples: {
-        count: "Write it like 1000 or 20k.",
-        seconds: "Write it like 90, 1.5 h or 10 min.",
+        count: "For example 1000 or 20k.",
+        seconds: "For example 90, 10 min or 1.5 h.",
       },
       reset: "Reset to default",
       atStart: "Set at start",
@@ -741,6 +747,14 @@ export const texts = {
 
     services: {
       lead: "Programs that run beside Aster. They are set in config.toml.",
+      states: {
+        stopped: "stopped",
+        starting: "starting",
+        running: "running",
+        backoff: "restarting soon",
+        stopping: "stopping",
+        crashed: "crashed",
+      },
       none: "No services.",
       restart: "Restart",
       process: (pid: number) => `Process ${pid}.`,
@@ -753,12 +767,18 @@ export const texts = {
       bySignal: (signal: string) => `by ${signal}`,
       withCode: (code: number) => `code ${code}`,
       withoutCode: "code unknown",
-      startedAgain: (times: number) => `Started again ${count(times)} times.`,
+      startedAgain: (times: number) =>
+        plural(times, `Restarted ${count(times)} time.`, `Restarted ${count(times)} times.`),
       nextTry: (time: string) => `Next try: ${time}.`,
-      dropped: (lines: number) => `${count(lines)} lines came too fast to be kept.`,
+      dropped: (lines: number) =>
+        plural(
+          lines,
+          `${count(lines)} line was dropped because output came too fast.`,
+          `${count(lines)} lines were dropped because output came too fast.`,
+        ),
       noOutput: "No output yet.",
       refresh: "Refresh",
-      file: (path: ReactNode) => <>All of it: {path}</>,
+      file: (path: ReactNode) => <>Full log: {path}</>,
     },
 
     flags: {
@@ -769,10 +789,10 @@ export const texts = {
     },
 
     browsers: {
-      lead: "A link signs in one browser on this machine. It works once, within a minute.",
+      lead: "A link signs in one browser on this computer. It works once, within a minute.",
       create: "Create a link",
       copy: "Copy the link",
-      holds: (until: string) => `It holds until ${until}.`,
+      holds: (until: string) => `Valid until ${until}.`,
       none: "No other browser is signed in.",
       signedIn: (time: string, used: string, quiet: (words: string) => ReactNode) => (
         <>
@@ -784,14 +804,14 @@ export const texts = {
     },
 
     diagnostics: {
-      lead: "One file with versions, settings without secrets, states and the last log lines. Nothing is sent anywhere.",
+      lead: "One file with versions, settings without secrets, states and the last log lines. Nothing is sent.",
       includeMessages: "Include messages",
       collecting: "Collecting…",
       create: "Create file",
       show: "Show in folder",
       download: "Download",
       facts: (size: string, time: string) => `${size}, ${time}`,
-      refused: (status: number) => `the daemon answered ${status}`,
+      refused: (status: number) => `Aster answered ${status}`,
     },
 
     about: {
@@ -803,7 +823,7 @@ export const texts = {
       process: "Process",
       instance: "Instance",
       since: "Running since",
-      uptime: "Up for",
+      uptime: "Uptime",
       store: "Store",
       streams: "Open streams",
       checkForUpdates: "Check for updates",

@@ -6,7 +6,7 @@ import { client, store } from "./engine.js";
 import { keep, kept } from "./keep.js";
 import { texts } from "./messages.js";
 import { toast } from "./toasts.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 export type IfBusy = NonNullable<ChatRequest["if_busy"]>;
 

@@ -4,7 +4,7 @@ import { client } from "./engine.js";
 import { texts } from "./messages.js";
 import { go, newHref, parse, sessionHref } from "./route.js";
 import { toast } from "./toasts.js";
-import { said } from "./words.js";
+import { said } from "./problems.js";
 
 /** Messages that were to steer a turn that was stopped before the agent read them: it does with the next one. */
 const unread = new Cell<ReadonlySet<string>>(new Set());

@@ -1,5 +1,4 @@
 // Figures as people read them: numbers, dates, times and sizes.
-import type { AsterError } from "@aster-sidecar/client";
 
 const number = new Intl.NumberFormat();
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -47,24 +46,6 @@ export function bytes(value: number): string {
   if (value < 1024) return `${value} B`;
   if (value < 1024 * 1024) return `${(value / 1024).toFixed(1)} KiB`;
   return `${(value / 1024 / 1024).toFixed(1)} MiB`;
-}
-
-/** What went wrong, and what to do, in one line each. */
-export function said(error: unknown): { message: string; hint: string | null } {
-  if (typeof error === "object" && error !== null && "code" in error && "hint" in error) {
-    const { message, hint, details } = error as AsterError;
-    const problems = Array.isArray(details)
-      ? details
-          .map((detail: unknown) => {
-            const { field, problem } = detail as { field?: unknown; problem?: unknown };
-            return typeof problem === "string" ? `${typeof field === "string" ? `${field}: ` : ""}${problem}` : "";
-          })
-          .filter(Boolean)
-          .join("; ")
-      : "";
-    return { message: problems ? `${message} (${problems})` : message, hint };
-  }
-  return { message: error instanceof Error ? error.message : String(error), hint: null };
 }
 
 /** What the daemon says in passing, as a sentence of its own. */

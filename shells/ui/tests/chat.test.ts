@@ -70,12 +70,12 @@ test("a stop says what became of messages that waited", async () => {
   await page.getByText("Queued", { exact: true }).waitFor();
   await page.getByText("Steer").click();
   await say(page, "mind this as well");
-  await page.getByText("The agent reads this at its next step").waitFor();
+  await page.getByText("The agent reads this at its next step.").waitFor();
   await page.keyboard.press("Escape");
   await page
-    .getByText(/Stopped\. 1 queued message was canceled\. The agent reads .* with your next message\./)
+    .getByText(/Stopped\. 1 queued message was canceled\. The agent reads the rest with your next message\./)
     .waitFor();
-  const unread = page.getByText("Not read yet: the agent reads this with your next message");
+  const unread = page.getByText("Not read yet. The agent reads this with your next message.");
   await unread.waitFor();
   const canceled = page.getByRole("article", { name: "You" }).filter({ hasText: "after that" });
   await canceled.getByText("Canceled").waitFor();
@@ -370,7 +370,7 @@ test("a notice covers nothing, and a newer one takes its place", async () => {
   for (const title of ["one", "two"]) await client.sessions.create({ title });
   const page = await open();
   for (const title of ["one", "two"]) {
-    await page.getByRole("button", { name: `Menu of ${title}` }).click();
+    await page.getByRole("button", { name: `Actions for ${title}` }).click();
     await page.getByRole("menuitem", { name: "Archive" }).click();
     await page.getByRole("link", { name: title, exact: true }).waitFor({ state: "detached" });
   }

@@ -31,6 +31,7 @@ const TWICE: Record<string, string> = {
   "Choose a model": "what can be done about a problem, and a step of the first run",
   canceled: "the state of a call, and the answer to its question",
   denied: "the state of a call, and the answer to its question",
+  running: "the state of a call, and that of a service",
 };
 
 const HAS_WORDS = /\p{L}\p{M}*\p{L}/u;

@@ -66,7 +66,7 @@ test("the drawer and the dialogs are accessible", async () => {
   await page.getByRole("heading", { name: "Agents" }).waitFor();
   await expect.poll(() => page.getByRole("link", { name: "Inbox" }).isVisible()).toBe(false);
   await page.keyboard.press("?");
-  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
   await accessible(page, "shortcuts");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
@@ -94,7 +94,7 @@ test("a dialog that is opened again before its close is told stays open", async 
   await page.locator(".link-connected").waitFor();
   for (const [key, field] of [
     ["k", page.getByRole("combobox")],
-    ["?", page.getByRole("dialog", { name: "Keyboard" })],
+    ["?", page.getByRole("dialog", { name: "Keyboard shortcuts" })],
   ] as const) {
     await page.keyboard.press(key === "k" ? "Control+k" : key);
     await field.waitFor();
@@ -125,7 +125,7 @@ test("a key counts that comes before the focus has left a closed dialog", async 
     field.closest("dialog")?.close();
     field.dispatchEvent(new KeyboardEvent("keydown", { key: "?", bubbles: true, cancelable: true }));
   });
-  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
 });
 
 test("a whole chat by keyboard alone", async () => {

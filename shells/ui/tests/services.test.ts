@@ -65,7 +65,7 @@ test("another work directory is where the next file goes", async () => {
   const elsewhere = join(daemon.home, "elsewhere");
   mkdirSync(elsewhere);
   const page = await open("#/settings/config");
-  const field = page.getByLabel(/^Work directory/);
+  const field = page.getByLabel(/^Work folder/);
   await field.fill("not/absolute");
   await field.press("Enter");
   await page

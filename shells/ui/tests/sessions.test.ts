@@ -27,13 +27,13 @@ test("conversations are renamed, searched, archived and brought back", async () 
   await expect.poll(() => list.locator(".session-title").allTextContents()).toEqual(["Fruit"]);
   await search.fill("");
 
-  await page.getByRole("button", { name: "Menu of Fruit" }).click();
+  await page.getByRole("button", { name: "Actions for Fruit" }).click();
   await page.getByRole("menuitem", { name: "Archive" }).click();
   await list.getByRole("link", { name: "Fruit" }).waitFor({ state: "detached" });
   await page.getByRole("link", { name: "Archive" }).click();
   await page.getByRole("main").getByRole("link", { name: "Fruit" }).waitFor();
-  await page.getByRole("main").getByRole("button", { name: "Menu of Fruit" }).click();
-  await page.getByRole("menuitem", { name: "Bring back" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Actions for Fruit" }).click();
+  await page.getByRole("menuitem", { name: "Unarchive" }).click();
   await list.getByRole("link", { name: "Fruit" }).waitFor();
 });
 
@@ -130,12 +130,12 @@ test("recently deleted conversations are restored, or deleted for good after one
   await list(page).getByRole("link", { name: "about apples" }).waitFor();
   await expect.poll(() => items.count()).toBe(1);
 
-  await trash.getByRole("button", { name: "Delete for good: about pears" }).click();
+  await trash.getByRole("button", { name: "Delete permanently… about pears" }).click();
   await trash.getByText("This can’t be undone.").waitFor();
   await focused(trash.getByRole("button", { name: "Keep: about pears" }));
   await page.keyboard.press("Enter");
-  await trash.getByRole("button", { name: "Delete for good: about pears" }).click();
-  await trash.getByRole("button", { name: "Delete now: about pears" }).click();
+  await trash.getByRole("button", { name: "Delete permanently… about pears" }).click();
+  await trash.getByRole("button", { name: "Delete permanently: about pears" }).click();
   await trash.getByText("Nothing was deleted.").waitFor();
   const { sessions } = daemon.client();
   expect((await sessions.list({ deleted: true })).sessions).toEqual([]);
@@ -164,9 +164,9 @@ test("a conversation in which a question waits is stopped before it is deleted, 
   await questions(page).waitFor();
   const link = list(page).getByRole("link", { name: "write a.txt" });
   await link.press("Delete");
-  await page.getByText("Not deleted: it is being answered, or a question in it waits for you.").waitFor();
+  await page.getByText("Not deleted: an answer is being written, or a question is waiting for you.").waitFor();
   await questions(page).waitFor();
-  await page.getByRole("button", { name: "Stop it and delete" }).click();
+  await page.getByRole("button", { name: "Stop and delete" }).click();
   await link.waitFor({ state: "detached" });
   await page.getByText("Deleted.", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Undo" }).click();

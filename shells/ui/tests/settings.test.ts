@@ -127,7 +127,7 @@ test("a limit is read as people write it, and never taken for none", async () =>
   for (const text of ["many", "1.000", "10 min"]) {
     await field.fill(text);
     await field.press("Enter");
-    await page.getByRole("alert").getByText("Write it like 1000 or 20k.").waitFor();
+    await page.getByRole("alert").getByText("For example 1000 or 20k.").waitFor();
     expect(await field.inputValue(), "what was written stays").toBe(text);
   }
   expect(await value()).toBe(1000);

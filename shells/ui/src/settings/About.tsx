@@ -6,7 +6,8 @@ import { useEndpoint } from "../endpoint.js";
 import { client, host, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { bytes, count, duration, exactly, said } from "../words.js";
+import { said } from "../problems.js";
+import { bytes, count, duration, exactly } from "../words.js";
 import { Problem } from "./Problem.js";
 
 const WITH = ["config_changed", "secrets_changed", "agents_changed"] as const;

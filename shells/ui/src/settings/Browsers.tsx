@@ -5,7 +5,8 @@ import { CopyButton } from "../Buttons.js";
 import { useEndpoint } from "../endpoint.js";
 import { client } from "../engine.js";
 import { texts } from "../messages.js";
-import { exactly, said, when } from "../words.js";
+import { said } from "../problems.js";
+import { exactly, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
 export default function BrowsersSection() {

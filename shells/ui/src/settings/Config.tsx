@@ -12,7 +12,7 @@ interface Key {
   label: string;
   words?: string;
   kind: "text" | "count" | "seconds" | "choice" | "names";
-  choices?: string[];
+  choices?: Readonly<Record<string, string>>;
 }
 
 const KEYS: Record<string, Key> = {
@@ -24,7 +24,6 @@ const KEYS: Record<string, Key> = {
   on_unattended: {
     ...texts.settings.config.onUnattended,
     kind: "choice",
-    choices: ["wait", "deny"],
   },
   max_requests: { ...texts.settings.config.maxRequests, kind: "count" },
   max_tool_calls: { ...texts.settings.config.maxToolCalls, kind: "count" },
@@ -155,8 +154,10 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
         </label>
         {about.kind === "choice" ? (
           <select id={id} value={shown} disabled={busy} onChange={(event) => void set(event.target.value)}>
-            {about.choices?.map((choice) => (
-              <option key={choice}>{choice}</option>
+            {Object.keys(about.choices ?? {}).map((choice) => (
+              <option key={choice} value={choice}>
+                {about.choices?.[choice]}
+              </option>
             ))}
           </select>
         ) : (

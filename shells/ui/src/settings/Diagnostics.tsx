@@ -5,7 +5,8 @@ import { useEndpoint } from "../endpoint.js";
 import { bearer, client, host } from "../engine.js";
 import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { bytes, said, when } from "../words.js";
+import { said } from "../problems.js";
+import { bytes, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
 export default function DiagnosticsSection() {

@@ -3,7 +3,7 @@ import { useId, useState } from "react";
 import { client, host, store, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { said } from "../words.js";
+import { said } from "../problems.js";
 import { Problem } from "./Problem.js";
 
 /** What can be switched here: the others belong to an app that has them, or to none yet. */

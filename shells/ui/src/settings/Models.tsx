@@ -6,7 +6,8 @@ import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { duration, said, sentence } from "../words.js";
+import { said } from "../problems.js";
+import { duration, sentence } from "../words.js";
 import { Problem } from "./Problem.js";
 import { useConfigChange } from "./useConfig.js";
 

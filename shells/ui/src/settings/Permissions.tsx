@@ -5,7 +5,8 @@ import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
 import { Display, visible } from "../Plain.js";
-import { exactly, said, when } from "../words.js";
+import { said } from "../problems.js";
+import { exactly, when } from "../words.js";
 import { Modes } from "./Modes.js";
 import { Problem } from "./Problem.js";
 

@@ -5,7 +5,8 @@ import { useEndpoint } from "../endpoint.js";
 import { client, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
 import { visible } from "../Plain.js";
-import { exactly, said, when } from "../words.js";
+import { said } from "../problems.js";
+import { exactly, when } from "../words.js";
 import { Problem } from "./Problem.js";
 
 const BADGE: Partial<Record<Service["state"], string>> = {
@@ -52,7 +53,7 @@ function Row({ service }: { service: Service }) {
     <li className="row-item">
       <div className="row-main">
         <strong>{visible(name)}</strong>
-        <span className={`badge ${BADGE[state] ?? ""}`}>{state}</span>
+        <span className={`badge ${BADGE[state] ?? ""}`}>{texts.settings.services.states[state]}</span>
         <span className="row-words quiet">{visible(description)}</span>
         {down && (
           <button type="button" className="small-button" onClick={() => act("start")}>

@@ -2,7 +2,7 @@
 import type { ConfigPatch } from "@aster-sidecar/client";
 import { useState } from "react";
 import { client, store } from "../engine.js";
-import { said } from "../words.js";
+import { said } from "../problems.js";
 
 export function useConfigChange(): {
   change: (patch: ConfigPatch) => Promise<boolean>;

@@ -1,0 +1,24 @@
+// What went wrong, in words for people.
+import type { AsterError } from "@aster-sidecar/client";
+import { texts } from "./messages.js";
+
+/** What went wrong, and what to do, in one line each. */
+export function said(error: unknown): { message: string; hint: string | null } {
+  if (typeof error === "object" && error !== null && "code" in error && "hint" in error) {
+    const { code, message, hint, details } = error as AsterError;
+    const own = texts.problems[code];
+    // A page of another origin that is kept out is told how to be let in.
+    if (own !== undefined) return { message: own, hint: hint?.includes("--allow-origin") === true ? hint : null };
+    const problems = Array.isArray(details)
+      ? details
+          .map((detail: unknown) => {
+            const { field, problem } = detail as { field?: unknown; problem?: unknown };
+            return typeof problem === "string" ? `${typeof field === "string" ? `${field}: ` : ""}${problem}` : "";
+          })
+          .filter(Boolean)
+          .join("; ")
+      : "";
+    return { message: problems ? `${message} (${problems})` : message, hint };
+  }
+  return { message: error instanceof Error ? error.message : String(error), hint: null };
+}
