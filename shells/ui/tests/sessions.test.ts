@@ -122,7 +122,7 @@ test("recently deleted conversations are restored, or deleted for good after one
   const trash = page.getByRole("region", { name: "Recently deleted" });
   const items = trash.getByRole("listitem");
   await expect.poll(() => items.count()).toBe(2);
-  expect(await items.first().textContent()).toMatch(/^about pears deleted .*, deleted for good on /);
+  expect(await items.first().textContent()).toMatch(/^about pears deleted .*, kept until /);
   await accessible(page, "the archive with the trash");
   await fits(page);
 
