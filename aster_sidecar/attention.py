@@ -21,7 +21,11 @@ TITLE_CHARS, WHAT_CHARS = 60, 200
 """Of a conversation's title and of an error, what a notification shows."""
 UPTO = "attention_upto"
 SEEN = ("approval_required", "approval_resolved", "done", "error", "service_changed")
-TELLING = frozenset(("complete", "denied", "limit"))
+ENDED = {
+    "complete": "",
+    "denied": "It stopped because a tool call was denied.",
+    "limit": "It stopped at a limit.",
+}
 """How a turn ends that says so to a person. Whoever cancelled it knows; a failure is told by its error."""
 
 SHOWN = f"(session_id IS NULL OR session_id NOT IN ({TRASHED}))"
@@ -80,16 +84,15 @@ class Attention:
         kind: wire.NotificationKind
         match event.type:
             case "approval_required":
-                kind, title, what = "approval_required", f"{agent} asks", f"{data['name']}, {data['risk']} risk"
-            case "done" if data["stop_reason"] in TELLING and event.session_id not in self._focused():
-                kind, title = "turn_done", f"{agent} is done"
-                what = {"complete": "", "denied": "Something was denied.", "limit": "A limit was reached."}[
-                    data["stop_reason"]
-                ]
+                kind, title = "approval_required", f"{agent} asks for permission"
+                what = f"{data['name']}, {data['risk']} risk"
+            case "done" if data["stop_reason"] in ENDED and event.session_id not in self._focused():
+                kind, title, what = "turn_done", f"{agent} is done", ENDED[data["stop_reason"]]
             case "error" if data.get("severity", "error") == "error" and event.session_id not in self._focused():
-                kind, title, what = "error", f"{agent or 'Aster'} could not go on", cut(data["message"], WHAT_CHARS)
+                kind, title = "error", f"{agent or 'Aster'} stopped because of an error"
+                what = cut(data["message"], WHAT_CHARS)
             case "service_changed" if data["state"] == "crashed":
-                kind, title, what = "service_crashed", f"{data['name']} crashed", "It does not restart by itself."
+                kind, title, what = "service_crashed", f"{data['name']} crashed", "Restart it under Settings, Services."
             case _:
                 return None
         body = " · ".join(one for one in (where, what) if one)

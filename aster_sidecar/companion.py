@@ -17,6 +17,7 @@ from aster_sidecar import clock, wire
 from aster_sidecar.errors import ModelError, StoreError
 from aster_sidecar.journal import Journal, remember
 from aster_sidecar.models import DEMO, Models, probe
+from aster_sidecar.permissions import sentence
 from aster_sidecar.settings import Config, Settings
 
 STEPS: tuple[wire.OnboardingStepId, ...] = get_args(wire.OnboardingStepId)
@@ -114,24 +115,24 @@ class Onboarding:
             case "environment":
                 places = self._settings.places
                 return [
-                    writable("data_dir", places.data_dir, "choose another data directory"),
-                    wire.OnboardingCheck(id="port", status="ok", message="The daemon listens on its port."),
+                    writable("data_dir", places.data_dir, "Choose another data folder."),
+                    wire.OnboardingCheck(id="port", status="ok", message="Aster is running."),
                     self._check_keychain(),
-                    writable("work_dir", self._config.work_dir, "choose another work directory in the settings"),
+                    writable("work_dir", self._config.work_dir, "Choose another work folder in the settings."),
                 ]
             case "state_root":
                 places = self._settings.places
-                message = f"Everything is kept in {places.data_dir}, your settings in {places.config_path}."
+                message = f"Conversations and rules are kept in {places.data_dir}, settings in {places.config_path}."
                 return [wire.OnboardingCheck(id="place", status="ok", message=message)]
             case "engine":
                 failure = self._journal.failure
                 if failure is not None:
                     return [blocked("store", failure.message, failure.hint)]
-                return [wire.OnboardingCheck(id="store", status="ok", message="What is said is being recorded.")]
+                return [wire.OnboardingCheck(id="store", status="ok", message="Conversations are saved.")]
             case "provider":
                 model = self._models.name()
                 if not model:
-                    return [blocked("model", "A key is set, and no model is chosen.", "choose a model")]
+                    return [blocked("model", "A key is set, but no model is chosen.", "Choose a model.")]
                 return [wire.OnboardingCheck(id="model", status="ok", message=f"Messages go to {model}.")]
             case _:
                 return []
@@ -143,17 +144,17 @@ class Onboarding:
         return wire.OnboardingCheck(
             id="keychain",
             status="warning",
-            message=f"Keys would be kept unprotected in a file: {why_not}.",
-            remedy="unlock or install the system's keychain, or give keys in the daemon's environment",
+            message=f"Keys are kept in a file without encryption: {why_not}.",
+            remedy="Unlock or install the system's keychain, or set keys as environment variables.",
         )
 
     def _actions(self, step: str, checks: list[wire.OnboardingCheck], error: dict[str, Any] | None) -> list[str]:
-        """What may help, in words, the most likely first."""
+        """What may help, in sentences, the most likely first."""
         found = [check.remedy for check in checks if check.status != "ok" and check.remedy]
         if error is not None and error.get("hint"):
-            found.append(str(error["hint"]))
+            found.append(sentence(str(error["hint"])))
         if step == "provider":
-            found += ["give a provider's key", "start a model server on this machine", "choose the demo model"]
+            found += ["Add a key.", "Start a model server on this computer.", "Choose the demo model."]
         return list(dict.fromkeys(found))
 
     # -- what is said --------------------------------------------------------------------------------------------------

@@ -28,18 +28,18 @@ WORDS_PER_S = 25.0
 """About four times as fast as people read: it should not be waited for, and still be seen to stream."""
 
 INTRODUCTION = (
-    "I am the **demo model** of Aster Sidecar: a small script that runs inside the daemon, not a language model. "
+    "I am the **demo model** of Aster Sidecar: a small script inside Aster, not a language model. "
     "I need no key and no network, and I only understand a few words. Try:\n\n"
     "- `read README.md`: reads a file (low risk, runs at once)\n"
-    "- `list`: lists the work directory\n"
+    "- `list`: lists the work folder\n"
     "- `write hello.txt`: writes a file (asks you first)\n"
     "- `run`: runs a command that shows its progress (asks you first)\n"
-    "- `write and run`: two questions in one answer\n"
+    "- `write and run`: asks two questions in one answer\n"
     "- `think`: thinks before it answers\n"
-    "- `fail`: fails the way a provider fails\n"
+    "- `fail`: shows an error as a provider's would be shown\n"
     "- `long`: answers at length\n"
     '- `call my_tool {"name": "value"}`: calls any tool that this agent has\n\n'
-    'To talk to a real model, choose one: `POST /api/config {"model": "openai:…"}`.'
+    'To use a real model, choose one in the settings, or by `POST /api/config {"model": "openai:…"}`.'
 )
 PROGRESS = 'for i in 1 2 3 4 5; do echo "step $i of 5"; sleep 0.3; done; echo finished'
 
@@ -59,17 +59,16 @@ def demo_model(*, instant: bool = False) -> FunctionModel:
         wanted = calls_for(prompt, [tool.name for tool in info.function_tools])
         if re.search(r"\bthink\b", prompt, re.I):
             async for word in spoken(
-                "Somebody wants to see me think. I can't, but I can show where thoughts would go: "
-                "they arrive before the answer, and a client may fold them away.",
+                "This is where the thoughts of a model are shown, before its answer. You can fold them away.",
                 pause_s,
             ):
                 yield {0: DeltaThinkingPart(content=word)}
         if re.search(r"\bfail\b", prompt, re.I):
-            yield "I shall fail now, on purpose. "
+            yield "This answer fails on purpose. "
             await asyncio.sleep(pause_s)
             raise ModelError(
                 "demo_failure",
-                "the demo model failed because it was asked to",
+                "the demo model failed because you asked it to",
                 hint="nothing is broken: send another message",
             )
         if wanted:
@@ -138,7 +137,7 @@ def report(results: list[ToolReturnPart]) -> str:
         if result.outcome == "success":
             lines.append(f"`{result.tool_name}` is done:\n\n```\n{shown}\n```")
         else:
-            lines.append(f"`{result.tool_name}` did not happen: {shown}")
+            lines.append(f"`{result.tool_name}` did not run: {shown}")
     return "\n\n".join(lines)
 
 
@@ -151,7 +150,7 @@ def text_for(prompt: str) -> str:
             for number in range(1, 41)
         )
     if re.search(r"\bthink\b", prompt, re.I):
-        return "I have shown my thoughts, such as they are, and this is the answer that follows them."
+        return "This is the answer that follows the thoughts."
     said = " ".join(prompt.split())
     said = said if len(said) <= 200 else said[:200] + "…"
     return f"You said: “{said}”\n\n{INTRODUCTION}"

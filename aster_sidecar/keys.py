@@ -266,7 +266,7 @@ def variable_of(provider: str) -> str:
 def why_unprotected() -> str | None:
     """Why no keychain would keep a key safe; None when one does. Imports `keyring`."""
     if sys.platform.startswith("linux") and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return "no session bus, so no keychain, is here"
+        return "no system keychain was found (there is no session bus)"
     try:
         import keyring
         from keyring.backends import SecretService, Windows, kwallet, libsecret, macOS
@@ -279,5 +279,5 @@ def why_unprotected() -> str | None:
     backend: Any = keyring.get_keyring()
     parts = getattr(backend, "backends", [backend])
     if not parts or not isinstance(parts[0], safe):
-        return "no keychain that this system offers is one that is known to be safe"
+        return "this system's keychain is not one that is known to be safe"
     return None

@@ -246,14 +246,14 @@ class Focused(Model):
 class FlagsPatch(Request):
     """Any subset of the flags; `null` goes back to the default."""
 
-    companion_shell: bool | None = Field(None, description="the companion around the chat: attention list, onboarding")
-    desktop_notifications: bool | None = Field(None, description="the system's notifications for what waits or ended")
-    offline_drafts: bool | None = Field(None, description="messages written while the daemon is away are kept to send")
-    ambient: bool | None = Field(None, description="tray, quick panel and hotkey of the desktop app")
-    voice_capture: bool | None = Field(None, description="speaking messages")
-    voice_overlay: bool | None = Field(None, description="a window that shows what is heard")
-    tts: bool | None = Field(None, description="answers read aloud")
-    release_channel: Literal["stable", "beta"] | None = Field(None, description="which updates the app offers")
+    companion_shell: bool | None = Field(None, description="Show setup, and what happened while you were away.")
+    desktop_notifications: bool | None = Field(None, description="Show desktop notifications.")
+    offline_drafts: bool | None = Field(None, description="Save messages as drafts while Aster can't be reached.")
+    ambient: bool | None = Field(None, description="Show the tray icon, the quick panel and its hotkey.")
+    voice_capture: bool | None = Field(None, description="Dictate messages.")
+    voice_overlay: bool | None = Field(None, description="Show a window with what is dictated.")
+    tts: bool | None = Field(None, description="Read answers aloud.")
+    release_channel: Literal["stable", "beta"] | None = Field(None, description="Which updates the app offers.")
 
 
 class FlagInfo(Model):

@@ -551,7 +551,7 @@ def test_where_nobody_can_be_asked_a_question_goes_on_waiting(daemon: Daemon) ->
 def test_a_turn_that_fails_exits_with_1(daemon: Daemon) -> None:
     told = chat(daemon, "fail")
     assert told.code == 1
-    assert "error: the demo model failed because it was asked to" in told.err
+    assert "error: the demo model failed because you asked it to" in told.err
 
 
 def test_a_turn_that_ends_on_a_limit_warns_and_exits_with_1(daemon: Daemon) -> None:

@@ -76,7 +76,7 @@ def test_what_waits_is_kept_without_a_window_and_is_read_when_it_is_answered_any
     assert added["turn_id"] is None
     assert (waits["kind"], waits["title"], waits["body"]) == (
         "approval_required",
-        "Assistant asks",
+        "Assistant asks for permission",
         "letters · write_file, medium risk",
     )
     assert "hello.txt" not in json.dumps(waits)  # neither what was said nor what would run

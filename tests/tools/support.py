@@ -120,5 +120,5 @@ async def until(condition: Callable[[], bool], within_s: float = 30) -> None:
     """Return as soon as `condition` holds; fail when it doesn't in time."""
     end = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "it did not run in time"
         await asyncio.sleep(0.005)

@@ -1060,42 +1060,42 @@ export interface components {
     FlagsPatch: {
       /**
        * Companion Shell
-       * @description the companion around the chat: attention list, onboarding
+       * @description Show setup, and what happened while you were away.
        */
       companion_shell?: boolean | null;
       /**
        * Desktop Notifications
-       * @description the system's notifications for what waits or ended
+       * @description Show desktop notifications.
        */
       desktop_notifications?: boolean | null;
       /**
        * Offline Drafts
-       * @description messages written while the daemon is away are kept to send
+       * @description Save messages as drafts while Aster can't be reached.
        */
       offline_drafts?: boolean | null;
       /**
        * Ambient
-       * @description tray, quick panel and hotkey of the desktop app
+       * @description Show the tray icon, the quick panel and its hotkey.
        */
       ambient?: boolean | null;
       /**
        * Voice Capture
-       * @description speaking messages
+       * @description Dictate messages.
        */
       voice_capture?: boolean | null;
       /**
        * Voice Overlay
-       * @description a window that shows what is heard
+       * @description Show a window with what is dictated.
        */
       voice_overlay?: boolean | null;
       /**
        * Tts
-       * @description answers read aloud
+       * @description Read answers aloud.
        */
       tts?: boolean | null;
       /**
        * Release Channel
-       * @description which updates the app offers
+       * @description Which updates the app offers.
        */
       release_channel?: ("stable" | "beta") | null;
     };

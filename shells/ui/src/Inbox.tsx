@@ -84,6 +84,7 @@ const ICONS: Record<NotificationEntry["kind"], IconName> = {
 function answeredBy(call: string | undefined, decision: string, by: string | null): ReactNode {
   const named = <code>{visible(call ?? texts.inbox.call)}</code>;
   const words = texts.decision[decision] ?? decision;
+  if (decision === "expired" || decision === "cancelled") return texts.inbox.ended(named, words);
   return by === null ? texts.inbox.answeredByYou(named, words) : texts.inbox.answeredBy(named, words, visibleText(by));
 }
 

@@ -19,6 +19,9 @@ const ICONS: Record<ToolPart["state"], IconName> = {
   unknown: "question",
 };
 
+/** Ways in which a question ends without an answer: nobody did it. */
+const BY_ITSELF = new Set(["expired", "cancelled"]);
+
 export function ToolCard({ part, session_id }: { part: ToolPart; session_id: string }) {
   const { call_id, name, state, risk, display } = part;
   const question = useQuestion(call_id);
@@ -66,7 +69,7 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
           {live.message !== null && <span>{visible(live.message)}</span>}
         </div>
       )}
-      {answered?.elsewhere === true && state !== "pending" && (
+      {answered?.elsewhere === true && state !== "pending" && !BY_ITSELF.has(answered.decision) && (
         <p className="tool-answered">
           {texts.tool.answered(
             texts.decision[answered.decision] ?? answered.decision,

@@ -125,7 +125,7 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
           {failures > 0 && (
             <Note kind="warning">
               {texts.welcome.failed(failures)} {last_error && visible(last_error.message)}
-              {actions.length > 0 && <span className="hint">{visible(texts.welcome.youCan(actions))}</span>}
+              {actions.length > 0 && <span className="hint">{visible(actions.join(" "))}</span>}
             </Note>
           )}
           <div className="form-buttons">

@@ -88,10 +88,10 @@ export const texts = {
 
   signIn: {
     signIn: "Sign in",
-    lead: "Open this page from the app, or paste the app’s token.",
+    lead: "Open this page from the app. Or paste the token that the app started Aster with.",
     token: "Token",
     kept: "The token is kept in this tab only.",
-    linkUsed: "This link was already used or is too old. Open the page from the app again.",
+    linkUsed: "This link was already used or has expired. Open the page from the app again.",
     failed: (why: string) => `Sign-in failed: ${why}`,
     failedWithHint: (why: string, hint: string) => `Sign-in failed: ${why} (${hint})`,
   },
@@ -110,7 +110,7 @@ export const texts = {
   },
 
   notifications: {
-    offer: "Something happened while you were away. Show notifications next time?",
+    offer: "A question or an answer came while you were away. Show notifications next time?",
     turnOn: "Turn on",
   },
 
@@ -122,9 +122,9 @@ export const texts = {
     message: "Message",
     whileBusy: "When you send while the agent is working",
     modes: {
-      queue: { label: "Queue", words: "Sends it after this answer." },
-      steer: { label: "Steer", words: "The agent reads it at its next step." },
-      interrupt: { label: "Interrupt", words: "Stops this answer and sends it." },
+      queue: { label: "Queue", words: "Sends your message after this answer." },
+      steer: { label: "Steer", words: "The agent reads your message at its next step." },
+      interrupt: { label: "Interrupt", words: "Stops this answer and sends your message." },
     },
     editing: "Editing an earlier message.",
     editingWithDraft: "Editing an earlier message. Your draft comes back when you send or cancel.",
@@ -157,7 +157,7 @@ export const texts = {
         `${count(messages)} queued message was canceled.`,
         `${count(messages)} queued messages were canceled.`,
       ),
-    unread: "The agent reads the rest with your next message.",
+    unread: "The agent reads what it has not read yet with your next message.",
     notStopped: (why: string) => `Not stopped: ${why}`,
     messages: "Messages",
     loadingOlder: "Loading older messages…",
@@ -222,7 +222,7 @@ export const texts = {
         The provider failed ({why}). Trying again in {wait}: attempt {attempt} of {attempts}.
       </>
     ),
-    denied: "The turn ended because a call was denied.",
+    denied: "The agent stopped because a tool call was denied.",
     tokens: (tokens: number) => plural(tokens, `${count(tokens)} token`, `${count(tokens)} tokens`),
     usage: (input: number, output: number, requests: number) => {
       const took = plural(input, `${count(input)} token in`, `${count(input)} tokens in`);
@@ -239,7 +239,7 @@ export const texts = {
     thoughts: "Thoughts",
     unknownPart: "This page can’t show this part. Update the app to see it.",
     chooseModel: "Choose a model",
-    limits: "Limits",
+    limits: "Change limits",
   },
 
   markdown: {
@@ -311,7 +311,7 @@ export const texts = {
 
   approval: {
     notObject: "The arguments have to be a JSON object: { … }",
-    lookAgain: "Look at what would run now, and allow it again.",
+    lookAgain: "Check what would run now, then allow it.",
     answered: (tool: string, decision: string) => `${tool}: ${decision}`,
     runs: "What will run",
     argumentsOf: (tool: ReactNode) => (
@@ -320,19 +320,19 @@ export const texts = {
       </>
     ),
     editLabel: "Run it with these arguments instead (JSON)",
-    noteLabel: "Note to the agent (it reads it when you deny)",
+    noteLabel: "Note to the agent (sent when you deny)",
     allow: "Allow once",
     allowEdited: "Allow edited",
-    allowTitle: "This call runs now",
+    allowTitle: "This call runs now.",
     deny: "Deny",
     denyTitle: "This call does not run. The agent is told, and goes on.",
     alwaysAllow: "Always allow…",
-    alwaysAllowTitle: "This call and others like it run without asking",
+    alwaysAllowTitle: "This call and others like it run without asking.",
     alwaysDeny: "Always deny…",
-    alwaysDenyTitle: "This call and others like it never run",
+    alwaysDenyTitle: "This call and others like it never run.",
     note: "Note",
-    noteTitle: "The agent reads your note when you deny",
-    editTitle: "Change what runs, then allow it",
+    noteTitle: "Sent to the agent when you deny.",
+    editTitle: "Change what runs, then allow it.",
     /** The second press, which makes the rule. */
     confirm: {
       allow_always: "Always allow",
@@ -342,7 +342,7 @@ export const texts = {
     ruleHint: "You can delete this rule under Settings, Permissions.",
     noRule: "This call can’t be always allowed.",
     covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}.</>,
-    expires: (time: string) => `It expires ${time}.`,
+    expires: (time: string) => `Answer by ${time}, or the call is denied.`,
   },
 
   inbox: {
@@ -365,6 +365,12 @@ export const texts = {
     answeredByYou: (call: ReactNode, decision: string) => (
       <>
         {call} {decision} by you
+      </>
+    ),
+    /** A question that nobody answered. */
+    ended: (call: ReactNode, how: string) => (
+      <>
+        {call} {how}
       </>
     ),
     where: (title: ReactNode) => <>in “{title}”</>,
@@ -547,13 +553,13 @@ export const texts = {
     } as Named,
     words: {
       welcome:
-        "Aster runs on this computer. Your conversations stay here. Messages go only to the model that you choose.",
+        "Aster runs on this computer. Your conversations are saved here. Messages go only to the model that you choose, which may be online.",
       environment: "What was found on this computer.",
-      state_root: "Conversations, rules and settings are kept in one folder on this computer.",
+      state_root: "Everything is kept on this computer.",
       engine: "Every message is saved as it is written.",
       provider: "Choose a model on this computer, or add a key for a provider. The demo model needs neither.",
       permissions: "Choose what can run without asking you. You can change this at any time in the settings.",
-      handoff: "A link signs your browser in once. You can skip this.",
+      handoff: "To use Aster in a browser, create a link under Settings, Other browsers. You can skip this.",
       done: "You are all set.",
     } as Named,
     skipped: "skipped",
@@ -563,7 +569,6 @@ export const texts = {
     status: { ok: "OK: ", warning: "Warning: ", blocked: "Problem: " },
     inBrowser: "You are already in a browser.",
     failed: (times: number) => plural(times, `This failed ${count(times)} time.`, `This failed ${count(times)} times.`),
-    youCan: (actions: readonly string[]) => `You can ${actions.join(", or ")}.`,
     startOver: "Start this step over",
     continueWithDemo: "Continue with the demo model",
     skip: "Skip",
@@ -586,8 +591,8 @@ export const texts = {
     },
     /** Where a value comes from. */
     sources: {
-      api: "set here",
-      flag: "given at start",
+      api: "changed in settings",
+      flag: "command line",
       environment: "environment variable",
       project: "the project’s file",
       file: "config.toml",
@@ -626,7 +631,7 @@ export const texts = {
       testHint: "Sends one short request.",
       answered: (model: string, time: string) => `${model} answered in ${time}.`,
       keys: "Keys",
-      keysLead: "A key is sent to Aster once, and never shown again.",
+      keysLead: "Keys are kept on this computer. A saved key is not shown again.",
       keyFor: (provider: ReactNode) => <>API key for {provider}</>,
       testKey: "Test the key before saving",
       saving: "Saving…",
@@ -643,7 +648,7 @@ export const texts = {
     /** When the agent asks. */
     modes: {
       title: "When to ask",
-      now: (source: string) => `Now: ${source}.`,
+      now: (source: string) => `Source: ${source}.`,
       each: {
         always_ask: {
           name: "Always ask",
@@ -657,7 +662,8 @@ export const texts = {
         },
         auto_approve: {
           name: "Never ask",
-          words: "Everything runs unless a rule denies it. Use it only while you watch, or where no harm can be done.",
+          words:
+            "Everything runs unless a rule denies it; a few calls that Aster can’t contain still ask. Use it only while you watch, or where no harm can be done.",
           examples: "reading a file: runs · writing a file: runs · running a command: runs",
         },
       },
@@ -680,18 +686,25 @@ export const texts = {
       beneath: "A folder and everything in it",
       any: "Every call of the tool",
       value: "Path, command or address",
-      tryOut: "What would happen?",
-      tryOutLead: "See what would happen to a tool call. Nothing runs.",
+      tryOut: "Test your permissions",
+      tryOutLead: "See whether a tool call would be allowed, denied or asked about. Nothing runs.",
       argumentsJson: "Arguments (JSON)",
-      ask: "Ask",
+      check: "Check",
       outcome: {
         allow: "This would run at once.",
         deny: "This would be denied.",
         ask: "You would be asked.",
       },
-      reason: (reason: ReactNode, by: ReactNode) => (
+      /** What decided, behind its reason. */
+      by: {
+        mode: "the mode",
+        rule: "a rule of yours",
+        call: "the call itself",
+        forbidden: "never allowed",
+      } as Named,
+      reason: (reason: ReactNode, by: string) => (
         <>
-          {reason} (decided by {by})
+          {reason} (decided by: {by})
         </>
       ),
       covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}</>,
@@ -701,27 +714,26 @@ export const texts = {
       workDir: { label: "Work folder", words: "Where tools read and write." },
       approvalTimeout: {
         label: "How long a question waits",
-        words: "In seconds, or like 10 min or 2 h. 0 waits until somebody answers.",
+        words: "Then the call is denied. For example 90 (seconds), 10 min or 2 h; 0 is no limit.",
       },
       onUnattended: {
         label: "Questions while no window is open",
-        words: "What happens to a question while no window is open.",
         choices: { wait: "Wait until a window opens", deny: "Deny at once" },
       },
-      maxRequests: { label: "Maximum requests per turn", words: "To the model’s provider." },
+      maxRequests: { label: "Maximum requests per turn", words: "Requests to the model." },
       maxToolCalls: { label: "Maximum tool calls per turn" },
       maxTokens: { label: "Maximum tokens per turn", words: "Input and output together." },
       maxTurn: {
         label: "Maximum time per turn",
-        words: "In seconds, or like 10 min or 2 h. Waiting for you does not count.",
+        words: "For example 90 (seconds), 10 min or 2 h. Time spent waiting for your answer does not count.",
       },
       passEnvironment: {
         label: "Environment variables",
-        words: "Environment variables that commands get beyond the usual ones, separated by commas: AWS_PROFILE, MY_*.",
+        words: "Passed to commands besides the usual ones, separated by commas: AWS_PROFILE, MY_*.",
       },
       commandPath: {
         label: "PATH of commands",
-        words: "auto, login (from your login shell), inherit (from Aster), or a list of folders.",
+        words: "auto (Aster decides), login (from your login shell), inherit (from Aster), or a list of folders.",
       },
       loading: "Loading…",
       notANumber: "Enter a number.",
@@ -730,7 +742,7 @@ export const texts = {
         seconds: "For example 90, 10 min or 1.5 h.",
       },
       reset: "Reset to default",
-      atStart: "Set at start",
+      atStart: "Set at startup",
       configuration: "Configuration",
       data: "Data",
       logs: "Logs",
@@ -761,12 +773,12 @@ export const texts = {
       started: (time: string) => `Started ${time}.`,
       ended: (time: string, how: ReactNode) => (
         <>
-          Ended {time}: {how}.
+          Ended {time} ({how}).
         </>
       ),
-      bySignal: (signal: string) => `by ${signal}`,
-      withCode: (code: number) => `code ${code}`,
-      withoutCode: "code unknown",
+      bySignal: (signal: string) => `signal ${signal}`,
+      withCode: (code: number) => `exit code ${code}`,
+      withoutCode: "exit code unknown",
       startedAgain: (times: number) =>
         plural(times, `Restarted ${count(times)} time.`, `Restarted ${count(times)} times.`),
       nextTry: (time: string) => `Next try: ${time}.`,

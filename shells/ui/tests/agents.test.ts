@@ -46,7 +46,7 @@ test("thoughts are folded, and open when one wants to see them", async () => {
   await answers(page)
     .getByText(/tokens$/)
     .waitFor();
-  const thought = answers(page).getByText("Somebody wants to see me think.");
+  const thought = answers(page).getByText("This is where the thoughts of a model are shown");
   await expect.poll(() => thought.isVisible()).toBe(false);
   await answers(page).locator("summary").click();
   await thought.waitFor();

@@ -73,7 +73,9 @@ test("a stop says what became of messages that waited", async () => {
   await page.getByText("The agent reads this at its next step.").waitFor();
   await page.keyboard.press("Escape");
   await page
-    .getByText(/Stopped\. 1 queued message was canceled\. The agent reads the rest with your next message\./)
+    .getByText(
+      /Stopped\. 1 queued message was canceled\. The agent reads what it has not read yet with your next message\./,
+    )
     .waitFor();
   const unread = page.getByText("Not read yet. The agent reads this with your next message.");
   await unread.waitFor();
@@ -201,7 +203,7 @@ test("an error says what to do, and the message can be sent again", async () => 
   const { open } = await desk();
   const page = await open();
   await say(page, "fail");
-  await answers(page).getByText("the demo model failed because it was asked to").waitFor();
+  await answers(page).getByText("the demo model failed because you asked it to").waitFor();
   await answers(page).getByText("nothing is broken: send another message").waitFor();
   await answers(page).getByRole("button", { name: "Send again" }).click();
   await answers(page).nth(1).getByText("the demo model failed").waitFor();

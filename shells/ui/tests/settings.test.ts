@@ -75,14 +75,14 @@ test("a model server that is started on this computer is found, and its model ch
 test("the permission mode, a rule and a try-out change what is asked", async () => {
   const { open } = await desk();
   const page = await open("#/settings/permissions");
-  const tryOut = page.getByRole("region", { name: "What would happen?" });
+  const tryOut = page.getByRole("region", { name: "Test your permissions" });
   await tryOut.getByLabel("Tool").selectOption("write_file");
   await tryOut.getByLabel("Arguments (JSON)").fill('{"path": "x.txt", "content": "x"}');
-  await tryOut.getByRole("button", { name: "Ask" }).click();
+  await tryOut.getByRole("button", { name: "Check" }).click();
   await tryOut.getByText("You would be asked.").waitFor();
   await page.getByLabel(/Never ask/).check();
-  await page.getByText("Now: set here.").waitFor();
-  await tryOut.getByRole("button", { name: "Ask" }).click();
+  await page.getByText("Source: changed in settings.").waitFor();
+  await tryOut.getByRole("button", { name: "Check" }).click();
   await tryOut.getByText("This would run at once.").waitFor();
   await page.getByRole("button", { name: "Add a rule" }).click();
   const save = page.getByRole("button", { name: "Save", exact: true });
@@ -94,7 +94,7 @@ test("the permission mode, a rule and a try-out change what is asked", async () 
   await save.click();
   const rule = page.getByRole("region", { name: "Rules" }).getByRole("listitem");
   await rule.waitFor();
-  await tryOut.getByRole("button", { name: "Ask" }).click();
+  await tryOut.getByRole("button", { name: "Check" }).click();
   await tryOut.getByText("This would be denied.").waitFor();
   await rule.getByRole("button", { name: /Delete the rule/ }).click();
   await rule.waitFor({ state: "detached" });
@@ -201,7 +201,7 @@ test("an answer is read aloud once that is turned on", async () => {
   expect(await page.getByRole("button", { name: "Read aloud" }).count()).toBe(0);
   const { hash } = new URL(page.url());
   await page.evaluate(() => (window.location.hash = "#/settings/flags"));
-  await page.getByLabel(/answers read aloud/).check();
+  await page.getByLabel(/Read answers aloud/).check();
   await page.evaluate((hash) => (window.location.hash = hash), hash);
   await page.getByRole("button", { name: "Read aloud" }).click();
   await page.getByRole("button", { name: "Stop reading" }).waitFor();

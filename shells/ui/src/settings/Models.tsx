@@ -50,7 +50,7 @@ export function ModelsSection() {
         {models.data === null && models.problem === null && <p className="quiet">{texts.settings.models.looking}</p>}
         <div role="radiogroup" aria-labelledby={`${id}-models`}>
           <Group title={texts.settings.models.here}>
-            {here.map(row)}
+            {here.length > 0 && <div className="choices">{here.map(row)}</div>}
             {models.data !== null && !models.data.some(isHere) && (
               <p className="quiet nothing-here">
                 {texts.settings.models.nothingHere}
@@ -60,8 +60,12 @@ export function ModelsSection() {
               </p>
             )}
           </Group>
-          <Group title={texts.settings.models.online}>{online.map(row)}</Group>
-          <Group title={texts.settings.models.toLookAround}>{demo.map(row)}</Group>
+          <Group title={texts.settings.models.online}>
+            <div className="choices">{online.map(row)}</div>
+          </Group>
+          <Group title={texts.settings.models.toLookAround}>
+            <div className="choices">{demo.map(row)}</div>
+          </Group>
         </div>
         <form
           className="inline-form"
@@ -114,7 +118,7 @@ function Group({ title, children }: { title: string; children: ReactNode }) {
       <h3 id={id} className="label">
         {title}
       </h3>
-      <div className="choices">{children}</div>
+      {children}
     </div>
   );
 }

@@ -40,7 +40,9 @@ function Rules({ tools }: { tools: readonly ToolInfo[] }) {
         {rules.map(({ rule_id, decision, words, created_at, expires_at }) => (
           <li key={rule_id} className="row-item">
             <div className="row-main">
-              <span className={`badge ${decision === "allow" ? "badge-good" : "badge-bad"}`}>{decision}</span>
+              <span className={`badge ${decision === "allow" ? "badge-good" : "badge-bad"}`}>
+                {texts.settings.permissions[decision]}
+              </span>
               <span className="row-words">
                 {visible(words)}
                 <span className="quiet">
@@ -221,7 +223,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
         </div>
         <div className="form-buttons">
           <button type="submit" disabled={chosen === undefined}>
-            {texts.settings.permissions.ask}
+            {texts.settings.permissions.check}
           </button>
         </div>
         <Problem problem={problem} />
@@ -232,7 +234,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
               <span className={`badge risk-badge-${answer.risk}`}>{texts.risk[answer.risk]}</span>
             </p>
             <p className="quiet">
-              {texts.settings.permissions.reason(visible(answer.reason), visible(answer.decided_by))}
+              {texts.settings.permissions.reason(visible(answer.reason), decidedBy(answer.decided_by))}
             </p>
             <Display text={answer.display} />
             {answer.remember != null && (
@@ -243,4 +245,9 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
       </form>
     </section>
   );
+}
+
+/** What decided about a call: `mode:NAME`, `rule:ID`, `call` or `forbidden`. */
+function decidedBy(by: string): string {
+  return texts.settings.permissions.by[by.split(":", 1)[0] ?? ""] ?? by;
 }
