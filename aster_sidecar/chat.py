@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from aster_sidecar import __version__
+from aster_sidecar import terminal_texts as texts
 from aster_sidecar.connection import Child, Connection, Found, NotStarted, Refused, Unreachable, find, start
 from aster_sidecar.output import print_error
 from aster_sidecar.settings import Places, places
@@ -55,7 +56,7 @@ def connect(found: Found, at: Places, token: str | None) -> Connection:
     def relocate() -> tuple[str, str, str | None]:
         now = find(at.data_dir)
         if now is None:
-            raise Unreachable(f"no daemon runs over {at.data_dir}")
+            raise Unreachable(texts.none_runs(at.data_dir))
         return now.url, now.instance_id, token if now.needs_token else None
 
     return Connection(found.url, found.instance_id, token if found.needs_token else None, relocate)
@@ -68,18 +69,18 @@ def run(given: argparse.Namespace, holder: str | None) -> int:
         piped = sys.stdin.read()
         words = "\n\n".join(filter(None, (words, piped.strip())))
         if not words.strip():
-            return refuse(2, "nothing to say: give a message, or pipe one in")
+            return refuse(2, texts.NOTHING_TO_SAY)
     elif given.json and not words:
-        return refuse(2, "--json needs a message")
+        return refuse(2, texts.JSON_NEEDS_MESSAGE)
     elif not words and not sys.stdout.isatty():
-        return refuse(2, "stdout is not a terminal: give a message")
+        return refuse(2, texts.NO_TERMINAL)
     try:
         return begin(given, words, holder)
     except NotStarted as error:
         return refuse(error.code or 1, str(error))
     except Refused as refusal:
         if refusal.status == 401:
-            return refuse(1, str(refusal), "ASTER_SIDECAR_TOKEN is not the token of this daemon")
+            return refuse(1, str(refusal), texts.WRONG_TOKEN)
         return refuse(1, str(refusal), refusal.hint)
     except Unreachable as error:
         return refuse(1, str(error))
@@ -107,20 +108,14 @@ def begin(given: argparse.Namespace, words: str, holder: str | None) -> int:
     found = find(at.data_dir)
     if found is not None:
         if found.needs_token and token is None:
-            return refuse(
-                1,
-                f"the data directory {at.data_dir} is held by a daemon that needs its token ({holder or found.words})",
-                "put its token into ASTER_SIDECAR_TOKEN, or pass another --data-dir",
-            )
+            return refuse(1, texts.needs_token(at.data_dir, holder or found.words), texts.NEEDS_TOKEN_HINT)
         if flags:
-            print_error(f"a daemon runs already: {', '.join(flags[::2])} change nothing; use /model and /mode")
-        banner = f"Aster Sidecar {found.version}, the daemon that runs here ({found.words}); it stays when you leave"
-        return speak(connect(found, at, token), banner)
+            print_error(texts.flags_change_nothing(", ".join(flags[::2])))
+        return speak(connect(found, at, token), texts.stays(found.version, found.words))
     for flag, place in (("--data-dir", given.data_dir), ("--config-dir", given.config_dir)):
         flags += [flag, str(place)] if place is not None else []
     with Own(flags, at, os.environ, token) as own:
-        banner = f"Aster Sidecar {__version__}, a daemon of its own ({own.child.url}); it ends with this chat"
-        return speak(own.connection(), banner)
+        return speak(own.connection(), texts.own_daemon(__version__, own.child.url))
 
 
 def refuse(code: int, message: str, hint: str | None = None) -> int:

@@ -8,16 +8,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from aster_sidecar import terminal_texts as texts
 from aster_sidecar.text import cut
 from aster_sidecar.tools.display import still_visible, visible
+from aster_sidecar.wrapping import QUOTE_BAR, cells, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 TAIL_ROWS_KEPT = 4
 """Rows of the window that the tail leaves free, so that repainting never scrolls what it is about to erase."""
+WIDEST = 110
+"""Cells of the longest line of an answer."""
 OUTPUT_LINES_LIVE = 8
 OUTPUT_LINES_KEPT = 20
 OUTPUT_CHARS = 16_000
@@ -69,16 +74,33 @@ def split(text: str) -> tuple[str, str]:
     return "\n".join(lines[:begins]), "\n".join(lines[begins:])
 
 
+class Beneath(Protocol):
+    """Who has the bottom of the screen: the input line. It shows the tail above itself, at any width."""
+
+    def above(self, text: str) -> None:
+        """Print finished lines."""
+        ...
+
+    def refresh(self) -> None:
+        """Show the tail as it is now."""
+        ...
+
+
 class Screen:
-    """One terminal. `repaints` is off where the cursor can't be moved, or somebody else (the prompt) paints below."""
+    """One terminal. `repaints` is off where the cursor can't be moved."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.capable = console.is_terminal and not console.is_dumb_terminal and not console.legacy_windows
         self.repaints = self.capable
+        self.beneath: Beneath | None = None
         self._painted: list[str] = []
 
     # -- lines -----------------------------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        return max(1, self.console.width)
 
     def render(self, thing: RenderableType, width: int | None = None) -> list[str]:
         """The lines of something, with their colours, without spaces at their ends.
@@ -86,53 +108,95 @@ class Screen:
         Without a width a long line stays one: the terminal wraps it, and it can be copied whole.
         """
         with self.console.capture() as captured:
-            self.console.print(thing, width=width, soft_wrap=width is None)
+            self.console.print(thing, width=width, soft_wrap=width is None, crop=False)
         return [line.rstrip(" ") for line in captured.get().removesuffix("\n").split("\n")]
 
-    def write(self, lines: Sequence[str]) -> None:
-        """Print finished lines above the tail."""
-        if lines:
-            self.erase()
-            self.console.file.write("".join(line + "\n" for line in lines))
-            self.console.file.flush()
+    def prose(self, text: Text, width: int | None = None, indent: int | None = None) -> list[str]:
+        """The lines of a text that is wrapped between words. A terminal whose width nobody knows wraps it itself."""
+        lines = wrapped(text, width or self.width, indent) if self.capable else [text]
+        return [entry for line in lines for entry in self.render(line)]
 
-    def say(self, text: str, style: str = "") -> None:
-        """Print words of our own; `text` must have passed `plain` where it holds those of others."""
+    def write(self, lines: Sequence[str], *, aside: bool = False) -> None:
+        """Print finished lines above the tail. They replace it, unless they are said `aside`: then it stays."""
+        if not lines:
+            return
+        painted = self._painted if aside else []
+        self.erase()
+        text = "".join(line + "\n" for line in lines)
+        if self.beneath is not None:
+            self.beneath.above(text)
+        else:
+            self.console.file.write(text)
+            self.console.file.flush()
+        if painted:
+            self.tail(painted)
+
+    def say(self, text: str, style: str = "", *, indent: int | None = None, aside: bool = False) -> None:
+        """Print words of our own; `text` must have passed `plain` where it holds those of others.
+
+        `indent`: where lines that go on begin; see `wrapped`.
+        """
         from rich.text import Text
 
-        self.write(self.render(Text(text, style=style)))
+        self.write(self.prose(Text(text, style=style), indent=indent), aside=aside)
 
     def tail(self, lines: Sequence[str]) -> None:
         """Repaint what is below the finished lines, from the first line that changed."""
         if not self.repaints:
             return
-        lines = list(lines)[-max(1, self.console.height - TAIL_ROWS_KEPT) :]
+        if self.beneath is not None:
+            self._painted = list(lines)
+            self.beneath.refresh()
+            return
+        rows = folded(lines, self.width)[-max(1, self.console.height - TAIL_ROWS_KEPT) :]
         same = 0
-        for old, new in zip(self._painted, lines, strict=False):
+        for old, new in zip(self._painted, rows, strict=False):
             if old != new:
                 break
             same += 1
-        if same == len(self._painted) == len(lines):
+        if same == len(self._painted) == len(rows):
             return
         self._up(self._painted[same:])
-        self.console.file.write("".join(line + "\n" for line in lines[same:]))
+        self.console.file.write("".join(row + "\n" for row in rows[same:]))
         self.console.file.flush()
-        self._painted = lines
+        self._painted = rows
+
+    def rows(self, most: int) -> list[str]:
+        """The last rows of the tail, for who shows it."""
+        return folded(self._painted, self.width)[-most:] if most > 0 else []
 
     def erase(self) -> None:
         """Take the tail away."""
         if self._painted:
-            self._up(self._painted)
-            self.console.file.flush()
+            if self.beneath is not None:
+                self.beneath.refresh()
+            else:
+                self._up(self._painted)
+                self.console.file.flush()
             self._painted = []
 
     def _up(self, lines: Sequence[str]) -> None:
         """Go to the beginning of these painted lines, however they are wrapped since the window changed."""
-        from rich.cells import cell_len
-
-        width = max(1, self.console.width)
-        rows = sum(max(1, -(-cell_len(_ESCAPES.sub("", line)) // width)) for line in lines)
+        rows = sum(rows_of(cells(_ESCAPES.sub("", line)), self.width) for line in lines)
         self.console.file.write(f"\x1b[{rows}A\r\x1b[J" if rows else "")
+
+
+def rows_of(size: int, width: int) -> int:
+    """How many rows a line of so many cells takes."""
+    return max(1, -(-size // max(1, width)))
+
+
+def folded(lines: Sequence[str], width: int) -> list[str]:
+    """Lines with colours as rows of a window."""
+    from wcwidth import wrap
+
+    rows: list[str] = []
+    for line in lines:
+        if cells(_ESCAPES.sub("", line)) <= width:
+            rows.append(line)
+        else:
+            rows += wrap(line, width, drop_whitespace=False, break_on_hyphens=False)
+    return rows
 
 
 def bare(lines: list[str]) -> list[str]:
@@ -151,6 +215,11 @@ class Prose:
         self._shown = 0
         self._width = 0
         self._given = 0
+        """Lines of the open block that are printed, at `_width`."""
+        self._begun = 0
+        """Of the line behind them, how much is printed: characters that are not spaces."""
+        self._printed = 0
+        """Of the open block, how much is printed, counted so: a place that holds at any width."""
         self._anything = False
 
     def chunk(self, offset: int, delta: str) -> None:
@@ -165,14 +234,38 @@ class Prose:
         return plain("".join(self._text[self._shown :]))
 
     def _lines(self, text: str) -> list[str]:
-        from rich.markdown import Markdown
+        """The lines of the open block that are not printed yet, at the width of the window."""
+        width = min(self._screen.width, WIDEST)
+        if width != self._width:
+            if self._printed:
+                self._given, self._begun = _place(self._all(text, width), self._printed)
+            self._width = width
+        lines = self._all(text, width)[self._given :]
+        if self._begun and lines:
+            lines[0] = self._rest(lines[0])
+        return lines
+
+    def _rest(self, line: str) -> str:
+        """A line without what is printed of it."""
         from rich.text import Text
 
-        self._width = self._width or min(self._screen.console.width, 110)
+        text = Text.from_ansi(line)
+        at = begun = 0
+        while begun < self._begun and at < len(text):
+            begun += _ink(text.plain[at])
+            at += 1
+        rest = text[at:]
+        indent = len(text.plain) - len(text.plain.lstrip(" "))
+        return self._screen.render(Text.assemble(" " * indent, rest[len(rest) - len(rest.plain.lstrip(" ")) :]))[0]
+
+    def _all(self, text: str, width: int) -> list[str]:
+        from rich.text import Text
+
+        from aster_sidecar.terminal_markdown import TerminalMarkdown
+
         if self._thinking:
-            return bare(self._screen.render(Text(text.strip("\n"), style="dim italic"), self._width))
-        # Links show their address: words that hide where they lead are not for a terminal.
-        return bare(self._screen.render(Markdown(text, hyperlinks=False, code_theme="ansi_dark"), self._width))
+            return bare(self._screen.prose(Text(text.strip("\n"), style="dim italic"), width))
+        return bare(self._screen.render(TerminalMarkdown(text), width))
 
     def paint(self) -> None:
         """Print what is finished, repaint what is not."""
@@ -185,26 +278,30 @@ class Prose:
             return
         if not self._screen.repaints:
             return
+        gap = self._gap()
         lines = self._lines(block)
         most = max(1, self._screen.console.height - TAIL_ROWS_KEPT)
-        if len(lines) - self._given > most and not block.lstrip().startswith("|"):
+        if len(lines) > most and not block.lstrip().startswith("|"):
             # Taller than the window: what has scrolled up can't be repainted, and does not change any more.
             upto = len(lines) - most // 2
-            self._screen.write([*self._gap(), *lines[self._given : upto]])
-            self._given = upto
-        self._screen.tail([*self._gap(), *lines[self._given :]])
+            self._screen.write([*gap, *lines[:upto]])
+            self._given += upto
+            self._begun = 0
+            self._printed += sum(map(_ink, lines[:upto]))
+            gap, lines = [], lines[upto:]
+        self._screen.tail([*gap, *lines])
 
     def _gap(self) -> list[str]:
-        return [""] if self._anything and not self._given else []
+        return [""] if self._anything and not (self._given or self._begun) else []
 
     def _finish(self, raw: str) -> None:
         text = plain(raw)
         if text.strip():
-            lines = self._lines(text.strip("\n"))[self._given :]
-            self._screen.write([*self._gap(), *lines])
+            gap = self._gap()
+            self._screen.write([*gap, *self._lines(text.strip("\n"))])
             self._anything = True
         self._shown += len(raw)
-        self._given = self._width = 0
+        self._given = self._begun = self._printed = self._width = 0
 
     def close(self) -> None:
         """Print the rest: a tool call or the end comes next."""
@@ -214,6 +311,21 @@ class Prose:
             if self._thinking:
                 self._screen.write([""])
         self._screen.erase()
+
+
+def _ink(line: str) -> int:
+    """How many characters of a line are words, not the space between them nor the bar of a quote."""
+    return sum(not char.isspace() and char != QUOTE_BAR for char in _ESCAPES.sub("", line))
+
+
+def _place(lines: list[str], printed: int) -> tuple[int, int]:
+    """Where lines go on behind so many printed characters, as (whole lines, characters of the next one)."""
+    for number, line in enumerate(lines):
+        ink = _ink(line)
+        if printed < ink or (printed == 0 and ink):
+            return number, printed
+        printed -= ink
+    return len(lines), 0
 
 
 class Call:
@@ -236,7 +348,7 @@ class Call:
         line = Text.assemble(("● ", "cyan"), (visible(self.name, newlines=False), "bold"), "  ", first)
         more = [Text("  " + other, style="dim") for other in others[:6]]
         if len(others) > 6:
-            more.append(Text(f"  … {len(others) - 6} more lines", style="dim"))
+            more.append(Text(texts.more_lines(len(others) - 6), style="dim"))
         self._screen.write([entry for text in (line, *more) for entry in self._screen.render(text)])
 
     def progress(self, data: dict[str, Any]) -> None:
@@ -254,7 +366,7 @@ class Call:
         from rich.text import Text
 
         lines = output(self._output).strip("\n").split("\n") if self._output.strip() else []
-        head = [Text("  … earlier output is in the history", style="dim")] if self._dropped or len(lines) > most else []
+        head = [Text(texts.MORE_OUTPUT, style="dim")] if self._dropped or len(lines) > most else []
         shown = [*head, *(Text("  │ " + line, style="dim") for line in lines[-most:])]
         if live:
             for text in shown:
@@ -272,12 +384,9 @@ class Call:
 
         outcome = str(data["outcome"])
         mark, style = self.MARKS.get(outcome, ("?", "yellow"))
-        words = f"  {mark} {outcome}"
-        if outcome in ("done", "failed"):
-            words += f" in {data.get('duration_ms', 0) / 1000:.1f} s"
-        if data.get("error"):
-            words += f": {cut(plain(str(data['error'])), 2000)}"
-        self._screen.write([*self._body(OUTPUT_LINES_KEPT), *self._screen.render(Text(words, style=style))])
+        took = data.get("duration_ms", 0) if outcome in ("done", "failed") else None
+        words = texts.call_ended(mark, outcome, took, cut(plain(str(data.get("error") or "")), 2000))
+        self._screen.write([*self._body(OUTPUT_LINES_KEPT), *self._screen.prose(Text(words, style=style))])
 
 
 def question(screen: Screen, data: dict[str, Any]) -> None:
@@ -289,13 +398,12 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
     risk = str(data["risk"])
     colour = {"low": "green", "medium": "yellow", "high": "red"}.get(risk, "red")
     display = still_visible(str(data["display"]).removesuffix("\n"))
-    lines = [
-        Text.assemble(
-            ("? ", "bold " + colour),
-            (still_visible(str(data.get("summary") or f"Use {data['name']}"), newlines=False), "bold"),
-            (f"  {risk} risk", colour),
-        ),
-    ]
+    summary = Text.assemble(
+        ("? ", "bold " + colour),
+        (still_visible(str(data.get("summary") or texts.use(data["name"])), newlines=False), "bold"),
+        (texts.risk(risk), colour),
+    )
+    lines: list[Text] = []
     # Lines that change, marked: all of the new text follows from them.
     compared = data.get("preview") is not None
     shown_lines = display.split("\n")
@@ -314,10 +422,10 @@ def question(screen: Screen, data: dict[str, Any]) -> None:
         first, *others = words.split("\n")
         lines.append(Text(f"  {visible(name, newlines=False)}: {first}"))
         lines += [Text("      " + other) for other in others]
-    remember = data.get("remember") or "this call can't be always allowed"
-    prose = [
-        Text(f"  why: {still_visible(str(data['reason']), newlines=False)}", style="dim"),
-        Text(f"  always: {still_visible(str(remember), newlines=False)}", style="dim"),
-    ]
+    remember = data.get("remember")
+    covers = None if remember is None else still_visible(str(remember), newlines=False)
+    reason = still_visible(str(data["reason"]), newlines=False)
+    prose = filter(None, (texts.why(reason), texts.always_covers(covers, reason)))
+    screen.write(screen.prose(summary))
     screen.write([entry for text in lines for entry in screen.render(text)])
-    screen.write([entry for text in prose for entry in screen.render(text, screen.console.width)])
+    screen.write([entry for words in prose for entry in screen.prose(Text(words, style="dim"))])

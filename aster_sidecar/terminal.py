@@ -1,6 +1,6 @@
 """`chat`: a conversation in a terminal, over the same contract as any other client.
 
-One task reads the event stream and shows it; the other asks the person: for a message, or about a call that waits.
+One task reads the event stream and shows it; the other sends what the person types, and asks about calls that wait.
 """
 
 from __future__ import annotations
@@ -15,49 +15,30 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aster_sidecar import terminal_texts as texts
 from aster_sidecar.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.folding import fold
-from aster_sidecar.screen import Call, Prose, Screen, plain, question
+from aster_sidecar.input_line import InputLine, Interrupted, plain_session, prompted
+from aster_sidecar.screen import WIDEST, Call, Prose, Screen, plain, question
 from aster_sidecar.text import cut
 from aster_sidecar.tools.display import still_visible, visible
+from aster_sidecar.transcript import compacted
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 TWICE_S = 2.0
 """A second Ctrl-C within this time leaves."""
 PAINT_S = 0.05
 HISTORY_NAME = "chat-history"
-MODES = ("smart_approve", "always_ask", "auto_approve")
-
-COMMANDS = {
-    "/help": "what can be said here",
-    "/new": "[title]  start a new conversation",
-    "/sessions": "[words]  list conversations, newest first, or those that contain the words",
-    "/switch": "NUMBER or ID  go on with another conversation",
-    "/rename": "TITLE  rename this conversation",
-    "/delete": "delete this conversation; for 30 days /restore brings it back",
-    "/restore": "[NUMBER or ID]  list deleted conversations, or bring one back",
-    "/history": "[N]  show the last N messages (10)",
-    "/model": "[NAME]  show or choose the model",
-    "/mode": "[MODE]  show or choose when to ask: " + ", ".join(MODES),
-    "/approvals": "questions that wait in any conversation; answers them one by one",
-    "/cancel": "end the turn of this conversation",
-    "/quit": "leave; a daemon that was there before stays",
-}
-KEYS = (
-    "Enter sends · Alt-Enter or a backslash at the end of a line starts a new line · Ctrl-C cancels the turn, twice "
-    "within 2 s or at an empty prompt leaves · Ctrl-D leaves"
-)
 EXIT_WAITS = 7
-ANSWERS = "a allow once · d [note for the agent] deny · l always allow · x always deny · e edit the arguments"
 
 
 class Waits(Exception):
@@ -72,15 +53,11 @@ class Leave(Exception):
     """The person leaves."""
 
 
-class Interrupted(Exception):
-    """Ctrl-C at a prompt. Not KeyboardInterrupt: out of a task, that would end the event loop."""
-
-
 class View(Protocol):
     """What is done with the events of the conversation, and with our own words."""
 
     def show(self, event: Json) -> None: ...
-    def note(self, text: str, style: str = "dim") -> None: ...
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None: ...
     def flush(self) -> None: ...
 
 
@@ -91,7 +68,7 @@ class JsonView:
         if event["turn_id"] is not None:
             print(json.dumps(event, ensure_ascii=False), flush=True)
 
-    def note(self, text: str, style: str = "dim") -> None:
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
         print(text, file=sys.stderr, flush=True)
 
     def flush(self) -> None:
@@ -115,16 +92,17 @@ class PlainView:
             sys.stdout.flush()
             self._open = not new.endswith("\n") if new else self._open
         elif event["type"] == "tool_start":
-            self.note(f"{data['name']}: {cut(still_visible(data['display'], newlines=False), 300)}")
+            self.note(texts.plain_call(data["name"], cut(still_visible(data["display"], newlines=False), 300)))
         elif event["type"] == "tool_end" and data["outcome"] != "done":
-            self.note(f"{data['name']}: {data['outcome']} {cut(plain(str(data.get('error') or '')), 300)}")
+            error = cut(plain(str(data.get("error") or "")), 300)
+            self.note(texts.plain_outcome(data["name"], data["outcome"], error))
         elif event["type"] == "error":
-            hint = f"\n  {plain(data['hint'])}" if data.get("hint") else ""
-            self.note(f"{data['severity']}: {plain(data['message'])}{hint}")
+            hint = plain(data["hint"]) if data.get("hint") else None
+            self.note(texts.plain_error(data["severity"], plain(data["message"]), hint))
         elif event["type"] == "done":
             self.flush()
 
-    def note(self, text: str, style: str = "dim") -> None:
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
         self.flush()
         print(text, file=sys.stderr, flush=True)
 
@@ -154,7 +132,7 @@ class TerminalView:
                 if ours in self._sent:  # the event may be faster than the answer to the request
                     self._sent.discard(ours)
                 elif message["message_id"] not in self._sent:
-                    self.note("▸ " + plain(message["text"]), "bold")
+                    self._tell(texts.said(plain(message["text"]), by_us=False), "bold")
             case "text_chunk" | "thinking_chunk":
                 prose = self._prose_of(event["type"], data["message_id"])
                 self._turn_to(prose)
@@ -180,26 +158,26 @@ class TerminalView:
                     if data.get("display"):
                         call.begin()
                     else:
-                        self.note(f"● {visible(data['name'], newlines=False)}", "bold")
+                        self._tell(f"● {visible(data['name'], newlines=False)}", "bold")
                 call.end(data)
             case "model_retry":
-                self.note(f"… {plain(data['message'])}; trying again in {data['delay_s']:.0f} s")
+                self._tell(texts.retry(plain(data["message"]), data))
             case "history_compacted":
-                fewer = data["messages_after"] < data["messages_before"]
-                self.note(f"… older messages {'became a summary' if fewer else 'were shortened'} for the model")
+                self._tell("… " + compacted(data["messages_before"], data["messages_after"]))
             case "error":
                 mark, colour = ("!", "yellow") if data["severity"] == "warning" else ("✗", "red")
-                self.note(f"{mark} {plain(data['message'])} ({data['code']})", colour)
+                self._tell(texts.trouble(mark, plain(data["message"])), colour)
                 if data.get("hint"):
-                    self.note(f"  {plain(data['hint'])}")
+                    self._tell(texts.hint(plain(data["hint"])))
+            case "done" if data.get("message_id") is None:
+                self._tell(texts.QUEUED_CANCELED, "yellow")
             case "done":
                 self.flush()
-                usage = data["usage"]
                 self._prose.clear()
                 self._calls.clear()
-                if data["stop_reason"] not in ("complete", "denied"):
-                    self.note(f"— {data['stop_reason']}", "yellow")
-                self.note(f"— {usage['input_tokens']} tokens in, {usage['output_tokens']} out")
+                if (words := texts.ended(data["stop_reason"])) is not None:
+                    self._tell(words, "yellow")
+                self._tell(texts.used(data["usage"]))
             case _:
                 pass
 
@@ -236,9 +214,23 @@ class TerminalView:
         if self._current is not None:
             self._current.paint()
 
-    def note(self, text: str, style: str = "dim") -> None:
+    def _tell(self, text: str, style: str = "dim") -> None:
+        """Say what comes behind all that was said before."""
         self.flush()
         self.screen.say(text, style)
+
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
+        if self.screen.beneath is None:
+            self.flush()
+        self.screen.say(text, style, indent=indent, aside=True)
+
+    def answering(self, message: str) -> None:
+        """Say which of the queued messages is being answered now."""
+        self._tell(texts.now_answering(cut(plain(message).replace("\n", " "), 300)), "bold")
+
+    def resized(self) -> None:
+        if self._current is not None:
+            self._paint_soon()
 
     def flush(self) -> None:
         """Print what is open, and leave the bottom of the screen to somebody else."""
@@ -276,10 +268,16 @@ class Chat:
         self._ended: dict[str, Json] = {}
         self._changed = asyncio.Event()
         self._leaving = False
-        self._staying = False
-        """Whether a turn is being followed: then its questions are asked."""
+        self._finishing = False
         self._interrupted_at = 0.0
-        self._prompts: PromptSession[str] | None = None
+        self._line: InputLine | None = None
+        """Stays beneath what is written; None where the terminal can't be painted on."""
+        self._session: PromptSession[str] | None = None
+        self._messages: deque[str] = deque()
+        """What was typed and is not sent yet."""
+        self._followed: set[str] = set()
+        """Turns that are sent and not over."""
+        self._queued: dict[str, str] = {}
         self._listed: list[Json] = []
         self._trash: list[Json] = []
         self._broken: BaseException | None = None
@@ -310,10 +308,10 @@ class Chat:
 
     async def _follow(self) -> None:
         def lost(why: str) -> None:
-            self._view.note(f"reconnecting ({cut(plain(why), 200)})", "yellow")
+            self._view.note(texts.lost(cut(plain(why), 200)), "yellow")
 
         def back() -> None:
-            self._view.note("connected again", "green")
+            self._view.note(texts.CONNECTED, "green")
 
         try:
             async for event in self._connection.events(lost, back):
@@ -338,22 +336,33 @@ class Chat:
             if kind == "approval_required":
                 self._waiting[data["call_id"]] = {**data, "session_id": event["session_id"]}
                 if not self._staying:
-                    self._view.note(f"{visible(data['name'])} waits for an answer: /approvals", "yellow")
+                    self._view.note(texts.waits_here(visible(data["name"])), "yellow")
             elif kind == "approval_resolved":
                 asked = self._waiting.pop(data["call_id"], None)
                 if asked is not None and data["call_id"] not in self._answered:
                     by = plain(str(data["resolved_by"]))
-                    self._view.note(
-                        f"{visible(asked['name'])}: answered elsewhere: {data['decision']} by {by}", "yellow"
-                    )
+                    self._view.note(texts.resolved(visible(asked["name"]), data["decision"], by), "yellow")
             elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
-                self._view.note("this conversation was deleted: /restore lists what can be brought back", "yellow")
+                self._view.note(texts.DELETED_ELSEWHERE, "yellow")
+            if (
+                kind == "message_added"
+                and data["message"]["role"] == "assistant"
+                and isinstance(self._view, TerminalView)
+            ):
+                queued = self._queued.pop(event["turn_id"], None)
+                if queued is not None:
+                    self._view.answering(queued)
             self._view.show(event)
             if kind == "done":
-                self._ended[event["turn_id"]] = data
+                self._over(event["turn_id"], data)
         elif kind == "approval_required" and event["session_id"]:
-            self._view.note("a question waits in another conversation: /approvals", "yellow")
+            self._view.note(texts.QUESTION_ELSEWHERE, "yellow")
         self._changed.set()
+
+    def _over(self, turn_id: str, done: Json) -> None:
+        self._ended.setdefault(turn_id, done)
+        self._followed.discard(turn_id)
+        self._queued.pop(turn_id, None)
 
     async def _choose(self, wanted: Wanted) -> None:
         """Make a conversation ours. Raises: Refused, Unreachable."""
@@ -365,6 +374,10 @@ class Chat:
             session = await call("GET", f"/api/sessions/{status['session_id']}")
         else:
             session = await self._session_named(wanted.session)
+        if session["session_id"] != self._session_id:
+            self._view.flush()
+            self._followed.clear()
+            self._queued.clear()
         self._session_id, self._title = session["session_id"], session["title"]
         self._agent_id = session["agent_id"]
         await self._catch_up()
@@ -378,7 +391,7 @@ class Chat:
         page = await self._connection.call("GET", "/api/sessions", limit=500)
         named = [entry for entry in page["sessions"] if fold(entry["title"] or "").startswith(fold(words))]
         if not named:
-            raise Refused(404, {"error": f"no conversation is called {words!r}", "code": "session_not_found"})
+            raise Refused(404, {"error": texts.unknown_title(words), "code": "session_not_found"})
         return named[0]
 
     async def _catch_up(self) -> None:
@@ -392,7 +405,7 @@ class Chat:
             self._view.load(page["messages"][-1])
         status = await self._status()
         for turn_id in list(self._sent_turns - {status["turn_id"], *status["queue"]}):
-            self._ended.setdefault(turn_id, {"stop_reason": "complete"})
+            self._over(turn_id, {"stop_reason": "complete"})
         self._changed.set()
 
     @property
@@ -404,23 +417,29 @@ class Chat:
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
-    async def send(self, message: str) -> str:
-        """Say something; returns the turn's id. A daemon that is gone is waited for. Raises: Refused, Leave."""
+    async def send(self, message: str, if_busy: str = "queue") -> str:
+        """Say something; `if_busy` says what becomes of it during an answer. Returns the turn's id.
+
+        A daemon that is gone is waited for. Raises: Refused, Leave.
+        """
         body = {
             "agent_id": self._agent_id,
             "session_id": self._session_id,
             "message": message,
             "client_message_id": uuid.uuid4().hex,
+            "if_busy": if_busy,
         }
         self._sent.add(f"text:{message}")
         failures = 0
-        with self._interrupts(self._interrupt):
+        with self._interrupts(self._interrupt) if self._line is None else contextlib.nullcontext():
             while True:
                 try:
                     started = await self._connection.call("POST", "/api/chat", body)
                     break
                 except Unreachable:
                     # The same id: if it did arrive, nothing happens twice.
+                    if failures == 0:
+                        self._view.note(texts.NOT_SENT_YET, "yellow")
                     await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
                     failures += 1
                     self._raise_broken()
@@ -430,8 +449,19 @@ class Chat:
                         await self._connection.move()
         self._sent |= {started["message_id"], started["turn_id"]}
         if started["status"] == "queued":
-            self._view.note("queued behind the turn that is on")
+            self._view.note(texts.INTERRUPTING if if_busy == "interrupt" else texts.QUEUED)
+            if if_busy == "queue" and started["turn_id"] not in self._ended:
+                self._queued[started["turn_id"]] = message
+        elif started["status"] == "steered":
+            self._view.note(texts.STEERED)
         return started["turn_id"]
+
+    def _follow_turn(self, turn_id: str) -> None:
+        """Ask the questions of a turn from now on."""
+        if turn_id not in self._ended:
+            if not self._followed:
+                self._interrupted_at = 0.0
+            self._followed.add(turn_id)
 
     async def finish(self, turn_id: str, *, ask: bool) -> Json:
         """Stay with a turn until it is over, and answer its questions; returns the data of `done`. Raises: Leave."""
@@ -454,11 +484,16 @@ class Chat:
 
     @contextlib.contextmanager
     def _stay(self) -> Generator[None]:
-        self._staying = True
+        self._finishing = True
         try:
             yield
         finally:
-            self._staying = False
+            self._finishing = False
+
+    @property
+    def _staying(self) -> bool:
+        """Whether a turn is being followed: then its questions are asked."""
+        return self._finishing or bool(self._followed)
 
     async def _approve(self, data: Json, decision: str, **fields: Any) -> None:
         body = {"agent_id": data.get("agent_id") or self._agent_id, "call_id": data["call_id"], "decision": decision}
@@ -471,7 +506,7 @@ class Chat:
                 "approval_not_found",
                 "approval_expired",
             ):
-                self._view.note(f"✗ {plain(str(error))}", "yellow")
+                self._view.note(texts.trouble("✗", plain(str(error))), "yellow")
                 self._waiting.pop(data["call_id"], None)
                 return
             self._answered.discard(data["call_id"])
@@ -486,21 +521,20 @@ class Chat:
         self._waiting.pop(data["call_id"], None)
         self._answered.discard(data["call_id"])  # the same call may be asked again when something has changed
         if answer.get("rule"):
-            self._view.note(f"kept as a rule: {plain(answer['rule']['words'])}")
+            self._view.note(texts.kept_rule(plain(answer["rule"]["words"])))
         elif decision == "allow_always":
-            self._view.note("allowed once: this call can't be always allowed")
+            self._view.note(texts.ONCE_ONLY)
 
     async def _always(self, data: Json, decision: str) -> None:
         """Say what an answer for always covers, and give it when the person confirms."""
-        covers = data.get("remember") or "exactly this call, in every conversation"
-        verb = "allow" if decision == "allow_always" else "deny"
-        if await self._sure(f"Always {verb} {plain(covers)}?", data["call_id"]):
+        covers = data.get("remember") or texts.EXACTLY
+        if await self._sure(texts.always_sure(decision, plain(covers)), data["call_id"]):
             await self._approve(data, decision)
 
     async def _sure(self, words: str, call_id: str | None = None) -> bool:
         """Whether the person confirms it, with a key of its own."""
         try:
-            said = await self._prompt(f"{words} yes/no › ", until_answered=call_id)
+            said = await self._prompt(f"{words} {texts.YES_NO}", until_answered=call_id)
         except (Interrupted, EOFError):
             return False
         return (said or "").strip().lower() in ("y", "yes")
@@ -509,19 +543,37 @@ class Chat:
         """Show what edited arguments would do that was not shown, and ask whether they may run."""
         if isinstance(self._view, TerminalView):
             question(self._view.screen, {**data, **error.details, "arguments": {}})
-        return await self._sure(f"{plain(str(error))}. Run it?", data["call_id"])
+        return await self._sure(texts.run_it(plain(str(error))), data["call_id"])
 
-    async def _ask(self, data: Json, *, of_turn: bool = True) -> None:
+    async def _ask(self, data: Json, *, of_turn: bool = True, expected: bool = False) -> None:
         """Show what waits and take the answer. An answer given elsewhere ends it; so does Ctrl-C, and `of_turn` the
-        turn with it. Raises: Leave.
+        turn with it. `expected`: the person has just asked for it. Raises: Leave.
         """
+        view = self._view
+        if self._line is None and isinstance(view, TerminalView) and view.screen.capable:
+            view.flush()
+            self._line = self._new_line(view, None)
+            try:
+                async with self._line.on(held=True):
+                    await self._put(data, of_turn=of_turn, expected=expected)
+            finally:
+                self._line = None
+        else:
+            with self._holding():
+                await self._put(data, of_turn=of_turn, expected=expected)
+
+    def _holding(self) -> contextlib.AbstractContextManager[None]:
+        """Until the last step of a question is over, Enter sends no message."""
+        return contextlib.nullcontext() if self._line is None else self._line.holding()
+
+    async def _put(self, data: Json, *, of_turn: bool, expected: bool) -> None:
         call_id = data["call_id"]
         self._view.flush()
         if isinstance(self._view, TerminalView):
             question(self._view.screen, data)
         try:
-            always = " · l always allow" if data.get("remember") is not None else ""
-            said = await self._prompt(f"a allow · d deny{always} · x always deny · e edit › ", until_answered=call_id)
+            choices = texts.choices(always=data.get("remember") is not None)
+            said = await self._prompt(choices, until_answered=call_id, guarded=not expected)
         except Interrupted:
             if not of_turn:
                 return
@@ -533,7 +585,8 @@ class Chat:
                 self._raise_broken()
             return
         except EOFError:
-            self._view.note("the question waits on; the next chat shows it again")
+            self._view.note(texts.QUESTION_STAYS)
+            self._leaving = True
             raise Leave from None
         if said is None:
             return
@@ -544,7 +597,7 @@ class Chat:
             case "d" | "deny" | "no":
                 await self._approve(data, "deny", **({"note": rest.strip()} if rest.strip() else {}))
             case "l" if data.get("remember") is None:
-                self._view.note("this call can't be always allowed", "yellow")
+                self._view.note(texts.NO_ALWAYS, "yellow")
             case "l" | "x":
                 await self._always(data, "allow_always" if word.lower() == "l" else "deny_always")
             case "e" | "edit":
@@ -552,45 +605,50 @@ class Chat:
                 if arguments is not None:
                     await self._approve(data, "allow", arguments=arguments)
             case _:
-                self._view.note(ANSWERS)
+                self._view.note(texts.ANSWERS)
 
     async def _edit(self, arguments: Json) -> Json | None:
         """The arguments as the person wants them: in $VISUAL or $EDITOR, else on the line. None: not changed."""
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
         if editor:
-            text = await asyncio.to_thread(edited, editor, json.dumps(arguments, indent=2, ensure_ascii=False))
+            async with contextlib.nullcontext() if self._line is None else self._line.aside():
+                text = await asyncio.to_thread(edited, editor, json.dumps(arguments, indent=2, ensure_ascii=False))
         else:
             try:
-                text = await self._prompt("arguments: ", default=json.dumps(arguments, ensure_ascii=True))
+                text = await self._prompt(texts.ARGUMENTS, default=json.dumps(arguments, ensure_ascii=True))
             except (Interrupted, EOFError):
                 return None
         try:
             value: Any = json.loads(text or "")
         except ValueError as error:
-            self._view.note(f"✗ that is not JSON: {error}", "red")
+            self._view.note(texts.not_json(str(error)), "red")
             return None
         if not isinstance(value, dict):
-            self._view.note("✗ the arguments must be a JSON object", "red")
+            self._view.note(texts.NOT_AN_OBJECT, "red")
             return None
         return value  # pyright: ignore[reportUnknownVariableType]
 
     def _interrupt(self) -> None:
-        """Ctrl-C outside of a prompt."""
+        """Ctrl-C outside of a question: ends the answer; else takes away what is typed; else leaves."""
         now = time.monotonic()
-        if not self._staying or now - self._interrupted_at < TWICE_S:
-            self._leaving = True
-            self._changed.set()
-            return
-        self._interrupted_at = now
-        self._view.note("cancelling (Ctrl-C again leaves)", "yellow")
-        self._background(self._cancel())
+        if self._staying and now - self._interrupted_at >= TWICE_S:
+            self._interrupted_at = now
+            self._view.note(texts.CANCELING, "yellow")
+            self._background(self._cancel())
+        elif self._line is not None and self._line.text and not self._finishing:
+            self._line.clear()
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._changed.set()
 
     async def _cancel(self) -> None:
         body = {"agent_id": self._agent_id, "session_id": self._session_id}
         try:
-            cancelled = (await self._connection.call("POST", "/api/cancel", body))["cancelled"]
-            if not cancelled:
-                self._view.note("nothing to cancel")
+            if not (await self._connection.call("POST", "/api/cancel", body))["cancelled"]:
+                self._view.note(texts.NOTHING_TO_CANCEL)
         except (Refused, Unreachable) as error:
             self._complain(error)
 
@@ -620,85 +678,141 @@ class Chat:
             signal.signal(signal.SIGINT, signal.SIG_IGN if self._leaving else before)
 
     def _complain(self, error: Exception) -> None:
-        self._view.note(f"✗ {plain(str(error))}", "red")
+        self._view.note(texts.trouble("✗", plain(str(error))), "red")
         if isinstance(error, Refused) and error.hint:
-            self._view.note(f"  {plain(error.hint)}")
+            self._view.note(texts.hint(plain(error.hint)))
 
     # -- the person ------------------------------------------------------------------------------------------------
 
-    async def _prompt(self, words: str, *, default: str = "", until_answered: str | None = None) -> str | None:
-        """One line of the person; None when the call was answered elsewhere. Raises: Interrupted, EOFError, Leave."""
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.patch_stdout import patch_stdout
+    async def _prompt(
+        self, words: str, *, default: str = "", until_answered: str | None = None, guarded: bool = False
+    ) -> str | None:
+        """One text of the person; None when the call was answered elsewhere. `guarded`: nobody expects the question.
 
-        assert isinstance(self._view, TerminalView)
-        screen = self._view.screen
+        Raises: Interrupted, EOFError, Leave.
+        """
+
+        def over() -> bool:
+            self._check()
+            return until_answered is not None and until_answered not in self._waiting
+
+        if self._line is not None:
+            return await self._line.ask(words, over, self._changed, default=default, guarded=guarded)
         self._view.flush()
-        screen.repaints = False
-        fresh = self._prompts is None or until_answered is not None or default
-        asked = PromptSession[str](interrupt_exception=Interrupted) if fresh else self._prompts
-        assert asked is not None
+        session = self._session if not words else None
+        typing = asyncio.create_task(prompted(f"{words} {texts.PROMPT}".lstrip(), default, session))
         try:
-            with patch_stdout(raw=True):
-                typing = asyncio.create_task(asked.prompt_async(words, default=default))
-                try:
-                    while not typing.done():
-                        if until_answered is not None and until_answered not in self._waiting:
-                            return None
-                        self._raise_broken()
-                        if self._leaving:  # pressed while a turn ended, before this prompt stood
-                            raise Leave
-                        self._changed.clear()
-                        changed = asyncio.create_task(self._changed.wait())
-                        await asyncio.wait((typing, changed), return_when=asyncio.FIRST_COMPLETED)
-                        changed.cancel()
-                    return typing.result()
-                finally:
-                    if not typing.done():
-                        typing.cancel()
-                        await asyncio.gather(typing, return_exceptions=True)
+            while not typing.done():
+                self._changed.clear()
+                if over():
+                    return None
+                changed = asyncio.create_task(self._changed.wait())
+                await asyncio.wait((typing, changed), return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+            return typing.result()
         finally:
-            screen.repaints = screen.capable
+            if not typing.done():
+                typing.cancel()
+                await asyncio.gather(typing, return_exceptions=True)
             self._view.flush()
+            self._rearm()
+
+    def _check(self) -> None:
+        self._raise_broken()
+        if self._leaving:
+            raise Leave
+
+    def _new_line(self, view: TerminalView, history: Path | None) -> InputLine:
+        return InputLine(
+            view.screen,
+            history,
+            entered=self._entered,
+            interrupted=self._interrupt,
+            left=self._leave,
+            resized=view.resized,
+        )
+
+    def _entered(self, text: str) -> None:
+        self._messages.append(text)
+        self._changed.set()
 
     async def converse(self, banner: str) -> None:
         """Talk until the person leaves. Raises: Refused."""
-        self._prompts = prompt_session(self._history_path)
-        self._view.note(banner)
-        self._view.note(f"{self._where()} · /help")
+        view = self._view
+        view.note(banner)
+        view.note(self._where())
+        view.note(texts.HELP_IS)
         with contextlib.suppress(Leave), self._interrupts(self._interrupt):
-            await self._take_up()
-            while True:
-                try:
-                    text = (await self._prompt("› ") or "").strip()
-                except Interrupted:
-                    if self._prompts.default_buffer.text:
-                        continue
-                    break
-                except EOFError:
-                    break
-                if not text:
-                    continue
-                try:
-                    if text.startswith("/"):
-                        await self._command(text)
-                    else:
-                        await self.finish(await self.send(text), ask=True)
-                except (Refused, Unreachable) as error:
-                    self._raise_broken()
-                    self._complain(error)
-        self._view.flush()
+            if isinstance(view, TerminalView) and view.screen.capable:
+                status = await self._status()
+                self._line = self._new_line(view, self._history_path)
+                async with self._line.on():
+                    try:
+                        await self._converse(status)
+                    finally:
+                        self._leaving = True
+                        view.flush()
+            else:
+                self._session = plain_session(self._history_path)
+                await self._converse_by_turns()
+        view.flush()
+
+    async def _converse(self, status: Json) -> None:
+        """Send what is typed, ask what is to be asked, while answers are written. Raises: Leave, Refused."""
+        await self._take_up(status)
+        while True:
+            self._check()
+            self._changed.clear()
+            waiting = [data for call_id, data in self._waiting.items() if call_id not in self._answered]
+            if waiting and self._staying:
+                await self._ask(waiting[0])
+            elif self._messages:
+                await self._entry(self._messages.popleft())
+            else:
+                await self._changed.wait()
+
+    async def _converse_by_turns(self) -> None:
+        """A message, its answer, the next one: where nothing can stay at the bottom. Raises: Leave, Refused."""
+        await self._take_up(await self._status())
+        while True:
+            try:
+                text = (await self._prompt("") or "").strip()
+            except (Interrupted, EOFError):
+                self._leaving = True
+                raise Leave from None
+            if text:
+                await self._entry(text)
+
+    async def _entry(self, text: str) -> None:
+        """What a person typed: a command, or a message."""
+        try:
+            if text.startswith("/"):
+                await self._command(text)
+            else:
+                await self._say(text)
+        except (Refused, Unreachable) as error:
+            self._raise_broken()
+            self._complain(error)
+
+    async def _say(self, text: str, if_busy: str = "queue") -> None:
+        turn_id = await self.send(text, if_busy)
+        if self._line is not None:
+            self._follow_turn(turn_id)
+        else:
+            await self.finish(turn_id, ask=True)
 
     def _where(self) -> str:
-        return f"conversation: {plain(self._title) or 'untitled'} ({self._session_id})"
+        return texts.where(plain(self._title or ""), self._session_id)
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, status: Json) -> None:
         """Go on with a turn that is on in this conversation already."""
-        status = await self._status()
         if status["turn_id"]:
-            self._view.note("a turn is on")
+            self._view.note(texts.TURN_ON)
             self._sent.add(status["turn_id"])
-            await self.finish(status["turn_id"], ask=True)
+            if self._line is not None:
+                self._follow_turn(status["turn_id"])
+            else:
+                await self.finish(status["turn_id"], ask=True)
 
     async def _command(self, text: str) -> None:
         name, _, rest = text.partition(" ")
@@ -706,10 +820,11 @@ class Chat:
         call, note = self._connection.call, self._view.note
         match name:
             case "/help":
-                width = max(map(len, COMMANDS))
-                note("\n".join(f"{command:{width}}  {words}" for command, words in COMMANDS.items()), "")
-                note(KEYS)
-                note("a question: " + ANSWERS)
+                width = max(map(len, texts.COMMANDS))
+                for command, words in texts.COMMANDS.items():
+                    note(f"{command:{width}}  {words}", "", indent=width + 2)
+                note(texts.KEYS)
+                note(texts.KEYS_OF_A_QUESTION)
             case "/new":
                 body = {"agent_id": self._agent_id, **({"title": rest} if rest else {})}
                 await self._choose(Wanted(session=(await call("POST", "/api/sessions", body))["session_id"]))
@@ -718,20 +833,18 @@ class Chat:
                 page = await call("GET", "/api/sessions", agent_id=self._agent_id, q=rest or None, limit=30)
                 self._listed = page["sessions"]
                 for number, entry in enumerate(self._listed, 1):
-                    here = "▸" if entry["session_id"] == self._session_id else " "
-                    waits = f", {entry['pending_approvals']} waiting" if entry["pending_approvals"] else ""
-                    title = plain(entry["title"] or "untitled").replace("\n", " ")
-                    note(f"{here} {number:2}  {title}  ({entry['messages']} messages{waits})", "")
-                note("/switch NUMBER goes on with one" if self._listed else "none")
+                    here = entry["session_id"] == self._session_id
+                    note(texts.listed(number, entry, titled(entry), here=here), "")
+                note(texts.SWITCH_GOES_ON if self._listed else texts.NO_SESSIONS)
             case "/switch":
                 if rest.isdigit() and 1 <= int(rest) <= len(self._listed):
                     rest = self._listed[int(rest) - 1]["session_id"]
                 if not rest:
-                    note("/switch NUMBER (of /sessions), an id, or the beginning of a title")
+                    note(texts.SWITCH_TAKES)
                     return
                 await self._choose(Wanted(self._agent_id, rest))
                 note(self._where())
-                await self._take_up()
+                await self._take_up(await self._status())
             case "/rename":
                 answer = await call("PATCH", f"/api/sessions/{self._session_id}", {"title": rest})
                 self._title = answer["title"]
@@ -739,10 +852,12 @@ class Chat:
             case "/delete":
                 session_id = self._session_id
                 title = plain((await call("GET", f"/api/sessions/{session_id}"))["title"])
-                if await self._sure(f"Delete {title!r}?"):
+                with self._holding():
+                    sure = await self._sure(texts.delete_sure(title))
+                if sure:
                     gone = await call("DELETE", f"/api/sessions/{session_id}")
                     await self._choose(Wanted(self._agent_id))
-                    note(f"deleted; until {gone['restorable_until']} it comes back with /restore {session_id}")
+                    note(texts.deleted(gone["restorable_until"], session_id))
                     note(self._where())
             case "/restore" if rest:
                 if rest.isdigit() and 1 <= int(rest) <= len(self._trash):
@@ -753,40 +868,43 @@ class Chat:
             case "/restore":
                 self._trash = (await call("GET", "/api/sessions", deleted=True, limit=30))["sessions"]
                 for number, entry in enumerate(self._trash, 1):
-                    title = plain(entry["title"] or "untitled").replace("\n", " ")
-                    until = f"{entry['messages']} messages, until {entry['restorable_until']}"
-                    note(f"  {number:2}  {title}  ({until})", "")
-                note("/restore NUMBER brings one back" if self._trash else "nothing was deleted")
+                    note(texts.listed_deleted(number, entry, titled(entry)), "")
+                note(texts.RESTORE_BRINGS if self._trash else texts.TRASH_IS_EMPTY)
             case "/history":
                 await self._show_history(int(rest) if rest.isdigit() and int(rest) else 10)
             case "/model":
                 if rest:
                     await call("POST", "/api/config", {"model": rest})
                 for model in await call("GET", "/api/models"):
-                    mark = "▸" if model["chosen"] else " "
-                    note(f"{mark} {model['name']}" + (f"  ({model['why_not']})" if model["why_not"] else ""), "")
+                    note(texts.model(model["name"], model["why_not"], chosen=model["chosen"]), "")
             case "/mode":
                 if rest:
                     await call("POST", "/api/config", {"permission_mode": rest})
                 values = (await call("GET", "/api/config"))["values"]
-                note(f"permission_mode: {values['permission_mode']['value']}", "")
+                note(texts.mode(values["permission_mode"]["value"]), "")
             case "/approvals":
                 waiting = await call("GET", "/api/approvals")
-                note(f"{len(waiting)} wait" if waiting else "nothing waits")
-                for data in waiting:
-                    self._waiting[data["call_id"]] = data
-                    await self._ask(data, of_turn=False)
-                    if data["session_id"] != self._session_id:
-                        self._waiting.pop(data["call_id"], None)
+                note(texts.waiting(len(waiting)) if waiting else texts.NOTHING_WAITS)
+                with self._holding():
+                    for number, data in enumerate(waiting):
+                        self._waiting[data["call_id"]] = data
+                        await self._ask(data, of_turn=False, expected=number == 0)
+                        if data["session_id"] != self._session_id:
+                            self._waiting.pop(data["call_id"], None)
+            case "/steer" | "/interrupt":
+                if rest:
+                    await self._say(rest, name.removeprefix("/"))
+                else:
+                    note(texts.STEER_TAKES)
             case "/cancel":
                 await self._cancel()
             case "/quit" | "/exit":
                 raise Leave
             case _:
-                note(f"{plain(name)} is no command; /help lists them", "yellow")
+                note(texts.no_command(plain(name)), "yellow")
 
     async def _show_history(self, count: int) -> None:
-        from rich.markdown import Markdown
+        from aster_sidecar.terminal_markdown import TerminalMarkdown
 
         assert isinstance(self._view, TerminalView)
         screen = self._view.screen
@@ -795,16 +913,17 @@ class Chat:
         )
         for message in page["messages"]:
             if message["role"] == "user":
-                self._view.note("▸ " + plain(message["text"]), "bold")
+                self._view.note(texts.said(plain(message["text"]), by_us=False), "bold")
                 continue
             for part in message["parts"]:
                 if part["type"] == "text":
-                    screen.write(screen.render(Markdown(plain(part["text"]), hyperlinks=False), screen.console.width))
+                    lines = screen.render(TerminalMarkdown(plain(part["text"])), min(screen.width, WIDEST))
+                    screen.write(lines, aside=True)
                 elif part["type"] == "tool":
                     first = cut(still_visible(str(part["display"] or ""), newlines=False), 200)
-                    self._view.note(f"● {visible(part['name'])}  {first}  {part['state']}")
+                    self._view.note(texts.call_in_history(visible(part["name"]), first, part["state"]))
                 elif part["type"] == "notice":
-                    self._view.note(f"✗ {plain(part['message'])}", "yellow")
+                    self._view.note(texts.trouble("✗", plain(part["message"])), "yellow")
 
 
 def edited(editor: str, text: str) -> str:
@@ -821,48 +940,9 @@ def edited(editor: str, text: str) -> str:
         os.unlink(name)
 
 
-def prompt_session(history: Path | None) -> PromptSession[str]:
-    """The prompt for messages: history, completion of commands, several lines."""
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.history import FileHistory, InMemoryHistory
-
-    if history is not None:
-        try:
-            os.close(os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        except OSError:
-            history = None
-    return PromptSession(
-        history=FileHistory(str(history)) if history is not None else InMemoryHistory(),
-        completer=WordCompleter(list(COMMANDS), sentence=True, meta_dict=dict(COMMANDS)),
-        complete_while_typing=False,
-        multiline=True,
-        key_bindings=keys(),
-        interrupt_exception=Interrupted,
-        prompt_continuation="  ",
-    )
-
-
-def keys() -> KeyBindings:
-    """Enter sends, Alt-Enter and a trailing backslash make a new line."""
-    from prompt_toolkit.key_binding import KeyBindings
-
-    bindings = KeyBindings()
-
-    @bindings.add("enter")
-    def enter(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
-        buffer = event.current_buffer
-        if buffer.document.current_line_before_cursor.endswith("\\"):
-            buffer.delete_before_cursor()
-            buffer.insert_text("\n")
-        else:
-            buffer.validate_and_handle()
-
-    @bindings.add("escape", "enter")
-    def new_line(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
-        event.current_buffer.insert_text("\n")
-
-    return bindings
+def titled(entry: Json) -> str:
+    """A conversation's title on one line."""
+    return plain(entry["title"] or texts.UNTITLED).replace("\n", " ")
 
 
 def console() -> Any:
@@ -903,8 +983,8 @@ async def talk(
             done = await chat.finish(await chat.send(message), ask=interactive)
         except Waits as question:
             view.flush()
-            view.note(f"this waits for an answer: {cut(still_visible(question.data['display']).strip(), 500)}")
-            view.note("  it goes on waiting: run chat in a terminal, or answer it with POST /api/approve")
+            view.note(texts.waits_for_answer(cut(still_visible(question.data["display"]).strip(), 500)))
+            view.note(texts.WAITS_ON)
             return EXIT_WAITS
         except Leave:
             return 130

@@ -70,7 +70,7 @@ def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Da
     assert daemon.call("GET", "/api/agents")  # somebody else's daemon stays
 
 
-ASKED = "a allow · d deny"
+ASKED = "a Allow once · d Deny"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_question_shows_what_will_run_and_is_answered(
     assert "Create hello.txt (1 line)  medium risk" in text
     assert f"write {daemon.work_dir}/hello.txt (44 bytes, a new file)" in text
     assert "Written by the demo model of Aster Sidecar." in text
-    assert "always: write_file anywhere in" in text
+    assert "“Always allow” would cover: write_file anywhere in" in text.replace("\n  ", " ")
     assert not (daemon.work_dir / "hello.txt").exists()
     pane.type(key)
     # The answer to the decision and the turn's end come by different ways.
@@ -101,7 +101,7 @@ def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..
     pane.type("write one.txt")
     pane.until(ASKED)
     pane.type("l")  # one key decides nothing for good
-    pane.until("Always allow write_file anywhere in")
+    pane.until("Always allow: write_file anywhere in")
     pane.until("yes/no")
     pane.type("no")
     pane.until(lambda text: text.count(ASKED) == 2)
@@ -109,7 +109,7 @@ def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..
     pane.type("l")
     pane.until(lambda text: text.count("yes/no") == 2)
     pane.type("yes")
-    pane.until(lambda text: "tokens in" in text and "kept as a rule: " in text)
+    pane.until(lambda text: "tokens in" in text and "Kept as a rule: " in text)
     pane.until_prompt(2)
     pane.type("write two.txt")
     pane.until(lambda text: text.count("tokens in") == 2)
@@ -125,7 +125,7 @@ def test_a_denial_for_always_is_confirmed(terminal: Callable[..., Pane], daemon:
     pane.type("x")
     pane.until("Always deny")
     pane.type("yes")
-    pane.until(lambda text: "tokens in" in text and "kept as a rule" in text)
+    pane.until(lambda text: "tokens in" in text and "Kept as a rule" in text)
     assert not (daemon.work_dir / "hello.txt").exists()
 
 
@@ -148,7 +148,7 @@ def test_arguments_can_be_edited_on_the_line(terminal: Callable[..., Pane], daem
     pane.type("write hello.txt")
     pane.until(ASKED)
     pane.type("e")
-    pane.until('arguments: {"path": "hello.txt"')
+    pane.until('Arguments › {"path": "hello.txt"')
     pane.key("C-u")
     pane.type('{"path": "other.txt", "content": "mine"}')
     pane.until("tokens in")
@@ -163,7 +163,7 @@ def test_an_answer_from_elsewhere_takes_the_question_away(terminal: Callable[...
     pane.until(ASKED)
     daemon.approve(daemon.call("GET", "/api/approvals")[0]["call_id"])
     text = pane.until("tokens in")
-    assert re.search(r"write_file: answered elsewhere: allow by python-httpx", text)
+    assert re.search(r"write_file: allowed by python-httpx\.", text)
     assert (daemon.work_dir / "hello.txt").exists()
     pane.until_prompt(2)
     pane.type("hello")
@@ -190,17 +190,17 @@ def test_ctrl_c_cancels_the_turn_and_twice_leaves(
     pane.type("go on")
     pane.until("The beg")
     pane.key("C-c")
-    text = pane.until("— cancelled")
-    assert "cancelling (Ctrl-C again leaves)" in text
+    text = pane.until("— Stopped by you.")
+    assert "Stopping… Ctrl-C again leaves" in text
     assert real.history()[-1]["status"] == "cancelled"
     pane.until_prompt(2)
     pane.type("again")
     pane.until("Another")
     pane.key("C-c")
-    pane.until(lambda text: text.count("cancelling") == 2)  # two signals at once would be one to the system
+    pane.until(lambda text: text.count("Stopping…") == 2)  # two signals at once would be one to the system
     pane.key("C-c")
     # Where the second came too late to count as one, the turn has ended, and at an empty prompt it leaves.
-    pane.until(lambda text: "exit code " in text or (text.count("cancelling") == 3 and last(text).startswith("›")))
+    pane.until(lambda text: "exit code " in text or (text.count("Stopping…") == 3 and last(text).startswith("›")))
     if "exit code " not in pane.text():
         pane.key("C-c")
     assert pane.exit_code() == 0
@@ -257,15 +257,15 @@ def test_a_daemon_that_is_killed_and_comes_back_loses_nothing(terminal: Callable
     pane.type("write hello.txt")
     pane.until(ASKED)
     daemon.kill()
-    pane.until("reconnecting")
+    pane.until("Connection lost. Reconnecting…")
     daemon.port = 0  # somewhere else: sidecar.json says where
     daemon.start()
-    pane.until("connected again")
+    pane.until("Connected.")
     pane.type("y")
     pane.until("tokens in")
     assert (daemon.work_dir / "hello.txt").exists()
     daemon.restart()
-    pane.until(lambda text: text.count("connected again") == 2)
+    pane.until(lambda text: text.count("Connected.") == 2)
     pane.type("still there")
     pane.until("You said: “still there”")
 
@@ -275,7 +275,7 @@ def test_a_daemon_of_its_own_that_dies_is_started_again(terminal: Callable[..., 
     pane.until_prompt()
     pid = json.loads((tmp_path / "data" / "sidecar.json").read_text())["pid"]
     os.kill(pid, 9)
-    pane.until("connected again")
+    pane.until("Connected.")
     pane.type("hello again")
     pane.until("You said: “hello again”")
     pane.until_prompt(2)
@@ -290,14 +290,14 @@ def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Da
     pane.until("tokens in")
     pane.until_prompt(2)
     pane.type("/new The invoice")
-    pane.until("conversation: The invoice")
+    pane.until("Conversation: The invoice")
     pane.until_prompt(3)
     pane.type("/sessions")
     text = pane.until("/switch NUMBER goes on with one")
     assert "The invoice" in text
     pane.until_prompt(4)
     pane.type("/switch hello")
-    pane.until("conversation: hello")
+    pane.until("Conversation: hello")
     pane.until_prompt(5)
     pane.type("/history")
     pane.until(lambda text: text.count("You said: “hello”") == 2)
@@ -310,7 +310,7 @@ def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Da
     pane.until("✗ ")
     pane.until_prompt(8)
     pane.type("/nonsense")
-    pane.until("/nonsense is no command")
+    pane.until("/nonsense is not a command")
     pane.until_prompt(9)
     pane.type("/help")
     pane.until("/approvals")
@@ -324,26 +324,26 @@ def test_a_conversation_is_deleted_after_a_question_and_restored(terminal: Calla
     [session] = daemon.call("GET", "/api/sessions")["sessions"]
     pane.until_prompt(2)
     pane.type("/delete")
-    pane.until("Delete 'hello'? yes/no")
+    pane.until("Delete “hello”? yes/no")
     pane.type("n")
     pane.until_prompt(3)
     assert len(daemon.call("GET", "/api/sessions")["sessions"]) == 1
     pane.type("/delete")
     pane.until(lambda text: text.count("yes/no") == 2)
     pane.type("yes")
-    text = pane.until(lambda text: text.count("conversation: New conversation") == 2)
+    text = pane.until(lambda text: text.count("Conversation: New conversation") == 2)
     assert f"/restore {session['session_id']}" in text.replace("\n", "")
     pane.until_prompt(4)
     pane.type("/restore")
     assert "1  hello  (2 messages, until 20" in pane.until("/restore NUMBER brings one back")
     pane.until_prompt(5)
     pane.type("/restore 1")
-    pane.until(lambda text: text.count("conversation: hello") == 1)
+    pane.until(lambda text: text.count("Conversation: hello") == 1)
     pane.until_prompt(6)
     pane.type("/history")
     pane.until(lambda text: text.count("You said: “hello”") == 2)
     daemon.call("DELETE", f"/api/sessions/{session['session_id']}")
-    pane.until("this conversation was deleted")
+    pane.until("This conversation was deleted")
 
 
 def test_without_colour_there_is_none(terminal: Callable[..., Pane]) -> None:
@@ -363,7 +363,7 @@ def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., P
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     daemon.chat("write hello.txt")
-    text = pane.until("write_file waits for an answer: /approvals")
+    text = pane.until("write_file is waiting for you: /approvals")
     assert "▸ write hello.txt" in text
     pane.type("/approvals")
     pane.until(ASKED)

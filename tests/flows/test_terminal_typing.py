@@ -1,0 +1,260 @@
+"""What a person types into `chat` while an answer is written, in a real terminal (tmux) with the real daemon."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon
+from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.terminal import Pane, last
+
+pytestmark = pytest.mark.timeout(240)
+
+ASKED = "a Allow once · d Deny"
+ANSWER = "The answer begins here, and it goes on for a while before it is over."
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Pane]]:
+    """Run `chat` in panes that are gone when the test ends."""
+    panes: list[Pane] = []
+
+    def run(*arguments: str, data_dir: Path, **fields: object) -> Pane:
+        pane = Pane(["chat", "--data-dir", str(data_dir), *arguments], tmp_path, **fields)  # type: ignore[arg-type]
+        panes.append(pane)
+        return pane
+
+    yield run
+    for pane in panes:
+        pane.close()
+
+
+def letters(pane: Pane, text: str) -> None:
+    """Type letters, without Enter."""
+    pane._tmux("send-keys", "-t", "t", "-l", text)
+
+
+def paste(pane: Pane, text: str) -> None:
+    """Paste as a terminal does for a program that asked for marks around it."""
+    pane._tmux("set-buffer", "-b", "pasted", text)
+    pane._tmux("paste-buffer", "-p", "-b", "pasted", "-t", "t")
+
+
+def line(pane: Pane) -> str:
+    return last(pane.screen()).rstrip()
+
+
+def held(provider: ProviderDouble, *parts: object) -> threading.Event:
+    """Script an answer that stops after its beginning until the gate is opened."""
+    gate = threading.Event()
+    provider.script(Reply([Say(ANSWER), *parts], gate=gate, gate_at=4))  # type: ignore[list-item]
+    return gate
+
+
+def said(daemon: Daemon) -> list[str]:
+    return [message["text"] for message in daemon.history() if message["role"] == "user"]
+
+
+def test_what_is_typed_is_seen_and_is_still_there_after_the_answer(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("go on")
+    pane.until("The answer")
+    letters(pane, "half a message")
+    pane.until(lambda _: line(pane) == "› half a message")
+    gate.set()
+    text = pane.until("tokens in")
+    assert ANSWER in " ".join(text.split())
+    pane.until(lambda _: line(pane) == "› half a message")
+    assert said(real) == ["go on"]
+    pane.key("Enter")
+    pane.until(lambda text: text.count("tokens in") == 2)
+    assert said(real) == ["go on", "half a message"]
+
+
+def test_enter_during_an_answer_queues_the_message_and_says_so(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    pane.type("second")
+    pane.until("Queued. The agent gets this after this answer.")
+    gate.set()
+    text = pane.until(lambda text: text.count("tokens in") == 2)
+    assert said(real) == ["first", "second"]
+    assert text.index("while before it is over") < text.index("Answering your queued message: second")
+
+
+def test_steering_reaches_the_answer_that_is_written(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider, Call("read_file", {"path": "none.txt"}))
+    provider.script(Reply([Say("Steered.")]))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    pane.type("/steer look elsewhere")
+    pane.until("The agent reads this at its next step.")
+    gate.set()
+    pane.until("tokens in")
+    assert "look elsewhere" in str(provider.requests[1].body)
+    assert said(real) == ["first", "look elsewhere"]
+
+
+def test_a_question_puts_the_message_aside_and_gives_it_back(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider, Call("write_file", {"path": "a.txt", "content": "x"}))
+    provider.script(Reply([Say("Over.")]))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("write it")
+    pane.until("The answer")
+    letters(pane, "a")  # would be an answer
+    pane.until(lambda _: line(pane) == "› a")
+    gate.set()
+    pane.until(ASKED)
+    assert "› a" not in line(pane)
+    pane.type("d not now")
+    pane.until("tokens in")
+    pane.until(lambda _: line(pane) == "› a")
+    assert not (real.work_dir / "a.txt").exists()
+    assert said(real) == ["write it"]
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_the_text(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("go on")
+    pane.until("The answer")
+    letters(pane, "precious")
+    pane.until(lambda _: line(pane) == "› precious")
+    pane.key("C-c")
+    pane.until("— Stopped by you.")
+    assert real.history()[-1]["status"] == "cancelled"
+    pane.until(lambda _: line(pane) == "› precious")
+    pane.key("C-c")  # takes the text away, and does not leave
+    pane.until(lambda _: line(pane) == "›")
+    pane.key("Up")
+    pane.until(lambda _: line(pane) == "› precious")
+    pane.key("C-c")
+    pane.until(lambda _: line(pane) == "›")
+    pane.key("C-c")
+    assert pane.exit_code() == 0
+
+
+def test_pasted_lines_are_one_message_during_an_answer(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    paste(pane, "one\ntwo\nthree")
+    pane.until(lambda _: line(pane) == "  three")
+    gate.set()
+    pane.until("tokens in")
+    pane.key("Enter")
+    pane.until(lambda text: text.count("tokens in") == 2)
+    assert said(real) == ["first", "one\ntwo\nthree"]
+
+
+def test_what_is_typed_outlives_a_lost_connection(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    letters(pane, "half a message")
+    pane.until(lambda _: line(pane) == "› half a message")
+    daemon.kill()
+    pane.until("Connection lost. Reconnecting…")
+    letters(pane, " and more")
+    pane.until(lambda _: line(pane) == "› half a message and more")
+    daemon.start()
+    pane.until("Connected.")
+    pane.until(lambda _: line(pane) == "› half a message and more")
+    pane.key("Enter")
+    pane.until("You said: “half a message and more”")
+
+
+@pytest.mark.parametrize(("columns", "then"), [(90, 44), (44, 90)])
+def test_what_is_typed_outlives_another_width_and_new_text_fits_it(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, columns: int, then: int
+) -> None:
+    gate = threading.Event()
+    paragraphs = [
+        f"Paragraph {number} has its own words, enough of them for several lines of the window." for number in range(6)
+    ]
+    answer = "\n\n".join(paragraphs)
+    provider.script(Reply([Say(answer, chunk=7)], gate=gate, gate_at=len(answer) // 14))
+    pane = terminal(data_dir=real.data_dir, columns=columns)
+    pane.until_prompt()
+    pane.type("at length")
+    pane.until("Paragraph 2 ")
+    letters(pane, "half a message")
+    pane.until(lambda _: line(pane) == "› half a message")
+    pane.resize(then, 30)
+    pane.until(lambda _: line(pane) == "› half a message")
+    gate.set()
+    text = pane.until("tokens in")
+    pane.until(lambda _: line(pane) == "› half a message")
+    words = " ".join(text.split())
+    assert [words.count(paragraph) for paragraph in paragraphs] == [1] * len(paragraphs)
+    # No line of the last paragraph was wrapped by the terminal: capture-pane without -J shows the same ones.
+    rows = pane._tmux("capture-pane", "-p", "-S", "-", "-t", "t").splitlines()
+    assert set(paragraphs[-1].split()) <= {word for row in rows for word in row.split()}
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_words_are_whole_and_what_is_copied_is_whole(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, columns: int
+) -> None:
+    address = "https://example.com/" + "/".join(f"part{number}" for number in range(20))
+    code = "value = " + " + ".join(f"number_{number}" for number in range(20))
+    prose = "These are ordinary words which have to be wrapped between them wherever the window may end."
+    provider.script(
+        Reply([Say(f"# The heading\n\n{prose}\n\nSee {address} for more.\n\n```python\n{code}\n```\n\nEnd.")])
+    )
+    pane = terminal(data_dir=real.data_dir, columns=columns)
+    pane.until_prompt()
+    pane.type("hello")
+    joined = pane.until("tokens in")
+    rows = pane._tmux("capture-pane", "-p", "-S", "-", "-t", "t").splitlines()
+    assert "The heading" in rows  # at the left, alone
+    assert set(prose.split()) <= {word for row in rows for word in row.split()}
+    assert address in joined
+    assert code in joined
+    pane.until_prompt()
+    pane.type("/help")
+    pane.until("Answers to a question:")
+    rows = pane._tmux("capture-pane", "-p", "-S", "-", "-t", "t").splitlines()
+    assert {"conversation", "Ctrl-C", "backslash"} <= {word.strip(".,;") for row in rows for word in row.split()}
+
+
+def test_one_message_from_the_shell_takes_no_answer_that_was_typed_before(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider, Call("write_file", {"path": "a.txt", "content": "x"}))
+    provider.script(Reply([Say("Over.")]))
+    pane = terminal("write it", data_dir=real.data_dir)
+    pane.until("The answer")
+    pane.type("a")
+    gate.set()
+    pane.until(ASKED)
+    assert not (real.work_dir / "a.txt").exists()
+    pane.type("d")
+    assert pane.exit_code() == 0
+    assert not (real.work_dir / "a.txt").exists()
