@@ -169,8 +169,6 @@ class TerminalView:
                 self._tell(texts.trouble(mark, plain(data["message"])), colour)
                 if data.get("hint"):
                     self._tell(texts.hint(plain(data["hint"])))
-            case "done" if data.get("message_id") is None:
-                self._tell(texts.QUEUED_CANCELED, "yellow")
             case "done":
                 self.flush()
                 self._prose.clear()
@@ -344,20 +342,25 @@ class Chat:
                     self._view.note(texts.resolved(visible(asked["name"]), data["decision"], by), "yellow")
             elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
                 self._view.note(texts.DELETED_ELSEWHERE, "yellow")
-            if (
-                kind == "message_added"
-                and data["message"]["role"] == "assistant"
-                and isinstance(self._view, TerminalView)
-            ):
-                queued = self._queued.pop(event["turn_id"], None)
-                if queued is not None:
-                    self._view.answering(queued)
-            self._view.show(event)
+            if isinstance(self._view, TerminalView) and event["turn_id"] in self._queued:
+                self._take_queued(self._view, event)
+            else:
+                self._view.show(event)
             if kind == "done":
                 self._over(event["turn_id"], data)
         elif kind == "approval_required" and event["session_id"]:
             self._view.note(texts.QUESTION_ELSEWHERE, "yellow")
         self._changed.set()
+
+    def _take_queued(self, view: TerminalView, event: Json) -> None:
+        """An event of a turn that was queued here and has not begun yet."""
+        kind, data = event["type"], event["data"]
+        if kind == "done" and data["stop_reason"] == "cancelled":
+            view.note(texts.QUEUED_CANCELED, "yellow")
+            return
+        if kind == "message_added" and data["message"]["role"] == "assistant":
+            view.answering(self._queued.pop(event["turn_id"]))
+        view.show(event)
 
     def _over(self, turn_id: str, done: Json) -> None:
         self._ended.setdefault(turn_id, done)

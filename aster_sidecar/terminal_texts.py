@@ -99,7 +99,8 @@ def trouble(mark: str, message: str) -> str:
 
 
 def hint(text: str) -> str:
-    return f"  {sentence(text)}"
+    """What to do, in the daemon's words: it may end in a command, which a full stop would change."""
+    return f"  {text}"
 
 
 # -- tool calls --------------------------------------------------------------------------------------------------------

@@ -27,6 +27,11 @@ class Typed:
         self.news = asyncio.Event()
         self.over = False
         self.interrupted = 0
+        self.seen_over = False
+
+    def is_over(self) -> bool:
+        self.seen_over = self.over
+        return self.over
 
 
 async def until(wanted: Callable[[], object]) -> None:
@@ -59,7 +64,7 @@ def with_line(body: Callable[[InputLine, PipeInput, Typed], Awaitable[None]]) ->
 
 
 def asked(line: InputLine, typed: Typed, *, guarded: bool = True) -> asyncio.Task[str | None]:
-    return asyncio.create_task(line.ask("Run it?", lambda: typed.over, typed.news, guarded=guarded))
+    return asyncio.create_task(line.ask("Run it?", typed.is_over, typed.news, guarded=guarded))
 
 
 def test_what_is_typed_as_a_question_appears_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,12 +115,15 @@ def test_keys_for_a_question_that_has_gone_send_no_message(monkeypatch: pytest.M
         await until(lambda: line.text == "half")
         question = asked(line, typed)
         await until(lambda: line.text == "")
-        monkeypatch.setattr(input_line, "GUARD_S", 1.0)
+        monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause never comes
         pipe.send_text("a")
         await until(lambda: line.text == "a")
         typed.over = True
         typed.news.set()
-        pipe.send_text("\r")
+        await until(lambda: typed.seen_over)
+        pipe.send_text("\rx")
+        await until(lambda: line.text == "ax")
+        question.cancel()
         await asyncio.wait((question,))
         assert line.text == "half"
         assert typed.messages == []

@@ -258,3 +258,74 @@ def test_one_message_from_the_shell_takes_no_answer_that_was_typed_before(
     pane.type("d")
     assert pane.exit_code() == 0
     assert not (real.work_dir / "a.txt").exists()
+
+
+def test_ctrl_c_also_cancels_what_is_queued_and_says_so(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    pane.type("second")
+    pane.until("Queued. The agent gets this after this answer.")
+    pane.key("C-c")
+    pane.until(lambda text: "— Stopped by you." in text and "A queued message was canceled." in text)
+    assert [turn["state"] for turn in real.call("GET", "/api/sessions")["sessions"]] == ["idle"]
+    pane.key("Up")  # it is not lost
+    pane.until(lambda _: line(pane) == "› second")
+
+
+def test_another_conversation_can_be_gone_to_during_an_answer(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider)
+    provider.script(Reply([Say("Elsewhere.")]))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    pane.type("/new Another")
+    pane.until("Conversation: Another")
+    pane.type("hello")
+    pane.until("Elsewhere.")
+    pane.until("tokens in")
+    pane.type("/switch first")
+    pane.until("An answer is being written.")
+    gate.set()
+    text = pane.until(lambda text: text.count("tokens in") == 2)
+    assert ANSWER in " ".join(text.split())
+
+
+def test_ctrl_d_leaves_an_answer_to_the_daemon(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    pane.key("C-d")
+    assert pane.exit_code() == 0
+    gate.set()
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("/history")
+    pane.until(lambda text: ANSWER in " ".join(text.split()))
+
+
+def test_a_dumb_terminal_talks_by_turns(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir, environment={"TERM": "dumb"})
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until(ASKED)
+    pane.type("a")
+    pane.until("tokens in")
+    assert (daemon.work_dir / "hello.txt").exists()
+    pane.until_prompt(2)
+    pane.type("hello")
+    pane.until("You said: “hello”")
+    pane.until_prompt(3)
+    pane.key("C-d")
+    assert pane.exit_code() == 0
