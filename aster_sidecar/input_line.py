@@ -66,6 +66,8 @@ class InputLine:
         self._away = False
         """An editor has the terminal."""
         self._columns = self._fitted = 0
+        self._anew = False
+        """Whether all is to be drawn again, and not only what has changed."""
         self._drawn: tuple[object, StyleAndTextTuples] | None = None
         self._session: PromptSession[str] = self._made(history)
 
@@ -149,7 +151,8 @@ class InputLine:
             self._screen.console.file.write(text)
             self._screen.console.file.flush()
             return
-        if text:
+        if text or self._anew:
+            self._anew = False
             # Pasting must not lose its marks for a moment: several lines would be several messages.
             disable = app.output.disable_bracketed_paste
             app.output.disable_bracketed_paste = lambda: None
@@ -214,6 +217,8 @@ class InputLine:
         if columns != self._fitted:
             self._fitted = columns
             if before:
+                # Where a drawn row becomes shorter, terminals count what was there when they wrap it once more.
+                self._anew = True
                 self._resized()
 
     # -- keys ------------------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TAIL_ROWS_KEPT = 4
 """Rows of the window that the tail leaves free, so that repainting never scrolls what it is about to erase."""
+TAIL_SHARE = 3
+"""The tail takes at most this part of the window (a third): where that is made narrower, the terminal wraps the tail's
+rows, and only what still fits can be erased."""
 WIDEST = 110
 """Cells of the longest line of an answer."""
 OUTPUT_LINES_LIVE = 8
@@ -148,7 +151,7 @@ class Screen:
             self._painted = list(lines)
             self.beneath.refresh()
             return
-        rows = folded(lines, self.width)[-max(1, self.console.height - TAIL_ROWS_KEPT) :]
+        rows = folded(lines, self.width)[-self.tail_rows :]
         same = 0
         for old, new in zip(self._painted, rows, strict=False):
             if old != new:
@@ -161,8 +164,15 @@ class Screen:
         self.console.file.flush()
         self._painted = rows
 
+    @property
+    def tail_rows(self) -> int:
+        """Most rows of the tail."""
+        height = self.console.height
+        return max(1, min(height - TAIL_ROWS_KEPT, max(TAIL_ROWS_KEPT, height // TAIL_SHARE)))
+
     def rows(self, most: int) -> list[str]:
         """The last rows of the tail, for who shows it."""
+        most = min(most, self.tail_rows)
         return folded(self._painted, self.width)[-most:] if most > 0 else []
 
     def erase(self) -> None:
@@ -195,7 +205,7 @@ def folded(lines: Sequence[str], width: int) -> list[str]:
         if cells(_ESCAPES.sub("", line)) <= width:
             rows.append(line)
         else:
-            rows += wrap(line, width, drop_whitespace=False, break_on_hyphens=False)
+            rows += wrap(line, width, break_on_hyphens=False)
     return rows
 
 
@@ -280,16 +290,27 @@ class Prose:
             return
         gap = self._gap()
         lines = self._lines(block)
-        most = max(1, self._screen.console.height - TAIL_ROWS_KEPT)
-        if len(lines) > most and not block.lstrip().startswith("|"):
-            # Taller than the window: what has scrolled up can't be repainted, and does not change any more.
-            upto = len(lines) - most // 2
+        upto = 0 if block.lstrip().startswith("|") else self._settled(lines)
+        if upto:
+            # Taller than the tail: what has scrolled up can't be repainted, and does not change any more.
             self._screen.write([*gap, *lines[:upto]])
             self._given += upto
             self._begun = 0
             self._printed += sum(map(_ink, lines[:upto]))
             gap, lines = [], lines[upto:]
         self._screen.tail([*gap, *lines])
+
+    def _settled(self, lines: list[str]) -> int:
+        """How many lines are printed because the tail has no room for them; the last one still grows."""
+        sizes = [rows_of(cells(_ESCAPES.sub("", line)), self._screen.width) for line in lines]
+        rows, most = sum(sizes), self._screen.tail_rows
+        if rows <= most:
+            return 0
+        upto = 0
+        while rows > most // 2 and upto < len(lines) - 1:
+            rows -= sizes[upto]
+            upto += 1
+        return upto
 
     def _gap(self) -> list[str]:
         return [""] if self._anything and not (self._given or self._begun) else []

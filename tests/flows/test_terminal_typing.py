@@ -218,6 +218,30 @@ def test_what_is_typed_outlives_another_width_and_new_text_fits_it(
     assert set(paragraphs[-1].split()) <= {word for row in rows for word in row.split()}
 
 
+@pytest.mark.parametrize("then", [60, 120])
+def test_a_list_that_is_half_printed_goes_on_at_another_width(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, then: int
+) -> None:
+    gate = threading.Event()
+    middle = "has its own words, and more of them, so that a line of it has to be wrapped somewhere, and its last is"
+    items = [f"Item {number} {middle} end{number}." for number in range(40)]
+    answer = "".join(f"- {item}\n" for item in items)
+    provider.script(Reply([Say(answer, chunk=9)], gate=gate, gate_at=len(answer) // 18))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("a list")
+    pane.until("end17.")
+    letters(pane, "half a message")
+    pane.until(lambda _: line(pane) == "› half a message")
+    pane.resize(then, 30)
+    letters(pane, " and more")
+    pane.until(lambda _: line(pane) == "› half a message and more")
+    gate.set()
+    text = pane.until("tokens in")
+    words = " ".join(text.replace("•", " ").split())
+    assert [words.count(item) for item in items] == [1] * len(items)
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_words_are_whole_and_what_is_copied_is_whole(
     terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, columns: int
