@@ -307,15 +307,18 @@ class InputLine:
         *,
         default: str = "",
         guarded: bool = False,
+        follows: bool = False,
     ) -> str | None:
         """Put a question; returns what is typed, or None when it is `over` (asked again whenever `changed` is set).
 
-        `guarded`: nobody expects it, so it waits for a pause in the typing. The message that is being written is put
-        aside and comes back. Raises: Interrupted, EOFError, and what `over` raises.
+        `guarded`: it waits for a pause in the typing, and what is typed meanwhile belongs to the message; where the
+        question `follows` an answer, it belongs to nothing. The message that is being written is put aside and comes
+        back. Raises: Interrupted, EOFError, and what `over` raises.
         """
         loop = asyncio.get_running_loop()
         buffer = self._session.default_buffer
         with self.holding():
+            draft = buffer.document
             shown_at = loop.time() if guarded else 0.0
             while guarded and (rest := max(shown_at, self._pressed_at) + GUARD_S - loop.time()) > 0:
                 changed.clear()
@@ -323,7 +326,7 @@ class InputLine:
                     return None
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), rest)
-            draft = buffer.document
+            draft = draft if follows else buffer.document
             buffer.reset(_document(default))
             self._mode, self._label = "asked", label
             self._answer = answer = loop.create_future()

@@ -337,7 +337,8 @@ class Chat:
                     self._view.note(texts.waits_here(visible(data["name"])), "yellow")
             elif kind == "approval_resolved":
                 asked = self._waiting.pop(data["call_id"], None)
-                if asked is not None and data["call_id"] not in self._answered:
+                answered_here = data["call_id"] in self._answered
+                if asked is not None and not answered_here and data["decision"] != "cancelled":  # the call says that
                     by = plain(str(data["resolved_by"]))
                     self._view.note(texts.resolved(visible(asked["name"]), data["decision"], by), "yellow")
             elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
@@ -537,7 +538,7 @@ class Chat:
     async def _sure(self, words: str, call_id: str | None = None) -> bool:
         """Whether the person confirms it, with a key of its own."""
         try:
-            said = await self._prompt(f"{words} {texts.YES_NO}", until_answered=call_id)
+            said = await self._prompt(f"{words} {texts.YES_NO}", until_answered=call_id, guarded=True, follows=True)
         except (Interrupted, EOFError):
             return False
         return (said or "").strip().lower() in ("y", "yes")
@@ -688,9 +689,15 @@ class Chat:
     # -- the person ------------------------------------------------------------------------------------------------
 
     async def _prompt(
-        self, words: str, *, default: str = "", until_answered: str | None = None, guarded: bool = False
+        self,
+        words: str,
+        *,
+        default: str = "",
+        until_answered: str | None = None,
+        guarded: bool = False,
+        follows: bool = False,
     ) -> str | None:
-        """One text of the person; None when the call was answered elsewhere. `guarded`: nobody expects the question.
+        """One text of the person; None when the call was answered elsewhere. `guarded`, `follows`: see InputLine.ask.
 
         Raises: Interrupted, EOFError, Leave.
         """
@@ -700,7 +707,7 @@ class Chat:
             return until_answered is not None and until_answered not in self._waiting
 
         if self._line is not None:
-            return await self._line.ask(words, over, self._changed, default=default, guarded=guarded)
+            return await self._line.ask(words, over, self._changed, default=default, guarded=guarded, follows=follows)
         self._view.flush()
         session = self._session if not words else None
         typing = asyncio.create_task(prompted(f"{words} {texts.PROMPT}".lstrip(), default, session))

@@ -51,7 +51,8 @@ def choices(*, always: bool) -> str:
 
 def said(text: str, *, by_us: bool) -> str:
     """A person's message, as it stands in the conversation."""
-    return f"{'›' if by_us else '▸'} {text}"
+    indented = text.replace("\n", "\n  ")
+    return f"{'›' if by_us else '▸'} {indented}"
 
 
 # -- a turn ------------------------------------------------------------------------------------------------------------
@@ -169,8 +170,9 @@ def waiting(count: int) -> str:
 
 
 def resolved(name: str, decision: str, by: str) -> str:
-    """An answer that somebody else gave."""
-    return f"{name}: {DECISIONS.get(decision, decision)} by {by}."
+    """What became of a question that was not answered here."""
+    words = DECISIONS.get(decision, decision)
+    return f"{name}: {words}." if decision == "expired" else f"{name}: {words} by {by}."
 
 
 def use(name: str) -> str:

@@ -22,6 +22,8 @@ ADDRESS = re.compile(
     r"\w+://[!-~]+|mailto:[!-~]+|(?<![!-~])(?:~|\.{1,2})?/[!-.0-~]+/[!-~]+|(?<![!-~])[A-Za-z]:\\[!-~]+"
 )
 """An address, or a path of at least two parts."""
+_CHOICE = re.compile(r"(?<!\S)[a-z] [A-Z]\w*")
+"""A key and what it chooses, such as `e Edit`."""
 WHOLE = {"whole": True}
 """The `meta` of a style whose text is not divided."""
 QUOTE_BAR = "▌"
@@ -46,7 +48,7 @@ def breaks(line: str, width: int, whole: Iterable[tuple[int, int]] = ()) -> list
 
     `whole`: stretches (from, to) that are not divided even when they are longer.
     """
-    kept = [*whole, *(found.span() for found in ADDRESS.finditer(line))]
+    kept = [*whole, *(found.span() for kind in (ADDRESS, _CHOICE) for found in kind.finditer(line))]
     found: list[int] = []
     used = begin = 0
     for end in (*_chances(line, kept), len(line)):

@@ -63,8 +63,8 @@ def with_line(body: Callable[[InputLine, PipeInput, Typed], Awaitable[None]]) ->
         asyncio.run(run(pipe))
 
 
-def asked(line: InputLine, typed: Typed, *, guarded: bool = True) -> asyncio.Task[str | None]:
-    return asyncio.create_task(line.ask("Run it?", typed.is_over, typed.news, guarded=guarded))
+def asked(line: InputLine, typed: Typed, *, follows: bool = False) -> asyncio.Task[str | None]:
+    return asyncio.create_task(line.ask("Run it?", typed.is_over, typed.news, guarded=True, follows=follows))
 
 
 def test_what_is_typed_as_a_question_appears_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,5 +170,27 @@ def test_what_is_cleared_is_in_the_history() -> None:
             return line.text == "precious"
 
         await until(back)
+
+    with_line(body)
+
+
+def test_what_is_typed_as_a_second_step_appears_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause never comes by itself
+
+    async def body(line: InputLine, pipe: PipeInput, typed: Typed) -> None:
+        pipe.send_text("half")
+        await until(lambda: line.text == "half")
+        question = asked(line, typed, follows=True)
+        await asyncio.sleep(0)
+        pipe.send_text("yes\r")
+        await until(lambda: line.text == "halfyes")
+        monkeypatch.setattr(input_line, "GUARD_S", 0.0)
+        typed.news.set()
+        await until(lambda: line.text == "")
+        assert not question.done()
+        pipe.send_text("no\r")
+        assert await question == "no"
+        assert line.text == "half"
+        assert typed.messages == []
 
     with_line(body)

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from aster_sidecar import terminal_texts as texts
 from aster_sidecar.screen import Prose, Screen, bare
 from aster_sidecar.terminal_markdown import TerminalMarkdown
 from aster_sidecar.wrapping import breaks, cells, wrapped
@@ -108,6 +109,22 @@ def test_lines_that_go_on_keep_the_indentation(line: str, indent: int) -> None:
     _, *others = wrapped(Text(line + " that goes on for some more words of the same line"), 24)
     assert others
     assert {len(other.plain) - len(other.plain.lstrip()) for other in others} == {indent}
+
+
+@pytest.mark.parametrize("width", range(14, 60, 3))
+def test_a_key_stays_with_what_it_chooses(width: int) -> None:
+    choices = texts.choices(always=True)
+    shown = [line.plain for line in wrapped(Text(choices), width)]
+    assert " ".join(shown).split() == choices.split()
+    assert not any(re.search(r"(^|\s)[adlxe]$", line) for line in shown)
+
+
+@pytest.mark.parametrize("by_us", [True, False])
+def test_all_lines_of_a_message_stand_behind_its_mark(by_us: bool) -> None:
+    first, *others = wrapped(Text(texts.said("one line that is wrapped\ntwo lines that are wrapped", by_us=by_us)), 16)
+    assert first.plain[2] != " "
+    assert len(others) >= 3
+    assert all(other.plain.startswith("  ") and other.plain[2] != " " for other in others)
 
 
 def test_a_list_item_keeps_its_indentation() -> None:

@@ -353,3 +353,31 @@ def test_a_dumb_terminal_talks_by_turns(terminal: Callable[..., Pane], daemon: D
     pane.until_prompt(3)
     pane.key("C-d")
     assert pane.exit_code() == 0
+
+
+def test_a_question_that_ends_with_its_turn_is_told_once(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until(ASKED)
+    pane.key("C-c")
+    text = pane.until("— Stopped by you.")
+    assert text.count("⊘ canceled") == 1
+    assert "canceled by" not in text
+    assert not (daemon.work_dir / "hello.txt").exists()
+
+
+def test_an_answer_typed_ahead_confirms_no_rule(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until(ASKED)
+    pane._tmux("send-keys", "-t", "t", "l", "Enter", "y", "e", "s", "Enter")  # in one breath
+    pane.until("yes/no")
+    assert daemon.call("GET", "/api/permissions/rules") == []
+    pane.type("no")
+    pane.until(lambda text: text.count(ASKED) == 2)
+    pane.type("d")
+    pane.until("tokens in")
+    assert daemon.call("GET", "/api/permissions/rules") == []
+    assert said(daemon) == ["write hello.txt"]
