@@ -845,7 +845,16 @@ class Chat:
                 for number, entry in enumerate(self._listed, 1):
                     here = entry["session_id"] == self._session_id
                     note(texts.listed(number, entry, titled(entry), here=here), "")
+                    if (hit := page["hits"].get(entry["session_id"])) is not None:
+                        note(texts.hit(plain(hit["text"])), indent=6)
                 note(texts.SWITCH_GOES_ON if self._listed else texts.NO_SESSIONS)
+            case "/find" if rest:
+                page = await call("GET", f"/api/sessions/{self._session_id}/find", q=rest, limit=20)
+                for hit in reversed(page["hits"]):
+                    note(texts.found(hit, plain(hit["text"])), "", indent=2)
+                note(texts.found_in_all(len(page["hits"]), more=page["next_before"] is not None))
+            case "/find":
+                note(texts.FIND_TAKES)
             case "/switch":
                 if rest.isdigit() and 1 <= int(rest) <= len(self._listed):
                     rest = self._listed[int(rest) - 1]["session_id"]

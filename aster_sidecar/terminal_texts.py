@@ -17,6 +17,7 @@ COMMANDS = {
     "/help": "what you can type here",
     "/new": "[TITLE]  start a new conversation",
     "/sessions": "[WORDS]  list conversations, newest first, or those that contain the words",
+    "/find": "WORDS  find messages of this conversation",
     "/switch": "NUMBER or ID  go on with another conversation",
     "/rename": "TITLE  rename this conversation",
     "/delete": "delete this conversation; for 30 days /restore brings it back",
@@ -26,7 +27,7 @@ COMMANDS = {
     "/mode": "[MODE]  show or choose when to ask: " + ", ".join(MODES),
     "/approvals": "questions that wait in any conversation, one by one",
     "/steer": "TEXT  during an answer: the agent reads it at its next step",
-    "/interrupt": "TEXT  during an answer: stops this answer and sends it",
+    "/interrupt": "TEXT  during an answer: stops this answer and sends your message",
     "/cancel": "stop this answer, and what is queued behind it",
     "/quit": "leave; a daemon that ran before goes on running",
 }
@@ -68,7 +69,7 @@ NOT_SENT_YET = "Can’t reach Aster. Your message is sent when Aster answers aga
 ENDS = {
     "cancelled": "Stopped by you.",
     "interrupted": "Interrupted because Aster stopped. The text so far is kept.",
-    "denied": "The turn ended because a call was denied.",
+    "denied": "The agent stopped because a tool call was denied.",
 }
 """Of a turn, by its `stop_reason`. Nothing is said where it is complete, or where an error has said it."""
 SPOKEN_ENDS = ("complete", "failed", "limit")
@@ -257,8 +258,27 @@ def listed(number: int, entry: Json, title: str, *, here: bool) -> str:
     return f"{'▸' if here else ' '} {number:2}  {title}  ({times(entry['messages'], 'message')}{waits})"
 
 
+def hit(text: str) -> str:
+    """The words around what was found in a conversation of a list."""
+    return f"      {text}"
+
+
+def found(hit: Json, text: str) -> str:
+    """A message of this conversation in which something was found."""
+    return f"  {'You' if hit['role'] == 'user' else 'Agent'}: {text}"
+
+
+def found_in_all(messages: int, *, more: bool) -> str:
+    if messages == 0:
+        return "No matches."
+    return f"Found in {times(messages, 'message')}{' and more' if more else ''}, newest last."
+
+
 def listed_deleted(number: int, entry: Json, title: str) -> str:
     return f"  {number:2}  {title}  ({times(entry['messages'], 'message')}, until {entry['restorable_until']})"
+
+
+FIND_TAKES = "/find takes the words to look for."
 
 
 def delete_sure(title: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from aster_sidecar import terminal_texts as texts
 
-PAGE = Path(__file__).parent.parent / "shells" / "ui" / "src"
+PAGE = (Path(__file__).parent.parent / "shells" / "ui" / "src" / "messages.tsx").read_text("utf-8")
 PACKAGE = Path(__file__).parent.parent / "aster_sidecar"
 SHOWING = ("terminal", "screen", "chat", "input_line", "terminal_markdown", "wrapping")
 SHOWN = {"note", "say", "_tell", "_sure", "_prompt", "ask", "refuse", "print_error", "print", "Text", "prose"}
@@ -119,23 +119,24 @@ def test_a_text_that_nobody_uses_is_found() -> None:
     assert unused(seeded, *map(source, SHOWING)) == ["NEVER_SAID"]
 
 
-def table(name: str, file: str) -> dict[str, str]:
-    """An object of words in the page's source."""
-    found = re.search(rf"const {name}\b[^=]*= \{{(.*?)\}}", (PAGE / file).read_text("utf-8"), re.DOTALL)
+def table(name: str) -> dict[str, str]:
+    """An object of words in the page's texts."""
+    found = re.search(rf"^ +{name}: \{{(.*?)\}}", PAGE, re.DOTALL | re.MULTILINE)
     assert found is not None, name
     return dict(re.findall(r'(\w+): "([^"]+)"', found[1]))
 
 
 def test_the_page_has_the_same_words() -> None:
-    assert table("TOOL_STATE", "words.ts") == texts.STATES
-    assert table("DECISION", "words.ts") == texts.DECISIONS
-    assert table("RISK", "words.ts") == texts.RISKS
-    assert table("ENDS", "MessageView.tsx").items() <= texts.ENDS.items()
-    assert texts.ENDS["denied"] in (PAGE / "MessageView.tsx").read_text("utf-8")
-    card = (PAGE / "Approval.tsx").read_text("utf-8")
-    for choice in texts.choices(always=True).split(" · "):
-        assert choice[2:] in card
-    assert texts.NO_ALWAYS in card
-    connection = (PAGE / "App.tsx").read_text("utf-8")
-    assert texts.lost("x").removesuffix(" (x)") in connection
-    assert texts.NOT_SENT_YET.split(".")[0] in connection
+    assert table("toolState") == texts.STATES
+    assert table("decision") == texts.DECISIONS
+    assert table("risk") == texts.RISKS
+    assert table("ends").items() <= texts.ENDS.items()
+    for said in (
+        *(choice[2:] for choice in texts.choices(always=True).split(" · ")),
+        texts.ENDS["denied"],
+        texts.NO_ALWAYS,
+        texts.STEERED,
+        texts.lost("x").removesuffix(" (x)"),
+        texts.NOT_SENT_YET.split(".")[0],
+    ):
+        assert said in PAGE, said

@@ -17,6 +17,7 @@ import { Icon } from "./Icon.js";
 import { keep, kept } from "./keep.js";
 import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
+import { said } from "./problems.js";
 import { go, newHref, parse, replace, useRoute, type Route } from "./route.js";
 import { Sidebar } from "./Sidebar.js";
 import { Toasts } from "./Toasts.js";
@@ -315,7 +316,7 @@ function Starting() {
           }
         >
           {texts.app.unreachable}
-          {error && <span className="hint">{visible(error.hint ?? error.message)}</span>}
+          {error && said(error).hint !== null && <span className="hint">{visible(said(error).hint ?? "")}</span>}
         </Note>
       ) : (
         <p className="empty">{texts.app.connecting}</p>

@@ -88,6 +88,8 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
   const [opened, setOpened] = useState(false);
   const open = current || opened;
   const over = state === "done" || state === "skipped";
+  // Which model messages go to, and whether it can answer, is said by the list of models.
+  const shown = id === "provider" ? checks.filter(({ status }) => status !== "ok") : checks;
   return (
     <li className={`step step-${current ? "current" : state}`} aria-current={current ? "step" : undefined}>
       <div className="step-head">
@@ -105,9 +107,9 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
       {open && (
         <div className="step-body">
           <p>{texts.welcome.words[id]}</p>
-          {checks.length > 0 && (
+          {shown.length > 0 && (
             <ul className="checks">
-              {checks.map((check) => (
+              {shown.map((check) => (
                 <li key={check.id} className={`check-${check.status}`}>
                   <Icon name={CHECKS[check.status]} />
                   <span>

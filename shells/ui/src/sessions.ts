@@ -1,9 +1,9 @@
 // What people do with conversations.
 import { Cell, useCell } from "./cell.js";
-import { client } from "./engine.js";
+import { client, onEvent } from "./engine.js";
 import { texts } from "./messages.js";
 import { go, newHref, parse, sessionHref } from "./route.js";
-import { toast } from "./toasts.js";
+import { dismiss, toast } from "./toasts.js";
 import { said } from "./problems.js";
 
 /** Messages that were to steer a turn that was stopped before the agent read them: it does with the next one. */
@@ -74,7 +74,8 @@ export async function remove(session_id: string): Promise<void> {
     return;
   }
   leave(session_id);
-  toast(texts.session.deleted, {
+  const shown_now = toast(texts.session.deleted, {
+    seconds: UNDO_S,
     action: {
       label: texts.shared.undo,
       act: () =>
@@ -83,7 +84,17 @@ export async function remove(session_id: string): Promise<void> {
         }),
     },
   });
+  const stop = onEvent((event) => {
+    // It is back, from wherever: what was said of it is so no more.
+    if (event.type !== "session_changed" || event.session_id !== session_id || event.data.change === "deleted") return;
+    dismiss(shown_now);
+    stop();
+  });
+  setTimeout(stop, UNDO_S * 1000);
 }
+
+/** How long the way back is offered where it was deleted; the trash has it for 30 days. */
+const UNDO_S = 8;
 
 async function stopAndRemove(session_id: string): Promise<void> {
   try {

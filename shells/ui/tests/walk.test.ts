@@ -143,6 +143,7 @@ const WALK: ((walk: Walk) => Promise<void>)[] = [
   },
   async ({ page }) => {
     await page.getByRole("button", { name: "Restore: write hello.txt" }).click();
+    await page.getByText("Deleted.", { exact: true }).waitFor({ state: "detached", timeout: 5000 });
     await list(page).getByRole("link", { name: "write hello.txt" }).waitFor();
   },
   async ({ page }) => {
