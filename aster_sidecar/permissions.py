@@ -5,6 +5,7 @@ Order: a deny rule, then what is asked whatever was allowed, then `always_ask`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -150,18 +151,18 @@ def decide(
             hits.append(rule)
         named = [covers(rule, tool, name, agent_id, session_id, now) for name in assessment.names]
         if rule.decision == "deny" and any((*covered, *named)):
-            return Decision("deny", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} denies {describe(rule)}")
+            return Decision("deny", f"rule:{rule.rule_id}", denied_by(rule))
     if assessment.always_asked:
-        return Decision("ask", "call", sentence(f"{assessment.reason}; such a call is asked in every mode"))
+        return Decision("ask", "call", f"{sentence(assessment.reason)} Aster always asks before such a call runs.")
     if mode == "always_ask":
-        return Decision("ask", "mode:always_ask", "Every call waits for a person in the mode always_ask.")
+        return Decision("ask", "mode:always_ask", "The mode is “Always ask”.")
     for rule in hits:
         # An allow rule for a directory must not carry a call that its arguments made riskier than what the person saw
         # (a file that holds secrets): only a rule for the exact target, or for everything, does.
         if rule.kind != "beneath" or assessment.remember is not None:
-            return Decision("allow", f"rule:{rule.rule_id}", f"the rule {rule.rule_id} allows {describe(rule)}")
+            return Decision("allow", f"rule:{rule.rule_id}", f"Your rule allows {describe(rule)}.")
     if mode == "auto_approve":
-        return Decision("allow", "mode:auto_approve", "Every call runs unasked in the mode auto_approve.")
+        return Decision("allow", "mode:auto_approve", "The mode is “Never ask”.")
     if assessment.risk == "low":
         return Decision("allow", "mode:smart_approve", sentence(assessment.reason))
     return Decision("ask", "mode:smart_approve", sentence(assessment.reason))
@@ -172,11 +173,35 @@ def sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}" if words else words
 
 
+def denied_by(rule: Rule) -> str:
+    """Why a call that a deny rule covers is denied, as a sentence."""
+    return f"Your rule denies {describe(rule)}."
+
+
 def describe(rule: Rule) -> str:
-    """The rule's reach in words."""
-    what = "every tool" if rule.tool == "*" else rule.tool
-    reach = {"any": "", "exact": f" on exactly {rule.value!r}", "beneath": f" on anything beneath {rule.value!r}"}
-    who = (f" for agent {rule.agent_id}" if rule.agent_id else "") + (
-        f" in session {rule.session_id}" if rule.session_id else ""
-    )
-    return what + reach[rule.kind] + who
+    """The calls that the rule covers, on one line: a command and where it runs, or a tool and what it is used on."""
+    tool = "every tool" if rule.tool == "*" else rule.tool
+    value = _on_one_line(rule.value)
+    if rule.kind == "any":
+        return tool if rule.tool == "*" else f"every call of {tool}"
+    if rule.kind == "beneath":
+        return f"{tool} for {value} and everything in it"
+    placed = re.fullmatch(r"in ([^\n]+):\n(.+)", rule.value, re.DOTALL)
+    if placed is not None:
+        return f"{_quoted(placed[2])} in {_on_one_line(placed[1])}"
+    return f"{_quoted(rule.value)} in every folder" if rule.tool == "run_command" else f"{tool} for {value}"
+
+
+def _quoted(command: str) -> str:
+    """A command between backquotes, which are the only ones."""
+    return "`" + _on_one_line(command).replace("`", "'") + "`"
+
+
+def _on_one_line(text: str) -> str:
+    """The text with every character that is not plainly seen, such as the end of a line, written as Python does."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def sentences(reasons: Iterable[str]) -> str:
+    """Reasons as sentences, one after the other."""
+    return " ".join(map(sentence, reasons))

@@ -91,7 +91,8 @@ class Rules:
             )
         if request.tool == "*" and request.decision == "allow":
             raise RuleInvalid(
-                "a rule that allows every tool is refused", hint="permission_mode auto_approve says the same, openly"
+                "a rule that allows every tool is refused",
+                hint="to run every call without asking, set permission_mode to auto_approve",
             )
         ends = clock.Deadline.after(request.expires_in_s) if request.expires_in_s else None
         rule = Rule(
@@ -196,6 +197,14 @@ def relocated(target: str, old: str, new: str) -> str:
     return target
 
 
+def _whose(rule: Rule) -> str:
+    """The agent and the session that a rule is for, to follow what it covers; "" when it is for all."""
+    agent = f"agent {rule.agent_id}" if rule.agent_id else ""
+    session = f"session {rule.session_id}" if rule.session_id else ""
+    limits = ", ".join(filter(None, (agent, session)))
+    return f" ({limits})" if limits else ""
+
+
 def info(rule: Rule, made: str) -> wire.RuleInfo:
     """The rule as clients see it."""
     return wire.RuleInfo(
@@ -208,5 +217,5 @@ def info(rule: Rule, made: str) -> wire.RuleInfo:
         session_id=rule.session_id,
         created_at=made,
         expires_at=clock.stamp(rule.expires_at) if rule.expires_at else None,
-        words=f"{rule.decision} {describe(rule)}",
+        words=describe(rule) + _whose(rule),
     )

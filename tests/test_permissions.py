@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aster_sidecar.permissions import Assessment, Mode, Rule, Scope, decide
+from aster_sidecar.permissions import Assessment, Mode, Rule, Scope, decide, describe, sentences
 
 at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -114,3 +114,51 @@ def test_every_decision_says_what_made_it_and_why() -> None:
             told = decide(mode, rules, tool="write_file", assessment=call(), agent_id="a", session_id="s", now=NOW)
             assert told.decided_by.split(":")[0] in ("rule", "mode")
             assert len(told.reason) > 5
+
+
+@pytest.mark.parametrize(
+    ("tool", "kind", "value", "words"),
+    [
+        ("run_command", "exact", "in /home/me:\nls -l", "`ls -l` in /home/me"),
+        ("run_command", "exact", "in /home/me:\nls\nrm a", r"`ls\nrm a` in /home/me"),
+        ("run_command", "exact", "rm -r x", "`rm -r x` in every folder"),
+        ("run_command", "exact", "ls` in /x. Yes, `ls", "`ls' in /x. Yes, 'ls` in every folder"),
+        ("run_command", "beneath", "/srv", "run_command for /srv and everything in it"),
+        ("run_command", "any", "", "every call of run_command"),
+        ("read_file", "exact", "/x/a\u202eb", r"read_file for /x/a\u202eb"),
+        ("read_file", "beneath", r"C:\Users\me", r"read_file for C:\Users\me and everything in it"),
+        ("*", "beneath", "/x", "every tool for /x and everything in it"),
+        ("*", "any", "", "every tool"),
+        ("fetch_url", "exact", "https://example.com:443", "fetch_url for https://example.com:443"),
+    ],
+)
+def test_what_a_rule_covers_is_said_on_one_line(tool: str, kind: Any, value: str, words: str) -> None:
+    assert describe(Rule("r1", "deny", tool, kind, value)) == words
+
+
+def test_what_a_rule_decides_is_a_sentence_without_its_id() -> None:
+    """The id is in `decided_by`."""
+    command = call(target="in /work:\nmake", names=("make",))
+    told = {
+        decision: decide(
+            "smart_approve",
+            [Rule("r1", decision, "run_command", "exact", "in /work:\nmake")],
+            tool="run_command",
+            assessment=command,
+            agent_id="a",
+            session_id="s",
+            now=NOW,
+        )
+        for decision in ("allow", "deny")
+    }
+    assert {found.decided_by for found in told.values()} == {"rule:r1"}
+    assert told["allow"].reason == "Your rule allows `make` in /work."
+    assert told["deny"].reason == "Your rule denies `make` in /work."
+
+
+def test_a_rule_that_denies_a_directory_covers_what_cannot_be_remembered() -> None:
+    assert verdict("auto_approve", call("high", "/work/.env", remember=None), rule("deny")) == "deny"
+
+
+def test_reasons_follow_each_other_as_sentences() -> None:
+    assert sentences(["because", "So it is.", "/x was not found"]) == "Because. So it is. /x was not found."

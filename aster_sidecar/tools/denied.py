@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from aster_sidecar.permissions import Rule, describe, reaches
+from aster_sidecar.permissions import Rule, denied_by, reaches
 from aster_sidecar.tools.display import shown
 
 WALK_ENTRIES = 100_000  # of all denied directories together, looked at for files that have several names
@@ -51,16 +51,16 @@ class Denied:
         """Why the canonical `path` is denied, in words; None when no rule covers it or what stands there."""
         rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
         if rule is not None:
-            return _words(rule)
+            return denied_by(rule)
         if not self._roots:
             return None
         for way in (path, *path.parents):
             rule = self._roots.get(_identity(way) or (-1, -1))
             if rule is not None and (rule.kind == "beneath" or way == path):
-                return f"it is another name of {shown(rule.value)}, and {_words(rule)}"
+                return f"This is another name of {shown(rule.value)}. {denied_by(rule)}"
             if way in self._mounted:
                 rule = self._mounted[way]
-                return f"{shown(way)} is mounted from within {shown(rule.value)}, and {_words(rule)}"
+                return f"{shown(way)} shows files from {shown(rule.value)} (a mount). {denied_by(rule)}"
         try:
             return self.reason_of_file(os.lstat(path))
         except OSError:
@@ -73,7 +73,7 @@ class Denied:
         """
         rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
         rule = rule or self._roots.get((found.st_dev, found.st_ino)) or self._mounted.get(path)
-        return _words(rule) if rule is not None else None
+        return denied_by(rule) if rule is not None else None
 
     def reason_of_file(self, found: os.stat_result) -> str | None:
         """Why a file with several names is denied: one of them lies in a denied directory."""
@@ -84,10 +84,13 @@ class Denied:
             self._walk(self._linked)
         rule = self._linked.get((found.st_dev, found.st_ino))
         if rule is not None:
-            return f"it is a hard link to a file in {shown(rule.value)}, and {_words(rule)}"
+            return f"This file is a hard link to a file in {shown(rule.value)}. {denied_by(rule)}"
         if self._too_large is not None:
-            where = f"{shown(self._too_large.value)} holds too many files to know that none is there"
-            return f"it has several names, {where}, and {_words(self._too_large)}"
+            where = shown(self._too_large.value)
+            return (
+                f"This file has several names (hard links). Your rule denies {where}, which holds too many files to"
+                " know that none of them is this one, so this file is denied, too."
+            )
         return None
 
     def _walk(self, linked: dict[Identity, Rule]) -> None:
@@ -144,10 +147,6 @@ def _mounted_from(folder: Path, mounts: Sequence[Mount]) -> list[Path]:
         for mount in mounts
         if mount.device == own.device and mount.source.is_relative_to(source) and mount.place != own.place
     ]
-
-
-def _words(rule: Rule) -> str:
-    return f"the rule {rule.rule_id} denies {describe(rule)}"
 
 
 def _identity(path: Path | str) -> Identity | None:
