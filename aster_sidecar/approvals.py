@@ -22,7 +22,7 @@ from aster_sidecar.errors import (
     PolicyDenied,
 )
 from aster_sidecar.journal import Journal, Write
-from aster_sidecar.permissions import Assessment, Risk, Scope
+from aster_sidecar.permissions import Assessment, Risk, Scope, sentences
 from aster_sidecar.rules import Rules
 from aster_sidecar.text import jsonable
 from aster_sidecar.trash import TRASHED
@@ -306,7 +306,7 @@ class Approvals:
             before = None
         unseen = not_shown(pending, before, assessment)
         if told.decision == "ask" and told.confirm != confirm and unseen:
-            error = EditUnconfirmed(f"these arguments would do what was not shown: {'; '.join(unseen)}")
+            error = EditUnconfirmed(f"You have not been shown this yet: {sentences(unseen).rstrip('.')}")
             error.details = told.model_dump(mode="json")
             raise error
         return assessment

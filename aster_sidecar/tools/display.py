@@ -84,7 +84,7 @@ BRIEF_CHARS = 80
 def brief(path: Path, work_dir: Path) -> str:
     """A path as a sentence names it: from the work directory or the home directory on, its beginning cut when long."""
     if path == work_dir:
-        return "the work directory"
+        return "the work folder"
     if path.is_relative_to(work_dir):
         text = shown(path.relative_to(work_dir))
     else:

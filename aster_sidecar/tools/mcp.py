@@ -69,7 +69,7 @@ SCHEMA_BYTES = 128 * 1024
 DESCRIPTION_CHARS = 4096
 
 ENDED = "it ended during the call; what it did until then is not known"
-REASON = "what a server of yours does with it can't be seen"
+REASON = "Aster can't see what this MCP server does."
 EXTRA = f"MCP servers need an extra: {how_to_get('mcp')}"
 
 
@@ -398,12 +398,12 @@ def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_
             pretty = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
         except (ValueError, RecursionError) as error:
             raise ToolError("the arguments hold what JSON can't") from error
-        title = f"{_shown(definition.name)} of the MCP server {spec.name}"
+        title = f"{_shown(definition.name)} from the MCP server {spec.name}"
         target = f"{spec.name}:{definition.name}:{canonical}"  # never begins like a path
         return Assessment(
             risk=spec.risk,
             target=target,
-            summary=f"Use {_shown(definition.name)} of the MCP server {spec.name}",
+            summary=f"Use {title}",
             display=f"{title}\n{visible(pretty)}",
             reason=REASON,
             remember=Scope("exact", target, f"exactly this call of {title}: {visible(canonical, newlines=False)}"),
@@ -423,7 +423,7 @@ def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_
                 return prefix + _canonical(cast("dict[str, Any]", values))
         except (ValueError, RecursionError):
             pass
-        raise ToolError("a rule for a call of an MCP server is exact and names its arguments, as a JSON object")
+        raise ToolError("a rule for a tool of an MCP server is exact: its value is the arguments, as a JSON object")
 
     async def run(given: _Arguments, assessment: Assessment, ctx: CallContext) -> Outcome:
         values = given.model_extra or {}
@@ -432,7 +432,7 @@ def _tool(name: str, server: _Server, definition: _Definition, arguments: type[_
         result = await server.call(definition.name, values, assessment.binding["definition"], ctx)
         return _outcome(result)
 
-    description = definition.description or f"{_shown(definition.name)} of the MCP server {spec.name}."
+    description = definition.description or f"{_shown(definition.name)} from the MCP server {spec.name}."
     return Tool(name, description, arguments, spec.risk, assess, run, rule_value)
 
 

@@ -226,19 +226,19 @@ class OwnTool(Generic[P, R]):
             risk=risk,
             target=target,
             display=words,
-            reason=f"the app says that {self.name} is of {risk} risk"
-            + (" with these arguments" if callable(self.risk) else ""),
+            reason=f"The app rates {self.name} as {risk} risk"
+            + (" with these arguments." if callable(self.risk) else "."),
             remember=Scope("exact", target, f"{self.name} with exactly these arguments"),
             binding={"arguments": target, "risk": risk, "function": self.function.__qualname__},
         )
 
     def _rule_value(self, asked: RuleTarget, surroundings: Surroundings) -> str:
         if asked.kind == "beneath":
-            raise ToolError(f"calls of {self.name} are not beneath anything: a rule is exact or for any")
+            raise ToolError(f"a rule for {self.name} covers exact arguments or every call, nothing beneath")
         try:
             return canonical(self.arguments.model_validate_json(asked.value))
         except ValidationError as error:
-            raise ToolError(f"the value is not arguments of {self.name}, as JSON") from error
+            raise ToolError(f"the value must be the arguments of {self.name}, as a JSON object") from error
 
     def _risk(self, arguments: BaseModel) -> Risk:
         if not callable(self.risk):

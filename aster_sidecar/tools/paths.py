@@ -258,18 +258,19 @@ def look(
     ways = {path, *(Path(os.path.normpath(way)) for way in (plain, found))}
     concerns: list[str] = []
     if not inside:
-        through = "a link leads outside" if _beneath(Path(os.path.normpath(plain)), work_dir) else "outside"
-        concerns.append(f"{through} the work directory {shown(work_dir)}")
+        linked = _beneath(Path(os.path.normpath(plain)), work_dir)
+        way = "goes through a link that leads" if linked else "is"
+        concerns.append(f"This path {way} outside the work folder {shown(work_dir)}.")
     # A directory called `credentials` or `.env` is ordinary; what counts for directories is where they are.
     is_folder = os.path.isdir(path)  # Path.is_dir raises where nobody may look
     secret = any(in_secret_place(way) if is_folder else holds_secrets(way) for way in ways)
     if secret:
-        concerns.append(f"{shown(path.name)} may hold secrets")
+        concerns.append(f"There may be secrets in {shown(path.name)}.")
     later = changes and any(runs_later(way, work_dir) for way in ways)
     if later:
-        concerns.append("other programs run or obey what stands there")
+        concerns.append("Other programs run this file or take their settings from it.")
     if near:
-        concerns.append(f"{_spelled(near)} is there already, and {DIFFERENCE}")
+        concerns.append(f"{RESEMBLES}{_spelled(near)}, which {'exist' if len(near) > 1 else 'exists'}. {DIFFERENCE}.")
     return Place(
         path,
         inside,
@@ -408,7 +409,8 @@ def _possible(path: str) -> str:
 
 # --- names that look the same -------------------------------------------------------------------------------------
 
-DIFFERENCE = "the names differ only in invisible characters, the kind of a space, or how accents are stored"
+RESEMBLES = "The new name looks the same as "
+DIFFERENCE = "The names differ only in invisible characters, the kind of a space, or how accents are stored"
 _SCAN_ENTRIES = 50_000  # of the directory of a name that is missing
 
 
@@ -438,7 +440,7 @@ def similar(path: Path) -> list[Path]:
 
 def resemblance(instead_of: str, path: Path) -> str:
     """In words, that `path` was taken instead."""
-    return f"{shown(instead_of)} does not exist: {spelled(path)} is taken, {DIFFERENCE}"
+    return f"{shown(instead_of)} was not found, {spelled(path)} is used instead. {DIFFERENCE}"
 
 
 def spelled(path: Path) -> str:
@@ -470,7 +472,7 @@ def _resembling(
             return plain, near
         if lookalike == "refuse" or len(near) > 1:
             raise ToolError(
-                f"{spelled(path)} does not exist; {_spelled(near)} {'do' if len(near) > 1 else 'does'}: {DIFFERENCE}"
+                f"{spelled(path)} does not exist; {_spelled(near)} {'do' if len(near) > 1 else 'does'}. {DIFFERENCE}"
                 " (‹U+XXXX› stands for that character)"
             )
         plain = os.path.join(near[0], *rest)
@@ -513,9 +515,9 @@ def forbidden(path: Path, protected: tuple[Path, ...]) -> str | None:
     parts = path.parts[1:]
     if os.name == "posix" and parts[:1] in (("proc",), ("sys",), ("dev",)) and parts[:2] != ("dev", "shm"):
         # /proc/PID/environ and mem of the daemon itself would hand out its keys.
-        return f"/{parts[0]} is the system's own, not files: no tool may open it"
+        return f"Tools can't open the system's files in /{parts[0]}."
     if _is_protected(path, protected):
-        return "this is the daemon's own data (its journal, policy and settings): no tool may touch it"
+        return "Tools can't open Aster's own data (its journal, rules and settings)."
     return None
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.frozen import FROZEN
-from aster_sidecar.permissions import Assessment, Scope
+from aster_sidecar.permissions import Assessment, Scope, sentences
 from aster_sidecar.processes import (
     KILL_S,
     READ_BYTES,
@@ -161,13 +161,13 @@ def why_not_remembered(command: str, cwd: Path, work_dir: Path, path: str) -> st
     for name in names:
         binary = _binary(name, cwd, path)
         if name not in _READERS or (binary and binary.name not in _MULTICALL and binary.name not in _READERS):
-            return f"what {shown(os.path.basename(name))} does may depend on files that change, or change some"
+            return f"{_named(shown(os.path.basename(name)))} may change files, or do something else when files change"
         if name in _BUILTINS:
             continue
         if binary is None:
-            return f"{shown(name)} is not a program that can be found now"
+            return f"Aster can't find the program {_named(shown(name))}"
         if binary.is_relative_to(work_dir) or binary.is_relative_to(os.path.realpath(os.path.expanduser("~"))):
-            return f"{shown(name)} lies where it may be changed"
+            return f"the program {_named(shown(name))} is in your home or work folder, where it can be changed"
     return None
 
 
@@ -201,16 +201,13 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     if other is None:
         unsure = why_not_remembered(arguments.command, cwd, work_dir, env["PATH"])
     else:
-        concerns.append(
-            f"{shown(other)} has another program do the work. The daemon can't end what that starts and, without a"
-            " token, can't keep it from answering questions in your place"
-        )
-        unsure = "what runs is up to that program"
+        concerns.append(f"{_named(other)} starts programs that Aster can't stop or control.")
+        unsure = "that program decides what runs"
     if not place.inside:
-        concerns.append(f"it runs in {shown(cwd)}, outside the work directory")
-    reason = "; ".join(concerns if other is not None else ["a command can do all that you can", *concerns])
+        concerns.append(f"This command runs in {shown(cwd)}, outside the work folder.")
+    reasons = [*concerns] if other is not None else ["Commands run with all your permissions.", *concerns]
     if unsure:
-        reason += f"; it can't be always allowed: {unsure}"
+        reasons.append(f"This command can't be always allowed: {unsure}.")
     names = dict.fromkeys([*(programs(arguments.command) or ()), *scripts.programs_in(arguments.command)])
     files = {} if place.forbidden else scripts.run_by(arguments.command, cwd, surroundings.protected, env)
     contents = {name: scripts.held(path) for name, path in files.items()}
@@ -224,7 +221,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         target=target,
         summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}",
         display=f"in {shown(cwd)}:\n{visible(arguments.command)}{scripts.described(files, contents)}",
-        reason=reason,
+        reason=sentences(reasons),
         remember=None if unsure else Scope("exact", target, words),
         binding={
             "command": arguments.command,
@@ -239,18 +236,27 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         always_asked=other is not None,
         names=(arguments.command, str(cwd)),
         concerns=tuple(concerns),
-        effects=tuple(f"it runs {shown(name)}" for name in files),
+        effects=tuple(f"It runs {shown(name)}." for name in files),
     )
+
+
+def _named(text: str) -> str:
+    """A program or the line of a command, made visible, as a sentence names it.
+
+    The backquotes around it are the only ones: no command can write the rest of the sentence.
+    """
+    return "`" + cut(text.replace("`", "'"), BRIEF_CHARS) + "`"
 
 
 def _brief(command: str) -> str:
     """A command as a sentence names it: its first line, and how many follow.
 
-    The backquotes around it are the only ones, and spaces stand alone: no command can write the rest of the sentence.
+    Spaces stand alone in it.
     """
     lines = [line for line in command.strip().split("\n") if line.strip()] or [""]
-    first = cut(" ".join(visible(lines[0], newlines=False).replace("`", "'").split()), BRIEF_CHARS)
-    return f"`{first}`" + (f" and {counted(len(lines) - 1, 'more line')}" if len(lines) > 1 else "")
+    return _named(" ".join(visible(lines[0], newlines=False).split())) + (
+        f" and {counted(len(lines) - 1, 'more line')}" if len(lines) > 1 else ""
+    )
 
 
 def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
@@ -261,19 +267,19 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     value = asked.value
     if asked.kind == "beneath":
         if asked.decision == "allow":
-            raise ToolError("a rule can't allow all commands of a directory: what one does is not up to its place")
+            raise ToolError("a rule can't allow every command in a folder: the folder doesn't say what a command does")
         folder = paths.rule_value(asked, surroundings)
         if not os.path.isabs(os.path.expanduser(value)) and not os.path.isdir(folder):
-            raise ToolError(f"there is no directory {shown(folder)}; a command is named with kind exact")
+            raise ToolError(f"there is no folder {shown(folder)}; for a command use kind exact")
         return folder
     placed = re.fullmatch(r"in ([^\n]+):\n(.+)", value, re.DOTALL)
     if placed is None and (asked.decision == "allow" or re.match(r"in [^\n]+:(\s|\Z)", value)):
-        raise ToolError("a command in its directory is 'in DIRECTORY:', a new line, and the command")
+        raise ToolError("write it as 'in DIRECTORY:', a new line, and the command")
     command = placed[2] if placed is not None else value
     try:
         RunCommand(command=command)
     except ValidationError as error:
-        raise ToolError(f"no command is like this: {error.errors()[0]['msg']}") from error
+        raise ToolError(f"this can't be a command: {error.errors()[0]['msg']}") from error
     if placed is None:
         return command
     folder = paths.rule_value(RuleTarget(asked.decision, "beneath", meant(placed[1])), surroundings)

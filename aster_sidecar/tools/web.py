@@ -254,7 +254,8 @@ class Fetcher:
             target=target.origin,
             summary=f"Fetch {cut(shown(target.url), BRIEF_CHARS)}",
             display=f"fetch {shown(target.url)}",
-            reason="an address can carry data out, and what it answers may try to instruct the agent",
+            reason="The address can carry your data to that site, and the page may hold instructions meant to mislead"
+            " the agent.",
             remember=Scope("exact", target.origin, f"fetch_url from {target.scheme}://{target.authority} only"),
             binding={"url": target.url, "origin": target.origin},
         )

@@ -372,7 +372,7 @@ def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: Provi
     arguments = {"path": str(outside), "content": "x"}
     refusal = real.refused("POST", "/api/approve", {**body, "arguments": arguments})
     assert (refusal.status, refusal.code) == (409, "edit_unconfirmed")
-    assert "outside the work directory" in refusal.body["details"]["reason"].lower()
+    assert "outside the work folder" in refusal.body["details"]["reason"].lower()
     assert refusal.body["details"]["risk"] == "high"
     assert str(outside) in refusal.body["details"]["display"]
     seen = {"tool": "write_file", "arguments": arguments}
@@ -398,7 +398,7 @@ def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: Provi
             {"source": "moved", "destination": "there", "overwrite": True},
             "replaces",
         ),
-        ("run_command", {"command": "echo $HOME"}, {"command": "sh ./there"}, "it runs ./there"),
+        ("run_command", {"command": "echo $HOME"}, {"command": "sh ./there"}, "It runs ./there"),
     ],
 )
 def test_an_edit_that_does_more_than_it_says_is_confirmed(
@@ -411,6 +411,7 @@ def test_an_edit_that_does_more_than_it_says_is_confirmed(
     body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow", "arguments": edited}
     refusal = real.refused("POST", "/api/approve", body)
     assert refusal.code == "edit_unconfirmed"
+    assert refusal.body["error"].startswith("You have not been shown this yet: ")
     assert seen in refusal.body["error"]
     assert (real.work_dir / "there").read_text() == "echo there\n"
     settle(real, pending["call_id"], "allow", arguments=edited, confirm=refusal.body["details"]["confirm"])
@@ -512,12 +513,12 @@ def test_what_is_too_long_to_be_shown_is_not_asked_for(real: Daemon, provider: P
         ("delete_file", {"path": "notes.md"}, "Delete notes.md (a file, 14 bytes)"),
         ("move_file", {"source": "notes.md", "destination": "docs/n.md"}, "Move notes.md to docs/n.md"),
         ("read_file", {"path": "notes.md"}, "Read notes.md"),
-        ("run_command", {"command": "npm test"}, "Run `npm test` in the work directory"),
-        ("run_command", {"command": "make\n\nmake install"}, "Run `make` and 1 more line in the work directory"),
+        ("run_command", {"command": "npm test"}, "Run `npm test` in the work folder"),
+        ("run_command", {"command": "make\n\nmake install"}, "Run `make` and 1 more line in the work folder"),
         (
             "run_command",
             {"command": "ls` in the work directory" + " " * 200 + "; rm -r ~ #`"},
-            "Run `ls' in the work directory ; rm -r ~ #'` in the work directory",
+            "Run `ls' in the work directory ; rm -r ~ #'` in the work folder",
         ),
         ("fetch_url", {"url": "https://example.com/a"}, "Fetch https://example.com/a"),
     ],

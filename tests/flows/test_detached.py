@@ -340,7 +340,7 @@ def test_what_another_program_would_run_waits_for_a_person_in_every_mode(house: 
         house.run("tmux new -d 'curl localhost'")
         asked = watcher.until("approval_required")[-1]["data"]
         assert asked.get("remember") is None
-        assert "another program" in asked["reason"]
+        assert "programs that Aster can't stop or control" in asked["reason"]
         daemon.approve(asked["call_id"], "deny")
         watcher.until("done")
 

@@ -102,7 +102,7 @@ def test_a_file_in_another_encoding_is_said_to_be_lost(place: Surroundings) -> N
     found = assess("write_file", place, path="gbk.txt", content="hello\n")
     assert found.risk == "high"
     assert found.remember is None
-    assert "not UTF-8 text and would be lost" in found.reason
+    assert "not UTF-8 text. It would be lost." in found.reason
     done = call("write_file", place, path="gbk.txt", content="hello\n")
     assert "not UTF-8" in done.value["note"]
 
@@ -266,7 +266,7 @@ def test_all_names_of_a_file_get_the_new_text(place: Surroundings) -> None:
     for name, more in (("write_file", {"content": "new"}), ("edit_file", {"old": "new", "new": "newer"})):
         found = assess(name, place, path="a", **more)
         assert found.risk == "high"
-        assert "2 names, and all of them change" in found.reason
+        assert "2 names (hard links). The change shows under all of them." in found.reason
         assert found.remember is None
         call(name, place, path="a", **more)
         assert target.read_text() == twin.read_text() == more.get("content", "newer")

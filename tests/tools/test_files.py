@@ -70,6 +70,9 @@ def test_risk_is_lowest_inside_the_work_directory(place: Surroundings, name: str
     assert found.binding["paths"] == [found.target]
     assert found.remember is not None
     assert (found.remember.kind, found.remember.value) == ("beneath", str(place.work_dir))
+    # True of a rule that allows and of one that denies: a person reads the words before they choose.
+    assert found.remember.words.startswith(f"{name} anywhere in {place.work_dir} (files that hold secrets")
+    assert found.remember.words.endswith(" can't be always allowed)")
     assert found.forbidden is None
 
 
@@ -82,7 +85,7 @@ def test_outside_is_high_and_remembered_for_that_path_only(
 ) -> None:
     found = assess(name, place, path=path, **more)
     assert found.risk == "high"
-    assert "outside the work directory" in found.reason
+    assert "outside the work folder" in found.reason
     assert found.remember is not None
     assert (found.remember.kind, found.remember.value) == ("exact", found.target)
 
@@ -107,7 +110,7 @@ def test_a_link_that_leads_out_is_judged_by_where_it_leads(place: Surroundings, 
     for path in ("near", "folder/outside.txt"):
         found = assess("read_file", place, path=path)
         assert (found.target, found.risk) == (str(outside), "high")
-        assert "a link leads outside" in found.reason
+        assert "a link that leads outside" in found.reason
 
 
 def test_a_link_within_is_followed(place: Surroundings) -> None:
@@ -155,7 +158,7 @@ def test_a_loop_of_links_is_refused(place: Surroundings) -> None:
 def test_files_that_hold_secrets_are_high_and_always_ask(place: Surroundings, name: str, path: str) -> None:
     found = assess(name, place, path=path, **({"content": "x"} if name == "write_file" else {}))
     assert found.risk == "high"
-    assert "may hold secrets" in found.reason
+    assert "There may be secrets in" in found.reason
     assert found.remember is None
     rule = Rule("r1", "allow", name, "beneath", str(place.work_dir))
     assert decided(found, rule, name) == "ask"
@@ -207,7 +210,7 @@ def test_what_is_hidden_or_installed_is_high_to_write_and_always_asks(place: Sur
     (place.work_dir / "env" / "pyvenv.cfg").write_text("home = /usr/bin\n")
     found = assess("write_file", place, path=path, content="x")
     assert (found.risk, found.remember) == ("high", None)
-    assert "other programs run or obey what stands there" in found.concerns
+    assert "Other programs run this file or take their settings from it." in found.concerns
 
 
 @pytest.mark.parametrize(
@@ -880,7 +883,7 @@ def test_listing_is_bounded_and_tells(place: Surroundings) -> None:
 def test_listing_leaves_the_daemons_files_out(place: Surroundings) -> None:
     found = call("list_dir", place, path="..", depth=3)
     assert not any("aster.db" in one["name"] for one in found.value["entries"])
-    assert "daemon's own" in found.value["notes"][0]
+    assert "Aster's own data" in found.value["notes"][0]
 
 
 def test_names_that_are_not_utf8_can_be_listed(place: Surroundings) -> None:
@@ -937,7 +940,7 @@ def test_searching_leaves_secrets_and_the_daemons_files_out(place: Surroundings)
     found = call("search_files", place, pattern="canary", path="..").value
     assert [one["path"] for one in found["hits"]] == ["a.txt"]
     assert any(".env" in note and ".ssh" in note for note in found["notes"])
-    assert any("daemon's own" in note for note in found["notes"])
+    assert any("Aster's own data" in note for note in found["notes"])
     assert call("search_files", place, pattern="canary", path=".env").value["hits"] == []
 
 

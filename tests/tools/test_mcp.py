@@ -252,11 +252,11 @@ def test_what_is_offered_and_how_a_call_is_judged(loop: asyncio.Runner, place: S
             with pytest.raises(ValidationError, match="text: 3 is not of type 'string'"):
                 echo.arguments.model_validate({"text": 3})
             found = echo.assess(echo.arguments.model_validate({"text": "a\u202eb\n\x1b"}), place)
-            assert found.display == 'echo of the MCP server docs\n{\n  "text": "a‹U+202E›b\\n\\u001b"\n}'
+            assert found.display == 'echo from the MCP server docs\n{\n  "text": "a‹U+202E›b\\n\\u001b"\n}'
             assert found.target == 'docs:echo:{"text":"a\u202eb\\n\\u001b"}'
             assert found.remember is not None
             assert (found.remember.kind, found.remember.value) == ("exact", found.target)
-            assert "can't be seen" in found.reason
+            assert "can't see what this MCP server does" in found.reason
             json.dumps(found.binding)
             with pytest.raises(ToolError, match="JSON"):
                 echo.assess(echo.arguments.model_construct(text="\ud800"), place)
@@ -629,7 +629,7 @@ def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, pla
             assert "broken: its schema is not valid" in troubles(servers)["old"]
             asks, odd = tools.values()
             assert odd.name.startswith("old_odd_name___")
-            assert odd.assess(odd.arguments(), place).display.startswith("odd name/‹U+202E› of the MCP server old\n")
+            assert odd.assess(odd.arguments(), place).display.startswith("odd name/‹U+202E› from the MCP server old\n")
             assert asks.assess(asks.arguments(), place).risk == "high"
             told, answers = json.loads((await run(asks, context)).value["text"])
             assert told == {}

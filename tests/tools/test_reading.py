@@ -282,7 +282,7 @@ def test_names_that_look_different_are_other_names(place: Surroundings, other: s
 )
 def test_a_change_never_takes_another_file(place: Surroundings, name: str, more: dict[str, Any]) -> None:
     (place.work_dir / "a\u00a0b").write_text("x")
-    with pytest.raises(ToolError, match=r"a b does not exist; .*a‹U\+00A0›b does"):
+    with pytest.raises(ToolError, match=r"a b does not exist; .*a‹U\+00A0›b does\."):
         assess(name, place, **more)
     assert (place.work_dir / "a\u00a0b").read_text() == "x"
 
@@ -296,12 +296,12 @@ def test_a_new_file_beside_one_that_looks_the_same_is_said(place: Surroundings) 
         ("move_file", {"source": "other", "destination": "a b"}),
     ):
         found = assess(name, place, **more)
-        assert "a‹U+00A0›b is there already" in found.reason
+        assert "a‹U+00A0›b, which exists." in found.reason
         assert found.risk == "high"
     moved = call("move_file", place, source="other", destination="a\u2000b").value
-    assert "a‹U+00A0›b is there already" in moved["note"]
+    assert "a‹U+00A0›b, which exists." in moved["note"]
     call("move_file", place, source="a\u2000b", destination="other")
-    assert "a‹U+00A0›b is there already" in call("write_file", place, path="a b", content="y").value["note"]
+    assert "a‹U+00A0›b, which exists." in call("write_file", place, path="a b", content="y").value["note"]
     assert "note" not in call("write_file", place, path="a b", content="z").value  # it is there by now
     assert sorted(path.name for path in place.work_dir.iterdir()) == ["a b", "a\u00a0b", "other"]
 

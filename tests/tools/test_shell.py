@@ -93,7 +93,7 @@ def test_a_command_is_high_and_shown_with_its_directory(place: Surroundings) -> 
     assert found.binding["cwd"] == f"{place.work_dir}/sub"
     assert found.binding["binaries"]["wc"].startswith(os.path.realpath(shutil.which("wc") or "missing"))
     outside = assess("run_command", place, command="wc -l", cwd="..")
-    assert "outside the work directory" in outside.reason
+    assert "outside the work folder" in outside.reason
     assert outside.target != found.target
 
 
@@ -188,6 +188,27 @@ def test_what_can_change_its_meaning_is_never_remembered(place: Surroundings, co
     found = assess("run_command", place, command=command)
     assert found.remember is None
     assert "can't be always allowed" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("git status", "`git` may change files, or do something else when files change."),
+        ("'a` is harmless. `b'", "`a' is harmless. 'b` may change files, or do something else when files change."),
+        ("echo $HOME", "it is a complex shell command."),
+        ("ls -l", "the program `ls` is in your home or work folder, where it can be changed."),
+    ],
+)
+def test_why_a_command_is_asked_every_time_is_told_in_sentences(
+    place: Surroundings, monkeypatch: pytest.MonkeyPatch, command: str, why: str
+) -> None:
+    (place.work_dir / "tools").mkdir()
+    (place.work_dir / "tools" / "ls").write_text("#!/bin/sh\n")
+    (place.work_dir / "tools" / "ls").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place.work_dir / 'tools'}{os.pathsep}{os.environ['PATH']}")
+    found = assess("run_command", place, command=command)
+    lead = "Commands run with all your permissions. This command can't be always allowed: "
+    assert found.reason == lead + why
 
 
 def test_a_link_to_an_interpreter_is_one(place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -882,7 +903,7 @@ def test_what_another_program_would_run_is_asked_in_every_mode(place: Surroundin
     found = assess("run_command", place, command=command)
     assert found.always_asked
     assert found.remember is None
-    assert f"{name} has another program do the work" in found.reason
+    assert f"`{name}` starts programs that Aster can't stop or control." in found.reason
     rule = permissions.Rule("r1", "allow", "run_command", "any", "")
     for mode in permissions.STRICTNESS:
         decision = permissions.decide(

@@ -79,7 +79,7 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
     shown_lines, kept = None, ""
     summary = f"Replace {name} ({sized(old.status.st_size)} → {size})"
     if form.encoding is None:
-        assessment = warned(assessment, "what stands there is not UTF-8 text and would be lost")
+        assessment = warned(assessment, "The file there is not UTF-8 text. It would be lost.")
     else:
         shown_lines = _shown_change(old.data, data)
         if (read := read_text(old.data)) is not None:
@@ -115,13 +115,15 @@ def _found(assessment: Assessment, which: int = 0) -> Content:
 
 def _replacing(assessment: Assessment, target: str) -> Assessment:
     """The assessment of a call in which what stands at the target is lost."""
-    return dataclasses.replace(assessment, effects=(*assessment.effects, f"it replaces {shown(target)}"))
+    return dataclasses.replace(assessment, effects=(*assessment.effects, f"It replaces {shown(target)}."))
 
 
 def _several(assessment: Assessment, old: Content) -> Assessment:
     """The assessment with a warning when the file has other names, whose content changes as well."""
     names = old.status.st_nlink if old.status is not None and stat.S_ISREG(old.status.st_mode) else 1
-    return assessment if names < 2 else warned(assessment, f"the file has {names} names, and all of them change")
+    if names < 2:
+        return assessment
+    return warned(assessment, f"This file has {names} names (hard links). The change shows under all of them.")
 
 
 def _shown_change(old: bytes, new: bytes) -> str | None:
@@ -213,7 +215,7 @@ def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
 
 def _beside(assessment: Assessment) -> str:
     """In words, what looks the same as a path that was created; "" when nothing does."""
-    return "; ".join(concern for concern in assessment.concerns if concern.endswith(paths.DIFFERENCE))
+    return " ".join(concern for concern in assessment.concerns if concern.startswith(paths.RESEMBLES))
 
 
 def _noted(*notes: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from aster_sidecar.permissions import Assessment, Preview, Risk, Scope, reaches
+from aster_sidecar.permissions import Assessment, Preview, Risk, Scope, reaches, sentences
 from aster_sidecar.processes import to_the_end
 from aster_sidecar.tools import Surroundings, ToolError, paths
 from aster_sidecar.tools.denied import Denied
@@ -54,7 +54,7 @@ def judge(
     ]
     concerns = list(dict.fromkeys(concern for place in places for concern in place.concerns))
     risk: Risk = "high" if concerns else "low" if reads else "medium"
-    reason = "; ".join(concerns) or f"it {'reads' if reads else 'changes files'} in the work directory"
+    reasons = concerns or [f"It {'reads' if reads else 'changes'} files in the work folder."]
     taken = [paths.resemblance(place.instead_of, place.path) for place in places if place.instead_of is not None]
     targets = [str(place.path) for place in places]
     forbidden = next((why for place in places if (why := place.forbidden or _denied(tool, place, denied))), None)
@@ -65,7 +65,7 @@ def judge(
         also=tuple(targets[1:]),
         display=display.format(*(shown(target) for target in targets)),
         summary=said[:1].upper() + said[1:],
-        reason="; ".join([reason, *taken]),
+        reason=sentences([*reasons, *taken]),
         remember=None if forbidden else _scope(tool, places, surroundings, reads),
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
         forbidden=forbidden,
@@ -134,8 +134,10 @@ def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings, reads
         return None
     if all(place.inside for place in places):
         folder = str(surroundings.work_dir)
-        but = "that hold secrets" if reads else "that hold secrets, or that other programs run or obey,"
-        return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)} (files {but} still ask)")
+        others = "" if reads else ", or that other programs run or take settings from,"
+        # A person reads it before they allow and before they deny: a rule that denies covers these files, too.
+        but = f"files that hold secrets{others} can't be always allowed"
+        return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)} ({but})")
     if len(places) > 1:
         return None  # a rule names one path, this call has two
     path = str(places[0].path)
@@ -162,7 +164,7 @@ def bound(
 def warned(assessment: Assessment, concern: str) -> Assessment:
     """The assessment of a call that is asked every time, because of `concern`."""
     concerns = (*assessment.concerns, concern)
-    return replace(assessment, risk="high", reason="; ".join(concerns), remember=None, concerns=concerns)
+    return replace(assessment, risk="high", reason=sentences(concerns), remember=None, concerns=concerns)
 
 
 async def in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable[[], object] = lambda: None) -> T:

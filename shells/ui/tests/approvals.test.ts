@@ -70,7 +70,7 @@ test("what edited arguments would do is shown before they are allowed", async ()
   const editor = page.getByLabel("Run it with these arguments instead (JSON)");
   await editor.fill('{"path": "../outside.txt", "content": "by hand"}');
   await question
-    .getByText(/outside the work directory/i)
+    .getByText(/outside the work folder/i)
     .first()
     .waitFor();
   await question.getByText(/^write .*\/outside\.txt/).waitFor();
