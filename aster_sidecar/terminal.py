@@ -525,7 +525,7 @@ class Chat:
         self._waiting.pop(data["call_id"], None)
         self._answered.discard(data["call_id"])  # the same call may be asked again when something has changed
         if answer.get("rule"):
-            self._view.note(texts.kept_rule(plain(answer["rule"]["words"])))
+            self._view.note(texts.kept_rule(answer["rule"]["decision"], plain(answer["rule"]["words"])))
         elif decision == "allow_always":
             self._view.note(texts.ONCE_ONLY)
 

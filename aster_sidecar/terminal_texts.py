@@ -204,8 +204,8 @@ def run_it(problem: str) -> str:
     return f"{sentence(problem)} Run it?"
 
 
-def kept_rule(words: str) -> str:
-    return f"Kept as a rule: {words}."
+def kept_rule(decision: str, words: str) -> str:
+    return f"New rule: {decision} {words}."
 
 
 def not_json(problem: str) -> str:

@@ -109,7 +109,7 @@ def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..
     pane.type("l")
     pane.until(lambda text: text.count("yes/no") == 2)
     pane.type("yes")
-    pane.until(lambda text: "tokens in" in text and "Kept as a rule: " in text)
+    pane.until(lambda text: "tokens in" in text and "New rule: allow " in text)
     pane.until_prompt(2)
     pane.type("write two.txt")
     pane.until(lambda text: text.count("tokens in") == 2)
@@ -126,7 +126,7 @@ def test_a_denial_for_always_is_confirmed(terminal: Callable[..., Pane], daemon:
     pane.until("Always deny: write_file anywhere in")
     pane.until("yes/no")
     pane.type("yes")
-    pane.until(lambda text: "tokens in" in text and "Kept as a rule" in text)
+    pane.until(lambda text: "tokens in" in text and "New rule: deny " in text)
     assert not (daemon.work_dir / "hello.txt").exists()
 
 
