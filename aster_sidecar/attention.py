@@ -23,8 +23,8 @@ UPTO = "attention_upto"
 SEEN = ("approval_required", "approval_resolved", "done", "error", "service_changed")
 ENDED = {
     "complete": "",
-    "denied": "It stopped because a tool call was denied.",
-    "limit": "It stopped at a limit.",
+    "denied": "A tool call was denied.",
+    "limit": "It reached a limit.",
 }
 """How a turn ends that says so to a person. Whoever cancelled it knows; a failure is told by its error."""
 
@@ -87,7 +87,8 @@ class Attention:
                 kind, title = "approval_required", f"{agent} asks for permission"
                 what = f"{data['name']}, {data['risk']} risk"
             case "done" if data["stop_reason"] in ENDED and event.session_id not in self._focused():
-                kind, title, what = "turn_done", f"{agent} is done", ENDED[data["stop_reason"]]
+                kind, what = "turn_done", ENDED[data["stop_reason"]]
+                title = f"{agent} stopped" if what else f"{agent} is done"
             case "error" if data.get("severity", "error") == "error" and event.session_id not in self._focused():
                 kind, title = "error", f"{agent or 'Aster'} stopped because of an error"
                 what = cut(data["message"], WHAT_CHARS)

@@ -88,8 +88,8 @@ class Denied:
         if self._too_large is not None:
             where = shown(self._too_large.value)
             return (
-                f"This file has several names (hard links). Your rule denies {where}, which holds too many files to"
-                " know that none of them is this one, so this file is denied, too."
+                f"This file has several names (hard links). Your rule denies {where}. That folder holds too many files"
+                " to check whether this is one of them, so this file is denied, too."
             )
         return None
 

@@ -234,7 +234,7 @@ class OwnTool(Generic[P, R]):
 
     def _rule_value(self, asked: RuleTarget, surroundings: Surroundings) -> str:
         if asked.kind == "beneath":
-            raise ToolError(f"a rule for {self.name} covers exact arguments or every call, nothing beneath")
+            raise ToolError(f"a rule for {self.name} covers exactly these arguments or every call, but no folder")
         try:
             return canonical(self.arguments.model_validate_json(asked.value))
         except ValidationError as error:

@@ -161,7 +161,7 @@ def why_not_remembered(command: str, cwd: Path, work_dir: Path, path: str) -> st
     for name in names:
         binary = _binary(name, cwd, path)
         if name not in _READERS or (binary and binary.name not in _MULTICALL and binary.name not in _READERS):
-            return f"{_named(shown(os.path.basename(name)))} may change files, or do something else when files change"
+            return f"{_named(shown(os.path.basename(name)))} may change files, or may act differently when files change"
         if name in _BUILTINS:
             continue
         if binary is None:
@@ -205,7 +205,9 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         unsure = "that program decides what runs"
     if not place.inside:
         concerns.append(f"This command runs in {shown(cwd)}, outside the work folder.")
-    reasons = [*concerns] if other is not None else ["Commands run with all your permissions.", *concerns]
+    reasons = (
+        [*concerns] if other is not None else ["A command can do anything that you can do on this computer.", *concerns]
+    )
     if unsure:
         reasons.append(f"This command can't be always allowed: {unsure}.")
     names = dict.fromkeys([*(programs(arguments.command) or ()), *scripts.programs_in(arguments.command)])
@@ -270,11 +272,11 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
             raise ToolError("a rule can't allow every command in a folder: the folder doesn't say what a command does")
         folder = paths.rule_value(asked, surroundings)
         if not os.path.isabs(os.path.expanduser(value)) and not os.path.isdir(folder):
-            raise ToolError(f"there is no folder {shown(folder)}; for a command use kind exact")
+            raise ToolError(f"there is no folder {shown(folder)}; for a command choose “Exactly this” (kind exact)")
         return folder
     placed = re.fullmatch(r"in ([^\n]+):\n(.+)", value, re.DOTALL)
     if placed is None and (asked.decision == "allow" or re.match(r"in [^\n]+:(\s|\Z)", value)):
-        raise ToolError("write it as 'in DIRECTORY:', a new line, and the command")
+        raise ToolError("say in which folder the command may run: 'in FOLDER:', a new line, and the command")
     command = placed[2] if placed is not None else value
     try:
         RunCommand(command=command)

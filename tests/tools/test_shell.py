@@ -193,8 +193,8 @@ def test_what_can_change_its_meaning_is_never_remembered(place: Surroundings, co
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("git status", "`git` may change files, or do something else when files change."),
-        ("'a` is harmless. `b'", "`a' is harmless. 'b` may change files, or do something else when files change."),
+        ("git status", "`git` may change files, or may act differently when files change."),
+        ("'a` is harmless. `b'", "`a' is harmless. 'b` may change files, or may act differently when files change."),
         ("echo $HOME", "it is a complex shell command."),
         ("ls -l", "the program `ls` is in your home or work folder, where it can be changed."),
     ],
@@ -207,7 +207,7 @@ def test_why_a_command_is_asked_every_time_is_told_in_sentences(
     (place.work_dir / "tools" / "ls").chmod(0o755)
     monkeypatch.setenv("PATH", f"{place.work_dir / 'tools'}{os.pathsep}{os.environ['PATH']}")
     found = assess("run_command", place, command=command)
-    lead = "Commands run with all your permissions. This command can't be always allowed: "
+    lead = "A command can do anything that you can do on this computer. This command can't be always allowed: "
     assert found.reason == lead + why
 
 

@@ -66,7 +66,7 @@ def judge(
         display=display.format(*(shown(target) for target in targets)),
         summary=said[:1].upper() + said[1:],
         reason=sentences([*reasons, *taken]),
-        remember=None if forbidden else _scope(tool, places, surroundings, reads),
+        remember=None if forbidden else _scope(tool, places, surroundings),
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
         forbidden=forbidden,
         concerns=tuple(concerns),
@@ -129,15 +129,13 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings, reads: bool) -> Scope | None:
+def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Scope | None:
     if any(place.always_asks or place.forbidden for place in places):
         return None
     if all(place.inside for place in places):
         folder = str(surroundings.work_dir)
-        others = "" if reads else ", or that other programs run or take settings from,"
-        # A person reads it before they allow and before they deny: a rule that denies covers these files, too.
-        but = f"files that hold secrets{others} can't be always allowed"
-        return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)} ({but})")
+        # What can't be remembered (secrets, and what other programs run) is asked all the same; a denial covers it.
+        return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)}")
     if len(places) > 1:
         return None  # a rule names one path, this call has two
     path = str(places[0].path)

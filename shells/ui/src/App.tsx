@@ -240,12 +240,15 @@ function Banner() {
     };
   }, [lost]);
   const engine = useEngine();
+  const drafts = usePicture((state) => isOn(state, "offline_drafts"));
   if (!ready) return null;
   if (lost && host && (engine === "crashed" || engine === "stopped")) return <Down engine={engine} />;
   if (lost && late) {
     return (
       <div className={`banner banner-${link.state}`} role="status">
-        <span>{link.state === "offline" ? texts.app.offline : texts.app.reconnecting}</span>
+        <span>
+          {link.state !== "offline" ? texts.app.reconnecting : drafts ? texts.app.offline : texts.app.offlineNoDrafts}
+        </span>
         <button
           type="button"
           className="small-button"

@@ -45,7 +45,7 @@ export const texts = {
     tryAgain: "Try again",
     undo: "Undo",
     /** What went wrong, and what to do. */
-    withHint: (problem: string, hint: string) => `${problem} – ${hint}`,
+    withHint: (problem: string, hint: string) => `${problem} ${hint}`,
     you: "You",
   },
 
@@ -75,10 +75,11 @@ export const texts = {
     openMenu: "Open the menu",
     inboxWaiting: (waiting: number) => `Inbox: ${waiting} waiting`,
     offline: "Can’t reach Aster. Messages are saved as drafts.",
+    offlineNoDrafts: "Can’t reach Aster. Messages can’t be sent now.",
     reconnecting: "Connection lost. Reconnecting…",
     notLoaded: (why: ReactNode) => <>Some things could not be loaded: {why}</>,
-    crashed: "Aster’s engine crashed several times and will not restart by itself. Messages are saved as drafts.",
-    stopped: "Aster’s engine is stopped. Messages are saved as drafts.",
+    crashed: "Aster’s engine crashed several times and will not restart by itself.",
+    stopped: "Aster’s engine is stopped.",
     unreachable: "Can’t reach Aster. Trying again…",
     connecting: "Connecting…",
     /** Who answered a question, as other windows say it. */
@@ -157,7 +158,7 @@ export const texts = {
         `${count(messages)} queued message was canceled.`,
         `${count(messages)} queued messages were canceled.`,
       ),
-    unread: "The agent reads what it has not read yet with your next message.",
+    unread: "What the agent has not read yet goes to it with your next message.",
     notStopped: (why: string) => `Not stopped: ${why}`,
     messages: "Messages",
     loadingOlder: "Loading older messages…",
@@ -423,7 +424,7 @@ export const texts = {
     fetching: "Fetching…",
     nothingFound: "Nothing found",
     found: (found: number) => `Found ${found}`,
-    foundMore: (found: number) => `Found ${found} and more`,
+    foundMore: (found: number) => `Found ${found} or more`,
     states: {
       running: "an answer is being written",
       waiting_approval: "a question waits for you",
@@ -445,7 +446,7 @@ export const texts = {
     none: "Nothing is archived.",
     deleted: "Recently deleted",
     deletedLead: "A deleted conversation can be restored for 30 days.",
-    noneDeleted: "Nothing was deleted.",
+    noneDeleted: "No recently deleted conversations.",
     deletedAt: (time: string) => `deleted ${time}`,
     deletedUntil: (time: string, until: ReactNode) => (
       <>
@@ -555,7 +556,7 @@ export const texts = {
       welcome:
         "Aster runs on this computer. Your conversations are saved here. Messages go only to the model that you choose, which may be online.",
       environment: "What was found on this computer.",
-      state_root: "Everything is kept on this computer.",
+      state_root: "Your conversations, rules and settings are kept on this computer.",
       engine: "Every message is saved as it is written.",
       provider: "Choose a model on this computer, or add a key for a provider. The demo model needs neither.",
       permissions: "Choose what can run without asking you. You can change this at any time in the settings.",
@@ -663,7 +664,7 @@ export const texts = {
         auto_approve: {
           name: "Never ask",
           words:
-            "Everything runs unless a rule denies it; a few calls that Aster can’t contain still ask. Use it only while you watch, or where no harm can be done.",
+            "Everything runs, except what a rule denies. You are still asked about programs that Aster can’t stop or control. Use it only while you watch, or where no harm can be done.",
           examples: "reading a file: runs · writing a file: runs · running a command: runs",
         },
       },
@@ -686,6 +687,9 @@ export const texts = {
       beneath: "A folder and everything in it",
       any: "Every call of the tool",
       value: "Path, command or address",
+      folder: "Folder in which it runs",
+      anyFolder: "Folder in which it runs (empty: any)",
+      command: "Command",
       tryOut: "Test your permissions",
       tryOutLead: "See whether a tool call would be allowed, denied or asked about. Nothing runs.",
       argumentsJson: "Arguments (JSON)",
@@ -695,18 +699,6 @@ export const texts = {
         deny: "This would be denied.",
         ask: "You would be asked.",
       },
-      /** What decided, behind its reason. */
-      by: {
-        mode: "the mode",
-        rule: "a rule of yours",
-        call: "the call itself",
-        forbidden: "never allowed",
-      } as Named,
-      reason: (reason: ReactNode, by: string) => (
-        <>
-          {reason} (decided by: {by})
-        </>
-      ),
       covers: (calls: ReactNode) => <>“Always allow” would cover: {calls}</>,
     },
 
@@ -816,14 +808,14 @@ export const texts = {
     },
 
     diagnostics: {
-      lead: "One file with versions, settings without secrets, states and the last log lines. Nothing is sent.",
+      lead: "One file with versions, states, the last log lines, and settings (without secrets). Nothing is sent.",
       includeMessages: "Include messages",
       collecting: "Collecting…",
       create: "Create file",
       show: "Show in folder",
       download: "Download",
       facts: (size: string, time: string) => `${size}, ${time}`,
-      refused: (status: number) => `Aster answered ${status}`,
+      refused: (status: number) => `The file could not be made (error ${status}).`,
     },
 
     about: {

@@ -1,6 +1,7 @@
 // What went wrong, in words for people.
 import type { AsterError } from "@aster-sidecar/client";
 import { texts } from "./messages.js";
+import { capital, sentence } from "./words.js";
 
 /** What went wrong, and what to do, in one line each. */
 export function said(error: unknown): { message: string; hint: string | null } {
@@ -18,7 +19,7 @@ export function said(error: unknown): { message: string; hint: string | null } {
           .filter(Boolean)
           .join("; ")
       : "";
-    return { message: problems ? `${message} (${problems})` : message, hint };
+    return { message: sentence(problems ? `${message} (${problems})` : message), hint: hint && capital(hint) };
   }
   return { message: error instanceof Error ? error.message : String(error), hint: null };
 }

@@ -50,8 +50,12 @@ export function bytes(value: number): string {
 
 /** What the daemon says in passing, as a sentence of its own. */
 export function sentence(text: string): string {
-  const [first = ""] = text;
-  return text === "" ? "" : `${first.toUpperCase()}${text.slice(first.length)}${/[.!?…]$/.test(text) ? "" : "."}`;
+  return text === "" ? "" : `${capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
+}
+
+/** A text that begins with a plain word with a capital; a name, a path or a command at its beginning stays as it is. */
+export function capital(text: string): string {
+  return /^\p{Ll}[\p{L}’']*(?:[\s,;]|$)/u.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;
 }
 
 export function pretty(value: unknown): string {

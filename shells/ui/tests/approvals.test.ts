@@ -92,7 +92,7 @@ test("a risk that was not seen is shown first", async () => {
     .getByLabel("Run it with these arguments instead (JSON)")
     .fill('{"path": "../outside.txt", "content": "by hand"}');
   await question.getByRole("button", { name: "Allow edited" }).click();
-  await question.getByRole("alert").getByText("Look at what would run now").waitFor();
+  await question.getByRole("alert").getByText("Check what would run now").waitFor();
   await question.getByText(/^write .*\/outside\.txt/).waitFor();
   await question.getByRole("button", { name: "Allow edited" }).click();
   await answers(page).getByText("is done").waitFor();

@@ -15,7 +15,7 @@ test("a link signs a browser in, once; its code does not stay in the address", a
 
   const second = await context.newPage();
   await second.goto(url);
-  await second.getByText("This link was already used or is too old.").waitFor();
+  await second.getByText("This link was already used or has expired.").waitFor();
   await second.getByLabel("Token").waitFor();
   await expect.poll(() => second.url()).not.toContain("handoff");
 

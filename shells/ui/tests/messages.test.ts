@@ -53,7 +53,6 @@ function unused(all: readonly Entry[], of: readonly Use[]): string[] {
 /** Said as a notice, and no sentence. */
 const NO_SENTENCES: Record<string, string> = {
   "conversation.archived": "one of the facts about a conversation",
-  "settings.permissions.reason": "the daemon's reason, as it comes",
   "sidebar.nothingFound": "a heading over what was found",
   "sidebar.foundMore": "a heading over what was found",
   "sidebar.link.connected": "a state",

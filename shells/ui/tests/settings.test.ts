@@ -100,6 +100,32 @@ test("the permission mode, a rule and a try-out change what is asked", async () 
   await rule.waitFor({ state: "detached" });
 });
 
+test("a rule allows a command in its folder, and denies one wherever it runs", async () => {
+  const { open, daemon } = await desk();
+  const page = await open("#/settings/permissions");
+  const rules = page.getByRole("region", { name: "Rules" });
+  const add = async (effect: "allow" | "deny", folder: string, command: string): Promise<void> => {
+    await rules.getByRole("button", { name: "Add a rule" }).click();
+    await rules.getByLabel("Effect", { exact: true }).selectOption(effect);
+    await rules.getByLabel("Tool").selectOption("run_command");
+    await rules.getByLabel("Applies to", { exact: true }).selectOption("exact");
+    await rules.getByLabel("Command", { exact: true }).fill(command);
+    const save = rules.getByRole("button", { name: "Save", exact: true });
+    expect(await save.isDisabled(), "a command is allowed in a folder").toBe(effect === "allow");
+    await rules.getByLabel(/^Folder in which it runs/).fill(folder);
+    await save.click();
+    await save.waitFor({ state: "detached" });
+  };
+  await add("allow", ".", "ls -l");
+  await add("deny", "", "pwd");
+  const words = await rules.getByRole("listitem").allTextContents();
+  expect(words.some((rule) => rule.startsWith("Allow") && rule.includes("ls -l"))).toBe(true);
+  expect(words.some((rule) => rule.startsWith("Deny") && rule.includes("pwd"))).toBe(true);
+  const check = async (command: string) =>
+    (await daemon.client().check({ tool: "run_command", arguments: { command } })).decision;
+  expect(await Promise.all([check("ls -l"), check("pwd"), check("ls")])).toEqual(["allow", "deny", "ask"]);
+});
+
 test("limits are set and taken back; what the daemon refuses is said", async () => {
   const { open } = await desk();
   const page = await open("#/settings/config");
@@ -179,7 +205,7 @@ test("a model without a key says so where it is chosen, and takes the key there"
 test("a feature that is turned off is taken away", async () => {
   const { open } = await desk();
   const page = await open("#/settings/flags");
-  await page.getByLabel(/attention list/).uncheck();
+  await page.getByLabel(/Show setup/).uncheck();
   await page.getByRole("link", { name: /^Inbox/ }).click();
   await page.getByText("No questions.").waitFor();
   await expect.poll(() => page.getByText("While you were away").count()).toBe(0);

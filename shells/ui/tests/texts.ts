@@ -97,6 +97,7 @@ const ALLOWED: Record<string, (position: Position) => boolean> = {
     parameterOf(node, "closest", "matchMedia", "matches", "querySelector", "querySelectorAll"),
   "a header of HTTP": ({ node }) => named(node, "Authorization"),
   "what the page says to a model": ({ node }) => parameterOf(node, "say") || named(node, "SUGGESTIONS"),
+  "what a rule calls a command to the daemon": ({ node }) => named(node, "placed"),
   "a unit of measure": ({ text }) => /^[\s\d¤]*(?:(?:ms|s|min|B|KiB|MiB)[\s¤]*)+$/u.test(text),
 };
 

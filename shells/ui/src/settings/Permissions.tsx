@@ -80,19 +80,30 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
   const [tool, setTool] = useState("");
   const [kind, setKind] = useState<NonNullable<RuleCreate["kind"]> | "">("");
   const [value, setValue] = useState("");
+  const [folder, setFolder] = useState("");
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const id = useId();
   // Nothing is chosen for the person: a rule that is saved by a careless Enter would hold for good.
-  const complete = decision !== "" && tool !== "" && kind !== "" && (kind === "any" || value.trim() !== "");
+  /** Commands are allowed in a folder; a rule that denies may do without. */
+  const command = tool === "run_command" && kind === "exact";
+  const whole = command && folder.trim() !== "" ? commandIn(folder.trim(), value) : value;
+  const complete =
+    decision !== "" &&
+    tool !== "" &&
+    kind !== "" &&
+    (kind === "any" || value.trim() !== "") &&
+    (!command || decision !== "allow" || folder.trim() !== "");
   return (
     <form
       className="card form"
       onSubmit={(event) => {
         event.preventDefault();
         if (!complete) return;
-        client.rules.add({ decision, tool, kind, ...(kind !== "any" && { value }) }).then(onDone, (error: unknown) => {
-          setProblem(said(error));
-        });
+        client.rules
+          .add({ decision, tool, kind, ...(kind !== "any" && { value: whole }) })
+          .then(onDone, (error: unknown) => {
+            setProblem(said(error));
+          });
       }}
     >
       <div className="form-row">
@@ -134,9 +145,25 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
           </select>
         </div>
       </div>
+      {command && (
+        <div className="field">
+          <label htmlFor={`${id}-folder`}>
+            {decision === "deny" ? texts.settings.permissions.anyFolder : texts.settings.permissions.folder}
+          </label>
+          <input
+            id={`${id}-folder`}
+            className="mono"
+            value={folder}
+            spellCheck={false}
+            onChange={(event) => setFolder(event.target.value)}
+          />
+        </div>
+      )}
       {kind !== "any" && (
         <div className="field">
-          <label htmlFor={`${id}-value`}>{texts.settings.permissions.value}</label>
+          <label htmlFor={`${id}-value`}>
+            {command ? texts.settings.permissions.command : texts.settings.permissions.value}
+          </label>
           <input
             id={`${id}-value`}
             className="mono"
@@ -233,9 +260,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
               <strong>{texts.settings.permissions.outcome[answer.decision]}</strong>{" "}
               <span className={`badge risk-badge-${answer.risk}`}>{texts.risk[answer.risk]}</span>
             </p>
-            <p className="quiet">
-              {texts.settings.permissions.reason(visible(answer.reason), decidedBy(answer.decided_by))}
-            </p>
+            <p className="quiet">{visible(answer.reason)}</p>
             <Display text={answer.display} />
             {answer.remember != null && (
               <p className="quiet">{texts.settings.permissions.covers(visible(answer.remember))}</p>
@@ -247,7 +272,8 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
   );
 }
 
-/** What decided about a call: `mode:NAME`, `rule:ID`, `call` or `forbidden`. */
-function decidedBy(by: string): string {
-  return texts.settings.permissions.by[by.split(":", 1)[0] ?? ""] ?? by;
+/** A command in its folder, as a rule for commands names it (docs/protocol.md, POST /api/permissions/rules). */
+function commandIn(folder: string, command: string): string {
+  const placed = `in ${folder}:\n${command}`;
+  return placed;
 }
