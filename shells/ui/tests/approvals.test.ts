@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { answers, beforeCall, desk, focused, questions, say } from "./browser.js";
+import { answers, beforeCall, desk, fits, focused, questions, say } from "./browser.js";
 
 test("a question is shown with what will run, and answered with a key", async () => {
   const { open, daemon } = await desk();
@@ -183,4 +183,35 @@ test("letters are offered where they answer, and nowhere else", async () => {
   await page.keyboard.press("n");
   await focused(page.getByLabel(/Note to the agent/));
   expect(await seen()).toBe("hidden");
+});
+
+test("a question about a long path or command stays in its card, on a phone, too", async () => {
+  const { open, daemon } = await desk({ device: { viewport: { width: 390, height: 800 } } });
+  const client = daemon.client();
+  const asked = [
+    ["write_file", { path: `${"folder/".repeat(40)}x.txt`, content: "hello" }],
+    ["run_command", { command: `echo ${"x".repeat(400)}` }],
+  ] as const;
+  for (const [tool, given] of asked) {
+    const title = `${tool} ${"nospaces".repeat(15)}`;
+    const { session_id } = await client.sessions.create({ title });
+    await client.chat({ agent_id: "default", session_id, message: `call ${tool} ${JSON.stringify(given)}` });
+  }
+  const page = await open("#/inbox");
+  await expect.poll(() => questions(page).count()).toBe(2);
+  await fits(page);
+  const inside = (): Promise<boolean> =>
+    questions(page).evaluateAll((cards) =>
+      cards.every((card) => {
+        const { left, right } = card.getBoundingClientRect();
+        const inner = [...card.querySelectorAll("h2, .badge, button, pre")].map((one) => one.getBoundingClientRect());
+        return inner.every((one) => one.left >= left && one.right <= right);
+      }),
+    );
+  expect(await inside()).toBe(true);
+  await page.getByRole("link", { name: "run_command" }).click();
+  await questions(page).waitFor();
+  await expect.poll(() => questions(page).count()).toBe(1);
+  await fits(page);
+  expect(await inside()).toBe(true);
 });
