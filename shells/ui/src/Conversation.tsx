@@ -207,8 +207,6 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
   }, [busy, stop]);
 
   useSpoken(session_id);
-  const findField = useFindKey(session_id);
-
   const entries = useMemo<readonly Entry[]>(() => {
     const known = new Set(messages?.map(({ message_id }) => message_id));
     const waiting = outbox.filter(
@@ -318,6 +316,8 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
   );
 
   const deleted = ready && session === undefined && was;
+  const findable = history !== undefined && !lacking && !deleted;
+  const findField = useFindKey(session_id, findable);
   if (deleted || (problem !== null && !history)) {
     return (
       <div className="page">
@@ -344,7 +344,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
       <Head session_id={session_id} />
       {find && history && !lacking && (
         <FindBar
-          key={`${find.query} ${find.at ?? ""}`}
+          key={find.opening}
           session_id={session_id}
           begin={find}
           list={list}
@@ -459,9 +459,10 @@ function Head({ session_id }: { session_id: string }) {
 }
 
 /** Looks in the conversation on Ctrl+F or ⌘F; pressed in the field once more, the browser looks in what it shows. */
-function useFindKey(session_id: string): RefObject<HTMLInputElement | null> {
+function useFindKey(session_id: string, findable: boolean): RefObject<HTMLInputElement | null> {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
+    if (!findable) return;
     const pressed = (event: globalThis.KeyboardEvent): void => {
       if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || event.key.toLowerCase() !== "f")
         return;
@@ -477,7 +478,7 @@ function useFindKey(session_id: string): RefObject<HTMLInputElement | null> {
     return () => {
       window.removeEventListener("keydown", pressed);
     };
-  }, [session_id]);
+  }, [session_id, findable]);
   return field;
 }
 

@@ -1,10 +1,10 @@
 // Finds words in a conversation, also in messages that are not in the page: the daemon looks, as it does for the list.
 import type { Hit } from "@aster-sidecar/client";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
 import { IconButton } from "./Buttons.js";
-import { client } from "./engine.js";
-import { mark, rangesIn, unmark } from "./found.js";
+import { client, usePicture } from "./engine.js";
+import { lookFor, mark, placesOf, rangesIn, unmark } from "./found.js";
 import { texts } from "./messages.js";
 import type { ListHandle } from "./VirtualList.js";
 import { said } from "./problems.js";
@@ -39,14 +39,17 @@ interface Hits {
 export function FindBar({ session_id, begin, list, bring, version, field, onClose }: FindBarProps) {
   const [query, setQuery] = useState(begin.query);
   const [at, setAt] = useState(begin.at);
-  const hits = useHits(session_id, query.trim(), version);
+  /** How often a match was asked for: also the one that is there, to come back to it. */
+  const [steps, setSteps] = useState(0);
+  const connected = usePicture((state) => state.connection.state === "connected");
+  const hits = useWithGrowing(session_id, useHits(session_id, query.trim(), `${version} ${connected}`));
   const place = hits === null ? -1 : hits.messages.indexOf(at ?? "");
   const current = hits === null ? null : (hits.messages[place] ?? hits.messages.at(-1) ?? null);
   // The person stays where she is when more is said.
   if (current !== null && current !== at) setAt(current);
 
   useMarks(list, hits === null ? "" : hits.query, current);
-  useShown(list, bring, hits?.query ?? "", current);
+  useShown(list, bring, hits?.query ?? "", current, steps, connected);
 
   const words = status(hits, query, current);
   useEffect(() => {
@@ -57,16 +60,31 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
     if (!hits || hits.messages.length === 0) return;
     const from = current === null ? 0 : hits.messages.indexOf(current);
     setAt(hits.messages[(from + by + hits.messages.length) % hits.messages.length] ?? null);
+    setSteps((before) => before + 1);
   };
 
+  /** What had the focus before. */
+  const came = useRef<Element | null>(null);
   useLayoutEffect(() => {
+    came.current = document.activeElement;
     field.current?.focus();
     field.current?.select();
   }, [field]);
+  const close = (): void => {
+    onClose();
+    if (came.current instanceof HTMLElement) came.current.focus({ preventScroll: true });
+  };
 
   const none = !hits || hits.messages.length === 0;
   return (
-    <search className="find-bar">
+    <search
+      className="find-bar"
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        close();
+      }}
+    >
       <input
         ref={field}
         type="search"
@@ -79,19 +97,15 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
           setAt(null);
         }}
         onKeyDown={(event) => {
-          if (event.key === "Escape") {
-            event.preventDefault();
-            onClose();
-          } else if (event.key === "Enter") {
-            event.preventDefault();
-            step(event.shiftKey ? 1 : -1);
-          }
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          step(event.shiftKey ? 1 : -1);
         }}
       />
       <span className="find-count quiet">{words}</span>
       <IconButton icon="up" label={texts.find.previous} disabled={none} onClick={() => step(-1)} />
       <IconButton icon="down" label={texts.find.next} disabled={none} onClick={() => step(1)} />
-      <IconButton icon="cross" label={texts.shared.close} onClick={onClose} />
+      <IconButton icon="cross" label={texts.shared.close} onClick={close} />
     </search>
   );
 }
@@ -118,7 +132,9 @@ function useHits(session_id: string, query: string, version: string): Hits | nul
           if (!stop.signal.aborted) setHits({ query, messages, more, problem: null });
         },
         (error: unknown) => {
-          if (!stop.signal.aborted) setHits({ query, messages: [], more: false, problem: said(error).message });
+          if (stop.signal.aborted) return;
+          const none = { query, messages: [], more: false, problem: said(error).message };
+          setHits((before) => (before?.query === query ? before : none));
         },
       );
     }, 150);
@@ -128,6 +144,16 @@ function useHits(session_id: string, query: string, version: string): Hits | nul
     };
   }, [session_id, query, version]);
   return query === "" || hits?.query !== query ? null : hits;
+}
+
+/** With the answer that is being written, which the daemon looks through when it is whole. */
+function useWithGrowing(session_id: string, hits: Hits | null): Hits | null {
+  const last = usePicture((state) => state.sessions[session_id]?.history?.messages.at(-1));
+  return useMemo(() => {
+    if (hits === null || last?.status !== "streaming" || hits.messages.includes(last.message_id)) return hits;
+    const found = placesOf(last.text, hits.query).length > 0;
+    return found ? { ...hits, messages: [...hits.messages, last.message_id] } : hits;
+  }, [hits, last]);
 }
 
 async function allHits(
@@ -163,13 +189,17 @@ function useShown(
   bring: (message_id: string) => Promise<boolean>,
   query: string,
   message_id: string | null,
+  steps: number,
+  connected: boolean,
 ): void {
+  const done = useRef("");
   const live = useRef({ query });
   useEffect(() => {
     live.current = { query };
   });
   useEffect(() => {
-    if (message_id === null) return;
+    const wanted = `${message_id} ${steps} ${query}`;
+    if (message_id === null || done.current === wanted) return;
     let over = false;
     const show = async (): Promise<void> => {
       if (!(await bring(message_id))) return;
@@ -181,17 +211,19 @@ function useShown(
       const row = list.current?.row(message_id);
       const box = row?.closest(".scroller");
       if (over || !row || !box) return;
+      done.current = wanted;
       const place = rangesIn(row, live.current.query)[0]?.getBoundingClientRect();
       if (!place) return;
       const below = place.top - row.getBoundingClientRect().top;
-      const wanted = box.clientHeight / 3;
-      if (below > wanted) list.current?.to(message_id, wanted - below);
+      const third = box.clientHeight / 3;
+      if (below > third) list.current?.to(message_id, third - below);
     };
-    void show();
+    // While the daemon is away the page says so; then it is tried once more.
+    show().catch(() => undefined);
     return () => {
       over = true;
     };
-  }, [list, bring, message_id, query]);
+  }, [list, bring, message_id, query, steps, connected]);
 }
 
 /** Marks what is found in the rows that are in the page, for as long as this is there. */
@@ -206,6 +238,12 @@ function useMarks(list: RefObject<ListHandle | null>, query: string, current: st
     );
   }, [list, query, current]);
   useEffect(() => {
+    lookFor(query);
+    return () => {
+      lookFor("");
+    };
+  }, [query]);
+  useEffect(() => {
     const box = document.querySelector(".list-frame");
     let due = 0;
     const soon = (): void => {
@@ -217,7 +255,7 @@ function useMarks(list: RefObject<ListHandle | null>, query: string, current: st
     };
     soon();
     const changed = new MutationObserver(soon);
-    if (box) changed.observe(box, { subtree: true, childList: true, characterData: true });
+    if (box) changed.observe(box, { subtree: true, childList: true, characterData: true, attributeFilter: ["open"] });
     return () => {
       changed.disconnect();
       cancelAnimationFrame(due);

@@ -1,5 +1,6 @@
 // Text that was written by others: what could hide or reorder it is shown instead of obeyed.
-import { Fragment, useState, type ReactNode } from "react";
+import { Fragment, useMemo, useState, type ReactNode } from "react";
+import { placesOf, useLookedFor } from "./found.js";
 import { texts } from "./messages.js";
 
 // Control characters but tab and line ends; what turns the direction of text; what is not to be seen at all.
@@ -58,10 +59,19 @@ export function Display({ text }: { text: string }) {
 }
 
 const STEP = 20_000;
+/** How much is shown after what was found. */
+const AFTER = 2_000;
 
 /** Text as it is, in a box of its own. Of a long one the first part, until more is asked for. */
 export function Plain({ text, className = "plain", most = STEP }: { text: string; className?: string; most?: number }) {
   const [shown, setShown] = useState(most);
+  const wanted = useLookedFor();
+  const reach = useMemo(
+    () => (wanted === "" || text.length <= most ? 0 : (placesOf(text, wanted)[0]?.[1] ?? 0)),
+    [wanted, text, most],
+  );
+  // What is found is shown, and stays when it is no longer looked for.
+  if (reach > shown) setShown(reach + AFTER);
   const cut = text.length > shown;
   return (
     <>

@@ -7,7 +7,7 @@ import { parted } from "./found.js";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
-import { findHref, go, newHref, sessionHref, type Route } from "./route.js";
+import { findHref, go, newHref, reopen, sessionHref, type Route } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { remove, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
@@ -288,6 +288,9 @@ export const SessionRow = memo(function SessionRow({ session, on, timed = false,
         href={hit ? findHref(session_id, query, hit.message_id) : sessionHref(session_id)}
         aria-current={on ? "page" : undefined}
         title={texts.sidebar.rowTitle(visibleText(title), when(session.updated_at))}
+        onClick={({ currentTarget }) => {
+          if (hit && currentTarget.hash === window.location.hash) reopen();
+        }}
         onKeyDown={(event) => {
           if (event.key === "F2") setRenaming(true);
           else if (event.key === "Delete") void remove(session_id);

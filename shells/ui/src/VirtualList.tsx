@@ -202,8 +202,12 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
         anchor.current = { key, top };
         setRange(around(at, items.length));
         hold();
-        live.current.onAtEnd(false);
-        live.current.onPlace(anchor.current);
+        const box = frame.current;
+        // Where nothing is below, the end goes on being followed.
+        sticky.current =
+          box !== null && rowOf(key) !== null && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
+        live.current.onAtEnd(sticky.current);
+        live.current.onPlace(sticky.current ? null : anchor.current);
         return true;
       },
       row: rowOf,
@@ -218,7 +222,20 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     else if (place >= end) below += heightOf(keyOf(item));
   }
   return (
-    <div ref={frame} className="scroller" tabIndex={0} role="region" aria-label={label} onScroll={look}>
+    <div
+      ref={frame}
+      className="scroller"
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+      onScroll={look}
+      onKeyDown={(event) => {
+        // The end is where the last row is, not where the guessed heights would have it.
+        if (event.key !== "End" || event.shiftKey || event.altKey || event.target !== frame.current) return;
+        event.preventDefault();
+        handle.current?.toEnd();
+      }}
+    >
       {head}
       <div data-spacer="above" style={{ height: above }} />
       {items.slice(start, end).map((item) => (

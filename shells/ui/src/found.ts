@@ -1,54 +1,87 @@
 // Where in a text something that was looked for stands, and its mark on the page.
+import { Cell, useCell } from "./cell.js";
+
+/** What is not to be seen: it joins the letter before it, and does not count. */
+const UNSEEN =
+  "\\0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\u{e0000}-\\u{e0fff}";
+const ALL_UNSEEN = new RegExp(`[${UNSEEN}]`, "gu");
+/** A letter with its marks, as people see it. */
+const LETTER = new RegExp(`[^][\\p{M}\\u1160-\\u11ff\\ud7b0-\\ud7fb\\uff9e\\uff9f\\uffa0-\\uffdc${UNSEEN}]*`, "gu");
+/** Marks that people leave out, after a letter of their alphabet; elsewhere a mark is a part of the letter. */
+const ACCENTS =
+  /([a-z\u0250-\u02af\u0370-\u03ff])[\u0300-\u036f]+|([\u0400-\u052f])[\u0300\u0301]|(\u0435)\u0308|[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]/gu;
+/** Letters that stand for each other. */
+const SAME: Readonly<Record<string, string>> = {
+  ς: "σ",
+  đ: "d",
+  ø: "o",
+  ł: "l",
+  ħ: "h",
+  ŧ: "t",
+  æ: "ae",
+  œ: "oe",
+  ى: "ي",
+  ی: "ي",
+  ک: "ك",
+  ة: "ه",
+};
+const ALL_SAME = new RegExp(`[${Object.keys(SAME).join("")}]`, "gu");
+const ASCII = /^[\x01-\x7f]*$/;
 
 interface Letters {
-  /** The text as it is compared: case and accents do not count. */
+  /** The text as it is compared. */
   folded: string;
-  /** Where in the text each of its code units comes from; one more for the end. */
-  from: number[];
+  /** Where in the text the letter begins that each of its code units comes from. */
+  starts: number[];
 }
-
-const JOINED = /^[\p{M}\u200b-\u200f\u2060\ufe00-\ufe0f\u00ad]/u;
 
 function letters(text: string): Letters {
   let folded = "";
-  const from: number[] = [];
-  let at = 0;
-  for (const char of text) {
-    // A mark belongs to the letter before it.
-    if (!JOINED.test(char)) {
-      const plain = fold(char);
-      from.push(...Array<number>(plain.length).fill(at));
-      folded += plain;
-    }
-    at += char.length;
+  const starts: number[] = [];
+  const known = new Map<string, string>();
+  for (const { 0: letter, index } of text.matchAll(LETTER)) {
+    let plain = known.get(letter);
+    if (plain === undefined) known.set(letter, (plain = fold(letter)));
+    starts.push(...Array<number>(plain.length).fill(index));
+    folded += plain;
   }
-  from.push(text.length);
-  return { folded, from };
+  return { folded, starts };
 }
 
-/** A text as it is compared. */
+/** A text as it is compared, in the daemon's way: case, accents, composition and what nobody sees do not count. */
 export function fold(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
   return text
     .normalize("NFKD")
+    .replace(ALL_UNSEEN, "")
     .toLowerCase()
-    .replace(/[\p{M}\u200b-\u200f\u2060\ufe00-\ufe0f\u00ad]/gu, "")
-    .replaceAll("ß", "ss")
-    .replaceAll("ς", "σ")
-    .replaceAll("ı", "i");
+    .toUpperCase() // ß is two capitals, and several small letters share one
+    .toLowerCase()
+    .replace(ALL_SAME, (letter) => SAME[letter] ?? letter)
+    .replace(ACCENTS, "$1$2$3")
+    .normalize("NFKC");
 }
 
-/** Where `query` stands in `text`, as [start, end] in code units, from left to right. */
+/** Where `query` stands in `text`, as [start, end] in code units of whole letters, from left to right. */
 export function placesOf(text: string, query: string): [number, number][] {
   const wanted = fold(query);
   if (wanted === "") return [];
-  const { folded, from } = letters(text);
   const found: [number, number][] = [];
+  if (ASCII.test(text)) {
+    const lower = text.toLowerCase();
+    for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, at + wanted.length))
+      found.push([at, at + wanted.length]);
+    return found;
+  }
+  const { folded, starts } = letters(text);
+  let end = 0;
   for (let at = folded.indexOf(wanted); at >= 0; at = folded.indexOf(wanted, at + wanted.length)) {
-    const start = from[at] ?? 0;
-    const last = from[at + wanted.length - 1] ?? 0;
-    let end = at + wanted.length;
-    while ((from[end] ?? text.length) <= last && end < from.length - 1) end += 1;
-    found.push([start, from[end] ?? text.length]);
+    const start = starts[at] ?? 0;
+    if (start < end) continue;
+    let after = at + wanted.length;
+    while (starts[after] === starts[after - 1]) after += 1;
+    end = starts[after] ?? text.length;
+    found.push([start, end]);
   }
   return found;
 }
@@ -66,13 +99,15 @@ function unit(text: string, point: number): number {
   return at;
 }
 
-/** The places of `query` in what is shown of an element, also where it spans several of its parts. */
+/** The places of `query` in what is shown of an element and not folded away, also where it spans several of its parts. */
 export function rangesIn(element: Element, query: string): Range[] {
   const nodes: { node: Text; start: number }[] = [];
   let text = "";
   const walk = document.createTreeWalker(element, NodeFilter.SHOW_TEXT, {
     acceptNode: (node) =>
-      node.parentElement?.closest("button, footer, time, .out-of-sight")
+      node.parentElement?.closest(
+        "button, footer, time, .out-of-sight, .hidden-character, details:not([open]) > :not(summary)",
+      )
         ? NodeFilter.FILTER_REJECT
         : NodeFilter.FILTER_ACCEPT,
   });
@@ -100,6 +135,17 @@ export function rangesIn(element: Element, query: string): Range[] {
     range.setEnd(...to);
     return [range];
   });
+}
+
+const lookedFor = new Cell("");
+
+/** What is looked for in the conversation that is shown: long texts show as much as it takes. Empty: nothing. */
+export function lookFor(query: string): void {
+  if (lookedFor.get() !== query) lookedFor.set(query);
+}
+
+export function useLookedFor(): string {
+  return useCell(lookedFor);
 }
 
 const ALL = "found";

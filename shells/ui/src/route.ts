@@ -10,7 +10,13 @@ export type Route =
 export interface Find {
   query: string;
   at: string | null;
+  /** Which opening this is. */
+  opening: number;
 }
+
+let openings = 0;
+/** The most characters that the daemon looks for. */
+const QUERY_MOST = 200;
 
 export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
@@ -34,7 +40,9 @@ export function parse(hash: string): Route {
 
 function findOf(query: URLSearchParams): Find | null {
   const wanted = query.get("find");
-  return wanted === null ? null : { query: wanted, at: query.get("at") };
+  if (wanted === null) return null;
+  openings += 1;
+  return { query: Array.from(wanted).slice(0, QUERY_MOST).join(""), at: query.get("at"), opening: openings };
 }
 
 function decoded(text: string): string {
@@ -61,6 +69,12 @@ let current = { hash: window.location.hash, route: parse(window.location.hash) }
 /** Goes on without a step in the browser's history. */
 export function replace(href: string): void {
   window.history.replaceState(null, "", href);
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+/** Opens once more what the address names. */
+export function reopen(): void {
+  current = { ...current, route: parse(current.hash) };
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 }
 

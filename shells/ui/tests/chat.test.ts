@@ -98,6 +98,13 @@ test("Escape stops the answer only where it is meant for it", async () => {
   for (let times = 0; times < 3; times += 1) await search.press("Escape");
   await page.getByRole("button", { name: "Conversation menu" }).focus();
   await page.keyboard.press("Escape");
+  // What is being written is found already.
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("begun");
+  const find = page.getByRole("search");
+  await find.getByText("1 of 1").waitFor();
+  await find.getByRole("button", { name: "Close" }).press("Escape");
+  await find.waitFor({ state: "detached" });
   model.say(" And I go on.");
   await answers(page).getByText("And I go on.").waitFor();
   await page.getByRole("textbox", { name: "Message", exact: true }).press("Escape");

@@ -272,6 +272,112 @@ test("what is written meanwhile is found, too", async () => {
   await find.getByText("2 of 4").waitFor();
 });
 
+test("what is found is shown where a long text is cut, and nothing that is folded away", async () => {
+  const { open, daemon } = await desk();
+  const { session_id } = await daemon.client().sessions.create({ title: "cut" });
+  const message = `${"word ".repeat(2000)}ocelot ${"tail ".repeat(200)}`;
+  await daemon.client().chat({ agent_id: "default", session_id, message });
+  await daemon
+    .client()
+    .chat({ agent_id: "default", session_id, message: `think of folded ${"\n\nmuch".repeat(60)}\n\nfold` });
+  const page = await open(`#/s/${session_id}?find=ocelot&at=`);
+  const find = page.getByRole("search");
+  await find.getByText("1 of 1").waitFor();
+  await expect.poll(() => marked(page)).toEqual([{ text: "ocelot", seen: true }]);
+  // The thoughts hold the word before the answer does; they are folded.
+  await page.getByRole("searchbox", { name: "Find in this conversation" }).fill("fold");
+  await find.getByText("2 of 2").waitFor();
+  await expect.poll(async () => (await marked(page)).some(({ seen }) => seen)).toBe(true);
+  const hidden = await page.evaluate(
+    () =>
+      [...(CSS.highlights.get("found") ?? [])].filter((one) =>
+        (one as Range).startContainer.parentElement?.closest("details:not([open]) > :not(summary)"),
+      ).length,
+  );
+  expect(hidden).toBe(0);
+});
+
+test("a match that was left is come back to, by key and by the list", async () => {
+  const { open, daemon } = await desk();
+  const { session_id } = await daemon.client().sessions.create({ title: "long" });
+  await fill(daemon, session_id, 300);
+  const page = await open();
+  await page.getByRole("searchbox", { name: "Search conversations" }).fill("question 77");
+  const hit = list(page).getByRole("link", { name: "long" });
+  await hit.click();
+  const find = page.getByRole("search");
+  await find.getByText("1 of 1").waitFor();
+  const there = [{ text: "question 77", seen: true }];
+  const left = async (): Promise<void> => {
+    await expect.poll(() => marked(page)).toEqual(there);
+    await messages(page).press("End");
+    await messages(page).getByText("question 149", { exact: true }).waitFor();
+    await expect.poll(() => marked(page)).toEqual([]);
+  };
+  await left();
+  await page.getByRole("searchbox", { name: "Find in this conversation" }).press("Enter");
+  await left();
+  await hit.click();
+  await expect.poll(() => marked(page)).toEqual(there);
+  // Closed, the focus is where it was.
+  await find.getByRole("button", { name: "Close" }).press("Escape");
+  await find.waitFor({ state: "detached" });
+  await focused(hit);
+});
+
+test("a search outlives a daemon that is away", async () => {
+  const { open, daemon } = await desk();
+  const { session_id } = await daemon.client().sessions.create({ title: "long" });
+  await fill(daemon, session_id, 900);
+  const page = await open(`#/s/${session_id}?find=question 4`);
+  const find = page.getByRole("search");
+  await find.getByText("61 of 61").waitFor();
+  await daemon.kill();
+  await page.getByText("Can’t reach Aster.").waitFor();
+  // What is looked for next is far back, and not in the page yet.
+  await find.getByRole("button", { name: "Next match" }).click();
+  await find.getByText("1 of 61").waitFor();
+  await daemon.start();
+  await expect.poll(() => marked(page)).toEqual([{ text: "question 4", seen: true }]);
+  await daemon.kill();
+  await page.getByText("Can’t reach Aster.").waitFor();
+  await page.getByRole("searchbox", { name: "Find in this conversation" }).fill("question 3");
+  await find.getByText("Aster can’t be reached.").waitFor();
+  await daemon.start();
+  await find.getByText("of 111").waitFor();
+});
+
+test("the end is followed after a search in what fits the window, and Ctrl+F is the browser's where nothing is", async () => {
+  const { open, daemon } = await desk();
+  const page = await open();
+  await conversation(page, "first zinnia");
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("zinnia");
+  await page.getByRole("search").getByText("2 of 2").waitFor();
+  await expect.poll(() => marked(page)).toEqual([{ text: "zinnia", seen: true }]);
+  await page.keyboard.press("Escape");
+  await focused(page.getByRole("textbox", { name: "Message" }));
+  const { sessions } = daemon.client();
+  const session_id = (await sessions.list()).sessions[0]?.session_id ?? "";
+  await daemon.client().chat({ agent_id: "default", session_id, message: "long" });
+  await answers(page)
+    .getByText(/^1,\d+ tokens$/)
+    .waitFor();
+  const left = () => messages(page).evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
+  await expect.poll(left).toBeLessThan(2);
+  await page.keyboard.press("Control+f");
+  await page.keyboard.type("first zinnia");
+  await expect.poll(() => marked(page)).toEqual([{ text: "first zinnia", seen: true }]);
+  await page.keyboard.press("Escape");
+  await sessions.delete(session_id);
+  await page.getByText("This conversation was deleted.").waitFor();
+  const taken = await page.evaluate(() => {
+    const key = new KeyboardEvent("keydown", { key: "f", ctrlKey: true, bubbles: true, cancelable: true });
+    return !document.body.dispatchEvent(key);
+  });
+  expect(taken).toBe(false);
+});
+
 test("conversations of one title are told apart by their time, and pinned ones come first", async () => {
   const { open, daemon } = await desk();
   const [page, other] = [await open(), await open()];
