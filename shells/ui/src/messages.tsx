@@ -264,6 +264,7 @@ export const texts = {
   problems: {
     unreachable: "Aster can’t be reached.",
     stopping: "Aster is stopping.",
+    session_not_found: "This conversation can’t be found.",
   } as Named,
 
   risk: {

@@ -1,4 +1,5 @@
 // What people do with conversations.
+import type { EventOf } from "@aster-sidecar/client";
 import { Cell, useCell } from "./cell.js";
 import { client, onEvent } from "./engine.js";
 import { texts } from "./messages.js";
@@ -19,16 +20,31 @@ export function useUnread(): ReadonlySet<string> {
 
 // -- what people do ----------------------------------------------------------------------------------------------------
 
-function failed(words: (why: string) => string, error: unknown): void {
+function failed(session_id: string, words: (why: string) => string, error: unknown): void {
   const { message, hint } = said(error);
-  toast(words(hint ? texts.shared.withHint(message, hint) : message), { kind: "error" });
+  toast(words(hint ? texts.shared.withHint(message, hint) : message), { kind: "error", about: session_id });
 }
+
+type Change = EventOf<"session_changed">["data"];
+
+/** Takes a notice back once a conversation is no more as it says, whoever changed it. */
+function holdWhile(key: number, session_id: string, holds: (change: Change) => boolean): void {
+  const stop = onEvent((event) => {
+    if (event.type !== "session_changed" || event.session_id !== session_id || holds(event.data)) return;
+    dismiss(key);
+    stop();
+  });
+  setTimeout(stop, MOST_S * 1000);
+}
+
+/** No notice of this file is there for longer. */
+const MOST_S = 12;
 
 export async function rename(session_id: string, title: string): Promise<void> {
   try {
     await client.sessions.rename(session_id, title.trim());
   } catch (error) {
-    failed(texts.session.notRenamed, error);
+    failed(session_id, texts.session.notRenamed, error);
   }
 }
 
@@ -36,7 +52,7 @@ export async function pin(session_id: string, pinned: boolean): Promise<void> {
   try {
     await client.sessions.pin(session_id, pinned);
   } catch (error) {
-    failed(pinned ? texts.session.notPinned : texts.session.notUnpinned, error);
+    failed(session_id, pinned ? texts.session.notPinned : texts.session.notUnpinned, error);
   }
 }
 
@@ -44,11 +60,13 @@ export async function archive(session_id: string, archived: boolean): Promise<vo
   try {
     await client.sessions.archive(session_id, archived);
     if (archived) leave(session_id);
-    toast(archived ? texts.session.archived : texts.session.unarchived, {
+    const key = toast(archived ? texts.session.archived : texts.session.unarchived, {
+      about: session_id,
       action: { label: texts.shared.undo, act: () => void archive(session_id, !archived) },
     });
+    holdWhile(key, session_id, ({ session }) => session?.archived === archived);
   } catch (error) {
-    failed(archived ? texts.session.notArchived : texts.session.notUnarchived, error);
+    failed(session_id, archived ? texts.session.notArchived : texts.session.notUnarchived, error);
   }
 }
 
@@ -66,16 +84,19 @@ export async function remove(session_id: string): Promise<void> {
     await client.sessions.delete(session_id);
   } catch (error) {
     if ((error as { code?: string }).code === "agent_busy") {
-      toast(texts.session.notDeletedBusy, {
+      const key = toast(texts.session.notDeletedBusy, {
         kind: "error",
+        about: session_id,
         action: { label: texts.session.stopAndDelete, act: () => void stopAndRemove(session_id) },
       });
-    } else failed(texts.session.notDeleted, error);
+      holdWhile(key, session_id, ({ change }) => change !== "deleted");
+    } else failed(session_id, texts.session.notDeleted, error);
     return;
   }
   leave(session_id);
-  const shown_now = toast(texts.session.deleted, {
+  const key = toast(texts.session.deleted, {
     seconds: UNDO_S,
+    about: session_id,
     action: {
       label: texts.shared.undo,
       act: () =>
@@ -84,13 +105,8 @@ export async function remove(session_id: string): Promise<void> {
         }),
     },
   });
-  const stop = onEvent((event) => {
-    // It is back, from wherever: what was said of it is so no more.
-    if (event.type !== "session_changed" || event.session_id !== session_id || event.data.change === "deleted") return;
-    dismiss(shown_now);
-    stop();
-  });
-  setTimeout(stop, UNDO_S * 1000);
+  // It may be back by now, or be deleted for good.
+  holdWhile(key, session_id, ({ change, restorable_until }) => change === "deleted" && restorable_until != null);
 }
 
 /** How long the way back is offered where it was deleted; the trash has it for 30 days. */
@@ -101,7 +117,7 @@ async function stopAndRemove(session_id: string): Promise<void> {
     const { agent_id } = await client.sessions.get(session_id);
     await client.cancel({ agent_id, session_id });
   } catch (error) {
-    failed(texts.session.notDeleted, error);
+    failed(session_id, texts.session.notDeleted, error);
     return;
   }
   await remove(session_id);
@@ -113,7 +129,7 @@ export async function restore(session_id: string): Promise<boolean> {
     await client.sessions.restore(session_id);
     return true;
   } catch (error) {
-    failed(texts.session.notRestored, error);
+    failed(session_id, texts.session.notRestored, error);
     return false;
   }
 }
@@ -123,6 +139,6 @@ export async function purge(session_id: string): Promise<void> {
   try {
     await client.sessions.delete(session_id, { purge: true });
   } catch (error) {
-    failed(texts.session.notDeleted, error);
+    failed(session_id, texts.session.notDeleted, error);
   }
 }

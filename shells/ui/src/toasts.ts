@@ -1,4 +1,5 @@
-// Short notices above the page. A new one takes the place of the last one of its kind, so that none says what is not so any more.
+// Short notices above the page. A new one takes the place of the last one of its kind, and of all that
+// are about the same conversation, so that none says what is not so any more.
 import { Cell, useCell } from "./cell.js";
 
 export interface Toast {
@@ -6,6 +7,8 @@ export interface Toast {
   kind: "info" | "error";
   text: string;
   action: { label: string; act: () => void } | null;
+  /** The conversation that it is about; empty: none. */
+  about: string;
 }
 
 const toasts = new Cell<readonly Toast[]>([]);
@@ -13,12 +16,13 @@ let last = 0;
 
 export function toast(
   text: string,
-  options: { kind?: Toast["kind"]; action?: Toast["action"]; seconds?: number } = {},
+  options: { kind?: Toast["kind"]; action?: Toast["action"]; about?: string; seconds?: number } = {},
 ): number {
-  const { kind = "info", action = null, seconds = kind === "error" ? 12 : 8 } = options;
+  const { kind = "info", action = null, about = "", seconds = kind === "error" ? 12 : 8 } = options;
   last += 1;
   const key = last;
-  toasts.set([...toasts.get().filter((shown) => shown.kind !== kind), { key, kind, text, action }]);
+  const others = toasts.get().filter((shown) => shown.kind !== kind && (about === "" || shown.about !== about));
+  toasts.set([...others, { key, kind, text, action, about }]);
   setTimeout(() => {
     dismiss(key);
   }, seconds * 1000);

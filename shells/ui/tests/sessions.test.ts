@@ -378,6 +378,38 @@ test("the end is followed after a search in what fits the window, and Ctrl+F is 
   expect(taken).toBe(false);
 });
 
+test("a notice goes when it is so no more, and contradicts no other", async () => {
+  const { open, daemon, context } = await desk();
+  await noticesStay(context);
+  const page = await open();
+  await conversation(page, "about apples");
+  const { sessions } = daemon.client();
+  const session_id = (await sessions.list()).sessions[0]?.session_id ?? "";
+  const link = list(page).getByRole("link", { name: "about apples" });
+  const notices = page.locator(".toast");
+
+  await link.press("Delete");
+  await notices.getByText("Deleted.", { exact: true }).waitFor();
+  await sessions.delete(session_id, { purge: true });
+  await notices.waitFor({ state: "detached" });
+
+  await say(page, "write a.txt");
+  await questions(page).waitFor();
+  const waiting = list(page).getByRole("link", { name: "write a.txt" });
+  await waiting.press("Delete");
+  await notices.getByText("Not deleted").waitFor();
+  await page.getByRole("button", { name: "Stop and delete" }).click();
+  await notices.getByText("Deleted.", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await waiting.waitFor();
+  await page.getByRole("button", { name: "Actions for write a.txt" }).click();
+  await page.getByRole("menuitem", { name: "Archive" }).click();
+  await notices.getByText("Archived.").waitFor();
+  const [archived] = (await sessions.list({ archived: true })).sessions;
+  await sessions.archive(archived?.session_id ?? "", false);
+  await notices.waitFor({ state: "detached" });
+});
+
 test("conversations of one title are told apart by their time, and pinned ones come first", async () => {
   const { open, daemon } = await desk();
   const [page, other] = [await open(), await open()];
