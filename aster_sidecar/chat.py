@@ -15,6 +15,7 @@ from aster_sidecar.connection import Child, Connection, Found, NotStarted, Refus
 from aster_sidecar.output import print_error
 from aster_sidecar.settings import Places, places
 from aster_sidecar.terminal import HISTORY_NAME, Wanted, talk
+from aster_sidecar.text import whole
 
 FLAGS = (("--model", "model"), ("--work-dir", "work_dir"), ("--permission-mode", "permission_mode"))
 """What may be said of a daemon that has to be started."""
@@ -64,9 +65,9 @@ def connect(found: Found, at: Places, token: str | None) -> Connection:
 
 def run(given: argparse.Namespace, holder: str | None) -> int:
     """Chat, and return the exit code. `holder` says who has the data directory, for one who lacks its token."""
-    words = " ".join(given.message)
+    words = whole(" ".join(given.message))
     if not sys.stdin.isatty():
-        piped = sys.stdin.read()
+        piped = whole(sys.stdin.read())
         words = "\n\n".join(filter(None, (words, piped.strip())))
         if not words.strip():
             return refuse(2, texts.NOTHING_TO_SAY)
@@ -89,7 +90,7 @@ def run(given: argparse.Namespace, holder: str | None) -> int:
 def begin(given: argparse.Namespace, words: str, holder: str | None) -> int:
     at = places(os.environ, data_dir=given.data_dir, config_dir=given.config_dir)
     token = os.environ.get("ASTER_SIDECAR_TOKEN") or None
-    wanted = Wanted(given.agent, given.session, given.new)
+    wanted = Wanted(whole(given.agent), given.session, given.new)
     flags = [
         entry for flag, name in FLAGS if (value := getattr(given, name)) is not None for entry in (flag, str(value))
     ]

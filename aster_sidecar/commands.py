@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import logging
 import os
 import platform
@@ -175,9 +176,12 @@ def verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
 
 def main(words: Sequence[str]) -> int:
     """Run one command."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few letters
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a pipe may hold anything
     logging.getLogger("aster_sidecar").setLevel(logging.ERROR)  # what is wrong with a file each command says itself
     given = parser().parse_args(words)
     given.data_dir, given.config_dir = absolute(given.data_dir), absolute(given.config_dir)
@@ -200,11 +204,28 @@ def main(words: Sequence[str]) -> int:
     except ConfigInvalid as error:
         print_error(error.message, error.hint)
         return EXIT_CONFIG
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
+    except OSError as error:
+        if error.errno not in UNWRITTEN:
+            raise
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
+            if not isinstance(error, BrokenPipeError):
+                print_error(f"the output could not be written: {error.strerror or error}")
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+UNWRITTEN = (errno.EPIPE, errno.EINVAL, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Why a stream takes nothing more. EINVAL: so Windows says that nobody reads it."""
+
+
+def _open_streams() -> None:
+    """Put the null device where a standard stream was closed: nothing to read, and what is written is nowhere."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 # open as long as we run
 
 
 # -- the daemon, or what one would have --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aster_sidecar import terminal_texts as texts
 from aster_sidecar.screen import TAIL_ROWS_KEPT, Screen, plain, rows_of
+from aster_sidecar.text import whole
 from aster_sidecar.wrapping import cells
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class InputLine:
 
     def _enter(self) -> None:
         buffer = self._session.default_buffer
-        text = buffer.text
+        text = whole(buffer.text)  # bytes that are no UTF-8 may be pasted
         if self._mode == "asked":
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(text)
@@ -413,7 +414,7 @@ async def prompted(words: str, default: str, session: PromptSession[str] | None)
 
     asked = session or PromptSession[str](interrupt_exception=Interrupted)
     with patch_stdout(raw=True):
-        return await asked.prompt_async(words, default=default)
+        return whole(await asked.prompt_async(words, default=default))
 
 
 def plain_session(history: Path | None) -> PromptSession[str]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,13 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from aster_sidecar import terminal_texts as texts
 from aster_sidecar.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.folding import fold
 from aster_sidecar.input_line import InputLine, Interrupted, plain_session, prompted
 from aster_sidecar.screen import WIDEST, Call, Prose, Screen, plain, question
-from aster_sidecar.text import cut
+from aster_sidecar.text import cut, whole
 from aster_sidecar.tools.display import still_visible, visible
 from aster_sidecar.transcript import compacted
 
@@ -38,6 +40,8 @@ TWICE_S = 2.0
 """A second Ctrl-C within this time leaves."""
 PAINT_S = 0.05
 HISTORY_NAME = "chat-history"
+ID = re.compile(r"[\w-]+", re.ASCII)
+"""What may be an id: other words would be another path."""
 EXIT_WAITS = 7
 
 
@@ -387,11 +391,13 @@ class Chat:
         await self._catch_up()
 
     async def _session_named(self, words: str) -> Json:
-        try:
-            return await self._connection.call("GET", f"/api/sessions/{words}")
-        except Refused as refusal:
-            if refusal.status not in (404, 422):
-                raise
+        words = whole(words)
+        if ID.fullmatch(words):
+            try:
+                return await self._connection.call("GET", f"/api/sessions/{words}")
+            except Refused as refusal:
+                if refusal.status not in (404, 422):
+                    raise
         page = await self._connection.call("GET", "/api/sessions", limit=500)
         named = [entry for entry in page["sessions"] if fold(entry["title"] or "").startswith(fold(words))]
         if not named:
@@ -615,8 +621,16 @@ class Chat:
         """The arguments as the person wants them: in $VISUAL or $EDITOR, else on the line. None: not changed."""
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
         if editor:
-            async with contextlib.nullcontext() if self._line is None else self._line.aside():
-                text = await asyncio.to_thread(edited, editor, json.dumps(arguments, indent=2, ensure_ascii=False))
+            shown = json.dumps(arguments, indent=2, ensure_ascii=False)
+            try:
+                async with contextlib.nullcontext() if self._line is None else self._line.aside():
+                    text = await asyncio.to_thread(edited, editor, shown)
+            except (OSError, ValueError, subprocess.CalledProcessError) as error:
+                self._view.note(texts.editor_failed(plain(editor), plain(str(error))), "red")
+                return None
+            if text == shown:
+                self._view.note(texts.NOT_CHANGED, "yellow")
+                return None
         else:
             try:
                 text = await self._prompt(texts.ARGUMENTS, default=json.dumps(arguments, ensure_ascii=True))
@@ -881,7 +895,7 @@ class Chat:
             case "/restore" if rest:
                 if rest.isdigit() and 1 <= int(rest) <= len(self._trash):
                     rest = self._trash[int(rest) - 1]["session_id"]
-                await call("POST", f"/api/sessions/{rest}/restore")
+                await call("POST", f"/api/sessions/{quote(rest, safe='')}/restore")
                 await self._choose(Wanted(session=rest))
                 note(self._where())
             case "/restore":
@@ -946,17 +960,17 @@ class Chat:
 
 
 def edited(editor: str, text: str) -> str:
-    """What the person made of a text in their editor."""
+    """What the person made of a text in their editor. Raises: OSError, ValueError, CalledProcessError."""
     import shlex
 
     handle, name = tempfile.mkstemp(prefix="aster-arguments-", suffix=".json")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(text)
-        subprocess.run([*shlex.split(editor), name], check=False)
+        subprocess.run([*shlex.split(editor), name], check=True)
         return Path(name).read_text("utf-8")
     finally:
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)
 
 
 def titled(entry: Json) -> str:

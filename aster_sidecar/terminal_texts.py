@@ -153,6 +153,7 @@ EXACTLY = "exactly this call, in every conversation"
 QUESTION_ELSEWHERE = "A question is waiting for you in another conversation: /approvals."
 NOTHING_WAITS = "Nothing is waiting for you."
 QUESTION_STAYS = "The question goes on waiting. The next chat shows it again."
+NOT_CHANGED = "The arguments were not changed, and nothing is answered."
 NOT_AN_OBJECT = "✗ The arguments have to be a JSON object: { … }."
 WAITS_ON = "  It goes on waiting: run chat in a terminal, or answer it with POST /api/approve."
 RISKS = {"low": "low risk", "medium": "medium risk", "high": "high risk"}
@@ -206,6 +207,10 @@ def run_it(problem: str) -> str:
 
 def kept_rule(decision: str, words: str) -> str:
     return f"New rule: {decision} {words}."
+
+
+def editor_failed(editor: str, problem: str) -> str:
+    return f"✗ The editor {editor} failed, and nothing is answered: {sentence(problem)}"
 
 
 def not_json(problem: str) -> str:

@@ -523,6 +523,47 @@ def chat(daemon: Daemon, *words: str, said: str = "", **variables: str) -> Told:
     return Told(ended.returncode, ended.stdout, ended.stderr)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes the streams")
+@pytest.mark.parametrize(
+    ("line", "code", "out", "err"),
+    [
+        (r"printf 'caf\351 \000 hi' | chat", 0, "You said: “caf\ufffd \ufffd hi”", ""),
+        (r"""chat "$(printf 'caf\351 hi')" </dev/null""", 0, "You said: “caf\ufffd hi”", ""),
+        ("chat hello <&-", 0, "You said: “hello”", ""),
+        ("chat hello </dev/null >&-", 0, "", ""),
+        ("chat hello </dev/null 2>&-", 0, "You said: “hello”", ""),
+        ("chat <&-", 2, "", "aster-sidecar: nothing to say: give a message, or pipe one in"),
+        ("chat hello </dev/null >/dev/full", 1, "", "aster-sidecar: the output could not be written: No space left"),
+        ("chat --json hello </dev/null >/dev/full", 1, "", "aster-sidecar: the output could not be written: No space"),
+        ("agents >/dev/full", 1, "", "aster-sidecar: the output could not be written: No space left on device"),
+        ("agents >&-", 0, "", ""),
+        ("chat --session . hello </dev/null", 1, "", "aster-sidecar: No conversation has a title that begins with '.'"),
+        (
+            r"""chat --session "$(printf '\351')" hello </dev/null""",
+            1,
+            "",
+            "aster-sidecar: No conversation has a title that begins with '\ufffd'",
+        ),
+    ],
+)
+def test_streams_that_are_closed_full_or_no_utf_8(daemon: Daemon, line: str, code: int, out: str, err: str) -> None:
+    if "/dev/full" in line and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    program = '"$PYTHON" -m aster_sidecar "$@"'
+    script = f"""chat() {{ set -- chat --data-dir "$DATA" "$@"; {program}; }}
+        agents() {{ set -- agents --data-dir "$DATA" "$@"; {program}; }}
+        {line}"""
+    environment = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    environment |= {"HOME": str(daemon.home), "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict"}
+    environment |= {"PYTHON": sys.executable, "DATA": str(daemon.data_dir)}
+    ended = subprocess.run(["sh", "-c", script], cwd=daemon.home, env=environment, capture_output=True, timeout=60)
+    told, complaints = ended.stdout.decode(), ended.stderr.decode()
+    assert ended.returncode == code, complaints
+    assert out in told
+    assert complaints.startswith(err)
+    assert complaints.count("\n") == bool(err)
+
+
 def test_a_question_prints_the_answer_and_nothing_else(daemon: Daemon) -> None:
     told = chat(daemon, "hello")
     assert (told.code, told.err) == (0, "")
@@ -537,7 +578,7 @@ def test_what_is_piped_in_comes_behind_the_message(daemon: Daemon) -> None:
 def test_where_nobody_can_be_asked_a_question_goes_on_waiting(daemon: Daemon) -> None:
     told = chat(daemon, "write hello.txt")
     assert told.code == 7
-    assert "this waits for an answer: write " in told.err
+    assert "This is waiting for you: write " in told.err
     [waiting] = daemon.call("GET", "/api/approvals")
     behind = chat(daemon, "hello")  # the question of another turn is not this one's to answer
     assert behind.code == 7

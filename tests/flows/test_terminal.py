@@ -143,6 +143,31 @@ def test_edited_arguments_are_what_runs(terminal: Callable[..., Pane], daemon: D
     assert (daemon.work_dir / "hello.txt").read_text().startswith("Edited by a person, not by the demo model")
 
 
+@pytest.mark.parametrize(
+    ("editor", "told"),
+    [
+        ("no-such-editor", "✗ The editor no-such-editor failed"),
+        ("an'open quote", "✗ The editor an'open quote failed"),
+        ("false", "✗ The editor false failed"),
+        ("rm", "✗ The editor rm failed"),
+        ("sh -c 'printf \"\\377\" > $1' x", "✗ The editor sh"),
+        ("true", "The arguments were not changed, and nothing is answered."),
+    ],
+)
+def test_an_editor_that_changes_nothing_answers_nothing(
+    terminal: Callable[..., Pane], daemon: Daemon, editor: str, told: str
+) -> None:
+    pane = terminal(data_dir=daemon.data_dir, environment={"EDITOR": editor})
+    pane.until_prompt()
+    pane.type("write hello.txt")
+    pane.until(ASKED)
+    pane.type("e")
+    pane.until(lambda text: told in text and text.count(ASKED) == 2)
+    assert not (daemon.work_dir / "hello.txt").exists()
+    pane.type("d")
+    pane.until("tokens in")
+
+
 def test_arguments_can_be_edited_on_the_line(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()

@@ -174,6 +174,20 @@ def test_pasted_lines_are_one_message_during_an_answer(
     assert said(real) == ["first", "one\ntwo\nthree"]
 
 
+def test_pasted_bytes_that_are_no_text_are_sent_with_the_rest(
+    terminal: Callable[..., Pane], daemon: Daemon, tmp_path: Path
+) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    (tmp_path / "pasted").write_bytes(b"caf\xe9 \x1b[31mred \x00 end")
+    pane._tmux("load-buffer", "-b", "pasted", str(tmp_path / "pasted"))
+    pane._tmux("paste-buffer", "-p", "-b", "pasted", "-t", "t")
+    pane.until(lambda _: line(pane).endswith("end"))
+    pane.key("Enter")
+    pane.until("tokens in")
+    assert said(daemon) == ["caf\ufffd \x1b[31mred \ufffd end"]
+
+
 def test_what_is_typed_outlives_a_lost_connection(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
