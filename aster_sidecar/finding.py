@@ -6,6 +6,7 @@ points of the text as it was written.
 
 from __future__ import annotations
 
+import bisect
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from aster_sidecar.text import cut
 BEFORE_CHARS, AFTER_CHARS = 40, 100
 MOST_CHARS = 200
 """Of the place itself, in a list."""
+
+PIECE_CHARS = 4096
+"""Of a long text, so much at once is counted letter by letter."""
 
 _PLAIN_RUN = re.compile(r"[\x01-\x7f]+(?=[\x01-\x7f]|\Z)")
 """ASCII that no mark follows: it folds letter by letter."""
@@ -38,25 +42,81 @@ def places(text: str, wanted: str) -> Iterator[tuple[int, int]]:
             yield at, at + len(wanted)
             at = lower.find(wanted, at + len(wanted))
         return
-    folded, starts = _mapped(text)
-    end, at = 0, folded.find(wanted)
+    folded = _Folded(text)
+    end, at = 0, folded.find(wanted, 0)
     while at >= 0:
         last = at + len(wanted) - 1
-        if starts[at] >= end:
-            end = next((starts[n] for n in range(last + 1, len(starts)) if starts[n] > starts[last]), len(text))
-            yield starts[at], end
+        start = folded.letter(at)
+        if start >= end:
+            end = folded.letter_behind(last)
+            yield start, end
         at = folded.find(wanted, last + 1)
 
 
-def _mapped(text: str) -> tuple[str, list[int]]:
-    """The folded text, and for each of its characters where the letter begins that it comes from."""
-    pieces: list[str] = []
+class _Folded:
+    """A folded text, as far as it was asked for. Only in pieces with a place letters are counted one by one."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._text = ""
+        self._pieces = [0]
+        """Where in the source each piece begins; the last number is where what is not folded yet begins."""
+        self._begins = [0]
+        """The same in the folded text."""
+        self._starts: dict[int, list[int]] = {}
+
+    def find(self, wanted: str, start: int) -> int:
+        """Where `wanted` stands in the folded text at `start` or behind it; -1: nowhere."""
+        while (at := self._text.find(wanted, start)) < 0:
+            start = max(start, len(self._text) - len(wanted) + 1)
+            if not self._more():
+                break
+        return at
+
+    def letter(self, n: int) -> int:
+        """Where in the source the letter begins that the folded text's character `n` comes from."""
+        piece = bisect.bisect_right(self._begins, n) - 1
+        if piece not in self._starts:
+            at, end = self._pieces[piece : piece + 2]
+            self._starts[piece] = [at + start for start in _starts(self._source[at:end])]
+        return self._starts[piece][n - self._begins[piece]]
+
+    def letter_behind(self, n: int) -> int:
+        """Where the next letter begins that has a folded form; the end of the source behind the last one."""
+        start = self.letter(n)
+        while n + 1 < len(self._text) or self._more():
+            if n + 1 < len(self._text):
+                n += 1
+                if (later := self.letter(n)) > start:
+                    return later
+        return len(self._source)
+
+    def _more(self) -> bool:
+        """Fold as much again as there is; False at the end of the source."""
+        if self._pieces[-1] == len(self._source):
+            return False
+        folded = [self._text]
+        for _ in range(len(self._pieces)):
+            at = self._pieces[-1]
+            end = min(at + PIECE_CHARS, len(self._source))
+            while end < len(self._source) and _joins(self._source[end]):
+                end += 1
+            folded.append(fold(self._source[at:end]))
+            self._pieces.append(end)
+            self._begins.append(self._begins[-1] + len(folded[-1]))
+            if end == len(self._source):
+                break
+        self._text = "".join(folded)
+        return True
+
+
+def _starts(text: str) -> list[int]:
+    """For each character of the folded text, where the letter begins that it comes from."""
     starts: list[int] = []
-    known: dict[str, str] = {}
+    lengths: dict[str, int] = {}
     at = 0
     while at < len(text):
         if run := _PLAIN_RUN.match(text, at):
-            pieces.append(run[0].lower())
             starts += range(at, run.end())
             at = run.end()
             continue
@@ -64,12 +124,11 @@ def _mapped(text: str) -> tuple[str, list[int]]:
         while end < len(text) and _joins(text[end]):
             end += 1
         letter = text[at:end]
-        if letter not in known:
-            known[letter] = fold(letter)
-        pieces.append(known[letter])
-        starts += [at] * len(known[letter])
+        if letter not in lengths:
+            lengths[letter] = len(fold(letter))
+        starts += [at] * lengths[letter]
         at = end
-    return "".join(pieces), starts
+    return starts
 
 
 def _joins(char: str) -> bool:

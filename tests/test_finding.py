@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from aster_sidecar.finding import MOST_CHARS, around, places
+from aster_sidecar import finding
+from aster_sidecar.finding import MOST_CHARS, PIECE_CHARS, around, places
 from aster_sidecar.folding import fold
 
 LETTERS = [
@@ -41,10 +42,12 @@ LETTERS = [
 ]
 
 
-def test_places_are_all_that_the_search_compares_with() -> None:
+@pytest.mark.parametrize("piece", [1, 3, PIECE_CHARS])
+def test_places_are_all_that_the_search_compares_with(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     """Each letter's folded form, one behind the other, is the folded text: nothing that LIKE finds has no place."""
+    monkeypatch.setattr(finding, "PIECE_CHARS", piece)
     dice = random.Random(7)
-    for _ in range(20_000):
+    for _ in range(10_000):
         text = "".join(dice.choice(LETTERS) for _ in range(dice.randint(1, 8)))
         folded = fold(text)
         for _ in range(3):
@@ -56,6 +59,24 @@ def test_places_are_all_that_the_search_compares_with() -> None:
             assert found, (text, wanted)
             for start, end in found:
                 assert wanted in fold(text[start:end]), (text, wanted)
+
+
+@pytest.mark.parametrize(("text", "counted"), [("Ä b " * 100_000 + "ß", 1), ("ß" + "Ä b " * 100_000, 1), ("ß" * 8192, 2)])
+def test_of_a_long_text_only_what_is_around_a_place_is_counted(
+    monkeypatch: pytest.MonkeyPatch, text: str, counted: int
+) -> None:
+    pieces: list[str] = []
+    starts = finding._starts  # pyright: ignore[reportPrivateUsage]
+
+    def counting(piece: str) -> list[int]:
+        pieces.append(piece)
+        return starts(piece)
+
+    monkeypatch.setattr(finding, "_starts", counting)
+    found = list(places(text, "ss"))
+    assert [text[start:end] for start, end in found] == ["ß"] * text.count("ß")
+    assert len(pieces) == counted
+    assert max(map(len, pieces)) <= PIECE_CHARS
 
 
 def test_places_stand_in_order_and_not_over_each_other() -> None:
