@@ -773,6 +773,9 @@ class Chat:
                 async with self._line.on():
                     try:
                         await self._converse(status)
+                    except asyncio.CancelledError:
+                        self._line.clear()
+                        raise
                     finally:
                         self._leaving = True
                         view.flush()
@@ -985,6 +988,35 @@ def console() -> Any:
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
+@contextlib.contextmanager
+def ended_by_signals() -> Generator[list[int]]:
+    """Cancel this task at the first signal that ends a program, so that the terminal is given back as it was.
+
+    The list has the signal's number from then on.
+    """
+    task, came = asyncio.current_task(), list[int]()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        if not came:
+            came.append(number)
+            task.cancel()
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+    taken: list[int] = []
+    for number in numbers:
+        with contextlib.suppress(NotImplementedError):  # Windows
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+                loop.add_signal_handler(number, end, number)
+                taken.append(number)
+    try:
+        yield came
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
 async def talk(
     connection: Connection,
     wanted: Wanted,
@@ -1008,19 +1040,30 @@ async def talk(
     else:
         view = PlainView()
     chat = Chat(connection, view, wanted, sent, history)
-    async with connection, chat.open():
-        if message is None:
-            await chat.converse(banner)
-            return 0
+    with ended_by_signals() as signals:
         try:
-            done = await chat.finish(await chat.send(message), ask=interactive)
-        except Waits as question:
-            view.flush()
-            view.note(texts.waits_for_answer(cut(still_visible(question.data["display"]).strip(), 500)))
-            view.note(texts.WAITS_ON)
-            return EXIT_WAITS
-        except Leave:
-            return 130
-        finally:
-            view.flush()
-        return 0 if done["stop_reason"] in ("complete", "denied") else 1
+            async with connection, chat.open():
+                return await talked(chat, view, message, banner=banner, ask=interactive)
+        except asyncio.CancelledError:
+            if not signals:
+                raise
+            return 128 + signals[0]
+
+
+async def talked(chat: Chat, view: View, message: str | None, *, banner: str, ask: bool) -> int:
+    """As `talk`, with the conversation open."""
+    if message is None:
+        await chat.converse(banner)
+        return 0
+    try:
+        done = await chat.finish(await chat.send(message), ask=ask)
+    except Waits as question:
+        view.flush()
+        view.note(texts.waits_for_answer(cut(still_visible(question.data["display"]).strip(), 500)))
+        view.note(texts.WAITS_ON)
+        return EXIT_WAITS
+    except Leave:
+        return 130
+    finally:
+        view.flush()
+    return 0 if done["stop_reason"] in ("complete", "denied") else 1

@@ -61,7 +61,9 @@ def test_places_are_all_that_the_search_compares_with(monkeypatch: pytest.Monkey
                 assert wanted in fold(text[start:end]), (text, wanted)
 
 
-@pytest.mark.parametrize(("text", "counted"), [("Ä b " * 100_000 + "ß", 1), ("ß" + "Ä b " * 100_000, 1), ("ß" * 8192, 2)])
+@pytest.mark.parametrize(
+    ("text", "counted"), [("Ä b " * 100_000 + "ß", 1), ("ß" + "Ä b " * 100_000, 1), ("ß" * 8192, 2)]
+)
 def test_of_a_long_text_only_what_is_around_a_place_is_counted(
     monkeypatch: pytest.MonkeyPatch, text: str, counted: int
 ) -> None:

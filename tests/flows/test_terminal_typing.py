@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.daemon import Daemon
@@ -186,6 +189,51 @@ def test_pasted_bytes_that_are_no_text_are_sent_with_the_rest(
     pane.key("Enter")
     pane.until("tokens in")
     assert said(daemon) == ["caf\ufffd \x1b[31mred \ufffd end"]
+
+
+SHELL = (
+    'stty -g >{0}/before; "$0" -m aster_sidecar chat --data-dir "$1"; echo "exit code $?."; stty -g >{0}/after; read x'
+)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("name", ["TERM", "HUP", "QUIT"])
+def test_a_signal_that_ends_chat_gives_the_terminal_back(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, tmp_path: Path, name: str, asked: bool
+) -> None:
+    gate = held(provider, Call("write_file", {"path": "a.txt", "content": "x"}))
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.key("C-d")
+    assert pane.exit_code() == 0
+    command = [sys.executable, str(real.data_dir)]
+    environment = ["env", f"PYTHONPATH={Path(__file__).parents[2]}", "sh", "-c", SHELL.format(tmp_path)]
+    pane._tmux("respawn-pane", "-k", "-t", "t", *environment, *command)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    letters(pane, "precious")
+    pane.until(lambda _: line(pane) == "› precious")
+    if asked:
+        gate.set()
+        pane.until(ASKED)
+        pane.until(lambda _: line(pane).startswith(ASKED))
+    shell = int(pane._tmux("display-message", "-p", "-t", "t", "#{pane_pid}"))
+    [chat] = psutil.Process(shell).children()
+    chat.send_signal(signal.Signals[f"SIG{name}"])
+    text = pane.until(f"exit code {128 + signal.Signals[f'SIG{name}']}.")
+    pane.until(lambda _: (tmp_path / "after").exists() and (tmp_path / "after").read_text())
+    assert (tmp_path / "after").read_text() == (tmp_path / "before").read_text()
+    assert "Traceback" not in text
+    again = terminal(data_dir=real.data_dir)
+    again.until("/help lists")
+    if asked:
+        again.until(ASKED)
+        again.type("d")
+        again.until("tokens in")
+    again.until(lambda _: line(again) == "›")
+    again.key("Up")
+    again.until(lambda _: line(again) == "› precious")
 
 
 def test_what_is_typed_outlives_a_lost_connection(terminal: Callable[..., Pane], daemon: Daemon) -> None:
