@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 TWICE_S = 2.0
 """A second Ctrl-C within this time leaves."""
 PAINT_S = 0.05
+PAINT_SHARE = 4
+"""Between two paintings keys have this many times as long as a painting took."""
 HISTORY_NAME = "chat-history"
 ID = re.compile(r"[\w-]+", re.ASCII)
 """What may be an id: other words would be another path."""
@@ -126,6 +128,8 @@ class TerminalView:
         self._current: Prose | Call | None = None
         self._calls: dict[str, Call] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._painted_s = 0.0
+        """How long it took to paint what is open: a long block takes long."""
 
     def show(self, event: Json) -> None:
         data: Json = event["data"]
@@ -209,12 +213,15 @@ class TerminalView:
 
     def _paint_soon(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PAINT_S, self._paint)
+            delay_s = max(PAINT_S, PAINT_SHARE * self._painted_s)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._paint)
 
     def _paint(self) -> None:
         self._timer = None
         if self._current is not None:
+            began = time.monotonic()
             self._current.paint()
+            self._painted_s = time.monotonic() - began
 
     def _tell(self, text: str, style: str = "dim") -> None:
         """Say what comes behind all that was said before."""

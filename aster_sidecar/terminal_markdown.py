@@ -5,13 +5,18 @@ The module wrapping says what is wrapped and what is not.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+import rich.table
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich import markdown
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 from rich.syntax import Syntax
+from rich.text import Text
 from rich.theme import Theme
 
 from aster_sidecar.wrapping import QUOTE_BAR, WHOLE, wrapped
@@ -29,6 +34,8 @@ STYLES = Theme(
     }
 )
 CODE_INDENT = " "
+COLUMN_CELLS = 8
+"""Of a table, with the space between columns: where there is less, nobody can read it."""
 
 
 def _lines(console: Console, thing: RenderableType, options: ConsoleOptions) -> list[list[Segment]]:
@@ -84,6 +91,36 @@ class ListItem(markdown.ListItem):
             head = " " * len(head)
 
 
+class Table(markdown.TableElement):
+    """Nothing of a cell is left out: what is longer than its column goes on in the next line.
+
+    Where the window has no room for the columns side by side, each row is a list of its cells.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            if isinstance(table, rich.table.Table):
+                for column in table.columns:
+                    column.overflow = "fold"
+                most = options.max_width // COLUMN_CELLS
+                if len(table.columns) > most and table.__rich_measure__(console, options).maximum >= options.max_width:
+                    yield from self._listed(console, options)
+                    return
+            yield table
+
+    def _listed(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        heads = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
+        for number, row in enumerate(self.body.rows if self.body else []):
+            if number:
+                yield Segment.line()
+            for head, cell in zip(heads, row.cells, strict=False):
+                name = head.copy()
+                name.stylize("markdown.table.header")
+                text = Text.assemble(name, ": ", cell.content)
+                for line in wrapped(text, options.max_width, indent=2):
+                    yield from line.render(console, end="\n")
+
+
 class TerminalMarkdown(markdown.Markdown):
     """Markdown as the conversation shows it. Print it with `crop=False`."""
 
@@ -95,11 +132,24 @@ class TerminalMarkdown(markdown.Markdown):
         "code_block": CodeBlock,
         "blockquote_open": BlockQuote,
         "list_item_open": ListItem,
+        "table_open": Table,
     }
 
     def __init__(self, text: str) -> None:
         # Links show their address: words that hide where they lead are not for a terminal.
         super().__init__(text, hyperlinks=False, code_theme="ansi_dark")
+        # HTML is text that the model wrote: where nobody renders it, it is shown.
+        parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+        self.parsed = parser.parse(text)
+
+    def _flatten_tokens(self, tokens: Iterable[Token]) -> Iterable[Token]:
+        for token in super()._flatten_tokens(tokens):
+            if token.type == "image":  # as a link, in its place: its description, and where it is
+                yield Token("link_open", "a", 1, attrs={"href": token.attrs.get("src", "")})
+                yield Token("text", "", 0, content=token.content)
+                yield Token("link_close", "a", -1)
+            elif token.markup != "autolink":  # that shows its address already
+                yield token
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with console.use_theme(STYLES):

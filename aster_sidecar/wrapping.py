@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 ADDRESS = re.compile(
-    r"\w+://[!-~]+|mailto:[!-~]+|(?<![!-~])(?:~|\.{1,2})?/[!-.0-~]+/[!-~]+|(?<![!-~])[A-Za-z]:\\[!-~]+"
+    r"(?<!\w)\w+://[!-~]+|mailto:[!-~]+|(?<![!-~])(?:~|\.{1,2})?/[!-.0-~]+/[!-~]+|(?<![!-~])[A-Za-z]:\\[!-~]+"
 )
 """An address, or a path of at least two parts."""
 _CHOICE = re.compile(r"(?<!\S)[a-z] [A-Z]\w*")

@@ -74,6 +74,11 @@ def test_a_family_of_emoji_is_not_taken_apart() -> None:
     assert all(line.replace(family, "") == "" for line in lines(family * 9, 5))
 
 
+@pytest.mark.timeout(60)  # looking for an address at each letter would take minutes
+def test_a_word_without_an_end_is_wrapped() -> None:
+    assert len(breaks("x" * 300_000, 80)) == 300_000 // 80 - 1
+
+
 def test_a_word_longer_than_the_line_breaks() -> None:
     assert breaks("x" * 25, 10) == [10, 20]
 
@@ -131,6 +136,37 @@ def test_a_list_item_keeps_its_indentation() -> None:
     first, *others = lines("- an item with words that go on and on until the line is over", 24)
     assert first.startswith(" • ")
     assert all(other.startswith("   ") and other[3] != " " for other in others)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+@pytest.mark.parametrize("columns", [2, 3, 15])
+def test_nothing_of_a_table_is_left_out(width: int, columns: int) -> None:
+    rows = [[f"{name}{n}{'x' * 4 * (n % 4)}end" for n in range(columns)] for name in ("head", "one", "two")]
+    rows.insert(1, ["---"] * columns)
+    shown = lines("\n".join(f"|{'|'.join(row)}|" for row in rows), width)
+    assert width == 20 or all(cells(line) <= width for line in shown)
+    del rows[1]
+    for mark in "x0123456789":
+        assert "".join(shown).count(mark) >= sum(cell.count(mark) for row in rows for cell in row)
+    assert "…" not in "".join(shown)
+    if width == 200 and columns < 15:
+        assert re.search("head0end +head1xxxxend", shown[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("an image ![of it](http://x/y.png) here", "an image of it (http://x/y.png) here"),
+        ("a [![badge](b.svg)](http://x) here", "a badge (b.svg) (http://x) here"),
+        ("| ![pic](u) |\n|---|", "pic (u)"),
+        ("use List<String> and <b>bold</b>", "use List<String> and <b>bold</b>"),
+        ("<details>\n<summary>More</summary>\n</details>", "<details> <summary>More</summary> </details>"),
+        ("see <https://example.com/x>.", "see https://example.com/x."),
+        ("see [it](https://example.com/x).", "see it (https://example.com/x)."),
+    ],
+)
+def test_what_the_model_wrote_is_shown_in_its_place(text: str, shown: str) -> None:
+    assert lines(text, 80)[0].strip() == shown
 
 
 class Printed:
