@@ -175,8 +175,8 @@ class TerminalView:
             case "error":
                 mark, colour = ("!", "yellow") if data["severity"] == "warning" else ("✗", "red")
                 self._tell(texts.trouble(mark, plain(data["message"])), colour)
-                if data.get("hint"):
-                    self._tell(texts.hint(plain(data["hint"])))
+                if advice := texts.remedy(data["code"], data.get("hint")):
+                    self._tell(texts.hint(plain(advice)))
             case "done":
                 self.flush()
                 self._prose.clear()
@@ -704,8 +704,8 @@ class Chat:
 
     def _complain(self, error: Exception) -> None:
         self._view.note(texts.trouble("✗", plain(str(error))), "red")
-        if isinstance(error, Refused) and error.hint:
-            self._view.note(texts.hint(plain(error.hint)))
+        if isinstance(error, Refused) and (advice := texts.remedy(error.code, error.hint)):
+            self._view.note(texts.hint(plain(advice)))
 
     # -- the person ------------------------------------------------------------------------------------------------
 

@@ -100,6 +100,19 @@ def trouble(mark: str, message: str) -> str:
     return f"{mark} {sentence(message)}"
 
 
+REMEDIES = {
+    "agent_busy": "/cancel stops the answer that is being written.",
+    "agent_not_found": "aster-sidecar agents lists the agents.",
+    "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
+    "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
+}
+"""What to do in chat, by the code of an error, where the daemon's hint is for programs."""
+
+
+def remedy(code: str, advice: str | None) -> str | None:
+    return REMEDIES.get(code, advice)
+
+
 def hint(text: str) -> str:
     """What to do, in the daemon's words: it may end in a command, which a full stop would change."""
     return f"  {text}"

@@ -130,7 +130,7 @@ OWNERS = {
     "psutil": {"processes", "tools.web", "launcher", "parent", "doctor"},
     "rich": {"output", "terminal", "terminal_markdown", "wrapping", "screen", "input_line"},
     "prompt_toolkit": {"input_line", "terminal"},
-    "markdown_it": {"screen"},
+    "markdown_it": {"screen", "terminal_markdown"},
     "mcp": {"tools.mcp", "tools.mcp_messages"},
     "yaml": {"agentspec"},
     "griffe": {"tools.own"},

@@ -384,6 +384,25 @@ def test_another_conversation_can_be_gone_to_during_an_answer(
     assert ANSWER in " ".join(text.split())
 
 
+def test_what_cannot_be_done_says_what_can_be_typed_here(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
+) -> None:
+    gate = held(provider)
+    pane = terminal(data_dir=real.data_dir)
+    pane.until_prompt()
+    pane.type("first")
+    pane.until("The answer")
+    pane.type("/delete")
+    pane.until("yes/no ›")
+    pane.type("yes")
+    pane.until("/cancel stops the answer that is being written.")
+    pane.type("/restore 7")
+    text = pane.until("/sessions lists conversations, and /restore those that were deleted.")
+    assert "/api/" not in text
+    gate.set()
+    pane.until("tokens in")
+
+
 def test_ctrl_d_leaves_an_answer_to_the_daemon(
     terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble
 ) -> None:
