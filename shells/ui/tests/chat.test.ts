@@ -74,7 +74,7 @@ test("a stop says what became of messages that waited", async () => {
   await page.keyboard.press("Escape");
   await page
     .getByText(
-      /Stopped\. 1 queued message was canceled\. The agent reads what it has not read yet with your next message\./,
+      /Stopped\. 1 queued message was canceled\. What the agent has not read yet goes to it with your next message\./,
     )
     .waitFor();
   const unread = page.getByText("Not read yet. The agent reads this with your next message.");

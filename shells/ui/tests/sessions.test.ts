@@ -136,7 +136,7 @@ test("recently deleted conversations are restored, or deleted for good after one
   await page.keyboard.press("Enter");
   await trash.getByRole("button", { name: "Delete permanently… about pears" }).click();
   await trash.getByRole("button", { name: "Delete permanently: about pears" }).click();
-  await trash.getByText("Nothing was deleted.").waitFor();
+  await trash.getByText("No recently deleted conversations.").waitFor();
   const { sessions } = daemon.client();
   expect((await sessions.list({ deleted: true })).sessions).toEqual([]);
   expect((await sessions.list()).sessions.map(({ title }) => title)).toEqual(["about apples"]);
