@@ -408,7 +408,7 @@ class Chat:
         page = await self._connection.call("GET", "/api/sessions", limit=500)
         named = [entry for entry in page["sessions"] if fold(entry["title"] or "").startswith(fold(words))]
         if not named:
-            raise Refused(404, {"error": texts.unknown_title(words), "code": "session_not_found"})
+            raise Refused(404, {"error": texts.unknown_title(cut(words, 100)), "code": "session_not_found"})
         return named[0]
 
     async def _catch_up(self) -> None:
@@ -880,8 +880,8 @@ class Chat:
             case "/find":
                 note(texts.FIND_TAKES)
             case "/switch":
-                if rest.isdigit() and 1 <= int(rest) <= len(self._listed):
-                    rest = self._listed[int(rest) - 1]["session_id"]
+                if 1 <= number_of(rest) <= len(self._listed):
+                    rest = self._listed[number_of(rest) - 1]["session_id"]
                 if not rest:
                     note(texts.SWITCH_TAKES)
                     return
@@ -903,8 +903,8 @@ class Chat:
                     note(texts.deleted(gone["restorable_until"], session_id))
                     note(self._where())
             case "/restore" if rest:
-                if rest.isdigit() and 1 <= int(rest) <= len(self._trash):
-                    rest = self._trash[int(rest) - 1]["session_id"]
+                if 1 <= number_of(rest) <= len(self._trash):
+                    rest = self._trash[number_of(rest) - 1]["session_id"]
                 await call("POST", f"/api/sessions/{quote(rest, safe='')}/restore")
                 await self._choose(Wanted(session=rest))
                 note(self._where())
@@ -914,14 +914,16 @@ class Chat:
                     note(texts.listed_deleted(number, entry, titled(entry)), "")
                 note(texts.RESTORE_BRINGS if self._trash else texts.TRASH_IS_EMPTY)
             case "/history":
-                await self._show_history(int(rest) if rest.isdigit() and int(rest) else 10)
+                await self._show_history(number_of(rest) or 10)
             case "/model":
                 if rest:
                     await call("POST", "/api/config", {"model": rest})
                 for model in await call("GET", "/api/models"):
                     note(texts.model(model["name"], model["why_not"], chosen=model["chosen"]), "")
             case "/mode":
-                if rest:
+                if rest and rest not in texts.MODES:
+                    note(texts.MODE_TAKES, "yellow")
+                elif rest:
                     await call("POST", "/api/config", {"permission_mode": rest})
                 values = (await call("GET", "/api/config"))["values"]
                 note(texts.mode(values["permission_mode"]["value"]), "")
@@ -963,7 +965,8 @@ class Chat:
                     lines = screen.render(TerminalMarkdown(plain(part["text"])), min(screen.width, WIDEST))
                     screen.write(lines, aside=True)
                 elif part["type"] == "tool":
-                    first = cut(still_visible(str(part["display"] or ""), newlines=False), 200)
+                    first, *others = str(part["display"] or "").removesuffix("\n").split("\n")
+                    first = cut(still_visible(first, newlines=False), 200) + (" …" if others else "")
                     self._view.note(texts.call_in_history(visible(part["name"]), first, part["state"]))
                 elif part["type"] == "notice":
                     self._view.note(texts.trouble("✗", plain(part["message"])), "yellow")
@@ -981,6 +984,11 @@ def edited(editor: str, text: str) -> str:
         return Path(name).read_text("utf-8")
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def number_of(text: str) -> int:
+    """The number that was typed; 0 where it is none, or of more than nine figures."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
 
 def titled(entry: Json) -> str:

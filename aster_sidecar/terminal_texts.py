@@ -35,7 +35,9 @@ KEYS = (
     "Enter sends; during an answer it queues the message. Alt-Enter, or a backslash at the end of a line, starts a new "
     "line. Ctrl-C stops the answer and keeps what you typed. Ctrl-C at an empty prompt leaves, and so does Ctrl-D."
 )
-ANSWERS = "a Allow once · d [note for the agent] Deny · l Always allow · x Always deny · e Edit the arguments."
+ANSWERS = (
+    "a Allow once · d Deny (d WHY also tells the agent why) · l Always allow · x Always deny · e Edit the arguments."
+)
 KEYS_OF_A_QUESTION = "Answers to a question: " + ANSWERS
 
 # -- the input line ----------------------------------------------------------------------------------------------------
@@ -100,9 +102,10 @@ def trouble(mark: str, message: str) -> str:
     return f"{mark} {sentence(message)}"
 
 
-REMEDIES = {
+REMEDIES: Mapping[str, str | None] = {
     "agent_busy": "/cancel stops the answer that is being written.",
     "agent_not_found": "aster-sidecar agents lists the agents.",
+    "invalid_shape": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
     "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
 }
@@ -256,6 +259,7 @@ HELP_IS = "/help lists the commands."
 SWITCH_GOES_ON = "/switch NUMBER goes on with one."
 NO_SESSIONS = "No conversations."
 SWITCH_TAKES = "/switch takes a number of /sessions, an id, or how a title begins."
+MODE_TAKES = f"/mode takes one of {', '.join(MODES)}."
 STEER_TAKES = "/steer and /interrupt take the text of a message."
 RESTORE_BRINGS = "/restore NUMBER brings one back."
 TRASH_IS_EMPTY = "No deleted conversations."

@@ -398,9 +398,29 @@ def test_what_cannot_be_done_says_what_can_be_typed_here(
     pane.until("/cancel stops the answer that is being written.")
     pane.type("/restore 7")
     text = pane.until("/sessions lists conversations, and /restore those that were deleted.")
+    pane.type("/mode nosuch")
+    pane.until("/mode takes one of smart_approve, always_ask, auto_approve.")
+    pane.type("/rename " + "x" * 300)
+    text = pane.until("✗ Title: String should have at most")
     assert "/api/" not in text
+    assert "openapi" not in text
     gate.set()
     pane.until("tokens in")
+
+
+def test_what_looks_like_a_number_and_is_none_ends_no_chat(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until_prompt()
+    pane.type("write it")
+    pane.until(ASKED)
+    pane.type("d no")
+    pane.until("tokens in")
+    for typed in ("/switch ²", "/switch " + "9" * 5000, "/restore ²", "/restore a?b", "/history " + "9" * 5000):
+        paste(pane, typed)
+        pane.key("Enter")
+    pane.type("/history ²")
+    text = pane.until(lambda text: text.count("▸ write it") == 2 and last(text) == "›")
+    assert "U+000A" not in text
 
 
 def test_ctrl_d_leaves_an_answer_to_the_daemon(
