@@ -82,7 +82,7 @@ def run(given: argparse.Namespace, holder: str | None) -> int:
     except Refused as refusal:
         if refusal.status == 401:
             return refuse(1, str(refusal), texts.WRONG_TOKEN)
-        return refuse(1, str(refusal), texts.remedy(refusal.code, refusal.hint))
+        return refuse(1, str(refusal), refusal.hint)
     except Unreachable as error:
         return refuse(1, str(error))
 

@@ -922,7 +922,7 @@ class Chat:
                     note(texts.model(model["name"], model["why_not"], chosen=model["chosen"]), "")
             case "/mode":
                 if rest and rest not in texts.MODES:
-                    note(texts.MODE_TAKES, "yellow")
+                    note(texts.trouble("✗", texts.MODE_TAKES), "red")
                 elif rest:
                     await call("POST", "/api/config", {"permission_mode": rest})
                 values = (await call("GET", "/api/config"))["values"]

@@ -104,7 +104,6 @@ def trouble(mark: str, message: str) -> str:
 
 REMEDIES: Mapping[str, str | None] = {
     "agent_busy": "/cancel stops the answer that is being written.",
-    "agent_not_found": "aster-sidecar agents lists the agents.",
     "invalid_shape": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
     "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
