@@ -871,7 +871,7 @@ class Chat:
                     note(texts.listed(number, entry, titled(entry), here=here), "")
                     if (hit := page["hits"].get(entry["session_id"])) is not None:
                         note(texts.hit(plain(hit["text"])), indent=6)
-                note(texts.SWITCH_GOES_ON if self._listed else texts.NO_SESSIONS)
+                note(texts.SWITCH_GOES_ON if self._listed else texts.NO_MATCHES if rest else texts.NO_SESSIONS)
             case "/find" if rest:
                 page = await call("GET", f"/api/sessions/{self._session_id}/find", q=rest, limit=20)
                 for hit in reversed(page["hits"]):

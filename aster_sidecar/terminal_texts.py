@@ -6,6 +6,7 @@ What models, tools and people said is made visible by the caller before it is pu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -29,14 +30,15 @@ COMMANDS = {
     "/steer": "TEXT  during an answer: the agent reads it at its next step",
     "/interrupt": "TEXT  during an answer: stops this answer and sends your message",
     "/cancel": "stop this answer, and what is queued behind it",
-    "/quit": "leave; a daemon that ran before goes on running",
+    "/quit": "leave; a daemon that was already running goes on",
 }
 KEYS = (
     "Enter sends; during an answer it queues the message. Alt-Enter, or a backslash at the end of a line, starts a new "
     "line. Ctrl-C stops the answer and keeps what you typed. Ctrl-C at an empty prompt leaves, and so does Ctrl-D."
 )
 ANSWERS = (
-    "a Allow once · d Deny (d WHY also tells the agent why) · l Always allow · x Always deny · e Edit the arguments."
+    "[a] Allow once · [d] Deny (d WHY also tells the agent why) · [l] Always allow · [x] Always deny · [e] Edit the"
+    " arguments."
 )
 KEYS_OF_A_QUESTION = "Answers to a question: " + ANSWERS
 
@@ -49,7 +51,7 @@ ARGUMENTS = "Arguments"
 
 def choices(*, always: bool) -> str:
     """What may be answered to a question."""
-    return f"a Allow once · d Deny{' · l Always allow' if always else ''} · x Always deny · e Edit"
+    return f"[a] Allow once · [d] Deny{' · [l] Always allow' if always else ''} · [x] Always deny · [e] Edit"
 
 
 def said(text: str, *, by_us: bool) -> str:
@@ -61,9 +63,9 @@ def said(text: str, *, by_us: bool) -> str:
 # -- a turn ------------------------------------------------------------------------------------------------------------
 
 TURN_ON = "An answer is being written."
-CANCELING = "Stopping… Ctrl-C again leaves when the prompt is empty."
+CANCELING = "Stopping… With an empty prompt, Ctrl-C again leaves."
 NOTHING_TO_CANCEL = "Nothing to stop."
-QUEUED = "Queued. The agent gets this after this answer."
+QUEUED = "Queued. The agent gets your message after this answer."
 QUEUED_CANCELED = "A queued message was canceled."
 STEERED = "The agent reads this at its next step."
 INTERRUPTING = "This answer is stopped, and your message is sent."
@@ -179,7 +181,7 @@ def waits_for_answer(display: str) -> str:
 
 
 def waits_here(name: str) -> str:
-    return f"{name} is waiting for you: /approvals."
+    return f"A question about {name} is waiting for you: /approvals."
 
 
 def waiting(count: int) -> str:
@@ -243,20 +245,21 @@ def lost(reason: str) -> str:
 
 def stays(version: str, where: str) -> str:
     """The first line, with a daemon that ran before."""
-    return f"Aster Sidecar {version}, the daemon that runs here ({where}); it stays when you leave."
+    return f"Aster Sidecar {version}, already running ({where}). It goes on when you leave."
 
 
 def own_daemon(version: str, url: str) -> str:
     """The first line, with a daemon that this chat has started."""
-    return f"Aster Sidecar {version}, a daemon of its own ({url}); it ends with this chat."
+    return f"Aster Sidecar {version}, started for this chat ({url}). It stops when you leave."
 
 
 # -- conversations -----------------------------------------------------------------------------------------------------
 
 UNTITLED = "untitled"
 HELP_IS = "/help lists the commands."
-SWITCH_GOES_ON = "/switch NUMBER goes on with one."
-NO_SESSIONS = "No conversations."
+SWITCH_GOES_ON = "/switch NUMBER opens one of these conversations."
+NO_SESSIONS = "No conversations yet."
+NO_MATCHES = "No matches."
 SWITCH_TAKES = "/switch takes a number of /sessions, an id, or how a title begins."
 MODE_TAKES = f"/mode takes one of {', '.join(MODES)}."
 STEER_TAKES = "/steer and /interrupt take the text of a message."
@@ -291,12 +294,13 @@ def found(hit: Json, text: str) -> str:
 
 def found_in_all(messages: int, *, more: bool) -> str:
     if messages == 0:
-        return "No matches."
-    return f"Found in {times(messages, 'message')}{' and more' if more else ''}, newest last."
+        return NO_MATCHES
+    return f"Found in {times(messages, 'message')}{' or more' if more else ''}, newest last."
 
 
 def listed_deleted(number: int, entry: Json, title: str) -> str:
-    return f"  {number:2}  {title}  ({times(entry['messages'], 'message')}, until {entry['restorable_until']})"
+    until = local_time(entry["restorable_until"])
+    return f"  {number:2}  {title}  ({times(entry['messages'], 'message')}, can be restored until {until})"
 
 
 FIND_TAKES = "/find takes the words to look for."
@@ -307,7 +311,7 @@ def delete_sure(title: str) -> str:
 
 
 def deleted(until: str, session_id: str) -> str:
-    return f"Deleted. Until {until}, this brings it back:\n  /restore {session_id}"
+    return f"Deleted. Until {local_time(until)}, this brings it back:\n  /restore {session_id}"
 
 
 def model(name: str, why_not: str | None, *, chosen: bool) -> str:
@@ -340,7 +344,7 @@ def needs_token(data_dir: object, holder: str) -> str:
 
 
 def flags_change_nothing(flags: str) -> str:
-    return f"a daemon runs already: {flags} change nothing; use /model and /mode"
+    return f"a daemon is already running, so this has no effect: {flags}; use /model and /mode"
 
 
 def plain_call(name: str, display: str) -> str:
@@ -349,7 +353,7 @@ def plain_call(name: str, display: str) -> str:
 
 
 def plain_outcome(name: str, outcome: str, error: str) -> str:
-    return f"{name}: {outcome} {error}"
+    return f"{name}: {STATES.get(outcome, outcome)}{f': {error}' if error else ''}"
 
 
 def plain_error(severity: str, message: str, advice: str | None) -> str:
@@ -361,6 +365,11 @@ def plain_error(severity: str, message: str, advice: str | None) -> str:
 
 def times(value: int, one: str, many: str | None = None) -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def local_time(stamp: str) -> str:
+    """A time of the contract in this machine's time zone, to the minute."""
+    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def duration(ms: float) -> str:

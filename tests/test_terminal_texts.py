@@ -132,7 +132,7 @@ def test_the_page_has_the_same_words() -> None:
     assert table("risk") == texts.RISKS
     assert table("ends").items() <= texts.ENDS.items()
     for said in (
-        *(choice[2:] for choice in texts.choices(always=True).split(" · ")),
+        *(choice[4:] for choice in texts.choices(always=True).split(" · ")),
         texts.ENDS["denied"],
         texts.NO_ALWAYS,
         texts.STEERED,

@@ -920,7 +920,7 @@ def _outcome(result: CallToolResult) -> Outcome:
             left -= size
         else:
             truncated = True
-            value["note"] = f"the structured result is left out: {sized(size)} are too much"
+            value["note"] = f"the structured result is left out: {sized(size)} is too much"
         with suppress(ValueError, RecursionError):
             if "structured" in value and json.loads(text) == result.structured_content:
                 text = ""  # the same once more, for clients that know nothing else

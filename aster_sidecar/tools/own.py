@@ -159,7 +159,7 @@ class Teller:
             size = len(delta.encode("utf-8", "replace"))
             if size > self._left:
                 self._dropped += size
-                self._message = f"{sized(self._dropped)} of its output are not shown"
+                self._message = f"{sized(self._dropped)} of its output is not shown"
             else:
                 self._left -= size
                 self._pieces.append(delta)

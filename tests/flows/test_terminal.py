@@ -42,7 +42,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Pane]]:
 
 def test_a_conversation_with_a_daemon_of_its_own(terminal: Callable[..., Pane], tmp_path: Path) -> None:
     pane = terminal()
-    assert "a daemon of its own" in pane.until_prompt()
+    assert "started for this chat" in pane.until_prompt()
     pane.type("hello")
     text = pane.until("tokens in")
     assert "I am the demo model" in text  # markdown: the asterisks are gone
@@ -59,7 +59,7 @@ def test_a_conversation_with_a_daemon_of_its_own(terminal: Callable[..., Pane], 
 
 def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
-    assert "it stays when you leave" in " ".join(pane.until_prompt().split())
+    assert "It goes on when you leave." in " ".join(pane.until_prompt().split())
     pane.type("first\\")
     pane.key("s", "e", "c", "M-Enter", "t", "h", "i", "r", "d", "Enter")
     pane.until("tokens in")
@@ -70,7 +70,7 @@ def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Da
     assert daemon.call("GET", "/api/agents")  # somebody else's daemon stays
 
 
-ASKED = "a Allow once · d Deny"
+ASKED = "[a] Allow once · [d] Deny"
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Da
     pane.until("Conversation: The invoice")
     pane.until_prompt(3)
     pane.type("/sessions")
-    text = pane.until("/switch NUMBER goes on with one")
+    text = pane.until("/switch NUMBER opens one of these conversations")
     assert "The invoice" in text
     pane.until_prompt(4)
     pane.type("/switch hello")
@@ -372,7 +372,7 @@ def test_a_conversation_is_deleted_after_a_question_and_restored(terminal: Calla
     assert f"/restore {session['session_id']}" in text.replace("\n", "")
     pane.until_prompt(4)
     pane.type("/restore")
-    assert "1  hello  (2 messages, until 20" in pane.until("/restore NUMBER brings one back")
+    assert "1  hello  (2 messages, can be restored until 20" in pane.until("/restore NUMBER brings one back")
     pane.until_prompt(5)
     pane.type("/restore 1")
     pane.until(lambda text: text.count("Conversation: hello") == 1)
@@ -400,7 +400,7 @@ def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., P
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()
     daemon.chat("write hello.txt")
-    text = pane.until("write_file is waiting for you: /approvals")
+    text = pane.until("A question about write_file is waiting for you: /approvals")
     assert "▸ write hello.txt" in text
     pane.type("/approvals")
     pane.until(ASKED)

@@ -17,7 +17,7 @@ from tests.terminal import Pane, last
 
 pytestmark = pytest.mark.timeout(240)
 
-ASKED = "a Allow once · d Deny"
+ASKED = "[a] Allow once · [d] Deny"
 ANSWER = "The answer begins here, and it goes on for a while before it is over."
 
 
@@ -91,7 +91,7 @@ def test_enter_during_an_answer_queues_the_message_and_says_so(
     pane.type("first")
     pane.until("The answer")
     pane.type("second")
-    pane.until("Queued. The agent gets this after this answer.")
+    pane.until("Queued. The agent gets your message after this answer.")
     gate.set()
     text = pane.until(lambda text: text.count("tokens in") == 2)
     assert said(real) == ["first", "second"]
@@ -355,7 +355,7 @@ def test_ctrl_c_also_cancels_what_is_queued_and_says_so(
     pane.type("first")
     pane.until("The answer")
     pane.type("second")
-    pane.until("Queued. The agent gets this after this answer.")
+    pane.until("Queued. The agent gets your message after this answer.")
     pane.key("C-c")
     pane.until(lambda text: "— Stopped by you." in text and "A queued message was canceled." in text)
     assert [turn["state"] for turn in real.call("GET", "/api/sessions")["sessions"]] == ["idle"]

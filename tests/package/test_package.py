@@ -274,7 +274,7 @@ def test_its_workers_search_and_make_markdown(frozen: Callable[..., Daemon], tmp
 def test_the_terminal_starts_a_daemon_of_its_own(tmp_path: Path) -> None:
     pane = Pane(["chat", "--data-dir", str(tmp_path / "data")], tmp_path, {"HOME": str(tmp_path)}, package=PROGRAM)
     try:
-        assert "a daemon of its own" in pane.until_prompt()
+        assert "started for this chat" in pane.until_prompt()
         told = json.loads((tmp_path / "data" / "sidecar.json").read_text())
         assert Path(psutil.Process(told["pid"]).exe()) == PROGRAM
         pane.type("hello")

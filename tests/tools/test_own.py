@@ -438,7 +438,7 @@ def test_output_beyond_its_bound_is_counted() -> None:
     listener = Listener(Surroundings(Path("/work")))
     run(chatter, listener)
     assert len(listener.streamed("stdout")) == TOLD_BYTES
-    assert listener.told[-1].message == "128.0 KiB of its output are not shown"
+    assert listener.told[-1].message == "128.0 KiB of its output is not shown"
 
 
 @pytest.mark.parametrize("wrong", [{"progress": 1.5}, {"progress": math.nan}, {"message": 3}, {"delta": b"x"}])

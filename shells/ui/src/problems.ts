@@ -16,10 +16,15 @@ export function said(error: unknown): { message: string; hint: string | null } {
             const { field, problem } = detail as { field?: unknown; problem?: unknown };
             return typeof problem === "string" ? `${typeof field === "string" ? `${field}: ` : ""}${problem}` : "";
           })
-          .filter(Boolean)
+          // The message often has the first one already.
+          .filter((problem) => problem !== "" && !message.includes(problem))
           .join("; ")
       : "";
-    return { message: sentence(problems ? `${message} (${problems})` : message), hint: hint && capital(hint) };
+    return {
+      message: sentence((problems ? `${message} (${problems})` : message).replace(/Value error, /g, "")),
+      // Where the protocol is written helps who writes a client, and nobody else.
+      hint: hint === null || hint.includes("docs/protocol.md") ? null : capital(hint),
+    };
   }
   return { message: error instanceof Error ? error.message : String(error), hint: null };
 }

@@ -120,7 +120,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
   /** What the person has written and not saved yet: no answer and no other window writes over it. */
   const [written, setWritten] = useState<string | null>(null);
   const text = written ?? shown;
-  const { change, busy, problem } = useConfigChange();
+  const { change, busy, problem, forget } = useConfigChange();
   /** Why the text was not sent. */
   const [misread, setMisread] = useState<{ message: string; hint: string } | null>(null);
   const id = useId();
@@ -170,6 +170,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
             onChange={(event) => {
               setWritten(event.target.value);
               setMisread(null);
+              forget();
             }}
           />
         )}

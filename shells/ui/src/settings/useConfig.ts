@@ -10,6 +10,8 @@ export function useConfigChange(): {
   /** What is being changed just now: shown as if it were so already. */
   wanted: ConfigPatch;
   problem: ReturnType<typeof said> | null;
+  /** Takes the problem back: it was one of what stood there before. */
+  forget: () => void;
 } {
   const [wanted, setWanted] = useState<ConfigPatch>({});
   const busy = Object.keys(wanted).length > 0;
@@ -22,7 +24,9 @@ export function useConfigChange(): {
       // The event that tells of it may take a moment longer than the answer.
       await Promise.race([
         store.until(({ config }) =>
-          Object.keys(patch).every((key) => config?.values[key]?.value === values[key]?.value),
+          Object.keys(patch).every(
+            (key) => JSON.stringify(config?.values[key]?.value) === JSON.stringify(values[key]?.value),
+          ),
         ),
         new Promise((resolve) => setTimeout(resolve, 1000)),
       ]);
@@ -34,5 +38,8 @@ export function useConfigChange(): {
       setWanted({});
     }
   }
-  return { change, busy, wanted, problem };
+  const forget = (): void => {
+    setProblem(null);
+  };
+  return { change, busy, wanted, problem, forget };
 }
