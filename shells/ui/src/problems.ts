@@ -7,7 +7,9 @@ import { capital, sentence } from "./words.js";
 export function said(error: unknown): { message: string; hint: string | null } {
   if (typeof error === "object" && error !== null && "code" in error && "hint" in error) {
     const { code, message, hint, details } = error as AsterError;
-    const own = texts.problems[code];
+    const deleted =
+      code === "session_not_found" && typeof details === "object" && details !== null && "restorable_until" in details;
+    const own = deleted ? texts.conversation.deleted : texts.problems[code];
     // A page of another origin that is kept out is told how to be let in.
     if (own !== undefined) return { message: own, hint: hint?.includes("--allow-origin") === true ? hint : null };
     const problems = Array.isArray(details)

@@ -99,7 +99,7 @@ test("a message that the daemon refuses is an error, and no draft", async () => 
     .toEqual(["idle"]);
   late = true;
   await say(page, "too late");
-  await page.getByText("This conversation was deleted.").waitFor();
+  await page.locator(".note").getByText("This conversation was deleted.").waitFor();
   await drafts(page).getByText("too late").waitFor();
   await drafts(page)
     .getByText(/was deleted/)
