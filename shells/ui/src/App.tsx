@@ -240,14 +240,19 @@ function Banner() {
     };
   }, [lost]);
   const engine = useEngine();
-  const drafts = usePicture((state) => isOn(state, "offline_drafts"));
   if (!ready) return null;
   if (lost && host && (engine === "crashed" || engine === "stopped")) return <Down engine={engine} />;
   if (lost && late) {
     return (
       <div className={`banner banner-${link.state}`} role="status">
         <span>
-          {link.state !== "offline" ? texts.app.reconnecting : drafts ? texts.app.offline : texts.app.offlineNoDrafts}
+          {link.state === "offline" ? (
+            <>
+              {texts.shared.unreachable} <Meanwhile />
+            </>
+          ) : (
+            texts.app.reconnecting
+          )}
         </span>
         <button
           type="button"
@@ -280,11 +285,18 @@ function Banner() {
   return null;
 }
 
+/** What becomes of what is written while the daemon is away. */
+function Meanwhile() {
+  return usePicture((state) => isOn(state, "offline_drafts")) ? texts.app.drafts : texts.app.noDrafts;
+}
+
 /** The shell says that the daemon's process has ended and is not started again by itself. */
 function Down({ engine }: { engine: "crashed" | "stopped" }) {
   return (
     <div className="banner banner-offline" role="status">
-      <span>{engine === "crashed" ? texts.app.crashed : texts.app.stopped}</span>
+      <span>
+        {engine === "crashed" ? texts.app.crashed : texts.app.stopped} <Meanwhile />
+      </span>
       <button type="button" className="small-button" onClick={() => void host?.restartEngine()}>
         {texts.shared.start}
       </button>

@@ -496,7 +496,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
       </div>
       <footer className="message-foot">
         <span className="badge">{texts.outgoing.states[state]}</span>
-        {state === "waiting" && offline && <span>{texts.outgoing.unreachable}</span>}
+        {state === "waiting" && offline && <span>{texts.shared.unreachable}</span>}
         {problem && state === "refused" && (
           <span className="problem" role="alert">
             {visible(problem.hint ? texts.shared.withHint(problem.message, problem.hint) : problem.message)}

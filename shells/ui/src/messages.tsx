@@ -44,6 +44,7 @@ export const texts = {
     tool: "Tool",
     tryAgain: "Try again",
     undo: "Undo",
+    unreachable: "Can’t reach Aster.",
     /** What went wrong, and what to do. */
     withHint: (problem: string, hint: string) => `${problem} ${hint}`,
     you: "You",
@@ -74,8 +75,9 @@ export const texts = {
     side: "Sidebar",
     openMenu: "Open the menu",
     inboxWaiting: (waiting: number) => `Inbox: ${waiting} waiting`,
-    offline: "Can’t reach Aster. Messages are saved as drafts.",
-    offlineNoDrafts: "Can’t reach Aster. Messages can’t be sent now.",
+    /** What becomes of messages meanwhile, behind the sentence that says why. */
+    drafts: "Messages are saved as drafts.",
+    noDrafts: "Messages can’t be sent now.",
     reconnecting: "Connection lost. Reconnecting…",
     notLoaded: (why: ReactNode) => <>Some things could not be loaded: {why}</>,
     crashed: "Aster’s engine crashed several times and will not restart by itself.",
@@ -195,7 +197,6 @@ export const texts = {
       waiting: "Draft, not sent",
       refused: "Not sent",
     },
-    unreachable: "Can’t reach Aster.",
     sendNow: "Send now",
     discard: "Discard",
     written: (time: string) => `written ${time}`,
