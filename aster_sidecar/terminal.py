@@ -1000,7 +1000,20 @@ def console() -> Any:
     """A console on stdout as it is at each moment: the prompt puts its own there while it is up."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+    environ = dict(os.environ)
+    if known_width():
+        # The window's own size, which may change: `COLUMNS` is what a shell or make found when it began.
+        for name in ("COLUMNS", "LINES"):
+            environ.pop(name, None)
+    return Console(_environ=environ, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def known_width() -> bool:
+    """Whether stdout is a terminal that says how wide it is."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False
 
 
 @contextlib.contextmanager

@@ -217,7 +217,7 @@ def test_ctrl_c_cancels_the_turn_and_twice_leaves(
     pane.until("The beg")
     pane.key("C-c")
     text = pane.until("— Stopped by you.")
-    assert "Stopping… Ctrl-C again leaves" in text
+    assert "Stopping… With an empty prompt, Ctrl-C again leaves." in text
     assert real.history()[-1]["status"] == "cancelled"
     pane.until_prompt(2)
     pane.type("again")

@@ -262,7 +262,7 @@ def test_what_is_typed_outlives_another_width_and_new_text_fits_it(
     ]
     answer = "\n\n".join(paragraphs)
     provider.script(Reply([Say(answer, chunk=7)], gate=gate, gate_at=len(answer) // 14))
-    pane = terminal(data_dir=real.data_dir, columns=columns)
+    pane = terminal(data_dir=real.data_dir, columns=columns, environment={"COLUMNS": str(columns)})
     pane.until_prompt()
     pane.type("at length")
     pane.until("Paragraph 2 ")
@@ -314,7 +314,8 @@ def test_words_are_whole_and_what_is_copied_is_whole(
     provider.script(
         Reply([Say(f"# The heading\n\n{prose}\n\nSee {address} for more.\n\n```python\n{code}\n```\n\nEnd.")])
     )
-    pane = terminal(data_dir=real.data_dir, columns=columns)
+    # What a shell found out about another window counts for nothing.
+    pane = terminal(data_dir=real.data_dir, columns=columns, environment={"COLUMNS": "200"})
     pane.until_prompt()
     pane.type("hello")
     joined = pane.until("tokens in")
