@@ -184,7 +184,7 @@ test-readme: setup
 soak: setup
 	@rm -rf build/soak && mkdir -p build/soak
 	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -q -n 9 --dist loadgroup -k "mangled or any_bytes" \
-		tests/test_dialects_fuzz.py tests/flows/providers/test_fuzz.py $(ARGS) >build/soak/log 2>&1; \
+		tests/models/streams/test_fuzz.py tests/flows/providers/test_fuzz.py $(ARGS) >build/soak/log 2>&1; \
 		code=$$?; cat build/soak/*.txt || cat build/soak/log; exit $$code
 
 test-client: setup

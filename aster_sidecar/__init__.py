@@ -7,7 +7,7 @@ are imported when first asked for.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aster_sidecar.sidecar import Agent, Sidecar, ToolContext, ToolError, tool
+    from aster_sidecar.embedding.sidecar import Agent, Sidecar, ToolContext, ToolError, tool
 
 __version__ = "0.1.0"
 __all__ = ["Agent", "Sidecar", "ToolContext", "ToolError", "__version__", "tool"]
@@ -15,7 +15,7 @@ __all__ = ["Agent", "Sidecar", "ToolContext", "ToolError", "__version__", "tool"
 
 def __getattr__(name: str) -> Any:
     if name in ("Agent", "Sidecar", "ToolContext", "ToolError", "tool"):
-        from aster_sidecar import sidecar
+        from aster_sidecar.embedding import sidecar
 
         return getattr(sidecar, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

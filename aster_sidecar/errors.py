@@ -4,7 +4,7 @@ AsterError
 ├── BadRequest            400  bad_request
 │   ├── MalformedBody     400  malformed_body
 │   └── ConfigInvalid     422  config_invalid
-├── GateError                  (who gets in: guard.py)
+├── GateError                  (who gets in: http/guard.py)
 │   ├── HostAmbiguous     400  host_ambiguous
 │   ├── HostRefused       421  host_refused
 │   ├── OriginRefused     403  origin_refused
@@ -39,8 +39,8 @@ AsterError
 │   ├── StoreTooNew       503  store_too_new
 │   └── StoreCorrupt      503  store_corrupt
 ├── LimitReached          429  limit_reached: a turn used what it may
-└── ModelError            502  (why a turn could not go on: models.py)
-    └── Refused           502  (what a provider answered instead: refusals.py)
+└── ModelError            502  (why a turn could not go on: models/build.py)
+    └── Refused           502  (what a provider answered instead: models/provider_errors/classify.py)
     one code each: model_not_set, model_unknown, address_invalid, key_missing, key_refused, quota_exhausted,
     rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
     malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,

@@ -451,9 +451,10 @@ def package(bench: Bench) -> None:
 
 async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     """A store with one session of so many messages, made by the package itself. Returns session and middle message."""
-    from aster_sidecar import clock, wire
-    from aster_sidecar.journal import Journal
-    from aster_sidecar.sessions import Sessions, insert_message
+    from aster_sidecar import clock
+    from aster_sidecar.contract import wire
+    from aster_sidecar.conversation.sessions import Sessions, insert_message
+    from aster_sidecar.store.journal import Journal
 
     journal = Journal(data_dir / "aster.db")
     journal.open()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon
-from tests.provider import ProviderDouble
+from tests.support.daemon import Daemon
+from tests.support.provider import ProviderDouble
 
 PROTOCOLS = {"responses": "openai:double", "chat": "openai-chat:double", "anthropic": "anthropic:double"}
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar import clock, wire
-from aster_sidecar.approvals import Approvals, Pending
+from aster_sidecar import clock
 from aster_sidecar.clock import Deadline
+from aster_sidecar.contract import wire
 from aster_sidecar.errors import ApprovalExpired
-from aster_sidecar.journal import Journal
-from aster_sidecar.permissions import Assessment
-from aster_sidecar.rules import Rules
+from aster_sidecar.policy.approvals import Approvals, Pending
+from aster_sidecar.policy.permissions import Assessment
+from aster_sidecar.policy.rules import Rules
+from aster_sidecar.store.journal import Journal
 
 HOUR_S = 3600.0
 

@@ -166,7 +166,7 @@ def imports(tree: ast.Module) -> list[tuple[str, bool]]:
             base = ("aster_sidecar." if node.level else "") + (node.module or "")
             base = base.rstrip(".")
             found.append((base, id(node) in top))
-            if base in ("aster_sidecar", "aster_sidecar.tools", "aster_sidecar.tools.files"):
+            if base in ("aster_sidecar", "aster_sidecar.tools.base", "aster_sidecar.tools.files"):
                 found += [(f"{base}.{alias.name}", id(node) in top) for alias in node.names]
     return found
 
@@ -207,7 +207,7 @@ def test_libraries_stay_with_their_owners(library: str) -> None:
 
 def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     script = (
-        "import sys; import aster_sidecar.cli, aster_sidecar.server, aster_sidecar.routes;"
+        "import sys; import aster_sidecar.cli.main, aster_sidecar.daemon.server, aster_sidecar.http.routes;"
         "heavy = {'pydantic_ai', 'openai', 'anthropic', 'httpx', 'httpx2', 'psutil', 'mcp', 'tomlkit', 'markdownify',"
         "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests', 'websockets'};"
         "print(sorted(heavy & set(sys.modules)))"

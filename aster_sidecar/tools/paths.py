@@ -21,10 +21,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from aster_sidecar.folding import UNSEEN
-from aster_sidecar.tools import RuleTarget, Surroundings, ToolError
-from aster_sidecar.tools.denied import Denied
-from aster_sidecar.tools.display import shown
+from aster_sidecar.text.folding import UNSEEN
+from aster_sidecar.text.safe_text import shown
+from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
+from aster_sidecar.tools.denied_places import Denied
 
 # Whether this system opens a name relative to an open directory without following links.
 HANDLES = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")

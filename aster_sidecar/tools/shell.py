@@ -19,8 +19,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.frozen import FROZEN
-from aster_sidecar.permissions import Assessment, Scope, sentences
-from aster_sidecar.processes import (
+from aster_sidecar.policy.permissions import Assessment, Scope, sentences
+from aster_sidecar.services.launch import Program, start_shell
+from aster_sidecar.services.process_tree import (
     KILL_S,
     READ_BYTES,
     TERM_S,
@@ -29,13 +30,13 @@ from aster_sidecar.processes import (
     path_known,
     to_the_end,
 )
-from aster_sidecar.programs import Program, start_shell
-from aster_sidecar.text import cut
-from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, paths, scripts
-from aster_sidecar.tools.content import Content
-from aster_sidecar.tools.display import BRIEF_CHARS, brief, counted, meant, shown, sized, visible
+from aster_sidecar.text.repair import cut
+from aster_sidecar.text.safe_text import BRIEF_CHARS, brief, counted, meant, shown, sized, visible
+from aster_sidecar.tools import paths, shell_scripts
+from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
+from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
-from aster_sidecar.tools.rendered import Rendered
+from aster_sidecar.tools.shell_output import Rendered
 
 HEAD_BYTES = 16 * 1024  # of each stream's result, as a terminal shows it
 TAIL_BYTES = 48 * 1024
@@ -210,9 +211,9 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     )
     if unsure:
         reasons.append(f"This command can't be always allowed: {unsure}.")
-    names = dict.fromkeys([*(programs(arguments.command) or ()), *scripts.programs_in(arguments.command)])
-    files = {} if place.forbidden else scripts.run_by(arguments.command, cwd, surroundings.protected, env)
-    contents = {name: scripts.held(path) for name, path in files.items()}
+    names = dict.fromkeys([*(programs(arguments.command) or ()), *shell_scripts.programs_in(arguments.command)])
+    files = {} if place.forbidden else shell_scripts.run_by(arguments.command, cwd, surroundings.protected, env)
+    contents = {name: shell_scripts.held(path) for name, path in files.items()}
     # A program that the line names by its place is one of the files.
     binaries = {name: _identity(name, cwd, env["PATH"]) for name in names if name not in files}
     # Never begins like a path, so that no rule for a directory covers it.
@@ -222,7 +223,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         risk="high",
         target=target,
         summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}",
-        display=f"in {shown(cwd)}:\n{visible(arguments.command)}{scripts.described(files, contents)}",
+        display=f"in {shown(cwd)}:\n{visible(arguments.command)}{shell_scripts.described(files, contents)}",
         reason=sentences(reasons),
         remember=None if unsure else Scope("exact", target, words),
         binding={
@@ -305,8 +306,8 @@ def _as_approved(arguments: RunCommand, assessment: Assessment, ctx: CallContext
 
 def _scripts(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> dict[str, Content]:
     env = clean_environment(os.environ)
-    files = scripts.run_by(arguments.command, Path(assessment.binding["cwd"]), ctx.surroundings.protected, env)
-    return {name: scripts.held(path) for name, path in files.items()}
+    files = shell_scripts.run_by(arguments.command, Path(assessment.binding["cwd"]), ctx.surroundings.protected, env)
+    return {name: shell_scripts.held(path) for name, path in files.items()}
 
 
 def _mark(found: Content | None) -> str | None:

@@ -21,11 +21,11 @@ from urllib.parse import urljoin
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aster_sidecar.permissions import Assessment, Scope
-from aster_sidecar.processes import finished
-from aster_sidecar.text import cut
-from aster_sidecar.tools import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
-from aster_sidecar.tools.display import BRIEF_CHARS, shown, sized
+from aster_sidecar.policy.permissions import Assessment, Scope
+from aster_sidecar.services.process_tree import finished
+from aster_sidecar.text.repair import cut
+from aster_sidecar.text.safe_text import BRIEF_CHARS, shown, sized
+from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.shell import worker
 

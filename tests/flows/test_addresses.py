@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.daemon import DAEMON, WAIT_S, Daemon, text_of
-from tests.held import HeldPort
-from tests.socks import SocksProxy
+from tests.support.daemon import DAEMON, WAIT_S, Daemon, text_of
+from tests.support.held import HeldPort
+from tests.support.socks import SocksProxy
 
 KEY = "sk-test-0123456789"
 NOT_FOUND = {"ollama": (b"404 page not found", "text/plain"), "vllm": (b'{"detail":"Not Found"}', "application/json")}
@@ -497,7 +497,7 @@ def test_a_server_that_hangs_up_is_no_proxy(launch: Callable[..., Daemon], socks
 def test_an_mcp_server_elsewhere_is_reached_through_socks(
     launch: Callable[..., Daemon], socks: Callable[..., SocksProxy]
 ) -> None:
-    script = Path(__file__).parent.parent / "tools" / "mcp_server.py"
+    script = Path(__file__).parent.parent / "support" / "mcp_server.py"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         words = [sys.executable, str(script), "http", str(listener.fileno())]
         server = subprocess.Popen(words, stderr=subprocess.DEVNULL, pass_fds=[listener.fileno()])

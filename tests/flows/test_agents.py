@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, Json, Watcher, text_of
 from tests.flows.test_life import Stopwatch
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, Json, Watcher, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 ROOT = Path(__file__).parent.parent.parent
 APP = '''\

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, Json, text_of
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, Json, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 ATTACK = """
 import json, urllib.request

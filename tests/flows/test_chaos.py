@@ -26,16 +26,17 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from aster_sidecar import calls, wire
-from aster_sidecar.app import Parts, build_parts
-from aster_sidecar.journal import remember
-from aster_sidecar.settings import Settings, places
-from tests.client import ALLOWS, CHUNKS, Follower, Picture, parts_of
-from tests.client import Call as Seen
+from aster_sidecar.api import calls
+from aster_sidecar.config.settings import Settings, places
+from aster_sidecar.contract import wire
+from aster_sidecar.daemon.wiring import Parts, build_parts
+from aster_sidecar.store.journal import remember
 from tests.conftest import PROTOCOLS
-from tests.daemon import Daemon, Json
-from tests.provider import Answer, Call, Fault, ProviderDouble, RecordedRequest, Reply, Say, Think
-from tests.provider_wire import FaultKind
+from tests.support.client import ALLOWS, CHUNKS, Follower, Picture, parts_of
+from tests.support.client import Call as Seen
+from tests.support.daemon import Daemon, Json
+from tests.support.provider import Answer, Call, Fault, ProviderDouble, RecordedRequest, Reply, Say, Think
+from tests.support.provider_wire import FaultKind
 
 KILLS = 25
 KILLING_S = 45.0

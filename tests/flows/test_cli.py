@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import Daemon, Json
-from tests.forkserver import ForkServer
-from tests.held import HeldPort
-from tests.provider import Fault, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, Json
+from tests.support.forkserver import ForkServer
+from tests.support.held import HeldPort
+from tests.support.provider import Fault, ProviderDouble, Reply, Say
 
 pytestmark = pytest.mark.timeout(180)  # a test runs up to 14 commands, each a process
 ROOT = Path(__file__).parent.parent.parent

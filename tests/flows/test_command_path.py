@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.daemon import Daemon, Json
+from tests.support.daemon import Daemon, Json
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix" or shutil.which("bash") is None or shutil.which("env") is None, reason="asks bash"
 )
 SYSTEM = "/usr/bin:/bin:/usr/sbin:/sbin"
-SERVER = Path(__file__).parent.parent / "tools" / "mcp_server.py"
+SERVER = Path(__file__).parent.parent / "support" / "mcp_server.py"
 
 
 @pytest.fixture

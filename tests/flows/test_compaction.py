@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import Daemon, Json, text_of
-from tests.provider import Call, Fault, ProviderDouble, RecordedRequest, Reply, Say
+from tests.support.daemon import Daemon, Json, text_of
+from tests.support.provider import Call, Fault, ProviderDouble, RecordedRequest, Reply, Say
 
 ENGLISH = "Please look at the report again and tell me which of the numbers changed since last week, and why. "
 CHINESE = "请再看一遍这份报告，告诉我自上周以来哪些数字发生了变化，并说明原因。"

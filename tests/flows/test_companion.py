@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import WAIT_S, Daemon, Json
-from tests.provider import Fault, ProviderDouble, Reply, Say
+from tests.support.daemon import WAIT_S, Daemon, Json
+from tests.support.provider import Fault, ProviderDouble, Reply, Say
 
 pytestmark = pytest.mark.timeout(180)
 KEY = "sk-canary-kept-by-the-daemon-77aa"

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar.configfile import template
-from aster_sidecar.trust import trust
+from aster_sidecar.config.toml_file import template
+from aster_sidecar.config.trusted_projects import trust
 from tests.conftest import provider_environment
-from tests.daemon import Daemon
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 
 def source(daemon: Daemon, key: str) -> tuple[Any, str]:

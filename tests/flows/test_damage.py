@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.journal import examine
-from tests.daemon import Daemon, Json
+from aster_sidecar.store.journal import examine
+from tests.support.daemon import Daemon, Json
 
 Counts = dict[str, int]
 """How many messages each conversation has."""
@@ -129,7 +129,7 @@ def test_rotten_pages_in_the_middle_lose_nothing_without_a_word(
 
 
 def found_by_doctor(store: Path) -> bool:
-    from aster_sidecar.doctor import store as look
+    from aster_sidecar.cli.doctor import store as look
 
     found = look(store, None)
     assert str(store) in found.detail

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, text_of
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 CANARY = "canary-of-the-environment"
@@ -49,7 +49,7 @@ def test_nobody_s_environment_has_them_after_the_start(launch: Callable[..., Dae
 
 CHILD = """
 import os, subprocess, sys
-from aster_sidecar.ownenv import hide
+from aster_sidecar.daemon.own_environment import hide
 hidden = hide()
 print(sorted(hidden))
 print(os.environ["MY_API_KEY"], os.environ["GITHUB_TOKEN"])

@@ -15,17 +15,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aster_sidecar import handoff, pages
 from aster_sidecar.errors import HandoffRefused
-from tests.daemon import Daemon, Json
-from tests.raw import exchange
+from aster_sidecar.http import browser_login, static_ui
+from tests.support.daemon import Daemon, Json
+from tests.support.raw import exchange
 
 TOKEN = "a-token-of-the-launcher"
 
 
 @pytest.fixture
 def ui() -> None:
-    if not (pages.FOLDER / "index.html").exists():
+    if not (static_ui.FOLDER / "index.html").exists():
         assert shutil.which("node") is None or os.environ.get("CI") != "true", "make test builds the web UI first"
         pytest.skip("the web UI is not built: make ui, which needs Node")
 
@@ -96,18 +96,18 @@ def test_a_browser_can_be_signed_out_and_its_stream_ends(launch: Callable[..., D
 
 def test_a_code_lives_a_minute_and_there_are_never_many() -> None:
     now = 0.0
-    handoffs = handoff.Handoffs(lambda: now)
+    handoffs = browser_login.Handoffs(lambda: now)
     first, second = handoffs.mint(), handoffs.mint()
-    now = handoff.CODE_S - 0.1
+    now = browser_login.CODE_S - 0.1
     assert handoffs.redeem(first).bearer
-    now = handoff.CODE_S + 0.1
+    now = browser_login.CODE_S + 0.1
     with pytest.raises(HandoffRefused):
         handoffs.redeem(second)
-    codes = [handoffs.mint() for _ in range(handoff.MOST_CODES + 1)]
+    codes = [handoffs.mint() for _ in range(browser_login.MOST_CODES + 1)]
     with pytest.raises(HandoffRefused):
         handoffs.redeem(codes[0])
     bearers = [handoffs.redeem(code) for code in codes[1:]]
-    assert len(handoffs.list()) == handoff.MOST_BEARERS == len(bearers)
+    assert len(handoffs.list()) == browser_login.MOST_BEARERS == len(bearers)
     assert handoffs.find(bearers[0].bearer.encode()) is not None
     assert handoffs.find(b"") is None
 
@@ -132,7 +132,7 @@ def test_the_page_is_served_with_a_strict_policy_and_nothing_beside_it(launch: C
     for path in (
         "/assets/",
         "/assets/../../keys.json",
-        "/assets/%2e%2e/%2e%2e/app.py",
+        "/assets/%2e%2e/%2e%2e/http/app.py",
         "/assets//index.html",
         "/index.html/",
         "/./index.html",
@@ -152,7 +152,7 @@ def test_the_page_is_served_with_a_strict_policy_and_nothing_beside_it(launch: C
 
 
 def test_without_a_built_ui_it_says_so(tmp_path: Path) -> None:
-    nothing = pages.Pages(lambda: True, tmp_path / "no")
+    nothing = static_ui.Pages(lambda: True, tmp_path / "no")
     assert not nothing.built
     assert nothing.get("/") is None
 
@@ -160,7 +160,7 @@ def test_without_a_built_ui_it_says_so(tmp_path: Path) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("ui")
 def test_the_wheel_holds_the_page_and_needs_no_node(tmp_path: Path) -> None:
-    root = Path(pages.__file__).parent.parent
+    root = Path(static_ui.__file__).parent.parent
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
     build += ["--no-build-isolation", "-w", str(tmp_path), str(root)]
     subprocess.run(build, check=True, capture_output=True, timeout=180)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import Daemon, Json, text_of
 from tests.flows.test_life import wait_gone
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, Json, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 
 def check_store(daemon: Daemon) -> None:

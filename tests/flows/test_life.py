@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from aster_sidecar.parent import started_at
-from tests.daemon import Daemon
+from aster_sidecar.daemon.parent_process import started_at
+from tests.support.daemon import Daemon
 
 REPO = Path(__file__).parent.parent.parent
 TOKEN = "a-token-that-is-long-enough"

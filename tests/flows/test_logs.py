@@ -13,13 +13,13 @@ from typing import Any, get_args
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import Daemon
 from tests.flows.test_life import Supervised
-from tests.held import HeldPort
-from tests.provider import Call, Fault, ProviderDouble, Reply, Say
-from tests.provider_wire import FaultKind
+from tests.support.daemon import Daemon
+from tests.support.held import HeldPort
+from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say
+from tests.support.provider_wire import FaultKind
 
-SERVER = Path(__file__).parent.parent / "tools" / "mcp_server.py"
+SERVER = Path(__file__).parent.parent / "support" / "mcp_server.py"
 CANARY = "canary"
 """In every secret and in everything that is said, and nowhere else."""
 

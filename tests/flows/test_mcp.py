@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import WAIT_S, Daemon, Json, text_of
 from tests.flows.test_cli import ask, examined
 from tests.flows.test_life import wait_gone
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import WAIT_S, Daemon, Json, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
-SERVER = Path(__file__).parent.parent / "tools" / "mcp_server.py"
+SERVER = Path(__file__).parent.parent / "support" / "mcp_server.py"
 
 
 GOOD = f'[mcp.good]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon
+from tests.support.daemon import Daemon
 
 REPO = Path(__file__).parent.parent.parent
 NAMES = ["line\nend", 'it\'s "quoted"', "👩‍👩‍👧 家族", " spaces  in ", "é" * 127, "-dash", "$HOME `id`", "100%?#&"]

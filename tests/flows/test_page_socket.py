@@ -18,10 +18,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from aster_sidecar import pages
-from tests.daemon import Daemon, Json
+from aster_sidecar.http import static_ui
 from tests.flows.test_websocket import HANDSHAKE, Client, handshake, opened
-from tests.raw import Connection
+from tests.support.daemon import Daemon, Json
+from tests.support.raw import Connection
 
 pytestmark = pytest.mark.timeout(180)
 TOKEN = "a-token-of-the-launcher"
@@ -31,7 +31,7 @@ OFFER = "Sec-WebSocket-Protocol: "
 @pytest.fixture
 def guarded(launch: Callable[..., Daemon]) -> Daemon:
     """A daemon with a token, and with the page that links lead to."""
-    if not (pages.FOLDER / "index.html").exists():
+    if not (static_ui.FOLDER / "index.html").exists():
         pytest.skip("the web UI is not built: make ui, which needs Node")
     return launch(token=TOKEN, arguments=["--log-level", "debug"])
 

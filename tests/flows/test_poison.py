@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon import Daemon, Json, text_of
+from tests.support.daemon import Daemon, Json, text_of
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
@@ -480,6 +480,6 @@ def test_a_failure_inside_the_daemon_is_in_the_log_with_its_place_and_without_wo
     log = (daemon.data_dir / "logs" / "aster.log").read_text("utf-8")
     lines = [line for line in map(json.loads, log.splitlines()) if "inside the daemon" in line["message"]]
     assert lines
-    assert any("toolbox.py" in place for entry in lines[-1]["exception"] for place in entry["at"])
+    assert any("tool_executor.py" in place for entry in lines[-1]["exception"] for place in entry["at"])
     assert "secret" not in log
     assert "canary" not in log

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import Daemon, Json, text_of
-from tests.held import HeldPort
-from tests.provider import Call, Fault, ProviderDouble, Reply, Say, Think
-from tests.provider_wire import FaultKind
+from tests.support.daemon import Daemon, Json, text_of
+from tests.support.held import HeldPort
+from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say, Think
+from tests.support.provider_wire import FaultKind
 
 
 @pytest.fixture(params=PROTOCOLS)

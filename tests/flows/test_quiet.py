@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import WAIT_S, Daemon
+from tests.support.daemon import WAIT_S, Daemon
 
 if sys.platform == "win32":
     pytest.skip("no pseudo-terminals", allow_module_level=True)

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from tests.daemon import Daemon, Json
+from tests.support.daemon import Daemon, Json
 
 
 def used(daemon: Daemon, name: str, **arguments: Any) -> Json:

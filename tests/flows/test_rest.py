@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from fastapi.routing import APIRoute
 
-from aster_sidecar import pages
-from aster_sidecar.guard import REDEEM_PATH
-from aster_sidecar.routes import router
-from tests.daemon import WAIT_S, Daemon, Json
+from aster_sidecar.http import static_ui
+from aster_sidecar.http.guard import REDEEM_PATH
+from aster_sidecar.http.routes import router
+from tests.support.daemon import WAIT_S, Daemon, Json
 
 
 def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> None:
@@ -27,7 +27,7 @@ def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> No
     ]
     assert len(routes) >= 26
     public = [("GET", "/health"), ("POST", REDEEM_PATH)]
-    if (pages.FOLDER / "index.html").exists():
+    if (static_ui.FOLDER / "index.html").exists():
         public.append(("GET", "/"))  # the page is code, and nobody's data
     with httpx.Client(base_url=daemon.url, trust_env=False, verify=False, timeout=WAIT_S) as client:
         for method, path in [*routes, ("GET", "/"), ("GET", "/nowhere"), ("POST", "/docs")]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from tests.daemon import Daemon, Json
+from tests.support.daemon import Daemon, Json
 
 pytestmark = pytest.mark.timeout(240)
 WITHIN_S = 30.0

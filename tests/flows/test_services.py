@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.daemon import Daemon, Json, Watcher
 from tests.flows.test_life import wait_gone
+from tests.support.daemon import Daemon, Json, Watcher
 
 pytestmark = pytest.mark.timeout(180)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 
 def create(daemon: Daemon, title: str) -> str:

@@ -15,12 +15,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from aster_sidecar.doctor import store as doctor_store
-from aster_sidecar.journal import scripts
+from aster_sidecar.cli.doctor import store as doctor_store
+from aster_sidecar.store.journal import scripts
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, text_of
 from tests.flows.test_life import Stopwatch
-from tests.provider import ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, text_of
+from tests.support.provider import ProviderDouble, Reply, Say
 
 REPO = Path(__file__).parent.parent.parent
 

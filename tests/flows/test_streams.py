@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from tests.daemon import Daemon, Json, Watcher, text_of
-from tests.provider import Call, ProviderDouble, Reply, Say, Think
+from tests.support.daemon import Daemon, Json, Watcher, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say, Think
 
 
 def story(provider: ProviderDouble) -> None:

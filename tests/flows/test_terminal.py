@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon
-from tests.provider import Call, ProviderDouble, Reply, Say
-from tests.terminal import ROOT, Pane, last
+from tests.support.daemon import Daemon
+from tests.support.provider import Call, ProviderDouble, Reply, Say
+from tests.support.terminal import ROOT, Pane, last
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -15,12 +15,12 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from aster_sidecar.spans import NoSpans, make_spans, wanted
-from aster_sidecar.tracing import CLOSE_S
+from aster_sidecar.telemetry.otel import CLOSE_S
+from aster_sidecar.telemetry.spans import NoSpans, make_spans, wanted
 from tests.conftest import provider_environment
-from tests.daemon import WAIT_S, Daemon
-from tests.held import HeldPort
-from tests.provider import Call, Fault, ProviderDouble, Reply, Say
+from tests.support.daemon import WAIT_S, Daemon
+from tests.support.held import HeldPort
+from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say
 
 
 class Collector:
@@ -282,7 +282,7 @@ def test_the_usual_variables_decide(environment: dict[str, str], expected: bool)
 def test_without_the_extra_there_is_a_warning_and_no_trace(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delitem(sys.modules, "aster_sidecar.tracing", raising=False)
+    monkeypatch.delitem(sys.modules, "aster_sidecar.telemetry.otel", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     made = make_spans({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
     assert isinstance(made, NoSpans)

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aster_sidecar.trash import GAP_MOST_S, KEPT_S
+from aster_sidecar.conversation.trash import GAP_MOST_S, KEPT_S
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, Json
 from tests.flows.test_companion import bundle
-from tests.provider import Call, Fault, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, Json
+from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say
 
 DAY_S = 24 * 3600.0
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import provider_environment
-from tests.daemon import Daemon, Json, Refused, text_of
 from tests.flows.test_life import wait_gone
-from tests.provider import Call, ProviderDouble, Reply, Say
+from tests.support.daemon import Daemon, Json, Refused, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 
 def gated(text: str, gate: threading.Event, at: int = 1) -> Reply:

@@ -18,8 +18,8 @@ import httpx
 import pytest
 from websockets.sync.client import unix_connect
 
-from aster_sidecar import listening
-from tests.daemon import Daemon, Json
+from aster_sidecar.http import sockets
+from tests.support.daemon import Daemon, Json
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Unix sockets there")
 TOKEN = "a-token-for-this-test"
@@ -236,7 +236,7 @@ def test_a_directory_that_others_can_enter_is_refused(place: Path, tmp_path: Pat
 def test_a_path_too_long_is_said(place: Path, tmp_path: Path) -> None:
     refused = start(tmp_path, place.parent / ("x" * 120))
     assert refused.returncode == 4
-    assert str(listening.PATH_MOST_BYTES) in refused.stderr
+    assert str(sockets.PATH_MOST_BYTES) in refused.stderr
     assert not place.parent.exists()
 
 

@@ -16,10 +16,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from aster_sidecar import wire
-from tests.daemon import WAIT_S, Daemon, Json, text_of
-from tests.provider import ProviderDouble, Reply, Say, Think
-from tests.raw import Answer, Connection, exchange
+from aster_sidecar.contract import wire
+from tests.support.daemon import WAIT_S, Daemon, Json, text_of
+from tests.support.provider import ProviderDouble, Reply, Say, Think
+from tests.support.raw import Answer, Connection, exchange
 
 pytestmark = pytest.mark.timeout(180)
 TOKEN = "a-token-for-this-test"

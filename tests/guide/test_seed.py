@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import Daemon, Json, text_of
-from tests.provider import Call, Fault, ProviderDouble, Reply, Say
-from tests.seed import PORTS, Chromium, Exchange, Tab, electron_preload, open_chromium, seed_ports, tauri_module
+from tests.support.daemon import Daemon, Json, text_of
+from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say
+from tests.support.seed import PORTS, Chromium, Exchange, Tab, electron_preload, open_chromium, seed_ports, tauri_module
 
 # One worker for all of them, since they share the seed's fixed ports. Only xdist declares the mark, where it is there.
 pytestmark: list[pytest.MarkDecorator] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.registry import cargo_registry, newer, normal, npm_registry, python_index, serve
-from tests.seed import missing
+from tests.support.seed import missing
 
 ROOT = Path(__file__).parents[2]
 OWN = {"aster-sidecar", "pip", "setuptools", "wheel"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon
 from tests.llama.server import LlamaServer, environment, program
+from tests.support.daemon import Daemon
 
 WINDOW_TOKENS = 32768
 AUTO = ["--permission-mode", "auto_approve"]

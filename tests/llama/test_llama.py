@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.daemon import Daemon, Json, text_of
 from tests.llama.conftest import MODELS, WINDOW_TOKENS
 from tests.llama.server import LlamaServer
+from tests.support.daemon import Daemon, Json, text_of
 
 Serve = Callable[..., LlamaServer]
 Talk = Callable[..., Daemon]

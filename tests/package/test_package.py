@@ -21,15 +21,15 @@ import psutil
 import pytest
 
 from aster_sidecar import __version__
-from aster_sidecar.diagnostics import LIBRARIES
+from aster_sidecar.api.diagnostics_bundle import LIBRARIES
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.daemon import WAIT_S, Daemon, Json, text_of
 from tests.flows.test_agents import agent_of, put, snippet
 from tests.flows.test_companion import SessionBus
 from tests.flows.test_life import wait_gone
-from tests.provider import Call, ProviderDouble, Reply, Say
-from tests.seed import HOST, PORTS, cut, missing, seed_ports
-from tests.terminal import Pane
+from tests.support.daemon import WAIT_S, Daemon, Json, text_of
+from tests.support.provider import Call, ProviderDouble, Reply, Say
+from tests.support.seed import HOST, PORTS, cut, missing, seed_ports
+from tests.support.terminal import Pane
 
 pytestmark = pytest.mark.timeout(180)
 FOLDER = Path(os.environ.get("ASTER_PACKAGE") or Path(__file__).parents[2] / "dist" / "aster-desktop").absolute()
@@ -117,7 +117,7 @@ ABSENT = words(
 EXTRAS = {
     "mcp": words("mcp mcp.client.stdio pydantic_ai.mcp"),
     "google": words("google.genai pydantic_ai.models.google"),
-    "otel": words("opentelemetry.sdk aster_sidecar.tracing"),
+    "otel": words("opentelemetry.sdk aster_sidecar.telemetry.otel"),
 }
 """What each extra brings; `make package EXTRAS=…` says which are in."""
 WANTED = words(os.environ.get("EXTRAS", ""))

@@ -21,9 +21,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.daemon import Json
-from tests.seed import Chromium, missing, open_chromium
-from tests.terminal import Pane
+from tests.support.daemon import Json
+from tests.support.seed import Chromium, missing, open_chromium
+from tests.support.terminal import Pane
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -37,8 +37,8 @@ NOT_RUN = {
     "OPENAI_API_KEY=…": "needs a key",
     "ANTHROPIC_API_KEY=…": "needs a key",
     "OPENAI_BASE_URL=http://127.0.0.1:8000/v1": "needs a server, tests/flows/test_providers.py has one",
-    "aster-sidecar --model ollama:qwen3": "needs Ollama, tests/test_local.py has a double",
-    "aster-sidecar --model local": "needs a local server, tests/test_local.py has one",
+    "aster-sidecar --model ollama:qwen3": "needs Ollama, tests/models/test_local_servers.py has a double",
+    "aster-sidecar --model local": "needs a local server, tests/models/test_local_servers.py has one",
 }
 RUN: set[str] = set()
 """What the tests have run, as README has it."""

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import psutil
 
-from aster_sidecar import programs
-from aster_sidecar.permissions import Assessment
-from aster_sidecar.tools import Outcome, Surroundings, Tool, ToolError, builtin_tools
+from aster_sidecar.policy.permissions import Assessment
+from aster_sidecar.services import launch
+from aster_sidecar.tools.base import Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.builtin import builtin_tools
 
 
 @dataclass
@@ -69,7 +70,7 @@ def left() -> list[psutil.Process]:
     found: list[psutil.Process] = []
     for one in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if one.pid != programs.KEEPER.pid and one.cmdline():
+            if one.pid != launch.KEEPER.pid and one.cmdline():
                 found.append(one)
     return found
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aster_sidecar.permissions import Assessment
-from aster_sidecar.tools import Surroundings, ToolError
-from aster_sidecar.tools.content import COMPARED_LINES, HASHED_BYTES, difference, in_form, read_text
-from aster_sidecar.tools.display import still_visible, visible
+from aster_sidecar.policy.permissions import Assessment
+from aster_sidecar.text.safe_text import still_visible, visible
+from aster_sidecar.tools.base import Surroundings, ToolError
+from aster_sidecar.tools.file_content import COMPARED_LINES, HASHED_BYTES, difference, in_form, read_text
 from tests.tools.support import assess, call, make_surroundings, run_assessed
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -340,7 +340,7 @@ def as_nobody(place: Surroundings, line: str) -> None:
     code = (
         "import os, sys; sys.path[:] = eval(sys.argv[1])\n"
         "from pathlib import Path\n"
-        "from aster_sidecar.tools import Surroundings\n"
+        "from aster_sidecar.tools.base import Surroundings\n"
         "from tests.tools.support import call\n"
         f"place = Surroundings(Path({str(place.work_dir)!r}))\n"
         # What it needs of the library is loaded before it may not read that any more.

@@ -18,10 +18,11 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from aster_sidecar.permissions import Assessment, Rule, decide
-from aster_sidecar.tools import RuleTarget, Surroundings, ToolError, paths
-from aster_sidecar.tools.content import NOTHING, content
-from aster_sidecar.tools.display import visible
+from aster_sidecar.policy.permissions import Assessment, Rule, decide
+from aster_sidecar.text.safe_text import visible
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
+from aster_sidecar.tools.file_content import NOTHING, content
 from aster_sidecar.tools.files import replacing, searching
 from aster_sidecar.tools.files.common import in_thread
 from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, tool, until
@@ -1024,7 +1025,7 @@ def test_importing_the_tools_starts_and_loads_nothing_heavy() -> None:
     import subprocess
 
     code = (
-        "import sys; import aster_sidecar.tools as tools; tools.builtin_tools()\n"
+        "import sys; import aster_sidecar.tools.builtin as tools; tools.builtin_tools()\n"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     heavy = ["httpx", "psutil", "markdownify", "bs4", "fastapi", "pydantic_ai"]

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar.permissions import Rule
-from aster_sidecar.toolkit import Toolkit
-from aster_sidecar.tools import Surroundings, ToolError, denied, paths
+from aster_sidecar.policy.permissions import Rule
+from aster_sidecar.tools import denied_places, paths
+from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.files import reading
+from aster_sidecar.tools.registry import Toolkit
 from tests.tools.support import assess, call, make_surroundings
 from tests.tools.test_files import READERS, WRITERS
 
@@ -418,7 +419,7 @@ def test_of_a_huge_denied_place_every_file_with_several_names_is_denied(
     folder = private(place)
     os.link(place.work_dir / "open" / "b.txt", place.work_dir / "harmless")
     (place.work_dir / "single").write_text("x")
-    monkeypatch.setattr(denied, "WALK_ENTRIES", 1)
+    monkeypatch.setattr(denied_places, "WALK_ENTRIES", 1)
     around = denying(place, ("*", "beneath", str(folder)))
     assert "too many files" in str(assess("read_file", around, path="harmless").forbidden)
     assert assess("read_file", around, path="single").forbidden is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar.tools import Surroundings, ToolError
+from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.files import searching
 from aster_sidecar.tools.files.globs import Glob
 from tests.tools.support import assess, call, make_surroundings

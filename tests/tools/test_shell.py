@@ -23,8 +23,11 @@ from typing import Any, Literal
 import psutil
 import pytest
 
-from aster_sidecar import frozen, permissions, processes
-from aster_sidecar.tools import Outcome, Surroundings, ToolError, shell
+from aster_sidecar import frozen
+from aster_sidecar.policy import permissions
+from aster_sidecar.services import process_tree
+from aster_sidecar.tools import shell
+from aster_sidecar.tools.base import Outcome, Surroundings, ToolError
 from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -460,7 +463,7 @@ def test_no_secret_and_no_loader_variable_reaches_a_command(
     monkeypatch.setenv("PATH", f".:relative/{canary}::{os.environ['PATH']}")
     env = run(place, "env; cat /proc/self/environ 2>/dev/null; cat /proc/$PPID/cmdline 2>/dev/null")["stdout"]
     assert canary not in env
-    assert f"{processes.MARKER}={os.getpid()}:call_1\n" in env
+    assert f"{process_tree.MARKER}={os.getpid()}:call_1\n" in env
     assert "http_proxy=http://proxy.example:3128\n" in env
     assert f"PWD={place.work_dir}\n" in env
 
@@ -481,12 +484,12 @@ def test_what_the_person_lets_through_reaches_a_command(monkeypatch: pytest.Monk
         "EDITOR": "code --wait",
         "PATH": "relative:/bin",
     }
-    plain = processes.clean_environment(environ)
+    plain = process_tree.clean_environment(environ)
     assert "AWS_PROFILE" not in plain
 
     def more(*names: str) -> dict[str, str]:
-        monkeypatch.setattr(processes.CHOSEN, "names", lambda: names)
-        env = processes.clean_environment(environ)
+        monkeypatch.setattr(process_tree.CHOSEN, "names", lambda: names)
+        env = process_tree.clean_environment(environ)
         return {name: value for name, value in env.items() if plain.get(name) != value}
 
     assert more() == {}
@@ -509,12 +512,12 @@ def test_a_packaged_build_gives_the_library_path_back() -> None:
     frozen.restore(environ, home="/bundle")
     assert environ == {"LD_LIBRARY_PATH": "/usr/local/lib", "PATH": "/bin"}
     frozen.restore(environ, home="/bundle")
-    assert "LD_LIBRARY_PATH" not in processes.clean_environment(environ)
-    assert processes.clean_environment(environ, frozen=True)["LD_LIBRARY_PATH"] == "/usr/local/lib"
+    assert "LD_LIBRARY_PATH" not in process_tree.clean_environment(environ)
+    assert process_tree.clean_environment(environ, frozen=True)["LD_LIBRARY_PATH"] == "/usr/local/lib"
     environ = {"LD_LIBRARY_PATH": "/bundle"}
     frozen.restore(environ, home="/bundle")
     assert environ == {}
-    assert processes.clean_environment({}, frozen=True)["PATH"]
+    assert process_tree.clean_environment({}, frozen=True)["PATH"]
 
 
 @linux
@@ -536,7 +539,7 @@ def test_a_command_has_its_own_session_no_input_and_no_descriptor_of_ours(place:
 def test_a_daemon_that_is_not_dumpable_can_run_commands(place: Surroundings) -> None:
     code = (
         "import ctypes, sys; from pathlib import Path\n"
-        "from aster_sidecar.tools import Surroundings; from tests.tools.support import call\n"
+        "from aster_sidecar.tools.base import Surroundings; from tests.tools.support import call\n"
         "assert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0\n"
         "work = Path(sys.argv[1])\n"
         "print(call('run_command', Surroundings(work), command='pwd; sleep 1000 &').value)\n"
@@ -635,7 +638,7 @@ def test_a_question_on_the_terminal_is_answered_by_nobody(
     code = (
         "import fcntl, os, sys, termios; from pathlib import Path\n"
         "os.setsid(); fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0); open('/dev/tty').close()\n"
-        "from aster_sidecar.tools import Surroundings; from tests.tools.support import call\n"
+        "from aster_sidecar.tools.base import Surroundings; from tests.tools.support import call\n"
         "import json; print(json.dumps(call('run_command', Surroundings(Path(sys.argv[2])), command=sys.argv[3],"
         " timeout_s=60).value))\n"
     )
@@ -1076,17 +1079,17 @@ def test_when_nobody_can_be_told_the_command_is_ended(place: Surroundings, token
 
 def test_the_mark_in_the_environment_is_enough(token: str) -> None:
     mine, other = f"{os.getpid()}:{token}", f"{os.getpid()}:{token}0"
-    earlier = processes.process(os.getpid())
+    earlier = process_tree.process(os.getpid())
     assert earlier is not None
-    brand = processes.Brand(mine, shell=processes.Process(2**22 + 1, 0, 0, 0, earlier.started))
+    brand = process_tree.Brand(mine, shell=process_tree.Process(2**22 + 1, 0, 0, 0, earlier.started))
     left, spared = (
-        subprocess.Popen(["sleep", token], env={processes.MARKER: marker}, start_new_session=True)
+        subprocess.Popen(["sleep", token], env={process_tree.MARKER: marker}, start_new_session=True)
         for marker in (mine, other)
     )
     try:
         # A process is there a moment before its environment can be read.
-        asyncio.run(until(lambda: {left.pid, spared.pid} <= processes.live_tool_pids()))
-        assert processes.end(brand) == (1, [])
+        asyncio.run(until(lambda: {left.pid, spared.pid} <= process_tree.live_tool_pids()))
+        assert process_tree.end(brand) == (1, [])
         assert alive(token) == [spared.pid]
     finally:
         for process in (left, spared):
@@ -1095,21 +1098,21 @@ def test_the_mark_in_the_environment_is_enough(token: str) -> None:
 
 
 def test_one_that_a_look_missed_is_ended_all_the_same(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks, remaining = list[int](), processes.remaining
+    looks, remaining = list[int](), process_tree.remaining
 
-    def missed_at_first(brand: processes.Brand) -> list[processes.Process]:
+    def missed_at_first(brand: process_tree.Brand) -> list[process_tree.Process]:
         looks.append(len(looks))
         return remaining(brand) if len(looks) > 1 else []
 
-    own = processes.process(os.getpid())
+    own = process_tree.process(os.getpid())
     assert own is not None
     mark = f"{os.getpid()}:{token}"
-    brand = processes.Brand(mark, shell=processes.Process(2**22 + 1, 0, 0, 0, own.started))
-    left = subprocess.Popen(["sleep", token], env={processes.MARKER: mark}, start_new_session=True)
+    brand = process_tree.Brand(mark, shell=process_tree.Process(2**22 + 1, 0, 0, 0, own.started))
+    left = subprocess.Popen(["sleep", token], env={process_tree.MARKER: mark}, start_new_session=True)
     try:
         asyncio.run(until(lambda: bool(remaining(brand))))
-        monkeypatch.setattr(processes, "remaining", missed_at_first)
-        assert processes.end(brand) == (1, [])
+        monkeypatch.setattr(process_tree, "remaining", missed_at_first)
+        assert process_tree.end(brand) == (1, [])
         assert alive(token) == []
     finally:
         left.kill()
@@ -1168,14 +1171,14 @@ def test_many_commands_leave_no_descriptor_and_no_process(place: Surroundings) -
 @linux
 def test_the_portable_view_of_processes_agrees_with_proc() -> None:
     here = os.getpid()
-    ours, elsewhere = processes._process_of_linux(here), processes._process_elsewhere(here)
+    ours, elsewhere = process_tree._process_of_linux(here), process_tree._process_elsewhere(here)
     assert ours is not None
     assert elsewhere is not None
     assert (ours.parent, ours.group, ours.session) == (elsewhere.parent, elsewhere.group, elsewhere.session)
-    assert processes._process_elsewhere(2**22 + 1) is None
+    assert process_tree._process_elsewhere(2**22 + 1) is None
     with subprocess.Popen(["true"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert processes._process_of_linux(child.pid) is processes._process_elsewhere(child.pid) is None
+        assert process_tree._process_of_linux(child.pid) is process_tree._process_elsewhere(child.pid) is None
 
 
 def test_a_worker_stands_alone() -> None:

@@ -20,7 +20,8 @@ from typing import Any
 import psutil
 import pytest
 
-from aster_sidecar.tools import Outcome, Surroundings, ToolError, web
+from aster_sidecar.tools import web
+from aster_sidecar.tools.base import Outcome, Surroundings, ToolError
 from tests.tools.support import Listener, assess, left, make_surroundings, until
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]

@@ -16,9 +16,11 @@ from typing import Any
 
 from pydantic import Field
 
-from aster_sidecar.permissions import Assessment, Preview
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
-from aster_sidecar.tools.content import (
+from aster_sidecar.policy.permissions import Assessment, Preview
+from aster_sidecar.text.safe_text import brief, counted, shown, sized, visible
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.file_content import (
     NOTHING,
     Content,
     content,
@@ -28,7 +30,6 @@ from aster_sidecar.tools.content import (
     in_form,
     read_text,
 )
-from aster_sidecar.tools.display import brief, counted, shown, sized, visible
 from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
 from aster_sidecar.tools.files.replacing import bits_lost, carry, changed, check_writable, move, remove, replace, sync
 from aster_sidecar.tools.paths import Folder, Text, at

@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from aster_sidecar.permissions import Assessment, Preview, Risk, Scope, reaches, sentences
-from aster_sidecar.processes import to_the_end
-from aster_sidecar.tools import Surroundings, ToolError, paths
-from aster_sidecar.tools.denied import Denied
-from aster_sidecar.tools.display import brief, shown, visible
+from aster_sidecar.policy.permissions import Assessment, Preview, Risk, Scope, reaches, sentences
+from aster_sidecar.services.process_tree import to_the_end
+from aster_sidecar.text.safe_text import brief, shown, visible
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import Surroundings, ToolError
+from aster_sidecar.tools.denied_places import Denied
 from aster_sidecar.tools.paths import Folder, Place
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import translate
 from itertools import islice
 
-from aster_sidecar.tools import ToolError
+from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.paths import likeness
 
 MOST_PATTERNS = 256  # that braces and **/ may stand for

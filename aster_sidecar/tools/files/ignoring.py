@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aster_sidecar.tools import ToolError, paths
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.files.common import located
 from aster_sidecar.tools.files.matching import Matcher
 from aster_sidecar.tools.paths import Folder

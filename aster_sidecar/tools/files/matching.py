@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from aster_sidecar.tools import ToolError
+from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.shell import worker
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import Field
 
-from aster_sidecar.permissions import Assessment
-from aster_sidecar.tools import CallContext, Outcome, Surroundings, Tool, ToolError, paths
-from aster_sidecar.tools.display import shown, sized
+from aster_sidecar.policy.permissions import Assessment
+from aster_sidecar.text.safe_text import shown, sized
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.common import (
     DENIED,

@@ -14,9 +14,10 @@ from contextlib import suppress
 from functools import cache
 from typing import BinaryIO
 
-from aster_sidecar.tools import ToolError, paths
-from aster_sidecar.tools.content import Content, content, content_of
-from aster_sidecar.tools.display import shown
+from aster_sidecar.text.safe_text import shown
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import ToolError
+from aster_sidecar.tools.file_content import Content, content, content_of
 from aster_sidecar.tools.paths import Folder, at
 
 

@@ -18,7 +18,7 @@ import {
 
 export const TOKEN = "a-token-for-tests-only";
 
-const FORKED = join(repository, "tests", "forked.py");
+const FORKED = join(repository, "tests", "support", "forked.py");
 /** What a daemon gets of this process's environment: no keys, no proxy, no keychain of whoever runs the tests. */
 const INHERITED = ["PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR"];
 

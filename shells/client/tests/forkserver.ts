@@ -12,7 +12,7 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   if (process.platform !== "linux") return undefined;
   const folder = mkdtempSync(join(tmpdir(), "aster-fork-"));
   const path = join(folder, "socket");
-  const server = spawn(python, ["-W", "error", "-m", "tests.forkserver", path], {
+  const server = spawn(python, ["-W", "error", "-m", "tests.support.forkserver", path], {
     cwd: repository,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -7,8 +7,8 @@ import { fold, placesOf } from "../src/found.js";
 function daemon(script: string, input: unknown): unknown {
   const lines = [
     "import json, sys, unicodedata",
-    "from aster_sidecar.finding import places",
-    "from aster_sidecar.folding import fold",
+    "from aster_sidecar.text.finding import places",
+    "from aster_sidecar.text.folding import fold",
   ];
   const code = [...lines, "given = json.load(sys.stdin)", `print(json.dumps(${script}))`].join("\n");
   const done = spawnSync(python, ["-c", code], {

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.bytes_provider import BytesProvider
-from tests.daemon import Daemon
-from tests.stream_bytes import CHAT, DIALECTS, Dialect
-from tests.talk import Talk, environment
+from tests.support.bytes_provider import BytesProvider
+from tests.support.daemon import Daemon
+from tests.support.stream_bytes import CHAT, DIALECTS, Dialect
+from tests.support.talk import Talk, environment
 
 AUTO = ["--permission-mode", "auto_approve"]
 

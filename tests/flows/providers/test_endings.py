@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bytes_provider import Answer, BytesProvider, RecordedRequest, Repeat
-from tests.daemon import Daemon, Json
-from tests.stream_bytes import (
+from tests.support.bytes_provider import Answer, BytesProvider, RecordedRequest, Repeat
+from tests.support.daemon import Daemon, Json
+from tests.support.stream_bytes import (
     ANTHROPIC,
     CHAT,
     DIALECTS,
@@ -31,8 +31,8 @@ from tests.stream_bytes import (
     responses,
     say,
 )
-from tests.strict_servers import InTurn, NothingEmpty, SystemFirst
-from tests.talk import Outcome, Talk, environment, set_at_end
+from tests.support.strict_servers import InTurn, NothingEmpty, SystemFirst
+from tests.support.talk import Outcome, Talk, environment, set_at_end
 
 Begin = Callable[..., Talk]
 

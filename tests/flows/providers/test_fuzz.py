@@ -10,16 +10,17 @@ from typing import Any, get_args
 
 import pytest
 
-from aster_sidecar import engine, wire
-from tests.broken_streams import BROKEN
-from tests.bytes_provider import Answer, BytesProvider, RecordedRequest
-from tests.daemon import Daemon
-from tests.mangled import Answers, Mangled, made, mangled, recorded
-from tests.soak import TIMEOUT_S, try_all
-from tests.stream_bytes import DIALECTS, Dialect, say
-from tests.strict_servers import NothingEmpty, Strict, WholePairs, blocks, call_ids
-from tests.talk import Outcome, Talk, environment
-from tests.test_protocol_doc import error_classes, turn_codes
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation import engine
+from tests.contract.test_protocol_doc import error_classes, turn_codes
+from tests.support.broken_streams import BROKEN
+from tests.support.bytes_provider import Answer, BytesProvider, RecordedRequest
+from tests.support.daemon import Daemon
+from tests.support.mangled import Answers, Mangled, made, mangled, recorded
+from tests.support.soak import TIMEOUT_S, try_all
+from tests.support.stream_bytes import DIALECTS, Dialect, say
+from tests.support.strict_servers import NothingEmpty, Strict, WholePairs, blocks, call_ids
+from tests.support.talk import Outcome, Talk, environment
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 REASONS = get_args(wire.StopReason)

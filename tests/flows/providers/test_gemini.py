@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.bytes_provider import Answer, BytesProvider, Repeat
-from tests.daemon import Json
-from tests.stream_bytes import GEMINI, Called, Said, Thought, called, event, say
-from tests.strict_servers import InTurn
-from tests.talk import Outcome, Talk, set_at_end
+from tests.support.bytes_provider import Answer, BytesProvider, Repeat
+from tests.support.daemon import Json
+from tests.support.stream_bytes import GEMINI, Called, Said, Thought, called, event, say
+from tests.support.strict_servers import InTurn
+from tests.support.talk import Outcome, Talk, set_at_end
 
 pytest.importorskip("google.genai", reason="needs the google extra")
 

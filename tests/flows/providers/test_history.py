@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar.prefix import LEAST_MESSAGES
-from tests.bytes_provider import Answer, Answering, RecordedRequest
-from tests.daemon import Daemon, Json
-from tests.stream_bytes import (
+from aster_sidecar.conversation.request_prefix import LEAST_MESSAGES
+from tests.support.bytes_provider import Answer, Answering, RecordedRequest
+from tests.support.daemon import Daemon, Json
+from tests.support.stream_bytes import (
     ANTHROPIC,
     CHAT,
     DIALECTS,
@@ -27,7 +27,7 @@ from tests.stream_bytes import (
     refuse,
     say,
 )
-from tests.strict_servers import (
+from tests.support.strict_servers import (
     Alternating,
     InTurn,
     NothingEmpty,
@@ -40,7 +40,7 @@ from tests.strict_servers import (
     asks_for_summary,
     given,
 )
-from tests.talk import ANSWER_S, Outcome, Talk, set_at_end
+from tests.support.talk import ANSWER_S, Outcome, Talk, set_at_end
 
 Begin = Callable[..., Talk]
 

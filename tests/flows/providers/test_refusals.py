@@ -11,11 +11,11 @@ from time import monotonic, time
 
 import pytest
 
-from tests.bytes_provider import Answer, Answering, BytesProvider, RecordedRequest
-from tests.daemon import Daemon, Json
-from tests.stream_bytes import ANTHROPIC, CHAT, DONE, RESPONSES, Called, Dialect, called, event, refuse, say
-from tests.strict_servers import InTurn, MistralIds, TakesNoTools, WholePairs
-from tests.talk import Outcome, Talk
+from tests.support.bytes_provider import Answer, Answering, BytesProvider, RecordedRequest
+from tests.support.daemon import Daemon, Json
+from tests.support.stream_bytes import ANTHROPIC, CHAT, DONE, RESPONSES, Called, Dialect, called, event, refuse, say
+from tests.support.strict_servers import InTurn, MistralIds, TakesNoTools, WholePairs
+from tests.support.talk import Outcome, Talk
 
 Begin = Callable[..., Talk]
 

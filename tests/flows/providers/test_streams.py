@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.bytes_provider import Answer, RecordedRequest
-from tests.stream_bytes import (
+from tests.support.bytes_provider import Answer, RecordedRequest
+from tests.support.stream_bytes import (
     ANTHROPIC,
     CHAT,
     DIALECTS,
@@ -27,8 +27,8 @@ from tests.stream_bytes import (
     responses,
     say,
 )
-from tests.strict_servers import InTurn, WholePairs
-from tests.talk import Talk, last_body
+from tests.support.strict_servers import InTurn, WholePairs
+from tests.support.talk import Talk, last_body
 
 Begin = Callable[..., Talk]
 

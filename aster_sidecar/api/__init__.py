@@ -1,0 +1,1 @@
+"""What each call does. REST and `/ws` run these functions and nothing else."""

@@ -1,0 +1,226 @@
+"""A bundle to send to somebody who helps: how the daemon is set up and what went wrong, without what people said.
+
+A zip of JSON and log tails, cleaned of secrets by name and by value before anything is written. Bounded in size, time
+and number; messages are in it only when asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from aster_sidecar import __version__, clock
+from aster_sidecar.api import calls
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.trash import TRASHED
+from aster_sidecar.daemon.wiring import Parts
+from aster_sidecar.errors import DiagnosticsFailed, NotFound
+from aster_sidecar.telemetry.redaction import MASK, NAMES, Redactor
+
+FOLDER = "diagnostics"
+KEPT = 5
+"""Bundles that are kept; the oldest go."""
+MOST_BYTES = 5 << 20
+LIMIT_S = 10.0
+LOG_BYTES = 512 << 10
+"""Of each log's end; text of this kind is a twentieth of that in the zip."""
+LOG_FILES = 12
+ERRORS = 100
+MESSAGES = 500
+NAME = re.compile(r"aster-diagnostics-\d{8}T\d{6}Z-[0-9a-f]{8}\.zip")
+LIBRARIES = (
+    "fastapi",
+    "uvicorn",
+    "starlette",
+    "sse-starlette",
+    "pydantic",
+    "pydantic-ai-slim",
+    "apsw",
+    "keyring",
+    "mcp",
+)
+
+
+async def build(here: Parts, include_messages: bool) -> wire.DiagnosticsInfo:
+    """Make a bundle. Raises: DiagnosticsFailed when it takes too long or can't be written."""
+    contents = gathered(here, include_messages)
+    logs_dir = here.settings.places.logs_dir
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            return await asyncio.to_thread(write, contents, logs_dir, here.redactor)
+    except TimeoutError as error:
+        raise DiagnosticsFailed(f"the bundle was not ready within {LIMIT_S:g} s") from error
+    except OSError as error:
+        raise DiagnosticsFailed(f"the bundle could not be written: {error.strerror}") from error
+
+
+def gathered(here: Parts, include_messages: bool) -> dict[str, Any]:
+    """What goes in, by file, as it is: secrets are taken out when it is written."""
+    journal = here.journal
+    errors = journal.all(
+        "SELECT time, turn_id, data FROM events WHERE type='error' ORDER BY seq DESC LIMIT ?", [ERRORS]
+    )
+    contents: dict[str, Any] = {
+        "about.json": {
+            "created_at": clock.stamp(),
+            "version": __version__,
+            "protocol": wire.PROTOCOL,
+            "framework": here.settings.framework,
+            "instance_id": here.instance_id,
+            "pid": here.pid,
+            "started_at": here.started_at,
+            "python": sys.version,
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "libraries": dict(libraries()),
+            "messages_included": include_messages,
+        },
+        "config.json": calls.get_config(here),
+        "secrets.json": here.keys.list(),
+        "services.json": here.services.list(),
+        "agents.json": [
+            {
+                "id": agent.id,
+                "source": agent.source,
+                "model": agent.model,
+                "state": agent.state,
+                "problems": agent.problems,
+            }
+            for agent in calls.agents(here)
+        ],
+        "flags.json": here.flags.list(),
+        "onboarding.json": here.onboarding.state(),
+        "warnings.json": calls.warnings(here),
+        # Of an error its code and hint: its message may repeat what a provider was told.
+        "errors.json": [
+            {"time": time, "turn_id": turn_id, **{k: v for k, v in json.loads(data).items() if k in ("code", "hint")}}
+            for time, turn_id, data in errors
+        ],
+        "journal.json": {
+            **journal.statistics(),
+            "failure": journal.failure.code if journal.failure is not None else None,
+            **{table: journal.one(f"SELECT count(*) FROM {table}")[0] for table in ("sessions", "messages", "turns")},
+            "approvals_pending": len(here.approvals.list(None, None)),
+            "streams": here.streams.count,
+        },
+    }
+    if include_messages:
+        rows = journal.all(
+            "SELECT session_id, role, created_at, status, text FROM messages"
+            f" WHERE session_id NOT IN ({TRASHED}) ORDER BY n DESC LIMIT ?",
+            [MESSAGES],
+        )
+        names = ("session_id", "role", "created_at", "status", "text")
+        contents["messages.json"] = [dict(zip(names, row, strict=True)) for row in rows]
+    return contents
+
+
+def libraries() -> Iterable[tuple[str, str | None]]:
+    for name in LIBRARIES:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield name, None
+
+
+def plain(value: Any) -> Any:
+    """Models as what JSON has."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: plain(held) for key, held in cast(Mapping[str, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [plain(held) for held in cast(list[Any], value)]
+    return value
+
+
+def cleaned(value: Any, redactor: Redactor, name: str = "") -> Any:
+    """The same without secrets: texts by what is in them, and all below a name that says so."""
+    if isinstance(value, dict):
+        members = cast(dict[str, Any], value)
+        return {key: cleaned(held, redactor, key) for key, held in members.items()}
+    if isinstance(value, list):
+        return [cleaned(held, redactor, name) for held in cast(list[Any], value)]
+    if isinstance(value, str):
+        return MASK if NAMES.search(name) and value and name != "variable" else redactor.clean(value)
+    return value
+
+
+def write(contents: Mapping[str, Any], logs_dir: Path, redactor: Redactor) -> wire.DiagnosticsInfo:
+    """Write the bundle, whole or not at all, for its owner only. Raises: OSError."""
+    folder = logs_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    left = MOST_BYTES
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, value in contents.items():
+            text = json.dumps(cleaned(plain(value), redactor), indent=1, ensure_ascii=False, default=str).encode()
+            left -= add(bundle, name, text, left)
+        for path in sorted(logs_dir.glob("*.log*"), key=lambda one: one.stat().st_mtime, reverse=True)[:LOG_FILES]:
+            left -= add(bundle, f"logs/{path.name}", redactor.clean(tail(path)).encode(), left)
+    now = clock.now()
+    target = folder / f"aster-diagnostics-{now:%Y%m%dT%H%M%S}Z-{os.urandom(4).hex()}.zip"
+    handle, fresh = tempfile.mkstemp(dir=folder, prefix=".fresh-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(packed.getvalue())
+        os.replace(fresh, target)
+    except BaseException:
+        os.unlink(fresh)
+        raise
+    others = [path for path in bundles(logs_dir) if path != target]  # by time, and the clock may have gone back
+    for old in others[KEPT - 1 :]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return info(target)
+
+
+def add(bundle: zipfile.ZipFile, name: str, text: bytes, left: int) -> int:
+    """Put a file in as far as there is room, uncompressed: the zip is smaller then. Returns what it took."""
+    text = text[: max(0, left)]
+    bundle.writestr(name, text)
+    return len(text)
+
+
+def tail(path: Path) -> str:
+    """The last whole lines of a log."""
+    with contextlib.suppress(OSError), path.open("rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - LOG_BYTES))
+        text = log.read().decode("utf-8", "replace")
+        return text if size <= LOG_BYTES else text.partition("\n")[2]
+    return ""
+
+
+def bundles(logs_dir: Path) -> list[Path]:
+    """Those that are kept, the newest first."""
+    found = [path for path in (logs_dir / FOLDER).glob("*.zip") if NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+
+
+def info(path: Path) -> wire.DiagnosticsInfo:
+    found = path.stat()
+    made = clock.stamp(clock.at(found.st_mtime))
+    return wire.DiagnosticsInfo(name=path.name, path=str(path), bytes=found.st_size, created_at=made)
+
+
+def find(logs_dir: Path, name: str) -> Path:
+    """A bundle by its name. Raises: NotFound."""
+    for path in bundles(logs_dir):
+        if path.name == name:
+            return path
+    raise NotFound(f"no such bundle: {name[:100]!r}", hint="GET /api/diagnostics lists them")

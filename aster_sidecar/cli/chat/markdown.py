@@ -1,0 +1,156 @@
+"""Markdown on a terminal: lines end between words, code is left whole, headings stand at the left.
+
+The module wrapping says what is wrapped and what is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import rich.table
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich import markdown
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+from rich.syntax import Syntax
+from rich.text import Text
+from rich.theme import Theme
+
+from aster_sidecar.cli.chat.wrapping import QUOTE_BAR, WHOLE, wrapped
+
+STYLES = Theme(
+    {
+        "markdown.h1": "bold underline",
+        "markdown.h2": "bold magenta",
+        "markdown.h3": "bold italic",
+        "markdown.h4": "bold dim",
+        "markdown.h5": "bold dim italic",
+        "markdown.h6": "bold dim italic",
+        "markdown.code": Style(bold=True, color="cyan", bgcolor="black", meta=WHOLE),
+        "markdown.link_url": Style(color="blue", underline=True, meta=WHOLE),
+    }
+)
+CODE_INDENT = " "
+COLUMN_CELLS = 8
+"""Of a table, with the space between columns: where there is less, nobody can read it."""
+
+
+def _lines(console: Console, thing: RenderableType, options: ConsoleOptions) -> list[list[Segment]]:
+    """Its lines, none of them cut or filled up to the width."""
+    return list(Segment.split_lines(console.render(thing, options)))
+
+
+class Paragraph(markdown.Paragraph):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in wrapped(self.text, options.max_width, indent=0):
+            yield from line.render(console, end="\n")
+
+
+class Heading(markdown.Heading):
+    """Bold, at the left; each level has a style of its own."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in wrapped(self.text, options.max_width, indent=0):
+            yield from line.render(console, end="\n")
+
+
+class CodeBlock(markdown.CodeBlock):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        code = Syntax("", self.lexer_name, theme=self.theme).highlight(str(self.text).rstrip())
+        code.rstrip()
+        for line in code.split("\n", allow_blank=True):
+            yield Segment(CODE_INDENT)
+            yield from line.render(console, end="\n")
+
+
+class BlockQuote(markdown.BlockQuote):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        style = console.get_style(self.style, default="none")
+        for line in _lines(console, self.elements, options.update(width=max(1, options.max_width - 2))):
+            yield Segment(f"{QUOTE_BAR} ", style)
+            yield from Segment.apply_style(line, style)
+            yield Segment("\n")
+
+
+class ListItem(markdown.ListItem):
+    def render_bullet(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return self._render(console, options, " • ", "markdown.item.bullet")
+
+    def render_number(self, console: Console, options: ConsoleOptions, number: int, last_number: int) -> RenderResult:
+        head = f"{number}".rjust(len(str(last_number)) + 1) + " "
+        return self._render(console, options, head, "markdown.item.number")
+
+    def _render(self, console: Console, options: ConsoleOptions, head: str, style: str) -> RenderResult:
+        for line in _lines(console, self.elements, options.update(width=max(1, options.max_width - len(head)))):
+            yield Segment(head, console.get_style(style))
+            yield from line
+            yield Segment("\n")
+            head = " " * len(head)
+
+
+class Table(markdown.TableElement):
+    """Nothing of a cell is left out: what is longer than its column goes on in the next line.
+
+    Where the window has no room for the columns side by side, each row is a list of its cells.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            if isinstance(table, rich.table.Table):
+                for column in table.columns:
+                    column.overflow = "fold"
+                most = options.max_width // COLUMN_CELLS
+                if len(table.columns) > most and table.__rich_measure__(console, options).maximum >= options.max_width:
+                    yield from self._listed(console, options)
+                    return
+            yield table
+
+    def _listed(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        heads = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
+        for number, row in enumerate(self.body.rows if self.body else []):
+            if number:
+                yield Segment.line()
+            for head, cell in zip(heads, row.cells, strict=False):
+                name = head.copy()
+                name.stylize("markdown.table.header")
+                text = Text.assemble(name, ": ", cell.content)
+                for line in wrapped(text, options.max_width, indent=2):
+                    yield from line.render(console, end="\n")
+
+
+class TerminalMarkdown(markdown.Markdown):
+    """Markdown as the conversation shows it. Print it with `crop=False`."""
+
+    elements: ClassVar[dict[str, type[markdown.MarkdownElement]]] = {
+        **markdown.Markdown.elements,
+        "paragraph_open": Paragraph,
+        "heading_open": Heading,
+        "fence": CodeBlock,
+        "code_block": CodeBlock,
+        "blockquote_open": BlockQuote,
+        "list_item_open": ListItem,
+        "table_open": Table,
+    }
+
+    def __init__(self, text: str) -> None:
+        # Links show their address: words that hide where they lead are not for a terminal.
+        super().__init__(text, hyperlinks=False, code_theme="ansi_dark")
+        # HTML is text that the model wrote: where nobody renders it, it is shown.
+        parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+        self.parsed = parser.parse(text)
+
+    def _flatten_tokens(self, tokens: Iterable[Token]) -> Iterable[Token]:
+        for token in super()._flatten_tokens(tokens):
+            if token.type == "image":  # as a link, in its place: its description, and where it is
+                yield Token("link_open", "a", 1, attrs={"href": token.attrs.get("src", "")})
+                yield Token("text", "", 0, content=token.content)
+                yield Token("link_close", "a", -1)
+            elif token.markup != "autolink":  # that shows its address already
+                yield token
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        with console.use_theme(STYLES):
+            yield from super().__rich_console__(console, options)

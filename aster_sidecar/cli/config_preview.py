@@ -1,0 +1,43 @@
+"""What a daemon that is started here would have: its settings, and its agents but those of an app's code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from aster_sidecar.agents.registry import Agents, Own
+from aster_sidecar.agents.registry import Places as AgentPlaces
+from aster_sidecar.agents.spec import Known
+from aster_sidecar.config.settings import Config, Places, Settings
+from aster_sidecar.config.toml_file import read_file
+from aster_sidecar.config.trusted_projects import trusted_project
+from aster_sidecar.models.build import misnamed
+from aster_sidecar.tools.builtin import builtin_tools
+
+
+def own_environment() -> dict[str, str]:
+    """This environment as a daemon keeps it: without the token."""
+    return {name: value for name, value in os.environ.items() if name != "ASTER_SIDECAR_TOKEN"}
+
+
+def config_of(where: Places, **flags: Any) -> Config:
+    """The settings; makes no directory. Raises: ConfigInvalid."""
+    return Config(Settings("web", 0, where, flags=flags, environment=own_environment(), look_only=True))
+
+
+def agents_of(where: Places, config: Config) -> Agents:
+    """The agents: built in, and from files. Raises: ConfigInvalid."""
+    names = [tool.name for tool in builtin_tools()]
+    table: Any = read_file(where.config_path).get("mcp", {})
+    later = tuple(f"{name}_" for name in table) if isinstance(table, dict) else ()  # pyright: ignore[reportUnknownVariableType]
+
+    def project() -> Path | None:
+        return trusted_project(where.config_dir, config.work_dir)
+
+    known = Known(
+        has_tool=lambda name: name in names or name.startswith(later),
+        tool_names=lambda: [*names, *(f"{prefix}…" for prefix in later)],
+        wrong_model=misnamed,
+    )
+    return Agents(Own(), AgentPlaces(where.config_dir / "agents", project), known)

@@ -1,0 +1,75 @@
+"""What commands print: tables and lines, coloured on a terminal only; JSON for scripts. Nothing in it hides or acts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aster_sidecar.text.safe_text import visible
+
+
+def on_terminal() -> bool:
+    """Whether a person reads stdout who can see colours (NO_COLOR then still turns these off)."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+def print_json(data: Any) -> None:
+    """One JSON value. ASCII only, so that it has no character that a terminal would act on."""
+    print(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
+
+
+def cell(value: Any) -> str:
+    """A value on one line; untrusted text with its hidden characters made visible."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    return visible(str(value), newlines=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows under their columns' names. Elsewhere than on a terminal nothing is cut or wrapped."""
+    cells = [[cell(value) for value in row] for row in rows]
+    if on_terminal():
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for place, name in enumerate(columns):
+            table.add_column(name, overflow="fold", no_wrap=place == 0)  # the first is what one copies
+        for row in cells:
+            table.add_row(*map(Text, row))
+        Console().print(table)
+        return
+    widths = [max(len(line[place]) for line in [columns, *cells]) for place in range(len(columns))]
+    for line in [columns, *cells]:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_line(*pieces: str | tuple[str, str]) -> None:
+    """One line of pieces; a pair is a text and its style ("bold red"), which only a terminal shows."""
+    if on_terminal():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(highlight=False).print(Text.assemble(*pieces), soft_wrap=True)
+    else:
+        print("".join(piece if isinstance(piece, str) else piece[0] for piece in pieces))
+
+
+def print_error(message: str, hint: str | None = None) -> None:
+    """Why a command could not do it, on stderr."""
+    print(f"aster-sidecar: {visible(message)}" + (f"\n  {visible(hint)}" if hint else ""), file=sys.stderr)
+
+
+def local_time(seconds: float) -> str:
+    """Seconds since 1970 as a person here reads them."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

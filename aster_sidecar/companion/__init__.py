@@ -1,0 +1,1 @@
+"""What a companion around the chat needs: the first run, notifications, feature flags."""

@@ -1,0 +1,1 @@
+"""Settings, the files that they come from, and the projects that may set some."""

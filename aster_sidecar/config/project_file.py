@@ -1,0 +1,74 @@
+"""What a project brings along in `.aster/config.toml`: read only where the person trusts it, and never all of it.
+
+Whatever is wrong with it is a problem to tell: no repository keeps an app from starting.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aster_sidecar.config.toml_file import SETTINGS
+from aster_sidecar.config.trusted_projects import FOLDER, project_of, trusted
+from aster_sidecar.errors import ConfigInvalid
+
+FILE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A trusted project's settings; `directory` None: there is none. `problems` says what of it does not hold."""
+
+    directory: Path | None = None
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    problems: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path | None:
+        return self.directory / FOLDER / "config.toml" if self.directory is not None else None
+
+
+def read_project(config_dir: Path, work_dir: Path) -> Project:
+    """The project that `work_dir` is in. Its values are those that a project may set, not yet checked."""
+    directory = project_of(work_dir)
+    path = directory / FOLDER / "config.toml" if directory is not None else None
+    if directory is None or path is None or not os.path.lexists(path):
+        return Project()
+    try:
+        if directory not in trusted(config_dir):
+            return Project(
+                problems=(f"{path} is not read: its directory is not trusted (aster-sidecar trust {directory})",)
+            )
+        told = tomllib.loads(read_small(path))
+    except ConfigInvalid as error:  # the list of trusted directories: then nothing is trusted
+        return Project(problems=(f"{error.message}; {path} is not read",))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Project(directory, problems=(f"{path}: {error}; ignored",))
+    except OSError as error:
+        return Project(directory, problems=(f"{path}: {error.strerror}; ignored",))
+    values = {key: value for key, value in told.items() if key in SETTINGS and SETTINGS[key].in_project}
+    free = ", ".join(key for key, setting in SETTINGS.items() if setting.in_project)
+    problems = tuple(
+        f"{path}: {key[:100]!r} can't be set by a project, ignored (it may set {free})"
+        if key in SETTINGS
+        else f"{path}: unknown key {key[:100]!r}, ignored (a project may set {free})"
+        for key in told
+        if key not in values
+    )
+    return Project(directory, values, problems)
+
+
+def read_small(path: Path) -> str:
+    """The text of a regular file that is no larger than a settings file may be. Raises: OSError."""
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(0, "not a regular file")
+        told = opened.read(FILE_BYTES + 1)
+    if len(told) > FILE_BYTES:
+        raise OSError(0, f"larger than {FILE_BYTES} bytes")
+    return told.decode("utf-8-sig")

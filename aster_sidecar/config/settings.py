@@ -1,0 +1,285 @@
+"""Settings: flags > environment > a trusted project's `.aster/config.toml` > the user's `config.toml` > defaults, each
+value with its source; and where files live.
+
+The settable keys can be changed while the daemon runs: a change holds at once, is kept in `config.toml`, and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from aster_sidecar.agents.registry import Own
+from aster_sidecar.config.project_file import Project, read_project
+from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
+from aster_sidecar.contract import wire
+from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.text.repair import misnamed
+
+log = logging.getLogger(__name__)
+
+STORE_NAME = "aster.db"
+Source = Literal["api", "flag", "environment", "project", "file", "default"]
+
+DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wails": 9529, "web": 8080}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where files live. Source: the seed's path table."""
+
+    config_dir: Path
+    data_dir: Path
+    logs_dir: Path
+    daemons_dir: Path
+    """Where running daemons are listed (daemon/running_daemons.py): the same wherever their data are."""
+
+    @property
+    def config_path(self) -> Path:
+        return self.config_dir / "config.toml"
+
+
+def places(
+    environment: Mapping[str, str],
+    platform: str = sys.platform,
+    data_dir: Path | None = None,
+    config_dir: Path | None = None,
+) -> Places:
+    """The platform's places; with `data_dir` everything lives in there, so that two apps never meet."""
+    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or Path.home())
+
+    def xdg(name: str, default: str) -> Path:
+        given = environment.get(name, "")
+        return (Path(given) if os.path.isabs(given) else home / default) / "aster"
+
+    if platform == "darwin":
+        base = home / "Library" / "Application Support" / "aster"
+        usual = Places(base, base, base, base / "daemons")
+    elif platform == "win32":
+        base = roaming(environment, home) / "aster"
+        usual = Places(base, base, base, base / "daemons")
+    else:
+        state = xdg("XDG_STATE_HOME", ".local/state")
+        config, data = xdg("XDG_CONFIG_HOME", ".config"), xdg("XDG_DATA_HOME", ".local/share")
+        usual = Places(config, data, state / "logs", state / "daemons")
+    if data_dir is not None:
+        return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
+    return replace(usual, config_dir=config_dir) if config_dir is not None else usual
+
+
+def roaming(environment: Mapping[str, str], home: Path) -> Path:
+    """%APPDATA%. A launcher that clears the environment leaves the system to be asked: folders can be redirected."""
+    given = environment.get("APPDATA")
+    if not given and sys.platform == "win32":
+        from platformdirs import user_data_path
+
+        return user_data_path(roaming=True)
+    return Path(given) if given else home / "AppData" / "Roaming"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was decided before the daemon started, and stays. The settable keys are in `Config`."""
+
+    framework: wire.Framework
+    port: int
+    places: Places
+    token: str | None = field(default=None, repr=False)
+    allow_origins: tuple[str, ...] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    started_in: Path = field(default_factory=Path.cwd)
+    look_only: bool = False
+    """Make no directory: who asks is no daemon."""
+    own: Own = field(default_factory=Own)
+    """What the app's own code brings (`sidecar`)."""
+    log_level: str | None = None
+    uds: Path | None = None
+    any_port: bool = False
+    log_file: bool = True
+
+
+class Config:
+    """The settable keys as they are now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._path = settings.places.config_path
+        self._api: dict[str, Any] = {}
+        self._flags = validated({k: v for k, v in settings.flags.items() if k in DEFAULTS and v is not None}, "flag")
+        self._environment = validated(
+            {
+                key: settings.environment[f"ASTER_{key.upper()}"]
+                for key in DEFAULTS
+                if settings.environment.get(f"ASTER_{key.upper()}")
+            },
+            "environment",
+        )
+        told = read_file(self._path)
+        for key in told.keys() & TABLES:
+            if not isinstance(told[key], dict):
+                raise ConfigInvalid(f"{self._path}: {key} is no table", hint=f"write [{key}.NAME] and its keys below")
+        unknown = sorted(told.keys() - DEFAULTS.keys() - TABLES)
+        self._own_problems = [f"{self._path}: unknown key {key[:100]}, ignored ({allowed(key)})" for key in unknown]
+        self._file = validated(
+            {key: value for key, value in told.items() if key in DEFAULTS and (key, value) != ("work_dir", "")},
+            str(self._path),
+            base=settings.places.data_dir,
+        )
+        self._project = Project()
+        self._told: set[str] = set()
+        self.read_project()
+
+    def read_project(self) -> None:
+        """Read the project that the work directory is in. What is wrong there is a problem to tell, never a failure."""
+        self._project = Project()  # it can't move the work directory, which is what decides on it
+        found = read_project(self._settings.places.config_dir, self.work_dir)
+        problems = list(found.problems)
+        values: dict[str, Any] = {}
+        for key, value in found.values.items():
+            try:
+                values |= validated({key: value}, str(found.path))
+            except ConfigInvalid as error:
+                problems.append(f"{error.message}; ignored ({error.hint})")
+        self._project = Project(found.directory, values, tuple(problems))
+        for problem in self.problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                log.warning("%s", problem)
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the user's and the project's file does not hold, in words."""
+        return [*self._own_problems, *self._project.problems]
+
+    def value(self, key: str) -> Any:
+        """The effective value of a settable key."""
+        return self.sourced(key).value
+
+    def sourced(self, key: str) -> wire.ConfigValue:
+        """The effective value and where it comes from."""
+        layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
+            ("api", self._api),
+            ("flag", self._flags),
+            ("environment", self._environment),
+            ("project", self._project.values),
+            ("file", self._file),
+        )
+        for source, layer in layers:
+            if key in layer:
+                return wire.ConfigValue(value=layer[key], source=source)
+        value = str(self._default_work_dir()) if key == "work_dir" else DEFAULTS[key]
+        return wire.ConfigValue(value=value, source="default")
+
+    def _default_work_dir(self) -> Path:
+        """Where the daemon was started; where that is no place to work in, `workspace` in the data directory."""
+        started_in = self._settings.started_in.resolve()
+        home = Path(self._settings.environment.get("HOME") or Path.home()).resolve()
+        fit = misnamed(started_in) is None and os.access(started_in, os.W_OK)
+        if started_in != Path(started_in.anchor) and started_in != home and fit:
+            return started_in
+        workspace = self._settings.places.data_dir / "workspace"
+        if not self._settings.look_only:
+            workspace.mkdir(parents=True, exist_ok=True)
+        return workspace.resolve()
+
+    @property
+    def work_dir(self) -> Path:
+        return Path(self.value("work_dir"))
+
+    def view(self, extra: Mapping[str, wire.ConfigValue]) -> wire.ConfigView:
+        """The whole effective configuration; `extra` are values that can't be set."""
+        values = {key: self.sourced(key) for key in DEFAULTS}
+        return wire.ConfigView(
+            values={**values, **extra},
+            config_path=str(self._path),
+            data_dir=str(self._settings.places.data_dir),
+            logs_dir=str(self._settings.places.logs_dir),
+            project=str(self._project.directory) if self._project.directory is not None else None,
+            problems=self.problems,
+        )
+
+    def change(self, patch: wire.ConfigPatch) -> dict[str, wire.ConfigValue]:
+        """Take changes over, for now and for the next start. Returns those that changed something.
+
+        Raises: ConfigInvalid; then nothing changed.
+        """
+        given = patch.model_dump(include=patch.model_fields_set)
+        checked = validated({key: value for key, value in given.items() if value is not None}, "request")
+        before = {key: self.sourced(key) for key in DEFAULTS}
+        write_file(self._path, {key: self._kept(key, checked.get(key)) for key in given})
+        for key in given:
+            self._api.pop(key, None)
+            self._file.pop(key, None)
+        self._api.update(checked)
+        self._file.update(checked)
+        self.read_project()
+        after = {key: self.sourced(key) for key in DEFAULTS}
+        return {key: after[key] for key in DEFAULTS if after[key].value != before[key].value}
+
+    def _kept(self, key: str, value: Any) -> Any:
+        """A value as it is written down: a directory in the data directory without the way there, which may change."""
+        data_dir = self._settings.places.data_dir.resolve()
+        if key == "work_dir" and value is not None and Path(value) != data_dir and Path(value).is_relative_to(data_dir):
+            return Path(value).relative_to(data_dir).as_posix()
+        return value
+
+
+def unfit(work_dir: Path) -> str | None:
+    """Why tools can't work in a directory; None when they can."""
+    try:
+        return None if work_dir.is_absolute() and work_dir.resolve().is_dir() else "not a directory"
+    except OSError as error:  # a name that is too long, a directory above it that this user may not enter
+        return error.strerror or str(error)
+    except RuntimeError:  # links that lead to each other
+        return "not a directory"
+
+
+def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -> dict[str, Any]:
+    """The values in their types; a relative `work_dir` is one in `base`, if that is given.
+
+    Raises: ConfigInvalid, naming key, value and what is allowed.
+    """
+    given = dict(values)
+    if where != "request" and isinstance(names := given.get("pass_environment"), str):
+        given["pass_environment"] = [name for name in re.split(r"[,\s]+", names) if name]
+    try:
+        parsed = wire.ConfigPatch.model_validate(given, strict=where == "request")
+    except ValidationError as error:
+        first = error.errors()[0]
+        key, text = str(first["loc"][0]) if first["loc"] else "?", str(first.get("input"))
+        said = repr(text[:100]) if (shown := misnamed(text)) is None else shown[:100]
+        raise ConfigInvalid(
+            f"{key} = {said} ({where}): {first['msg']}",
+            hint=f"allowed: {allowed(key)}",
+        ) from error
+    result = {key: getattr(parsed, key) for key in values}
+    if result.get("work_dir") is not None:
+        work_dir = Path(result["work_dir"]).expanduser()
+        if base is not None:
+            work_dir = base / work_dir
+        if (shown := misnamed(work_dir)) is not None:
+            raise ConfigInvalid(
+                f"work_dir = {shown[:200]} ({where}): its name is not UTF-8",
+                hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
+            )
+        if (wrong := unfit(work_dir)) is not None:
+            raise ConfigInvalid(
+                f"work_dir = {str(work_dir)[:200]!r} ({where}): {wrong}",
+                hint="allowed: the absolute path of an existing directory",
+            )
+        result["work_dir"] = str(work_dir.resolve())
+        if (shown := misnamed(result["work_dir"])) is not None:
+            raise ConfigInvalid(
+                f"work_dir = {work_dir} ({where}): it leads to {shown[:200]}, whose name is not UTF-8",
+                hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
+            )
+    return result

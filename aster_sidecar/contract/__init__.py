@@ -1,0 +1,1 @@
+"""Every request, answer and event as a model."""

@@ -1,0 +1,1 @@
+"""Sessions, turns, the agent loop, what the model remembers, and the execution of tool calls."""

@@ -1,0 +1,305 @@
+"""What the model remembers of a session: pydantic-ai messages, kept as rows, repaired after an interruption.
+
+`messages` (what people see) and `model_messages` (what the model sees) are two views: a compaction shortens only the
+second.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from aster_sidecar.conversation.run_request import UNKNOWN, denial
+from aster_sidecar.conversation.stored_messages import LOST, note, read_row, stored
+from aster_sidecar.conversation.strict_history import call_ids, ids_apart, same
+from aster_sidecar.errors import StoreCorrupt
+from aster_sidecar.models.streams.shapes import readable
+from aster_sidecar.store.journal import Journal, Row, Write
+from aster_sidecar.text.repair import without_nul
+
+log = logging.getLogger(__name__)
+
+KEPT_SESSIONS = 8
+"""Parsed histories kept in memory, so that a long session is not parsed again for each turn."""
+
+NOT_RUN = "This tool was not run: the turn was ended before it could start."
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is known of a tool call: `state` of the calls row, and what the model is to be told when it ended."""
+
+    state: str
+    outcome: str | None
+    result: Any
+    note: str | None = None
+
+
+class Memory:
+    """The model's history of each session."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._kept: OrderedDict[str, list[ModelMessage]] = OrderedDict()
+        self._ids: dict[str, tuple[int, set[str]]] = {}
+        """Ids of calls in the first so many messages of a kept session."""
+
+    def of(self, session_id: str) -> list[ModelMessage]:
+        """The session's messages, oldest first. The caller must not change the list. Raises: StoreError.
+
+        A row that can't be read is mended, or a note stands in its place; the log says so.
+        """
+        kept = self._kept.get(session_id)
+        if kept is None:
+            kept = self._kept[session_id] = self._read(session_id)
+        self._kept.move_to_end(session_id)
+        while len(self._kept) > KEPT_SESSIONS:
+            self._ids.pop(self._kept.popitem(last=False)[0], None)
+        return kept
+
+    def _read(self, session_id: str) -> list[ModelMessage]:
+        rows = self._rows(session_id)
+        try:
+            messages = ModelMessagesTypeAdapter.validate_json("[" + ",".join(without_nul(row[0]) for row in rows) + "]")
+        except Exception:
+            messages = one_by_one(session_id, rows)
+        else:
+            if len(messages) != len(rows):
+                messages = one_by_one(session_id, rows)
+        messages = [with_readable_calls(message) for message in messages]
+        if rows:
+            messages = [*messages, *self._closing(rows[-1][1], messages)]
+        calls = [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
+        return messages if len(call_ids(messages)) == len(calls) else ids_apart(messages)
+
+    def call_ids(self, session_id: str) -> set[str]:
+        """The ids of all calls in the session. The caller must not change the set. Raises: StoreError."""
+        messages = self.of(session_id)
+        many, ids = self._ids.get(session_id) or (0, set[str]())
+        if many > len(messages):
+            many, ids = 0, set[str]()
+        ids |= call_ids(messages[many:])
+        self._ids[session_id] = len(messages), ids
+        return ids
+
+    def _rows(self, session_id: str) -> list[Row]:
+        try:
+            return self._journal.all(
+                "SELECT message, turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
+            )
+        except StoreCorrupt:  # perhaps only bytes that are no text: what is around them is still there
+            rows = self._journal.all(
+                "SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
+            )
+            return [(row[0].decode("utf-8", "replace"), row[1]) for row in rows]
+
+    def _closing(self, turn_id: str, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+        """What the last turn lacks when it is over and calls of it have no result: a row of it is lost."""
+        calls = unanswered(messages)
+        if not calls:
+            return []
+        row = self._journal.one("SELECT state FROM turns WHERE turn_id=?", (turn_id,))
+        if row and row[0] != "ended":
+            return []
+        log.warning("calls without a result in what the model remembers", extra={"turn_id": turn_id})
+        return closing(messages, recorded_calls(self._journal, turn_id), "", [])
+
+    def append(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
+        """Put messages behind the others; they stand once the caller's transaction commits.
+
+        What has no stored form is changed in the messages themselves: see `stored_messages.stored`. Raises: StoreError.
+        """
+        if not messages:
+            return
+        self._journal.check(turn_id)
+        before = self.of(session_id)
+        self._journal.put(turn_id=turn_id, writes=[insert(session_id, turn_id, message) for message in messages])
+        self._kept[session_id] = [*before, *messages]
+
+    def replace(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
+        """Put other messages in place of all; they stand once the caller's transaction commits. Raises: StoreError."""
+        self._journal.check(turn_id)
+        writes: list[Write] = [("DELETE FROM model_messages WHERE session_id=?", (session_id,))]
+        writes += [insert(session_id, turn_id, message) for message in messages]
+        self._journal.put(turn_id=turn_id, writes=writes)
+        self._kept[session_id] = list(messages)
+        self._ids.pop(session_id, None)
+
+    def edit_calls(self, session_id: str, turn_id: str, edited: Mapping[str, dict[str, Any]]) -> None:
+        """Give the calls that nothing answers yet other arguments; it stands once the caller's transaction commits.
+
+        `edited` is keyed by the model's own call ids. Raises: StoreError.
+        """
+        kept = self.of(session_id)
+        calls = {call.tool_call_id for call in unanswered(kept)} & edited.keys()
+        position = next((place for place in reversed(range(len(kept))) if isinstance(kept[place], ModelResponse)), -1)
+        message = kept[position] if calls else None
+        if not isinstance(message, ModelResponse):
+            return
+        parts = [
+            replace(part, args=edited[part.tool_call_id])
+            if isinstance(part, ToolCallPart) and part.tool_call_id in calls
+            else part
+            for part in message.parts
+        ]
+        if parts == list(message.parts):
+            return
+        self._journal.check(turn_id)
+        changed = replace(message, parts=parts)
+        row = "SELECT n FROM model_messages WHERE session_id=? ORDER BY n DESC LIMIT 1 OFFSET ?"
+        self._journal.put(
+            turn_id=turn_id,
+            writes=[
+                (
+                    f"UPDATE model_messages SET message=? WHERE n=({row})",
+                    (stored(changed), session_id, len(kept) - 1 - position),
+                )
+            ],
+        )
+        self._kept[session_id] = [*kept[:position], changed, *kept[position + 1 :]]
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept in memory: the rows changed, or a transaction failed."""
+        self._kept.pop(session_id, None)
+        self._ids.pop(session_id, None)
+
+
+def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:
+    """The row of one message, which is changed where it could not be read back."""
+    return (
+        "INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)",
+        (session_id, turn_id, stored(message)),
+    )
+
+
+def with_readable_calls(message: ModelMessage) -> ModelMessage:
+    """A message whose calls have arguments that can be sent: an earlier version kept them as the model wrote them."""
+    if not isinstance(message, ModelResponse):
+        return message
+    parts = [
+        replace(part, args=args)
+        if isinstance(part, ToolCallPart)
+        and isinstance(part.args, str)
+        and (args := readable(part.args)) is not part.args
+        else part
+        for part in message.parts
+    ]
+    return message if same(parts, message.parts) else replace(message, parts=parts)
+
+
+def one_by_one(session_id: str, rows: Sequence[Row]) -> list[ModelMessage]:
+    """The messages of rows that can't be read all at once, each for itself."""
+    messages: list[ModelMessage] = []
+    mended = lost = 0
+    for row in rows:
+        message, right = read_row(row[0])
+        if message is None:
+            message = note(LOST, "response" if messages and isinstance(messages[-1], ModelRequest) else "request")
+            lost += 1
+        elif not right:
+            mended += 1
+        messages.append(message)
+    log.warning(
+        "what the model remembers was damaged: %d messages mended, %d left out",
+        mended,
+        lost,
+        extra={"session_id": session_id},
+    )
+    return messages
+
+
+def unanswered(messages: Sequence[ModelMessage]) -> list[ToolCallPart]:
+    """The tool calls of the last response that no later message answers."""
+    for position in range(len(messages) - 1, -1, -1):
+        message = messages[position]
+        if isinstance(message, ModelResponse):
+            answered = {
+                part.tool_call_id
+                for later in messages[position + 1 :]
+                for part in later.parts
+                if isinstance(part, ToolReturnPart)
+            }
+            calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+            return [call for call in calls if call.tool_call_id not in answered]
+    return []
+
+
+def closing(
+    messages: Sequence[ModelMessage], recorded: Mapping[str, Recorded], partial: str, undelivered: Sequence[str]
+) -> list[ModelMessage]:
+    """What must be appended so that the next turn can go on from here.
+
+    Tool calls without an answer get the recorded one, or are said to be unknown or not run; text that was said before
+    an interruption is kept; user messages that the model has not seen (steering that came too late) are added.
+    `recorded` is keyed by the model's own call ids.
+    """
+    added: list[ModelMessage] = []
+    parts: list[Any] = [
+        ToolReturnPart(
+            tool_name=call.tool_name, content=told(recorded.get(call.tool_call_id)), tool_call_id=call.tool_call_id
+        )
+        for call in unanswered(messages)
+    ]
+    parts += [UserPromptPart(content=text) for text in undelivered] if not partial else []
+    if parts:
+        added.append(ModelRequest(parts=parts))
+    if partial:
+        added.append(ModelResponse(parts=[TextPart(content=partial)], state="interrupted"))
+        if undelivered:
+            added.append(ModelRequest(parts=[UserPromptPart(content=text) for text in undelivered]))
+    return added
+
+
+def told(recorded: Recorded | None) -> Any:
+    """What the model is told of a call that it will get no other answer to."""
+    if recorded is None or recorded.state in ("waiting", "approved"):
+        return NOT_RUN
+    if recorded.state == "denied":
+        return denial(recorded.note)
+    if recorded.state == "started":
+        return UNKNOWN
+    return recorded.result
+
+
+def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
+    """The turn's calls that belong to its last response, by the model's call id. Raises: StoreError."""
+    rows = journal.all(
+        "SELECT model_call_id, state, outcome, result, (SELECT note FROM approvals a WHERE a.call_id=c.call_id"
+        " ORDER BY approval_id DESC LIMIT 1) FROM calls c WHERE turn_id=? AND state<>'closed'",
+        (turn_id,),
+    )
+    return {row[0]: Recorded(row[1], row[2], result_of(row[3]), row[4]) for row in rows}
+
+
+def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
+    """What a person gave calls of the turn's last response as arguments, by the model's call id. Raises: StoreError."""
+    rows = journal.all(
+        "SELECT c.model_call_id, (SELECT edited FROM approvals a WHERE a.call_id=c.call_id AND a.state='resolved'"
+        " ORDER BY approval_id DESC LIMIT 1) AS given FROM calls c WHERE c.turn_id=? AND c.state<>'closed'"
+        " AND given IS NOT NULL",
+        (turn_id,),
+    )
+    return {row[0]: json.loads(row[1]) for row in rows}
+
+
+def result_of(text: str | None) -> Any:
+    """A recorded result, as its words where it is no JSON."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text

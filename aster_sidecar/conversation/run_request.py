@@ -1,0 +1,80 @@
+"""What `turns` hands to `engine`: one run of a turn, its limits, and what it has used. Knows nothing of pydantic-ai."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aster_sidecar.agents.spec import AgentSpec
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.text.repair import count, price
+
+UNKNOWN = "Nobody knows how this tool ended: the daemon stopped while it ran. It was not run again."
+"""What people and models are told of a call whose end was not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one turn may use: provider requests, tool calls, tokens. None: no limit."""
+
+    requests: int | None
+    tool_calls: int | None
+    tokens: int | None
+
+
+def denial(note: str | None) -> str:
+    """What people and models are told of a call that a person denied."""
+    return "The person denied this call." + (f" They said: {note}" if note else "")
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a turn has used so far, over all its runs. Takes what providers count, and holds whole numbers from 0 up."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    requests: int = 0
+    tool_calls: int = 0
+    cost_usd: float | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, price(value) if name == "cost_usd" else count(value))
+
+    def told(self) -> wire.Usage:
+        """What clients are told of it."""
+        return wire.Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            requests=self.requests,
+            cost_usd=self.cost_usd,
+        )
+
+    @classmethod
+    def stored(cls, text: str | None) -> Usage:
+        """What a row holds; what can't be read of it counts as nothing."""
+        try:
+            given: Any = json.loads(text or "{}")
+        except ValueError:
+            given = None
+        known = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        return cls(**{name: value for name, value in known.items() if name in cls.__slots__})
+
+
+@dataclass(slots=True)
+class Job:
+    """One run of a turn. `prompt` starts it; None takes it up where it paused."""
+
+    spec: AgentSpec
+    log: TurnLog
+    limits: Limits
+    usage: Usage
+    prompt: str | None
+    context: Mapping[str, Any]
+    steered: Callable[[], list[str]]
+    """Messages that came for this turn while it runs, oldest first, until `took_steered` says how many are kept."""
+    took_steered: Callable[[int], None]
+    approval_timeout_s: Callable[[], float]
+    unattended_denies: Callable[[], bool]

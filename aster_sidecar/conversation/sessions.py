@@ -1,0 +1,535 @@
+"""Conversations: create, rename, pin, search, archive, delete, restore, and their pages of history."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from aster_sidecar import clock
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.transcript import Transcript
+from aster_sidecar.conversation.trash import TRASHED, Trash
+from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
+from aster_sidecar.store import search
+from aster_sidecar.store.journal import Journal, Row, Write
+from aster_sidecar.text.folding import fold, folds_itself
+from aster_sidecar.text.repair import cut
+
+log = logging.getLogger(__name__)
+
+UNTITLED = "New conversation"
+TITLE_CHARS = 60
+CHUNK_KINDS = ("text_chunk", "thinking_chunk")
+
+COLUMNS = (
+    "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
+    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id), s.used_n,"
+    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned"
+)
+USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
+"""Sessions are listed by this count: a clock may go back, it does not."""
+PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
+"""The order of the list, as one number, which an index holds."""
+
+
+class Sessions:
+    """All conversations of all agents. `state_of` and the others like it come from those who know: turns, approvals."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._defaults: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+        self._trash = Trash(journal, self.purge_due)
+        self._moving = asyncio.Lock()
+        """Held while a session is deleted or restored, so that what fails of one leaves alone what another did."""
+        self.clearing: set[str] = set()
+        """Sessions whose history is being deleted: no turn may begin in them."""
+        self.state_of: Callable[[str], wire.State] = lambda session_id: "idle"
+        self.waiting_in: Callable[[str], int] = lambda session_id: 0
+        self.tell_cleared: Callable[[str], None] = lambda session_id: None
+
+    def open(self) -> None:
+        """Read which sessions there are, also again after a transaction failed. Raises: StoreError."""
+        self._known.clear()
+        self._defaults.clear()
+        for session_id, agent_id, is_default in self._journal.all(
+            f"SELECT session_id, agent_id, is_default FROM sessions WHERE session_id NOT IN ({TRASHED})"
+        ):
+            self._known[session_id] = agent_id
+            if is_default:
+                self._defaults[agent_id] = session_id
+
+    def require(self, session_id: str, agent_id: str | None = None) -> str:
+        """The session's id, when it exists (and belongs to the agent). Raises: SessionNotFound."""
+        owner = self._known.get(session_id)
+        if owner is None:
+            raise self._missing(session_id)
+        if agent_id is not None and owner != agent_id:
+            raise SessionNotFound(f"session {session_id[:100]!r} belongs to agent {owner!r}, not {agent_id[:100]!r}")
+        return session_id
+
+    def _missing(self, session_id: str) -> SessionNotFound:
+        """Why there is no such session: it may be in the trash."""
+        error = SessionNotFound(f"session not found: {session_id[:100]!r}")
+        if session_id in self._trash:
+            until = self._trash.until(session_id)
+            error.message = f"session {session_id[:100]!r} was deleted"
+            error.hint = f"until {until} POST /api/sessions/{session_id}/restore brings it back"
+            error.details = {"restorable_until": until}
+        return error
+
+    def default(self, agent_id: str, text: str = "") -> str:
+        """The agent's default session; put into the next transaction when there is none yet, titled by `text`."""
+        found = self._defaults.get(agent_id)
+        if found is None:
+            found = self._put_new(agent_id, titled(text), is_default=True)
+            self._defaults[agent_id] = found
+        return found
+
+    def resolve(self, agent_id: str, session_id: str | None, text: str = "") -> str:
+        """The session that a request means. Raises: SessionNotFound."""
+        return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id, text)
+
+    def count(self, agent_id: str) -> int:
+        return sum(owner == agent_id for owner in self._known.values())
+
+    async def create(self, request: wire.SessionCreate) -> wire.SessionInfo:
+        """Start a conversation. Raises: StoreError."""
+        session_id = self._put_new(request.agent_id, request.title or UNTITLED, is_default=False)
+        try:
+            await self._journal.commit()
+        except Exception:
+            self._known.pop(session_id, None)
+            raise
+        return self.info(session_id)
+
+    def _put_new(self, agent_id: str, title: str, *, is_default: bool) -> str:
+        session_id, now = clock.new_id("ses"), clock.stamp()
+        self._known[session_id] = agent_id
+        session = wire.SessionInfo(
+            session_id=session_id,
+            agent_id=agent_id,
+            title=title,
+            created_at=now,
+            updated_at=now,
+            archived=False,
+            is_default=is_default,
+            pinned=False,
+            messages=0,
+            state="idle",
+            pending_approvals=0,
+        )
+        self._journal.put(
+            "session_changed",
+            wire.SessionChangedEvent(change="created", session=session),
+            agent_id=agent_id,
+            session_id=session_id,
+            writes=[
+                (
+                    "INSERT INTO sessions (session_id, agent_id, title, created_at, updated_at, is_default, used_n)"
+                    f" VALUES (?,?,?,?,?,?,{USED_NOW})",
+                    (session_id, agent_id, title, now, now, int(is_default)),
+                )
+            ],
+        )
+        return session_id
+
+    def info(self, session_id: str) -> wire.SessionInfo:
+        """Raises: SessionNotFound."""
+        row = self._row(session_id)
+        if not row or row[9] is not None:
+            raise self._missing(session_id)
+        return self._info(row)
+
+    def _row(self, session_id: str) -> Row:
+        return self._journal.one(f"SELECT {COLUMNS} FROM sessions s WHERE s.session_id=?", (session_id,))
+
+    def _info(self, row: Row) -> wire.SessionInfo:
+        return wire.SessionInfo(
+            session_id=row[0],
+            agent_id=row[1],
+            title=row[2],
+            created_at=row[3],
+            updated_at=row[4],
+            archived=bool(row[5]),
+            is_default=bool(row[6]),
+            pinned=bool(row[10]),
+            messages=row[7],
+            state=self.state_of(row[0]),
+            pending_approvals=self.waiting_in(row[0]),
+            deleted_at=row[9],
+            restorable_until=self._trash.until(row[0]) if row[9] is not None and row[0] in self._trash else None,
+        )
+
+    def list(
+        self,
+        agent_id: str | None,
+        query: str | None,
+        archived: bool,
+        before: str | None,
+        limit: int,
+        deleted: bool = False,
+    ) -> wire.SessionPage:
+        """A page of sessions, the pinned ones first, then the one used last first.
+
+        `query` looks in titles and message texts; what it finds is in the order of use alone. `deleted`: those in the
+        trash, archived or not, the one deleted last first. `before` is `next_before` of the page before.
+        Raises: InvalidShape, StoreError.
+        """
+        if deleted:
+            order, source = "t.n", "sessions s JOIN trash t USING (session_id)"
+            conditions, parameters = [*("s.session_id<>?" for _ in self._trash.due)], list[Any](self._trash.due)
+        else:
+            order, source = "s.used_n" if query or archived else PINNED_FIRST, "sessions s"
+            conditions, parameters = [f"s.session_id NOT IN ({TRASHED})", "s.archived=?"], list[Any]([int(archived)])
+        if agent_id is not None:
+            conditions.append("s.agent_id=?")
+            parameters.append(agent_id)
+        if before is not None:
+            if not CURSOR.fullmatch(before):
+                raise InvalidShape(
+                    f"before: {before[:100]!r} is no cursor", hint="pass next_before of the page you have"
+                )
+            conditions.append(f"{order} < ?")
+            parameters.append(int(before))
+        if query:
+            conditions.append(search.FOUND)
+            parameters += [search.pattern_of(query)] * 2
+        rows = self._journal.all(
+            f"SELECT {COLUMNS}, {order} FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
+            f" ORDER BY {order} DESC LIMIT ?",
+            [*parameters, limit + 1],
+        )
+        more = str(rows[limit - 1][11]) if len(rows) > limit else None
+        page = [self._info(row) for row in rows[:limit]]
+        hits = search.newest(self._journal, [session.session_id for session in page], query) if query else {}
+        return wire.SessionPage(sessions=page, next_before=more, hits=hits)
+
+    async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
+        """Rename, archive, bring back, pin. Raises: SessionNotFound, StoreError."""
+        self.require(session_id)
+        session = self.info(session_id)
+        changed = session.model_copy(update=patch.model_dump(exclude_none=True))
+        await self._journal.record(
+            "session_changed",
+            wire.SessionChangedEvent(change="updated", session=changed),
+            agent_id=session.agent_id,
+            session_id=session_id,
+            writes=[
+                (
+                    "UPDATE sessions SET title=?, archived=?, pinned=? WHERE session_id=?",
+                    (changed.title, int(changed.archived), int(changed.pinned), session_id),
+                )
+            ],
+        )
+        return self.info(session_id)
+
+    async def delete(self, session_id: str, *, purge: bool = False) -> wire.SessionDeleted:
+        """Move a conversation to the trash; `purge`: delete it for good, also one that is in the trash.
+
+        Raises: SessionNotFound, AgentBusy, StoreError.
+        """
+        async with self._moving:
+            if purge and session_id in self._trash:
+                return await self._purge(session_id)
+            agent_id = self._known[self.require(session_id)]
+            self._refuse_while_busy(session_id)
+            messages = self.info(session_id).messages
+            was_default = self._defaults.get(agent_id) == session_id
+            self._known.pop(session_id)
+            if was_default:
+                self._defaults.pop(agent_id)
+            try:
+                if purge:
+                    return await self._purge(session_id)
+                row = self._trash.put(session_id, was_default)
+                until = self._trash.until(session_id)
+                await self._record_gone(
+                    session_id,
+                    agent_id,
+                    until,
+                    [
+                        row,
+                        ("UPDATE sessions SET is_default=0 WHERE session_id=?", (session_id,)),
+                        ("UPDATE notifications SET read=1 WHERE session_id=?", (session_id,)),
+                        # One whose ending could not be recorded ends when it is back, whatever it asked.
+                        ("UPDATE turns SET state='running' WHERE session_id=? AND state='waiting'", (session_id,)),
+                    ],
+                )
+            except Exception:
+                self._trash.forget(session_id)
+                self._known[session_id] = agent_id
+                if was_default:
+                    self._defaults[agent_id] = session_id
+                raise
+            self._trash.watch()
+            return wire.SessionDeleted(session_id=session_id, deleted=messages, restorable_until=until)
+
+    async def _purge(self, session_id: str) -> wire.SessionDeleted:
+        """Delete a conversation and everything in it for good; what else refers to it goes by itself with its row."""
+        row = self._row(session_id)
+        writes: list[Write] = [
+            (f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")
+        ]
+        await self._record_gone(session_id, row[1], None, writes)
+        self._trash.forget(session_id)
+        return wire.SessionDeleted(session_id=session_id, deleted=row[7], restorable_until=None)
+
+    async def _record_gone(self, session_id: str, agent_id: str, until: str | None, writes: list[Write]) -> None:
+        """Tell that a session is gone, in the place of all its earlier events.
+
+        Those of a turn whose ending could not be recorded stay: what it said is nowhere else.
+        """
+        told = wire.SessionChangedEvent(change="deleted", restorable_until=until)
+        seq = self._journal.put("session_changed", told, agent_id=agent_id, session_id=session_id)
+        earlier = (
+            "DELETE FROM events WHERE session_id=? AND seq<? AND coalesce(turn_id, '') NOT IN"
+            " (SELECT turn_id FROM turns WHERE session_id=? AND state<>'ended')",
+            (session_id, seq, session_id),
+        )
+        self._journal.put(writes=[*writes, earlier])
+        await self._journal.commit()
+        self._journal.forget(lambda event: event.session_id == session_id and event.seq < seq)
+
+    async def restore(self, session_id: str, back: Callable[[str], None]) -> wire.SessionInfo:
+        """Bring a deleted conversation back as it was; one that is not deleted stays as it is.
+
+        `back` is called once that has committed, before anything can happen in it. Raises: SessionNotFound, StoreError.
+        """
+        async with self._moving:
+            if session_id not in self._known:
+                await self._restore(session_id)
+                back(session_id)
+            return self.info(session_id)
+
+    async def _restore(self, session_id: str) -> None:
+        if session_id not in self._trash:
+            raise self._missing(session_id)
+        session = self._info(self._row(session_id))
+        agent_id = session.agent_id
+        was_default = self._journal.one("SELECT was_default FROM trash WHERE session_id=?", (session_id,))[0]
+        is_default = bool(was_default) and agent_id not in self._defaults  # there may be another by now
+        if is_default:
+            self._defaults[agent_id] = session_id
+        now = {"is_default": is_default, "deleted_at": None, "restorable_until": None}
+        try:
+            await self._journal.record(
+                "session_changed",
+                wire.SessionChangedEvent(change="created", session=session.model_copy(update=now), restored=True),
+                agent_id=agent_id,
+                session_id=session_id,
+                writes=[
+                    ("DELETE FROM trash WHERE session_id=?", (session_id,)),
+                    ("UPDATE sessions SET is_default=? WHERE session_id=?", (int(is_default), session_id)),
+                ],
+            )
+        except Exception:
+            if is_default:
+                self._defaults.pop(agent_id)
+            raise
+        self._trash.forget(session_id)
+        self._known[session_id] = agent_id
+
+    async def purge_due(self) -> None:
+        """Delete for good what has been in the trash for its whole time. Raises: StoreError."""
+        async with self._moving:
+            for session_id in self._trash.due:
+                await self._purge(session_id)
+
+    def open_trash(self) -> None:
+        """Read what is in the trash, and empty it of what is due, soon and from time to time. Raises: StoreError."""
+        self._trash.open()
+        self._trash.watch()
+
+    def close(self) -> None:
+        """Stop looking for what is due."""
+        self._trash.close()
+
+    def _refuse_while_busy(self, session_id: str) -> None:
+        if self.state_of(session_id) not in ("idle", "failed"):
+            raise AgentBusy("a turn of this session is running or waiting", hint="POST /api/cancel first")
+
+    # -- history ---------------------------------------------------------------------------------------------------
+
+    def history(self, session_id: str, before: str | None, limit: int) -> wire.HistoryPage:
+        """A page of messages, oldest first; `before` is a message id. Raises: InvalidShape, StoreError."""
+        bound = self._number_of(session_id, before)
+        rows = self._journal.all(
+            f"SELECT {MESSAGE} FROM messages WHERE session_id=? AND n<? ORDER BY n DESC LIMIT ?",
+            (session_id, bound, limit + 1),
+        )
+        page = [self._message(row) for row in reversed(rows[:limit])]
+        return wire.HistoryPage(messages=page, next_before=page[0].message_id if len(rows) > limit else None)
+
+    def find(self, session_id: str, query: str, before: str | None, limit: int) -> wire.FoundMessages:
+        """The messages of a conversation that hold `query`, the newest first; `before` is a message id.
+
+        Raises: SessionNotFound, InvalidShape, StoreError.
+        """
+        self.require(session_id)
+        bound = self._number_of(session_id, before)
+        hits, more = search.find(self._journal, session_id, query, bound, limit)
+        return wire.FoundMessages(hits=hits, next_before=hits[-1].message_id if more else None)
+
+    def _number_of(self, session_id: str, before: str | None) -> int:
+        """The place in the history of the message `before`; beyond the last one without. Raises: InvalidShape."""
+        if before is None:
+            return 1 << 62
+        row = self._journal.one("SELECT n FROM messages WHERE message_id=? AND session_id=?", (before, session_id))
+        if not row:
+            raise InvalidShape(
+                f"before: no message {before[:100]!r} in this session",
+                hint="pass next_before of the page you have, or leave it out",
+            )
+        return int(row[0])
+
+    def _message(self, row: Row) -> wire.Message:
+        with self._journal.taking_apart(f"message {str(row[0])[:100]}"):
+            message = message_of(row)
+        if message.role == "assistant" and message.status in ("streaming", "waiting_approval"):
+            told = transcript_of(self._journal, message.session_id, message.turn_id, message.message_id, row[10])
+            message.text, message.parts = told.text, told.parts()
+        return message
+
+    async def clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
+        """Delete a conversation's messages, for people and for the model. Raises: AgentBusy, StoreError."""
+        self._refuse_while_busy(session_id)
+        self.clearing.add(session_id)
+        try:
+            return await self._clear(session_id, forget)
+        finally:
+            self.clearing.discard(session_id)
+
+    async def _clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
+        deleted = int(self._journal.one("SELECT count(*) FROM messages WHERE session_id=?", (session_id,))[0])
+        upto = self._journal.last_seq
+        self._journal.forget(lambda event: event.session_id == session_id)
+        writes: list[Write] = [("DELETE FROM events WHERE session_id=? AND seq<=?", (session_id, upto))]
+        writes += [
+            (f"DELETE FROM {table} WHERE session_id=?", (session_id,))
+            for table in ("messages", "model_messages", "turns", "approvals", "calls", "sends")
+        ]
+        self._journal.put(
+            "history_cleared",
+            wire.HistoryClearedEvent(deleted=deleted),
+            agent_id=self._known.get(session_id),
+            session_id=session_id,
+            writes=writes,
+        )
+        self.tell_cleared(session_id)
+        await self._journal.commit()
+        forget(session_id)
+        return wire.HistoryDeleted(deleted=deleted)
+
+    def touch(self, session_id: str, text: str) -> list[Write]:
+        """Rows for a message that came in: newest activity, out of the archive, a title from the first one.
+
+        When title or archive change, clients are told.
+        """
+        now = clock.stamp()
+        row = self._journal.one("SELECT title, archived FROM sessions WHERE session_id=?", (session_id,))
+        if row and row[0] != UNTITLED and not row[1]:
+            return [(f"UPDATE sessions SET updated_at=?, used_n={USED_NOW} WHERE session_id=?", (now, session_id))]
+        title = row[0] if row and row[0] != UNTITLED else titled(text)
+        if row:
+            changed = self.info(session_id).model_copy(update={"title": title, "archived": False, "updated_at": now})
+            self._journal.put(
+                "session_changed",
+                wire.SessionChangedEvent(change="updated", session=changed),
+                agent_id=changed.agent_id,
+                session_id=session_id,
+            )
+        return [
+            (
+                f"UPDATE sessions SET updated_at=?, used_n={USED_NOW}, archived=0, title=? WHERE session_id=?",
+                (now, title, session_id),
+            )
+        ]
+
+
+CURSOR = re.compile(r"[0-9]{1,18}")
+
+
+def titled(text: str) -> str:
+    """A title made from a first message."""
+    return cut(" ".join(text.split()), TITLE_CHARS) or UNTITLED
+
+
+MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, created_at, status, first_seq"
+
+
+def message_of(row: Row) -> wire.Message:
+    """A row of `MESSAGE` as the contract has it; what can't be read of it is left out."""
+    names = ("message_id", "turn_id", "session_id", "role", "text")
+    told: dict[str, Any] = {**dict(zip(names, row, strict=False)), "parts": [], "created_at": row[8], "status": row[9]}
+    parts: list[Any] = parsed(row[5], list) or []
+    context, usage = parsed(row[6], dict), parsed(row[7], dict)
+    try:
+        return wire.Message.model_validate({**told, "parts": parts, "context": context, "usage": usage})
+    except ValueError:
+        log.warning("a message of the history can't be read whole", extra={"session_id": row[2]})
+    message = wire.Message.model_validate(told)
+    for part in parts:
+        with contextlib.suppress(ValueError):
+            message.parts += wire.Message.model_validate({**told, "parts": [part]}).parts
+    message.parts = message.parts or [wire.TextPart(text=message.text)]
+    message.context = context
+    return message
+
+
+def parsed(text: str | None, kind: type) -> Any:
+    """What a column of JSON holds; None where it is empty, can't be read, or is of another kind."""
+    try:
+        value: Any = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return value if isinstance(value, kind) else None
+
+
+def insert_message(message: wire.Message, first_seq: int) -> Write:
+    """The row of a message, and what search compares; of one that is there already, what has become of it."""
+    if folds_itself(message.text):
+        folded = ("DELETE FROM folded_texts WHERE n=(SELECT n FROM messages WHERE message_id=?)", (message.message_id,))
+    else:
+        folded = (
+            "INSERT INTO folded_texts (n, text) SELECT n, ? FROM messages WHERE message_id=?"
+            " ON CONFLICT (n) DO UPDATE SET text=excluded.text",
+            (fold(message.text), message.message_id),
+        )
+    return (
+        f"INSERT INTO messages ({MESSAGE}) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message_id) DO UPDATE"
+        " SET text=excluded.text, parts=excluded.parts, usage=excluded.usage, status=excluded.status; " + folded[0],
+        (
+            message.message_id,
+            message.turn_id,
+            message.session_id,
+            message.role,
+            message.text,
+            json.dumps([part.model_dump() for part in message.parts]),
+            json.dumps(message.context) if message.context is not None else None,
+            message.usage.model_dump_json() if message.usage is not None else None,
+            message.created_at,
+            message.status,
+            first_seq,
+            *folded[1],
+        ),
+    )
+
+
+def transcript_of(journal: Journal, session_id: str, turn_id: str, message_id: str, first_seq: int) -> Transcript:
+    """The answer of a turn that has not ended, folded from its recorded events. Raises: StoreError."""
+    told = Transcript(message_id)
+    for seq, kind, data in journal.all(
+        "SELECT seq, type, data FROM events WHERE session_id=? AND turn_id=? AND seq>=? ORDER BY seq",
+        (session_id, turn_id, first_seq),
+    ):
+        try:
+            told.apply(seq, kind, json.loads(data))
+        except (ValueError, KeyError, TypeError) as error:  # one event that is broken is left out
+            log.warning("event %d can't be read", seq, exc_info=error, extra={"session_id": session_id})
+    return told

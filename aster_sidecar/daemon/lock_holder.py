@@ -1,0 +1,161 @@
+"""Who holds a data directory: what its lock file says, whether that process answers, and how one that hangs is ended.
+
+A process is known by its pid and its start time, so that no other that has the number by now is taken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from aster_sidecar import clock
+from aster_sidecar.daemon.client import Client, ClientError
+from aster_sidecar.daemon.parent_process import started_at, state_of
+
+LOCK_NAME = "aster.lock"
+LOCK_BYTES = 4096
+ANSWER_S = 2.0
+"""How long an answer is waited for before a daemon counts as one that hangs."""
+TERM_S = 5.0
+"""How long it may take to stop when it is asked to: a stop takes at most that."""
+KILL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The daemon that has the lock. `since` is a stamp; `launcher_*` are None where it outlives who started it."""
+
+    pid: int
+    started_at: float
+    since: str
+    url: str | None = None
+    launcher_pid: int | None = None
+    launcher_started_at: float | None = None
+
+    @property
+    def lives(self) -> bool:
+        return is_that(self.pid, self.started_at)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether its launcher has ended, so that it should have ended too."""
+        return self.launcher_pid is not None and not is_that(self.launcher_pid, self.launcher_started_at)
+
+    def answers(self) -> bool:
+        """Ask it whether it is up; waits at most `ANSWER_S`."""
+        if self.url is None:
+            return False
+        try:
+            return Client(self.url).health(ANSWER_S).get("pid") == self.pid
+        except (ClientError, ValueError):
+            return False
+
+    @property
+    def words(self) -> str:
+        return f"pid {self.pid}, {f'{self.url}, ' if self.url else ''}since {self.since}"
+
+    def trouble(self) -> tuple[str, str]:
+        """Of one that does not answer: in what state it is, and what a person can do."""
+        end = f"end it: kill -KILL {self.pid}, or start with --replace, which does that"
+        if sys.platform == "win32":
+            end = f"end it: taskkill /F /PID {self.pid}, or start with --replace, which does that"
+        match state_of(self.pid):
+            case "stopped":
+                return (
+                    "it is stopped (by SIGSTOP, or Ctrl-Z in its terminal) and does not answer",
+                    f"let it go on: kill -CONT {self.pid}; or {end}",
+                )
+            case "waiting":
+                return (
+                    "it waits for a disk or a device and does not answer",
+                    f"look at the disk that its data are on; a restart of the machine ends it for sure; or {end}",
+                )
+            case _ if self.url is None:
+                return "it has not finished its start, or does not answer", f"try again in some seconds; or {end}"
+            case _:
+                return "it does not answer: it is stopping, or it hangs", f"try again in some seconds; or {end}"
+
+
+def is_that(pid: int, born: float | None) -> bool:
+    """Whether a process lives and is the one that was started then."""
+    return born is not None and started_at(pid) == born and state_of(pid) != "dead"
+
+
+def own(launcher_pid: int | None) -> Holder:
+    """This process as a holder. `launcher_pid`: the program that started it, whose exit ends it."""
+    born = started_at(launcher_pid) if launcher_pid is not None else None
+    return Holder(os.getpid(), started_at(os.getpid()) or 0.0, clock.stamp(), None, launcher_pid, born)
+
+
+def written(holder: Holder) -> str:
+    """What the lock file says of a holder."""
+    return json.dumps(asdict(holder))
+
+
+def read(text: str) -> Holder | None:
+    """The holder that a lock file names; None when it names none that can be understood."""
+    try:
+        told: Any = json.loads(text)
+        return Holder(
+            int(told["pid"]),
+            float(told["started_at"]),
+            str(told["since"]),
+            str(told["url"]) if told.get("url") else None,
+            int(told["launcher_pid"]) if told.get("launcher_pid") else None,
+            float(told["launcher_started_at"]) if told.get("launcher_started_at") else None,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def look(data_dir: Path) -> Holder | None:
+    """Who holds a data directory by its lock file, when that process lives. Never raises."""
+    try:
+        with (data_dir / LOCK_NAME).open("rb") as file:
+            holder = read(file.read(LOCK_BYTES).decode("utf-8", "replace"))
+    except OSError:
+        return None
+    return holder if holder is not None and holder.lives else None
+
+
+def end(holder: Holder) -> bool:
+    """End it: ask first, wake it when it is stopped, then without asking. Returns whether it is gone.
+
+    Takes at most `TERM_S + KILL_S`. Nobody but that very process is told.
+    """
+    handle: int | None = None
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(holder.pid)  # names the process that has the number now, whatever gets it later
+    try:
+        asked = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGCONT]
+        forced = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGKILL]
+        for signals, within_s in ((asked, TERM_S), (forced, KILL_S)):
+            until = time.monotonic() + within_s
+            for number in signals:
+                if not holder.lives:
+                    return True
+                with contextlib.suppress(OSError):
+                    _tell(holder.pid, handle, number)
+            while time.monotonic() < until:
+                if not holder.lives:
+                    return True
+                time.sleep(0.05)
+        return False
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _tell(pid: int, handle: int | None, number: signal.Signals) -> None:
+    if sys.platform == "linux" and handle is not None:
+        signal.pidfd_send_signal(handle, number)
+    else:
+        os.kill(pid, number)

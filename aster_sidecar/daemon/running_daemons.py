@@ -1,0 +1,70 @@
+"""Which daemons this user can talk to, wherever their data are: one small file for each, in one directory.
+
+A command that is not told a data directory looks here when no daemon runs over the usual one. Only daemons that ask for
+no token are listed: one that a desktop app starts is that app's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from aster_sidecar.daemon import client
+from aster_sidecar.daemon.parent_process import started_at
+
+log = logging.getLogger(__name__)
+
+ENTRY_BYTES = 1 << 14
+
+
+def enter(directory: Path, instance_id: str, data_dir: Path) -> Path | None:
+    """List this process as the daemon over `data_dir`; returns its file. Where that can't be written, it goes unlisted.
+
+    Files of processes that have ended are removed on the way.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in directory.glob("*.json"):
+            if _read(path) is None:
+                path.unlink(missing_ok=True)
+        told = {"data_dir": str(data_dir), "pid": os.getpid(), "started_at": started_at(os.getpid())}
+        place = directory / f"{instance_id}.json"
+        fresh = place.with_suffix(".new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            json.dump(told, out)
+        os.replace(fresh, place)
+    except OSError as error:
+        log.info("not listed in %s: %s", directory, error.strerror)
+        return None
+    return place
+
+
+def leave(place: Path | None) -> None:
+    """Take the file of `enter` away."""
+    if place is not None:
+        with contextlib.suppress(OSError):
+            place.unlink(missing_ok=True)
+
+
+def running(directory: Path) -> list[Path]:
+    """The data directories of the listed daemons that answer now, sorted. Never raises."""
+    try:
+        found = {_read(path) for path in directory.glob("*.json")}
+    except OSError:
+        return []
+    return sorted(data_dir for data_dir in found if data_dir is not None and client.find(data_dir) is not None)
+
+
+def _read(path: Path) -> Path | None:
+    """The data directory that a file names; None when its process has ended, or it can't be read."""
+    try:
+        with path.open("rb") as file:
+            told: Any = json.loads(file.read(ENTRY_BYTES))
+        data_dir, pid, born = Path(told["data_dir"]), int(told["pid"]), float(told["started_at"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return data_dir if data_dir.is_absolute() and started_at(pid) == born else None

@@ -1,0 +1,1 @@
+"""What an app's own Python imports: `Agent`, `Sidecar`, `tool`."""

@@ -1,0 +1,284 @@
+"""A daemon of one's own: an app's agents and tools in Python, run by its own program or with `--app module:object`.
+
+    from aster_sidecar import Agent, Sidecar, tool
+
+What the code says counts as flags do; the command line comes before it, everything else behind.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from pydantic import ValidationError
+
+from aster_sidecar.agents.registry import Own
+from aster_sidecar.agents.spec import AGENT_ID, ALLOWED_SETTINGS, INSTRUCTIONS, AgentSpec, ModelSettings
+from aster_sidecar.config.settings import DEFAULT_PORTS
+from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.policy.permissions import STRICTNESS, Mode
+from aster_sidecar.tools.base import Tool, ToolError
+from aster_sidecar.tools.builtin import builtin_tools
+from aster_sidecar.tools.python_tools import OwnTool, ToolContext, own_tool, tool
+
+__all__ = ["Agent", "Sidecar", "ToolContext", "ToolError", "tool"]
+
+ToolLike = str | OwnTool[..., Any] | Callable[..., Any]
+"""A tool in an agent's list: the name of one there is, one made by `tool`, or a function (then its risk is high)."""
+
+
+class Agent:
+    """An agent of the app.
+
+    `id` is what clients call it (a to z, 0 to 9, _ and -; "default" replaces the built-in one). `tools` are functions,
+    and names of tools there are; without it the agent has all that every agent has. `permission_mode` can only make
+    the configured one stricter; `retries` is how often the model may correct a call with wrong arguments,
+    `tool_timeout` how many seconds a call may take. What is wrong with it is said when the daemon starts.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        instructions: str = INSTRUCTIONS,
+        tools: Sequence[ToolLike] | None = None,
+        *,
+        model: str | None = None,
+        name: str | None = None,
+        description: str = "",
+        model_settings: Mapping[str, Any] | None = None,
+        permission_mode: Mode | None = None,
+        retries: int = 2,
+        tool_timeout: float | None = None,
+    ) -> None:
+        self.id = id
+        self.instructions = instructions
+        self.tools = tools
+        self.model = model
+        self.name = name
+        self.description = description
+        self.model_settings: Mapping[str, Any] = model_settings or {}
+        self.permission_mode: Mode | None = permission_mode
+        self.retries = retries
+        self.tool_timeout = tool_timeout
+
+    def spec(self) -> AgentSpec:
+        """The agent as the daemon takes it. Raises: ConfigInvalid."""
+        if not isinstance(self.id, str) or AGENT_ID.fullmatch(self.id) is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise wrong(f"agent {self.id!r}", "an id is 1 to 64 of a to z, 0 to 9, _ and -")
+        where = f"agent {self.id!r}"
+        texts = {"instructions": self.instructions, "description": self.description}
+        texts |= {"model": self.model or "", "name": self.name or ""}
+        for key, text in texts.items():
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise wrong(f"{where}: {key}", "it must be text")
+        if self.permission_mode not in (None, *STRICTNESS):
+            raise wrong(f"{where}: permission_mode", f"it must be one of {', '.join(STRICTNESS)}")
+        if isinstance(self.tools, str):
+            raise wrong(f"{where}: tools", "it must be a list")
+        try:
+            settings = ModelSettings.model_validate(dict(self.model_settings)).model_dump(exclude_none=True)
+        except ValidationError as error:
+            key = str(error.errors()[0]["loc"][0])
+            raise wrong(
+                f"{where}: model_settings: {key}: {error.errors()[0]['msg']}",
+                ALLOWED_SETTINGS.get(key, f"allowed: {', '.join(ALLOWED_SETTINGS)}"),
+            ) from error
+        if not isinstance(self.retries, int) or not 0 <= self.retries <= 10:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise wrong(f"{where}: retries", "it must be a whole number from 0 to 10")
+        if self.tool_timeout is not None and not 0 < self.tool_timeout <= 86_400:
+            raise wrong(f"{where}: tool_timeout", "it must be seconds above 0, at most 86400")
+        return AgentSpec(
+            self.id,
+            self.name or self.id,
+            self.description,
+            self.instructions,
+            self.model,
+            tuple(name_of(one) for one in self.tools) if self.tools is not None else None,
+            settings,
+            self.permission_mode,
+            self.retries,
+            self.tool_timeout,
+            "code",
+        )
+
+
+class Sidecar:
+    """A daemon with the app's own agents and tools. `run` is the command `aster-sidecar` with them.
+
+    `tools` are for every agent, an agent's own ones for that agent. The others are the flags of the same names; what
+    is left out, or None, is as without them.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[Agent] = (),
+        tools: Sequence[OwnTool[..., Any] | Callable[..., Any]] = (),
+        *,
+        framework: Literal["tauri", "electron", "wails", "web"] | None = None,
+        port: int | None = None,
+        data_dir: str | os.PathLike[str] | None = None,
+        config_dir: str | os.PathLike[str] | None = None,
+        uds: str | os.PathLike[str] | None = None,
+        allow_origin: Sequence[str] = (),
+        model: str | None = None,
+        work_dir: str | os.PathLike[str] | None = None,
+        permission_mode: Mode | None = None,
+        approval_timeout_s: float | None = None,
+        on_unattended: Literal["wait", "deny"] | None = None,
+        max_requests: int | None = None,
+        max_tool_calls: int | None = None,
+        max_tokens: int | None = None,
+        max_turn_s: float | None = None,
+        pass_environment: Sequence[str] | None = None,
+        command_path: str | None = None,
+    ) -> None:
+        self.agents = agents
+        self.tools = tools
+        self.flags: dict[str, Any] = {
+            "framework": framework,
+            "port": port,
+            "data_dir": Path(data_dir) if data_dir is not None else None,
+            "config_dir": Path(config_dir) if config_dir is not None else None,
+            "uds": Path(uds) if uds is not None else None,
+            "allow_origin": list(allow_origin) or None,
+            "model": model,
+            "work_dir": os.fspath(work_dir) if work_dir is not None else None,
+            "permission_mode": permission_mode,
+            "approval_timeout_s": approval_timeout_s,
+            "on_unattended": on_unattended,
+            "max_requests": max_requests,
+            "max_tool_calls": max_tool_calls,
+            "max_tokens": max_tokens,
+            "max_turn_s": max_turn_s,
+            "pass_environment": list(pass_environment) if pass_environment is not None else None,
+            "command_path": command_path,
+        }
+        """What the code says of flags, by their names; None where it says nothing."""
+
+    def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
+        """Be the daemon until it is stopped, and end the process as the command does, with its exit codes.
+
+        `arguments` are those of the command line (default: this program's own).
+        """
+        from aster_sidecar.cli.main import main
+
+        raise SystemExit(main(arguments, self))
+
+    def own(self) -> Own:
+        """The agents and tools as the daemon takes them. Raises: ConfigInvalid."""
+        tools: dict[str, OwnTool[..., Any]] = {}
+        builtin = {one.name for one in builtin_tools()}
+
+        def add(one: ToolLike, where: str) -> str:
+            if isinstance(one, str):
+                return one
+            made = as_own(one, where)
+            if made.name in builtin:
+                raise wrong(f"{where}: a tool called {made.name!r} is built in", "give yours another name: name=…")
+            known = tools.setdefault(made.name, made)
+            if known is not made and known.function is not made.function:
+                raise wrong(f"{where}: two tools are called {made.name!r}", "give one another name: name=…")
+            return made.name
+
+        if any(isinstance(one, str) for one in self.tools):
+            raise wrong("Sidecar: tools: a name is none", "every agent has the tools there are; pass functions")
+        shared = frozenset(add(one, "Sidecar") for one in self.tools)
+        specs: dict[str, AgentSpec] = {}
+        for agent in self.agents:
+            if not isinstance(agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise wrong(f"Sidecar: agents: {agent!r} is no Agent", "pass a list of Agent(…)")
+            spec = agent.spec()
+            if spec.agent_id in specs:
+                raise wrong(f"two agents are called {spec.agent_id!r}", "give one another id")
+            names = [add(one, f"agent {agent.id!r}") for one in agent.tools or ()]
+            if len(set(names)) < len(names):
+                raise wrong(f"agent {agent.id!r}: tools", "one is there twice")
+            specs[spec.agent_id] = spec
+        made: tuple[Tool[Any], ...] = tuple(one.as_tool() for one in tools.values())
+        return Own(tuple(specs.values()), made, shared)
+
+
+def as_own(one: OwnTool[..., Any] | Callable[..., Any], where: str) -> OwnTool[..., Any]:
+    """Raises: ConfigInvalid."""
+    if isinstance(one, OwnTool):
+        return one  # pyright: ignore[reportUnknownVariableType]
+    try:
+        return own_tool(one)
+    except (TypeError, ValueError) as error:
+        raise wrong(f"{where}: tools: {error}", "pass functions, or names of tools there are") from error
+
+
+def name_of(one: ToolLike) -> str:
+    return one if isinstance(one, str) else one.name if isinstance(one, OwnTool) else getattr(one, "__name__", "?")
+
+
+def wrong(what: str, hint: str) -> ConfigInvalid:
+    return ConfigInvalid(what, hint=hint)
+
+
+# -- --app -------------------------------------------------------------------------------------------------------------
+
+
+def load(name: str) -> Sidecar:
+    """The Sidecar that `module:object` names; an object that is called gives it. Raises: ConfigInvalid."""
+    module_name, _, place = name.partition(":")
+    if not module_name or not place or not all(part.isidentifier() for part in f"{module_name}.{place}".split(".")):
+        raise wrong(f"--app {name!r} is not module:object", "for example --app my_app:sidecar")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise wrong(f"--app {name}: {blame(error)}", "mend the module, or install what it needs") from error
+        raise wrong(
+            f"--app {name}: there is no module {error.name!r}", f"it is looked for in {here} and where Python looks"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise wrong(f"--app {name}: {blame(error)}", "mend the module; what it runs goes under __main__") from error
+    for part in place.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise wrong(f"--app {name}: {error}", "name a Sidecar, or a function that gives one") from error
+    if not isinstance(found, Sidecar) and callable(found):
+        try:
+            found = found()
+        except Exception as error:
+            raise wrong(f"--app {name}: {blame(error)}", "the function is called without arguments") from error
+    if not isinstance(found, Sidecar):
+        raise wrong(
+            f"--app {name}: {type(found).__name__} is no Sidecar", "name a Sidecar, or a function that gives one"
+        )
+    return found
+
+
+def blame(error: BaseException) -> str:
+    """An error with the place in the app's code where it came up."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if frame.filename != __file__), None)
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    words = f"{type(error).__name__}: {error}"
+    return f"{last.filename}:{last.lineno}: {words}" if last is not None else words
+
+
+def fill(given: Any, sidecar: Sidecar) -> None:
+    """Put what the code says where the command line says nothing. `given` is what argparse made.
+
+    Raises: ConfigInvalid. The settable keys are checked later, with those of everybody else.
+    """
+    port, framework = sidecar.flags["port"], sidecar.flags["framework"]
+    if port is not None and (type(port) is not int or not 0 <= port <= 65_535):
+        raise wrong(f"Sidecar: port = {port!r}", "it must be a whole number from 0 to 65535")
+    if framework is not None and framework not in DEFAULT_PORTS:
+        raise wrong(f"Sidecar: framework = {framework!r}", f"it must be one of {', '.join(DEFAULT_PORTS)}")
+    for name, value in sidecar.flags.items():
+        if value is not None and getattr(given, name) in (None, []):
+            setattr(given, name, value)

@@ -1,0 +1,369 @@
+"""`/ws`: the calls and the event stream of REST and SSE over one socket. `guard → routes → websocket`.
+
+In comes one JSON object per message, out go envelopes with its `id`, and events exactly as the `data` of SSE. Messages
+are begun in the order in which they come and answered when they are done, so an answer may overtake another. Whoever
+is at the other end is looked at again with each message: a socket can be handed on. A `request` goes through the gate
+and the routes like one over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Scope
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from aster_sidecar.api import calls
+from aster_sidecar.contract import wire
+from aster_sidecar.daemon.wiring import Parts
+from aster_sidecar.errors import (
+    AsterError,
+    BodyTooLarge,
+    InvalidShape,
+    MalformedBody,
+    NotFound,
+    Stopping,
+    StoreError,
+    TokenRefused,
+)
+from aster_sidecar.http.envelope import bug, failure, misshapen, success
+from aster_sidecar.http.guard import BODY_LIMIT_BYTES, SUBPROTOCOL
+from aster_sidecar.http.sse import SEND_TIMEOUT_S, Transient, Watch
+from aster_sidecar.store.journal import Event
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 32
+"""Messages of one socket that are worked on at the same time; more are read when one of these is done."""
+GOODBYE_S = 0.4
+"""How long a stop waits for a socket's last answers and events."""
+GOING_AWAY = 1001
+
+PAYLOADS: dict[str, type[wire.Request]] = {
+    "chat": wire.ChatRequest,
+    "cancel": wire.CancelRequest,
+    "approve": wire.ApproveRequest,
+    "get_status": wire.SessionQuery,
+    "get_history": wire.HistoryQuery,
+    "clear_history": wire.SessionQuery,
+    "get_config": wire.NoPayload,
+    "set_config": wire.ConfigPatch,
+    "subscribe": wire.SubscribeRequest,
+    "request": wire.SocketRequest,
+}
+"""What a message of each type may carry; `agent_id` may stand beside `payload` instead of in it."""
+
+
+async def serve(websocket: WebSocket, here: Parts) -> None:
+    """Hold one socket until either side goes. What was begun is finished when the client hangs up."""
+    if here.stopping:
+        await deny(websocket, Stopping("the daemon is stopping"))
+        return
+    task = asyncio.current_task()
+    assert task is not None
+    here.sockets.add(task)
+    try:
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
+        await Socket(websocket, here).run()
+    finally:
+        here.sockets.discard(task)
+
+
+async def deny(websocket: WebSocket, error: AsterError) -> None:
+    """Answer a handshake with an error, in the envelope."""
+    request_id = str(websocket.scope.get("state", {}).get("request_id", ""))
+    await websocket.send_denial_response(
+        Response(failure(request_id, error), error.status, media_type="application/json")
+    )
+
+
+async def no_such(websocket: WebSocket) -> None:
+    """Answer a handshake on a path where no WebSocket is."""
+    await deny(websocket, NotFound(f"no WebSocket at {websocket.url.path[:200]}", hint="there is one: /ws"))
+
+
+class Socket:
+    """One client's socket."""
+
+    def __init__(self, websocket: WebSocket, here: Parts) -> None:
+        self._websocket = websocket
+        self._here = here
+        self._who = calls.who(websocket.headers)
+        self._check_caller: Callable[[], Awaitable[None]] = websocket.scope["state"]["check_caller"]
+        self._checking = asyncio.Lock()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._over = asyncio.Event()
+        self._subscribing = asyncio.Lock()
+        self._stream: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Read and answer until the client goes, reads nothing any more, or the daemon stops."""
+        loop = asyncio.get_running_loop()
+        reading = loop.create_task(self._read())
+        ends = [reading, loop.create_task(self._over.wait()), loop.create_task(self._here.ending.wait())]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._here.ending.is_set() and not self._over.is_set() and not reading.done():
+                await self._say_goodbye()
+        finally:
+            for task in (*ends, *([self._stream] if self._stream is not None else [])):
+                task.cancel()
+
+    async def _say_goodbye(self) -> None:
+        """Let the last answers and events out; the journal ends the stream by itself."""
+        last = {*self._under_way, *([self._stream] if self._stream is not None else [])}
+        if last:
+            await asyncio.wait(last, timeout=GOODBYE_S)
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await self._websocket.close(GOING_AWAY, "the daemon is stopping")
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._slots.acquire()
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            task = loop.create_task(self._answer(message.get("text")))
+            self._under_way.add(task)
+            task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._slots.release()
+
+    async def _answer(self, text: str | None) -> None:
+        request_id, asks_rest = "", False
+        try:
+            said = parse(text)
+            given: Any = said.get("id")
+            request_id = given if wire.is_request_id(given) else ""
+            asks_rest = said.get("type") == "request"
+            async with self._checking:  # in their order, also when it takes a while to find out
+                await self._check_caller()
+            if not asks_rest and (size := len((text or "").encode())) > BODY_LIMIT_BYTES:
+                raise BodyTooLarge(f"{size} bytes")
+            message = wire.SocketMessage.model_validate(said)
+            payload = PAYLOADS[message.type].model_validate(fields_of(message))
+            if isinstance(payload, wire.SocketRequest):
+                await self._send(await ask(self._websocket.scope, message.id, payload))
+                return
+            self._here.enter()
+            if isinstance(payload, wire.SubscribeRequest):
+                await self._subscribe(request_id, payload)
+                return
+            answer, status = success(request_id, await CALLS[message.type](self._here, payload, self._who)), 200
+        except ValidationError as error:
+            refusal, details = misshapen(error.errors(include_url=False, include_input=False))
+            answer, status = failure(request_id, refusal, details), refusal.status
+        except AsterError as error:
+            answer, status = failure(request_id, error), error.status
+        except Exception:
+            log.exception("a message failed", extra={"request_id": request_id})
+            answer, status = failure(request_id, bug()), bug().status
+        await self._send(with_status(status, answer) if asks_rest else answer)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    async def _subscribe(self, request_id: str, wanted: wire.SubscribeRequest) -> None:
+        """Begin to send events; a subscription that there is ends. Raises: what `calls.watch` raises."""
+        after = None if wanted.after is None else str(wanted.after)
+        watch = calls.watch(self._here, after, wanted.agent_id, wanted.session_id, wanted.types)
+        if watch.after is None:
+            # From this message on: what the client sends behind it without waiting is not missed.
+            watch = Watch(self._here.journal.last_seq, watch.bad, watch.agent_id, watch.session_id, watch.types)
+        async with self._subscribing:
+            if self._stream is not None:
+                self._stream.cancel()
+                await asyncio.wait([self._stream])
+            await self._send(success(request_id, wire.Subscribed(after=watch.after or 0)))
+            self._stream = asyncio.get_running_loop().create_task(self._follow(watch))
+
+    async def _follow(self, watch: Watch) -> None:
+        told = self._here.streams.follow(watch)
+        try:
+            async with aclosing(told):
+                async for item in told:
+                    if not await self._send(*([item] if isinstance(item, Transient) else item)):
+                        return
+        except StoreError as error:
+            log.warning("a subscription ended: %s", error.message)
+            self._over.set()  # it comes back by its cursor
+
+    async def _send(self, *said: bytes | Transient | Event) -> bool:
+        """Send these, in order; whether the client still takes something."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                for one in said:
+                    await self._websocket.send_text((one if isinstance(one, bytes) else one.json).decode())
+                await asyncio.sleep(0)  # a long replay must not keep the others waiting
+        except (TimeoutError, WebSocketDisconnect, RuntimeError):
+            self._over.set()  # gone, or it has read nothing for too long; it resumes by its cursor
+            return False
+        return True
+
+
+def parse(text: str | None) -> dict[str, Any]:
+    """The object in a message. Raises: MalformedBody, InvalidShape."""
+    if text is None:
+        raise MalformedBody("a binary message", hint="send JSON as text")
+    try:
+        said: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedBody("the message is not valid JSON") from error
+    if not isinstance(said, dict):
+        raise InvalidShape("the message is no object", hint='send {"id": "…", "type": "…", "payload": {…}}')
+    return said  # pyright: ignore[reportUnknownVariableType]
+
+
+def fields_of(message: wire.SocketMessage) -> dict[str, Any]:
+    """The payload, with the agent that the message names beside it. Raises: InvalidShape."""
+    fields = dict(message.payload)
+    if message.agent_id is None or "agent_id" not in PAYLOADS[message.type].model_fields:
+        return fields
+    if fields.setdefault("agent_id", message.agent_id) != message.agent_id:
+        raise InvalidShape("agent_id: the message names one agent and its payload another")
+    return fields
+
+
+# -- any call of REST --------------------------------------------------------------------------------------------------
+
+KEPT = frozenset((b"host", b"origin", b"authorization", b"user-agent", b"sec-fetch-site", b"sec-fetch-mode"))
+"""Headers of the handshake that a request over its socket has as well."""
+
+
+def with_status(status: int, envelope: bytes) -> bytes:
+    """The envelope, with the status that it would have over HTTP."""
+    return b'{"status":%d,%s' % (status, envelope[1:])
+
+
+async def ask(socket: Scope, request_id: str, wanted: wire.SocketRequest) -> bytes:
+    """What REST answers to a request from the other end of this socket, through the gate like any other.
+
+    Raises: InvalidShape where the answer is no JSON, TokenRefused when the browser is signed out meanwhile.
+    """
+    body = b"" if "body" not in wanted.model_fields_set else json.dumps(wanted.body, ensure_ascii=False).encode()
+    exchange = Exchange(body)
+    app: ASGIApp = socket["state"]["outer_app"]
+    await exchange.run(app, scope_of(socket, request_id, wanted, len(body)))
+    if exchange.status is None and exchange.is_json:
+        raise TokenRefused("the browser was signed out")
+    body = exchange.body
+    if exchange.status is None or not body.startswith(b'{"id":'):
+        raise InvalidShape(
+            f"path: {wanted.method} {wanted.path[:200]} is not answered with an envelope",
+            hint="`subscribe` brings the events; files and /health are fetched over HTTP",
+        )
+    return with_status(exchange.status, body)
+
+
+def scope_of(socket: Scope, request_id: str, wanted: wire.SocketRequest, length: int) -> Scope:
+    """The request as the server would hand it on, had it come over the socket's connection."""
+    headers = [pair for pair in socket["headers"] if pair[0] in KEPT]
+    headers.append((b"x-request-id", request_id.encode()))
+    if length:
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    if wanted.client is not None:
+        headers.append((b"x-aster-client", wanted.client.encode("latin-1", "replace")))
+    else:
+        headers += [pair for pair in socket["headers"] if pair[0] == b"x-aster-client"]
+    query = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in wanted.query.items()
+        if value is not None
+    }
+    return {
+        "type": "http",
+        "asgi": socket["asgi"],
+        "http_version": "1.1",
+        "method": wanted.method,
+        "scheme": "http",
+        "path": unquote(wanted.path),
+        "raw_path": wanted.path.encode(),
+        "query_string": urlencode(query).encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": socket["client"],
+        "server": socket["server"],
+        "state": {name: value for name, value in socket["state"].items() if name in ("peer", "over_socket")},
+        "extensions": {},
+    }
+
+
+class Exchange:
+    """One request through the application and its answer. An answer that is no JSON is not waited for."""
+
+    def __init__(self, body: bytes) -> None:
+        self._requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        self._pieces: list[bytes] = []
+        self._refused = asyncio.Event()
+        self.status: int | None = None
+        """None: it was not answered, because the browser was signed out or the answer is no JSON."""
+        self.is_json = True
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        loop = asyncio.get_running_loop()
+        work, end = loop.create_task(self._call(app, scope)), loop.create_task(self._refused.wait())
+        try:
+            await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            work.cancel()
+            end.cancel()
+
+    async def _call(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+        except Exception:
+            if self.status is None:
+                raise
+            log.exception("a request failed", extra={"request_id": scope["state"].get("request_id")})
+
+    async def _receive(self) -> Message:
+        if self._requests:
+            return self._requests.pop()
+        return await asyncio.get_running_loop().create_future()  # what was begun is finished when the client hangs up
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.is_json = dict(message["headers"]).get(b"content-type", b"").startswith(b"application/json")
+            if not self.is_json:
+                self._refused.set()
+                await asyncio.get_running_loop().create_future()  # until it is cancelled
+            self.status = message["status"]
+        else:
+            self._pieces.append(message.get("body", b""))
+
+
+# -- one function for both ---------------------------------------------------------------------------------------------
+
+
+async def _get_config(here: Parts, _: Any, who: str) -> BaseModel:
+    return calls.get_config(here)
+
+
+CALLS: Mapping[str, Callable[[Parts, Any, str], Awaitable[BaseModel]]] = {
+    "chat": lambda here, body, who: calls.chat(here, body),
+    "cancel": lambda here, body, who: calls.cancel(here, body),
+    "approve": calls.approve,
+    "get_status": lambda here, body, who: calls.status(here, body.agent_id, body.session_id),
+    "get_history": lambda here, body, who: calls.history(here, body.agent_id, body.session_id, body.before, body.limit),
+    "clear_history": lambda here, body, who: calls.clear_history(here, body.agent_id, body.session_id),
+    "get_config": _get_config,
+    "set_config": lambda here, body, who: calls.set_config(here, body),
+}

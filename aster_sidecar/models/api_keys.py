@@ -1,0 +1,285 @@
+"""Providers' keys that a person gave: in the system's keychain, else in a file that is called unprotected.
+
+A key in the daemon's environment wins over a kept one. The keychain is read once, when a client is there, in a thread:
+it may ask the person first. Which keys there are is known without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from aster_sidecar import clock
+from aster_sidecar.contract import wire
+from aster_sidecar.errors import InvalidShape, NotFound, StoreError
+from aster_sidecar.models.build import PROVIDERS
+from aster_sidecar.store.journal import Journal, remember
+from aster_sidecar.text import addresses
+
+log = logging.getLogger(__name__)
+
+SERVICE = "aster-sidecar"
+FILE = "keys.json"
+OWNER = "keys_owner"
+ANSWER_S = 20.0
+"""How long the keychain may take; it may be asking the person."""
+Place = Literal["keychain", "file"]
+KEYED = {provider.key: name for name, provider in reversed(PROVIDERS.items()) if provider.key}
+"""The variables that hold a key, each with the first provider that reads it."""
+
+
+class Keys:
+    """The kept keys. `learn` is told each, so that no log shows it; `changed` when one was given or forgotten."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        directory: Path,
+        environment: Mapping[str, str],
+        learn: Callable[[str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._file = directory / FILE
+        self._environment = environment
+        self._learn = learn
+        self._changed = changed
+        self._values: dict[str, str] = {}
+        self._loading: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def value(self, variable: str) -> str | None:
+        """A kept key, once `load` has read it."""
+        return self._values.get(variable)
+
+    def place(self, variable: str) -> Place | None:
+        """Where a key is kept."""
+        said = self._journal.recall(f"key:{variable}")
+        return said if said in ("keychain", "file") else None  # type: ignore[return-value]
+
+    async def load(self) -> None:
+        """Read what is kept, once. A keychain that doesn't answer is as one without the key."""
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(self._load())
+        await asyncio.shield(self._loading)
+
+    async def _load(self) -> None:
+        owner = self._journal.recall(OWNER)
+        for variable in KEYED:
+            place = self.place(variable)
+            if place is None or owner is None or is_given(self._environment, variable):
+                continue
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    value = await asyncio.to_thread(self._read, variable, place, owner)
+            except Exception as error:  # of whichever keychain there is
+                log.warning("the kept %s could not be read (%s)", variable, type(error).__name__)
+                continue
+            if value:
+                self._hold(variable, value)
+
+    def _read(self, variable: str, place: Place, owner: str) -> str | None:
+        if place == "file":
+            return self._in_file().get(variable)
+        import keyring
+
+        return keyring.get_password(SERVICE, account(variable, owner))
+
+    def _hold(self, variable: str, value: str) -> None:
+        self._values[variable] = value
+        self._learn(value)
+
+    def _in_file(self) -> dict[str, str]:
+        with contextlib.suppress(OSError, ValueError):
+            told: Any = json.loads(self._file.read_text("utf-8"))
+            return {str(name): str(value) for name, value in dict(told).items()}
+        return {}
+
+    @cached_property
+    def why_no_keychain(self) -> str | None:
+        """Why keys would go into a file; None when there is a keychain. Blocks for an import the first time."""
+        return why_unprotected()
+
+    def list(self) -> list[wire.SecretInfo]:
+        """Where each provider's key comes from. No key is in it."""
+        return [self._info(variable) for variable in KEYED]
+
+    def _info(self, variable: str) -> wire.SecretInfo:
+        given = is_given(self._environment, variable)
+        place = self.place(variable)
+        return wire.SecretInfo(
+            provider=KEYED[variable],
+            variable=variable,
+            set=given or place is not None,
+            source="environment" if given else place,
+            protected=not given and place == "keychain",
+        )
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    async def put(self, provider: str, value: str) -> wire.SecretInfo:
+        """Keep a provider's key. Raises: NotFound, InvalidShape, StoreError."""
+        variable = variable_of(provider)
+        async with self._changing:
+            await self.load()
+            owner = self._journal.recall(OWNER) or clock.new_id("keys")
+            place = await self._write(variable, value, owner)
+            self._hold(variable, value)
+            return await self._note(variable, place, owner)
+
+    async def drop(self, provider: str) -> wire.SecretInfo:
+        """Forget a provider's key, here and in the keychain. Raises: NotFound, StoreError."""
+        variable = variable_of(provider)
+        async with self._changing:
+            place = self.place(variable)
+            owner = self._journal.recall(OWNER)
+            if place is None or owner is None:
+                return self._info(variable)
+            await self.load()
+            try:
+                await asyncio.to_thread(self._erase, variable, owner)
+            except OSError as error:
+                raise StoreError(f"the key could not be forgotten: {error.strerror}") from error
+            self._values.pop(variable, None)
+            return await self._note(variable, None, owner)
+
+    async def _note(self, variable: str, place: Place | None, owner: str) -> wire.SecretInfo:
+        """Keep where a key is, and tell of it."""
+        self._changed()
+        # First as a row of its own: the event says what is true by then.
+        await self._journal.record(writes=[remember(OWNER, owner), remember(f"key:{variable}", place or "")])
+        info = self._info(variable)
+        await self._journal.record("secrets_changed", wire.SecretsChangedEvent(**dict(info)))
+        return info
+
+    async def _write(self, variable: str, value: str, owner: str) -> Place:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                if await asyncio.to_thread(lambda: self.why_no_keychain) is None:
+                    await asyncio.to_thread(to_keychain, account(variable, owner), value)
+                    await asyncio.to_thread(self._change_file, variable, None)
+                    return "keychain"
+        except Exception as error:  # locked, refused by the person, or gone
+            log.warning("the keychain took no key (%s): it goes into a file", type(error).__name__)
+        try:
+            await asyncio.to_thread(self._change_file, variable, value)
+        except OSError as error:
+            raise StoreError(f"the key could not be kept: {error.strerror}") from error
+        return "file"
+
+    def _erase(self, variable: str, owner: str) -> None:
+        """Raises: OSError."""
+        self._change_file(variable, None)
+        if self.why_no_keychain is None:
+            import keyring
+            from keyring.errors import KeyringError
+
+            with contextlib.suppress(KeyringError):
+                keyring.delete_password(SERVICE, account(variable, owner))
+
+    def _change_file(self, variable: str, value: str | None) -> None:
+        """Raises: OSError."""
+        kept = self._in_file()
+        if value is None and variable not in kept:
+            return
+        kept = {name: held for name, held in kept.items() if name != variable}
+        if value is not None:
+            kept[variable] = value
+        if not kept:
+            self._file.unlink(missing_ok=True)
+            return
+        handle, fresh = tempfile.mkstemp(dir=self._file.parent, prefix=f".{FILE}-")  # 0600 from the start
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                json.dump(kept, out)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(fresh, self._file)
+        except BaseException:
+            os.unlink(fresh)
+            raise
+
+
+def account(variable: str, owner: str) -> str:
+    """What a key is called in the keychain: two apps with directories of their own don't share keys."""
+    return f"{variable} {owner}"
+
+
+def to_keychain(name: str, value: str) -> None:
+    """Raises: what the keychain raises, and RuntimeError when it doesn't give back what it was given."""
+    import keyring
+
+    keyring.set_password(SERVICE, name, value)
+    if keyring.get_password(SERVICE, name) != value:
+        raise RuntimeError("the keychain gives back something else")
+
+
+class WithKeys(Mapping[str, str]):
+    """The daemon's environment, and the kept keys for what it lacks."""
+
+    def __init__(self, environment: Mapping[str, str], keys: Keys) -> None:
+        self._environment = environment
+        self._keys = keys
+
+    def __getitem__(self, name: str) -> str:
+        kept = None if is_given(self._environment, name) else self._keys.value(name)
+        return self._environment[name] if kept is None else kept
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._environment
+        yield from (
+            name
+            for name in KEYED
+            if name not in self._environment and not is_given(self._environment, name) and self._keys.value(name)
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def is_given(environment: Mapping[str, str], variable: str) -> bool:
+    """Whether the environment has a key that goes before a kept one, under any of its names."""
+    provider = PROVIDERS.get(KEYED.get(variable, ""))
+    names = (variable, provider.key_too if provider is not None else None)
+    return any(name and addresses.unwrap(environment.get(name, "")) for name in names)
+
+
+def variable_of(provider: str) -> str:
+    """Raises: NotFound, InvalidShape."""
+    known = PROVIDERS.get(provider)
+    if known is None:
+        raise NotFound(f"no such provider: {provider[:100]!r}", hint=f"there are: {', '.join(PROVIDERS)}")
+    if not known.key:
+        raise InvalidShape(f"{provider} takes no key")
+    return known.key
+
+
+def why_unprotected() -> str | None:
+    """Why no keychain would keep a key safe; None when one does. Imports `keyring`."""
+    if sys.platform.startswith("linux") and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return "no system keychain was found (there is no session bus)"
+    try:
+        import keyring
+        from keyring.backends import SecretService, Windows, kwallet, libsecret, macOS
+    except ImportError:
+        return "the keyring package is not installed"
+    safe = (
+        *(SecretService.Keyring, libsecret.Keyring, macOS.Keyring, Windows.WinVaultKeyring),
+        *(kwallet.DBusKeyring, kwallet.DBusKeyringKWallet4),
+    )
+    backend: Any = keyring.get_keyring()
+    parts = getattr(backend, "backends", [backend])
+    if not parts or not isinstance(parts[0], safe):
+        return "this system's keychain is not one that is known to be safe"
+    return None

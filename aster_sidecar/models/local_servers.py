@@ -1,0 +1,190 @@
+"""Model servers that run on this machine: Ollama, LM Studio, llama.cpp. Found by asking, never through a proxy."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
+
+from aster_sidecar.text import addresses
+from aster_sidecar.text.addresses import is_loopback
+
+ASK_S = 2.0
+"""Longest wait for a connection, and for each piece of an answer; nobody listening is known at once."""
+ANSWER_S = 3.0
+ANSWER_BYTES = 2 << 20
+KEEP_S = 5.0
+"""What was found is taken as true for this long."""
+NOT_FOR_CHAT = re.compile(r"embed|rerank|whisper|\bbge\b|minilm", re.IGNORECASE)
+"""Names of models that answer no chat; servers list them among the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model that a server on this machine offers. `window_tokens` as far as the server says, `loaded` likewise."""
+
+    provider: str
+    model: str
+    loaded: bool = False
+    window_tokens: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}:{self.model}"
+
+
+class LocalModels:
+    """What runs on this machine. `servers`: provider's name → base URL of its OpenAI-compatible interface, its key."""
+
+    def __init__(self, servers: Mapping[str, tuple[str, str | None]]) -> None:
+        self._servers = {name: at for name, at in servers.items() if is_loopback(at[0])}
+        self._found: list[LocalModel] = []
+        self._asked_at = float("-inf")
+
+    def find(self) -> list[LocalModel]:
+        """Every model that can chat, loaded ones first. Blocks for at most some seconds, usually milliseconds."""
+        if time.monotonic() - self._asked_at > KEEP_S and self._servers:
+            with ThreadPoolExecutor(len(self._servers)) as pool:
+                answers = [pool.submit(ask, name, url, key) for name, (url, key) in self._servers.items()]
+            found = [model for answer in answers for model in answer.result()]
+            self._found = sorted(found, key=lambda model: not model.loaded)
+            self._asked_at = time.monotonic()
+        return self._found
+
+
+def ask(provider: str, base_url: str, key: str | None) -> list[LocalModel]:
+    """The models of one server; none when it does not answer, or is no such server."""
+
+    def get(url: str) -> Any:
+        return fetch(url, key)
+
+    listed = rows(get(f"{base_url}/models"), "data")
+    names = [name for row in listed if isinstance(name := row.get("id"), str) and not NOT_FOR_CHAT.search(name)]
+    if not names:
+        return []
+    root = root_of(base_url)
+    match provider:
+        case "ollama":
+            running = ollama_running(get, root)
+            return [LocalModel(provider, name, name in running, running.get(name)) for name in names]
+        case "lmstudio":
+            known = lmstudio_known(get, root)
+            return [
+                LocalModel(provider, name, *known[name][1:]) if name in known else LocalModel(provider, name)
+                for name in names
+                if name not in known or known[name][0] in (None, "llm", "vlm")
+            ]
+        case _:
+            window = llamacpp_window(get, root)
+            return [LocalModel(provider, name, loaded=True, window_tokens=window) for name in names]
+
+
+def root_of(base_url: str) -> str:
+    """Where a server's own interface is, beside the OpenAI-compatible one."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+def ollama_running(get: Callable[[str], Any], root: str) -> dict[str, int | None]:
+    """The models that Ollama has loaded, with the window that each was loaded with."""
+    loaded = rows(get(f"{root}/api/ps"), "models")
+    return {str(row.get("model")): number(row.get("context_length")) for row in loaded}
+
+
+def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any, bool, int | None]]:
+    """LM Studio's models: their kind, whether they are loaded, and the window: as loaded, else the largest."""
+    found: dict[str, tuple[Any, bool, int | None]] = {}
+    for row in rows(get(f"{root}/api/v0/models"), "data"):
+        window = number(row.get("loaded_context_length")) or number(row.get("max_context_length"))
+        found[str(row.get("id"))] = (row.get("type"), row.get("state") == "loaded", window)
+    if found:
+        return found
+    for row in rows(get(f"{root}/api/v1/models"), "models"):
+        most = number(row.get("max_context_length"))
+        loaded = rows(row, "loaded_instances")
+        windows = [number(inside(instance, "config").get("context_length")) for instance in loaded]
+        # A name may mean any of its instances: the smallest window is safe.
+        window = min(filter(None, windows), default=most)
+        found[str(row.get("key"))] = (row.get("type"), bool(loaded), window)
+        for instance, its in zip(loaded, windows, strict=True):
+            found.setdefault(str(instance.get("id")), (row.get("type"), True, its or most))
+    return found
+
+
+def llamacpp_window(get: Callable[[str], Any], root: str, model: str | None = None) -> int | None:
+    """The window of one slot of llama-server. With `model`, a router is asked for that one, and loads none for it."""
+    asked = [f"{root}/props?model={quote(model, safe='')}&autoload=false"] if model else []
+    for url in (*asked, f"{root}/props"):
+        window = number(inside(get(url), "default_generation_settings").get("n_ctx"))
+        if window is not None:
+            return window
+    return None
+
+
+def fetch(url: str, key: str | None = None) -> Any:
+    """The JSON at an address of this machine, None when there is none."""
+    parts = urlsplit(url)
+    until = time.monotonic() + ANSWER_S
+    where = (parts.hostname or "", parts.port)
+    connection = http.client.HTTPConnection(*where, timeout=ASK_S)
+    if parts.scheme == "https":
+        # It is this machine, and only what a list shows depends on the answer: as good as the plain one above.
+        unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(*where, timeout=ASK_S, context=unverified)
+    try:
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers)
+        answer = connection.getresponse()
+        body = bytearray()
+        while chunk := answer.read1(1 << 16):
+            body += chunk
+            if len(body) > ANSWER_BYTES or time.monotonic() > until:
+                return None
+        return json.loads(body) if answer.status == 200 else None
+    except (OSError, ValueError, http.client.HTTPException, RecursionError):
+        return None
+    finally:
+        connection.close()
+
+
+def inside(answer: Any, key: str) -> dict[str, Any]:
+    """The object in an answer; an empty one when it is made otherwise."""
+    told = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+
+
+def rows(answer: Any, key: str) -> list[dict[str, Any]]:
+    """The objects in a list of an answer; none when it is made otherwise."""
+    told = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
+    entries = cast("list[Any]", told) if isinstance(told, list) else []
+    return [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict)]
+
+
+def number(value: Any) -> int | None:
+    """A number of tokens; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def ollama_url(host: str) -> str | None:
+    """The base URL that Ollama's own variable OLLAMA_HOST means: a host, `host:port` or an address.
+
+    An address to listen on everywhere means this machine. None when it can't be understood.
+    """
+    host = addresses.unwrap(host)
+    try:
+        parts = urlsplit(host if "://" in host else f"//{host}")
+        name, port = parts.hostname or "127.0.0.1", parts.port
+    except ValueError:
+        return None
+    if name in ("0.0.0.0", "::"):
+        name = "127.0.0.1"
+    scheme = parts.scheme or "http"
+    port = port or (443 if scheme == "https" else 80 if parts.scheme else 11434)
+    return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}{parts.path.rstrip('/')}/v1"

@@ -1,0 +1,1 @@
+"""What a provider's refusal means: any answer that is an error becomes one typed error."""

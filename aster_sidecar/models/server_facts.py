@@ -1,0 +1,184 @@
+"""What a server says of the model it serves: where its interface is, and how long a conversation the model reads.
+
+Asked once, in the thread that builds the model. Whatever goes wrong, a turn is none the worse for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from aster_sidecar.errors import ModelError
+from aster_sidecar.models.local_servers import (
+    inside,
+    llamacpp_window,
+    lmstudio_known,
+    number,
+    ollama_running,
+    root_of,
+    rows,
+)
+from aster_sidecar.models.network import way
+from aster_sidecar.text import addresses
+
+if TYPE_CHECKING:
+    import httpx2
+
+ASK_S = 2.0
+"""Longest wait for a connection, and for each piece of an answer."""
+ALL_S = 4.0
+"""Longest time for all questions."""
+ANSWER_BYTES = 4 << 20
+"""The longest lists of models have some hundred entries of 2 KB."""
+OLLAMA_WINDOW_TOKENS = 4096
+"""What Ollama gives a model that says nothing else, on a machine with little graphics memory."""
+SERVED = ("max_model_len", "context_length", "max_context_length", "context_window", "max_input_tokens")
+"""Names for the served window in lists of models: vLLM and SGLang, OpenRouter and others, Mistral, Groq, gateways."""
+OWNERS = {"llamacpp": "llamacpp", "library": "ollama", "organization_owner": "lmstudio"}
+"""What `owned_by` in a list of models tells of the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """`base_url` is where the interface is, `found` when its list of models is there.
+
+    `lasting`: what it said holds; otherwise it is worth another question before a later turn. `kind`: ollama,
+    lmstudio or llamacpp where it is known to be one of those.
+    """
+
+    base_url: str
+    window_tokens: int | None = None
+    lasting: bool = True
+    found: bool = False
+    kind: str = ""
+
+
+def ask(provider: str, model: str, base_url: str, key: str | None, environment: Mapping[str, str]) -> Served:
+    """Ask a server about one of its models. Blocks for at most some seconds, for milliseconds where it is near."""
+    try:
+        asker = Asker(base_url, key, environment)
+    except ModelError:  # a bad proxy or certificate: the turn says so
+        return Served(base_url)
+    try:
+        return _ask(asker, provider, model, base_url, environment)
+    finally:
+        asker.close()
+
+
+def _ask(asker: Asker, provider: str, model: str, base_url: str, environment: Mapping[str, str]) -> Served:
+    inner = base_url + "/v1" if provider == "anthropic" else base_url
+    listed = rows(asker.get(f"{inner}/models"), "data")
+    if not listed and provider != "anthropic":
+        for other in addresses.alternatives(base_url)[1:]:
+            listed = rows(asker.get(f"{other}/models"), "data")
+            base_url = inner = other if listed else base_url
+    nothing: dict[str, Any] = {}
+    row = next((row for row in listed if row.get("id") in (model, f"{model}:latest")), nothing)
+    if provider in ("ollama", "lmstudio", "llamacpp"):
+        kind = provider
+    else:
+        owner = row.get("owned_by")
+        kind = OWNERS.get(owner, "") if isinstance(owner, str) else ""
+    root = root_of(inner)
+    match kind:
+        case "ollama":
+            window, lasting = ollama_window(asker, root, model, environment)
+        case "lmstudio":
+            # One that isn't loaded will be, with a window of the person's choice: asked again then.
+            known = lmstudio_known(asker.get, root)
+            _, lasting, window = known.get(model, (None, not known, None))
+        case "llamacpp":
+            window, lasting = llamacpp_window(asker.get, root, model), True
+        case _:
+            window, lasting = None, True
+    window = window or listed_window(row)
+    return Served(base_url, window, lasting and asker.reached, bool(listed), kind)
+
+
+def listed_window(row: dict[str, Any]) -> int | None:
+    """The window in a list's entry. `meta.n_ctx_train` is not it: that is what the model was trained with."""
+    found = [number(row.get(name)) for name in SERVED]
+    found += [number(inside(row, "top_provider").get("context_length")), number(inside(row, "meta").get("n_ctx"))]
+    # Several differ where an upstream allows less than the model can.
+    return min(filter(None, found), default=None)
+
+
+def ollama_window(asker: Asker, root: str, model: str, environment: Mapping[str, str]) -> tuple[int | None, bool]:
+    """The window that Ollama gives a model, and whether that holds.
+
+    A loaded one has what it was loaded with. For another, `/api/show` tells the model's own window, which is often
+    ten times what Ollama will load it with: the model file's num_ctx, else OLLAMA_CONTEXT_LENGTH, else what the
+    graphics memory allows. What is longer is cut off in silence at its beginning, so the smallest of these is taken
+    until the model is loaded.
+    """
+    told = as_object(asker.get(f"{root}/api/ps"))
+    if not isinstance(told.get("models"), list):
+        return None, True  # something else than Ollama, which had better not be asked further
+    running = ollama_running(lambda _: told, root)
+    for name in (model, f"{model}:latest"):
+        if running.get(name):
+            return running[name], True
+    said = as_object(asker.get(f"{root}/api/show", {"model": model}))
+    trained = [number(value) for name, value in inside(said, "model_info").items() if name.endswith(".context_length")]
+    most = min(filter(None, trained), default=None)
+    if said.get("remote_host"):
+        return most, True  # a model in the cloud has its whole window
+    own = [value for name, value in itertools.pairwise(str(said.get("parameters") or "").split()) if name == "num_ctx"]
+    given = own[0] if own else environment.get("OLLAMA_CONTEXT_LENGTH", "") if addresses.is_loopback(root) else ""
+    tokens = int(given) if re.fullmatch(r"[1-9][0-9]{0,8}", given) else OLLAMA_WINDOW_TOKENS
+    return min(tokens, most or tokens), False
+
+
+def as_object(answer: Any) -> dict[str, Any]:
+    """An answer that must be an object; an empty one for anything else."""
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+
+
+class Asker:
+    """Asks a server for JSON; after a failure on the way, no more. To make one raises ModelError."""
+
+    def __init__(self, base_url: str, key: str | None, environment: Mapping[str, str]) -> None:
+        import httpx2
+
+        taken = way(base_url, environment)
+        self._client: httpx2.Client = httpx2.Client(
+            timeout=ASK_S, trust_env=False, proxy=taken.proxy, verify=taken.verify()
+        )
+        self._headers = {"Accept": "application/json"}
+        if key is not None:
+            self._headers |= {"Authorization": f"Bearer {key}"}
+        self._until = time.monotonic() + ALL_S
+        self.reached = True
+
+    def get(self, url: str, body: dict[str, Any] | None = None) -> Any:
+        """The JSON at an address, with a `body` that of a POST; None when there is none."""
+        import httpx2
+        from socksio import SOCKSError
+
+        if not self.reached or time.monotonic() > self._until:
+            return None
+        read = bytearray()
+        try:
+            with self._client.stream(
+                "GET" if body is None else "POST", url, json=body, headers=self._headers
+            ) as answer:
+                for piece in answer.iter_bytes():
+                    read += piece
+                    if len(read) > ANSWER_BYTES or time.monotonic() > self._until:
+                        return None
+            return json.loads(read) if answer.status_code == 200 else None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, SOCKSError):
+            self.reached = False
+        except httpx2.TransportError:
+            self._until = 0.0  # it is there, and answers no such question: later it won't either
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
+            pass
+        return None
+
+    def close(self) -> None:
+        self._client.close()

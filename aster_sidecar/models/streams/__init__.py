@@ -1,0 +1,1 @@
+"""Readers of what providers stream, one for each dialect."""

@@ -1,0 +1,337 @@
+"""Reads OpenAI chat completions, as OpenAI and many other servers stream them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aster_sidecar.models.streams.reader import Fields, ProviderError, Reader, parse_or_none, with_counts
+from aster_sidecar.models.streams.shapes import Shape, fit, joined, sound
+
+CALL: Shape = {
+    "index": "position",
+    "id": "text",
+    "type": "text",
+    "function": {"name": "text", "arguments": "arguments"},
+}
+DELTA: Shape = {
+    "role": "text",
+    "content": "anything",
+    "refusal": "text",
+    "reasoning_content": "text",
+    "reasoning": "text",
+    "tool_calls": [CALL],
+    "function_call": {"name": "text", "arguments": "arguments"},
+}
+CHOICE: Shape = {
+    "index": "position",
+    "delta": DELTA,
+    "message": DELTA,
+    "logprobs": {"content": "logprobs", "refusal": "logprobs"},
+    "finish_reason": "text",
+}
+CHUNK: Shape = {
+    "id": "text",
+    "object": "text",
+    "created": "moment",
+    "model": "text",
+    "choices": [CHOICE],
+    "usage": "counts",
+    "service_tier": "text",
+    "system_fingerprint": "text",
+    "moderation": "fields",
+}
+TEXTS = ("content", "reasoning_content", "reasoning")
+PASSING = ("choices", "created", "obfuscation")
+"""Fields of a chunk that may differ between pieces of one text."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A tool call of the answer so far. `number` is the index it leaves under."""
+
+    number: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    held: str = ""
+    """What came of its arguments before its name."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether its arguments are a whole JSON object."""
+        arguments = self.arguments.rstrip()
+        return arguments.endswith("}") and isinstance(parse_or_none(arguments.encode("utf-8", "replace")), dict)
+
+
+class ChatReader(Reader):
+    """OpenAI chat completions, as OpenAI and some fifty other servers speak it."""
+
+    path = "/chat/completions"
+
+    def __init__(self, known: Collection[str] = ()) -> None:
+        super().__init__(known)
+        self._calls: list[Call] = []
+        self._at_index: dict[int, Call] = {}
+        self._usage: tuple[bytes, bytes] | None = None
+        """The event with the last figures, and what is left of it when others come: some servers count on and on."""
+        self._pattern: Fields = {}
+
+    def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
+        if not odd and self._is_plain(frame, value):
+            return
+        choices = value.get("choices")
+        if self._says_error(kind, value):
+            if not self.finished:
+                raise ProviderError(value)
+            return
+        right = cast("Fields", fit(value, CHUNK))
+        if right.get("usage") is not None:
+            right = with_counts(right, "usage", ("prompt_tokens", "completion_tokens"))
+        mended = right is not value or odd
+        value = right
+        if not isinstance(choices, list):
+            mended = True
+        choice: Fields | None = next(iter(value.get("choices") or ()), None)
+        if len(value.get("choices") or ()) > 1:
+            value, mended = {**value, "choices": [choice]}, True
+        if choice is not None and choice.get("delta") is None:
+            choice = {**choice, "delta": choice.get("message") or {}}
+            value, mended = {**value, "choices": [choice]}, True
+        if choice is not None:
+            mended = self._mend_choice(value, choice) or mended
+        elif not isinstance(choices, list) and not value.get("usage"):
+            return  # nothing in it for the SDK
+        if odd:
+            value = sound(value)
+        self._pattern = {name: one for name, one in value.items() if name not in ("choices", "usage")}
+        if value.get("usage"):
+            self._hold(frame, value, mended=mended)
+        else:
+            self.pass_on(frame, "", value, mended=mended)
+
+    def _is_plain(self, frame: bytes, value: Fields) -> bool:
+        """Whether the event is a piece of text and nothing else; then it leaves."""
+        match value:
+            case {"choices": [{"delta": {**delta}, **choice}]} if value.get("usage") is None:
+                pass
+            case _:
+                return False
+        name, text = "", ""
+        for key, one in delta.items():
+            if key in TEXTS and type(one) is str and one and not name:
+                name, text = key, one
+            elif one is not None and not (key == "role" and one == "assistant"):
+                return False
+        if not name or any(one is not None for key, one in choice.items() if key != "index"):
+            return False
+        rest = {key: one for key, one in value.items() if key not in PASSING}
+        if type(value.get("created", 0)) is not int or not self.fits(rest, CHUNK):
+            return False
+        index = choice.get("index", 0)
+        if index != 0 or type(index) is not int or self._halves or not 0 <= value.get("created", 0) < 4_102_444_800:
+            return False
+        self._pattern = rest
+
+        def place(value: Fields, text: str) -> None:
+            value["choices"][0]["delta"][name] = text
+
+        self.piece(frame, value, text, (name, rest, "index" in choice), place)
+        return True
+
+    def _says_error(self, kind: str, value: Fields) -> bool:
+        if value.get("error") and not value.get("choices"):
+            return True
+        if value.get("choices"):
+            return False
+        told = kind == "error" or value.get("object") == "error"
+        said = any(isinstance(value.get(name), str) for name in ("message", "detail", "code"))
+        return told or ("choices" not in value and "usage" not in value and said)
+
+    def _hold(self, frame: bytes, value: Fields, *, mended: bool) -> None:
+        """Keep an event's figures until the end: others may come, which count from the beginning again."""
+        if self._usage is not None:
+            self._flush()
+            self._out.append(self._usage[1])
+            self._usage = None
+        choices: list[Any] = value.get("choices") or []
+        rest = self.encode("", {name: one for name, one in value.items() if name != "usage"}) if choices else b""
+        if rest and not self.finished:  # it goes on: what is said here must not wait
+            self._flush()
+            self._out.append(rest)
+            alone: Fields = {**value, "choices": []}
+            value, rest, mended = alone, b"", True
+        if not choices:
+            value.setdefault("choices", [])
+        self._usage = (frame if frame and not mended else self.encode("", value), rest)
+
+    def _mend_choice(self, value: Fields, choice: Fields) -> bool:
+        """Mend a choice within `value`, in place. Returns whether anything was changed."""
+        delta: Fields = choice["delta"]
+        changed = False
+        for name in TEXTS:
+            text = delta.get(name)
+            if isinstance(text, str) and text:
+                self.progress += 1
+                pattern: Fields = {**value, "choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
+
+                def place(value: Fields, text: str, name: str = name) -> None:
+                    value["choices"][0]["delta"][name] = text
+
+                right = self.mend_text(name, text, pattern, place)
+                if choice.get("finish_reason") and (half := self._halves.pop(name, None)) is not None:
+                    right += joined(half[0])  # the other half can't come any more
+                changed |= right != text
+                delta[name] = right
+            elif name == "content" and not isinstance(text, list | str | None):
+                delta[name] = json.dumps(text) if isinstance(text, int | float) else None
+                changed = True
+        calls: Any = delta.get("tool_calls")
+        if delta.get("function_call") and not calls:
+            calls = [{"index": 0, "function": delta.pop("function_call")}]
+            changed = True
+        if calls:
+            right = [piece for call in calls if (piece := self._renumber(call)) is not None]
+            changed |= right != calls
+            delta["tool_calls"] = right
+        elif "tool_calls" in delta and calls is not None:
+            delta.pop("tool_calls")
+            changed = True
+        if choice.get("index", 0) != 0:
+            choice["index"], changed = 0, True
+        return self._mend_finish(choice) or changed
+
+    def _mend_finish(self, choice: Fields) -> bool:
+        word = choice.get("finish_reason")
+        if word is None:
+            return False
+        if word.strip().lower() in ("", "null", "none", "false"):
+            choice["finish_reason"] = None
+            return True
+        meaning = self.finish(word)
+        self._end_halves()
+        sent = "stop" if meaning == "error" else meaning
+        choice["finish_reason"] = sent
+        return sent != word
+
+    def _renumber(self, entry: Fields) -> Fields | None:
+        """A piece of a tool call, under the index of the call that it belongs to, with its name and id once.
+
+        None: its name is not known yet, without which nothing can be made of it.
+        """
+        function: Fields = entry.get("function") or {}
+        given, name, args = entry.get("id") or "", function.get("name") or "", function.get("arguments") or ""
+        if args:
+            self.progress += 1
+        call = self._call_of(entry.get("index"), given, name, args)
+        right = {**entry, "index": call.number}
+        function = dict(function)
+        call.id = call.id or given
+        if name and call.name:
+            # Some repeat the name in each piece; some cut it into pieces.
+            if call.name.startswith(name) or call.arguments:
+                function.pop("name")
+            else:
+                call.name += name
+        else:
+            call.name = name or call.name
+        if not call.name:
+            call.held += args
+            return None
+        if call.held:
+            args, call.held = call.held + args, ""
+            right["id"] = call.id or None
+        if isinstance(args, str) and args:
+            args = self._mend_arguments(call, args)
+            function["arguments"] = args
+            call.arguments += args
+        if "function" in entry or function:
+            right["function"] = function
+        return right
+
+    def _mend_arguments(self, call: Call, args: str) -> str:
+        number = call.number
+        pattern: Fields = {**self._pattern, "choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
+
+        def place(value: Fields, text: str) -> None:
+            value["choices"][0]["delta"]["tool_calls"] = [{"index": number, "function": {"arguments": text}}]
+
+        return self.mend_text(("call", number), args, pattern, place)
+
+    def _call_of(self, index: int | None, given: str, name: str, args: str) -> Call:
+        """The call that a piece belongs to. Servers reuse indexes, and leave out indexes, ids or both."""
+        known = next((call for call in self._calls if given and call.id == given), None)
+        at = self._at_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
+        if given and at is not None and at.id and at.id != given:
+            at = known
+        elif index is None and given:
+            at = known or (at if at is not None and not at.id and not (name and at.name) else None)
+        if at is not None and name and args.lstrip()[:1] == "{" and at.name and at.arguments and at.complete:
+            at = None  # whole already, and a name again: another call
+        if at is None:
+            used = {call.number for call in self._calls}
+            number = index if index is not None and index not in used else max(used, default=-1) + 1
+            at = Call(number)
+            self._calls.append(at)
+        if index is not None:
+            self._at_index[index] = at
+        return at
+
+    def is_answer(self, value: Fields) -> bool:
+        choices: Any = value.get("choices")
+        told = cast("list[Any]", choices) if isinstance(choices, list) else []
+        return super().is_answer(value) or any(isinstance(one, dict) and "message" in one for one in told)
+
+    def answer(self, value: Fields) -> None:
+        message: Any = value.get("message")
+        if isinstance(message, dict) and "choices" not in value and "done" in value:  # Ollama's own interface
+            value = from_ollama(value, cast("Fields", message))
+        choices: Any = value.get("choices")
+        if isinstance(choices, list):
+            for choice in cast("list[Any]", choices):
+                told: Any = cast("Fields", choice).get("message") if isinstance(choice, dict) else None
+                calls: Any = cast("Fields", told).get("tool_calls") if isinstance(told, dict) else None
+                if isinstance(told, dict) and not cast("Fields", choice).get("finish_reason"):
+                    choice["finish_reason"] = "tool_calls" if calls else "stop"  # a whole message
+                for number, call in enumerate(cast("list[Any]", calls) if isinstance(calls, list) else ()):
+                    if isinstance(call, dict):
+                        cast("Fields", call).setdefault("index", number)
+        self.event(b"", "", {**value, "object": "chat.completion.chunk"} if choices else value, True)
+
+    def done(self, frame: bytes) -> None:
+        if not self.finished and (self.progress or self._calls):
+            # The server says that it is over, though not why.
+            meaning = self.finish("tool_calls" if self._calls else "stop")
+            self._end_halves()
+            self._flush()
+            choice: Fields = {"index": 0, "delta": {}, "finish_reason": meaning}
+            self._out.append(self.encode("", {**self._pattern, "choices": [choice]}))
+        self._put_usage()
+        super().done(frame)
+
+    def close(self) -> None:
+        super().close()
+        self._flush()
+        self._put_usage()
+
+    def _put_usage(self) -> None:
+        if self._usage is not None:
+            self._flush()
+            self._out.append(self._usage[0])
+            self._usage = None
+
+
+def from_ollama(value: Fields, message: Fields) -> Fields:
+    """An event of Ollama's own interface as a chunk."""
+    told = {"completion_tokens": value.get("eval_count"), "prompt_tokens": value.get("prompt_eval_count")}
+    delta = {**message, "reasoning": message.get("thinking")}
+    finish = (value.get("done_reason") or "stop") if value.get("done") else None
+    chunk: Fields = {
+        "id": "ollama",
+        "object": "chat.completion.chunk",
+        "model": value.get("model"),
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    return {**chunk, "usage": told} if value.get("done") else chunk

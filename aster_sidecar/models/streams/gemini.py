@@ -1,0 +1,404 @@
+"""What Google's Gemini API streams: objects of one kind, each with the parts of the answer that are new.
+
+There is no last event: the object with the reason why the answer ended is followed by figures, or by nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any, cast
+
+from pydantic_core import SchemaValidator, core_schema
+
+from aster_sidecar.models.request_context import Ending, Finish
+from aster_sidecar.models.streams.reader import Fields, ProviderError, Reader, parse_or_none
+from aster_sidecar.models.streams.reader import parts as lines_of
+from aster_sidecar.models.streams.shapes import Shape, fit, joined, sound
+
+DETAILS: Shape = [{"modality": "text", "tokenCount": "count"}]
+USAGE: Shape = {
+    "promptTokenCount": "count",
+    "candidatesTokenCount": "count",
+    "thoughtsTokenCount": "count",
+    "cachedContentTokenCount": "count",
+    "toolUsePromptTokenCount": "count",
+    "totalTokenCount": "count",
+    "promptTokensDetails": DETAILS,
+    "candidatesTokensDetails": DETAILS,
+    "cacheTokensDetails": DETAILS,
+    "toolUsePromptTokensDetails": DETAILS,
+    "trafficType": "text",
+}
+PART: Shape = {
+    "text": "text",
+    "thoughtSignature": "text",
+    "functionCall": {"id": "text", "name": "text"},
+    "inlineData": {"mimeType": "text", "data": "text", "displayName": "text"},
+    "executableCode": {"code": "text", "language": "text"},
+    "codeExecutionResult": {"outcome": "text", "output": "text"},
+    "toolCall": {"id": "text", "toolType": "text", "args": "fields"},
+    "toolResponse": {"id": "text", "toolType": "text", "response": "fields"},
+    "partMetadata": "fields",
+}
+RATINGS: Shape = [{"category": "text", "probability": "text"}]
+CANDIDATE: Shape = {
+    "content": {"parts": [PART], "role": "text"},
+    "index": "position",
+    "finishReason": "text",
+    "finishMessage": "text",
+    "tokenCount": "count",
+    "safetyRatings": RATINGS,
+    "citationMetadata": {
+        "citationSources": [{"startIndex": "count", "endIndex": "count", "uri": "text", "license": "text"}]
+    },
+    "groundingMetadata": {
+        "webSearchQueries": ["text"],
+        "groundingChunks": [{"web": {"uri": "text", "title": "text", "domain": "text"}}],
+        "groundingSupports": [
+            {
+                "segment": {"partIndex": "count", "startIndex": "count", "endIndex": "count", "text": "text"},
+                "groundingChunkIndices": ["count"],
+            }
+        ],
+        "searchEntryPoint": {"renderedContent": "text", "sdkBlob": "text"},
+    },
+    "urlContextMetadata": {"urlMetadata": [{"retrievedUrl": "text", "urlRetrievalStatus": "text"}]},
+    "continuationToken": "text",
+}
+CHUNK: Shape = {
+    "candidates": [CANDIDATE],
+    "usageMetadata": USAGE,
+    "promptFeedback": {"blockReason": "text", "blockReasonMessage": "text", "safetyRatings": RATINGS},
+    "modelVersion": "text",
+    "responseId": "text",
+}
+UNREAD = ("logprobsResult", "avgLogprobs", "modelStatus")
+"""What the SDK reads, may fail at, and hands to nobody."""
+CONTENTS = ("text", "functionCall", "inlineData", "toolCall", "toolResponse", "executableCode", "codeExecutionResult")
+"""What a part has one of; the SDK's users fail at a part with none."""
+KINDS_OF = {
+    "executableCode": "language",
+    "codeExecutionResult": "outcome",
+    "toolCall": "toolType",
+    "toolResponse": "toolType",
+}
+"""What a part may be, and which word in it the SDK must know."""
+OTHER_WORDS: dict[str, Finish] = {
+    **dict.fromkeys(("language", "image_prohibited_content", "image_recitation", "model_armor"), "content_filter"),
+    **dict.fromkeys(("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"), "error"),
+    **dict.fromkeys(("other", "malformed_response", "missing_thought_signature", "no_image", "image_other"), "error"),
+    "continuation": "length",
+}
+"""Reasons that are Google's alone, or mean something else here than elsewhere. After a call that could not be read
+nothing is left of it, so that the answer failed."""
+SENT: dict[Finish, str] = {
+    "stop": "STOP",
+    "length": "MAX_TOKENS",
+    "tool_calls": "STOP",
+    "function_call": "STOP",
+    "content_filter": "SAFETY",
+    "error": "STOP",
+}
+"""What the SDK is told instead of a word that it doesn't know, or takes for something else."""
+AS_THEY_ARE = (
+    *("STOP", "MAX_TOKENS", "CONTINUATION", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+    *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT"),
+)
+NO_WORD = ("", "FINISH_REASON_UNSPECIFIED", "NULL", "NONE")
+LINE_ENDS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+"""Characters in a text at which the SDK ends a line, and so an event."""
+SIMPLE = re.compile(rb"data: [^\r\n]*(?:\r\n|\n|\r)+")
+BYTES = SchemaValidator(core_schema.bytes_schema(), {"val_json_bytes": "base64"})
+"""Reads base64 in either alphabet, with or without padding."""
+
+
+class GeminiReader(Reader):
+    """Google's Gemini API. `known`: the words of its enumerations that the SDK knows."""
+
+    path = ":streamGenerateContent"
+
+    def __init__(self, known: Collection[str] = ()) -> None:
+        super().__init__(known)
+        self._response_id: str | None = None
+        self._call_ids: set[str] = set()
+        self._code = False
+        """Whether code came: the SDK's users fail at a result of none."""
+        self._early = False
+        """Whether more came behind a reason to end: some servers give one with each event."""
+
+    # -- the form of events ------------------------------------------------------------------------------------------
+
+    def _frame(self, frame: bytes) -> None:
+        """Read one event. The SDK fails at comments, names and blank events, and wants a blank behind `data:`."""
+        for sign, escaped in LINE_ENDS:
+            if sign in frame:
+                frame = frame.replace(sign, escaped)
+        if not SIMPLE.fullmatch(frame):
+            kind, body = lines_of(frame)
+            name = b"event: " + kind.encode("utf-8", "replace") + b"\n" if kind else b""
+            frame = name + b"data: " + (body or b"").strip().replace(b"\n", b" ") + b"\n\n"
+        if not frame.endswith(b"data: \n\n"):
+            super()._frame(frame)
+
+    def encode(self, kind: str, value: Fields) -> bytes:
+        data = super().encode("", value)
+        for sign, escaped in LINE_ENDS:
+            data = data.replace(sign, escaped)
+        return data
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
+        if not odd and not kind and self._is_plain(frame, value):
+            return
+        bare = isinstance(value.get("message"), str) and not value.keys() & {"candidates", "usageMetadata"}
+        if value.get("error") or kind == "error" or bare:
+            if not self.finished:
+                raise ProviderError(value)
+            return
+        right = cast("Fields", fit(value, CHUNK))
+        mended = odd or bool(kind) or right is not value
+        value = {name: one for name, one in right.items() if name not in UNREAD}
+        mended |= len(value) != len(right)
+        candidates: list[Fields] = value.get("candidates") or []
+        candidate = next((one for one in candidates if not one.get("index")), candidates[0] if candidates else None)
+        feedback: Fields | None = value.get("promptFeedback")
+        if candidate is not None:
+            right = self._candidate(candidate, value)
+            mended |= right != candidate or len(candidates) > 1
+            value["candidates"] = [right]
+        if feedback is not None:
+            blocked = candidate is None and bool(feedback.get("blockReason"))
+            right = self._feedback(feedback) if blocked else None
+            value["promptFeedback"] = right
+            mended |= right != feedback
+        if candidate is None and not value.get("promptFeedback") and not value.get("usageMetadata"):
+            return  # nothing in it for the SDK
+        mended = self._mend_head(value) or mended
+        self.pass_on(frame, "", sound(value) if odd else value, mended=mended)
+
+    def _is_plain(self, frame: bytes, value: Fields) -> bool:
+        """Whether the event is a piece of text or thought and nothing else but figures; then it leaves."""
+        match value:
+            case {"candidates": [{"content": {"parts": [{"text": str(text), **more}], **content}, **candidate}]}:
+                pass
+            case _:
+                return False
+        thought = more.get("thought", False)
+        if not text or type(thought) is not bool or len(more) != ("thought" in more):
+            return False
+        if content.keys() - {"role"} or candidate.keys() - {"index"} or type(content.get("role", "")) is not str:
+            return False
+        index = candidate.get("index", 0)
+        if index != 0 or type(index) is not int or self._halves or self.ending is not None:
+            return False
+        rest = {name: one for name, one in value.items() if name != "candidates"}
+        if fit(rest, CHUNK) is not rest or self._mend_head(dict(rest)):
+            return False
+        usage: Fields | None = rest.get("usageMetadata")
+        if usage is not None:
+            rest["usageMetadata"] = {name: figures(one) for name, one in usage.items()}
+
+        def place(value: Fields, text: str) -> None:
+            value["candidates"][0]["content"]["parts"][0]["text"] = text
+
+        # Figures count from the beginning: those of the last event are right, and have all that the first has.
+        self.piece(frame, value, text, (more, content, candidate, rest), place, latest=True)
+        return True
+
+    def _mend_head(self, value: Fields) -> bool:
+        """Mend what stands beside the candidates, in place. Returns whether anything was changed."""
+        changed = False
+        given = value.get("responseId")
+        if given:
+            self._response_id = self._response_id or given
+            if given != self._response_id:  # another one would be another answer, in the middle of this one
+                value["responseId"], changed = self._response_id, True
+        usage: Fields | None = value.get("usageMetadata")
+        if usage is not None and self.known:
+            right = {name: self._known_items(one, "modality") for name, one in usage.items()}
+            if not self._is_known(right.get("trafficType")):
+                right.pop("trafficType")
+            if right != usage:
+                value["usageMetadata"], changed = right, True
+        return changed
+
+    def _is_known(self, word: Any) -> bool:
+        return word is None or not self.known or (isinstance(word, str) and word.upper() in self.known)
+
+    def _known_items(self, value: Any, *names: str) -> Any:
+        """A list without the items that have a word which the SDK doesn't know; anything else as it is."""
+        if not isinstance(value, list):
+            return value
+        items = cast("list[Fields]", value)
+        return [item for item in items if all(self._is_known(item.get(name)) for name in names)]
+
+    def _ratings(self, value: Any) -> list[Fields] | None:
+        """Ratings of safety; None where one is not in its form."""
+        items: Any = self._known_items(value, "category", "probability")
+        ratings = cast("list[Fields]", items) if isinstance(items, list) else []
+        return ratings if all(isinstance(one.get("blocked"), bool | None) for one in ratings) else None
+
+    # -- candidates --------------------------------------------------------------------------------------------------
+
+    def _candidate(self, candidate: Fields, value: Fields) -> Fields:
+        """A candidate as the SDK can read it."""
+        right = {name: one for name, one in candidate.items() if name != "index" and name not in UNREAD}
+        if "index" in candidate:
+            right["index"] = 0
+        word = right.get("finishReason")
+        if isinstance(word, str) and word.strip().upper() in NO_WORD:
+            right.pop("finishReason")
+            word = None
+        content: Fields | None = right.get("content")
+        if content is not None and isinstance(content.get("parts"), list):
+            pattern: Fields = {**value, "candidates": [{"content": {"parts": [], "role": "model"}, "index": 0}]}
+            given = cast("list[Fields]", content["parts"])
+            parts = [self._part(part, pattern, last=bool(word)) for part in given]
+            right["content"] = {**content, "parts": [part for part in parts if part is not None]}
+        if word:
+            meaning = self.finish(word)
+            self._end_halves()
+            fits = word in AS_THEY_ARE or (meaning == "error" and self.known and word in self.known)
+            right["finishReason"] = word if fits else SENT[meaning]
+        if "safetyRatings" in right:
+            right["safetyRatings"] = self._ratings(right["safetyRatings"])
+        pages: Fields = right.get("urlContextMetadata") or {}
+        if "urlMetadata" in pages:
+            right["urlContextMetadata"] = {"urlMetadata": self._known_items(pages["urlMetadata"], "urlRetrievalStatus")}
+        if not is_base64(right.get("continuationToken")):
+            right.pop("continuationToken")
+        return right
+
+    def _feedback(self, feedback: Fields) -> Fields:
+        """Why nothing was answered: the prompt was refused."""
+        right = dict(feedback)
+        word = right["blockReason"]
+        self.finished, self.ending = True, Ending("content_filter", word)
+        if not self._is_known(word):
+            right["blockReason"] = "OTHER"
+        if "safetyRatings" in right:
+            right["safetyRatings"] = self._ratings(right["safetyRatings"])
+        return right
+
+    def _part(self, part: Fields, pattern: Fields, *, last: bool) -> Fields | None:
+        """A part as the SDK and pydantic-ai can read it; None when nothing is in it. `last`: of the last event."""
+        right = {name: one for name, one in part.items() if one is not None}
+        thought = right.get("thought", False)
+        if not isinstance(thought, bool):
+            right["thought"] = thought = str(thought).strip().lower() in ("true", "1")
+        if not is_base64(right.get("thoughtSignature")):
+            right.pop("thoughtSignature")
+        if "functionCall" in right and (call := self._call(right.pop("functionCall"))) is not None:
+            right["functionCall"] = call
+        data: Fields = right.get("inlineData") or {}
+        if "inlineData" in right and not (data.get("mimeType") and data.get("data") and is_base64(data["data"])):
+            right.pop("inlineData")
+        right.pop("functionResponse", None)  # it is the person's side that has these
+        for name, word in KINDS_OF.items():
+            if name in right and not self._is_known(right[name].get(word)):
+                right.pop(name)
+        self._code = self._code or "executableCode" in right
+        if not self._code:
+            right.pop("codeExecutionResult", None)
+        text = right.get("text")
+        if self._halves and thought not in self._halves and any(right.get(name) for name in CONTENTS):
+            self._end_halves()  # what they belong to is over
+        if isinstance(text, str) and text:
+            right["text"] = self._text(text, thought, pattern, last=last)
+        if not any(name in right for name in CONTENTS):
+            signature = right.get("thoughtSignature")
+            if signature is None:
+                return None
+            right = {"text": "", "thought": True, "thoughtSignature": signature} if thought else right
+            right = right if thought else {"thoughtSignature": signature}
+        if any(right.get(name) for name in CONTENTS):
+            self._go_on()
+        return part if right == part else right
+
+    def _text(self, text: str, thought: bool, pattern: Fields, *, last: bool) -> str:
+        """A text with whole characters only."""
+        if last:  # no other half can follow
+            held = self._halves.pop(thought, None)
+            return joined((held[0] if held else "") + text)
+
+        def place(value: Fields, text: str) -> None:
+            value["candidates"][0]["content"]["parts"] = [
+                {"text": text, "thought": True} if thought else {"text": text}
+            ]
+
+        return self.mend_text(thought, text, pattern, place)
+
+    def _call(self, call: Fields) -> Fields | None:
+        """A function call with arguments that are an object, and an id of its own; None for one without a name."""
+        right = {name: one for name, one in call.items() if one is not None}
+        if not str(right.get("name") or "").strip():
+            return None
+        given = right.get("id")
+        if given in ("", *self._call_ids):
+            right.pop("id")
+        elif given is not None:
+            self._call_ids.add(given)
+        args = right.get("args")
+        if isinstance(args, str):
+            args = parse_or_none(args.encode("utf-8", "surrogatepass"))
+        if "args" in right:
+            right["args"] = args if isinstance(args, dict) else {}
+        return right
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """Something came. If that is behind a reason to end, the next reason is none either, until the stream ends."""
+        self.progress += 1
+        if self.ending is not None:
+            self.finished, self._early = False, True
+
+    def finish(self, word: str) -> Finish:
+        """Note why the answer ended; returns what the word means."""
+        meaning = super().finish(word)
+        meaning = OTHER_WORDS.get(word.strip().lower(), meaning)
+        self.ending = Ending(meaning, word)
+        self.finished = not self._early
+        return meaning
+
+    def end(self) -> bytes:
+        out = super().end()
+        if self.ending is not None and not self.whole:
+            self.finished = True
+            self.close()
+            out += self._take()
+        return out
+
+    def answer(self, value: Fields) -> None:
+        super().answer(value)
+        self.finished = self.ending is not None
+
+    def done(self, frame: bytes) -> None:
+        """A gateway says that the stream is over, as for other dialects: the SDK must not see that."""
+        if self.ending is None and self.progress:
+            self.finish("STOP")
+            self._end_halves()
+            self._flush()
+            self._out.append(self.encode("", {"candidates": [{"finishReason": "STOP", "index": 0}]}))
+        self.finished = self.ending is not None
+        self.close()
+
+
+def figures(value: Any) -> Any:
+    """What of a figure must be the same in two events, so that the second can stand for both."""
+    if isinstance(value, list):
+        return [(item.get("modality"), bool(item.get("tokenCount"))) for item in cast("list[Fields]", value)]
+    return bool(value) if isinstance(value, int) else value
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a value is base64 as the SDK takes it, or is not there."""
+    if value is None:
+        return True
+    try:
+        BYTES.validate_python(value)
+    except ValueError:
+        return False
+    return isinstance(value, str)

@@ -1,0 +1,1 @@
+"""Whether a tool call may run: permissions, rules and approvals."""

@@ -1,0 +1,1 @@
+"""The SQLite journal, its files and its schema."""

@@ -1,0 +1,1 @@
+"""The log, redaction of secrets, and spans of turns."""

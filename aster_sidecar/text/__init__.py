@@ -1,0 +1,1 @@
+"""Text and numbers from outside: made valid, compared, searched, shown."""

@@ -1,0 +1,14 @@
+"""The tools that are built in: files, shell and web."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aster_sidecar.tools import shell, web
+from aster_sidecar.tools.base import Tool
+from aster_sidecar.tools.files import changing, reading, searching
+
+
+def builtin_tools() -> list[Tool[Any]]:
+    """The tools every agent has unless its spec says otherwise."""
+    return [*reading.TOOLS, *searching.TOOLS, *changing.TOOLS, *shell.TOOLS, *web.TOOLS]

@@ -1,0 +1,157 @@
+"""The places that deny rules keep from a tool, known by their names and by what stands there (device and inode).
+
+A call's own target is compared with the rules as text (`permissions.decide`). This finds what that can't: a hard link
+to a denied file, another way to a denied directory, and what a tool would meet on its way through the directories.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from aster_sidecar.policy.permissions import Rule, denied_by, reaches
+from aster_sidecar.text.safe_text import shown
+
+WALK_ENTRIES = 100_000  # of all denied directories together, looked at for files that have several names
+
+Identity = tuple[int, int]
+
+
+class Mount(NamedTuple):
+    """What `source`, a path within the file system on `device`, is mounted at."""
+
+    device: bytes
+    source: Path
+    place: Path
+
+
+class Denied:
+    """What `rules`, deny rules about places, cover."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._roots: dict[Identity, Rule] = {}
+        for rule in self.rules:
+            if os.path.isabs(rule.value) and (found := _identity(rule.value)) is not None:
+                self._roots.setdefault(found, rule)
+        mounts = _mounts() if self._roots else []
+        self._mounted = {
+            place: rule
+            for rule in (self._roots.values() if mounts else ())
+            for place in _mounted_from(Path(rule.value), mounts)
+        }
+        self._linked: dict[Identity, Rule] | None = None
+        self._too_large: Rule | None = None
+
+    def reason(self, path: Path) -> str | None:
+        """Why the canonical `path` is denied, in words; None when no rule covers it or what stands there."""
+        rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
+        if rule is not None:
+            return denied_by(rule)
+        if not self._roots:
+            return None
+        for way in (path, *path.parents):
+            rule = self._roots.get(_identity(way) or (-1, -1))
+            if rule is not None and (rule.kind == "beneath" or way == path):
+                return f"This is another name of {shown(rule.value)}. {denied_by(rule)}"
+            if way in self._mounted:
+                rule = self._mounted[way]
+                return f"{shown(way)} shows files from {shown(rule.value)} (a mount). {denied_by(rule)}"
+        try:
+            return self.reason_of_file(os.lstat(path))
+        except OSError:
+            return None
+
+    def reason_of_entry(self, path: Path, found: os.stat_result) -> str | None:
+        """The same by name and place only, for an entry of a directory that is itself not denied.
+
+        `found` is its status, links not followed.
+        """
+        rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
+        rule = rule or self._roots.get((found.st_dev, found.st_ino)) or self._mounted.get(path)
+        return denied_by(rule) if rule is not None else None
+
+    def reason_of_file(self, found: os.stat_result) -> str | None:
+        """Why a file with several names is denied: one of them lies in a denied directory."""
+        if not self._roots or not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
+            return None
+        if self._linked is None:
+            self._linked = {}
+            self._walk(self._linked)
+        rule = self._linked.get((found.st_dev, found.st_ino))
+        if rule is not None:
+            return f"This file is a hard link to a file in {shown(rule.value)}. {denied_by(rule)}"
+        if self._too_large is not None:
+            where = shown(self._too_large.value)
+            return (
+                f"This file has several names (hard links). Your rule denies {where}. That folder holds too many files"
+                " to check whether this is one of them, so this file is denied, too."
+            )
+        return None
+
+    def _walk(self, linked: dict[Identity, Rule]) -> None:
+        """Find the files with several names beneath the denied directories; of a huge one, remember that it is."""
+        left = WALK_ENTRIES
+        waiting = [(rule.value, rule) for rule in self._roots.values() if rule.kind == "beneath"]
+        while waiting:
+            folder, rule = waiting.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        left -= 1
+                        if left < 0:
+                            self._too_large = rule
+                            return
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append((entry.path, rule))
+                            continue
+                        found = entry.stat(follow_symlinks=False)
+                        # On Windows only os.lstat knows the number of names and the identity.
+                        found = os.lstat(entry.path) if os.name == "nt" else found
+                        if found.st_nlink > 1:
+                            linked.setdefault((found.st_dev, found.st_ino), rule)
+            except OSError:
+                continue  # gone by now, or unreadable: for the tool as well
+
+
+def _mounts() -> list[Mount]:
+    """What is mounted where (Linux); [] where nothing but whole file systems is. Source: proc_pid_mountinfo(5)."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as table:
+            rows = [line.split(b" ") for line in table]
+    except OSError:
+        return []
+    if all(row[3] == b"/" for row in rows):
+        return []
+    return [Mount(row[2], _unescaped(row[3]), _unescaped(row[4])) for row in rows]
+
+
+def _unescaped(field: bytes) -> Path:
+    return Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field)))
+
+
+def _mounted_from(folder: Path, mounts: Sequence[Mount]) -> list[Path]:
+    """The places at which a directory in `folder` is mounted once more."""
+    real = Path(os.path.realpath(folder))
+    above = [mount for mount in mounts if real.is_relative_to(mount.place)]
+    if not above:
+        return []
+    own = max(reversed(above), key=lambda mount: len(mount.place.parts))  # of two at one place the last is seen
+    source = own.source / real.relative_to(own.place)
+    return [
+        mount.place
+        for mount in mounts
+        if mount.device == own.device and mount.source.is_relative_to(source) and mount.place != own.place
+    ]
+
+
+def _identity(path: Path | str) -> Identity | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,209 @@
+"""What stands at a path: looked at once, known again later, and the form of its text kept when it is written anew."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aster_sidecar.text.safe_text import visible
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import ToolError
+from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
+from aster_sidecar.tools.paths import Folder, at
+
+HASHED_BYTES = 32 * 1024 * 1024  # of larger files the first and last MiB, with size, time and inode
+ENDS_BYTES = 1024 * 1024
+COMPARED_CHARS = 4 * 1024 * 1024
+COMPARED_LINES = 1000  # that differ: comparing takes the square of it
+CONTEXT_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was found at a path. `mark` is equal for equal content, `data` is None for all but files of HASHED_BYTES."""
+
+    mark: str
+    status: os.stat_result | None = None
+    data: bytes | None = None
+
+
+NOTHING = Content("nothing")
+
+
+def content(folder: Folder, name: str) -> Content:
+    """What stands under `name`; a link is not followed. Raises: OSError."""
+    found = paths.status(folder, name)
+    if found is None:
+        return NOTHING
+    target, dir_fd = at(folder, name)
+    if paths.is_link(found):
+        return Content(f"link to {os.readlink(target, dir_fd=dir_fd)}", found)
+    if not stat.S_ISREG(found.st_mode):
+        return Content(paths.kind(found), found)
+    with open(paths.opened_file(folder, name), "rb") as file:
+        return content_of(file.fileno())
+
+
+def content_of(descriptor: int) -> Content:
+    """What the opened regular file holds. Raises: OSError."""
+    found = os.fstat(descriptor)
+    data = _read(descriptor, 0, HASHED_BYTES + 1)
+    if len(data) <= HASHED_BYTES:
+        return Content(f"sha256 {hashlib.sha256(data).hexdigest()}", found, data)
+    digest = hashlib.sha256(data[:ENDS_BYTES])
+    digest.update(_read(descriptor, max(found.st_size - ENDS_BYTES, 0), ENDS_BYTES))
+    place = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    return Content(f"sha256 {digest.hexdigest()} of both ends, {place}", found)
+
+
+def _read(descriptor: int, start: int, most: int) -> bytes:
+    os.lseek(descriptor, start, os.SEEK_SET)
+    pieces: list[bytes] = []
+    while most > 0 and (piece := os.read(descriptor, min(most, 4 * 1024 * 1024))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
+def content_at(path: Path) -> Content:
+    """What stands at the canonical `path`, for a person to decide about; what can't be looked at is said so."""
+    if not path.name:
+        return Content("a directory")
+    try:
+        with paths.opened_folder(path.parent) as folder:
+            return content(folder, path.name)
+    except (OSError, ToolError):
+        try:
+            return Content("unreadable", os.lstat(path))
+        except OSError:
+            return NOTHING
+
+
+# --- the form of a text --------------------------------------------------------------------------------------------
+
+
+_LINE_ENDS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR", "": "mixed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a text stands in its file. `encoding` is None for what is no text that we read, `line_end` "" for mixed."""
+
+    encoding: str | None = "utf-8"
+    bom: bytes = b""
+    line_end: str = "\n"
+
+    @property
+    def words(self) -> str:
+        """What is not the usual form about it, for people."""
+        if self.encoding is None:
+            return "not UTF-8 text"
+        name = self.encoding.removesuffix("-le").removesuffix("-be").upper()
+        parts = [name if self.encoding != "utf-8" else "", "a byte order mark" if self.bom else ""]
+        parts.append({"\r\n": "CRLF line ends", "\r": "CR line ends", "": "mixed line ends"}.get(self.line_end, ""))
+        return ", ".join(part for part in parts if part)
+
+
+def read_text(data: bytes) -> tuple[str, Form] | None:
+    """A file's text, without its byte order mark, and its form; None when it is no text that could be written back."""
+    encoding = encoding_of(data[:SAMPLE_BYTES])
+    if encoding is None:
+        return None
+    bom = data[: encoding.mark_bytes]
+    try:
+        text = data[encoding.mark_bytes :].decode(encoding.codec)
+    except UnicodeDecodeError:
+        return None
+    if "\0" in text:
+        return None
+    crlf, lf, cr = text.count("\r\n"), text.count("\n"), text.count("\r")
+    line_end = "\n"
+    if crlf and crlf == lf == cr:
+        line_end = "\r\n"
+    elif cr and not lf:
+        line_end = "\r"
+    elif crlf:
+        line_end = ""
+    return text, Form(encoding.codec, bom, line_end)
+
+
+def in_form(text: str, old: bytes) -> tuple[bytes, Form]:
+    """`text` as the bytes that take the place of `old`, and the form that was kept.
+
+    A byte order mark, UTF-16 and UTF-32 stay, and so do line ends unless `text` brings others than plain ones. What was
+    no text, and what is larger than this looks at, becomes UTF-8.
+    """
+    read = read_text(old) if old else ("", Form())
+    if read is None:
+        return text.encode(), Form(None)
+    form = read[1]
+    if not form.line_end or "\r" in text:
+        form = replace(form, line_end="\n")
+    text = text.replace("\n", form.line_end)
+    if form.bom:
+        text = text.removeprefix("\ufeff")
+    return form.bom + text.encode(form.encoding or "utf-8"), form
+
+
+def form_change(old: bytes, new: bytes) -> str:
+    """In words, what of a text's form becomes another; "" when nothing does, or one of the two is no text."""
+    before, after = read_text(old), read_text(new)
+    if before is None or after is None:
+        return ""
+    changes: list[str] = []
+    was, now = (_LINE_ENDS[form.line_end] if re.search(r"[\r\n]", text) else None for text, form in (before, after))
+    if was != now and None not in (was, now):
+        changes.append(f"line ends change from {was} to {now}")
+    if after[1].bom and not before[1].bom:
+        changes.append("a byte order mark is added")
+    return ", ".join(changes)
+
+
+# --- what differs --------------------------------------------------------------------------------------------------
+
+
+def difference(old: str, new: str) -> str | None:
+    """The lines that differ between two texts, marked, with those around them; None when they are too many to compare.
+
+    Every line begins with a mark, so that none can pose as ours: " ", "-" (goes), "+" (comes) or "@" (where).
+    """
+    if max(len(old), len(new)) > COMPARED_CHARS:
+        return None
+    before, after = _lines(old), _lines(new)
+    start = 0
+    for line, new_line in zip(before, after, strict=False):
+        if line != new_line:
+            break
+        start += 1
+    end = 0
+    for line, new_line in zip(reversed(before[start:]), reversed(after[start:]), strict=False):
+        if line != new_line:
+            break
+        end += 1
+    if max(len(before), len(after)) - start - end > COMPARED_LINES:
+        return None
+    first, last = max(start - CONTEXT_LINES, 0), max(end - CONTEXT_LINES, 0)
+    one, other = ([_shown(line) for line in lines[first : len(lines) - last]] for lines in (before, after))
+    found = list(difflib.unified_diff(one, other, n=CONTEXT_LINES, lineterm=""))[2:]
+    return "\n".join(_placed(line, first) if line.startswith("@") else line for line in found)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines; a NUL, which no text has, stands behind the last one when no line end does."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [*lines, f"{last}\0"] if last else lines
+
+
+def _shown(line: str) -> str:
+    return f"{visible(line[:-1])}\u2039no line end\u203a" if line.endswith("\0") else visible(line)
+
+
+def _placed(header: str, first: int) -> str:
+    """A header of a part that began `first` lines down, with the lines of the old file."""
+    return f"@ line {int(header.split()[1][1:].split(',')[0]) + first}"

@@ -1,0 +1,192 @@
+"""The schema of an MCP tool's arguments, in a form that every provider takes.
+
+Providers refuse a request, with all its tools, because of one schema that they don't like: without `type` or `items`,
+with `anyOf` at its root, with a reference that leads nowhere. So models are shown a plainer one. Arguments are still
+checked against what the server says (`servers.py`), so nothing more is let through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+LEVELS = 100
+"""Nesting beyond which any value is shown as allowed."""
+REFERENCES = 16
+"""References that are followed one after the other at the root."""
+
+_DEFINITION = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
+_DROPPED_WORDS = (
+    "$schema $id id $anchor $dynamicAnchor $dynamicRef $recursiveAnchor $recursiveRef $vocabulary $comment"
+    " $defs definitions additionalItems unevaluatedItems unevaluatedProperties dependencies"
+)
+_ROOT_WORDS = "allOf anyOf oneOf not enum const if then else dependentSchemas dependentRequired default nullable"
+_DROPPED, _ROOT_DROPPED = frozenset(_DROPPED_WORDS.split()), frozenset(_ROOT_WORDS.split())
+_ONE = ("additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+_MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
+
+Schema = dict[str, Any]
+
+
+def for_models(schema: Mapping[str, Any]) -> Schema:
+    """The schema as models are shown it: of an object, and a valid one of draft 2020-12 when `schema` is valid."""
+    return _Plain(dict(schema)).whole()
+
+
+def of_object(schema: object) -> Schema | None:
+    """The schema that a server may have meant: arguments are an object, whether it says so or not. None: it is none."""
+    if schema is None or schema is True:
+        return {"type": "object"}
+    if not isinstance(schema, dict):
+        return None
+    given = cast("Schema", schema)
+    kind = given.get("type")
+    if kind is None or kind == "object" or (isinstance(kind, list) and "object" in kind):
+        return {**given, "type": "object"}
+    return None
+
+
+class _Plain:
+    """One schema on its way; `_defs` are what its references lead to, by pointer."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._names: dict[str, str] = {}
+        self._defs: dict[str, Schema] = {}
+
+    def whole(self) -> Schema:
+        merged = self._merged(self._root, 0)
+        made = self._node({key: value for key, value in merged.items() if key not in _ROOT_DROPPED}, 0)
+        made = {"type": "object", **made, "properties": made.get("properties", {})}
+        return {**made, "$defs": self._defs} if self._defs else made
+
+    # -- the root --------------------------------------------------------------------------------------------------
+
+    def _merged(self, schema: Schema, level: int) -> Schema:
+        """One object of what a schema says by reference or in alternatives."""
+        whole = self._followed(schema)
+        properties: Schema = dict(_mapping(whole.get("properties")))
+        required = _texts(whole.get("required"))
+        for key in ("allOf", "anyOf", "oneOf"):
+            if level > REFERENCES:
+                break
+            branches = [self._merged(cast("Schema", one), level + 1) for one in _list(whole.get(key)) if _is_dict(one)]
+            for branch in branches:
+                for name, inner in _mapping(branch.get("properties")).items():
+                    known = properties.setdefault(name, inner)
+                    if known != inner:
+                        properties[name] = {"anyOf": [known, inner]}
+            needed = [_texts(branch.get("required")) for branch in branches]
+            for name in dict.fromkeys(name for names in needed for name in names):
+                if name not in required and (key == "allOf" or all(name in names for names in needed)):
+                    required.append(name)
+        whole = {**whole, "properties": properties}
+        return {**whole, "required": required} if required else whole
+
+    def _followed(self, schema: Schema) -> Schema:
+        for _ in range(REFERENCES):
+            target = self._target(schema.get("$ref"))
+            if target is None:
+                break
+            schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+        return {key: value for key, value in schema.items() if key != "$ref"}
+
+    # -- below it --------------------------------------------------------------------------------------------------
+
+    def _node(self, schema: object, level: int) -> Schema:
+        if not isinstance(schema, dict) or level > LEVELS:
+            return {}
+        given = cast("Schema", schema)
+        made: Schema = {key: value for key, value in given.items() if key not in _DROPPED and key != "$ref"}
+        if "$ref" in given and (name := self._defined(given["$ref"], level)) is not None:
+            made["$ref"] = f"#/$defs/{name}"
+        for key in _ONE:
+            if key in made and not isinstance(made[key], bool):
+                made[key] = self._node(made[key], level + 1)
+        for key in (*_MANY, "enum", "required"):
+            if key in made and not _list(made[key]):
+                del made[key]
+        for key in _MANY:
+            if key in made:
+                made[key] = [self._node(one, level + 1) for one in made[key]]
+        if "patternProperties" in made:
+            inner = _mapping(made["patternProperties"])
+            made["patternProperties"] = {name: self._node(one, level + 1) for name, one in inner.items()}
+        self._list_items(made, level)
+        if "properties" in made:
+            named = _mapping(made["properties"])
+            made["properties"] = {name: self._node(one, level + 1) for name, one in named.items() if one is not False}
+        _bounds(made)
+        return made
+
+    def _list_items(self, made: Schema, level: int) -> None:
+        """`items` is one schema, and every array has it."""
+        items = made.get("items")
+        if isinstance(items, list):
+            kinds = [self._node(one, level + 1) for one in cast("list[Any]", items)]
+            distinct = [one for place, one in enumerate(kinds) if one not in kinds[:place]]
+            made["items"] = {"anyOf": distinct} if len(distinct) > 1 and {} not in distinct else {}
+            if len(distinct) == 1:
+                made["items"] = distinct[0]
+        elif "items" in made:
+            made["items"] = self._node(items, level + 1)
+        elif made.get("type") == "array" or "array" in _list(made.get("type")):
+            made["items"] = {}
+
+    # -- references ------------------------------------------------------------------------------------------------
+
+    def _target(self, pointer: object) -> Schema | None:
+        """What a reference within the schema leads to."""
+        if not isinstance(pointer, str) or (pointer != "#" and not pointer.startswith("#/")):
+            return None
+        found: Any = self._root
+        for token in pointer.split("/")[1:]:
+            token = token.replace("~1", "/").replace("~0", "~")
+            if isinstance(found, dict):
+                found = cast("Schema", found).get(token)
+            elif isinstance(found, list) and token.isdecimal() and int(token) < len(cast("list[Any]", found)):
+                found = cast("list[Any]", found)[int(token)]
+            else:
+                return None
+        return cast("Schema", found) if isinstance(found, dict) else None
+
+    def _defined(self, pointer: object, level: int) -> str | None:
+        """The name under which `$defs` has what a reference leads to; None when it leads nowhere."""
+        target = self._target(pointer)
+        if target is None or not isinstance(pointer, str):
+            return None
+        if pointer not in self._names:
+            found = _DEFINITION.fullmatch(pointer)
+            name = re.sub(r"[^A-Za-z0-9_.-]", "_", found[1])[:48] if found else "part"
+            while name in self._names.values():
+                name += "_"
+            self._names[pointer] = name  # before what is in it: it may refer to itself
+            # A reference to a reference is followed, so that none leads round in a circle and to nothing else.
+            self._defs[name] = self._node(
+                self._merged(target, 0) if pointer == "#" else self._followed(target), level + 1
+            )
+        return self._names[pointer]
+
+
+def _bounds(made: Schema) -> None:
+    """`exclusiveMinimum: true` is the form of draft 4."""
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
+            made[exclusive] = made.pop(bound)
+
+
+def _mapping(value: object) -> Schema:
+    return cast("Schema", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in _list(value) if isinstance(one, str)]
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)

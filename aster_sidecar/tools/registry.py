@@ -1,0 +1,247 @@
+"""The tools there are, by name, what a call to one would do, and what policy says of it. Knows nothing of models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from aster_sidecar import clock
+from aster_sidecar.contract import wire
+from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
+from aster_sidecar.policy.permissions import Assessment, Decision, Mode, Rule, covers, decide
+from aster_sidecar.text.repair import jsonable
+from aster_sidecar.tools import paths
+from aster_sidecar.tools.base import RuleTarget, Surroundings, Tool, ToolError
+from aster_sidecar.tools.mcp.servers import Missing
+
+SHOWN_CHARS = 256 * 1024
+"""What of a call a person can be shown."""
+
+
+class Toolkit:
+    """The tools there are, by name, and what policy says of a call to one."""
+
+    def __init__(
+        self,
+        tools: Sequence[Tool[Any]],
+        surroundings: Callable[[], Surroundings],
+        mode: Callable[[str], Mode],
+        rules: Callable[[], Sequence[Rule]],
+        private: Collection[str] = (),
+        why_absent: Callable[[str], Missing | None] = lambda name: None,
+    ) -> None:
+        """`mode` is asked with an agent's id; `private` names tools that only agents have which name them.
+
+        `why_absent` says which MCP server a tool would be of that is not there.
+        """
+        self._tools = {tool.name: tool for tool in tools}
+        self._private = frozenset(private)
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self.surroundings = surroundings
+        self._mode = mode
+        self._rules = rules
+        self._why_absent = why_absent
+
+    def called_by(self, agent_id: str, session_id: str) -> Toolkit:
+        """The same tools, whose surroundings know the deny rules that hold for this agent in this session."""
+        mine = copy(self)
+        mine.surroundings = lambda: replace(self.surroundings(), denials=partial(self._denials, agent_id, session_id))
+        return mine
+
+    def _denials(self, agent_id: str, session_id: str, tool: str) -> list[Rule]:
+        now = clock.now()
+        return [
+            rule
+            for rule in self._rules()
+            if rule.decision == "deny"
+            and rule.kind != "any"
+            and covers(rule, tool, rule.value, agent_id, session_id, now)
+        ]
+
+    def extend(self, tools: Sequence[Tool[Any]]) -> None:
+        """Add tools that were found later, in this order behind the others; one of the same name takes its place."""
+        for tool in tools:
+            if self._tools.pop(tool.name, None) is not tool:
+                self._schemas.pop(tool.name, None)
+            self._tools[tool.name] = tool
+
+    def names(self) -> list[str]:
+        """What every agent has that does not choose."""
+        return [name for name in self._tools if name not in self._private]
+
+    def all_names(self) -> list[str]:
+        return list(self._tools)
+
+    def has(self, name: str) -> bool:
+        return name in self._tools
+
+    def of(self, chosen: Sequence[str] | None) -> list[str]:
+        """The tools of an agent that chose these (None: it did not); those that are not there now are left out."""
+        return self.names() if chosen is None else [name for name in chosen if name in self._tools]
+
+    def get(self, name: str) -> Tool[Any]:
+        """Raises: ToolNotFound."""
+        tool = self._tools.get(name)
+        if tool is None:
+            absent = self._why_absent(name)
+            if absent is not None:
+                raise ToolNotFound(f"tool not found: {name!r}: {absent.message}", hint=absent.hint)
+            raise ToolNotFound(f"tool not found: {name!r}")
+        return tool
+
+    def why_absent(self, name: str) -> str | None:
+        """Why a tool is not there, None when it is."""
+        if name in self._tools:
+            return None
+        absent = self._why_absent(name)
+        return absent.message if absent is not None else f"there is no tool {name} any more"
+
+    def list(self) -> list[wire.ToolInfo]:
+        """All tools as clients see them."""
+        return [
+            wire.ToolInfo.model_validate(
+                {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "risk": tool.risk,
+                    "schema": self.schema(tool.name),
+                }
+            )
+            for tool in self._tools.values()
+        ]
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """The JSON schema of a tool's arguments. Raises: ToolNotFound."""
+        schema = self._schemas.get(name)
+        if schema is None:
+            schema = self._schemas[name] = self.get(name).arguments.model_json_schema()
+        return schema
+
+    def assess(self, name: str, arguments: Mapping[str, Any]) -> tuple[BaseModel, Assessment]:
+        """Check arguments and work out what the call would do. Raises: ToolNotFound, ArgumentsInvalid, ToolError."""
+        tool = self.get(name)
+        try:
+            parsed = tool.arguments.model_validate(arguments)
+        except ValidationError as error:
+            raise ArgumentsInvalid(f"arguments of {name}: {explain(error)}") from error
+        try:
+            return parsed, _showable(tool.assess(parsed, self.surroundings()))
+        except OSError as error:  # what the system can't look at is no fault of ours
+            raise ToolError(error.strerror or str(error)) from error
+
+    def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
+        """What policy says of the call now."""
+        return decide(
+            self._mode(agent_id),
+            self._rules(),
+            tool=name,
+            assessment=assessment,
+            agent_id=agent_id,
+            session_id=session_id,
+            now=clock.now(),
+        )
+
+    def rule_value(self, asked: wire.RuleCreate) -> str:
+        """A rule's target in the form that calls have it. Raises: ToolNotFound, RuleInvalid: no call could match it."""
+        tool = self.get(asked.tool) if asked.tool != "*" else None
+        if asked.kind == "any" or not asked.value:
+            return asked.value
+        target = RuleTarget(asked.decision, asked.kind, asked.value)
+        try:
+            if tool is not None:
+                return tool.rule_value(target, self.surroundings()) if tool.rule_value is not None else asked.value
+            if os.path.isabs(asked.value) or asked.value.startswith("~"):
+                return paths.rule_value(target, self.surroundings())
+            if asked.kind == "exact" and (meaning := self._meaning(asked.value)) is not None:
+                return meaning(target, self.surroundings())
+        except ToolError as error:
+            raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
+        raise RuleInvalid(
+            f"it is not clear which calls of every tool the value means: {asked.value[:200]!r} is not a whole path",
+            hint="begin a path with / or ~ (on Windows with the drive); for a command or arguments name the tool",
+        )
+
+    def _meaning(self, value: str) -> Callable[[RuleTarget, Surroundings], str] | None:
+        """Whose target a rule for every tool names, where that can't be a file's: an address's or a command's."""
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+            name = "fetch_url"
+        elif len(value.split()) > 1 and value[0] != "{" and not os.path.lexists(self.surroundings().work_dir / value):
+            name = "run_command"
+        else:
+            return None
+        tool = self._tools.get(name)
+        return tool.rule_value if tool is not None else None
+
+    def check(
+        self, name: str, arguments: dict[str, Any], agent_id: str, session_id: str
+    ) -> tuple[Assessment, wire.CheckAnswer]:
+        """What a call would do, and what policy says of it, as clients see it.
+
+        Raises: ToolNotFound, ArgumentsInvalid.
+        """
+        try:
+            _, assessment = self.called_by(agent_id, session_id).assess(name, arguments)
+        except ToolError as error:
+            raise ArgumentsInvalid(f"{name}: {error}") from error
+        return assessment, told(name, assessment, self.decide(name, assessment, agent_id, session_id))
+
+
+def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAnswer:
+    """An assessment and what policy says of it, as clients see them."""
+    return wire.CheckAnswer(
+        decision=decision.verdict,
+        decided_by=decision.decided_by,
+        reason=decision.reason,
+        risk=assessment.risk,
+        summary=summary_of(name, assessment),
+        display=assessment.display,
+        preview=preview_of(assessment),
+        target=assessment.target,
+        remember=assessment.remember.words if assessment.remember else None,
+        confirm=fingerprint(name, assessment),
+    )
+
+
+def summary_of(name: str, assessment: Assessment) -> str:
+    """What a call would do, in a sentence."""
+    return assessment.summary or f"Use {name}"
+
+
+def preview_of(assessment: Assessment) -> wire.Preview | None:
+    """The lines that a call would change, as clients see them."""
+    preview = assessment.preview
+    return wire.Preview(**asdict(preview)) if preview is not None else None
+
+
+def fingerprint(name: str, assessment: Assessment) -> str:
+    """What stands for all that a person was shown of a call, and that an approval of it would be bound to."""
+    seen = [name, assessment.risk, assessment.reason, assessment.display, jsonable(assessment.binding)]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _showable(assessment: Assessment) -> Assessment:
+    """The assessment, with as much of the display as a person can be shown; what is longer can't be asked for."""
+    rest = len(assessment.display) - SHOWN_CHARS
+    if rest <= 0:
+        return assessment
+    return replace(
+        assessment,
+        display=f"{assessment.display[:SHOWN_CHARS]}\n[{rest} more characters]",
+        unshown=f"it is {rest} characters longer than the {SHOWN_CHARS} that a person can be shown: do it in parts",
+    )
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line that names each field."""
+    return "; ".join(
+        f"{'.'.join(str(place) for place in detail['loc']) or 'value'}: {detail['msg']}" for detail in error.errors()
+    )

@@ -1,0 +1,249 @@
+"""Which files a command line would run, as far as its words tell: an approval is bound to what they hold."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from aster_sidecar.text.safe_text import shown, sized, visible
+from aster_sidecar.tools.file_content import Content, content_at, read_text
+from aster_sidecar.tools.paths import forbidden, holds_secrets
+
+MOST_FILES = 32
+MOST_WORDS = 400
+MOST_FOLDERS = 6
+MOST_PROGRAMS = 64
+MOST_VALUE_CHARS = 1024
+MOST_ENTRIES = 2000  # of a directory, for a pattern
+SHOWN_FILES = 4
+SHOWN_LINES = 24
+SHOWN_CHARS = 2000
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# These run the first file that is named behind them.
+_INTERPRETERS = _words(
+    "sh bash zsh dash ash ksh mksh fish csh tcsh busybox . source exec command env sudo doas python pypy node nodejs"
+    " deno bun tsx ts-node ruby perl php lua luajit tclsh wish julia r rscript java groovy kotlin scala swift dotnet"
+    " pwsh powershell awk gawk mawk sed make gmake just task rake ansible-playbook terraform docker-compose psql"
+    " sqlite3 gdb expect osascript qemu-x86_64 ld-linux-x86-64.so.2 setarch linux64 nice nohup timeout time xargs"
+    " watch strace"
+)
+_SCRIPTS = (
+    *(".sh", ".bash", ".zsh", ".fish", ".py", ".pyw", ".js", ".mjs", ".cjs", ".ts", ".mts", ".rb", ".pl", ".php"),
+    *(".lua", ".tcl", ".r", ".jl", ".ps1", ".bat", ".cmd", ".awk", ".sed", ".mk", ".groovy", ".kts", ".sql"),
+)
+# What these run stands in files that the command line does not name.
+_UNNAMED = {
+    "make": ("GNUmakefile", "makefile", "Makefile"),
+    "gmake": ("GNUmakefile", "makefile", "Makefile"),
+    "ninja": ("build.ninja",),
+    "just": ("justfile", ".justfile", "Justfile"),
+    "task": ("Taskfile.yml", "Taskfile.yaml"),
+    "rake": ("Rakefile",),
+    **dict.fromkeys(("npm", "npx", "pnpm", "yarn", "bun"), ("package.json",)),
+    "cargo": ("Cargo.toml", "build.rs", ".cargo/config.toml"),
+    "mvn": ("pom.xml",),
+    **dict.fromkeys(
+        ("gradle", "gradlew"), ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts")
+    ),
+    **dict.fromkeys(
+        ("tox", "nox", "pytest", "hatch", "poetry", "pdm", "uv"),
+        ("pyproject.toml", "tox.ini", "setup.cfg", "noxfile.py", "conftest.py"),
+    ),
+    **dict.fromkeys(("docker", "podman"), ("Dockerfile", "Containerfile", "compose.yaml", "docker-compose.yml")),
+    "docker-compose": ("compose.yaml", "docker-compose.yml"),
+    "pre-commit": (".pre-commit-config.yaml",),
+    "vagrant": ("Vagrantfile",),
+}
+# Interpreters that take a name without its ending, and that run what stands in a directory.
+_LOADING = _words("python pypy node nodejs deno bun tsx ts-node ruby perl lua luajit")
+_ENDINGS = (".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pm", ".lua")
+_IN_FOLDER = ("__main__.py", "__init__.py", "index.js", "init.lua")
+_SEGMENT = re.compile(r"([;&|\n(){}`]|<<<)")
+# A backslash is a part of a path on Windows.
+_BARE = r"[^\s'\"<>]" if os.name == "nt" else r"\\.|[^\s'\"<>\\]"
+_ESCAPED = r"(.)" if os.name == "nt" else r"\\?(.)"
+_WORD = re.compile(rf"""(?:'[^']*'|"[^"]*"|{_BARE})+""", re.DOTALL)
+_PIECE = re.compile(rf"""'([^']*)'|"([^"]*)"|{_ESCAPED}""", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_ASSIGNED = re.compile(r"(?:^|[\s;&|(])(\w+)=([^\s;&|()]+)")
+# An interpreter that is given nothing to run but what comes through a pipe.
+_FROM_PIPE = re.compile(r"(?:^|[\s/])(?:(?:ba|z|da|k)?sh|python[\d.]*|node|ruby|perl|php)(?:\s+-(?:s(?:\s.*)?)?)?\s*$")
+
+
+def run_by(command: str, cwd: Path, protected: tuple[Path, ...], env: Mapping[str, str]) -> dict[str, Path]:
+    """The files that a command line would run in the directory `cwd`, by the words that name them.
+
+    A look at the words, not a grammar: what a program reads by itself is not among them. Variables are those of `env`
+    and those that the line sets. Files that no tool may open are left out: the system's own and the `protected` ones.
+    """
+
+    def open_to_tools(files: Iterator[tuple[str, Path]]) -> dict[str, Path]:
+        return {name: path for name, path in files if not forbidden(Path(os.path.realpath(path)), protected)}
+
+    found: dict[str, Path] = {}
+    folders = [cwd]
+    unnamed: dict[str, None] = {}
+    piped: dict[str, Path] = {}
+    left = MOST_WORDS
+    segments = ["", *_SEGMENT.split(_expanded(command, cwd, env))]
+    for between, segment in zip(segments[::2], segments[1::2], strict=True):
+        words = list(islice(_words_of(segment), left))
+        left -= len(words)
+        named: dict[str, Path] = {}
+        runs_first = loads = False
+        for place, word in enumerate(words):
+            before = words[place - 1] if place else ""
+            if before in ("cd", "pushd") or before.startswith("-") or before.endswith(f"={word}"):
+                _enter(word, folders)
+            elif word.startswith("-"):
+                _enter(word[2:], folders)
+            files = open_to_tools(_named(word, folders))
+            named |= files
+            first = runs_first or (place == 0 and (os.sep in word or os.name == "nt"))
+            run = {name: path for name, path in files.items() if first or _is_script(path)}
+            if loads and not files:
+                run = open_to_tools(_loaded(word, folders))
+            found |= run
+            bare = os.path.basename(word).casefold().removesuffix(".exe")
+            program = re.sub(r"[-.\d]+$", "", bare)
+            runs_first = (runs_first and not run) or program in _INTERPRETERS
+            loads = loads or program in _LOADING
+            unnamed |= dict.fromkeys(_UNNAMED.get(bare, ()))
+        piped = {**piped, **named} if between == "|" else named
+        if between == "|" and _FROM_PIPE.search(segment):
+            found |= piped
+    beside = ((_from(cwd, folder / name), folder / name) for folder in folders for name in unnamed)
+    found |= open_to_tools((name, path) for name, path in beside if _is_file(path))
+    return dict(islice(found.items(), MOST_FILES))
+
+
+def programs_in(command: str) -> list[str]:
+    """The words of a command line that may name a program on PATH: as many as there is room for."""
+    words = (word for segment in _SEGMENT.split(command)[::2] for word in _words_of(segment))
+    bare = (word for word in islice(words, MOST_WORDS) if re.fullmatch(r"[\w@%+:,.-]+", word) and word[0] != "-")
+    return list(islice(dict.fromkeys(bare), MOST_PROGRAMS))
+
+
+def _expanded(command: str, cwd: Path, env: Mapping[str, str]) -> str:
+    """The command line with its variables in their place, whatever quotes they stand in."""
+    known = {**env, **{name: value.strip("'\"") for name, value in _ASSIGNED.findall(command)}, "PWD": str(cwd)}
+    known.pop("PATH", None)  # a list, not a part of a name
+    plain = command.replace("$(pwd)", "$PWD").replace("`pwd`", "$PWD")
+    short = {name: value for name, value in known.items() if len(value) <= MOST_VALUE_CHARS}
+    return _VARIABLE.sub(lambda found: short.get(found[1] or found[2], found[0]), plain, count=MOST_WORDS)
+
+
+def _words_of(segment: str) -> Iterator[str]:
+    """The words as a shell reads them; then what stands in a quoted one (behind -c), and behind an equals sign."""
+    for found in _WORD.finditer(segment):
+        word = "".join("".join(pieces) for pieces in _PIECE.findall(found[0]))
+        yield word
+        if " " in word:
+            yield from word.split()
+        if "=" in word:
+            yield word.partition("=")[2]
+
+
+def _enter(word: str, folders: list[Path]) -> None:
+    """Add the directories that a word names, each as seen from those so far."""
+    for folder in tuple(folders):
+        for part in word.split(os.pathsep):
+            if not part or "\0" in part or len(folders) >= MOST_FOLDERS:
+                continue
+            path = Path(os.path.normpath(folder / os.path.expanduser(part)))
+            if path not in folders and os.path.isdir(path):
+                folders.append(path)
+
+
+def _named(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
+    """The files that a word names. Its own directory is that of the command, or one that it changes to."""
+    plain = os.path.expanduser(word)
+    if not plain or len(plain) > 4096 or "\0" in plain:
+        return
+    for folder in folders[:1] if os.path.isabs(plain) else folders:
+        path = os.path.join(folder, plain)
+        if re.search(r"[*?[]", plain):
+            yield from ((_from(folders[0], Path(name)), Path(name)) for name in _matching(path) if _is_file(Path(name)))
+        elif _is_file(Path(path)):
+            yield (word if folder == folders[0] else _from(folders[0], Path(path))), Path(path)
+
+
+def _loaded(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
+    """The files that an interpreter takes a word for which names none: a module, a directory, an option with one."""
+    plain = (word[2:] if word.startswith("-") else word).replace("::", os.sep)
+    if not plain or len(plain) > 4096 or "\0" in plain:
+        return
+    for name in dict.fromkeys((plain, plain if os.sep in plain else plain.replace(".", os.sep))):
+        for folder in folders:
+            path = os.path.join(folder, os.path.expanduser(name))
+            tried = (*(path + ending for ending in _ENDINGS), *(os.path.join(path, inner) for inner in _IN_FOLDER))
+            yield from ((_from(folders[0], Path(one)), Path(one)) for one in tried if _is_file(Path(one)))
+
+
+def _from(cwd: Path, path: Path) -> str:
+    return os.path.relpath(path, cwd)
+
+
+def _matching(path: str) -> list[str]:
+    """The files that a pattern in the last part of a path names; patterns before it could walk the whole disk."""
+    folder, pattern = os.path.split(path)
+    if re.search(r"[*?[]", folder):
+        return []
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MOST_ENTRIES)]
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in sorted(fnmatch.filter(names, pattern))[:MOST_FILES]]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a file says of itself that it is run: by its name, its mode or its first bytes."""
+    if path.suffix.casefold() in _SCRIPTS or os.access(path, os.X_OK):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def held(path: Path) -> Content:
+    """What the file at `path` holds, links followed."""
+    return content_at(Path(os.path.realpath(path)))
+
+
+def described(files: dict[str, Path], contents: dict[str, Content]) -> str:
+    """The files for a person: how they begin, each line marked so that none can pose as ours."""
+    parts: list[str] = []
+    for name, path in list(files.items())[:SHOWN_FILES]:
+        data = contents[name].data
+        size = f" ({sized(len(data))})" if data is not None else ""
+        parts.append(f"\n\u2039runs\u203a {shown(name)}{size}")
+        read = read_text(data) if data is not None and not holds_secrets(path) else None
+        if read is None or os.path.basename(name) in {one for names in _UNNAMED.values() for one in names}:
+            continue
+        lines = visible(read[0][:SHOWN_CHARS].removesuffix("\n")).split("\n")
+        parts += [f"\n| {line}" for line in lines[:SHOWN_LINES]]
+        if len(lines) > SHOWN_LINES or len(read[0]) > SHOWN_CHARS:
+            parts.append("\n\u2039and more\u203a")
+    if len(files) > SHOWN_FILES:
+        parts.append(f"\n\u2039runs\u203a {len(files) - SHOWN_FILES} more files")
+    return "".join(parts)

@@ -1,0 +1,142 @@
+"""What `chat` says stands in one file: no words for people are left elsewhere, and none there are unused."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from aster_sidecar.cli.chat import texts
+
+PAGE = (Path(__file__).parent.parent.parent.parent / "shells" / "ui" / "src" / "messages.tsx").read_text("utf-8")
+CHAT = Path(__file__).parents[3] / "aster_sidecar" / "cli" / "chat"
+SHOWING = ("session", "renderer", "command", "input_line", "markdown", "wrapping")
+SHOWN = {"note", "say", "_tell", "_sure", "_prompt", "ask", "refuse", "print_error", "print", "Text", "prose"}
+"""Calls that show their first text."""
+SENTENCE = re.compile(r"[^\W\d_]{2,}[,.;:!?…]* +[^\W\d_]{2,}")
+WORD = re.compile(r"[^\W\d_]{2,}")
+STYLES = {"bold", "dim", "italic", "underline", "red", "green", "yellow", "cyan", "magenta", "black"}
+
+
+def leftovers(source: str) -> list[str]:
+    """Literals that read like words for people, as `line: text`."""
+    tree = ast.parse(source)
+    skipped: set[int] = set()
+    shown: set[int] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str()) as text):  # docstrings
+                skipped.add(id(text))
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args) if name in SHOWN:
+                first = next(
+                    (
+                        arg
+                        for arg in args
+                        if isinstance(arg, ast.Constant | ast.JoinedStr | ast.BinOp)
+                        and not (isinstance(arg, ast.Constant) and not isinstance(arg.value, str))
+                    ),
+                    None,
+                )
+                if first is not None:
+                    shown |= {id(part) for part in ast.walk(first)}
+            case ast.Subscript(slice=ast.Constant() as key):
+                skipped.add(id(key))
+            case _:
+                pass
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in skipped:
+            continue
+        text = node.value
+        if set(text.split()) <= STYLES:
+            continue
+        if SENTENCE.search(text) or (id(node) in shown and WORD.search(text)):
+            found.append(f"{node.lineno}: {text}")
+    return found
+
+
+def unused(texts: str, *users: str) -> list[str]:
+    """Names of the file of texts that nobody uses."""
+    tree = ast.parse(texts)
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    used: set[str] = set()
+    for user in users:
+        for node in ast.walk(ast.parse(user)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "texts":
+                used.add(node.attr)
+    used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return sorted(names - used - {"Json"})
+
+
+def source(name: str) -> str:
+    return (CHAT / f"{name}.py").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", SHOWING)
+def test_no_words_for_people_stand_outside_of_the_file_of_texts(name: str) -> None:
+    assert leftovers(source(name)) == []
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        'view.note("The answer has ended.")',
+        'view.note("none")',
+        'view.note(f"deleted {title}", "dim")',
+        'screen.say("✗ " + "broken")',
+        'words = "kept as a rule"',
+        'def f():\n    return f"{count} messages wait"',
+        'await self._prompt("arguments: ", default=text)',
+        'refuse(2, "nothing")',
+    ],
+)
+def test_words_that_are_left_elsewhere_are_found(seed: str) -> None:
+    assert leftovers(seed) != []
+    assert (
+        len(leftovers(source("session") + "\n" + seed.replace("await ", ""))) == len(leftovers(source("session"))) + 1
+    )
+
+
+@pytest.mark.parametrize(
+    "fine",
+    ['"""A docstring has words."""', 'view.note(texts.QUEUED, "bold dim")', 'call("GET", "/api/history")', "f(3)"],
+)
+def test_what_is_not_for_people_is_let_pass(fine: str) -> None:
+    assert leftovers(fine) == []
+
+
+def test_every_text_is_used() -> None:
+    assert unused(source("texts"), *map(source, SHOWING)) == []
+
+
+def test_a_text_that_nobody_uses_is_found() -> None:
+    seeded = source("texts") + '\n\nNEVER_SAID = "Never said."\n'
+    assert unused(seeded, *map(source, SHOWING)) == ["NEVER_SAID"]
+
+
+def table(name: str) -> dict[str, str]:
+    """An object of words in the page's texts."""
+    found = re.search(rf"^ +{name}: \{{(.*?)\}}", PAGE, re.DOTALL | re.MULTILINE)
+    assert found is not None, name
+    return dict(re.findall(r'(\w+): "([^"]+)"', found[1]))
+
+
+def test_the_page_has_the_same_words() -> None:
+    assert table("toolState") == texts.STATES
+    assert table("decision") == texts.DECISIONS
+    assert table("risk") == texts.RISKS
+    assert table("ends").items() <= texts.ENDS.items()
+    for said in (
+        *(choice[4:] for choice in texts.choices(always=True).split(" · ")),
+        texts.ENDS["denied"],
+        texts.NO_ALWAYS,
+        texts.STEERED,
+        texts.lost("x").removesuffix(" (x)"),
+        texts.NOT_SENT_YET.split(".")[0],
+    ):
+        assert said in PAGE, said

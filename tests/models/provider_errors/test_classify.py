@@ -1,0 +1,345 @@
+"""What providers and model servers refuse with, in the forms that they really send, and what each means here."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import unicodedata
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aster_sidecar.errors import ModelError, Refused
+from aster_sidecar.models.provider_errors.classify import not_a_stream, understand
+from aster_sidecar.models.provider_errors.kinds import CODES_HERE, HERE, KINDS
+from aster_sidecar.models.provider_errors.waits import wait_s
+from aster_sidecar.models.provider_errors.words import CODES, KIND_OF, SENTENCES, plain
+
+WAITED_OUT = {"rate_limited", "provider_unavailable", "provider_error", "provider_timeout", "model_loading"}
+
+
+def error(message: str, **members: Any) -> dict[str, Any]:
+    """The usual form."""
+    return {"error": {"message": message, **members}}
+
+
+CASES: list[dict[str, Any]] = [
+    json.loads(line) for line in (Path(__file__).parent / "refusals.jsonl").read_text("utf-8").splitlines()
+]
+"""One refusal a line: what a provider sent, and what it means. A member that is not there is None, or the default."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["what"] for case in CASES])
+def test_a_refusal_is_understood(case: dict[str, Any]) -> None:
+    name, status, body = case.get("name", "openai-chat:m"), case["status"], case["body"]
+    for sent in (body, body.encode()) if isinstance(body, str) else (body, json.dumps(body)):
+        refused = understand(
+            status, sent, case.get("headers", {}), name=name, key_variable="THE_KEY", base_variable="THE_BASE"
+        )
+        assert refused.code == case["code"], refused.message
+        assert (refused.window_tokens, refused.asked_tokens) == (case.get("window"), case.get("asked"))
+        assert refused.retryable == case.get("retryable", refused.code in WAITED_OUT)
+        assert refused.lacks == case.get("lacks")
+        assert refused.retry_after_s == pytest.approx(case.get("after"))
+        assert refused.provider_status == (status if status and status >= 400 else None)
+        assert refused.message.startswith(f"{name}: ")
+        assert case.get("hint", "") in (refused.hint or "")
+        assert case.get("says", "") in refused.message
+
+
+# -- what is shown -----------------------------------------------------------------------------------------------------
+
+
+def said(message: str, status: int = 400, **more: Any) -> Refused:
+    return understand(status, error(message, **more), {}, name="openai-chat:m")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-0123456789abcdefghij",
+        "sk-abc1***************wxyz",
+        "gsk_0123456789abcdef",
+        "xai-0123456789abcdef",
+        "0123456789abcdef0123456789abcdef.ABCDEFGHIJKLMNOP",
+    ],
+)
+def test_a_key_is_in_no_message(secret: str) -> None:
+    for text in (f"Incorrect API key provided: {secret}.", f"Authorization: Bearer {secret}", f"no: {secret} is bad"):
+        refused = said(text, 401)
+        assert secret not in refused.message + (refused.hint or "")
+        assert secret[:12] not in refused.message
+
+
+def test_a_key_of_no_known_form_is_masked_where_it_is_called_a_key() -> None:
+    assert "Zx9Zx9Zx9Zx9" not in said("Incorrect API key provided: Zx9Zx9Zx9Zx9.", 401).message
+
+
+def test_a_message_is_one_short_line_without_controls() -> None:
+    refused = said("a\x1b[31m\u202eb\ud83d\r\n" + "long " * 1000)
+    assert len(refused.message) < 500
+    assert refused.message.isprintable()
+    refused.message.encode()
+    assert "b\ufffd long" in refused.message
+
+
+def test_the_upstream_s_words_are_shown_and_not_the_gateway_s_alone() -> None:
+    raw = json.dumps(error("Something of its own"))
+    refused = said("Provider returned error", code=400, metadata={"raw": raw})
+    assert refused.message.endswith("the provider refused the request: Something of its own")
+
+
+def test_an_answer_that_nobody_knows_is_shown_and_is_no_evidence() -> None:
+    refused = understand(400, {"odd": "context length exceeded"}, {}, name="openai-chat:m")
+    assert refused.code == "request_refused"
+    assert "context length exceeded" in refused.message
+
+
+def test_hints_name_the_variables_or_speak_of_them_in_general() -> None:
+    named = understand(404, None, {}, name="m:m", base_variable="OLLAMA_BASE_URL")
+    assert "OLLAMA_BASE_URL" in (named.hint or "")
+    assert "the base URL" in (understand(404, None, {}, name="m:m").hint or "")
+    assert "check the key" in (understand(401, None, {}, name="m:m").hint or "")
+
+
+def test_a_refusal_is_a_model_error() -> None:
+    assert isinstance(said("no"), ModelError)
+    assert said("no").status == ModelError.status
+
+
+# -- waits -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "after_s"),
+    [
+        ({"Retry-After": "20"}, 20.0),
+        ({"RETRY-AFTER": " 1.5 "}, 1.5),
+        ({"retry-after": "0"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "1e3"}, None),
+        ({"retry-after": "99999999999999999999"}, None),
+        ({"retry-after": "86401"}, None),
+        ({"retry-after": "3600"}, 3600.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": formatdate(time.time() - 60, usegmt=True)}, None),
+        ({"retry-after": "Thu, 99 Foo 2026 00:00:00 GMT"}, None),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after-ms": "0", "retry-after": "2"}, 2.0),
+        ({"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-reset-requests": "120ms"}, 0.12),
+        (
+            {
+                "x-ratelimit-reset-tokens": "6m0s",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-requests": "120ms",
+                "x-ratelimit-remaining-requests": "59",
+            },
+            360.0,
+        ),
+        ({"x-ratelimit-reset": "30"}, 30.0),
+        ({"x-request-reset": "30"}, None),
+        ({}, None),
+    ],
+)
+def test_headers_say_how_long_to_wait(headers: dict[str, str], after_s: float | None) -> None:
+    assert understand(429, None, headers, name="openai-chat:m").retry_after_s == pytest.approx(after_s)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        lambda at: {"retry-after": formatdate(at, usegmt=True)},
+        lambda at: {"x-ratelimit-reset": str(int(at * 1000))},
+        lambda at: {"x-ratelimit-reset": str(int(at))},
+        lambda at: {"anthropic-ratelimit-tokens-reset": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))},
+    ],
+    ids=["a date", "milliseconds", "seconds", "ISO"],
+)
+def test_a_moment_is_a_wait_until_then(header: Callable[[float], dict[str, str]]) -> None:
+    after_s = understand(429, None, header(time.time() + 3000), name="openai-chat:m").retry_after_s
+    assert after_s is not None
+    assert 2000 < after_s <= 3001
+
+
+def test_a_moment_may_stand_in_the_answer_s_own_headers() -> None:
+    reset = str(int((time.time() + 3000) * 1000))
+    refused = said("Rate limit exceeded", 429, metadata={"headers": {"X-RateLimit-Reset": reset}})
+    assert refused.retry_after_s is not None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "after_s"),
+    [
+        ("Please try again in 1.5s.", 1.5),
+        ("Please try again in 120ms.", 0.12),
+        ("Please try again in 1h2m3s.", 3723.0),
+        ("please retry after 20 seconds", 20.0),
+        ("Wait 5 minutes", 300.0),
+        ("please try again after 1 seconds", 1.0),
+        ("try again in 2 days", None),
+        ("try again in 0s", None),
+        ("try again in 5 or so", None),
+        ("the limit is 60s of audio", None),
+    ],
+)
+def test_sentences_say_how_long_to_wait(sentence: str, after_s: float | None) -> None:
+    assert said(f"Rate limit reached. {sentence}", 429).retry_after_s == pytest.approx(after_s)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "after_s"),
+    [
+        ("retryDelay", "33s", 33.0),
+        ("retry_delay", {"seconds": 33}, 33.0),
+        ("estimated_time", 20.5, 20.5),
+        ("retry_after_ms", 250, 0.25),
+        ("retry_after", True, None),
+        ("retry_after", float("nan"), None),
+        ("retry_after", float("inf"), None),
+        ("retry_after", -5, None),
+        ("retry_after", 10**400, None),
+        ("retry_after", [5], None),
+    ],
+)
+def test_fields_say_how_long_to_wait(field: str, value: object, after_s: float | None) -> None:
+    assert understand(429, {field: value}, {}, name="openai-chat:m").retry_after_s == pytest.approx(after_s)
+
+
+def test_headers_go_before_fields_and_fields_before_sentences() -> None:
+    assert wait_s({"retry-after": "1"}, [("retryDelay", "2s")], ["try again in 3s"]) == 1
+    assert wait_s({"retry-after": "0"}, [("retryDelay", "2s")], ["try again in 3s"]) == 2
+    assert wait_s({}, [("retryDelay", "never")], ["try again in 3s"]) == 3
+
+
+# -- answers that are no stream ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status", "body", "words"),
+    [
+        ("text/html; charset=utf-8", 200, b"<!doctype html><title>Sign in</title>", "page for browsers came"),
+        ("text/html", 200, b"<html><body><h1>Welcome</h1>", "Welcome"),
+        (None, 204, b"", "empty answer came (HTTP 204)"),
+        ("application/json", 202, b" \n", "empty answer came (HTTP 202)"),
+        ("text/plain", 200, b"Ollama is running", "Ollama is running"),
+        ("application/x-ndjson", 200, b'{"model":"m","done":false}\n{"done":true}', "application/x-ndjson"),
+        ("application/octet-stream", 200, b"\xff\x00\xfe", "octet-stream"),
+    ],
+)
+def test_what_is_no_stream_is_said(content_type: str | None, status: int, body: bytes, words: str) -> None:
+    refused = not_a_stream(content_type, status, body, name="ollama:qwen3", base_variable="OLLAMA_BASE_URL")
+    assert (refused.code, refused.retryable, refused.provider_status) == ("malformed_stream", False, status)
+    assert words in refused.message
+    assert refused.message.isprintable()
+    assert "OLLAMA_BASE_URL" in (refused.hint or "")
+    assert refused.lacks == ("responses" if "html" in (content_type or "") else None)
+
+
+# -- the tables --------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_in_the_tables_is_one() -> None:
+    assert set(CODES) | {kind for kind, _ in SENTENCES} <= set(KINDS)
+    assert {kind for kind, _ in HERE} <= set(KINDS)
+    assert {case["code"] for case in CASES} == CODES_HERE - {"malformed_stream"}
+
+
+def test_no_code_means_two_kinds() -> None:
+    assert {code for kind, codes in CODES.items() for code in codes.split() if KIND_OF[plain(code)] != kind} == set()
+
+
+# -- whatever comes ----------------------------------------------------------------------------------------------------
+
+SCRAPS = (
+    "error message code type status detail context length exceeded maximum 8192 tokens model not found try again in 5s"
+    ' {" "} [{ <html> data: retry-after \ud83d \x00 \u202e sk-0123456789abcdef rate limit TPM Limit 1, Requested 2'
+)
+MEMBERS = "error message code type status detail errors metadata raw n_ctx retryDelay headers param"
+WORDS = st.sampled_from(SCRAPS.split(" "))
+TEXT = st.one_of(st.text(st.characters(exclude_categories=())), st.lists(WORDS, max_size=30).map(" ".join))
+KEYS = st.sampled_from(MEMBERS.split())
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5), st.dictionaries(st.one_of(KEYS, TEXT), inner, max_size=5), inner.map(str)
+    ),
+    max_leaves=20,
+)
+HEADERS = st.dictionaries(
+    st.one_of(st.sampled_from(["retry-after", "Retry-After-Ms", "x-ratelimit-reset-tokens", "content-type"]), TEXT),
+    TEXT,
+    max_size=4,
+)
+
+
+def well_formed(refused: Refused) -> None:
+    """What holds for every refusal, whatever came."""
+    assert refused.code in CODES_HERE
+    assert len(refused.message) < 1000
+    (refused.message + (refused.hint or "")).encode()
+    assert not {unicodedata.category(character) for character in refused.message} & {"Cc", "Cs", "Zl", "Zp"}
+    assert "sk-0123456789abcdef" not in refused.message
+    assert refused.retry_after_s is None or (
+        math.isfinite(refused.retry_after_s) and 0 < refused.retry_after_s <= 86400
+    )
+    for number in (refused.window_tokens, refused.asked_tokens):
+        assert number is None or (type(number) is int and 0 < number < 10**10)
+    assert refused.window_tokens is None or refused.code == "context_too_long"
+    assert refused.lacks in (None, "tools", "images", "responses", "roles", "ids", "items", "system")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=400)
+@given(
+    status=st.one_of(st.none(), st.integers(100, 700)),
+    body=st.one_of(JSON, TEXT, st.binary(max_size=200), JSON.map(lambda value: json.dumps(value))),
+    headers=HEADERS,
+    name=st.one_of(st.just("openai-chat:gpt-5.2"), TEXT),
+)
+def test_nothing_that_comes_raises(status: int | None, body: object, headers: Mapping[str, str], name: str) -> None:
+    well_formed(understand(status, body, headers, name=name))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.one_of(st.none(), TEXT), st.integers(200, 299), st.binary(max_size=500), TEXT)
+def test_nothing_that_is_no_stream_raises(kind: str | None, status: int, body: bytes, name: str) -> None:
+    well_formed(not_a_stream(kind, status, body, name=name))
+
+
+def nested(depth: int) -> object:
+    body: object = "end"
+    for _ in range(depth):
+        body = {"error": [body]}
+    return body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        nested(50_000),
+        "[" * 100_000,
+        '{"error":' * 20_000,
+        "x" * 5_000_000,
+        b"\xff" * 5_000_000,
+        {"error": {"message": "model " * 500_000}},
+        {"error": {"message": "context " * 500_000, "code": 10**4000}},
+        "<script" * 200_000,
+        "<html>" + "<title" * 200_000,
+        {"errors": [{"message": "try again in 1 m " * 1000}] * 10_000},
+        {str(number): number for number in range(100_000)},
+        json.dumps(json.dumps(json.dumps(json.dumps(json.dumps(json.dumps(error("x"))))))),
+    ],
+    ids=range(12),
+)
+def test_what_is_huge_or_deep_is_read_in_a_bounded_time(body: object) -> None:
+    began = time.monotonic()
+    well_formed(understand(400, body, {}, name="openai-chat:gpt-5.2"))
+    assert time.monotonic() - began < 10
