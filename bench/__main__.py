@@ -449,16 +449,23 @@ def package(bench: Bench) -> None:
         bench.add(f"packaged: memory, {name} (PSS, beside unfrozen)", "MB", mb["package"], mb["daemon"])
 
 
+def unasked(*_: Any) -> Any:
+    raise AssertionError("no call is judged here")
+
+
 async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     """A store with one session of so many messages, made by the package itself. Returns session and middle message."""
     from aster_sidecar import clock
     from aster_sidecar.contract import wire
+    from aster_sidecar.conversation.session_queue import SessionQueues
     from aster_sidecar.conversation.sessions import Sessions, insert_message
+    from aster_sidecar.policy.approvals import Approvals
+    from aster_sidecar.policy.rules import Rules
     from aster_sidecar.store.journal import Journal
 
     journal = Journal(data_dir / "aster.db")
     journal.open()
-    sessions = Sessions(journal)
+    sessions = Sessions(journal, SessionQueues(journal), Approvals(journal, Rules(journal), unasked))
     sessions.open()
     session_id = (await sessions.create(wire.SessionCreate(agent_id="default"))).session_id
     middle = ""

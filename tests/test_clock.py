@@ -141,7 +141,7 @@ def test_a_question_expires_in_its_time_though_the_clock_is_set(
 ) -> None:
     async def check(journal: Journal, rules: Rules, approvals: Approvals) -> None:
         settled = asyncio.Event()
-        approvals.on_settled = lambda turn_id: settled.set()
+        approvals.settled.subscribe(lambda turn_id: settled.set())
         began_s = clock.real_s()
         await asked(journal, approvals, 0.5)
         now = clock.now

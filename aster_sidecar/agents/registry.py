@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.agents.spec import DEFAULT, AgentSpec, Broken, Known, Problem, Source, parse, read
 from aster_sidecar.config.trusted_projects import FOLDER
 from aster_sidecar.errors import AgentNotFound, AsterError
 from aster_sidecar.policy.permissions import Mode, stricter
-from aster_sidecar.tools.base import Tool
+from aster_sidecar.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +27,6 @@ FILES_MOST = 200
 """Most files of one directory that are read."""
 FRESH_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again without a new time stamp: it is read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """What an app's own code brings: agents, tools, and which of the tools every agent gets."""
-
-    agents: tuple[AgentSpec, ...] = ()
-    tools: tuple[Tool[Any], ...] = ()
-    shared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +58,17 @@ class State:
 
 
 class Agents:
-    """The agents a client can talk to, by id. `on_change` is called when reading the files again changed something."""
+    """The agents a client can talk to, by id."""
 
-    def __init__(self, own: Own, places: Places, known: Known) -> None:
+    def __init__(self, code: AppCode, places: Places, known: Known) -> None:
         self._places = places
         self._known = known
-        self._fixed = {DEFAULT.agent_id: DEFAULT, **{spec.agent_id: spec for spec in own.agents}}
+        self._fixed = {DEFAULT.agent_id: DEFAULT, **{spec.agent_id: spec for spec in code.agents}}
         self._readings: dict[Path, Reading] = {}
         self._state = State(dict(self._fixed))
         self._gone: dict[str, AgentSpec] = {}
-        self.on_change: Callable[[], None] = lambda: None
+        self.changed: Publisher[[]] = Publisher()
+        """Publishes that reading the files again changed an agent or a problem."""
         self._state = self._look()
         self._tell_problems(())
 
@@ -115,14 +107,14 @@ class Agents:
         )
 
     def refresh(self) -> None:
-        """Read what changed since the last time; calls `on_change` when that changes an agent or a problem."""
+        """Read what changed since the last time; publishes `changed` when that changes an agent or a problem."""
         before, now = self._state, self._look()
         if (now.specs, now.problems) == (before.specs, before.problems):
             return
         self._gone |= {name: spec for name, spec in before.specs.items() if name not in now.specs}
         self._state = now
         self._tell_problems(before.problems)
-        self.on_change()
+        self.changed.publish()
 
     def _tell_problems(self, before: tuple[Problem, ...]) -> None:
         for problem in self._state.problems:

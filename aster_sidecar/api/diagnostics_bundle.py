@@ -24,11 +24,19 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from aster_sidecar import __version__, clock
-from aster_sidecar.api import calls
+from aster_sidecar.api.agents import AgentCalls
+from aster_sidecar.api.companion import CompanionCalls
+from aster_sidecar.api.event_stream import Streams
+from aster_sidecar.api.identity import Identity
+from aster_sidecar.api.models import ModelCalls
+from aster_sidecar.api.services import ServiceCalls
+from aster_sidecar.api.settings import SettingsCalls
+from aster_sidecar.api.warnings import Warnings
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.trash import TRASHED
-from aster_sidecar.daemon.wiring import Parts
 from aster_sidecar.errors import DiagnosticsFailed, NotFound
+from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.telemetry.redaction import MASK, NAMES, Redactor
 
 FOLDER = "diagnostics"
@@ -55,78 +63,121 @@ LIBRARIES = (
 )
 
 
-async def build(here: Parts, include_messages: bool) -> wire.DiagnosticsInfo:
-    """Make a bundle. Raises: DiagnosticsFailed when it takes too long or can't be written."""
-    contents = gathered(here, include_messages)
-    logs_dir = here.settings.places.logs_dir
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            return await asyncio.to_thread(write, contents, logs_dir, here.redactor)
-    except TimeoutError as error:
-        raise DiagnosticsFailed(f"the bundle was not ready within {LIMIT_S:g} s") from error
-    except OSError as error:
-        raise DiagnosticsFailed(f"the bundle could not be written: {error.strerror}") from error
+class DiagnosticsCalls:
+    """Calls about bundles."""
 
+    def __init__(
+        self,
+        journal: Journal,
+        identity: Identity,
+        redactor: Redactor,
+        approvals: Approvals,
+        streams: Streams,
+        agents: AgentCalls,
+        companion: CompanionCalls,
+        models: ModelCalls,
+        services: ServiceCalls,
+        settings: SettingsCalls,
+        warnings: Warnings,
+    ) -> None:
+        self._journal = journal
+        self._identity = identity
+        self._redactor = redactor
+        self._approvals = approvals
+        self._streams = streams
+        self._agents = agents
+        self._companion = companion
+        self._models = models
+        self._services = services
+        self._settings = settings
+        self._warnings = warnings
+        self._logs_dir = identity.settings.places.logs_dir
 
-def gathered(here: Parts, include_messages: bool) -> dict[str, Any]:
-    """What goes in, by file, as it is: secrets are taken out when it is written."""
-    journal = here.journal
-    errors = journal.all(
-        "SELECT time, turn_id, data FROM events WHERE type='error' ORDER BY seq DESC LIMIT ?", [ERRORS]
-    )
-    contents: dict[str, Any] = {
-        "about.json": {
-            "created_at": clock.stamp(),
-            "version": __version__,
-            "protocol": wire.PROTOCOL,
-            "framework": here.settings.framework,
-            "instance_id": here.instance_id,
-            "pid": here.pid,
-            "started_at": here.started_at,
-            "python": sys.version,
-            "system": platform.platform(),
-            "machine": platform.machine(),
-            "libraries": dict(libraries()),
-            "messages_included": include_messages,
-        },
-        "config.json": calls.get_config(here),
-        "secrets.json": here.keys.list(),
-        "services.json": here.services.list(),
-        "agents.json": [
-            {
-                "id": agent.id,
-                "source": agent.source,
-                "model": agent.model,
-                "state": agent.state,
-                "problems": agent.problems,
-            }
-            for agent in calls.agents(here)
-        ],
-        "flags.json": here.flags.list(),
-        "onboarding.json": here.onboarding.state(),
-        "warnings.json": calls.warnings(here),
-        # Of an error its code and hint: its message may repeat what a provider was told.
-        "errors.json": [
-            {"time": time, "turn_id": turn_id, **{k: v for k, v in json.loads(data).items() if k in ("code", "hint")}}
-            for time, turn_id, data in errors
-        ],
-        "journal.json": {
-            **journal.statistics(),
-            "failure": journal.failure.code if journal.failure is not None else None,
-            **{table: journal.one(f"SELECT count(*) FROM {table}")[0] for table in ("sessions", "messages", "turns")},
-            "approvals_pending": len(here.approvals.list(None, None)),
-            "streams": here.streams.count,
-        },
-    }
-    if include_messages:
-        rows = journal.all(
-            "SELECT session_id, role, created_at, status, text FROM messages"
-            f" WHERE session_id NOT IN ({TRASHED}) ORDER BY n DESC LIMIT ?",
-            [MESSAGES],
+    def list(self) -> list[wire.DiagnosticsInfo]:
+        """The bundles that are kept, newest first."""
+        return [info(path) for path in bundles(self._logs_dir)]
+
+    async def make(self, include_messages: bool) -> wire.DiagnosticsInfo:
+        """Make a bundle. Raises: DiagnosticsFailed when it takes too long or can't be written."""
+        contents = self._gathered(include_messages)
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                return await asyncio.to_thread(write, contents, self._logs_dir, self._redactor)
+        except TimeoutError as error:
+            raise DiagnosticsFailed(f"the bundle was not ready within {LIMIT_S:g} s") from error
+        except OSError as error:
+            raise DiagnosticsFailed(f"the bundle could not be written: {error.strerror}") from error
+
+    def find(self, name: str) -> Path:
+        """Where the bundle of this name is. Raises: NotFound."""
+        return find(self._logs_dir, name)
+
+    def _gathered(self, include_messages: bool) -> dict[str, Any]:
+        """What goes in, by file, as it is: secrets are taken out when it is written."""
+        journal = self._journal
+        errors = journal.all(
+            "SELECT time, turn_id, data FROM events WHERE type='error' ORDER BY seq DESC LIMIT ?", [ERRORS]
         )
-        names = ("session_id", "role", "created_at", "status", "text")
-        contents["messages.json"] = [dict(zip(names, row, strict=True)) for row in rows]
-    return contents
+        contents: dict[str, Any] = {
+            "about.json": {
+                "created_at": clock.stamp(),
+                "version": __version__,
+                "protocol": wire.PROTOCOL,
+                "framework": self._identity.settings.framework,
+                "instance_id": self._identity.instance_id,
+                "pid": self._identity.pid,
+                "started_at": self._identity.started_at,
+                "python": sys.version,
+                "system": platform.platform(),
+                "machine": platform.machine(),
+                "libraries": dict(libraries()),
+                "messages_included": include_messages,
+            },
+            "config.json": self._settings.view(),
+            "secrets.json": self._models.secrets(),
+            "services.json": self._services.list(),
+            "agents.json": [
+                {
+                    "id": agent.id,
+                    "source": agent.source,
+                    "model": agent.model,
+                    "state": agent.state,
+                    "problems": agent.problems,
+                }
+                for agent in self._agents.list()
+            ],
+            "flags.json": self._companion.flags(),
+            "onboarding.json": self._companion.onboarding(),
+            "warnings.json": self._warnings.list(),
+            # Of an error its code and hint: its message may repeat what a provider was told.
+            "errors.json": [
+                {
+                    "time": time,
+                    "turn_id": turn_id,
+                    **{k: v for k, v in json.loads(data).items() if k in ("code", "hint")},
+                }
+                for time, turn_id, data in errors
+            ],
+            "journal.json": {
+                **journal.statistics(),
+                "failure": journal.failure.code if journal.failure is not None else None,
+                **{
+                    table: journal.one(f"SELECT count(*) FROM {table}")[0]
+                    for table in ("sessions", "messages", "turns")
+                },
+                "approvals_pending": len(self._approvals.list(None, None)),
+                "streams": self._streams.count,
+            },
+        }
+        if include_messages:
+            rows = journal.all(
+                "SELECT session_id, role, created_at, status, text FROM messages"
+                f" WHERE session_id NOT IN ({TRASHED}) ORDER BY n DESC LIMIT ?",
+                [MESSAGES],
+            )
+            names = ("session_id", "role", "created_at", "status", "text")
+            contents["messages.json"] = [dict(zip(names, row, strict=True)) for row in rows]
+        return contents
 
 
 def libraries() -> Iterable[tuple[str, str | None]]:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aster_sidecar.agents.registry import Agents, Own
+from aster_sidecar.agents.app_code import AppCode
+from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.registry import Places as AgentPlaces
 from aster_sidecar.agents.spec import Known
 from aster_sidecar.config.settings import Config, Places, Settings
@@ -40,4 +41,4 @@ def agents_of(where: Places, config: Config) -> Agents:
         tool_names=lambda: [*names, *(f"{prefix}…" for prefix in later)],
         wrong_model=misnamed,
     )
-    return Agents(Own(), AgentPlaces(where.config_dir / "agents", project), known)
+    return Agents(AppCode(), AgentPlaces(where.config_dir / "agents", project), known)

@@ -17,9 +17,9 @@ from aster_sidecar import __version__, frozen
 from aster_sidecar.daemon import parent_process
 
 if TYPE_CHECKING:
+    from aster_sidecar.agents.app_code import AppProgram
     from aster_sidecar.config.settings import Places
-    from aster_sidecar.daemon.wiring import Parts
-    from aster_sidecar.embedding.sidecar import Sidecar
+    from aster_sidecar.daemon.wiring import Daemon
 
 EXIT_FAILED = 1
 """A command could not do it, or the doctor found something wrong; a daemon never ends with it."""
@@ -141,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
     return text
 
 
-def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, sidecar: AppProgram | None = None) -> int:
     """Run the command, for an app's own `sidecar` if given; returns its exit code (0, 2, 3, 4, 5, 6, 70)."""
     started_by = parent_process.look()
     frozen.enter()
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
     if words and not words[0].startswith("-"):
         parser().error(f"no such command: {words[0][:100]!r}; there are {', '.join(COMMANDS)}")
 
-    from aster_sidecar.agents.registry import Own
+    from aster_sidecar.agents.app_code import AppCode
     from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
     from aster_sidecar.contract.wire import Framework
     from aster_sidecar.daemon.launcher_watch import BadFirstLine, read_first_line
@@ -196,9 +196,9 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         given.data_dir = Path(given.data_dir) if given.data_dir is not None else None
         given.config_dir = Path(given.config_dir) if given.config_dir is not None else None
         given.uds = Path(given.uds) if given.uds is not None else None
-    own = Own()
+    code = AppCode()
     if given.app is not None or sidecar is not None:
-        from aster_sidecar.embedding.sidecar import fill, load
+        from aster_sidecar.cli.app_program import fill, load
 
         try:
             if sidecar is not None and given.app is not None:
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
                     hint="a module that --app loads calls run() under if __name__ == '__main__' only",
                 )
             sidecar = sidecar or load(str(given.app))
-            own = sidecar.own()
+            code = sidecar.code()
             fill(given, sidecar)
         except ConfigInvalid as error:
             return fail(EXIT_CONFIG, error.message, error.hint)
@@ -225,7 +225,6 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         allow_origins=tuple(map(str, given.allow_origin)),
         flags={key: getattr(given, key) for key in (*DEFAULTS, "framework", "port", "allow_origin", "supervised")},
         environment=environment,
-        own=own,
         uds=absolute(given.uds),
         any_port=given.any_port,
         log_level=given.log_level,
@@ -244,7 +243,7 @@ def main(arguments: Sequence[str] | None = None, sidecar: Sidecar | None = None)
         hide_memory()
     try:
         say = announce_ready if given.supervised else announce_and_open if given.open else announce
-        asyncio.run(serve(settings, say, launch))
+        asyncio.run(serve(settings, code, say, launch))
     except ConfigInvalid as error:
         return fail(EXIT_CONFIG, error.message, error.hint)
     except AlreadyRunning as error:
@@ -314,47 +313,40 @@ def fail(code: int, message: str, hint: str | None = None) -> int:
     return code
 
 
-def announce(parts: Parts) -> None:
+def announce(daemon: Daemon) -> None:
     """Say on stdout where it listens, whether a token is set, and how to try it."""
+    from aster_sidecar.api.browser_login import PRINTED_S
     from aster_sidecar.telemetry.log_file import FILE as LOG
 
-    url = f"http://127.0.0.1:{parts.port}"
-    token = parts.settings.token is not None
+    settings = daemon.identity.settings
+    url = daemon.identity.url
+    token = settings.token is not None
     who = "a token is set" if token else "no token: programs of this user are answered"
     curl = "curl" + (' -H "Authorization: Bearer $ASTER_SIDECAR_TOKEN"' if token else "")
-    places = parts.settings.places
-    kept = [places.config_path, places.data_dir, *([places.logs_dir / LOG] if parts.settings.log_file else [])]
+    places = settings.places
+    kept = [places.config_path, places.data_dir, *([places.logs_dir / LOG] if settings.log_file else [])]
     files = ", ".join(map(str, kept))
-    model = parts.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
-    also = f" and on {parts.settings.uds}" if parts.settings.uds is not None else ""
+    model = daemon.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
+    also = f" and on {settings.uds}" if settings.uds is not None else ""
     lines = [
-        f"Aster Sidecar {__version__} listens on {url}{also} for {parts.settings.framework} ({who})",
-        f"  model: {model}   work dir: {parts.config.work_dir}",
+        f"Aster Sidecar {__version__} listens on {url}{also} for {settings.framework} ({who})",
+        f"  model: {model}   work dir: {daemon.config.work_dir}",
         f"  files: {files}",
         f"  watch: {curl} -N {url}/api/events",
         f"  talk:  {curl} {url}/api/chat -H 'Content-Type: application/json' "
         '-d \'{"agent_id": "default", "message": "hello"}\'',
     ]
-    if parts.pages.built and parts.settings.framework == "web":
-        lines.insert(1, f"  open:  {link_of(parts)}")
+    if daemon.has_page and settings.framework == "web":
+        once = f" (once, within {PRINTED_S / 60:g} minutes)" if token else ""
+        lines.insert(1, f"  open:  {daemon.page_link(printed=True)}{once}")
     print("\n".join(lines), flush=True)
 
 
-def link_of(parts: Parts) -> str:
-    """Where the UI is; with a token set, a link that signs one browser in."""
-    from aster_sidecar.http.browser_login import PRINTED_S
-
-    if parts.settings.token is None:
-        return f"http://127.0.0.1:{parts.port}/"
-    return f"{parts.link(parts.handoffs.mint(lives_s=PRINTED_S))} (once, within {PRINTED_S / 60:g} minutes)"
-
-
-def announce_and_open(parts: Parts) -> None:
+def announce_and_open(daemon: Daemon) -> None:
     """The same, and show the UI to the person: this machine's browser decides how."""
-    announce(parts)
-    if parts.pages.built:
-        plain = parts.settings.token is None
-        show_page(f"http://127.0.0.1:{parts.port}/" if plain else parts.link(parts.handoffs.mint()))
+    announce(daemon)
+    if daemon.has_page:
+        show_page(daemon.page_link())
 
 
 def show_page(url: str) -> None:
@@ -374,21 +366,22 @@ def show_page(url: str) -> None:
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
-def announce_ready(parts: Parts) -> None:
+def announce_ready(daemon: Daemon) -> None:
     """Tell the launcher, in one JSON line, that requests are answered now, and by whom."""
     from aster_sidecar.contract.wire import PROTOCOL
 
+    identity = daemon.identity
     told = {
         "event": "ready",
-        "url": f"http://127.0.0.1:{parts.port}",
-        "port": parts.port,
-        "pid": parts.pid,
-        "instance_id": parts.instance_id,
+        "url": identity.url,
+        "port": identity.port,
+        "pid": identity.pid,
+        "instance_id": identity.instance_id,
         "protocol": PROTOCOL,
         "version": __version__,
     }
-    if parts.settings.uds is not None:
-        told["uds"] = str(parts.settings.uds)
+    if identity.settings.uds is not None:
+        told["uds"] = str(identity.settings.uds)
     print(json.dumps(told), flush=True)
 
 

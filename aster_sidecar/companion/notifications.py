@@ -12,8 +12,8 @@ from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.trash import TRASHED
 from aster_sidecar.store.journal import SELECT_EVENTS, Event, Journal, Write, remember
+from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.text.repair import cut
 
 MOST = 200
@@ -57,7 +57,7 @@ class Attention:
             marks = ",".join("?" * len(SEEN))
             where = f"WHERE seq>? AND type IN ({marks}) ORDER BY seq"
             self.see([Event(*row) for row in self._journal.all(f"{SELECT_EVENTS} {where}", [int(upto), *SEEN])])
-        self._journal.on_events = self.see
+        self._journal.recorded.subscribe(self.see)
 
     @property
     def unread(self) -> int:

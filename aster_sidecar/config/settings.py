@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from aster_sidecar.agents.registry import Own
 from aster_sidecar.config.project_file import Project, read_project
 from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.contract import wire
@@ -99,8 +98,6 @@ class Settings:
     started_in: Path = field(default_factory=Path.cwd)
     look_only: bool = False
     """Make no directory: who asks is no daemon."""
-    own: Own = field(default_factory=Own)
-    """What the app's own code brings (`sidecar`)."""
     log_level: str | None = None
     uds: Path | None = None
     any_port: bool = False

@@ -22,6 +22,9 @@ PROTOCOL = 1
 
 HEARTBEAT_S = 15.0
 
+SOCKET_PATH = "/ws"
+"""Where the WebSocket is."""
+
 Framework = Literal["tauri", "electron", "wails", "web"]
 Risk = Literal["low", "medium", "high"]
 PermissionMode = Literal["auto_approve", "smart_approve", "always_ask"]

@@ -137,6 +137,10 @@ class Engine:
         self._told: set[tuple[str, str]] = set()
         """What was said in which session, and is said there once: that a model can't use tools, a server is missing."""
 
+    async def shut_down(self) -> None:
+        """Send what was measured and is not sent yet."""
+        await self._spans.close()
+
     def forget(self, session_id: str) -> None:
         """Drop what is kept of a session in memory: its rows changed behind our back."""
         self._memory.forget(session_id)

@@ -12,11 +12,14 @@ from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.transcript import Transcript
-from aster_sidecar.conversation.trash import TRASHED, Trash
+from aster_sidecar.conversation.trash import Trash
 from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
+from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store import search
 from aster_sidecar.store.journal import Journal, Row, Write
+from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.text.folding import fold, folds_itself
 from aster_sidecar.text.repair import cut
 
@@ -38,10 +41,12 @@ PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
 
 
 class Sessions:
-    """All conversations of all agents. `state_of` and the others like it come from those who know: turns, approvals."""
+    """All conversations of all agents."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, queues: SessionQueues, approvals: Approvals) -> None:
         self._journal = journal
+        self._queues = queues
+        self._approvals = approvals
         self._defaults: dict[str, str] = {}
         self._known: dict[str, str] = {}
         self._trash = Trash(journal, self.purge_due)
@@ -49,9 +54,6 @@ class Sessions:
         """Held while a session is deleted or restored, so that what fails of one leaves alone what another did."""
         self.clearing: set[str] = set()
         """Sessions whose history is being deleted: no turn may begin in them."""
-        self.state_of: Callable[[str], wire.State] = lambda session_id: "idle"
-        self.waiting_in: Callable[[str], int] = lambda session_id: 0
-        self.tell_cleared: Callable[[str], None] = lambda session_id: None
 
     def open(self) -> None:
         """Read which sessions there are, also again after a transaction failed. Raises: StoreError."""
@@ -160,8 +162,8 @@ class Sessions:
             is_default=bool(row[6]),
             pinned=bool(row[10]),
             messages=row[7],
-            state=self.state_of(row[0]),
-            pending_approvals=self.waiting_in(row[0]),
+            state=self._queues.state_of(row[0]),
+            pending_approvals=len(self._approvals.list(session_id=row[0])),
             deleted_at=row[9],
             restorable_until=self._trash.until(row[0]) if row[9] is not None and row[0] in self._trash else None,
         )
@@ -351,7 +353,7 @@ class Sessions:
         self._trash.close()
 
     def _refuse_while_busy(self, session_id: str) -> None:
-        if self.state_of(session_id) not in ("idle", "failed"):
+        if self._queues.state_of(session_id) not in ("idle", "failed"):
             raise AgentBusy("a turn of this session is running or waiting", hint="POST /api/cancel first")
 
     # -- history ---------------------------------------------------------------------------------------------------
@@ -421,7 +423,7 @@ class Sessions:
             session_id=session_id,
             writes=writes,
         )
-        self.tell_cleared(session_id)
+        self._queues.tell_cleared(session_id)
         await self._journal.commit()
         forget(session_id)
         return wire.HistoryDeleted(deleted=deleted)

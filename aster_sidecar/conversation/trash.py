@@ -21,9 +21,6 @@ of the machine no id) the daemon, did not run. A wall clock that was set years a
 LOOK_S = 6 * 3600.0
 """Seconds between two looks whether somebody's time is over, and between two notes of how much of it is left."""
 
-TRASHED = "SELECT session_id FROM trash"
-"""The ids of the sessions in the trash, as SQL."""
-
 
 class Trash:
     """Which sessions are in the trash. `on_due` is called, some time after, when the time of any of them is over."""

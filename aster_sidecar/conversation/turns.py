@@ -13,18 +13,16 @@ import json
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aster_sidecar import clock
 from aster_sidecar.agents.registry import Agents
-from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.run_request import UNKNOWN, Job, Limits, Usage, denial
+from aster_sidecar.conversation.session_queue import SessionQueue, SessionQueues, Turn
 from aster_sidecar.conversation.sessions import Sessions, insert_message, transcript_of
-from aster_sidecar.conversation.trash import TRASHED
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import (
     AgentBusy,
@@ -39,6 +37,7 @@ from aster_sidecar.errors import (
 )
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal, Write
+from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.text.repair import price, whole
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LIVELIEST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
 CANCEL_WAIT_S = 8.0
 """Longest that an answer to /api/cancel waits for tools to be gone."""
 STOP_WAIT_S = 3.0
@@ -69,57 +67,6 @@ class Options:
     on_unattended: Literal["wait", "deny"]
 
 
-@dataclass(eq=False, slots=True)
-class Turn:
-    """A turn that has not ended. `state` as in its row; `begun` once its answer exists; `urgent`: it interrupted."""
-
-    turn_id: str
-    session_id: str
-    agent_id: str
-    user_message_id: str
-    message_id: str
-    prompt: str
-    context: Mapping[str, Any]
-    log: TurnLog
-    state: Literal["queued", "running", "waiting"] = "queued"
-    begun: bool = False
-    resumes: bool = False
-    closing: bool = False
-    urgent: bool = False
-    spec: AgentSpec | None = None
-    """The agent as it was when the turn began: a file that changes meanwhile is for the next one."""
-    usage: Usage = field(default_factory=Usage)
-    ran_s: float = 0.0
-    first_seq: int = 0
-    steered: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    task: asyncio.Task[None] | None = None
-    end_as: wire.StopReason = "interrupted"
-    ended_as: wire.StopReason | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Lane:
-    """A session's turns: the one that is on, and those behind it. `told` is the state clients were last told."""
-
-    session_id: str
-    agent_id: str
-    active: Turn | None = None
-    queue: deque[Turn] = field(default_factory=deque[Turn])
-    failed: bool = False
-    told: wire.State = "idle"
-
-    @property
-    def state(self) -> wire.State:
-        if self.active is not None:
-            return "waiting_approval" if self.active.state == "waiting" else "running"
-        return "queued" if self.queue else "failed" if self.failed else "idle"
-
-    def join(self, turn: Turn) -> None:
-        """Queue a turn: one that interrupts before those that do not, else behind all."""
-        place = sum(other.urgent for other in self.queue) if turn.urgent else len(self.queue)
-        self.queue.insert(place, turn)
-
-
 class Turns:
     """All turns of all sessions. `load_engine` brings the engine in when the first turn needs it."""
 
@@ -127,6 +74,7 @@ class Turns:
         self,
         journal: Journal,
         sessions: Sessions,
+        queues: SessionQueues,
         approvals: Approvals,
         agents: Agents,
         load_engine: Callable[[], Awaitable[Engine]],
@@ -134,19 +82,16 @@ class Turns:
     ) -> None:
         self._journal = journal
         self._sessions = sessions
+        self._queues = queues
         self._approvals = approvals
         self._agents = agents
         self._load_engine = load_engine
         self._options = options
-        self._lanes: dict[str, Lane] = {}
         self._turns: dict[str, Turn] = {}
         self._sends: dict[tuple[str, str], tuple[str, asyncio.Future[wire.ChatStarted]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        approvals.on_settled = self._settled
-        sessions.state_of = self.state_of
-        sessions.tell_cleared = self.tell_cleared
-        sessions.waiting_in = lambda session_id: len(approvals.list(session_id=session_id))
+        approvals.settled.subscribe(self._settled)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -167,12 +112,12 @@ class Turns:
             turn = self._turn(*fields)
             turn.usage, turn.ran_s, turn.first_seq = Usage.stored(row[8]), row[9], row[10]
             turn.urgent = bool(row[11])
-            lane = self._lane(turn.session_id, turn.agent_id)
+            queue = self._queues.of(turn.session_id, turn.agent_id)
             if row[7] == "queued":
-                lane.queue.append(turn)
+                queue.queued.append(turn)
                 continue
             turn.begun = True
-            lane.active = turn
+            queue.active = turn
             try:
                 self._take_up(turn, row[7])
             except StoreError:
@@ -186,11 +131,11 @@ class Turns:
             only,
         ):
             if reason == "failed":
-                self._lane(owner, agent_id).failed = True
-        for lane in [lane for lane in self._lanes.values() if session_id in (None, lane.session_id)]:
-            lane.told = self._last_told(lane.session_id)
-            self._tell(lane, lane.active.turn_id if lane.active is not None else None)
-            self._advance(lane)
+                self._queues.of(owner, agent_id).failed = True
+        for queue in [queue for queue in self._queues.all() if session_id in (None, queue.session_id)]:
+            queue.told = self._last_told(queue.session_id)
+            self._queues.tell(queue, queue.active.turn_id if queue.active is not None else None)
+            self._advance(queue)
 
     def _take_up(self, turn: Turn, state: str) -> None:
         """Put back a turn that had begun, as it is recorded."""
@@ -269,13 +214,6 @@ class Turns:
         self._turns[turn_id] = turn
         return turn
 
-    def _lane(self, session_id: str, agent_id: str = "") -> Lane:
-        lane = self._lanes.get(session_id)
-        if lane is None:
-            lane = self._lanes[session_id] = Lane(session_id, agent_id)
-        lane.agent_id = lane.agent_id or agent_id
-        return lane
-
     def _start(self, turn: Turn, work: Any) -> None:
         turn.task = asyncio.get_running_loop().create_task(work, name=turn.turn_id)
         self._tasks.add(turn.task)
@@ -340,11 +278,11 @@ class Turns:
         session_id = self._sessions.resolve(request.agent_id, request.session_id, request.message)
         if session_id in self._sessions.clearing:
             raise AgentBusy("the history of this session is being deleted", hint="send again in a moment")
-        lane = self._lane(session_id, request.agent_id)
-        active = lane.active
-        busy = active is not None or bool(lane.queue)
+        queue = self._queues.of(session_id, request.agent_id)
+        active = queue.active
+        busy = active is not None or bool(queue.queued)
         if busy and request.if_busy == "reject":
-            raise AgentBusy(f"agent {request.agent_id!r} is {lane.state} in this session")
+            raise AgentBusy(f"agent {request.agent_id!r} is {queue.state} in this session")
         if active is not None and request.if_busy == "steer" and not active.closing:
             return await self._steer(active, request, sends)
         turn = self._turn(
@@ -387,30 +325,30 @@ class Turns:
             seq=seq,
         )
         self._put_send(answer, sends)
-        lane.join(turn)
-        self._advance(lane)
+        queue.join(turn)
+        self._advance(queue)
         # Shielded: a client that hangs up does not take its message back.
-        await asyncio.shield(self._record(turn, lane, self._journal.commit()))
+        await asyncio.shield(self._record(turn, queue, self._journal.commit()))
         if turn.urgent and active is not None:
             await self._end(active, "cancelled")
         return answer
 
-    async def _record(self, turn: Turn, lane: Lane, committed: asyncio.Future[None]) -> None:
+    async def _record(self, turn: Turn, queue: SessionQueue, committed: asyncio.Future[None]) -> None:
         try:
             await committed
         except StoreError:
             self._turns.pop(turn.turn_id, None)
-            if turn in lane.queue:
-                lane.queue.remove(turn)
-            if lane.active is turn:
+            if turn in queue.queued:
+                queue.queued.remove(turn)
+            if queue.active is turn:
                 turn.closing = True
                 if turn.task is not None:
                     turn.task.cancel()
-                lane.active = None
-                lane.told = lane.state
+                queue.active = None
+                queue.told = queue.state
             self._sessions.open()
             (await self._load_engine()).forget(turn.session_id)
-            asyncio.get_running_loop().call_later(STORE_RETRY_S, self._advance, lane)
+            asyncio.get_running_loop().call_later(STORE_RETRY_S, self._advance, queue)
             raise
 
     def _put_message(
@@ -489,34 +427,21 @@ class Turns:
 
     # -- a turn's way ----------------------------------------------------------------------------------------------
 
-    def _advance(self, lane: Lane) -> None:
+    def _advance(self, queue: SessionQueue) -> None:
         """Begin the next turn when none is on, and tell the session's state when it changed."""
-        if lane.active is None and lane.queue and not self._stopping:
-            turn = lane.active = lane.queue.popleft()
+        if queue.active is None and queue.queued and not self._stopping:
+            turn = queue.active = queue.queued.popleft()
             turn.state = "running"
             self._journal.mend(turn.turn_id)  # its message is recorded; what else was lost of it, it says again
             try:
-                self._tell(lane, turn.turn_id)
+                self._queues.tell(queue, turn.turn_id)
                 self._begin(turn)
             except Exception as error:
                 self._give_up(turn, unexpected(error))
             else:
                 self._start(turn, self._drive(turn))
-        elif lane.active is None:
-            self._tell(lane, None)
-
-    def _tell(self, lane: Lane, turn_id: str | None, state: wire.State | None = None) -> None:
-        """Tell clients the session's state (or the one it is about to have) when it is not what they know."""
-        state = state or lane.state
-        if state != lane.told:
-            self._journal.put(
-                "status_change",
-                wire.StatusChangeEvent(state=state, previous=lane.told),
-                agent_id=lane.agent_id,
-                session_id=lane.session_id,
-                turn_id=turn_id,
-            )
-            lane.told = state
+        elif queue.active is None:
+            self._queues.tell(queue, None)
 
     def _begin(self, turn: Turn) -> None:
         message = wire.Message(
@@ -603,13 +528,13 @@ class Turns:
 
     async def _pause(self, turn: Turn) -> None:
         """Let go of the turn: from here on its row is all there is, until the last of its questions is answered."""
-        lane = self._lane(turn.session_id)
+        queue = self._queues.of(turn.session_id)
         turn.state = "waiting"
         damages = 0
         while True:
             try:
                 self._journal.mend(turn.turn_id)
-                self._tell(lane, turn.turn_id)
+                self._queues.tell(queue, turn.turn_id)
                 self._journal.put(writes=[self._row(turn, "waiting"), self._status_row(turn, "waiting_approval")])
                 await self._journal.commit()
                 break
@@ -618,7 +543,7 @@ class Turns:
                 await self._finish(turn, turn.end_as, None, "error")
                 return
             except StoreError as error:
-                lane.told = "running"
+                queue.told = "running"
                 if self._stopping:
                     return
                 damages += isinstance(error, StoreCorrupt)
@@ -640,7 +565,7 @@ class Turns:
         turn.state, turn.resumes = "running", True
         try:
             self._journal.put(writes=[self._row(turn, "running"), self._status_row(turn, "streaming")])
-            self._tell(self._lane(turn.session_id), turn_id)
+            self._queues.tell(self._queues.of(turn.session_id), turn_id)
         except StoreError:
             log.warning("turn %s: its state could not be put down", turn_id)
         except Exception as error:
@@ -651,10 +576,10 @@ class Turns:
         self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
     ) -> None:
         """End the turn: what was said is kept, what the model must know is put down, `done` is its last event."""
-        lane = self._lane(turn.session_id, turn.agent_id)
-        if turn in lane.queue:
-            lane.queue.remove(turn)
-        told, lost, failures, damages = lane.told, False, 0, 0
+        queue = self._queues.of(turn.session_id, turn.agent_id)
+        if turn in queue.queued:
+            queue.queued.remove(turn)
+        told, lost, failures, damages = queue.told, False, 0, 0
         while True:
             try:
                 if lost:
@@ -662,14 +587,16 @@ class Turns:
                     lost = False
                 self._journal.mend(turn.turn_id)
                 await self._put_ending(turn, reason, failure, severity)
-                if lane.active in (turn, None):
-                    self._tell(lane, None, "queued" if lane.queue else "failed" if reason == "failed" else "idle")
+                if queue.active in (turn, None):
+                    self._queues.tell(
+                        queue, None, "queued" if queue.queued else "failed" if reason == "failed" else "idle"
+                    )
                 await self._journal.commit()
                 break
             except StoreError as error:
                 # Nothing of the ending was recorded. Try again until the store is back: a turn never just vanishes.
                 log.error("turn %s cannot be ended: %s", turn.turn_id, error.message)
-                lane.told, lost = told, True
+                queue.told, lost = told, True
                 if self._stopping:
                     return
                 damages += isinstance(error, StoreCorrupt)
@@ -685,7 +612,7 @@ class Turns:
                     reason = "failed"
                     self._tell_unrecorded(turn, unexpected(error))
                     break
-        lane.failed = reason == "failed"
+        queue.failed = reason == "failed"
         turn.ended_as = reason
         told_of_it = {
             **where(turn),
@@ -696,11 +623,11 @@ class Turns:
             "input_tokens": turn.usage.input_tokens,
             "output_tokens": turn.usage.output_tokens,
         }
-        log.log(logging.WARNING if lane.failed else logging.INFO, "turn ended", extra=told_of_it)
-        if lane.active is turn:
-            lane.active = None
+        log.log(logging.WARNING if queue.failed else logging.INFO, "turn ended", extra=told_of_it)
+        if queue.active is turn:
+            queue.active = None
         self._turns.pop(turn.turn_id, None)
-        self._advance(lane)
+        self._advance(queue)
 
     async def _take_back(self, turn: Turn) -> None:
         """Forget what an ending that was not recorded had changed in memory. Raises: StoreError."""
@@ -902,9 +829,9 @@ class Turns:
     async def _end(self, turn: Turn, reason: wire.StopReason) -> None:
         if not turn.closing:
             turn.end_as = reason
-            lane = self._lane(turn.session_id)
-            if turn in lane.queue:
-                lane.queue.remove(turn)
+            queue = self._queues.of(turn.session_id)
+            if turn in queue.queued:
+                queue.queued.remove(turn)
             if turn.task is not None and not turn.task.done():
                 turn.task.cancel()
             else:
@@ -921,27 +848,14 @@ class Turns:
         if self._sessions.count(agent_id) == 0:
             self._agents.get(agent_id)
 
-    def state_of(self, session_id: str) -> wire.State:
-        """The session's state, as its clients were told."""
-        lane = self._lanes.get(session_id)
-        return lane.state if lane is not None else "idle"
-
-    def state_of_agent(self, agent_id: str) -> wire.State:
-        """The liveliest state among the agent's sessions."""
-        states = {lane.state for lane in self._lanes.values() if lane.agent_id == agent_id}
-        for state in LIVELIEST:
-            if state in states:
-                return state
-        return "idle"
-
     def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
         """What an agent is doing in a session. Raises: AgentNotFound, SessionNotFound, StoreError."""
         self._know(agent_id)
         session_id = self._sessions.resolve(agent_id, session_id)
-        lane = self._lane(session_id, agent_id)
+        queue = self._queues.of(session_id, agent_id)
         usage, error = wire.Usage(), None
-        if lane.active is not None:
-            usage = lane.active.usage.told()
+        if queue.active is not None:
+            usage = queue.active.usage.told()
         else:
             row = self._journal.one(
                 "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY ended_n DESC LIMIT 1",
@@ -951,27 +865,15 @@ class Turns:
                 usage, error = Usage.stored(row[0]).told(), error_of(row[1])
         return wire.Status(
             id=agent_id,
-            state=lane.state,
+            state=queue.state,
             session_id=session_id,
-            turn_id=lane.active.turn_id if lane.active is not None else None,
-            queue=[turn.turn_id for turn in lane.queue],
+            turn_id=queue.active.turn_id if queue.active is not None else None,
+            queue=[turn.turn_id for turn in queue.queued],
             pending_approvals=len(self._approvals.list(agent_id, session_id)),
             model=model,
             usage=usage,
             last_error=error,
         )
-
-    def tell_cleared(self, session_id: str) -> None:
-        """Tell that a session whose last turn failed is like new, in the transaction that clears it."""
-        lane = self._lanes.get(session_id)
-        if lane is not None:
-            told = lane.told
-            self._tell(lane, None, "idle")
-            lane.told = told  # as long as it is not recorded; then the lane goes
-
-    def forget(self, session_id: str) -> None:
-        """Drop a session's lane: it was deleted or cleared."""
-        self._lanes.pop(session_id, None)
 
 
 def where(turn: Turn) -> dict[str, str]:

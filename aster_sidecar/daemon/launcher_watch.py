@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from aster_sidecar.daemon.parent_process import started_at
+from aster_sidecar.services.process_facts import started_at
 
 FIRST_LINE_S = 10.0
 """How long the launcher may take to say its first line."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.daemon.client import Client, ClientError
-from aster_sidecar.daemon.parent_process import started_at, state_of
+from aster_sidecar.services.process_facts import started_at, state_of
 
 LOCK_NAME = "aster.lock"
 LOCK_BYTES = 4096

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aster_sidecar.daemon import client
-from aster_sidecar.daemon.parent_process import started_at
+from aster_sidecar.services.process_facts import started_at
 
 log = logging.getLogger(__name__)
 

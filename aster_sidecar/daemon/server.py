@@ -20,15 +20,18 @@ from typing import IO
 import uvicorn
 
 from aster_sidecar import __version__, clock
+from aster_sidecar.agents.app_code import AppCode
+from aster_sidecar.api.identity import Identity
 from aster_sidecar.config.settings import Settings
 from aster_sidecar.config.toml_file import read_file, write_first
 from aster_sidecar.contract.wire import PROTOCOL
 from aster_sidecar.daemon import lock_holder, running_daemons
 from aster_sidecar.daemon.client import state
-from aster_sidecar.daemon.launcher_watch import Watch, started_at
+from aster_sidecar.daemon.launcher_watch import Watch
 from aster_sidecar.daemon.lock_holder import LOCK_BYTES, LOCK_NAME, Holder
-from aster_sidecar.daemon.wiring import Parts, build_app, build_parts
+from aster_sidecar.daemon.wiring import Daemon, build
 from aster_sidecar.http.sockets import BACKLOG, HOST, PROTOCOLS, bind, unix_socket
+from aster_sidecar.services.process_facts import started_at
 from aster_sidecar.telemetry import log_file as logs
 from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
 
@@ -210,10 +213,10 @@ class Server(uvicorn.Server):
     """uvicorn, woken by what happens instead of ten times a second, and stopped in our order."""
 
     def __init__(
-        self, config: uvicorn.Config, parts: Parts, stop: asyncio.Event, announce: Callable[[Parts], None]
+        self, config: uvicorn.Config, daemon: Daemon, stop: asyncio.Event, announce: Callable[[Daemon], None]
     ) -> None:
         super().__init__(config)
-        self._parts = parts
+        self._daemon = daemon
         self._announce = announce
         self._stop = stop
         self._loop = asyncio.get_running_loop()
@@ -239,13 +242,13 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for the stop, then end turns and streams before uvicorn waits for its connections."""
         self.server_state.default_headers = self.config.encoded_headers
-        self._announce(self._parts)
+        self._announce(self._daemon)
         await self._stop.wait()
         self.should_exit = True
         give_up_after(STOP_S)
         for server in self.servers:
             server.close()
-        await self._parts.close()
+        await self._daemon.close()
 
 
 def give_up_after(seconds: float) -> None:
@@ -260,22 +263,22 @@ def give_up_after(seconds: float) -> None:
     timer.start()
 
 
-def say_where(parts: Parts) -> None:
+def say_where(identity: Identity) -> None:
     """Write `sidecar.json`, atomically and for the owner only: how others find this daemon. Raises: OSError."""
-    place = parts.settings.places.data_dir / STATE_NAME
+    place = identity.settings.places.data_dir / STATE_NAME
     told = {
-        "url": f"http://{HOST}:{parts.port}",
-        "port": parts.port,
-        "pid": parts.pid,
-        "started_at": started_at(parts.pid),
-        "instance_id": parts.instance_id,
+        "url": identity.url,
+        "port": identity.port,
+        "pid": identity.pid,
+        "started_at": started_at(identity.pid),
+        "instance_id": identity.instance_id,
         "protocol": PROTOCOL,
         "version": __version__,
-        "framework": parts.settings.framework,
-        "token": parts.settings.token is not None,
-        "uds": str(parts.settings.uds) if parts.settings.uds is not None else None,
+        "framework": identity.settings.framework,
+        "token": identity.settings.token is not None,
+        "uds": str(identity.settings.uds) if identity.settings.uds is not None else None,
     }
-    fresh = place.with_name(f".{STATE_NAME}-{parts.pid}")
+    fresh = place.with_name(f".{STATE_NAME}-{identity.pid}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
         json.dump(told, out)
         out.flush()
@@ -283,7 +286,7 @@ def say_where(parts: Parts) -> None:
     os.replace(fresh, place)
 
 
-async def serve(settings: Settings, announce: Callable[[Parts], None], launch: Launch) -> None:
+async def serve(settings: Settings, code: AppCode, announce: Callable[[Daemon], None], launch: Launch) -> None:
     """Run one daemon until it is stopped or its launcher is gone. `announce` is called once requests are answered.
 
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
@@ -307,15 +310,14 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
         if launch.parent is not None:
             watch.process(launch.parent)
         write_config(settings.places.config_path)
-        parts = build_parts(settings)
+        daemon = build(settings, code, bound.getsockname()[1], stop.set)
         told = read_file(settings.places.config_path)
         logs.learn([*secrets_in(told.get("mcp")), *secrets_in(told.get("services"))])
-        parts.ask_stop = stop.set
-        parts.port = bound.getsockname()[1]
-        sign(held, parts.port)
-        await parts.open()
+        identity = daemon.identity
+        sign(held, identity.port)
+        await daemon.open()
         config = uvicorn.Config(
-            logs.Access(build_app(parts)),
+            logs.Access(daemon.app),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -330,25 +332,27 @@ async def serve(settings: Settings, announce: Callable[[Parts], None], launch: L
 
         listed: Path | None = None
 
-        def ready(parts: Parts) -> None:
+        def ready(daemon: Daemon) -> None:
             nonlocal listed
-            say_where(parts)
+            say_where(identity)
             if launch.stdin is None and settings.token is None:
-                listed = running_daemons.enter(settings.places.daemons_dir, parts.instance_id, settings.places.data_dir)
+                listed = running_daemons.enter(
+                    settings.places.daemons_dir, identity.instance_id, settings.places.data_dir
+                )
             log.info(
                 "listening",
                 extra={
-                    "port": parts.port,
+                    "port": identity.port,
                     "framework": settings.framework,
                     "version": __version__,
-                    "pid": parts.pid,
+                    "pid": identity.pid,
                 },
             )
-            announce(parts)
-            parts.services.begin(parts.burying)
+            announce(daemon)
+            daemon.begin_services()
 
         try:
-            await Server(config, parts, stop, ready).serve(sockets=[bound] if local is None else [bound, local])
+            await Server(config, daemon, stop, ready).serve(sockets=[bound] if local is None else [bound, local])
         finally:
             watch.close()
             running_daemons.leave(listed)

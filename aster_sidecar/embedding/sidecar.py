@@ -7,19 +7,15 @@ What the code says counts as flags do; the command line comes before it, everyth
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from pydantic import ValidationError
 
-from aster_sidecar.agents.registry import Own
+from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.agents.spec import AGENT_ID, ALLOWED_SETTINGS, INSTRUCTIONS, AgentSpec, ModelSettings
-from aster_sidecar.config.settings import DEFAULT_PORTS
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.policy.permissions import STRICTNESS, Mode
 from aster_sidecar.tools.base import Tool, ToolError
@@ -169,7 +165,7 @@ class Sidecar:
 
         raise SystemExit(main(arguments, self))
 
-    def own(self) -> Own:
+    def code(self) -> AppCode:
         """The agents and tools as the daemon takes them. Raises: ConfigInvalid."""
         tools: dict[str, OwnTool[..., Any]] = {}
         builtin = {one.name for one in builtin_tools()}
@@ -200,7 +196,7 @@ class Sidecar:
                 raise wrong(f"agent {agent.id!r}: tools", "one is there twice")
             specs[spec.agent_id] = spec
         made: tuple[Tool[Any], ...] = tuple(one.as_tool() for one in tools.values())
-        return Own(tuple(specs.values()), made, shared)
+        return AppCode(tuple(specs.values()), made, shared)
 
 
 def as_own(one: OwnTool[..., Any] | Callable[..., Any], where: str) -> OwnTool[..., Any]:
@@ -219,66 +215,3 @@ def name_of(one: ToolLike) -> str:
 
 def wrong(what: str, hint: str) -> ConfigInvalid:
     return ConfigInvalid(what, hint=hint)
-
-
-# -- --app -------------------------------------------------------------------------------------------------------------
-
-
-def load(name: str) -> Sidecar:
-    """The Sidecar that `module:object` names; an object that is called gives it. Raises: ConfigInvalid."""
-    module_name, _, place = name.partition(":")
-    if not module_name or not place or not all(part.isidentifier() for part in f"{module_name}.{place}".split(".")):
-        raise wrong(f"--app {name!r} is not module:object", "for example --app my_app:sidecar")
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise wrong(f"--app {name}: {blame(error)}", "mend the module, or install what it needs") from error
-        raise wrong(
-            f"--app {name}: there is no module {error.name!r}", f"it is looked for in {here} and where Python looks"
-        ) from error
-    except (Exception, SystemExit) as error:
-        raise wrong(f"--app {name}: {blame(error)}", "mend the module; what it runs goes under __main__") from error
-    for part in place.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError as error:
-            raise wrong(f"--app {name}: {error}", "name a Sidecar, or a function that gives one") from error
-    if not isinstance(found, Sidecar) and callable(found):
-        try:
-            found = found()
-        except Exception as error:
-            raise wrong(f"--app {name}: {blame(error)}", "the function is called without arguments") from error
-    if not isinstance(found, Sidecar):
-        raise wrong(
-            f"--app {name}: {type(found).__name__} is no Sidecar", "name a Sidecar, or a function that gives one"
-        )
-    return found
-
-
-def blame(error: BaseException) -> str:
-    """An error with the place in the app's code where it came up."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if frame.filename != __file__), None)
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}:{error.lineno}: {error.msg}"
-    words = f"{type(error).__name__}: {error}"
-    return f"{last.filename}:{last.lineno}: {words}" if last is not None else words
-
-
-def fill(given: Any, sidecar: Sidecar) -> None:
-    """Put what the code says where the command line says nothing. `given` is what argparse made.
-
-    Raises: ConfigInvalid. The settable keys are checked later, with those of everybody else.
-    """
-    port, framework = sidecar.flags["port"], sidecar.flags["framework"]
-    if port is not None and (type(port) is not int or not 0 <= port <= 65_535):
-        raise wrong(f"Sidecar: port = {port!r}", "it must be a whole number from 0 to 65535")
-    if framework is not None and framework not in DEFAULT_PORTS:
-        raise wrong(f"Sidecar: framework = {framework!r}", f"it must be one of {', '.join(DEFAULT_PORTS)}")
-    for name, value in sidecar.flags.items():
-        if value is not None and getattr(given, name) in (None, []):
-            setattr(given, name, value)

@@ -1,8 +1,8 @@
 """Whether who knocks descends from this daemon: a tool, an MCP server, a service, or what one of them started. Linux.
 
 Nothing that a process says of itself counts. Its ancestors do: they lead to the daemon as long as it lives, since the
-daemon, its keeper and each overseer adopt whoever loses its parent (`services/keeper.py`). A client must be found outside of
-that tree; one that can't be found at all (it closes, hands on or hides its socket) may be in it.
+daemon, its keeper and each overseer adopt whoever loses its parent (`services/keeper.py`). A client must be found
+outside of that tree; one that can't be found at all (it closes, hands on or hides its socket) may be in it.
 """
 
 from __future__ import annotations

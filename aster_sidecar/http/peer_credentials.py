@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import NamedTuple
 
-from aster_sidecar.daemon.parent_process import started_at
+from aster_sidecar.services.process_facts import started_at
 
 # Source: linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h; man 7 sock_diag.
 _SOCK_DIAG_BY_FAMILY = 20

@@ -22,9 +22,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from aster_sidecar.api import calls
+from aster_sidecar.api.calls import Calls
+from aster_sidecar.api.event_stream import Transient, Watch
+from aster_sidecar.api.policy import who
 from aster_sidecar.contract import wire
-from aster_sidecar.daemon.wiring import Parts
 from aster_sidecar.errors import (
     AsterError,
     BodyTooLarge,
@@ -37,7 +38,7 @@ from aster_sidecar.errors import (
 )
 from aster_sidecar.http.envelope import bug, failure, misshapen, success
 from aster_sidecar.http.guard import BODY_LIMIT_BYTES, SUBPROTOCOL
-from aster_sidecar.http.sse import SEND_TIMEOUT_S, Transient, Watch
+from aster_sidecar.http.sse import SEND_TIMEOUT_S
 from aster_sidecar.store.journal import Event
 
 log = logging.getLogger(__name__)
@@ -63,19 +64,19 @@ PAYLOADS: dict[str, type[wire.Request]] = {
 """What a message of each type may carry; `agent_id` may stand beside `payload` instead of in it."""
 
 
-async def serve(websocket: WebSocket, here: Parts) -> None:
+async def serve(websocket: WebSocket, here: Calls) -> None:
     """Hold one socket until either side goes. What was begun is finished when the client hangs up."""
-    if here.stopping:
+    if here.lifecycle.stopping:
         await deny(websocket, Stopping("the daemon is stopping"))
         return
     task = asyncio.current_task()
     assert task is not None
-    here.sockets.add(task)
+    here.lifecycle.sockets.add(task)
     try:
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
         await Socket(websocket, here).run()
     finally:
-        here.sockets.discard(task)
+        here.lifecycle.sockets.discard(task)
 
 
 async def deny(websocket: WebSocket, error: AsterError) -> None:
@@ -94,10 +95,10 @@ async def no_such(websocket: WebSocket) -> None:
 class Socket:
     """One client's socket."""
 
-    def __init__(self, websocket: WebSocket, here: Parts) -> None:
+    def __init__(self, websocket: WebSocket, here: Calls) -> None:
         self._websocket = websocket
         self._here = here
-        self._who = calls.who(websocket.headers)
+        self._who = who(websocket.headers)
         self._check_caller: Callable[[], Awaitable[None]] = websocket.scope["state"]["check_caller"]
         self._checking = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -110,10 +111,10 @@ class Socket:
         """Read and answer until the client goes, reads nothing any more, or the daemon stops."""
         loop = asyncio.get_running_loop()
         reading = loop.create_task(self._read())
-        ends = [reading, loop.create_task(self._over.wait()), loop.create_task(self._here.ending.wait())]
+        ends = [reading, loop.create_task(self._over.wait()), loop.create_task(self._here.lifecycle.ending.wait())]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._here.ending.is_set() and not self._over.is_set() and not reading.done():
+            if self._here.lifecycle.ending.is_set() and not self._over.is_set() and not reading.done():
                 await self._say_goodbye()
         finally:
             for task in (*ends, *([self._stream] if self._stream is not None else [])):
@@ -158,7 +159,7 @@ class Socket:
             if isinstance(payload, wire.SocketRequest):
                 await self._send(await ask(self._websocket.scope, message.id, payload))
                 return
-            self._here.enter()
+            self._here.lifecycle.enter()
             if isinstance(payload, wire.SubscribeRequest):
                 await self._subscribe(request_id, payload)
                 return
@@ -176,12 +177,11 @@ class Socket:
     # -- events ----------------------------------------------------------------------------------------------------
 
     async def _subscribe(self, request_id: str, wanted: wire.SubscribeRequest) -> None:
-        """Begin to send events; a subscription that there is ends. Raises: what `calls.watch` raises."""
+        """Begin to send events; a subscription that there is ends. Raises: what `EventCalls.watch` raises."""
         after = None if wanted.after is None else str(wanted.after)
-        watch = calls.watch(self._here, after, wanted.agent_id, wanted.session_id, wanted.types)
-        if watch.after is None:
-            # From this message on: what the client sends behind it without waiting is not missed.
-            watch = Watch(self._here.journal.last_seq, watch.bad, watch.agent_id, watch.session_id, watch.types)
+        watch = self._here.events.watch(after, wanted.agent_id, wanted.session_id, wanted.types)
+        # From this message on: what the client sends behind it without waiting is not missed.
+        watch = self._here.events.from_now(watch)
         async with self._subscribing:
             if self._stream is not None:
                 self._stream.cancel()
@@ -190,7 +190,7 @@ class Socket:
             self._stream = asyncio.get_running_loop().create_task(self._follow(watch))
 
     async def _follow(self, watch: Watch) -> None:
-        told = self._here.streams.follow(watch)
+        told = self._here.events.follow(watch)
         try:
             async with aclosing(told):
                 async for item in told:
@@ -350,20 +350,22 @@ class Exchange:
             self._pieces.append(message.get("body", b""))
 
 
-# -- one function for both ---------------------------------------------------------------------------------------------
+# -- one call for both -------------------------------------------------------------------------------------------------
 
 
-async def _get_config(here: Parts, _: Any, who: str) -> BaseModel:
-    return calls.get_config(here)
+async def _get_config(here: Calls, _: Any, who: str) -> BaseModel:
+    return here.settings.view()
 
 
-CALLS: Mapping[str, Callable[[Parts, Any, str], Awaitable[BaseModel]]] = {
-    "chat": lambda here, body, who: calls.chat(here, body),
-    "cancel": lambda here, body, who: calls.cancel(here, body),
-    "approve": calls.approve,
-    "get_status": lambda here, body, who: calls.status(here, body.agent_id, body.session_id),
-    "get_history": lambda here, body, who: calls.history(here, body.agent_id, body.session_id, body.before, body.limit),
-    "clear_history": lambda here, body, who: calls.clear_history(here, body.agent_id, body.session_id),
+CALLS: Mapping[str, Callable[[Calls, Any, str], Awaitable[BaseModel]]] = {
+    "chat": lambda here, body, who: here.conversations.chat(body),
+    "cancel": lambda here, body, who: here.conversations.cancel(body),
+    "approve": lambda here, body, who: here.policy.approve(body, who),
+    "get_status": lambda here, body, who: here.conversations.status(body.agent_id, body.session_id),
+    "get_history": lambda here, body, who: here.conversations.history(
+        body.agent_id, body.session_id, body.before, body.limit
+    ),
+    "clear_history": lambda here, body, who: here.conversations.clear_history(body.agent_id, body.session_id),
     "get_config": _get_config,
-    "set_config": lambda here, body, who: calls.set_config(here, body),
+    "set_config": lambda here, body, who: here.settings.change(body),
 }

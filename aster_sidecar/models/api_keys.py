@@ -22,6 +22,7 @@ from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import InvalidShape, NotFound, StoreError
 from aster_sidecar.models.build import PROVIDERS
+from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal, remember
 from aster_sidecar.text import addresses
 
@@ -46,13 +47,13 @@ class Keys:
         directory: Path,
         environment: Mapping[str, str],
         learn: Callable[[str], None],
-        changed: Callable[[], None],
     ) -> None:
         self._journal = journal
         self._file = directory / FILE
         self._environment = environment
         self._learn = learn
-        self._changed = changed
+        self.changed: Publisher[[]] = Publisher()
+        """Publishes that a key was kept or forgotten."""
         self._values: dict[str, str] = {}
         self._loading: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
@@ -156,7 +157,7 @@ class Keys:
 
     async def _note(self, variable: str, place: Place | None, owner: str) -> wire.SecretInfo:
         """Keep where a key is, and tell of it."""
-        self._changed()
+        self.changed.publish()
         # First as a row of its own: the event says what is true by then.
         await self._journal.record(writes=[remember(OWNER, owner), remember(f"key:{variable}", place or "")])
         info = self._info(variable)

@@ -46,7 +46,7 @@ class Exchange:
     """Longest wait for anything, when somebody set one."""
     leave: Callable[[], None] = lambda: None
     complete: Callable[[bytes], bytes] | None = None
-    """What puts earlier messages into the body of a request in which marks stand for them (`conversation/request_prefix.py`)."""
+    """Puts earlier messages into a request's body, in which marks stand for them (`conversation.request_prefix`)."""
     ending: Ending | None = None
 
 

@@ -1,7 +1,8 @@
 """The edge between the network and the providers' SDKs: the HTTP client that reads what a provider answers.
 
-Each answer goes through its dialect's reader (streams/dialects.py) before the SDK sees it; refusals and failures leave as one
-typed error (provider_errors/classify.py). Here requests are counted, and here a stream that brings nothing more is given up.
+Each answer goes through its dialect's reader (streams/dialects.py) before the SDK sees it; refusals and failures leave
+as one typed error (provider_errors/classify.py). Here requests are counted, and a stream that brings nothing more is
+given up.
 `ASTER_MODEL_EDGE=off` lets everything pass as it comes.
 """
 

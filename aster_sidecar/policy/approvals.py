@@ -13,7 +13,6 @@ from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.trash import TRASHED
 from aster_sidecar.errors import (
     ApprovalExpired,
     ApprovalNotFound,
@@ -25,7 +24,9 @@ from aster_sidecar.errors import (
 )
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope, sentences
 from aster_sidecar.policy.rules import Rules
+from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal, Write
+from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.text.repair import jsonable
 
 LOOK_S = 30.0
@@ -77,7 +78,7 @@ class Answer:
 
 
 class Approvals:
-    """All open questions of all agents. `on_settled(turn_id)` is called after one of a turn's was answered."""
+    """All open questions of all agents."""
 
     def __init__(self, journal: Journal, rules: Rules, assess: Assess) -> None:
         self._journal = journal
@@ -87,7 +88,8 @@ class Approvals:
         self._resolving: dict[str, tuple[Pending, asyncio.Future[None]]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._asked_n = 0
-        self.on_settled: Callable[[str], None] = lambda turn_id: None
+        self.settled: Publisher[str] = Publisher()
+        """Publishes the id of a turn after one of its questions was answered."""
 
     def open(self) -> None:
         """Read what waits from the journal, also again after a transaction failed. Raises: StoreError."""
@@ -339,7 +341,7 @@ class Approvals:
         finally:
             del self._resolving[pending.call_id]
             settled.set_result(None)
-        self.on_settled(pending.turn_id)
+        self.settled.publish(pending.turn_id)
 
     def _gone(self, request: wire.ApproveRequest) -> Exception:
         row = self._journal.one(

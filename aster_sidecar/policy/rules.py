@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.trash import TRASHED
 from aster_sidecar.errors import RuleInvalid, RuleNotFound
 from aster_sidecar.policy.permissions import Rule, Scope, describe
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import TRASHED
 
 
 class Rules:

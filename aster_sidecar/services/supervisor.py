@@ -31,6 +31,7 @@ from aster_sidecar.services.config import ServiceSpec
 from aster_sidecar.services.launch import Program, start
 from aster_sidecar.services.log import ServiceLog
 from aster_sidecar.services.process_tree import KILL_S, TERM_S, clean_environment, path_known
+from aster_sidecar.services.program_mark import ProgramMark
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.telemetry.redaction import Redactor, secrets_of
 
@@ -291,7 +292,7 @@ class Service:
         spec = self.spec
         env = clean_environment(os.environ) | dict(spec.env)
         argv = [found(spec, env["PATH"]), *spec.command[1:]]
-        marker = f"{os.getpid()}:{self._home.mark}service-{spec.name}-{secrets.token_hex(4)}"
+        marker = f"{os.getpid()}:{self._home.mark.text}service-{spec.name}-{secrets.token_hex(4)}"
         try:
             program = await start(argv, cwd=spec.cwd, env=env, marker=marker, grace_s=GRACE_S)
         except OSError as error:
@@ -308,7 +309,12 @@ class Services:
     """The services of the user's configuration."""
 
     def __init__(
-        self, specs: Iterable[ServiceSpec], journal: Journal, redactor: Redactor, logs_dir: Path | None
+        self,
+        specs: Iterable[ServiceSpec],
+        journal: Journal,
+        redactor: Redactor,
+        logs_dir: Path | None,
+        mark: ProgramMark,
     ) -> None:
         """`logs_dir` None: what services say is not written down."""
         self.redactor = redactor
@@ -316,8 +322,7 @@ class Services:
         self.closing = False
         self.hurry = asyncio.Event()
         self.over = False
-        self.mark = ""
-        """How ids of our processes begin."""
+        self.mark = mark
         self._journal = journal
         self._buried: asyncio.Future[Any] | None = None
         self._untold: set[Service] = set()

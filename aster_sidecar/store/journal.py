@@ -30,6 +30,7 @@ from pydantic import BaseModel
 
 from aster_sidecar import clock
 from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked
+from aster_sidecar.publisher import Publisher
 from aster_sidecar.store import files
 from aster_sidecar.store.files import LOCK_WAIT_MS, damaged, log_of, translate
 from aster_sidecar.store.high_water_mark import Witness
@@ -170,9 +171,10 @@ class Journal:
         self._streaming = True
         self._broken: set[str] = set()
         self._witness = Witness(path)
-        self.on_watch: Callable[[], None] = lambda: None
-        self.on_events: Callable[[list[Event]], None] = lambda events: None
-        """Called when a stream begins to follow."""
+        self.watched: Publisher[[]] = Publisher()
+        """Publishes that a stream begins to follow."""
+        self.recorded: Publisher[list[Event]] = Publisher()
+        """Publishes the events of a transaction after it has committed."""
         self.failure: StoreError | None = None
         """Why the newest transaction failed; None when it committed."""
         self._files: list[tuple[Path, tuple[int, int] | None]] = []
@@ -514,7 +516,7 @@ class Journal:
             for waker in self._wakers:
                 waker.set()
         if failure is None and batch.events:
-            self.on_events(batch.events)
+            self.recorded.publish(batch.events)
         for waiter in batch.waiters:
             if waiter.done():
                 continue
@@ -583,7 +585,7 @@ class Journal:
         """
         waker = asyncio.Event()
         self._wakers.add(waker)
-        self.on_watch()
+        self.watched.publish()
         loop = asyncio.get_running_loop()
         due = loop.time() + every_s if every_s is not None else None
         reader = Reader(after, after)

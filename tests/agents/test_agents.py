@@ -10,7 +10,8 @@ from typing import get_args
 
 import pytest
 
-from aster_sidecar.agents.registry import FILES_MOST, Agents, Own, Places
+from aster_sidecar.agents.app_code import AppCode
+from aster_sidecar.agents.registry import FILES_MOST, Agents, Places
 from aster_sidecar.agents.spec import (
     ALLOWED,
     ALLOWED_SETTINGS,
@@ -217,7 +218,7 @@ def test_the_python_page_has_every_parameter_and_no_other() -> None:
 class House:
     """A configuration directory and a project, and the agents that are read from them."""
 
-    def __init__(self, home: Path, own: Own | None = None) -> None:
+    def __init__(self, home: Path, own: AppCode | None = None) -> None:
         self.user = home / "config" / "agents"
         self.project = home / "project"
         self.theirs = self.project / ".aster" / "agents"
@@ -226,8 +227,8 @@ class House:
         self.trusted = True
         self.changes = 0
         places = Places(self.user, lambda: self.project if self.trusted else None)
-        self.agents = Agents(own or Own(), places, KNOWN)
-        self.agents.on_change = self._changed
+        self.agents = Agents(own or AppCode(), places, KNOWN)
+        self.agents.changed.subscribe(self._changed)
 
     def _changed(self) -> None:
         self.changes += 1
@@ -301,7 +302,8 @@ def test_no_file_replaces_default(house: House, place: str) -> None:
 
 
 def test_the_code_s_agents_come_first_and_may_replace_default(tmp_path: Path) -> None:
-    own = Own((AgentSpec("default", "Mine", "", "x", source="code"), AgentSpec("cook", "Cook", "", "x", source="code")))
+    specs = (AgentSpec("default", "Mine", "", "x", source="code"), AgentSpec("cook", "Cook", "", "x", source="code"))
+    own = AppCode(specs)
     house = House(tmp_path, own)
     house.put(house.user, "cook.yaml")
     assert [spec.name for spec in house.agents.list()] == ["Mine", "Cook"]
@@ -366,7 +368,7 @@ def test_trust_that_can_t_be_read_is_named(tmp_path: Path) -> None:
     def project() -> Path | None:
         raise ConfigInvalid("trusted.json: broken")
 
-    agents = Agents(Own(), Places(None, project), KNOWN)
+    agents = Agents(AppCode(), Places(None, project), KNOWN)
     assert [problem.reason for problem in agents.problems] == ["trusted.json: broken"]
     assert agents.get("default")
 

@@ -17,10 +17,10 @@ from aster_sidecar import errors
 from aster_sidecar.cli import commands, main
 from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS
 from aster_sidecar.contract import wire
+from aster_sidecar.contract.wire import SOCKET_PATH
 from aster_sidecar.conversation import answer_endings
-from aster_sidecar.daemon.wiring import SOCKET_PATH
 from aster_sidecar.http import guard
-from aster_sidecar.http.routes import router
+from aster_sidecar.http.routes.all import ROUTES as ALL
 from aster_sidecar.http.websocket import CALLS, PAYLOADS
 from aster_sidecar.models.build import PROVIDERS
 from aster_sidecar.models.provider_errors.kinds import KINDS
@@ -28,7 +28,7 @@ from aster_sidecar.models.provider_errors.kinds import KINDS
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 SOURCES = {path: path.read_text("utf-8") for path in sorted((ROOT / "aster_sidecar").rglob("*.py"))}
-ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
+ROUTES = [route for route in ALL if isinstance(route, APIRoute)]
 ENDPOINTS = sorted((method, route.path) for route in ROUTES for method in route.methods or ())
 SOCKETS = [("WEBSOCKET", SOCKET_PATH)]
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

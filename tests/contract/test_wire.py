@@ -15,11 +15,12 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from aster_sidecar.api.event_stream import Transient
 from aster_sidecar.contract import wire
-from aster_sidecar.daemon.wiring import refusal
 from aster_sidecar.errors import AsterError
-from aster_sidecar.http.routes import ok, router
-from aster_sidecar.http.sse import Transient
+from aster_sidecar.http.app import refusal
+from aster_sidecar.http.routes.all import ROUTES as ALL
+from aster_sidecar.http.routes.common import ok
 from aster_sidecar.store.journal import Event, encode
 
 Json: TypeAlias = Any
@@ -39,7 +40,7 @@ EVENTS = {model.__name__: (kind, model) for kind, model in wire.EVENTS.items()}
 def answer_shapes() -> dict[str, list[Any]]:
     """What the endpoints answer: the shapes of `data`, by the name of their model."""
     shapes: dict[str, list[Any]] = {"Subscribed": [wire.Subscribed]}
-    for route in router.routes:
+    for route in ALL:
         shape: Any = getattr(getattr(route, "endpoint", None), "answers", None)
         if shape is not None:
             model = get_args(shape)[0] if get_args(shape) else shape

@@ -10,15 +10,19 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions, insert_message
 from aster_sidecar.conversation.sessions import titled as title_of
 from aster_sidecar.errors import InvalidShape, SessionNotFound
+from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.policy.rules import Rules
 from aster_sidecar.store import journal as journals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.text.folding import fold
@@ -94,11 +98,15 @@ def test_folding_is_the_same_for_each_case_of_every_character_and_changes_nothin
     assert wrong == []
 
 
+def unasked(*_: Any) -> Any:
+    raise AssertionError("no call is judged here")
+
+
 def within(tmp_path: Path, check: Callable[[Journal, Sessions], object]) -> None:
     async def main() -> None:
         journal = Journal(tmp_path / "store")
         journal.open()
-        sessions = Sessions(journal)
+        sessions = Sessions(journal, SessionQueues(journal), Approvals(journal, Rules(journal), unasked))
         sessions.open()
         result = check(journal, sessions)
         if asyncio.iscoroutine(result):

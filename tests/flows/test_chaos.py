@@ -26,10 +26,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from aster_sidecar.api import calls
+from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.config.settings import Settings, places
 from aster_sidecar.contract import wire
-from aster_sidecar.daemon.wiring import Parts, build_parts
+from aster_sidecar.daemon.wiring import Daemon as Inside
+from aster_sidecar.daemon.wiring import build
 from aster_sidecar.store.journal import remember
 from tests.conftest import PROTOCOLS
 from tests.support.client import ALLOWS, CHUNKS, Follower, Picture, parts_of
@@ -1169,7 +1170,7 @@ INTERRUPT = {"agent_id": "default", "if_busy": "interrupt"}
 
 
 @contextlib.asynccontextmanager
-async def inside(home: Path, mode: str = "smart_approve") -> AsyncGenerator[Parts]:
+async def inside(home: Path, mode: str = "smart_approve") -> AsyncGenerator[Inside]:
     (home / "work").mkdir()
     environment = {
         "HOME": str(home),
@@ -1178,9 +1179,10 @@ async def inside(home: Path, mode: str = "smart_approve") -> AsyncGenerator[Part
         "ASTER_WORK_DIR": str(home / "work"),
         "ASTER_PERMISSION_MODE": mode,
     }
-    parts = build_parts(Settings("web", 0, places(environment, data_dir=home / "data"), environment=environment))
+    settings = Settings("web", 0, places(environment, data_dir=home / "data"), environment=environment)
+    parts = build(settings, AppCode(), 0, lambda: None)
     await parts.open()
-    await parts.load_engine()
+    await parts._engine.load()
     try:
         yield parts
     finally:
@@ -1194,20 +1196,20 @@ async def until(holds: Callable[[], object], within_s: float = WAIT_S) -> None:
             await asyncio.sleep(0)
 
 
-async def start(parts: Parts, command: str = "echo ran >> marks") -> str:
+async def start(parts: Inside, command: str = "echo ran >> marks") -> str:
     request = wire.ChatRequest(agent_id="default", message=f"run `{command}`")
-    return (await parts.turns.chat(request)).turn_id
+    return (await parts._turns.chat(request)).turn_id
 
 
-def told_of(parts: Parts, turn_id: str) -> list[str]:
+def told_of(parts: Inside, turn_id: str) -> list[str]:
     """The types of the turn's recorded events."""
-    rows = parts.journal.all("SELECT type FROM events WHERE turn_id=? ORDER BY seq", (turn_id,))
+    rows = parts._journal.all("SELECT type FROM events WHERE turn_id=? ORDER BY seq", (turn_id,))
     return [row[0] for row in rows if not row[0].endswith("_chunk")]
 
 
-def being_recorded(parts: Parts, *, waits: bool = True) -> list[str]:
+def being_recorded(parts: Inside, *, waits: bool = True) -> list[str]:
     """The types of the events that are not recorded yet: of the transaction under way, and of the one that `waits`."""
-    batches = (parts.journal._under_way, parts.journal._batch if waits else None)
+    batches = (parts._journal._under_way, parts._journal._batch if waits else None)
     return [event.type for batch in batches if batch is not None for event in batch.events]
 
 
@@ -1217,20 +1219,20 @@ def test_an_answer_counts_that_comes_while_the_pause_is_recorded(tmp_path: Path)
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(parts.approvals.list)
-            [asked] = parts.approvals.list()
+            await until(parts._approvals.list)
+            [asked] = parts._approvals.list()
             parts.config.change(wire.ConfigPatch(permission_mode="auto_approve"))
             await until(lambda: "status_change" in being_recorded(parts, waits=False))
-            while parts.journal.one("SELECT state FROM turns") != ("waiting",):
+            while parts._journal.one("SELECT state FROM turns") != ("waiting",):
                 pass  # the pause is written in a thread; the loop does not know it yet
             other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
             other.set_busy_timeout(30_000)
             other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
             asyncio.get_running_loop().call_later(0.3, other.close)
-            await parts.approvals.answer(
+            await parts._approvals.answer(
                 wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="deny"), "somebody"
             )
-            await until(lambda: "done" in told_of(parts, turn_id) or parts.approvals.list())
+            await until(lambda: "done" in told_of(parts, turn_id) or parts._approvals.list())
             assert told_of(parts, turn_id).count("approval_required") == 1
             assert "tool_start" not in told_of(parts, turn_id), "what was denied ran"
             assert not (tmp_path / "work" / "marks").exists()
@@ -1254,11 +1256,11 @@ def test_a_call_has_an_end_when_it_is_cancelled_while_its_beginning_is_recorded(
                 other.close()
                 return False
             asyncio.get_running_loop().call_later(0.3, other.close)
-            cancelled = await parts.turns.cancel(wire.CancelRequest(agent_id="default"))
+            cancelled = await parts._turns.cancel(wire.CancelRequest(agent_id="default"))
             assert cancelled.cancelled == [turn_id]
             assert told_of(parts, turn_id)[-1] == "done"
             assert told_of(parts, turn_id).count("tool_end") == told_of(parts, turn_id).count(kind) == 1
-            [row] = parts.journal.all("SELECT state, outcome FROM calls WHERE turn_id=?", (turn_id,))
+            [row] = parts._journal.all("SELECT state, outcome FROM calls WHERE turn_id=?", (turn_id,))
             assert row in (("ended", "cancelled"), ("ended", "unknown"))
             return True
 
@@ -1278,7 +1280,7 @@ def test_a_message_that_comes_while_a_turn_ends_tells_no_state_that_is_not(tmp_p
             second = await start(parts, "true")
             await until(lambda: "done" in told_of(parts, second))
             assert told_of(parts, turn_id)[-1] == "done"
-            rows = parts.journal.all("SELECT data FROM events WHERE type='status_change' ORDER BY seq")
+            rows = parts._journal.all("SELECT data FROM events WHERE type='status_change' ORDER BY seq")
             changes = [json.loads(row[0]) for row in rows]
             assert [change["previous"] for change in changes] == ["idle", *[change["state"] for change in changes[:-1]]]
 
@@ -1291,21 +1293,21 @@ def test_a_snapshot_is_at_least_as_new_as_it_says(tmp_path: Path, monkeypatch: p
     async def story() -> None:
         async with inside(tmp_path, "auto_approve") as parts:
             asked: list[asyncio.Task[wire.Snapshot]] = []
-            put_ending = parts.turns._put_ending
+            put_ending = parts._turns._put_ending
 
             async def ask_first(*ending: Any) -> None:
-                parts.journal.put(writes=[remember("one", "write")])
-                await until(lambda: parts.journal._under_way is not None)
-                parts.journal.put(writes=[remember("another", "write")])
-                asked.append(asyncio.create_task(calls.snapshot(parts)))
+                parts._journal.put(writes=[remember("one", "write")])
+                await until(lambda: parts._journal._under_way is not None)
+                parts._journal.put(writes=[remember("another", "write")])
+                asked.append(asyncio.create_task(parts.calls.snapshot.snapshot()))
                 await asyncio.sleep(0)
                 await put_ending(*ending)
 
-            monkeypatch.setattr(parts.turns, "_put_ending", ask_first)
+            monkeypatch.setattr(parts._turns, "_put_ending", ask_first)
             turn_id = await start(parts, "true")
             await until(lambda: asked)
             snapshot = await asked[0]
-            [row] = parts.journal.all("SELECT seq FROM events WHERE turn_id=? AND type='done'", (turn_id,))
+            [row] = parts._journal.all("SELECT seq FROM events WHERE turn_id=? AND type='done'", (turn_id,))
             assert snapshot.last_seq >= row[0]
             assert [session.state for session in snapshot.sessions] == ["idle"]
             assert snapshot.turns == []
@@ -1319,20 +1321,20 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: parts.turns.status("default", None, "").state == "waiting_approval")
-            await parts.journal.commit()
-            [asked] = parts.approvals.list()
+            await until(lambda: parts._turns.status("default", None, "").state == "waiting_approval")
+            await parts._journal.commit()
+            [asked] = parts._approvals.list()
             answer = wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="allow")
-            parts.journal.put(writes=[remember("one", "write")])
-            await until(lambda: parts.journal._under_way is not None)
-            parts.journal.put(writes=[remember("another", "write")])
-            recorded = parts.journal.commit()
-            answering = asyncio.create_task(parts.approvals.answer(answer, "somebody"))
+            parts._journal.put(writes=[remember("one", "write")])
+            await until(lambda: parts._journal._under_way is not None)
+            parts._journal.put(writes=[remember("another", "write")])
+            recorded = parts._journal.commit()
+            answering = asyncio.create_task(parts._approvals.answer(answer, "somebody"))
             await recorded
-            cancelled = await parts.turns.cancel(wire.CancelRequest(agent_id="default"))
+            cancelled = await parts._turns.cancel(wire.CancelRequest(agent_id="default"))
             await answering
             assert cancelled.cancelled == [turn_id]
-            assert parts.turns.status("default", None, "").state == "idle"
+            assert parts._turns.status("default", None, "").state == "idle"
             assert told_of(parts, turn_id)[-1] == "done"
 
     asyncio.run(story())
@@ -1344,30 +1346,30 @@ def test_an_edit_that_comes_while_its_turn_is_cancelled_is_in_the_history(tmp_pa
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: parts.turns.status("default", None, "").state == "waiting_approval")
-            await parts.journal.commit()
-            [asked] = parts.approvals.list()
+            await until(lambda: parts._turns.status("default", None, "").state == "waiting_approval")
+            await parts._journal.commit()
+            [asked] = parts._approvals.list()
             edited = {"command": "echo edited >> marks"}
             answer = wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="allow", arguments=edited)
             other = apsw.Connection(str(tmp_path / "data" / "aster.db"))  # the same library: locks are per process
             other.set_busy_timeout(30_000)
             other.execute("BEGIN IMMEDIATE")  # from now on recording takes a while
             asyncio.get_running_loop().call_later(0.3, other.close)
-            parts.journal.put(writes=[remember("one", "write")])
-            await until(lambda: parts.journal._under_way is not None)
-            cancelling = asyncio.create_task(parts.turns.cancel(wire.CancelRequest(agent_id="default")))
+            parts._journal.put(writes=[remember("one", "write")])
+            await until(lambda: parts._journal._under_way is not None)
+            cancelling = asyncio.create_task(parts._turns.cancel(wire.CancelRequest(agent_id="default")))
             for _ in range(5):  # it waits for that transaction
                 await asyncio.sleep(0)
             assert "done" not in being_recorded(parts)
-            await asyncio.gather(parts.approvals.answer(answer, "somebody"), cancelling)
+            await asyncio.gather(parts._approvals.answer(answer, "somebody"), cancelling)
             told = [
                 json.loads(row[0])
-                for row in parts.journal.all(
+                for row in parts._journal.all(
                     "SELECT data FROM events WHERE turn_id=? AND type='approval_resolved'", (turn_id,)
                 )
             ]
             assert [event.get("arguments") for event in told] == [edited]
-            [row] = parts.journal.all("SELECT parts FROM messages WHERE turn_id=? AND role='assistant'", (turn_id,))
+            [row] = parts._journal.all("SELECT parts FROM messages WHERE turn_id=? AND role='assistant'", (turn_id,))
             [call] = [part for part in json.loads(row[0]) if part["type"] == "tool"]
             assert (call["arguments"], call["state"]) == (edited, "cancelled")
             assert not (tmp_path / "work" / "marks").exists()

@@ -15,8 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from aster_sidecar.api import browser_login
 from aster_sidecar.errors import HandoffRefused
-from aster_sidecar.http import browser_login, static_ui
+from aster_sidecar.http import static_ui
 from tests.support.daemon import Daemon, Json
 from tests.support.raw import exchange
 
@@ -160,7 +161,7 @@ def test_without_a_built_ui_it_says_so(tmp_path: Path) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("ui")
 def test_the_wheel_holds_the_page_and_needs_no_node(tmp_path: Path) -> None:
-    root = Path(static_ui.__file__).parent.parent
+    root = Path(__file__).parents[2]
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
     build += ["--no-build-isolation", "-w", str(tmp_path), str(root)]
     subprocess.run(build, check=True, capture_output=True, timeout=180)

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from aster_sidecar.daemon.parent_process import started_at
+from aster_sidecar.services.process_facts import started_at
 from tests.support.daemon import Daemon
 
 REPO = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from aster_sidecar.http import static_ui
 from aster_sidecar.http.guard import REDEEM_PATH
-from aster_sidecar.http.routes import router
+from aster_sidecar.http.routes.all import ROUTES as ALL
 from tests.support.daemon import WAIT_S, Daemon, Json
 
 
@@ -21,7 +21,7 @@ def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> No
     daemon = launch(token="a-token-of-this-test")
     routes = [
         (method, re.sub(r"\{\w+\}", "x", route.path))
-        for route in router.routes
+        for route in ALL
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     ]

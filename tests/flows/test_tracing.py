@@ -15,8 +15,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from aster_sidecar.telemetry.choose import make_spans, wanted
 from aster_sidecar.telemetry.otel import CLOSE_S
-from aster_sidecar.telemetry.spans import NoSpans, make_spans, wanted
+from aster_sidecar.telemetry.spans import NoSpans
 from tests.conftest import provider_environment
 from tests.support.daemon import WAIT_S, Daemon
 from tests.support.held import HeldPort

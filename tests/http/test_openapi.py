@@ -16,12 +16,12 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from aster_sidecar import errors
 from aster_sidecar.contract import wire
 from aster_sidecar.http.openapi import describe
-from aster_sidecar.http.routes import router
+from aster_sidecar.http.routes.all import ROUTES as ALL
 from aster_sidecar.http.websocket import PAYLOADS
 from tests.contract.test_wire import ANSWERS, EVENTS, FILES, REQUESTS, files_of, golden, model_of, shape_of
 
 Json: TypeAlias = Any
-ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
+ROUTES = [route for route in ALL if isinstance(route, APIRoute)]
 OPERATIONS = [(method, route) for route in ROUTES for method in sorted(route.methods or ())]
 NAMED = [f"{method} {route.path}" for method, route in OPERATIONS]
 UNWRAPPED = {"/health", "/openapi.json", "/api/events", "/api/diagnostics/{name}"}
@@ -29,7 +29,7 @@ UNWRAPPED = {"/health", "/openapi.json", "/api/events", "/api/diagnostics/{name}
 
 def document() -> Json:
     """The document, built from the routes as app.py builds them."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, routes=router.routes)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, routes=ALL)
     return json.loads(json.dumps(describe(app)))
 
 

@@ -561,7 +561,7 @@ def pour(plant: str) -> str:
 
 def refused(sidecar: Sidecar) -> str:
     with pytest.raises(ConfigInvalid) as caught:
-        sidecar.own()
+        sidecar.code()
     return f"{caught.value.message} ({caught.value.hint})"
 
 
@@ -602,7 +602,7 @@ def test_what_is_wrong_in_code_is_said(case: str) -> None:
 
 
 def test_functions_become_tools_and_belong_to_whom_they_are_given() -> None:
-    own = Sidecar([Agent("a", "x", [water, pour, "read_file"]), Agent("b", "x", [pour])], tools=[water]).own()
+    own = Sidecar([Agent("a", "x", [water, pour, "read_file"]), Agent("b", "x", [pour])], tools=[water]).code()
     assert [(one.name, one.risk) for one in own.tools] == [("water", "low"), ("pour", "high")]
     assert own.shared == {"water"}
     assert [spec.tools for spec in own.agents] == [("water", "pour", "read_file"), ("pour",)]

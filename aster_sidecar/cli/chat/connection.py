@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aster_sidecar.config.settings import Places
-from aster_sidecar.daemon.parent_process import started_at
 from aster_sidecar.frozen import FROZEN
+from aster_sidecar.services.process_facts import started_at
 
 if TYPE_CHECKING:
     import httpx

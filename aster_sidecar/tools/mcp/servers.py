@@ -1,8 +1,9 @@
 """Tools of the person's own MCP servers: how they are configured, started, asked, shown to the person, and ended.
 
 Every server has a supervisor task that owns its session and, for one that is a program, its processes: they carry the
-marks of a tool's process (see `services.process_tree`), so that none can answer an approval, and none outlives `Servers.close`.
-A server's own word counts for nothing here: its hints don't lower a risk, and what it asks of the person is refused.
+marks of a tool's process (see `services.process_tree`), so that none can answer an approval, and none outlives
+`Servers.close`. A server's own word counts for nothing here: its hints don't lower a risk, and what it asks of the
+person is refused.
 
 Servers are asked for their tools in the background, each by itself. Nobody waits for one but a turn, for a moment
 (`Servers.reach`), and a call of one of its tools.
@@ -37,8 +38,10 @@ from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.models import network
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope
+from aster_sidecar.publisher import Publisher
 from aster_sidecar.services.launch import Program, start
 from aster_sidecar.services.process_tree import clean_environment, path_known, to_the_end
+from aster_sidecar.services.program_mark import ProgramMark
 from aster_sidecar.text.safe_text import sized, visible
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.builtin import builtin_tools
@@ -324,14 +327,15 @@ class Missing:
 class Servers:
     """The person's MCP servers. `begin` starts them, a call starts one again that died, and `close` ends them."""
 
-    def __init__(self, specs: Iterable[ServerSpec], *, reserved: Collection[str] = ()) -> None:
+    def __init__(
+        self, specs: Iterable[ServerSpec], *, reserved: Collection[str] = (), mark: ProgramMark | None = None
+    ) -> None:
         """`reserved` are names of tools that are taken, besides the built-in ones."""
         self._servers = [_Server(spec, self) for spec in specs]
         self._reserved = frozenset(reserved)
-        self.on_change: Callable[[], None] = lambda: None
-        """Called when `tools` has more."""
-        self.mark = ""
-        """How ids of their processes begin: a later daemon ends what a killed one left of them."""
+        self.changed: Publisher[[]] = Publisher()
+        """Publishes that `tools` has more."""
+        self.mark = mark or ProgramMark()
 
     @property
     def programs(self) -> int:
@@ -587,7 +591,7 @@ class _Server:
         self.known = self.patient = True
         if self.missing is not None:
             log.warning("%s", self.missing.message)
-        self._home.on_change()
+        self._home.changed.publish()
 
     # -- calls and the session
 
@@ -790,7 +794,7 @@ class _Server:
         await path_known()
         env = clean_environment(os.environ) | dict(spec.env)
         found = _program(spec, env["PATH"])
-        marker = f"{os.getpid()}:{self._home.mark}mcp-{spec.name}-{secrets.token_hex(4)}"
+        marker = f"{os.getpid()}:{self._home.mark.text}mcp-{spec.name}-{secrets.token_hex(4)}"
         try:
             self.program = await start([found, *spec.args], cwd=spec.cwd, env=env, marker=marker, grace_s=EXIT_S)
         except OSError as error:

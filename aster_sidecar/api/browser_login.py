@@ -10,10 +10,15 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from aster_sidecar import clock
+from aster_sidecar import __version__, clock
+from aster_sidecar.api.identity import Identity
+from aster_sidecar.companion.feature_flags import Flags
+from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import BearerNotFound, HandoffRefused
+from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.errors import BearerNotFound, HandoffRefused, NotFound
 
 CODE_BYTES = 32
 CODE_S = 60.0
@@ -117,3 +122,67 @@ class Handoffs:
 def digest(text: str) -> bytes:
     # Looked up by hash: comparing takes as long for a near miss as for any other.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+class BrowserCalls:
+    """Calls about browsers that are sent to the page. `has_page`: whether this daemon has the page."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        handoffs: Handoffs,
+        has_page: Callable[[], bool],
+        sessions: Sessions,
+        onboarding: Onboarding,
+        flags: Flags,
+    ) -> None:
+        self._identity = identity
+        self._handoffs = handoffs
+        self._has_page = has_page
+        self._sessions = sessions
+        self._onboarding = onboarding
+        self._flags = flags
+
+    def bootstrap(self, in_browser: bool) -> wire.Bootstrap:
+        """What a UI has to know before anything else."""
+        settings = self._identity.settings
+        return wire.Bootstrap(
+            runtime_surface="browser" if in_browser else "native",
+            framework=settings.framework,
+            version=__version__,
+            protocol=wire.PROTOCOL,
+            instance_id=self._identity.instance_id,
+            ws_path=wire.SOCKET_PATH,
+            token_required=settings.token is not None,
+            flags=self._flags.values(),
+        )
+
+    def handoff(self, body: wire.HandoffCreate) -> wire.Handoff:
+        """A link that opens the UI in a browser, once, signed in. Raises: NotFound, SessionNotFound."""
+        if not self._has_page():
+            raise NotFound("this daemon has no web UI", hint="build it from shells/ui, or install a release")
+        if body.session_id is not None:
+            self._sessions.require(body.session_id, None)
+        code = self._handoffs.mint(body.section, body.session_id)
+        expires = clock.now() + timedelta(seconds=CODE_S)
+        return wire.Handoff(url=link(self._identity, code), expires_at=clock.stamp(expires))
+
+    async def redeem(self, body: wire.HandoffRedeem) -> wire.HandoffRedeemed:
+        """Sign a browser in with the code of its link. Raises: HandoffRefused, StoreError."""
+        redeemed = self._handoffs.redeem(body.code)
+        await self._onboarding.handed_off()
+        return redeemed
+
+    def bearers(self) -> list[wire.BearerInfo]:
+        """The browsers that are signed in."""
+        return self._handoffs.list()
+
+    def revoke(self, bearer_id: str) -> wire.BearerRevoked:
+        """Sign a browser out; its streams end. Raises: BearerNotFound."""
+        self._handoffs.revoke(bearer_id)
+        return wire.BearerRevoked(bearer_id=bearer_id)
+
+
+def link(identity: Identity, code: str) -> str:
+    """The address that signs a browser in. The code is behind the `#`: it is never sent as part of an address."""
+    return f"{identity.url}/#handoff={code}"

@@ -1,0 +1,73 @@
+"""What a companion around the chat needs: notifications, focus, flags, the first run."""
+
+from __future__ import annotations
+
+from aster_sidecar.api.event_stream import Streams
+from aster_sidecar.companion.feature_flags import Flags
+from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.companion.onboarding import Onboarding
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.store.journal import Journal
+
+
+class CompanionCalls:
+    """Calls of the companion."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        sessions: Sessions,
+        streams: Streams,
+        notifications: Attention,
+        flags: Flags,
+        onboarding: Onboarding,
+    ) -> None:
+        self._journal = journal
+        self._sessions = sessions
+        self._streams = streams
+        self._notifications = notifications
+        self._flags = flags
+        self._onboarding = onboarding
+
+    # -- notifications, focus --------------------------------------------------------------------------------------
+
+    async def notifications(self, unread: bool, limit: int) -> wire.Notifications:
+        """What wants a person's attention, newest first. Raises: StoreError."""
+        await self._journal.commit()
+        return self._notifications.list(limit, unread)
+
+    async def read_notifications(self, body: wire.NotificationsReadRequest) -> wire.NotificationsRead:
+        """Mark notifications as read. Idempotent. Raises: StoreError."""
+        return await self._notifications.read(body.ids)
+
+    def focus(self, body: wire.FocusRequest) -> wire.Focused:
+        """Say which session a person looks at through an open stream; it is forgotten when that ends.
+
+        Raises: SessionNotFound, ClientNotFound.
+        """
+        if body.session_id is not None:
+            self._sessions.require(body.session_id, None)
+        self._streams.focus(body.client_id, body.session_id)
+        return wire.Focused(client_id=body.client_id, session_id=body.session_id)
+
+    # -- flags, first run ------------------------------------------------------------------------------------------
+
+    def flags(self) -> list[wire.FlagInfo]:
+        """Which parts of the companion there are."""
+        return self._flags.list()
+
+    async def set_flags(self, body: wire.FlagsPatch) -> list[wire.FlagInfo]:
+        """Switch parts on or off; `null` goes back to the default. Raises: ConfigInvalid, StoreError."""
+        changed = self._flags.change(body)
+        if changed:
+            await self._journal.record("flags_changed", wire.FlagsChangedEvent(changed=changed))
+        return self._flags.list()
+
+    def onboarding(self) -> wire.Onboarding:
+        """The first run, step by step."""
+        return self._onboarding.state()
+
+    async def set_onboarding(self, body: wire.OnboardingRequest) -> wire.Onboarding:
+        """Go through a step, skip it, or take that back. Raises: StoreError."""
+        return await self._onboarding.say(body)

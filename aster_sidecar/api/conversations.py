@@ -1,0 +1,150 @@
+"""Talking with an agent: messages, turns, sessions and their history."""
+
+from __future__ import annotations
+
+from aster_sidecar.api.agents import AgentCalls
+from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.session_queue import SessionQueues
+from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.turns import Turns
+from aster_sidecar.models.build import Models
+from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.policy.rules import Rules
+from aster_sidecar.store.journal import Journal
+
+
+class ConversationCalls:
+    """Calls about conversations. What a call reads is at least as new as what its client was told before."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        agents: AgentCalls,
+        sessions: Sessions,
+        queues: SessionQueues,
+        turns: Turns,
+        engine: EngineLoader,
+        approvals: Approvals,
+        rules: Rules,
+        notifications: Attention,
+        models: Models,
+    ) -> None:
+        self._journal = journal
+        self._agents = agents
+        self._sessions = sessions
+        self._queues = queues
+        self._turns = turns
+        self._engine = engine
+        self._approvals = approvals
+        self._rules = rules
+        self._notifications = notifications
+        self._models = models
+
+    # -- turns -----------------------------------------------------------------------------------------------------
+
+    async def chat(self, body: wire.ChatRequest) -> wire.ChatStarted:
+        """Take a message in. It is recorded when this returns.
+
+        Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
+        """
+        return await self._turns.chat(body)
+
+    async def cancel(self, body: wire.CancelRequest) -> wire.Cancelled:
+        """End turns: one, a session's, or all of the agent. Raises: AgentNotFound, SessionNotFound."""
+        return await self._turns.cancel(body)
+
+    async def status(self, agent_id: str, session_id: str | None) -> wire.Status:
+        """What the agent is doing. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        spec = self._agents.find(agent_id)
+        model = (spec and spec.model) or self._models.name()
+        answer = self._turns.status(agent_id, session_id, model)
+        await self._journal.commit()
+        return answer
+
+    # -- history ---------------------------------------------------------------------------------------------------
+
+    async def history(self, agent_id: str, session_id: str | None, before: str | None, limit: int) -> wire.HistoryPage:
+        """A page of at most `limit` messages, oldest first; `before` is a message's id.
+
+        Raises: AgentNotFound, SessionNotFound, InvalidShape, StoreError.
+        """
+        self._agents.find(agent_id)
+        session_id = self._sessions.resolve(agent_id, session_id)
+        await self._journal.commit()
+        return self._sessions.history(session_id, before, limit)
+
+    async def clear_history(self, agent_id: str, session_id: str | None) -> wire.HistoryDeleted:
+        """Delete the conversation's messages.
+
+        Raises: AgentNotFound, SessionNotFound, StoreError; AgentBusy while a turn runs or waits.
+        """
+        self._agents.find(agent_id)
+        session_id = self._sessions.resolve(agent_id, session_id)
+        await self._journal.commit()
+        return await self._sessions.clear(session_id, self._forget)
+
+    # -- sessions --------------------------------------------------------------------------------------------------
+
+    async def list_sessions(
+        self, agent_id: str | None, query: str | None, archived: bool, before: str | None, limit: int, deleted: bool
+    ) -> wire.SessionPage:
+        """A page of conversations, the pinned ones first, then newest activity first.
+
+        Raises: AgentNotFound, InvalidShape, StoreError.
+        """
+        if agent_id is not None:
+            self._agents.find(agent_id)
+        await self._journal.commit()
+        return self._sessions.list(agent_id, query, archived, before, limit, deleted)
+
+    async def create_session(self, body: wire.SessionCreate) -> wire.SessionInfo:
+        """Start a conversation. Raises: AgentNotFound, StoreError."""
+        self._agents.require(body.agent_id)
+        return await self._sessions.create(body)
+
+    async def get_session(self, session_id: str) -> wire.SessionInfo:
+        """One conversation. Raises: SessionNotFound, StoreError."""
+        await self._journal.commit()
+        return self._sessions.info(session_id)
+
+    async def find_in_session(self, session_id: str, query: str, before: str | None, limit: int) -> wire.FoundMessages:
+        """The messages of one conversation that hold `query`, newest first.
+
+        Raises: SessionNotFound, InvalidShape, StoreError.
+        """
+        self._sessions.require(session_id)
+        await self._journal.commit()
+        return self._sessions.find(session_id, query, before, limit)
+
+    async def patch_session(self, session_id: str, body: wire.SessionPatch) -> wire.SessionInfo:
+        """Rename, archive, bring back, pin. Raises: SessionNotFound, InvalidShape, StoreError."""
+        return await self._sessions.patch(session_id, body)
+
+    async def delete_session(self, session_id: str, purge: bool) -> wire.SessionDeleted:
+        """Move a conversation to the trash, or delete it for good.
+
+        Raises: SessionNotFound, StoreError; AgentBusy while a turn runs or waits.
+        """
+        deleted = await self._sessions.delete(session_id, purge=purge)
+        self._forget(session_id)
+        self._rules.drop(session_id)
+        self._notifications.forget(session_id)
+        for question in self._approvals.list(None, session_id):  # of a turn whose ending could not be recorded
+            self._approvals.cancel(question.turn_id, "cancel")
+        return deleted
+
+    async def restore_session(self, session_id: str) -> wire.SessionInfo:
+        """Bring a deleted conversation back as it was. Idempotent. Raises: SessionNotFound, StoreError."""
+
+        def back(session_id: str) -> None:
+            self._rules.bring_back(session_id)
+            self._turns.open(session_id)
+
+        return await self._sessions.restore(session_id, back)
+
+    def _forget(self, session_id: str) -> None:
+        """Drop what is kept in memory of a session whose rows are gone."""
+        self._queues.forget(session_id)
+        self._engine.forget(session_id)

@@ -1,0 +1,25 @@
+"""What one daemon is: which process, where it listens, since when, and with which settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from aster_sidecar import clock
+from aster_sidecar.config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`port` is the one that was bound; `started_at` is a stamp, `began_s` a reading of `clock.real_s`."""
+
+    settings: Settings
+    port: int
+    instance_id: str = field(default_factory=lambda: clock.new_id("instance"))
+    pid: int = field(default_factory=os.getpid)
+    started_at: str = field(default_factory=clock.stamp)
+    began_s: float = field(default_factory=clock.real_s)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"

@@ -1,0 +1,91 @@
+"""What may run: questions that wait for a person, stored rules, and what would happen to a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from aster_sidecar.api.agents import AgentCalls
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.policy.rules import Rules
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.tools.registry import Toolkit
+
+
+class PolicyCalls:
+    """Calls about approvals and rules."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        agents: AgentCalls,
+        sessions: Sessions,
+        engine: EngineLoader,
+        approvals: Approvals,
+        rules: Rules,
+        toolkit: Toolkit,
+    ) -> None:
+        self._journal = journal
+        self._agents = agents
+        self._sessions = sessions
+        self._engine = engine
+        self._approvals = approvals
+        self._rules = rules
+        self._toolkit = toolkit
+
+    async def approve(self, body: wire.ApproveRequest, who: str) -> wire.Approved:
+        """Answer a permission request in the name of the client `who`. The first answer counts.
+
+        Raises: AgentNotFound, what `Approvals.answer` raises.
+        """
+        self._agents.find(body.agent_id)
+        self._engine.look_for_tools()
+        return await self._approvals.answer(body, who)
+
+    async def approvals(self, agent_id: str | None, session_id: str | None) -> list[wire.ApprovalInfo]:
+        """All decisions that wait for a person, oldest first. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        if agent_id is not None:
+            self._agents.find(agent_id)
+        if session_id is not None:
+            self._sessions.require(session_id, agent_id)
+        await self._journal.commit()
+        return self._approvals.list(agent_id, session_id)
+
+    def rules(self) -> list[wire.RuleInfo]:
+        """The stored answers that hold now."""
+        return self._rules.list()
+
+    async def add_rule(self, body: wire.RuleCreate) -> wire.RuleInfo:
+        """Store a rule. Raises: ToolNotFound, AgentNotFound, SessionNotFound, InvalidShape, StoreError."""
+        if body.tool != "*":
+            self._engine.look_for_tools()
+        value = self._toolkit.rule_value(body)
+        if body.agent_id is not None:
+            self._agents.find(body.agent_id)
+        if body.session_id is not None:
+            self._sessions.require(body.session_id, body.agent_id)
+        return await self._rules.add(body.model_copy(update={"value": value}))
+
+    async def delete_rule(self, rule_id: str) -> wire.RuleDeleted:
+        """Delete a rule. Raises: RuleNotFound, StoreError."""
+        await self._rules.remove(rule_id)
+        return wire.RuleDeleted(rule_id=rule_id)
+
+    def check(self, body: wire.CheckRequest) -> wire.CheckAnswer:
+        """What would happen to this call, and why. Nothing runs.
+
+        Raises: AgentNotFound, SessionNotFound, what `Toolkit.check` raises.
+        """
+        self._agents.require(body.agent_id)
+        self._engine.look_for_tools()
+        session_id = self._sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
+        return self._toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1]
+
+
+def who(headers: Mapping[str, str]) -> str:
+    """What to call the client that answers: the name it gives itself, else its page's origin, else its program."""
+    name = headers.get("x-aster-client") or headers.get("origin") or headers.get("user-agent", "").split("/")[0]
+    return re.sub(r"[^\w .:/-]", "", name)[:60].strip() or "unknown"

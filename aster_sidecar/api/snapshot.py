@@ -1,0 +1,120 @@
+"""Everything that a companion's first paint needs, in one answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aster_sidecar import __version__, clock
+from aster_sidecar.api.agents import AgentCalls
+from aster_sidecar.api.companion import CompanionCalls
+from aster_sidecar.api.event_stream import Streams
+from aster_sidecar.api.identity import Identity
+from aster_sidecar.api.policy import PolicyCalls
+from aster_sidecar.api.services import ServiceCalls
+from aster_sidecar.api.settings import SettingsCalls
+from aster_sidecar.api.warnings import Warnings
+from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.config.settings import Config
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.models.build import Models
+from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import TRASHED
+
+NOTIFICATIONS = 50
+SESSIONS = 16
+
+
+class SnapshotCalls:
+    """Puts the answers of the other groups together."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        identity: Identity,
+        config: Config,
+        models: Models,
+        sessions: Sessions,
+        approvals: Approvals,
+        notifications: Attention,
+        streams: Streams,
+        agents: AgentCalls,
+        companion: CompanionCalls,
+        policy: PolicyCalls,
+        services: ServiceCalls,
+        settings: SettingsCalls,
+        warnings: Warnings,
+    ) -> None:
+        self._journal = journal
+        self._identity = identity
+        self._config = config
+        self._models = models
+        self._sessions = sessions
+        self._approvals = approvals
+        self._notifications = notifications
+        self._streams = streams
+        self._agents = agents
+        self._companion = companion
+        self._policy = policy
+        self._services = services
+        self._settings = settings
+        self._warnings = warnings
+
+    async def snapshot(self, sessions: int = SESSIONS) -> wire.Snapshot:
+        """Everything that a companion's first paint needs, as of one moment. Raises: StoreError."""
+        await self._journal.commit()
+        # What is read is at least as new as `last_seq`: whoever waited for an event to commit may take it in first.
+        # Nothing below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
+        last_seq = self._journal.last_seq
+        await asyncio.sleep(0)
+        shown = f"session_id NOT IN ({TRASHED})"
+        turns = self._journal.all(
+            f"SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' AND {shown} ORDER BY n"
+        )
+        counts = self._journal.one(
+            f"SELECT (SELECT count(*) FROM sessions WHERE {shown}), (SELECT count(*) FROM turns WHERE {shown})"
+        )
+        page = self._sessions.list(None, None, False, None, sessions)
+        return wire.Snapshot(
+            last_seq=last_seq,
+            daemon=self._daemon(),
+            agents=self._agents.list(),
+            sessions=page.sessions,
+            sessions_before=page.next_before,
+            approvals=self._approvals.list(None, None),
+            turns=[wire.ActiveTurn(turn_id=row[0], session_id=row[1], agent_id=row[2], state=row[3]) for row in turns],
+            notifications=self._notifications.list(NOTIFICATIONS),
+            flags=self._companion.flags(),
+            onboarding=self._companion.onboarding(),
+            services=self._services.list(),
+            config=self._settings.view(),
+            rules=self._policy.rules(),
+            warnings=self._warnings.list(),
+            metrics=wire.Metrics(
+                uptime_s=int(clock.real_s() - self._identity.began_s),
+                sessions=counts[0],
+                turns=counts[1],
+                streams=self._streams.count,
+                store_bytes=self._journal.size_bytes,
+            ),
+        )
+
+    def _daemon(self) -> wire.DaemonInfo:
+        identity, settings = self._identity, self._identity.settings
+        return wire.DaemonInfo(
+            version=__version__,
+            protocol=wire.PROTOCOL,
+            framework=settings.framework,
+            port=identity.port,
+            uds=str(settings.uds) if settings.uds is not None else None,
+            pid=identity.pid,
+            instance_id=identity.instance_id,
+            started_at=identity.started_at,
+            status="degraded" if self._journal.trouble is not None else "ok",
+            model=self._models.name(),
+            work_dir=str(self._config.work_dir),
+            data_dir=str(settings.places.data_dir),
+            logs_dir=str(settings.places.logs_dir),
+            token_required=settings.token is not None,
+        )

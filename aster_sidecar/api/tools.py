@@ -1,0 +1,22 @@
+"""The tools that a model may call."""
+
+from __future__ import annotations
+
+from aster_sidecar.api.warnings import Warnings
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.tools.registry import Toolkit
+
+
+class ToolCalls:
+    """Calls about tools."""
+
+    def __init__(self, engine: EngineLoader, toolkit: Toolkit, warnings: Warnings) -> None:
+        self._engine = engine
+        self._toolkit = toolkit
+        self._warnings = warnings
+
+    def list(self) -> tuple[list[wire.ToolInfo], list[wire.Warning]]:
+        """The tools that are there now, with the schema of their arguments; and which MCP servers are missing."""
+        self._engine.look_for_tools()
+        return self._toolkit.list(), self._warnings.missing_tools()

@@ -1,0 +1,54 @@
+"""The engine, imported and built when the first turn needs it: its import takes half a second, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aster_sidecar.conversation.engine import Engine
+
+
+class EngineLoader:
+    """Builds the engine once."""
+
+    def __init__(
+        self, make: Callable[[], Engine], prepare: Callable[[], Awaitable[None]], begin_servers: Callable[[], None]
+    ) -> None:
+        """`make` imports and builds it, in a thread, after `prepare`; `begin_servers` asks MCP servers for tools."""
+        self._make = make
+        self._prepare = prepare
+        self._begin_servers = begin_servers
+        self._engine: Engine | None = None
+        self._loading = asyncio.Lock()
+        self._closed = False
+
+    async def load(self) -> Engine:
+        """The engine."""
+        if self._engine is None:
+            async with self._loading:
+                if self._engine is None:
+                    await self._prepare()
+                    self._engine = await asyncio.to_thread(self._make)
+                    self.look_for_tools()
+        return self._engine
+
+    def look_for_tools(self) -> None:
+        """Ask the MCP servers that have not answered, in the background. Not before the engine: both import a lot."""
+        if self._engine is not None and not self._closed:
+            self._begin_servers()
+
+    def forget(self, session_id: str) -> None:
+        """Drop what the model's memory holds of a session."""
+        if self._engine is not None:
+            self._engine.forget(session_id)
+
+    def stop_looking(self) -> None:
+        """Ask no MCP server any more."""
+        self._closed = True
+
+    async def close(self) -> None:
+        """Let the engine send what it has measured."""
+        if self._engine is not None:
+            await self._engine.shut_down()

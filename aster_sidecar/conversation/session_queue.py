@@ -1,0 +1,126 @@
+"""The turns of each session that have not ended: one is active, the others are queued behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aster_sidecar.agents.spec import AgentSpec
+from aster_sidecar.contract import wire
+from aster_sidecar.conversation.run_request import Usage
+from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.store.journal import Journal
+
+LIVELIEST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """A turn that has not ended. `state` as in its row; `begun` once its answer exists; `urgent`: it interrupted."""
+
+    turn_id: str
+    session_id: str
+    agent_id: str
+    user_message_id: str
+    message_id: str
+    prompt: str
+    context: Mapping[str, Any]
+    log: TurnLog
+    state: Literal["queued", "running", "waiting"] = "queued"
+    begun: bool = False
+    resumes: bool = False
+    closing: bool = False
+    urgent: bool = False
+    spec: AgentSpec | None = None
+    """The agent as it was when the turn began: a file that changes meanwhile is for the next one."""
+    usage: Usage = field(default_factory=Usage)
+    ran_s: float = 0.0
+    first_seq: int = 0
+    steered: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    task: asyncio.Task[None] | None = None
+    end_as: wire.StopReason = "interrupted"
+    ended_as: wire.StopReason | None = None
+
+
+@dataclass(eq=False, slots=True)
+class SessionQueue:
+    """A session's turns: the active one, and those behind it. `told` is the state that clients were told last."""
+
+    session_id: str
+    agent_id: str
+    active: Turn | None = None
+    queued: deque[Turn] = field(default_factory=deque[Turn])
+    failed: bool = False
+    told: wire.State = "idle"
+
+    @property
+    def state(self) -> wire.State:
+        if self.active is not None:
+            return "waiting_approval" if self.active.state == "waiting" else "running"
+        return "queued" if self.queued else "failed" if self.failed else "idle"
+
+    def join(self, turn: Turn) -> None:
+        """Queue a turn: one that interrupts before those that do not, else behind all."""
+        place = sum(other.urgent for other in self.queued) if turn.urgent else len(self.queued)
+        self.queued.insert(place, turn)
+
+
+class SessionQueues:
+    """The queues of all sessions, and the state of a session that follows from its queue."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._queues: dict[str, SessionQueue] = {}
+
+    def of(self, session_id: str, agent_id: str = "") -> SessionQueue:
+        """The queue of a session; an empty one when there is none yet."""
+        queue = self._queues.get(session_id)
+        if queue is None:
+            queue = self._queues[session_id] = SessionQueue(session_id, agent_id)
+        queue.agent_id = queue.agent_id or agent_id
+        return queue
+
+    def all(self) -> list[SessionQueue]:
+        """All queues, in the order in which they came up."""
+        return list(self._queues.values())
+
+    def forget(self, session_id: str) -> None:
+        """Drop the queue of a session that was deleted or cleared."""
+        self._queues.pop(session_id, None)
+
+    def state_of(self, session_id: str) -> wire.State:
+        """The state of a session."""
+        queue = self._queues.get(session_id)
+        return queue.state if queue is not None else "idle"
+
+    def state_of_agent(self, agent_id: str) -> wire.State:
+        """The liveliest state among the agent's sessions."""
+        states = {queue.state for queue in self._queues.values() if queue.agent_id == agent_id}
+        for state in LIVELIEST:
+            if state in states:
+                return state
+        return "idle"
+
+    def tell(self, queue: SessionQueue, turn_id: str | None, state: wire.State | None = None) -> None:
+        """Tell clients the session's state (or the one it is about to have) when it is not what they know."""
+        state = state or queue.state
+        if state != queue.told:
+            self._journal.put(
+                "status_change",
+                wire.StatusChangeEvent(state=state, previous=queue.told),
+                agent_id=queue.agent_id,
+                session_id=queue.session_id,
+                turn_id=turn_id,
+            )
+            queue.told = state
+
+    def tell_cleared(self, session_id: str) -> None:
+        """Tell that a session whose last turn failed is like new, in the transaction that clears it."""
+        queue = self._queues.get(session_id)
+        if queue is not None:
+            told = queue.told
+            self.tell(queue, None, "idle")
+            queue.told = told  # until it is recorded; then the queue is dropped

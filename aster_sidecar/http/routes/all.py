@@ -1,0 +1,13 @@
+"""All routes, in the order of docs/protocol.md."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from aster_sidecar.http.routes import companion, conversations, daemon, events, page, policy, services, settings
+
+ROUTES: list[BaseRoute] = [
+    route
+    for group in (daemon, conversations, policy, settings, events, companion, services, page)
+    for route in group.router.routes
+]

@@ -1,0 +1,121 @@
+"""Messages, turns, sessions and their history."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from aster_sidecar.api.calls import PAGE
+from aster_sidecar.contract import wire
+from aster_sidecar.http.routes.common import AgentId, Here, Limit, SessionId, answers, ok
+
+router = APIRouter()
+
+
+@router.post("/api/chat")
+@answers(wire.ChatStarted)
+async def chat(request: Request, body: wire.ChatRequest, here: Here) -> Response:
+    """Send a message to an agent. It is recorded when this answers; what comes of it is on the event stream."""
+    return ok(request, await here.conversations.chat(body))
+
+
+@router.post("/api/cancel")
+@answers(wire.Cancelled)
+async def cancel(request: Request, body: wire.CancelRequest, here: Here) -> Response:
+    """Cancel turns: one, a session's, or all of the agent. Running tools are ended. Idempotent."""
+    return ok(request, await here.conversations.cancel(body))
+
+
+@router.get("/api/status")
+@answers(wire.Status)
+async def status(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
+    """What the agent is doing."""
+    return ok(request, await here.conversations.status(agent_id, session_id))
+
+
+@router.get("/api/history")
+@answers(wire.HistoryPage)
+async def history(
+    request: Request,
+    here: Here,
+    agent_id: AgentId,
+    session_id: SessionId = None,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = PAGE,
+) -> Response:
+    """A page of the conversation, oldest first."""
+    return ok(request, await here.conversations.history(agent_id, session_id, before, limit))
+
+
+@router.delete("/api/history")
+@answers(wire.HistoryDeleted)
+async def clear_history(request: Request, here: Here, agent_id: AgentId, session_id: SessionId = None) -> Response:
+    """Delete the conversation's messages. Refused while a turn runs or waits."""
+    return ok(request, await here.conversations.clear_history(agent_id, session_id))
+
+
+@router.get("/api/sessions")
+@answers(wire.SessionPage)
+async def sessions(
+    request: Request,
+    here: Here,
+    agent_id: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[str | None, Query(max_length=200, description="looks in titles and messages")] = None,
+    archived: bool = False,
+    deleted: Annotated[bool, Query(description="the trash, the one deleted last first")] = False,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = PAGE,
+) -> Response:
+    """A page of conversations, the pinned ones first, then newest activity first."""
+    return ok(request, await here.conversations.list_sessions(agent_id, q, archived, before, limit, deleted))
+
+
+@router.post("/api/sessions")
+@answers(wire.SessionInfo)
+async def create_session(request: Request, body: wire.SessionCreate, here: Here) -> Response:
+    """Start a conversation."""
+    return ok(request, await here.conversations.create_session(body))
+
+
+@router.get("/api/sessions/{session_id}")
+@answers(wire.SessionInfo)
+async def get_session(request: Request, session_id: str, here: Here) -> Response:
+    """One conversation."""
+    return ok(request, await here.conversations.get_session(session_id))
+
+
+@router.get("/api/sessions/{session_id}/find")
+@answers(wire.FoundMessages)
+async def find_in_session(
+    request: Request,
+    session_id: str,
+    here: Here,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="what is looked for")],
+    before: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = PAGE,
+) -> Response:
+    """The messages of one conversation that hold `q`, newest first."""
+    return ok(request, await here.conversations.find_in_session(session_id, q, before, limit))
+
+
+@router.patch("/api/sessions/{session_id}")
+@answers(wire.SessionInfo)
+async def patch_session(request: Request, session_id: str, body: wire.SessionPatch, here: Here) -> Response:
+    """Rename, archive, bring back, pin."""
+    return ok(request, await here.conversations.patch_session(session_id, body))
+
+
+@router.delete("/api/sessions/{session_id}")
+@answers(wire.SessionDeleted)
+async def delete_session(request: Request, session_id: str, here: Here, purge: bool = False) -> Response:
+    """Move a conversation to the trash, or delete it for good. Refused while a turn runs or waits."""
+    return ok(request, await here.conversations.delete_session(session_id, purge))
+
+
+@router.post("/api/sessions/{session_id}/restore")
+@answers(wire.SessionInfo)
+async def restore_session(request: Request, session_id: str, here: Here) -> Response:
+    """Bring a deleted conversation back as it was. Idempotent."""
+    return ok(request, await here.conversations.restore_session(session_id))

@@ -1,0 +1,33 @@
+"""Tells those who depend on a part what happened in it, without the part knowing them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Generic, ParamSpec
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+
+class Publisher(Generic[P]):
+    """Calls its subscribers, in the order in which they subscribed, each time something is published.
+
+    A subscriber that raises is logged; the others are called all the same, and the publishing part goes on.
+    """
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[P, None]] = []
+
+    def subscribe(self, subscriber: Callable[P, None]) -> None:
+        """Call `subscriber` with what is published from now on."""
+        self._subscribers.append(subscriber)
+
+    def publish(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call every subscriber with these arguments."""
+        for subscriber in self._subscribers:
+            try:
+                subscriber(*args, **kwargs)
+            except Exception as error:
+                log.error("a subscriber failed", exc_info=error)

@@ -1,0 +1,22 @@
+"""How the ids of MCP servers' and services' processes begin, so that a later daemon can end what a killed one left."""
+
+from __future__ import annotations
+
+from aster_sidecar import clock
+from aster_sidecar.store.journal import Journal, remember
+
+FACT = "mark"
+
+
+class ProgramMark:
+    """The beginning of those ids: `text` is the same in every life of a data directory, and empty without programs."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def open(self, journal: Journal, wanted: bool) -> None:
+        """Read the mark; make one when there is none and it is `wanted`. Raises: StoreError."""
+        self.text = journal.recall(FACT) or ""
+        if not self.text and wanted:
+            self.text = f"{clock.new_id('own')}-"
+            journal.put(writes=[remember(FACT, self.text)])
