@@ -1,6 +1,6 @@
-//! The app out of its .deb, unpacked into a root of its own: the window, and the daemon that the package brings.
+//! The app from its .deb, unpacked into a temporary root: its window and the daemon in the package.
 //!
-//! `ASTER_DEB` names the package. `cargo.sh test` makes one and says so; without it nothing is tried.
+//! `ASTER_DEB` names the package; `cargo.sh test` builds one and sets it. Without it the test is skipped.
 #![cfg(target_os = "linux")]
 
 #[expect(dead_code, reason = "the other tests use the rest of it")]

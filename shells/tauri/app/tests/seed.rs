@@ -1,5 +1,5 @@
-//! The guide's own way in a real WebKit: a page of `tauri://localhost` that asks `http://127.0.0.1:9528` directly, with
-//! the guide's own module, which is read at test time and not kept here.
+//! The guide's example in a real WebKit: a page of `tauri://localhost` that calls `http://127.0.0.1:9528` directly,
+//! with the guide's own module, which is read at test time.
 #![cfg(target_os = "linux")]
 
 #[expect(dead_code, reason = "the other test uses the rest of it")]
@@ -10,7 +10,7 @@ use std::{fs, net::TcpListener, path::Path};
 use desk::{Desk, Result, missing, repository, until};
 use serde_json::json;
 
-/// The guide's `src/api.js`, as it stands there. None: no guide beside this checkout (`ASTER_SEEDS_DIR` says where).
+/// The text of the guide's `src/api.js`. None: there is no guide beside this checkout (`ASTER_SEEDS_DIR` says where).
 fn module() -> Option<String> {
     let beside = || Some(repository().parent()?.join("shared/seeds"));
     let seeds = std::env::var_os("ASTER_SEEDS_DIR").map(Into::into).or_else(beside)?;
@@ -32,7 +32,7 @@ async fn the_guides_page_chats_and_hears_the_answer() -> Result<()> {
         eprintln!("skipped: {why:?}");
         return Ok(());
     };
-    // A daemon of the tests before may be on its way out.
+    // The daemon of an earlier test may still be stopping.
     let free = || TcpListener::bind(("127.0.0.1", 9528)).is_ok();
     until("port 9528, which the guide has and another program keeps", free).await?;
     let seed = Path::new(env!("CARGO_BIN_EXE_aster-app")).with_file_name("examples").join("seed");
@@ -43,13 +43,13 @@ async fn the_guides_page_chats_and_hears_the_answer() -> Result<()> {
     let import = format!("import(URL.createObjectURL(new Blob([{}], {{ type: 'text/javascript' }})))", json!(module));
     app.value(&format!("({import}.then((api) => {{ window.api = api; }}), 0)")).await?;
     app.until("window.api").await?;
-    // The daemon takes a moment to be there, and the guide's app does not wait for it.
+    // The guide's app does not wait until the daemon has started.
     let ask = "fetch('http://127.0.0.1:9528/api/agents').then(() => { window.there = true; }, () => setTimeout(window.ask, 100))";
     app.value(&format!("(window.ask = () => {ask}, window.ask(), 0)")).await?;
     app.until("window.there").await?;
     let hear = "(type, event) => { if (type === 'text_chunk') window.said += event.data.delta; }";
     app.value(&format!("(window.said = '', window.api.subscribeEvents({hear}), 0)")).await?;
-    // The page can't see when its stream is open, so it asks again until it hears an answer.
+    // The page can't tell when its stream is open, so it asks again until an answer arrives.
     let chat = "window.api.chat('default', 'Hello, page!').then((answer) => { window.answer = answer; })";
     app.value(&format!("(window.chat = () => {chat}, window.chat(), 0)")).await?;
     app.until("window.answer?.success").await?;

@@ -1,5 +1,5 @@
-//! What a desktop does for its programs, as far as the app needs it: dunst shows notifications; a tray and a file manager
-//! that are only on the bus.
+//! The parts of a desktop that the app needs: dunst for notifications, and a tray and a file manager that exist on the
+//! bus only.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ pub struct Desktop {
     dunst: Child,
 }
 
-/// Who has an item in the tray, and where.
+/// The tray items that were registered: bus name and object path.
 #[derive(Clone, Default)]
 struct Trays(Arc<Mutex<Vec<(String, String)>>>);
 
@@ -48,7 +48,7 @@ impl Trays {
     }
 }
 
-/// What the file manager was asked to show.
+/// The URIs that the file manager was asked to show.
 #[derive(Clone, Default)]
 struct Shown(Arc<Mutex<Vec<String>>>);
 
@@ -59,12 +59,12 @@ impl Shown {
     }
 }
 
-/// One line of the tray's menu.
+/// One item of the tray's menu.
 #[derive(Debug)]
 struct Line {
     id: i32,
     label: String,
-    /// Whether there is a tick before it; None: it takes none.
+    /// Whether the item is ticked; None: it has no tick box.
     ticked: Option<bool>,
 }
 
@@ -81,12 +81,12 @@ impl Desktop {
             .name("org.freedesktop.FileManager1")?
             .build()
             .await?;
-        // What it shows stays until it is answered or closed.
+        // Notifications stay until they are clicked or closed.
         let rules = desk.path("dunstrc");
         fs::write(&rules, ["low", "normal", "critical"].map(|one| format!("[urgency_{one}]\ntimeout = 0\n")).concat())?;
         let dunst = desk.surround(Command::new("dunst").arg("-conf").arg(rules)).spawn()?;
         let desktop = Self { bus, trays, shown, dunst };
-        // Asked for before, it would be started once more by the bus, which has no screen.
+        // Without this wait the bus would start a second dunst, without a display.
         let there = ("org.freedesktop.Notifications",);
         let bus_itself = Some("org.freedesktop.DBus");
         let here = async || {
@@ -104,7 +104,7 @@ impl Desktop {
 
     // -- the tray ---------------------------------------------------------------------------------------------------
 
-    /// What the tray's menu says, line by line. Nothing: there is no tray.
+    /// The labels of the tray's menu; empty when there is no tray.
     pub async fn tray(&self) -> Result<Vec<String>> {
         Ok(self.lines().await?.into_iter().map(|line| line.label).collect())
     }
@@ -123,7 +123,7 @@ impl Desktop {
     }
 
     async fn tray_is(&self, what: &str, met: impl Fn(&[Line]) -> bool) -> Result<()> {
-        // It may be on its way to another menu.
+        // An error means that the menu is being replaced.
         let so = async || self.lines().await.ok().filter(|lines| met(lines));
         match found(what, so).await {
             Ok(_) => Ok(()),
@@ -131,13 +131,13 @@ impl Desktop {
         }
     }
 
-    /// Chooses a line of the tray's menu.
+    /// Clicks the item of the tray's menu with this label.
     pub async fn choose(&self, label: &str) -> Result<()> {
         let chosen = async || {
             let line = self.lines().await.ok()?.into_iter().find(|line| line.label == label)?;
             let (owner, menu) = self.menu().await.ok()??;
             let event = (line.id, "clicked", Value::I32(0), 0_u32);
-            // Refused, when there is another menu by now.
+            // An error means that the menu was replaced; try again.
             self.bus.call_method(Some(owner.as_str()), &menu, Some(MENU), "Event", &event).await.ok()
         };
         found(label, chosen).await.map(drop)
@@ -151,7 +151,7 @@ impl Desktop {
         children.into_iter().map(line).collect()
     }
 
-    /// Whose the newest tray is, and where its menu; None while it is not to be seen.
+    /// Bus name and menu path of the newest tray item; None while it is hidden.
     async fn menu(&self) -> Result<Option<(String, OwnedObjectPath)>> {
         let newest = self.trays.0.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
         let Some((owner, path)) = newest else { return Ok(None) };
@@ -161,7 +161,7 @@ impl Desktop {
             let answer = self.bus.call_method(Some(owner.as_str()), path.as_str(), properties, "Get", &asked).await?;
             Ok(answer.body().deserialize()?)
         };
-        // One that was taken away is there no more, or says that it is not to be shown.
+        // A removed item is no longer on the bus, or has the status Passive.
         let Ok(status) = property("Status").await else { return Ok(None) };
         if String::try_from(status)? == "Passive" {
             return Ok(None);
@@ -189,7 +189,7 @@ impl Drop for Desktop {
     }
 }
 
-/// What `dunstctl` says.
+/// The output of `dunstctl`; empty when it can't be run.
 pub fn dunst_says(desk: &Desk, words: &[&str]) -> String {
     let mut dunstctl = Command::new("timeout");
     let said =

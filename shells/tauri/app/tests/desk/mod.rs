@@ -1,4 +1,4 @@
-//! A desk to try the app at: a screen of its own, a session bus, homes, the checkout's daemon, and tauri-driver.
+//! A desk: one test's own X display, session bus and home directory, with the checkout's daemon and tauri-driver.
 
 pub mod desktop;
 
@@ -30,14 +30,14 @@ use tokio::{net::TcpSocket, time::timeout};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Nothing is asserted of time; without an end a test would not end either.
+/// How long a test waits for anything before it fails. No test asserts a time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// The interval between two checks.
 pub const STEP: Duration = Duration::from_millis(50);
-/// So long nothing came of keys or of a click, and it counts as lost.
+/// After this time without an effect, keys and clicks count as lost and are sent again.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What has to be there, besides a display server's worth of libraries.
+/// Which of the tools that the tests need are not on PATH. None: all are there.
 pub fn missing() -> Option<String> {
     let tools = ["Xvfb", "dbus-daemon", "dunst", "xdotool", "WebKitWebDriver", "tauri-driver", "ps"];
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -48,19 +48,19 @@ pub fn missing() -> Option<String> {
 
 pub struct Desk {
     home: tempfile::TempDir,
-    /// None: another desk's, whose it is.
+    /// None: the display belongs to another desk.
     screen: Option<Child>,
     display: String,
     bus: Child,
     address: String,
     app: PathBuf,
-    /// It runs the daemon that it brings, not the checkout's.
+    /// Whether the app runs the daemon of its package, not the checkout's.
     packaged: bool,
 }
 
 impl Desk {
     pub fn new() -> Result<Self> {
-        // -noreset: else it starts anew when its last window goes, and what connects in that moment is turned away.
+        // -noreset: otherwise Xvfb resets when its last window closes and refuses clients that connect meanwhile.
         let mut screen = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
@@ -70,13 +70,13 @@ impl Desk {
         Self::at(format!(":{number}"), Some(screen))
     }
 
-    /// Another person's desk, with the screen of this one.
+    /// A second desk on the same display, with its own bus and home.
     pub fn beside(&self) -> Result<Self> {
         Self::at(self.display.clone(), None)
     }
 
-    #[allow(dead_code, reason = "only one of the tests has a package")]
-    /// A desk with another app than the one that was just built: a packaged one, with its own daemon.
+    /// A desk for a packaged app, which brings its own daemon.
+    #[allow(dead_code, reason = "only the test of the package uses it")]
     pub fn packaged(app: PathBuf) -> Result<Self> {
         let mut desk = Self::new()?;
         (desk.app, desk.packaged) = (app, true);
@@ -93,7 +93,7 @@ impl Desk {
         let opened = home.path().join("opened");
         for (name, script) in [
             ("aster-desktop", format!("exec '{}' -m aster_sidecar \"$@\"", python.display())),
-            // What the system would open a link or a folder with.
+            // The system's program for links and folders: it records them.
             ("bin/xdg-open", format!("echo \"$1\" >> '{}'", opened.display())),
         ] {
             let path = home.path().join(name);
@@ -120,7 +120,7 @@ impl Desk {
         self.path("share/app.aster.desktop/data").join(name)
     }
 
-    /// Starts the app, at this desk; what it remembers is there from the start before.
+    /// Starts the app under WebDriver and waits for its engine. A second start finds the first one's files.
     pub async fn launch(&self) -> Result<App> {
         self.launch_with(&[]).await
     }
@@ -135,7 +135,7 @@ impl Desk {
         Ok(app)
     }
 
-    /// Starts any program with a WebKit of Tauri's in it.
+    /// Starts a Tauri program under WebDriver.
     pub async fn open(&self, program: &Path, arguments: &[&str]) -> Result<App> {
         let held = [held_port()?, held_port()?];
         let [(_, port), (_, native)] = &held;
@@ -154,12 +154,12 @@ impl Desk {
         Ok(App { page, _driver: driver, _ports: held, sidecar: self.data("sidecar.json") })
     }
 
-    /// Starts the app with nobody to drive it.
+    /// Starts the app without WebDriver.
     pub fn start(&self, arguments: &[&str]) -> Result<Child> {
         Ok(self.surround(Command::new(&self.app).args(arguments)).spawn()?)
     }
 
-    /// Waits for the end of an app that nobody drives. Returns its exit code.
+    /// Waits until an app from [`Self::start`] ends. Returns its exit code. Raises: it did not end; it is killed.
     pub async fn ended(&self, app: Child) -> Result<Option<i32>> {
         let app = RefCell::new(app);
         let ended = until("the app's end", || app.borrow_mut().try_wait().is_ok_and(|end| end.is_some()));
@@ -170,12 +170,12 @@ impl Desk {
         Ok(app.borrow_mut().wait()?.code())
     }
 
-    /// Starts the app, which is there already. Returns its exit code.
+    /// Starts a second instance while the first runs. Returns the second one's exit code.
     pub async fn again(&self, arguments: &[&str]) -> Result<Option<i32>> {
         self.ended(self.start(arguments)?).await
     }
 
-    /// As a program of this desk is run: with its screen, its bus, its homes.
+    /// Gives a command the environment of this desk: display, bus and home directories.
     fn surround<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ASTER_") {
@@ -186,7 +186,7 @@ impl Desk {
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .current_dir(self.home.path())
-            // As a desktop starts an app: with no terminal, and with a login shell.
+            // As a desktop starts an app: without a terminal, with a login shell.
             .env_remove("TERM")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -216,7 +216,7 @@ impl Desk {
         command
     }
 
-    /// What the system was asked to open: links and folders.
+    /// The links and folders that the app asked the system to open, oldest first.
     pub fn opened(&self) -> Vec<String> {
         let said = fs::read_to_string(self.path("opened")).unwrap_or_default();
         said.lines().map(str::to_owned).collect()
@@ -224,7 +224,7 @@ impl Desk {
 
     // -- screen and keyboard ---------------------------------------------------------------------------------------
 
-    /// xdotool, to be run; it may wait for a window that has gone, but not for ever.
+    /// An xdotool command, ended after 20 s: it may wait for a window that is gone.
     pub fn by_hand(&self, words: &[&str]) -> Command {
         let mut xdotool = Command::new("timeout");
         xdotool.args(["20", "xdotool"]).args(words).env("DISPLAY", &self.display);
@@ -239,7 +239,7 @@ impl Desk {
         Ok(String::from_utf8(done.stdout)?)
     }
 
-    /// The windows that are seen and called exactly so.
+    /// The ids of the visible windows with exactly this title.
     pub fn windows(&self, title: &str) -> Vec<String> {
         let found = self.xdotool(&["search", "--onlyvisible", "--name", &format!("^{title}$")]);
         found.unwrap_or_default().lines().map(str::to_owned).collect()
@@ -249,12 +249,12 @@ impl Desk {
         until(&format!("{count} of “{title}”"), || self.windows(title).len() == count).await
     }
 
-    /// The window that is called so; of several the one in front, which is the newest.
+    /// Waits for a window with this title. Returns its id; of several that of the newest, which is in front.
     pub async fn front(&self, title: &str) -> Result<String> {
         found(title, async || self.windows(title).pop()).await
     }
 
-    /// Presses keys in the window that is called so; without a window manager somebody has to say which has the keyboard.
+    /// Presses keys in the window with this title. Focuses it first, because there is no window manager.
     pub async fn press(&self, title: &str, keys: &[&str]) -> Result<()> {
         let window = self.front(title).await?;
         self.xdotool(&["windowfocus", "--sync", &window])?;
@@ -264,7 +264,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Has keys pressed in the dialog that is called so, the newest, until it is gone: one that has just come may lose them.
+    /// Calls `press` in the newest dialog with this title until it closes: a dialog that just opened may lose keys.
     pub async fn answer(&self, title: &str, press: impl Fn() -> Result<()>) -> Result<()> {
         let dialog = self.front(title).await?;
         let there = || self.windows(title).contains(&dialog);
@@ -275,7 +275,7 @@ impl Desk {
             }
             self.xdotool(&["windowfocus", &dialog])?;
             press()?;
-            // Not sooner once more: what is behind it would have them.
+            // Not again at once: the window behind the dialog would get the keys.
             let pressed = Instant::now();
             while there() && pressed.elapsed() < AGAIN {
                 tokio::time::sleep(STEP).await;
@@ -284,12 +284,12 @@ impl Desk {
         Ok(())
     }
 
-    /// Presses Return in it until it is gone.
+    /// Presses Return in the dialog until it closes.
     pub async fn confirm(&self, title: &str) -> Result<()> {
         self.answer(title, || self.key("Return")).await
     }
 
-    /// Where the window is that is called so, and how large, as `X=…` in lines; empty when there is none.
+    /// Position and size of the window with this title, in pixels, as lines `X=…`; empty when there is none.
     pub fn place(&self, title: &str) -> String {
         let window = self.windows(title).pop();
         window.and_then(|window| self.xdotool(&["getwindowgeometry", "--shell", &window]).ok()).unwrap_or_default()
@@ -299,7 +299,7 @@ impl Desk {
         self.xdotool(&["key", "--clearmodifiers", keys]).map(drop)
     }
 
-    /// A picture of the whole screen, where `ASTER_SHOTS` names a directory and scrot is there.
+    /// Takes a screenshot when `ASTER_SHOTS` names a directory and scrot is installed.
     pub fn shot(&self, name: &str) {
         if let Some(folder) = std::env::var_os("ASTER_SHOTS") {
             let path = Path::new(&folder).join(format!("{name}.png"));
@@ -323,12 +323,12 @@ fn first_line(child: &mut Child) -> Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// The driver with all that it started but the app's daemon, which ends with the app.
+/// tauri-driver and its process group. The app's daemon has a group of its own and ends with the app.
 struct Driver(Child);
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // At once: how an app ends, tests try that wait for it.
+        // Killed at once: the tests of quitting wait for the app before this.
         let _ = killpg(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGKILL);
         let _ = self.0.wait();
     }
@@ -342,13 +342,13 @@ pub struct App {
 }
 
 impl App {
-    /// What an expression is in the page.
+    /// The value of a JavaScript expression in the page.
     pub async fn value(&self, expression: &str) -> Result<Value> {
         let script = format!("return ({expression});");
         Ok(timeout(PATIENCE, self.page.execute(&script, Vec::new())).await??)
     }
 
-    /// What a promise in the page becomes; its refusal as text in `refused`.
+    /// The result of a promise in the page; when it is rejected, `{"refused": MESSAGE}`.
     pub async fn promised(&self, expression: &str) -> Result<Value> {
         let script = format!(
             "const done = arguments[0]; ({expression}).then((one) => done(one ?? null), (cause) => done({{ refused: cause.message }}));"
@@ -358,7 +358,7 @@ impl App {
 
     pub async fn until(&self, expression: &str) -> Result<()> {
         let since = Instant::now();
-        // The page may be on its way to another place.
+        // An error means that the page is navigating.
         while self.value(&format!("!!({expression})")).await.ok() != Some(Value::Bool(true)) {
             if since.elapsed() > PATIENCE {
                 let shown = self.value("document.body.innerText").await?;
@@ -373,14 +373,14 @@ impl App {
         self.until(&format!("document.body.innerText.includes({})", json!(text))).await
     }
 
-    /// Waits for the engine.
+    /// Waits until the engine is ready.
     pub async fn ready(&self) -> Result<()> {
         let asked = "window.asterHost.getRuntimeInfo()";
         let status = async || Some(self.promised(asked).await.ok()?["engine_status"] == "ready").filter(|&ready| ready);
         found("the engine", status).await.map(drop)
     }
 
-    /// An answer of the daemon, as the page gets it.
+    /// Sends a request through the page's host. Returns the answer's `data`. Raises: the status is not 200.
     pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map_or(Value::Null, |body| body.to_string().into());
         let asked = format!("window.asterHost.request({}, {}, {})", json!(method), json!(path), body);
@@ -392,13 +392,13 @@ impl App {
         Ok(said["data"].clone())
     }
 
-    /// Past the first run, to where one can talk.
+    /// Leaves the first-run page for a new conversation.
     pub async fn talk(&self) -> Result<()> {
         self.click("Start a conversation").await?;
         self.until("document.querySelector('textarea:not([disabled])')").await
     }
 
-    /// Types into the composer as a person does, and sends.
+    /// Types a message into the composer and sends it with Return.
     pub async fn say(&self, text: &str) -> Result<()> {
         let wait = self.page.wait().at_most(PATIENCE);
         let composer = wait.for_element(Locator::Css("textarea:not([disabled])")).await?;
@@ -407,8 +407,8 @@ impl App {
         Ok(())
     }
 
-    /// Clicks the first button or link that is called so, once it stands still: what comes or goes above it moves it away,
-    /// and then a click is beside it. The page says whether it was.
+    /// Clicks the first button or link with this name. Waits until it no longer moves, and tries again when the page
+    /// did not get the click: elements that appear or disappear above it move it.
     pub async fn click(&self, name: &str) -> Result<()> {
         let is = format!(
             "((one) => one && one.offsetParent !== null && !one.disabled && \
@@ -424,7 +424,7 @@ impl App {
              document.addEventListener('click', hit, {{ capture: true, once: true }}); return one; }})()"
         );
         let clicked = async || {
-            // The page may be on its way to another place.
+            // An error means that the page is navigating.
             let one = self.value(&look).await.ok()?;
             let id = one.as_object()?.values().next()?.as_str()?.to_owned();
             Element::from_element_id(self.page.clone(), ElementRef::from(id)).click().await.ok()?;
@@ -433,12 +433,12 @@ impl App {
         found(&format!("a click on “{name}”"), clicked).await
     }
 
-    /// The daemon's own word on itself: `pid`, `instance_id`.
+    /// The daemon's `sidecar.json`: `pid`, `instance_id` and more.
     pub fn sidecar(&self) -> Result<Value> {
         Ok(serde_json::from_slice(&fs::read(&self.sidecar)?)?)
     }
 
-    /// Ends the app as the system would, and waits until it is gone with its daemon and its WebKit, which writes last.
+    /// Ends the app with SIGTERM. Waits until the app, its daemon and its WebKit processes, which write last, are gone.
     pub async fn end(self) -> Result<()> {
         self.end_by(Signal::SIGTERM).await
     }
@@ -451,7 +451,7 @@ impl App {
         gone(&all).await
     }
 
-    /// The daemon's pid, and the app's.
+    /// The process ids of the daemon and of the app.
     pub fn pids(&self) -> Result<(i32, i32)> {
         let daemon = self.sidecar()?["pid"].as_i64().ok_or("no pid")?;
         let parent = Command::new("ps").args(["-o", "ppid=", "-p", &daemon.to_string()]).output()?;
@@ -463,7 +463,7 @@ pub fn send(pid: i32, signal: Signal) -> Result<()> {
     Ok(kill(Pid::from_raw(pid), signal)?)
 }
 
-/// Which processes live, of those that the words choose.
+/// The ids of running processes that `ps` selects with these options; zombies don't count.
 fn living(words: &[&str]) -> Vec<i32> {
     let listed = Command::new("ps").args(["-o", "pid=,stat="]).args(words).output();
     let listed = listed.map(|listed| listed.stdout).unwrap_or_default();
@@ -474,17 +474,18 @@ fn living(words: &[&str]) -> Vec<i32> {
     String::from_utf8_lossy(&listed).lines().filter_map(lives).collect()
 }
 
-/// Waits until none of them lives.
+/// Waits until none of these processes runs.
 pub async fn gone(pids: &[i32]) -> Result<()> {
     let lives = |pid: &i32| !living(&["-p", &pid.to_string()]).is_empty();
     until(&format!("the end of {pids:?}"), || !pids.iter().any(lives)).await
 }
 
+/// Waits until `met`. Raises: not within [`PATIENCE`]; the error says `what`.
 pub async fn until(what: &str, met: impl Fn() -> bool) -> Result<()> {
     found(what, async || met().then_some(())).await
 }
 
-/// Waits for what `look` finds.
+/// Waits until `look` returns a value. Raises: none within [`PATIENCE`]; the error says `what`.
 pub async fn found<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> Result<T> {
     let since = Instant::now();
     loop {
@@ -506,10 +507,11 @@ fn python() -> PathBuf {
     std::env::var_os("ASTER_PYTHON").map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
 
-/// tauri-driver takes no port of the system's choice. While this holds it, nobody is given it who does not name it.
+/// A free port for tauri-driver, which can't choose one itself. While the socket is held, the system gives this port to
+/// no program that asks for any port.
 fn held_port() -> Result<(TcpSocket, u16)> {
     let socket = TcpSocket::new_v4()?;
-    // As both drivers do, who therefore may have it too.
+    // Both drivers set it as well, so they can listen on the port too.
     socket.set_reuseaddr(true)?;
     socket.bind(([127, 0, 0, 1], 0).into())?;
     let port = socket.local_addr()?.port();
