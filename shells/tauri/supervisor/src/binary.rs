@@ -1,4 +1,4 @@
-//! Which daemon is run: an override, the one beside the app, or the one of a development checkout. Never one from PATH.
+//! Finds the daemon's binary: an override, the app's own, or that of a development checkout. PATH is not searched.
 
 use std::{
     fs,
@@ -7,9 +7,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
-/// The variable that names another daemon than the app's own.
+/// The environment variable that names another binary than the app's own.
 pub const OVERRIDE: &str = "ASTER_SIDECAR_BINARY";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,13 +32,14 @@ pub struct Places {
     /// The value of `ASTER_SIDECAR_BINARY`; empty counts as not set.
     #[serde(rename = "override")]
     pub instead: Option<PathBuf>,
-    /// Directories that may hold a packaged daemon: the app's resources, and where its executable is.
+    /// Directories that may hold a packaged daemon: the app's resources and the directory of its executable.
     pub bundled: Vec<PathBuf>,
-    /// A checkout with a virtual environment; none in a packaged app.
+    /// A checkout with a virtual environment; None in a packaged app.
     pub development: Option<PathBuf>,
 }
 
-/// An override that can't be run is never passed over. Raises: [`Error::NotFound`].
+/// The first binary that can be run. An override that can't be run is an error, not skipped.
+/// Raises: [`Error::NotFound`].
 pub fn find_binary(places: &Places) -> Result<Binary, Error> {
     if let Some(path) = places.instead.as_deref().filter(|path| !path.as_os_str().is_empty()) {
         let why = if path.is_absolute() { unfit(path) } else { Some("is not an absolute path") };
@@ -71,6 +72,7 @@ fn candidates(places: &Places) -> Vec<Binary> {
     bundled.map(of(Source::Bundled)).chain(development.map(of(Source::Development))).collect()
 }
 
+/// Why the file can't be run. None: it can.
 fn unfit(path: &Path) -> Option<&'static str> {
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => Some("is not a file"),

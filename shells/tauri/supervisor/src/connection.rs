@@ -1,4 +1,4 @@
-//! One way to a daemon that is proven ours: over its Unix socket where there is one, else over TCP.
+//! Requests and WebSockets to the daemon: over its Unix socket where there is one, otherwise over TCP.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -16,12 +16,12 @@ use tokio_tungstenite::{
     tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
-use crate::Error;
+use crate::error::Error;
 
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Either kind of connection.
+/// A connection over TCP or over a Unix socket.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
@@ -30,7 +30,7 @@ pub type Socket = WebSocketStream<Box<dyn Wire>>;
 #[derive(Clone)]
 pub struct Endpoint {
     pub port: u16,
-    /// The Unix socket; None: TCP.
+    /// None: the daemon is reached over TCP.
     pub socket_path: Option<PathBuf>,
     pub token: String,
     pub instance_id: String,
@@ -62,7 +62,7 @@ pub struct Call {
     pub path: String,
     pub body: Option<String>,
     pub within: Duration,
-    /// Sent as `X-Aster-Client`: who answers approvals.
+    /// Sent as `X-Aster-Client`: the name under which approvals are answered.
     pub client: Option<String>,
 }
 
@@ -72,8 +72,8 @@ impl Call {
     }
 }
 
-/// Any answer of the daemon. The token goes along, but for /health, which may be asked of whoever is there.
-/// Raises: [`Error::Call`].
+/// Sends a request and returns the answer, whatever its status. The token is sent, except to /health, which may be
+/// asked of a program that is not the daemon. Raises: [`Error::Call`].
 pub async fn call(endpoint: &Endpoint, call: Call) -> Result<Answer, Error> {
     let within = call.within;
     match timeout(within, exchange(endpoint, call)).await {
@@ -106,7 +106,7 @@ async fn exchange(endpoint: &Endpoint, call: Call) -> Result<Answer, Box<dyn std
         Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
     };
     tokio::pin!(answered);
-    // The connection lives as long as the exchange, and is closed with it.
+    // The connection is driven during the exchange and closed after it.
     tokio::select! {
         answer = &mut answered => answer,
         broken = connection => {
@@ -116,7 +116,7 @@ async fn exchange(endpoint: &Endpoint, call: Call) -> Result<Answer, Box<dyn std
     }
 }
 
-/// Whose /health answers there: its instance_id. Raises: [`Error::Call`] when nobody does, or not as a daemon would.
+/// The `instance_id` of the daemon that answers /health there. Raises: [`Error::Call`] when there is no valid answer.
 pub(crate) async fn identify(endpoint: &Endpoint, within: Duration) -> Result<String, Error> {
     let Answer { status, body } = call(endpoint, Call::get("/health", within)).await?;
     if status != 200 {

@@ -1,20 +1,20 @@
-//! What can go wrong with the daemon: one enum, in words for a person and with a code to decide by.
+//! All errors of the supervisor: one enum, with a message and a hint for people and a code for programs.
 
 use std::{io, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{life::Exit, supervisor::Status};
+use crate::{exit::Exit, status::Status};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// No binary where one could be, or the override names none.
+    /// There is no binary to start, or the override names none that can be run.
     #[error("{what}")]
     NotFound { what: String, hint: String },
-    /// The system refused to run it.
+    /// The system could not start the process.
     #[error("the daemon can't be started: {0}")]
     NotStarted(Arc<io::Error>),
-    /// It ended with a code that another start won't change.
+    /// It ended with an exit code that says another start would fail too. `words`: its last lines of stderr.
     #[error("the daemon ended with {exit}: {}", reason(exit))]
     Refused { exit: Exit, words: String },
     #[error("the daemon ended with {exit}: another daemon uses its data directory")]
@@ -33,25 +33,25 @@ pub enum Error {
     Crashed { exit: Exit, words: String },
     #[error("the daemon was stopped")]
     Stopped,
-    /// Asked for while no daemon is there to answer.
+    /// A call was made while no daemon is ready.
     #[error("the daemon is not there: {0}")]
     Unavailable(Status),
-    /// It is there, and the call to it failed.
+    /// The call to a ready daemon failed.
     #[error("no answer of the daemon: {0}")]
     Call(String),
 }
 
-/// An [`Error`] as it is shown and sent.
+/// An [`Error`] as it is shown and serialized.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
     pub code: &'static str,
     pub message: String,
-    /// What a person can do.
+    /// What the user can do about it.
     pub hint: Option<String>,
 }
 
 impl Error {
-    /// Of the codes that `shells/conformance` lists, and `call_failed`.
+    /// One of the codes listed in `shells/conformance`, or `call_failed`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "engine_not_found",
@@ -86,6 +86,7 @@ impl Error {
         }
     }
 
+    /// The error's code, message and hint.
     pub fn problem(&self) -> Problem {
         Problem { code: self.code(), message: self.to_string(), hint: self.hint() }
     }
@@ -94,7 +95,7 @@ impl Error {
         Self::NotStarted(Arc::new(cause))
     }
 
-    /// What an end that nobody asked for means. `words`: the last that it said.
+    /// The error for an exit that nobody asked for, by its exit code. `words`: its last lines of stderr.
     pub(crate) fn of_exit(exit: Exit, words: String) -> Self {
         match exit.code {
             Some(2 | 5 | 6) => Self::Refused { exit, words },

@@ -1,14 +1,20 @@
-//! Keeps one daemon running for a desktop app: starts it, sees that it answers, starts it again when it ends, and gives
-//! up when that is no use. Nothing here knows of Tauri; `shells/conformance` says how it has to behave.
+//! Keeps one daemon running for a desktop app: starts it, checks that it answers, starts it again when it ends, and
+//! gives up after too many crashes. It does not depend on Tauri; `shells/conformance` specifies its behaviour.
 
 mod binary;
 mod connection;
 mod error;
+mod exit;
+mod info;
+mod keeper;
 mod life;
 mod lines;
 mod log;
+mod options;
 mod redaction;
 mod socket_path;
+mod state;
+mod status;
 mod supervisor;
 mod timing;
 mod tree;
@@ -16,9 +22,13 @@ mod tree;
 pub use binary::{Binary, OVERRIDE, Places, Source, find_binary};
 pub use connection::{Answer, Call, Endpoint, Socket, call, open_socket};
 pub use error::{Error, Problem};
-pub use life::{Exit, PROTOCOL};
+pub use exit::Exit;
+pub use info::{Info, Transport};
+pub use life::PROTOCOL;
 pub use log::{Entry, Log, Stream};
+pub use options::Options;
 pub use redaction::Redaction;
 pub use socket_path::socket_path;
-pub use supervisor::{Info, Options, Status, Supervisor, Transport};
+pub use status::Status;
+pub use supervisor::Supervisor;
 pub use timing::Timing;

@@ -1,15 +1,9 @@
-//! One life of the daemon: started, spoken to over stdin and stdout, and ended with all that it started.
+//! One run of the daemon: its start, its first line over stdin, its ready line on stdout, and the end of its process
+//! tree.
 
-use std::{
-    collections::BTreeMap,
-    fmt, io,
-    path::PathBuf,
-    process::{ExitStatus, Stdio},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -20,61 +14,25 @@ use tokio::{
 };
 
 use crate::{
-    Error, Log, Redaction, Stream, Timing,
     connection::{Endpoint, identify},
+    error::Error,
+    exit::Exit,
     lines::Lines,
-    log::stamp,
+    log::{Log, Stream},
+    redaction::Redaction,
+    timing::Timing,
     tree::{MARK, Tree},
 };
 
-/// The version of the contract that this crate speaks.
+/// The version of the daemon's protocol that this crate speaks.
 pub const PROTOCOL: i64 = 1;
 
-/// Variables of the app that are none of the daemon's business, or would change what it is.
+/// Variables of the app that the daemon does not inherit: they are secret, or would change how it runs.
 const NOT_INHERITED: [&str; 3] = ["ASTER_SIDECAR_TOKEN", "WEBKIT_INSPECTOR_SERVER", "TAURI_WEBVIEW_AUTOMATION"];
-/// How long the last words of a process are waited for when others hold its pipes.
+/// How long to wait for the last output of an ended process while its children hold its pipes.
 const OUTPUT: Duration = Duration::from_millis(500);
 
-/// How a process ended.
-#[derive(Debug, Clone, Serialize)]
-pub struct Exit {
-    pub code: Option<i32>,
-    pub signal: Option<&'static str>,
-    pub time: String,
-}
-
-impl Exit {
-    fn of(status: io::Result<ExitStatus>) -> Self {
-        let time = stamp(SystemTime::now());
-        let Ok(status) = status else {
-            return Self { code: None, signal: None, time };
-        };
-        Self { code: status.code(), signal: signal_of(status), time }
-    }
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.signal, self.code) {
-            (Some(signal), _) => f.write_str(signal),
-            (None, Some(code)) => write!(f, "code {code}"),
-            (None, None) => f.write_str("no code"),
-        }
-    }
-}
-
-#[cfg(unix)]
-fn signal_of(status: ExitStatus) -> Option<&'static str> {
-    use std::os::unix::process::ExitStatusExt;
-    Some(nix::sys::signal::Signal::try_from(status.signal()?).map_or("a signal", |signal| signal.as_str()))
-}
-
-#[cfg(not(unix))]
-fn signal_of(_status: ExitStatus) -> Option<&'static str> {
-    None
-}
-
-/// What the daemon says on stdout when its requests are answered.
+/// The line that the daemon writes to stdout when it is ready for requests.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct ReadyLine {
     event: Ready,
@@ -94,7 +52,7 @@ enum Ready {
 }
 
 impl ReadyLine {
-    /// None: whatever else is written there.
+    /// None: the line is other output.
     fn read(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok().filter(|ready: &Self| !ready.instance_id.is_empty())
     }
@@ -104,7 +62,7 @@ pub(crate) struct Launch {
     pub binary: PathBuf,
     pub arguments: Vec<String>,
     pub environment: BTreeMap<String, String>,
-    /// The line for its stdin, besides the token.
+    /// Sent with the token in the first line of stdin.
     pub settings: Map<String, Value>,
     pub cwd: PathBuf,
     pub socket_path: Option<PathBuf>,
@@ -115,12 +73,12 @@ pub(crate) struct Launch {
 
 pub(crate) struct Life {
     pub pid: u32,
-    /// Of the ready line; None before it.
+    /// The daemon's version, from its ready line; None before that.
     pub version: Option<String>,
     launch: Launch,
     token: String,
     tree: Tree,
-    /// Its stdin stays open for as long as this is held: also a shell that falls lets go of it.
+    /// Keeps stdin open while it is held. It is also dropped when this process crashes, which ends the daemon.
     stdin: Option<oneshot::Sender<()>>,
     exit: watch::Receiver<Option<Exit>>,
     said: Option<oneshot::Receiver<ReadyLine>>,
@@ -145,8 +103,7 @@ impl Life {
         for name in NOT_INHERITED {
             command.env_remove(name);
         }
-        // A group of its own, so that all of it can be ended, and no Ctrl-C of a terminal reaches it before the app has
-        // decided.
+        // An own process group, so that all of it can be ended and Ctrl-C in a terminal reaches the app only.
         #[cfg(unix)]
         command.process_group(0);
         #[cfg(windows)]
@@ -162,7 +119,7 @@ impl Life {
         if let Some(stdout) = child.stdout.take() {
             readers.spawn(read(stdout, move |line| match ReadyLine::read(&line) {
                 Some(ready) if tell.is_some() => {
-                    // Whoever waited for it may have given up.
+                    // The receiver may have given up.
                     let _ = tell.take().map(|tell| tell.send(ready));
                 }
                 _ => log.add(Stream::Stdout, &line),
@@ -187,21 +144,21 @@ impl Life {
         Ok(Self { pid, version: None, launch, token, tree, stdin: Some(stdin), exit, said: Some(said), readers })
     }
 
-    /// Returns when it has ended and what it said is in the log.
+    /// Waits until the daemon has ended and its output is in the log.
     pub(crate) async fn exited(&mut self) -> Exit {
         let exit = match self.exit.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(exit)) => exit.clone(),
-            // The task that waits for it never ends before it has said so.
+            // Not reached: the task that waits for the process always sends its exit.
             _ => Exit::of(Err(io::Error::other("nobody waited for it"))),
         };
-        // What it started may hold its pipes open for ever.
+        // Its children may hold its pipes open.
         let read_all = async { while self.readers.join_next().await.is_some() {} };
         let _ = timeout(OUTPUT, read_all).await;
         self.readers.shutdown().await;
         exit
     }
 
-    /// Returns once its requests are answered. Raises: [`Error`]; [`Error::Crashed`] stands for any end.
+    /// Waits until the daemon answers requests. Raises: [`Error`]; [`Error::Crashed`] stands for any exit.
     pub(crate) async fn ready(&mut self) -> Result<Endpoint, Error> {
         let Timing { start_timeout, health_timeout, .. } = self.launch.timing;
         let until = Instant::now() + start_timeout;
@@ -217,7 +174,7 @@ impl Life {
             token: self.token.clone(),
             instance_id: line.instance_id,
         };
-        // Its own words are not enough: somebody else may answer where it says it listens.
+        // The ready line is no proof: another program may answer on that port.
         loop {
             let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             let found = tokio::select! {
@@ -233,13 +190,13 @@ impl Life {
         }
     }
 
-    /// None: not in time.
+    /// Waits for the ready line. None: not in time. Raises: [`Error::Crashed`] for any exit.
     async fn ready_line(&mut self, within: Duration) -> Result<Option<ReadyLine>, Error> {
         let Some(said) = self.said.take() else { return Ok(None) };
         let said = async {
             match said.await {
                 Ok(line) => line,
-                // It closed its stdout; what comes then is its end, or too late.
+                // It closed stdout: only its exit or the timeout can follow.
                 Err(_) => std::future::pending().await,
             }
         };
@@ -250,7 +207,8 @@ impl Life {
         }
     }
 
-    /// Closes its stdin, which tells it to end, and waits. Then its whole tree goes. Returns when nothing is left.
+    /// Closes stdin, which asks the daemon to end, and waits. Then ends its whole process tree. Returns how the daemon
+    /// itself ended.
     pub(crate) async fn end(mut self) -> Exit {
         let Timing { stop, term, .. } = self.launch.timing;
         self.tree.look().await;
@@ -268,10 +226,10 @@ impl Life {
     }
 }
 
-/// Writes its first line, and keeps the pipe open until it is to be let go.
+/// Writes the first line to stdin and keeps the pipe open until `let_go` is sent or dropped.
 async fn hold(mut pipe: ChildStdin, line: String, let_go: oneshot::Receiver<()>) {
     let held = async {
-        // It may be gone before it has read.
+        // The daemon may end before it reads.
         let _ = pipe.write_all(line.as_bytes()).await;
         std::future::pending::<()>().await;
     };
@@ -281,6 +239,7 @@ async fn hold(mut pipe: ChildStdin, line: String, let_go: oneshot::Receiver<()>)
     }
 }
 
+/// Passes each line of the pipe to `take` until the pipe ends.
 async fn read(mut pipe: impl AsyncRead + Unpin, mut take: impl FnMut(String)) {
     let mut lines = Lines::default();
     let mut chunk = vec![0; 16 * 1024];

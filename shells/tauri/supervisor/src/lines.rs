@@ -1,11 +1,11 @@
-//! Bytes of a pipe as lines: whatever the process writes, memory stays flat and no line is longer than the limit.
+//! Splits the bytes of a pipe into lines of limited length, in bounded memory.
 
 use std::borrow::Cow;
 
 pub(crate) const LINE_BYTES: usize = 8 * 1024;
 const MARK: &str = " […]";
 
-/// Collects pieces; what is not UTF-8 is replaced, what is longer than the limit cut.
+/// Collects chunks. Invalid UTF-8 is replaced; longer lines are cut.
 pub(crate) struct Lines {
     most: usize,
     kept: Vec<u8>,
@@ -23,7 +23,7 @@ impl Lines {
         Self { most, kept: Vec::new(), cut: false }
     }
 
-    /// Hands every line that is whole now to `take`, without its end.
+    /// Adds a chunk. Passes every complete line to `take`, without its line end.
     pub(crate) fn push(&mut self, chunk: &[u8], mut take: impl FnMut(String)) {
         let mut rest = chunk;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
@@ -34,7 +34,7 @@ impl Lines {
         self.keep(rest);
     }
 
-    /// What came without an end of line.
+    /// The last line, if it has no line end.
     pub(crate) fn end(&mut self) -> Option<String> {
         (!self.kept.is_empty()).then(|| self.line())
     }

@@ -1,4 +1,4 @@
-//! What the daemon writes on stdout and stderr: the newest lines in memory, all of them in files that rotate.
+//! The log of the daemon's stdout and stderr: the newest lines in memory, all lines in rotating files.
 
 use std::{
     collections::VecDeque,
@@ -13,20 +13,20 @@ use std::{
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::Redaction;
+use crate::redaction::Redaction;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     Stdout,
     Stderr,
-    /// What the app itself has to say of the daemon.
+    /// The app's own lines about the daemon.
     Shell,
 }
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
-    /// Rises by one with each line, those that are missing in the file included.
+    /// Rises by one with each line, also with those that are missing in the file.
     pub seq: u64,
     pub time: String,
     pub stream: Stream,
@@ -47,7 +47,7 @@ impl Default for Limits {
     }
 }
 
-/// The file, with older ones beside it as `.1`, `.2`, …, is written by a thread of its own.
+/// The file is written by a separate thread; older files are beside it as `.1`, `.2` and so on.
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -60,7 +60,7 @@ struct Shared {
     limits: Limits,
     lines: Mutex<Lines>,
     news: Condvar,
-    /// How many of the accepted lines the writer is done with.
+    /// How many of the accepted lines the writer has handled.
     written: watch::Sender<u64>,
 }
 
@@ -76,7 +76,7 @@ struct Lines {
 }
 
 impl Log {
-    /// Without a path it is kept in memory only.
+    /// Without a path the log is kept in memory only.
     pub fn new(path: Option<PathBuf>, redaction: Arc<Redaction>) -> Self {
         Self::with_limits(path, redaction, Limits::default())
     }
@@ -104,21 +104,22 @@ impl Log {
         self.path.as_deref()
     }
 
-    /// How many lines came too fast for the file, and are missing there.
+    /// How many lines are missing in the file because they came faster than it could be written.
     pub fn dropped(&self) -> u64 {
         self.shared.lines().dropped
     }
 
-    /// Why nothing can be written to the file.
+    /// Why the last write to the file failed; None: it did not.
     pub fn failure(&self) -> Option<String> {
         self.shared.lines().failure.clone()
     }
 
-    /// The newest, oldest first.
+    /// The lines in memory, oldest first.
     pub fn entries(&self) -> Vec<Entry> {
         self.shared.lines().entries.iter().cloned().collect()
     }
 
+    /// Adds a line, with secrets masked. Does not wait for the file.
     pub fn add(&self, stream: Stream, text: &str) {
         let text = self.shared.redaction.clean(text);
         let mut lines = self.shared.lines();
@@ -140,14 +141,15 @@ impl Log {
         self.shared.news.notify_one();
     }
 
-    /// Until everything that came so far is in the file.
+    /// Waits until everything added so far is in the file.
     pub async fn flush(&self) {
         let accepted = self.shared.lines().accepted;
-        // An error would mean that the sender is gone, and it is in `self`.
+        // No error is possible: `self` holds the sender.
         let _ = self.shared.written.subscribe().wait_for(|&written| written >= accepted).await;
     }
 
-    /// Writes what was added before, and nothing from now on: its folder may be moved. The newest lines are kept as ever.
+    /// Writes what was added before, and nothing after that, so that the folder can be moved. Lines are still kept in
+    /// memory.
     pub async fn close(&self) {
         self.shared.lines().closed = true;
         self.shared.news.notify_one();
@@ -171,7 +173,7 @@ impl Shared {
 struct Writer {
     shared: Arc<Shared>,
     path: PathBuf,
-    /// How large the file is; None: to be looked up.
+    /// The size of the file; None: not read yet.
     bytes: Option<u64>,
 }
 
@@ -195,7 +197,8 @@ impl Writer {
             }
             let mut lines = self.shared.lines();
             lines.failure = failure;
-            // Only now: what is being written counts as waiting, or a flood would be kept whole in memory.
+            // Removed only now: lines being written count as waiting, which bounds the memory that a flood of lines
+            // takes.
             lines.waiting.drain(..batch.len());
             drop(lines);
             self.shared.written.send_modify(|written| *written += batch.len() as u64);
@@ -229,7 +232,7 @@ impl Writer {
         let full = bytes > 0 && bytes + more > self.shared.limits.file_bytes;
         if full {
             for number in (1..=self.shared.limits.older).rev() {
-                // The older ones may not be there yet.
+                // The older files may not exist yet.
                 let _ = fs::rename(self.older(number - 1), self.older(number));
             }
         }
@@ -247,7 +250,7 @@ impl Writer {
     }
 }
 
-/// Makes a directory that only its owner may read. Raises: the system's error.
+/// Creates a directory, and its parents, that only its owner may read. Raises: the system's error.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -256,7 +259,7 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// UTC, to the millisecond.
+/// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn stamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }

@@ -1,4 +1,4 @@
-//! Takes secrets out of what is kept of the daemon's output: those that are known, and what looks like one.
+//! Masks secrets in the daemon's output: known values, and text that looks like a secret.
 
 use std::{
     collections::BTreeSet,
@@ -9,9 +9,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 
 const MASK: &str = "[secret]";
-/// A shorter value is no secret worth the name; hiding it would make holes in every text.
+/// Shorter values are not masked: they occur in ordinary text. In bytes.
 const SHORTEST: usize = 8;
-/// What stays as it is in a part of an address.
+/// The characters that are not encoded in a part of a URL.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 static NAMES: LazyLock<Regex> =
@@ -35,13 +35,14 @@ pub struct Redaction {
 }
 
 impl Redaction {
+    /// Masks this value from now on.
     pub fn learn(&self, secret: &str) {
         if secret.len() >= SHORTEST {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(forms(secret));
         }
     }
 
-    /// The values of variables whose names say that they are secret.
+    /// Learns the values of variables whose names say that they are secret.
     pub fn learn_from<K: AsRef<str>, V: AsRef<str>>(&self, environment: impl IntoIterator<Item = (K, V)>) {
         for (name, value) in environment {
             if NAMES.is_match(name.as_ref()) {
@@ -50,7 +51,7 @@ impl Redaction {
         }
     }
 
-    /// No longer needed: a token of a life that is over.
+    /// Stops masking a value, such as the token of a daemon that has ended.
     pub fn forget(&self, secret: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for form in forms(secret) {
@@ -58,9 +59,10 @@ impl Redaction {
         }
     }
 
+    /// The text with every secret replaced.
     pub fn clean(&self, text: &str) -> String {
         let mut known: Vec<_> = self.known.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        // A secret may hold another one.
+        // Longest first: a secret may contain another one.
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let mut clean = text.to_owned();
         for secret in known {
@@ -75,7 +77,7 @@ impl Redaction {
     }
 }
 
-/// As it is, in an address, and in JSON.
+/// The secret as it is, percent-encoded, and escaped as in JSON.
 fn forms(secret: &str) -> [String; 3] {
     let json = serde_json::Value::from(secret).to_string();
     [secret.to_owned(), utf8_percent_encode(secret, PLAIN).to_string(), json[1..json.len() - 1].to_owned()]

@@ -1,8 +1,9 @@
-//! Where the Unix socket of a data directory is, if there can be one.
+//! The path of the Unix socket that belongs to a data directory.
 
 use std::path::{Path, PathBuf};
 
-/// In the data directory, or where its path is too long for that in one of its own. None: no Unix sockets here.
+/// In the data directory, or in a runtime or temporary directory when that path is too long. None: every path is too
+/// long, or the system has no Unix sockets.
 #[cfg(unix)]
 pub fn socket_path(data_dir: &Path) -> Option<PathBuf> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -14,7 +15,7 @@ pub fn socket_path(_data_dir: &Path) -> Option<PathBuf> {
     None
 }
 
-/// What fits into a socket's address: 108 bytes on Linux, 104 elsewhere, with the zero at its end.
+/// The longest path of a socket: its address has 108 bytes on Linux and 104 elsewhere, with a final zero.
 #[cfg(unix)]
 const MOST_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 

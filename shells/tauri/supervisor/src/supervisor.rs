@@ -1,174 +1,28 @@
-//! Keeps one daemon running: starts it, sees that it answers, starts it again when it ends, gives up when that is no use.
-//!
-//! One task does all of it, from the moment the daemon is asked for until it has stopped or crashed for good. What people
-//! ask for sets `wanted` and wakes the task; nothing else starts or ends a process, so there is never a second one.
+//! The handle with which an app starts, stops and calls its daemon.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-use tokio::{
-    sync::{mpsc, watch},
-    task::spawn,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{sync::mpsc, task::spawn, time::timeout};
 
 use crate::{
-    Error, Log, Redaction, Stream, Timing,
-    binary::{Binary, Places, find_binary},
-    connection::{Answer, Call, Endpoint, call, identify},
-    error::Problem,
-    life::{Exit, Launch, Life},
-    log::{private_folder, stamp},
-    socket_path::socket_path,
+    connection::{Answer, Call, Endpoint, call},
+    error::Error,
+    info::{Info, Transport},
+    log::Log,
+    options::Options,
+    redaction::Redaction,
+    state::{Shared, State, Wanted},
+    status::Status,
 };
 
-/// What a person sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Asked for, and not there yet.
-    Starting,
-    /// It answers.
-    Ready,
-    /// It ended or stopped answering, or a restart was asked for; it will be back.
-    Restarting,
-    /// It does not run and is not to.
-    Stopped,
-    /// It does not run, and will not before somebody asks for it.
-    Crashed,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Restarting => "restarting",
-            Self::Stopped => "stopped",
-            Self::Crashed => "crashed",
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    Tcp,
-    UnixSocket,
-}
-
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What the daemon is told it runs under: `tauri`.
-    pub framework: String,
-    /// Tried first; when it can't be had, the daemon takes a free one.
-    pub port: u16,
-    pub data_dir: PathBuf,
-    /// None: nothing is written to files.
-    pub logs_dir: Option<PathBuf>,
-    pub places: Places,
-    /// Whether to talk over a Unix socket where the system has them.
-    pub unix_socket: bool,
-    /// Variables for the daemon besides those of this process.
-    pub environment: BTreeMap<String, String>,
-    /// More for the first line of its stdin: settings, providers' keys.
-    pub settings: Map<String, Value>,
-    pub timing: Timing,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Info {
-    pub status: Status,
-    pub desired_running: bool,
-    pub pid: Option<u32>,
-    pub port: Option<u16>,
-    pub socket_path: Option<PathBuf>,
-    pub transport: Transport,
-    pub instance_id: Option<String>,
-    pub version: Option<String>,
-    pub binary: Option<Binary>,
-    /// How many times it has been started.
-    pub starts: u64,
-    pub last_start: Option<String>,
-    pub last_exit: Option<Exit>,
-    pub restart_attempt: u32,
-    pub next_restart: Option<String>,
-    /// Why it is not ready, or was not the last time.
-    pub problem: Option<Problem>,
-}
-
-/// Why the last life ended, in its own words: so many lines of stderr are kept with the problem.
-const LAST_WORDS: usize = 3;
-
+/// One daemon of an app; clones are handles to the same one. Needs a tokio runtime.
 #[derive(Clone)]
 pub struct Supervisor {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    options: Options,
-    log: Arc<Log>,
-    redaction: Arc<Redaction>,
-    state: Mutex<State>,
-    /// Says that something in `state` is different.
-    changed: watch::Sender<()>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Running,
-    Restart,
-    Stopped,
-}
-
-struct State {
-    status: Status,
-    wanted: Wanted,
-    /// Whether the task runs that keeps it.
-    active: bool,
-    stopping: bool,
-    /// Nobody starts it any more.
-    retired: bool,
-    /// How often something was asked for: only the last of it counts.
-    asks: u64,
-    listeners: Vec<mpsc::UnboundedSender<Status>>,
-    endpoint: Option<Endpoint>,
-    pid: Option<u32>,
-    crashes: Vec<Instant>,
-    attempt: u32,
-    busy_since: Option<Instant>,
-    /// Neither its port nor its socket could be had: a free port and no socket from now on.
-    fallback: bool,
-    binary: Option<Binary>,
-    starts: u64,
-    last_start: Option<String>,
-    last_exit: Option<Exit>,
-    next_restart: Option<String>,
-    problem: Option<Error>,
-    version: Option<String>,
-}
-
-/// How a life ended.
-enum Verdict {
-    /// As somebody asked for.
-    Told,
-    Failed(Error),
-}
-
-/// What follows a failure.
-enum Next {
-    After(Duration),
-    GiveUp,
-}
-
 impl Supervisor {
+    /// Starts nothing yet. Secrets of the environment are learned, so that the log masks them.
     pub fn new(options: Options) -> Self {
         let redaction = Arc::new(Redaction::default());
         redaction.learn_from(
@@ -177,32 +31,10 @@ impl Supervisor {
         redaction.learn_from(&options.environment);
         let path = options.logs_dir.as_ref().map(|folder| folder.join("engine.log"));
         let log = Arc::new(Log::new(path, redaction.clone()));
-        let state = State {
-            status: Status::Stopped,
-            wanted: Wanted::Stopped,
-            active: false,
-            stopping: false,
-            retired: false,
-            asks: 0,
-            listeners: Vec::new(),
-            endpoint: None,
-            pid: None,
-            crashes: Vec::new(),
-            attempt: 0,
-            busy_since: None,
-            fallback: false,
-            binary: None,
-            starts: 0,
-            last_start: None,
-            last_exit: None,
-            next_restart: None,
-            problem: None,
-            version: None,
-        };
-        let changed = watch::Sender::new(());
-        Self { shared: Arc::new(Shared { options, log, redaction, state: Mutex::new(state), changed }) }
+        Self { shared: Arc::new(Shared::new(options, log, redaction)) }
     }
 
+    /// The log of the daemon's output.
     pub fn log(&self) -> &Log {
         &self.shared.log
     }
@@ -249,29 +81,30 @@ impl Supervisor {
         }
     }
 
-    /// The daemon, proven ours. Raises: [`Error::Unavailable`].
+    /// Where the daemon answers, once it has proven to be the one that was started. Raises: [`Error::Unavailable`].
     pub fn endpoint(&self) -> Result<Endpoint, Error> {
         let state = self.shared.state();
         state.endpoint.clone().ok_or(Error::Unavailable(state.status))
     }
 
-    /// Hears every change of the status, in order, none left out.
+    /// Receives every change of the status from now on, in order. Ends when the supervisor is dropped.
     pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Status> {
         self.shared.state().subscribe()
     }
 
-    /// Waits while it is on its way, for so long at most. Returns whether or not it is there then.
+    /// Waits while the daemon starts or restarts, `within` at most. Returns in any case; [`Self::endpoint`] says more.
     pub async fn reachable(&self, within: Duration) {
         let settled = self.shared.until(|state| !matches!(state.status, Status::Starting | Status::Restarting));
         let _ = timeout(within, settled).await;
     }
 
-    /// Raises: [`Error::Unavailable`], [`Error::Call`].
+    /// Sends a request to the daemon. Raises: [`Error::Unavailable`], [`Error::Call`].
     pub async fn call(&self, asked: Call) -> Result<Answer, Error> {
         call(&self.endpoint()?, asked).await
     }
 
-    /// Has it running. Returns when it is ready. Raises: [`Error`] when it was given up or stopped before.
+    /// Starts the daemon, unless it runs. Returns when it is ready. Raises: [`Error`] when the supervisor gave up or
+    /// was asked to stop meanwhile.
     pub async fn start(&self) -> Result<(), Error> {
         self.turn().await?;
         let settled = {
@@ -287,7 +120,7 @@ impl Supervisor {
         self.outcome(settled.await)
     }
 
-    /// Has it stopped. Returns when nothing of it is left.
+    /// Stops the daemon. Returns when its whole process tree has ended.
     pub async fn stop(&self) {
         {
             let mut state = self.shared.state();
@@ -299,17 +132,17 @@ impl Supervisor {
                 state.stopped();
             }
         }
-        self.shared.changed.send_replace(());
+        self.shared.wake();
         self.shared.until(|state| !state.stopping).await;
     }
 
-    /// Has it stopped for good: whoever asks for it then is told so, and what it kept can be moved.
+    /// Stops the daemon for good: later starts raise [`Error::Stopped`], and the data directory can be moved.
     pub async fn retire(&self) {
         self.shared.state().retired = true;
         self.stop().await;
     }
 
-    /// Has it stopped and started again, its crashes forgotten. Returns when it is ready. Raises: as [`Self::start`].
+    /// Stops and starts the daemon, and forgets earlier crashes. Returns when it is ready. Raises: as [`Self::start`].
     pub async fn restart(&self) -> Result<(), Error> {
         self.turn().await?;
         let settled = {
@@ -327,7 +160,7 @@ impl Supervisor {
         self.outcome(settled.await)
     }
 
-    /// A stop that is under way comes first. Raises: [`Error::Stopped`] when something else was asked for meanwhile.
+    /// Waits for a stop in progress. Raises: [`Error::Stopped`] when something else was asked for meanwhile.
     async fn turn(&self) -> Result<(), Error> {
         let ask = {
             let mut state = self.shared.state();
@@ -341,11 +174,12 @@ impl Supervisor {
         if self.shared.state().asks == ask { Ok(()) } else { Err(Error::Stopped) }
     }
 
+    /// Sets what is wanted, and starts the task unless it runs.
     fn want(&self, state: &mut State, wanted: Wanted, status: Status) {
         state.wanted = wanted;
         state.forget();
         state.say(status);
-        self.shared.changed.send_replace(());
+        self.shared.wake();
         if !state.active {
             state.active = true;
             spawn(self.shared.clone().keep());
@@ -361,7 +195,7 @@ impl Supervisor {
     }
 }
 
-/// The first status that is none on the way.
+/// Waits for the first status that is neither starting nor restarting.
 async fn settled(now: Status, mut changes: mpsc::UnboundedReceiver<Status>) -> Status {
     let mut status = now;
     while matches!(status, Status::Starting | Status::Restarting) {
@@ -371,266 +205,14 @@ async fn settled(now: Status, mut changes: mpsc::UnboundedReceiver<Status>) -> S
     status
 }
 
-impl State {
-    fn subscribe(&mut self) -> mpsc::UnboundedReceiver<Status> {
-        let (tell, changes) = mpsc::unbounded_channel();
-        self.listeners.push(tell);
-        changes
-    }
-
-    fn say(&mut self, status: Status) {
-        if status != self.status {
-            self.status = status;
-            self.listeners.retain(|listener| listener.send(status).is_ok());
-        }
-    }
-
-    /// Crashes no longer count.
-    fn forget(&mut self) {
-        self.crashes.clear();
-        self.attempt = 0;
-        self.busy_since = None;
-        self.fallback = false;
-        self.next_restart = None;
-    }
-
-    fn stopped(&mut self) {
-        self.forget();
-        self.stopping = false;
-        self.say(Status::Stopped);
-    }
-
-    /// Whether something was asked for that the task has not met.
-    fn asked(&self) -> bool {
-        self.wanted != Wanted::Running
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes something, and wakes whoever waits for that.
-    fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.state());
-        self.changed.send_replace(());
-        result
-    }
-
-    async fn until(&self, met: impl Fn(&State) -> bool) {
-        let mut changes = self.changed.subscribe();
-        while !met(&self.state()) {
-            // An error would mean that the sender is gone, and it is in `self`.
-            let _ = changes.changed().await;
-        }
-    }
-
-    /// Returns when something is asked for that the task has to see to.
-    async fn told(&self) {
-        self.until(State::asked).await;
-    }
-
-    async fn keep(self: Arc<Self>) {
-        loop {
-            let goes_on = self.set(|state| {
-                if state.wanted == Wanted::Stopped {
-                    state.active = false;
-                    state.stopped();
-                    return false;
-                }
-                state.wanted = Wanted::Running;
-                true
-            });
-            if !goes_on {
-                return;
-            }
-            let Verdict::Failed(error) = self.live().await else { continue };
-            self.log.add(Stream::Shell, &error.to_string());
-            let next = self.set(|state| {
-                state.problem = Some(error.clone());
-                let next = self.next(state, &error);
-                if matches!(next, Next::GiveUp) && !state.asked() {
-                    state.wanted = Wanted::Stopped;
-                    state.active = false;
-                    state.say(Status::Crashed);
-                } else if let Next::After(delay) = next {
-                    state.next_restart = (!delay.is_zero()).then(|| stamp(SystemTime::now() + delay));
-                }
-                (!state.asked() || !state.active).then_some(next)
-            });
-            match next {
-                None => {}
-                Some(Next::GiveUp) => return,
-                Some(Next::After(delay)) => {
-                    let _ = timeout(delay, self.told()).await;
-                }
-            }
-            self.set(|state| state.next_restart = None);
-        }
-    }
-
-    /// Whether and when it is started again.
-    fn next(&self, state: &mut State, error: &Error) -> Next {
-        let timing = &self.options.timing;
-        let now = Instant::now();
-        match error {
-            Error::NotFound { .. } | Error::ProtocolMismatch { .. } | Error::Refused { .. } => Next::GiveUp,
-            Error::AlreadyRunning { .. } => {
-                let since = *state.busy_since.get_or_insert(now);
-                if now - since < timing.busy { Next::After(timing.busy_interval) } else { Next::GiveUp }
-            }
-            Error::PortTaken { .. } if state.fallback => Next::GiveUp,
-            Error::PortTaken { .. } => {
-                state.fallback = true;
-                Next::After(Duration::ZERO)
-            }
-            _ => {
-                if !state.asked() {
-                    state.say(Status::Restarting);
-                }
-                state.crashes.retain(|&crash| now - crash < timing.crash_window);
-                state.crashes.push(now);
-                if state.crashes.len() >= timing.crash_limit {
-                    return Next::GiveUp;
-                }
-                let delay = timing.backoff(state.attempt, fastrand::f64());
-                state.attempt += 1;
-                Next::After(delay)
-            }
-        }
-    }
-
-    /// One life, from its start until nothing of it is left.
-    async fn live(&self) -> Verdict {
-        let mut life = match self.launch().await {
-            Ok(life) => life,
-            Err(error) => return Verdict::Failed(error),
-        };
-        self.set(|state| state.pid = Some(life.pid));
-        let verdict = self.watch(&mut life).await;
-        self.set(|state| {
-            state.endpoint = None;
-            // A person sees at once that it is gone, not only when the last of it is.
-            if let Verdict::Failed(error) = &verdict
-                && !state.asked()
-                && (state.status == Status::Ready
-                    || matches!(error, Error::Unresponsive { .. } | Error::Stranger { .. }))
-            {
-                state.say(Status::Restarting);
-            }
-        });
-        let exit = life.end().await;
-        self.set(|state| {
-            state.last_exit = Some(exit);
-            state.pid = None;
-            if state.asked() { Verdict::Told } else { verdict }
-        })
-    }
-
-    async fn launch(&self) -> Result<Life, Error> {
-        let Options { framework, port, data_dir, places, environment, settings, timing, .. } = &self.options;
-        let binary = find_binary(places)?;
-        private_folder(data_dir).map_err(Error::not_started)?;
-        let (port, socket_path) = self.set(|state| {
-            state.binary = Some(binary.clone());
-            state.starts += 1;
-            state.last_start = Some(stamp(SystemTime::now()));
-            (if state.fallback { 0 } else { *port }, self.socket_path(state.fallback))
-        });
-        let mut arguments: Vec<String> = ["--framework", framework, "--port"].map(Into::into).into();
-        arguments.extend([port.to_string(), "--any-port".into(), "--supervised".into()]);
-        for (flag, path) in [("--data-dir", Some(data_dir)), ("--uds", socket_path.as_ref())] {
-            if let Some(path) = path {
-                arguments.extend([flag.into(), path.display().to_string()]);
-            }
-        }
-        Life::start(Launch {
-            binary: binary.path,
-            arguments,
-            environment: environment.clone(),
-            settings: settings.clone(),
-            cwd: data_dir.clone(),
-            socket_path,
-            log: self.log.clone(),
-            redaction: self.redaction.clone(),
-            timing: timing.clone(),
-        })
-        .await
-    }
-
-    fn socket_path(&self, fallback: bool) -> Option<PathBuf> {
-        if self.options.unix_socket && !fallback { socket_path(&self.options.data_dir) } else { None }
-    }
-
-    async fn watch(&self, life: &mut Life) -> Verdict {
-        let ready = tokio::select! {
-            () = self.told() => return Verdict::Told,
-            ready = life.ready() => ready,
-        };
-        let endpoint = match ready {
-            Ok(endpoint) => endpoint,
-            Err(Error::Crashed { exit, .. }) => return self.died(exit),
-            Err(error) => return Verdict::Failed(error),
-        };
-        self.set(|state| {
-            state.version = life.version.clone();
-            state.problem = None;
-            state.busy_since = None;
-            state.endpoint = Some(endpoint.clone());
-            if !state.asked() {
-                state.say(Status::Ready);
-            }
-        });
-        tokio::select! {
-            () = self.told() => Verdict::Told,
-            exit = life.exited() => self.died(exit),
-            error = self.guard(&endpoint) => Verdict::Failed(error),
-        }
-    }
-
-    /// Asks after its health. Returns when it no longer answers as it should.
-    async fn guard(&self, endpoint: &Endpoint) -> Error {
-        let timing = &self.options.timing;
-        let since = Instant::now();
-        let mut misses = 0;
-        loop {
-            sleep(timing.health_interval).await;
-            match identify(endpoint, timing.health_timeout).await {
-                Ok(found) if found != endpoint.instance_id => return Error::Stranger { place: endpoint.place() },
-                Ok(_) => {
-                    misses = 0;
-                    if since.elapsed() >= timing.healthy {
-                        self.set(|state| {
-                            state.crashes.clear();
-                            state.attempt = 0;
-                        });
-                    }
-                }
-                Err(_) => misses += 1,
-            }
-            if misses >= timing.health_misses {
-                return Error::Unresponsive { misses };
-            }
-        }
-    }
-
-    fn died(&self, exit: Exit) -> Verdict {
-        let since = self.state().last_start.clone().unwrap_or_default();
-        let entries = self.log.entries();
-        let said: Vec<&str> = entries
-            .iter()
-            .filter(|entry| entry.stream == Stream::Stderr && entry.time >= since)
-            .map(|entry| entry.text.as_str())
-            .collect();
-        let words = said[said.len().saturating_sub(LAST_WORDS)..].join("\n");
-        Verdict::Failed(Error::of_exit(exit, words))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Map;
+
     use super::*;
+    use crate::{binary::Places, timing::Timing};
 
     #[tokio::test]
     async fn one_that_has_retired_is_not_started_again() {

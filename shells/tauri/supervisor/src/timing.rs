@@ -1,4 +1,4 @@
-//! How long things may take. Every number can be set, so that tests take seconds.
+//! Timeouts, intervals and limits of the supervisor. All can be set, so that tests run in seconds.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct Timing {
-    /// From the start of the process to its ready line and a first answer on /health.
+    /// From the start of the process to its ready line and its first answer on /health.
     #[serde(rename = "start_timeout_ms", deserialize_with = "ms")]
     pub start_timeout: Duration,
     #[serde(rename = "health_interval_ms", deserialize_with = "ms")]
     pub health_interval: Duration,
     #[serde(rename = "health_timeout_ms", deserialize_with = "ms")]
     pub health_timeout: Duration,
-    /// So many missed answers in a row, and the process counts as unresponsive.
+    /// After this many missed answers in a row the daemon counts as unresponsive.
     pub health_misses: u32,
     #[serde(rename = "backoff_ms", deserialize_with = "ms")]
     pub backoff: Duration,
     #[serde(rename = "backoff_max_ms", deserialize_with = "ms")]
     pub backoff_max: Duration,
-    /// The delay doubles with each crash, so often at most.
+    /// How many times the delay doubles at most.
     pub backoff_doublings: u32,
-    /// Of the delay, this much more or less by chance.
+    /// The random part of the delay: 0.2 is up to 20 % more or less.
     pub backoff_jitter: f64,
-    /// After so long a life crashes are forgotten.
+    /// After this time without a failure earlier crashes are forgotten.
     #[serde(rename = "healthy_ms", deserialize_with = "ms")]
     pub healthy: Duration,
-    /// So many crashes within so long, and it is not started again until it is asked for.
+    /// After this many crashes within `crash_window` the daemon is not started again until it is asked for.
     pub crash_limit: usize,
     #[serde(rename = "crash_window_ms", deserialize_with = "ms")]
     pub crash_window: Duration,
-    /// From the end of its stdin to the end of its life; the daemon itself needs at most 5 s.
+    /// From closing stdin to the end of the process; the daemon needs at most 5 s.
     #[serde(rename = "stop_ms", deserialize_with = "ms")]
     pub stop: Duration,
     /// From SIGTERM to SIGKILL.
     #[serde(rename = "term_ms", deserialize_with = "ms")]
     pub term: Duration,
-    /// How long a daemon that still drains over the same data directory is waited for.
+    /// How long to wait for an earlier daemon that is still stopping over the same data directory.
     #[serde(rename = "busy_ms", deserialize_with = "ms")]
     pub busy: Duration,
     #[serde(rename = "busy_interval_ms", deserialize_with = "ms")]
@@ -71,7 +71,7 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The delay before restart number `attempt`, counted from 0. `chance` is in 0 to 1.
+    /// The delay before restart number `attempt`, counted from 0. `chance`: a random number from 0 to 1.
     pub(crate) fn backoff(&self, attempt: u32, chance: f64) -> Duration {
         let doublings = attempt.min(self.backoff_doublings).min(31);
         let whole = self.backoff.saturating_mul(1 << doublings).min(self.backoff_max);

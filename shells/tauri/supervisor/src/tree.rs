@@ -1,10 +1,10 @@
-//! A process and all that it started, so that nothing of it is left when it is to be gone.
+//! The daemon's process tree: finds and ends every process that the daemon started.
 //!
-//! On Linux and macOS the daemon leads a process group of its own; what left that group is found as a descendant while
-//! the daemon lives, and by a mark in its environment when the daemon is gone. On Windows a job object holds all of it
-//! and ends it with the job, which the system closes when this process is gone, whatever happens to it.
+//! On Linux and macOS the daemon leads a process group. Processes that left the group are found as descendants while
+//! the daemon runs, and by a variable in their environment afterwards. On Windows a job object holds the tree; the
+//! system closes it, and ends the tree, when this process ends in any way.
 
-/// The variable by which processes of one launch are known.
+/// The environment variable that marks the processes of one launch.
 pub(crate) const MARK: &str = "ASTER_SHELL_LAUNCH";
 
 #[cfg(unix)]
@@ -42,14 +42,14 @@ mod unix {
     struct Members {
         system: System,
         lead: Pid,
-        /// When the lead was started: with the pid it is the process and no later one.
+        /// When the lead was started, which tells it from a later process with the same pid.
         started: Option<u64>,
         mark: OsString,
         known: HashMap<Pid, u64>,
     }
 
     impl Tree {
-        /// Of a process that leads its group.
+        /// `child` leads its process group; `mark` is the value of [`MARK`] in its environment.
         pub(crate) fn of(_child: &Child, pid: u32, mark: &str) -> io::Result<Self> {
             let mut mark_variable = OsString::from(MARK);
             mark_variable.push("=");
@@ -64,18 +64,18 @@ mod unix {
             Ok(Self { members: Arc::new(Mutex::new(members)) })
         }
 
-        /// Notes who belongs to it now. What is noted is found again when its parents are gone.
+        /// Records the current members. Recorded processes are found again after their parents have ended.
         pub(crate) async fn look(&self) {
             self.with(Members::look).await;
         }
 
-        /// Ends all that is left of it: politely, and after `term` not so. Returns when nothing is left.
+        /// Ends all members: with SIGTERM, and after `term` with SIGKILL. Returns when none is left.
         pub(crate) async fn end(&self, term: Duration) {
             let until = Instant::now() + term;
             let mut told = None;
             loop {
                 let signal = if Instant::now() < until { Signal::SIGTERM } else { Signal::SIGKILL };
-                // SIGKILL again and again: one of them may have started another in between.
+                // SIGKILL is repeated: a member may have started another process in between.
                 let tell = told != Some(signal) || signal == Signal::SIGKILL;
                 told = Some(signal);
                 let left = self
@@ -94,7 +94,7 @@ mod unix {
             }
         }
 
-        /// Reading the system's processes takes milliseconds, so it is done beside the runtime.
+        /// Runs `act` on a blocking thread, because listing all processes takes milliseconds.
         async fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Members) -> T + Send + 'static) -> T {
             let members = self.members.clone();
             let acted = spawn_blocking(move || act(&mut members.lock().unwrap_or_else(PoisonError::into_inner)));
@@ -113,7 +113,7 @@ mod unix {
                 self.system.processes().iter().filter(|(_, one)| lives(one)).map(|(&pid, one)| (pid, one)).collect();
             let lead = all.get(&self.lead).map(|lead| lead.start_time());
             self.started = self.started.or(lead);
-            // The pid of a process that is gone may be another's by now, and that one may lead a group.
+            // The pid of an ended process may be reused by a process that leads another group.
             let ours = lead.is_none() || lead == self.started;
             let mut found: Vec<Pid> = all
                 .iter()
@@ -141,13 +141,13 @@ mod unix {
 
         fn tell(&self, signal: Signal) {
             for pid in self.known.keys() {
-                // It may be gone in between.
+                // The process may have ended in between.
                 let _ = kill(raw(*pid), signal);
             }
         }
     }
 
-    /// One that only waits to be collected does not.
+    /// Whether the process runs; a zombie does not.
     fn lives(process: &Process) -> bool {
         !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
     }
@@ -191,7 +191,7 @@ mod windows {
 
         pub(crate) async fn look(&self) {}
 
-        /// There is no polite signal here; closing the job ends all that is in it.
+        /// Closes the job, which ends its processes at once: Windows has no SIGTERM.
         pub(crate) async fn end(&self, _term: Duration) {
             self.job.lock().unwrap_or_else(PoisonError::into_inner).take();
         }

@@ -1,4 +1,4 @@
-//! This shell's supervisor in the scenarios that every shell has to pass.
+//! Runs the supervisor through the scenarios that every shell has to pass.
 
 mod places;
 
@@ -9,7 +9,7 @@ use std::{
 
 use places::{python, repository};
 
-/// So many at once: most of a scenario is waiting.
+/// How many scenarios run at once; most of each is waiting.
 const LANES: usize = 4;
 
 fn kit(arguments: &[&str], driver: &[&str]) -> Output {

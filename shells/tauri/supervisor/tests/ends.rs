@@ -1,6 +1,6 @@
-//! A shell that ends without a word: it panics, leaves by `exit`, or falls with `abort`. The daemon and its tools go.
+//! The daemon and its tools end with a shell that panics, calls `exit` or `abort`, or returns without stopping them.
 //!
-//! Run with arguments, this program is such a shell; that is why it has no test harness.
+//! Run with arguments, this program is such a shell; therefore it has no test harness.
 #![cfg(unix)]
 
 mod places;
@@ -20,7 +20,7 @@ use aster_supervisor::{Call, Options, Places, Supervisor, Timing};
 use serde_json::Map;
 
 const WAYS: [&str; 4] = ["panic", "exit", "abort", "return"];
-/// Nothing is asserted of time; without an end a test would not end either.
+/// How long the test waits for anything before it fails. It asserts no time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -61,7 +61,7 @@ fn lives(pid: u32) -> bool {
     !state.trim().is_empty() && !state.starts_with('Z')
 }
 
-/// Starts the real daemon, has it run a tool, says both pids, and ends.
+/// Starts the real daemon, has it run a tool, prints both pids, and ends in the given way.
 #[tokio::main]
 async fn fall(way: &str, home: &Path) -> Result<(), Box<dyn Error>> {
     let pid_file = home.join("tool.pid");

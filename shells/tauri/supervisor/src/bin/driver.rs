@@ -1,4 +1,4 @@
-//! The supervisor on a small protocol over stdio, for the scenarios of shells/conformance (its README describes it).
+//! Drives the supervisor over stdio for the scenarios of shells/conformance; its README describes the protocol.
 
 use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Duration};
 
@@ -60,10 +60,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(say);
     drop(supervisor);
     writer.await??;
-    std::process::exit(0) // and not before a read of stdin is over that waits in a thread
+    std::process::exit(0) // returning would wait for a thread that reads stdin
 }
 
-/// Until stdin ends, or it is told to.
+/// Answers requests until stdin ends or SIGTERM arrives.
 async fn serve(
     supervisor: &Supervisor,
     lines: &mut Lines<BufReader<Stdin>>,
@@ -80,7 +80,7 @@ async fn serve(
         let (supervisor, say) = (supervisor.clone(), say.clone());
         tokio::spawn(async move {
             let outcome = answer(&supervisor, what).await;
-            // Nobody is there to read it when it is about to end.
+            // The writer may have ended already.
             let _ = say.send((id, outcome));
         });
     }
@@ -130,7 +130,7 @@ async fn answer(supervisor: &Supervisor, what: What) -> Outcome {
     })
 }
 
-/// States first: one that was said before an answer was given is written before it.
+/// Writes states before answers: a state that came before an answer is written before it.
 async fn write(
     mut states: mpsc::UnboundedReceiver<Status>,
     mut said: mpsc::UnboundedReceiver<(i64, Outcome)>,
@@ -165,7 +165,7 @@ fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // An error means that there is no Ctrl-C to wait for.
+        // An error means that Ctrl-C can't be received.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! Where the repository is, and the Python that has the daemon.
+//! The paths of the repository and of a Python with the daemon's dependencies.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().expect("the repository")
 }
 
-/// `ASTER_PYTHON`, else that of the checkout.
+/// `ASTER_PYTHON`, otherwise the Python of the checkout's `.venv`.
 pub fn python() -> PathBuf {
     std::env::var_os("ASTER_PYTHON").map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }
