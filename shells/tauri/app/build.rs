@@ -1,4 +1,4 @@
-//! Names every command of the app, so that a page may call only what its capability lists.
+//! Names every command of the app, so that a page can call only those that its capability lists.
 
 const COMMANDS: &[&str] = &[
     "get_runtime_info",

@@ -1,48 +1,26 @@
-//! What waits for the person, counted: the tray shows it, and what is new becomes a notification of the system.
+//! What waits for the user, as the daemon's events tell it: pending approvals, unread notifications and flags.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
-use aster_supervisor::{Call, Endpoint, Status, Supervisor, open_socket};
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use tokio::time::sleep;
-use tokio_tungstenite::tungstenite::Message;
-
-use crate::shell::Shell;
-
-const OWNER: &str = "the app";
-const TYPES: [&str; 6] = [
-    "approval_required",
-    "approval_resolved",
-    "notification_added",
-    "notifications_read",
-    "flags_changed",
-    "history_cleared",
-];
-/// Between the end of a stream and the next try, while the daemon counts as ready.
-const PAUSE: Duration = Duration::from_secs(1);
-const WITHIN: Duration = Duration::from_secs(60);
+use serde_json::Value;
 
 #[derive(Debug, Clone, Default)]
-pub struct Picture {
-    /// The calls whose questions wait for an answer.
+pub struct Attention {
+    /// The ids of the tool calls that wait for approval.
     pub waiting: HashSet<String>,
-    /// Notifications that nobody has read.
+    /// The number of unread notifications.
     pub unread: u64,
     flags: HashMap<String, Value>,
 }
 
-impl Picture {
-    /// A flag that the daemon does not name counts as on.
+impl Attention {
+    /// Whether a flag is on. One that the daemon does not name counts as on.
     pub fn is_on(&self, flag: &str) -> bool {
         self.flags.get(flag) != Some(&Value::Bool(false))
     }
 
-    fn of_snapshot(snapshot: &Value) -> Self {
+    /// From the `data` of the daemon's /api/snapshot.
+    pub fn of_snapshot(snapshot: &Value) -> Self {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         Self {
             waiting: list(&snapshot["approvals"])
@@ -54,8 +32,8 @@ impl Picture {
         }
     }
 
-    /// Takes one event in; returns what is news.
-    fn take(&mut self, kind: &str, data: &Value) -> Option<News> {
+    /// Applies one event. Returns the notification that it adds, if it adds one.
+    pub fn take(&mut self, kind: &str, data: &Value) -> Option<News> {
         let call_id = || data["call_id"].as_str().unwrap_or_default().to_owned();
         match kind {
             "approval_required" => {
@@ -81,12 +59,13 @@ fn flags(listed: &Value) -> HashMap<String, Value> {
     listed.filter_map(|flag| Some((flag["name"].as_str()?.to_owned(), flag["value"].clone()))).collect()
 }
 
+/// A new notification of the daemon.
 #[derive(Debug, Clone)]
 pub struct News {
     pub notification_id: String,
     pub title: String,
     pub body: String,
-    /// Where in the page it leads.
+    /// The place in the page that it is about, as `#/…`.
     pub place: Option<String>,
 }
 
@@ -102,100 +81,34 @@ impl News {
     }
 }
 
-/// Follows the daemon for as long as the app lives.
-pub async fn attend(shell: Arc<Shell>) {
-    let mut status = shell.status();
-    let mut cursor = None;
-    // An error would mean that nobody can say that it is ready any more.
-    while status.wait_for(|&status| status == Status::Ready).await.is_ok() {
-        let supervisor = shell.supervisor();
-        if let Ok(endpoint) = supervisor.endpoint() {
-            tokio::select! {
-                () = follow(&shell, &supervisor, &endpoint, &mut cursor) => {}
-                _ = status.wait_for(|&status| status != Status::Ready) => continue,
-            }
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-/// Until the stream breaks off.
-async fn follow(shell: &Arc<Shell>, supervisor: &Supervisor, endpoint: &Endpoint, cursor: &mut Option<i64>) {
-    let Ok(mut socket) = open_socket(endpoint, Some(OWNER)).await else { return };
-    let subscribe = json!({ "id": "attention", "type": "subscribe", "payload": { "after": cursor, "types": TYPES } });
-    if socket.send(Message::text(subscribe.to_string())).await.is_err() {
-        return;
-    }
-    while let Some(Ok(message)) = socket.next().await {
-        let Message::Text(text) = message else { continue };
-        let Ok(event) = serde_json::from_str::<Value>(&text) else { continue };
-        let data = &event["data"];
-        match event["type"].as_str() {
-            // With what was cleared went the events that it had.
-            Some(kind @ ("connected" | "resync" | "history_cleared")) => {
-                if kind == "resync" || cursor.is_none() {
-                    *cursor = data["last_seq"].as_i64();
-                }
-                *cursor = (*cursor).max(event["seq"].as_i64());
-                if let Some(picture) = snapshot(supervisor).await {
-                    shell.learn(|known| *known = picture);
-                    shell.draw();
-                }
-            }
-            Some(kind) => {
-                if let Some(seq) = event["seq"].as_i64() {
-                    *cursor = (*cursor).max(Some(seq));
-                }
-                // Said as things are now; what is drawn, a person may answer with a change of that.
-                if let Some(news) = shell.learn(|picture| picture.take(kind, data)) {
-                    shell.notify(news);
-                }
-                shell.draw();
-            }
-            None => {}
-        }
-    }
-}
-
-async fn snapshot(supervisor: &Supervisor) -> Option<Picture> {
-    let answer = supervisor.call(Call::get("/api/snapshot", WITHIN)).await.ok()?;
-    let said: Value = serde_json::from_str(&answer.body).ok()?;
-    (answer.status == 200).then(|| Picture::of_snapshot(&said["data"]))
-}
-
-pub async fn mark_read(supervisor: &Supervisor, notification_id: &str) {
-    let body = json!({ "ids": [notification_id] }).to_string();
-    let asked = Call { method: "POST".into(), body: Some(body), ..Call::get("/api/notifications/read", WITHIN) };
-    // It stays unread when the daemon is away, and says so in the list.
-    let _ = supervisor.call(asked).await;
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn what_waits_is_counted_and_news_lead_somewhere() {
-        let mut picture = Picture::of_snapshot(&json!({
+        let mut attention = Attention::of_snapshot(&json!({
             "approvals": [{ "call_id": "call_1" }, { "call_id": "call_2" }],
             "notifications": { "unread": 2 },
             "flags": [{ "name": "ambient", "value": false }],
         }));
-        assert_eq!((picture.waiting.len(), picture.unread), (2, 2));
-        assert!(!picture.is_on("ambient") && picture.is_on("desktop_notifications"));
-        picture.take("approval_resolved", &json!({ "call_id": "call_1" }));
-        picture.take("approval_required", &json!({ "call_id": "call_3" }));
-        picture.take("approval_required", &json!({ "call_id": "call_3" }));
-        picture.take("flags_changed", &json!({ "changed": [{ "name": "ambient", "value": true }] }));
-        assert_eq!(picture.waiting.len(), 2);
-        assert!(picture.is_on("ambient"));
+        assert_eq!((attention.waiting.len(), attention.unread), (2, 2));
+        assert!(!attention.is_on("ambient") && attention.is_on("desktop_notifications"));
+        attention.take("approval_resolved", &json!({ "call_id": "call_1" }));
+        attention.take("approval_required", &json!({ "call_id": "call_3" }));
+        attention.take("approval_required", &json!({ "call_id": "call_3" }));
+        attention.take("flags_changed", &json!({ "changed": [{ "name": "ambient", "value": true }] }));
+        assert_eq!(attention.waiting.len(), 2);
+        assert!(attention.is_on("ambient"));
         let added = json!({ "notification_id": "n", "kind": "turn_done", "title": "Done", "body": "default",
                             "session_id": "session_1", "unread": 3 });
-        let news = picture.take("notification_added", &added).expect("news");
-        assert_eq!((picture.unread, news.place.as_deref()), (3, Some("#/s/session_1")));
+        let news = attention.take("notification_added", &added).expect("news");
+        assert_eq!((attention.unread, news.place.as_deref()), (3, Some("#/s/session_1")));
         let crashed = json!({ "kind": "service_crashed", "session_id": null });
         assert_eq!(News::of(&crashed).place.as_deref(), Some("#/settings/services"));
-        picture.take("notifications_read", &json!({ "unread": 0 }));
-        assert_eq!(picture.unread, 0);
+        attention.take("notifications_read", &json!({ "unread": 0 }));
+        assert_eq!(attention.unread, 0);
     }
 }

@@ -1,22 +1,23 @@
-//! What a page may say to the host. Whether it is a page of ours, Tauri's capabilities decide.
+//! Checks what a page passes to the host. Tauri's capabilities decide which pages may call it at all.
 
 use tauri::Url;
 
 use crate::brand::LINK_SCHEME;
 
-/// What a page opens instead of a port.
+/// The address of the daemon's WebSocket for pages, which know no port.
 pub const SOCKET_URL: &str = "aster-host://engine/ws";
 
-/// The daemon takes bodies and frames up to 1 MiB.
+/// The longest body or frame: the daemon takes 1 MiB.
 const MOST_BYTES: usize = 1024 * 1024;
 const LONGEST_PATH: usize = 16 * 1024;
 const LONGEST_PLACE: usize = 300;
 
+/// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(pub &'static str);
 
-/// Raises: [`Refused`].
+/// Checks that a request is for the daemon and not too long. Raises: [`Refused`].
 pub fn check_request(method: &str, path: &str, body: Option<&str>) -> Result<(), Refused> {
     if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method) {
         return Err(Refused("the method is none of the daemon's"));
@@ -35,7 +36,8 @@ pub fn check_request(method: &str, path: &str, body: Option<&str>) -> Result<(),
     Ok(())
 }
 
-/// No control character, no space, and nothing that a server could take for another path.
+/// Whether the path has no control characters, no spaces and nothing that a server could resolve to another path.
+/// `bare`: the path without its query.
 fn plain(path: &str, bare: &str) -> bool {
     let bare = bare.to_ascii_lowercase();
     let step = |part: &str| matches!(part.replace("%2e", ".").as_str(), "." | "..");
@@ -45,22 +47,22 @@ fn plain(path: &str, bare: &str) -> bool {
         && !bare.split('/').any(step)
 }
 
-/// Raises: [`Refused`].
+/// Checks that the address is [`SOCKET_URL`]. Raises: [`Refused`].
 pub fn check_socket_url(url: &str) -> Result<(), Refused> {
     if url == SOCKET_URL { Ok(()) } else { Err(Refused("not a socket of this host; there is aster-host://engine/ws")) }
 }
 
-/// Raises: [`Refused`].
+/// Checks the length of a frame. Raises: [`Refused`].
 pub fn check_frame(data: &str) -> Result<(), Refused> {
     if data.len() > MOST_BYTES { Err(Refused("the frame is over 1 MiB")) } else { Ok(()) }
 }
 
-/// Where in the page a person is: what stands behind `#`, with it. Raises: [`Refused`].
+/// Checks a place in the page: the part of its URL that starts with `#`. Raises: [`Refused`].
 pub fn check_place(place: &str) -> Result<(), Refused> {
     if place.starts_with("#/") && place.len() <= LONGEST_PLACE { Ok(()) } else { Err(Refused("not a place")) }
 }
 
-/// Whether an address is one of the app's own pages: `tauri://localhost`, on Windows `http(s)://tauri.localhost`.
+/// Whether a URL is one of the app's own pages: `tauri://localhost`, on Windows `http(s)://tauri.localhost`.
 pub fn is_ours(url: &Url) -> bool {
     match url.scheme() {
         "tauri" => url.host_str() == Some("localhost"),
@@ -69,7 +71,7 @@ pub fn is_ours(url: &Url) -> bool {
     }
 }
 
-/// A link that the system's browser or mail program may open.
+/// Whether the system's browser or mail program may open a link.
 pub fn is_safe_link(url: &Url) -> bool {
     match url.scheme() {
         "mailto" => true,
@@ -80,7 +82,8 @@ pub fn is_safe_link(url: &Url) -> bool {
     }
 }
 
-/// Where in the page a link of the app's own scheme leads: `aster://session/ID`, `aster://inbox`.
+/// The place in the page of a link with the app's own scheme: `aster://session/ID` or `aster://inbox`. None: the link
+/// is neither.
 pub fn deep_link(url: &str) -> Option<String> {
     let place = url.strip_prefix(LINK_SCHEME)?.strip_prefix("://")?;
     let place = place.strip_suffix('/').unwrap_or(place);

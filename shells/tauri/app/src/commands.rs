@@ -1,4 +1,4 @@
-//! The page's calls, answered: only what its capability lists, only with what is expected.
+//! The commands that pages may call: `window.asterHost` in host.js calls them, the capability lists them.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,19 +8,25 @@ use tauri::{AppHandle, Emitter, Manager, State, WebviewWindow, ipc::Invoke};
 
 use crate::{
     checks::{check_frame, check_place, check_request, check_socket_url},
-    shell::{RuntimeInfo, Shell, Updates},
-    windows,
+    diagnostics, dialogs,
+    pending_place::PendingPlace,
+    runtime_info::RuntimeInfo,
+    shell::Shell,
+    sockets::Sockets,
+    updates::{self, Updates},
+    windows::{MAIN, QUICK},
 };
 
-const WITHIN: Duration = Duration::from_secs(60);
-/// How long a page's call waits for an engine that is on its way, before it is told that there is none.
+/// How long a page's call waits for the daemon's answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a page's call waits for an engine that is starting, before it is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Who answers approvals in a window, for all others.
+/// The name under which approvals are answered in a window.
 const CLIENT: &str = "the app window";
 
 type Host<'a> = State<'a, Arc<Shell>>;
 
-/// What a page is told when it can't have what it asked for.
+/// Why a call failed, as text for the page.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct Refusal(String);
@@ -33,6 +39,7 @@ impl<E: std::error::Error> From<E> for Refusal {
 
 type Answered<T> = Result<T, Refusal>;
 
+/// The handler of all commands; build.rs lists the same.
 pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
     tauri::generate_handler![
         get_runtime_info,
@@ -55,7 +62,7 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
 
 #[tauri::command]
 async fn get_runtime_info(host: Host<'_>) -> Answered<RuntimeInfo> {
-    Ok(host.runtime_info())
+    Ok(RuntimeInfo::of(&host))
 }
 
 #[tauri::command]
@@ -75,23 +82,23 @@ async fn restart_engine(host: Host<'_>) -> Answered<()> {
 }
 
 #[tauri::command]
-async fn pick_folder(host: Host<'_>) -> Answered<Option<PathBuf>> {
-    Ok(host.pick_folder("Choose a folder").await)
+async fn pick_folder(app: AppHandle) -> Answered<Option<PathBuf>> {
+    Ok(dialogs::pick_folder(&app, "Choose a folder").await)
 }
 
 #[tauri::command]
 async fn open_logs(host: Host<'_>) -> Answered<()> {
-    Ok(host.open_logs()?)
+    Ok(diagnostics::open_logs(&host)?)
 }
 
 #[tauri::command]
 async fn export_diagnostics(host: Host<'_>) -> Answered<PathBuf> {
-    host.export_diagnostics().await.map_err(Refusal)
+    diagnostics::export(&host).await.map_err(Refusal)
 }
 
 #[tauri::command]
-async fn check_for_updates(host: Host<'_>) -> Answered<Updates> {
-    Ok(host.check_for_updates().await)
+async fn check_for_updates(app: AppHandle) -> Answered<Updates> {
+    Ok(updates::check(&app).await)
 }
 
 #[tauri::command]
@@ -99,30 +106,35 @@ async fn request(host: Host<'_>, method: String, path: String, body: Option<Stri
     check_request(&method, &path, body.as_deref())?;
     let supervisor = host.supervisor();
     supervisor.reachable(PATIENCE).await;
-    Ok(supervisor.call(Call { method, path, body, within: WITHIN, client: Some(CLIENT.into()) }).await?)
+    Ok(supervisor.call(Call { method, path, body, within: TIMEOUT, client: Some(CLIENT.into()) }).await?)
 }
 
 #[tauri::command]
-async fn open_socket(host: Host<'_>, window: WebviewWindow, url: String) -> Answered<String> {
+async fn open_socket(
+    host: Host<'_>,
+    sockets: State<'_, Sockets>,
+    window: WebviewWindow,
+    url: String,
+) -> Answered<String> {
     check_socket_url(&url)?;
     let supervisor = host.supervisor();
     supervisor.reachable(PATIENCE).await;
     let owner = window.label().to_owned();
-    Ok(host.sockets.open(&owner, supervisor.endpoint()?, CLIENT, move |event| {
-        // The window may be gone, and its socket goes with it.
+    Ok(sockets.open(&owner, supervisor.endpoint()?, CLIENT, move |event| {
+        // The window may have been closed; its sockets are closed with it.
         let _ = window.emit_to(window.label(), "aster:socket-event", event);
     })?)
 }
 
 #[tauri::command]
-async fn send_socket(host: Host<'_>, window: WebviewWindow, id: String, data: String) -> Answered<()> {
+async fn send_socket(sockets: State<'_, Sockets>, window: WebviewWindow, id: String, data: String) -> Answered<()> {
     check_frame(&data)?;
-    Ok(host.sockets.send(window.label(), &id, data)?)
+    Ok(sockets.send(window.label(), &id, data)?)
 }
 
 #[tauri::command]
-async fn close_socket(host: Host<'_>, window: WebviewWindow, id: String) -> Answered<()> {
-    host.sockets.close(window.label(), &id);
+async fn close_socket(sockets: State<'_, Sockets>, window: WebviewWindow, id: String) -> Answered<()> {
+    sockets.close(window.label(), &id);
     Ok(())
 }
 
@@ -133,13 +145,13 @@ async fn remember_place(host: Host<'_>, place: String) -> Answered<()> {
 }
 
 #[tauri::command]
-async fn take_place(host: Host<'_>, window: WebviewWindow) -> Answered<Option<String>> {
-    Ok(if window.label() == windows::MAIN { host.going().heard() } else { None })
+async fn take_place(pending: State<'_, PendingPlace>, window: WebviewWindow) -> Answered<Option<String>> {
+    Ok(if window.label() == MAIN { pending.listen() } else { None })
 }
 
 #[tauri::command]
 async fn hide_quick(app: AppHandle) -> Answered<()> {
-    match app.get_webview_window(windows::QUICK) {
+    match app.get_webview_window(QUICK) {
         Some(window) => Ok(window.hide()?),
         None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! One zip for somebody who helps: the daemon's own bundle, when it can make one, and what only the app knows.
+//! For support: the logs' folder, and a zip with the daemon's diagnostics bundle and what only the app knows.
 
 use std::{
     fs,
@@ -9,17 +9,50 @@ use std::{
 
 use aster_supervisor::{Call, Supervisor};
 use serde_json::{Value, json};
+use tauri_plugin_opener::OpenerExt;
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use crate::shell::Shell;
+
+/// How many bundles are kept.
 const KEPT: usize = 5;
+/// The size of a bundle.
 const MOST_BYTES: usize = 5 * 1024 * 1024;
-const WITHIN: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const PREFIX: &str = "aster-diagnostics-";
 
 type Files = Vec<(String, Vec<u8>)>;
 
-/// Returns where the bundle is. It holds nothing that was said, and no secrets.
-pub async fn export(supervisor: &Supervisor, folder: &Path, facts: Value) -> Result<PathBuf, String> {
+/// Opens the folder of the logs in the system's file manager. Raises: the system's error.
+pub fn open_logs(shell: &Shell) -> io::Result<()> {
+    let supervisor = shell.supervisor();
+    let Some(folder) = supervisor.logs_dir() else { return Ok(()) };
+    fs::create_dir_all(folder)?;
+    let opened = shell.app.opener().open_path(folder.display().to_string(), None::<&str>);
+    opened.map_err(io::Error::other)
+}
+
+/// Writes a bundle into the data directory and shows it in the file manager. It holds no conversations and no secrets.
+/// Returns its path. Raises: why it could not be written, as text.
+pub async fn export(shell: &Shell) -> Result<PathBuf, String> {
+    let supervisor = shell.supervisor();
+    let state = shell.state.current();
+    let facts = json!({
+        "version": shell.app.package_info().version.to_string(),
+        "tauri": tauri::VERSION,
+        "webview": tauri::webview_version().unwrap_or_else(|cause| cause.to_string()),
+        "platform": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "notifications": state.notifications,
+        "start_on_login": state.start_on_login,
+        "own_runtime_root": state.runtime_root.is_some(),
+    });
+    let path = bundle(&supervisor, &supervisor.data_dir().join("diagnostics"), facts).await?;
+    shell.log_error("the folder of the diagnostics", shell.app.opener().reveal_item_in_dir(&path));
+    Ok(path)
+}
+
+/// Writes a bundle into `folder`, also without an answer of the daemon. `facts`: what the app says of itself.
+async fn bundle(supervisor: &Supervisor, folder: &Path, facts: Value) -> Result<PathBuf, String> {
     let (mut files, daemon) = match of_daemon(supervisor).await {
         Ok(files) => (files, "included".to_owned()),
         Err(cause) => (Files::new(), cause),
@@ -33,8 +66,9 @@ pub async fn export(supervisor: &Supervisor, folder: &Path, facts: Value) -> Res
     store(folder, &files).map_err(|cause| cause.to_string())
 }
 
+/// The files of the daemon's own bundle. Raises: why there is none, as text.
 async fn of_daemon(supervisor: &Supervisor) -> Result<Files, String> {
-    let asked = Call { method: "POST".into(), body: Some("{}".into()), ..Call::get("/api/diagnostics", WITHIN) };
+    let asked = Call { method: "POST".into(), body: Some("{}".into()), ..Call::get("/api/diagnostics", TIMEOUT) };
     let answer = supervisor.call(asked).await.map_err(|cause| cause.to_string())?;
     let said: Value = serde_json::from_str(&answer.body).map_err(|cause| cause.to_string())?;
     let path = said["data"]["path"].as_str().ok_or_else(|| format!("the daemon answered {}", answer.status))?;
@@ -54,6 +88,7 @@ fn unpack(path: &Path) -> io::Result<Files> {
     Ok(files)
 }
 
+/// Writes a zip of these files, for its owner only, and removes the oldest bundles.
 fn store(folder: &Path, files: &Files) -> io::Result<PathBuf> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in files {

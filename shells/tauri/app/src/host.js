@@ -1,4 +1,5 @@
-// `window.asterHost`: what the page can ask of the app. Runs before the page's own scripts, in its top frame only.
+// `window.asterHost`: the functions that the app offers to the page. Runs before the page's own scripts, in its top frame
+// only.
 (() => {
   const tauri = window.__TAURI_INTERNALS__;
   const label = tauri.metadata.currentWindow.label;
@@ -8,13 +9,13 @@
       throw cause instanceof Error ? cause : new Error(String(cause));
     });
 
-  /** Hears one event of the app; `heard` resolves when it does. */
-  const hear = (event) => {
+  /** Listens for one event of the app; `listening` resolves when it does. */
+  const listen = (event) => {
     const listeners = new Set();
     const take = ({ payload }) => {
       for (const listener of [...listeners]) listener(payload);
     };
-    const heard = ask("plugin:event|listen", {
+    const listening = ask("plugin:event|listen", {
       event,
       target: { kind: "WebviewWindow", label },
       handler: tauri.transformCallback(take),
@@ -25,12 +26,12 @@
         listeners.delete(listener);
       };
     };
-    return { heard, on };
+    return { listening, on };
   };
 
-  const socket = hear("aster:socket-event");
-  const status = hear("aster:runtime-status");
-  const go = hear("aster:go");
+  const socket = listen("aster:socket-event");
+  const status = listen("aster:runtime-status");
+  const go = listen("aster:go");
 
   const host = {
     getRuntimeInfo: () => ask("get_runtime_info"),
@@ -42,8 +43,8 @@
     exportDiagnostics: () => ask("export_diagnostics"),
     checkForUpdates: () => ask("check_for_updates"),
     request: (method, path, body) => ask("request", { method, path, body: body ?? null }),
-    // Its first events may come before the answer.
-    openSocket: (url) => socket.heard.then(() => ask("open_socket", { url })),
+    // Its first events may arrive before the answer, so the page has to listen first.
+    openSocket: (url) => socket.listening.then(() => ask("open_socket", { url })),
     sendSocket: (id, data) => ask("send_socket", { id, data }),
     closeSocket: (id) => ask("close_socket", { id }),
     onSocketEvent: socket.on,
@@ -55,17 +56,17 @@
     window.location.hash = String(place);
   });
   if (label === "main") {
-    // From now on it hears; where it was sent before, it asks for.
-    go.heard
+    // Once it listens, it asks for the place where it was sent while it loaded.
+    go.listening
       .then(() => ask("take_place"))
       .then((place) => {
         if (place !== null) window.location.hash = place;
       })
       .catch(() => undefined);
-    // One after the other, so that the last is the one that stays.
-    let told = Promise.resolve();
+    // One call after the other, so that the last place is the one that is kept.
+    let remembered = Promise.resolve();
     window.addEventListener("hashchange", () => {
-      told = told.then(() => ask("remember_place", { place: window.location.hash })).catch(() => undefined);
+      remembered = remembered.then(() => ask("remember_place", { place: window.location.hash })).catch(() => undefined);
     });
   }
   if (label === "quick")

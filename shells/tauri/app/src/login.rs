@@ -1,12 +1,13 @@
-//! Starting with the person's session.
+//! Starting the app when the user logs in.
 
 use std::io;
 
 use tauri::AppHandle;
 
-/// Said to the app when the system started it: it comes without a window.
+/// The argument with which the system starts the app at login: the window stays hidden.
 pub const HIDDEN: &str = "--hidden";
 
+/// Turns the start at login on or off. Raises: the system's error.
 #[cfg(not(target_os = "linux"))]
 pub fn set(app: &AppHandle, on: bool) -> io::Result<()> {
     use tauri_plugin_autostart::ManagerExt;
@@ -15,7 +16,8 @@ pub fn set(app: &AppHandle, on: bool) -> io::Result<()> {
     set.map_err(io::Error::other)
 }
 
-/// By a file of the Desktop Entry Specification. The plugin's own has its command unquoted, and `~/.config` for good.
+/// Turns the start at login on or off, with a file of the Desktop Entry Specification. The plugin is not used here: it
+/// does not quote the command and ignores XDG_CONFIG_HOME. Raises: the system's error.
 #[cfg(target_os = "linux")]
 pub fn set(app: &AppHandle, on: bool) -> io::Result<()> {
     use std::fs;
@@ -41,7 +43,7 @@ fn entry(name: &str, program: &str) -> String {
     format!("[Desktop Entry]\nType=Application\nName={name}\nExec={line}\nX-GNOME-Autostart-enabled=true\n")
 }
 
-/// As the specification wants arguments quoted: twice, once for the value and once for the command.
+/// Quotes an argument as the specification requires: once for the command and once more for the value.
 #[cfg(target_os = "linux")]
 fn quoted(argument: &str) -> String {
     let mut inner = String::new();

@@ -1,18 +1,34 @@
-//! The app, from the top: what is set up in which order, and who tells whom.
+//! Sets up the app: plugins, shared state, the first window and everything that follows the view.
 #![cfg_attr(all(windows, not(debug_assertions)), windows_subsystem = "windows")]
 
 mod attention;
+mod badge;
 mod brand;
+mod browser;
 mod checks;
 mod commands;
+mod data_directory;
+mod data_files;
 mod diagnostics;
+mod dialogs;
+mod engine;
+mod event_stream;
+mod hotkey;
 mod login;
 mod menu;
-mod root;
+mod menu_actions;
+mod notifications;
+mod pending_place;
+mod preferences;
+mod quick_panel;
+mod quit;
+mod runtime_info;
 mod shell;
 mod sockets;
 mod state;
 mod tray;
+mod updates;
+mod view;
 mod windows;
 
 use std::{error::Error, fs, sync::Arc};
@@ -24,16 +40,15 @@ use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_global_shortcut::ShortcutState;
 
 use crate::{
-    shell::{Engine, Shell, shell},
-    state::StateFile,
+    pending_place::PendingPlace, quick_panel::QuickPanel, quit::Quit, shell::Shell, sockets::Sockets, state::StateFile,
 };
 
 fn main() -> Result<(), tauri::Error> {
     tauri::Builder::default()
-        // First of all: a second start is told to the first, and ends.
+        // The first plugin: a second instance passes its arguments to the first one here, and ends.
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _folder| {
             let place = arguments.iter().find_map(|argument| checks::deep_link(argument));
-            if is_there(app) {
+            if is_set_up(app) {
                 windows::show(app, place.as_deref());
             }
         }))
@@ -51,26 +66,30 @@ fn main() -> Result<(), tauri::Error> {
             tauri_plugin_global_shortcut::Builder::new()
                 .with_handler(|app, _shortcut, event| {
                     if event.state() == ShortcutState::Pressed {
-                        let shell = shell(app);
-                        // Not here: the main thread waits for this one when it takes the key away.
-                        let toggled = shell.clone();
-                        shell.note("the hotkey", app.run_on_main_thread(move || toggled.toggle_quick()));
+                        // Not on this thread: the main thread waits for it when it unregisters the hotkey.
+                        let own = app.clone();
+                        let toggled = app.run_on_main_thread(move || quick_panel::toggle(&own));
+                        shell::shell(app).log_error("the hotkey", toggled);
                     }
                 })
                 .build(),
         )
         .plugin(tauri_plugin_autostart::init(MacosLauncher::LaunchAgent, Some(vec![login::HIDDEN])))
         .plugin(tauri_plugin_updater::Builder::new().build())
+        .manage(PendingPlace::default())
+        .manage(QuickPanel::default())
+        .manage(Quit::default())
+        .manage(Sockets::default())
         .invoke_handler(commands::handler())
         .menu(menu::build)
         .on_menu_event(|app, event| {
-            if is_there(app) {
-                menu::choose(app, event.id().as_ref());
+            if is_set_up(app) {
+                menu_actions::run(app, event.id().as_ref());
             }
         })
         .setup(set_up)
         .build(tauri::generate_context!())?
-        .run(live);
+        .run(handle);
     Ok(())
 }
 
@@ -92,33 +111,37 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     };
-    let shell = Shell::new(app, &home, state);
+    let data_dir = state.current().runtime_root.unwrap_or_else(|| home.join("data"));
+    let shell = Shell::new(app, engine::supervisor(app, data_dir), state);
     app.manage(shell.clone());
-    end_on_signals(app)?;
+    quit::on_signals(app)?;
     windows::open(app, asked_for(app)?.as_deref(), std::env::args().any(|argument| argument == login::HIDDEN))?;
     let linked = app.clone();
     app.deep_link().on_open_url(move |event| {
         let place = event.urls().iter().find_map(|url| checks::deep_link(url.as_str()));
         windows::show(&linked, place.as_deref());
     });
-    shell.hear_notifications();
-    shell.watch();
-    shell.draw();
+    notifications::handle_clicks(&shell);
+    engine::follow(&shell);
+    quick_panel::follow(&shell);
+    tray::follow(&shell);
+    menu::follow(&shell);
+    badge::follow(&shell);
     if let Some(notice) = &shell.state.notice {
-        shell.say(MessageDialogKind::Warning, notice);
+        dialogs::show(app, MessageDialogKind::Warning, notice);
     }
-    shell.engine(Engine::Start);
-    spawn(attention::attend(shell));
+    engine::run(&shell, engine::Request::Start);
+    spawn(event_stream::follow(shell));
     Ok(())
 }
 
-/// Not while all there is, is a dialog that says why it can't start.
-fn is_there(app: &AppHandle) -> bool {
+/// Whether the app runs. It does not while it only shows a dialog that says why it can't start.
+fn is_set_up(app: &AppHandle) -> bool {
     app.try_state::<Arc<Shell>>().is_some()
 }
 
-/// Where the link leads that the app was started with. Elsewhere than on macOS it is an argument, and is taken as it came:
-/// the plugin would have made it another link, without `..`.
+/// The place of the link with which the app was started. Except on macOS the link is an argument and is read from
+/// there: the plugin would remove `..` from it.
 fn asked_for(app: &AppHandle) -> tauri_plugin_deep_link::Result<Option<String>> {
     if cfg!(target_os = "macos") {
         let urls = app.deep_link().get_current()?;
@@ -127,11 +150,11 @@ fn asked_for(app: &AppHandle) -> tauri_plugin_deep_link::Result<Option<String>> 
     Ok(std::env::args().skip(1).find_map(|argument| checks::deep_link(&argument)))
 }
 
-fn live(app: &AppHandle, event: RunEvent) {
+fn handle(app: &AppHandle, event: RunEvent) {
     match event {
         RunEvent::ExitRequested { api, .. } => {
-            let over = app.try_state::<Arc<Shell>>().is_none_or(|shell| shell.may_end());
-            if !over {
+            let may_exit = app.try_state::<Arc<Shell>>().is_none_or(|shell| quit::may_exit(&shell));
+            if !may_exit {
                 api.prevent_exit();
             }
         }
@@ -139,31 +162,4 @@ fn live(app: &AppHandle, event: RunEvent) {
         RunEvent::Reopen { .. } => windows::show(app, None),
         _ => {}
     }
-}
-
-/// A shell that is told to end takes the daemon along.
-#[cfg(unix)]
-fn end_on_signals(app: &AppHandle) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let app = app.clone();
-        let mut told = tauri::async_runtime::block_on(async { signal(kind) })?;
-        spawn(async move {
-            while told.recv().await.is_some() {
-                app.exit(0);
-            }
-        });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn end_on_signals(app: &AppHandle) -> std::io::Result<()> {
-    let app = app.clone();
-    spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            app.exit(0);
-        }
-    });
-    Ok(())
 }

@@ -1,23 +1,21 @@
-//! The application menu with its accelerators, and what its items and the tray's do.
+//! The application menu with its accelerators; menu_actions.rs says what the items do.
+
+use std::sync::Arc;
 
 use tauri::{
     AppHandle, Manager, Wry,
-    async_runtime::spawn,
     menu::{AboutMetadata, CheckMenuItem, CheckMenuItemBuilder, Menu, MenuBuilder, MenuItemBuilder, SubmenuBuilder},
 };
 
-use crate::{
-    brand::NAME,
-    shell::{Engine, shell},
-    windows,
-};
+use crate::{brand::NAME, shell::Shell};
 
-/// Its items that are on or off, as in the tray.
+/// The items with a tick. Managed by the app.
 struct Choices {
     notifications: CheckMenuItem<Wry>,
     start_on_login: CheckMenuItem<Wry>,
 }
 
+/// Builds the menu of the main window, on macOS that of the app.
 pub fn build(app: &AppHandle) -> tauri::Result<Menu<Wry>> {
     let item = |id: &str, text: &str, keys: &str| MenuItemBuilder::with_id(id, text).accelerator(keys).build(app);
     let choice = |id: &str, text: &str| CheckMenuItemBuilder::with_id(id, text).build(app);
@@ -89,7 +87,7 @@ fn edit(app: &AppHandle) -> SubmenuBuilder<'_, Wry, AppHandle> {
     SubmenuBuilder::new(app, "&Edit").undo().redo().separator().cut().copy().paste().separator().select_all()
 }
 
-/// Tauri's own items do nothing there: these tell WebKit. The keys are WebKit's already.
+/// Tauri's own editing items do nothing on Linux, so these send WebKit's editing commands. WebKit handles the keys.
 #[cfg(target_os = "linux")]
 fn edit(app: &AppHandle) -> SubmenuBuilder<'_, Wry, AppHandle> {
     let edit = SubmenuBuilder::new(app, "&Edit").text("edit-Undo", "Undo").text("edit-Redo", "Redo").separator();
@@ -97,50 +95,12 @@ fn edit(app: &AppHandle) -> SubmenuBuilder<'_, Wry, AppHandle> {
     edit.text("edit-SelectAll", "Select All")
 }
 
-/// Shows what is on.
-pub fn show(app: &AppHandle, notifications: bool, start_on_login: bool) -> tauri::Result<()> {
-    let Some(choices) = app.try_state::<Choices>() else { return Ok(()) };
-    choices.notifications.set_checked(notifications)?;
-    choices.start_on_login.set_checked(start_on_login)
-}
-
-/// Does what was chosen, in the menu or in the tray.
-pub fn choose(app: &AppHandle, id: &str) {
-    let shell = shell(app);
-    match id {
-        "open" => windows::show(app, None),
-        "new" => windows::show(app, Some("#/new")),
-        "settings" => windows::show(app, Some("#/settings/models")),
-        "inbox" => windows::show(app, Some("#/inbox")),
-        "agents" => windows::show(app, Some("#/agents")),
-        "quick" => shell.toggle_quick(),
-        "close" => windows::with_front(app, |window| window.close()),
-        "minimize" => windows::with_front(app, |window| window.minimize()),
-        "maximize" => windows::with_front(app, windows::toggle_maximized),
-        "fullscreen" => windows::with_front(app, |window| window.set_fullscreen(!window.is_fullscreen()?)),
-        "reload" => windows::with_front(app, windows::reload),
-        "zoom-reset" => windows::zoom(app, |_| 100),
-        "zoom-in" => windows::zoom(app, |percent| percent + 10),
-        "zoom-out" => windows::zoom(app, |percent| percent - 10),
-        #[cfg(debug_assertions)]
-        "devtools" => windows::with_front(app, windows::toggle_devtools),
-        "engine-start" => shell.engine(Engine::Start),
-        "engine-restart" => shell.engine(Engine::Restart),
-        "engine-stop" => shell.engine(Engine::Stop),
-        "browser" => drop(spawn(async move { shell.open_in_browser().await })),
-        "logs" => shell.tell("The logs could not be opened", shell.open_logs()),
-        "notifications" => shell.set_notifications(!shell.state.current().notifications),
-        "start-on-login" => shell.set_start_on_login(!shell.state.current().start_on_login),
-        "root" => drop(spawn(async move { shell.choose_root().await })),
-        "updates" => drop(spawn(async move { shell.say_updates().await })),
-        "diagnostics" => drop(spawn(async move {
-            let made = shell.export_diagnostics().await.map(|_| ());
-            shell.tell("The diagnostics could not be exported", made);
-        })),
-        "quit" => app.exit(0),
-        #[cfg(target_os = "linux")]
-        _ => windows::edit(app, id),
-        #[cfg(not(target_os = "linux"))]
-        _ => {}
-    }
+/// Ticks the items that are on.
+pub fn follow(shell: &Arc<Shell>) {
+    let app = shell.app.clone();
+    shell.on_view("the menu", move |view| {
+        let Some(choices) = app.try_state::<Choices>() else { return Ok(()) };
+        choices.notifications.set_checked(view.notifications)?;
+        choices.start_on_login.set_checked(view.start_on_login)
+    });
 }

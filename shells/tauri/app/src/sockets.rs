@@ -1,4 +1,4 @@
-//! The pages' sockets: each is one WebSocket to the daemon, opened and held here, so that no page has token or port.
+//! The pages' sockets: each is a WebSocket to the daemon that the app opens, so that pages need no token and no port.
 
 use std::{
     collections::HashMap,
@@ -16,11 +16,12 @@ use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 use crate::checks::Refused;
 
-/// So many at once in one window; the shared page needs one.
+/// The limit of open sockets for one window; the shared page needs one.
 const MOST: usize = 16;
-/// So many frames may wait to be sent to the daemon.
+/// The limit of frames that wait to be sent to the daemon.
 const MOST_WAITING: usize = 256;
 
+/// Something that happened to a socket, as a page receives it.
 #[derive(Debug, Clone, Serialize)]
 pub struct SocketEvent {
     pub id: String,
@@ -37,20 +38,24 @@ pub enum What {
     Error { reason: String },
 }
 
+/// All open sockets by id. Managed by the app.
 #[derive(Clone, Default)]
 pub struct Sockets {
     held: Arc<Mutex<HashMap<String, Held>>>,
 }
 
 struct Held {
+    /// The label of the window that opened it.
     owner: String,
+    /// Whether the handshake is done.
     open: Arc<AtomicBool>,
-    /// Its end ends the socket.
+    /// Dropping it closes the socket.
     frames: mpsc::Sender<String>,
 }
 
 impl Sockets {
-    /// Returns its id; `say` hears all that happens to it. `client` is who answers approvals. Raises: [`Refused`].
+    /// Opens a socket and returns its id without waiting for the handshake. `say` receives its events. `client`: the
+    /// name under which approvals are answered. Raises: [`Refused`].
     pub fn open(
         &self,
         owner: &str,
@@ -78,7 +83,7 @@ impl Sockets {
                 }
             };
             let end = relay(&endpoint, client, &open, waiting, &tell).await;
-            // The first end counts; one that was closed from here says nothing.
+            // Only the first end is reported, and none when the page closed the socket.
             if let Some(what) = end
                 && sockets.held().remove(&own).is_some()
             {
@@ -88,7 +93,7 @@ impl Sockets {
         Ok(id)
     }
 
-    /// Raises: [`Refused`].
+    /// Queues a frame for the daemon. Raises: [`Refused`].
     pub fn send(&self, owner: &str, id: &str, data: String) -> Result<(), Refused> {
         let held = self.held();
         let socket = held.get(id).filter(|socket| socket.owner == owner).ok_or(Refused("no such socket"))?;
@@ -98,7 +103,7 @@ impl Sockets {
         socket.frames.try_send(data).map_err(|_| Refused("the daemon does not take what it is sent"))
     }
 
-    /// Nothing more is said of it. Idempotent.
+    /// Closes a socket; no more events are sent. Closing it again does nothing.
     pub fn close(&self, owner: &str, id: &str) {
         let mut held = self.held();
         if held.get(id).is_some_and(|socket| socket.owner == owner) {
@@ -106,7 +111,7 @@ impl Sockets {
         }
     }
 
-    /// All of one window: it is gone, or shows another page.
+    /// Closes all sockets of a window that was closed or loads another page.
     pub fn close_all(&self, owner: &str) {
         self.held().retain(|_, socket| socket.owner != owner);
     }
@@ -116,7 +121,7 @@ impl Sockets {
     }
 }
 
-/// Returns how it ended; None: it was closed from here.
+/// Connects and passes frames both ways until the end. Returns the event of the end; None: the page closed the socket.
 async fn relay(
     endpoint: &Endpoint,
     client: &str,
@@ -140,7 +145,7 @@ async fn relay(
                     }
                 }
                 None => {
-                    // It may be gone already.
+                    // The connection may have ended already.
                     let _ = socket.close(None).await;
                     return None;
                 }

@@ -1,5 +1,5 @@
-//! `desktop-state.json`: what the app remembers of its person. Written when it changes, never in part. Where the window
-//! was, the window-state plugin remembers.
+//! `desktop-state.json`: what the app remembers between starts. Each change is written atomically. The position of the
+//! window is in the window-state plugin's own file.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ const SCHEMA_VERSION: u64 = 1;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Left as it is.
+    /// The file is left as it is.
     #[error("{} was written by a newer version of this app", .0.display())]
     TooNew(PathBuf),
     #[error(transparent)]
@@ -24,26 +24,27 @@ pub enum Error {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
-    /// Where in the page the person was: what stands behind `#`, with it.
+    /// Where the user was in the page: the part of its URL that starts with `#`.
     pub last_place: Option<String>,
-    /// Another place for the data than the app's own.
+    /// The data directory that the user chose; None: the default.
     pub runtime_root: Option<PathBuf>,
     pub notifications: bool,
     pub start_on_login: bool,
-    /// How large the pages are shown.
+    /// The zoom of the pages, 50 to 300.
     pub zoom_percent: i64,
 }
 
 pub struct StateFile {
     path: PathBuf,
-    /// What the person should know of reading it.
+    /// What to tell the user about a file that could not be read.
     pub notice: Option<String>,
-    /// All fields, those that only others know included.
+    /// All fields, also those that only other versions know.
     fields: Mutex<Map<String, Value>>,
 }
 
 impl StateFile {
-    /// One that makes no sense is kept aside. Raises: [`Error`].
+    /// Reads the file. One that is not valid is renamed to `.corrupt-TIME`, and the app starts with the defaults.
+    /// Raises: [`Error`].
     pub fn read(path: PathBuf) -> Result<Self, Error> {
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -70,9 +71,10 @@ impl StateFile {
         remembered(&self.fields())
     }
 
-    /// Remembers it. Raises: the system's error.
+    /// Changes what is remembered and writes it, unless nothing changed. Raises: the system's error; the change holds
+    /// until the app ends.
     pub fn change(&self, change: impl FnOnce(&mut Remembered)) -> io::Result<()> {
-        // Held from the first look on: two that change at once lose nothing.
+        // Locked before the first read, so that no concurrent change is lost.
         let mut fields = self.fields();
         let before = remembered(&fields);
         let mut after = before.clone();
@@ -115,7 +117,7 @@ impl StateFile {
     }
 }
 
-/// Field by field: one that makes no sense is as if it were not there.
+/// Reads field by field; an invalid field counts as missing.
 fn remembered(fields: &Map<String, Value>) -> Remembered {
     let text = |name| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let truth = |name, otherwise| fields.get(name).and_then(Value::as_bool).unwrap_or(otherwise);

@@ -1,4 +1,6 @@
-//! The tray: how the engine is, what waits for the person, and the way back to the window.
+//! The tray: the engine's status, what waits for the user, and a menu that leads back to the window.
+
+use std::sync::Arc;
 
 use aster_supervisor::Status;
 use tauri::{
@@ -8,38 +10,41 @@ use tauri::{
     tray::{MouseButton, MouseButtonState, TrayIconBuilder, TrayIconEvent},
 };
 
-use crate::{brand::NAME, windows};
+use crate::{brand::NAME, shell::Shell, view::View, windows};
 
 const ID: &str = "tray";
 
-pub struct Picture {
-    pub status: Status,
-    pub waiting: usize,
-    pub unread: u64,
-    pub notifications: bool,
-    pub start_on_login: bool,
-    pub hotkey_problem: Option<String>,
+/// Shows the tray while the flag `ambient` is on, with the current view.
+pub fn follow(shell: &Arc<Shell>) {
+    let app = shell.app.clone();
+    let mut shown = false;
+    shell.on_view("the tray", move |view| {
+        let on = view.is_ambient();
+        if on != shown {
+            shown = on;
+            if on { open(&app)? } else { close(&app)? }
+        }
+        draw(&app, view)
+    });
 }
 
-impl Picture {
-    /// What a person reads when the pointer is over it.
-    fn summary(&self) -> String {
-        let status = match self.status {
-            Status::Crashed => "has crashed".into(),
-            status => status.to_string(),
-        };
-        let waiting = match self.waiting {
-            0 => None,
-            1 => Some("1 question waits".into()),
-            many => Some(format!("{many} questions wait")),
-        };
-        let unread = (self.unread > 0).then(|| format!("{} unread", self.unread));
-        let said: Vec<String> = [Some(status), waiting, unread].into_iter().flatten().collect();
-        format!("{NAME}: {}", said.join(", "))
-    }
+/// The tray's tooltip, which is also the first line of its menu.
+fn summary(view: &View) -> String {
+    let status = match view.status {
+        Status::Crashed => "has crashed".into(),
+        status => status.to_string(),
+    };
+    let waiting = match view.attention.waiting.len() {
+        0 => None,
+        1 => Some("1 question waits".into()),
+        many => Some(format!("{many} questions wait")),
+    };
+    let unread = (view.attention.unread > 0).then(|| format!("{} unread", view.attention.unread));
+    let parts: Vec<String> = [Some(status), waiting, unread].into_iter().flatten().collect();
+    format!("{NAME}: {}", parts.join(", "))
 }
 
-pub fn open(app: &AppHandle) -> tauri::Result<()> {
+fn open(app: &AppHandle) -> tauri::Result<()> {
     if let Some(tray) = app.tray_by_id(ID) {
         return tray.set_visible(true);
     }
@@ -57,33 +62,34 @@ pub fn open(app: &AppHandle) -> tauri::Result<()> {
     Ok(())
 }
 
-/// Not removed: of one that was removed, Linux lets no second one be seen.
-pub fn close(app: &AppHandle) -> tauri::Result<()> {
+/// Hides the tray. Not removed: on Linux a tray that is made after a removal is never visible.
+fn close(app: &AppHandle) -> tauri::Result<()> {
     app.tray_by_id(ID).map_or(Ok(()), |tray| tray.set_visible(false))
 }
 
-pub fn show(app: &AppHandle, picture: &Picture) -> tauri::Result<()> {
+/// Sets the tooltip and the menu of an open tray.
+fn draw(app: &AppHandle, view: &View) -> tauri::Result<()> {
     let Some(tray) = app.tray_by_id(ID) else { return Ok(()) };
-    let summary = picture.summary();
+    let (summary, waiting) = (summary(view), view.attention.waiting.len());
     tray.set_tooltip(Some(&summary))?;
     if cfg!(target_os = "macos") {
-        tray.set_title((picture.waiting > 0).then(|| picture.waiting.to_string()))?;
+        tray.set_title((waiting > 0).then(|| waiting.to_string()))?;
     }
-    let word = |text: &str| MenuItemBuilder::new(text).enabled(false).build(app);
+    let text = |text: &str| MenuItemBuilder::new(text).enabled(false).build(app);
     let check = |id: &str, text: &str, on| CheckMenuItemBuilder::with_id(id, text).checked(on).build(app);
-    let mut menu = MenuBuilder::new(app).item(&word(&summary)?);
-    if let Some(problem) = &picture.hotkey_problem {
-        menu = menu.item(&word(problem)?);
+    let mut menu = MenuBuilder::new(app).item(&text(&summary)?);
+    if let Some(problem) = &view.hotkey_problem {
+        menu = menu.item(&text(problem)?);
     }
-    let inbox = if picture.waiting > 0 { format!("Inbox ({})", picture.waiting) } else { "Inbox".into() };
+    let inbox = if waiting > 0 { format!("Inbox ({waiting})") } else { "Inbox".into() };
     menu = menu.separator().text("open", format!("Open {NAME}")).text("inbox", inbox).text("quick", "Quick Panel");
-    menu = match picture.status {
+    menu = match view.status {
         Status::Stopped | Status::Crashed => menu.separator().text("engine-start", "Start Engine"),
         _ => menu.separator().text("engine-restart", "Restart Engine"),
     };
     let menu = menu
-        .item(&check("notifications", "Notifications", picture.notifications)?)
-        .item(&check("start-on-login", "Start on Login", picture.start_on_login)?)
+        .item(&check("notifications", "Notifications", view.notifications)?)
+        .item(&check("start-on-login", "Start on Login", view.start_on_login)?)
         .separator()
         .text("quit", "Quit")
         .build()?;
@@ -93,21 +99,22 @@ pub fn show(app: &AppHandle, picture: &Picture) -> tauri::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attention::Attention;
 
     #[test]
     fn it_says_how_things_are() {
-        let mut picture = Picture {
+        let mut view = View {
             status: Status::Ready,
-            waiting: 0,
-            unread: 0,
+            attention: Attention::default(),
             notifications: true,
             start_on_login: false,
             hotkey_problem: None,
         };
-        assert_eq!(picture.summary(), "Aster: ready");
-        picture.waiting = 1;
-        assert_eq!(picture.summary(), "Aster: ready, 1 question waits");
-        (picture.status, picture.waiting, picture.unread) = (Status::Crashed, 2, 3);
-        assert_eq!(picture.summary(), "Aster: has crashed, 2 questions wait, 3 unread");
+        assert_eq!(summary(&view), "Aster: ready");
+        view.attention.waiting.insert("call_1".into());
+        assert_eq!(summary(&view), "Aster: ready, 1 question waits");
+        view.attention.waiting.insert("call_2".into());
+        (view.status, view.attention.unread) = (Status::Crashed, 3);
+        assert_eq!(summary(&view), "Aster: has crashed, 2 questions wait, 3 unread");
     }
 }

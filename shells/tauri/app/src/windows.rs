@@ -1,7 +1,7 @@
-//! The windows: the main one and the quick panel, both the shared page, both with no way out of the app's own pages.
+//! The windows: each shows the shared page and can't leave the app's own pages. quick_panel.rs adds the quick panel.
 
 use tauri::{
-    AppHandle, Emitter, LogicalSize, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
+    AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
     webview::{NewWindowResponse, PageLoadEvent},
 };
 use tauri_plugin_opener::OpenerExt;
@@ -10,17 +10,19 @@ use tauri_plugin_window_state::{AppHandleExt, StateFlags};
 use crate::{
     brand::NAME,
     checks::{is_ours, is_safe_link},
+    pending_place::PendingPlace,
+    quit::is_quitting,
     shell::shell,
+    sockets::Sockets,
 };
 
 pub const MAIN: &str = "main";
 pub const QUICK: &str = "quick";
-const QUICK_SIZE: (f64, f64) = (460.0, 560.0);
-/// What is remembered of the main window, in the plugin's own file.
+/// What the window-state plugin remembers of the main window, in its own file.
 pub const REMEMBERED: StateFlags = StateFlags::all().difference(StateFlags::VISIBLE.union(StateFlags::DECORATIONS));
 const HOST: &str = include_str!("host.js");
 
-/// Makes the main window, at the place where the person was.
+/// Creates the main window at `place`, otherwise at the place in the page where the user was last.
 pub fn open(app: &AppHandle, place: Option<&str>, hidden: bool) -> tauri::Result<WebviewWindow> {
     let last = shell(app).state.current().last_place;
     let place = place.or(last.as_deref()).unwrap_or("#/");
@@ -30,69 +32,31 @@ pub fn open(app: &AppHandle, place: Option<&str>, hidden: bool) -> tauri::Result
         .min_inner_size(360.0, 400.0)
         .visible(!hidden)
         .build()?;
-    hold(&window)?;
+    prepare(&window)?;
     Ok(window)
 }
 
-/// Shows the main window, at `place` when one is given.
+/// Shows the main window and brings it to the front, at `place` if one is given. Errors are logged.
 pub fn show(app: &AppHandle, place: Option<&str>) {
     let shown = match app.get_webview_window(MAIN) {
         None => open(app, place, false).map(|_| ()),
-        Some(window) => front(&window).and_then(|()| {
-            let now = place.and_then(|place| shell(app).going().to(place));
+        Some(window) => bring_to_front(&window).and_then(|()| {
+            let pending = app.state::<PendingPlace>();
+            let now = place.and_then(|place| pending.send(place));
             now.map_or(Ok(()), |place| window.emit_to(MAIN, "aster:go", place))
         }),
     };
-    shell(app).note("the window", shown);
+    shell(app).log_error("the window", shown);
 }
 
-/// Where the main page is to go, while it loads and does not hear.
-#[derive(Default)]
-pub struct Going {
-    hears: bool,
-    place: Option<String>,
-}
-
-impl Going {
-    /// Returns the place when the page can be told now; else it is kept until it asks.
-    fn to<'a>(&mut self, place: &'a str) -> Option<&'a str> {
-        if self.hears {
-            return Some(place);
-        }
-        self.place = Some(place.to_owned());
-        None
-    }
-
-    /// The page hears from now on. Returns where it was sent before.
-    pub fn heard(&mut self) -> Option<String> {
-        self.hears = true;
-        self.place.take()
-    }
-}
-
-/// A page that is made anew hears nothing before it asks.
-fn deaf(window: &WebviewWindow) {
+/// Call it when a page is loaded anew: until it asks for its place, events don't reach it.
+fn page_reloads(window: &WebviewWindow) {
     if window.label() == MAIN {
-        shell(window.app_handle()).going().hears = false;
+        window.state::<PendingPlace>().reload();
     }
 }
 
-/// The small window over all others: there, or away.
-pub fn toggle_quick(app: &AppHandle) {
-    let toggled = match app.get_webview_window(QUICK) {
-        Some(window) if window.is_visible().unwrap_or(false) => window.hide(),
-        Some(window) => place_quick(&window).and_then(|()| front(&window)),
-        None => open_quick(app),
-    };
-    shell(app).note("the quick panel", toggled);
-}
-
-pub fn close_quick(app: &AppHandle) {
-    if let Some(window) = app.get_webview_window(QUICK) {
-        shell(app).note("the quick panel", window.destroy());
-    }
-}
-
+/// Whether a visible window has the focus.
 pub fn focused(app: &AppHandle) -> bool {
     both(app).any(|window| has_focus(&window))
 }
@@ -105,16 +69,16 @@ fn has_focus(window: &WebviewWindow) -> bool {
     window.is_visible().unwrap_or(false) && window.is_focused().unwrap_or(false)
 }
 
-/// Does something with the window that the person is in.
+/// Calls `act` with the focused window, otherwise with the main window. Errors are logged.
 pub fn with_front(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()>) {
     let front = both(app).find(has_focus).or_else(|| app.get_webview_window(MAIN));
     if let Some(window) = front {
-        shell(app).note("a window", act(&window));
+        shell(app).log_error("a window", act(&window));
     }
 }
 
 pub fn reload(window: &WebviewWindow) -> tauri::Result<()> {
-    deaf(window);
+    page_reloads(window);
     window.reload()
 }
 
@@ -123,7 +87,7 @@ pub fn toggle_maximized(window: &WebviewWindow) -> tauri::Result<()> {
 }
 
 #[cfg(debug_assertions)]
-#[expect(clippy::unnecessary_wraps, reason = "as all that is done with a window")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature that with_front takes")]
 pub fn toggle_devtools(window: &WebviewWindow) -> tauri::Result<()> {
     if window.is_devtools_open() {
         window.close_devtools()
@@ -133,13 +97,13 @@ pub fn toggle_devtools(window: &WebviewWindow) -> tauri::Result<()> {
     Ok(())
 }
 
-/// How large the pages are: the same in both windows, and remembered.
+/// Changes the zoom of both windows, in percent, and remembers it. Errors are logged.
 pub fn zoom(app: &AppHandle, change: impl FnOnce(i64) -> i64) {
     let shell = shell(app);
     let zoomed = shell.state.change(|remembered| remembered.zoom_percent = change(remembered.zoom_percent));
-    shell.note("the state file", zoomed);
+    shell.log_error("the state file", zoomed);
     for window in both(app) {
-        shell.note("a window", set_zoom(&window));
+        shell.log_error("a window", set_zoom(&window));
     }
 }
 
@@ -148,7 +112,7 @@ fn set_zoom(window: &WebviewWindow) -> tauri::Result<()> {
     window.set_zoom(f64::from(i32::try_from(percent).unwrap_or(100)) / 100.0)
 }
 
-/// An item of the Edit menu: `edit-` and one of WebKit's editing commands.
+/// Runs an item of the Edit menu. `id`: `edit-` and the name of one of WebKit's editing commands.
 #[cfg(target_os = "linux")]
 pub fn edit(app: &AppHandle, id: &str) {
     use webkit2gtk::WebViewExt;
@@ -156,49 +120,15 @@ pub fn edit(app: &AppHandle, id: &str) {
     with_front(app, |window| window.with_webview(move |page| page.inner().execute_editing_command(&command)));
 }
 
-fn open_quick(app: &AppHandle) -> tauri::Result<()> {
-    let window = builder(app, QUICK, "#/new")
-        .title(format!("{NAME}, quick panel"))
-        .inner_size(QUICK_SIZE.0, QUICK_SIZE.1)
-        .decorations(false)
-        .always_on_top(true)
-        .skip_taskbar(true)
-        .visible(false)
-        .build()?;
-    hold(&window)?;
-    // On macOS the menu is the app's, not a window's.
-    if cfg!(not(target_os = "macos")) {
-        window.remove_menu()?;
-    }
-    place_quick(&window)?;
-    front(&window)
-}
-
-fn place_quick(window: &WebviewWindow) -> tauri::Result<()> {
-    let at = window.cursor_position()?;
-    let here = window.available_monitors()?.into_iter().find(|monitor| {
-        let (place, size) = (monitor.position(), monitor.size());
-        (f64::from(place.x)..f64::from(place.x) + f64::from(size.width)).contains(&at.x)
-            && (f64::from(place.y)..f64::from(place.y) + f64::from(size.height)).contains(&at.y)
-    });
-    let Some(monitor) = here else { return window.center() };
-    let area = monitor.work_area();
-    let width = match window.outer_size()?.width {
-        // It was never shown.
-        0 => LogicalSize::<f64>::from(QUICK_SIZE).to_physical::<u32>(monitor.scale_factor()).width,
-        width => width,
-    };
-    let x = area.position.x + (area.size.width.cast_signed() - width.cast_signed()) / 2;
-    window.set_position(tauri::PhysicalPosition::new(x, area.position.y + 80))
-}
-
-fn front(window: &WebviewWindow) -> tauri::Result<()> {
+/// Shows the window, also a minimized one, and gives it the focus.
+pub fn bring_to_front(window: &WebviewWindow) -> tauri::Result<()> {
     window.unminimize()?;
     window.show()?;
     window.set_focus()
 }
 
-fn builder<'a>(app: &'a AppHandle, label: &str, place: &str) -> WebviewWindowBuilder<'a, tauri::Wry, AppHandle> {
+/// A builder of a window that shows the shared page at `place` and can't be navigated elsewhere.
+pub fn builder<'a>(app: &'a AppHandle, label: &str, place: &str) -> WebviewWindowBuilder<'a, tauri::Wry, AppHandle> {
     let (leaving, opening) = (app.clone(), app.clone());
     let page = WebviewUrl::App(format!("index.html{place}").into());
     WebviewWindowBuilder::new(app, label, page)
@@ -217,44 +147,44 @@ fn builder<'a>(app: &'a AppHandle, label: &str, place: &str) -> WebviewWindowBui
         })
         .on_page_load(|window, load| {
             if load.event() == PageLoadEvent::Started {
-                shell(window.app_handle()).sockets.close_all(window.label());
-                deaf(&window);
+                window.state::<Sockets>().close_all(window.label());
+                page_reloads(&window);
             }
         })
 }
 
-/// No page of anybody else in here: safe links open in the system's browser.
+/// Opens a link that leaves the app in the system's browser, if it is safe; others do nothing.
 fn leave(app: &AppHandle, url: &Url) {
     if is_safe_link(url) {
-        shell(app).note("a link", app.opener().open_url(url.as_str(), None::<&str>));
+        shell(app).log_error("a link", app.opener().open_url(url.as_str(), None::<&str>));
     }
 }
 
-/// Closing hides: the app stays in the tray, and what the agents do goes on.
-fn hold(window: &WebviewWindow) -> tauri::Result<()> {
-    let held = window.clone();
+/// Sets up a new window: closing hides it, so that agents go on working; a page whose process ended is loaded again;
+/// the zoom is the remembered one.
+pub fn prepare(window: &WebviewWindow) -> tauri::Result<()> {
+    let prepared = window.clone();
     window.on_window_event(move |event| {
-        let app = held.app_handle();
-        let shell = shell(app);
+        let app = prepared.app_handle();
         match event {
-            WindowEvent::CloseRequested { api, .. } if !shell.quitting() => {
+            WindowEvent::CloseRequested { api, .. } if !is_quitting(app) => {
+                let shell = shell(app);
                 api.prevent_close();
-                // Before it is away: what comes then may be the machine's end.
-                shell.note("where the window was", app.save_window_state(REMEMBERED));
-                shell.note("the window", held.hide());
+                // Saved before it is hidden: the machine may be switched off without another event.
+                shell.log_error("where the window was", app.save_window_state(REMEMBERED));
+                shell.log_error("the window", prepared.hide());
             }
-            WindowEvent::Destroyed => shell.sockets.close_all(held.label()),
+            WindowEvent::Destroyed => app.state::<Sockets>().close_all(prepared.label()),
             _ => {}
         }
     });
-    // A page whose process ended comes back.
     #[cfg(target_os = "linux")]
     let ended = window.clone();
     #[cfg(target_os = "linux")]
     window.with_webview(|page| {
         use webkit2gtk::WebViewExt;
         page.inner().connect_web_process_terminated(move |page, _why| {
-            deaf(&ended);
+            page_reloads(&ended);
             page.reload();
         });
     })?;

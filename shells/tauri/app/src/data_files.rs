@@ -1,10 +1,11 @@
-//! Another place for the data, chosen by the person: checked before it is used, and filled by moving what there is.
+//! The files of a data directory that the user chooses: checks the place and moves the data there.
 
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
 };
 
+/// The daemon's database, by which its data are recognized.
 const STORE: &str = "aster.db";
 
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,8 @@ pub enum Error {
     NotMoved(#[from] io::Error),
 }
 
-/// Where data go when a person chose `folder`. `bundle`: the app's own directories. Raises: [`Error`].
+/// The data directory for a chosen `folder`: the folder itself when it is empty or holds data already, otherwise
+/// `aster` in it. Creates the folder. `bundle`: the app's own directories. Raises: [`Error`].
 pub fn chosen_root(folder: &Path, bundle: &[PathBuf]) -> Result<PathBuf, Error> {
     if !folder.is_absolute() || folder.components().any(|part| part == Component::ParentDir) {
         return Err(Error::NotPlain);
@@ -32,17 +34,18 @@ pub fn chosen_root(folder: &Path, bundle: &[PathBuf]) -> Result<PathBuf, Error> 
     let probe = folder.join(format!(".aster-probe-{}", std::process::id()));
     let tried = fs::create_dir_all(folder).and_then(|()| fs::write(&probe, "")).and_then(|()| fs::remove_file(&probe));
     tried.map_err(Error::NotWritable)?;
-    // What is there is not mixed with ours, unless it is ours.
+    // The data are not mixed with other files.
     let empty = fs::read_dir(folder).map_err(Error::NotWritable)?.next().is_none();
     Ok(if empty || holds_data(folder) { folder.to_owned() } else { folder.join("aster") })
 }
 
-/// Whether data of a daemon are there already; then they are used, and nothing is moved.
+/// Whether the directory holds the data of a daemon.
 pub fn holds_data(root: &Path) -> bool {
     root.join(STORE).exists()
 }
 
-/// Moves all data; the daemon has to be stopped. What fails leaves the old place whole. Raises: [`Error`].
+/// Moves all data, also to another disk. The daemon has to be stopped. On an error the old directory is complete,
+/// unless it was copied to another disk and could not be removed. Raises: [`Error`].
 pub fn move_data(from: &Path, to: &Path) -> Result<(), Error> {
     if !from.exists() || from == to {
         return Ok(());
@@ -54,7 +57,7 @@ pub fn move_data(from: &Path, to: &Path) -> Result<(), Error> {
         fs::create_dir_all(parent)?;
     }
     if to.exists() {
-        fs::remove_dir(to)?; // it is empty: chosen_root saw to that
+        fs::remove_dir(to)?; // empty, as chosen_root checked
     }
     match fs::rename(from, to) {
         Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {
@@ -83,7 +86,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
             copy(&entry.path(), &target)?;
         } else if kind.is_file() {
             fs::copy(entry.path(), target)?;
-        } // a socket is nothing to copy, and the next daemon makes its own
+        } // sockets are not copied: the next daemon creates its own
     }
     Ok(())
 }
