@@ -126,7 +126,7 @@ pub(crate) async fn identify(endpoint: &Endpoint, within: Duration) -> Result<St
     Ok(said["instance_id"].as_str().unwrap_or_default().to_owned())
 }
 
-/// The handshake of `/ws`. Raises: [`Error::Call`].
+/// Opens the daemon's WebSocket. `client`: the name under which approvals are answered. Raises: [`Error::Call`].
 pub async fn open_socket(endpoint: &Endpoint, client: Option<&str>) -> Result<Socket, Error> {
     let failed = |cause: &dyn std::fmt::Display| Error::Call(cause.to_string());
     let mut request =

@@ -306,14 +306,14 @@ mod tests {
     async fn it_counts_what_came_too_fast_for_the_file_and_loses_none_of_the_rest() {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("engine.log");
-        // As slow as a file can be: nothing of a pipe is written before somebody reads it.
+        // A pipe is the slowest file: nothing is written to it before it is read.
         assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
         let log = Log::with_limits(Some(path.clone()), Arc::default(), Limits { waiting: 10, ..Limits::default() });
         for number in 0..20_000 {
             log.add(Stream::Stdout, &format!("line {number}"));
         }
         assert_eq!(log.dropped(), 19_990, "what is being written counts as waiting");
-        // With a writer of its own the pipe does not end between two batches.
+        // Opened for writing too, so that the pipe does not end between two batches.
         let pipe = fs::OpenOptions::new().read(true).write(true).open(&path).expect("opened");
         log.flush().await;
         log.add(Stream::Stdout, "afterwards");

@@ -49,7 +49,8 @@ mod unix {
     }
 
     impl Tree {
-        /// `child` leads its process group; `mark` is the value of [`MARK`] in its environment.
+        /// `pid` leads its process group; `mark` is the value of [`MARK`] in its environment. Raises: the system's
+        /// error.
         pub(crate) fn of(_child: &Child, pid: u32, mark: &str) -> io::Result<Self> {
             let mut mark_variable = OsString::from(MARK);
             mark_variable.push("=");
