@@ -48,6 +48,16 @@ def how_to_get(extra: str) -> str:
     return f"make package EXTRAS={extra}" if FROZEN else f"pip install 'aster-sidecar[{extra}]'"
 
 
+def own_command() -> list[str]:
+    """How this program is started again."""
+    if FROZEN:
+        return [sys.executable]
+    # -P: a directory that the person stands in is not searched for modules; a stranger's could be named like Python's.
+    # Our own checkout, when it is not installed, is only found from there.
+    from_here = Path(__file__).parent.parent == Path.cwd()
+    return [sys.executable, *([] if from_here else ["-P"]), "-m", "aster_sidecar"]
+
+
 def run_worker(spec: str) -> None:
     """Run MODULE:NAME, a function of our tools that stands alone (`tools.shell.worker`). Raises: ValueError for others.
 

@@ -27,6 +27,14 @@ class Place:
     directories: bool = False
 
 
+def run_completion(given: argparse.Namespace) -> int:
+    from aster_sidecar.cli.commands.parser import parser
+    from aster_sidecar.cli.serve_args import parser as serving
+
+    print(script(given.shell, serving(), parser()), end="")
+    return 0
+
+
 def script(shell: str, serving: argparse.ArgumentParser, commands: argparse.ArgumentParser) -> str:
     """The completion script of a shell. `serving` is said without a command."""
     places: dict[str, Place] = {}

@@ -12,7 +12,6 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from aster_sidecar import __version__
 from aster_sidecar.contract import wire
-from aster_sidecar.http.routes.all import ROUTES
 from aster_sidecar.http.websocket import PAYLOADS
 
 REFUSALS = {
@@ -40,7 +39,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
     A WebSocket is no OpenAPI operation; its message, its payloads and `Subscribed` are components as well.
     """
-    routes = [route for route in ROUTES if isinstance(route, APIRoute)]
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
     document = get_openapi(
         title="Aster Sidecar",
         version=__version__,

@@ -16,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.cli import commands, completion, console, doctor, main
+from aster_sidecar.cli import completion, console, doctor, exit_codes, main, serve_args
+from aster_sidecar.cli.command_list import COMMANDS
+from aster_sidecar.cli.commands import parser as commands
+from aster_sidecar.cli.commands.run import run
 from aster_sidecar.config.settings import places
 from aster_sidecar.daemon.client import Client, ClientError, find
 from aster_sidecar.store.journal import examine, scripts
@@ -51,7 +54,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def answer(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
     """What a command prints on stdout."""
-    assert commands.main(words) == code
+    assert run(words) == code
     return capsys.readouterr().out
 
 
@@ -60,7 +63,7 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> st
 
 def test_serving_imports_no_command() -> None:
     script = (
-        "import sys; import aster_sidecar.cli.main as cli, aster_sidecar.daemon.server; cli.parser();"
+        "import sys; import aster_sidecar.cli.serve_args as cli, aster_sidecar.daemon.server; cli.parser();"
         "ours = {'commands', 'doctor', 'completion', 'output', 'terminal'};"
         "print(sorted(name for name in sys.modules if name.removeprefix('aster_sidecar.') in ours or name == 'rich'))"
     )
@@ -73,10 +76,10 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         main.main(["--help"])
     assert stopped.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"  {name}" in text for name in main.COMMANDS)
+    assert all(f"  {name}" in text for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", main.COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main.main([name, "--help"])
@@ -89,7 +92,7 @@ def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest
 def test_an_unknown_command_is_refused_with_the_ones_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main.main(["docter"])
-    assert stopped.value.code == main.EXIT_USAGE
+    assert stopped.value.code == exit_codes.EXIT_USAGE
     assert "no such command: 'docter'; there are chat, doctor," in capsys.readouterr().err
 
 
@@ -167,20 +170,20 @@ def test_config_says_when_a_variable_wins(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASTER_MODEL", "demo")
-    assert commands.main(["config", "set", "model", "openai:x"]) == 0
+    assert run(["config", "set", "model", "openai:x"]) == 0
     told = capsys.readouterr()
     assert told.out == "model = demo (environment)\n"
     assert "the environment wins" in told.err
 
 
 def test_config_refuses_what_is_not_allowed_and_keeps_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["config", "set", "permission_mode", "never"]) == main.EXIT_CONFIG
+    assert run(["config", "set", "permission_mode", "never"]) == exit_codes.EXIT_CONFIG
     assert "allowed: auto_approve, smart_approve, always_ask" in capsys.readouterr().err
     assert not places({"HOME": str(home), "USERPROFILE": str(home)}).config_path.exists()
     with pytest.raises(SystemExit) as stopped:
-        commands.main(["config", "set", "colour", "red"])
-    assert stopped.value.code == main.EXIT_USAGE
-    assert commands.main(["config", "get", "colour"]) == main.EXIT_FAILED
+        run(["config", "set", "colour", "red"])
+    assert stopped.value.code == exit_codes.EXIT_USAGE
+    assert run(["config", "get", "colour"]) == exit_codes.EXIT_FAILED
 
 
 def test_trust_list_and_untrust(home: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -191,12 +194,12 @@ def test_trust_list_and_untrust(home: Path, capsys: pytest.CaptureFixture[str], 
     assert "\x1b" not in listed
     assert "‹U+001B›" in listed
     assert answer(capsys, "untrust", str(project)).startswith("no longer trusted")
-    assert commands.main(["untrust", str(project)]) == main.EXIT_FAILED
+    assert run(["untrust", str(project)]) == exit_codes.EXIT_FAILED
     assert json.loads(answer(capsys, "trust", "--json")) == []
 
 
 def test_sessions_without_a_daemon_say_how_to_start_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["sessions"]) == main.EXIT_FAILED
+    assert run(["sessions"]) == exit_codes.EXIT_FAILED
     told = capsys.readouterr().err
     assert "no daemon runs over" in told
     assert "start one: aster-sidecar" in told
@@ -211,10 +214,10 @@ def test_agents_without_a_daemon_are_the_built_in_ones(home: Path, capsys: pytes
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_has_every_command_verb_flag_and_choice(shell: str) -> None:
-    text = completion.script(shell, main.parser(), commands.parser())
+    text = completion.script(shell, serve_args.parser(), commands.parser())
     places: dict[str, completion.Place] = {}
     completion.collect(places, "", commands.parser())
-    completion.collect(places, "", main.parser())
+    completion.collect(places, "", serve_args.parser())
     assert {"", "config set", "sessions delete"} <= set(places)
     for place in places.values():
         wanted = {*place.words, *place.flags, *(value for known in place.values.values() for value in known or ())}
@@ -393,7 +396,7 @@ def test_a_misspelt_setting_is_found(home: Path, capsys: pytest.CaptureFixture[s
     assert found["configuration"]["status"] == "warning"
     assert "permision_mode" in found["configuration"]["detail"]
     assert "permission_mode" in found["configuration"]["detail"]
-    assert commands.main(["config", "show"]) == 0
+    assert run(["config", "show"]) == 0
     assert "permision_mode" in capsys.readouterr().err
 
 

@@ -14,7 +14,11 @@ import pytest
 from fastapi.routing import APIRoute
 
 from aster_sidecar import errors
-from aster_sidecar.cli import commands, main
+from aster_sidecar.cli import exit_codes as codes
+from aster_sidecar.cli import serve_args
+from aster_sidecar.cli.command_list import COMMANDS
+from aster_sidecar.cli.commands import parser as commands
+from aster_sidecar.cli.commands.run import RUN
 from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS
 from aster_sidecar.contract import wire
 from aster_sidecar.contract.wire import SOCKET_PATH
@@ -125,11 +129,11 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def flags() -> set[str]:
-    return options(main.parser()) | options(commands.parser())
+    return options(serve_args.parser()) | options(commands.parser())
 
 
 def exit_codes() -> dict[str, int]:
-    return {name: value for name, value in vars(main).items() if name.startswith("EXIT_")}
+    return {name: value for name, value in vars(codes).items() if name.startswith("EXIT_")}
 
 
 def literals(schema: Any) -> set[str]:
@@ -332,12 +336,12 @@ def test_every_command_and_verb_has_its_place() -> None:
         if isinstance(action, argparse._SubParsersAction)
         for word in action.choices
     }
-    assert set(tree.choices) == set(main.COMMANDS) == set(commands.RUN)
-    assert missing(text, {*main.COMMANDS, *verbs}) == []
+    assert set(tree.choices) == set(COMMANDS) == set(RUN)
+    assert missing(text, {*COMMANDS, *verbs}) == []
 
 
 def test_what_a_launcher_may_say_is_there() -> None:
-    assert missing(section(DOCUMENT, "Running the daemon"), {"token", "environment", *main.SAYABLE}) == []
+    assert missing(section(DOCUMENT, "Running the daemon"), {"token", "environment", *serve_args.SAYABLE}) == []
 
 
 def test_the_page_says_which_protocol_it_describes() -> None:

@@ -301,9 +301,7 @@ def test_the_browser_that_is_opened_descends_from_nobody_here(tmp_path: Path) ->
         f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(sys.argv[1] + ' ' + "
         "' '.join(str(one.pid) for one in psutil.Process().parents()))\n"
     )
-    source = (
-        "import os, sys; from aster_sidecar.cli import main; main.show_page(sys.argv[1]); print(os.getpid()); input()"
-    )
+    source = "import os, sys; from aster_sidecar.cli.announce import show_page; show_page(sys.argv[1]); print(os.getpid()); input()"
     environment = {**os.environ, "BROWSER": f"{PYTHON} {browser} %s", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [PYTHON, "-c", source, "http://127.0.0.1:1/"],
@@ -325,8 +323,7 @@ def test_a_strangers_directory_brings_no_modules(tmp_path: Path) -> None:
     for name in ("webbrowser.py", "argparse.py", "aster_sidecar.py"):
         (tmp_path / name).write_text("open('was-run', 'w').close()\n")
     source = (
-        "import subprocess; from aster_sidecar.cli.chat.connection import own_command; "
-        "subprocess.run([*own_command(), 'version'])"
+        "import subprocess; from aster_sidecar.frozen import own_command; subprocess.run([*own_command(), 'version'])"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     told = subprocess.run(

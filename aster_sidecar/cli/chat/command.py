@@ -13,8 +13,10 @@ from aster_sidecar import __version__
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Child, Connection, Found, NotStarted, Refused, Unreachable, find, start
 from aster_sidecar.cli.chat.session import HISTORY_NAME, Wanted, talk
+from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
 from aster_sidecar.config.settings import Places, places
+from aster_sidecar.daemon.client import find as find_running
 from aster_sidecar.text.repair import whole
 
 FLAGS = (("--model", "model"), ("--work-dir", "work_dir"), ("--permission-mode", "permission_mode"))
@@ -61,6 +63,12 @@ def connect(found: Found, at: Places, token: str | None) -> Connection:
         return now.url, now.instance_id, token if now.needs_token else None
 
     return Connection(found.url, found.instance_id, token if found.needs_token else None, relocate)
+
+
+def run_chat(given: argparse.Namespace) -> int:
+    """The command `chat`; returns the exit code."""
+    running = find_running(places_of(given).data_dir)
+    return run(given, described(running) if running is not None else None)
 
 
 def run(given: argparse.Namespace, holder: str | None) -> int:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aster_sidecar.config.settings import Places
-from aster_sidecar.frozen import FROZEN
+from aster_sidecar.frozen import own_command
 from aster_sidecar.services.process_facts import started_at
 
 if TYPE_CHECKING:
@@ -94,16 +94,6 @@ def find(data_dir: Path) -> Found | None:
         return None
     born = started_at(found.pid)
     return found if born is not None and born == found.started_at else None
-
-
-def own_command() -> list[str]:
-    """How this program is started again."""
-    if FROZEN:
-        return [sys.executable]
-    # -P: a directory that the person stands in is not searched for modules; a stranger's could be named like Python's.
-    # Our own checkout, when it is not installed, is only found from there.
-    from_here = Path(__file__).parent.parent.parent.parent == Path.cwd()
-    return [sys.executable, *([] if from_here else ["-P"]), "-m", "aster_sidecar"]
 
 
 @dataclass

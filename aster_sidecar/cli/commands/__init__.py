@@ -1,0 +1,1 @@
+"""The commands beside serving. They talk to the running daemon if one runs."""

@@ -1,0 +1,150 @@
+"""The command `sessions`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from aster_sidecar.cli.commands.running import Failed, needed
+from aster_sidecar.cli.console import cell, on_terminal, print_json, print_line, print_table
+from aster_sidecar.daemon.client import Client, ClientError, path_part
+from aster_sidecar.text.safe_text import still_visible, visible
+
+PAGE = 100
+
+
+def run_sessions(given: argparse.Namespace) -> int:
+    client = needed(given)
+    match given.verb or "list":
+        case "list":
+            limit, agent = getattr(given, "limit", 20), getattr(given, "agent", None)
+            which = {name: getattr(given, name, False) for name in ("archived", "deleted")}
+            return show_sessions(given, listed(client, limit, agent_id=agent, **which))
+        case "search":
+            text = " ".join(given.text)
+            rows = [row for old in (False, True) for row in listed(client, given.limit, q=text, archived=old)]
+            return show_sessions(given, rows[: given.limit])
+        case "show":
+            return show_session(given, client)
+        case "delete":
+            return delete_session(given, client)
+        case "rename":
+            patch: dict[str, Any] = {"title": " ".join(given.title)}
+        case "restore" if (back := restored(client, given.session)) is not None:
+            return show_sessions(given, [back]) if not given.json else print_json(back) or 0
+        case "pin" | "unpin" as other:
+            patch = {"pinned": other == "pin"}
+        case other:
+            patch = {"archived": other == "archive"}
+    now = client.call("PATCH", f"/api/sessions/{path_part(given.session)}", patch)
+    return show_sessions(given, [now]) if not given.json else print_json(now) or 0
+
+
+def restored(client: Client, session_id: str) -> dict[str, Any] | None:
+    """The session, brought back out of the trash; None when it is not in there. Raises: ClientError."""
+    path = f"/api/sessions/{path_part(session_id)}"
+    try:
+        client.call("GET", path)
+    except ClientError as error:
+        if error.code != "session_not_found":
+            raise
+        return client.call("POST", f"{path}/restore")
+    return None
+
+
+def listed(client: Client, limit: int, **wanted: Any) -> list[dict[str, Any]]:
+    """Sessions, over as many pages as it takes; with `q` each has a `hit`, or None. Raises: ClientError."""
+    rows: list[dict[str, Any]] = []
+    before = None
+    while len(rows) < limit:
+        page = client.call("GET", "/api/sessions", limit=min(limit - len(rows), PAGE), before=before, **wanted)
+        for row in page["sessions"]:
+            rows.append({**row, "hit": page["hits"].get(row["session_id"])} if "q" in wanted else row)
+        before = page["next_before"]
+        if before is None:
+            break
+    return rows
+
+
+def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+    if given.json:
+        print_json(rows)
+    elif rows:
+        names = ["session_id", "title", "agent_id", "messages", "state", "archived", "updated_at"]
+        head = ["id", "title", "agent", "messages", "state", "archived", "updated"]
+        table = [[row[name] for name in names] for row in rows]
+        if any(row.get("hit") for row in rows):
+            head.append("found")
+            for line, row in zip(table, rows, strict=True):
+                line.append(row["hit"]["text"] if row["hit"] else "")
+        print_table(head, table)
+    else:
+        print("no sessions", file=sys.stderr)
+    return 0
+
+
+def show_session(given: argparse.Namespace, client: Client) -> int:
+    """One conversation, oldest message first."""
+    session = client.call("GET", f"/api/sessions/{path_part(given.session)}")
+    asked = {"agent_id": session["agent_id"], "session_id": session["session_id"]}
+    messages: list[dict[str, Any]] = []
+    before = None
+    while len(messages) < given.limit:
+        limit = min(given.limit - len(messages), PAGE)
+        page = client.call("GET", "/api/history", limit=limit, before=before, **asked)
+        messages = [*page["messages"], *messages]
+        before = page["next_before"]
+        if before is None:
+            break
+    if given.json:
+        print_json({**session, "history": messages})
+        return 0
+    print_line((cell(session["title"]), "bold"), f"  {cell(session['session_id'])}")
+    for message in messages:
+        print_line("\n", (cell(message["role"]), "bold"), f"  {cell(message['created_at'])}")
+        for part in message["parts"]:
+            match part["type"]:
+                case "text":
+                    print(visible(part["text"]))
+                case "tool":
+                    print_line(
+                        (f"[{cell(part['name'])}: {cell(part['state'])}] {still_visible(part['display'] or '')}", "dim")
+                    )
+                case "notice":
+                    print_line((f"[{cell(part['code'])}] {visible(part['message'])}", "yellow"))
+                case _:
+                    pass
+    return 0
+
+
+def delete_session(given: argparse.Namespace, client: Client) -> int:
+    path = f"/api/sessions/{path_part(given.session)}"
+    if not given.yes and on_terminal() and sys.stdin.isatty():
+        what = named(client, given.session, given.purge)
+        answer = input(f"delete {what}{' for good' if given.purge else ''}? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise Failed("nothing was deleted")
+    gone = client.call("DELETE", path, purge=given.purge or None)
+    if given.json:
+        print_json(gone)
+        return 0
+    session_id, until = cell(gone["session_id"]), gone["restorable_until"]
+    print(f"deleted {session_id} ({gone['deleted']} messages){' for good' if until is None else ''}")
+    if until is not None:
+        print(f"until {cell(until)} it comes back with: aster-sidecar sessions restore {session_id}", file=sys.stderr)
+    return 0
+
+
+def named(client: Client, session_id: str, purge: bool) -> str:
+    """A session as a person is asked about it. Raises: ClientError."""
+    try:
+        session = client.call("GET", f"/api/sessions/{path_part(session_id)}")
+    except ClientError as error:
+        if error.code != "session_not_found" or not purge:
+            raise
+        trash = listed(client, sys.maxsize, deleted=True)
+        session = next((one for one in trash if one["session_id"] == session_id), None)
+        if session is None:
+            raise
+    return f"{cell(session['title'])!r} and its {session['messages']} messages"

@@ -1,0 +1,64 @@
+"""The command `store`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from dataclasses import asdict
+from pathlib import Path
+
+from aster_sidecar.cli.commands.running import Failed, places_of
+from aster_sidecar.cli.console import local_time, print_json, print_line, print_table
+from aster_sidecar.config.settings import STORE_NAME
+from aster_sidecar.errors import StoreError
+from aster_sidecar.store import files
+from aster_sidecar.text.safe_text import sized
+
+
+def run_store(given: argparse.Namespace) -> int:
+    """The store's copies, and the way back to one."""
+    path = places_of(given).data_dir / STORE_NAME
+    if given.verb in ("restore", "new"):
+        return change_store(given, path)
+    there = files.copies(path)
+    if given.json:
+        own = {"path": str(path), "exists": path.exists(), "bytes": files.size_of(path)}
+        told = [{**asdict(copy), "path": str(copy.path)} for copy in there]
+        print_json({"store": own, "copies": told})
+        return 0
+    rows = [(copy.path.name, copy.kind, local_time(copy.made_at), sized(copy.bytes), copy.schema) for copy in there]
+    print_line(f"{path}: {sized(files.size_of(path)) if path.exists() else 'none'}")
+    if rows:
+        print_table(("copy", "kind", "made", "size", "schema"), rows)
+    return 0
+
+
+def change_store(given: argparse.Namespace, path: Path) -> int:
+    """Put a copy in the store's place, or nothing, while no daemon uses it. Raises: Failed."""
+    from aster_sidecar.daemon.server import AlreadyRunning, lock
+    from aster_sidecar.store.journal import scripts
+
+    if not path.parent.is_dir():
+        raise Failed(f"there is no data directory {path.parent}", "`aster-sidecar paths` says where it is looked for")
+    restoring = given.verb == "restore"
+    try:
+        with contextlib.closing(lock(path.parent)):
+            if restoring:
+                beside = path.with_name(given.file.name) if given.file.name == str(given.file) else None
+                copy = beside if beside is not None and beside.exists() else given.file.expanduser().absolute()
+                aside = files.restore(path, copy, len(scripts()))
+            else:
+                aside = files.set_aside(path)
+    except AlreadyRunning as error:
+        raise Failed(str(error), error.hint if error.holder is not None else "stop it first") from error
+    except StoreError as error:
+        raise Failed(error.message, error.hint) from error
+    except OSError as error:
+        raise Failed(f"{error.filename or path}: {error.strerror}") from error
+    if given.json:
+        print_json({"store": str(path), "aside": str(aside) if aside is not None else None})
+        return 0
+    kept = f"what was there is {aside}" if aside is not None else "nothing was there"
+    done = "is the copy now" if restoring else "will be made by the next start"
+    print_line(f"{path} {done}; {kept}")
+    return 0

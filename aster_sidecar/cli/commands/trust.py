@@ -1,0 +1,34 @@
+"""The commands `trust` and `untrust`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from aster_sidecar.cli.commands.running import Failed, places_of
+from aster_sidecar.cli.console import cell, print_json
+from aster_sidecar.config.trusted_projects import distrust, trust, trusted
+
+
+def run_trust(given: argparse.Namespace) -> int:
+    config_dir = places_of(given).config_dir
+    if given.directory is not None:
+        kept = trust(config_dir, given.directory)
+        print_json({"trusted": str(kept)}) if given.json else print(f"trusted: {cell(kept)}")
+        return 0
+    known = trusted(config_dir)
+    if given.json:
+        print_json([str(place) for place in known])
+    elif known:
+        print("\n".join(cell(place) for place in known))
+    else:
+        print("no directory is trusted: aster-sidecar trust DIR adds one", file=sys.stderr)
+    return 0
+
+
+def run_untrust(given: argparse.Namespace) -> int:
+    if not distrust(places_of(given).config_dir, given.directory):
+        raise Failed(f"{given.directory} was not trusted", "aster-sidecar trust lists the directories that are")
+    place = given.directory.expanduser().resolve()
+    print_json({"untrusted": str(place)}) if given.json else print(f"no longer trusted: {cell(place)}")
+    return 0

@@ -1,0 +1,19 @@
+"""The command `version`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+
+from aster_sidecar import __version__
+from aster_sidecar.cli.console import print_json
+from aster_sidecar.contract.wire import PROTOCOL
+
+
+def run_version(given: argparse.Namespace) -> int:
+    if given.json:
+        python = platform.python_version()
+        print_json({"version": __version__, "protocol": PROTOCOL, "python": python, "platform": platform.platform()})
+    else:
+        print(f"aster-sidecar {__version__} (protocol {PROTOCOL}, Python {platform.python_version()})")
+    return 0
