@@ -213,6 +213,7 @@ types: types-py types-shells
 lint-py: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 types-py: setup
 	@sh shells/npm.sh exec --no -- pyright --project .. --pythonpath $(abspath $(BIN)/python)

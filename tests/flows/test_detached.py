@@ -301,7 +301,10 @@ def test_the_browser_that_is_opened_descends_from_nobody_here(tmp_path: Path) ->
         f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(sys.argv[1] + ' ' + "
         "' '.join(str(one.pid) for one in psutil.Process().parents()))\n"
     )
-    source = "import os, sys; from aster_sidecar.cli.announce import show_page; show_page(sys.argv[1]); print(os.getpid()); input()"
+    source = (
+        "import os, sys; from aster_sidecar.cli.announce import show_page; "
+        "show_page(sys.argv[1]); print(os.getpid()); input()"
+    )
     environment = {**os.environ, "BROWSER": f"{PYTHON} {browser} %s", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [PYTHON, "-c", source, "http://127.0.0.1:1/"],

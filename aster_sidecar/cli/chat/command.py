@@ -15,6 +15,7 @@ from aster_sidecar.cli.chat.connection import Child, Connection, Found, NotStart
 from aster_sidecar.cli.chat.session import HISTORY_NAME, Wanted, talk
 from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
+from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from aster_sidecar.config.settings import Places, places
 from aster_sidecar.daemon.client import find as find_running
 from aster_sidecar.text.repair import whole
@@ -78,21 +79,21 @@ def run(given: argparse.Namespace, holder: str | None) -> int:
         piped = whole(sys.stdin.read())
         words = "\n\n".join(filter(None, (words, piped.strip())))
         if not words.strip():
-            return refuse(2, texts.NOTHING_TO_SAY)
+            return refuse(EXIT_USAGE, texts.NOTHING_TO_SAY)
     elif given.json and not words:
-        return refuse(2, texts.JSON_NEEDS_MESSAGE)
+        return refuse(EXIT_USAGE, texts.JSON_NEEDS_MESSAGE)
     elif not words and not sys.stdout.isatty():
-        return refuse(2, texts.NO_TERMINAL)
+        return refuse(EXIT_USAGE, texts.NO_TERMINAL)
     try:
         return begin(given, words, holder)
     except NotStarted as error:
-        return refuse(error.code or 1, str(error))
+        return refuse(error.code or EXIT_FAILED, str(error))
     except Refused as refusal:
         if refusal.status == 401:
-            return refuse(1, str(refusal), texts.WRONG_TOKEN)
-        return refuse(1, str(refusal), refusal.hint)
+            return refuse(EXIT_FAILED, str(refusal), texts.WRONG_TOKEN)
+        return refuse(EXIT_FAILED, str(refusal), refusal.hint)
     except Unreachable as error:
-        return refuse(1, str(error))
+        return refuse(EXIT_FAILED, str(error))
 
 
 def begin(given: argparse.Namespace, words: str, holder: str | None) -> int:
@@ -117,7 +118,7 @@ def begin(given: argparse.Namespace, words: str, holder: str | None) -> int:
     found = find(at.data_dir)
     if found is not None:
         if found.needs_token and token is None:
-            return refuse(1, texts.needs_token(at.data_dir, holder or found.words), texts.NEEDS_TOKEN_HINT)
+            return refuse(EXIT_FAILED, texts.needs_token(at.data_dir, holder or found.words), texts.NEEDS_TOKEN_HINT)
         if flags:
             print_error(texts.flags_change_nothing(", ".join(flags[::2])))
         return speak(connect(found, at, token), texts.stays(found.version, found.words))

@@ -28,6 +28,7 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
 from aster_sidecar.cli.chat.input_line import InputLine, Interrupted, plain_session, prompted
 from aster_sidecar.cli.chat.renderer import WIDEST, Call, Prose, Screen, plain, question
+from aster_sidecar.cli.exit_codes import EXIT_WAITS
 from aster_sidecar.conversation.transcript import compacted
 from aster_sidecar.text.folding import fold
 from aster_sidecar.text.repair import cut, whole
@@ -44,7 +45,6 @@ PAINT_SHARE = 4
 HISTORY_NAME = "chat-history"
 ID = re.compile(r"[\w-]+", re.ASCII)
 """What may be an id: other words would be another path."""
-EXIT_WAITS = 7
 
 
 class Waits(Exception):
