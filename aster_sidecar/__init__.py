@@ -4,16 +4,17 @@
 are imported when first asked for.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, which every start would wait for
 if TYPE_CHECKING:
+    from typing import Any
+
     from aster_sidecar.embedding.sidecar import Agent, Sidecar, ToolContext, ToolError, tool
 
 __version__ = "0.1.0"
 __all__ = ["Agent", "Sidecar", "ToolContext", "ToolError", "__version__", "tool"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in ("Agent", "Sidecar", "ToolContext", "ToolError", "tool"):
         from aster_sidecar.embedding import sidecar
 

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import sys
-from collections.abc import Callable, MutableMapping
-from importlib.machinery import PathFinder
-from pathlib import Path
-from types import CodeType, FunctionType
+
+TYPE_CHECKING = False  # as in typing, which every start would wait for
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from types import CodeType
 
 FROZEN = bool(getattr(sys, "frozen", False))
 _HOME = str(getattr(sys, "_MEIPASS", ""))
@@ -54,7 +54,7 @@ def own_command() -> list[str]:
         return [sys.executable]
     # -P: a directory that the person stands in is not searched for modules; a stranger's could be named like Python's.
     # Our own checkout, when it is not installed, is only found from there.
-    from_here = Path(__file__).parent.parent == Path.cwd()
+    from_here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) == os.getcwd()
     return [sys.executable, *([] if from_here else ["-P"]), "-m", "aster_sidecar"]
 
 
@@ -63,6 +63,9 @@ def run_worker(spec: str) -> None:
 
     Only its own code is taken out of the module: importing that would take ten times as long.
     """
+    import builtins
+    from types import CodeType, FunctionType
+
     module, _, name = spec.partition(":")
     if module.startswith("aster_sidecar.tools."):
         for code in code_of(module).co_consts:
@@ -74,7 +77,10 @@ def run_worker(spec: str) -> None:
 
 def code_of(module: str) -> CodeType:
     """A tool's module, compiled and not run. Raises: ImportError."""
-    found = PathFinder.find_spec(module, [str(Path(__file__).parent.joinpath(*module.split(".")[1:-1]))])
+    from importlib.machinery import PathFinder
+
+    place = os.path.join(os.path.dirname(__file__), *module.split(".")[1:-1])
+    found = PathFinder.find_spec(module, [place])
     # PyInstaller's loader has this method and not its class.
     get_code: Callable[[str], CodeType | None] | None = getattr(found and found.loader, "get_code", None)
     code = get_code(module) if get_code is not None else None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from aster_sidecar import __version__, frozen
 from aster_sidecar.cli.command_list import COMMANDS
 from aster_sidecar.cli.exit_codes import EXIT_STOPPED
 from aster_sidecar.daemon import parent_process
 
+TYPE_CHECKING = False  # as in typing, which every start would wait for
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aster_sidecar.agents.app_code import AppProgram
 
 

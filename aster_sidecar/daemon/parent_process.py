@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from aster_sidecar.services.process_facts import name_of
 
@@ -19,11 +18,12 @@ BY_HAND = frozenset(
 """Parents behind which a person started the daemon: it stays when they go. Source: guarantees, section 4."""
 
 
-class Parent(NamedTuple):
-    """`name` is the program's."""
+class Parent:
+    """The process that started this one; `name` is its program's."""
 
-    pid: int
-    name: str
+    def __init__(self, pid: int, name: str) -> None:
+        self.pid = pid
+        self.name = name
 
 
 def look() -> Parent:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 
 def name_of(pid: int) -> str:
     """The process's program name; empty when it is gone."""
     if sys.platform == "linux":
         try:
-            return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").rstrip("\n")
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
+                return comm.read().rstrip("\n")
         except OSError:
             return ""
     import psutil
@@ -25,7 +25,8 @@ def started_at(pid: int) -> float | None:
     """When the process started, on a clock that is the same for all; None when it is gone."""
     if sys.platform == "linux":
         try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                stat = file.read()
         except OSError:
             return None
         return float(stat.rpartition(b")")[2].split()[19])  # field 22, proc(5); the name may hold spaces
@@ -41,7 +42,8 @@ def state_of(pid: int) -> str:
     """What a process is at: "stopped" by a signal, "waiting" for a device and deaf to signals, "dead", else "alive"."""
     if sys.platform == "linux":
         try:
-            letter = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0].decode()
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                letter = file.read().rpartition(b")")[2].split()[0].decode()
         except (OSError, IndexError):
             return "dead"
         return {"T": "stopped", "t": "stopped", "D": "waiting", "Z": "dead", "X": "dead"}.get(letter, "alive")
