@@ -114,7 +114,7 @@ class Failure(Model):
     error: str
     code: str
     hint: str | None = None
-    details: Any | None = None
+    details: Any = None
 
 
 # -- chat --------------------------------------------------------------------------------------------------------
@@ -598,7 +598,7 @@ class ToolPart(Model):
     decided_by: str | None = None
     reason: str | None = None
     display: str | None = None
-    result: Any | None = None
+    result: Any = None
     error: str | None = None
     duration_ms: int | None = None
     truncated: bool = False
@@ -1011,7 +1011,7 @@ class ToolEndEvent(Model):
     message_id: str
     call_id: str
     name: str
-    result: Any | None = None
+    result: Any = None
     error: str | None = None
     outcome: Literal["done", "failed", "denied", "cancelled", "unknown"]
     duration_ms: int

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from starlette.routing import BaseRoute
 
 from aster_sidecar import __version__
 from aster_sidecar.contract import wire
@@ -31,21 +32,40 @@ REFUSALS = {
     "502": "the provider could not be asked, or refused",
     "503": "stopping, or the store cannot be used",
 }
+TAGS = [
+    {"name": "daemon", "description": "Health, shutdown, and this contract."},
+    {"name": "conversations", "description": "Messages, turns, sessions and their history."},
+    {"name": "policy", "description": "Approvals, rules, and what would happen to a call."},
+    {"name": "settings", "description": "Settings, agents, tools, models and keys."},
+    {"name": "events", "description": "The event stream."},
+    {"name": "companion", "description": "The snapshot, notifications, focus, flags and the first run."},
+    {"name": "services", "description": "Services, and diagnostics bundles."},
+    {"name": "page", "description": "The web page, and browsers that are sent to it."},
+]
+"""The groups of operations: a file of http/routes/ and a tag each."""
 TEMPLATE = "#/components/schemas/{model}"
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document. Every answer is in the envelope but /health's; events are components and the SSE answer.
+def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The OpenAPI document of these routes. Every answer but /health's is in the envelope; events are components.
 
     A WebSocket is no OpenAPI operation; its message, its payloads and `Subscribed` are components as well.
     """
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
     document = get_openapi(
         title="Aster Sidecar",
         version=__version__,
         summary="The local agent daemon that a desktop app ships inside itself.",
         description="docs/protocol.md has the semantics.",
-        routes=app.routes,
+        routes=routes,
+        tags=TAGS,
+        servers=[
+            {
+                "url": "http://127.0.0.1:{port}",
+                "description": "the daemon, on this machine only",
+                "variables": {"port": {"default": "8080", "description": "see docs/protocol.md, section 1"}},
+            }
+        ],
+        license_info={"name": "MIT", "identifier": "MIT"},
     )
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
@@ -64,10 +84,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
         },
     }
     for route in routes:
+        if not isinstance(route, APIRoute):
+            continue
         for method in sorted(route.methods or ()):
             operation: dict[str, Any] = document["paths"][route.path_format][method.lower()]
             operation["responses"] = {"200": success(route, schemas), **refusals()}
             operation["operationId"] = route.name if method != "PUT" else f"{route.name}_put"
+    require_discriminators(schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)  # FastAPI's own refusals, which never come: ours are in the envelope
     document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -75,12 +98,35 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+def require_discriminators(schemas: dict[str, Any]) -> None:
+    """Make the property that tells the members of a union apart required in each: no value is without it."""
+    for union in found(schemas):
+        name = union["discriminator"]["propertyName"]
+        for member in union["oneOf"]:
+            shape = schemas[member["$ref"].rpartition("/")[2]]
+            if name not in shape.setdefault("required", []):
+                shape["required"].insert(0, name)
+
+
+def found(value: Any) -> Iterator[dict[str, Any]]:
+    """Every schema with a discriminator within `value`."""
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        if isinstance(members.get("discriminator"), dict):
+            yield members
+        for member in members.values():
+            yield from found(member)
+    elif isinstance(value, list):
+        for member in cast("list[Any]", value):
+            yield from found(member)
+
+
 def envelope(name: str, shape: str) -> dict[str, Any]:
     """What an event travels in."""
     unjournaled = name in wire.UNJOURNALED
     text = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     return {
-        "title": name,
+        "title": f"{name} envelope",
         "type": "object",
         "required": ["type", "agent_id", "session_id", "turn_id", "seq", "time", "data"],
         "properties": {

@@ -10,7 +10,7 @@ from aster_sidecar.api.snapshot import SESSIONS
 from aster_sidecar.contract import wire
 from aster_sidecar.http.routes.common import Here, Limit, answers, ok
 
-router = APIRouter()
+router = APIRouter(tags=["companion"])
 
 
 @router.get("/api/snapshot")

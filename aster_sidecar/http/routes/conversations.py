@@ -11,7 +11,7 @@ from aster_sidecar.api.calls import PAGE
 from aster_sidecar.contract import wire
 from aster_sidecar.http.routes.common import AgentId, Here, Limit, SessionId, answers, ok
 
-router = APIRouter()
+router = APIRouter(tags=["conversations"])
 
 
 @router.post("/api/chat")

@@ -12,7 +12,7 @@ from aster_sidecar.api.calls import Calls
 from aster_sidecar.contract import wire
 from aster_sidecar.http.routes.common import Here, answers, ok
 
-router = APIRouter()
+router = APIRouter(tags=["daemon"])
 
 
 @router.get("/health")
@@ -36,5 +36,5 @@ async def openapi(request: Request, here: Here) -> Response:
     if getattr(request.app.state, "openapi", None) is None:
         from aster_sidecar.http.openapi import describe
 
-        request.app.state.openapi = TypeAdapter(dict[str, Any]).dump_json(describe(request.app))
+        request.app.state.openapi = TypeAdapter(dict[str, Any]).dump_json(describe(request.app.routes))
     return Response(request.app.state.openapi, media_type="application/json")

@@ -11,7 +11,7 @@ from aster_sidecar.contract.wire import SOCKET_PATH
 from aster_sidecar.http import sse, websocket
 from aster_sidecar.http.routes.common import Here, SessionId
 
-router = APIRouter()
+router = APIRouter(tags=["events"])
 
 
 @router.get("/api/events")

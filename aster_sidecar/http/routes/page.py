@@ -9,7 +9,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.http.guard import REDEEM_PATH
 from aster_sidecar.http.routes.common import Here, answers, ok
 
-router = APIRouter()
+router = APIRouter(tags=["page"])
 
 
 @router.get("/webui/bootstrap")

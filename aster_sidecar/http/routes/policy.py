@@ -11,7 +11,7 @@ from aster_sidecar.api.policy import who
 from aster_sidecar.contract import wire
 from aster_sidecar.http.routes.common import Here, SessionId, answers, ok
 
-router = APIRouter()
+router = APIRouter(tags=["policy"])
 
 
 @router.post("/api/approve")

@@ -11,7 +11,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.http.routes.common import Here, answers, ok
 from aster_sidecar.services.log import KEPT_LINES
 
-router = APIRouter()
+router = APIRouter(tags=["services"])
 LOG_PAGE = 100
 """Lines of a service's log where a request names no limit."""
 

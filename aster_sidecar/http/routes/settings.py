@@ -8,7 +8,7 @@ from starlette.responses import Response
 from aster_sidecar.contract import wire
 from aster_sidecar.http.routes.common import Here, answers, ok
 
-router = APIRouter()
+router = APIRouter(tags=["settings"])
 
 
 @router.get("/api/config")

@@ -19,12 +19,9 @@ const target = fileURLToPath(new URL("../src/wire.ts", import.meta.url));
 
 const DESCRIBE = `
 import json
-from fastapi import FastAPI
-from aster_sidecar.openapi import describe
-from aster_sidecar.routes import router
-app = FastAPI(openapi_url=None)
-app.include_router(router)
-print(json.dumps(describe(app)))
+from aster_sidecar.http.openapi import describe
+from aster_sidecar.http.routes.all import ROUTES
+print(json.dumps(describe(ROUTES)))
 `;
 
 async function document() {

@@ -22,6 +22,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/shutdown": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Shutdown
+     * @description Stop the daemon: what waits or is queued stays for its next life.
+     */
+    post: operations["shutdown"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/openapi.json": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Openapi
+     * @description This contract, the events included.
+     */
+    get: operations["openapi"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/chat": {
     parameters: {
       query?: never;
@@ -56,26 +96,6 @@ export interface paths {
      * @description Cancel turns: one, a session's, or all of the agent. Running tools are ended. Idempotent.
      */
     post: operations["cancel"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/approve": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /**
-     * Approve
-     * @description Answer a permission request. The first answer counts.
-     */
-    post: operations["approve"];
     delete?: never;
     options?: never;
     head?: never;
@@ -121,94 +141,6 @@ export interface paths {
      * @description Delete the conversation's messages. Refused while a turn runs or waits.
      */
     delete: operations["clear_history"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/config": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Get Config
-     * @description The effective configuration, each value with its source, secrets masked.
-     */
-    get: operations["get_config"];
-    /**
-     * Set Config
-     * @description Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
-     */
-    put: operations["set_config_put"];
-    /**
-     * Set Config
-     * @description Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
-     */
-    post: operations["set_config"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/agents": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Agents
-     * @description All agents, and the files that should be one but are broken.
-     */
-    get: operations["agents"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/events": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Events
-     * @description The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on.
-     */
-    get: operations["events"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/approvals": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Approvals
-     * @description All decisions that wait for a person, oldest first.
-     */
-    get: operations["approvals"];
-    put?: never;
-    post?: never;
-    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -300,6 +232,282 @@ export interface paths {
      * @description Bring a deleted conversation back as it was. Idempotent.
      */
     post: operations["restore_session"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/approve": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Approve
+     * @description Answer a permission request. The first answer counts.
+     */
+    post: operations["approve"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/approvals": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Approvals
+     * @description All decisions that wait for a person, oldest first.
+     */
+    get: operations["approvals"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/permissions/rules": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Rules
+     * @description The stored answers that hold now.
+     */
+    get: operations["rules"];
+    put?: never;
+    /**
+     * Add Rule
+     * @description Store a rule.
+     */
+    post: operations["add_rule"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/permissions/rules/{rule_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /**
+     * Delete Rule
+     * @description Delete a rule.
+     */
+    delete: operations["delete_rule"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/permissions/check": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Check
+     * @description What would happen to this call, and why. Nothing runs.
+     */
+    post: operations["check"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/config": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Config
+     * @description The effective configuration, each value with its source, secrets masked.
+     */
+    get: operations["get_config"];
+    /**
+     * Set Config
+     * @description Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
+     */
+    put: operations["set_config_put"];
+    /**
+     * Set Config
+     * @description Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
+     */
+    post: operations["set_config"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/agents": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Agents
+     * @description All agents, and the files that should be one but are broken.
+     */
+    get: operations["agents"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/tools": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Tools
+     * @description The tools that are there now, with the schema of their arguments.
+     */
+    get: operations["tools"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/models": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Models
+     * @description Models that can be chosen, the chosen one first, with those of the model servers that run on this machine.
+     */
+    get: operations["models"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/models/check": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Check Model
+     * @description Ask a model for one word, by a real request.
+     */
+    post: operations["check_model"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/secrets": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Secrets
+     * @description Where each provider's key comes from. No key is shown, ever.
+     */
+    get: operations["secrets"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/secrets/{provider}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Put Secret
+     * @description Keep a provider's key: in the system's keychain, else in a file that is called unprotected.
+     */
+    put: operations["put_secret_put"];
+    post?: never;
+    /**
+     * Delete Secret
+     * @description Forget a kept key. One in the daemon's environment stays.
+     */
+    delete: operations["delete_secret"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/events": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Events
+     * @description The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on.
+     */
+    get: operations["events"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -434,7 +642,7 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
-  "/api/secrets": {
+  "/api/services": {
     parameters: {
       query?: never;
       header?: never;
@@ -442,10 +650,10 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Secrets
-     * @description Where each provider's key comes from. No key is shown, ever.
+     * Services
+     * @description The services of the user's configuration, and how each stands.
      */
-    get: operations["secrets"];
+    get: operations["services"];
     put?: never;
     post?: never;
     delete?: never;
@@ -454,31 +662,7 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
-  "/api/secrets/{provider}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    /**
-     * Put Secret
-     * @description Keep a provider's key: in the system's keychain, else in a file that is called unprotected.
-     */
-    put: operations["put_secret_put"];
-    post?: never;
-    /**
-     * Delete Secret
-     * @description Forget a kept key. One in the daemon's environment stays.
-     */
-    delete: operations["delete_secret"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/models/check": {
+  "/api/services/{name}/start": {
     parameters: {
       query?: never;
       header?: never;
@@ -488,10 +672,70 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Check Model
-     * @description Ask a model for one word, by a real request.
+     * Start Service
+     * @description Have a service run. Answers at once; what comes of it is on the event stream. Idempotent.
      */
-    post: operations["check_model"];
+    post: operations["start_service"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/stop": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Stop Service
+     * @description Have a service stopped, with all that it started. Idempotent.
+     */
+    post: operations["stop_service"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/restart": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Restart Service
+     * @description Stop a service, and start it when nothing of it is left.
+     */
+    post: operations["restart_service"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/services/{name}/logs": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Service Logs
+     * @description What a service has written last, oldest first.
+     */
+    get: operations["service_logs"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -621,250 +865,6 @@ export interface paths {
      * @description Sign a browser out; its streams end.
      */
     delete: operations["revoke"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/permissions/rules": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Rules
-     * @description The stored answers that hold now.
-     */
-    get: operations["rules"];
-    put?: never;
-    /**
-     * Add Rule
-     * @description Store a rule.
-     */
-    post: operations["add_rule"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/permissions/rules/{rule_id}": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    post?: never;
-    /**
-     * Delete Rule
-     * @description Delete a rule.
-     */
-    delete: operations["delete_rule"];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/permissions/check": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /**
-     * Check
-     * @description What would happen to this call, and why. Nothing runs.
-     */
-    post: operations["check"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/services": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Services
-     * @description The services of the user's configuration, and how each stands.
-     */
-    get: operations["services"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/services/{name}/start": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /**
-     * Start Service
-     * @description Have a service run. Answers at once; what comes of it is on the event stream. Idempotent.
-     */
-    post: operations["start_service"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/services/{name}/stop": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /**
-     * Stop Service
-     * @description Have a service stopped, with all that it started. Idempotent.
-     */
-    post: operations["stop_service"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/services/{name}/restart": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /**
-     * Restart Service
-     * @description Stop a service, and start it when nothing of it is left.
-     */
-    post: operations["restart_service"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/services/{name}/logs": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Service Logs
-     * @description What a service has written last, oldest first.
-     */
-    get: operations["service_logs"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/tools": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Tools
-     * @description The tools that are there now, with the schema of their arguments.
-     */
-    get: operations["tools"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/models": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Models
-     * @description Models that can be chosen, the chosen one first, with those of the model servers that run on this machine.
-     */
-    get: operations["models"];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/api/shutdown": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    get?: never;
-    put?: never;
-    /**
-     * Shutdown
-     * @description Stop the daemon: what waits or is queued stays for its next life.
-     */
-    post: operations["shutdown"];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  "/openapi.json": {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    /**
-     * Openapi
-     * @description This contract, the events included.
-     */
-    get: operations["openapi"];
-    put?: never;
-    post?: never;
-    delete?: never;
     options?: never;
     head?: never;
     patch?: never;
@@ -1467,7 +1467,7 @@ export interface components {
        * Details
        * @default null
        */
-      details?: unknown | null;
+      details?: unknown;
     };
     /**
      * FlagInfo
@@ -2197,7 +2197,7 @@ export interface components {
        * Result
        * @default null
        */
-      result?: unknown | null;
+      result?: unknown;
       /**
        * Error
        * @default null
@@ -2283,7 +2283,7 @@ export interface components {
        * Result
        * @default null
        */
-      result?: unknown | null;
+      result?: unknown;
       /**
        * Error
        * @default null
@@ -2376,7 +2376,7 @@ export interface components {
        */
       cost_usd?: number | null;
     };
-    /** connected */
+    /** connected envelope */
     connected_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2391,7 +2391,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ConnectedEvent"];
     };
-    /** text_chunk */
+    /** text_chunk envelope */
     text_chunk_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2406,7 +2406,7 @@ export interface components {
       time: string;
       data: components["schemas"]["TextChunkEvent"];
     };
-    /** thinking_chunk */
+    /** thinking_chunk envelope */
     thinking_chunk_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2421,7 +2421,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ThinkingChunkEvent"];
     };
-    /** tool_start */
+    /** tool_start envelope */
     tool_start_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2436,7 +2436,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ToolStartEvent"];
     };
-    /** tool_progress */
+    /** tool_progress envelope */
     tool_progress_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2451,7 +2451,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ToolProgressEvent"];
     };
-    /** tool_end */
+    /** tool_end envelope */
     tool_end_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2466,7 +2466,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ToolEndEvent"];
     };
-    /** approval_required */
+    /** approval_required envelope */
     approval_required_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2481,7 +2481,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ApprovalRequiredEvent"];
     };
-    /** approval_resolved */
+    /** approval_resolved envelope */
     approval_resolved_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2496,7 +2496,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ApprovalResolvedEvent"];
     };
-    /** error */
+    /** error envelope */
     error_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2511,7 +2511,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ErrorEvent"];
     };
-    /** done */
+    /** done envelope */
     done_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2526,7 +2526,7 @@ export interface components {
       time: string;
       data: components["schemas"]["DoneEvent"];
     };
-    /** status_change */
+    /** status_change envelope */
     status_change_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2541,7 +2541,7 @@ export interface components {
       time: string;
       data: components["schemas"]["StatusChangeEvent"];
     };
-    /** message_added */
+    /** message_added envelope */
     message_added_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2556,7 +2556,7 @@ export interface components {
       time: string;
       data: components["schemas"]["MessageAddedEvent"];
     };
-    /** history_cleared */
+    /** history_cleared envelope */
     history_cleared_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2571,7 +2571,7 @@ export interface components {
       time: string;
       data: components["schemas"]["HistoryClearedEvent"];
     };
-    /** session_changed */
+    /** session_changed envelope */
     session_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2586,7 +2586,7 @@ export interface components {
       time: string;
       data: components["schemas"]["SessionChangedEvent"];
     };
-    /** config_changed */
+    /** config_changed envelope */
     config_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2601,7 +2601,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ConfigChangedEvent"];
     };
-    /** rules_changed */
+    /** rules_changed envelope */
     rules_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2616,7 +2616,7 @@ export interface components {
       time: string;
       data: components["schemas"]["RulesChangedEvent"];
     };
-    /** agents_changed */
+    /** agents_changed envelope */
     agents_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2631,7 +2631,7 @@ export interface components {
       time: string;
       data: components["schemas"]["AgentsChangedEvent"];
     };
-    /** service_changed */
+    /** service_changed envelope */
     service_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2646,7 +2646,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ServiceChangedEvent"];
     };
-    /** notification_added */
+    /** notification_added envelope */
     notification_added_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2661,7 +2661,7 @@ export interface components {
       time: string;
       data: components["schemas"]["NotificationAddedEvent"];
     };
-    /** notifications_read */
+    /** notifications_read envelope */
     notifications_read_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2676,7 +2676,7 @@ export interface components {
       time: string;
       data: components["schemas"]["NotificationsReadEvent"];
     };
-    /** flags_changed */
+    /** flags_changed envelope */
     flags_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2691,7 +2691,7 @@ export interface components {
       time: string;
       data: components["schemas"]["FlagsChangedEvent"];
     };
-    /** secrets_changed */
+    /** secrets_changed envelope */
     secrets_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2706,7 +2706,7 @@ export interface components {
       time: string;
       data: components["schemas"]["SecretsChangedEvent"];
     };
-    /** onboarding_changed */
+    /** onboarding_changed envelope */
     onboarding_changed_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2721,7 +2721,7 @@ export interface components {
       time: string;
       data: components["schemas"]["OnboardingChangedEvent"];
     };
-    /** model_retry */
+    /** model_retry envelope */
     model_retry_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2736,7 +2736,7 @@ export interface components {
       time: string;
       data: components["schemas"]["ModelRetryEvent"];
     };
-    /** history_compacted */
+    /** history_compacted envelope */
     history_compacted_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2751,7 +2751,7 @@ export interface components {
       time: string;
       data: components["schemas"]["HistoryCompactedEvent"];
     };
-    /** heartbeat */
+    /** heartbeat envelope */
     heartbeat_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2766,7 +2766,7 @@ export interface components {
       time: string;
       data: components["schemas"]["HeartbeatEvent"];
     };
-    /** resync */
+    /** resync envelope */
     resync_event: {
       /**
        * @description discriminator enum property added by openapi-typescript
@@ -2836,6 +2836,15 @@ export interface components {
       /** Ready */
       ready: boolean;
     };
+    /** ShuttingDown */
+    ShuttingDown: {
+      /**
+       * Stopping
+       * @default true
+       * @constant
+       */
+      stopping?: true;
+    };
     /**
      * ChatStarted
      * @description `seq` is that of the `message_added` event: follow from there.
@@ -2862,27 +2871,6 @@ export interface components {
        * @description turn ids
        */
       cancelled: string[];
-    };
-    /**
-     * Approved
-     * @description `rule` is what "always" stored, null where it stored nothing.
-     */
-    Approved: {
-      /** Call Id */
-      call_id: string;
-      /**
-       * Decision
-       * @enum {string}
-       */
-      decision: "allow" | "deny" | "allow_always" | "deny_always";
-      /**
-       * Resolved At
-       * @description RFC 3339, UTC, milliseconds
-       * @example 2026-11-20T12:00:00.000Z
-       */
-      resolved_at: string;
-      /** @default null */
-      rule?: components["schemas"]["RuleInfo"] | null;
     };
     /** Status */
     Status: {
@@ -2926,116 +2914,6 @@ export interface components {
     HistoryDeleted: {
       /** Deleted */
       deleted: number;
-    };
-    /**
-     * ConfigView
-     * @description The whole effective configuration; secrets are masked, each value says where it comes from.
-     */
-    ConfigView: {
-      /** Values */
-      values: {
-        [key: string]: components["schemas"]["ConfigValue"];
-      };
-      /** Config Path */
-      config_path: string;
-      /** Data Dir */
-      data_dir: string;
-      /** Logs Dir */
-      logs_dir: string;
-      /**
-       * Project
-       * @description the trusted project whose file is read
-       */
-      project: string | null;
-      /**
-       * Problems
-       * @description what of the files does not hold, in words
-       */
-      problems: string[];
-    };
-    /**
-     * AgentInfo
-     * @description An agent; one whose file is broken has `state` failed, and `problems` that say why it can't be talked to.
-     */
-    AgentInfo: {
-      /** Id */
-      id: string;
-      /** Name */
-      name: string;
-      /** Description */
-      description: string;
-      /** Model */
-      model: string;
-      /**
-       * State
-       * @enum {string}
-       */
-      state: "idle" | "running" | "waiting_approval" | "queued" | "failed";
-      /** Tools */
-      tools: string[];
-      /** Sessions */
-      sessions: number;
-      /**
-       * Source
-       * @default builtin
-       * @enum {string}
-       */
-      source?: "builtin" | "code" | "user" | "project";
-      /**
-       * Path
-       * @default null
-       */
-      path?: string | null;
-      /**
-       * Problems
-       * @default []
-       */
-      problems?: components["schemas"]["AgentProblem"][];
-    };
-    /**
-     * ApprovalInfo
-     * @description A decision that waits for a person.
-     *
-     *     `summary` says in a sentence what will happen, `display` is exactly what will run.
-     */
-    ApprovalInfo: {
-      /** Call Id */
-      call_id: string;
-      /** Agent Id */
-      agent_id: string;
-      /** Session Id */
-      session_id: string;
-      /** Turn Id */
-      turn_id: string;
-      /** Name */
-      name: string;
-      /** Arguments */
-      arguments: {
-        [key: string]: unknown;
-      };
-      /**
-       * Risk
-       * @enum {string}
-       */
-      risk: "low" | "medium" | "high";
-      /** Reason */
-      reason: string;
-      /** Summary */
-      summary: string;
-      /** Display */
-      display: string;
-      /** @default null */
-      preview?: components["schemas"]["Preview"] | null;
-      /** Remember */
-      remember: string | null;
-      /**
-       * Requested At
-       * @description RFC 3339, UTC, milliseconds
-       * @example 2026-11-20T12:00:00.000Z
-       */
-      requested_at: string;
-      /** Expires At */
-      expires_at: string | null;
     };
     /**
      * Hit
@@ -3115,6 +2993,253 @@ export interface components {
        * @description null: it was deleted for good
        */
       restorable_until: string | null;
+    };
+    /**
+     * Approved
+     * @description `rule` is what "always" stored, null where it stored nothing.
+     */
+    Approved: {
+      /** Call Id */
+      call_id: string;
+      /**
+       * Decision
+       * @enum {string}
+       */
+      decision: "allow" | "deny" | "allow_always" | "deny_always";
+      /**
+       * Resolved At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      resolved_at: string;
+      /** @default null */
+      rule?: components["schemas"]["RuleInfo"] | null;
+    };
+    /**
+     * ApprovalInfo
+     * @description A decision that waits for a person.
+     *
+     *     `summary` says in a sentence what will happen, `display` is exactly what will run.
+     */
+    ApprovalInfo: {
+      /** Call Id */
+      call_id: string;
+      /** Agent Id */
+      agent_id: string;
+      /** Session Id */
+      session_id: string;
+      /** Turn Id */
+      turn_id: string;
+      /** Name */
+      name: string;
+      /** Arguments */
+      arguments: {
+        [key: string]: unknown;
+      };
+      /**
+       * Risk
+       * @enum {string}
+       */
+      risk: "low" | "medium" | "high";
+      /** Reason */
+      reason: string;
+      /** Summary */
+      summary: string;
+      /** Display */
+      display: string;
+      /** @default null */
+      preview?: components["schemas"]["Preview"] | null;
+      /** Remember */
+      remember: string | null;
+      /**
+       * Requested At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      requested_at: string;
+      /** Expires At */
+      expires_at: string | null;
+    };
+    /** RuleDeleted */
+    RuleDeleted: {
+      /** Rule Id */
+      rule_id: string;
+    };
+    /** CheckAnswer */
+    CheckAnswer: {
+      /**
+       * Decision
+       * @enum {string}
+       */
+      decision: "allow" | "deny" | "ask";
+      /**
+       * Decided By
+       * @description rule:<id>, mode:<mode>, call or forbidden
+       */
+      decided_by: string;
+      /** Reason */
+      reason: string;
+      /**
+       * Risk
+       * @enum {string}
+       */
+      risk: "low" | "medium" | "high";
+      /** Summary */
+      summary: string;
+      /** Display */
+      display: string;
+      /** @default null */
+      preview?: components["schemas"]["Preview"] | null;
+      /** Target */
+      target: string;
+      /** Remember */
+      remember: string | null;
+      /**
+       * Confirm
+       * @description what POST /api/approve takes for these arguments, where they do what was not shown
+       */
+      confirm: string;
+    };
+    /**
+     * ConfigView
+     * @description The whole effective configuration; secrets are masked, each value says where it comes from.
+     */
+    ConfigView: {
+      /** Values */
+      values: {
+        [key: string]: components["schemas"]["ConfigValue"];
+      };
+      /** Config Path */
+      config_path: string;
+      /** Data Dir */
+      data_dir: string;
+      /** Logs Dir */
+      logs_dir: string;
+      /**
+       * Project
+       * @description the trusted project whose file is read
+       */
+      project: string | null;
+      /**
+       * Problems
+       * @description what of the files does not hold, in words
+       */
+      problems: string[];
+    };
+    /**
+     * AgentInfo
+     * @description An agent; one whose file is broken has `state` failed, and `problems` that say why it can't be talked to.
+     */
+    AgentInfo: {
+      /** Id */
+      id: string;
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /** Model */
+      model: string;
+      /**
+       * State
+       * @enum {string}
+       */
+      state: "idle" | "running" | "waiting_approval" | "queued" | "failed";
+      /** Tools */
+      tools: string[];
+      /** Sessions */
+      sessions: number;
+      /**
+       * Source
+       * @default builtin
+       * @enum {string}
+       */
+      source?: "builtin" | "code" | "user" | "project";
+      /**
+       * Path
+       * @default null
+       */
+      path?: string | null;
+      /**
+       * Problems
+       * @default []
+       */
+      problems?: components["schemas"]["AgentProblem"][];
+    };
+    /** ToolInfo */
+    ToolInfo: {
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /**
+       * Risk
+       * @enum {string}
+       */
+      risk: "low" | "medium" | "high";
+      /** Schema */
+      schema: {
+        [key: string]: unknown;
+      };
+    };
+    /**
+     * ModelInfo
+     * @description A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing.
+     *
+     *     Of a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
+     */
+    ModelInfo: {
+      /** Name */
+      name: string;
+      /** Provider */
+      provider: string;
+      /** Ready */
+      ready: boolean;
+      /** Chosen */
+      chosen: boolean;
+      /**
+       * Why Not
+       * @default null
+       */
+      why_not?: string | null;
+      /**
+       * Loaded
+       * @default null
+       */
+      loaded?: boolean | null;
+      /**
+       * Context Window
+       * @default null
+       */
+      context_window?: number | null;
+    };
+    /**
+     * ModelCheck
+     * @description What came of asking. `error` is null when it answered.
+     */
+    ModelCheck: {
+      /** Ok */
+      ok: boolean;
+      /** Model */
+      model: string;
+      /** Duration Ms */
+      duration_ms: number;
+      error: components["schemas"]["ErrorInfo"] | null;
+    };
+    /**
+     * SecretInfo
+     * @description Where a provider's key comes from. One in a file, or in the environment, is not protected.
+     */
+    SecretInfo: {
+      /** Provider */
+      provider: string;
+      /** Variable */
+      variable: string;
+      /** Set */
+      set: boolean;
+      /** Source */
+      source: ("environment" | "keychain" | "file") | null;
+      /** Protected */
+      protected: boolean;
     };
     /** ActiveTurn */
     ActiveTurn: {
@@ -3371,34 +3496,38 @@ export interface components {
       /** Session Id */
       session_id: string | null;
     };
-    /**
-     * SecretInfo
-     * @description Where a provider's key comes from. One in a file, or in the environment, is not protected.
-     */
-    SecretInfo: {
-      /** Provider */
-      provider: string;
-      /** Variable */
-      variable: string;
-      /** Set */
-      set: boolean;
-      /** Source */
-      source: ("environment" | "keychain" | "file") | null;
-      /** Protected */
-      protected: boolean;
+    /** ServiceLogEntry */
+    ServiceLogEntry: {
+      /** Seq */
+      seq: number;
+      /**
+       * Time
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      time: string;
+      /**
+       * Stream
+       * @enum {string}
+       */
+      stream: "stdout" | "stderr";
+      /** Text */
+      text: string;
     };
     /**
-     * ModelCheck
-     * @description What came of asking. `error` is null when it answered.
+     * ServiceLogs
+     * @description Oldest first. `dropped` counts the lines that came too fast to be kept.
      */
-    ModelCheck: {
-      /** Ok */
-      ok: boolean;
-      /** Model */
-      model: string;
-      /** Duration Ms */
-      duration_ms: number;
-      error: components["schemas"]["ErrorInfo"] | null;
+    ServiceLogs: {
+      /** Entries */
+      entries: components["schemas"]["ServiceLogEntry"][];
+      /** Dropped */
+      dropped: number;
+      /**
+       * Path
+       * @description the file that they are written to
+       */
+      path: string | null;
     };
     /**
      * DiagnosticsInfo
@@ -3501,135 +3630,6 @@ export interface components {
       /** Bearer Id */
       bearer_id: string;
     };
-    /** RuleDeleted */
-    RuleDeleted: {
-      /** Rule Id */
-      rule_id: string;
-    };
-    /** CheckAnswer */
-    CheckAnswer: {
-      /**
-       * Decision
-       * @enum {string}
-       */
-      decision: "allow" | "deny" | "ask";
-      /**
-       * Decided By
-       * @description rule:<id>, mode:<mode>, call or forbidden
-       */
-      decided_by: string;
-      /** Reason */
-      reason: string;
-      /**
-       * Risk
-       * @enum {string}
-       */
-      risk: "low" | "medium" | "high";
-      /** Summary */
-      summary: string;
-      /** Display */
-      display: string;
-      /** @default null */
-      preview?: components["schemas"]["Preview"] | null;
-      /** Target */
-      target: string;
-      /** Remember */
-      remember: string | null;
-      /**
-       * Confirm
-       * @description what POST /api/approve takes for these arguments, where they do what was not shown
-       */
-      confirm: string;
-    };
-    /** ServiceLogEntry */
-    ServiceLogEntry: {
-      /** Seq */
-      seq: number;
-      /**
-       * Time
-       * @description RFC 3339, UTC, milliseconds
-       * @example 2026-11-20T12:00:00.000Z
-       */
-      time: string;
-      /**
-       * Stream
-       * @enum {string}
-       */
-      stream: "stdout" | "stderr";
-      /** Text */
-      text: string;
-    };
-    /**
-     * ServiceLogs
-     * @description Oldest first. `dropped` counts the lines that came too fast to be kept.
-     */
-    ServiceLogs: {
-      /** Entries */
-      entries: components["schemas"]["ServiceLogEntry"][];
-      /** Dropped */
-      dropped: number;
-      /**
-       * Path
-       * @description the file that they are written to
-       */
-      path: string | null;
-    };
-    /** ToolInfo */
-    ToolInfo: {
-      /** Name */
-      name: string;
-      /** Description */
-      description: string;
-      /**
-       * Risk
-       * @enum {string}
-       */
-      risk: "low" | "medium" | "high";
-      /** Schema */
-      schema: {
-        [key: string]: unknown;
-      };
-    };
-    /**
-     * ModelInfo
-     * @description A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing.
-     *
-     *     Of a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
-     */
-    ModelInfo: {
-      /** Name */
-      name: string;
-      /** Provider */
-      provider: string;
-      /** Ready */
-      ready: boolean;
-      /** Chosen */
-      chosen: boolean;
-      /**
-       * Why Not
-       * @default null
-       */
-      why_not?: string | null;
-      /**
-       * Loaded
-       * @default null
-       */
-      loaded?: boolean | null;
-      /**
-       * Context Window
-       * @default null
-       */
-      context_window?: number | null;
-    };
-    /** ShuttingDown */
-    ShuttingDown: {
-      /**
-       * Stopping
-       * @default true
-       * @constant
-       */
-      stopping?: true;
-    };
   };
   responses: never;
   parameters: never;
@@ -3655,6 +3655,51 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Health"];
+        };
+      };
+    };
+  };
+  shutdown: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ShuttingDown"];
+          };
+        };
+      };
+    };
+  };
+  openapi: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": Record<string, never>;
         };
       };
     };
@@ -3712,35 +3757,6 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["Cancelled"];
-          };
-        };
-      };
-    };
-  };
-  approve: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ApproveRequest"];
-      };
-    };
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["Approved"];
           };
         };
       };
@@ -3827,170 +3843,6 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["HistoryDeleted"];
-          };
-        };
-      };
-    };
-  };
-  get_config: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ConfigView"];
-          };
-        };
-      };
-    };
-  };
-  set_config_put: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ConfigPatch"];
-      };
-    };
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ConfigView"];
-          };
-        };
-      };
-    };
-  };
-  set_config: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ConfigPatch"];
-      };
-    };
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ConfigView"];
-          };
-        };
-      };
-    };
-  };
-  agents: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["AgentInfo"][];
-          };
-        };
-      };
-    };
-  };
-  events: {
-    parameters: {
-      query?: {
-        agent_id?: string | null;
-        session_id?: string | null;
-        /** @description event types, separated by commas */
-        types?: string | null;
-        after?: string | null;
-      };
-      header?: {
-        "last-event-id"?: string | null;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description each SSE frame's data is one Event */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "text/event-stream": components["schemas"]["Event"];
-        };
-      };
-    };
-  };
-  approvals: {
-    parameters: {
-      query?: {
-        agent_id?: string | null;
-        session_id?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ApprovalInfo"][];
           };
         };
       };
@@ -4201,6 +4053,472 @@ export interface operations {
             success: true;
             data: components["schemas"]["SessionInfo"];
           };
+        };
+      };
+    };
+  };
+  approve: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ApproveRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Approved"];
+          };
+        };
+      };
+    };
+  };
+  approvals: {
+    parameters: {
+      query?: {
+        agent_id?: string | null;
+        session_id?: string | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ApprovalInfo"][];
+          };
+        };
+      };
+    };
+  };
+  rules: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["RuleInfo"][];
+          };
+        };
+      };
+    };
+  };
+  add_rule: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RuleCreate"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["RuleInfo"];
+          };
+        };
+      };
+    };
+  };
+  delete_rule: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        rule_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["RuleDeleted"];
+          };
+        };
+      };
+    };
+  };
+  check: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CheckRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["CheckAnswer"];
+          };
+        };
+      };
+    };
+  };
+  get_config: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ConfigView"];
+          };
+        };
+      };
+    };
+  };
+  set_config_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConfigPatch"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ConfigView"];
+          };
+        };
+      };
+    };
+  };
+  set_config: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConfigPatch"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ConfigView"];
+          };
+        };
+      };
+    };
+  };
+  agents: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["AgentInfo"][];
+          };
+        };
+      };
+    };
+  };
+  tools: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ToolInfo"][];
+            warnings?: components["schemas"]["Warning"][];
+          };
+        };
+      };
+    };
+  };
+  models: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ModelInfo"][];
+          };
+        };
+      };
+    };
+  };
+  check_model: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ModelCheckRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ModelCheck"];
+          };
+        };
+      };
+    };
+  };
+  secrets: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SecretInfo"][];
+          };
+        };
+      };
+    };
+  };
+  put_secret_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        provider: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SecretPut"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SecretInfo"];
+          };
+        };
+      };
+    };
+  };
+  delete_secret: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        provider: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SecretInfo"];
+          };
+        };
+      };
+    };
+  };
+  events: {
+    parameters: {
+      query?: {
+        agent_id?: string | null;
+        session_id?: string | null;
+        /** @description event types, separated by commas */
+        types?: string | null;
+        after?: string | null;
+      };
+      header?: {
+        "last-event-id"?: string | null;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description each SSE frame's data is one Event */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/event-stream": components["schemas"]["Event"];
         };
       };
     };
@@ -4426,7 +4744,7 @@ export interface operations {
       };
     };
   };
-  secrets: {
+  services: {
     parameters: {
       query?: never;
       header?: never;
@@ -4445,49 +4763,18 @@ export interface operations {
             id: string;
             /** @constant */
             success: true;
-            data: components["schemas"]["SecretInfo"][];
+            data: components["schemas"]["ServiceInfo"][];
           };
         };
       };
     };
   };
-  put_secret_put: {
+  start_service: {
     parameters: {
       query?: never;
       header?: never;
       path: {
-        provider: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["SecretPut"];
-      };
-    };
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["SecretInfo"];
-          };
-        };
-      };
-    };
-  };
-  delete_secret: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        provider: string;
+        name: string;
       };
       cookie?: never;
     };
@@ -4503,24 +4790,22 @@ export interface operations {
             id: string;
             /** @constant */
             success: true;
-            data: components["schemas"]["SecretInfo"];
+            data: components["schemas"]["ServiceInfo"];
           };
         };
       };
     };
   };
-  check_model: {
+  stop_service: {
     parameters: {
       query?: never;
       header?: never;
-      path?: never;
+      path: {
+        name: string;
+      };
       cookie?: never;
     };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["ModelCheckRequest"];
-      };
-    };
+    requestBody?: never;
     responses: {
       /** @description OK */
       200: {
@@ -4532,7 +4817,64 @@ export interface operations {
             id: string;
             /** @constant */
             success: true;
-            data: components["schemas"]["ModelCheck"];
+            data: components["schemas"]["ServiceInfo"];
+          };
+        };
+      };
+    };
+  };
+  restart_service: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceInfo"];
+          };
+        };
+      };
+    };
+  };
+  service_logs: {
+    parameters: {
+      query?: {
+        after?: number | null;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["ServiceLogs"];
           };
         };
       };
@@ -4745,348 +5087,6 @@ export interface operations {
             success: true;
             data: components["schemas"]["BearerRevoked"];
           };
-        };
-      };
-    };
-  };
-  rules: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["RuleInfo"][];
-          };
-        };
-      };
-    };
-  };
-  add_rule: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["RuleCreate"];
-      };
-    };
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["RuleInfo"];
-          };
-        };
-      };
-    };
-  };
-  delete_rule: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        rule_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["RuleDeleted"];
-          };
-        };
-      };
-    };
-  };
-  check: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        "application/json": components["schemas"]["CheckRequest"];
-      };
-    };
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["CheckAnswer"];
-          };
-        };
-      };
-    };
-  };
-  services: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ServiceInfo"][];
-          };
-        };
-      };
-    };
-  };
-  start_service: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        name: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ServiceInfo"];
-          };
-        };
-      };
-    };
-  };
-  stop_service: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        name: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ServiceInfo"];
-          };
-        };
-      };
-    };
-  };
-  restart_service: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        name: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ServiceInfo"];
-          };
-        };
-      };
-    };
-  };
-  service_logs: {
-    parameters: {
-      query?: {
-        after?: number | null;
-        limit?: number;
-      };
-      header?: never;
-      path: {
-        name: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ServiceLogs"];
-          };
-        };
-      };
-    };
-  };
-  tools: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ToolInfo"][];
-            warnings?: components["schemas"]["Warning"][];
-          };
-        };
-      };
-    };
-  };
-  models: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ModelInfo"][];
-          };
-        };
-      };
-    };
-  };
-  shutdown: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": {
-            id: string;
-            /** @constant */
-            success: true;
-            data: components["schemas"]["ShuttingDown"];
-          };
-        };
-      };
-    };
-  };
-  openapi: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description OK */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          "application/json": Record<string, never>;
         };
       };
     };
