@@ -56,7 +56,7 @@ class ConversationCalls:
         return await self._turns.cancel(body)
 
     async def status(self, agent_id: str, session_id: str | None) -> wire.Status:
-        """What the agent is doing. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        """What the agent is doing. Creates nothing. Raises: AgentNotFound, SessionNotFound, StoreError."""
         spec = self._agents.find(agent_id)
         model = (spec and spec.model) or self._models.name()
         answer = self._turns.status(agent_id, session_id, model)
@@ -66,13 +66,15 @@ class ConversationCalls:
     # -- history ---------------------------------------------------------------------------------------------------
 
     async def history(self, agent_id: str, session_id: str | None, before: str | None, limit: int) -> wire.HistoryPage:
-        """A page of at most `limit` messages, oldest first; `before` is a message's id.
+        """A page of at most `limit` messages, oldest first; `before` is a message's id. Creates nothing.
 
         Raises: AgentNotFound, SessionNotFound, InvalidShape, StoreError.
         """
         self._agents.find(agent_id)
-        session_id = self._sessions.resolve(agent_id, session_id)
+        session_id = self._sessions.find_default(agent_id, session_id)
         await self._journal.commit()
+        if session_id is None:
+            return wire.HistoryPage(messages=[], next_before=None)
         return self._sessions.history(session_id, before, limit)
 
     async def clear_history(self, agent_id: str, session_id: str | None) -> wire.HistoryDeleted:
@@ -81,8 +83,10 @@ class ConversationCalls:
         Raises: AgentNotFound, SessionNotFound, StoreError; AgentBusy while a turn runs or waits.
         """
         self._agents.find(agent_id)
-        session_id = self._sessions.resolve(agent_id, session_id)
+        session_id = self._sessions.find_default(agent_id, session_id)
         await self._journal.commit()
+        if session_id is None:
+            return wire.HistoryDeleted(deleted=0)
         return await self._sessions.clear(session_id, self._forget)
 
     # -- sessions --------------------------------------------------------------------------------------------------

@@ -567,7 +567,7 @@ class ErrorInfo(Model):
 class Status(Model):
     id: str = Field(description="the agent's id")
     state: State
-    session_id: str
+    session_id: str | None = Field(description="null: the agent has no conversation yet")
     turn_id: str | None
     queue: list[str] = Field(description="ids of turns that wait for this one, in order")
     pending_approvals: int

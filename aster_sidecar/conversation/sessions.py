@@ -85,7 +85,7 @@ class Sessions:
             error.details = {"restorable_until": until}
         return error
 
-    def default(self, agent_id: str, text: str = "") -> str:
+    def default(self, agent_id: str, text: str) -> str:
         """The agent's default session; put into the next transaction when there is none yet, titled by `text`."""
         found = self._defaults.get(agent_id)
         if found is None:
@@ -93,9 +93,16 @@ class Sessions:
             self._defaults[agent_id] = found
         return found
 
-    def resolve(self, agent_id: str, session_id: str | None, text: str = "") -> str:
-        """The session that a request means. Raises: SessionNotFound."""
+    def resolve(self, agent_id: str, session_id: str | None, text: str) -> str:
+        """The session that a message goes to: the agent's default one when none is named. Raises: SessionNotFound."""
         return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id, text)
+
+    def find_default(self, agent_id: str, session_id: str | None) -> str | None:
+        """The session that a request reads: the agent's default one when none is named, None when there is none yet.
+
+        Raises: SessionNotFound.
+        """
+        return self.require(session_id, agent_id) if session_id is not None else self._defaults.get(agent_id)
 
     def count(self, agent_id: str) -> int:
         return sum(owner == agent_id for owner in self._known.values())

@@ -849,9 +849,24 @@ class Turns:
             self._agents.get(agent_id)
 
     def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
-        """What an agent is doing in a session. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        """What an agent is doing in a session, by default in its default one. Creates nothing.
+
+        Raises: AgentNotFound, SessionNotFound, StoreError.
+        """
         self._know(agent_id)
-        session_id = self._sessions.resolve(agent_id, session_id)
+        session_id = self._sessions.find_default(agent_id, session_id)
+        if session_id is None:
+            return wire.Status(
+                id=agent_id,
+                state="idle",
+                session_id=None,
+                turn_id=None,
+                queue=[],
+                pending_approvals=0,
+                model=model,
+                usage=wire.Usage(),
+                last_error=None,
+            )
         queue = self._queues.of(session_id, agent_id)
         usage, error = wire.Usage(), None
         if queue.active is not None:

@@ -334,3 +334,17 @@ def test_the_demo_shows_every_kind_of_event(daemon: Daemon) -> None:
     assert (daemon.work_dir / "hello.txt").exists()
     said = daemon.history(limit=500)
     assert "demo model" in said[1]["text"]
+
+
+def test_reading_an_agent_without_conversations_creates_none(daemon: Daemon) -> None:
+    with daemon.watch(after=0) as watcher:
+        status = daemon.call("GET", "/api/status", agent_id="default")
+        assert (status["state"], status["session_id"], status["turn_id"]) == ("idle", None, None)
+        assert daemon.call("GET", "/api/history", agent_id="default") == {"messages": [], "next_before": None}
+        assert daemon.call("DELETE", "/api/history", agent_id="default") == {"deleted": 0}
+        assert daemon.call("GET", "/api/sessions")["sessions"] == []
+        started = daemon.call("POST", "/api/chat", {"agent_id": "default", "message": "hello"})
+        kinds = [event["type"] for event in watcher.until("done")]
+    assert kinds.index("session_changed") < kinds.index("message_added")
+    assert kinds.count("session_changed") == 1
+    assert daemon.call("GET", "/api/status", agent_id="default")["session_id"] == started["session_id"]

@@ -2884,8 +2884,11 @@ export interface components {
        * @enum {string}
        */
       state: "idle" | "running" | "waiting_approval" | "queued" | "failed";
-      /** Session Id */
-      session_id: string;
+      /**
+       * Session Id
+       * @description null: the agent has no conversation yet
+       */
+      session_id: string | null;
       /** Turn Id */
       turn_id: string | null;
       /**
