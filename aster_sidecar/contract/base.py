@@ -1,0 +1,124 @@
+"""What all messages share: the version, words with fixed values, strictness, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+PROTOCOL = 1
+"""The version of this contract. It rises only when a client written for the old one would break."""
+
+HEARTBEAT_S = 15.0
+
+SOCKET_PATH = "/ws"
+"""Where the WebSocket is."""
+
+Framework = Literal["tauri", "electron", "wails", "web"]
+
+Risk = Literal["low", "medium", "high"]
+
+PermissionMode = Literal["auto_approve", "smart_approve", "always_ask"]
+
+ApprovalDecision = Literal["allow", "deny", "allow_always", "deny_always"]
+
+State = Literal["idle", "running", "waiting_approval", "queued", "failed"]
+
+ServiceState = Literal["stopped", "starting", "running", "backoff", "stopping", "crashed"]
+
+StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "interrupted"]
+
+AgentSource = Literal["builtin", "code", "user", "project"]
+
+IfBusy = Literal["queue", "steer", "reject", "interrupt"]
+
+NotificationKind = Literal["approval_required", "turn_done", "error", "service_crashed"]
+
+OnboardingStepId = Literal[
+    "welcome", "environment", "state_root", "engine", "provider", "permissions", "handoff", "done"
+]
+
+SocketType = Literal[
+    "chat",
+    "cancel",
+    "approve",
+    "get_status",
+    "get_history",
+    "clear_history",
+    "get_config",
+    "set_config",
+    "subscribe",
+    "request",
+]
+
+MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", "cancelled", "failed", "interrupted"]
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+Time = Annotated[str, Field(description="RFC 3339, UTC, milliseconds", examples=["2026-11-20T12:00:00.000Z"])]
+
+
+class Model(BaseModel):
+    """Base of all wire models: built when first used, because a cold start counts."""
+
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+
+
+class Request(Model):
+    """Base of what clients send. Built at import: FastAPI would build them, with a warning, at the first request."""
+
+    model_config = ConfigDict(defer_build=False, extra="forbid", strict=True, protected_namespaces=())
+
+
+DEEPEST = 100
+
+
+def storable(value: dict[str, Any]) -> dict[str, Any]:
+    """The object, when it can be stored and sent again. Raises: ValueError."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)  # pyright: ignore
+        ]
+        if not level:
+            break
+    else:
+        raise ValueError(f"it is nested deeper than {DEEPEST}")
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half a surrogate pair") from error
+    return value
+
+
+Object = Annotated[dict[str, Any], AfterValidator(storable)]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def is_request_id(given: Any) -> bool:
+    """Whether a client's own id for its request is taken over."""
+    return isinstance(given, str) and REQUEST_ID.fullmatch(given) is not None
+
+
+class Failure(Model):
+    """Every refusal: `code` is stable, `error` and `hint` are for people."""
+
+    id: str
+    success: Literal[False] = False
+    error: str
+    code: str
+    hint: str | None = None
+    details: Any = None
+
+
+class ErrorInfo(Model):
+    code: str
+    message: str
+    hint: str | None = None
+    time: Time

@@ -1,0 +1,124 @@
+"""Approvals, rules, and what would happen to a call."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from aster_sidecar.contract.base import ApprovalDecision, Model, Name, Object, Request, Risk, Time
+from aster_sidecar.text.repair import whole
+
+
+class ApproveRequest(Request):
+    """Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
+
+    Where they would do what was not shown, `confirm` says that a person has seen it: it is what the check of these
+    arguments, or the refusal `edit_unconfirmed`, gave for it.
+    """
+
+    agent_id: Name
+    call_id: Name
+    decision: ApprovalDecision
+    note: Annotated[str, StringConstraints(max_length=10_000), AfterValidator(whole)] | None = None
+    arguments: Object | None = None
+    confirm: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class RuleInfo(Model):
+    """A stored answer: which calls it covers, in fields and in words."""
+
+    rule_id: str
+    decision: Literal["allow", "deny"]
+    tool: str
+    kind: Literal["exact", "beneath", "any"]
+    value: str
+    agent_id: str | None = None
+    session_id: str | None = None
+    created_at: Time
+    expires_at: Time | None = None
+    words: str
+
+
+class Approved(Model):
+    """`rule` is what "always" stored, null where it stored nothing."""
+
+    call_id: str
+    decision: ApprovalDecision
+    resolved_at: Time
+    rule: RuleInfo | None = None
+
+
+class Preview(Model):
+    """A file's lines that would change, with those around them: the end of `display`, to be drawn as a diff.
+
+    Each line of `diff` begins with a space, `-` (goes), `+` (comes) or `@ line N`, the old file's line that follows.
+    """
+
+    kind: Literal["diff"] = "diff"
+    path: str
+    diff: str
+    added: int = Field(description="lines")
+    removed: int = Field(description="lines")
+
+
+class ApprovalInfo(Model):
+    """A decision that waits for a person.
+
+    `summary` says in a sentence what will happen, `display` is exactly what will run.
+    """
+
+    call_id: str
+    agent_id: str
+    session_id: str
+    turn_id: str
+    name: str
+    arguments: dict[str, Any]
+    risk: Risk
+    reason: str
+    summary: str
+    display: str
+    preview: Preview | None = None
+    remember: str | None
+    requested_at: Time
+    expires_at: Time | None
+
+
+class RuleCreate(Request):
+    """`kind` exact (default), beneath (a directory) or any; `value` is the target: a path, a command, an origin."""
+
+    decision: Literal["allow", "deny"]
+    tool: Name
+    kind: Literal["exact", "beneath", "any"] = "exact"
+    value: Annotated[str, StringConstraints(max_length=100_000)] = ""
+    agent_id: Name | None = None
+    session_id: Name | None = None
+    expires_in_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+
+
+class RuleDeleted(Model):
+    rule_id: str
+
+
+class CheckRequest(Request):
+    """What would happen to this call? Nothing runs."""
+
+    tool: Name
+    arguments: Object = Field(default_factory=dict[str, Any])
+    agent_id: Name = "default"
+    session_id: Name | None = None
+
+
+class CheckAnswer(Model):
+    decision: Literal["allow", "deny", "ask"]
+    decided_by: str = Field(description="rule:<id>, mode:<mode>, call or forbidden")
+    reason: str
+    risk: Risk
+    summary: str
+    display: str
+    preview: Preview | None = None
+    target: str
+    remember: str | None
+    confirm: str = Field(
+        description="what POST /api/approve takes for these arguments, where they do what was not shown"
+    )

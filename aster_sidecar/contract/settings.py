@@ -1,0 +1,162 @@
+"""Settings, agents, tools, models and keys."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from aster_sidecar.contract.base import AgentSource, ErrorInfo, Model, PermissionMode, Request, Risk, State
+from aster_sidecar.errors import ModelError
+from aster_sidecar.text import addresses
+
+
+class ModelCheckRequest(Request):
+    """Ask a model (the chosen one, or this) for one word."""
+
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class ModelCheck(Model):
+    """What came of asking. `error` is null when it answered."""
+
+    ok: bool
+    model: str
+    duration_ms: int
+    error: ErrorInfo | None
+
+
+class SecretInfo(Model):
+    """Where a provider's key comes from. One in a file, or in the environment, is not protected."""
+
+    provider: str
+    variable: str
+    set: bool
+    source: Literal["environment", "keychain", "file"] | None
+    protected: bool
+
+
+def as_key(text: str) -> str:
+    """A key without what came along when it was pasted. Raises: ValueError."""
+    if addresses.is_placeholder(text):
+        raise ValueError("a placeholder, not a key")
+    try:
+        value = addresses.key(text, "value")
+    except ModelError as error:
+        raise ValueError(error.message) from None
+    if value is None:
+        raise ValueError("nothing but blanks and quotes")
+    return value
+
+
+class SecretPut(Request):
+    """A provider's key. With `check` it is kept only when a model answers to it: `model`, or the chosen one."""
+
+    value: Annotated[str, StringConstraints(min_length=1, max_length=10_000), AfterValidator(as_key)] = Field(
+        repr=False
+    )
+    check: bool = False
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+def variable_name(name: str) -> str:
+    """Raises: ValueError."""
+    if not re.fullmatch(r"[A-Za-z0-9_*][A-Za-z0-9_*()]{0,199}", name) or name[0].isdigit() or not name.strip("*"):
+        raise ValueError(f"{name[:100]!r} is no name of a variable")
+    if name.upper() == "ASTER_SIDECAR_TOKEN":
+        raise ValueError("the daemon's token is for its clients: a command that has it could answer its own questions")
+    return name
+
+
+def path_of_commands(value: str) -> str:
+    """Raises: ValueError."""
+    if value in ("auto", "login", "inherit"):
+        return value
+    entries = value.split(os.pathsep)
+    if "\0" in value or not all(os.path.isabs(entry) for entry in entries):
+        raise ValueError("it is neither auto, login nor inherit, nor absolute directories")
+    return value
+
+
+class ConfigPatch(Request):
+    """Any subset of the settable keys. `null` forgets what was set here or in the file: flag, environment, default."""
+
+    model: Annotated[str, StringConstraints(max_length=200)] | None = None
+    permission_mode: PermissionMode | None = None
+    work_dir: str | None = None
+    approval_timeout_s: Annotated[float, Field(ge=0, le=31_536_000)] | None = None
+    on_unattended: Literal["wait", "deny"] | None = None
+    max_requests: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_tool_calls: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    max_turn_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
+    pass_environment: Annotated[list[Annotated[str, AfterValidator(variable_name)]], Field(max_length=200)] | None = (
+        None
+    )
+    command_path: Annotated[str, StringConstraints(max_length=32_768), AfterValidator(path_of_commands)] | None = None
+
+
+class ConfigValue(Model):
+    value: Any
+    source: Literal["api", "flag", "environment", "project", "file", "default"]
+    settable: bool = True
+
+
+class ConfigView(Model):
+    """The whole effective configuration; secrets are masked, each value says where it comes from."""
+
+    values: dict[str, ConfigValue]
+    config_path: str
+    data_dir: str
+    logs_dir: str
+    project: str | None = Field(description="the trusted project whose file is read")
+    problems: list[str] = Field(description="what of the files does not hold, in words")
+
+
+class AgentProblem(Model):
+    """Why an agent's file is left out, or not used. `id` is what it would be called, `line` null for the whole file."""
+
+    id: str
+    source: AgentSource
+    path: str
+    line: int | None = None
+    reason: str
+
+
+class AgentInfo(Model):
+    """An agent; one whose file is broken has `state` failed, and `problems` that say why it can't be talked to."""
+
+    id: str
+    name: str
+    description: str
+    model: str
+    state: State
+    tools: list[str]
+    sessions: int
+    source: AgentSource = "builtin"
+    path: str | None = None
+    problems: list[AgentProblem] = Field(default=[])
+
+
+class ToolInfo(Model):
+    name: str
+    description: str
+    risk: Risk
+    schema_: dict[str, Any] = Field(serialization_alias="schema", validation_alias="schema")
+
+
+class ModelInfo(Model):
+    """A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing.
+
+    Of a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
+    """
+
+    name: str
+    provider: str
+    ready: bool
+    chosen: bool
+    why_not: str | None = None
+    loaded: bool | None = None
+    context_window: int | None = None
