@@ -1,4 +1,5 @@
 // Builds dist/: one minified ES module and the types beside it. With --size: fails when that module is too large.
+// Dependencies are imported, not built in: npm installs them beside the package.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -15,6 +16,7 @@ const { outputFiles } = await build({
   entryPoints: ["src/index.ts"],
   outfile: "dist/index.js",
   bundle: true,
+  packages: "external",
   minify: true,
   format: "esm",
   target: "es2022",

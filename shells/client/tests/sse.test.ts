@@ -50,3 +50,9 @@ test("a frame of many pieces costs what it is long", () => {
   const [frame] = parse("data: ", ...pieces, "\n\n");
   expect(frame?.data.length).toBe(64 * 50_000);
 });
+
+test("an id may be as long as a frame", () => {
+  const id = "7".repeat(1_000_000);
+  const pieces = `id: ${id}\ndata: a\n\ndata: b\n\n`.match(/[^]{1,4096}/g) ?? [];
+  expect(parse(...pieces)).toEqual([message("a", id), message("b", id)]);
+});
