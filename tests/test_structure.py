@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,48 @@ def test_every_rule_has_an_id() -> None:
     names = [contract["id"] for contract in RULES["contracts"]]
     assert len(names) == len(set(names))
     assert SEEDS.keys() <= set(names)
+
+
+# -- that nothing exists for tests alone ------------------------------------------------------------------------------
+
+CALLED_BY_LIBRARIES = {
+    "emit": "logging.Handler",
+    "is_trace_id_random": "OpenTelemetry's id generator",
+    "capture_signals": "uvicorn.Server",
+    "main_loop": "uvicorn.Server",
+    "_listen_for_exit_signal": "sse_starlette",
+    "render_bullet": "rich",
+    "render_number": "rich",
+    "get_tools": "pydantic-ai",
+}
+"""Methods that a library calls by their names."""
+FOR_DOCUMENTS = {"CODES_HERE": "docs/models.md is held to it"}
+
+
+def defined(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Functions, classes and constants of a module, but for what a decorator makes known elsewhere."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            made_known = any(
+                "router" in ast.unparse(one) or "validator" in ast.unparse(one) for one in node.decorator_list
+            )
+            if not made_known and not node.name.startswith("__"):
+                yield node.name, node
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node
+
+
+def test_whatever_is_defined_is_used() -> None:
+    texts = {path: path.read_text("utf-8") for path in MODULES}
+    words = Counter(re.findall(r"\w+", "\n".join(texts.values())))
+    for path in (*(ROOT / "package").iterdir(), ROOT / "pyproject.toml"):
+        words.update(re.findall(r"\w+", path.read_text("utf-8")))
+    unused = {
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path, text in texts.items()
+        if path.parent.name not in ("contract", "migrations") and path != PACKAGE / "__init__.py"
+        for name, _ in defined(ast.parse(text))
+        if words[name] == 1 and name not in CALLED_BY_LIBRARIES | FOR_DOCUMENTS
+    }
+    assert unused == set()

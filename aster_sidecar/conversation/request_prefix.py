@@ -37,7 +37,6 @@ SETTINGS = frozenset(
     )
 )
 """The settings under which a message is sent the same way whatever is around it."""
-PEOPLES = (UserPromptPart, ToolReturnPart)
 ANSWERS = (TextPart, ThinkingPart, ToolCallPart)
 ODD_DETAILS = ("input_transformations", "citations", "container_id")
 """What a provider says of an answer that changes how others are sent."""

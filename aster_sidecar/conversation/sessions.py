@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 UNTITLED = "New conversation"
 TITLE_CHARS = 60
-CHUNK_KINDS = ("text_chunk", "thinking_chunk")
 
 COLUMNS = (
     "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"

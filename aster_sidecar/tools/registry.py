@@ -78,9 +78,6 @@ class Toolkit:
         """What every agent has that does not choose."""
         return [name for name in self._tools if name not in self._private]
 
-    def all_names(self) -> list[str]:
-        return list(self._tools)
-
     def has(self, name: str) -> bool:
         return name in self._tools
 

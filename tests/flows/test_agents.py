@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import provider_environment
-from tests.flows.test_life import Stopwatch
 from tests.support.daemon import Daemon, Json, Watcher, text_of
 from tests.support.provider import Call, ProviderDouble, Reply, Say
 
@@ -331,18 +330,16 @@ def test_cancelling_a_turn_ends_its_own_tool_or_leaves_it_behind(name: str, serv
     with daemon.watch() as watcher:
         daemon.chat(f"call {name}", "gardener")
         watcher.until("tool_progress")
-        with Stopwatch() as watch:
-            assert len(daemon.call("POST", "/api/cancel", {"agent_id": "gardener"})["cancelled"]) == 1
-            watcher.until("done", stop_reason="cancelled")
+        assert len(daemon.call("POST", "/api/cancel", {"agent_id": "gardener"})["cancelled"]) == 1
+        watcher.until("done", stop_reason="cancelled")
     assert watcher.of("tool_end")[0]["data"]["outcome"] == "cancelled"
     cleaned = daemon.work_dir / "cleaned.txt"
     left = f"tool {name} goes on though its call was cancelled" in daemon.log
     if name == "wait_for_ever":
         assert (left, cleaned.exists()) == (True, False)
     else:
-        assert not left or watch.held_up_s > 1, "it had 2 s to end by itself"
         until = time.monotonic() + 30
-        while left and not cleaned.exists() and time.monotonic() < until:
+        while not cleaned.exists() and time.monotonic() < until:
             time.sleep(0.01)
         assert cleaned.exists()
     assert daemon.ask("call tell", agent_id="gardener")[-1]["data"]["stop_reason"] == "complete"

@@ -18,7 +18,6 @@ import pytest
 from aster_sidecar.cli.doctor import store as doctor_store
 from aster_sidecar.store.journal import scripts
 from tests.conftest import provider_environment
-from tests.flows.test_life import Stopwatch
 from tests.support.daemon import Daemon, text_of
 from tests.support.provider import ProviderDouble, Reply, Say
 
@@ -200,11 +199,8 @@ def test_a_stop_ends_a_running_turn_as_interrupted_and_keeps_its_text(real: Daem
     with real.watch() as watcher:
         real.chat("talk")
         cursor = watcher.until("text_chunk")[-1]["seq"]
-        with Stopwatch() as watch:
-            assert real.stop(within_s=30) == 0
+        assert real.stop(within_s=30) == 0
         assert watcher.ended(20)
-    told = [event["data"]["stop_reason"] for event in watcher.of("done")]
-    assert told == ["interrupted"] or watch.held_up_s > 0.5, "a stop waits for the disk and for streams, but not long"
     real.start()
     with real.watch(after=cursor) as watcher:
         assert watcher.until("done")[-1]["data"]["stop_reason"] == "interrupted"
