@@ -10,7 +10,8 @@ from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.registry import Places as AgentPlaces
 from aster_sidecar.agents.spec import Known
-from aster_sidecar.config.settings import Config, Places, Settings
+from aster_sidecar.config.places import Places
+from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.config.trusted_projects import trusted_project
 from aster_sidecar.models.build import misnamed

@@ -24,7 +24,8 @@ from aster_sidecar import __version__
 from aster_sidecar.cli.config_preview import agents_of, config_of, own_environment
 from aster_sidecar.cli.console import local_time, print_json, print_line
 from aster_sidecar.cli.exit_codes import EXIT_FAILED
-from aster_sidecar.config.settings import DEFAULT_PORTS, STORE_NAME, Config, Places, places
+from aster_sidecar.config.places import STORE_NAME, Places, places
+from aster_sidecar.config.settings import DEFAULT_PORTS, Config
 from aster_sidecar.config.toml_file import DEFAULTS, read_file
 from aster_sidecar.daemon.client import Client, ClientError, Running, find
 from aster_sidecar.daemon.lock_holder import LOCK_NAME

@@ -12,7 +12,7 @@ from aster_sidecar.cli.command_list import COMMANDS
 from aster_sidecar.cli.exit_codes import EXIT_CONFIG, EXIT_USAGE
 
 if TYPE_CHECKING:
-    from aster_sidecar.config.settings import Places
+    from aster_sidecar.config.places import Places
 
 SAYABLE = frozenset(("port", "framework", "data_dir", "config_dir", "allow_origin", "uds", "any_port"))
 """What the first line may say besides the settable keys."""

@@ -1,5 +1,5 @@
 """Settings: flags > environment > a trusted project's `.aster/config.toml` > the user's `config.toml` > defaults, each
-value with its source; and where files live.
+value with its source.
 
 The settable keys can be changed while the daemon runs: a change holds at once, is kept in `config.toml`, and says so.
 """
@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from aster_sidecar.config.places import Places
 from aster_sidecar.config.project_file import Project, read_project
 from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.contract import wire
@@ -25,63 +25,9 @@ from aster_sidecar.text.repair import misnamed
 
 log = logging.getLogger(__name__)
 
-STORE_NAME = "aster.db"
 Source = Literal["api", "flag", "environment", "project", "file", "default"]
 
 DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wails": 9529, "web": 8080}
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where files live. Source: the seed's path table."""
-
-    config_dir: Path
-    data_dir: Path
-    logs_dir: Path
-    daemons_dir: Path
-    """Where running daemons are listed (daemon/running_daemons.py): the same wherever their data are."""
-
-    @property
-    def config_path(self) -> Path:
-        return self.config_dir / "config.toml"
-
-
-def places(
-    environment: Mapping[str, str],
-    platform: str = sys.platform,
-    data_dir: Path | None = None,
-    config_dir: Path | None = None,
-) -> Places:
-    """The platform's places; with `data_dir` everything lives in there, so that two apps never meet."""
-    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or Path.home())
-
-    def xdg(name: str, default: str) -> Path:
-        given = environment.get(name, "")
-        return (Path(given) if os.path.isabs(given) else home / default) / "aster"
-
-    if platform == "darwin":
-        base = home / "Library" / "Application Support" / "aster"
-        usual = Places(base, base, base, base / "daemons")
-    elif platform == "win32":
-        base = roaming(environment, home) / "aster"
-        usual = Places(base, base, base, base / "daemons")
-    else:
-        state = xdg("XDG_STATE_HOME", ".local/state")
-        config, data = xdg("XDG_CONFIG_HOME", ".config"), xdg("XDG_DATA_HOME", ".local/share")
-        usual = Places(config, data, state / "logs", state / "daemons")
-    if data_dir is not None:
-        return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
-    return replace(usual, config_dir=config_dir) if config_dir is not None else usual
-
-
-def roaming(environment: Mapping[str, str], home: Path) -> Path:
-    """%APPDATA%. A launcher that clears the environment leaves the system to be asked: folders can be redirected."""
-    given = environment.get("APPDATA")
-    if not given and sys.platform == "win32":
-        from platformdirs import user_data_path
-
-        return user_data_path(roaming=True)
-    return Path(given) if given else home / "AppData" / "Roaming"
 
 
 @dataclass(frozen=True, slots=True)

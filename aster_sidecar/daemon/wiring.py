@@ -35,7 +35,8 @@ from aster_sidecar.api.warnings import Warnings
 from aster_sidecar.companion.feature_flags import Flags
 from aster_sidecar.companion.notifications import Attention
 from aster_sidecar.companion.onboarding import Onboarding
-from aster_sidecar.config.settings import STORE_NAME, Config, Places, Settings
+from aster_sidecar.config.places import STORE_NAME, Places
+from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.config.trusted_projects import FILE as TRUSTED
 from aster_sidecar.config.trusted_projects import FOLDER, project_of, trusted_project

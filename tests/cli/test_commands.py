@@ -20,7 +20,7 @@ from aster_sidecar.cli import completion, console, doctor, exit_codes, main, ser
 from aster_sidecar.cli.command_list import COMMANDS
 from aster_sidecar.cli.commands import parser as commands
 from aster_sidecar.cli.commands.run import run
-from aster_sidecar.config.settings import places
+from aster_sidecar.config.places import places
 from aster_sidecar.daemon.client import Client, ClientError, find
 from aster_sidecar.store.journal import examine, scripts
 

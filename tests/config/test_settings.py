@@ -13,7 +13,8 @@ import platformdirs
 import pytest
 
 from aster_sidecar.config import toml_file
-from aster_sidecar.config.settings import DEFAULTS, Config, Settings, places, validated
+from aster_sidecar.config.places import places
+from aster_sidecar.config.settings import DEFAULTS, Config, Settings, validated
 from aster_sidecar.config.toml_file import SETTINGS, template, with_value, without, write_file, write_first
 from aster_sidecar.config.trusted_projects import trust
 from aster_sidecar.contract import wire

@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from aster_sidecar.agents.app_code import AppCode
-from aster_sidecar.config.settings import Settings, places
+from aster_sidecar.config.places import places
+from aster_sidecar.config.settings import Settings
 from aster_sidecar.contract import wire
 from aster_sidecar.daemon.wiring import Daemon as Inside
 from aster_sidecar.daemon.wiring import build

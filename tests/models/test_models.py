@@ -245,7 +245,8 @@ import asyncio, os, sys
 from pathlib import Path
 from aster_sidecar.daemon.wiring import build_app, build_parts
 from aster_sidecar.models.build import probe
-from aster_sidecar.config.settings import Settings, places
+from aster_sidecar.config.places import places
+from aster_sidecar.config.settings import Settings
 
 async def main():
     home = Path(sys.argv[1])

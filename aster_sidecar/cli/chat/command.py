@@ -16,7 +16,7 @@ from aster_sidecar.cli.chat.session import HISTORY_NAME, Wanted, talk
 from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
 from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
-from aster_sidecar.config.settings import Places, places
+from aster_sidecar.config.places import Places, places
 from aster_sidecar.daemon.client import find as find_running
 from aster_sidecar.text.repair import whole
 

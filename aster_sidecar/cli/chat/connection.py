@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from aster_sidecar.config.settings import Places
+from aster_sidecar.config.places import Places
 from aster_sidecar.frozen import own_command
 from aster_sidecar.services.process_facts import started_at
 

@@ -11,7 +11,8 @@ from aster_sidecar.cli.commands.running import Failed, daemon, places_of
 from aster_sidecar.cli.config_preview import config_of
 from aster_sidecar.cli.console import cell, print_error, print_json, print_table
 from aster_sidecar.cli.serve_args import absolute
-from aster_sidecar.config.settings import STORE_NAME, validated
+from aster_sidecar.config.places import STORE_NAME
+from aster_sidecar.config.settings import validated
 from aster_sidecar.config.toml_file import write_file
 from aster_sidecar.daemon.client import Client
 from aster_sidecar.errors import ConfigInvalid

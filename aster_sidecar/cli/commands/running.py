@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from aster_sidecar.cli.console import local_time, print_error
-from aster_sidecar.config.settings import Places, places
+from aster_sidecar.config.places import Places, places
 from aster_sidecar.daemon import lock_holder, running_daemons
 from aster_sidecar.daemon.client import Client, Running, find
 

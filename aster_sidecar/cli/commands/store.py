@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aster_sidecar.cli.commands.running import Failed, places_of
 from aster_sidecar.cli.console import local_time, print_json, print_line, print_table
-from aster_sidecar.config.settings import STORE_NAME
+from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.errors import StoreError
 from aster_sidecar.store import files
 from aster_sidecar.text.safe_text import sized

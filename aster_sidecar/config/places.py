@@ -1,0 +1,65 @@
+"""Where files live on each system."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+STORE_NAME = "aster.db"
+"""The store's file, in the data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where files live. Source: the seed's path table."""
+
+    config_dir: Path
+    data_dir: Path
+    logs_dir: Path
+    daemons_dir: Path
+    """Where running daemons are listed (daemon/running_daemons.py): the same wherever their data are."""
+
+    @property
+    def config_path(self) -> Path:
+        return self.config_dir / "config.toml"
+
+
+def places(
+    environment: Mapping[str, str],
+    platform: str = sys.platform,
+    data_dir: Path | None = None,
+    config_dir: Path | None = None,
+) -> Places:
+    """The platform's places; with `data_dir` everything lives in there, so that two apps never meet."""
+    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or Path.home())
+
+    def xdg(name: str, default: str) -> Path:
+        given = environment.get(name, "")
+        return (Path(given) if os.path.isabs(given) else home / default) / "aster"
+
+    if platform == "darwin":
+        base = home / "Library" / "Application Support" / "aster"
+        usual = Places(base, base, base, base / "daemons")
+    elif platform == "win32":
+        base = roaming(environment, home) / "aster"
+        usual = Places(base, base, base, base / "daemons")
+    else:
+        state = xdg("XDG_STATE_HOME", ".local/state")
+        config, data = xdg("XDG_CONFIG_HOME", ".config"), xdg("XDG_DATA_HOME", ".local/share")
+        usual = Places(config, data, state / "logs", state / "daemons")
+    if data_dir is not None:
+        return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
+    return replace(usual, config_dir=config_dir) if config_dir is not None else usual
+
+
+def roaming(environment: Mapping[str, str], home: Path) -> Path:
+    """%APPDATA%. A launcher that clears the environment leaves the system to be asked: folders can be redirected."""
+    given = environment.get("APPDATA")
+    if not given and sys.platform == "win32":
+        from platformdirs import user_data_path
+
+        return user_data_path(roaming=True)
+    return Path(given) if given else home / "AppData" / "Roaming"
