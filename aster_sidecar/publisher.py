@@ -24,10 +24,13 @@ class Publisher(Generic[P]):
         """Call `subscriber` with what is published from now on."""
         self._subscribers.append(subscriber)
 
-    def publish(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call every subscriber with these arguments."""
+    def publish(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Call every subscriber with these arguments. Returns whether none of them failed."""
+        well = True
         for subscriber in self._subscribers:
             try:
                 subscriber(*args, **kwargs)
             except Exception as error:
                 log.error("a subscriber failed", exc_info=error)
+                well = False
+        return well

@@ -46,6 +46,12 @@ class Attention:
 
     def open(self) -> None:
         """Take up what happened since the daemon last looked. Raises: StoreError."""
+        self._read()
+        self._journal.recorded.subscribe(self.see)
+        self._journal.lost.subscribe(self._read)
+
+    def _read(self) -> None:
+        """Read what is unread, and see the events that nothing was made of yet. Raises: StoreError."""
         rows = self._journal.all(
             f"SELECT notification_id, call_id FROM notifications WHERE read=0 AND {SHOWN} ORDER BY n"
         )
@@ -57,7 +63,6 @@ class Attention:
             marks = ",".join("?" * len(SEEN))
             where = f"WHERE seq>? AND type IN ({marks}) ORDER BY seq"
             self.see([Event(*row) for row in self._journal.all(f"{SELECT_EVENTS} {where}", [int(upto), *SEEN])])
-        self._journal.recorded.subscribe(self.see)
 
     @property
     def unread(self) -> int:

@@ -51,10 +51,13 @@ class Onboarding:
         self._kept = Kept()
 
     def open(self) -> None:
-        """Raises: StoreError."""
+        """Read what is kept. Raises: StoreError."""
+        self._read()
+        self._journal.lost.subscribe(self._read)
+
+    def _read(self) -> None:
         kept = self._journal.recall(FACT)
-        if kept is not None:
-            self._kept = Kept(**json.loads(kept))
+        self._kept = Kept(**json.loads(kept)) if kept is not None else Kept()
 
     # -- what is true --------------------------------------------------------------------------------------------------
 

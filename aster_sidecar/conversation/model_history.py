@@ -58,6 +58,7 @@ class Memory:
         self._kept: OrderedDict[str, list[ModelMessage]] = OrderedDict()
         self._ids: dict[str, tuple[int, set[str]]] = {}
         """Ids of calls in the first so many messages of a kept session."""
+        journal.lost.subscribe(self._forget_all)
 
     def of(self, session_id: str) -> list[ModelMessage]:
         """The session's messages, oldest first. The caller must not change the list. Raises: StoreError.
@@ -173,8 +174,12 @@ class Memory:
         )
         self._kept[session_id] = [*kept[:position], changed, *kept[position + 1 :]]
 
+    def _forget_all(self) -> None:
+        self._kept.clear()
+        self._ids.clear()
+
     def forget(self, session_id: str) -> None:
-        """Drop what is kept in memory: the rows changed, or a transaction failed."""
+        """Drop what is kept in memory: the rows changed."""
         self._kept.pop(session_id, None)
         self._ids.pop(session_id, None)
 

@@ -74,6 +74,7 @@ class SessionQueues:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._queues: dict[str, SessionQueue] = {}
+        journal.lost.subscribe(self._read_told)
 
     def of(self, session_id: str, agent_id: str = "") -> SessionQueue:
         """The queue of a session; an empty one when there is none yet."""
@@ -104,6 +105,21 @@ class SessionQueues:
                 return state
         return "idle"
 
+    def last_told(self, session_id: str) -> wire.State:
+        """The state of a session that clients were told last, perhaps in an earlier life. Raises: StoreError."""
+        row = self._journal.one(
+            "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
+            (session_id,),
+        )
+        try:
+            return wire.StatusChangeEvent.model_validate_json(row[0]).state if row else "idle"
+        except ValueError:
+            return "idle"
+
+    def _read_told(self) -> None:
+        for queue in self._queues.values():
+            queue.told = self.last_told(queue.session_id)
+
     def tell(self, queue: SessionQueue, turn_id: str | None, state: wire.State | None = None) -> None:
         """Tell clients the session's state (or the one it is about to have) when it is not what they know."""
         state = state or queue.state
@@ -121,6 +137,4 @@ class SessionQueues:
         """Tell that a session whose last turn failed is like new, in the transaction that clears it."""
         queue = self._queues.get(session_id)
         if queue is not None:
-            told = queue.told
             self.tell(queue, None, "idle")
-            queue.told = told  # until it is recorded; then the queue is dropped

@@ -53,6 +53,7 @@ class Sessions:
         """Held while a session is deleted or restored, so that what fails of one leaves alone what another did."""
         self.clearing: set[str] = set()
         """Sessions whose history is being deleted: no turn may begin in them."""
+        journal.lost.subscribe(self._read_again)
 
     def open(self) -> None:
         """Read which sessions there are, also again after a transaction failed. Raises: StoreError."""
@@ -64,6 +65,10 @@ class Sessions:
             self._known[session_id] = agent_id
             if is_default:
                 self._defaults[agent_id] = session_id
+
+    def _read_again(self) -> None:
+        self.open()
+        self._trash.read()
 
     def require(self, session_id: str, agent_id: str | None = None) -> str:
         """The session's id, when it exists (and belongs to the agent). Raises: SessionNotFound."""
@@ -109,11 +114,7 @@ class Sessions:
     async def create(self, request: wire.SessionCreate) -> wire.SessionInfo:
         """Start a conversation. Raises: StoreError."""
         session_id = self._put_new(request.agent_id, request.title or UNTITLED, is_default=False)
-        try:
-            await self._journal.commit()
-        except Exception:
-            self._known.pop(session_id, None)
-            raise
+        await self._journal.commit()
         return self.info(session_id)
 
     def _put_new(self, agent_id: str, title: str, *, is_default: bool) -> str:
@@ -252,29 +253,22 @@ class Sessions:
             self._known.pop(session_id)
             if was_default:
                 self._defaults.pop(agent_id)
-            try:
-                if purge:
-                    return await self._purge(session_id)
-                row = self._trash.put(session_id, was_default)
-                until = self._trash.until(session_id)
-                await self._record_gone(
-                    session_id,
-                    agent_id,
-                    until,
-                    [
-                        row,
-                        ("UPDATE sessions SET is_default=0 WHERE session_id=?", (session_id,)),
-                        ("UPDATE notifications SET read=1 WHERE session_id=?", (session_id,)),
-                        # One whose ending could not be recorded ends when it is back, whatever it asked.
-                        ("UPDATE turns SET state='running' WHERE session_id=? AND state='waiting'", (session_id,)),
-                    ],
-                )
-            except Exception:
-                self._trash.forget(session_id)
-                self._known[session_id] = agent_id
-                if was_default:
-                    self._defaults[agent_id] = session_id
-                raise
+            if purge:
+                return await self._purge(session_id)
+            row = self._trash.put(session_id, was_default)
+            until = self._trash.until(session_id)
+            await self._record_gone(
+                session_id,
+                agent_id,
+                until,
+                [
+                    row,
+                    ("UPDATE sessions SET is_default=0 WHERE session_id=?", (session_id,)),
+                    ("UPDATE notifications SET read=1 WHERE session_id=?", (session_id,)),
+                    # One whose ending could not be recorded ends when it is back, whatever it asked.
+                    ("UPDATE turns SET state='running' WHERE session_id=? AND state='waiting'", (session_id,)),
+                ],
+            )
             self._trash.watch()
             return wire.SessionDeleted(session_id=session_id, deleted=messages, restorable_until=until)
 
@@ -325,23 +319,22 @@ class Sessions:
         if is_default:
             self._defaults[agent_id] = session_id
         now = {"is_default": is_default, "deleted_at": None, "restorable_until": None}
-        try:
-            await self._journal.record(
-                "session_changed",
-                wire.SessionChangedEvent(change="created", session=session.model_copy(update=now), restored=True),
-                agent_id=agent_id,
-                session_id=session_id,
-                writes=[
-                    ("DELETE FROM trash WHERE session_id=?", (session_id,)),
-                    ("UPDATE sessions SET is_default=? WHERE session_id=?", (int(is_default), session_id)),
-                ],
-            )
-        except Exception:
-            if is_default:
-                self._defaults.pop(agent_id)
-            raise
-        self._trash.forget(session_id)
-        self._known[session_id] = agent_id
+
+        def back() -> None:
+            self._trash.forget(session_id)
+            self._known[session_id] = agent_id
+
+        await self._journal.record(
+            "session_changed",
+            wire.SessionChangedEvent(change="created", session=session.model_copy(update=now), restored=True),
+            agent_id=agent_id,
+            session_id=session_id,
+            writes=[
+                ("DELETE FROM trash WHERE session_id=?", (session_id,)),
+                ("UPDATE sessions SET is_default=? WHERE session_id=?", (int(is_default), session_id)),
+            ],
+            on_commit=back,
+        )
 
     async def purge_due(self) -> None:
         """Delete for good what has been in the trash for its whole time. Raises: StoreError."""

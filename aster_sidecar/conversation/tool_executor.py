@@ -296,11 +296,7 @@ class Toolbox(AbstractToolset[Any]):
         self._log.journal.put(writes=[self._row(call, assessment, "waiting")])
         self._approvals.request(pending, timeout_s=self._approval_timeout_s())
         self._log.transcript.apply(0, "approval_required", {**vars_of(pending), "message_id": self._log.message_id})
-        try:
-            await self._log.commit()
-        except AsterError:
-            self._approvals.withdraw(call.call_id)
-            raise
+        await self._log.commit()
 
     async def _refuse(
         self, call: Call, assessment: Assessment, message: str, outcome: Literal["denied", "failed"]

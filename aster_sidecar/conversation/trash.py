@@ -34,6 +34,12 @@ class Trash:
 
     def open(self) -> None:
         """Read what is in it, and count what has passed since the last look. Raises: StoreError."""
+        self.read()
+        if self._ends:
+            self._journal.put(writes=self._counted())
+
+    def read(self) -> None:
+        """Read what is in it. Raises: StoreError."""
         self._ends.clear()
         for session_id, deleted_at, left_s, *counted in self._journal.all(
             "SELECT session_id, deleted_at, left_s, counted_at, counted_s, boot FROM trash ORDER BY n"
@@ -42,8 +48,6 @@ class Trash:
                 left_s -= passed_s(*counted)
                 at = clock.stamp(clock.parse(deleted_at) + timedelta(seconds=KEPT_S))
             self._ends[session_id] = clock.Deadline(at, clock.real_s() + left_s)
-        if self._ends:
-            self._journal.put(writes=self._counted())
 
     def watch(self) -> None:
         """From now on, look every `LOOK_S` whether anything is due, as long as there is something in the trash."""

@@ -133,7 +133,7 @@ class Turns:
             if reason == "failed":
                 self._queues.of(owner, agent_id).failed = True
         for queue in [queue for queue in self._queues.all() if session_id in (None, queue.session_id)]:
-            queue.told = self._last_told(queue.session_id)
+            queue.told = self._queues.last_told(queue.session_id)
             self._queues.tell(queue, queue.active.turn_id if queue.active is not None else None)
             self._advance(queue)
 
@@ -153,17 +153,6 @@ class Turns:
         """End a turn that cannot go on, whatever it was doing."""
         turn.state, turn.closing = "running", True
         self._start(turn, self._finish(turn, "failed", failure, "error"))
-
-    def _last_told(self, session_id: str) -> wire.State:
-        """The state of a session that clients were told last, perhaps in an earlier life."""
-        row = self._journal.one(
-            "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
-            (session_id,),
-        )
-        try:
-            return wire.StatusChangeEvent.model_validate_json(row[0]).state if row else "idle"
-        except ValueError:
-            return "idle"
 
     def _put_back(self, turn: Turn, state: str) -> None:
         calls = [
@@ -345,9 +334,6 @@ class Turns:
                 if turn.task is not None:
                     turn.task.cancel()
                 queue.active = None
-                queue.told = queue.state
-            self._sessions.open()
-            (await self._load_engine()).forget(turn.session_id)
             asyncio.get_running_loop().call_later(STORE_RETRY_S, self._advance, queue)
             raise
 
@@ -543,7 +529,6 @@ class Turns:
                 await self._finish(turn, turn.end_as, None, "error")
                 return
             except StoreError as error:
-                queue.told = "running"
                 if self._stopping:
                     return
                 damages += isinstance(error, StoreCorrupt)
@@ -579,11 +564,11 @@ class Turns:
         queue = self._queues.of(turn.session_id, turn.agent_id)
         if turn in queue.queued:
             queue.queued.remove(turn)
-        told, lost, failures, damages = queue.told, False, 0, 0
+        lost, failures, damages = False, 0, 0
         while True:
             try:
                 if lost:
-                    await self._take_back(turn)
+                    self._reload(turn)
                     lost = False
                 self._journal.mend(turn.turn_id)
                 await self._put_ending(turn, reason, failure, severity)
@@ -596,7 +581,7 @@ class Turns:
             except StoreError as error:
                 # Nothing of the ending was recorded. Try again until the store is back: a turn never just vanishes.
                 log.error("turn %s cannot be ended: %s", turn.turn_id, error.message)
-                queue.told, lost = told, True
+                lost = True
                 if self._stopping:
                     return
                 damages += isinstance(error, StoreCorrupt)
@@ -628,12 +613,6 @@ class Turns:
             queue.active = None
         self._turns.pop(turn.turn_id, None)
         self._advance(queue)
-
-    async def _take_back(self, turn: Turn) -> None:
-        """Forget what an ending that was not recorded had changed in memory. Raises: StoreError."""
-        (await self._load_engine()).forget(turn.session_id)
-        self._approvals.open()
-        self._reload(turn)
 
     def _tell_unrecorded(self, turn: Turn, error: AsterError) -> None:
         """End a turn for its watchers: its ending can't be recorded. The next life ends what of it is recorded."""

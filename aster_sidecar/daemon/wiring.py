@@ -95,6 +95,7 @@ class Daemon:
     _rules: Rules
     _approvals: Approvals
     _sessions: Sessions
+    _queues: SessionQueues
     _turns: Turns
     _onboarding: Onboarding
     _notifications: Attention
@@ -349,6 +350,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         rules,
         approvals,
         sessions,
+        queues,
         turns,
         onboarding,
         notifications,

@@ -90,6 +90,7 @@ class Approvals:
         self._asked_n = 0
         self.settled: Publisher[str] = Publisher()
         """Publishes the id of a turn after one of its questions was answered."""
+        journal.lost.subscribe(self.open)
 
     def open(self) -> None:
         """Read what waits from the journal, also again after a transaction failed. Raises: StoreError."""
@@ -174,10 +175,6 @@ class Approvals:
         )
         self._set_alarm()
 
-    def withdraw(self, call_id: str) -> None:
-        """Undo `request` whose transaction failed."""
-        self._pending.pop(call_id, None)
-
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def list(self, agent_id: str | None = None, session_id: str | None = None) -> list[wire.ApprovalInfo]:
@@ -256,11 +253,7 @@ class Approvals:
         self._journal.check(pending.turn_id)
         rule = None
         if request.decision in ("allow_always", "deny_always") and remember is not None:
-            known = {r.rule_id for r in self._rules.list()}
             rule = self._rules.remember(request.decision, pending.name, remember, pending.agent_id)
-            fresh_rule = rule.rule_id not in known
-        else:
-            fresh_rule = False
         moment = clock.stamp()
         write: Write = (
             "UPDATE approvals SET state='resolved', decision=?, note=?, edited=?, binding=?, resolved_at=?,"
@@ -275,24 +268,19 @@ class Approvals:
                 pending.call_id,
             ),
         )
-        try:
-            await self._settle(
-                pending,
-                wire.ApprovalResolvedEvent(
-                    call_id=pending.call_id,
-                    decision=request.decision,
-                    resolved_by=by,
-                    resolved_at=moment,
-                    note=request.note,
-                    arguments=arguments if edited is not None and allows else None,
-                    rule=rule,
-                ),
-                [write, call_state(pending.call_id, "approved" if allows else "denied")],
-            )
-        except Exception:
-            if rule is not None and fresh_rule:
-                self._rules.forget(rule.rule_id)
-            raise
+        await self._settle(
+            pending,
+            wire.ApprovalResolvedEvent(
+                call_id=pending.call_id,
+                decision=request.decision,
+                resolved_by=by,
+                resolved_at=moment,
+                note=request.note,
+                arguments=arguments if edited is not None and allows else None,
+                rule=rule,
+            ),
+            [write, call_state(pending.call_id, "approved" if allows else "denied")],
+        )
         return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
 
     def _edited(self, pending: Pending, arguments: dict[str, Any], confirm: str | None) -> Assessment:
@@ -334,9 +322,7 @@ class Approvals:
         try:
             await committed
         except Exception:
-            self._journal.mend(pending.turn_id)
-            self._pending[pending.call_id] = pending
-            self._pending = dict(sorted(self._pending.items(), key=lambda item: item[1].n))
+            self._journal.mend(pending.turn_id)  # the question waits again
             raise
         finally:
             del self._resolving[pending.call_id]

@@ -21,9 +21,16 @@ class Rules:
         self._rules: dict[str, tuple[Rule, str]] = {}
         self._ends: dict[str, clock.Deadline] = {}
         """When rules with a time limit end. Their `expires_at` is what the wall clock said that it would say then."""
+        self._coming: dict[str, tuple[Rule, str]] = {}
+        """Rules that are being recorded and do not hold yet."""
+
+        journal.lost.subscribe(self.open)
 
     def open(self) -> None:
         """Read them from the journal; those whose time is over are deleted. Raises: StoreError."""
+        self._rules.clear()
+        self._ends.clear()
+        self._coming.clear()
         self._read(f"session_id IS NULL OR session_id NOT IN ({TRASHED})")
 
     def _read(self, condition: str, *parameters: str) -> None:
@@ -75,7 +82,7 @@ class Rules:
     def remember(self, decision: str, tool: str, scope: Scope, agent_id: str) -> wire.RuleInfo:
         """Put a rule for what a person answered "always" to; it holds once the caller's transaction commits."""
         verdict = "allow" if decision == "allow_always" else "deny"
-        for rule, made in self._rules.values():
+        for rule, made in (*self._rules.values(), *self._coming.values()):
             same = (rule.decision, rule.tool, rule.kind, rule.value) == (verdict, tool, scope.kind, scope.value)
             if same and rule.agent_id == agent_id and rule.session_id is None and rule.expires_at is None:
                 return info(rule, made)
@@ -107,18 +114,22 @@ class Rules:
             clock.parse(ends.at) if ends else None,
         )
         told = self._put(rule, ends)
-        try:
-            await self._journal.commit()
-        except Exception:
-            self.forget(rule.rule_id)
-            raise
+        await self._journal.commit()
         return told
 
     def _put(self, rule: Rule, ends: clock.Deadline | None = None) -> wire.RuleInfo:
         made = clock.stamp()
-        self._rules[rule.rule_id] = (rule, made)
-        if ends is not None:
-            self._ends[rule.rule_id] = ends
+
+        def hold() -> None:
+            self._coming.pop(rule.rule_id, None)
+            self._rules[rule.rule_id] = (rule, made)
+            if ends is not None:
+                self._ends[rule.rule_id] = ends
+
+        if rule.decision == "deny":
+            hold()  # what is stricter holds at once, what is looser once it is recorded
+        else:
+            self._coming[rule.rule_id] = (rule, made)
         told = info(rule, made)
         self._journal.put(
             "rules_changed",
@@ -144,11 +155,11 @@ class Rules:
                     ),
                 )
             ],
+            on_commit=hold,
         )
         return told
 
-    def forget(self, rule_id: str) -> None:
-        """Let go of a rule in memory, such as one of `remember` whose transaction failed."""
+    def _forget(self, rule_id: str) -> None:
         self._rules.pop(rule_id, None)
         self._ends.pop(rule_id, None)
 
@@ -156,7 +167,7 @@ class Rules:
         """Tell that the rules of a session went with it."""
         self._tell_of(session_id, "removed")
         for rule_id in [rule.rule_id for rule, _ in self._rules.values() if rule.session_id == session_id]:
-            self.forget(rule_id)
+            self._forget(rule_id)
 
     def bring_back(self, session_id: str) -> None:
         """Let the rules of a session that was restored hold again, and tell. Raises: StoreError."""
@@ -179,14 +190,16 @@ class Rules:
         if found is None:
             raise RuleNotFound(f"rule not found: {rule_id!r}")
         rule, made = found
+        if rule.decision == "allow":
+            self._forget(rule_id)
         await self._journal.record(
             "rules_changed",
             wire.RulesChangedEvent(change="removed", rule=info(rule, made)),
             agent_id=rule.agent_id,
             session_id=rule.session_id,
             writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))],
+            on_commit=lambda: self._forget(rule_id),
         )
-        self.forget(rule_id)
 
 
 def relocated(target: str, old: str, new: str) -> str:

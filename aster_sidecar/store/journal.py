@@ -143,6 +143,9 @@ class Batch:
     runs: list[Run] = field(default_factory=list[Run])
     durable: bool = False
     reserves: bool = False
+    turns: set[str] = field(default_factory=set[str])
+    """The turns that something of it is of."""
+    on_commit: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     waiters: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
 
@@ -160,6 +163,7 @@ class Journal:
         self._trimmed_to = 0
         self._committed = 0
         self._batch = Batch()
+        self._stale = False
         self._scheduled = False
         self._under_way: Batch | None = None
         self._synchronous = ""
@@ -175,6 +179,8 @@ class Journal:
         """Publishes that a stream begins to follow."""
         self.recorded: Publisher[list[Event]] = Publisher()
         """Publishes the events of a transaction after it has committed."""
+        self.lost: Publisher[[]] = Publisher()
+        """Publishes that what was put did not commit: whoever keeps rows in memory reads them again."""
         self.failure: StoreError | None = None
         """Why the newest transaction failed; None when it committed."""
         self._files: list[tuple[Path, tuple[int, int] | None]] = []
@@ -349,17 +355,22 @@ class Journal:
         writes: Iterable[Write] = (),
         runs: Iterable[Run] = (),
         durable: bool = True,
+        on_commit: Callable[[], None] | None = None,
     ) -> int:
         """Add an event (or only rows, without `kind`) to the next transaction; `commit` waits for it.
 
-        `runs` are earlier events that become one each.
+        `runs` are earlier events that become one each. `on_commit` is called once it has committed, in the order of the
+        puts, before any reader or waiter hears of it; it must not raise.
 
         Returns the event's seq. All that is put before the loop turns becomes true together or not at all.
         Raises: StoreError when an earlier event of this turn was lost: a turn never has a hole (see `mend`).
         """
+        batch = self._batch
         if turn_id is not None:
             self.check(turn_id)
-        batch = self._batch
+            batch.turns.add(turn_id)
+        if on_commit is not None:
+            batch.on_commit.append(on_commit)
         seq = self._next_seq
         if kind is not None:
             assert data is not None
@@ -499,31 +510,53 @@ class Journal:
     def _settle(self, batch: Batch, failure: StoreError | None) -> None:
         self.failure = failure
         if failure is not None:
-            self._reserved -= SEQ_BLOCK if batch.reserves else 0
-            self._broken.update(event.turn_id for event in batch.events if event.turn_id is not None)
-        events = batch.unrecorded if failure is not None else batch.events
-        if failure is None and batch.unrecorded:
-            events = sorted(batch.events + batch.unrecorded, key=lambda event: event.seq)
-        if events:
-            self._committed = events[-1].seq
-            for event in events:
-                self._ring.append(event)
-                self._ring_bytes += len(event.data)
-            for run in batch.runs if failure is None else ():
-                self._mark(run)
-            while len(self._ring) > RING_EVENTS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
-                self._ring_bytes -= size_of(self._ring.popleft())
-            for waker in self._wakers:
-                waker.set()
-        if failure is None and batch.events:
+            # What was put meanwhile may build on what was lost: an UPDATE of a row that never came matches nothing.
+            behind, self._batch = self._batch, Batch()
+            self._lose(batch, behind, failure=failure)
+            return
+        if self._stale:  # it could not be read when something was lost
+            self._stale = not self.lost.publish()
+        for step in batch.on_commit:
+            try:
+                step()
+            except Exception as error:
+                log.error("what follows a commit failed", exc_info=error)
+        events = (
+            sorted(batch.events + batch.unrecorded, key=lambda event: event.seq) if batch.unrecorded else batch.events
+        )
+        self._show(events, batch.runs)
+        if batch.events:
             self.recorded.publish(batch.events)
         for waiter in batch.waiters:
-            if waiter.done():
-                continue
-            if failure is None:
+            if not waiter.done():
                 waiter.set_result(None)
-            else:
-                waiter.set_exception(failure)
+
+    def _lose(self, *batches: Batch, failure: StoreError) -> None:
+        """None of it has happened: memory is read again before anybody hears of it."""
+        for batch in batches:
+            self._reserved -= SEQ_BLOCK if batch.reserves else 0
+            self._broken |= batch.turns
+        self._stale = not self.lost.publish()
+        for batch in batches:
+            self._show(batch.unrecorded, ())
+            for waiter in batch.waiters:
+                if not waiter.done():
+                    waiter.set_exception(failure)
+
+    def _show(self, events: Sequence[Event], runs: Iterable[Run]) -> None:
+        """Let those who follow have these events."""
+        if not events:
+            return
+        self._committed = events[-1].seq
+        for event in events:
+            self._ring.append(event)
+            self._ring_bytes += len(event.data)
+        for run in runs:
+            self._mark(run)
+        while len(self._ring) > RING_EVENTS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
+            self._ring_bytes -= size_of(self._ring.popleft())
+        for waker in self._wakers:
+            waker.set()
 
     def _mark(self, run: Run) -> None:
         """Have memory know what the file has in the place of these events."""

@@ -136,12 +136,13 @@ def test_a_restored_conversation_is_as_it_was(real: Daemon, provider: ProviderDo
 
 
 def test_a_restored_default_conversation_is_the_default_unless_there_is_another(daemon: Daemon) -> None:
-    first = daemon.status()["session_id"]
+    first = daemon.ask("hello")[-1]["session_id"]
     delete(daemon, first)
+    assert daemon.status()["session_id"] is None
     assert restore(daemon, first)["is_default"] is True
     assert daemon.status()["session_id"] == first
     delete(daemon, first)
-    second = daemon.status()["session_id"]
+    second = daemon.ask("hello again")[-1]["session_id"]
     assert second != first
     assert restore(daemon, first)["is_default"] is False
     daemon.restart()
