@@ -1,8 +1,10 @@
 // A list of rows of any height, of which only those near the view are in the page.
 //
-// Rows stand in the page's normal flow between two spacers that are as high as the rows left out. Where the person looks
-// is kept by an anchor, the topmost row in view: after any change of heights the list is scrolled so that this row stays
-// where it was. At the bottom, the bottom is the anchor.
+// `@tanstack/react-virtual` measures the rows, decides which ones are in the page, and keeps what is in view in its place
+// when rows above it change. This file adds what the library leaves to its users: whether the end is followed, where the
+// person was, and how a row is shown. Rows stand in the page's normal flow between two spacers that are as high as the rows
+// left out, so that text can be selected and found.
+import { elementScroll, useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import type { Place } from "./places.js";
 
@@ -34,80 +36,68 @@ export interface ListHandle {
 }
 
 const GUESS_PX = 120;
-const OVERSCAN_PX = 900;
+/** Rows that are in the page before and after those in view. */
+const OVERSCAN = 6;
 const NEAR_PX = 1200;
 const END_PX = 40;
 
-/** The rows that surely fill a window around one. */
-function around(at: number, many: number): [number, number] {
-  return [Math.max(0, at - 12), Math.min(many, at + 24)];
-}
+/** This list decides whether the end is followed; the library is not to decide it by the distance. */
+const endOf = (following: boolean) => ({
+  followOnAppend: following,
+  scrollEndThreshold: following ? Infinity : -1,
+});
+
+const heightOf = (row: HTMLElement): number => row.getBoundingClientRect().height;
 
 export function VirtualList<Item>(props: VirtualListProps<Item>) {
   const { items, keyOf, render, label, onNearStart, onAtEnd, head, tail, handle, place, onPlace } = props;
+  const frame = useRef<HTMLDivElement>(null);
+  const spacer = useRef<HTMLDivElement>(null);
+  /** How far the list was scrolled when that was last known: what differs from it was scrolled by the person. */
+  const lastTop = useRef(0);
+  /** The height of `head`, in pixels. */
+  const [margin, setMargin] = useState(0);
   const [begin] = useState(() => {
     const at = place === null ? -1 : items.findIndex((item) => keyOf(item) === place.key);
-    return place !== null && at >= 0 ? { place, range: around(at, items.length) } : null;
+    return place !== null && at >= 0
+      ? { place, offset: at * GUESS_PX - place.top }
+      : { place: null, offset: items.length * GUESS_PX };
   });
-  const frame = useRef<HTMLDivElement>(null);
-  const heights = useRef(new Map<string, number>());
-  const anchor = useRef<Place | null>(begin?.place ?? null);
-  const sticky = useRef(begin === null);
-  const lastTop = useRef(0);
-  const [range, setRange] = useState<[number, number]>(begin?.range ?? [Math.max(0, items.length - 12), items.length]);
-  const firstKey = items[0] === undefined ? "" : keyOf(items[0]);
-  const [knownFirst, setKnownFirst] = useState(firstKey);
-  if (knownFirst !== firstKey) {
-    // Older rows came before those there were: the same ones stay in the page.
-    const shift = items.findIndex((item) => keyOf(item) === knownFirst);
-    setKnownFirst(firstKey);
-    if (shift > 0) setRange([range[0] + shift, range[1] + shift]);
-  }
+  /** Whether the end is followed. Not a state: the library renders at once when it is told of a scroll. */
+  const following = useRef(begin.place === null);
+  /** How far below the list's upper edge the row is put that `to` shows, in pixels. */
+  const aim = useRef(begin.place?.top ?? 0);
+
+  const list = useVirtualizer<HTMLDivElement, HTMLDivElement>({
+    count: items.length,
+    getScrollElement: () => frame.current,
+    estimateSize: () => GUESS_PX,
+    getItemKey: useCallback((index: number) => keyOf(items[index] as Item), [items, keyOf]),
+    measureElement: heightOf,
+    overscan: OVERSCAN,
+    // Roughly where the list begins, so that the first rows that are rendered are those in view.
+    initialOffset: begin.offset,
+    initialRect: { width: 0, height: window.innerHeight },
+    scrollMargin: margin,
+    scrollPaddingStart: aim.current,
+    anchorTo: "end",
+    ...endOf(following.current),
+    scrollToFn: (...args) => {
+      elementScroll(...args);
+      lastTop.current = frame.current?.scrollTop ?? 0;
+    },
+  });
+
+  useLayoutEffect(() => {
+    // A row above the view never moves what is in view. By default it does while the person scrolls up.
+    list.shouldAdjustScrollPositionOnItemSizeChange = ({ key, start, end }, _, { itemSizeCache, scrollOffset }) =>
+      itemSizeCache.has(key) ? end <= (scrollOffset ?? 0) : start < (scrollOffset ?? 0);
+  }, [list]);
+
   const live = useRef({ items, keyOf, onNearStart, onAtEnd, onPlace });
   useLayoutEffect(() => {
     live.current = { items, keyOf, onNearStart, onAtEnd, onPlace };
   });
-
-  const heightOf = useCallback((key: string) => heights.current.get(key) ?? GUESS_PX, []);
-
-  /** Which rows are to be in the page. */
-  const measure = useCallback(() => {
-    const box = frame.current;
-    if (!box) return;
-    const { items, keyOf } = live.current;
-    const first = box.querySelector<HTMLElement>("[data-spacer]");
-    const offset = first ? first.getBoundingClientRect().top - box.getBoundingClientRect().top : 0;
-    const from = -offset - OVERSCAN_PX;
-    const to = -offset + box.clientHeight + OVERSCAN_PX;
-    let y = 0;
-    let start = items.length;
-    let end = items.length;
-    for (const [place, item] of items.entries()) {
-      const next = y + heightOf(keyOf(item));
-      if (start === items.length && next >= from) start = place;
-      if (y > to) {
-        end = place;
-        break;
-      }
-      y = next;
-    }
-    start = Math.min(start, Math.max(0, items.length - 1));
-    setRange((before) => (before[0] === start && before[1] === end ? before : [start, end]));
-  }, [heightOf]);
-
-  const remember = useCallback(() => {
-    const box = frame.current;
-    if (!box) return;
-    const top = box.getBoundingClientRect().top;
-    anchor.current = null;
-    for (const row of box.querySelectorAll<HTMLElement>("[data-row]")) {
-      const rect = row.getBoundingClientRect();
-      if (rect.bottom > top) {
-        anchor.current = { key: row.dataset.row ?? "", top: rect.top - top };
-        return;
-      }
-    }
-  }, []);
 
   const rowOf = useCallback(
     (key: string) =>
@@ -116,69 +106,57 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     [],
   );
 
-  /** Scrolls so that the anchor is where it was. */
-  const hold = useCallback(() => {
-    const box = frame.current;
-    if (!box) return;
-    if (sticky.current) {
-      box.scrollTop = box.scrollHeight;
-    } else if (anchor.current) {
-      const { key, top } = anchor.current;
-      const row = rowOf(key);
-      if (row) {
-        const moved = row.getBoundingClientRect().top - box.getBoundingClientRect().top - top;
-        if (Math.abs(moved) > 0.5) box.scrollTop += moved;
-      }
-    }
-    lastTop.current = box.scrollTop;
-  }, [rowOf]);
+  const follow = useCallback(
+    (now: boolean) => {
+      if (following.current !== now) list.setOptions({ ...list.options, ...endOf(now) });
+      following.current = now;
+      live.current.onAtEnd(now);
+    },
+    [list],
+  );
 
+  /** The topmost row in view. */
+  const here = useCallback((): Place | null => {
+    const offset = frame.current?.scrollTop ?? 0;
+    const item = list.getVirtualItemForOffset(offset);
+    return item ? { key: String(item.key), top: item.start - offset } : null;
+  }, [list]);
+
+  /** Scrolls to the end if it is followed. */
+  const pin = useCallback(() => {
+    const box = frame.current;
+    if (!box || !following.current) return;
+    box.scrollTop = box.scrollHeight;
+    lastTop.current = box.scrollTop;
+  }, []);
+
+  /** Something was scrolled, by the person or by this list. */
   const look = useCallback(() => {
     const box = frame.current;
     if (!box) return;
     const left = box.scrollHeight - box.scrollTop - box.clientHeight;
     const upwards = box.scrollTop < lastTop.current - 1;
     const downwards = box.scrollTop > lastTop.current + 1;
-    if (left <= 1 || (left <= END_PX && downwards)) sticky.current = true;
-    else if (upwards && left > 2) sticky.current = false;
+    if (left <= 1 || (left <= END_PX && downwards)) follow(true);
+    else if (upwards && left > 2) follow(false);
     lastTop.current = box.scrollTop;
-    live.current.onAtEnd(sticky.current);
     if (box.scrollTop < NEAR_PX) live.current.onNearStart();
-    remember();
-    measure();
-    live.current.onPlace(sticky.current ? null : anchor.current);
-  }, [measure, remember]);
-
-  // Rows tell their heights; the frame tells when the window changes.
-  const observer = useRef<ResizeObserver | null>(null);
-  const observed = useCallback(() => {
-    observer.current ??= new ResizeObserver((entries) => {
-      for (const { target } of entries) {
-        const key = (target as HTMLElement).dataset.row;
-        if (key !== undefined && target.isConnected) heights.current.set(key, target.getBoundingClientRect().height);
-      }
-      hold();
-      measure();
-    });
-    return observer.current;
-  }, [hold, measure]);
-  useEffect(() => {
-    const box = frame.current;
-    const ear = observed();
-    if (box) ear.observe(box);
-    return () => {
-      observer.current?.disconnect();
-      observer.current = null;
-    };
-  }, [observed]);
+    live.current.onPlace(following.current ? null : here());
+  }, [follow, here]);
 
   useLayoutEffect(() => {
-    // With guessed heights of rows that are there, what is held and what is measured would chase each other.
-    for (const row of frame.current?.querySelectorAll<HTMLElement>("[data-row]") ?? [])
-      heights.current.set(row.dataset.row ?? "", row.getBoundingClientRect().height);
-    hold();
-    measure();
-  }, [items, range, measure, hold]);
+    setMargin(spacer.current?.offsetTop ?? 0);
+  }, [head]);
+  useLayoutEffect(pin);
+
+  useEffect(() => {
+    const box = frame.current;
+    const ear = new ResizeObserver(pin);
+    if (box) ear.observe(box);
+    return () => {
+      ear.disconnect();
+    };
+  }, [pin]);
 
   useEffect(() => {
     const box = frame.current;
@@ -186,41 +164,58 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     if (box && box.scrollTop < NEAR_PX && items.length > 0) onNearStart();
   }, [items, onNearStart]);
 
+  /** Tells the library that the list was scrolled. The browser does so one frame later, and that frame would be blank. */
+  const moved = useCallback(() => {
+    frame.current?.dispatchEvent(new Event("scroll"));
+  }, []);
+
+  /** Scrolls to a row. False: there is none with this key. */
+  const show = useCallback(
+    (key: string, top: number): boolean => {
+      const { items, keyOf } = live.current;
+      const at = items.findIndex((item) => keyOf(item) === key);
+      if (at < 0) return false;
+      following.current = false;
+      aim.current = top;
+      list.setOptions({ ...list.options, ...endOf(false), scrollPaddingStart: top });
+      list.scrollToIndex(at, { align: "start" });
+      return true;
+    },
+    [list],
+  );
+
   useLayoutEffect(() => {
     handle.current = {
       toEnd() {
-        sticky.current = true;
-        setRange([Math.max(0, live.current.items.length - 12), live.current.items.length]);
-        hold();
-        live.current.onAtEnd(true);
+        follow(true);
+        list.scrollToEnd();
+        pin();
+        moved();
       },
       to(key, top) {
-        const { items, keyOf } = live.current;
-        const at = items.findIndex((item) => keyOf(item) === key);
-        if (at < 0) return false;
-        sticky.current = false;
-        anchor.current = { key, top };
-        setRange(around(at, items.length));
-        hold();
+        // A row that has just grown, because a cut text is shown whole now, would otherwise be measured one frame later.
+        for (const row of frame.current?.querySelectorAll<HTMLElement>("[data-row]") ?? [])
+          list.resizeItem(Number(row.dataset.index), heightOf(row));
+        if (!show(key, top)) return false;
+        moved();
         const box = frame.current;
         // Where nothing is below, the end goes on being followed.
-        sticky.current =
-          box !== null && rowOf(key) !== null && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
-        live.current.onAtEnd(sticky.current);
-        live.current.onPlace(sticky.current ? null : anchor.current);
+        const atEnd = box !== null && rowOf(key) !== null && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
+        follow(atEnd);
+        live.current.onPlace(atEnd ? null : { key, top });
         return true;
       },
       row: rowOf,
     };
-  }, [handle, hold, rowOf]);
+  }, [handle, follow, list, moved, pin, rowOf, show]);
 
-  const [start, end] = [Math.min(range[0], items.length), Math.min(range[1], items.length)];
-  let above = 0;
-  let below = 0;
-  for (const [place, item] of items.entries()) {
-    if (place < start) above += heightOf(keyOf(item));
-    else if (place >= end) below += heightOf(keyOf(item));
-  }
+  useLayoutEffect(() => {
+    if (begin.place) show(begin.place.key, begin.place.top);
+  }, [begin, show]);
+
+  const rows = list.getVirtualItems();
+  const above = (rows[0]?.start ?? margin) - margin;
+  const below = list.getTotalSize() + margin - (rows.at(-1)?.end ?? margin);
   return (
     <div
       ref={frame}
@@ -237,10 +232,15 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
       }}
     >
       {head}
-      <div data-spacer="above" style={{ height: above }} />
-      {items.slice(start, end).map((item) => (
-        <Row key={keyOf(item)} id={keyOf(item)} item={item} render={render} observer={observed} />
-      ))}
+      <div ref={spacer} style={{ height: above }} />
+      {rows.map(({ index, key }) => {
+        const item = items[index];
+        return (
+          item !== undefined && (
+            <Row key={key} id={String(key)} index={index} item={item} render={render} measure={list.measureElement} />
+          )
+        );
+      })}
       <div style={{ height: below }} />
       {tail}
     </div>
@@ -249,24 +249,15 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
 
 interface RowProps<Item> {
   id: string;
+  index: number;
   item: Item;
   render: (item: Item) => ReactNode;
-  observer: () => ResizeObserver;
+  measure: (row: HTMLDivElement | null) => void;
 }
 
-const Row = memo(function Row<Item>({ id, item, render, observer }: RowProps<Item>) {
-  const element = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const row = element.current;
-    if (!row) return;
-    const ear = observer();
-    ear.observe(row);
-    return () => {
-      ear.unobserve(row);
-    };
-  }, [observer]);
+const Row = memo(function Row<Item>({ id, index, item, render, measure }: RowProps<Item>) {
   return (
-    <div ref={element} data-row={id} className="row">
+    <div ref={measure} data-row={id} data-index={index} className="row">
       {render(item)}
     </div>
   );
