@@ -1,12 +1,12 @@
 // Builds dist/: one minified ES module and the types beside it. With --size: fails when that module is too large.
-// Dependencies are imported, not built in: npm installs them beside the package.
+// The parser of the event stream is built in: whoever installs the client gets no dependency with it.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const MOST_BYTES = 15 * 1024;
+const MOST_BYTES = 17 * 1024;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sizeOnly = process.argv.includes("--size");
 
@@ -16,7 +16,7 @@ const { outputFiles } = await build({
   entryPoints: ["src/index.ts"],
   outfile: "dist/index.js",
   bundle: true,
-  packages: "external",
+  banner: { js: "/*! With eventsource-parser, MIT licence, copyright Espen Hovlandsdal <espen@hovlandsdal.com> */" },
   minify: true,
   format: "esm",
   target: "es2022",
