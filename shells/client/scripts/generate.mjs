@@ -3,9 +3,12 @@
 //   npm run generate                      the daemon of this repository describes itself (ASTER_PYTHON, or ../../.venv)
 //   npm run generate -- --url http://…    a running daemon (its token in ASTER_SIDECAR_TOKEN)
 //   npm run generate -- --file some.json
-//   npm run generate -- --check           writes nothing; fails when src/wire.ts is stale
+//   npm run generate -- --check           writes nothing; fails when src/wire.ts is stale, or when redocly finds a fault
+//                                         in the document
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import openapiTS, { astToString } from "openapi-typescript";
@@ -37,7 +40,32 @@ async function document() {
   return JSON.parse(execFileSync(python, ["-c", DESCRIBE], { cwd: repository, env: environment, encoding: "utf8" }));
 }
 
+/** Sets the exit code when redocly finds a fault. What is said over the WebSocket is in no operation, so it is unused. */
+function lint(described) {
+  const folder = mkdtempSync(join(tmpdir(), "aster-openapi-"));
+  try {
+    const file = join(folder, "openapi.json");
+    writeFileSync(file, JSON.stringify(described));
+    const program = fileURLToPath(new URL("bin/cli.js", import.meta.resolve("@redocly/cli/package.json")));
+    const quiet = { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
+    execFileSync(
+      process.execPath,
+      [program, "lint", "--skip-rule", "no-unused-components", "--max-problems", "20", file],
+      {
+        env: quiet,
+        stdio: ["ignore", "ignore", "inherit"],
+      },
+    );
+  } catch {
+    console.error("redocly lint finds faults in the OpenAPI document");
+    process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 const described = await document();
+if (values.check) lint(described);
 for (const operations of Object.values(described.paths)) {
   for (const { responses } of Object.values(operations)) {
     // Every refusal has one shape, Failure: it need not be told for each status of each operation.
