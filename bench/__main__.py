@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 REPO = Path(__file__).parent.parent
-WHAT = ("cold", "idle", "first", "spacing", "burst", "long", "history", "page", "package")
+WHAT = ("cold", "commands", "idle", "first", "spacing", "burst", "long", "history", "page", "package")
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
 
 
@@ -246,6 +246,39 @@ def cold_starts(bench: Bench, kinds: tuple[str, str]) -> tuple[float, float]:
     both(measure, 1, kinds)  # fills the interpreter's caches
     one, other = both(measure, bench.times(12), kinds)
     return statistics.median(one), statistics.median(other)
+
+
+def commands(bench: Bench) -> None:
+    """What a person waits for at a command, beside a Python that does nothing."""
+    aster = [sys.executable, "-m", "aster_sidecar"]
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+
+    def took_ms(command: list[str], cwd: Path) -> float:
+        began = time.perf_counter()
+        subprocess.run(
+            command,
+            cwd=cwd,
+            env={**environment, "PYTHONPATH": str(REPO)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        return (time.perf_counter() - began) * 1000
+
+    def beside(command: list[str], many: int) -> tuple[float, float]:
+        nothing = [sys.executable, "-c", "pass"]
+        took_ms(command, bench.home), took_ms(nothing, bench.home)  # fills the interpreter's caches
+        pairs = [(took_ms(command, bench.home), took_ms(nothing, bench.home)) for _ in range(bench.times(many))]
+        return statistics.median(one for one, _ in pairs), statistics.median(other for _, other in pairs)
+
+    bench.add("--version (floor: python -c pass)", "ms", *beside([*aster, "--version"], 20), 2.0)
+    data_dir = Path(tempfile.mkdtemp(dir=bench.home))
+    server = Server(bench, "daemon", data_dir)
+    try:
+        chat = [*aster, "chat", "--data-dir", str(data_dir), "bench 1 0"]
+        bench.add("one message with chat (floor: python -c pass)", "ms", *beside(chat, 12), 4.0)
+    finally:
+        server.close()
 
 
 def idle(bench: Bench) -> None:
