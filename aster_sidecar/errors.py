@@ -39,7 +39,7 @@ AsterError
 │   ├── StoreTooNew       503  store_too_new
 │   └── StoreCorrupt      503  store_corrupt
 ├── LimitReached          429  limit_reached: a turn used what it may
-└── ModelError            502  (why a turn could not go on: models/build.py)
+└── ModelError            502  (why a turn could not go on: models/provider_errors/exceptions.py)
     └── Refused           502  (what a provider answered instead: models/provider_errors/classify.py)
     one code each: model_not_set, model_unknown, address_invalid, key_missing, key_refused, quota_exhausted,
     rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,

@@ -10,7 +10,9 @@ from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import InvalidShape, ModelError
 from aster_sidecar.models.api_keys import Keys, variable_of
-from aster_sidecar.models.build import PROVIDERS, Models, probe
+from aster_sidecar.models.build import Models
+from aster_sidecar.models.catalog import PROVIDERS
+from aster_sidecar.models.probe import probe
 
 
 class ModelCalls:

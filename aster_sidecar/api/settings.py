@@ -7,7 +7,7 @@ from typing import Any
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.config.settings import Config
 from aster_sidecar.contract import wire
-from aster_sidecar.models.build import PROVIDERS
+from aster_sidecar.models.catalog import PROVIDERS
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.text.addresses import without_password
 

@@ -14,7 +14,7 @@ from aster_sidecar.config.places import Places
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.config.trusted_projects import trusted_project
-from aster_sidecar.models.build import misnamed
+from aster_sidecar.models.catalog import misnamed
 from aster_sidecar.tools.builtin import builtin_tools
 
 

@@ -385,7 +385,7 @@ def holder(wanted: int) -> str:
 
 def keys(environment: Mapping[str, str]) -> Check:
     """Which providers have one, here: an app gives its daemon an environment of its own."""
-    from aster_sidecar.models.build import PROVIDERS
+    from aster_sidecar.models.catalog import PROVIDERS
 
     named = ((provider.key, provider.key_too) for provider in PROVIDERS.values())
     names = list(dict.fromkeys(name for pair in named for name in pair if name))
@@ -407,7 +407,8 @@ def models(given: argparse.Namespace, config: Config | None) -> Iterator[Check]:
     if config is None:
         yield Check("model", "skipped", "the configuration is wrong")
         return
-    from aster_sidecar.models.build import DEMO, Models
+    from aster_sidecar.models.build import Models
+    from aster_sidecar.models.catalog import DEMO
 
     try:
         known = Models(own_environment(), lambda: config.value("model"), lambda _: None, forget)
@@ -435,7 +436,7 @@ def forget(key: str, value: str) -> None:
 
 async def model(known: Models) -> Check:
     """One tiny request to the chosen model."""
-    from aster_sidecar.models.build import probe
+    from aster_sidecar.models.probe import probe
 
     began = time.monotonic()
     try:

@@ -17,7 +17,9 @@ from aster_sidecar import clock
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ModelError, StoreError
-from aster_sidecar.models.build import DEMO, Models, probe
+from aster_sidecar.models.build import Models
+from aster_sidecar.models.catalog import DEMO
+from aster_sidecar.models.probe import probe
 from aster_sidecar.policy.permissions import sentence
 from aster_sidecar.store.journal import Journal, remember
 

@@ -52,7 +52,9 @@ from aster_sidecar.conversation.strict_history import apart, as_sent, without_th
 from aster_sidecar.conversation.tool_executor import Toolbox
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import AsterError, LimitReached, ModelError
-from aster_sidecar.models.build import DEFAULT_WINDOW_TOKENS, Chosen, Models
+from aster_sidecar.models.build import Models
+from aster_sidecar.models.chosen import DEFAULT_WINDOW_TOKENS, Chosen
+from aster_sidecar.models.library_patches import tap_events
 from aster_sidecar.models.request_context import Ending, exchanging
 from aster_sidecar.models.streams.shapes import holds_nul, readable
 from aster_sidecar.policy.approvals import Approvals
@@ -551,7 +553,7 @@ class Tap(WrapperModel):
                 if self._run.sent == sent:
                     self._run.leave()  # it went by another way than the edge
                 if self._aloud:
-                    stream._event_iterator = self._listen(aiter(stream))
+                    tap_events(stream, self._listen)
                 yield stream
 
     async def _open(

@@ -1,8 +1,8 @@
 """What was said before a turn, as the JSON in which it was sent: kept, and put into the body of the next request.
 
-A model is given marks in its place. `models.build.send_as_is` makes texts of them, and the edge puts the JSON there. So
-nothing maps, copies and encodes a long conversation anew for each request. Where a message's form may depend on others,
-or a mark is not found where it must be, all messages are given as they are.
+A model is given marks in its place. `library_patches.send_as_is` makes texts of them, and the edge puts the JSON there.
+So nothing maps, copies and encodes a long conversation anew for each request. Where a message's form may depend on
+others, or a mark is not found where it must be, all messages are given as they are.
 """
 
 from __future__ import annotations

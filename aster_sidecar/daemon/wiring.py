@@ -54,7 +54,8 @@ from aster_sidecar.http.peer_ancestry import Ancestry, Marked
 from aster_sidecar.http.static_ui import Pages
 from aster_sidecar.models.api_keys import FILE as KEYS_FILE
 from aster_sidecar.models.api_keys import Keys, WithKeys
-from aster_sidecar.models.build import Models, misnamed
+from aster_sidecar.models.build import Models
+from aster_sidecar.models.catalog import misnamed
 from aster_sidecar.models.library_patches import without
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules

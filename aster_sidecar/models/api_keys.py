@@ -21,7 +21,7 @@ from typing import Any, Literal
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import InvalidShape, NotFound, StoreError
-from aster_sidecar.models.build import PROVIDERS
+from aster_sidecar.models.catalog import PROVIDERS
 from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal, remember
 from aster_sidecar.text import addresses

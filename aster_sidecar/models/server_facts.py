@@ -1,6 +1,6 @@
-"""What a server says of the model it serves: where its interface is, and how long a conversation the model reads.
+"""What a server reports about a model: the address of its interface, and the model's context window.
 
-Asked once, in the thread that builds the model. Whatever goes wrong, a turn is none the worse for it.
+It is asked once, in the thread that builds the model. If it cannot be asked, the model is built without these facts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from aster_sidecar.errors import ModelError
+from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.models.local_servers import (
     inside,
     llamacpp_window,
@@ -25,6 +26,7 @@ from aster_sidecar.models.local_servers import (
 )
 from aster_sidecar.models.network import way
 from aster_sidecar.text import addresses
+from aster_sidecar.text.addresses import shown
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,23 +34,24 @@ if TYPE_CHECKING:
 ASK_S = 2.0
 """Longest wait for a connection, and for each piece of an answer."""
 ALL_S = 4.0
-"""Longest time for all questions."""
+"""Longest time for all questions to one server."""
+ASK_AGAIN_S = 5.0
+"""How long an answer is used when the server may report more later."""
 ANSWER_BYTES = 4 << 20
 """The longest lists of models have some hundred entries of 2 KB."""
 OLLAMA_WINDOW_TOKENS = 4096
-"""What Ollama gives a model that says nothing else, on a machine with little graphics memory."""
+"""Ollama's default window on a machine with little graphics memory."""
 SERVED = ("max_model_len", "context_length", "max_context_length", "context_window", "max_input_tokens")
-"""Names for the served window in lists of models: vLLM and SGLang, OpenRouter and others, Mistral, Groq, gateways."""
+"""Names of the window in lists of models: vLLM and SGLang, OpenRouter and others, Mistral, Groq, gateways."""
 OWNERS = {"llamacpp": "llamacpp", "library": "ollama", "organization_owner": "lmstudio"}
-"""What `owned_by` in a list of models tells of the server."""
+"""`owned_by` in a list of models → the kind of server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`base_url` is where the interface is, `found` when its list of models is there.
+    """What a server reported. `base_url` is the address of its interface; `found`: its list of models is there.
 
-    `lasting`: what it said holds; otherwise it is worth another question before a later turn. `kind`: ollama,
-    lmstudio or llamacpp where it is known to be one of those.
+    `lasting`: later turns need not ask again. `kind`: ollama, lmstudio or llamacpp, if it is known to be one.
     """
 
     base_url: str
@@ -56,6 +59,44 @@ class Served:
     lasting: bool = True
     found: bool = False
     kind: str = ""
+
+
+class ServerFacts:
+    """Asks servers about models and keeps their answers."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._answers: dict[tuple[str, str], tuple[float, Served]] = {}
+        """Model's name and given base URL → when it was asked (monotonic seconds), and the answer."""
+
+    def ask(self, name: str, provider: str, model: str, base_url: str, key: str | None) -> Served:
+        """What the server at a base URL reports about a model. Blocks for some seconds at most, unless it is kept."""
+        asked_at, served = self._answers.get((name, base_url), (0.0, None))
+        if served is None or is_outdated(asked_at, served):
+            served = ask(provider, model, base_url, key, self._environment)
+            self._answers[name, base_url] = time.monotonic(), served
+        return served
+
+    def of(self, chosen: Chosen) -> Served | None:
+        """The kept answer about a model that was built."""
+        for (name, url), (_, served) in list(self._answers.items()):
+            if name == chosen.name and chosen.base_url in (shown(url), shown(served.base_url)):
+                return served
+        return None
+
+    def outdated(self, name: str) -> bool:
+        """Whether a model's server may report more by now: it did not answer, or had not loaded the model."""
+        return any(
+            asked == name and is_outdated(asked_at, served)
+            for (asked, _), (asked_at, served) in list(self._answers.items())
+        )
+
+    def clear(self) -> None:
+        self._answers.clear()
+
+
+def is_outdated(asked_at: float, served: Served) -> bool:
+    return not served.lasting and time.monotonic() - asked_at > ASK_AGAIN_S
 
 
 def ask(provider: str, model: str, base_url: str, key: str | None, environment: Mapping[str, str]) -> Served:

@@ -26,7 +26,7 @@ from aster_sidecar.conversation import answer_endings
 from aster_sidecar.http import guard
 from aster_sidecar.http.routes.all import ROUTES as ALL
 from aster_sidecar.http.websocket import CALLS, PAYLOADS
-from aster_sidecar.models.build import PROVIDERS
+from aster_sidecar.models.catalog import PROVIDERS
 from aster_sidecar.models.provider_errors.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent.parent

@@ -26,7 +26,8 @@ from pydantic_ai.models import ModelRequestParameters
 from aster_sidecar.conversation.earlier_messages import Earlier
 from aster_sidecar.conversation.request_prefix import Prefix
 from aster_sidecar.conversation.strict_history import as_sent
-from aster_sidecar.models.build import Chosen, Models
+from aster_sidecar.models.build import Models
+from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.models.request_context import MARK, MARKS, Exchange, exchanging
 from aster_sidecar.models.transport import EdgeClient
 

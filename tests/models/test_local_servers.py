@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar.models import build, local_servers, server_facts
+from aster_sidecar.models import local_servers, server_facts
+from aster_sidecar.models.build import Models
+from aster_sidecar.models.chosen import DEFAULT_WINDOW_TOKENS
 from aster_sidecar.models.local_servers import LocalModel, LocalModels, ask, fetch, is_loopback, ollama_url
 from tests.support.daemon import Daemon
 from tests.support.provider import ProviderDouble, Reply, Say
@@ -220,7 +222,7 @@ def test_llama_cpp_is_asked_where_it_says_why_an_answer_ends(server: Server) -> 
     for owner in ("llamacpp", "vllm"):
         server.answers["/v1/models"] = {"data": [{"id": "m", "owned_by": owner}]}
         for provider in ("openai", "openai-responses"):
-            known = build.Models(
+            known = Models(
                 {"OPENAI_BASE_URL": f"{server.root}/v1"}, lambda: None, lambda _: None, lambda key, value: None
             )
             spoken[f"{provider} at {owner}"] = known.build(f"{provider}:m").dialect
@@ -240,10 +242,10 @@ def test_whatever_a_server_answers_the_model_is_built(server: Server, answer: by
         server.answers[path] = answer
     for name in ("ollama", "lmstudio", "llamacpp", "openai-chat", "openai", "anthropic"):
         variable = {"openai-chat": "OPENAI"}.get(name, name.upper())
-        known = build.Models(
+        known = Models(
             {f"{variable}_BASE_URL": f"{server.root}/v1"}, lambda: None, lambda _: None, lambda key, value: None
         )
-        assert known.build(f"{name}:m").window_tokens == build.DEFAULT_WINDOW_TOKENS
+        assert known.build(f"{name}:m").window_tokens == DEFAULT_WINDOW_TOKENS
 
 
 def test_a_server_that_keeps_silent_is_waited_for_once_and_not_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,9 +262,9 @@ def test_a_server_that_keeps_silent_is_waited_for_once_and_not_long(monkeypatch:
     assert not server_facts.ask("ollama", "m", silent_url, None, {}).lasting, "it may be started"
 
 
-def kept_models(server: Server, facts: dict[str, str], **environment: str) -> build.Models:
+def kept_models(server: Server, facts: dict[str, str], **environment: str) -> Models:
     here = {"OPENAI_BASE_URL": f"{server.root}/v1", **environment}
-    return build.Models(here, lambda: "openai-chat:m", facts.get, facts.__setitem__)
+    return Models(here, lambda: "openai-chat:m", facts.get, facts.__setitem__)
 
 
 def test_which_window_counts(server: Server) -> None:
@@ -270,7 +272,7 @@ def test_which_window_counts(server: Server) -> None:
     server.answers["/v1/models"] = listed("m", "gpt-4")
     facts: dict[str, str] = {}
     known = kept_models(server, facts)
-    assert known.build().window_tokens == build.DEFAULT_WINDOW_TOKENS
+    assert known.build().window_tokens == DEFAULT_WINDOW_TOKENS
     assert known.build("openai-chat:gpt-4").window_tokens == 8192
     server.answers["/v1/models"] = {
         "data": [{"id": "m", "max_model_len": 32768}, {"id": "gpt-4", "max_model_len": 9000}]
@@ -294,11 +296,11 @@ def test_which_window_counts(server: Server) -> None:
 def test_what_a_server_did_not_tell_yet_is_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.answers["/v1/models"] = listed("m")
     server.answers["/api/ps"] = {"models": []}
-    known = build.Models({"OLLAMA_BASE_URL": server.root}, lambda: "ollama:m", lambda _: None, lambda key, value: None)
+    known = Models({"OLLAMA_BASE_URL": server.root}, lambda: "ollama:m", lambda _: None, lambda key, value: None)
     assert known.build().window_tokens == server_facts.OLLAMA_WINDOW_TOKENS
     assert known.built() is not None
     server.answers["/api/ps"] = {"models": [{"model": "m", "context_length": 32768}]}
-    monkeypatch.setattr(build, "ASK_AGAIN_S", 0)
+    monkeypatch.setattr(server_facts, "ASK_AGAIN_S", 0)
     assert known.built() is None
     loaded = known.build()
     assert loaded.window_tokens == 32768

@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from aster_sidecar.conversation import answer_endings, compaction, engine, strict_history
-from aster_sidecar.models import build, request_context, server_facts, transport
-from aster_sidecar.models.build import PROVIDERS, Provider
+from aster_sidecar.models import chosen, request_context, sdk_models, server_facts, transport
+from aster_sidecar.models.catalog import PROVIDERS, Provider
 from aster_sidecar.models.provider_errors.kinds import CODES_HERE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -23,7 +23,8 @@ FLAT = " ".join(TEXT.split())
 MODULES = {path: path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py"))}
 STREAMS = {path.stem for path in (ROOT / "tests" / "golden" / "streams").glob("*.sse")}
 REFUSALS: list[dict[str, Any]] = [
-    json.loads(line) for line in (ROOT / "tests" / "refusals.jsonl").read_text("utf-8").splitlines()
+    json.loads(line)
+    for line in (ROOT / "tests" / "models" / "provider_errors" / "refusals.jsonl").read_text("utf-8").splitlines()
 ]
 
 
@@ -168,12 +169,12 @@ def test_every_number_is_the_codes() -> None:
         f"The first word of an answer may take {request_context.FIRST_S:g} s, "
         f"or {request_context.FIRST_HERE_S:g} s from a server on",
         f"every {transport.STALL_S:g} s; comments",
-        f"must be there within {build.CONNECT_TIMEOUT_S:g} s.",
+        f"must be there within {sdk_models.CONNECT_TIMEOUT_S:g} s.",
         f"no end of its stream: {transport.TAIL_S:g} s later",
         f"is complete after {transport.TAIL_S:g} s",
         f"Sent up to {engine.MAX_ATTEMPTS} times",
         f"More than {engine.RETRY_MOST_S:g} s is told",
-        f"5. {build.DEFAULT_WINDOW_TOKENS:,} tokens.",
+        f"5. {chosen.DEFAULT_WINDOW_TOKENS:,} tokens.",
         f"more than {compaction.COMPACT_AT:.0%} of the window".replace("%", " %"),
         f"above {compaction.UNSURE_AT:.0%} of the window (of {compaction.ASSUMED_TOKENS:,} tokens".replace("%", " %"),
         f"at most {compaction.MOST_COMPACTIONS} times for one request, each time to half",

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aster_sidecar.errors import ModelError, Refused
-from aster_sidecar.models.build import Models, probe
+from aster_sidecar.models.build import Models
 from aster_sidecar.models.network import way, why_unreachable
+from aster_sidecar.models.probe import probe
 from aster_sidecar.telemetry.redaction import Redactor, secrets_of
 from aster_sidecar.text.addresses import alternatives, base_url, is_placeholder, key, place, shown
 from tests.models.test_local_servers import Server, listed, server  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -334,7 +335,7 @@ def test_an_address_without_its_path_is_found_out_and_remembered(server: Server)
     known = models({"OPENAI_BASE_URL": server.root}, kept)
     assert known.build("openai-chat:m").base_url == f"{server.root}/v1"
     assert known.build("openai:m").base_url == f"{server.root}/v1"
-    assert models({"OPENAI_BASE_URL": server.root}, kept)._base_url(provider("openai")) == f"{server.root}/v1"
+    assert models({"OPENAI_BASE_URL": server.root}, kept).settings.base_url(provider("openai")) == f"{server.root}/v1"
 
 
 NOTHING_THERE = Refused("endpoint_unknown", "nothing there", hint="check it", provider_status=404)
@@ -367,7 +368,7 @@ def test_the_other_address_is_tried_once_and_kept_when_it_works(server: Server) 
 
 
 def provider(name: str) -> Any:
-    from aster_sidecar.models.build import PROVIDERS
+    from aster_sidecar.models.catalog import PROVIDERS
 
     return PROVIDERS[name]
 

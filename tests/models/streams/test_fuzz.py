@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aster_sidecar.models.build import known_types
+from aster_sidecar.models.sdk_models import known_types
 from aster_sidecar.models.streams import anthropic, reader, responses, shapes
 from aster_sidecar.models.streams import chat as chat_reader
 from aster_sidecar.models.streams.anthropic import AnthropicReader

@@ -14,8 +14,9 @@ from pydantic_ai.direct import model_request_stream
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 
 from aster_sidecar.errors import ModelError
-from aster_sidecar.models.build import Models, known_types
+from aster_sidecar.models.build import Models
 from aster_sidecar.models.network import way
+from aster_sidecar.models.sdk_models import known_types
 from aster_sidecar.models.streams.gemini import GeminiReader
 from aster_sidecar.models.transport import EdgeClient
 
@@ -186,7 +187,7 @@ def test_whatever_is_odd_in_an_answer_it_is_read_or_told_as_what_it_is(whole: Js
         environment = {"GOOGLE_API_KEY": "g", "GOOGLE_BASE_URL": "http://127.0.0.1:9"}
         models = Models(environment, lambda: None, lambda _: None, lambda *_: None)
         http = EdgeClient(known_types, transport=httpx2.MockTransport(answer))
-        models._clients[way(environment["GOOGLE_BASE_URL"], environment)] = http  # pyright: ignore[reportPrivateUsage]
+        models.sdk.clients[way(environment["GOOGLE_BASE_URL"], environment)] = http
         model = models.build("google:m").model
         for value in altered(whole):
             sent.append(b"data: " + json.dumps(value).encode() + b"\n\n")

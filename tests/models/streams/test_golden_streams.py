@@ -17,8 +17,9 @@ from pydantic_ai import ModelRequest
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import ModelResponse
 
-from aster_sidecar.models.build import Models, known_types
+from aster_sidecar.models.build import Models
 from aster_sidecar.models.network import way
+from aster_sidecar.models.sdk_models import known_types
 from aster_sidecar.models.streams.dialects import READERS, AnthropicReader, ChatReader, ResponsesReader
 from aster_sidecar.models.streams.gemini import GeminiReader
 from aster_sidecar.models.streams.reader import Reader
@@ -102,7 +103,7 @@ async def read(name: str, pieces: list[bytes], *, edge: bool, headers: dict[str,
     transport = httpx2.MockTransport(answer)
     models = Models(ENVIRONMENT, lambda: None, lambda _: None, lambda *_: None)
     http = EdgeClient(known_types, transport=transport) if edge else httpx2.AsyncClient(transport=transport)
-    models._clients[way(ENVIRONMENT["OPENAI_BASE_URL"], ENVIRONMENT)] = http  # pyright: ignore[reportPrivateUsage]
+    models.sdk.clients[way(ENVIRONMENT["OPENAI_BASE_URL"], ENVIRONMENT)] = http
     model = models.build(MODELS[dialect(name)]).model
     async with http, model_request_stream(model, [ModelRequest.user_text_prompt("hello")]) as stream:
         async for _ in stream:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from aster_sidecar.models.build import known_types
+from aster_sidecar.models.sdk_models import known_types
 from aster_sidecar.models.streams.anthropic import AnthropicReader
 from aster_sidecar.models.streams.chat import ChatReader
 from aster_sidecar.models.streams.reader import Malformed, NoStream, ProviderError, Reader

@@ -1,29 +1,43 @@
-"""Models: what is taken around the SDKs gives what the SDKs give, only sooner."""
+"""Patches of libraries: each one gives what the library gives, and fails here when a new version has changed."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
 import json
-import os
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Generic, TypeVar
 
 import genai_prices
 import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 from anthropic.types.beta import BetaRawMessageStreamEvent
+from genai_prices import data_snapshot
 from genai_prices.data_snapshot import get_snapshot, set_custom_snapshot
 from openai import AsyncOpenAI
 from openai.types.responses import ResponseStreamEvent
+from pydantic import BaseModel, ConfigDict
+from pydantic_ai.messages import ModelMessage, ModelRequest
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from aster_sidecar.models.build import Models, read_by_type, send_as_is
-from aster_sidecar.models.library_patches import Unclear, keep_prices, shaped
-from tests.support.provider import ProviderDouble
+from aster_sidecar.models import library_patches
+from aster_sidecar.models.library_patches import (
+    Segments,
+    add_prices,
+    all_prices,
+    keep_prices,
+    read_by_type,
+    release_streams,
+    send_as_is,
+    tap_events,
+    unbuilt,
+    use_timeouts,
+    without,
+)
 
 DELTA = {
     "type": "response.output_text.delta",
@@ -189,16 +203,9 @@ def test_what_is_sent_as_it_is_arrives_as_it_is() -> None:
     assert seen[0]["tools"] == tools
 
 
-def test_what_may_be_several_things_is_left_to_the_sdk() -> None:
-    for kind, value in ((bytes, "x"), (list[int] | list[str], []), (int | str, {"a": 1})):
-        with pytest.raises(Unclear):
-            shaped(kind, value)
-    assert shaped(dict[str, list[float]], {"a": [1, 2.5, None]}) == {"a": [1.0, 2.5, None]}
-
-
 @pytest.fixture
 def prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(Models, "_priced", None)
+    monkeypatch.setattr(library_patches, "_priced", None)
     yield
     set_custom_snapshot(None)
 
@@ -229,79 +236,164 @@ def test_prices_that_are_kept_are_what_they_were() -> None:
 
 
 @pytest.mark.usefixtures("prices")
-def test_models_reached_alike_share_a_client() -> None:
-    here = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "ANTHROPIC_API_KEY": "k"}
-    models = Models(here, lambda: None, lambda _: None, lambda _, __: None)
-    names = ("openai:a", "openai:b", "openai-chat:a", "anthropic:claude-sonnet-4-5", "anthropic:claude-opus-4-1")
-    built = [models.build(name).model for name in names]
-    used = {id(cast(Any, model).client._client) for model in built}
-    assert len(used) == 2
-    assert built[3].context_window == 200_000
-    asyncio.run(models.close())
+def test_prices_of_one_provider_are_added_to_those_of_another() -> None:
+    def loaded() -> set[str]:
+        return {provider.id for provider in get_snapshot().providers}
+
+    add_prices("openai")
+    assert "openai" in loaded()
+    assert "anthropic" not in loaded()
+    add_prices("anthropic")
+    assert {"openai", "anthropic"} <= loaded()
 
 
-SCRIPT = """
-import asyncio, os, sys
-from pathlib import Path
-from aster_sidecar.daemon.wiring import build_app, build_parts
-from aster_sidecar.models.build import probe
-from aster_sidecar.config.places import places
-from aster_sidecar.config.settings import Settings
-
-async def main():
-    home = Path(sys.argv[1])
-    settings = Settings("web", 0, places(os.environ, data_dir=home, config_dir=home), environment=dict(os.environ))
-    parts = build_parts(settings)
-    build_app(parts)
-    parts.journal.open()
-    await parts.load_engine()
-    await probe(parts.models)
-    await parts.close()
-
-asyncio.run(main())
-unused = {"pydantic.v1", "httpx._main", "rich", "pygments", "genai_prices.data", "anthropic"}
-print("loaded:", sorted(unused & set(sys.modules)))
-from openai.types import responses
-large = {"Response", "ParsedResponse", "ResponseCreatedEvent", "ResponseCompletedEvent", "ResponseOutputItemAddedEvent"}
-print("built:", [name for name in sorted(large) if getattr(responses, name).__pydantic_complete__])
-print("usable:", responses.ParsedResponse[int].model_json_schema()["title"])
-"""
+@pytest.mark.usefixtures("prices")
+def test_prices_that_an_app_keeps_up_to_date_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    updated = data_snapshot.DataSnapshot(providers=all_prices(), from_auto_update=True)
+    set_custom_snapshot(updated)
+    assert data_snapshot._custom_snapshot is updated, "where the library keeps it"
+    keep_prices({"openai"})
+    assert get_snapshot() is updated
 
 
-def test_a_turn_brings_along_what_it_needs_only(tmp_path: Path, provider: ProviderDouble) -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent.parent.parent,
-        env={**os.environ, "OPENAI_BASE_URL": f"{provider.url}/v1", "ASTER_MODEL": "openai:gpt-5"},
+def test_the_whole_price_list_does_not_stay_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "genai_prices.data", raising=False)
+    assert {"openai", "anthropic"} <= {provider.id for provider in all_prices()}
+    assert "genai_prices.data" not in sys.modules
+
+
+# -- imports -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_hidden_module_is_missing_only_while_it_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    with without("this", "json"), pytest.raises(ImportError):
+        importlib.import_module("this")
+    assert "this" not in sys.modules
+    assert sys.modules["json"] is json, "a module that was loaded before is not hidden"
+
+
+Item = TypeVar("Item")
+
+
+def test_a_generic_models_schema_is_built_at_its_first_use() -> None:
+    class Box(BaseModel, Generic[Item]):
+        model_config = ConfigDict(defer_build=True)
+        item: Item
+
+    with unbuilt(Box):
+        kind = Box[int]
+        assert not Box.__pydantic_complete__
+    assert kind(item=1).item == 1
+    assert "model_rebuild" not in vars(Box)
+    assert Box[str](item="x").item == "x"
+    assert Box.__pydantic_complete__, "pydantic builds it when a parameter is given"
+
+
+# -- openai, anthropic, google-genai, pydantic-ai ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["openai", "anthropic"])
+def test_the_sdks_read_events_where_the_patch_is(which: int) -> None:
+    client, _, _ = clients()[which]
+    told = inspect.signature(client._process_response_data)
+    assert {name: one.kind.name for name, one in told.parameters.items()} == dict.fromkeys(
+        ("data", "cast_to", "response"), "KEYWORD_ONLY"
     )
-    assert told.stderr == ""
-    assert told.stdout.splitlines() == ["loaded: []", "built: []", "usable: ParsedResponse[int]"]
 
 
-def test_a_model_that_is_being_built_while_its_key_is_forgotten_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = {"OPENAI_API_KEY": "old", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
-    models = Models(environment, lambda: "openai-chat:m", lambda _: None, lambda key, value: None)
-    began, goes_on = threading.Event(), threading.Event()
-    make = Models._make
+@pytest.mark.parametrize("which", [0, 1], ids=["openai", "anthropic"])
+def test_a_streamed_event_goes_through_the_patch(which: int) -> None:
+    """The SDK's own stream calls what `read_by_type` replaces, with the union that it was told of."""
+    event: dict[str, Any] = DELTA if which == 0 else ANTHROPIC[5]
+    body = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+    headers = {"content-type": "text/event-stream"}
+    http = httpx2.AsyncClient(
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, content=body))
+    )
+    client: Any = (AsyncOpenAI, AsyncAnthropic)[which](api_key="k", http_client=http)
+    unions: list[Any] = []
+    plain = client._process_response_data
 
-    def slow(self: Models, *given: Any) -> Any:
-        began.set()
-        assert goes_on.wait(20)
-        return make(self, *given)
+    def note(**given: Any) -> Any:
+        unions.append(given["cast_to"])
+        return plain(**given)
 
-    monkeypatch.setattr(Models, "_make", slow)
-    building = threading.Thread(target=models.build)  # as when a client comes
-    building.start()
-    assert began.wait(20)
-    environment["OPENAI_API_KEY"] = "new"
-    models.forget()
-    goes_on.set()
-    building.join(20)
-    assert models.built() is None, "it has the old key"
-    chosen = models.build()
-    assert cast("Any", chosen.model).client.api_key == "new"
-    assert models.built() is chosen
-    assert models.build() is chosen
+    client._process_response_data = note
+
+    async def read() -> list[Any]:
+        if which == 0:
+            stream = await client.responses.create(model="m", input="x", stream=True)
+        else:
+            asked = [{"role": "user", "content": "x"}]
+            stream = await client.beta.messages.create(model="m", messages=asked, max_tokens=5, stream=True)
+        return [one.type async for one in stream]
+
+    assert asyncio.run(read()) == [event["type"]]
+    assert unions == [(ResponseStreamEvent, BetaRawMessageStreamEvent)[which]]
+
+
+def google_client(http: httpx2.AsyncClient) -> Any:
+    genai = pytest.importorskip("google.genai", reason="the extra google is not installed")
+    options = genai.types.HttpOptions(base_url="http://127.0.0.1:1", httpx_async_client=http)
+    return genai.Client(vertexai=False, api_key="k", http_options=options)
+
+
+def test_google_waits_as_its_http_client_does_and_sends_no_timeout() -> None:
+    seen: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(200, json={"candidates": []})
+
+    timeout = httpx2.Timeout(77.0, connect=3.0)
+    client = google_client(httpx2.AsyncClient(transport=httpx2.MockTransport(answer)))
+    use_timeouts(client, timeout)
+    asyncio.run(client.aio.models.generate_content(model="m", contents="x"))
+    assert seen[0].extensions["timeout"] == timeout.as_dict()
+    assert "x-server-timeout" not in seen[0].headers
+
+
+def test_googles_streams_are_read_as_segments() -> None:
+    body = b'data: {"candidates": [{"content": {"parts": [{"text": "said"}], "role": "model"}}]}\n\n'
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body)))
+    client = google_client(http)
+    release_streams(client)
+    answers: list[Any] = []
+    ask = client._api_client._async_request
+
+    async def note(*given: Any, **named: Any) -> Any:
+        answers.append(await ask(*given, **named))
+        return answers[-1]
+
+    client._api_client._async_request = note
+
+    async def read() -> list[str]:
+        stream = await client.aio.models.generate_content_stream(model="m", contents="x")
+        return [one.text async for one in stream]
+
+    assert asyncio.run(read()) == ["said"]
+    assert [type(one) for one in answers] == [Segments]
+
+
+def test_tapped_events_are_the_ones_that_are_read() -> None:
+    async def words(_: list[ModelMessage], __: AgentInfo) -> AsyncIterator[str]:
+        for word in ("one ", "two ", "three"):
+            yield word
+
+    async def read(*, tapped: bool) -> list[Any]:
+        async def without_first(events: AsyncIterator[Any]) -> AsyncIterator[Any]:
+            await anext(events)
+            async for event in events:
+                yield event
+
+        model = FunctionModel(stream_function=words)
+        asked: list[ModelMessage] = [ModelRequest.user_text_prompt("x")]
+        async with model.request_stream(asked, None, ModelRequestParameters()) as stream:
+            if tapped:
+                tap_events(stream, without_first)
+            return [type(event).__name__ async for event in stream]
+
+    whole = asyncio.run(read(tapped=False))
+    assert len(whole) > 3
+    assert asyncio.run(read(tapped=True)) == whole[1:]
