@@ -329,8 +329,12 @@ def test_a_streamed_event_goes_through_the_patch(which: int) -> None:
             stream = await client.beta.messages.create(model="m", messages=asked, max_tokens=5, stream=True)
         return [one.type async for one in stream]
 
+    union = (ResponseStreamEvent, BetaRawMessageStreamEvent)[which]
     assert asyncio.run(read()) == [event["type"]]
-    assert unions == [(ResponseStreamEvent, BetaRawMessageStreamEvent)[which]]
+    assert unions == [union]
+    read_by_type(client, union)
+    assert asyncio.run(read()) == [event["type"]]
+    assert unions == [union], "the SDK did not have to read it"
 
 
 def google_client(http: httpx2.AsyncClient) -> Any:

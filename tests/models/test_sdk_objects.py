@@ -43,16 +43,17 @@ def test_the_type_of_an_object_picks_the_member_of_a_union() -> None:
 def test_a_missing_field_gets_its_default_or_none() -> None:
     told: Any = construct(Cat, {"type": "cat", "unknown": {"deep": 1}})
     assert (told.lives, told.name, told.tags) == (None, None, [])
-    assert told.unknown == {"deep": 1} if Cat.model_config.get("extra") == "allow" else True
     assert told.model_fields_set == {"type"}
-    assert told.tags is not construct(Cat, {"type": "cat"}).tags  # type: ignore[attr-defined]
+    another: Any = construct(Cat, {"type": "cat"})
+    assert told.tags is not another.tags
 
 
 def test_a_field_is_read_by_its_alias() -> None:
     class Aliased(BaseModel):
-        kind: str = Field(alias="Kind")
+        size: float = Field(alias="Size")
 
-    assert construct(Aliased, {"Kind": "x"}).kind == "x"  # type: ignore[attr-defined]
+    told: Any = construct(Aliased, {"Size": 1})
+    assert type(told.size) is float
 
 
 def test_unions_are_taken_apart() -> None:
