@@ -19,7 +19,8 @@ import httpx2
 from aster_sidecar.errors import ModelError
 from aster_sidecar.models.request_context import CURRENT, FIRST_HERE_S, FIRST_S, MARK, Exchange
 from aster_sidecar.models.streams.dialects import READERS, ResponsesReader
-from aster_sidecar.models.streams.reader import Malformed, NoStream, ProviderError, Reader, parse_or_none
+from aster_sidecar.models.streams.events import Malformed, NoStream, ProviderError, parse_or_none
+from aster_sidecar.models.streams.reader import Reader
 
 STALL_S = 120.0
 """Longest wait for more of an answer: text, thinking or arguments; comments and empty events don't count."""

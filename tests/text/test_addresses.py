@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.models.build import Models
-from aster_sidecar.models.network import way, why_unreachable
+from aster_sidecar.models.network import way
 from aster_sidecar.models.probe import probe
+from aster_sidecar.models.provider_errors.unreachable import why_unreachable
 from aster_sidecar.telemetry.redaction import Redactor, secrets_of
 from aster_sidecar.text.addresses import alternatives, base_url, is_placeholder, key, place, shown
 from tests.models.test_local_servers import Server, listed, server  # noqa: F401  # pyright: ignore[reportUnusedImport]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from aster_sidecar.errors import AsterError, ModelError
-from aster_sidecar.models import network
 from aster_sidecar.models.catalog import Provider
 from aster_sidecar.models.chosen import Chosen
+from aster_sidecar.models.provider_errors.unreachable import why_unreachable
 from aster_sidecar.text.repair import cut
 
 MOST_TEXT = 300
@@ -26,7 +26,7 @@ def explain(
 
     own = own_error(error)
     if own is None and chosen.provider is not None and not isinstance(error, ModelHTTPError):
-        own = network.why_unreachable(error, chosen.name, chosen.base_url, base_variable, environment)
+        own = why_unreachable(error, chosen.name, chosen.base_url, base_variable, environment)
     return own or translate(error, chosen.name, chosen.provider)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, cast
 
-from aster_sidecar.models.streams.reader import Fields, NoStream, ProviderError, Reader, dump, with_counts
+from aster_sidecar.models.streams.events import Fields, NoStream, ProviderError, dump, with_counts
+from aster_sidecar.models.streams.reader import Reader
 from aster_sidecar.models.streams.shapes import GONE, Shape, arguments, fit, sound
 
 BLOCK: Shape = {"type": "text", "text": "text", "thinking": "text", "signature": "text", "id": "text", "name": "text"}

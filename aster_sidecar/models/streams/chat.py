@@ -7,7 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aster_sidecar.models.streams.reader import Fields, ProviderError, Reader, parse_or_none, with_counts
+from aster_sidecar.models.streams.events import Fields, ProviderError, parse_or_none, with_counts
+from aster_sidecar.models.streams.reader import Reader
 from aster_sidecar.models.streams.shapes import Shape, fit, joined, sound
 
 CALL: Shape = {

@@ -12,8 +12,9 @@ from typing import Any, cast
 from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar.models.request_context import Ending, Finish
-from aster_sidecar.models.streams.reader import Fields, ProviderError, Reader, parse_or_none
-from aster_sidecar.models.streams.reader import parts as lines_of
+from aster_sidecar.models.streams.events import Fields, ProviderError, parse_or_none
+from aster_sidecar.models.streams.events import parts as lines_of
+from aster_sidecar.models.streams.reader import Reader
 from aster_sidecar.models.streams.shapes import Shape, fit, joined, sound
 
 DETAILS: Shape = [{"modality": "text", "tokenCount": "count"}]

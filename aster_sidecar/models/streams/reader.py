@@ -12,14 +12,24 @@ import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias, cast
-
-from pydantic_core import from_json, to_json
+from typing import Any, ClassVar, cast
 
 from aster_sidecar.models.request_context import Ending, Finish
+from aster_sidecar.models.streams.events import (
+    UNREAD_LINE,
+    Fields,
+    Malformed,
+    NoStream,
+    ProviderError,
+    dump,
+    is_comment,
+    is_text,
+    parse,
+    parse_or_none,
+    parts,
+)
+from aster_sidecar.models.streams.framing import Framing
 from aster_sidecar.models.streams.shapes import Shape, fit, joined, sound, split_half
-
-Fields: TypeAlias = dict[str, Any]
 
 FINISHES: dict[str, Finish] = {
     **dict.fromkeys(
@@ -45,38 +55,8 @@ FINISHES: dict[str, Finish] = {
 }
 """Why an answer ended, in the words of servers → what is meant. A word that is not here ends a whole answer."""
 
-MOST_BYTES = 32 << 20
-"""A single event, or an answer that is no stream, may be this long."""
-MOST_FIRST_BYTES = 64 << 10
-"""So much is read of an answer that is neither events nor JSON."""
-BOM = b"\xef\xbb\xbf"
-BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)+")
-UNREAD_LINE = re.compile(rb"(?:^|[\r\n])(?:[{\[]|\xef\xbb\xbf)")
-"""JSON on a line without a field's name, or a byte-order mark before it: which SDKs pass over."""
-LINE = re.compile(r"\r\n|\n|\r")
-KNOWN_FIELD = re.compile(rb"\s*(data|event|id|retry)?\s*:")
 TAG = re.compile(r"</?[a-zA-Z_|]+>")
 """A text that is this and nothing else may start or end the model's thinking."""
-
-
-class Malformed(ValueError):
-    """An event that can't be read, and that may have been part of the answer."""
-
-
-class NoStream(ValueError):
-    """The answer is neither a stream nor a whole answer. `first` is what it begins with."""
-
-    def __init__(self, first: bytes) -> None:
-        super().__init__("no stream")
-        self.first = first
-
-
-class ProviderError(ValueError):
-    """The provider says within its answer that it failed. `body` is what it says."""
-
-    def __init__(self, body: Any) -> None:
-        super().__init__("the provider failed")
-        self.body = body
 
 
 @dataclass(slots=True)
@@ -110,13 +90,7 @@ class Reader:
         """Whether any event came."""
         self.failed: ValueError | None = None
         """What is wrong with the answer behind all that was given so far: `end` raises it."""
-        self._buffer = b""
-        self._more: list[bytes] = []
-        """What arrived behind the buffer, in which no line ends."""
-        self._more_bytes = 0
-        self._looked = 0
-        """Up to there no event ends in the buffer."""
-        self._form: Literal["events", "json", "unknown"] | None = None
+        self._framing = Framing()
         self._out: list[bytes] = []
         self._run: Run | None = None
         self._fitted: tuple[Fields, list[type]] | None = None
@@ -128,20 +102,11 @@ class Reader:
         """Take in what arrived in one read. Raises: Malformed, NoStream, ProviderError."""
         if self.whole:
             return b""
-        if self._form is not None and b"\n" not in data and b"\r" not in data:
-            self._more.append(data)
-            self._more_bytes += len(data)
-        else:
-            self._join(data)
-        if self._form is None and not self._begin():
+        if not self._framing.add(data):
             return b""
-        if len(self._buffer) + self._more_bytes > (MOST_FIRST_BYTES if self._form == "unknown" else MOST_BYTES):
-            if self._form == "unknown":
-                raise NoStream(self._join())
-            raise Malformed(f"an event of more than {MOST_BYTES >> 20} MiB")
-        if self._form == "events":
+        if self._framing.form == "events":
             try:
-                for frame in self._frames():
+                for frame in self._framing.frames():
                     self._frame(frame)
                     if self.whole:
                         break
@@ -158,16 +123,14 @@ class Reader:
             raise self.failed
         if self.whole:
             return self._take()
-        if self._form is None:
-            self._begin(last=True)
-        rest, self._buffer = self._join(), b""
-        if self._form == "events" and rest.strip():
+        rest, form = self._framing.rest(), self._framing.form
+        if form == "events" and rest.strip():
             # It ended in the middle of an event, where that can't be read; then the answer has no end either.
             with contextlib.suppress(Malformed):
                 self._frame(rest.rstrip(b"\r\n") + b"\n\n")
-        elif self._form == "json":
+        elif form == "json":
             self._read_json(rest)
-        elif self._form == "unknown":
+        elif form == "unknown":
             raise NoStream(rest)
         if self.finished and not self.whole:
             self.close()
@@ -176,13 +139,13 @@ class Reader:
     @property
     def is_no_stream(self) -> bool:
         """Whether JSON comes instead of a stream, or something else."""
-        return self._form in ("json", "unknown")
+        return self._framing.is_no_stream
 
     def settle(self) -> bytes:
         """Read what came instead of a stream and has paused, if it is a whole answer or none. Raises: as `end`."""
-        if self._form == "unknown":
+        if self._framing.form == "unknown":
             return self.end()
-        text = self._join().strip()
+        text = self._framing.joined().strip()
         value = parse_or_none(text)
         over = self.is_answer(cast("Fields", value)) if isinstance(value, dict) else self._says_its_end(text)
         return self.end() if over else b""
@@ -206,47 +169,6 @@ class Reader:
         """Finish an answer that said why it ended, though its stream goes on or broke."""
         self._end_halves()
         self.whole = True
-
-    def _join(self, data: bytes = b"") -> bytes:
-        """Put all that arrived behind the buffer; returns it."""
-        if self._more or data:
-            self._buffer = b"".join((self._buffer, *self._more, data))
-            self._more.clear()
-            self._more_bytes = 0
-        return self._buffer
-
-    def _begin(self, *, last: bool = False) -> bool:
-        """Find out what is coming. Returns whether that is known now."""
-        if not BOM.startswith(self._buffer[:3]):
-            self._buffer = self._buffer.lstrip()
-        start = self._buffer.removeprefix(BOM).lstrip()
-        if not last and (len(start) < 8 or BOM.startswith(self._buffer)):
-            return False
-        self._buffer = self._buffer.removeprefix(BOM)
-        if start[:1] in (b"{", b"["):
-            self._form = "json"
-        elif KNOWN_FIELD.match(start):
-            self._form = "events"
-        else:
-            self._form = "unknown"
-        return True
-
-    def _frames(self) -> list[bytes]:
-        """Cut whole events off the buffer, each with the blank line behind it."""
-        if self._more:
-            return []
-        frames, at, look = list[bytes](), 0, max(0, self._looked - 3)
-        if b"\r" not in self._buffer:
-            if self._buffer.find(b"\n\n", look) >= 0:
-                *frames, self._buffer = self._buffer.split(b"\n\n")
-            self._looked = len(self._buffer)
-            return [frame + b"\n\n" for frame in frames]
-        for blank in BLANK_LINE.finditer(self._buffer, look):
-            frames.append(self._buffer[at : blank.end()])
-            at = blank.end()
-        self._buffer = self._buffer[at:]
-        self._looked = len(self._buffer)
-        return frames
 
     def _frame(self, frame: bytes) -> None:
         """Read one event. Raises: Malformed, ProviderError."""
@@ -411,77 +333,3 @@ class Reader:
         self.finished = True
         self.ending = Ending(meaning, word)
         return meaning
-
-
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def parts(frame: bytes) -> tuple[str, bytes | None]:
-    """Name and data of an event; no data: it is a comment. A line of JSON alone counts as data."""
-    kind, data = "", list[str]()
-    for line in LINE.split(frame.decode("utf-8", "surrogateescape").lstrip("\ufeff")):
-        name, _, value = line.partition(":")
-        if line[:1] in ("{", "["):
-            data.append(line)
-        elif name == "data":
-            data.append(value.removeprefix(" "))
-        elif name == "event":
-            kind = value.strip()
-    return kind, "\n".join(data).encode("utf-8", "surrogateescape") if data else None
-
-
-def parse(body: bytes) -> tuple[Any, bool]:
-    """What a JSON text says, and whether it has halves of surrogate pairs or bytes that are no text.
-
-    Raises: Malformed.
-    """
-    try:
-        return from_json(body), False
-    except ValueError:
-        pass
-    try:
-        return json.loads(body.decode("utf-8", "replace")), True
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"an event that is not JSON: {body[:200].decode('utf-8', 'replace')!r}") from error
-
-
-def parse_or_none(body: bytes) -> Any:
-    try:
-        return parse(body)[0]
-    except Malformed:
-        return None
-
-
-def with_counts(holder: Fields, name: str, needed: tuple[str, str]) -> Fields:
-    """An object with the usage in it as SDKs need it: both counts, or no usage at all."""
-    usage: Any = holder.get(name)
-    if not isinstance(usage, dict):
-        return holder
-    counts = cast("Fields", usage)
-    if all(isinstance(counts.get(one), int) for one in needed):
-        return holder
-    if not any(isinstance(counts.get(one), int) for one in needed):
-        return {key: value for key, value in holder.items() if key != name}
-    return {**holder, name: {**counts, **{one: counts.get(one) or 0 for one in needed}}}
-
-
-def is_text(frame: bytes) -> bool:
-    """Whether bytes are UTF-8."""
-    try:
-        frame.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def is_comment(frame: bytes) -> bool:
-    """Whether an event without data is a comment, and no field alone."""
-    return all(not line or line.startswith(b":") for line in frame.splitlines())
-
-
-def dump(value: Any) -> bytes:
-    """JSON in UTF-8."""
-    try:
-        return to_json(value)
-    except ValueError:  # halves of surrogate pairs
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

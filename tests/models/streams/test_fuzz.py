@@ -15,7 +15,8 @@ from aster_sidecar.models.streams import anthropic, reader, responses, shapes
 from aster_sidecar.models.streams import chat as chat_reader
 from aster_sidecar.models.streams.anthropic import AnthropicReader
 from aster_sidecar.models.streams.chat import ChatReader
-from aster_sidecar.models.streams.reader import Malformed, NoStream, ProviderError, Reader
+from aster_sidecar.models.streams.events import Malformed, NoStream, ProviderError
+from aster_sidecar.models.streams.reader import Reader
 from aster_sidecar.models.streams.responses import ResponsesReader
 from tests.support import plain_reader
 from tests.support.broken_streams import BROKEN

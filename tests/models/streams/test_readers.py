@@ -11,7 +11,8 @@ import pytest
 from aster_sidecar.models.sdk_models import known_types
 from aster_sidecar.models.streams.anthropic import AnthropicReader
 from aster_sidecar.models.streams.chat import ChatReader
-from aster_sidecar.models.streams.reader import Malformed, NoStream, ProviderError, Reader
+from aster_sidecar.models.streams.events import Malformed, NoStream, ProviderError
+from aster_sidecar.models.streams.reader import Reader
 from aster_sidecar.models.streams.responses import ResponsesReader
 
 Json: TypeAlias = Any
@@ -315,7 +316,7 @@ def test_deltas_that_nobody_knows_and_those_of_no_block_are_dropped() -> None:
 
 @pytest.mark.parametrize("reader", [ChatReader, ResponsesReader, AnthropicReader])
 def test_an_event_that_never_ends_is_not_held_for_ever(reader: type[Reader], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aster_sidecar.models.streams.reader.MOST_BYTES", 1000)
+    monkeypatch.setattr("aster_sidecar.models.streams.framing.MOST_BYTES", 1000)
     one = reader()
     assert [one.feed(piece) for piece in (b'data: {"a": "', b"x" * 900)] == [b"", b""]
     with pytest.raises(Malformed):
