@@ -1,7 +1,7 @@
-"""Providers' keys that a person gave: in the system's keychain, else in a file that is called unprotected.
+"""API keys that the user saved: in the system's keychain, else in a file that the API reports as unprotected.
 
-A key in the daemon's environment wins over a kept one. The keychain is read once, when a client is there, in a thread:
-it may ask the person first. Which keys there are is known without it.
+A key in the daemon's environment takes precedence. The keychain is read once, in a thread, when the first client
+connects, because the system may ask the user for permission. The store knows which keys there are without reading it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ SERVICE = "aster-sidecar"
 FILE = "keys.json"
 OWNER = "keys_owner"
 ANSWER_S = 20.0
-"""How long the keychain may take; it may be asking the person."""
+"""Longest wait for the keychain, which may be asking the user."""
 Place = Literal["keychain", "file"]
 KEYED = {provider.key: name for name, provider in reversed(PROVIDERS.items()) if provider.key}
-"""The variables that hold a key, each with the first provider that reads it."""
+"""Environment variable of a key → the first provider that uses it."""
 
 
 class Keys:
-    """The kept keys. `learn` is told each, so that no log shows it; `changed` when one was given or forgotten."""
+    """The saved keys. `learn` gets each one, so that logs can mask it."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Keys:
         self._environment = environment
         self._learn = learn
         self.changed: Publisher[[]] = Publisher()
-        """Publishes that a key was kept or forgotten."""
+        """Publishes after a key was saved or deleted."""
         self._values: dict[str, str] = {}
         self._loading: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
@@ -61,16 +61,16 @@ class Keys:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def value(self, variable: str) -> str | None:
-        """A kept key, once `load` has read it."""
+        """A saved key; None before `load` has read it."""
         return self._values.get(variable)
 
     def place(self, variable: str) -> Place | None:
-        """Where a key is kept."""
-        said = self._journal.recall(f"key:{variable}")
-        return said if said in ("keychain", "file") else None  # type: ignore[return-value]
+        """Where a key is saved; None when it is not."""
+        stored = self._journal.recall(f"key:{variable}")
+        return stored if stored in ("keychain", "file") else None  # type: ignore[return-value]
 
     async def load(self) -> None:
-        """Read what is kept, once. A keychain that doesn't answer is as one without the key."""
+        """Read the saved keys, once. A key that the keychain does not return is treated as missing."""
         if self._loading is None:
             self._loading = asyncio.get_running_loop().create_task(self._load())
         await asyncio.shield(self._loading)
@@ -84,8 +84,8 @@ class Keys:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     value = await asyncio.to_thread(self._read, variable, place, owner)
-            except Exception as error:  # of whichever keychain there is
-                log.warning("the kept %s could not be read (%s)", variable, type(error).__name__)
+            except Exception as error:  # each keychain has exceptions of its own
+                log.warning("the saved %s could not be read (%s)", variable, type(error).__name__)
                 continue
             if value:
                 self._hold(variable, value)
@@ -103,17 +103,17 @@ class Keys:
 
     def _in_file(self) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError):
-            told: Any = json.loads(self._file.read_text("utf-8"))
-            return {str(name): str(value) for name, value in dict(told).items()}
+            saved: Any = json.loads(self._file.read_text("utf-8"))
+            return {str(name): str(value) for name, value in dict(saved).items()}
         return {}
 
     @cached_property
     def why_no_keychain(self) -> str | None:
-        """Why keys would go into a file; None when there is a keychain. Blocks for an import the first time."""
+        """Why keys are saved in a file; None when a keychain is used. The first use blocks for an import."""
         return why_unprotected()
 
     def list(self) -> list[wire.SecretInfo]:
-        """Where each provider's key comes from. No key is in it."""
+        """Where each provider's key comes from, without the keys."""
         return [self._info(variable) for variable in KEYED]
 
     def _info(self, variable: str) -> wire.SecretInfo:
@@ -130,7 +130,7 @@ class Keys:
     # -- writing -------------------------------------------------------------------------------------------------------
 
     async def put(self, provider: str, value: str) -> wire.SecretInfo:
-        """Keep a provider's key. Raises: NotFound, InvalidShape, StoreError."""
+        """Save a provider's key. Raises: NotFound, InvalidShape, StoreError."""
         variable = variable_of(provider)
         async with self._changing:
             await self.load()
@@ -140,7 +140,7 @@ class Keys:
             return await self._note(variable, place, owner)
 
     async def drop(self, provider: str) -> wire.SecretInfo:
-        """Forget a provider's key, here and in the keychain. Raises: NotFound, StoreError."""
+        """Delete a provider's saved key. Raises: NotFound, InvalidShape, StoreError."""
         variable = variable_of(provider)
         async with self._changing:
             place = self.place(variable)
@@ -151,14 +151,14 @@ class Keys:
             try:
                 await asyncio.to_thread(self._erase, variable, owner)
             except OSError as error:
-                raise StoreError(f"the key could not be forgotten: {error.strerror}") from error
+                raise StoreError(f"the key could not be deleted: {error.strerror}") from error
             self._values.pop(variable, None)
             return await self._note(variable, None, owner)
 
     async def _note(self, variable: str, place: Place | None, owner: str) -> wire.SecretInfo:
-        """Keep where a key is, and tell of it."""
+        """Record where a key is saved, and publish the change."""
         self.changed.publish()
-        # First as a row of its own: the event says what is true by then.
+        # Before the event: the event reports what is stored by then.
         await self._journal.record(writes=[remember(OWNER, owner), remember(f"key:{variable}", place or "")])
         info = self._info(variable)
         await self._journal.record("secrets_changed", wire.SecretsChangedEvent(**dict(info)))
@@ -171,12 +171,12 @@ class Keys:
                     await asyncio.to_thread(to_keychain, account(variable, owner), value)
                     await asyncio.to_thread(self._change_file, variable, None)
                     return "keychain"
-        except Exception as error:  # locked, refused by the person, or gone
-            log.warning("the keychain took no key (%s): it goes into a file", type(error).__name__)
+        except Exception as error:  # locked, refused by the user, or gone
+            log.warning("the keychain did not save the key (%s): it is saved in a file", type(error).__name__)
         try:
             await asyncio.to_thread(self._change_file, variable, value)
         except OSError as error:
-            raise StoreError(f"the key could not be kept: {error.strerror}") from error
+            raise StoreError(f"the key could not be saved: {error.strerror}") from error
         return "file"
 
     def _erase(self, variable: str, owner: str) -> None:
@@ -191,19 +191,19 @@ class Keys:
 
     def _change_file(self, variable: str, value: str | None) -> None:
         """Raises: OSError."""
-        kept = self._in_file()
-        if value is None and variable not in kept:
+        keys = self._in_file()
+        if value is None and variable not in keys:
             return
-        kept = {name: held for name, held in kept.items() if name != variable}
+        keys = {name: key for name, key in keys.items() if name != variable}
         if value is not None:
-            kept[variable] = value
-        if not kept:
+            keys[variable] = value
+        if not keys:
             self._file.unlink(missing_ok=True)
             return
         handle, fresh = tempfile.mkstemp(dir=self._file.parent, prefix=f".{FILE}-")  # 0600 from the start
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump(kept, out)
+                json.dump(keys, out)
                 out.flush()
                 os.fsync(out.fileno())
             os.replace(fresh, self._file)
@@ -213,29 +213,29 @@ class Keys:
 
 
 def account(variable: str, owner: str) -> str:
-    """What a key is called in the keychain: two apps with directories of their own don't share keys."""
+    """A key's name in the keychain. `owner` is the data directory's: apps with different ones don't share keys."""
     return f"{variable} {owner}"
 
 
 def to_keychain(name: str, value: str) -> None:
-    """Raises: what the keychain raises, and RuntimeError when it doesn't give back what it was given."""
+    """Save a key in the keychain. Raises: the keychain's exceptions; RuntimeError when it returns another value."""
     import keyring
 
     keyring.set_password(SERVICE, name, value)
     if keyring.get_password(SERVICE, name) != value:
-        raise RuntimeError("the keychain gives back something else")
+        raise RuntimeError("the keychain returned another value")
 
 
 class WithKeys(Mapping[str, str]):
-    """The daemon's environment, and the kept keys for what it lacks."""
+    """The daemon's environment, with saved keys for the variables that it lacks."""
 
     def __init__(self, environment: Mapping[str, str], keys: Keys) -> None:
         self._environment = environment
         self._keys = keys
 
     def __getitem__(self, name: str) -> str:
-        kept = None if is_given(self._environment, name) else self._keys.value(name)
-        return self._environment[name] if kept is None else kept
+        saved = None if is_given(self._environment, name) else self._keys.value(name)
+        return self._environment[name] if saved is None else saved
 
     def __iter__(self) -> Iterator[str]:
         yield from self._environment
@@ -250,24 +250,24 @@ class WithKeys(Mapping[str, str]):
 
 
 def is_given(environment: Mapping[str, str], variable: str) -> bool:
-    """Whether the environment has a key that goes before a kept one, under any of its names."""
+    """Whether the environment has a provider's key, under one of its names."""
     provider = PROVIDERS.get(KEYED.get(variable, ""))
     names = (variable, provider.key_too if provider is not None else None)
     return any(name and addresses.unwrap(environment.get(name, "")) for name in names)
 
 
 def variable_of(provider: str) -> str:
-    """Raises: NotFound, InvalidShape."""
+    """The environment variable of a provider's key. Raises: NotFound, InvalidShape."""
     known = PROVIDERS.get(provider)
     if known is None:
-        raise NotFound(f"no such provider: {provider[:100]!r}", hint=f"there are: {', '.join(PROVIDERS)}")
+        raise NotFound(f"no such provider: {provider[:100]!r}", hint=f"providers: {', '.join(PROVIDERS)}")
     if not known.key:
         raise InvalidShape(f"{provider} takes no key")
     return known.key
 
 
 def why_unprotected() -> str | None:
-    """Why no keychain would keep a key safe; None when one does. Imports `keyring`."""
+    """Why no keychain protects a key; None when one does. Imports `keyring`."""
     if sys.platform.startswith("linux") and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return "no system keychain was found (there is no session bus)"
     try:
@@ -282,5 +282,5 @@ def why_unprotected() -> str | None:
     backend: Any = keyring.get_keyring()
     parts = getattr(backend, "backends", [backend])
     if not parts or not isinstance(parts[0], safe):
-        return "this system's keychain is not one that is known to be safe"
+        return "this system's keychain is not known to protect keys"
     return None

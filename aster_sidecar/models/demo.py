@@ -1,6 +1,6 @@
-"""The offline demo model: deterministic, at reading speed, honest about what it is.
+"""The offline demo model: a deterministic script that needs no key and no network.
 
-On request it shows every event: read, write, run, think, fail, long. It needs no key and no network.
+It can produce every kind of event on request: read, write, run, think, fail, long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic_ai.models.function import (
 from aster_sidecar.errors import ModelError
 
 WORDS_PER_S = 25.0
-"""About four times as fast as people read: it should not be waited for, and still be seen to stream."""
+"""About four times as fast as people read: fast enough not to wait, slow enough to see it stream."""
 
 INTRODUCTION = (
     "I am the **demo model** of Aster Sidecar: a small script inside Aster, not a language model. "
@@ -45,7 +45,7 @@ PROGRESS = 'for i in 1 2 3 4 5; do echo "step $i of 5"; sleep 0.3; done; echo fi
 
 
 def demo_model(*, instant: bool = False) -> FunctionModel:
-    """The demo as a pydantic-ai model; `instant` leaves out the pauses."""
+    """The demo as a pydantic-ai model. `instant`: without pauses between words."""
     pause_s = 0.0 if instant else 1 / WORDS_PER_S
 
     async def answer(
@@ -59,7 +59,7 @@ def demo_model(*, instant: bool = False) -> FunctionModel:
         wanted = calls_for(prompt, [tool.name for tool in info.function_tools])
         if re.search(r"\bthink\b", prompt, re.I):
             async for word in spoken(
-                "This is where the thoughts of a model are shown, before its answer. You can fold them away.",
+                "This is where the thoughts of a model are shown, before its answer. You can collapse them.",
                 pause_s,
             ):
                 yield {0: DeltaThinkingPart(content=word)}
@@ -89,7 +89,7 @@ def demo_model(*, instant: bool = False) -> FunctionModel:
 
 
 def last_exchange(messages: list[ModelMessage]) -> tuple[str, list[ToolReturnPart]]:
-    """The newest thing a person said, and the tool results that came after it."""
+    """The user's last message, and the tool results after it."""
     prompt, results = "", list[ToolReturnPart]()
     for message in messages:
         if not isinstance(message, ModelRequest):
@@ -105,7 +105,7 @@ def last_exchange(messages: list[ModelMessage]) -> tuple[str, list[ToolReturnPar
 
 
 def calls_for(prompt: str, names: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The tool calls that the words ask for, in the order read, list, write, run; or the one that is named."""
+    """The tool calls that a message asks for, in the order read, list, write, run; or the one tool that it names."""
     calls: list[tuple[str, dict[str, Any]]] = []
     named = re.search(r"\bcall\s+`?([\w-]+)`?\s*(\{.*\})?", prompt, re.I | re.S)
     if named and named[1] in names:
@@ -129,7 +129,7 @@ def calls_for(prompt: str, names: Collection[str]) -> list[tuple[str, dict[str, 
 
 
 def report(results: list[ToolReturnPart]) -> str:
-    """What the demo says about its tools' results."""
+    """The demo's answer to its tools' results."""
     lines: list[str] = []
     for result in results:
         shown = result.model_response_str(wrap_if_error=False)
@@ -142,7 +142,7 @@ def report(results: list[ToolReturnPart]) -> str:
 
 
 def text_for(prompt: str) -> str:
-    """The answer to words that ask for no tool."""
+    """The answer to a message that asks for no tool."""
     if re.search(r"\blong\b", prompt, re.I):
         return "\n\n".join(
             f"**{number}.** This is paragraph {number} of a long answer. It carries no meaning, only length: enough to "
@@ -151,13 +151,13 @@ def text_for(prompt: str) -> str:
         )
     if re.search(r"\bthink\b", prompt, re.I):
         return "This is the answer that follows the thoughts."
-    said = " ".join(prompt.split())
-    said = said if len(said) <= 200 else said[:200] + "…"
-    return f"You said: “{said}”\n\n{INTRODUCTION}"
+    words = " ".join(prompt.split())
+    words = words if len(words) <= 200 else words[:200] + "…"
+    return f"You said: “{words}”\n\n{INTRODUCTION}"
 
 
 async def spoken(text: str, pause_s: float) -> AsyncIterator[str]:
-    """The text word by word, at reading speed."""
+    """The text word by word, with a pause after each one."""
     for word in re.findall(r"\s*\S+\s*?(?=\s|$)|\s+$", text):
         yield word
         if pause_s:

@@ -1,4 +1,4 @@
-"""Model servers that run on this machine: Ollama, LM Studio, llama.cpp. Found by asking, never through a proxy."""
+"""Finds model servers on this machine (Ollama, LM Studio, llama.cpp) and their models. Never uses a proxy."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from aster_sidecar.text import addresses
 from aster_sidecar.text.addresses import is_loopback
 
 ASK_S = 2.0
-"""Longest wait for a connection, and for each piece of an answer; nobody listening is known at once."""
+"""Longest wait for a connection, and for each piece of an answer. A closed port is detected at once."""
 ANSWER_S = 3.0
+"""Longest time for a whole answer."""
 ANSWER_BYTES = 2 << 20
 KEEP_S = 5.0
-"""What was found is taken as true for this long."""
+"""How long the result of a search is used."""
 NOT_FOR_CHAT = re.compile(r"embed|rerank|whisper|\bbge\b|minilm", re.IGNORECASE)
-"""Names of models that answer no chat; servers list them among the others."""
+"""Names of models that do not chat. Servers list them with the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model that a server on this machine offers. `window_tokens` as far as the server says, `loaded` likewise."""
+    """A model that a server on this machine offers. `loaded` and `window_tokens` are set if the server reports them."""
 
     provider: str
     model: str
@@ -41,7 +42,7 @@ class LocalModel:
 
 
 class LocalModels:
-    """What runs on this machine. `servers`: provider's name → base URL of its OpenAI-compatible interface, its key."""
+    """The model servers of this machine. `servers`: provider → base URL of its OpenAI-compatible API, and its key."""
 
     def __init__(self, servers: Mapping[str, tuple[str, str | None]]) -> None:
         self._servers = {name: at for name, at in servers.items() if is_loopback(at[0])}
@@ -49,7 +50,7 @@ class LocalModels:
         self._asked_at = float("-inf")
 
     def find(self) -> list[LocalModel]:
-        """Every model that can chat, loaded ones first. Blocks for at most some seconds, usually milliseconds."""
+        """All models that can chat, loaded ones first. Blocks for some seconds at most, usually milliseconds."""
         if time.monotonic() - self._asked_at > KEEP_S and self._servers:
             with ThreadPoolExecutor(len(self._servers)) as pool:
                 answers = [pool.submit(ask, name, url, key) for name, (url, key) in self._servers.items()]
@@ -60,7 +61,7 @@ class LocalModels:
 
 
 def ask(provider: str, base_url: str, key: str | None) -> list[LocalModel]:
-    """The models of one server; none when it does not answer, or is no such server."""
+    """The models of one server; empty when it does not answer or is another kind of server."""
 
     def get(url: str) -> Any:
         return fetch(url, key)
@@ -87,18 +88,18 @@ def ask(provider: str, base_url: str, key: str | None) -> list[LocalModel]:
 
 
 def root_of(base_url: str) -> str:
-    """Where a server's own interface is, beside the OpenAI-compatible one."""
+    """The base URL of a server's native API."""
     return base_url.rstrip("/").removesuffix("/v1")
 
 
 def ollama_running(get: Callable[[str], Any], root: str) -> dict[str, int | None]:
-    """The models that Ollama has loaded, with the window that each was loaded with."""
+    """Ollama's loaded models, each with the context window that it was loaded with."""
     loaded = rows(get(f"{root}/api/ps"), "models")
     return {str(row.get("model")): number(row.get("context_length")) for row in loaded}
 
 
 def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any, bool, int | None]]:
-    """LM Studio's models: their kind, whether they are loaded, and the window: as loaded, else the largest."""
+    """LM Studio's models → kind, whether loaded, and context window: as loaded, else the largest possible."""
     found: dict[str, tuple[Any, bool, int | None]] = {}
     for row in rows(get(f"{root}/api/v0/models"), "data"):
         window = number(row.get("loaded_context_length")) or number(row.get("max_context_length"))
@@ -109,7 +110,7 @@ def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any,
         most = number(row.get("max_context_length"))
         loaded = rows(row, "loaded_instances")
         windows = [number(inside(instance, "config").get("context_length")) for instance in loaded]
-        # A name may mean any of its instances: the smallest window is safe.
+        # A name may refer to any of its instances: the smallest window is safe.
         window = min(filter(None, windows), default=most)
         found[str(row.get("key"))] = (row.get("type"), bool(loaded), window)
         for instance, its in zip(loaded, windows, strict=True):
@@ -118,7 +119,7 @@ def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any,
 
 
 def llamacpp_window(get: Callable[[str], Any], root: str, model: str | None = None) -> int | None:
-    """The window of one slot of llama-server. With `model`, a router is asked for that one, and loads none for it."""
+    """The context window of one slot of llama-server. A router is asked about `model` without loading it."""
     asked = [f"{root}/props?model={quote(model, safe='')}&autoload=false"] if model else []
     for url in (*asked, f"{root}/props"):
         window = number(inside(get(url), "default_generation_settings").get("n_ctx"))
@@ -128,13 +129,13 @@ def llamacpp_window(get: Callable[[str], Any], root: str, model: str | None = No
 
 
 def fetch(url: str, key: str | None = None) -> Any:
-    """The JSON at an address of this machine, None when there is none."""
+    """The JSON at a URL of this machine; None when there is none."""
     parts = urlsplit(url)
     until = time.monotonic() + ANSWER_S
     where = (parts.hostname or "", parts.port)
     connection = http.client.HTTPConnection(*where, timeout=ASK_S)
     if parts.scheme == "https":
-        # It is this machine, and only what a list shows depends on the answer: as good as the plain one above.
+        # This machine's certificate is not verified: the answer only affects a list, and HTTP is accepted as well.
         unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(*where, timeout=ASK_S, context=unverified)
@@ -155,27 +156,27 @@ def fetch(url: str, key: str | None = None) -> Any:
 
 
 def inside(answer: Any, key: str) -> dict[str, Any]:
-    """The object in an answer; an empty one when it is made otherwise."""
-    told = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
-    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    """The object in an answer's field; empty when it is not an object."""
+    value = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def rows(answer: Any, key: str) -> list[dict[str, Any]]:
-    """The objects in a list of an answer; none when it is made otherwise."""
-    told = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
-    entries = cast("list[Any]", told) if isinstance(told, list) else []
+    """The objects of the list in an answer's field; empty when it is not a list."""
+    value = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
+    entries = cast("list[Any]", value) if isinstance(value, list) else []
     return [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict)]
 
 
 def number(value: Any) -> int | None:
-    """A number of tokens; None for anything else."""
+    """A positive integer; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def ollama_url(host: str) -> str | None:
-    """The base URL that Ollama's own variable OLLAMA_HOST means: a host, `host:port` or an address.
+    """The base URL for Ollama's own variable OLLAMA_HOST: a host, `host:port` or a URL. None when it is invalid.
 
-    An address to listen on everywhere means this machine. None when it can't be understood.
+    An address for listening on all interfaces (0.0.0.0) means this machine.
     """
     host = addresses.unwrap(host)
     try:

@@ -20,9 +20,10 @@ PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a provider is reached: through which proxy, and what certificates are looked up in.
+    """How a base URL is reached: the proxy, and the file and directory of trusted certificates (empty: the system's).
 
-    `variable` is what names the proxy. `plain`: no TLS to this machine, so that no certificates need be loaded.
+    `variable` is the environment variable that sets the proxy. `plain`: HTTP to this machine, which needs no
+    certificates.
     """
 
     plain: bool = False
@@ -31,12 +32,12 @@ class Way:
     certificates: tuple[str, str] = ("", "")
 
     def verify(self) -> ssl.SSLContext | bool:
-        """What a client's `verify` takes. Loads certificates (27 ms). Raises: ModelError."""
+        """The argument `verify` of an HTTP client. Loads certificates (27 ms). Raises: ModelError."""
         return False if self.plain else context(*self.certificates)
 
 
 def way(url: str | None, environment: Mapping[str, str]) -> Way:
-    """The way to a base URL. This machine is never reached through a proxy. Raises: ModelError."""
+    """How to reach a base URL. Requests to this machine never use a proxy. Raises: ModelError."""
     here = addresses.is_loopback(url)
     named = tuple(addresses.unwrap(environment.get(name, "")) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     if here:
@@ -49,7 +50,7 @@ def way(url: str | None, environment: Mapping[str, str]) -> Way:
 
 
 def proxy_of(url: str, environment: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """The variable that names a proxy for an address, and the proxy; None when there is none. Raises: ModelError."""
+    """The variable that sets the proxy for a URL, and the proxy; None, None without one. Raises: ModelError."""
     named = proxies(environment)
     parts = urlsplit(url)
     if _is_spared(parts, named.get("no", ("", ""))[1]):
@@ -62,32 +63,32 @@ def proxy_of(url: str, environment: Mapping[str, str]) -> tuple[str | None, str 
 
 
 def proxies(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Scheme, `all` and `no` → the variable that says it, and what. A name in small letters counts before a large one.
+    """Scheme, `all` or `no` → the variable that sets it, and its value. A lower-case name overrides an upper-case one.
 
-    Where no variable says anything, the system's settings do, on macOS and Windows.
-    Source: urllib.request.getproxies_environment, which HTTP clients ask.
+    Without any variable, the system's settings are used on macOS and Windows.
+    Source: urllib.request.getproxies_environment, which HTTP clients use.
     """
     found: dict[str, tuple[str, str]] = {}
     for scheme in ("http", "https", "all", "no"):
         large, small = f"{scheme.upper()}_PROXY", f"{scheme}_proxy"
         if scheme == "http" and "REQUEST_METHOD" in environment:
-            large = ""  # in a CGI script a request's header could set it
+            large = ""  # in a CGI script, a request header can set HTTP_PROXY
         for name in (small, large):
             value = addresses.unwrap(environment.get(name, ""))
             if value:
                 found[scheme] = (name, value)
             if name in environment:
-                break  # an empty one in small letters takes the large one back
+                break  # an empty lower-case variable disables the upper-case one
     if not found and sys.platform in ("darwin", "win32"):
         import urllib.request
 
-        told = urllib.request.getproxies()
-        found = {name: ("the system's proxy setting", value) for name, value in told.items()}
+        system = urllib.request.getproxies()
+        found = {name: ("the system's proxy setting", value) for name, value in system.items()}
     return found
 
 
 def usable(value: str, variable: str) -> str:
-    """A proxy as an HTTP client takes it. Raises: ModelError."""
+    """A proxy's URL as HTTP clients accept it. `variable` is named in the error. Raises: ModelError."""
     wrong, remedy = None, f"set {variable} to an address such as http://proxy.example:8080, or unset it"
     scheme, _, rest = value.partition("://") if "://" in value else ("http", "", value)
     scheme = {"socks": "socks5"}.get(scheme.lower(), scheme.lower())
@@ -110,13 +111,13 @@ def usable(value: str, variable: str) -> str:
     elif re.match(r"(?:https?|socks5?h?)(?:[:/]|$)", rest, re.IGNORECASE):
         wrong = "its scheme is not followed by ://"
     if wrong is not None:
-        raise ModelError("address_invalid", f"{variable} names a proxy that can't be used: {wrong}", hint=remedy)
+        raise ModelError("address_invalid", f"{variable} is not a usable proxy: {wrong}", hint=remedy)
     where = f"[{host_name}]" if ":" in host_name else host_name
     return f"{scheme}://{quote(user, safe=addresses.IN_USER)}{at}{where}{f':{port}' if port else ''}"
 
 
 def _is_spared(parts: SplitResult, no_proxy: str) -> bool:
-    """Whether NO_PROXY names an address: `*`, a host with those below it, `.suffix`, an IP address, a network."""
+    """Whether NO_PROXY lists a URL. Entries: `*`, a host (with its subdomains), `.suffix`, an IP address, a network."""
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     for entry in filter(None, re.split(r"[,;\s]+", no_proxy.lower())):
@@ -143,28 +144,28 @@ def _is_spared(parts: SplitResult, no_proxy: str) -> bool:
 
 @functools.lru_cache(maxsize=4)
 def context(file: str, directory: str) -> ssl.SSLContext:
-    """What certificates are looked up in: the file, else the directories, else the system's. Raises: ModelError."""
-    wrong = "is a directory" if os.path.isdir(file) else "is not there" if file and not os.path.exists(file) else None
+    """Trusts the certificates of the file, else of the directories, else of the system. Raises: ModelError."""
+    wrong = "is a directory" if os.path.isdir(file) else "does not exist" if file and not os.path.exists(file) else None
     variable = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
     if not file and directory and not any(map(os.path.isdir, directory.split(os.pathsep))):
-        wrong = "is not there"
+        wrong = "does not exist"
     try:
         if wrong is None and file:
             return ssl.create_default_context(cafile=file)
         if wrong is None and directory:
             return ssl.create_default_context(capath=directory)
     except ssl.SSLError:
-        wrong = "holds no certificates (PEM) that can be read"
+        wrong = "contains no readable certificates (PEM)"
     except OSError as error:
-        wrong = f"can't be read: {error.strerror}"
+        wrong = f"cannot be read: {error.strerror}"
     if wrong is not None:
         named = file or directory
         raise ModelError(
             "provider_unreachable",
-            f"{variable} names {named[:200]}, which {wrong}",
-            hint=f"set {variable} to a file of certificates in PEM form, or unset it: then the system's are taken"
+            f"{variable} is set to {named[:200]}, which {wrong}",
+            hint=f"set {variable} to a file of certificates (PEM), or unset it to use the system's certificates"
             if file
-            else f"set {variable} to a directory of certificates, or unset it: then the system's are taken",
+            else f"set {variable} to a directory of certificates, or unset it to use the system's certificates",
         )
     import httpx2
 

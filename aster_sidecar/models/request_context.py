@@ -1,4 +1,7 @@
-"""What a request to a model is about, for the edge that it leaves by: names, patience, limits, and what came of it."""
+"""The context of a request to a model, which `transport.py` reads: names for errors, timeouts, and how it ended.
+
+Requests find it in the context variable `CURRENT`.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 MARK = f"aster-{secrets.token_hex(16)}-"
-"""What the marks begin with that stand for earlier messages in a request that is being made. None ever leaves."""
+"""The beginning of the marks that replace stored messages while a request is built. No mark is ever sent."""
 MARKS = tuple(f"{MARK}{name}" for name in ("begin", "kept", "new"))
-"""Between the first two is what must not be sent at all, then what is not kept yet, then the turn."""
+"""The marks, in order. Messages between the first two are not sent; those behind the second are not stored yet; those
+behind the third belong to the current turn."""
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter", "function_call", "error"]
-
+"""Why an answer ended."""
 
 FIRST_S = 300.0
-"""Longest wait for the first word of an answer; `ASTER_MODEL_TIMEOUT_S` sets it, and how long a stall may be."""
+"""Longest wait for the first word of an answer. `ASTER_MODEL_TIMEOUT_S` replaces it and the longest stall."""
 FIRST_HERE_S = 900.0
 """The same for a server on this machine, which may be loading gigabytes of weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why an answer ended: what it means, and the server's own word."""
+    """Why an answer ended, in our terms and in the server's word."""
 
     meaning: Finish
     word: str
@@ -33,37 +37,38 @@ class Ending:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request to a model, and its answer. `leave` is called before each HTTP request of it leaves."""
+    """The context of one request to a model. `leave` is called before each HTTP request is sent."""
 
     name: str = "the model"
     key: str | None = None
-    """The variable that holds the key."""
+    """The environment variable of the API key."""
     base: str | None = None
-    """The variable that holds the base URL."""
+    """The environment variable of the base URL."""
     here: bool = False
     """Whether the server runs on this machine."""
     wait_s: float | None = None
-    """Longest wait for anything, when somebody set one."""
+    """Longest wait without progress, when `ASTER_MODEL_TIMEOUT_S` sets one."""
     leave: Callable[[], None] = lambda: None
     complete: Callable[[bytes], bytes] | None = None
-    """Puts earlier messages into a request's body, in which marks stand for them (`conversation.request_prefix`)."""
+    """Replaces the marks in a request's body by stored messages (see `conversation.request_prefix`)."""
     ending: Ending | None = None
+    """How the answer ended; set while it is read."""
 
 
 def without_marks(items: list[Any]) -> list[Any]:
-    """The messages of a request with a text for each mark; as they are where not all marks are among them."""
+    """A request's messages with each mark reduced to its text; unchanged when a mark is missing."""
     exchange = CURRENT.get(None)
     if exchange is None or exchange.complete is None:
         return items
-    at = {said: position for position, item in enumerate(items) if (said := words(item)) in MARKS}
+    at = {text: position for position, item in enumerate(items) if (text := only_text(item)) in MARKS}
     if tuple(at) != MARKS:
         return items
     begin, kept, new = at.values()
     return [*items[:begin], MARKS[1], *items[kept + 1 : new], MARKS[2], *items[new + 1 :]]
 
 
-def words(item: Any) -> str | None:
-    """The text of a message that is nothing but one text, in any dialect."""
+def only_text(item: Any) -> str | None:
+    """The text of a message that contains only one text, in any dialect; None for other messages."""
     content = cast("dict[str, Any]", item).get("content") if isinstance(item, dict) else None
     if isinstance(content, list) and len(cast("list[Any]", content)) == 1:
         content = cast("list[Any]", content)[0].get("text")
@@ -75,10 +80,10 @@ CURRENT: ContextVar[Exchange] = ContextVar("exchange")
 
 @contextlib.contextmanager
 def exchanging(exchange: Exchange) -> Generator[Exchange]:
-    """Have the requests that are made within belong to an exchange."""
+    """Make an exchange the context of all requests inside the `with` block."""
     token = CURRENT.set(exchange)
     try:
         yield exchange
     finally:
-        with contextlib.suppress(ValueError):  # a generator may end in another context
+        with contextlib.suppress(ValueError):  # a generator may be closed in another context
             CURRENT.reset(token)

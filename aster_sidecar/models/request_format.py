@@ -1,4 +1,4 @@
-"""The messages of a request where a server wants them in another form than the one that pydantic-ai gives them."""
+"""Changes the form of a request's messages for servers that need another form than pydantic-ai's."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any, cast
 from aster_sidecar.models.request_context import MARK
 
 THOUGHT = (f"{MARK}thought", f"{MARK}thought-end")
-"""Around thinking that has no signature, which pydantic-ai sends as text: by these it is found again."""
+"""Tags around thinking without a signature, which pydantic-ai sends as text. `with_thoughts` finds it by these."""
 
 Message = dict[str, Any]
 
 
 def with_thoughts(messages: list[Any]) -> list[Any]:
-    """Messages for `/messages` with unsigned thinking as thinking, which it was when the server sent it."""
-    return [with_blocks(message) if said_by_model(message) else message for message in messages]
+    """Messages for `/messages` with unsigned thinking as thinking blocks, as the server sent it."""
+    return [with_blocks(message) if is_from_model(message) else message for message in messages]
 
 
-def said_by_model(message: Any) -> bool:
+def is_from_model(message: Any) -> bool:
     return isinstance(message, dict) and cast("Message", message).get("role") == "assistant"
 
 
@@ -36,7 +36,7 @@ def as_thought(block: Any) -> Any:
 
 
 def with_types(items: list[Any]) -> list[Any]:
-    """Items for `/responses` that each say what they are: a message's `type`, and that the model's text is output."""
+    """Items for `/responses` with explicit types: `message`, and `output_text` for the model's text."""
     return [typed(cast("Message", item)) if isinstance(item, dict) and "role" in item else item for item in items]
 
 

@@ -100,10 +100,10 @@ def is_outdated(asked_at: float, served: Served) -> bool:
 
 
 def ask(provider: str, model: str, base_url: str, key: str | None, environment: Mapping[str, str]) -> Served:
-    """Ask a server about one of its models. Blocks for at most some seconds, for milliseconds where it is near."""
+    """Ask a server about one of its models. Blocks for some seconds at most, usually milliseconds. Never raises."""
     try:
         asker = Asker(base_url, key, environment)
-    except ModelError:  # a bad proxy or certificate: the turn says so
+    except ModelError:  # an invalid proxy or certificate: the turn reports it
         return Served(base_url)
     try:
         return _ask(asker, provider, model, base_url, environment)
@@ -130,7 +130,7 @@ def _ask(asker: Asker, provider: str, model: str, base_url: str, environment: Ma
         case "ollama":
             window, lasting = ollama_window(asker, root, model, environment)
         case "lmstudio":
-            # One that isn't loaded will be, with a window of the person's choice: asked again then.
+            # A model that is not loaded yet may be loaded with another window: it is asked about again.
             known = lmstudio_known(asker.get, root)
             _, lasting, window = known.get(model, (None, not known, None))
         case "llamacpp":
@@ -142,46 +142,48 @@ def _ask(asker: Asker, provider: str, model: str, base_url: str, environment: Ma
 
 
 def listed_window(row: dict[str, Any]) -> int | None:
-    """The window in a list's entry. `meta.n_ctx_train` is not it: that is what the model was trained with."""
+    """The context window in an entry of a list of models. `meta.n_ctx_train` is the training's, not this one."""
     found = [number(row.get(name)) for name in SERVED]
     found += [number(inside(row, "top_provider").get("context_length")), number(inside(row, "meta").get("n_ctx"))]
-    # Several differ where an upstream allows less than the model can.
+    # They differ when an upstream server allows less than the model does.
     return min(filter(None, found), default=None)
 
 
 def ollama_window(asker: Asker, root: str, model: str, environment: Mapping[str, str]) -> tuple[int | None, bool]:
-    """The window that Ollama gives a model, and whether that holds.
+    """The context window that Ollama gives a model, and whether it is final.
 
-    A loaded one has what it was loaded with. For another, `/api/show` tells the model's own window, which is often
+    A loaded model has the window it was loaded with. For another one, `/api/show` reports the model's own window, often
     ten times what Ollama will load it with: the model file's num_ctx, else OLLAMA_CONTEXT_LENGTH, else what the
-    graphics memory allows. What is longer is cut off in silence at its beginning, so the smallest of these is taken
-    until the model is loaded.
+    graphics memory allows. Ollama silently drops the beginning of a longer conversation, so the smallest of these
+    is used until the model is loaded.
     """
-    told = as_object(asker.get(f"{root}/api/ps"))
-    if not isinstance(told.get("models"), list):
-        return None, True  # something else than Ollama, which had better not be asked further
-    running = ollama_running(lambda _: told, root)
+    running_now = as_object(asker.get(f"{root}/api/ps"))
+    if not isinstance(running_now.get("models"), list):
+        return None, True  # not Ollama: other servers get no further questions
+    running = ollama_running(lambda _: running_now, root)
     for name in (model, f"{model}:latest"):
         if running.get(name):
             return running[name], True
-    said = as_object(asker.get(f"{root}/api/show", {"model": model}))
-    trained = [number(value) for name, value in inside(said, "model_info").items() if name.endswith(".context_length")]
+    shown_model = as_object(asker.get(f"{root}/api/show", {"model": model}))
+    info = inside(shown_model, "model_info")
+    trained = [number(value) for name, value in info.items() if name.endswith(".context_length")]
     most = min(filter(None, trained), default=None)
-    if said.get("remote_host"):
-        return most, True  # a model in the cloud has its whole window
-    own = [value for name, value in itertools.pairwise(str(said.get("parameters") or "").split()) if name == "num_ctx"]
+    if shown_model.get("remote_host"):
+        return most, True  # a model in the cloud has its full window
+    parameters = str(shown_model.get("parameters") or "").split()
+    own = [value for name, value in itertools.pairwise(parameters) if name == "num_ctx"]
     given = own[0] if own else environment.get("OLLAMA_CONTEXT_LENGTH", "") if addresses.is_loopback(root) else ""
     tokens = int(given) if re.fullmatch(r"[1-9][0-9]{0,8}", given) else OLLAMA_WINDOW_TOKENS
     return min(tokens, most or tokens), False
 
 
 def as_object(answer: Any) -> dict[str, Any]:
-    """An answer that must be an object; an empty one for anything else."""
+    """The answer if it is an object; empty for anything else."""
     return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
 
 
 class Asker:
-    """Asks a server for JSON; after a failure on the way, no more. To make one raises ModelError."""
+    """Requests JSON from a server; after a failure to connect it sends no more requests. Raises: ModelError."""
 
     def __init__(self, base_url: str, key: str | None, environment: Mapping[str, str]) -> None:
         import httpx2
@@ -197,7 +199,7 @@ class Asker:
         self.reached = True
 
     def get(self, url: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON at an address, with a `body` that of a POST; None when there is none."""
+        """The JSON at a URL, from a POST if there is a `body`; None when there is none."""
         import httpx2
         from socksio import SOCKSError
 
@@ -216,7 +218,7 @@ class Asker:
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, SOCKSError):
             self.reached = False
         except httpx2.TransportError:
-            self._until = 0.0  # it is there, and answers no such question: later it won't either
+            self._until = 0.0  # the server does not support such requests
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
             pass
         return None

@@ -1,4 +1,4 @@
-"""How many tokens a text takes, told from its kinds of characters: nobody here has the model's own tokenizer."""
+"""Estimates how many tokens a text has from its kinds of characters, because the model's tokenizer is not available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARKS = bytes(byte for byte in range(0x80) if byte not in LETTERS + DIGITS + b" 
 
 
 def _apart(wanted: bytes, other: bytes = b" ") -> bytes:
-    """A table for `bytes.translate`: `x` for each byte that is wanted, `other` for all else."""
+    """A table for `bytes.translate`: `x` for each wanted byte, `other` for every other one."""
     return bytes(ord("x") if byte in wanted else other[0] for byte in range(256))
 
 
@@ -25,7 +25,7 @@ HUMPS = bytes(
 )
 ASCII = bytes(range(0x80))
 FURTHER = bytes(range(0x80, 0xC0))
-"""The bytes of a UTF-8 character after its first."""
+"""The continuation bytes of UTF-8."""
 
 BEYOND_ASCII = (
     (0xC2, 0xC2, 0.9),  # signs of Latin-1
@@ -41,19 +41,19 @@ BEYOND_ASCII = (
     (0xE3, 0xE3, 1.0),  # kana, CJK punctuation
     (0xE4, 0xE9, 1.4),  # Han
     (0xEA, 0xED, 1.3),  # Hangul
-    (0xEE, 0xEF, 1.5),  # full width, presentation forms, what nobody assigned
+    (0xEE, 0xEF, 1.5),  # full width, presentation forms, unassigned characters
     (0xF0, 0xF7, 3.0),  # emoji, rare Han
 )
-"""Tokens a character, by the first byte of its UTF-8 form.
+"""First and last leading byte of a UTF-8 character → tokens per character.
 
-Source: measured on texts of each script with cl100k, o200k and Llama 3, and set near the most that one of them gives.
+Source: measured on texts of each script with cl100k, o200k and Llama 3, and set near the largest of the three.
 """
 
 
 def estimate_tokens(text: str) -> int:
-    """How many tokens a text takes, rather too many than too few: about what the less economical tokenizers give.
+    """How many tokens a text has, rather too many than too few: about as many as the less efficient tokenizers make.
 
-    Counted for the whole text at once, never character by character: 1 MB takes about 20 ms.
+    Works on the whole text at once instead of each character: 1 MB takes about 20 ms.
     Source of the numbers: fitted to prose, code, JSON, logs, numbers and encoded bytes, as `BEYOND_ASCII` is.
     """
     if not text:
@@ -61,7 +61,7 @@ def estimate_tokens(text: str) -> int:
     data = text.encode("utf-8", "surrogatepass")
     tokens = 0.0
     if not text.isascii():
-        data = data.translate(None, FURTHER)  # one byte a character is left
+        data = data.translate(None, FURTHER)  # leaves one byte per character
         left = data.translate(None, ASCII)
         for first, last, each in BEYOND_ASCII:
             others = left.translate(None, bytes(range(first, last + 1)))
@@ -84,9 +84,9 @@ def estimate_tokens(text: str) -> int:
 
 
 def cut_text(text: str, most_tokens: int, *, tail_share: float = 0.0) -> str:
-    """The text, or as much of it as `most_tokens` holds, with a note of how much was left out.
+    """The text, shortened to `most_tokens` with a note of how many characters were left out.
 
-    Its beginning stays, and of its end the part that `tail_share` says. No tokens: only the note.
+    Keeps the beginning, and the end for the share `tail_share` (0 to 1). With 0 tokens only the note is left.
     """
     tokens = estimate_tokens(text)
     if tokens <= most_tokens:

@@ -1,9 +1,8 @@
-"""The edge between the network and the providers' SDKs: the HTTP client that reads what a provider answers.
+"""The HTTP client between the providers' SDKs and the network.
 
-Each answer goes through its dialect's reader (streams/dialects.py) before the SDK sees it; refusals and failures leave
-as one typed error (provider_errors/classify.py). Here requests are counted, and a stream that brings nothing more is
-given up.
-`ASTER_MODEL_EDGE=off` lets everything pass as it comes.
+Each answer passes through its dialect's reader (streams/dialects.py) before the SDK sees it. Refusals and failures
+become one typed error (provider_errors/classify.py). Requests are counted here, and stalled streams end here.
+`ASTER_MODEL_EDGE=off` disables all this: answers reach the SDKs as they come.
 """
 
 from __future__ import annotations
@@ -23,20 +22,21 @@ from aster_sidecar.models.streams.events import Malformed, NoStream, ProviderErr
 from aster_sidecar.models.streams.reader import Reader
 
 STALL_S = 120.0
-"""Longest wait for more of an answer: text, thinking or arguments; comments and empty events don't count."""
+"""Longest wait for progress: text, thinking or arguments. Comments and empty events are not progress."""
 LOOK_S = 5.0
-"""How often it is looked whether there was progress."""
+"""Longest time between two checks for progress."""
 TAIL_S = 1.0
-"""Longest wait for figures behind the reason why an answer ended, and for the end of its stream."""
+"""Longest wait for usage behind a finish reason, and for the end of the stream."""
 HELD_BYTES = 1 << 20
-"""So much that the SDK has not read is held; then the provider has to wait."""
+"""How much unread data is held before reading from the connection pauses."""
 REFUSAL_BYTES = 1 << 18
+"""How much of a refusal is read."""
 REFUSAL_S = 5.0
-"""Longest wait for the words of a refusal: some servers keep the connection open behind it."""
+"""Longest wait for the body of a refusal: some servers keep the connection open afterwards."""
 
 
 class EdgeClient(httpx2.AsyncClient):
-    """The HTTP client of the SDKs. `known`: the types of events and items that each dialect's SDK knows."""
+    """The HTTP client of the SDKs. `known`: dialect → the types of events and items that its SDK knows."""
 
     def __init__(self, known: Callable[[type[Reader]], Collection[str]] = lambda _: (), **given: Any) -> None:
         super().__init__(**given)
@@ -44,7 +44,7 @@ class EdgeClient(httpx2.AsyncClient):
         self._tails: set[asyncio.Task[None]] = set()
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **given: Any) -> httpx2.Response:
-        """Send a request of an SDK. Raises: ModelError, LimitReached, what httpx2 raises."""
+        """Send an SDK's request. Raises: ModelError, LimitReached, httpx2.HTTPError."""
         dialect = dialect_of(request)
         exchange = CURRENT.get(None) or Exchange()
         if dialect is not None:
@@ -75,13 +75,13 @@ class EdgeClient(httpx2.AsyncClient):
 
 
 ENCODING = ("content-encoding", "content-length", "transfer-encoding")
-"""What a response's headers say of a body that the edge has decoded."""
+"""Headers that no longer apply to a body that was decoded."""
 
 
 def dialect_of(request: httpx2.Request) -> type[Reader] | None:
     """The dialect of a request that asks a model; None for any other request."""
     path = request.url.path.rstrip("/")
-    if request.method == "GET" and "/responses/" in path:  # a response that is made in the background
+    if request.method == "GET" and "/responses/" in path:  # polls a response that runs in the background
         return ResponsesReader
     if request.method != "POST":
         return None
@@ -89,7 +89,7 @@ def dialect_of(request: httpx2.Request) -> type[Reader] | None:
 
 
 def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
-    """The request with the earlier messages that marks stand for. Raises: ValueError, when they can't be put in."""
+    """The request with stored messages instead of marks. Raises: ValueError when a mark cannot be replaced."""
     body = request.content
     if exchange.complete is None:
         if MARK.encode() in body:
@@ -102,17 +102,17 @@ def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
 
 
 async def refused(response: httpx2.Response, exchange: Exchange) -> ModelError:
-    """What a refusal means."""
+    """The error for a refusal."""
     body = bytearray()
-    with contextlib.suppress(httpx2.HTTPError, TimeoutError):  # the status says enough
+    with contextlib.suppress(httpx2.HTTPError, TimeoutError):  # the status is sufficient
         async with asyncio.timeout(REFUSAL_S):
             async for data in response.aiter_bytes():
                 body += data
                 if len(body) > REFUSAL_BYTES or (body.endswith(b"}") and parse_or_none(bytes(body)) is not None):
                     break
     await response.aclose()
-    told = parse_or_none(bytes(body)) if body else None
-    return explained(told if told is not None else body.decode("utf-8", "replace"), response, exchange)
+    value = parse_or_none(bytes(body)) if body else None
+    return explained(value if value is not None else body.decode("utf-8", "replace"), response, exchange)
 
 
 def explained(body: object, response: httpx2.Response, exchange: Exchange) -> ModelError:
@@ -124,7 +124,7 @@ def explained(body: object, response: httpx2.Response, exchange: Exchange) -> Mo
 
 
 def decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """The bytes of a body, without its compression. Uncompressed ones come straight from the connection."""
+    """The decompressed bytes of a body. An uncompressed body comes straight from the connection."""
     stream = response.stream
     if response.headers.get("content-encoding") or not isinstance(stream, httpx2.AsyncByteStream):
         return response.aiter_bytes()
@@ -133,7 +133,7 @@ def decoded(response: httpx2.Response) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class Arrived:
-    """What the provider sent and nobody has read yet."""
+    """Data from the provider that is not read yet."""
 
     pieces: list[bytes] = field(default_factory=list[bytes])
     size: int = 0
@@ -142,9 +142,9 @@ class Arrived:
 
 
 class Reading(httpx2.AsyncByteStream):
-    """The body of an answer, as its reader gives it.
+    """The body of an answer after its dialect's reader.
 
-    A task of its own takes in what the provider sends, so that all that arrived in one read is dealt with together.
+    A separate task receives the data, so that everything that has arrived is processed together.
     """
 
     def __init__(
@@ -163,21 +163,21 @@ class Reading(httpx2.AsyncByteStream):
         self._seen = 0
         self._late = False
         self._ended = False
-        self._looked = False
-        """Whether it was looked if what came is a whole answer without a stream."""
+        self._settled = False
+        """Whether it was checked if the data is a complete answer without a stream."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._pump is not None:
-            return  # SDKs read on behind the end, to use the connection again: `aclose` sees to that
+            return  # SDKs read past the end so that the connection can be reused: `aclose` does that
         loop = asyncio.get_running_loop()
         self._since_s = loop.time()
-        self._pump = loop.create_task(self._take_in(), name="provider's stream")
+        self._pump = loop.create_task(self._receive(), name="provider's stream")
         self._watch()
         reader, arrived = self._reader, self._arrived
         try:
             while not reader.whole:
                 if reader.failed is not None:
-                    self._understood(reader.end)
+                    self._translated(reader.end)
                 if not arrived.pieces and not arrived.over and not self._late:
                     self._wake.clear()
                     await self._wake.wait()
@@ -197,7 +197,7 @@ class Reading(httpx2.AsyncByteStream):
             if self._timer is not None:
                 self._timer.cancel()
 
-    async def _take_in(self) -> None:
+    async def _receive(self) -> None:
         arrived = self._arrived
         try:
             async for data in decoded(self._response):
@@ -214,7 +214,7 @@ class Reading(httpx2.AsyncByteStream):
             self._wake.set()
 
     def _read(self) -> bytes:
-        """Read what arrived. Raises: ModelError."""
+        """Process the data that has arrived. Raises: ModelError."""
         arrived = self._arrived
         if not arrived.pieces:
             return b""
@@ -222,33 +222,33 @@ class Reading(httpx2.AsyncByteStream):
         arrived.pieces.clear()
         arrived.size = 0
         self._room.set()
-        out = self._understood(lambda: self._reader.feed(data))
+        out = self._translated(lambda: self._reader.feed(data))
         if self._reader.progress != self._seen or self._reader.is_no_stream:
             self._seen, self._since_s = self._reader.progress, asyncio.get_running_loop().time()
         if self._reader.is_no_stream:
-            self._looked = False
+            self._settled = False
             self._watch()
         return out
 
     def _end(self) -> bytes:
-        """The provider's stream is over. Raises: ModelError, what broke it."""
+        """Finish after the end of the provider's stream. Raises: ModelError, or the exception that broke it."""
         failure = self._arrived.failure
         if failure is not None and not self._reader.finished:
             raise failure
         status = self._response.status_code
-        told = self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not self._reader.said and (status != 200 or told != "text/event-stream"):
-            return self._understood(lambda: self._reader.end() or self._nothing())
-        return self._understood(self._reader.end)
+        content_type = self._response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not self._reader.has_events and (status != 200 or content_type != "text/event-stream"):
+            return self._translated(lambda: self._reader.end() or self._nothing())
+        return self._translated(self._reader.end)
 
     def _nothing(self) -> bytes:
-        """Raises: NoStream, unless anything came after all."""
-        if not self._reader.said:
+        """Raises: NoStream when no event arrived."""
+        if not self._reader.has_events:
             raise NoStream(b"")
         return b""
 
-    def _understood(self, read: Callable[[], bytes]) -> bytes:
-        """What a reader gives. Raises: ModelError."""
+    def _translated(self, read: Callable[[], bytes]) -> bytes:
+        """Call a reader and translate its exceptions. Raises: ModelError."""
         try:
             return read()
         except ProviderError as error:
@@ -256,9 +256,8 @@ class Reading(httpx2.AsyncByteStream):
         except NoStream as error:
             from aster_sidecar.models.provider_errors.classify import not_a_stream
 
-            told = self._response.headers.get("content-type", "")
             raise not_a_stream(
-                told,
+                self._response.headers.get("content-type", ""),
                 self._response.status_code,
                 error.first,
                 name=self._exchange.name,
@@ -272,12 +271,12 @@ class Reading(httpx2.AsyncByteStream):
                 retryable=True,
             ) from error
 
-    # -- patience ----------------------------------------------------------------------------------------------------
+    # -- timeouts ----------------------------------------------------------------------------------------------------
 
-    def _patience_s(self) -> float:
-        """How long to wait from the last progress on."""
+    def _timeout_s(self) -> float:
+        """Longest wait since the last progress."""
         exchange, reader = self._exchange, self._reader
-        if reader.finished or (reader.is_no_stream and not self._looked):
+        if reader.finished or (reader.is_no_stream and not self._settled):
             return TAIL_S
         if exchange.wait_s is not None:
             return exchange.wait_s
@@ -286,14 +285,14 @@ class Reading(httpx2.AsyncByteStream):
         return FIRST_HERE_S if exchange.here else FIRST_S
 
     def _watch(self) -> None:
-        """Look whether there was progress in time; then again when the time is up anew."""
+        """Check for progress, now and whenever the timeout may have passed."""
         loop = asyncio.get_running_loop()
         if self._timer is not None:
             self._timer.cancel()
         self._late = False
         if self._reader.finished and not self._ended:
             self._ended, self._since_s = True, loop.time()
-        left_s = self._since_s + self._patience_s() - loop.time()
+        left_s = self._since_s + self._timeout_s() - loop.time()
         if left_s <= 0 and not self._arrived.pieces:
             self._late = True
             self._wake.set()
@@ -301,30 +300,30 @@ class Reading(httpx2.AsyncByteStream):
         self._timer = loop.call_later(max(min(left_s, LOOK_S), 0.1), self._watch)
 
     def _give_up(self) -> bytes:
-        """What is left to say of an answer that brings nothing more. Raises: ModelError, when it is not whole."""
+        """Finish an answer that makes no more progress. Raises: ModelError when it is incomplete."""
         if self._reader.finished:
             self._reader.close()
             return self._reader.end()
-        if self._reader.is_no_stream and not self._looked:
-            self._looked = True
-            out = self._understood(self._reader.settle)
+        if self._reader.is_no_stream and not self._settled:
+            self._settled = True
+            out = self._translated(self._reader.settle)
             if not self._reader.whole:
                 self._watch()
             return out
-        waited_s = self._patience_s()
+        waited_s = self._timeout_s()
         began = self._reader.progress > 0
         raise ModelError(
             "provider_timeout",
             f"{self._exchange.name}: "
-            + (f"the answer stalled: nothing came for {waited_s:g} s" if began else f"no answer within {waited_s:g} s"),
-            hint="send again; ASTER_MODEL_TIMEOUT_S sets how long a silence is borne",
+            + (f"the answer stalled for {waited_s:g} s" if began else f"no answer within {waited_s:g} s"),
+            hint="send again; ASTER_MODEL_TIMEOUT_S sets how long the daemon waits",
             retryable=True,
         )
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Let go of the connection. What is left of a whole answer is read first, so that it can be used again."""
+        """Release the connection. The rest of a complete answer is read first, so that the connection can be reused."""
         pump = self._pump
         if self._timer is not None:
             self._timer.cancel()

@@ -323,7 +323,7 @@ def test_a_missing_file_of_certificates_is_named(launch: Callable[..., Daemon]) 
     )
     error = failure(daemon)
     assert (error["code"], error["retryable"]) == ("provider_unreachable", False)
-    assert "SSL_CERT_FILE names /nowhere/company.pem" in error["message"]
+    assert "SSL_CERT_FILE is set to /nowhere/company.pem" in error["message"]
     assert check(daemon)["error"]["message"] == error["message"]
 
 
@@ -483,9 +483,9 @@ def test_a_socks_proxy_that_is_named_as_one_for_http_is_told_apart(
     daemon = launch(environment={**FAR, "OPENAI_BASE_URL": base, "ALL_PROXY": f"{scheme}{where}"})
     error = failure(daemon)
     assert error["code"] == "provider_unreachable"
-    assert f"the proxy {where} (ALL_PROXY) gave no answer in HTTP" in error["message"]
-    assert "write socks5:// instead of http:// in ALL_PROXY" in error["hint"]
-    assert "put provider.example into NO_PROXY" in error["hint"]
+    assert f"the proxy {where} (ALL_PROXY) did not answer in HTTP" in error["message"]
+    assert "use socks5:// instead of http:// in ALL_PROXY" in error["hint"]
+    assert "add provider.example to NO_PROXY" in error["hint"]
 
 
 def test_a_server_that_hangs_up_is_no_proxy(launch: Callable[..., Daemon], socks: Callable[..., SocksProxy]) -> None:

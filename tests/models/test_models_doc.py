@@ -14,7 +14,7 @@ import pytest
 from aster_sidecar.conversation import answer_endings, compaction, engine, strict_history
 from aster_sidecar.models import chosen, request_context, sdk_models, server_facts, transport
 from aster_sidecar.models.catalog import PROVIDERS, Provider
-from aster_sidecar.models.provider_errors.kinds import CODES_HERE
+from aster_sidecar.models.provider_errors.kinds import REFUSAL_CODES
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docs" / "models.md").read_text("utf-8")
@@ -151,7 +151,7 @@ def test_every_provider_has_its_variables(provider: Provider) -> None:
 
 
 def test_every_code_of_a_failure_is_in_the_protocol() -> None:
-    codes = CODES_HERE | {answer_endings.OutputCut.code, answer_endings.silence("m").code}
+    codes = REFUSAL_CODES | {answer_endings.OutputCut.code, answer_endings.silence("m").code}
     named = set(re.findall(r"^\| `(\w+)` \|", PROTOCOL, re.MULTILINE))
     assert codes - named == set()
 

@@ -484,16 +484,16 @@ def test_any_text_in_a_proxy_variable_is_used_or_refused(text: str, variable: st
 def test_a_file_of_certificates_that_cant_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("")
     for variable, value, says in (
-        ("SSL_CERT_FILE", str(tmp_path / "gone.pem"), "is not there"),
+        ("SSL_CERT_FILE", str(tmp_path / "gone.pem"), "does not exist"),
         ("SSL_CERT_FILE", str(tmp_path), "is a directory"),
-        ("SSL_CERT_FILE", str(tmp_path / "empty.pem"), "no certificates"),
-        ("SSL_CERT_DIR", str(tmp_path / "gone"), "is not there"),
+        ("SSL_CERT_FILE", str(tmp_path / "empty.pem"), "no readable certificates"),
+        ("SSL_CERT_DIR", str(tmp_path / "gone"), "does not exist"),
     ):
         known = models({"OPENAI_API_KEY": "k", variable: value})
         with pytest.raises(ModelError) as raised:
             known.build("openai:m")
         assert (raised.value.code, raised.value.retryable) == ("provider_unreachable", False)
-        assert f"{variable} names {value}" in raised.value.message
+        assert f"{variable} is set to {value}" in raised.value.message
         assert says in raised.value.message
 
 
@@ -520,11 +520,18 @@ HERE = ("http://127.0.0.1:11434/v1", "OLLAMA_BASE_URL")
 @pytest.mark.parametrize(
     ("cause", "at", "environment", "says", "hints", "again"),
     [
-        (socket.gaierror(socket.EAI_NONAME, "x"), OWN, {}, "box.example:8443 can't be found", "OPENAI_BASE_URL", False),
-        (socket.gaierror(socket.EAI_AGAIN, "x"), OWN, {}, "can't be found", "OPENAI_BASE_URL", True),
+        (
+            socket.gaierror(socket.EAI_NONAME, "x"),
+            OWN,
+            {},
+            "host name of box.example:8443 is unknown",
+            "OPENAI_BASE_URL",
+            False,
+        ),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), OWN, {}, "is unknown", "OPENAI_BASE_URL", True),
         (ConnectionRefusedError(), OWN, {}, "box.example:8443 refuses", "OPENAI_BASE_URL", True),
         (ConnectionRefusedError(), HERE, {}, "nothing listens on 127.0.0.1:11434", "`ollama serve`", True),
-        (OSError(113, "no route"), OWN, {}, "no way to box.example:8443", "OPENAI_BASE_URL", True),
+        (OSError(113, "no route"), OWN, {}, "no route to box.example:8443", "OPENAI_BASE_URL", True),
         (unverified(18), OWN, {}, "box.example:8443 is not trusted", "SSL_CERT_FILE", False),
         (unverified(20), OWN, {"SSL_CERT_DIR": "/"}, "not trusted", "SSL_CERT_DIR is set", False),
         (unverified(62), OWN, {}, "for another host", "OPENAI_BASE_URL", False),
@@ -543,7 +550,7 @@ HERE = ("http://127.0.0.1:11434/v1", "OLLAMA_BASE_URL")
             socket.gaierror(-2, "x"),
             OWN,
             {"ALL_PROXY": "p:1"},
-            "(ALL_PROXY) is a name that can't be found",
+            "(ALL_PROXY) has an unknown host name",
             "NO_PROXY",
             True,
         ),

@@ -1,4 +1,4 @@
-"""Reads what a provider answered with, whatever its form, into the evidence that classify.py judges."""
+"""Collects the evidence in a provider's refusal, whatever its form, for classify.py to judge."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MOST_DEPTH = 12
 MOST_TEXTS = 20
 MOST_CODES = 60
 MOST_NESTED = 4
-"""How often JSON is looked for in a string of JSON."""
+"""How many levels of JSON inside JSON strings are parsed."""
 MOST_TEXT = 100_000
 HEAD, TAIL = 3000, 1000
-"""Characters of one sentence that are looked at, from its start and its end."""
+"""How many characters of one sentence are kept, from its start and its end."""
 SHORT = 60
-"""A code is no longer than twice this; a longer word is something else."""
+"""Longest key of a member; a code has at most twice as many characters."""
 
 
 def words(text: str) -> frozenset[str]:
@@ -39,7 +39,7 @@ INTO_KEYS = words(
     "error errors detail details metadata violations innererror inner_error cause response base_resp data body "
     "result provider_error promptfeedback choices failure exception fault incomplete_details upstream_error extra err"
 )
-"""The members that are looked into. Others may hold what a person wrote, and that is no evidence."""
+"""The members that are searched. Others may hold a user's text, which is not evidence."""
 NUMBER_KEYS = {
     "n_ctx": "window",
     "context_length": "window",
@@ -65,11 +65,11 @@ _TITLE = re.compile(r"<(title|h1)\b[^<>]{0,300}>([^<]{1,1000})<", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Said:
-    """What an answer says: machine codes, statuses, numbers of tokens, waits, and sentences, the outermost first.
+class Evidence:
+    """What an answer contains: machine codes, statuses, numbers of tokens, waits, and sentences, the outermost first.
 
-    `page` is set when it was a page for browsers; then `texts` has its title only. `unread` is an answer of which
-    nothing is known: something to show, and no evidence.
+    `page` is set for an HTML page; `texts` then has its title only. `unread` is an answer of unknown form: it is shown
+    and is not evidence.
     """
 
     codes: list[str] = field(default_factory=list[str])
@@ -84,36 +84,36 @@ class Said:
     _nodes: int = 0
 
 
-def read(body: object, headers: Mapping[str, str]) -> Said:
-    """The evidence in an answer. Never fails: what can't be read is left out."""
-    said = Said(headers={str(name).lower()[:100]: str(value)[:300] for name, value in headers.items()})
+def read(body: object, headers: Mapping[str, str]) -> Evidence:
+    """The evidence in an answer. Never raises: what cannot be parsed is left out."""
+    evidence = Evidence(headers={str(name).lower()[:100]: str(value)[:300] for name, value in headers.items()})
     if isinstance(body, bytes | bytearray):
         body = bytes(body[:MOST_TEXT]).decode("utf-8", "replace")
-    if amazon := said.headers.get("x-amzn-errortype"):
-        said.codes.append(amazon.partition(":")[0])
+    if amazon := evidence.headers.get("x-amzn-errortype"):
+        evidence.codes.append(amazon.partition(":")[0])
     if isinstance(body, str):
-        _read_text(body[:MOST_TEXT], said)
+        _read_text(body[:MOST_TEXT], evidence)
     elif body is not None:
-        _walk(body, said, 0, 0)
-        if not said.texts and not said.codes:
-            said.unread = _as_text(body)
-    return said
+        _walk(body, evidence, 0, 0)
+        if not evidence.texts and not evidence.codes:
+            evidence.unread = _as_text(body)
+    return evidence
 
 
-def _read_text(text: str, said: Said) -> None:
+def _read_text(text: str, evidence: Evidence) -> None:
     text = text.lstrip("\ufeff \t\r\n")
     while text[:5] in ("data:", "event"):  # one event of a stream
         line, _, rest = text.partition("\n")
         text = line[5:].strip() if line.startswith("data:") else rest.lstrip()
-    if _HTML.match(text) or "text/html" in said.headers.get("content-type", "").lower():
-        said.page = True
-        said.texts.append(page_words(text))
+    if _HTML.match(text) or "text/html" in evidence.headers.get("content-type", "").lower():
+        evidence.page = True
+        evidence.texts.append(page_words(text))
     else:
-        _add_text(text, said, 0, 0)
+        _add_text(text, evidence, 0, 0)
 
 
 def page_words(page: str) -> str:
-    """A page's title, or its first words."""
+    """An HTML page's title, or its first words."""
     found = {name.lower(): words for name, words in reversed(_TITLE.findall(page[:20_000]))}
     words = found.get("title", "").strip() or found.get("h1", "")
     if not words:
@@ -122,83 +122,85 @@ def page_words(page: str) -> str:
     return " ".join(unescape(words).split())[:300]
 
 
-def _walk(value: object, said: Said, depth: int, nested: int) -> None:
-    """Take what is known out of a value and of those within it."""
-    said._nodes += 1
-    if depth > MOST_DEPTH or said._nodes > MOST_NODES:
+def _walk(value: object, evidence: Evidence, depth: int, nested: int) -> None:
+    """Collect evidence from a value and the values in it."""
+    evidence._nodes += 1
+    if depth > MOST_DEPTH or evidence._nodes > MOST_NODES:
         return
     if isinstance(value, str):
-        _add_text(value, said, depth, nested)
+        _add_text(value, evidence, depth, nested)
     elif isinstance(value, list | tuple):
         for item in cast("list[object]", value)[:20]:
-            _walk(item, said, depth + 1, nested)
+            _walk(item, evidence, depth + 1, nested)
     elif isinstance(value, Mapping):
         members = list(cast("Mapping[object, object]", value).items())[:100]
         place, what = cast("Mapping[str, object]", value).get("loc"), cast("Mapping[str, object]", value).get("msg")
-        if isinstance(place, list) and isinstance(what, str):  # FastAPI: what is wrong, and with which field
-            said.texts.append(f"{what[:200]}: {'.'.join(str(part)[:40] for part in cast('list[object]', place)[:8])}")
+        if isinstance(place, list) and isinstance(what, str):  # FastAPI: the message and the field
+            evidence.texts.append(
+                f"{what[:200]}: {'.'.join(str(part)[:40] for part in cast('list[object]', place)[:8])}"
+            )
             return
         for key, item in members:
-            _take(str(key)[:SHORT], item, said, depth, nested)
+            _take(str(key)[:SHORT], item, evidence, depth, nested)
 
 
-def _take(key: str, item: object, said: Said, depth: int, nested: int) -> None:
+def _take(key: str, item: object, evidence: Evidence, depth: int, nested: int) -> None:
     name = key.lower()
     if name in NUMBER_KEYS and isinstance(item, int | str) and not isinstance(item, bool):
         if (number := tokens(item)) is not None:
-            said.numbers.setdefault(NUMBER_KEYS[name], number)
+            evidence.numbers.setdefault(NUMBER_KEYS[name], number)
     elif name in WAIT_KEYS:
         seconds = cast("Mapping[str, object]", item).get("seconds") if isinstance(item, Mapping) else item
-        said.waits.append((name, seconds))
+        evidence.waits.append((name, seconds))
     elif name == "headers" and isinstance(item, Mapping):
         for header, text in list(cast("Mapping[object, object]", item).items())[:50]:
-            said.headers.setdefault(str(header).lower()[:100], str(text)[:300])
+            evidence.headers.setdefault(str(header).lower()[:100], str(text)[:300])
     elif isinstance(item, str):
         if name in CODE_KEYS and len(item) <= 2 * SHORT and _CODE.fullmatch(item.strip()):
-            _add_code(name, item.strip(), said)
+            _add_code(name, item.strip(), evidence)
         elif name in TEXT_KEYS or (name == "param" and " " in item.strip()):
-            _add_text(item, said, depth, nested)
+            _add_text(item, evidence, depth, nested)
     elif isinstance(item, int) and not isinstance(item, bool):
         if name in CODE_KEYS and 0 <= item < 1_000_000:
-            _add_code(name, str(item), said)
+            _add_code(name, str(item), evidence)
     elif name in INTO_KEYS or name in TEXT_KEYS:
-        _walk(item, said, depth + 1, nested)
+        _walk(item, evidence, depth + 1, nested)
 
 
-def _add_code(name: str, code: str, said: Said) -> None:
-    if len(said.codes) + len(said.base_codes) + len(said.statuses) >= MOST_CODES:
+def _add_code(name: str, code: str, evidence: Evidence) -> None:
+    if len(evidence.codes) + len(evidence.base_codes) + len(evidence.statuses) >= MOST_CODES:
         return
     if code.isdecimal():
         if 400 <= int(code) <= 599:
-            said.statuses.append(int(code))
+            evidence.statuses.append(int(code))
             return
         if name == "status_code":
-            said.base_codes.append(code)
+            evidence.base_codes.append(code)
             return
-    said.codes.append(code.rpartition("#")[2])
+    evidence.codes.append(code.rpartition("#")[2])
 
 
-def _add_text(text: str, said: Said, depth: int, nested: int) -> None:
-    """Keep a sentence, and read the JSON that it carries."""
+def _add_text(text: str, evidence: Evidence, depth: int, nested: int) -> None:
+    """Keep a sentence, and collect evidence from JSON inside it."""
     text = text.strip()
-    if len(said.texts) >= MOST_TEXTS:
+    if len(evidence.texts) >= MOST_TEXTS:
         return
     start = re.search(r"[\[{]\s*[\[{\"]", text[:MOST_TEXT]) if nested < MOST_NESTED else None
     inner = _json_in(text, start.start()) if start else None
     if inner is not None and start is not None:
-        before, count = text[: start.start()].strip(), len(said.texts)
-        _walk(inner, said, depth + 1, nested + 1)
-        if len(said.texts) > count or said.codes:
+        before, count = text[: start.start()].strip(), len(evidence.texts)
+        _walk(inner, evidence, depth + 1, nested + 1)
+        if len(evidence.texts) > count or evidence.codes:
             text = before
     if text:
         text = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} … {text[-TAIL:]}"
-        said.texts.append(text)
+        evidence.texts.append(text)
         for code in _INNER_CODE.findall(text):
-            _add_code("code", code, said)
+            _add_code("code", code, evidence)
 
 
 def _json_in(text: str, start: int) -> Any:
-    """The JSON that begins there; None where there is none, or it is not whole."""
+    """The JSON value at a position; None when there is none or it is incomplete."""
     try:
         return json.JSONDecoder().raw_decode(text[:MOST_TEXT], start)[0]
     except (ValueError, RecursionError):
@@ -206,7 +208,7 @@ def _json_in(text: str, start: int) -> Any:
 
 
 def tokens(value: int | str) -> int | None:
-    """A count of tokens, above 0 and below a thousand million; None when it is something else."""
+    """A count of tokens, above 0 and below a thousand million; None for anything else."""
     digits = str(value).replace(",", "").strip() if isinstance(value, str) else value
     if isinstance(digits, str):
         if not re.fullmatch(r"[0-9]{1,10}", digits):
@@ -216,7 +218,7 @@ def tokens(value: int | str) -> int | None:
 
 
 def _as_text(body: object) -> str:
-    """A form that nobody knows, as it is: for people to read."""
+    """An answer of unknown form as JSON, to be shown."""
     try:
         return json.dumps(body, ensure_ascii=False, default=str)[:HEAD]
     except (ValueError, TypeError, RecursionError):

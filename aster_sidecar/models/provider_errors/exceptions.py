@@ -63,13 +63,16 @@ def translate(error: BaseException, name: str, provider: Provider | None) -> Ast
             return model_error(
                 "provider_timeout",
                 f"{name}: the provider did not answer in time",
-                "try again; ASTER_MODEL_TIMEOUT_S sets how long a silence is borne",
+                "try again; ASTER_MODEL_TIMEOUT_S sets how long the daemon waits",
                 True,
             )
         case ai.ModelConnectionError():
             if getattr(error, "phase", None) == "read":
                 return model_error(
-                    "malformed_stream", f"{name}: the answer broke off", "send again; the text so far is kept", True
+                    "malformed_stream",
+                    f"{name}: the answer ended before it was complete",
+                    "send again; the text so far is kept",
+                    True,
                 )
             return model_error(
                 "provider_unreachable",
@@ -79,12 +82,14 @@ def translate(error: BaseException, name: str, provider: Provider | None) -> Ast
                 True,
             )
         case ai.ContentFilterError():
-            return model_error("content_refused", f"{name}: the provider's filter refused: {text}", "say it otherwise")
+            return model_error(
+                "content_refused", f"{name}: the provider's filter refused: {text}", "rephrase your message"
+            )
         case ai.UnexpectedModelBehavior() if re.search(r"max(imum)? \w*\s?retries", text):
             return model_error(
                 "bad_tool_call",
-                f"{name}: the model called a tool wrongly, again and again: {text}",
-                "ask in other words, or choose a model that is better with tools",
+                f"{name}: the model kept calling a tool with invalid arguments: {text}",
+                "rephrase your message, or choose a model that is better with tools",
             )
         case ai.ModelAPIError() | ai.UnexpectedModelBehavior():
             return model_error(

@@ -1,4 +1,4 @@
-"""The ways in which a provider refuses: for each, the code it has here, what happened in words, and what mends it."""
+"""The kinds of refusal: for each, our error code, what happened, and the hint that people see."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One way to refuse: the code it has here, what happened in words, and what mends it.
+    """A kind of refusal. `code` is our error code; `message` and `hint` are shown to people.
 
-    In `mends`, {key} and {base} are the names of the variables, {model} is the provider's name of the model.
+    In `hint`, {key} and {base} are the names of environment variables, {model} is the provider's name of the model,
+    {wait} is empty or ` for N s`. `lacks` is the feature that the server does not have (see `chosen.LACKING`).
     """
 
     code: str
-    says: str
-    mends: str
+    message: str
+    hint: str
     retryable: bool = False
     lacks: str | None = None
 
@@ -29,12 +30,12 @@ KINDS: dict[str, Kind] = {
     "rate": Kind("rate_limited", "too many requests", "wait{wait} and send again", retryable=True),
     "too_large_for_rate": Kind(
         "rate_limited",
-        "this one request is larger than all that the account may send in a minute",
-        "waiting does not help: start a new session, send less at once, or have the limit raised at the provider",
+        "this request alone exceeds the account's limit per minute",
+        "waiting does not help: start a new session, send less at once, or ask the provider to raise the limit",
     ),
     "key": Kind("key_refused", "the provider refused the key", "check {key}"),
     "forbidden": Kind(
-        "key_refused", "the provider refused access", "check {key}: it may lack the right to use this model"
+        "key_refused", "the provider refused access", "check {key}: it may have no permission for this model"
     ),
     "region": Kind(
         "request_refused",
@@ -44,31 +45,31 @@ KINDS: dict[str, Kind] = {
     "access": Kind(
         "model_unknown",
         "the account may not use this model",
-        "choose another model, or have the account of {key} allowed to use it",
+        "choose another model, or give the account of {key} access to it",
     ),
     "model": Kind("model_unknown", "the provider does not know this model", "check its name: GET /api/models"),
     "unloaded": Kind("model_unknown", "the server has no model loaded", "load a model in the server, then send again"),
     "endpoint": Kind(
         "endpoint_unknown",
-        "the server has nothing at the address that was asked",
-        "check {base}: it must be the address that the server's interface begins at, often ending in /v1",
+        "the server has no such endpoint",
+        "check {base}: it must be the base URL of the server's API, which often ends in /v1",
         lacks="responses",
     ),
     "only_responses": Kind(
         "endpoint_unknown",
         "the provider offers this model at another address",
-        "choose the model as openai:{model}, which asks at /responses",
+        "choose the model as openai:{model}, which uses /responses",
     ),
     "tools": Kind(
         "tools_unsupported",
-        "the model can't use tools",
-        "choose a model that can, or an agent with `tools: []`",
+        "the model does not support tools",
+        "choose a model that does, or an agent with `tools: []`",
         lacks="tools",
     ),
     "images": Kind(
         "images_unsupported",
-        "the model can't read images",
-        "choose a model that can, or send text only",
+        "the model does not support images",
+        "choose a model that does, or send text only",
         lacks="images",
     ),
     "roles": Kind(
@@ -78,18 +79,18 @@ KINDS: dict[str, Kind] = {
         lacks="roles",
     ),
     "system": Kind(
-        "request_refused", "the model takes no instructions in a system message", "choose another model", lacks="system"
+        "request_refused", "the model does not support system messages", "choose another model", lacks="system"
     ),
     "ids": Kind(
         "request_refused",
         "the model refuses the ids of earlier tool calls",
-        "start a new session, or choose the model that made them",
+        "start a new session, or choose the model that created them",
         lacks="ids",
     ),
     "items": Kind(
         "request_refused",
-        "the server can't tell what an earlier message is",
-        "choose another model, or openai-chat: for this one",
+        "the server cannot determine the type of an earlier message",
+        "choose another model, or use openai-chat: for this one",
         lacks="items",
     ),
     "loading": Kind(
@@ -100,7 +101,7 @@ KINDS: dict[str, Kind] = {
         "the model does not fit into the server's memory",
         "choose a smaller model or a shorter context, or end programs that use memory",
     ),
-    "content": Kind("content_refused", "the provider's filter refused", "say it otherwise"),
+    "content": Kind("content_refused", "the provider's filter refused", "rephrase your message"),
     "unavailable": Kind(
         "provider_unavailable", "the provider is overloaded or down", "try again later", retryable=True
     ),
@@ -111,25 +112,27 @@ KINDS: dict[str, Kind] = {
         retryable=True,
     ),
     "server": Kind("provider_error", "the provider failed", "try again later", retryable=True),
-    "output": Kind("request_refused", "the answer asked for is longer than the model can give", "choose another model"),
+    "output": Kind(
+        "request_refused", "the requested answer is longer than the model can write", "choose another model"
+    ),
     "proxy": Kind(
         "request_refused",
-        "a proxy or gateway in between answered, not the provider",
+        "a proxy or gateway answered instead of the provider",
         "check the network, the proxy settings and {base}",
     ),
     "proxy_key": Kind(
         "request_refused",
-        "a proxy in between asks for a name and a password",
-        "check the proxy settings: HTTPS_PROXY may name both",
+        "a proxy requires a name and a password",
+        "check the proxy settings: HTTPS_PROXY may contain both",
     ),
     "unloadable": Kind(
         "provider_error",
-        "the server can't run this model",
+        "the server cannot run this model",
         "look at the log of the model server, or choose another model",
     ),
     "request": Kind("request_refused", "the provider refused the request", "choose another model, or a new session"),
 }
-HERE: dict[tuple[str, str], str] = {
+HINTS_BY_PROVIDER: dict[tuple[str, str], str] = {
     ("context", "llamacpp"): "start a new session, or start llama-server with a larger --ctx-size",
     ("context", "ollama"): "start a new session, or give Ollama a larger context (OLLAMA_CONTEXT_LENGTH, num_ctx)",
     ("context", "lmstudio"): "start a new session, or load the model in LM Studio with a larger context length",
@@ -141,6 +144,6 @@ HERE: dict[tuple[str, str], str] = {
     ("images", "llamacpp"): "start llama-server with --mmproj and the model's projector, or choose another model",
     ("memory", "llamacpp"): "start llama-server with a smaller --ctx-size or a smaller model",
 }
-"""What mends it where one of the servers on this machine is asked."""
-CODES_HERE = frozenset(kind.code for kind in KINDS.values()) | {"malformed_stream"}
-"""Every code that a refusal may have."""
+"""(kind, provider) → the hint for a server on this machine."""
+REFUSAL_CODES = frozenset(kind.code for kind in KINDS.values()) | {"malformed_stream"}
+"""Every code that a refusal can have."""

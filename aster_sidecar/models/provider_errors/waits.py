@@ -1,4 +1,4 @@
-"""How long a provider asks to wait before the next request: its headers, the fields of its answer, its sentences."""
+"""How long a provider asks clients to wait: in its headers, in fields of its answer, in its sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_S = 86_400.0
-"""What is longer is no wait that somebody meant."""
+"""A longer wait is not plausible."""
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _UNIT = r"(?:ms|millis\w*|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?![a-z])"
@@ -26,9 +26,9 @@ _SENTENCE = re.compile(
 def wait_s(
     headers: Mapping[str, str], fields: Iterable[tuple[str, object]] = (), texts: Iterable[str] = ()
 ) -> float | None:
-    """Seconds to wait, above 0 and at most a day; None where nothing says so in earnest.
+    """Seconds to wait, above 0 and at most a day; None when there is no plausible wait.
 
-    `headers` have names in lower case. `fields` are pairs of a field's name and its value.
+    `headers` have lower-case names. `fields` are pairs of a field's name and its value.
     """
     found = [
         scaled(_plain_number(headers.get("retry-after-ms")), 0.001),
@@ -41,17 +41,17 @@ def wait_s(
 
 
 def sensible(seconds: float | None) -> float | None:
-    """The seconds when they are a wait: finite, above 0, at most a day."""
+    """The seconds if they are plausible: finite, above 0, at most a day."""
     return seconds if seconds is not None and 0 < seconds <= LONGEST_S else None
 
 
 def scaled(number: float | None, by: float) -> float | None:
-    """The product; None for None."""
+    """The number times `by`; None for None."""
     return None if number is None else number * by
 
 
 def duration_s(text: str) -> float | None:
-    """Seconds that a text such as `6m0s`, `120ms` or `20 seconds` stands for; None when it is no duration."""
+    """The seconds of a duration such as `6m0s`, `120ms` or `20 seconds`; None for any other text."""
     if not _DURATION.fullmatch(text.strip()):
         return None
     pieces = _PIECE.findall(text)
@@ -68,7 +68,7 @@ def _plain_number(text: str | None) -> float | None:
 
 
 def _moment_or_seconds(text: str) -> float | None:
-    """Seconds, a duration, or a moment: as an HTTP date, in ISO form, or in (milli)seconds since 1970."""
+    """Seconds from a number, a duration or a time: an HTTP date, an ISO date, or (milli)seconds since 1970."""
     text = text.strip()[:100]
     number = _plain_number(text)
     if number is not None:
@@ -100,7 +100,7 @@ def _field_s(name: str, value: object) -> float | None:
 
 
 def _reset_s(headers: Mapping[str, str]) -> float | None:
-    """The wait until a limit that is used up is reset; the shortest one when none says that it is."""
+    """Seconds until the limits that are used up are reset; the shortest reset when none is reported as used up."""
     resets: list[float] = []
     used_up: list[float] = []
     for name, value in headers.items():

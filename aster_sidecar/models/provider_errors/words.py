@@ -1,4 +1,4 @@
-"""The words that providers and model servers refuse with, as data: codes, numbers and sentences of each kind."""
+"""The words of refusals, as data: the codes, numbers and sentences of each kind, for classify.py."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ CODES: dict[str, str] = {
         ModelTimeoutException
     """,
 }
-"""Machine codes and types that decide alone, by kind; where several are named, the kind that stands first here."""
+"""Kind → machine codes and types that are sufficient evidence. The first kind that has a code wins."""
 
 NUMBERS = {
     **dict.fromkeys(("1000", "1001", "1002", "1003", "1004"), "key"),
@@ -75,7 +75,7 @@ NUMBERS = {
     "3051": "context",
     "3230": "roles",
 }
-"""Codes that are numbers (z.ai and BigModel 1xxx, Mistral 3xxx), where they stand as `code` or `type`."""
+"""Numeric codes in `code` or `type` (z.ai and BigModel 1xxx, Mistral 3xxx)."""
 
 BASE_NUMBERS = {
     "1002": "rate",
@@ -96,7 +96,7 @@ WEAK = {
     500: "server_error api_error internal_server_error internal_error InternalServerError internal upstream_error",
     503: "unavailable unavailable_error",
 }
-"""Types that say no more than a status does; they stand for it where there is none."""
+"""Status → types that mean no more than the status; they replace a missing status."""
 
 
 def plain(code: str) -> str:
@@ -123,7 +123,7 @@ PER_MINUTE = _any(
     r"error code: 1015",
     "请求(?:过于|太)频繁",
 )
-"""A limit on how much is sent in some time."""
+"""A limit per second, minute or hour."""
 PER_DAY = _any(
     r"\b(?:per|a|each)[ _-]?(?:day|week|month)\b",
     r"PerDay",
@@ -132,7 +132,7 @@ PER_DAY = _any(
     r"\busage limit",
     r"\blimit: 0\b",
 )
-"""A limit that no wait of seconds gets past."""
+"""A limit that does not pass within seconds."""
 NO_CREDIT = _any(
     r"\binsufficient[ _](?:balance|credit|quota|fund)",
     r"\b(?:credit|account) balance\b.{0,40}\b(?:too low|insufficient|negative|zero|exhausted)",
@@ -161,7 +161,7 @@ OUTPUT_LIMIT = _any(
     r"\bmax_(?:completion_|output_|new_)?tokens\b.{0,60}\b(?:exceeds?|greater than|larger than|cannot exceed)"
     r".{0,40}\b(?:output|completion|allowed|supported)",
 )
-"""About the length of the answer that was asked for, not about the conversation."""
+"""The requested length of the answer is too large, not the conversation."""
 
 SENTENCES: list[tuple[str, re.Pattern[str]]] = [
     (
@@ -415,11 +415,11 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
     ("proxy", _any(r"^error code: 1\d\d\d$")),
     ("timeout", _any(r"\btimed? ?-?out\b", r"\bdeadline exceeded")),
 ]
-"""What a sentence means; the first that matches decides. The order is from what is narrow to what is wide."""
+"""Kind → sentences that show it. The first match wins, so specific patterns stand before general ones."""
 
 _P = r"\d[\d,]{0,14}"
 _N = rf"{_P}(?![\d,.]*(?: ?>| ?%|[kKmM]\b))"
-"""A number that stands for itself: not the first of two that are compared, and not thousands in short."""
+"""A complete number: not the first of two that are compared, and not short for thousands (`32k`)."""
 
 WINDOW = [
     _any(rf"\bexceed context limit: {_P} \+ {_P} > (?P<n>{_P})"),
@@ -447,7 +447,7 @@ WINDOW = [
     _any(rf"\bmust be <= (?P<n>{_N})", rf"\bmust have less than (?P<m>{_N}) tokens"),
     _any(rf"\b{_P}\)? > \(?(?P<n>{_N})(?! ?[-+])"),
 ]
-"""Where a sentence names the context window, in tokens."""
+"""Sentences that name the context window in tokens."""
 
 ASKED = [
     _any(rf"\bexceed context limit: ({_P}) \+ ({_P}) >"),
@@ -464,4 +464,4 @@ ASKED = [
     _any(rf"\bkeep the first ({_N}) tokens", rf"\bgiven: ({_N})", rf"\bgot[=:] ?({_N})"),
     _any(rf"\b(?:input_)?tokens \(({_P})\) >", rf"\b({_P}) > {_N}(?! ?[-+])"),
 ]
-"""Where a sentence names how many tokens were asked for; two groups are summed."""
+"""Sentences that name the size of the request in tokens; two groups are summed."""

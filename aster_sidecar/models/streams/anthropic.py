@@ -1,4 +1,4 @@
-"""Reads Anthropic messages."""
+"""Reads streams of Anthropic's Messages API, from Anthropic and servers that imitate it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ OWN_REASONS = (
 
 
 class AnthropicReader(Reader):
-    """Anthropic messages."""
+    """Reads Anthropic messages."""
 
     path = "/messages"
 
@@ -69,9 +69,9 @@ class AnthropicReader(Reader):
         super().__init__(known)
         self._begun = False
         self._blocks = 0
-        """How many blocks began; servers may use an index again."""
+        """How many blocks began; servers may reuse an index."""
         self._at: dict[int, int] = {}
-        """The index that each open block leaves under, by the one that it came with."""
+        """An open block's index in the input → its index in the output."""
 
     def encode(self, kind: str, value: Fields) -> bytes:
         return b"event: " + str(value.get("type") or kind).encode() + b"\ndata: " + dump(value) + b"\n\n"
@@ -79,43 +79,43 @@ class AnthropicReader(Reader):
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
         if not odd and kind and self._is_plain(frame, value):
             return
-        told = value.get("type")
-        mended = odd or not kind or kind != told
-        if not isinstance(told, str):
-            told, mended = kind, True
-        if told == "error" or value.get("error"):
+        event_type = value.get("type")
+        repaired = odd or not kind or kind != event_type
+        if not isinstance(event_type, str):
+            event_type, repaired = kind, True
+        if event_type == "error" or value.get("error"):
             if not self.finished:
                 raise ProviderError(value)
             return
-        if (self.known and told not in self.known and told != "ping") or not told:
+        if (self.known and event_type not in self.known and event_type != "ping") or not event_type:
             return
-        right = cast("Fields", fit({**value, "type": told}, ANTHROPIC))
-        mended = mended or any(right.get(name, GONE) is not one for name, one in value.items())
+        right = cast("Fields", fit({**value, "type": event_type}, ANTHROPIC))
+        repaired = repaired or any(right.get(name, GONE) is not one for name, one in value.items())
         value = right
         delta = cast("Fields", value.get("delta")) if isinstance(value.get("delta"), dict) else None
-        if not self._begun and told not in ("ping", "message_start"):
+        if not self._begun and event_type not in ("ping", "message_start"):
             self._start()
-        match told:
+        match event_type:
             case "content_block_start":
                 block: Any = value.get("content_block")
                 if not isinstance(block, dict) or (self.known and cast("Fields", block).get("type") not in self.known):
                     return
-                mended = self._open(value) or mended
+                repaired = self._open(value) or repaired
             case "content_block_delta":
                 if delta is None or delta.get("type") not in (*DELTAS, *OTHER_DELTAS):
                     return
                 index = value.get("index", max(self._at, default=0))
                 if index not in self._at and delta["type"] not in STARTS:
                     return
-                mended = self._mend_delta(value, delta, index) or mended
+                repaired = self._repair_delta(value, delta, index) or repaired
             case "content_block_stop":
                 index = self._at.pop(value.get("index", -1), None)
                 if index is None:
                     return
-                mended = mended or index != value["index"]
+                repaired = repaired or index != value["index"]
                 value["index"] = index
             case "message_delta":
-                mended = self._mend_end(value, delta or {}) or mended
+                repaired = self._repair_end(value, delta or {}) or repaired
             case "message_start":
                 message: Any = value.get("message")
                 if not isinstance(message, dict):
@@ -123,7 +123,7 @@ class AnthropicReader(Reader):
                 start = with_counts(cast("Fields", message), "usage", ("input_tokens", "output_tokens"))
                 if not isinstance(start.get("usage"), dict):
                     start = {**start, "usage": {"input_tokens": 0, "output_tokens": 0}}
-                mended = mended or start is not message
+                repaired = repaired or start is not message
                 value["message"] = start
                 self._begun = True
             case "message_stop":
@@ -133,15 +133,15 @@ class AnthropicReader(Reader):
                 pass
         if odd:
             value = sound(value)
-        self.pass_on(frame, told, value, mended=mended)
+        self.pass_on(frame, event_type, value, repaired=repaired)
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
         delta: Any = value.get("delta")
         if value.get("type") != "content_block_delta" or not isinstance(delta, dict) or self._halves:
             return False
-        told = cast("Fields", delta)
-        name = DELTAS.get(cast("Any", told.get("type")), "") if isinstance(told.get("type"), str) else ""
-        text = told.get(name)
+        fields = cast("Fields", delta)
+        name = DELTAS.get(cast("Any", fields.get("type")), "") if isinstance(fields.get("type"), str) else ""
+        text = fields.get(name)
         if type(text) is not str or not text or type(value.get("index")) is not int:
             return False
         if self._at.get(value["index"]) != value["index"]:
@@ -150,13 +150,13 @@ class AnthropicReader(Reader):
         def place(value: Fields, text: str) -> None:
             value["delta"][name] = text
 
-        others = {key: one for key, one in told.items() if key != name}
+        others = {key: one for key, one in fields.items() if key != name}
         rest = {key: one for key, one in value.items() if key != "delta"}
         self.piece(frame, value, text, (others, rest), place)
         return True
 
     def _start(self) -> None:
-        """Begin a message of which no beginning came."""
+        """Output the beginning of a message that arrived without one."""
         self._begun = True
         usage = {"input_tokens": 0, "output_tokens": 0}
         message: Fields = {"id": "", "type": "message", "role": "assistant", "model": "", "content": [], "usage": usage}
@@ -164,14 +164,14 @@ class AnthropicReader(Reader):
         self._out.append(self.encode("", {"type": "message_start", "message": message}))
 
     def _open(self, value: Fields) -> bool:
-        """Begin a block, under an index that none had before. Returns whether that is another than it came with."""
+        """Give a block an unused index. Returns whether it differs from the given one."""
         given = value.get("index")
         index = given if isinstance(given, int) and given >= self._blocks else self._blocks
         self._blocks = index + 1
         self._at[index if given is None else given] = value["index"] = index
         return index != given
 
-    def _mend_delta(self, value: Fields, delta: Fields, given: int) -> bool:
+    def _repair_delta(self, value: Fields, delta: Fields, given: int) -> bool:
         kind = delta["type"]
         if given not in self._at:
             opened: Fields = {"type": "content_block_start", "index": given, "content_block": dict(STARTS[kind])}
@@ -195,11 +195,11 @@ class AnthropicReader(Reader):
         def place(value: Fields, text: str) -> None:
             value["delta"] = {"type": kind, name: text}
 
-        right = self.mend_text(index, text, {**value, "delta": {}}, place)
+        right = self.repair_text(index, text, {**value, "delta": {}}, place)
         delta[name] = right
         return changed or right != text
 
-    def _mend_end(self, value: Fields, delta: Fields) -> bool:
+    def _repair_end(self, value: Fields, delta: Fields) -> bool:
         changed = value.get("delta") is not delta
         value["delta"] = delta
         usage: Any = value.get("usage")
@@ -231,7 +231,7 @@ class AnthropicReader(Reader):
         return super().is_answer(value) or value.get("type") == "message"
 
     def answer(self, value: Fields) -> None:
-        """A whole message: the events that would have told it. Or one of these, on a line of its own."""
+        """Process a complete message as the events of a stream; or one such event on a line of its own."""
         content: Any = value.get("content")
         if value.get("type") == "error" or value.get("error"):
             raise ProviderError(value)
@@ -244,13 +244,13 @@ class AnthropicReader(Reader):
         start: Fields = {**message, "content": [], "stop_reason": None}
         self.event(b"", "", {"type": "message_start", "message": start}, True)
         for index, block in enumerate(message.get("content") or ()):
-            self._tell_block(index, cast("Fields", block))
+            self._answer_block(index, cast("Fields", block))
         end = {"stop_reason": message.get("stop_reason") or "end_turn", "stop_sequence": message.get("stop_sequence")}
-        told = {"type": "message_delta", "delta": end, "usage": message.get("usage") or {"output_tokens": 0}}
-        self.event(b"", "", told, True)
+        last = {"type": "message_delta", "delta": end, "usage": message.get("usage") or {"output_tokens": 0}}
+        self.event(b"", "", last, True)
         self.event(b"", "", {"type": "message_stop"}, True)
 
-    def _tell_block(self, index: int, block: Fields) -> None:
+    def _answer_block(self, index: int, block: Fields) -> None:
         first, pieces = dict(block), list[Fields]()
         for kind, name in DELTAS.items():
             given = block.get("input" if name == "partial_json" else name)

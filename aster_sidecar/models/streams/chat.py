@@ -1,4 +1,4 @@
-"""Reads OpenAI chat completions, as OpenAI and many other servers stream them."""
+"""Reads streams of OpenAI's chat completions, from OpenAI and many other servers."""
 
 from __future__ import annotations
 
@@ -51,24 +51,24 @@ PASSING = ("choices", "created", "obfuscation")
 
 @dataclass(slots=True)
 class Call:
-    """A tool call of the answer so far. `number` is the index it leaves under."""
+    """A tool call of the answer so far. `number` is its index in the output."""
 
     number: int
     id: str = ""
     name: str = ""
     arguments: str = ""
     held: str = ""
-    """What came of its arguments before its name."""
+    """Arguments that arrived before the call's name."""
 
     @property
     def complete(self) -> bool:
-        """Whether its arguments are a whole JSON object."""
+        """Whether its arguments are a complete JSON object."""
         arguments = self.arguments.rstrip()
         return arguments.endswith("}") and isinstance(parse_or_none(arguments.encode("utf-8", "replace")), dict)
 
 
 class ChatReader(Reader):
-    """OpenAI chat completions, as OpenAI and some fifty other servers speak it."""
+    """Reads chat completions, with the variations of some fifty servers."""
 
     path = "/chat/completions"
 
@@ -77,8 +77,9 @@ class ChatReader(Reader):
         self._calls: list[Call] = []
         self._at_index: dict[int, Call] = {}
         self._usage: tuple[bytes, bytes] | None = None
-        """The event with the last figures, and what is left of it when others come: some servers count on and on."""
+        """The last event with usage, and the event to send instead if newer usage arrives: some servers send totals."""
         self._pattern: Fields = {}
+        """The fields of the last event without choices and usage, to make further events from."""
 
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
         if not odd and self._is_plain(frame, value):
@@ -91,30 +92,30 @@ class ChatReader(Reader):
         right = cast("Fields", fit(value, CHUNK))
         if right.get("usage") is not None:
             right = with_counts(right, "usage", ("prompt_tokens", "completion_tokens"))
-        mended = right is not value or odd
+        repaired = right is not value or odd
         value = right
         if not isinstance(choices, list):
-            mended = True
+            repaired = True
         choice: Fields | None = next(iter(value.get("choices") or ()), None)
         if len(value.get("choices") or ()) > 1:
-            value, mended = {**value, "choices": [choice]}, True
+            value, repaired = {**value, "choices": [choice]}, True
         if choice is not None and choice.get("delta") is None:
             choice = {**choice, "delta": choice.get("message") or {}}
-            value, mended = {**value, "choices": [choice]}, True
+            value, repaired = {**value, "choices": [choice]}, True
         if choice is not None:
-            mended = self._mend_choice(value, choice) or mended
+            repaired = self._repair_choice(value, choice) or repaired
         elif not isinstance(choices, list) and not value.get("usage"):
-            return  # nothing in it for the SDK
+            return  # nothing for the SDK
         if odd:
             value = sound(value)
         self._pattern = {name: one for name, one in value.items() if name not in ("choices", "usage")}
         if value.get("usage"):
-            self._hold(frame, value, mended=mended)
+            self._hold(frame, value, repaired=repaired)
         else:
-            self.pass_on(frame, "", value, mended=mended)
+            self.pass_on(frame, "", value, repaired=repaired)
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
-        """Whether the event is a piece of text and nothing else; then it leaves."""
+        """Output an event that is only a piece of text. Returns whether it was one."""
         match value:
             case {"choices": [{"delta": {**delta}, **choice}]} if value.get("usage") is None:
                 pass
@@ -147,29 +148,29 @@ class ChatReader(Reader):
             return True
         if value.get("choices"):
             return False
-        told = kind == "error" or value.get("object") == "error"
-        said = any(isinstance(value.get(name), str) for name in ("message", "detail", "code"))
-        return told or ("choices" not in value and "usage" not in value and said)
+        is_error = kind == "error" or value.get("object") == "error"
+        has_message = any(isinstance(value.get(name), str) for name in ("message", "detail", "code"))
+        return is_error or ("choices" not in value and "usage" not in value and has_message)
 
-    def _hold(self, frame: bytes, value: Fields, *, mended: bool) -> None:
-        """Keep an event's figures until the end: others may come, which count from the beginning again."""
+    def _hold(self, frame: bytes, value: Fields, *, repaired: bool) -> None:
+        """Hold an event's usage until the end: later usage replaces it, because each counts from the beginning."""
         if self._usage is not None:
             self._flush()
             self._out.append(self._usage[1])
             self._usage = None
         choices: list[Any] = value.get("choices") or []
         rest = self.encode("", {name: one for name, one in value.items() if name != "usage"}) if choices else b""
-        if rest and not self.finished:  # it goes on: what is said here must not wait
+        if rest and not self.finished:  # the answer goes on: its text must not wait
             self._flush()
             self._out.append(rest)
             alone: Fields = {**value, "choices": []}
-            value, rest, mended = alone, b"", True
+            value, rest, repaired = alone, b"", True
         if not choices:
             value.setdefault("choices", [])
-        self._usage = (frame if frame and not mended else self.encode("", value), rest)
+        self._usage = (frame if frame and not repaired else self.encode("", value), rest)
 
-    def _mend_choice(self, value: Fields, choice: Fields) -> bool:
-        """Mend a choice within `value`, in place. Returns whether anything was changed."""
+    def _repair_choice(self, value: Fields, choice: Fields) -> bool:
+        """Repair a choice of `value` in place. Returns whether anything was changed."""
         delta: Fields = choice["delta"]
         changed = False
         for name in TEXTS:
@@ -181,9 +182,9 @@ class ChatReader(Reader):
                 def place(value: Fields, text: str, name: str = name) -> None:
                     value["choices"][0]["delta"][name] = text
 
-                right = self.mend_text(name, text, pattern, place)
+                right = self.repair_text(name, text, pattern, place)
                 if choice.get("finish_reason") and (half := self._halves.pop(name, None)) is not None:
-                    right += joined(half[0])  # the other half can't come any more
+                    right += joined(half[0])  # its other half cannot come any more
                 changed |= right != text
                 delta[name] = right
             elif name == "content" and not isinstance(text, list | str | None):
@@ -202,9 +203,9 @@ class ChatReader(Reader):
             changed = True
         if choice.get("index", 0) != 0:
             choice["index"], changed = 0, True
-        return self._mend_finish(choice) or changed
+        return self._repair_finish(choice) or changed
 
-    def _mend_finish(self, choice: Fields) -> bool:
+    def _repair_finish(self, choice: Fields) -> bool:
         word = choice.get("finish_reason")
         if word is None:
             return False
@@ -218,9 +219,9 @@ class ChatReader(Reader):
         return sent != word
 
     def _renumber(self, entry: Fields) -> Fields | None:
-        """A piece of a tool call, under the index of the call that it belongs to, with its name and id once.
+        """A piece of a tool call with the index of its call, and with name and id only in the first piece.
 
-        None: its name is not known yet, without which nothing can be made of it.
+        None while the call's name is unknown.
         """
         function: Fields = entry.get("function") or {}
         given, name, args = entry.get("id") or "", function.get("name") or "", function.get("arguments") or ""
@@ -231,7 +232,7 @@ class ChatReader(Reader):
         function = dict(function)
         call.id = call.id or given
         if name and call.name:
-            # Some repeat the name in each piece; some cut it into pieces.
+            # Some servers repeat the name in each piece; some split it into pieces.
             if call.name.startswith(name) or call.arguments:
                 function.pop("name")
             else:
@@ -245,24 +246,24 @@ class ChatReader(Reader):
             args, call.held = call.held + args, ""
             right["id"] = call.id or None
         if isinstance(args, str) and args:
-            args = self._mend_arguments(call, args)
+            args = self._repair_arguments(call, args)
             function["arguments"] = args
             call.arguments += args
         if "function" in entry or function:
             right["function"] = function
         return right
 
-    def _mend_arguments(self, call: Call, args: str) -> str:
+    def _repair_arguments(self, call: Call, args: str) -> str:
         number = call.number
         pattern: Fields = {**self._pattern, "choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
 
         def place(value: Fields, text: str) -> None:
             value["choices"][0]["delta"]["tool_calls"] = [{"index": number, "function": {"arguments": text}}]
 
-        return self.mend_text(("call", number), args, pattern, place)
+        return self.repair_text(("call", number), args, pattern, place)
 
     def _call_of(self, index: int | None, given: str, name: str, args: str) -> Call:
-        """The call that a piece belongs to. Servers reuse indexes, and leave out indexes, ids or both."""
+        """The call that a piece belongs to. Servers reuse indexes, and omit indexes, ids or both."""
         known = next((call for call in self._calls if given and call.id == given), None)
         at = self._at_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
         if given and at is not None and at.id and at.id != given:
@@ -270,7 +271,7 @@ class ChatReader(Reader):
         elif index is None and given:
             at = known or (at if at is not None and not at.id and not (name and at.name) else None)
         if at is not None and name and args.lstrip()[:1] == "{" and at.name and at.arguments and at.complete:
-            at = None  # whole already, and a name again: another call
+            at = None  # complete already, and a name again: another call
         if at is None:
             used = {call.number for call in self._calls}
             number = index if index is not None and index not in used else max(used, default=-1) + 1
@@ -282,20 +283,20 @@ class ChatReader(Reader):
 
     def is_answer(self, value: Fields) -> bool:
         choices: Any = value.get("choices")
-        told = cast("list[Any]", choices) if isinstance(choices, list) else []
-        return super().is_answer(value) or any(isinstance(one, dict) and "message" in one for one in told)
+        items = cast("list[Any]", choices) if isinstance(choices, list) else []
+        return super().is_answer(value) or any(isinstance(one, dict) and "message" in one for one in items)
 
     def answer(self, value: Fields) -> None:
         message: Any = value.get("message")
-        if isinstance(message, dict) and "choices" not in value and "done" in value:  # Ollama's own interface
+        if isinstance(message, dict) and "choices" not in value and "done" in value:  # Ollama's native API
             value = from_ollama(value, cast("Fields", message))
         choices: Any = value.get("choices")
         if isinstance(choices, list):
             for choice in cast("list[Any]", choices):
-                told: Any = cast("Fields", choice).get("message") if isinstance(choice, dict) else None
-                calls: Any = cast("Fields", told).get("tool_calls") if isinstance(told, dict) else None
-                if isinstance(told, dict) and not cast("Fields", choice).get("finish_reason"):
-                    choice["finish_reason"] = "tool_calls" if calls else "stop"  # a whole message
+                whole: Any = cast("Fields", choice).get("message") if isinstance(choice, dict) else None
+                calls: Any = cast("Fields", whole).get("tool_calls") if isinstance(whole, dict) else None
+                if isinstance(whole, dict) and not cast("Fields", choice).get("finish_reason"):
+                    choice["finish_reason"] = "tool_calls" if calls else "stop"  # a complete message
                 for number, call in enumerate(cast("list[Any]", calls) if isinstance(calls, list) else ()):
                     if isinstance(call, dict):
                         cast("Fields", call).setdefault("index", number)
@@ -303,7 +304,7 @@ class ChatReader(Reader):
 
     def done(self, frame: bytes) -> None:
         if not self.finished and (self.progress or self._calls):
-            # The server says that it is over, though not why.
+            # The server reports the end without a finish reason.
             meaning = self.finish("tool_calls" if self._calls else "stop")
             self._end_halves()
             self._flush()
@@ -325,8 +326,8 @@ class ChatReader(Reader):
 
 
 def from_ollama(value: Fields, message: Fields) -> Fields:
-    """An event of Ollama's own interface as a chunk."""
-    told = {"completion_tokens": value.get("eval_count"), "prompt_tokens": value.get("prompt_eval_count")}
+    """An event of Ollama's native API as a chunk."""
+    usage = {"completion_tokens": value.get("eval_count"), "prompt_tokens": value.get("prompt_eval_count")}
     delta = {**message, "reasoning": message.get("thinking")}
     finish = (value.get("done_reason") or "stop") if value.get("done") else None
     chunk: Fields = {
@@ -335,4 +336,4 @@ def from_ollama(value: Fields, message: Fields) -> Fields:
         "model": value.get("model"),
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
     }
-    return {**chunk, "usage": told} if value.get("done") else chunk
+    return {**chunk, "usage": usage} if value.get("done") else chunk

@@ -1,4 +1,4 @@
-"""The dialects that providers speak, each with the reader of its streams."""
+"""The dialects (protocols) of providers: each one's reader of event streams."""
 
 from __future__ import annotations
 

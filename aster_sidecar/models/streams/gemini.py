@@ -1,6 +1,6 @@
-"""What Google's Gemini API streams: objects of one kind, each with the parts of the answer that are new.
+"""Reads streams of Google's Gemini API: objects of one kind, each with the new parts of the answer.
 
-There is no last event: the object with the reason why the answer ended is followed by figures, or by nothing.
+There is no last event: usage may follow the object with the finish reason.
 """
 
 from __future__ import annotations
@@ -75,24 +75,24 @@ CHUNK: Shape = {
     "responseId": "text",
 }
 UNREAD = ("logprobsResult", "avgLogprobs", "modelStatus")
-"""What the SDK reads, may fail at, and hands to nobody."""
+"""Fields that the SDK parses, may fail to parse, and does not use."""
 CONTENTS = ("text", "functionCall", "inlineData", "toolCall", "toolResponse", "executableCode", "codeExecutionResult")
-"""What a part has one of; the SDK's users fail at a part with none."""
+"""A part has one of these; pydantic-ai fails at a part with none."""
 KINDS_OF = {
     "executableCode": "language",
     "codeExecutionResult": "outcome",
     "toolCall": "toolType",
     "toolResponse": "toolType",
 }
-"""What a part may be, and which word in it the SDK must know."""
+"""Field of a part → the enumeration in it whose value the SDK must know."""
 OTHER_WORDS: dict[str, Finish] = {
     **dict.fromkeys(("language", "image_prohibited_content", "image_recitation", "model_armor"), "content_filter"),
     **dict.fromkeys(("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"), "error"),
     **dict.fromkeys(("other", "malformed_response", "missing_thought_signature", "no_image", "image_other"), "error"),
     "continuation": "length",
 }
-"""Reasons that are Google's alone, or mean something else here than elsewhere. After a call that could not be read
-nothing is left of it, so that the answer failed."""
+"""Finish reasons that only Google has, or that mean something else here. An answer with an invalid call has failed,
+because nothing is left of the call."""
 SENT: dict[Finish, str] = {
     "stop": "STOP",
     "length": "MAX_TOKENS",
@@ -101,21 +101,21 @@ SENT: dict[Finish, str] = {
     "content_filter": "SAFETY",
     "error": "STOP",
 }
-"""What the SDK is told instead of a word that it doesn't know, or takes for something else."""
-AS_THEY_ARE = (
+"""Meaning → the finish reason for the SDK when it does not know the server's, or understands another meaning."""
+PASSED_ON = (
     *("STOP", "MAX_TOKENS", "CONTINUATION", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
     *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT"),
 )
 NO_WORD = ("", "FINISH_REASON_UNSPECIFIED", "NULL", "NONE")
 LINE_ENDS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
-"""Characters in a text at which the SDK ends a line, and so an event."""
+"""Characters that the SDK treats as the end of a line, and so of an event, with their escapes."""
 SIMPLE = re.compile(rb"data: [^\r\n]*(?:\r\n|\n|\r)+")
 BYTES = SchemaValidator(core_schema.bytes_schema(), {"val_json_bytes": "base64"})
 """Reads base64 in either alphabet, with or without padding."""
 
 
 class GeminiReader(Reader):
-    """Google's Gemini API. `known`: the words of its enumerations that the SDK knows."""
+    """Reads Google's Gemini API. `known`: the values of its enumerations that the SDK knows."""
 
     path = ":streamGenerateContent"
 
@@ -124,14 +124,14 @@ class GeminiReader(Reader):
         self._response_id: str | None = None
         self._call_ids: set[str] = set()
         self._code = False
-        """Whether code came: the SDK's users fail at a result of none."""
+        """Whether executable code arrived: pydantic-ai fails at a result without code."""
         self._early = False
-        """Whether more came behind a reason to end: some servers give one with each event."""
+        """Whether more followed a finish reason: some servers send one with each event."""
 
     # -- the form of events ------------------------------------------------------------------------------------------
 
     def _frame(self, frame: bytes) -> None:
-        """Read one event. The SDK fails at comments, names and blank events, and wants a blank behind `data:`."""
+        """Process one event. The SDK fails at comments, names and empty events, and requires a space after `data:`."""
         for sign, escaped in LINE_ENDS:
             if sign in frame:
                 frame = frame.replace(sign, escaped)
@@ -159,28 +159,28 @@ class GeminiReader(Reader):
                 raise ProviderError(value)
             return
         right = cast("Fields", fit(value, CHUNK))
-        mended = odd or bool(kind) or right is not value
+        repaired = odd or bool(kind) or right is not value
         value = {name: one for name, one in right.items() if name not in UNREAD}
-        mended |= len(value) != len(right)
+        repaired |= len(value) != len(right)
         candidates: list[Fields] = value.get("candidates") or []
         candidate = next((one for one in candidates if not one.get("index")), candidates[0] if candidates else None)
         feedback: Fields | None = value.get("promptFeedback")
         if candidate is not None:
             right = self._candidate(candidate, value)
-            mended |= right != candidate or len(candidates) > 1
+            repaired |= right != candidate or len(candidates) > 1
             value["candidates"] = [right]
         if feedback is not None:
             blocked = candidate is None and bool(feedback.get("blockReason"))
             right = self._feedback(feedback) if blocked else None
             value["promptFeedback"] = right
-            mended |= right != feedback
+            repaired |= right != feedback
         if candidate is None and not value.get("promptFeedback") and not value.get("usageMetadata"):
-            return  # nothing in it for the SDK
-        mended = self._mend_head(value) or mended
-        self.pass_on(frame, "", sound(value) if odd else value, mended=mended)
+            return  # nothing for the SDK
+        repaired = self._repair_head(value) or repaired
+        self.pass_on(frame, "", sound(value) if odd else value, repaired=repaired)
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
-        """Whether the event is a piece of text or thought and nothing else but figures; then it leaves."""
+        """Output an event that is only a piece of text or thinking, with usage. Returns whether it was one."""
         match value:
             case {"candidates": [{"content": {"parts": [{"text": str(text), **more}], **content}, **candidate}]}:
                 pass
@@ -195,7 +195,7 @@ class GeminiReader(Reader):
         if index != 0 or type(index) is not int or self._halves or self.ending is not None:
             return False
         rest = {name: one for name, one in value.items() if name != "candidates"}
-        if fit(rest, CHUNK) is not rest or self._mend_head(dict(rest)):
+        if fit(rest, CHUNK) is not rest or self._repair_head(dict(rest)):
             return False
         usage: Fields | None = rest.get("usageMetadata")
         if usage is not None:
@@ -204,17 +204,17 @@ class GeminiReader(Reader):
         def place(value: Fields, text: str) -> None:
             value["candidates"][0]["content"]["parts"][0]["text"] = text
 
-        # Figures count from the beginning: those of the last event are right, and have all that the first has.
+        # Usage counts from the beginning: the last event's includes the first one's.
         self.piece(frame, value, text, (more, content, candidate, rest), place, latest=True)
         return True
 
-    def _mend_head(self, value: Fields) -> bool:
-        """Mend what stands beside the candidates, in place. Returns whether anything was changed."""
+    def _repair_head(self, value: Fields) -> bool:
+        """Repair the fields beside the candidates in place. Returns whether anything was changed."""
         changed = False
         given = value.get("responseId")
         if given:
             self._response_id = self._response_id or given
-            if given != self._response_id:  # another one would be another answer, in the middle of this one
+            if given != self._response_id:  # the SDK would take another id for another answer
                 value["responseId"], changed = self._response_id, True
         usage: Fields | None = value.get("usageMetadata")
         if usage is not None and self.known:
@@ -229,14 +229,14 @@ class GeminiReader(Reader):
         return word is None or not self.known or (isinstance(word, str) and word.upper() in self.known)
 
     def _known_items(self, value: Any, *names: str) -> Any:
-        """A list without the items that have a word which the SDK doesn't know; anything else as it is."""
+        """A list without the items that have a value unknown to the SDK; other values unchanged."""
         if not isinstance(value, list):
             return value
         items = cast("list[Fields]", value)
         return [item for item in items if all(self._is_known(item.get(name)) for name in names)]
 
     def _ratings(self, value: Any) -> list[Fields] | None:
-        """Ratings of safety; None where one is not in its form."""
+        """Safety ratings; None when one is malformed."""
         items: Any = self._known_items(value, "category", "probability")
         ratings = cast("list[Fields]", items) if isinstance(items, list) else []
         return ratings if all(isinstance(one.get("blocked"), bool | None) for one in ratings) else None
@@ -244,7 +244,7 @@ class GeminiReader(Reader):
     # -- candidates --------------------------------------------------------------------------------------------------
 
     def _candidate(self, candidate: Fields, value: Fields) -> Fields:
-        """A candidate as the SDK can read it."""
+        """A candidate that the SDK can parse."""
         right = {name: one for name, one in candidate.items() if name != "index" and name not in UNREAD}
         if "index" in candidate:
             right["index"] = 0
@@ -261,7 +261,7 @@ class GeminiReader(Reader):
         if word:
             meaning = self.finish(word)
             self._end_halves()
-            fits = word in AS_THEY_ARE or (meaning == "error" and self.known and word in self.known)
+            fits = word in PASSED_ON or (meaning == "error" and self.known and word in self.known)
             right["finishReason"] = word if fits else SENT[meaning]
         if "safetyRatings" in right:
             right["safetyRatings"] = self._ratings(right["safetyRatings"])
@@ -273,7 +273,7 @@ class GeminiReader(Reader):
         return right
 
     def _feedback(self, feedback: Fields) -> Fields:
-        """Why nothing was answered: the prompt was refused."""
+        """The feedback for a refused prompt; records it as the end of the answer."""
         right = dict(feedback)
         word = right["blockReason"]
         self.finished, self.ending = True, Ending("content_filter", word)
@@ -284,7 +284,7 @@ class GeminiReader(Reader):
         return right
 
     def _part(self, part: Fields, pattern: Fields, *, last: bool) -> Fields | None:
-        """A part as the SDK and pydantic-ai can read it; None when nothing is in it. `last`: of the last event."""
+        """A part that the SDK and pydantic-ai can parse; None when it is empty. `last`: it is in the last event."""
         right = {name: one for name, one in part.items() if one is not None}
         thought = right.get("thought", False)
         if not isinstance(thought, bool):
@@ -296,7 +296,7 @@ class GeminiReader(Reader):
         data: Fields = right.get("inlineData") or {}
         if "inlineData" in right and not (data.get("mimeType") and data.get("data") and is_base64(data["data"])):
             right.pop("inlineData")
-        right.pop("functionResponse", None)  # it is the person's side that has these
+        right.pop("functionResponse", None)  # only requests have these
         for name, word in KINDS_OF.items():
             if name in right and not self._is_known(right[name].get(word)):
                 right.pop(name)
@@ -305,7 +305,7 @@ class GeminiReader(Reader):
             right.pop("codeExecutionResult", None)
         text = right.get("text")
         if self._halves and thought not in self._halves and any(right.get(name) for name in CONTENTS):
-            self._end_halves()  # what they belong to is over
+            self._end_halves()  # the text that they belong to has ended
         if isinstance(text, str) and text:
             right["text"] = self._text(text, thought, pattern, last=last)
         if not any(name in right for name in CONTENTS):
@@ -319,7 +319,7 @@ class GeminiReader(Reader):
         return part if right == part else right
 
     def _text(self, text: str, thought: bool, pattern: Fields, *, last: bool) -> str:
-        """A text with whole characters only."""
+        """A text without unpaired surrogates."""
         if last:  # no other half can follow
             held = self._halves.pop(thought, None)
             return joined((held[0] if held else "") + text)
@@ -329,10 +329,10 @@ class GeminiReader(Reader):
                 {"text": text, "thought": True} if thought else {"text": text}
             ]
 
-        return self.mend_text(thought, text, pattern, place)
+        return self.repair_text(thought, text, pattern, place)
 
     def _call(self, call: Fields) -> Fields | None:
-        """A function call with arguments that are an object, and an id of its own; None for one without a name."""
+        """A function call with an object as arguments and a unique id; None for a call without a name."""
         right = {name: one for name, one in call.items() if one is not None}
         if not str(right.get("name") or "").strip():
             return None
@@ -351,13 +351,13 @@ class GeminiReader(Reader):
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """Something came. If that is behind a reason to end, the next reason is none either, until the stream ends."""
+        """Record progress. After progress behind a finish reason, only the end of the stream ends the answer."""
         self.progress += 1
         if self.ending is not None:
             self.finished, self._early = False, True
 
     def finish(self, word: str) -> Finish:
-        """Note why the answer ended; returns what the word means."""
+        """Record a finish reason; returns its meaning."""
         meaning = super().finish(word)
         meaning = OTHER_WORDS.get(word.strip().lower(), meaning)
         self.ending = Ending(meaning, word)
@@ -377,7 +377,7 @@ class GeminiReader(Reader):
         self.finished = self.ending is not None
 
     def done(self, frame: bytes) -> None:
-        """A gateway says that the stream is over, as for other dialects: the SDK must not see that."""
+        """Process `[DONE]`, which some gateways send as in other dialects: the SDK must not see it."""
         if self.ending is None and self.progress:
             self.finish("STOP")
             self._end_halves()
@@ -388,14 +388,14 @@ class GeminiReader(Reader):
 
 
 def figures(value: Any) -> Any:
-    """What of a figure must be the same in two events, so that the second can stand for both."""
+    """The part of a usage figure that must be equal in two events so that the second one can replace the first."""
     if isinstance(value, list):
         return [(item.get("modality"), bool(item.get("tokenCount"))) for item in cast("list[Fields]", value)]
     return bool(value) if isinstance(value, int) else value
 
 
 def is_base64(value: Any) -> bool:
-    """Whether a value is base64 as the SDK takes it, or is not there."""
+    """Whether a value is None, or base64 that the SDK accepts."""
     if value is None:
         return True
     try:

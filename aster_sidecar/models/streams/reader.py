@@ -1,8 +1,8 @@
-"""Reads a provider's answer event by event: repairs or drops what is odd and passes on the rest.
+"""The base of all dialects' readers: reads a provider's answer event by event, repairs or drops malformed events.
 
-The edge feeds a reader bytes and gives what comes out to the provider's SDK. An event that is well-formed leaves byte
-for byte; adjacent pieces of one text that arrived in one read leave as one event. Each dialect has a reader of its own.
-Words that servers use for the same thing are data: `FINISHES`, and the shapes.
+`transport.py` feeds a reader with bytes and gives its output to the provider's SDK. A well-formed event passes byte for
+byte; adjacent pieces of one text that arrived together become one event. The words and shapes that servers use are
+data: `FINISHES`, and the shapes of each dialect.
 """
 
 from __future__ import annotations
@@ -53,15 +53,18 @@ FINISHES: dict[str, Finish] = {
     ),
     **dict.fromkeys(("failed", "failure", "server_error", "timeout", "unexpected_error"), "error"),
 }
-"""Why an answer ended, in the words of servers → what is meant. A word that is not here ends a whole answer."""
+"""A server's finish reason → its meaning. An unknown one means `stop`."""
 
 TAG = re.compile(r"</?[a-zA-Z_|]+>")
-"""A text that is this and nothing else may start or end the model's thinking."""
+"""A text that consists of one tag, which may start or end the model's thinking."""
 
 
 @dataclass(slots=True)
 class Run:
-    """Adjacent pieces of one text. `rest` is all that must be equal for a piece to belong; `place` puts text in."""
+    """Adjacent pieces of one text, to be joined into one event.
+
+    `rest` is everything except the text: pieces with an equal `rest` belong together. `place` sets an event's text.
+    """
 
     value: Fields
     frame: bytes
@@ -71,25 +74,27 @@ class Run:
 
 
 class Reader:
-    """Reads one answer. `feed` and `end` return what the SDK is to read."""
+    """Reads one answer. `feed` and `end` return the bytes for the SDK.
+
+    `known`: the types of events that the SDK knows; empty: all types are passed on.
+    """
 
     path: ClassVar = ""
-    """How the path of such requests ends."""
+    """The end of the path of this dialect's requests."""
 
     def __init__(self, known: Collection[str] = ()) -> None:
         self.known = known
-        """Types of events that the SDK knows; empty: all are passed on."""
         self.whole = False
-        """Whether nothing more can come that matters."""
+        """Whether the answer is complete and the rest of the stream does not matter."""
         self.finished = False
-        """Whether the answer said why it ended; only figures may follow."""
+        """Whether the answer had a finish reason; only usage may follow."""
         self.ending: Ending | None = None
         self.progress = 0
-        """How many pieces of text, thinking or arguments came."""
-        self.said = False
-        """Whether any event came."""
+        """How many pieces of text, thinking or arguments arrived."""
+        self.has_events = False
+        """Whether any event arrived."""
         self.failed: ValueError | None = None
-        """What is wrong with the answer behind all that was given so far: `end` raises it."""
+        """An error behind the output so far; the next call of `feed` or `end` raises it."""
         self._framing = Framing()
         self._out: list[bytes] = []
         self._run: Run | None = None
@@ -99,7 +104,7 @@ class Reader:
     # -- bytes → events ----------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> bytes:
-        """Take in what arrived in one read. Raises: Malformed, NoStream, ProviderError."""
+        """Process bytes that arrived together. Raises: Malformed, NoStream, ProviderError."""
         if self.whole:
             return b""
         if not self._framing.add(data):
@@ -118,14 +123,14 @@ class Reader:
         return out
 
     def end(self) -> bytes:
-        """The provider closed the stream. Raises: as `feed`."""
+        """Process the end of the provider's stream. Raises: as `feed`."""
         if self.failed is not None:
             raise self.failed
         if self.whole:
             return self._take()
         rest, form = self._framing.rest(), self._framing.form
         if form == "events" and rest.strip():
-            # It ended in the middle of an event, where that can't be read; then the answer has no end either.
+            # The stream ended in the middle of an event. If that cannot be parsed, the answer has no end either.
             with contextlib.suppress(Malformed):
                 self._frame(rest.rstrip(b"\r\n") + b"\n\n")
         elif form == "json":
@@ -138,20 +143,20 @@ class Reader:
 
     @property
     def is_no_stream(self) -> bool:
-        """Whether JSON comes instead of a stream, or something else."""
+        """Whether the response is JSON or something else instead of an event stream."""
         return self._framing.is_no_stream
 
     def settle(self) -> bytes:
-        """Read what came instead of a stream and has paused, if it is a whole answer or none. Raises: as `end`."""
+        """Process a response that is no stream and has paused, if it is complete or unusable. Raises: as `end`."""
         if self._framing.form == "unknown":
             return self.end()
         text = self._framing.joined().strip()
         value = parse_or_none(text)
-        over = self.is_answer(cast("Fields", value)) if isinstance(value, dict) else self._says_its_end(text)
+        over = self.is_answer(cast("Fields", value)) if isinstance(value, dict) else self._has_finish_reason(text)
         return self.end() if over else b""
 
-    def _says_its_end(self, lines: bytes) -> bool:
-        """Whether JSON texts, one a line, say how the answer ended."""
+    def _has_finish_reason(self, lines: bytes) -> bool:
+        """Whether one of several lines of JSON has a finish reason."""
         another = type(self)(self.known)
         try:
             another._read_json(lines)
@@ -162,16 +167,16 @@ class Reader:
         return True
 
     def is_answer(self, value: Fields) -> bool:
-        """Whether an object is a whole answer, or an error in place of one, and not an event on a line of its own."""
+        """Whether an object is a complete answer or an error, and not one event of several lines."""
         return bool(value.get("error"))
 
     def close(self) -> None:
-        """Finish an answer that said why it ended, though its stream goes on or broke."""
+        """Complete an answer that had a finish reason, although its stream goes on or broke."""
         self._end_halves()
         self.whole = True
 
     def _frame(self, frame: bytes) -> None:
-        """Read one event. Raises: Malformed, ProviderError."""
+        """Process the bytes of one event. Raises: Malformed, ProviderError."""
         kind, body, plain = "", frame[5:-2], True
         if not frame.startswith(b"data:") or b"\n" in body or b"\r" in body:
             first = frame.find(b"\n")
@@ -190,7 +195,7 @@ class Reader:
         if body.startswith(b"[DONE]"):
             self.done(frame if frame in (b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n") else b"data: [DONE]\n\n")
             return
-        self.said = True
+        self.has_events = True
         try:
             value, odd = parse(body)
         except Malformed:
@@ -213,13 +218,13 @@ class Reader:
             raise ProviderError(value)
 
     def _read_json(self, text: bytes) -> None:
-        """An answer that is no stream: one JSON text, or one a line. Raises: NoStream, ProviderError."""
+        """Process an answer that is no stream: one JSON text, or one per line. Raises: NoStream, ProviderError."""
         try:
             value, _ = parse(text.strip())
             values = cast("list[Any]", value) if isinstance(value, list) else [value]
         except Malformed:
             values = [parse_or_none(line) for line in text.splitlines() if line.strip()]
-        self.said = True
+        self.has_events = True
         if not values or not all(isinstance(one, dict) for one in values):
             raise NoStream(text)
         for one in cast("list[Fields]", values):
@@ -230,28 +235,31 @@ class Reader:
     # -- events → bytes ----------------------------------------------------------------------------------------------
 
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
-        """Read one event, given as it came, and parsed. `odd`: its text has halves of surrogate pairs."""
+        """Process one event, as bytes (empty: it must be encoded anew) and parsed. `odd`: it has unpaired surrogates.
+
+        Raises: ProviderError.
+        """
         raise NotImplementedError
 
     def answer(self, value: Fields) -> None:
-        """Read an object of an answer that is no stream. Raises: ProviderError."""
+        """Process an object of an answer that is no stream. Raises: NoStream, ProviderError."""
         self.event(b"", "", value, True)
 
     def done(self, frame: bytes) -> None:
-        """The stream says that it is over."""
+        """Process the `[DONE]` event."""
         self.close()
         self._out.append(frame)
 
-    def pass_on(self, frame: bytes, kind: str, value: Fields, *, mended: bool) -> None:
-        """Let an event leave: as it came, unless it was mended."""
+    def pass_on(self, frame: bytes, kind: str, value: Fields, *, repaired: bool) -> None:
+        """Output an event: as it came, unless it was repaired."""
         self._flush()
-        self._out.append(frame if frame and not mended else self.encode(kind, value))
+        self._out.append(frame if frame and not repaired else self.encode(kind, value))
 
     def encode(self, kind: str, value: Fields) -> bytes:
         return b"data: " + dump(value) + b"\n\n"
 
     def fits(self, rest: Fields, shape: Shape) -> bool:
-        """Whether what is around a text fits its shape. The same as before is not looked through again."""
+        """Whether everything around a text fits its shape. A value equal to the last one is not checked again."""
         kinds: list[type] = [type(one) for one in rest.values()]  # 0 and False are equal
         if (rest, kinds) != self._fitted:
             if fit(rest, shape) is not rest:
@@ -269,9 +277,10 @@ class Reader:
         *,
         latest: bool = False,
     ) -> None:
-        """Let a piece of plain text leave, with those before and behind it that arrived with it.
+        """Output a piece of text, joined with adjacent pieces that arrived with it.
 
-        `latest`: what else is in their events is to be as in the last of them, not as in the first.
+        `rest` and `place` are as in `Run`. `latest`: the joined event has the other fields of its last piece instead
+        of its first.
         """
         self.progress += 1
         run = self._run
@@ -281,13 +290,13 @@ class Reader:
                 run.value = value
             return
         self._flush()
-        if TAG.fullmatch(text) or text.isspace():  # what SDKs look for as a whole
+        if TAG.fullmatch(text) or text.isspace():  # SDKs look for it as a separate event
             self._out.append(frame or self.encode("", value))
         else:
             self._run = Run(value, frame, rest, place, [text])
 
     def _flush(self) -> None:
-        """Let the pieces that were gathered leave."""
+        """Output the joined pieces."""
         run, self._run = self._run, None
         if run is None:
             return
@@ -307,10 +316,10 @@ class Reader:
 
     # -- text --------------------------------------------------------------------------------------------------------
 
-    def mend_text(self, key: Any, text: str, value: Fields, place: Callable[[Fields, str], None]) -> str:
-        """The text with whole characters only; the half of one that it ends with is held until the other half comes.
+    def repair_text(self, key: Any, text: str, value: Fields, place: Callable[[Fields, str], None]) -> str:
+        """The text without an unpaired surrogate at its end, which is held until the next piece of the same text.
 
-        `key` names the text that the piece belongs to, `value` and `place` are a pattern for an event with the rest.
+        `key` identifies the text. `value` and `place` make the event for a half that stays alone.
         """
         held = self._halves.pop(key, None)
         text, half = split_half((held[0] if held else "") + text)
@@ -319,7 +328,7 @@ class Reader:
         return joined(text)
 
     def _end_halves(self) -> None:
-        """Let halves of characters leave that never got the other half."""
+        """Output held surrogates whose other half never came, as U+FFFD."""
         for half, value, place in self._halves.values():
             self._flush()
             value = json.loads(json.dumps(value))
@@ -328,7 +337,7 @@ class Reader:
         self._halves.clear()
 
     def finish(self, word: str) -> Finish:
-        """Note why the answer ended; returns what the word means."""
+        """Record a finish reason; returns its meaning."""
         meaning = FINISHES.get(re.sub(r"[\s-]+", "_", word.strip().lower()), "stop")
         self.finished = True
         self.ending = Ending(meaning, word)

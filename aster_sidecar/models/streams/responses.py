@@ -1,4 +1,4 @@
-"""Reads OpenAI Responses."""
+"""Reads streams of OpenAI's Responses API, from OpenAI and servers that imitate it."""
 
 from __future__ import annotations
 
@@ -68,28 +68,28 @@ PIECES = {
     "response.function_call_arguments.delta",
 }
 INDEXES = {"response.reasoning_text": "content_index", "response.reasoning_summary": "summary_index"}
-"""The number of its part without which an event can't be read whose type begins so. llama.cpp leaves it out."""
+"""The beginning of an event's type → the index that it requires. llama.cpp omits it."""
 OF_AN_ITEM = ("response.function_call", "response.output_text", *INDEXES)
 ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled")
 
 
-def with_output(response: Fields, told: str) -> Fields:
-    """A response with a list of its items, which pydantic-ai goes through to count searches by what each did."""
+def with_output(response: Fields, event_type: str) -> Fields:
+    """The response with a list of items, which pydantic-ai needs to count searches by their action."""
     output = response.get("output")
-    if output is None and told in ("response.created", "response.in_progress", "response.queued"):
+    if output is None and event_type in ("response.created", "response.in_progress", "response.queued"):
         known = response.get("status") in ("in_progress", "queued")
         return response if known else {**response, "output": []}
     items = [item for item in output or () if item.get("type") != "web_search_call" or item.get("action")]
     return response if output is not None and len(items) == len(output) else {**response, "output": items}
 
 
-def index_of(told: str) -> str | None:
-    """The field with the number of its part that an event of this type can't do without."""
-    return next((name for begins, name in INDEXES.items() if told.startswith(begins)), None)
+def index_of(event_type: str) -> str | None:
+    """The index that an event of this type requires; None when it requires none."""
+    return next((name for begins, name in INDEXES.items() if event_type.startswith(begins)), None)
 
 
 class ResponsesReader(Reader):
-    """OpenAI Responses."""
+    """Reads OpenAI Responses."""
 
     path = "/responses"
 
@@ -97,11 +97,11 @@ class ResponsesReader(Reader):
         super().__init__(known)
         self._items: dict[Any, str] = {}
         self._begun = False
-        """Whether the response was said to be created."""
+        """Whether the event `response.created` was output."""
         self._goes_on = False
-        """Whether something else came since."""
+        """Whether other events followed it."""
         self.resumes = False
-        """Whether these are the events behind some that were read before."""
+        """Whether the stream continues one whose first events were read before."""
 
     def encode(self, kind: str, value: Fields) -> bytes:
         return b"event: " + str(value.get("type") or kind).encode() + b"\ndata: " + dump(value) + b"\n\n"
@@ -109,73 +109,76 @@ class ResponsesReader(Reader):
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
         if not odd and self._is_plain(frame, value):
             return
-        told = value.get("type")
-        mended = odd
-        if not isinstance(told, str):
-            told, mended = kind, True
-        if told == "error" or (value.get("error") and not told.startswith("response.")):
+        event_type = value.get("type")
+        repaired = odd
+        if not isinstance(event_type, str):
+            event_type, repaired = kind, True
+        if event_type == "error" or (value.get("error") and not event_type.startswith("response.")):
             raise ProviderError(value if value.get("error") else {"error": value})
-        if not told and isinstance(value.get("choices"), list):
+        if not event_type and isinstance(value.get("choices"), list):
             raise ProviderError({"error": {"code": "unsupported_endpoint", "message": "chat completions came instead"}})
         response: Any = value.get("response")
         fields = cast("Fields", response) if isinstance(response, dict) else {}
-        if told == "response.failed" or (told == "response.done" and fields.get("status") == "failed"):
-            said = fields.get("error")
-            raise ProviderError({"error": said or {"code": "server_error", "message": "the response failed"}})
-        if told in ENDS and isinstance(response, dict):
-            response, changed = self._mend_end(cast("Fields", response), told)
-            told = "response.incomplete" if response.get("status") == "incomplete" else "response.completed"
-            value, mended = {**value, "type": told, "response": response}, mended or changed or value["type"] != told
-        elif told in ENDS:
+        if event_type == "response.failed" or (event_type == "response.done" and fields.get("status") == "failed"):
+            reason = fields.get("error")
+            raise ProviderError({"error": reason or {"code": "server_error", "message": "the response failed"}})
+        if event_type in ENDS and isinstance(response, dict):
+            response, changed = self._repair_end(cast("Fields", response), event_type)
+            event_type = "response.incomplete" if response.get("status") == "incomplete" else "response.completed"
+            value, repaired = (
+                {**value, "type": event_type, "response": response},
+                repaired or changed or value["type"] != event_type,
+            )
+        elif event_type in ENDS:
             return
-        if (self.known and told not in self.known) or not told:
+        if (self.known and event_type not in self.known) or not event_type:
             return
-        if told in ("response.created", "response.in_progress", "response.queued"):
-            # Behind other events they would be taken for those of a response in the background.
+        if event_type in ("response.created", "response.in_progress", "response.queued"):
+            # After other events, the SDK would take them for those of a response in the background.
             if not isinstance(response, dict) or (self._goes_on and not fields.get("background")):
                 return
-            if told != "response.created":
+            if event_type != "response.created":
                 self._create()
             self._begun = True
         else:
             self._start()
-        right = cast("Fields", fit({**value, "type": told}, EVENT))
+        right = cast("Fields", fit({**value, "type": event_type}, EVENT))
         if isinstance(right.get("response"), dict):
             right["response"] = with_counts(right["response"], "usage", ("input_tokens", "output_tokens"))
-            right["response"] = with_output(right["response"], told)
-        mended = mended or any(right.get(name, GONE) is not one for name, one in value.items())
+            right["response"] = with_output(right["response"], event_type)
+        repaired = repaired or any(right.get(name, GONE) is not one for name, one in value.items())
         value = right
-        if told.endswith(".delta"):
+        if event_type.endswith(".delta"):
             delta = value.get("delta")
             if not isinstance(delta, str):
                 return
-            mended = self._mend_delta(told, value, delta) or mended
+            repaired = self._repair_delta(event_type, value, delta) or repaired
         item: Any = value.get("item")
         if isinstance(item, dict):
             if self.known and cast("Fields", item).get("type") not in self.known:
                 return
-            mended = self._mend_item(value, cast("Fields", item), told) or mended
-        elif told.startswith("response.output_item"):
+            repaired = self._repair_item(value, cast("Fields", item), event_type) or repaired
+        elif event_type.startswith("response.output_item"):
             return
-        elif told.startswith(OF_AN_ITEM) and not value.get("item_id"):
+        elif event_type.startswith(OF_AN_ITEM) and not value.get("item_id"):
             value["item_id"] = self._items.get(value.get("output_index"), "item")
-            mended = True
-        if (index := index_of(told)) is not None and value.get(index) is None:
-            value[index], mended = 0, True
+            repaired = True
+        if (index := index_of(event_type)) is not None and value.get(index) is None:
+            value[index], repaired = 0, True
         if odd:
             value = sound(value)
-        self.pass_on(frame, told, value, mended=mended)
+        self.pass_on(frame, event_type, value, repaired=repaired)
         if self.finished:
             self.close()
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
-        told, text = value.get("type"), value.get("delta")
-        if not isinstance(told, str) or told not in PIECES or type(text) is not str or not text:
+        event_type, text = value.get("type"), value.get("delta")
+        if not isinstance(event_type, str) or event_type not in PIECES or type(text) is not str or not text:
             return False
         if self._halves or value.get("logprobs"):
             return False
         rest = {name: one for name, one in value.items() if name not in ("delta", "sequence_number", "obfuscation")}
-        if (index := index_of(told)) is not None and index not in rest:
+        if (index := index_of(event_type)) is not None and index not in rest:
             return False
         if not rest.get("item_id") or not self.fits(rest, EVENT) or type(value.get("sequence_number", 0)) is not int:
             return False
@@ -192,25 +195,25 @@ class ResponsesReader(Reader):
         self._goes_on = True
 
     def _create(self) -> None:
-        """Begin a response of which no beginning came, before the first of its other events."""
+        """Output the beginning of a response that arrived without one."""
         if not self._begun and not self.resumes:
             self._flush()
             created: Fields = {"id": "", "object": "response", "status": "in_progress", "output": []}
             self._out.append(self.encode("", {"type": "response.created", "sequence_number": 0, "response": created}))
         self._begun = True
 
-    def _mend_delta(self, told: str, value: Fields, delta: str) -> bool:
+    def _repair_delta(self, event_type: str, value: Fields, delta: str) -> bool:
         self.progress += bool(delta)
 
         def place(value: Fields, text: str) -> None:
             value["delta"] = text
 
-        text = self.mend_text((told, value.get("item_id")), delta, dict(value), place)
+        text = self.repair_text((event_type, value.get("item_id")), delta, dict(value), place)
         value["delta"] = text
         return text != delta
 
-    def _mend_item(self, value: Fields, item: Fields, told: str) -> bool:
-        """Give a tool call what it can't do without."""
+    def _repair_item(self, value: Fields, item: Fields, event_type: str) -> bool:
+        """Add the fields that a tool call requires. Returns whether anything was changed."""
         changed = False
         if not item.get("id"):
             index = value.get("output_index")
@@ -222,18 +225,20 @@ class ResponsesReader(Reader):
             for name in ("name", "arguments"):
                 if not isinstance(item.get(name), str):
                     item[name], changed = "", True
-            if told == "response.output_item.done" and item["arguments"]:
+            if event_type == "response.output_item.done" and item["arguments"]:
                 self.progress += 1
         return changed
 
-    def _mend_end(self, response: Fields, told: str) -> tuple[Fields, bool]:
-        """What the last event says of why the answer ended."""
+    def _repair_end(self, response: Fields, event_type: str) -> tuple[Fields, bool]:
+        """The last event's response with a known status, and whether it was changed. Records the finish reason."""
         details: Any = response.get("incomplete_details")
         reason: Any = cast("Fields", details).get("reason") if isinstance(details, dict) else None
         status = response.get("status")
         if not isinstance(reason, str) or not reason:
-            reason = "max_output_tokens" if told == "response.incomplete" or status == "incomplete" else "completed"
-        if told == "response.cancelled":
+            reason = (
+                "max_output_tokens" if event_type == "response.incomplete" or status == "incomplete" else "completed"
+            )
+        if event_type == "response.cancelled":
             reason = "cancelled"
         meaning = self.finish(reason)
         self._end_halves()
@@ -250,7 +255,7 @@ class ResponsesReader(Reader):
         return super().is_answer(value) or isinstance(value.get("output"), list)
 
     def answer(self, value: Fields) -> None:
-        """A whole response: the events that would have told it. Or one of these, on a line of its own."""
+        """Process a complete response as the events of a stream; or one such event on a line of its own."""
         if isinstance(value.get("type"), str) and (value["type"].startswith("response.") or value["type"] == "error"):
             self.event(b"", "", value, True)
             return
@@ -268,20 +273,24 @@ class ResponsesReader(Reader):
             for kind, name in (("output_text", "content"), ("summary_text", "summary")):
                 parts: Any = item.get(name)
                 for index, part in enumerate(cast("list[Any]", parts) if isinstance(parts, list) else ()):
-                    self._tell_part(place, kind, index, part)
+                    self._answer_part(place, kind, index, part)
             self.event(b"", "", {"type": "response.output_item.done", "output_index": number, "item": dict(item)}, True)
         status = response.get("status")
         last = "response.incomplete" if status == "incomplete" else "response.completed"
         self.event(b"", "", {"type": last, "response": response}, True)
 
-    def _tell_part(self, place: Fields, kind: str, index: int, part: Any) -> None:
-        told = cast("Fields", part) if isinstance(part, dict) else {}
-        if kind == "summary_text" and told.get("type") == kind:
-            text = {"type": "response.reasoning_summary_text.delta", "summary_index": index, "delta": told.get("text")}
+    def _answer_part(self, place: Fields, kind: str, index: int, part: Any) -> None:
+        fields = cast("Fields", part) if isinstance(part, dict) else {}
+        if kind == "summary_text" and fields.get("type") == kind:
+            text = {
+                "type": "response.reasoning_summary_text.delta",
+                "summary_index": index,
+                "delta": fields.get("text"),
+            }
             self.event(b"", "", {**place, **text}, True)
-        elif told.get("type") in (kind, "text"):
-            text = {"type": "response.output_text.delta", "content_index": index, "delta": told.get("text")}
+        elif fields.get("type") in (kind, "text"):
+            text = {"type": "response.output_text.delta", "content_index": index, "delta": fields.get("text")}
             self.event(b"", "", {**place, **text, "logprobs": []}, True)
-        elif told.get("type") == "refusal":
-            text = {"type": "response.refusal.delta", "content_index": index, "delta": told.get("refusal")}
+        elif fields.get("type") == "refusal":
+            text = {"type": "response.refusal.delta", "content_index": index, "delta": fields.get("refusal")}
             self.event(b"", "", {**place, **text}, True)

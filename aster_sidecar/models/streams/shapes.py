@@ -1,6 +1,6 @@
-"""The shapes that values of a provider's events must have, as data, and how other values are brought into them.
+"""Checks values in a provider's events against shapes, and converts values that do not fit.
 
-A shape is the name of a kind (`text`, `count`, …), a dict (an object with these fields; others are left as they are) or
+A shape is the name of a kind (`text`, `count`, …), a dict (an object with these fields; other fields are left alone) or
 a list with one shape (of its items).
 """
 
@@ -17,20 +17,20 @@ Shape: TypeAlias = "str | dict[str, Shape] | list[Shape]"
 
 
 class _Gone:
-    """The value of a field that can't be brought into its shape: the field is left out."""
+    """Stands for a value that cannot be converted to its shape. Its field is left out."""
 
 
 GONE = _Gone()
 MOST = 2**53
-"""Numbers above are no counts: JSON's own numbers end there."""
+"""Largest count: the largest exact integer in JSON."""
 LAST_PLACE = 9_999
-"""SDKs fill lists up to the place that they are told."""
+"""Largest index: SDKs fill lists up to the index that they are given."""
 LATEST_S = 4_102_444_800
-"""The year 2100: what claims to be later is given in milliseconds, microseconds or nanoseconds."""
+"""The year 2100: a later time is in milliseconds, microseconds or nanoseconds."""
 
 
 def fit(value: Any, shape: Shape) -> Any:
-    """The value in its shape: itself (the same object) where it fits, else mended in place or anew, else `GONE`."""
+    """The same object if it fits the shape, else a converted value, else `GONE`."""
     if isinstance(shape, str):
         return KINDS[shape](value)
     if value is None:
@@ -43,18 +43,18 @@ def fit(value: Any, shape: Shape) -> Any:
 
 
 def fit_fields(fields: dict[str, Any], shape: dict[str, Shape]) -> dict[str, Any]:
-    mended = fields
+    repaired = fields
     for name, kind in shape.items():
         if name in fields:
             value = fields[name]
             right = fit(value, kind)
             if right is not value:
-                mended = dict(fields) if mended is fields else mended
+                repaired = dict(fields) if repaired is fields else repaired
                 if right is GONE:
-                    mended.pop(name)
+                    repaired.pop(name)
                 else:
-                    mended[name] = right
-    return mended
+                    repaired[name] = right
+    return repaired
 
 
 def fit_items(value: Any, shape: Shape) -> Any:
@@ -68,7 +68,7 @@ def fit_items(value: Any, shape: Shape) -> Any:
 
 
 def text(value: Any) -> Any:
-    """A string; numbers and truth values as they are written."""
+    """A string; numbers and booleans become their JSON text."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
@@ -77,7 +77,7 @@ def text(value: Any) -> Any:
 
 
 def count(value: Any) -> Any:
-    """A whole number that is not negative."""
+    """A non-negative integer."""
     if value is None or (type(value) is int and 0 <= value <= MOST):
         return value
     if isinstance(value, str):
@@ -91,13 +91,13 @@ def count(value: Any) -> Any:
 
 
 def position(value: Any) -> Any:
-    """A place in a list: as a count, but never None, and not far beyond what any list has."""
+    """An index in a list: a count of at most `LAST_PLACE`, never None."""
     place = GONE if value is None else count(value)
     return place if type(place) is not int or place <= LAST_PLACE else GONE
 
 
 def moment(value: Any) -> Any:
-    """A time in whole seconds since 1970."""
+    """A time in integer seconds since 1970."""
     if value is None or (type(value) is int and 0 <= value <= LATEST_S):
         return value
     if isinstance(value, str):
@@ -125,13 +125,13 @@ def arguments(value: Any) -> Any:
 
 
 def counts(value: Any) -> Any:
-    """Usage: an object of numbers. Those of tokens are counts, in details too; others only have to be finite."""
+    """Usage: an object of numbers, also nested. Numbers of tokens are counts; others only have to be finite."""
     if value is None:
         return None
     if not isinstance(value, dict):
         return GONE
     fields = cast("dict[str, Any]", value)
-    mended: dict[str, Any] = {}
+    repaired: dict[str, Any] = {}
     for name, one in fields.items():
         right = one
         if isinstance(one, dict):
@@ -141,12 +141,12 @@ def counts(value: Any) -> Any:
         elif isinstance(one, list) or (isinstance(one, float) and not math.isfinite(one)):
             right = GONE
         if right is not GONE:
-            mended[name] = right
-    return fields if all(mended.get(name, GONE) is one for name, one in fields.items()) else mended
+            repaired[name] = right
+    return fields if all(repaired.get(name, GONE) is one for name, one in fields.items()) else repaired
 
 
 def logprobs(value: Any) -> Any:
-    """What each token was worth, which SDKs read to the last field: all of it, or nothing."""
+    """Log probabilities of tokens. SDKs parse every field, so one invalid entry removes all of them."""
     if value is None or (isinstance(value, list) and all(is_logprob(one) for one in cast("list[Any]", value))):
         return cast("Any", value)
     return GONE
@@ -190,12 +190,12 @@ KINDS = {
 
 
 def number_fits(value: float) -> bool:
-    """Whether a number is finite and short enough to be written."""
+    """Whether a number is finite and not too large for JSON."""
     return -MOST <= value <= MOST if isinstance(value, int) else math.isfinite(value)
 
 
 def sound(value: Any) -> Any:
-    """The value with valid text only: halves of surrogate pairs joined, those that stay alone and NUL replaced."""
+    """The value with all texts as `joined` returns them."""
     if isinstance(value, str):
         return joined(value)
     if isinstance(value, list):
@@ -206,7 +206,7 @@ def sound(value: Any) -> Any:
 
 
 def joined(text: str) -> str:
-    """The text with surrogate pairs as the character that they stand for, and U+FFFD for halves and NUL."""
+    """The text with surrogate pairs combined into characters, and U+FFFD for unpaired surrogates and NUL."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if text.isascii():
@@ -215,7 +215,7 @@ def joined(text: str) -> str:
 
 
 def readable(arguments: str) -> str:
-    """Arguments whose JSON has half characters or NUL, without these: readers of JSON and providers refuse them."""
+    """A tool call's arguments (JSON text) without unpaired surrogates and NUL, which JSON parsers refuse."""
     if "\\u" not in arguments and "\0" not in arguments:
         return arguments
     try:
@@ -229,7 +229,7 @@ def readable(arguments: str) -> str:
 
 
 def holds_nul(value: Any) -> bool:
-    """Whether any text in the value, made of what JSON has, holds NUL."""
+    """Whether any text in a JSON value contains NUL."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, list):
@@ -240,5 +240,5 @@ def holds_nul(value: Any) -> bool:
 
 
 def split_half(text: str) -> tuple[str, str]:
-    """The text, and the first half of a surrogate pair that it may end with: the other half may follow."""
+    """The text without a high surrogate at its end, and that surrogate or "": its other half may follow."""
     return (text[:-1], text[-1]) if text and "\ud800" <= text[-1] <= "\udbff" else (text, "")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.models.provider_errors.classify import not_a_stream, understand
-from aster_sidecar.models.provider_errors.kinds import CODES_HERE, HERE, KINDS
+from aster_sidecar.models.provider_errors.kinds import HINTS_BY_PROVIDER, KINDS, REFUSAL_CODES
 from aster_sidecar.models.provider_errors.waits import wait_s
 from aster_sidecar.models.provider_errors.words import CODES, KIND_OF, SENTENCES, plain
 
@@ -226,10 +226,10 @@ def test_headers_go_before_fields_and_fields_before_sentences() -> None:
 @pytest.mark.parametrize(
     ("content_type", "status", "body", "words"),
     [
-        ("text/html; charset=utf-8", 200, b"<!doctype html><title>Sign in</title>", "page for browsers came"),
+        ("text/html; charset=utf-8", 200, b"<!doctype html><title>Sign in</title>", "returned an HTML page"),
         ("text/html", 200, b"<html><body><h1>Welcome</h1>", "Welcome"),
-        (None, 204, b"", "empty answer came (HTTP 204)"),
-        ("application/json", 202, b" \n", "empty answer came (HTTP 202)"),
+        (None, 204, b"", "empty answer (HTTP 204)"),
+        ("application/json", 202, b" \n", "empty answer (HTTP 202)"),
         ("text/plain", 200, b"Ollama is running", "Ollama is running"),
         ("application/x-ndjson", 200, b'{"model":"m","done":false}\n{"done":true}', "application/x-ndjson"),
         ("application/octet-stream", 200, b"\xff\x00\xfe", "octet-stream"),
@@ -249,8 +249,8 @@ def test_what_is_no_stream_is_said(content_type: str | None, status: int, body: 
 
 def test_every_kind_in_the_tables_is_one() -> None:
     assert set(CODES) | {kind for kind, _ in SENTENCES} <= set(KINDS)
-    assert {kind for kind, _ in HERE} <= set(KINDS)
-    assert {case["code"] for case in CASES} == CODES_HERE - {"malformed_stream"}
+    assert {kind for kind, _ in HINTS_BY_PROVIDER} <= set(KINDS)
+    assert {case["code"] for case in CASES} == REFUSAL_CODES - {"malformed_stream"}
 
 
 def test_no_code_means_two_kinds() -> None:
@@ -283,7 +283,7 @@ HEADERS = st.dictionaries(
 
 def well_formed(refused: Refused) -> None:
     """What holds for every refusal, whatever came."""
-    assert refused.code in CODES_HERE
+    assert refused.code in REFUSAL_CODES
     assert len(refused.message) < 1000
     (refused.message + (refused.hint or "")).encode()
     assert not {unicodedata.category(character) for character in refused.message} & {"Cc", "Cs", "Zl", "Zp"}
