@@ -41,7 +41,7 @@ def own_error(error: BaseException) -> AsterError | None:
     return None
 
 
-def translate(error: BaseException, name: str, provider: Provider | None) -> AsterError:
+def translate(error: BaseException, name: str, provider: Provider | None) -> ModelError:
     """Our error for an exception of pydantic-ai, an SDK or the HTTP client. `name` is the model's."""
     from pydantic_ai import exceptions as ai
 

@@ -26,7 +26,7 @@ MOST = 2**53
 LAST_PLACE = 9_999
 """Largest index: SDKs fill lists up to the index that they are given."""
 LATEST_S = 4_102_444_800
-"""The year 2100: a later time is in milliseconds, microseconds or nanoseconds."""
+"""The year 2100: a later time is in milliseconds or microseconds."""
 
 
 def fit(value: Any, shape: Shape) -> Any:
