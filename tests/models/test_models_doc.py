@@ -173,7 +173,7 @@ def test_every_number_is_the_codes() -> None:
         f"no end of its stream: {transport.TAIL_S:g} s later",
         f"is complete after {transport.TAIL_S:g} s",
         f"Sent up to {engine.MAX_ATTEMPTS} times",
-        f"More than {engine.RETRY_MOST_S:g} s is told",
+        f"A wait of more than {engine.RETRY_MOST_S:g} s is not slept",
         f"5. {chosen.DEFAULT_WINDOW_TOKENS:,} tokens.",
         f"more than {compaction.COMPACT_AT:.0%} of the window".replace("%", " %"),
         f"above {compaction.UNSURE_AT:.0%} of the window (of {compaction.ASSUMED_TOKENS:,} tokens".replace("%", " %"),
