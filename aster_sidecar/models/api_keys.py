@@ -180,7 +180,7 @@ class Keys:
         return "file"
 
     def _erase(self, variable: str, owner: str) -> None:
-        """Raises: OSError."""
+        """Delete a key from the file and the keychain. Raises: OSError."""
         self._change_file(variable, None)
         if self.why_no_keychain is None:
             import keyring
@@ -190,7 +190,7 @@ class Keys:
                 keyring.delete_password(SERVICE, account(variable, owner))
 
     def _change_file(self, variable: str, value: str | None) -> None:
-        """Raises: OSError."""
+        """Save a key in the file, or delete it (None). The file is replaced as a whole. Raises: OSError."""
         keys = self._in_file()
         if value is None and variable not in keys:
             return
@@ -262,7 +262,7 @@ def variable_of(provider: str) -> str:
     if known is None:
         raise NotFound(f"no such provider: {provider[:100]!r}", hint=f"providers: {', '.join(PROVIDERS)}")
     if not known.key:
-        raise InvalidShape(f"{provider} takes no key")
+        raise InvalidShape(f"{provider} does not use a key")
     return known.key
 
 

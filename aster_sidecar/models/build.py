@@ -36,7 +36,7 @@ class Models:
     """Builds models by name and keeps them. Methods may run in any thread.
 
     `chosen` returns the configured model. `recall` and `remember` read and write facts about servers in the store.
-    Raises: ConfigInvalid.
+    The constructor raises ConfigInvalid when a variable is not a number.
     """
 
     # Shared by the process: a key that is being tried has a `Models` of its own, and both load the same SDKs.

@@ -23,6 +23,7 @@ class Learned:
         self._tried: dict[str, str] = {}
         """Facts by their key in the store, from refusals since the daemon started."""
         self._windows: dict[str, str] = {}
+        """Key in the store → the window of a refusal, and the window that the server reported then, if any."""
 
     # -- missing features ----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,6 @@
-"""Every place where we change a library, or use a part of it that is not public. All to save time or memory.
+"""Every place where models/ and conversation/ change a library, or use a part of it that is not public.
+
+Most patches save time or memory; those of google-genai set timeouts and release connections.
 
 Each has a test in tests/models/test_library_patches.py that fails when a new version lacks what it needs.
 """

@@ -21,6 +21,7 @@ def list_models(current: str, running: list[LocalModel], settings: ProviderSetti
 
 
 def info(name: str, current: str, running: Mapping[str, LocalModel], settings: ProviderSettings) -> wire.ModelInfo:
+    """One entry of the list. Never raises: an invalid setting is the reason why a model is not ready."""
     provider = provider_of(name)
     try:
         reason = why_not(name, provider, running, settings)

@@ -1,6 +1,6 @@
 """What the environment says about each provider: its API key and its base URL.
 
-A base URL without a path is ambiguous: the interface may be at `/` or at `/v1`. The address that worked is remembered.
+A base URL without a path is ambiguous: the API may be at `/` or at `/v1`. The address that worked is remembered.
 """
 
 from __future__ import annotations

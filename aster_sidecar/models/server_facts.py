@@ -1,4 +1,4 @@
-"""What a server reports about a model: the address of its interface, and the model's context window.
+"""What a server reports about a model: the base URL of its API, and the model's context window.
 
 It is asked once, in the thread that builds the model. If it cannot be asked, the model is built without these facts.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ASK_S = 2.0
 """Longest wait for a connection, and for each piece of an answer."""
 ALL_S = 4.0
-"""Longest time for all questions to one server."""
+"""Longest time for all requests to one server."""
 ASK_AGAIN_S = 5.0
 """How long an answer is used when the server may report more later."""
 ANSWER_BYTES = 4 << 20
@@ -49,7 +49,7 @@ OWNERS = {"llamacpp": "llamacpp", "library": "ollama", "organization_owner": "lm
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server reported. `base_url` is the address of its interface; `found`: its list of models is there.
+    """What a server reported. `base_url` is that of its API; `found`: its list of models is there.
 
     `lasting`: later turns need not ask again. `kind`: ollama, lmstudio or llamacpp, if it is known to be one.
     """

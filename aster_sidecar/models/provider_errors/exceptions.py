@@ -109,7 +109,7 @@ def translate(error: BaseException, name: str, provider: Provider | None) -> Mod
             return model_error(
                 "internal_error",
                 f"the turn failed inside the daemon: {type(error).__name__}: {text}",
-                "this is a bug: please report it with the log of the daemon",
+                "this is a bug: please report it with the daemon's log",
             )
 
 

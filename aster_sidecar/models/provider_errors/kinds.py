@@ -128,7 +128,7 @@ KINDS: dict[str, Kind] = {
     "unloadable": Kind(
         "provider_error",
         "the server cannot run this model",
-        "look at the log of the model server, or choose another model",
+        "check the model server's log, or choose another model",
     ),
     "request": Kind("request_refused", "the provider refused the request", "choose another model, or a new session"),
 }

@@ -160,7 +160,7 @@ def _connection(
     names = {type(one).__name__ for one in chain}
     check = f"check the address in {variable}" if variable else "check the network"
     here = addresses.is_loopback(url)
-    start = STARTS.get(name.partition(":")[0], f"start the server at the address in {variable or 'the settings'}")
+    start = STARTS.get(name.partition(":")[0], "start the server")
     unresolved = next((one for one in chain if isinstance(one, socket.gaierror)), None)
     if unresolved is not None:
         passing = unresolved.errno == getattr(socket, "EAI_AGAIN", None)

@@ -309,6 +309,7 @@ class Reader:
             self._out.append(self.encode("", run.value))
 
     def _take(self) -> bytes:
+        """Remove and return the output so far."""
         self._flush()
         out = b"".join(self._out)
         self._out.clear()
