@@ -34,7 +34,8 @@ from pathlib import Path
 from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.daemon.wiring import build
 from aster_sidecar.models.probe import probe
-from aster_sidecar.config.settings import Settings, places
+from aster_sidecar.config.places import places
+from aster_sidecar.config.settings import Settings
 
 async def main():
     home = Path(sys.argv[1])
