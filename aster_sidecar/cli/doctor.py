@@ -212,7 +212,7 @@ def configuration(where: Places, config: Config) -> Check:
     """The rest of config.toml, whose settable keys are known to be right, and the list of trusted projects."""
     from aster_sidecar.config.trusted_projects import trusted
     from aster_sidecar.services.config import service_specs
-    from aster_sidecar.tools.mcp.servers import specs
+    from aster_sidecar.tools.mcp.config import server_specs
 
     path = where.config_path
     try:
@@ -222,7 +222,7 @@ def configuration(where: Places, config: Config) -> Check:
         for name, table in (("mcp", mcp), ("services", services)):
             if not isinstance(table, dict):
                 raise ConfigInvalid(f"{path}: {name} is not a table", hint=f"write [{name}.NAME] and its keys below")
-        servers = specs(mcp)
+        servers = server_specs(mcp)
         service_specs(services)
         trusted(where.config_dir)
     except ConfigInvalid as error:

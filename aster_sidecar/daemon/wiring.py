@@ -71,7 +71,8 @@ from aster_sidecar.telemetry.choose import make_spans
 from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.builtin import builtin_tools
-from aster_sidecar.tools.mcp.servers import Servers, specs
+from aster_sidecar.tools.mcp.config import server_specs
+from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.registry import Toolkit
 
 if TYPE_CHECKING:
@@ -224,9 +225,9 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
 
     tools = [*builtin_tools(), *code.tools]
     names = [tool.name for tool in tools]
-    server_specs = specs(told.get("mcp", {}))
-    servers = Servers(server_specs, reserved=names, mark=mark)
-    known = known_names(names, servers, [spec.name for spec in server_specs])
+    mcp_specs = server_specs(told.get("mcp", {}))
+    servers = Servers(mcp_specs, reserved=names, mark=mark)
+    known = known_names(names, servers, [spec.name for spec in mcp_specs])
     for spec in code.agents:
         check_own(spec, known)
     agents = Agents(code, AgentPlaces(places.config_dir / "agents", lambda: trusted(places, config)), known)

@@ -291,7 +291,7 @@ class Service:
         """Start the program. Raises: CannotStart."""
         spec = self.spec
         env = clean_environment(os.environ) | dict(spec.env)
-        argv = [found(spec, env["PATH"]), *spec.command[1:]]
+        argv = [found(spec, env["PATH"]), *spec.argv[1:]]
         marker = f"{os.getpid()}:{self._home.mark.text}service-{spec.name}-{secrets.token_hex(4)}"
         try:
             program = await start(argv, cwd=spec.cwd, env=env, marker=marker, grace_s=GRACE_S)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from aster_sidecar.contract import wire
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.services.config import ALLOWED as SERVICE_KEYS
 from aster_sidecar.services.config import service_specs
-from aster_sidecar.tools.mcp.servers import _ALLOWED as MCP_KEYS
-from aster_sidecar.tools.mcp.servers import specs
+from aster_sidecar.tools.mcp.config import ALLOWED as MCP_KEYS
+from aster_sidecar.tools.mcp.config import server_specs
 
 HOME = {"HOME": "/home/ada"}
 
@@ -137,12 +136,13 @@ def test_the_first_file_shows_every_key_with_its_default_and_holds_nothing() -> 
     servers, services = shown.pop("mcp"), shown.pop("services")
     assert set(shown) == set(DEFAULTS) == set(wire.ConfigPatch.model_fields)
     assert {key: shown[key] or None for key in shown} == {key: DEFAULTS[key] or None for key in DEFAULTS}
-    assert [spec.name for spec in specs(servers)] == ["example", "example-at-an-address"]
+    assert [spec.name for spec in server_specs(servers)] == ["example", "example-at-an-address"]
     assert {key for table in servers.values() for key in table} == set(MCP_KEYS)
     assert {key for table in services.values() for key in table} == set(SERVICE_KEYS)
     [example] = service_specs(services)
-    plain = service_specs({"example": {"command": [*example.command]}})[0]
-    assert replace(example, env={}, cwd=None) == plain, "the defaults that it shows are the defaults"
+    plain = service_specs({"example": {"command": [*example.argv]}})[0]
+    bare = example.model_copy(update={"command": example.argv, "args": (), "env": {}, "cwd": None})
+    assert bare == plain, "the defaults that it shows are the defaults"
 
 
 def test_uncommenting_every_line_is_a_valid_configuration_with_the_defaults(tmp_path: Path) -> None:

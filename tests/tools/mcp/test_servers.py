@@ -21,31 +21,23 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.http.peer_ancestry import Ancestry
 from aster_sidecar.services.launch import KEEPER
 from aster_sidecar.services.process_facts import started_at
 from aster_sidecar.tools.base import Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp import servers as mcp
-from aster_sidecar.tools.mcp.servers import (
-    EXIT_S,
-    HTTP_CLOSE_S,
-    KILL_S,
-    RESULT_BYTES,
-    TERM_S,
-    Servers,
-    ServerSpec,
-    _Definition,
-    _model,
-    _names,
-    specs,
-)
+from aster_sidecar.tools.mcp import transports
+from aster_sidecar.tools.mcp.config import ServerSpec
+from aster_sidecar.tools.mcp.connection import HTTP_CLOSE_S
+from aster_sidecar.tools.mcp.results import RESULT_BYTES
+from aster_sidecar.tools.mcp.servers import Servers
+from aster_sidecar.tools.mcp.transports import EXIT_S, KILL_S, TERM_S
 from tests.tools.support import Listener, Told, left, make_surroundings, until
 
 pytest.importorskip("mcp")
 
 SCRIPT = str(Path(__file__).parents[2] / "support" / "mcp_server.py")
-STDIO = ServerSpec("docs", command=sys.executable, args=(SCRIPT,))
+STDIO = ServerSpec(name="docs", command=sys.executable, args=(SCRIPT,))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +64,7 @@ def place(tmp_path: Path) -> Surroundings:
 
 def running(servers: Servers) -> int:
     """How many of them have processes."""
-    return sum(server.program is not None for server in servers._servers)
+    return sum(server.connection.program is not None for server in servers._servers)
 
 
 async def closed(servers: Servers, gone: Callable[[], bool] = lambda: True) -> None:
@@ -130,117 +122,12 @@ def alive(pid: int) -> bool:
         return False
 
 
-# --- configuration -------------------------------------------------------------------------------------------------
-
-
-def test_a_table_becomes_a_server() -> None:
-    table = {
-        "files": {"command": "npx", "args": ["-y", "server"], "env": {"TOKEN": "t"}, "tools": ["read"], "risk": "low"},
-        "web": {"url": "https://example.com/mcp", "headers": {"Authorization": "Bearer x"}, "timeout_s": 5},
-    }
-    files, web = specs(table)
-    assert (files.command, files.args, files.env, files.tools) == ("npx", ("-y", "server"), {"TOKEN": "t"}, ("read",))
-    assert (files.risk, web.risk, web.timeout_s) == ("low", "high", 5)
-    assert "Bearer" not in repr(web)
-
-
-@pytest.mark.parametrize(
-    ("name", "table", "said"),
-    [
-        ("Upper", {"command": "x"}, "[mcp.Upper]"),
-        ("a", "x", "mcp.a = 'x'"),
-        ("a", {}, "neither command nor url"),
-        ("a", {"command": "x", "url": "http://h/"}, "both command and url"),
-        ("a", {"command": "x", "comand": 1}, "[mcp.a] comand: unknown key"),
-        ("a", {"command": ""}, "command = ''"),
-        ("a", {"command": "x", "args": "-y"}, "args = '-y'"),
-        ("a", {"command": "x", "risk": "none"}, "risk = 'none'"),
-        ("a", {"command": "x", "timeout_s": 0}, "timeout_s = '0'"),
-        ("a", {"command": "x", "timeout_s": True}, "timeout_s = 'True'"),
-        ("a", {"command": "x", "cwd": "sub"}, "cwd = 'sub'"),
-        ("a", {"command": "x", "headers": {"A": "b"}}, "[mcp.a] headers: has no meaning with command"),
-        ("a", {"url": "http://h/", "env": {"A": "b"}}, "[mcp.a] env: has no meaning with url"),
-        ("a", {"url": "file:///etc/passwd"}, "url = 'file:///etc/passwd'"),
-        ("a", {"url": "http://h:x/"}, "url = 'http://h:x/'"),
-        ("a", {"url": "http://h/", "headers": {"A": "sk-canary\r\nB: c"}}, "the value of headers"),
-        ("a", {"command": "x", "env": {"A": 1}}, "the value of env"),
-    ],
-)
-def test_a_wrong_table_says_what_is_allowed(name: str, table: Any, said: str) -> None:
-    with pytest.raises(ConfigInvalid) as caught:
-        specs({name: table})
-    assert said in caught.value.message
-    assert "sk-canary" not in caught.value.message
-    assert caught.value.hint
-
-
-# --- names and schemas ---------------------------------------------------------------------------------------------
-
-
-def test_names_are_plain_and_never_shared() -> None:
-    given = {"a": ["b_c"], "s": ["x.y", "x_y", "z" * 80, "ok"], "read": ["file"]}
-    [of_a] = _names("a", given["a"], [*given, "a_b"], {"read_file"})
-    given["a_b"] = ["c", of_a.removeprefix("a_b_")]
-    named = {server: _names(server, tools, list(given), {"read_file"}) for server, tools in given.items()}
-    names = [name for found in named.values() for name in found]
-    assert len(set(names)) == len(names)
-    assert all(len(name) <= 64 and name.replace("-", "_").isidentifier() for name in names)
-    assert named["a"] == [of_a], "which servers have answered does not change a name"
-    assert named["s"][-1] == "s_ok"
-    assert named["a_b"][0] == "a_b_c"
-    assert "read_file" not in names
-    assert _names("s", given["s"][::-1], list(given), ()) == named["s"][::-1]
-
-
-def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "depth": {"type": "integer", "minimum": 1},
-            "word": {"pattern": "^(a+)+$"},
-            "o": {"$ref": "#/$defs/o"},
-        },
-        "required": ["depth"],
-        "additionalProperties": False,
-        "$defs": {"o": {"type": "object", "required": ["k"]}},
-    }
-    model = _model(_Definition("t", "", schema))
-    assert model.model_json_schema() == schema
-    began = time.monotonic()
-    given = {"depth": 2, "word": "a" * 60 + "!", "o": {"k": None}}
-    assert model.model_validate(given).model_dump(mode="json", exclude_unset=True) == given
-    assert time.monotonic() - began < 20, "a server's regular expression held the daemon"
-    for wrong, said in (
-        ({}, "'depth' is a required property"),
-        ({"depth": 0}, "depth: 0 is less than the minimum of 1"),
-        ({"depth": 1, "x": 1}, "'x' was unexpected"),
-        ({"depth": 1, "o": {}}, "o: 'k' is a required property"),
-    ):
-        with pytest.raises(ValidationError, match=said):
-            model.model_validate(wrong)
-
-
-def test_nothing_is_fetched_for_a_schema() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/s.json"
-        model = _model(_Definition("t", "", {"type": "object", "properties": {"a": {"$ref": url}}}))
-        model.model_validate({"a": 1})
-        with pytest.raises(BlockingIOError):
-            listener.accept()
-
-
-def test_a_schema_that_is_none_is_refused() -> None:
-    with pytest.raises(ToolError, match="schema is not valid"):
-        _model(_Definition("t", "", {"type": "objekt"}))
-
-
 # --- a server over stdio -------------------------------------------------------------------------------------------
 
 
 def test_what_is_offered_and_how_a_call_is_judged(loop: asyncio.Runner, place: Surroundings) -> None:
     async def body() -> None:
-        narrow = replace(STDIO, tools=("echo", "missing"), name="narrow", risk="medium")
+        narrow = STDIO.model_copy(update={"tools": ("echo", "missing"), "name": "narrow", "risk": "medium"})
         async with serving(STDIO, narrow) as servers:
             tools = await answered(servers)
             said = "some tools of the MCP server narrow are not offered: missing: the server has no such tool"
@@ -304,7 +191,7 @@ def test_its_environment_has_no_secret_and_carries_the_mark(
     monkeypatch.setenv("ASTER_SIDECAR_TOKEN", "canary")
 
     async def body() -> None:
-        async with serving(replace(STDIO, env={"TOKEN": "mine"}, cwd=str(place.work_dir))) as servers:
+        async with serving(STDIO.model_copy(update={"env": {"TOKEN": "mine"}, "cwd": str(place.work_dir)})) as servers:
             tools = await offered(servers)
             found = json.loads((await run(tools["docs_where"], Listener(place))).value["text"])
             assert "canary" not in json.dumps(found)
@@ -345,7 +232,7 @@ def test_a_call_that_takes_too_long_is_given_up(
         return timers[-1]
 
     async def body() -> None:
-        async with serving(replace(STDIO, timeout_s=1)) as servers:
+        async with serving(STDIO.model_copy(update={"timeout_s": 1})) as servers:
             tools, log = await offered(servers), tmp_path / "log"
             with monkeypatch.context() as patched:
                 # The second begins when the server has begun, which takes longer on a busy machine.
@@ -389,7 +276,7 @@ def test_an_end_that_comes_late_does_not_hide_the_next_server(
     loop: asyncio.Runner, place: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body() -> None:
-        let_go, ends, end = asyncio.Event(), list[Any](), mcp._end
+        let_go, ends, end = asyncio.Event(), list[Any](), transports.end_program
 
         async def late(*given: Any) -> None:
             ends.append(given)
@@ -397,10 +284,10 @@ def test_an_end_that_comes_late_does_not_hide_the_next_server(
                 await let_go.wait()
             await end(*given)
 
-        monkeypatch.setattr(mcp, "_end", late)
+        monkeypatch.setattr(transports, "end_program", late)
         async with serving(STDIO) as servers:
             tools, context = await offered(servers), Listener(place)
-            supervisor = servers._servers[0]._task
+            supervisor = servers._servers[0].connection._task
             with pytest.raises(ToolError, match="ended during the call"):
                 await run(tools["docs_die"], context)
             await run(tools["docs_echo"], context, text="the next one")
@@ -419,7 +306,7 @@ def test_a_tool_that_changed_since_it_was_allowed_is_not_called(
         parsed = echo.arguments.model_validate({"text": "x"})
         assessment = echo.assess(parsed, place)
         stale = replace(assessment, binding={**assessment.binding, "definition": "another"})
-        with pytest.raises(ToolError, match="not what it was"):
+        with pytest.raises(ToolError, match="changed after the call was allowed"):
             await echo.run(parsed, stale, Listener(place))
         with pytest.raises(ToolError, match="not the arguments"):
             await echo.run(echo.arguments.model_validate({"text": "y"}), assessment, Listener(place))
@@ -455,10 +342,10 @@ def test_a_server_that_fails_is_left_out(loop: asyncio.Runner) -> None:
         code = "import sys; print('no such database: sk-canary-77', file=sys.stderr); sys.exit(3)"
         given = (
             STDIO,
-            ServerSpec("missing", command="no-such-program-of-anybody"),
-            ServerSpec("ends", command=sys.executable, args=("-c", code), env={"KEY": "sk-canary-77"}),
-            ServerSpec("garbage", command=sys.executable, args=("-c", "print('{}\\nhello')")),
-            ServerSpec("nowhere", url=nowhere),
+            ServerSpec(name="missing", command="no-such-program-of-anybody"),
+            ServerSpec(name="ends", command=sys.executable, args=("-c", code), env={"KEY": "sk-canary-77"}),
+            ServerSpec(name="garbage", command=sys.executable, args=("-c", "print('{}\\nhello')")),
+            ServerSpec(name="nowhere", url=nowhere),
         )
         async with serving(*given) as servers:
             assert "docs_echo" in await answered(servers)
@@ -471,7 +358,7 @@ def test_a_server_that_fails_is_left_out(loop: asyncio.Runner) -> None:
     loop.run(body())
 
 
-SILENT = ServerSpec("silent", command=sys.executable, args=("-c", "import sys; sys.stdin.buffer.read()"))
+SILENT = ServerSpec(name="silent", command=sys.executable, args=("-c", "import sys; sys.stdin.buffer.read()"))
 
 
 def test_closing_while_it_connects_ends_it(loop: asyncio.Runner) -> None:
@@ -550,7 +437,9 @@ def test_a_server_that_failed_is_tried_again(
 ) -> None:
     lives = tmp_path / "lives"
     lives.write_text("")
-    spec = ServerSpec("docs", command=sys.executable, args=("-c", FAILS_AT_FIRST, str(lives), str(failures), SCRIPT))
+    spec = ServerSpec(
+        name="docs", command=sys.executable, args=("-c", FAILS_AT_FIRST, str(lives), str(failures), SCRIPT)
+    )
 
     async def body() -> None:
         async with serving(spec) as servers:
@@ -577,9 +466,10 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     script = (
         "import asyncio, sys\n"
         "sys.modules['mcp'] = None\n"
-        "from aster_sidecar.tools.mcp.servers import Servers, ServerSpec\n"
+        "from aster_sidecar.tools.mcp.config import ServerSpec\n"
+        "from aster_sidecar.tools.mcp.servers import Servers\n"
         "async def main():\n"
-        "    servers = Servers([ServerSpec('a', command='x')])\n"
+        "    servers = Servers([ServerSpec(name='a', command='x')])\n"
         "    [missing] = await servers.reach()\n"
         "    print(missing.message)\n"
         "    await servers.close()\n"
@@ -625,7 +515,7 @@ for line in sys.stdin:
 
 def test_an_older_server_is_spoken_to_and_not_believed(loop: asyncio.Runner, place: Surroundings) -> None:
     async def body() -> None:
-        async with serving(ServerSpec("old", command=sys.executable, args=("-c", OLDER))) as servers:
+        async with serving(ServerSpec(name="old", command=sys.executable, args=("-c", OLDER))) as servers:
             tools, context = await answered(servers), Listener(place)
             assert "broken: its schema is not valid" in troubles(servers)["old"]
             asks, odd = tools.values()
@@ -706,7 +596,7 @@ TEXTS = {
 @pytest.fixture(scope="module")
 def mangling(loop: asyncio.Runner) -> Iterator[Servers]:
     words = json.dumps({name: words.hex() for name, words in MANGLED_WORDS.items()})
-    servers = Servers([ServerSpec("m", command=sys.executable, args=("-c", MANGLED, words), timeout_s=3600)])
+    servers = Servers([ServerSpec(name="m", command=sys.executable, args=("-c", MANGLED, words), timeout_s=3600)])
     yield servers
     loop.run(closed(servers))
 
@@ -807,7 +697,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def odd(loop: asyncio.Runner) -> Iterator[Servers]:
-    servers = Servers([ServerSpec("o", command=sys.executable, args=("-c", ODD), timeout_s=3600)])
+    servers = Servers([ServerSpec(name="o", command=sys.executable, args=("-c", ODD), timeout_s=3600)])
     yield servers
     loop.run(closed(servers))
 
@@ -837,7 +727,7 @@ def test_a_tool_with_an_odd_schema_costs_no_other_tool(loop: asyncio.Runner, odd
 
 def test_a_tool_that_is_named_and_can_not_be_read_says_why(loop: asyncio.Runner) -> None:
     async def body() -> None:
-        spec = ServerSpec("o", command=sys.executable, args=("-c", ODD), tools=("text", "empty", "nowhere"))
+        spec = ServerSpec(name="o", command=sys.executable, args=("-c", ODD), tools=("text", "empty", "nowhere"))
         async with serving(spec) as servers:
             assert list(await answered(servers)) == ["o_empty"]
             said = "text: its schema is not one of an object; nowhere: the server has no such tool"
@@ -945,7 +835,7 @@ class Mangling(BaseHTTPRequestHandler):
 
 def test_what_is_no_text_is_replaced_over_http_too(loop: asyncio.Runner, place: Surroundings) -> None:
     async def body(url: str) -> None:
-        async with serving(ServerSpec("m", url=url, timeout_s=600)) as servers:
+        async with serving(ServerSpec(name="m", url=url, timeout_s=600)) as servers:
             tools, context = await offered(servers), Listener(place)
             assert {name: tool.description for name, tool in tools.items()} == {f"m_{n}": t for n, t in TEXTS.items()}
             for name, text in TEXTS.items():
@@ -1040,7 +930,7 @@ class Odd(BaseHTTPRequestHandler):
 )
 def test_odd_answers_over_http(loop: asyncio.Runner, place: Surroundings, name: str, said: str | None) -> None:
     async def body(url: str) -> None:
-        async with serving(ServerSpec("h", url=url, timeout_s=600)) as servers:
+        async with serving(ServerSpec(name="h", url=url, timeout_s=600)) as servers:
             tools, context = await answered(servers), Listener(place)
             if said is None:
                 assert (await run(tools[f"h_{name}"], context)).value == {"text": "fine"}
@@ -1083,7 +973,7 @@ def test_over_http(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # loopback never goes through a proxy
 
     async def body() -> None:
-        async with serving(ServerSpec("web", url=http, timeout_s=40)) as servers:
+        async with serving(ServerSpec(name="web", url=http, timeout_s=40)) as servers:
             tools, context, log = await offered(servers), Listener(place), tmp_path / "log"
             assert (await run(tools["web_echo"], context, text="hello")).value == {"text": "hello"}
             await run(tools["web_steps"], context)

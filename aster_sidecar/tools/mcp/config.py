@@ -1,0 +1,94 @@
+"""The settings of an MCP server: one `[mcp.NAME]` table of the user's `config.toml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from aster_sidecar.config.named_tables import AnyText, Directory, NamedTable, Seconds, Text, Variables, read_tables
+from aster_sidecar.config.table_errors import allowed_values
+from aster_sidecar.policy.permissions import Risk
+from aster_sidecar.tools.mcp.naming import digest
+
+_PROGRAM_KEYS = frozenset(("args", "env", "cwd"))
+_URL_KEYS = frozenset(("headers",))
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise PydanticCustomError("url", "is not an http:// or https:// address")
+    return url
+
+
+def _header_name(name: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise PydanticCustomError("header", "has a name that is not one of an HTTP header")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise PydanticCustomError("header", "has a value that is not printable ASCII")
+    return value
+
+
+class ServerSpec(NamedTable):
+    """An MCP server: a program that speaks over its stdin and stdout (`command`), or a `url`."""
+
+    command: Text | None = Field(default=None, description="the name or path of a program")
+    args: tuple[AnyText, ...] = Field(default=(), description="a list of strings")
+    env: Variables = Field(
+        default_factory=dict[str, str],
+        repr=False,
+        description="a table of strings: names of variables, and their values",
+    )
+    cwd: Directory | None = Field(default=None, description="the absolute path of a directory")
+    url: Annotated[Text, AfterValidator(_http_url)] | None = Field(
+        default=None, description="an http:// or https:// address"
+    )
+    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]] = Field(
+        default_factory=dict[str, str], repr=False, description="a table of strings: names of headers, and their values"
+    )
+    tools: tuple[Text, ...] | None = Field(default=None, description="a list of names of the server's tools")
+    """The tools that agents may use; None: all."""
+    risk: Risk = Field(default="high", description="low, medium, high")
+    """The risk of each of its tools. Only the user can lower it; what the server says of itself does not."""
+    timeout_s: Seconds = Field(default=60, description="seconds above 0, at most 3600")
+    """How long a call may take."""
+
+    @model_validator(mode="after")
+    def _is_a_program_or_a_url(self) -> Self:
+        given = self.model_fields_set
+        if ("command" in given) == ("url" in given):
+            both = "both command and url are given" if "url" in given else "neither command nor url is given"
+            hint = "allowed: a command (a program) or a url, one of them"
+            raise PydanticCustomError("transport", both, {"hint": hint})  # pyright: ignore[reportArgumentType]
+        kind, foreign = ("command", _URL_KEYS) if "command" in given else ("url", _PROGRAM_KEYS)
+        if found := foreign & given:
+            raise PydanticCustomError(
+                "transport", "has no meaning with {kind}", {"kind": kind, "key": min(found), "hint": "remove it"}
+            )
+        return self
+
+    def digest(self) -> str:
+        """A hash that changes when another server gets this name. It contains no secret."""
+        return digest([self.command, list(self.args), self.cwd, self.url])
+
+
+ALLOWED = allowed_values(ServerSpec)
+"""The keys of a table, and the values that each may have, in words."""
+
+
+def server_specs(tables: Mapping[str, Any]) -> list[ServerSpec]:
+    """The servers in the `mcp` table. Raises: ConfigInvalid with the table, the key, the value and a hint."""
+    return read_tables("mcp", tables, ServerSpec)

@@ -1,0 +1,102 @@
+"""A tool as its MCP server describes it, and the pydantic model that checks its arguments against that description."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from aster_sidecar.tools.base import ToolError
+from aster_sidecar.tools.mcp.naming import digest
+from aster_sidecar.tools.mcp.schemas import for_models
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A tool as the server describes it."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """A hash that changes with any part of the definition."""
+        return digest([self.name, self.description, self.schema])
+
+
+class Arguments(BaseModel):
+    """The arguments of one tool: any object that fits the server's schema."""
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_for_models: ClassVar[dict[str, Any]] = {}
+    why_invalid: ClassVar[Callable[[Any], str | None]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fits_the_schema(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and (wrong := cls.why_invalid(dict(cast("Mapping[str, Any]", value)))):
+            raise PydanticCustomError("server_schema", "{wrong}", {"wrong": wrong})
+        return cast("Any", value)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return copy.deepcopy(cls.schema_for_models)
+
+
+def arguments_model(definition: Definition) -> type[Arguments]:
+    """The model of a tool's arguments. Raises: ToolError when the server's schema is not valid; RecursionError."""
+    check = schema_check(definition.schema)
+    made = type("Arguments", (Arguments,), {"__module__": __name__, "__doc__": None})
+    made.schema_for_models = for_models(definition.schema)
+    made.why_invalid = staticmethod(check)  # type: ignore[assignment]
+    return made
+
+
+def schema_check(schema: dict[str, Any]) -> Callable[[Any], str | None]:
+    """A function that returns why a value does not fit `schema`, or None when it does.
+
+    It fetches nothing from outside the schema. It ignores regular expressions, and leaves them to the server: a slow
+    one would block the daemon. Raises: ToolError when the schema is not valid.
+    """
+    validators: Any = importlib.import_module("jsonschema.validators")
+    exceptions: Any = importlib.import_module("jsonschema.exceptions")
+    jsonschema: Any = importlib.import_module("jsonschema")
+    referencing: Any = importlib.import_module("referencing")
+
+    def ignored(*_: Any) -> tuple[()]:
+        return ()
+
+    kind: Any = validators.validator_for(schema, default=validators.Draft202012Validator)
+    original: Any = kind.VALIDATORS.get("additionalProperties")
+
+    def additional_properties(validator: Any, value: Any, instance: Any, inner: Any) -> Iterable[Any]:
+        return () if "patternProperties" in inner else original(validator, value, instance, inner)
+
+    own: dict[str, Any] = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), ignored)
+    extended: Any = validators.extend(kind, {**own, "additionalProperties": additional_properties})
+    try:
+        kind.check_schema(schema, format_checker=jsonschema.FormatChecker(()))
+    except exceptions.SchemaError as error:
+        raise ToolError(f"its schema is not valid: {str(error.message)[:200]}") from error
+    except RecursionError as error:
+        raise ToolError("its schema is nested too deep") from error
+    validator: Any = extended(schema, registry=referencing.Registry())
+
+    def check(value: Any) -> str | None:
+        try:
+            error: Any = exceptions.best_match(validator.iter_errors(value))
+        except Exception:  # a reference with no target, or a circular one: only the server can check
+            return None
+        if error is None:
+            return None
+        place = ".".join(str(part) for part in error.absolute_path)
+        return (f"{place}: " if place else "") + str(error.message)[:300]
+
+    return check

@@ -1,0 +1,77 @@
+"""A tool of an MCP server as one of the daemon's tools: how a call is judged, shown, remembered and run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from aster_sidecar.policy.permissions import Assessment, Scope
+from aster_sidecar.text.safe_text import visible
+from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
+from aster_sidecar.tools.mcp.config import ServerSpec
+from aster_sidecar.tools.mcp.definitions import Arguments, Definition
+from aster_sidecar.tools.mcp.naming import canonical, shown_name
+from aster_sidecar.tools.mcp.results import outcome
+
+if TYPE_CHECKING:
+    from mcp.types import CallToolResult
+
+REASON = "Aster can't see what this MCP server does."
+
+
+class Call(Protocol):
+    """Calls a tool of a server. `digest` is that of the definition that was approved. Raises: ToolError."""
+
+    def __call__(
+        self, tool: str, arguments: dict[str, Any], digest: str, ctx: CallContext
+    ) -> Awaitable[CallToolResult]: ...
+
+
+def server_tool(
+    name: str, spec: ServerSpec, definition: Definition, arguments: type[Arguments], call: Call
+) -> Tool[Any]:
+    """The tool `definition` of the server `spec`, under the `name` that models use."""
+
+    def assess(given: Arguments, _: Surroundings) -> Assessment:
+        values = given.model_extra or {}
+        try:
+            text = canonical(values)
+            pretty = json.dumps(values, ensure_ascii=False, indent=2, sort_keys=True)
+        except (ValueError, RecursionError) as error:
+            raise ToolError("the arguments hold what JSON can't") from error
+        title = f"{shown_name(definition.name)} from the MCP server {spec.name}"
+        target = f"{spec.name}:{definition.name}:{text}"  # never begins like a path
+        return Assessment(
+            risk=spec.risk,
+            target=target,
+            summary=f"Use {title}",
+            display=f"{title}\n{visible(pretty)}",
+            reason=REASON,
+            remember=Scope("exact", target, f"exactly this call of {title}: {visible(text, newlines=False)}"),
+            binding={
+                "server": spec.digest(),
+                "tool": definition.name,
+                "definition": definition.digest,
+                "arguments": text,
+            },
+        )
+
+    def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
+        prefix = f"{spec.name}:{definition.name}:"
+        try:
+            values = json.loads(asked.value.removeprefix(prefix))
+            if asked.kind == "exact" and isinstance(values, dict):
+                return prefix + canonical(cast("dict[str, Any]", values))
+        except (ValueError, RecursionError):
+            pass
+        raise ToolError("a rule for a tool of an MCP server is exact: its value is the arguments, as a JSON object")
+
+    async def run(given: Arguments, assessment: Assessment, ctx: CallContext) -> Outcome:
+        values = given.model_extra or {}
+        if assessment.binding["arguments"] != canonical(values):
+            raise ToolError("these are not the arguments that were allowed")
+        return outcome(await call(definition.name, values, assessment.binding["definition"], ctx))
+
+    description = definition.description or f"{shown_name(definition.name)} from the MCP server {spec.name}."
+    return Tool(name, description, arguments, spec.risk, assess, run, rule_value)
