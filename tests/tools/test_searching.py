@@ -179,7 +179,7 @@ def test_what_git_itself_ignores_is_left_out(place: Surroundings) -> None:
         "white/.gitignore": "/*|!/src/|!.gitignore",
         "deep/.gitignore": "*|!*/|!*.py",
         "all/.gitignore": "in/**|!in/kept|most/*|!most/some/|**/two/**",
-        "within/.gitignore": "a/**/|**/b/**/|blank\\   |one\fother",
+        "within/.gitignore": "a/**/|**/b/**/|blank\\   |one\fother|tab\t|both\\\t",
         ".git/info/exclude": "excluded",
     }.items():
         put(place, name, text=lines.replace("|", "\n"))
@@ -190,7 +190,15 @@ def test_what_git_itself_ignores_is_left_out(place: Surroundings) -> None:
     names += " white/no/c deep/a.py deep/a.c deep/1/2/b.py deep/1/2/b.c all/in/a all/in/kept all/in/deep/b all/most/a"
     names += " all/most/some/b all/most/other/c all/one/two/three all/two"
     names += " within/a/x within/a/1/x within/b/x within/1/b/x within/1/b/2/x within/one within/other"
-    names = [*names.split(), "trail ", "within/blank ", "within/one\fother"]
+    names = [
+        *names.split(),
+        "trail ",
+        "within/blank ",
+        "within/one\fother",
+        "within/tab",
+        "within/tab\t",
+        "within/both\t",
+    ]
     put(place, *names)
     asked = subprocess.run(
         [*git, "-c", "core.excludesFile=/dev/null", "check-ignore", "--stdin", "-z"],
@@ -251,6 +259,14 @@ def test_an_ignore_file_cannot_hold_up_the_daemon(place: Surroundings) -> None:
     assert "stopped after 2 s" in outcome.value["notes"]
 
 
+def test_a_pattern_that_is_not_valid_ends_no_search(place: Surroundings) -> None:
+    put(place, ".gitignore", text="[b-a]\n[a-\\]\n!\n\\\nout\n")
+    put(place, "a", "out")
+    result = search(place)
+    assert [hit["path"] for hit in result["hits"]] == ["a"]
+    assert not any("stopped" in note for note in result["notes"])
+
+
 def test_an_ignore_file_that_is_too_large_is_named(place: Surroundings) -> None:
     put(place, ".gitignore", text="first\n" + "# much\n" * 50_000 + "last\n")
     put(place, "first", "last")
@@ -298,7 +314,7 @@ def test_a_glob_that_stands_for_too_much_is_refused(place: Surroundings, glob: s
 
 
 def test_a_glob_that_names_what_not_to_search_is_refused(place: Surroundings) -> None:
-    with pytest.raises(ToolError, match="begins with !"):
+    with pytest.raises(ToolError, match="begin with !"):
         assess("search_files", place, pattern="x", glob="!*.js")
 
 

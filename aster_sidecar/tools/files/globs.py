@@ -1,4 +1,9 @@
-"""Which files a glob means: `*`, `?`, `[…]`, `**/` and `{a,b}`, compared by how names look."""
+"""The glob of a search: `*`, `?`, `[…]`, `**/` and `{a,b}`. Names that look the same match.
+
+fnmatch compiles the patterns. Our own code expands what fnmatch does not know: braces, and `**/` that stands for no
+directory. pathspec can't take its place, because in its globs `*` stops at a slash, and because its expressions take
+practically forever on some names; see docs/decisions/0027-globs.md.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +15,35 @@ from itertools import islice
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.paths import likeness
 
-MOST_PATTERNS = 256  # that braces and **/ may stand for
+MOST_PATTERNS = 256
+"""How many patterns the braces and `**/` of one glob may expand to."""
 
 _FOLDERS = re.compile(r"(?:(?<=/)|^)\*\*/")
 _CLASS = re.compile(r"\[!?\]?[^\]]*\]")
 
 
 class Glob:
-    """A glob without a slash is compared with a file's name, one with a slash with its path below the directory.
+    """A glob without a slash is matched against a file's name, one with a slash against its path below the directory.
 
-    `*` crosses slashes, `**/` also stands for no directory at all. Case counts. Raises: ToolError.
+    `*` matches slashes too, and `**/` also matches no directory at all. Case matters.
     """
 
     def __init__(self, text: str) -> None:
+        """Raises: ToolError when the glob begins with `!` or expands to too many patterns."""
         if text.startswith("!"):
-            raise ToolError("a glob that begins with ! is not understood: say which files to search, not which not to")
+            raise ToolError("a glob can't begin with !: it says which files to search, not which to leave out")
         whole = text.removeprefix("./").removeprefix("/") if "/" in text else text
         patterns = list(islice(_variants(whole), MOST_PATTERNS + 1))
         if len(patterns) > MOST_PATTERNS:
-            raise ToolError(f"the glob stands for more than {MOST_PATTERNS} patterns: use a simpler one")
-        # fnmatch's expressions do not go back to a star, so each of them ends soon.
+            raise ToolError(f"the glob expands to more than {MOST_PATTERNS} patterns: use a simpler one")
+        # fnmatch's expressions never go back to an earlier star, so that matching is fast.
         self._names, self._paths = (
             [re.compile(translate(likeness(one))) for one in patterns if ("/" in one) is with_slash]
             for with_slash in (False, True)
         )
 
     def matches(self, name: str, below: str) -> bool:
-        """Whether it means the file `name`, whose path with slashes is `below`."""
+        """Whether the glob matches a file by its `name`, or by `below`, its path with slashes."""
         return any(one.match(likeness(name)) for one in self._names) or (
             bool(self._paths) and any(one.match(likeness(below)) for one in self._paths)
         )
@@ -48,7 +55,7 @@ def _variants(text: str) -> Iterator[str]:
 
 
 def _without_folders(pattern: str, start: int) -> Iterator[str]:
-    """`pattern` with each `**/` from `start` on kept, and left out."""
+    """`pattern` with each `**/` from `start` on kept, and removed."""
     found = _FOLDERS.search(pattern, start)
     if found is None:
         yield pattern
@@ -58,7 +65,7 @@ def _without_folders(pattern: str, start: int) -> Iterator[str]:
 
 
 def _expanded(text: str) -> Iterator[str]:
-    """The patterns that braces stand for, the leftmost first."""
+    """The patterns that braces expand to, the leftmost first."""
     found = _braces(text)
     if found is None:
         yield text
@@ -69,7 +76,7 @@ def _expanded(text: str) -> Iterator[str]:
 
 
 def _braces(text: str) -> tuple[int, int, list[str]] | None:
-    """Where the first whole pair of braces is, and what its commas part; None when there is none."""
+    """Start, end and alternatives of the first closed pair of braces; None when there is none."""
     literal = {place for found in _CLASS.finditer(text) for place in range(*found.span())}
     marks = [(place, char) for place, char in enumerate(text) if char in "{,}" and place not in literal]
     for number, (start, char) in enumerate(marks):

@@ -1,6 +1,9 @@
-"""Which entries of a directory git would not look at: .gitignore at every level, .git/info/exclude, and .ignore.
+"""The entries of a directory that a search skips: .gitignore at every level, .git/info/exclude, and .ignore.
 
-Source: https://git-scm.com/docs/gitignore; .ignore is what ripgrep and others read besides, and comes first.
+This finds and reads the ignore files; `matching.py` matches names against them. pathspec has no part for the first: it
+reads no files itself, and its walk would follow links and enter what tools may not open.
+
+Source: https://git-scm.com/docs/gitignore. ripgrep and other search tools read .ignore too; it has precedence.
 """
 
 from __future__ import annotations
@@ -18,13 +21,15 @@ from aster_sidecar.tools.files.common import located
 from aster_sidecar.tools.files.matching import Matcher
 from aster_sidecar.tools.paths import Folder
 
-IGNORE_BYTES = 256 * 1024  # of one ignore file
+IGNORE_BYTES = 256 * 1024
+"""How much of one ignore file is read."""
 NEVER = (".git", "node_modules")
+"""Directories that are skipped without an ignore file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The ignore files that count in a directory, the nearest first, each as (its number, where its paths start)."""
+    """The ignore files that apply in a directory, nearest first, each as (its number, the directory of the file)."""
 
     own: tuple[tuple[int, Path], ...] = ()
     git: tuple[tuple[int, Path], ...] = ()
@@ -35,11 +40,11 @@ class Rules:
 
 
 class Ignores:
-    """What is ignored on one walk. `root` is where it starts: asked for by name, it is never ignored itself."""
+    """What one walk skips. `root` is where it starts; it is never skipped itself, because it was asked for by name."""
 
     def __init__(self, root: Path, work_dir: Path, protected: tuple[Path, ...], matcher: Matcher) -> None:
         self.unread: list[Path] = []
-        """Ignore files that could not be read, or not to their end."""
+        """Ignore files that could not be read in full."""
         self._root = root
         self._work_dir = work_dir
         self._protected = protected
@@ -49,12 +54,12 @@ class Ignores:
         asked = root.relative_to(work_dir) if root.is_relative_to(work_dir) else root
         self._never = set[str]() if set(NEVER) & set(asked.parts) else {f"{name}/" for name in NEVER}
         self._free = not self._never
-        """Whether ignore files say nothing, because the root was asked for although they leave it out."""
+        """Whether ignore files do not apply, because the root was asked for although they exclude it."""
 
     def start(self) -> Rules | None:
-        """The rules that hold in the root's directory from above; None when the matcher was killed.
+        """The rules from the directories above the root; None when the matcher was killed.
 
-        When the root is ignored itself, or lies in what is, ignore files leave nothing in it out.
+        When the root is ignored itself, or is in an ignored directory, ignore files do not apply within it.
         """
         base = self._base()
         rules = Rules()
@@ -72,7 +77,7 @@ class Ignores:
         return rules
 
     def enter(self, rules: Rules, folder: Folder, path: Path, names: Sequence[str]) -> tuple[Rules, set[str]] | None:
-        """The rules within the directory `path`, and which of `names` in it are ignored; directories end with a slash.
+        """The rules in the directory `path`, and which of `names` in it are ignored (directories end with a slash).
 
         None when the matcher was killed.
         """
@@ -89,20 +94,20 @@ class Ignores:
             others = [name for name in names if name not in never and name not in (".gitignore", ".ignore")]
             alone = self._ask(here, path, others)
             if alone and all(alone):
-                # Its own file ignores all of it, as in virtual environments; but it was asked for.
+                # Its own file ignores everything in it, as in virtual environments, but it was asked for.
                 self._free = True
                 return rules, never
         return rules, {name for name, is_ignored in zip(names, ignored, strict=True) if is_ignored} | never
 
     def _base(self) -> Path:
-        """Where rules start to count: the repository, or the work directory, or the root."""
+        """Where rules start to apply: the repository, or the work directory, or the root."""
         for path in (self._root, *self._root.parents):
             if os.path.lexists(path / ".git"):
                 return path
         return self._work_dir if self._root.is_relative_to(self._work_dir) else self._root
 
     def _entered(self, rules: Rules, folder: Folder, path: Path) -> Rules:
-        if paths.status(folder, ".git") is not None:  # a repository of its own: the outer one's rules end here
+        if paths.status(folder, ".git") is not None:  # another repository: the outer one's rules end here
             rules = Rules(own=rules.own, exclude=self._read(None, path, self._exclude_of(path)))
         return replace(
             rules,
@@ -111,7 +116,7 @@ class Ignores:
         )
 
     def _read(self, folder: Folder | None, base: Path, file: Path | None) -> tuple[tuple[int, Path], ...]:
-        """The rules in `file`, as one that counts from `base` on; () when there is none."""
+        """The rules in `file`, whose paths are relative to `base`; () when there is no such file."""
         text = None if file is None else self._text(folder, file)
         if not text:
             return ()
@@ -123,7 +128,7 @@ class Ignores:
             if folder is None:
                 with located(file) as (found, name):
                     return self._text(found, file.with_name(name))
-            # git does not follow a link here either
+            # like git, do not follow a link
             status = paths.status(folder, file.name)
             if status is None or not stat.S_ISREG(status.st_mode) or paths.is_link(status):
                 return None
@@ -139,18 +144,18 @@ class Ignores:
         return data.decode("utf-8-sig", "surrogateescape")
 
     def _exclude_of(self, repository: Path) -> Path | None:
-        """.git/info/exclude, also where .git is a file that leads to the directory (worktrees, submodules)."""
+        """.git/info/exclude, also where .git is a file that names the directory (worktrees, submodules)."""
         git = repository / ".git"
         if not os.path.isdir(git):
-            git = self._led(repository, git, "gitdir:")
-            git = git and (self._led(git, git / "commondir", "") or git)
+            git = self._named_in(repository, git, "gitdir:")
+            git = git and (self._named_in(git, git / "commondir", "") or git)
         elif os.path.islink(git):
             git = Path(os.path.realpath(git))
         if git is None or paths.forbidden(git, self._protected):
             return None
         return git / "info" / "exclude"
 
-    def _led(self, base: Path, file: Path, head: str) -> Path | None:
+    def _named_in(self, base: Path, file: Path, head: str) -> Path | None:
         text = None if paths.forbidden(file, self._protected) else self._text(None, file)
         if text is None or not text.startswith(head):
             return None

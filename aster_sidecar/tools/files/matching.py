@@ -1,8 +1,8 @@
-"""The process of its own in which a search matches: lines against the pattern, names against ignore files.
+"""A child process in which a search matches lines against its pattern, and names against ignore files.
 
-A regular expression may never end on one line, and Python's engine holds the interpreter's lock all the while, so a
-thread could freeze the daemon. The pattern comes from a model, and those of ignore files from any repository. The
-process is killed at the deadline.
+Some regular expressions take practically forever on one line, and Python's engine holds the interpreter lock meanwhile:
+in a thread, one would freeze the daemon. The pattern comes from a model, and those of ignore files from any repository.
+The process is killed at the deadline.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from aster_sidecar.tools.shell import worker
 class Match(NamedTuple):
     """A matching line: its `number`, `length`, the `column` of the match, and `text`, which begins at `text_column`.
 
-    `text` is the whole line or an excerpt around the match. `others` counts the matches behind it that it does not
-    show, to a thousand. Columns are characters, counted from 1.
+    `text` is the whole line or an excerpt around the match. `others` counts the matches after the excerpt, up to 1000.
+    Columns are characters, counted from 1.
     """
 
     number: int
@@ -34,9 +34,10 @@ class Match(NamedTuple):
 
 
 class Matcher:
-    """Speaks with that process. Raises: ToolError when the pattern is not a regular expression."""
+    """The child process. `close` it after use."""
 
     def __init__(self, pattern: str, deadline_s: float) -> None:
+        """Start the process. Raises: ToolError when `pattern` is not a regular expression, or it can't be started."""
         argv, env = worker(match_lines)
         self._process = subprocess.Popen(
             argv,
@@ -64,17 +65,17 @@ class Matcher:
             raise ToolError("the search could not be started, or took too long to read the pattern")
 
     def find(self, text: str) -> list[Match] | None:
-        """The matching lines, 201 at most; None when the process was killed at it."""
+        """The matching lines, at most 201; None when the process was killed meanwhile."""
         answer = self._ask(b"t", text.encode("utf-8", "surrogatepass"))
         return None if answer is None else [Match(*hit) for hit in answer]
 
     def ignored(
         self, rules: Mapping[int, str], folders: Sequence[tuple[int, str]], names: Sequence[str]
     ) -> list[bool] | None:
-        """Which of `names` (directories end with a slash) ignore files leave out; None when the process was killed.
+        """Whether ignore files leave out each of `names` (directories end with a slash); None when it was killed.
 
-        `rules` are the contents of ignore files by a number, sent once each. `folders` are the files that count, the
-        first that says anything about a name decides: the number, and the directory of the names as seen from it.
+        `rules` are the contents of ignore files, by a number; each is sent once. `folders` are the files that apply, as
+        (number, directory of the names relative to the file); the first with a pattern for a name decides.
         """
         asked = {"rules": [*rules.items()], "folders": folders, "names": names}
         return self._ask(b"i", json.dumps(asked).encode())
@@ -91,7 +92,7 @@ class Matcher:
         return json.loads(line) if line.endswith(b"\n") else None
 
     def close(self) -> None:
-        """End the process; it is gone when this returns."""
+        """Kill the process, and wait until it has exited."""
         self._timer.cancel()
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -102,10 +103,13 @@ class Matcher:
 
 
 def match_lines() -> None:
-    """The other side of `Matcher`, in a process of its own: stands alone, since only its source is handed over.
+    """What the child process runs. It uses nothing from outside this function: only its source is passed on.
 
-    Reads frames (a letter, a length in four bytes, UTF-8): the pattern (p), then texts (t) and questions about names
-    (i). Answers each with a line of JSON.
+    It reads frames (a letter, the length in four bytes, UTF-8): the pattern (p), then texts (t) and names for ignore
+    files (i). It answers each with a line of JSON.
+
+    pathspec parses the patterns of ignore files. Which one decides is our own code, because pathspec's verdict differs
+    from git's; see docs/decisions/0027-globs.md.
     """
     import json
     import re
@@ -121,36 +125,40 @@ def match_lines() -> None:
         answers.flush()
 
     def trimmed(line: str) -> str:
-        """The line without the spaces at its end that have no backslash before them, as git reads it."""
+        """The line without spaces at its end, unless a backslash escapes the first; git keeps other white space."""
         bare = line.rstrip(" ")
         backslashes = len(bare) - len(bare.rstrip("\\"))
-        return bare + " " if backslashes % 2 and bare != line else bare
+        if backslashes % 2 and bare != line:
+            return bare + " "
+        if bare[-1:].isspace():  # pathspec would remove it
+            backslashes = len(bare) - 1 - len(bare[:-1].rstrip("\\"))
+            return f"{bare[: -1 - backslashes % 2]}[{bare[-1]}]"
+        return bare
 
     def compiled(text: str) -> list[Any]:
-        """The patterns of an ignore file, the last first."""
+        """The patterns of an ignore file, last first."""
         from pathspec import GitIgnoreSpec
 
         patterns: list[Any] = []
         for line in text.split("\n"):
             line = trimmed(line.removesuffix("\r"))
             if line.endswith("**/"):
-                line += "*/"  # the same to git; pathspec would take "a/**/" for a itself
+                line += "*/"  # the same for git; for pathspec, "a/**/" would match the directory a itself
             try:
                 spec = GitIgnoreSpec.from_lines([line], backend="simple")
-            except ValueError:
-                continue  # git takes it for a pattern that never matches
+            except (ValueError, re.error):
+                continue  # not a valid pattern: it matches nothing
             patterns += [one for one in spec.patterns if one.include is not None]
         return patterns[::-1]
 
     def means(found: Any, path: str) -> bool:
-        """Whether a match of pathspec's means `path` itself, and not a directory that it lies in."""
+        """Whether a match of pathspec's is about `path` itself, and not about a directory above it."""
         if found.lastindex:  # the slash behind a directory
             return found.end() == len(path)
-        return not path.endswith("/") or found.end() < len(path)  # "a/**" does not mean "a/"
+        return not path.endswith("/") or found.end() < len(path)  # "a/**" is not about "a/"
 
     def ignored(folders: list[tuple[int, str]], name: str) -> bool:
-        # The last pattern that matches decides; directories on the way were looked at before. pathspec's own verdict
-        # differs from git's where a pattern for directories follows one for all ("*", "!*/").
+        # The last pattern that matches decides; directories above were checked before.
         for number, folder in folders:
             path = folder + name
             for one in specs[number]:
