@@ -1,19 +1,9 @@
-"""What a command's output looks like on a terminal when it has ended: that, not each frame, is what a model gets.
+"""A command's output as a model gets it: as a terminal shows it at the end (`terminal_screen.py`), bounded, only text.
 
-Bytes go in as they come, in pieces of any size; out comes text without control characters, but for line ends and tabs:
-
-- Carriage returns, backspaces, cursor movement, erasing, inserting and deleting are carried out, so of a progress bar
-  the last frame remains. Colours, titles, hyperlinks (their text stays) and images in escape sequences leave nothing,
-  and so does the alternate screen once it is left.
-- The screen is `ROWS` rows high and has no right edge; what scrolls off its top is final. A line that is longer than
-  the screen holds (`CELLS`) is final too, from its beginning up to there.
-- Text without control characters comes out as it went in, `\\r\\n` included. Bytes that are no UTF-8 are U+FFFD, and a
-  NUL is a visible ␀. A stretch of binary data (executables, images, archives) is one line that says how long it is.
-- Of the result the beginning and the end are kept, and what lies between is counted: memory stays bounded.
-
-Not done: character sets other than UTF-8, margins, tab stops other than every 8 columns, right-to-left order, and the
-line wrap of a terminal's width, as programs that write to a pipe don't know one. pyte, the library for this, has a
-screen of fixed width that wraps, and rich's decoder only reads colours.
+- Output is UTF-8; bytes that are not are U+FFFD. A run of binary data (executables, images, archives) is one line with
+  its length.
+- The beginning and the end are kept; of the rest only the length, so that memory stays bounded.
+- Except for line ends and tabs, the result has no control characters.
 """
 
 from __future__ import annotations
@@ -23,22 +13,12 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-ROWS = 100
-CELLS = 32 * 1024
-"""How many characters the screen holds, whatever the length of its rows."""
-COLUMNS = 200
-"""How far to the right an escape sequence may move the cursor where there is no text."""
-MARKS = 8
-"""Combining marks that one cell holds."""
-PARAMETERS = 64
-"""Characters of a control sequence's parameters; of a longer one they are dropped."""
-BLOCK_BYTES = 4096
-"""Whether the output is text or binary is decided for this much of it at a time."""
+from aster_sidecar.tools.terminal_screen import Screen
 
-_PLAIN = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]+(?:\r\n[^\x00-\x08\x0b-\x1f\x7f-\x9f]*)*")
+BLOCK_BYTES = 4096
+"""Output is divided into blocks of this size; each is text or binary."""
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
-_SEQUENCE = re.compile(r"\x1b\[([0-?]{0,64})([@-~])")
-_IN_STRING = re.compile(r"[^\x07\x0a\x18\x1a\x1b\x9c]+")
 # Bytes that text does not have: all control characters but NUL (counted apart), BEL, BS, TAB, LF, VT, FF, CR, SO, SI
 # and ESC.
 _ODD = bytes((*range(1, 7), *range(16, 27), *range(28, 32), 127))
@@ -47,19 +27,19 @@ _NOT_ASCII_TEXT = re.compile(rb"[\x00-\x06\x10-\x1a\x1c-\x1f\x7f-\xff]")
 
 
 class Rendered:
-    """One stream of a command. `feed` it, then ask once for its `text`."""
+    """The output of one stream of a command: `feed` it, then call `text` once."""
 
     def __init__(self, head_bytes: int, tail_bytes: int) -> None:
-        self._kept = _Kept(head_bytes, tail_bytes)
-        self._terminal = _Terminal(self._kept)
+        self._kept = Kept(head_bytes, tail_bytes)
+        self._screen = Screen(self._kept.add)
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._block = bytearray()
         self._binary: bytes | None = None
-        """The last block, when it is binary: what of its end is text shows when the next one is known."""
+        """The last block if it is binary; its end may be text, which depends on the next block."""
         self._binary_bytes = 0
 
     def feed(self, data: bytes) -> None:
-        """Take what the command wrote next."""
+        """Add what the command wrote next."""
         self._block += data
         whole = len(self._block) - len(self._block) % BLOCK_BYTES
         if not whole:
@@ -73,12 +53,12 @@ class Rendered:
             self._sort(blocks[start : start + BLOCK_BYTES])
 
     def text(self) -> tuple[str, bool]:
-        """The result, with a line where something is left out of it, and whether it is."""
+        """The result, and whether something is left out of it; a line in it says how much."""
         self._sort(bytes(self._block))
         self._block.clear()
         self._end_binary()
-        self._terminal.write(self._decoder.decode(b"", final=True))
-        self._terminal.end()
+        self._screen.write(self._decoder.decode(b"", final=True))
+        self._screen.end()
         return self._kept.text()
 
     # -- text or not -----------------------------------------------------------------------------------------------
@@ -97,25 +77,25 @@ class Rendered:
         self._binary_bytes += len(block)
 
     def _end_binary(self) -> None:
-        """Say how much binary data there was; what stands behind its last byte that is not text, is text."""
+        """Show how much binary data there was, and then what follows its last byte that is not text."""
         if self._binary is None:
             return
         last = max((found.end() for found in _NOT_ASCII_TEXT.finditer(self._binary)), default=0)
         text = self._binary[last:] if b"\n" in self._binary[last:] else b""
-        self._terminal.write(self._decoder.decode(b"", final=True))
-        self._terminal.note(f"[binary output, {self._binary_bytes - len(text)} bytes]")
+        self._screen.write(self._decoder.decode(b"", final=True))
+        self._screen.note(f"[binary output, {self._binary_bytes - len(text)} bytes]")
         self._binary, self._binary_bytes = None, 0
         self._show(text)
 
     def _show(self, data: bytes) -> None:
-        self._terminal.write(self._decoder.decode(data))
+        self._screen.write(self._decoder.decode(data))
 
 
 def _is_binary(block: bytes, follows_binary: bool) -> bool:
-    """By its bytes. Text in another encoding has many that are no UTF-8, but hardly any control characters."""
+    """Whether a block is binary. Text in another encoding is not UTF-8, but has hardly any control characters."""
     nuls = block.count(0)
     odd = len(block) - len(block.translate(None, _ODD))
-    if follows_binary:  # names and messages within a program
+    if follows_binary:  # an executable has names and messages in it
         return (nuls + odd) * 100 > len(block)
     if nuls + odd < 32:
         return False
@@ -125,8 +105,8 @@ def _is_binary(block: bytes, follows_binary: bool) -> bool:
 
 
 @dataclass(slots=True)
-class _Kept:
-    """What is final: its beginning and end, as bytes, and how much there was."""
+class Kept:
+    """The beginning and the end of the final text, as bytes, and the length of all of it."""
 
     head_bytes: int
     tail_bytes: int
@@ -136,7 +116,7 @@ class _Kept:
     _tail_bytes: int = 0
 
     def add(self, text: str) -> None:
-        """`text` has bytes that are no UTF-8 as lone surrogates."""
+        """Append text, in which bytes that are not UTF-8 are lone surrogates."""
         data = text.encode("utf-8", "surrogateescape")
         self.total += len(data)
         room = self.head_bytes - len(self.head)
@@ -146,16 +126,17 @@ class _Kept:
             self._tail_bytes += len(rest)
             while self._tail_bytes - len(self.tail[0]) >= self.tail_bytes:
                 self._tail_bytes -= len(self.tail.popleft())
-        if len(self.tail) > 1000:  # of many small pieces
+        if len(self.tail) > 1000:  # many small pieces
             self.tail = deque((b"".join(self.tail)[-self.tail_bytes :],))
             self._tail_bytes = len(self.tail[0])
 
     def text(self) -> tuple[str, bool]:
+        """The text, with a line in place of what is left out, and whether something is left out."""
         tail = b"".join(self.tail)[-self.tail_bytes :]
         left_out = self.total - len(self.head) - len(tail)
         if not left_out:
             return _without_controls((bytes(self.head) + tail).decode("utf-8", "replace")), False
-        # A character cut in two at the edges is dropped, not shown as damage that the program did not do.
+        # Drop characters that were cut in two here: the command did not write U+FFFD.
         first = codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(self.head))
         last = re.sub(rb"\A[\x80-\xbf]{1,3}", b"", tail).decode("utf-8", "replace")
         text = f"{first}\n[... {left_out} bytes are left out here ...]\n{last}"
@@ -163,503 +144,5 @@ class _Kept:
 
 
 def _without_controls(text: str) -> str:
-    """Only where bytes that were no characters came together, or a line end was cut in two, is there any left."""
+    """Remove controls that only joining the pieces made: of invalid bytes, or of half a line end."""
     return _CONTROLS.sub("", text)
-
-
-# -- the terminal ------------------------------------------------------------------------------------------------------
-
-
-class _Row:
-    """A line: as text while it only grows, in cells once something in it was changed.
-
-    A cell is a character with the marks on it; of one that is two columns wide the second cell is empty.
-    """
-
-    __slots__ = ("cells", "crlf", "text")
-
-    def __init__(self, text: str = "", crlf: bool = False) -> None:
-        self.text = text
-        self.crlf = crlf
-        self.cells: list[str] | None = None
-
-    def __len__(self) -> int:
-        return len(self.text) if self.cells is None else len(self.cells)
-
-    def __str__(self) -> str:
-        return self.text if self.cells is None else "".join(self.cells).rstrip(" ")
-
-    def in_cells(self) -> list[str]:
-        if self.cells is None:
-            self.cells = []
-            _put(self.cells, 0, self.text)
-            self.text = ""
-        return self.cells
-
-
-class _Terminal:
-    """The screen, its cursor, and how far a control sequence has come.
-
-    `_column` None is the end of a row that has not been changed: nobody needs to know its number to go on there.
-    Every rule looks at one character after the other, so how the output was cut into pieces makes no difference.
-    """
-
-    def __init__(self, kept: _Kept) -> None:
-        self._kept = kept
-        self._rows = [_Row()]
-        self._row = 0
-        self._column: int | None = None
-        self._size = 0
-        self._returned = False
-        """Whether the last character was a carriage return."""
-        self._saved: tuple[int, int] | None = None
-        self._main: tuple[list[_Row], int, int] | None = None
-        """The main screen and its cursor while the alternate one is shown."""
-        self._sequence: str | None = None
-        """A control sequence up to here, from behind its ESC."""
-
-    def write(self, text: str) -> None:
-        text = text.replace("\0", "␀")
-        place, end = 0, len(text)
-        while place < end:
-            if self._sequence is not None:
-                place = self._go_on(text, place)
-            elif text[place] == "\x1b" and (found := _SEQUENCE.match(text, place)):
-                place = found.end()
-                self._returned = False
-                self._control_sequence(found[1], found[2])
-            elif found := _PLAIN.match(text, place):
-                place = found.end()
-                self._print(found[0])
-            else:
-                self._control(text[place])
-                place += 1
-
-    def note(self, words: str) -> None:
-        """A line of our own."""
-        self._sequence = None
-        if len(self._rows[self._row]):
-            self._line_feed()
-        self._print(words + "\n")
-
-    def end(self) -> None:
-        """Everything on the screen is final now."""
-        rows, cursor = self._rows, self._row
-        if self._main is not None:
-            rows = [*self._main[0], *rows]
-            cursor += len(self._main[0])
-        # Empty lines at the end are there because the command wrote them, or because it cleared the screen.
-        written = max((n + 1 for n, row in enumerate(rows) if str(row)), default=0)
-        count = len(rows)
-        while count > written + 1 and (count - 1 > cursor or rows[count - 1].cells is not None):
-            count -= 1
-        lines = [f"{row}\r" if row.crlf else str(row) for row in rows[:count]]
-        lines[-1] = lines[-1].removesuffix("\r")
-        self._kept.add("\n".join(lines))
-        self._rows, self._main = [_Row()], None
-        self._row, self._column, self._size = 0, None, 0
-
-    # -- printing --------------------------------------------------------------------------------------------------
-
-    def _print(self, text: str) -> None:
-        """Text with tabs and line ends."""
-        place, end = 0, len(text)
-        while place < end:
-            row = self._rows[self._row]
-            if self._column is None and self._row == len(self._rows) - 1 and len(row) < CELLS:
-                piece = text[place : place + CELLS - len(row)]
-                # Its last character may be the first half of a line end.
-                if piece[-1] == "\r":
-                    piece = text[place : place + len(piece) + 1]
-                self._append(piece)
-                place += len(piece)
-            elif text[place] == "\r":
-                self._control("\r")
-                place += 1
-            elif text[place] == "\n":
-                self._line_feed()
-                place += 1
-            else:
-                until = min(at for at in (text.find("\n", place), text.find("\r\n", place), end) if at >= 0)
-                while place < until:
-                    # No more than fits whatever it is (a tab takes eight cells), so that the top of the screen becomes
-                    # final with the same character however the text was cut.
-                    room = (CELLS - self._size) // 8 if (self._column or 0) <= len(self._rows[self._row]) else 1
-                    piece = text[place : min(until, place + max(room, 1))]
-                    self._put(piece)
-                    place += len(piece)
-
-    def _append(self, text: str) -> None:
-        """Go on at the end of the last line, which has not been changed."""
-        self._returned = False
-        last = self._rows[-1]
-        if "\n" not in text:
-            last.text += text
-            self._size += len(text)
-        else:
-            lines = (last.text + text).rsplit("\n", ROWS)
-            if len(lines) > ROWS:
-                self._finish_rows(len(self._rows) - 1)
-                self._scroll_off(lines[0] + "\n")
-                lines, self._rows, self._size = lines[1:], [], 0
-            else:
-                self._rows.pop()
-                self._size -= len(last)
-            for line in lines:
-                crlf = line.endswith("\r")
-                self._rows.append(_Row(line[:-1] if crlf else line, crlf))
-            self._size += sum(map(len, self._rows[-len(lines) :]))
-            self._finish_rows(len(self._rows) - ROWS)
-            self._row = len(self._rows) - 1
-        self._make_room()
-
-    def _put(self, text: str) -> None:
-        """Text without line ends at the cursor, over what is there."""
-        self._returned = False
-        row = self._rows[self._row]
-        if self._column is None:
-            row.text += text
-            self._size += len(text)
-        else:
-            before = len(row)
-            self._column = _put(row.in_cells(), self._column, text)
-            self._size += len(row) - before
-        self._make_room()
-
-    def _line_feed(self) -> None:
-        if self._returned:
-            self._rows[self._row].crlf = True
-        self._returned = False
-        if self._row < len(self._rows) - 1:
-            self._row += 1
-            self._column = 0
-            return
-        self._rows.append(_Row())
-        self._row += 1
-        self._column = None
-        self._finish_rows(len(self._rows) - ROWS)
-
-    # -- what leaves the screen ------------------------------------------------------------------------------------
-
-    def _scroll_off(self, text: str) -> None:
-        if self._main is None:  # the alternate screen has no way back
-            self._kept.add(text)
-
-    def _finish_rows(self, count: int) -> None:
-        """Make the topmost rows final."""
-        if count <= 0:
-            return
-        gone = self._rows[:count]
-        self._scroll_off("".join(f"{row}\r\n" if row.crlf else f"{row}\n" for row in gone))
-        del self._rows[:count]
-        self._size -= sum(map(len, gone))
-        self._row = max(self._row - count, 0)
-
-    def _make_room(self) -> None:
-        """Make rows final until the screen holds what is on it; of the cursor's row what is there."""
-        while self._size > CELLS and self._row > 0:
-            self._finish_rows(1)
-        if self._size > CELLS and self._column in (None, len(self._rows[0])):
-            row = self._rows[0]
-            self._scroll_off(row.text if row.cells is None else "".join(row.cells))
-            self._size -= len(row)
-            row.text, row.cells = "", None
-            self._column = None
-
-    # -- control characters ----------------------------------------------------------------------------------------
-
-    def _control(self, character: str) -> None:
-        if character == "\r":
-            self._column, self._returned = 0, True
-            return
-        if character in "\n\v\f":
-            self._line_feed()
-            return
-        self._returned = False
-        if character == "\b":
-            self._move(0, -1)
-        elif character == "\x1b":
-            self._sequence = ""
-
-    def _go_on(self, text: str, place: int) -> int:
-        """Take the next part of a control sequence; where to read on."""
-        sequence, character = self._sequence or "", text[place]
-        if sequence[:1] in ("]", "P", "X", "^", "_"):
-            return self._go_on_with_string(text, place)
-        self._sequence = None
-        if character in "\x18\x1a":  # they cancel it
-            return place + 1
-        if character == "\x1b":
-            self._sequence = ""
-        elif character < " ":  # carried out, as if it stood before the sequence
-            self._control(character)
-            self._sequence = sequence
-        elif sequence[:1] == "[" and not "@" <= character <= "~":
-            if " " <= character < "@":
-                self._sequence = (sequence + character)[: PARAMETERS + 1]
-            else:
-                return place  # no sequence at all
-        elif sequence[:1] == "[":
-            self._control_sequence(sequence[1:], character)
-        elif " " <= character < "0" or (not sequence and character in "[]PX^_"):
-            self._sequence = (sequence + character)[:2]
-        elif not sequence:
-            if not "0" <= character <= "~":
-                return place
-            self._escape(character)
-        return place + 1
-
-    def _go_on_with_string(self, text: str, place: int) -> int:
-        """A title, a link, an image: up to its end nothing of it is shown."""
-        sequence = self._sequence or ""
-        if sequence[1:] == "\x1b":  # the first half of its end
-            self._sequence = None if text[place] == "\\" else ""
-            return place + 1 if text[place] == "\\" else place
-        if found := _IN_STRING.match(text, place):
-            return found.end()
-        character = text[place]
-        if character == "\x1b":
-            self._sequence = sequence[0] + "\x1b"
-        elif character in "\x18\x1a\x9c" or (character == "\x07" and sequence[0] == "]"):
-            self._sequence = None
-        elif character == "\n" and sequence[0] == "]":  # a title that was not ended must not hide the rest
-            self._sequence = None
-            return place
-        return place + 1
-
-    def _escape(self, final: str) -> None:
-        if final == "c":
-            self._leave_alternate()
-            self._clear()
-            self._row = self._column = 0
-        elif final == "7":
-            self._saved = self._at()
-        elif final == "8" and self._saved is not None:
-            self._go(*self._saved)
-        elif final == "M":
-            self._move(-1, 0)
-        elif final in "DE":
-            column = self._at()[1] if final == "D" else 0
-            self._line_feed()
-            self._go(self._row, column)
-
-    def _control_sequence(self, parameters: str, final: str) -> None:
-        if parameters[:1] == "?":
-            if final in "hl" and {"47", "1047", "1049"} & set(parameters[1:].split(";")):
-                if final == "h":
-                    self._enter_alternate()
-                else:
-                    self._leave_alternate()
-            return
-        if final not in "ABCDEFGHJKLMPX@`adefsu" or (final == "K" and self._column is None and parameters in ("", "0")):
-            return
-        numbers = [_number(text) for text in parameters.split(";")]
-        first, many = numbers[0], max(numbers[0], 1)
-        row, column = self._at()
-        if final == "A":
-            self._go(row - many, column)
-        elif final in "Be":
-            self._go(row + many, column)
-        elif final in "Ca":
-            self._go(row, column + many)
-        elif final == "D":
-            self._go(row, column - many)
-        elif final == "E":
-            self._go(row + many, 0)
-        elif final == "F":
-            self._go(row - many, 0)
-        elif final in "G`":
-            self._go(row, many - 1)
-        elif final == "d":
-            self._go(many - 1, column)
-        elif final in "Hf":
-            self._go(many - 1, max(numbers[1] if len(numbers) > 1 else 1, 1) - 1)
-        elif final == "J":
-            self._erase_in_display(first, row, column)
-        elif final == "K":
-            self._erase_in_line(first, column)
-        elif final in "@PX":
-            self._change_line(final, column, min(many, COLUMNS))
-        elif final in "LM":
-            self._change_rows(final, row, min(many, ROWS))
-        elif final == "s":
-            self._saved = (row, column)
-        elif final == "u" and self._saved is not None:
-            self._go(*self._saved)
-
-    # -- the cursor ------------------------------------------------------------------------------------------------
-
-    def _at(self) -> tuple[int, int]:
-        """The cursor's row and column, both from 0."""
-        if self._column is None:
-            row = self._rows[self._row]
-            if not len(row):
-                return self._row, 0
-            before = len(row)
-            self._column = len(row.in_cells())
-            self._size += len(row) - before
-        return self._row, self._column
-
-    def _move(self, rows: int, columns: int) -> None:
-        row, column = self._at()
-        self._go(row + rows, column + columns)
-
-    def _go(self, row: int, column: int) -> None:
-        """Put the cursor there, within the screen."""
-        self._returned = False
-        row = min(max(row, 0), ROWS - 1)
-        while len(self._rows) <= row:
-            self._rows.append(_Row())
-            self._rows[-1].cells = []
-        self._row = row
-        here = self._rows[row]
-        before = len(here)
-        most = max(len(here.in_cells()), COLUMNS)
-        self._size += len(here) - before
-        self._column = min(max(column, 0), most)
-
-    # -- erasing and changing --------------------------------------------------------------------------------------
-
-    def _erase_in_display(self, what: int, row: int, column: int) -> None:
-        if what in (2, 3):
-            if what == 2:
-                self._clear()
-            return
-        if what == 0:
-            gone = self._rows[row + 1 :]
-            self._size -= sum(map(len, gone))
-            del self._rows[row + 1 :]
-        elif what == 1:
-            self._blank(row)
-        self._erase_in_line(what, column)
-
-    def _clear(self) -> None:
-        """Every row is empty; the cursor stays."""
-        _, self._column = self._at()
-        del self._rows[self._row + 1 :]
-        self._blank(self._row + 1)
-        self._size = 0
-
-    def _blank(self, count: int) -> None:
-        """Empty the topmost rows."""
-        for row in self._rows[:count]:
-            if len(row):
-                self._size -= len(row)
-                row.text, row.cells, row.crlf = "", [], False
-
-    def _erase_in_line(self, what: int, column: int) -> None:
-        row = self._rows[self._row]
-        before, self._column = len(row), column
-        if (column == 0 and what == 0) or what == 2:
-            # All of it: it can begin anew as text.
-            row.text, row.cells = "", [] if column else None
-            self._column = column or None
-        elif what == 0:
-            cells = row.in_cells()
-            _part(cells, column)
-            del cells[column:]
-        elif what == 1:
-            cells = row.in_cells()
-            _part(cells, column + 1)
-            cells[: column + 1] = [" "] * min(column + 1, len(cells))
-        self._size += len(row) - before
-
-    def _change_line(self, final: str, column: int, count: int) -> None:
-        """Insert blanks, delete characters, or blank them, at the cursor."""
-        row = self._rows[self._row]
-        before, self._column = len(row), column
-        cells = row.in_cells()
-        if column < len(cells):
-            _part(cells, column)
-            if final == "@":
-                cells[column:column] = [" "] * count
-            else:
-                _part(cells, column + count)
-                gone = len(cells[column : column + count])
-                cells[column : column + count] = [] if final == "P" else [" "] * gone
-        if (excess := self._size + len(cells) - before - CELLS) > 0:
-            del cells[max(len(cells) - excess, column) :]
-        self._size += len(cells) - before
-
-    def _change_rows(self, final: str, row: int, count: int) -> None:
-        """Insert empty rows, or delete rows, at the cursor."""
-        if final == "L":
-            fresh = [_Row() for _ in range(min(count, ROWS - row))]
-            for one in fresh:
-                one.cells = []
-            self._rows[row:row] = fresh
-            gone = self._rows[ROWS:]
-            del self._rows[ROWS:]
-        else:
-            gone = self._rows[row : row + count]
-            del self._rows[row : row + count]
-        self._size -= sum(map(len, gone))
-        if len(self._rows) <= row:
-            self._rows.append(_Row())
-            self._rows[-1].cells = []
-        self._go(row, 0)
-
-    def _enter_alternate(self) -> None:
-        if self._main is None:
-            row, column = self._at()
-            self._main = (self._rows, row, column)
-            self._rows, self._row, self._column, self._size = [_Row()], 0, None, 0
-
-    def _leave_alternate(self) -> None:
-        if self._main is not None:
-            self._rows, row, column = self._main
-            self._main = None
-            self._size = sum(map(len, self._rows))
-            self._go(row, column)
-
-
-def _number(parameter: str) -> int:
-    return min(int(parameter), 10_000) if parameter.isascii() and parameter.isdigit() else 0
-
-
-# -- cells -------------------------------------------------------------------------------------------------------------
-
-
-def _put(cells: list[str], column: int, text: str) -> int:
-    """Write over the cells from that column on; the column behind it."""
-    if column > len(cells):
-        cells += [" "] * (column - len(cells))
-    if text.isascii() and "\t" not in text:
-        fresh = list(text)
-    else:
-        fresh = list[str]()
-        for character in text:
-            if character == "\t":
-                fresh += [" "] * (8 - (column + len(fresh)) % 8)
-                continue
-            width = 1 if character.isascii() else _columns(character)
-            if width:
-                fresh += (character, "")[:width]
-            elif fresh or column:
-                _mark(fresh or cells, len(fresh) or column, character)
-    _part(cells, column)
-    _part(cells, column + len(fresh))
-    cells[column : column + len(fresh)] = fresh
-    return column + len(fresh)
-
-
-def _mark(cells: list[str], column: int, mark: str) -> None:
-    """Put a combining mark on the character before that column."""
-    place = column - 1 if cells[column - 1] or column < 2 else column - 2
-    if len(cells[place]) <= MARKS:
-        cells[place] += mark
-
-
-def _part(cells: list[str], column: int) -> None:
-    """A character of two columns that is cut there leaves a blank on each side."""
-    if 0 < column < len(cells) and not cells[column]:
-        cells[column - 1] = cells[column] = " "
-
-
-def _columns(character: str) -> int:
-    """How many columns a character takes, 0 for a mark on the one before it."""
-    from wcwidth import wcwidth
-
-    if "\ud800" <= character <= "\udfff":  # a byte that is no UTF-8
-        return 1
-    return min(max(wcwidth(character), 0), 2)
