@@ -59,7 +59,7 @@ def own_command() -> list[str]:
 
 
 def run_worker(spec: str) -> None:
-    """Run MODULE:NAME, a function of our tools that stands alone (`tools.shell.worker`). Raises: ValueError for others.
+    """Run MODULE:NAME, a function for `tools.workers.worker`. Raises: ValueError for any other function.
 
     Only its own code is taken out of the module: importing that would take ten times as long.
     """

@@ -27,7 +27,7 @@ from aster_sidecar.text.repair import cut
 from aster_sidecar.text.safe_text import BRIEF_CHARS, shown, sized
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.paths import Text
-from aster_sidecar.tools.shell import worker
+from aster_sidecar.tools.workers import worker
 
 if TYPE_CHECKING:
     import httpx

@@ -26,7 +26,7 @@ import pytest
 from aster_sidecar import frozen
 from aster_sidecar.policy import permissions
 from aster_sidecar.services import process_tree
-from aster_sidecar.tools import shell
+from aster_sidecar.tools import shell_process
 from aster_sidecar.tools.base import Outcome, Surroundings, ToolError
 from tests.tools.support import Listener, assess, call, left, make_surroundings, run_assessed, start, until
 
@@ -73,13 +73,13 @@ def run_from_then_on(
     monkeypatch: pytest.MonkeyPatch, place: Surroundings, command: str, begun: str, **more: Any
 ) -> dict[str, Any]:
     """Run a command whose time begins when it has said `begun`, however long a slow machine takes until then."""
-    context, exits = Listener(place), shell._exits
+    context, exits = Listener(place), shell_process._exits
 
     async def counted(*arguments: Any) -> bool:
         await until(lambda: context.streamed("stdout") == begun)
         return await exits(*arguments)
 
-    monkeypatch.setattr(shell, "_exits", counted)
+    monkeypatch.setattr(shell_process, "_exits", counted)
     return asyncio.run(start("run_command", context, command=command, **more)).value
 
 
@@ -368,7 +368,7 @@ def test_another_directory_in_the_place_is_asked_for_again(place: Surroundings) 
     (place.work_dir / "sub").rename(place.work_dir / "old")
     (place.work_dir / "sub").mkdir()
     assert assess("run_command", place, command="touch here", cwd="sub").binding != before.binding
-    with pytest.raises(ToolError, match="another directory by now"):
+    with pytest.raises(ToolError, match="another directory now"):
         run_assessed("run_command", place, before, command="touch here", cwd="sub")
     assert os.listdir(place.work_dir / "sub") == []
 
@@ -864,15 +864,15 @@ def test_a_flood_is_ended_at_its_time(place: Surroundings) -> None:
 
 
 def test_output_is_whole_though_the_loop_stood_still(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = shell._ended
+    ended = shell_process._ended
 
     async def then_nothing(*arguments: Any) -> Any:
         found = await ended(*arguments)
-        asyncio.get_running_loop().call_later(0.05, time.sleep, shell.DRAIN_S + 0.2)
+        asyncio.get_running_loop().call_later(0.05, time.sleep, shell_process.DRAIN_S + 0.2)
         return found
 
-    monkeypatch.setattr(shell, "_ended", then_nothing)
-    monkeypatch.setattr(shell, "FLOOD_PAUSE_S", 0.2)  # so that the end finds something unread
+    monkeypatch.setattr(shell_process, "_ended", then_nothing)
+    monkeypatch.setattr(shell_process, "FLOOD_PAUSE_S", 0.2)  # so that the end finds something unread
     outcome = call("run_command", place, command="yes | head -c 600000")
     stdout = outcome.value["stdout"]
     assert int(stdout.split("[... ")[1].split(" ")[0]) == 600_000 - 64 * 1024
@@ -1003,7 +1003,7 @@ def test_a_background_process_that_ignores_term_is_killed(place: Surroundings, t
 def test_a_command_is_ended_at_its_time_with_all_it_started(
     place: Surroundings, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell, "TERM_S", 30)  # else a stall would make it a KILL
+    monkeypatch.setattr(shell_process, "TERM_S", 30)  # else a stall would make it a KILL
     command = f"(sleep {token} & sleep {token}) & trap 'exit 7' TERM; echo begun; sleep {token}"
     found = run_from_then_on(monkeypatch, place, command, "begun\n", timeout_s=0.3)
     assert found["timed_out"]
@@ -1012,7 +1012,7 @@ def test_a_command_is_ended_at_its_time_with_all_it_started(
     assert found["exit_code"] == 7
     assert alive(token) == []
     monkeypatch.undo()
-    monkeypatch.setattr(shell, "TERM_S", 30)
+    monkeypatch.setattr(shell_process, "TERM_S", 30)
     assert run(place, "sleep 1000", timeout_s=0.1)["signal"] == "SIGTERM"
 
 
@@ -1179,36 +1179,3 @@ def test_the_portable_view_of_processes_agrees_with_proc() -> None:
     with subprocess.Popen(["true"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert process_tree._process_of_linux(child.pid) is process_tree._process_elsewhere(child.pid) is None
-
-
-def test_a_worker_stands_alone() -> None:
-    argv, env = shell.worker(print_secrets)
-    assert not [name for name in env if "KEY" in name or "TOKEN" in name]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout == "True\n"
-    with pytest.raises(ValueError, match="not a worker"):
-        frozen.run_worker("os:abort")
-
-
-IGNORED = b'{"rules": [[0, "a/"]], "folders": [[0, ""]], "names": ["a/", "a"]}'
-
-
-def test_a_packaged_build_runs_the_same_workers() -> None:
-    code = "import sys; from aster_sidecar.frozen import run_worker; run_worker(sys.argv[1])"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    for spec, given, answer in (
-        ("aster_sidecar.tools.web:to_markdown", b"<h1>x</h1>", b"# x"),
-        (
-            "aster_sidecar.tools.files.matching:match_lines",
-            b"p\0\0\0\1bt\0\0\0\3a\nb" + b"i" + len(IGNORED).to_bytes(4, "big") + IGNORED,
-            b'[]\n[[2, 1, 1, 1, "b", 0]]\n[true, false]\n',
-        ),
-    ):
-        done = subprocess.run([PYTHON, "-c", code, spec], input=given, capture_output=True, env=env, check=True)
-        assert done.stdout == answer
-
-
-def print_secrets() -> None:
-    import sys
-
-    print("aster_sidecar" not in sys.modules)

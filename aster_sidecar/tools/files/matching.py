@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aster_sidecar.tools.base import ToolError
-from aster_sidecar.tools.shell import worker
+from aster_sidecar.tools.workers import worker
 
 
 class Match(NamedTuple):
