@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aster_sidecar.text.safe_text import visible
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
-from aster_sidecar.tools.paths import Folder, at
+from aster_sidecar.tools.opening import Folder, at
 
 HASHED_BYTES = 32 * 1024 * 1024  # of larger files the first and last MiB, with size, time and inode
 ENDS_BYTES = 1024 * 1024
@@ -37,15 +37,15 @@ NOTHING = Content("nothing")
 
 def content(folder: Folder, name: str) -> Content:
     """What stands under `name`; a link is not followed. Raises: OSError."""
-    found = paths.status(folder, name)
+    found = opening.status(folder, name)
     if found is None:
         return NOTHING
     target, dir_fd = at(folder, name)
-    if paths.is_link(found):
+    if opening.is_link(found):
         return Content(f"link to {os.readlink(target, dir_fd=dir_fd)}", found)
     if not stat.S_ISREG(found.st_mode):
-        return Content(paths.kind(found), found)
-    with open(paths.opened_file(folder, name), "rb") as file:
+        return Content(opening.kind(found), found)
+    with open(opening.opened_file(folder, name), "rb") as file:
         return content_of(file.fileno())
 
 
@@ -75,7 +75,7 @@ def content_at(path: Path) -> Content:
     if not path.name:
         return Content("a directory")
     try:
-        with paths.opened_folder(path.parent) as folder:
+        with opening.opened_folder(path.parent) as folder:
             return content(folder, path.name)
     except (OSError, ToolError):
         try:

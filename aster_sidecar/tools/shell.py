@@ -17,7 +17,7 @@ from aster_sidecar.policy.permissions import Assessment, Scope, sentences
 from aster_sidecar.services.launch import start_shell
 from aster_sidecar.services.process_tree import clean_environment, path_known
 from aster_sidecar.text.safe_text import brief, counted, meant, shown, visible
-from aster_sidecar.tools import paths, shell_scripts
+from aster_sidecar.tools import opening, paths, shell_scripts
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
@@ -216,7 +216,7 @@ def _working(cwd: Path, approved: str | None) -> Generator[str, None, None]:
 
     Raises: ToolError when it is not the directory `approved`.
     """
-    with paths.opened_folder(cwd) as folder:
+    with opening.opened_folder(cwd) as folder:
         if approved not in (None, _folder(os.stat(folder))):
             raise ToolError(f"{shown(cwd)} is another directory now")
         handle = f"/proc/self/fd/{folder}"

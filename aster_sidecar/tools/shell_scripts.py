@@ -12,7 +12,8 @@ from pathlib import Path
 
 from aster_sidecar.text.safe_text import shown, sized, visible
 from aster_sidecar.tools.file_content import Content, content_at, read_text
-from aster_sidecar.tools.paths import forbidden, holds_secrets
+from aster_sidecar.tools.paths import forbidden
+from aster_sidecar.tools.sensitive_places import holds_secrets
 
 MOST_FILES = 32
 MOST_WORDS = 400

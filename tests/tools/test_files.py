@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from aster_sidecar.policy.permissions import Assessment, Rule, decide
 from aster_sidecar.text.safe_text import visible
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening, paths
 from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
 from aster_sidecar.tools.file_content import NOTHING, content
 from aster_sidecar.tools.files import replacing, searching
@@ -556,12 +556,12 @@ def test_a_link_that_comes_and_goes_is_never_followed(place: Surroundings, tmp_p
     swapping.start()
     seen: set[bytes] = set()
     try:
-        with paths.opened_folder(place.work_dir) as folder:
+        with opening.opened_folder(place.work_dir) as folder:
             tried, until_s = 0, time.monotonic() + 30
             while tried < 5000 or (b"refused" not in seen and time.monotonic() < until_s):
                 tried += 1
                 try:
-                    with open(paths.opened_file(folder, "a"), "rb") as file:
+                    with open(opening.opened_file(folder, "a"), "rb") as file:
                         seen.add(file.read())
                 except (ToolError, OSError):
                     seen.add(b"refused")
@@ -583,14 +583,14 @@ def test_a_fifo_put_in_between_does_not_hang(place: Surroundings) -> None:
 
 def test_without_handles_every_component_is_checked(place: Surroundings, tmp_path: Path) -> None:
     (place.work_dir / "sub").mkdir()
-    with paths.opened_folder(place.work_dir / "sub", handles=False) as folder:
+    with opening.opened_folder(place.work_dir / "sub", handles=False) as folder:
         assert folder == str(place.work_dir / "sub")
-    with paths.opened_folder(place.work_dir / "new" / "deep", create=True, handles=False) as folder:
+    with opening.opened_folder(place.work_dir / "new" / "deep", create=True, handles=False) as folder:
         assert os.path.isdir(folder)
     (place.work_dir / "sub").rmdir()
     (place.work_dir / "sub").symlink_to(tmp_path)
     for path in ("sub", "sub/inner"):
-        with pytest.raises(ToolError), paths.opened_folder(place.work_dir / path, create=True, handles=False):
+        with pytest.raises(ToolError), opening.opened_folder(place.work_dir / path, create=True, handles=False):
             pass
     assert not (tmp_path / "inner").exists()
 
@@ -752,7 +752,7 @@ def test_line_ends_and_byte_order_marks_stay(
 def test_a_write_that_was_stopped_changes_nothing(place: Surroundings) -> None:
     stop = threading.Event()
     stop.set()
-    with paths.opened_folder(place.work_dir) as folder, pytest.raises(ToolError, match="cancelled"):
+    with opening.opened_folder(place.work_dir) as folder, pytest.raises(ToolError, match="cancelled"):
         replacing.replace(folder, "a", lambda file: file.write(b"x"), NOTHING, stop)
     assert os.listdir(place.work_dir) == []
 
@@ -761,7 +761,7 @@ def test_what_somebody_else_wrote_in_the_meantime_is_not_lost(place: Surrounding
     target = place.work_dir / "a"
     target.write_text("old")
     stop = threading.Event()
-    with paths.opened_folder(place.work_dir) as folder:
+    with opening.opened_folder(place.work_dir) as folder:
         for found in (content(folder, "a"), NOTHING):
 
             def fill(file: BinaryIO) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aster_sidecar.policy.permissions import Rule
-from aster_sidecar.tools import denied_places, paths
+from aster_sidecar.tools import denied_places, lookalikes
 from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.files import reading
 from aster_sidecar.tools.registry import Toolkit
@@ -225,10 +225,10 @@ def test_a_file_whose_name_looks_the_same_is_read_and_named(place: Surroundings,
     (place.work_dir / real).write_text("here")
     found = assess("read_file", place, path=asked)
     assert found.target == str(place.work_dir / real)
-    assert paths.spelled(Path(found.target)) in found.reason
+    assert lookalikes.spelled(Path(found.target)) in found.reason
     result = read(place, asked)
     assert (result["text"], result["path"]) == ("here", str(place.work_dir / real))
-    assert paths.spelled(place.work_dir / real) in result["note"]
+    assert lookalikes.spelled(place.work_dir / real) in result["note"]
     assert call("search_files", place, path=asked, pattern="here").value["hits"] != []
 
 
@@ -313,7 +313,7 @@ def test_names_of_the_daemons_own_files_are_not_told(place: Surroundings) -> Non
 
 
 def test_a_huge_directory_is_not_looked_through(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "_SCAN_ENTRIES", 2)
+    monkeypatch.setattr(lookalikes, "SCAN_ENTRIES", 2)
     for name in ("a\u00a0b", "c", "d"):
         (place.work_dir / name).write_text("x")
     with pytest.raises(ToolError, match="No such file"):

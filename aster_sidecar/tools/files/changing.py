@@ -18,7 +18,7 @@ from pydantic import Field
 
 from aster_sidecar.policy.permissions import Assessment, Preview
 from aster_sidecar.text.safe_text import brief, counted, shown, sized, visible
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import lookalikes, opening, paths, sensitive_places
 from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.file_content import (
     NOTHING,
@@ -32,7 +32,8 @@ from aster_sidecar.tools.file_content import (
 )
 from aster_sidecar.tools.files.common import Arguments, bound, in_thread, judge, located, warned
 from aster_sidecar.tools.files.replacing import bits_lost, carry, changed, check_writable, move, remove, replace, sync
-from aster_sidecar.tools.paths import Folder, Text, at
+from aster_sidecar.tools.opening import Folder, at
+from aster_sidecar.tools.paths import Text
 
 EDIT_BYTES = 8 * 1024 * 1024
 WRITE_CHARS = 4 * 1024 * 1024
@@ -72,8 +73,8 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
         return bound(assessment, display, content=old.mark, summary=f"Create {name} ({counted(many, 'line')})")
     before = f"{sized(old.status.st_size)} before"
     assessment = _replacing(assessment, assessment.target)
-    if old.data is None or paths.holds_secrets(Path(assessment.target)):
-        display = f" ({size}; replaces {paths.kind(old.status)}, {before})\n{visible(arguments.content)}"
+    if old.data is None or sensitive_places.holds_secrets(Path(assessment.target)):
+        display = f" ({size}; replaces {opening.kind(old.status)}, {before})\n{visible(arguments.content)}"
         summary = f"Replace {name} ({sized(old.status.st_size)} → {size})"
         return _several(bound(assessment, display, content=old.mark, summary=summary), old)
     data, form = in_form(arguments.content, old.data)
@@ -138,7 +139,7 @@ def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     assessment = judge("edit_file", [arguments.path], surroundings, f"edit {{}}{every}\n")
     old = _found(assessment)
     name = brief(Path(assessment.target), surroundings.work_dir)
-    change = None if paths.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
+    change = None if sensitive_places.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
     if not change or len(change) > LONG_CHARS + 2 * len(arguments.old + arguments.new):  # a line that is a whole file
         # Each line is marked, so that no text can pose as the other part.
         before, after = (
@@ -216,7 +217,7 @@ def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
 
 def _beside(assessment: Assessment) -> str:
     """In words, what looks the same as a path that was created; "" when nothing does."""
-    return " ".join(concern for concern in assessment.concerns if concern.startswith(paths.RESEMBLES))
+    return " ".join(concern for concern in assessment.concerns if concern.startswith(lookalikes.RESEMBLES))
 
 
 def _noted(*notes: str) -> dict[str, str]:
@@ -255,7 +256,7 @@ def _edit(assessment: Assessment, arguments: EditFile, stop: threading.Event) ->
 def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
     """The file's bytes after the edit, and how many places changed. Raises: ToolError when it can't be made."""
     if old.status is not None:
-        paths.regular(old.status, path.name)
+        opening.regular(old.status, path.name)
     if old.data is None or len(old.data) > EDIT_BYTES:
         raise ToolError(f"{shown(path)} is larger than {sized(EDIT_BYTES)}")
     read = read_text(old.data)
@@ -298,7 +299,7 @@ def _delete(assessment: Assessment) -> Outcome:
         if old.status is None:
             raise ToolError(f"{shown(path)}: no such file or directory")
         target, dir_fd = at(folder, name)
-        if stat.S_ISDIR(old.status.st_mode) and not paths.is_link(old.status):
+        if stat.S_ISDIR(old.status.st_mode) and not opening.is_link(old.status):
             try:
                 os.rmdir(target, dir_fd=dir_fd)
             except OSError as error:
@@ -307,10 +308,10 @@ def _delete(assessment: Assessment) -> Outcome:
                 raise
             sync(folder)
         else:
-            if not paths.is_link(old.status):
-                paths.regular(old.status, name)
+            if not opening.is_link(old.status):
+                opening.regular(old.status, name)
             remove(folder, name, old)
-    return Outcome({"path": str(path), "deleted": paths.kind(old.status).split(" ", 1)[1]})
+    return Outcome({"path": str(path), "deleted": opening.kind(old.status).split(" ", 1)[1]})
 
 
 async def _run_move(arguments: MoveFile, assessment: Assessment, ctx: CallContext) -> Outcome:
@@ -320,11 +321,11 @@ async def _run_move(arguments: MoveFile, assessment: Assessment, ctx: CallContex
 def _move(assessment: Assessment, overwrite: bool, stop: threading.Event) -> Outcome:
     source, destination = (Path(path) for path in (assessment.target, *assessment.also))
     with located(source) as (folder, name):
-        found = paths.status(folder, name)
+        found = opening.status(folder, name)
         if found is None:
             raise ToolError(f"{shown(source)}: no such file")
-        if not paths.is_link(found):
-            paths.regular(found, name)
+        if not opening.is_link(found):
+            opening.regular(found, name)
         moved = assessment.binding.get("moved")
         if moved is not None and content(folder, name).mark != moved:
             raise changed(name)
@@ -347,8 +348,8 @@ def _move(assessment: Assessment, overwrite: bool, stop: threading.Event) -> Out
 def _check_replaceable(folder: Folder, name: str, there: os.stat_result, overwrite: bool) -> None:
     if not overwrite:
         raise ToolError(f"{shown(name)} exists already; set overwrite to replace it")
-    if not paths.is_link(there):
-        paths.regular(there, name)
+    if not opening.is_link(there):
+        opening.regular(there, name)
         check_writable(*at(folder, name), there)
 
 

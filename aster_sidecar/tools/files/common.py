@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict
 from aster_sidecar.policy.permissions import Assessment, Preview, Risk, Scope, reaches, sentences
 from aster_sidecar.services.process_tree import to_the_end
 from aster_sidecar.text.safe_text import brief, shown, visible
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import lookalikes, opening, paths
 from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.denied_places import Denied
-from aster_sidecar.tools.paths import Folder, Place
+from aster_sidecar.tools.opening import Folder
+from aster_sidecar.tools.paths import Place
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ def judge(
     concerns = list(dict.fromkeys(concern for place in places for concern in place.concerns))
     risk: Risk = "high" if concerns else "low" if reads else "medium"
     reasons = concerns or [f"It {'reads' if reads else 'changes'} files in the work folder."]
-    taken = [paths.resemblance(place.instead_of, place.path) for place in places if place.instead_of is not None]
+    taken = [lookalikes.resemblance(place.instead_of, place.path) for place in places if place.instead_of is not None]
     targets = [str(place.path) for place in places]
     forbidden = next((why for place in places if (why := place.forbidden or _denied(tool, place, denied))), None)
     said = display.format(*(brief(place.path, surroundings.work_dir) for place in places)).strip().replace("\n", " ")
@@ -185,8 +186,8 @@ def located(path: Path, *, create: bool = False) -> Generator[tuple[Folder, str]
     """The opened directory of `path`, and its name there. Raises: ToolError, also in place of OSError inside."""
     if not path.name:
         raise ToolError(f"{shown(path)} is a directory")
-    with paths.opened_folder(path.parent, create=create) as folder:
+    with opening.opened_folder(path.parent, create=create) as folder:
         try:
             yield folder, path.name
         except OSError as error:
-            raise paths.refused(path, error) from error
+            raise opening.refused(path, error) from error

@@ -13,7 +13,7 @@ from fnmatch import translate
 from itertools import islice
 
 from aster_sidecar.tools.base import ToolError
-from aster_sidecar.tools.paths import likeness
+from aster_sidecar.tools.lookalikes import likeness
 
 MOST_PATTERNS = 256
 """How many patterns the braces and `**/` of one glob may expand to."""

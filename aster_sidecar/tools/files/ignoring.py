@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening, paths
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.files.common import located
 from aster_sidecar.tools.files.matching import Matcher
-from aster_sidecar.tools.paths import Folder
+from aster_sidecar.tools.opening import Folder
 
 IGNORE_BYTES = 256 * 1024
 """How much of one ignore file is read."""
@@ -67,7 +67,7 @@ class Ignores:
         for name in self._root.relative_to(base).parts:
             if self._free:
                 break
-            with suppress(ToolError), paths.opened_folder(folder) as crossed:
+            with suppress(ToolError), opening.opened_folder(folder) as crossed:
                 rules = self._entered(rules, crossed, folder)
             ignored = self._ask(rules.all(), folder, [f"{name}/"])
             if ignored is None:
@@ -107,7 +107,7 @@ class Ignores:
         return self._work_dir if self._root.is_relative_to(self._work_dir) else self._root
 
     def _entered(self, rules: Rules, folder: Folder, path: Path) -> Rules:
-        if paths.status(folder, ".git") is not None:  # another repository: the outer one's rules end here
+        if opening.status(folder, ".git") is not None:  # another repository: the outer one's rules end here
             rules = Rules(own=rules.own, exclude=self._read(None, path, self._exclude_of(path)))
         return replace(
             rules,
@@ -129,10 +129,10 @@ class Ignores:
                 with located(file) as (found, name):
                     return self._text(found, file.with_name(name))
             # like git, do not follow a link
-            status = paths.status(folder, file.name)
-            if status is None or not stat.S_ISREG(status.st_mode) or paths.is_link(status):
+            status = opening.status(folder, file.name)
+            if status is None or not stat.S_ISREG(status.st_mode) or opening.is_link(status):
                 return None
-            with open(paths.opened_file(folder, file.name), "rb") as opened:
+            with open(opening.opened_file(folder, file.name), "rb") as opened:
                 data = opened.read(IGNORE_BYTES + 1)
         except (OSError, ToolError):
             if folder is not None:

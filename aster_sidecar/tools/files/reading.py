@@ -16,7 +16,7 @@ from pydantic import Field
 
 from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.text.safe_text import shown, sized
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening, paths
 from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.common import (
@@ -31,7 +31,8 @@ from aster_sidecar.tools.files.common import (
     why,
 )
 from aster_sidecar.tools.files.lines import Lines
-from aster_sidecar.tools.paths import Folder, Text, at
+from aster_sidecar.tools.opening import Folder, at
+from aster_sidecar.tools.paths import Text
 
 READ_BYTES = 256 * 1024  # of text, a call
 READ_SCAN_BYTES = 64 * 1024 * 1024  # read to get to the first line asked for
@@ -76,7 +77,7 @@ async def _run_read(arguments: ReadFile, assessment: Assessment, ctx: CallContex
 
 
 def _read(path: Path, arguments: ReadFile, taken: list[str], stop: threading.Event) -> Outcome:
-    with located(path) as (folder, name), open(paths.opened_file(folder, name), "rb") as file:
+    with located(path) as (folder, name), open(opening.opened_file(folder, name), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         value: dict[str, Any] = {"path": str(path), "bytes": size}
         encoding = encoding_of(file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES])
@@ -259,18 +260,18 @@ class _Listing:
 @contextmanager
 def listing(path: Path) -> Generator[tuple[Folder, list[os.DirEntry[str]], bool], None, None]:
     """A directory, opened, its entries by name, and whether these are all. Raises: ToolError."""
-    with paths.opened_folder(path) as crossed:
+    with opening.opened_folder(path) as crossed:
         try:
-            folder = paths.opened_list(crossed)
+            folder = opening.opened_list(crossed)
             try:
                 with os.scandir(folder) as found:
                     entries = list(islice(found, SCAN_ENTRIES))
                     complete = next(found, None) is None
                 yield folder, sorted(entries, key=lambda entry: entry.name), complete
             finally:
-                paths.closed(folder)
+                opening.closed(folder)
         except OSError as error:
-            raise paths.refused(path, error) from error
+            raise opening.refused(path, error) from error
 
 
 def _described(folder: Folder, entry: os.DirEntry[str], path: Path, root: Path) -> dict[str, Any]:
@@ -279,13 +280,13 @@ def _described(folder: Folder, entry: os.DirEntry[str], path: Path, root: Path) 
         found = entry.stat(follow_symlinks=False)
     except OSError:
         return {"name": name, "kind": "gone"}
-    if paths.is_link(found):
+    if opening.is_link(found):
         whole, dir_fd = at(folder, entry.name)
         with suppress(OSError):
             return {"name": name, "kind": "link", "to": tellable(os.readlink(whole, dir_fd=dir_fd))}
     if stat.S_ISREG(found.st_mode):
         return {"name": name, "kind": "file", "bytes": found.st_size}
-    return {"name": name, "kind": paths.kind(found).split(" ", 1)[1]}
+    return {"name": name, "kind": opening.kind(found).split(" ", 1)[1]}
 
 
 def tellable(name: str) -> str:

@@ -15,10 +15,10 @@ from functools import cache
 from typing import BinaryIO
 
 from aster_sidecar.text.safe_text import shown
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.file_content import Content, content, content_of
-from aster_sidecar.tools.paths import Folder, at
+from aster_sidecar.tools.opening import Folder, at
 
 
 class _Stranded(ToolError):
@@ -41,7 +41,7 @@ def replace(
     OSError, ToolError; then everything is as it was.
     """
     if old.status is not None:
-        paths.regular(old.status, name)
+        opening.regular(old.status, name)
         check_writable(*at(folder, name), old.status)
     several = old.status is not None and old.status.st_nlink > 1 and like is None
     if several or not _renamed(folder, name, fill, old, stop, like):
@@ -70,7 +70,7 @@ def _renamed(
     try:
         # Until it has its mode, nobody else may read what is written.
         mode = 0o666 if old.status is None and like is None else 0o600
-        descriptor = os.open(beside, paths.CREATE, mode, dir_fd=dir_fd)
+        descriptor = os.open(beside, opening.CREATE, mode, dir_fd=dir_fd)
     except OSError as error:
         if must_stay and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return False
@@ -141,10 +141,10 @@ def _where_it_stands(
     new = io.BytesIO()
     fill(new)
     target, dir_fd = at(folder, name)
-    descriptor = os.open(target, paths.READ | os.O_RDWR, dir_fd=dir_fd)
+    descriptor = os.open(target, opening.READ | os.O_RDWR, dir_fd=dir_fd)
     beside, _ = at(folder, f".aster-{os.urandom(8).hex()}.tmp")
     try:
-        paths.regular(os.fstat(descriptor), name)
+        opening.regular(os.fstat(descriptor), name)
         if content_of(descriptor).mark != old.mark:
             raise changed(name)
         if stop.is_set():
@@ -164,7 +164,7 @@ def _where_it_stands(
 def _keep_beside(path: str, dir_fd: int | None, data: bytes) -> None:
     """Write the new text beside as well, where files can be made: a crash may come in the middle of writing over it."""
     try:
-        descriptor = os.open(path, paths.CREATE, 0o600, dir_fd=dir_fd)
+        descriptor = os.open(path, opening.CREATE, 0o600, dir_fd=dir_fd)
     except OSError:
         return
     with open(descriptor, "wb") as file:
@@ -191,7 +191,7 @@ def _write(descriptor: int, view: memoryview, place: int) -> int:
 
 def bits_lost(folder: Folder, name: str, old: Content) -> str:
     """In words, which bits of its mode a file lost when it was changed; "" when none. Raises: OSError."""
-    now = paths.status(folder, name)
+    now = opening.status(folder, name)
     if old.status is None or now is None:
         return ""
     lost = old.status.st_mode & ~now.st_mode
@@ -215,7 +215,7 @@ def _made_like(descriptor: int, folder: Folder, name: str, old: Content, like: i
         return _alike(descriptor, like, moved=True)
     if old.status is None:
         return True
-    source = paths.opened_file(folder, name)
+    source = opening.opened_file(folder, name)
     try:
         return _alike(descriptor, source, moved=False)
     finally:
@@ -254,7 +254,7 @@ def sync(folder: Folder) -> None:
     """Make a rename survive a power cut, where directories can be synced."""
     if isinstance(folder, int):
         with suppress(OSError):
-            listed = paths.opened_list(folder)
+            listed = opening.opened_list(folder)
             assert isinstance(listed, int)
             try:
                 os.fsync(listed)
@@ -266,7 +266,7 @@ def sync(folder: Folder) -> None:
 def _exchanging() -> Callable[[int, bytes, int, bytes, int], int] | None:
     """The system's call that exchanges two names in one step; None where there is none."""
     name = {"linux": "renameat2", "darwin": "renameatx_np"}.get(sys.platform)
-    return getattr(ctypes.CDLL(None, use_errno=True), name, None) if name and paths.HANDLES else None
+    return getattr(ctypes.CDLL(None, use_errno=True), name, None) if name and opening.HANDLES else None
 
 
 def exchange(folder: Folder, name: str, into: Folder, other: str) -> bool:
@@ -345,7 +345,7 @@ def rename_new(folder: Folder, name: str, into: Folder, new_name: str) -> None:
     except FileExistsError as error:
         raise ToolError(f"{shown(new_name)} exists already; set overwrite to replace it") from error
     except OSError as error:
-        if error.errno == errno.EXDEV or paths.status(into, new_name) is not None:
+        if error.errno == errno.EXDEV or opening.status(into, new_name) is not None:
             raise
         rename_over(folder, name, into, new_name)  # a file system without hard links
 
@@ -360,9 +360,9 @@ def carry(
     stop: threading.Event,
 ) -> None:
     """Move a file to another file system: copy, put in place, and only then delete. Raises: OSError, ToolError."""
-    if paths.is_link(found):
+    if opening.is_link(found):
         raise ToolError(f"{shown(name)} is a link, and can't be moved to another file system")
-    with open(paths.opened_file(folder, name), "rb") as source:
+    with open(opening.opened_file(folder, name), "rb") as source:
         seen = content_of(source.fileno())
         source.seek(0)
 

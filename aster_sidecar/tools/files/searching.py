@@ -17,7 +17,7 @@ from pydantic import Field
 
 from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.text.safe_text import shown, sized
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening, paths, sensitive_places
 from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, decoded, encoding_of
 from aster_sidecar.tools.files.common import (
@@ -37,7 +37,8 @@ from aster_sidecar.tools.files.globs import Glob
 from aster_sidecar.tools.files.ignoring import NEVER, Ignores
 from aster_sidecar.tools.files.matching import Matcher
 from aster_sidecar.tools.files.reading import SCAN_ENTRIES, UNNAMEABLE, listing, tellable
-from aster_sidecar.tools.paths import Folder, Text
+from aster_sidecar.tools.opening import Folder
+from aster_sidecar.tools.paths import Text
 
 SEARCH_HITS = 200
 SEARCH_FILES = 20_000
@@ -202,7 +203,7 @@ class _Search:
     def _candidates(self, matcher: Matcher) -> Generator[tuple[Path, Folder, str, os.stat_result], None, None]:
         if self.root.name:
             with located(self.root) as (folder, name):
-                found = paths.status(folder, name)
+                found = opening.status(folder, name)
                 if found is None:
                     raise ToolError(f"{shown(self.root)}: no such file or directory")
                 if not stat.S_ISDIR(found.st_mode):
@@ -254,7 +255,7 @@ class _Search:
         return found
 
     def _descends(self, path: Path, found: os.stat_result, ignored: bool) -> bool:
-        if paths.in_secret_place(path):
+        if sensitive_places.in_secret_place(path):
             self._omitted.add(SECRET, self._named(path))
         elif reason := paths.forbidden(path, self.surroundings.protected):
             self._omitted.add(reason, self._named(path))
@@ -268,7 +269,7 @@ class _Search:
 
     def _wanted(self, path: Path, found: os.stat_result, ignored: bool = False) -> bool:
         """Whether the file is searched; if not, and the glob means it, that is kept to be said."""
-        if self._glob is not None and not paths.is_link(found) and not self._globs(path):
+        if self._glob is not None and not opening.is_link(found) and not self._globs(path):
             return False
         if reason := self._omits(path, found):
             self._omitted.add(reason, self._named(path))
@@ -286,11 +287,11 @@ class _Search:
 
     def _omits(self, path: Path, found: os.stat_result) -> str | None:
         """Why this entry is not searched, in words; None when nothing speaks against it."""
-        if paths.is_link(found):
+        if opening.is_link(found):
             return "links are not followed"
         if not stat.S_ISREG(found.st_mode):
-            return f"{paths.kind(found)} is not searched"
-        if paths.holds_secrets(path):
+            return f"{opening.kind(found)} is not searched"
+        if sensitive_places.holds_secrets(path):
             return SECRET
         if self._denied.reason_of_entry(path, found) or self._denied.reason_of_file(found):
             return DENIED
@@ -304,7 +305,7 @@ class _Search:
     def _text(self, path: Path, folder: Folder, name: str, found: os.stat_result) -> str:
         """What the file holds, up to the bound; "" when it is binary or can't be read."""
         try:
-            with open(paths.opened_file(folder, name), "rb") as file:
+            with open(opening.opened_file(folder, name), "rb") as file:
                 data = file.read(SEARCH_FILE_BYTES + 1)
         except (OSError, ToolError) as error:
             self._omitted.add(why(error), self._named(path))
@@ -328,7 +329,7 @@ class _Search:
 
 
 def is_folder(found: os.stat_result) -> bool:
-    return stat.S_ISDIR(found.st_mode) and not paths.is_link(found)
+    return stat.S_ISDIR(found.st_mode) and not opening.is_link(found)
 
 
 TOOLS: tuple[Tool[Any], ...] = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.tools import paths
+from aster_sidecar.tools import opening
 from aster_sidecar.tools.files import ignoring
 from aster_sidecar.tools.files.ignoring import Ignores, Rules
 from aster_sidecar.tools.files.matching import Matcher
@@ -34,7 +34,7 @@ def write(path: Path, text: str = "") -> Path:
 
 
 def entered(ignores: Ignores, rules: Rules, path: Path, *names: str) -> tuple[Rules, set[str]]:
-    with paths.opened_folder(path) as folder:
+    with opening.opened_folder(path) as folder:
         found = ignores.enter(rules, folder, path, names)
     assert found is not None
     return found
@@ -100,5 +100,5 @@ def test_without_the_matcher_there_is_no_answer(work: Path, matcher: Matcher) ->
     write(work / ".gitignore", "a\n")
     matcher.kill()
     ignores = Ignores(work, work, (), matcher)
-    with paths.opened_folder(work) as folder:
+    with opening.opened_folder(work) as folder:
         assert ignores.enter(Rules(), folder, work, ["a"]) is None
