@@ -15,8 +15,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aster_sidecar.http.guard import MESSAGE_LIMIT_BYTES
 from aster_sidecar.http.peer_credentials import credentials
+from aster_sidecar.http.request_body import MESSAGE_LIMIT_BYTES
 
 HOST = "127.0.0.1"
 BACKLOG = 512

@@ -23,7 +23,7 @@ from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS
 from aster_sidecar.contract import wire
 from aster_sidecar.contract.wire import SOCKET_PATH
 from aster_sidecar.conversation import answer_endings
-from aster_sidecar.http import guard
+from aster_sidecar.http import gate
 from aster_sidecar.http.routes.all import ROUTES as ALL
 from aster_sidecar.http.websocket import CALLS, PAYLOADS
 from aster_sidecar.models.catalog import PROVIDERS
@@ -278,7 +278,7 @@ def test_every_settable_key_has_a_row_with_variable_flag_range_and_default(key: 
 def test_every_framework_has_a_row_with_its_port_and_origins(framework: wire.Framework) -> None:
     row = rows(section(DOCUMENT, "Connecting"))[framework]
     assert str(DEFAULT_PORTS[framework]) in numbers(row)
-    assert missing(row, guard._PAGE_ORIGINS[framework]) == []
+    assert missing(row, gate.PAGE_ORIGINS[framework]) == []
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ from starlette.websockets import WebSocket
 
 from aster_sidecar.http import peer_credentials
 from aster_sidecar.http import sockets as listening
-from aster_sidecar.http.guard import Framework, Gate, Guard
+from aster_sidecar.http.gate import Framework, Gate
+from aster_sidecar.http.guard import Guard
 from tests.support.raw import Answer, Connection, exchange
 
 TOKEN = "correct-horse-battery-staple-0123456789abcde"
@@ -1104,41 +1105,6 @@ def test_a_client_that_is_not_found_needs_a_token() -> None:
             if status == 403:
                 is_refusal(answer, 403, "peer_refused")
                 assert "ASTER_SIDECAR_TOKEN" in answer.json()["hint"]
-
-
-@needs_linux
-@pytest.mark.parametrize(
-    ("family", "reach"),
-    [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"), (socket.AF_INET6, "::ffff:127.0.0.1")],
-)
-def test_kernel_and_proc_name_the_same_peer(family: int, reach: str) -> None:
-    listens = "::1" if reach == "::1" else "127.0.0.1"
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(socket.create_server((listens, 0), family=family if ":" in listens else 2))
-            client = stack.enter_context(socket.socket(family))
-        except OSError:
-            pytest.skip("no IPv6 here")
-        client.connect((reach, server.getsockname()[1]))
-        accepted = stack.enter_context(server.accept()[0])
-        ends = (accepted.getpeername()[:2], accepted.getsockname()[:2])  # as uvicorn names them
-        expected = peer_credentials.Peer(os.geteuid(), os.fstat(client.fileno()).st_ino)
-        assert peer_credentials.ask_kernel(*ends) == expected
-        assert peer_credentials.read_proc(*ends) == expected
-        assert peer_credentials.Peers().find(*ends) == expected
-        assert peer_credentials.ask_kernel((listens, ends[0][1]), (listens, 1)) is None
-        assert peer_credentials.read_proc((listens, ends[0][1]), (listens, 1)) is None
-        client.shutdown(socket.SHUT_WR)  # half closed is still held by its process
-        assert peer_credentials.Peers().find(*ends) == expected
-        client.close()
-        assert peer_credentials.Peers().find(*ends) is None
-
-
-@needs_linux
-def test_whoever_listens_on_the_clients_port_is_not_the_client() -> None:
-    """The kernel answers with a listener where there is no connection: that would be another program's uid."""
-    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        assert peer_credentials.Peers().find(elsewhere.getsockname(), ("127.0.0.1", 1)) is None
 
 
 # Over a Unix socket
