@@ -1,4 +1,4 @@
-"""Time as the contract writes it, time limits that hold though the wall clock is set, and ids."""
+"""Time stamps in the format of the contract, deadlines that survive changes of the wall clock, and new ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 JUMP_S = 1.0
-"""A wall clock that differs by more than this from what it should say was set."""
+"""A wall clock that deviates by more than this from the expected time was set."""
 
 
 def now() -> datetime:
@@ -20,25 +20,25 @@ def now() -> datetime:
 
 
 def at(seconds: float) -> datetime:
-    """The moment so many seconds after 1970, UTC."""
+    """The time `seconds` after 1970-01-01, UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def stamp(moment: datetime | None = None) -> str:
-    """`moment` (default: now) as RFC 3339 UTC with milliseconds. Such stamps sort as text."""
+    """`moment` (default: now) as RFC 3339 in UTC with milliseconds. These stamps sort as text."""
     return (moment or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> datetime:
-    """The moment a stamp names. Raises: ValueError."""
+    """The time that a stamp names. Raises: ValueError."""
     return datetime.fromisoformat(text)
 
 
 def real_s() -> float:
-    """Seconds on a clock that nobody sets and that runs while the machine sleeps. Only differences mean something.
+    """Seconds on a clock that can't be set and that runs while the machine sleeps. Only differences have a meaning.
 
-    A time limit is told to people as a moment (`expires_at`). Whoever opens the lid after that moment must not find the
-    question still open or the rule still in force, so sleep counts; `time.monotonic` leaves it out on Linux and macOS.
+    Clients see a time limit as a point in time (`expires_at`). After that time no question may still be open and no
+    rule in force, also when the machine slept meanwhile; `time.monotonic` stops during sleep on Linux and macOS.
     Source: clock_gettime(2) for CLOCK_BOOTTIME; Darwin's clock_gettime(3) for CLOCK_MONOTONIC_RAW.
     """
     if sys.platform == "linux":
@@ -50,7 +50,7 @@ def real_s() -> float:
 
 @cache
 def boot() -> str | None:
-    """Which run of the machine this is: `real_s` of one run means nothing in another. None where nobody tells."""
+    """The id of the machine's current boot; `real_s` can't be compared between boots. None where it is not known."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() or None
     except (OSError, ValueError):
@@ -59,22 +59,22 @@ def boot() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When something is over. `at` is the moment as it was first told; `due_s` is on the clock of `real_s`."""
+    """The end of a time limit. `at`: the stamp that clients were given first; `due_s`: the same on `real_s`'s clock."""
 
     at: str
     due_s: float
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """The deadline so many seconds from now."""
+        """The deadline `seconds` from now."""
         return cls(stamp(now() + timedelta(seconds=seconds)), real_s() + seconds)
 
     @classmethod
     def restored(cls, begun_at: str, at: str, boot_then: str | None, due_s: float | None) -> Deadline:
-        """A stored deadline. Raises: ValueError when a stamp is none.
+        """A stored deadline. Raises: ValueError for a malformed stamp.
 
-        After a restart of the machine only the wall clock is left. It may have been set, so what is left is at most
-        the whole.
+        After a reboot only the wall clock can be compared. It may have been set, so the remaining time is limited to
+        the original duration.
         """
         if due_s is None or boot_then is None or boot_then != boot():
             moment = parse(at)
@@ -84,7 +84,7 @@ class Deadline:
 
     @property
     def left_s(self) -> float:
-        """Seconds until then; negative behind it."""
+        """Seconds until the deadline; negative after it."""
         return self.due_s - real_s()
 
     @property
@@ -93,12 +93,12 @@ class Deadline:
 
     @property
     def moment(self) -> datetime:
-        """What the wall clock will say then, also when it was set meanwhile."""
+        """What the wall clock will show at the deadline; differs from `at` if the clock was set meanwhile."""
         told = parse(self.at)
         due = now() + timedelta(seconds=self.left_s)
         return told if abs((due - told).total_seconds()) <= JUMP_S else due
 
 
 def new_id(kind: str) -> str:
-    """A fresh id such as `turn_5f0c…`: 96 random bits behind what it names."""
+    """A new id such as `turn_5f0c…`: the kind, then 96 random bits."""
     return f"{kind}_{secrets.token_hex(12)}"

@@ -1,10 +1,10 @@
-"""Every way a request or a turn can fail, each with a stable code, an HTTP status and a hint a person can act on.
+"""The errors of requests and turns, each with a stable code, an HTTP status and a hint that a person can act on.
 
 AsterError
 ├── BadRequest            400  bad_request
 │   ├── MalformedBody     400  malformed_body
 │   └── ConfigInvalid     422  config_invalid
-├── GateError                  (who gets in: http/guard.py)
+├── GateError                  (refused by the gate: http/gate.py)
 │   ├── HostAmbiguous     400  host_ambiguous
 │   ├── HostRefused       421  host_refused
 │   ├── OriginRefused     403  origin_refused
@@ -38,24 +38,24 @@ AsterError
 ├── StoreError            503  store_unavailable
 │   ├── StoreTooNew       503  store_too_new
 │   └── StoreCorrupt      503  store_corrupt
-├── LimitReached          429  limit_reached: a turn used what it may
-└── ModelError            502  (why a turn could not go on: models/provider_errors/exceptions.py)
-    └── Refused           502  (what a provider answered instead: models/provider_errors/classify.py)
-    one code each: model_not_set, model_unknown, address_invalid, key_missing, key_refused, quota_exhausted,
-    rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout, context_too_long,
-    malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing, demo_failure, interrupted,
-    internal_error, endpoint_unknown, tools_unsupported, images_unsupported, model_loading, out_of_memory,
-    output_limit, model_silent, mcp_unavailable
+├── LimitReached          429  limit_reached
+└── ModelError            502  (a turn could not continue: models/provider_errors/exceptions.py)
+    └── Refused           502  (a provider refused a request: models/provider_errors/classify.py)
+    one code each: model_not_set, model_unknown, no_local_model, address_invalid, key_missing, key_refused,
+    quota_exhausted, rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout,
+    context_too_long, malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing,
+    demo_failure, interrupted, internal_error, endpoint_unknown, tools_unsupported, images_unsupported,
+    model_loading, out_of_memory, output_limit, model_silent, mcp_unavailable
 """
 
 from __future__ import annotations
 
 
 class AsterError(Exception):
-    """An error with a place in the contract.
+    """An error of the wire contract.
 
-    `code` is stable and documented in docs/protocol.md, `status` is its HTTP class, `hint` is the remedy in words,
-    `details` is what a client needs to go on, as JSON has it.
+    `code` is stable and documented in docs/protocol.md. `status` is the HTTP status. `hint` tells a person what to do.
+    `details` is a JSON value that a client needs in order to continue.
     """
 
     code = "internal_error"
@@ -99,12 +99,12 @@ class HostRefused(GateError):
 
 class OriginRefused(GateError):
     code = "origin_refused"
-    hint = "pages of other origins are refused; --framework sets which are listed, --allow-origin adds one"
+    hint = "pages of unlisted origins are refused; --framework chooses the listed origins, --allow-origin adds one"
 
 
 class PeerRefused(GateError):
     code = "peer_refused"
-    hint = "only programs of the user who started the daemon are answered, and none that a tool started"
+    hint = "only programs of the user who started the daemon may connect, and none that a tool started"
 
 
 class TokenRefused(GateError):
@@ -153,7 +153,7 @@ class SessionNotFound(NotFound):
 
 class ApprovalNotFound(NotFound):
     code = "approval_not_found"
-    hint = "GET /api/approvals lists what waits"
+    hint = "GET /api/approvals lists the open ones"
 
 
 class RuleNotFound(NotFound):
@@ -173,7 +173,7 @@ class BearerNotFound(NotFound):
 
 class ClientNotFound(NotFound):
     code = "client_not_found"
-    hint = "client_id is in the `connected` event of a stream that is open"
+    hint = "use the client_id of the `connected` event of an open event stream"
 
 
 class ToolNotFound(NotFound):
@@ -197,14 +197,14 @@ class AgentBusy(Conflict):
 
 class ApprovalResolved(Conflict):
     code = "approval_resolved"
-    hint = "somebody was faster; GET /api/history shows what happened"
+    hint = "the question was already answered; GET /api/history shows the answer"
 
 
 class EditUnconfirmed(Conflict):
-    """The arguments that a person gave would do what was not shown; `details` is that (wire.CheckAnswer)."""
+    """The edited arguments would do something that the person was not shown: `details` (wire.CheckAnswer)."""
 
     code = "edit_unconfirmed"
-    hint = "show the person what details say, and answer again with its confirm"
+    hint = "show `details` to the person, and answer again with its `confirm`"
 
 
 class IdempotencyMismatch(Conflict):
@@ -219,7 +219,7 @@ class ApprovalExpired(AsterError):
 
 class HandoffRefused(AsterError):
     code, status = "handoff_refused", 410
-    hint = "ask the app for a new link: each opens one browser, once"
+    hint = "ask the app for a new link; each link works once"
 
 
 class PolicyDenied(AsterError):
@@ -229,7 +229,7 @@ class PolicyDenied(AsterError):
 
 class DiagnosticsFailed(AsterError):
     code, status = "diagnostics_failed", 500
-    hint = "look at the log directory: is there space, and may the daemon write there?"
+    hint = "check that the log directory has free space and that the daemon may write there"
 
 
 class Stopping(AsterError):
@@ -243,7 +243,7 @@ class StoreError(AsterError):
 
 
 class StoreLocked(StoreError):
-    """The same code: for a client a locked store is one that cannot be used now."""
+    """Another process uses the store. Clients get the code of StoreError, since the store is unavailable to them."""
 
 
 class StoreTooNew(StoreError):
@@ -253,13 +253,16 @@ class StoreTooNew(StoreError):
 
 class StoreCorrupt(StoreError):
     code = "store_corrupt"
-    hint = "restore aster.db from a backup (aster-sidecar store restore FILE), or begin anew (aster-sidecar store new)"
+    hint = (
+        "restore aster.db from a backup (aster-sidecar store restore FILE), "
+        "or start with an empty one (aster-sidecar store new)"
+    )
 
 
 class ModelError(AsterError):
-    """Why a turn could not go on. Becomes one `error` event, then `done`.
+    """Why a turn could not continue. It becomes one `error` event, followed by `done`.
 
-    `retryable` says that the same request may succeed later; `retry_after_s` is the provider's own word for when.
+    `retryable`: the same request may succeed later. `retry_after_s`: how long the provider says to wait.
     """
 
     status = 502
@@ -274,12 +277,12 @@ class ModelError(AsterError):
 
 
 class Refused(ModelError):
-    """A provider refused a request, or failed at it.
+    """A provider refused a request, or failed to serve it.
 
-    `provider_status` is the HTTP status it gave, None when it came inside an answer that had begun well.
-    `window_tokens` is the context window that it names, `asked_tokens` how many tokens it says it was sent.
-    `lacks` is what the server can't do: tools, images, roles (their order), ids (of tool calls), system (messages),
-    items (without a type), or responses: there is nothing at the endpoint that was asked, so another one may be tried.
+    `provider_status`: its HTTP status; None when the refusal came inside a response that began with success.
+    `window_tokens`: the context window that the refusal states; `asked_tokens`: the size of the request that it states.
+    `lacks`: what the server does not support: tools, images, roles (their order), ids (of tool calls), system
+    (messages), items (without a type), or responses (the requested endpoint does not exist, so another may be tried).
     """
 
     def __init__(
@@ -303,7 +306,7 @@ class Refused(ModelError):
 
 
 class LimitReached(AsterError):
-    """A turn used what it may: it ends with `stop_reason: limit`. The message says which limit."""
+    """A turn reached a limit and ends with `stop_reason: limit`. The message names the limit."""
 
     code, status = "limit_reached", 429
     hint = "send another message to go on; max_requests, max_tool_calls, max_tokens and max_turn_s set the limits"

@@ -1,6 +1,6 @@
-"""What is different where the daemon is frozen (`make package`): how it begins, and how a worker is run.
+"""What differs in the frozen daemon (`make package`): how it starts, and how it runs workers.
 
-`sys.executable` is the daemon itself there, and no other Python is at hand.
+In a frozen program `sys.executable` is the daemon itself, and there is no other Python.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # as in typing, which every start would wait for
+TYPE_CHECKING = False  # as in typing, whose import would slow down every start
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from types import CodeType
@@ -18,20 +18,20 @@ _HOME = str(getattr(sys, "_MEIPASS", ""))
 
 
 def enter() -> None:
-    """What a frozen program does first; nothing where it is not frozen."""
+    """The first call of a frozen program; does nothing in others."""
     if FROZEN:
         restore(os.environ)
         import multiprocessing
 
-        # A copy of ourselves that an own tool's multiprocessing has started does its work in here, and ends.
+        # In a copy of the program that a Python tool's multiprocessing started, this does the work and exits.
         multiprocessing.freeze_support()
 
 
 def restore(environ: MutableMapping[str, str], home: str = _HOME) -> None:
-    """Give back the environment of before PyInstaller's loader, so that whatever we start gets the user's own.
+    """Undo PyInstaller's changes to the environment, so that child processes get the user's own.
 
-    The system's loader has read it by now, and a copy of ourselves sets it again. `home` is where the loader looks for
-    libraries. Source: PyInstaller's manual, "LD_LIBRARY_PATH / LIBPATH considerations".
+    The system's loader has already read it, and a copy of this program sets it again. `home`: the directory of the
+    frozen libraries. Source: PyInstaller's manual, "LD_LIBRARY_PATH / LIBPATH considerations".
     """
     if home and home in environ.get("LD_LIBRARY_PATH", "").split(os.pathsep):
         before = environ.pop("LD_LIBRARY_PATH_ORIG", None)
@@ -44,24 +44,25 @@ def restore(environ: MutableMapping[str, str], home: str = _HOME) -> None:
 
 
 def how_to_get(extra: str) -> str:
-    """How one of the package's extras is had."""
+    """The command that installs one of the package's extras."""
     return f"make package EXTRAS={extra}" if FROZEN else f"pip install 'aster-sidecar[{extra}]'"
 
 
 def own_command() -> list[str]:
-    """How this program is started again."""
+    """The command line that starts this program again, without its arguments."""
     if FROZEN:
         return [sys.executable]
-    # -P: a directory that the person stands in is not searched for modules; a stranger's could be named like Python's.
-    # Our own checkout, when it is not installed, is only found from there.
+    # -P keeps Python from importing modules from the current directory, where a stranger's could shadow its own.
+    # A checkout that is not installed is only found from there.
     from_here = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) == os.getcwd()
     return [sys.executable, *([] if from_here else ["-P"]), "-m", "aster_sidecar"]
 
 
 def run_worker(spec: str) -> None:
-    """Run MODULE:NAME, a function for `tools.workers.worker`. Raises: ValueError for any other function.
+    """Run MODULE:NAME, a self-contained function of a tools module (`tools.workers.worker`).
 
-    Only its own code is taken out of the module: importing that would take ten times as long.
+    Raises: ValueError for any other module or name. Only the function's code object is loaded, because importing the
+    module would take ten times as long.
     """
     import builtins
     from types import CodeType, FunctionType
@@ -76,7 +77,7 @@ def run_worker(spec: str) -> None:
 
 
 def code_of(module: str) -> CodeType:
-    """A tool's module, compiled and not run. Raises: ImportError."""
+    """The compiled code of a tools module, not executed. Raises: ImportError."""
     from importlib.machinery import PathFinder
 
     place = os.path.join(os.path.dirname(__file__), *module.split(".")[1:-1])
