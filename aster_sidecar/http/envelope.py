@@ -1,4 +1,4 @@
-"""What every answer travels in, over HTTP and over the WebSocket: `id`, `success`, then `data` or the error."""
+"""The envelope of every response over HTTP and WebSocket: `id`, `success`, then `data` or the error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aster_sidecar.contract import wire
 from aster_sidecar.errors import AsterError, InvalidShape
 
 NAMED = 5
-"""Problems of one message that its error names; `details` has all."""
+"""The most problems that an error's message names; `details` has all of them."""
 
 
 def success(request_id: str, data: BaseModel | list[Any], warnings: list[wire.Warning] | None = None) -> bytes:
-    """The envelope of a success, as JSON. `warnings`, what `data` lacks, is there only when it lacks something."""
+    """The envelope of a success, as JSON. `warnings`: why `data` is incomplete; left out if it is complete."""
     more = b',"warnings":' + encoded(warnings) if warnings else b""
     return b'{"id":"%s","success":true,"data":%s%s}' % (request_id.encode(), encoded(data), more)
 
@@ -28,23 +28,23 @@ def encoded(data: BaseModel | Sequence[BaseModel]) -> bytes:
 
 
 def failure(request_id: str, error: AsterError, details: Any = None) -> bytes:
-    """The envelope of a refusal, as JSON."""
+    """The envelope of an error, as JSON. `details` replaces the error's own."""
     details = error.details if details is None else details
     body = wire.Failure(id=request_id, error=error.message, code=error.code, hint=error.hint, details=details)
     return body.model_dump_json(exclude={"details"} if details is None else None).encode()
 
 
 def bug() -> AsterError:
-    """What a client is told of an error that nobody foresaw."""
+    """The error that clients get for an unexpected exception."""
     return AsterError(
         "the request failed inside the daemon", hint="this is a bug: please report it with the daemon's log"
     )
 
 
 def misshapen(problems: Iterable[Mapping[str, Any]], within: int = 0) -> tuple[InvalidShape, list[dict[str, str]]]:
-    """What pydantic found wrong with a message, as our error and its `details`.
+    """pydantic's problems with a message, as our error and its `details`.
 
-    `within`: how many leading names of a place say only where the message came from (`body`, `query`).
+    `within`: the number of leading names in a location that only say where the message came from (`body`, `query`).
     """
     named = [
         {

@@ -1,8 +1,8 @@
-"""Whether who knocks descends from this daemon: a tool, an MCP server, a service, or what one of them started. Linux.
+"""Tells whether a client descends from this daemon, as tools, MCP servers, services and their children do. Linux.
 
-Nothing that a process says of itself counts. Its ancestors do: they lead to the daemon as long as it lives, since the
-daemon, its keeper and each overseer adopt whoever loses its parent (`services/keeper.py`). A client must be found
-outside of that tree; one that can't be found at all (it closes, hands on or hides its socket) may be in it.
+A process can't fake its ancestors: as long as the daemon lives they lead to it, because the daemon, its keeper and each
+overseer adopt processes that lose their parent (`services/keeper.py`). A client is let in only if it is found outside
+that tree. One that is not found (it closes, passes on or hides its socket) may be inside it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from aster_sidecar.services.keeper import children, descendants, stat
 
 Answer = Literal["ours", "other", "unknown"]
 
-LOOKS = 5
-"""How often a row of ancestors is read before it counts as unknown: one of them may end while it is read."""
+ATTEMPTS = 5
+"""Attempts to read the chain of ancestors, any of which may end meanwhile, before a process counts as unknown."""
 KEPT = 1024
-"""So many sockets are remembered with who holds them."""
+"""Sockets that are remembered with their holders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who was seen to hold a socket: a process, and at which of its descriptors."""
+    """A process that holds a socket, and the file descriptor at which it does."""
 
     pid: int
     started: int
@@ -36,21 +36,21 @@ class Holder:
 
 
 class Ancestry:
-    """Tells the daemon's own descendants from everybody else. `keeper` is its keeper's pid, None without one."""
+    """Finds out by /proc whether processes descend from the daemon. `keeper` returns the pid of its keeper, or None."""
 
     def __init__(self, keeper: Callable[[], int | None]) -> None:
         self._keeper = keeper
         self._holders: dict[int, Holder] = {}
         self._clients: dict[int, None] = {}
-        """Processes that were clients before, the last one last: they are looked at first."""
-        self._looking = ThreadPoolExecutor(1, thread_name_prefix="ancestry")
+        """The pids of earlier clients, the latest last; a search begins with them."""
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="ancestry")
 
     def alone(self) -> bool:
-        """Whether nothing that descends from the daemon could be a client. Some microseconds."""
+        """Whether the daemon has no descendant that could be a client. Takes some microseconds."""
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            return True  # whoever lost its parent would be our child
+            return True  # a process that lost its parent would be our child
         except OSError:
             return False
         keeper, found = self._keeper(), children(os.getpid())
@@ -60,23 +60,23 @@ class Ancestry:
                     return False
             elif stat(pid)[:1] != [b"Z"]:
                 return False
-        return bool(found)  # there is one: a list without it was read while it moved from thread to thread
+        return bool(found)  # waitid found a child: an empty list was read while that moved between threads
 
     async def of_socket(self, inode: int) -> Answer:
-        """Who holds the socket with this inode. A search, the first time, takes some milliseconds in a thread."""
+        """The descent of the process that holds the socket. The first search takes some milliseconds, in a thread."""
         known = self._holders.get(inode)
         if known is not None and _holds(known.pid, known.descriptor, inode) and _started(known.pid) == known.started:
             return self.of_process(known.pid, known.started)
-        return await asyncio.get_running_loop().run_in_executor(self._looking, self._search, inode)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._search, inode)
 
     def _search(self, inode: int) -> Answer:
-        """Look through /proc for who holds the socket."""
+        """Search /proc for the process that holds the socket."""
         tree = descendants([os.getpid()])
         if any(_descriptor(pid, inode) is not None for pid in tree):
             return "ours"
         here = os.getpid()
         if _descriptor(here, inode) is not None:
-            return "other"  # a client in the daemon itself: the code of the app
+            return "other"  # a client in the daemon's own process: code of the app
         pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)
         before = [pid for pid in reversed(self._clients) if pid in pids]
         for pid in dict.fromkeys([*before, *pids]):
@@ -99,15 +99,15 @@ class Ancestry:
         self._clients[holder.pid] = None
 
     def of_process(self, pid: int, started: float | None) -> Answer:
-        """Whose descendant the process is that was started at this clock tick; unknown when it is gone."""
+        """The descent of the process with this pid that was started at this clock tick; unknown if it has ended."""
         here = os.getpid()
         if pid == here:
             return "other"
-        for _ in range(LOOKS):
+        for _ in range(ATTEMPTS):
             one, younger = pid, started
             while True:
                 fields = stat(one)
-                # An ancestor is never younger: one that is took the number of one that has ended meanwhile.
+                # An ancestor is never younger. If it is, a new process got the pid of one that ended meanwhile.
                 if len(fields) < 20 or younger is None or int(fields[19]) > younger:
                     break
                 if one == pid and int(fields[19]) != started:
@@ -122,11 +122,12 @@ class Ancestry:
         return "unknown"
 
     def close(self) -> None:
-        self._looking.shutdown(wait=False)
+        """End the thread that searches."""
+        self._executor.shutdown(wait=False)
 
 
 class Marked:
-    """The same where there is no keeper, and only who connected to a Unix socket is known: by the mark it inherited."""
+    """The same for systems without a keeper, by the mark that a tool's processes inherit. Knows Unix clients only."""
 
     def __init__(self, any_started: Callable[[], bool]) -> None:
         self._any_started = any_started
@@ -152,7 +153,7 @@ def _started(pid: int) -> int | None:
 
 
 def _descriptor(pid: int, inode: int) -> str | None:
-    """At which descriptor a process holds a socket; None when it doesn't, or hides them."""
+    """The file descriptor at which a process holds a socket; None if it does not, or its descriptors are hidden."""
     try:
         names = os.listdir(f"/proc/{pid}/fd")
     except OSError:

@@ -1,6 +1,6 @@
-"""Who holds the other end of a loopback connection, asked of the kernel; guard.py's only look outside the request.
+"""Asks the kernel who is connected: the user and socket of a loopback TCP client, the credentials of a Unix client.
 
-`guard → peer`. Linux only: elsewhere `Peers.find` knows nobody, and guard.py does not ask.
+`gate → peer_credentials`. TCP clients can be found on Linux only.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _QUERY_BYTES = _HEADER.size + _QUERY.size + _ENDS.size + _REST.size
 
 
 class Peer(NamedTuple):
-    """The uid a socket was made with, and its inode (what /proc/PID/fd names `socket:[inode]`)."""
+    """The uid that created a socket, and the socket's inode (`socket:[inode]` in /proc/PID/fd)."""
 
     uid: int
     inode: int
 
 
 class Credentials(NamedTuple):
-    """Who connected to a Unix socket; `pid` 0 where the kernel doesn't say it, `started` None when it is gone."""
+    """The process that connected to a Unix socket. `pid`: 0 if unknown; `started`: None if the process has ended."""
 
     uid: int
     pid: int
@@ -50,7 +50,7 @@ class Credentials(NamedTuple):
 
 
 def credentials(connected: socket.socket) -> Credentials | None:
-    """Who connected to the other end of a Unix socket; None where the kernel doesn't say it."""
+    """The process that connected to a Unix socket; None where the kernel does not tell."""
     try:
         if sys.platform == "linux":
             pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
@@ -65,27 +65,27 @@ def credentials(connected: socket.socket) -> Credentials | None:
 
 
 class Peers:
-    """Finds the client's socket of a connection. One per guard; holds no file descriptor.
+    """Finds the client's socket of a TCP connection. One per gate.
 
-    A socket is opened for every question: that costs a few microseconds, and leaves nothing that a fork could share
-    or that an answer meant for an earlier question could be waiting in.
+    Every query opens a netlink socket of its own. That takes a few microseconds; no child process inherits the socket,
+    and no late answer to an earlier query can be read from it.
     """
 
     def __init__(self) -> None:
-        # "No such socket" and "this kernel has no inet_diag" are the same ENOENT; only after an answer is it the first.
+        # ENOENT means "no such socket" or "no inet_diag in this kernel"; after one answer it can only be the former.
         self._kernel_answers = False
 
     def find(self, client: tuple[str, int], server: tuple[str, int]) -> Peer | None:
         """The socket at `client` that is connected to `server`, both (address, port); None if no process holds one.
 
-        A socket whose process has closed it counts as not found: the kernel reports those as uid 0, inode 0, and
-        would let anyone who hangs up in time pass for root.
+        A socket that its process has closed is not found. The kernel reports uid 0 and inode 0 for it, so a client that
+        disconnects early would pass for root.
         """
         if sys.platform != "linux":
             return None
         try:
             peer = ask_kernel(client, server)
-        except OSError:  # no netlink here (gVisor, seccomp), or no file descriptors left, which /proc will say again
+        except OSError:  # no netlink (gVisor, seccomp), or no file descriptors left; then /proc fails too
             peer = None
         else:
             if peer is not None:
@@ -101,9 +101,9 @@ class Peers:
 
 
 def ask_kernel(client: tuple[str, int], server: tuple[str, int]) -> Peer | None:
-    """One exact question over netlink, answered by the kernel while it is sent: it never waits.
+    """Query the kernel over netlink for exactly one socket. Never blocks: the answer is there when `sendto` returns.
 
-    Raises: OSError where netlink, or this kind of question, is not to be had.
+    Raises: OSError where netlink or this kind of query is not available.
     Source: man 7 sock_diag.
     """
     if sys.platform != "linux":
@@ -122,7 +122,7 @@ def ask_kernel(client: tuple[str, int], server: tuple[str, int]) -> Peer | None:
         netlink.sendto(question, (0, 0))
         answer, sender = netlink.recvfrom(4096, socket.MSG_DONTWAIT)
     if sender[0] != 0:
-        raise OSError(errno.EPROTO, "a netlink answer that is not the kernel's")
+        raise OSError(errno.EPROTO, "a netlink message that the kernel did not send")
     _, kind, _, _, _ = _HEADER.unpack_from(answer)
     if kind == _NLMSG_ERROR:
         (code,) = struct.unpack_from("=i", answer, _HEADER.size)
@@ -130,19 +130,19 @@ def ask_kernel(client: tuple[str, int], server: tuple[str, int]) -> Peer | None:
             return None
         raise OSError(-code, os.strerror(-code))
     _, state, _, _, _, uid, inode = _FOUND.unpack_from(answer, _HEADER.size)
-    # Without a connection the kernel falls back to whoever *listens* on the client's port: somebody else entirely.
+    # If there is no connection, the kernel returns the socket that *listens* on the client's port, another program's.
     return None if state == _TCP_LISTEN else Peer(uid, inode)
 
 
 def read_proc(client: tuple[str, int], server: tuple[str, int]) -> Peer | None:
-    """The same answer from /proc/net/tcp and tcp6: slow (it walks every connection), but there without netlink.
+    """The same from /proc/net/tcp and tcp6. Slower, because it reads every connection, but works without netlink.
 
     Raises: OSError where /proc cannot be read.
     Source: Documentation/networking/proc_net_tcp.rst.
     """
     family, source = _pack(client[0])
     _, destination = _pack(server[0])
-    # A program may reach 127.0.0.1 through an IPv6 socket; it is then listed in tcp6, as ::ffff:127.0.0.1.
+    # A program can connect to 127.0.0.1 with an IPv6 socket; tcp6 then lists it as ::ffff:127.0.0.1.
     mapped = b"\0" * 10 + b"\xff" * 2
     tables = [("/proc/net/tcp6", source, destination)]
     if family == socket.AF_INET:
@@ -156,13 +156,13 @@ def read_proc(client: tuple[str, int], server: tuple[str, int]) -> Peer | None:
                     if needle in line:
                         fields = line.split()
                         return Peer(int(fields[7]), int(fields[9]))
-        except FileNotFoundError:  # tcp6 is missing where IPv6 is switched off
+        except FileNotFoundError:  # there is no tcp6 where IPv6 is disabled
             continue
     return None
 
 
 def _pack(address: str) -> tuple[int, bytes]:
-    """The address family, and the address as 16 bytes, IPv4 in the first four as inet_diag wants it."""
+    """The address family, and the address as 16 bytes; IPv4 in the first four, as inet_diag expects."""
     if address.startswith("::ffff:") and "." in address:
         address = address[7:]
     if ":" in address:
@@ -171,5 +171,5 @@ def _pack(address: str) -> tuple[int, bytes]:
 
 
 def _hex(packed: bytes) -> str:
-    """As /proc prints it: words of 32 bits in this machine's own byte order."""
+    """An address as /proc prints it: 32-bit words in the machine's byte order."""
     return "".join(f"{word:08X}" for (word,) in struct.iter_unpack("=I", packed))

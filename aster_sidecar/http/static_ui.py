@@ -1,7 +1,7 @@
-"""The built web UI, as files that a browser may load without a token: they hold code and nobody's data.
+"""Serves the built web UI. A browser needs no token for its files, because they contain no personal data.
 
-Which files there are is looked up once; a path is served when it is exactly one of them. Source: shells/ui, built into
-`webui/` beside this module.
+The files are listed once; a request gets a file only if its path is exactly one of the list. Source: shells/ui, built
+into `aster_sidecar/webui/`.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ POLICY = (
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
-"""What must not depend on the system's own table of types."""
+"""Content types that must not depend on the system's table of types."""
 HASHED = "/assets/"
-"""Files in here have a hash of their content in their name."""
+"""Names of files under this path contain a hash of the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A file, and the headers it is served with."""
+    """A file and its response headers."""
 
     path: Path
     headers: dict[str, str]
 
 
 class Pages:
-    """The files of the UI. `served` says whether this daemon shows them now."""
+    """The files of the UI. `served` returns whether this daemon serves them now."""
 
     def __init__(self, served: Callable[[], bool], folder: Path = FOLDER) -> None:
         self._served = served
@@ -53,15 +53,16 @@ class Pages:
 
     @property
     def built(self) -> bool:
+        """Whether the UI was built into the package."""
         return "/" in self._found
 
     def get(self, path: str) -> Page | None:
-        """The file at exactly this path of an address, if it is shown now."""
+        """The file at exactly this URL path, if the UI is served now."""
         return self._found.get(path) if self._served() else None
 
 
 class Shown:
-    """ASGI middleware behind the gate: answers with the UI's files, and leaves all else to the routes."""
+    """ASGI middleware behind the gate: serves the UI's files and passes every other request on to the routes."""
 
     def __init__(self, app: ASGIApp, pages: Pages) -> None:
         self._app = app
@@ -78,7 +79,7 @@ class Shown:
 
 
 def headers_of(path: Path, folder: Path) -> dict[str, str]:
-    """Content type, policy, and how long it may be kept."""
+    """A file's Content-Type, Content-Security-Policy and Cache-Control."""
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     text = kind.startswith("text/") or kind in ("image/svg+xml", "application/json", "application/manifest+json")
     hashed = f"/{path.relative_to(folder).as_posix()}".startswith(HASHED)

@@ -216,7 +216,7 @@ def test_what_is_no_socket_is_left_alone(place: Path, tmp_path: Path) -> None:
     place.write_text("precious")
     refused = start(tmp_path, place)
     assert refused.returncode == 4
-    assert "something else of that name" in refused.stderr
+    assert "something other than a socket exists there" in refused.stderr
     assert place.read_text() == "precious"
     place.unlink()
     place.symlink_to(tmp_path / "elsewhere")
