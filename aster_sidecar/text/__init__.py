@@ -1,1 +1,1 @@
-"""Text and numbers from outside: made valid, compared, searched, shown."""
+"""Text and numbers from outside: made valid, compared, searched and shown."""

@@ -1,10 +1,11 @@
-"""Base URLs and keys as people type and paste them → what can be sent, or an error that names the variable.
+"""Cleans base URLs and keys that people typed or pasted, or raises an error that names the variable.
 
-No message shows what was typed: a key is in it, or a password may be.
+No message quotes the value, because it is a key or may contain a password.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -12,14 +13,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from aster_sidecar.errors import ModelError
 
 INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe0f\ufeff]")
-"""What a paste brings along and nobody sees: zero-width characters, marks of direction, a byte-order mark."""
+"""Invisible characters that are pasted by accident: zero-width characters, direction marks, a byte-order mark."""
 AROUND = r"\s\x00\"'`´“”„‟‘’‚‛«»‹›＂＇‶‷″′"
 WRAPPING = re.compile(rf"^[{AROUND}]+|(?:[{AROUND},;]|\\[nrt])+$")
-"""Blanks, line ends and quotes around a value, and what is left of them: a backslash and an n, a comma."""
+"""Spaces, line breaks and quotes around a value, an escaped line break (`\\n`) and a comma after it."""
 ASSIGNED = re.compile(
     r"^(?:(?:export|setx?|let)\s+|\$env:)?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\s*=\s*(?=[^=\s])", re.IGNORECASE
 )
-"""`NAME=` before a value. A name has an underscore, so that a base64 key with its padding is none."""
+"""`NAME=` before a value. The name must contain an underscore, so that a padded base64 key does not match."""
 HEADER = re.compile(r"^(?:(?:proxy-)?authorization|x-api-key|api-key|x-goog-api-key)\s*:\s*(?=\S)", re.IGNORECASE)
 BEARER = re.compile(r"^bearer(?:\s+|\s*:\s*)(?=\S)", re.IGNORECASE)
 PLACEHOLDER = re.compile(
@@ -33,7 +34,7 @@ PLACEHOLDER = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-"""What stands in instructions where a key belongs."""
+"""Placeholders for a key in instructions."""
 SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 NEARLY_SCHEME = re.compile(r"^(https?)(?::/|//)(?=[^/])", re.IGNORECASE)
 ENDPOINT = re.compile(
@@ -42,11 +43,11 @@ ENDPOINT = re.compile(
 OLLAMAS_OWN = re.compile(r"/api/(?:chat|generate|tags|ps|show|version|embed|embeddings|pull)$", re.IGNORECASE)
 NOT_IN_A_HOST = re.compile(r"[^a-z0-9._-]")
 IN_USER = "%:!$&'()*+,;=~-._"
-"""What a name and a password in an address may have in them, besides letters and digits."""
+"""Characters that a user name and a password in a URL may contain, besides letters and digits."""
 NEAR = (".local", ".lan", ".home", ".internal", ".localdomain", ".home.arpa", ".localhost")
-"""Ends of names of machines nearby."""
+"""Suffixes of host names in a local network."""
 EVERYWHERE = ("0.0.0.0", "::", "*")
-"""Where a server listens that listens everywhere. To connect there means this machine."""
+"""Addresses of a server that listens on all interfaces. Clients connect to this machine instead."""
 CGNAT = ipaddress.ip_network("100.64.0.0/10")
 
 
@@ -54,7 +55,7 @@ CGNAT = ipaddress.ip_network("100.64.0.0/10")
 
 
 def unwrap(text: str) -> str:
-    """A value without what came along when it was typed, pasted or read from a file; a key's `Bearer` goes too."""
+    """A value without accidental additions: quotes, white space, invisible characters, `NAME=`, `Bearer`."""
     text = INVISIBLE.sub("", text)
     while True:
         shorter = WRAPPING.sub("", text)
@@ -66,29 +67,29 @@ def unwrap(text: str) -> str:
 
 
 def is_placeholder(text: str | None) -> bool:
-    """Whether a value is what instructions have in a key's place."""
+    """Whether a value is a placeholder for a key, copied from instructions."""
     return PLACEHOLDER.fullmatch(unwrap(text or "")) is not None
 
 
 def key(text: str | None, variable: str) -> str | None:
-    """A key as it can be sent; None when there is none. Raises: ModelError, which doesn't show it."""
+    """A cleaned key; None if it is empty. Raises: ModelError, which does not quote the key."""
     cleaned = unwrap(text or "")
     wrong = (
         None
         if all("!" <= sign <= "~" for sign in cleaned)
-        else "a blank or a line end inside it"
+        else "contains a space or a line break"
         if re.search(r"\s", cleaned)
-        else "characters in it that no key has"
+        else "contains characters that no key has"
     )
     if wrong is not None:
         raise ModelError(
-            "key_refused", f"{variable} has {wrong}: it was not sent", hint=f"set {variable} to the key alone"
+            "key_refused", f"{variable} {wrong}, so it was not sent", hint=f"set {variable} to nothing but the key"
         )
     return cleaned or None
 
 
 def why_no_key(text: str | None, variable: str) -> str:
-    """Why a variable holds no key, in words."""
+    """Why a variable contains no key, in words."""
     return f"{variable} holds a placeholder, not a key" if is_placeholder(text) else f"{variable} is not set"
 
 
@@ -96,12 +97,11 @@ def why_no_key(text: str | None, variable: str) -> str:
 
 
 def base_url(text: str | None, variable: str, root: str | None = None) -> str | None:
-    """Where a provider is asked; None when nothing is said. Has no slash at its end.
+    """A provider's base URL, without a slash at its end; None if the value is empty. Raises: ModelError.
 
-    `root` is the path of an interface that is always there: an address without a path gets it, as does one of
-    Ollama's own interface. An empty one says that the SDK adds `/v1`, so that an address doesn't have it. Without
-    `root` a path is as it was given. What names an endpoint goes back to what it is an endpoint of.
-    Raises: ModelError.
+    `root`: the path of the provider's API. A URL without a path gets it, and so does a URL of Ollama's native API. The
+    empty string means that the SDK adds `/v1`, so it is removed from the URL. None keeps the path as it is. The path
+    of an endpoint, such as `/chat/completions`, is always removed.
     """
     cleaned = unwrap(text or "").strip("<>").strip()
     if not cleaned:
@@ -117,13 +117,13 @@ def base_url(text: str | None, variable: str, root: str | None = None) -> str | 
 
 
 def _parsed(text: str, root: str | None) -> str:
-    """Raises: ValueError, whose words don't show the text."""
+    """Raises: ValueError, which does not quote the text."""
     check_signs(text)
     text = NEARLY_SCHEME.sub(r"\1://", text.replace("\\", "/"))
     given = SCHEME.match(text)
     scheme = given[1].lower() if given else ""
     if scheme not in ("", "http", "https"):
-        raise ValueError("it begins with another scheme than http:// or https://")
+        raise ValueError("its scheme is neither http:// nor https://")
     rest = text[given.end() :] if given else text.lstrip("/")
     if re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", rest.partition("/")[0]):
         host, slash, path = rest.partition("/")  # an IPv6 address without its brackets
@@ -148,24 +148,24 @@ def _parsed(text: str, root: str | None) -> str:
 
 
 def check_signs(text: str) -> None:
-    """Raises: ValueError, when an address has what none has."""
+    """Raises: ValueError for characters that no address contains."""
     if re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise ValueError("it has a blank or a line end inside")
+        raise ValueError("it contains a space or a line break")
     if re.search("[\ud800-\udfff]", text):
-        raise ValueError("it has bytes in it that are no text")
+        raise ValueError("it contains bytes that are not text")
 
 
 def host_of(name: str) -> str:
-    """A host as it is connected to. Raises: ValueError."""
+    """The host to connect to. Raises: ValueError."""
     if not name:
         raise ValueError("it has no host")
     if name in EVERYWHERE:
         return "127.0.0.1"
-    try:
-        return str(ipaddress.ip_address(name.partition("%")[0]) if "%" not in name else _zoned())
-    except ValueError:
-        if ":" in name or "%" in name or name.rstrip(".").rpartition(".")[2].isdigit():
-            raise ValueError("its host is neither a name nor an IP address") from None
+    if "%" not in name:  # an IPv6 address with a zone is refused
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_address(name))
+    if ":" in name or "%" in name or name.rstrip(".").rpartition(".")[2].isdigit():
+        raise ValueError("its host is neither a name nor an IP address")
     host = name.lower() if name.isascii() else _ascii(name)
     labels = host.removesuffix(".").split(".")
     if NOT_IN_A_HOST.search(host) or len(host) > 253 or not all(0 < len(label) < 64 for label in labels):
@@ -174,21 +174,17 @@ def host_of(name: str) -> str:
 
 
 def _ascii(name: str) -> str:
-    """A name with letters beyond ASCII as name servers know it. Raises: ValueError."""
+    """A host name in its ASCII form (IDNA). Raises: ValueError."""
     import idna
 
     try:
         host = idna.encode(name, uts46=True).decode("ascii")
         if host != name:
-            return host_of(host)  # other digits than ours are such letters too
+            return host_of(host)  # the name may have been an IP address in non-ASCII digits
         idna.decode(host, display=True)
     except UnicodeError:
         raise ValueError("its host is neither a name nor an IP address") from None
     return host
-
-
-def _zoned() -> str:
-    raise ValueError("an address with a zone")
 
 
 def _path(path: str, root: str | None) -> str:
@@ -213,12 +209,12 @@ def _path(path: str, root: str | None) -> str:
 
 
 def alternatives(url: str) -> tuple[str, ...]:
-    """Where an OpenAI-compatible interface may be, in the order to try: as it was given, then under `/v1`."""
+    """Base URLs at which an OpenAI-compatible API may be, in the order to try: as given, then with `/v1`."""
     return (url,) if urlsplit(url).path else (url, f"{url}/v1")
 
 
 def shown(url: str | None) -> str:
-    """An address without the name and the password that may be in it, to be shown, logged and kept."""
+    """An address without user name and password, to be shown, logged and stored."""
     try:
         parts = urlsplit(url or "")
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -227,19 +223,19 @@ def shown(url: str | None) -> str:
 
 
 def without_password(text: str) -> str:
-    """An address as it was typed, however wrong, without all that may be a name and a password in it."""
+    """A possibly malformed address without everything that may be a user name and a password."""
     scheme, found, rest = text.rpartition("://")
     before, at, after = rest.rpartition("@")
     return f"{scheme}{found}{after}" if at and before else text
 
 
 def place(url: str | None) -> str:
-    """The host of an address, with its port where it has one, to be named in a message."""
+    """The host of an address, with its port if it has one, for a message."""
     return urlsplit(shown(url)).netloc if url else "the provider"
 
 
 def is_loopback(url: str | None) -> bool:
-    """Whether a base URL names this machine; such requests never go through a proxy."""
+    """Whether a base URL is on this machine; such requests never go through a proxy."""
     try:
         host = urlsplit(url or "").hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -248,7 +244,7 @@ def is_loopback(url: str | None) -> bool:
 
 
 def is_near(host: str) -> bool:
-    """Whether a host is this machine or one of the same network, as far as its name or number tells."""
+    """Whether a host looks like this machine or one of the local network, by its name or address."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

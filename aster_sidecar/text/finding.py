@@ -1,7 +1,6 @@
-"""Where in a text a search finds what it looks for, and the words around that place.
+"""Finds the matches of a search in a text, and the words around each match.
 
-Texts are compared in the form of `folding`, which may be longer or shorter than the text: places are counted in code
-points of the text as it was written.
+Texts are compared after `folding`, which can change their length. Positions are code points of the original text.
 """
 
 from __future__ import annotations
@@ -15,23 +14,24 @@ from aster_sidecar.text.folding import UNSEEN, fold, folds_itself
 from aster_sidecar.text.repair import cut
 
 BEFORE_CHARS, AFTER_CHARS = 40, 100
+"""The context that `around` shows before and after a match."""
 MOST_CHARS = 200
-"""Of the place itself, in a list."""
+"""The most characters of a match that `around` shows."""
 
 PIECE_CHARS = 4096
-"""Of a long text, so much at once is counted letter by letter."""
+"""A long text is folded in pieces of this size; only pieces with a match are mapped letter by letter."""
 
 _PLAIN_RUN = re.compile(r"[\x01-\x7f]+(?=[\x01-\x7f]|\Z)")
-"""ASCII that no mark follows: it folds letter by letter."""
+"""ASCII that no combining mark follows: each character folds to one."""
 _JOINING = re.compile("[\u1160-\u11ff\ud7b0-\ud7fb\uff9e\uff9f\uffa0-\uffdc]")
-"""Letters that compose with the one before them: the later ones of a Hangul syllable, kana's half-width voice marks."""
+"""Letters that combine with the previous one: later parts of a Hangul syllable, half-width voice marks of kana."""
 
 
 def places(text: str, wanted: str) -> Iterator[tuple[int, int]]:
-    """Where `wanted`, a folded text, stands in `text`, as (start, end) in code points, from left to right.
+    """The matches of `wanted`, a folded text, in `text`, as (start, end) in code points, from left to right.
 
-    What people see as one letter is never cut in two: a place begins and ends with whole letters, so it may be longer
-    than what was looked for (`s` is found in `ß`).
+    A match begins and ends at the borders of visible letters, so it can be longer than `wanted` (`s` matches `ß`).
+    Matches don't overlap.
     """
     if not wanted:
         return
@@ -54,19 +54,19 @@ def places(text: str, wanted: str) -> Iterator[tuple[int, int]]:
 
 
 class _Folded:
-    """A folded text, as far as it was asked for. Only in pieces with a place letters are counted one by one."""
+    """A text that is folded piece by piece, as far as needed, and maps folded characters back to the original."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._text = ""
         self._pieces = [0]
-        """Where in the source each piece begins; the last number is where what is not folded yet begins."""
+        """The start of each piece in the source, then the start of the rest that is not folded yet."""
         self._begins = [0]
         """The same in the folded text."""
         self._starts: dict[int, list[int]] = {}
 
     def find(self, wanted: str, start: int) -> int:
-        """Where `wanted` stands in the folded text at `start` or behind it; -1: nowhere."""
+        """The position of `wanted` in the folded text, at `start` or later; -1 if there is none."""
         while (at := self._text.find(wanted, start)) < 0:
             start = max(start, len(self._text) - len(wanted) + 1)
             if not self._more():
@@ -74,7 +74,7 @@ class _Folded:
         return at
 
     def letter(self, n: int) -> int:
-        """Where in the source the letter begins that the folded text's character `n` comes from."""
+        """The start, in the source, of the letter that folded to character `n`."""
         piece = bisect.bisect_right(self._begins, n) - 1
         if piece not in self._starts:
             at, end = self._pieces[piece : piece + 2]
@@ -82,7 +82,7 @@ class _Folded:
         return self._starts[piece][n - self._begins[piece]]
 
     def letter_behind(self, n: int) -> int:
-        """Where the next letter begins that has a folded form; the end of the source behind the last one."""
+        """The start of the next letter with a folded form; the end of the source if there is none."""
         start = self.letter(n)
         while n + 1 < len(self._text) or self._more():
             if n + 1 < len(self._text):
@@ -92,7 +92,7 @@ class _Folded:
         return len(self._source)
 
     def _more(self) -> bool:
-        """Fold as much again as there is; False at the end of the source."""
+        """Double the number of folded pieces; False at the end of the source."""
         if self._pieces[-1] == len(self._source):
             return False
         folded = [self._text]
@@ -111,7 +111,7 @@ class _Folded:
 
 
 def _starts(text: str) -> list[int]:
-    """For each character of the folded text, where the letter begins that it comes from."""
+    """For each character of the folded text, the start of the letter that it comes from."""
     starts: list[int] = []
     lengths: dict[str, int] = {}
     at = 0
@@ -132,16 +132,16 @@ def _starts(text: str) -> list[int]:
 
 
 def _joins(char: str) -> bool:
-    """Whether the character belongs to the letter before it."""
+    """Whether the character belongs to the previous letter."""
     if char.isascii():
         return char == "\0"
     return unicodedata.category(char)[0] == "M" or bool(_JOINING.match(char) or UNSEEN.match(char))
 
 
 def around(text: str, start: int, end: int) -> tuple[str, int, int]:
-    """The place in `text` with the words around it, on one line, and where in that it begins and ends.
+    """A match in `text` with the words around it, on one line, and the start and end of the match in that line.
 
-    "…" stands where something is left out.
+    "…" marks omitted text.
     """
     found = cut(" ".join(text[start:end].split()), MOST_CHARS)
     before = _one_line(text[max(0, start - BEFORE_CHARS) : start])
@@ -159,7 +159,7 @@ def _one_line(text: str) -> str:
 
 
 def _from_a_word(text: str) -> str:
-    """The text from the first word that is whole; where nothing parts words, from the first letter that is."""
+    """The text from its first whole word; from its first whole letter if it has no spaces."""
     _, space, rest = text.partition(" ")
     if space and rest:
         return rest

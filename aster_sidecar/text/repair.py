@@ -1,4 +1,4 @@
-"""Text and numbers from outside, brought into a form that every encoder, column and client takes."""
+"""Makes text, numbers and paths from outside valid for every encoder, database column and client."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any, cast
 
 MOST = (1 << 53) - 1
-"""The largest count that every JSON reader keeps exactly."""
+"""The largest integer that every JSON reader represents exactly."""
 DEEPEST = 100
+"""Levels of nesting that `plain` keeps; a value further down becomes None."""
 INT_BITS = 1024
-
+"""The largest size of an integer that `plain` keeps; a larger one becomes None."""
 
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def whole(text: str) -> str:
-    """The text with split surrogate pairs joined, and U+FFFD for lone halves and NUL; the same object if it has none.
+    """The text with split surrogate pairs joined, and U+FFFD for lone surrogates and NUL; the same object if unchanged.
 
-    Servers that cut their JSON between the two escapes of a pair send such halves, and no encoder takes one. NUL is
-    taken by encoders, but providers refuse a request that holds one.
+    Servers that split their JSON between the two escapes of a pair send such surrogates, and no encoder accepts one.
+    Encoders accept NUL, but providers refuse a request that contains it.
     """
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
@@ -39,15 +40,15 @@ def whole(text: str) -> str:
 
 
 def without_nul(json_text: str) -> str:
-    """A JSON text with U+FFFD for each NUL in its strings; the same object if there is none."""
+    """A JSON text with U+FFFD for every NUL in its strings; the same object if unchanged."""
     return _NUL.sub(r"\1\\ufffd", json_text) if "\\u0000" in json_text else json_text
 
 
 def cut(text: str, most: int, mark: str = "…") -> str:
-    """The text for people in at most `most` characters, with `mark` where something is left out.
+    """The text shortened to at most `most` characters, for people; ends with `mark` if something was left out.
 
-    No family, flag, syllable or accented letter is cut in two: what people see as one character stays whole, unless
-    it alone is longer.
+    Grapheme clusters (emoji of several characters, flags, syllables, accented letters) are not split, unless one alone
+    is longer than the limit.
     """
     if len(text) <= most:
         return text
@@ -58,25 +59,25 @@ def cut(text: str, most: int, mark: str = "…") -> str:
 
 
 def jsonable(value: Any) -> Any:
-    """The value as JSON would bring it back, so that what is compared later is what was stored.
+    """The value after a round trip through JSON, so that it compares equal to what is read from the store later.
 
-    What JSON can't hold becomes its text; half surrogate pairs and NUL are replaced.
+    An object that JSON can't represent becomes its text. Lone surrogates and NUL are replaced.
     """
     text = without_nul(json.dumps(value, default=str, ensure_ascii=False))
     return json.loads(text.encode("utf-8", "replace"))
 
 
 def typed_path(text: str) -> Path:
-    """A path that was typed on a command line. Raises: ArgumentTypeError for none, as an unset variable gives."""
+    """A path from a command line. Raises: ArgumentTypeError if it is empty, as an unset shell variable makes it."""
     if not text:
         raise argparse.ArgumentTypeError("the path is empty")
     return Path(text)
 
 
 def misnamed(path: object) -> str | None:
-    """A path as it may be shown, when its name is none that JSON, the store and SQLite take; None when it is one.
+    """An escaped form, for messages, of a path that JSON and SQLite can't store; None for a path that they can.
 
-    Systems allow names that are not UTF-8; Python has half surrogates for such bytes.
+    File systems allow names that are not UTF-8. Python represents such bytes as lone surrogates.
     """
     text = str(path)
     if "\0" not in text:
@@ -94,7 +95,7 @@ def misnamed(path: object) -> str | None:
 
 
 def _is_bytes(text: str) -> bool:
-    """Whether all half surrogates in it stand for bytes."""
+    """Whether every lone surrogate in the text represents a byte."""
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -103,14 +104,14 @@ def _is_bytes(text: str) -> bool:
 
 
 def as_text(value: object) -> str:
-    """Any value as text: a string as it is, nothing as nothing, the rest as JSON."""
+    """A value as text: a string unchanged, None as the empty string, anything else as JSON."""
     if isinstance(value, str):
         return whole(value)
     return "" if value is None else json.dumps(plain(value), ensure_ascii=False)
 
 
 def plain(value: object, depth: int = 0) -> Any:
-    """The value made of what JSON has, its texts whole: NaN and infinity are None, other objects their text."""
+    """The value as types that JSON has, with valid texts: NaN and infinity become None, other objects their text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -137,18 +138,16 @@ def plain(value: object, depth: int = 0) -> Any:
 
 
 def count(value: object) -> int:
-    """A number of things, whatever was said: rounded, 0 for what is no number of things that anybody counted."""
+    """A provider's count as an integer from 0 to MOST: rounded; 0 for anything that is not such a number."""
     try:
-        number = float(cast("Any", value)) if not isinstance(value, bool | int) else int(value)
-        if isinstance(number, float):
-            number = round(number) if math.isfinite(number) else 0
+        number = value if isinstance(value, int) else round(float(cast("Any", value)))
     except (TypeError, ValueError, OverflowError, ArithmeticError):
         return 0
-    return number if 0 <= number <= MOST else 0
+    return int(number) if 0 <= number <= MOST else 0
 
 
 def price(value: object) -> float | None:
-    """An amount of money, None for what is none: not a number, not finite, below 0."""
+    """An amount of money; None for anything that is not a finite number of at least 0."""
     if value is None or isinstance(value, bool):
         return None
     try:

@@ -1,4 +1,4 @@
-"""How a model's text is shown to a person who decides about it: nothing in it hides, or poses as other text."""
+"""Shows a model's text to a person who decides about it: nothing in it is hidden or looks like other text."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 import unicodedata
 from pathlib import Path
 
-# Letters and marks that draw nothing, or nothing of their own, though Unicode calls them neither control nor format.
-# Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point, and characters whose name says that they are
-# blank (the Braille pattern, the null notehead), fill or join.
+# Letters and marks without a glyph of their own, which Unicode classes neither as control nor as format characters.
+# Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point, and characters that are named blank (Braille
+# pattern, null notehead), filler or joiner.
 _BLANK = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u2d7f\u303f\u3164\uffa0\U0001107f\U00016fe4"
     "\U00013441\U00013442\U0001bc9d\U0001d159\U0001da7f\U0001da80"
 )
-# The mark that opens an escape is escaped itself, so that two different texts never look the same.
+# The character that begins an escape is itself escaped, so that different texts never look the same.
 _OPENER = "\u2039"
-# Accents and the like that stand on one letter: more of them would be drawn over the lines around.
+# The most combining marks on one letter. More would be drawn over the neighbouring lines.
 _MARKS = 4
-# What is written from right to left: Hebrew, Arabic and their neighbours. Source: Unicode DerivedBidiClass.txt, R, AL.
+# Right-to-left scripts: Hebrew, Arabic and others. Source: Unicode DerivedBidiClass.txt, R and AL.
 _LEFTWARD = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
 _LEFTWARD_RUN = re.compile(f"[{_LEFTWARD}]+")
 _ISOLATE, _END = "\u2066", "\u2069"
@@ -26,13 +26,13 @@ _ISOLATED = re.compile(f"({_ISOLATE}[{_LEFTWARD}]+{_END})")
 
 
 def visible(text: str, *, newlines: bool = True) -> str:
-    """`text` with every character that is not plainly seen written as ‹U+XXXX›; different texts stay different.
+    """`text` with every character that is not clearly visible written as ‹U+XXXX›; different texts stay different.
 
     Escaped are control and format characters (bidi, zero-width, tags), lone surrogates, line separators, every space
-    but the ordinary one, blank letters, private and unassigned characters, all but four of the marks on one letter, and
-    ‹ itself. A newline stays a newline, unless `newlines` is False: where a second line could pose as the program's own
-    words. Each run of letters that are written from right to left is isolated (U+2066 to U+2069), so that the words of
-    a line, the arguments of a command and the parts of a path stand in their order.
+    except U+0020, blank letters, private and unassigned characters, all but the first four marks on a letter, and
+    ‹ itself. Newlines are kept; pass `newlines=False` where a second line could look like the program's own text. Each
+    run of right-to-left letters is isolated (U+2066 to U+2069), so that the words of a line, the arguments of a command
+    and the parts of a path keep their order.
     """
     if newlines and "\n" in text:
         return "\n".join(visible(line) for line in text.split("\n"))
@@ -50,9 +50,9 @@ def visible(text: str, *, newlines: bool = True) -> str:
 
 
 def still_visible(text: str, *, newlines: bool = True) -> str:
-    """The same for a text that `visible` has been through, such as an approval's display: it stays as it is."""
+    """`visible` for a text that may already be its result, such as an approval's display, which it does not change."""
     parts = _ISOLATED.split(text)
-    # Escapes are plain characters but for the mark that opens them.
+    # An escape has only one character that `visible` would escape, its first.
     parts[::2] = [
         _OPENER.join(visible(piece, newlines=newlines) for piece in part.split(_OPENER)) for part in parts[::2]
     ]
@@ -60,7 +60,7 @@ def still_visible(text: str, *, newlines: bool = True) -> str:
 
 
 def meant(shown: str) -> str:
-    """The text that `visible` made `shown` of."""
+    """The inverse of `visible`: the text that it made `shown` from."""
     bare = shown.replace(_ISOLATE, "").replace(_END, "")
     return re.sub("\u2039U\\+([0-9A-F]{4,6})\u203a", lambda found: chr(int(found[1], 16)), bare)
 
@@ -68,21 +68,21 @@ def meant(shown: str) -> str:
 def _plain(char: str) -> bool:
     if char in _BLANK or char == _OPENER or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":
         return False
-    # str.isprintable: no Other (Cc, Cf, Cs, Co, Cn) and no Separator but the space.
+    # str.isprintable excludes the categories Other (Cc, Cf, Cs, Co, Cn) and Separator, except the space.
     return char.isprintable()
 
 
 def shown(path: object) -> str:
-    """A path on one line, its hidden characters made visible."""
+    """A path on one line, with hidden characters made visible."""
     return visible(str(path), newlines=False)
 
 
 BRIEF_CHARS = 80
-"""Of a path or a command, what a sentence about it shows; the exact thing stands beneath."""
+"""The most characters of a path or command within a sentence; the full one is shown below the sentence."""
 
 
 def brief(path: Path, work_dir: Path) -> str:
-    """A path as a sentence names it: from the work directory or the home directory on, its beginning cut when long."""
+    """A path for a sentence: relative to the work directory or the home directory, its beginning cut off if long."""
     if path == work_dir:
         return "the work folder"
     if path.is_relative_to(work_dir):
@@ -99,7 +99,7 @@ def counted(many: int, one: str) -> str:
 
 
 def sized(count: int) -> str:
-    """A count of bytes as people read it."""
+    """A number of bytes for people, such as `12 bytes` or `1.5 MiB`."""
     if count < 1024:
         return f"{count} byte{'' if count == 1 else 's'}"
     return f"{count / 1024:.1f} KiB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MiB"

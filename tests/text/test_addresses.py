@@ -108,8 +108,8 @@ def test_an_address_is_understood_as_it_was_meant(typed: str, root: str | None, 
         ("ftp://127.0.0.1/v1", "scheme"),
         ("ws://127.0.0.1:8000", "scheme"),
         ("file:///v1", "scheme"),
-        ("http://127.0.0.1:8000 /v1", "blank"),
-        ("http://one.example\nhttp://two.example", "blank"),
+        ("http://127.0.0.1:8000 /v1", "space"),
+        ("http://one.example\nhttp://two.example", "space"),
         ("http://192.168.1.300:8000", "IP address"),
         ("http://[::1:8000", "host"),
         ("http://[fe80::1%25eth0]:8000", "IP address"),
@@ -175,7 +175,7 @@ def test_any_text_is_a_key_that_can_be_sent_or_refused(typed: str) -> None:
     found = outcome(lambda: key(typed, "X_API_KEY"))
     if isinstance(found, ModelError):
         assert found.code == "key_refused"
-        assert found.message.startswith("X_API_KEY has ")
+        assert found.message.startswith("X_API_KEY contains ")
     elif found is not None:
         assert re.fullmatch("[!-~]+", found)
         assert key(found, "X_API_KEY") == found
