@@ -1,1 +1,1 @@
-"""The log, redaction of secrets, and spans of turns."""
+"""The log, the redaction of secrets, and the spans of turns."""

@@ -1,4 +1,4 @@
-"""Which spans there are: OpenTelemetry's where its usual variables ask for them, else none."""
+"""Chooses the spans: OpenTelemetry's if its standard variables ask for traces, otherwise none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Whether OpenTelemetry's usual variables ask for traces over OTLP. Source: its SDK environment specification."""
+    """Whether the standard variables ask for traces over OTLP. Source: OpenTelemetry's SDK environment variables."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     exporters = environment.get("OTEL_TRACES_EXPORTER", "").lower().replace(" ", "")
@@ -22,7 +22,7 @@ def wanted(environment: Mapping[str, str]) -> bool:
 
 
 def make_spans(environment: Mapping[str, str]) -> Spans:
-    """What measures. Blocks for an import where it is wanted. What keeps it from measuring is logged, never raised."""
+    """The daemon's spans. Blocks while it imports the SDK, if traces are wanted. Logs errors, never raises."""
     if not wanted(environment):
         return NoSpans()
     try:

@@ -1,7 +1,7 @@
-"""The log: JSON lines in `aster.log`, rotated by size, and words on stderr. Never what was said, never a secret.
+"""The log: JSON lines in `aster.log`, rotated by size, and plain lines on stderr. Without conversations and secrets.
 
-Only our own modules' words are written, because we know what is in them. Of an exception there is its kind and where it
-happened, of a library's message where it comes from: their texts quote requests, answers and arguments.
+Only messages of our own modules are written in full. Of an exception the log has its type and place, of a library's
+message its place, because their texts can quote requests, responses and arguments.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OWN = "aster_sidecar"
 FILE = "aster.log"
 FILE_BYTES = 5 * 1024 * 1024
 KEPT_FILES = 5
-"""Older files that are kept, `aster.log.1` the newest."""
+"""The number of older files that are kept; `aster.log.1` is the newest."""
 LEVELS = ("debug", "info", "warning", "error")
 STDERR_LEVEL, FILE_LEVEL = "warning", "info"
 TEXT_CHARS = 2000
@@ -42,9 +42,9 @@ FIELDS = (
     *("code", "model", "tool", "outcome", "stop_reason", "attempt", "requests", "input_tokens", "output_tokens"),
     *("port", "framework", "version", "pid"),
 )
-"""What a line may carry besides its words: `log.info("…", extra={"turn_id": …})`."""
+"""The fields that a line may have besides its message: `log.info("…", extra={"turn_id": …})`."""
 PLAIN_SPOKEN = frozenset(("asyncio", "uvicorn.error"))
-"""Libraries whose messages begin with fixed words, up to the first bracket or quotation mark."""
+"""Libraries whose messages begin with a fixed text, up to the first bracket or quotation mark."""
 
 FIRST_DETAIL = re.compile(r"""[(<{\[:"'\n]""")
 
@@ -56,16 +56,17 @@ App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[N
 
 
 def is_own(name: str) -> bool:
+    """Whether a logger is one of our modules."""
     return name == OWN or name.startswith(OWN + ".")
 
 
 def words_of(record: logging.LogRecord) -> str:
-    """The record's message, as far as it can be known to quote nobody."""
+    """The part of a record's message that can't contain personal data."""
     if is_own(record.name):
         return record.getMessage()
     place = f"{Path(record.pathname).name}:{record.lineno}"
     said = str(record.msg)
-    if record.args:  # the words without what they are about
+    if record.args:  # the format without its arguments
         return f"{said.splitlines()[0][:200] if said else ''} ({place})"
     if record.name in PLAIN_SPOKEN:
         return f"{re.split(FIRST_DETAIL, said)[0].strip()[:200]} ({place})"
@@ -73,7 +74,7 @@ def words_of(record: logging.LogRecord) -> str:
 
 
 def told_of(error: BaseException) -> str:
-    """An exception's kind, and its words where they are the system's or ours."""
+    """An exception's type; its message only if it comes from the system or from us."""
     kind = type(error)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     if isinstance(error, OSError) and error.errno is not None:
@@ -87,28 +88,29 @@ def told_of(error: BaseException) -> str:
 
 
 def chain_of(error: BaseException | None) -> list[dict[str, Any]]:
-    """An exception and what it came from: kinds and places, newest first."""
+    """The types and places of an exception and of its causes, newest first."""
     found: list[dict[str, Any]] = []
     while error is not None and len(found) < CHAIN:
         codes = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)][-FRAMES:]
         places = [f"{Path(code.co_filename).name}:{line} {code.co_name}" for code, line in codes]
         found.append({"error": told_of(error), "at": places})
-        within: list[BaseException] = list(getattr(error, "exceptions", ()))  # of an exception group
+        within: list[BaseException] = list(getattr(error, "exceptions", ()))  # of an exception group: only the first
         error = within[0] if within else error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return found
 
 
 def trouble_of(record: logging.LogRecord) -> list[dict[str, Any]]:
+    """The exception of a record, as `chain_of` gives it."""
     return chain_of(record.exc_info[1]) if record.exc_info else []
 
 
 def plain(text: str) -> str:
-    """One line without control characters."""
+    """The text as one line without control characters, at most TEXT_CHARS long."""
     return "".join(char if char.isprintable() else " " for char in text[:TEXT_CHARS])
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object per record: time, level, logger, message, and those of FIELDS that it has."""
+    """Formats a record as one JSON object: time, level, logger, message, and the FIELDS that it has."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
@@ -132,7 +134,7 @@ class JsonLines(logging.Formatter):
 
 
 class Words(logging.Formatter):
-    """The same for a person at a terminal."""
+    """Formats a record as a line for a person at a terminal."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class Words(logging.Formatter):
 
 
 def stamp(created: float) -> str:
-    """RFC 3339, UTC, milliseconds."""
+    """A time in seconds since 1970 as RFC 3339 in UTC, with milliseconds."""
     return datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -157,7 +159,7 @@ def stamp(created: float) -> str:
 
 
 class LogFile(logging.Handler):
-    """Appends to a file for its owner only and rotates it. What can't be written is lost, and said on stderr once."""
+    """Appends to a file with mode 0600 and rotates it. A line that can't be written is lost; stderr says so once."""
 
     def __init__(self, path: Path, most_bytes: int = FILE_BYTES, kept: int = KEPT_FILES) -> None:
         super().__init__()
@@ -178,7 +180,7 @@ class LogFile(logging.Handler):
             self._tell(error)
 
     def write_lines(self, lines: bytes) -> None:
-        """Append whole lines; from any thread. As with records, a failure is said once and no more."""
+        """Append whole lines, from any thread. A failure is reported once, as for records."""
         with self.lock or contextlib.nullcontext():
             try:
                 self._write(lines)
@@ -188,7 +190,7 @@ class LogFile(logging.Handler):
 
     def _write(self, line: bytes) -> None:
         opened = self._file
-        if opened is not None and os.fstat(opened.fileno()).st_nlink == 0:  # somebody deleted it
+        if opened is not None and os.fstat(opened.fileno()).st_nlink == 0:  # the file was deleted
             opened.close()
             opened = None
         if opened is None:
@@ -212,7 +214,7 @@ class LogFile(logging.Handler):
         return self._file
 
     def _rotate(self, opened: io.FileIO) -> io.FileIO:
-        """Put the full file aside. Raises: OSError; then nothing more is written, because it would grow for ever."""
+        """Rename the full file and open a new one. Raises: OSError; then nothing is written, so the file can't grow."""
         opened.close()
         self._file = None
         for number in range(self._kept - 1, 0, -1):
@@ -237,7 +239,7 @@ class LogFile(logging.Handler):
 
 
 def to_stderr(level: str | None, redactor: Redactor) -> None:
-    """Log to stderr from now on; `level` None: warnings. Also what threads and destructors would print there raw."""
+    """Log to stderr from now on, also exceptions of threads and destructors. `level` None means `warning`."""
     for earlier in [handler for handler in logging.getLogger().handlers if isinstance(handler.formatter, Words)]:
         remove(earlier)
     logging.raiseExceptions = False  # a broken log call would print its arguments
@@ -247,16 +249,16 @@ def to_stderr(level: str | None, redactor: Redactor) -> None:
     add(handler)
 
     def in_thread(given: threading.ExceptHookArgs) -> None:
-        log.error("a thread died", exc_info=given.exc_value)
+        log.error("a thread ended with an exception", exc_info=given.exc_value)
 
     def unraisable(given: Any) -> None:
-        log.error("an error could not be raised", exc_info=given.exc_value)
+        log.error("an exception was ignored", exc_info=given.exc_value)
 
     threading.excepthook, sys.unraisablehook = in_thread, unraisable
 
 
 def to_file(directory: Path, level: str | None, redactor: Redactor) -> logging.Handler:
-    """Log to `aster.log` in the directory from now on; `level` None: info. Returns what `remove` takes away."""
+    """Log to `aster.log` in the directory from now on. `level` None means `info`. Undo with `remove(handler)`."""
     handler = LogFile(directory / FILE)
     handler.setLevel((level or FILE_LEVEL).upper())
     handler.setFormatter(JsonLines(redactor))
@@ -265,7 +267,7 @@ def to_file(directory: Path, level: str | None, redactor: Redactor) -> logging.H
 
 
 def add(handler: logging.Handler) -> None:
-    """Everything of ours that a handler wants, and warnings of libraries."""
+    """Send a handler our records from its level on, and warnings of libraries."""
     root, own = logging.getLogger(), logging.getLogger(OWN)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
@@ -273,13 +275,13 @@ def add(handler: logging.Handler) -> None:
 
 
 def remove(handler: logging.Handler) -> None:
-    """Stop logging there."""
+    """Remove and close a handler."""
     logging.getLogger().removeHandler(handler)
     handler.close()
 
 
 def learn(secrets: Iterable[str]) -> None:
-    """Hide these from now on wherever we log to."""
+    """Mask these secrets in every log from now on."""
     told = list(secrets)
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, JsonLines | Words):
@@ -290,7 +292,7 @@ def learn(secrets: Iterable[str]) -> None:
 
 
 class Access:
-    """ASGI middleware in front of all others: a line for each request, without its query, headers and body."""
+    """ASGI middleware, outermost: logs a line for each request, without its query, headers and body."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -300,7 +302,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         if scope["type"] == "websocket":
-            scope.setdefault("state", {})["outer_app"] = self  # what is asked over a socket is noted like any request
+            scope.setdefault("state", {})["outer_app"] = self  # requests over a WebSocket are logged too
         began = time.monotonic()
         status = 0
 

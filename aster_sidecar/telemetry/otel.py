@@ -1,6 +1,6 @@
-"""Spans for OpenTelemetry, by its conventions for generative AI, sent over OTLP/HTTP. Nothing that is said is in them.
+"""Sends spans over OTLP/HTTP, by OpenTelemetry's conventions for generative AI. They contain no conversation text.
 
-The SDK reads its usual variables. A thread of its own sends; a collector that is slow or gone costs a turn nothing.
+The SDK reads its standard variables and sends from a thread, so a slow or missing collector does not delay a turn.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from aster_sidecar.telemetry.spans import Value
 from aster_sidecar.text.addresses import is_loopback
 
 CLOSE_S = 1.0
-"""Longest that a stop waits for the last spans to be sent."""
+"""The longest time that a stop waits until the last spans are sent."""
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROVIDER_NAMES = {"openai-chat": "openai", "openai-responses": "openai", "google": "gcp.gemini"}
-"""The conventions' names of providers where they are not ours."""
+"""The conventions' names of providers that differ from ours."""
 
 
 class TurnIds(RandomIdGenerator):
-    """Random ids, but for the trace of a turn: its runs, days and restarts apart, are one trace."""
+    """Random ids, except that a turn's runs share a trace id, even across days and restarts."""
 
     def __init__(self) -> None:
         self.turn_id: str | None = None
@@ -45,11 +45,11 @@ class TurnIds(RandomIdGenerator):
         return int.from_bytes(hashlib.sha256(self.turn_id.encode()).digest()[:16], "big") or 1
 
     def is_trace_id_random(self) -> bool:
-        return True  # turn ids are, and a hash keeps it
+        return True  # a turn id is random, and so is its hash
 
 
 class Measured:
-    """A span under way."""
+    """An open span (`spans.Span`)."""
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
@@ -65,10 +65,10 @@ class Measured:
 
 
 class Tracing:
-    """Makes spans and sends them. One per daemon."""
+    """Makes spans and sends them (`spans.Spans`). One per daemon."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        for name, value in environment.items():  # what the launcher said on stdin is not in our own environment yet
+        for name, value in environment.items():  # those that the launcher sent on stdin are not in os.environ
             if name.startswith("OTEL_"):
                 os.environ.setdefault(name, value)
         attributes = {SERVICE_VERSION: __version__}
@@ -78,7 +78,7 @@ class Tracing:
             attributes[SERVICE_NAME] = "aster-sidecar"
         session = requests.Session()
         endpoint = next((environment[name] for name in ENDPOINTS if environment.get(name)), "http://localhost")
-        session.trust_env = not is_loopback(endpoint)  # neither a proxy nor a password from .netrc for this machine
+        session.trust_env = not is_loopback(endpoint)  # no proxy and no password from .netrc for this machine
         self._ids = TurnIds()
         self._provider = TracerProvider(
             resource=Resource.create(attributes), shutdown_on_exit=False, id_generator=self._ids
@@ -88,7 +88,7 @@ class Tracing:
 
     @contextmanager
     def run(self, *, turn_id: str, session_id: str, agent_id: str, agent_name: str) -> Generator[Measured, None, None]:
-        """A run of a turn: one that waits for a person in between has several, in one trace."""
+        """A run of a turn. A turn that waits for a person has several runs, all in one trace."""
         self._ids.turn_id = turn_id
         try:
             span = self._tracer.start_span(f"invoke_agent {agent_name}", context=Context())
@@ -107,7 +107,7 @@ class Tracing:
 
     @contextmanager
     def request(self, *, model: str, attempt: int) -> Generator[Measured, None, None]:
-        """A request to the model, from its first byte to the last of its answer."""
+        """A request to the model, up to the last byte of the response."""
         provider, _, name = model.partition(":")
         span = self._tracer.start_span(f"chat {name or provider}", kind=SpanKind.CLIENT)
         measured = Measured(span)
@@ -122,7 +122,7 @@ class Tracing:
 
     @contextmanager
     def tool(self, *, call_id: str, name: str) -> Generator[Measured, None, None]:
-        """A tool that runs; the time a person took to allow it is not in here."""
+        """The execution of a tool, without the time in which a person decided about it."""
         span = self._tracer.start_span(f"execute_tool {name}")
         measured = Measured(span)
         measured.note(
@@ -135,7 +135,7 @@ class Tracing:
             yield measured
 
     async def close(self) -> None:
-        """Send what is left. A collector that takes longer than CLOSE_S does without."""
+        """Send the remaining spans. Gives up after CLOSE_S."""
         loop = asyncio.get_running_loop()
         sent: asyncio.Future[None] = loop.create_future()
 
@@ -144,14 +144,14 @@ class Tracing:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(lambda: sent.done() or sent.set_result(None))
 
-        # Not asyncio's own threads: at the end it would wait for them as long as the collector likes.
+        # Not asyncio's executor: the interpreter would wait at exit until the collector answers.
         threading.Thread(target=send, name="last spans", daemon=True).start()
         await asyncio.wait([sent], timeout=CLOSE_S)
 
 
 @contextmanager
 def under_way(span: trace.Span, measured: Measured) -> Generator[None, None, None]:
-    """Make the span the parent of those within; end it; an exception is its failure, a cancellation is none."""
+    """Keep the span open as the parent of inner spans. An exception marks it as failed, a cancellation does not."""
     with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield

@@ -1,4 +1,8 @@
-"""Takes secrets out of text: those that this daemon was given, and whatever else looks like one."""
+"""Masks secrets in text: those that this daemon was given, and text that looks like a secret.
+
+The shells' supervisors do the same in TypeScript and Rust; all three are tested with
+`shells/conformance/redaction.json`.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,12 @@ from aster_sidecar.text import addresses
 
 MASK = "[secret]"
 SHORTEST = 8
-"""A shorter value is no secret worth the name, and hiding it would make holes in every text."""
+"""The fewest characters of a value that is masked; shorter ones occur in ordinary text."""
 
 NAMES = re.compile(
     r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|PRIVATE|HEADERS|_PAT\b|_DSN\b", re.IGNORECASE
 )
-"""Variables whose values are secrets."""
+"""Names of variables with secret values."""
 LOOKS = re.compile(
     r"""
     -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z)
@@ -33,10 +37,11 @@ LOOKS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""Text that looks like a secret."""
 
 
 class Redactor:
-    """Knows this daemon's secrets. `learn` tells it more of them."""
+    """Masks a set of known secrets, and everything that matches LOOKS."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known: set[str] = set()
@@ -44,7 +49,7 @@ class Redactor:
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
-        """Hide these as well, also as they stand in JSON and in addresses."""
+        """Mask these too from now on, also in their JSON and URL encodings."""
         for secret in secrets:
             if len(secret.strip()) >= SHORTEST:
                 self._known |= {secret.strip(), quote(secret.strip(), safe=""), json.dumps(secret.strip())[1:-1]}
@@ -59,10 +64,10 @@ class Redactor:
 
 
 def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
-    """What is secret among the variables: values of names that say so, and passwords in addresses."""
+    """The secrets in environment variables: values of variables with such names, and passwords in addresses."""
     for name, value in environment.items():
         if NAMES.search(name):
-            yield from (value, addresses.unwrap(value))  # as it was typed, and as it is sent
+            yield from (value, addresses.unwrap(value))  # as it was entered, and as it is sent
             yield from re.split(r"[=,\s]+", value)  # OTEL_EXPORTER_OTLP_HEADERS="name=value,name=value"
         elif "@" in value:
             for address in (value, addresses.unwrap(value)):
@@ -70,12 +75,12 @@ def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def holds_secret(name: str, value: str) -> bool:
-    """Whether a variable does, by its name or its value. A path is none: it only leads to one."""
+    """Whether a variable contains a secret, by its name or value. A path is not secret, even if the file is."""
     return not value.startswith(("/", "~")) and any(secrets_of({name: value}))
 
 
 def passwords(address: str) -> Iterator[str]:
-    """The password that an address carries."""
+    """The password in an address, as written and decoded."""
     try:
         found = urlsplit(address).password
     except ValueError:
@@ -85,7 +90,7 @@ def passwords(address: str) -> Iterator[str]:
 
 
 def secrets_in(servers: Any) -> Iterator[str]:
-    """What is secret in the tables `mcp` and `services`: values of `env` and `headers`, also behind Bearer."""
+    """The secrets in the tables `mcp` and `services`: the values of `env` and `headers`, also without `Bearer`."""
     for table in servers.values() if isinstance(servers, dict) else ():  # pyright: ignore[reportUnknownVariableType]
         for key in ("env", "headers"):
             values: Any = table.get(key, {}) if isinstance(table, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

@@ -1,5 +1,6 @@
-"""What is measured of a turn: a span for each run, model request and tool call. `otel` sends them to a collector;
-where nobody asked for that nothing is measured, and nothing of OpenTelemetry's SDK is imported.
+"""The spans of a turn: one for each run, model request and tool call. `otel` sends them to a collector.
+
+Where tracing is not configured, `NoSpans` measures nothing, and OpenTelemetry's SDK is not imported.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ Value = str | int | float | bool | tuple[str, ...]
 
 
 class Span(Protocol):
-    """A span under way. An exception that leaves it is its failure."""
+    """An open span. An exception that leaves its context marks it as failed."""
 
     def note(self, **attributes: Value | None) -> None:
-        """Add attributes; `_` in names stands for itself, `__` for a dot; None adds nothing."""
+        """Add attributes. `__` in a name becomes a dot (`gen_ai__system`); None adds nothing."""
         ...
 
     def fail(self, kind: str) -> None:
-        """It failed: `kind` is a code or an exception's name, never its words."""
+        """Mark the span as failed. `kind`: an error code or the name of an exception, never its message."""
         ...
 
 
 class Spans(Protocol):
-    """Where spans come from."""
+    """Makes the spans. Each method returns the context in which its span is open."""
 
     def run(self, *, turn_id: str, session_id: str, agent_id: str, agent_name: str) -> AbstractContextManager[Span]: ...
 
@@ -32,12 +33,12 @@ class Spans(Protocol):
     def tool(self, *, call_id: str, name: str) -> AbstractContextManager[Span]: ...
 
     async def close(self) -> None:
-        """Send what is left, within a second."""
+        """Send the remaining spans. Takes at most about a second."""
         ...
 
 
 class NoSpan:
-    """A span that nobody wants."""
+    """A span that records nothing."""
 
     def note(self, **attributes: Value | None) -> None:
         pass
@@ -53,7 +54,7 @@ class NoSpan:
 
 
 class NoSpans:
-    """Measures nothing."""
+    """Makes spans that record nothing."""
 
     _none = NoSpan()
 

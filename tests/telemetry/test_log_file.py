@@ -17,7 +17,7 @@ import pytest
 from aster_sidecar.errors import ModelError, StoreError
 from aster_sidecar.telemetry import log_file as logs
 from aster_sidecar.telemetry.log_file import FIELDS, JsonLines, LogFile, Words
-from aster_sidecar.telemetry.redaction import MASK, Redactor, secrets_in, secrets_of
+from aster_sidecar.telemetry.redaction import MASK, Redactor
 
 CANARY = "canary-7d41c0ffee"
 OWN = logging.getLogger("aster_sidecar.test")
@@ -119,87 +119,6 @@ def test_a_line_is_one_line_and_bounded() -> None:
     words = Words(Redactor()).format(record("aster_sidecar.x", "a\nb\x1b[2J\u202e", path="/\r\nINFO faked"))
     assert "\n" not in words
     assert "\x1b" not in words
-
-
-# -- secrets -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"sk-{CANARY}",
-        f"key=sk-proj-{CANARY}",
-        f"Authorization: Bearer {CANARY}",
-        f"bearer {CANARY}",
-        f'"api_key": "{CANARY}"',
-        f"password={CANARY}",
-        f"session_token: {CANARY}",
-        f"https://ada:{CANARY}@example.com/x",
-        "ghp_canary7d41c0ffee0000",
-        "AKIACANARY7D41C0FFEE",
-        "eyJjYW5hcnkx.eyJjYW5hcnki.c2lnbmF0dXJl",
-        f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
-    ],
-)
-def test_what_looks_like_a_secret_is_masked(text: str) -> None:
-    cleaned = Redactor().clean(f"before {text} after")
-    assert MASK in cleaned
-    assert not re.search("canary|c2lnbmF0dXJl|7D41", cleaned, re.IGNORECASE)
-    assert cleaned.startswith("before ")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "GET /api/sessions/ses_455683062cc43479c08c9c63 200",
-        "the token is missing",
-        "stopping: stdin ended",
-        "/home/ada/project/.aster/config.toml: unknown key 'modle', ignored",
-        "anthropic:claude-sonnet-4-5",
-        "turn_aeaeac4600b2ac61300415f1",
-    ],
-)
-def test_ordinary_words_stay(text: str) -> None:
-    assert Redactor().clean(text) == text
-
-
-@pytest.mark.parametrize("unit", ["x", "a-", "_tok", "key=", "://a", "bearer ", "-eyJ"])
-def test_the_time_for_a_long_text_grows_with_it_and_not_with_its_square(unit: str) -> None:
-    """The suite's time limit is what fails: a service may write lines of any kind, and as many as it likes."""
-    text = (unit * 500_000)[:500_000]
-    assert len(Redactor(["a-secret-of-the-daemon"]).clean(text)) <= len(text)
-
-
-def test_known_secrets_are_masked_in_every_spelling() -> None:
-    secret = 'p"ss w/rd+é\\x'
-    redactor = Redactor([secret, "", "short"])
-    for text in (secret, json.dumps(secret), "a%22ss", f"?t={__import__('urllib.parse').parse.quote(secret, safe='')}"):
-        assert "ss" not in redactor.clean(text) or text == "a%22ss"
-    assert redactor.clean("short") == "short"
-    redactor.learn(["another-secret"])
-    assert redactor.clean("another-secret, " + secret) == f"{MASK}, {MASK}"
-
-
-def test_secrets_are_found_by_the_names_of_variables_and_in_addresses() -> None:
-    environment = {
-        "OPENAI_API_KEY": "value-of-openai",
-        "MY_TOKEN": "value-of-token",
-        "OTEL_EXPORTER_OTLP_HEADERS": "x-team=value-of-header,b=2",
-        "HTTPS_PROXY": "http://ada:value-of-proxy@proxy:3128",
-        "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1",
-        "HOME": "/home/ada",
-    }
-    redactor = Redactor(secrets_of(environment))
-    for value in environment.values():
-        assert "value-of" not in redactor.clean(f"({value})").replace("x-team", "")
-    assert redactor.clean(environment["OPENAI_BASE_URL"]) == environment["OPENAI_BASE_URL"]
-    assert redactor.clean("/home/ada") == "/home/ada"
-
-
-def test_secrets_of_mcp_servers_are_found() -> None:
-    table = {"a": {"env": {"X": "value-of-env"}}, "b": {"headers": {"Authorization": "Bearer value-of-header"}}, "c": 3}
-    assert set(secrets_in(table)) >= {"value-of-env", "value-of-header"}
-    assert list(secrets_in(None)) == []
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -403,8 +322,8 @@ def test_threads_and_destructors_and_broken_calls_print_nothing_raw(capsys: pyte
     OWN.warning("%d", CANARY)
     told = capsys.readouterr().err
     assert CANARY not in told
-    assert "a thread died" in told
-    assert "could not be raised" in told
+    assert "a thread ended with an exception" in told
+    assert "an exception was ignored" in told
 
 
 @pytest.mark.usefixtures("clean_logging")
