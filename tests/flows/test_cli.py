@@ -532,7 +532,7 @@ def chat(daemon: Daemon, *words: str, said: str = "", **variables: str) -> Told:
         ("chat hello <&-", 0, "You said: “hello”", ""),
         ("chat hello </dev/null >&-", 0, "", ""),
         ("chat hello </dev/null 2>&-", 0, "You said: “hello”", ""),
-        ("chat <&-", 2, "", "aster-sidecar: nothing to say: give a message, or pipe one in"),
+        ("chat <&-", 2, "", "aster-sidecar: no message: pass one as an argument or on stdin"),
         ("chat hello </dev/null >/dev/full", 1, "", "aster-sidecar: the output could not be written: No space left"),
         ("chat --json hello </dev/null >/dev/full", 1, "", "aster-sidecar: the output could not be written: No space"),
         ("agents >/dev/full", 1, "", "aster-sidecar: the output could not be written: No space left on device"),

@@ -59,7 +59,7 @@ def test_a_conversation_with_a_daemon_of_its_own(terminal: Callable[..., Pane], 
 
 def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
-    assert "It goes on when you leave." in " ".join(pane.until_prompt().split())
+    assert "It keeps running when you leave." in " ".join(pane.until_prompt().split())
     pane.type("first\\")
     pane.key("s", "e", "c", "M-Enter", "t", "h", "i", "r", "d", "Enter")
     pane.until("tokens in")
@@ -151,7 +151,7 @@ def test_edited_arguments_are_what_runs(terminal: Callable[..., Pane], daemon: D
         ("false", "✗ The editor false failed"),
         ("rm", "✗ The editor rm failed"),
         ("sh -c 'printf \"\\377\" > $1' x", "✗ The editor sh"),
-        ("true", "The arguments were not changed, and nothing is answered."),
+        ("true", "The arguments were not changed. The question is still open."),
     ],
 )
 def test_an_editor_that_changes_nothing_answers_nothing(
@@ -372,7 +372,9 @@ def test_a_conversation_is_deleted_after_a_question_and_restored(terminal: Calla
     assert f"/restore {session['session_id']}" in text.replace("\n", "")
     pane.until_prompt(4)
     pane.type("/restore")
-    assert "1  hello  (2 messages, can be restored until 20" in pane.until("/restore NUMBER brings one back")
+    assert "1  hello  (2 messages, can be restored until 20" in pane.until(
+        "/restore NUMBER restores one of these conversations"
+    )
     pane.until_prompt(5)
     pane.type("/restore 1")
     pane.until(lambda text: text.count("Conversation: hello") == 1)

@@ -121,6 +121,16 @@ class Table(markdown.TableElement):
                     yield from line.render(console, end="\n")
 
 
+def _with_addresses(token: Token) -> Iterable[Token]:
+    """An image as a link: its description and its address. A bare address as text: it is shown already."""
+    if token.type == "image":
+        yield Token("link_open", "a", 1, attrs={"href": token.attrs.get("src", "")})
+        yield Token("text", "", 0, content=token.content)
+        yield Token("link_close", "a", -1)
+    elif token.markup != "autolink":
+        yield token
+
+
 class TerminalMarkdown(markdown.Markdown):
     """Markdown as the conversation shows it. Print it with `crop=False`."""
 
@@ -136,20 +146,14 @@ class TerminalMarkdown(markdown.Markdown):
     }
 
     def __init__(self, text: str) -> None:
-        # Links show their address: words that hide where they lead are not for a terminal.
+        # With hyperlinks a terminal would show a link's words only, and not where it leads.
         super().__init__(text, hyperlinks=False, code_theme="ansi_dark")
-        # HTML is text that the model wrote: where nobody renders it, it is shown.
+        # Nobody renders HTML here, so it is shown as the text that the model wrote.
         parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
         self.parsed = parser.parse(text)
-
-    def _flatten_tokens(self, tokens: Iterable[Token]) -> Iterable[Token]:
-        for token in super()._flatten_tokens(tokens):
-            if token.type == "image":  # as a link, in its place: its description, and where it is
-                yield Token("link_open", "a", 1, attrs={"href": token.attrs.get("src", "")})
-                yield Token("text", "", 0, content=token.content)
-                yield Token("link_close", "a", -1)
-            elif token.markup != "autolink":  # that shows its address already
-                yield token
+        for token in self.parsed:
+            if token.children is not None:
+                token.children = [entry for child in token.children for entry in _with_addresses(child)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with console.use_theme(STYLES):

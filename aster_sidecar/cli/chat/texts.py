@@ -1,13 +1,14 @@
-"""Every text that `chat` shows of its own: whole sentences, in the words of the page where it says the same.
+"""All texts of `chat`, as whole sentences. Where the web UI says the same, both use the same words.
 
-What models, tools and people said is made visible by the caller before it is put into one of these.
+Callers pass what models, tools and people wrote through `plain` or `visible` before it is put into a text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
+
+from aster_sidecar.cli.chat.figures import duration, local_time, sentence, times
 
 Json = Mapping[str, Any]
 
@@ -19,18 +20,18 @@ COMMANDS = {
     "/new": "[TITLE]  start a new conversation",
     "/sessions": "[WORDS]  list conversations, newest first, or those that contain the words",
     "/find": "WORDS  find messages of this conversation",
-    "/switch": "NUMBER or ID  go on with another conversation",
+    "/switch": "NUMBER or ID  open another conversation",
     "/rename": "TITLE  rename this conversation",
-    "/delete": "delete this conversation; for 30 days /restore brings it back",
-    "/restore": "[NUMBER or ID]  list deleted conversations, or bring one back",
+    "/delete": "delete this conversation; /restore can restore it for 30 days",
+    "/restore": "[NUMBER or ID]  list deleted conversations, or restore one",
     "/history": "[N]  show the last N messages (10)",
     "/model": "[NAME]  show or choose the model",
     "/mode": "[MODE]  show or choose when to ask: " + ", ".join(MODES),
-    "/approvals": "questions that wait in any conversation, one by one",
-    "/steer": "TEXT  during an answer: the agent reads it at its next step",
-    "/interrupt": "TEXT  during an answer: stops this answer and sends your message",
-    "/cancel": "stop this answer, and what is queued behind it",
-    "/quit": "leave; a daemon that was already running goes on",
+    "/approvals": "answer the questions that wait in all conversations, one by one",
+    "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
+    "/interrupt": "TEXT  during an answer: stop the answer and send a message",
+    "/cancel": "stop this answer and cancel the queued messages",
+    "/quit": "leave; a daemon that was already running keeps running",
 }
 KEYS = (
     "Enter sends; during an answer it queues the message. Alt-Enter, or a backslash at the end of a line, starts a new "
@@ -50,19 +51,19 @@ ARGUMENTS = "Arguments"
 
 
 def choices(*, always: bool) -> str:
-    """What may be answered to a question."""
+    """The answers to a question."""
     return f"[a] Allow once · [d] Deny{' · [l] Always allow' if always else ''} · [x] Always deny · [e] Edit"
 
 
 def said(text: str, *, by_us: bool) -> str:
-    """A person's message, as it stands in the conversation."""
+    """A person's message in the conversation."""
     indented = text.replace("\n", "\n  ")
     return f"{'›' if by_us else '▸'} {indented}"
 
 
 # -- a turn ------------------------------------------------------------------------------------------------------------
 
-TURN_ON = "An answer is being written."
+TURN_RUNS = "An answer is being written."
 CANCELING = "Stopping… With an empty prompt, Ctrl-C again leaves."
 NOTHING_TO_CANCEL = "Nothing to stop."
 QUEUED = "Queued. The agent gets your message after this answer."
@@ -75,18 +76,20 @@ ENDS = {
     "interrupted": "Interrupted because Aster stopped. The text so far is kept.",
     "denied": "The agent stopped because a tool call was denied.",
 }
-"""Of a turn, by its `stop_reason`. Nothing is said where it is complete, or where an error has said it."""
-SPOKEN_ENDS = ("complete", "failed", "limit")
+"""How a turn ended, by its `stop_reason`."""
+UNSAID_ENDS = ("complete", "failed", "limit")
+"""Ends that need no text; the last two come with an `error` event."""
 
 
 def ended(stop_reason: str) -> str | None:
-    """How a turn ended, None where nothing is left to say."""
-    if stop_reason in SPOKEN_ENDS:
+    """How a turn ended; None for the ends that need no text."""
+    if stop_reason in UNSAID_ENDS:
         return None
     return "— " + ENDS.get(stop_reason, f"The turn ended: {stop_reason}.")
 
 
 def used(usage: Json) -> str:
+    """The tokens of a turn."""
     return f"— {times(usage['input_tokens'], 'token')} in, {times(usage['output_tokens'], 'token')} out."
 
 
@@ -100,7 +103,7 @@ def retry(message: str, data: Json) -> str:
 
 
 def trouble(mark: str, message: str) -> str:
-    """An error or a warning, its mark before it."""
+    """An error or a warning, after its mark."""
     return f"{mark} {sentence(message)}"
 
 
@@ -110,15 +113,16 @@ REMEDIES: Mapping[str, str | None] = {
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
     "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
 }
-"""What to do in chat, by the code of an error, where the daemon's hint is for programs."""
+"""What to do in chat, by the code of an error whose hint is for programs; None: no hint."""
 
 
 def remedy(code: str, advice: str | None) -> str | None:
+    """What to do about an error; `advice` is the daemon's hint."""
     return REMEDIES.get(code, advice)
 
 
 def hint(text: str) -> str:
-    """What to do, in the daemon's words: it may end in a command, which a full stop would change."""
+    """What to do. No full stop is added, because the text may end with a command."""
     return f"  {text}"
 
 
@@ -145,11 +149,12 @@ DECISIONS = {
 
 
 def state(word: str) -> str:
+    """The state of a call in words."""
     return STATES.get(word, word)
 
 
 def call_ended(mark: str, outcome: str, duration_ms: float | None, error: str) -> str:
-    """The last line of a call; `error` is empty where there is none."""
+    """The last line of a call; an empty `error` is left out."""
     words = state(outcome) + (f" in {duration(duration_ms)}" if duration_ms is not None else "")
     return f"  {mark} {words}{f': {error}' if error else ''}"
 
@@ -169,10 +174,10 @@ ONCE_ONLY = f"Allowed once. {NO_ALWAYS}"
 EXACTLY = "exactly this call, in every conversation"
 QUESTION_ELSEWHERE = "A question is waiting for you in another conversation: /approvals."
 NOTHING_WAITS = "Nothing is waiting for you."
-QUESTION_STAYS = "The question goes on waiting. The next chat shows it again."
-NOT_CHANGED = "The arguments were not changed, and nothing is answered."
+QUESTION_STAYS = "The question keeps waiting. The next chat shows it again."
+NOT_CHANGED = "The arguments were not changed. The question is still open."
 NOT_AN_OBJECT = "✗ The arguments have to be a JSON object: { … }."
-WAITS_ON = "  It goes on waiting: run chat in a terminal, or answer it with POST /api/approve."
+KEEPS_WAITING = "  It keeps waiting: run chat in a terminal, or answer with POST /api/approve."
 RISKS = {"low": "low risk", "medium": "medium risk", "high": "high risk"}
 
 
@@ -189,13 +194,13 @@ def waiting(count: int) -> str:
 
 
 def resolved(name: str, decision: str, by: str) -> str:
-    """What became of a question that was not answered here."""
+    """How a question was resolved that was not answered here."""
     words = DECISIONS.get(decision, decision)
     return f"{name}: {words}." if decision == "expired" else f"{name}: {words} by {by}."
 
 
 def use(name: str) -> str:
-    """What a call does, where nobody said it."""
+    """What a call does, if it has no summary."""
     return f"Use {name}"
 
 
@@ -208,7 +213,7 @@ def why(reason: str) -> str:
 
 
 def always_covers(remember: str | None, reason: str) -> str | None:
-    """What "always" would cover; None where the reason has said that there is no always."""
+    """What "always" would cover; None where the reason says already that there is no "always"."""
     if remember is not None:
         return f"  “Always allow” would cover: {remember}."
     return None if "always allowed" in reason else f"  {NO_ALWAYS}"
@@ -227,7 +232,7 @@ def kept_rule(decision: str, words: str) -> str:
 
 
 def editor_failed(editor: str, problem: str) -> str:
-    return f"✗ The editor {editor} failed, and nothing is answered: {sentence(problem)}"
+    return f"✗ The editor {editor} failed. The question is still open: {sentence(problem)}"
 
 
 def not_json(problem: str) -> str:
@@ -236,20 +241,40 @@ def not_json(problem: str) -> str:
 
 # -- the connection ----------------------------------------------------------------------------------------------------
 
+CLIENT_NAME = "aster-sidecar chat"
+"""How other clients name this one, as who has answered a question."""
 CONNECTED = "Connected."
+STREAM_ENDED = "the stream ended"
 
 
 def lost(reason: str) -> str:
     return f"Connection lost. Reconnecting… ({reason})"
 
 
-def stays(version: str, where: str) -> str:
-    """The first line, with a daemon that ran before."""
-    return f"Aster Sidecar {version}, already running ({where}). It goes on when you leave."
+def no_daemon_at(url: str, problem: str) -> str:
+    return f"no daemon answers on {url}: {problem}"
+
+
+def other_server(url: str) -> str:
+    return f"the server on {url} is not the daemon of this data directory"
+
+
+def no_answer(url: str, problem: str) -> str:
+    return f"the daemon on {url} does not answer: {problem}"
+
+
+def refused(status: int) -> str:
+    """An error without a text."""
+    return f"HTTP {status}"
+
+
+def found_daemon(version: str, where: str) -> str:
+    """The first line, with a daemon that was running before."""
+    return f"Aster Sidecar {version}, already running ({where}). It keeps running when you leave."
 
 
 def own_daemon(version: str, url: str) -> str:
-    """The first line, with a daemon that this chat has started."""
+    """The first line, with a daemon that chat started."""
     return f"Aster Sidecar {version}, started for this chat ({url}). It stops when you leave."
 
 
@@ -257,15 +282,15 @@ def own_daemon(version: str, url: str) -> str:
 
 UNTITLED = "untitled"
 HELP_IS = "/help lists the commands."
-SWITCH_GOES_ON = "/switch NUMBER opens one of these conversations."
+SWITCH_OPENS = "/switch NUMBER opens one of these conversations."
 NO_SESSIONS = "No conversations yet."
 NO_MATCHES = "No matches."
-SWITCH_TAKES = "/switch takes a number of /sessions, an id, or how a title begins."
+SWITCH_TAKES = "/switch takes a number from /sessions, an id, or the beginning of a title."
 MODE_TAKES = f"/mode takes one of {', '.join(MODES)}."
 STEER_TAKES = "/steer and /interrupt take the text of a message."
-RESTORE_BRINGS = "/restore NUMBER brings one back."
+RESTORE_TAKES = "/restore NUMBER restores one of these conversations."
 TRASH_IS_EMPTY = "No deleted conversations."
-DELETED_ELSEWHERE = "This conversation was deleted. /restore lists what can be brought back."
+DELETED_ELSEWHERE = "This conversation was deleted. /restore lists the conversations that can be restored."
 
 
 def where(title: str, session_id: str) -> str:
@@ -283,27 +308,29 @@ def listed(number: int, entry: Json, title: str, *, here: bool) -> str:
 
 
 def hit(text: str) -> str:
-    """The words around what was found in a conversation of a list."""
+    """The text around the match in a conversation of a list."""
     return f"      {text}"
 
 
 def found(hit: Json, text: str) -> str:
-    """A message of this conversation in which something was found."""
+    """A message of this conversation that matches."""
     return f"  {'You' if hit['role'] == 'user' else 'Agent'}: {text}"
 
 
 def found_in_all(messages: int, *, more: bool) -> str:
+    """How many messages match; `more`: at least."""
     if messages == 0:
         return NO_MATCHES
     return f"Found in {times(messages, 'message')}{' or more' if more else ''}, newest last."
 
 
 def listed_deleted(number: int, entry: Json, title: str) -> str:
+    """One conversation of the list of deleted ones."""
     until = local_time(entry["restorable_until"])
     return f"  {number:2}  {title}  ({times(entry['messages'], 'message')}, can be restored until {until})"
 
 
-FIND_TAKES = "/find takes the words to look for."
+FIND_TAKES = "/find takes the words to search for."
 
 
 def delete_sure(title: str) -> str:
@@ -311,7 +338,7 @@ def delete_sure(title: str) -> str:
 
 
 def deleted(until: str, session_id: str) -> str:
-    return f"Deleted. Until {local_time(until)}, this brings it back:\n  /restore {session_id}"
+    return f"Deleted. You can restore it until {local_time(until)}:\n  /restore {session_id}"
 
 
 def model(name: str, why_not: str | None, *, chosen: bool) -> str:
@@ -326,21 +353,25 @@ def no_command(name: str) -> str:
     return f"{name} is not a command. {HELP_IS}"
 
 
-# -- outside of a conversation -----------------------------------------------------------------------------------------
+# -- the command, before and without a conversation --------------------------------------------------------------------
 
-NOTHING_TO_SAY = "nothing to say: give a message, or pipe one in"
+NO_MESSAGE = "no message: pass one as an argument or on stdin"
 JSON_NEEDS_MESSAGE = "--json needs a message"
-NO_TERMINAL = "stdout is not a terminal: give a message"
+NO_TERMINAL = "stdout is not a terminal: pass a message"
 WRONG_TOKEN = "ASTER_SIDECAR_TOKEN is not the token of this daemon"
-NEEDS_TOKEN_HINT = "put its token into ASTER_SIDECAR_TOKEN, or pass another --data-dir"
+NEEDS_TOKEN_HINT = "set ASTER_SIDECAR_TOKEN to its token, or use another --data-dir"
 
 
-def none_runs(data_dir: object) -> str:
-    return f"no daemon runs over {data_dir}"
+def no_daemon(data_dir: object) -> str:
+    return f"no daemon is running for {data_dir}"
+
+
+def daemon_exited(code: int) -> str:
+    return f"the daemon exited with code {code}"
 
 
 def needs_token(data_dir: object, holder: str) -> str:
-    return f"the data directory {data_dir} is held by a daemon that needs its token ({holder})"
+    return f"the daemon that uses the data directory {data_dir} needs a token ({holder})"
 
 
 def flags_change_nothing(flags: str) -> str:
@@ -348,7 +379,7 @@ def flags_change_nothing(flags: str) -> str:
 
 
 def plain_call(name: str, display: str) -> str:
-    """A call, and other events, on stderr where there is no terminal."""
+    """A call, on stderr when stdout is not a terminal; so are the next two."""
     return f"{name}: {display}"
 
 
@@ -358,31 +389,3 @@ def plain_outcome(name: str, outcome: str, error: str) -> str:
 
 def plain_error(severity: str, message: str, advice: str | None) -> str:
     return f"{severity}: {message}" + (f"\n  {advice}" if advice else "")
-
-
-# -- figures -----------------------------------------------------------------------------------------------------------
-
-
-def times(value: int, one: str, many: str | None = None) -> str:
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
-def local_time(stamp: str) -> str:
-    """A time of the contract in this machine's time zone, to the minute."""
-    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def duration(ms: float) -> str:
-    """As the page writes it: `12 ms`, `3.4 s`, `34 s`, `2 min 5 s`."""
-    if ms < 1000:
-        return f"{ms:.0f} ms"
-    seconds = ms / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-
-
-def sentence(text: str) -> str:
-    """What the daemon says, as a sentence of its own."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "!", "?", "…")) else ".")

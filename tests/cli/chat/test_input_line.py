@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Awaitable, Callable
 
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
-from rich.console import Console
 
 from aster_sidecar.cli.chat import input_line
-from aster_sidecar.cli.chat.input_line import InputLine, Interrupted
-from aster_sidecar.cli.chat.renderer import Screen
+from aster_sidecar.cli.chat.input_line import InputLine
+from aster_sidecar.cli.chat.prompt_parts import Interrupted
+from tests.cli.chat.support import screen
 
 WAIT_S = 20.0
 
@@ -47,9 +46,8 @@ def with_line(body: Callable[[InputLine, PipeInput, Typed], Awaitable[None]]) ->
         def interrupted() -> None:
             typed.interrupted += 1
 
-        screen = Screen(Console(file=io.StringIO(), width=80, force_terminal=True, _environ={"TERM": "xterm"}))
         line = InputLine(
-            screen,
+            screen(),
             None,
             entered=typed.messages.append,
             interrupted=interrupted,

@@ -1,4 +1,4 @@
-"""What `chat` says stands in one file: no words for people are left elsewhere, and none there are unused."""
+"""All texts of `chat` are in texts.py: no other file has words for people, and none of the texts is unused."""
 
 from __future__ import annotations
 
@@ -12,8 +12,22 @@ from aster_sidecar.cli.chat import texts
 
 PAGE = (Path(__file__).parent.parent.parent.parent / "shells" / "ui" / "src" / "messages.tsx").read_text("utf-8")
 CHAT = Path(__file__).parents[3] / "aster_sidecar" / "cli" / "chat"
-SHOWING = ("session", "renderer", "command", "input_line", "markdown", "wrapping")
-SHOWN = {"note", "say", "_tell", "_sure", "_prompt", "ask", "refuse", "print_error", "print", "Text", "prose"}
+OTHERS = sorted(path.stem for path in CHAT.glob("*.py") if path.stem not in ("__init__", "texts"))
+SHOWN = {
+    "note",
+    "say",
+    "_tell",
+    "confirmed",
+    "ask",
+    "prompted",
+    "refuse",
+    "print_error",
+    "print",
+    "Text",
+    "prose",
+    "Unreachable",
+    "NotStarted",
+}
 """Calls that show their first text."""
 SENTENCE = re.compile(r"[^\W\d_]{2,}[,.;:!?…]* +[^\W\d_]{2,}")
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -58,7 +72,7 @@ def leftovers(source: str) -> list[str]:
 
 
 def unused(texts: str, *users: str) -> list[str]:
-    """Names of the file of texts that nobody uses."""
+    """Names in the source of texts.py that no other source uses."""
     tree = ast.parse(texts)
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     for node in tree.body:
@@ -77,8 +91,8 @@ def source(name: str) -> str:
     return (CHAT / f"{name}.py").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", SHOWING)
-def test_no_words_for_people_stand_outside_of_the_file_of_texts(name: str) -> None:
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_other_file_has_words_for_people(name: str) -> None:
     assert leftovers(source(name)) == []
 
 
@@ -91,11 +105,12 @@ def test_no_words_for_people_stand_outside_of_the_file_of_texts(name: str) -> No
         'screen.say("✗ " + "broken")',
         'words = "kept as a rule"',
         'def f():\n    return f"{count} messages wait"',
-        'await self._prompt("arguments: ", default=text)',
+        'await self._prompt.ask("arguments: ", default=text)',
+        'raise Unreachable(f"nobody on {url}")',
         'refuse(2, "nothing")',
     ],
 )
-def test_words_that_are_left_elsewhere_are_found(seed: str) -> None:
+def test_words_for_people_in_another_file_are_found(seed: str) -> None:
     assert leftovers(seed) != []
     assert (
         len(leftovers(source("session") + "\n" + seed.replace("await ", ""))) == len(leftovers(source("session"))) + 1
@@ -106,21 +121,21 @@ def test_words_that_are_left_elsewhere_are_found(seed: str) -> None:
     "fine",
     ['"""A docstring has words."""', 'view.note(texts.QUEUED, "bold dim")', 'call("GET", "/api/history")', "f(3)"],
 )
-def test_what_is_not_for_people_is_let_pass(fine: str) -> None:
+def test_other_strings_are_allowed(fine: str) -> None:
     assert leftovers(fine) == []
 
 
 def test_every_text_is_used() -> None:
-    assert unused(source("texts"), *map(source, SHOWING)) == []
+    assert unused(source("texts"), *map(source, OTHERS)) == []
 
 
-def test_a_text_that_nobody_uses_is_found() -> None:
+def test_an_unused_text_is_found() -> None:
     seeded = source("texts") + '\n\nNEVER_SAID = "Never said."\n'
-    assert unused(seeded, *map(source, SHOWING)) == ["NEVER_SAID"]
+    assert unused(seeded, *map(source, OTHERS)) == ["NEVER_SAID"]
 
 
 def table(name: str) -> dict[str, str]:
-    """An object of words in the page's texts."""
+    """An object of strings in the web UI's texts."""
     found = re.search(rf"^ +{name}: \{{(.*?)\}}", PAGE, re.DOTALL | re.MULTILINE)
     assert found is not None, name
     return dict(re.findall(r'(\w+): "([^"]+)"', found[1]))

@@ -1,0 +1,97 @@
+"""Which conversation a chat has open: chosen when chat starts and by commands such as /switch and /new."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.connection import Connection, Json, Refused
+from aster_sidecar.cli.chat.plain_text import plain
+from aster_sidecar.cli.chat.state import ChatState
+from aster_sidecar.cli.chat.views import TerminalView, View
+from aster_sidecar.text.folding import fold
+from aster_sidecar.text.repair import cut, whole
+
+ID = re.compile(r"[\w-]+", re.ASCII)
+"""What may be a session id; other text would change the path of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which conversation to open.
+
+    `session`: an id, or the beginning of a title; `new`: create one; neither: the agent's current conversation.
+    """
+
+    agent_id: str = "default"
+    session: str | None = None
+    new: bool = False
+
+
+class OpenConversation:
+    """Opens a conversation and reads its state from the daemon into the chat's state."""
+
+    def __init__(self, connection: Connection, view: View, state: ChatState) -> None:
+        self._connection = connection
+        self._view = view
+        self._state = state
+
+    async def choose(self, target: Target) -> None:
+        """Open a conversation. Raises: Refused, Unreachable."""
+        call, state = self._connection.call, self._state
+        if target.new:
+            session = await call("POST", "/api/sessions", {"agent_id": target.agent_id})
+        elif target.session is None:
+            status = await call("GET", "/api/status", agent_id=target.agent_id)
+            session = await call("GET", f"/api/sessions/{status['session_id']}")
+        else:
+            session = await self._named(target.session)
+        if session["session_id"] != state.session_id:
+            self._view.flush()
+            state.followed.clear()
+            state.queued.clear()
+        state.session_id, state.title = session["session_id"], session["title"]
+        state.agent_id = session["agent_id"]
+        await self.catch_up()
+
+    async def _named(self, words: str) -> Json:
+        """The session with this id or, of those whose title begins with `words`, the newest."""
+        words = whole(words)
+        if ID.fullmatch(words):
+            try:
+                return await self._connection.call("GET", f"/api/sessions/{words}")
+            except Refused as refusal:
+                if refusal.status not in (404, 422):
+                    raise
+        page = await self._connection.call("GET", "/api/sessions", limit=500)
+        named = [entry for entry in page["sessions"] if fold(entry["title"] or "").startswith(fold(words))]
+        if not named:
+            raise Refused(404, {"error": texts.unknown_title(cut(words, 100)), "code": "session_not_found"})
+        return named[0]
+
+    async def catch_up(self) -> None:
+        """Read which questions wait, what is being written and which turns have ended.
+
+        Raises: Refused, Unreachable.
+        """
+        call, state = self._connection.call, self._state
+        state.questions = {
+            entry["call_id"]: entry for entry in await call("GET", "/api/approvals", session_id=state.session_id)
+        }
+        page = await call("GET", "/api/history", agent_id=state.agent_id, session_id=state.session_id, limit=1)
+        if isinstance(self._view, TerminalView) and page["messages"] and page["messages"][-1]["status"] == "streaming":
+            self._view.load(page["messages"][-1])
+        status = await self.status()
+        for turn_id in state.sent_turns - {status["turn_id"], *status["queue"]}:
+            state.turn_ended(turn_id, {"stop_reason": "complete"})
+        state.changed.set()
+
+    async def status(self) -> Json:
+        """What `/api/status` returns for this conversation. Raises: Refused, Unreachable."""
+        state = self._state
+        return await self._connection.call("GET", "/api/status", agent_id=state.agent_id, session_id=state.session_id)
+
+    def tell_where(self) -> None:
+        """Say which conversation is open."""
+        self._view.note(texts.where(plain(self._state.title or ""), self._state.session_id))

@@ -1,0 +1,87 @@
+"""Follows the daemon's event stream: changes the chat's state and shows the conversation's events."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.connection import Connection, Json
+from aster_sidecar.cli.chat.conversation import OpenConversation
+from aster_sidecar.cli.chat.plain_text import plain
+from aster_sidecar.cli.chat.state import ChatState
+from aster_sidecar.cli.chat.views import TerminalView, View
+from aster_sidecar.text.repair import cut
+from aster_sidecar.text.safe_text import visible
+
+
+class Follower:
+    """One task that reads all events until it is cancelled or the stream fails."""
+
+    def __init__(self, connection: Connection, view: View, state: ChatState, conversation: OpenConversation) -> None:
+        self._connection = connection
+        self._view = view
+        self._state = state
+        self._conversation = conversation
+        self.connected = asyncio.Event()
+        """Set when the stream is open, and when it has failed."""
+
+    async def run(self) -> None:
+        """Follow the stream. An error ends it and becomes the failure of the chat's state."""
+
+        def lost(reason: str) -> None:
+            self._view.note(texts.lost(cut(plain(reason), 200)), "yellow")
+
+        def back() -> None:
+            self._view.note(texts.CONNECTED, "green")
+
+        try:
+            async for event in self._connection.events(lost, back):
+                await self._take(event)
+        except Exception as error:
+            self._state.fail(error)
+        finally:
+            self.connected.set()
+            self._state.changed.set()
+
+    async def _take(self, event: Json) -> None:
+        kind, session_id = event["type"], self._state.session_id
+        if kind == "connected":
+            self.connected.set()
+        elif kind == "resync" and session_id:
+            await self._conversation.catch_up()
+        elif session_id and event["session_id"] == session_id:
+            self._note(event)
+            self._show(event)
+            if kind == "done":
+                self._state.turn_ended(event["turn_id"], event["data"])
+        elif kind == "approval_required" and event["session_id"]:
+            self._view.note(texts.QUESTION_ELSEWHERE, "yellow")
+        self._state.changed.set()
+
+    def _note(self, event: Json) -> None:
+        """Take over questions and their answers, and say what was done elsewhere."""
+        state, kind, data = self._state, event["type"], event["data"]
+        if kind == "approval_required":
+            state.questions[data["call_id"]] = {**data, "session_id": event["session_id"]}
+            if not state.asks:
+                self._view.note(texts.waits_here(visible(data["name"])), "yellow")
+        elif kind == "approval_resolved":
+            question = state.questions.pop(data["call_id"], None)
+            answered_here = data["call_id"] in state.answered
+            # Of a cancelled question the `tool_end` event of its call is shown.
+            if question is not None and not answered_here and data["decision"] != "cancelled":
+                by = plain(str(data["resolved_by"]))
+                self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")
+        elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
+            self._view.note(texts.DELETED_ELSEWHERE, "yellow")
+
+    def _show(self, event: Json) -> None:
+        view, queued = self._view, self._state.queued
+        if isinstance(view, TerminalView) and event["turn_id"] in queued:
+            kind, data = event["type"], event["data"]
+            if kind == "done" and data["stop_reason"] == "cancelled":
+                view.note(texts.QUEUED_CANCELED, "yellow")
+                return
+            if kind == "message_added" and data["message"]["role"] == "assistant":
+                view.answering(queued.pop(event["turn_id"]))
+        view.show(event)

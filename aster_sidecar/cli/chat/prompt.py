@@ -1,0 +1,122 @@
+"""Where the person's text comes from: the input line below the conversation, or one plain prompt after another.
+
+The input line needs a terminal that can be repainted; elsewhere nothing stays at the bottom while an answer is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.input_line import InputLine
+from aster_sidecar.cli.chat.interrupts import CtrlC
+from aster_sidecar.cli.chat.plain_prompt import prompted
+from aster_sidecar.cli.chat.prompt_parts import Interrupted
+from aster_sidecar.cli.chat.state import ChatState
+from aster_sidecar.cli.chat.views import TerminalView, View
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+
+class Prompt:
+    """Reads messages and answers of one person."""
+
+    def __init__(self, view: View, state: ChatState, ctrl_c: CtrlC) -> None:
+        self._view = view
+        self._state = state
+        self._ctrl_c = ctrl_c
+        self.line: InputLine | None = None
+        """The input line, while it is on the screen."""
+        self.session: PromptSession[str] | None = None
+        """The plain prompt for messages, where there is no input line."""
+        self.messages: deque[str] = deque()
+        """Messages and commands from the input line that are not handled yet."""
+
+    @contextlib.asynccontextmanager
+    async def input_line(
+        self, view: TerminalView, interrupted: Callable[[], None], *, history: Path | None = None, held: bool = False
+    ) -> AsyncGenerator[InputLine]:
+        """Have an input line on the screen. `interrupted`: for Ctrl-C outside of a question; `held`: see InputLine."""
+        line = self.line = InputLine(
+            view.screen,
+            history,
+            entered=self._entered,
+            interrupted=interrupted,
+            left=self._state.leave,
+            resized=view.resized,
+        )
+        try:
+            async with line.on(held=held):
+                yield line
+        finally:
+            self.line = None
+
+    def _entered(self, text: str) -> None:
+        self.messages.append(text)
+        self._state.changed.set()
+
+    def holding(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block Enter sends no message, because a question of several steps is being asked."""
+        return contextlib.nullcontext() if self.line is None else self.line.holding()
+
+    def aside(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Within the block another program has the terminal."""
+        return contextlib.nullcontext() if self.line is None else self.line.aside()
+
+    async def ask(
+        self,
+        words: str,
+        *,
+        default: str = "",
+        until_answered: str | None = None,
+        guarded: bool = False,
+        follows: bool = False,
+    ) -> str | None:
+        """Ask for a text with the label `words`; without words, for a message.
+
+        Returns None as soon as the question of the call `until_answered` no longer waits. `guarded`, `follows`: see
+        InputLine.ask. Raises: Interrupted, EOFError, Leave, and what ended the event stream.
+        """
+        state = self._state
+
+        def over() -> bool:
+            state.check()
+            return until_answered is not None and until_answered not in state.questions
+
+        if self.line is not None:
+            return await self.line.ask(words, over, state.changed, default=default, guarded=guarded, follows=follows)
+        self._view.flush()
+        session = self.session if not words else None
+        typing = asyncio.create_task(prompted(f"{words} {texts.PROMPT}".lstrip(), default, session))
+        try:
+            while not typing.done():
+                state.changed.clear()
+                if over():
+                    return None
+                changed = asyncio.create_task(state.changed.wait())
+                await asyncio.wait((typing, changed), return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+            return typing.result()
+        finally:
+            if not typing.done():
+                typing.cancel()
+                await asyncio.gather(typing, return_exceptions=True)
+            self._view.flush()
+            self._ctrl_c.reinstall()
+
+    async def confirmed(self, words: str, call_id: str | None = None) -> bool:
+        """Ask yes or no; False also when interrupted, or when the question of `call_id` no longer waits.
+
+        Raises: Leave, and what ended the event stream.
+        """
+        try:
+            answer = await self.ask(f"{words} {texts.YES_NO}", until_answered=call_id, guarded=True, follows=True)
+        except (Interrupted, EOFError):
+            return False
+        return (answer or "").strip().lower() in ("y", "yes")

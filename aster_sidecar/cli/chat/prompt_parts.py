@@ -1,0 +1,64 @@
+"""What the input line and the plain prompt have in common: keys, history, completion of commands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aster_sidecar.cli.chat import texts
+
+if TYPE_CHECKING:
+    from prompt_toolkit.buffer import Buffer
+    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.history import History
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+
+class Interrupted(Exception):
+    """Ctrl-C at a prompt. Not KeyboardInterrupt: raised by a task, that would end the event loop."""
+
+
+def sending_keys(send: Callable[[Buffer], None], several_lines: Callable[[], bool] = lambda: True) -> KeyBindings:
+    """Enter calls `send`; Alt-Enter, and Enter after a backslash where `several_lines` is true, begins a new line."""
+    from prompt_toolkit.enums import DEFAULT_BUFFER
+    from prompt_toolkit.filters import has_focus
+    from prompt_toolkit.key_binding import KeyBindings
+
+    bindings = KeyBindings()
+    typing = has_focus(DEFAULT_BUFFER)
+
+    @bindings.add("enter", filter=typing)
+    def enter(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
+        buffer = event.current_buffer
+        if several_lines() and buffer.document.current_line_before_cursor.endswith("\\"):
+            buffer.delete_before_cursor()
+            buffer.insert_text("\n")
+        else:
+            send(buffer)
+
+    @bindings.add("escape", "enter", filter=typing)
+    def new_line(event: KeyPressEvent) -> None:  # pyright: ignore[reportUnusedFunction]
+        event.current_buffer.insert_text("\n")
+
+    return bindings
+
+
+def typed_before(path: Path | None) -> History:
+    """The history, in a file that only this user can read; in memory if there is no path or it can't be opened."""
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    if path is not None:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        except OSError:
+            path = None
+    return FileHistory(str(path)) if path is not None else InMemoryHistory()
+
+
+def command_completer() -> Completer:
+    """Completes the commands of a chat."""
+    from prompt_toolkit.completion import WordCompleter
+
+    return WordCompleter(list(texts.COMMANDS), sentence=True, meta_dict=dict(texts.COMMANDS))

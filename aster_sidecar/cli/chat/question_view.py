@@ -1,0 +1,63 @@
+"""A question on the screen: what a person has to see before they allow a tool call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.screen import Screen
+from aster_sidecar.text.safe_text import still_visible, visible
+
+RISK_COLOURS = {"low": "green", "medium": "yellow", "high": "red"}
+DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show_question(screen: Screen, data: dict[str, Any]) -> None:
+    """Print exactly what will run, its risk, why it is asked, and what "always" would cover.
+
+    `data` is that of an `approval_required` event.
+    """
+    from rich.text import Text
+
+    risk = str(data["risk"])
+    colour = RISK_COLOURS.get(risk, "red")
+    summary = Text.assemble(
+        ("? ", "bold " + colour),
+        (still_visible(str(data.get("summary") or texts.use(data["name"])), newlines=False), "bold"),
+        (texts.risk(risk), colour),
+    )
+    display = still_visible(str(data["display"]).removesuffix("\n"))
+    preview = data.get("preview")
+    lines: list[Text] = []
+    shown_lines = display.split("\n")
+    # A preview's diff is the end of the display; with it, the arguments add nothing.
+    diff_begins = len(shown_lines) - (str(preview["diff"]).count("\n") + 1 if preview is not None else 0)
+    for number, line in enumerate(shown_lines):
+        style = DIFF_STYLES.get(line[:1], "") if number >= diff_begins else ""
+        lines.append(Text("  ┃ " + line, style=style))
+    if preview is None:
+        lines += map(Text, argument_lines(data["arguments"], display))
+    remember = data.get("remember")
+    covers = None if remember is None else still_visible(str(remember), newlines=False)
+    reason = still_visible(str(data["reason"]), newlines=False)
+    prose = filter(None, (texts.why(reason), texts.always_covers(covers, reason)))
+    screen.write(screen.prose(summary))
+    screen.write([entry for text in lines for entry in screen.render(text)])
+    screen.write([entry for words in prose for entry in screen.prose(Text(words, style="dim"))])
+
+
+def argument_lines(arguments: dict[str, Any], display: str) -> list[str]:
+    """The arguments that `display` does not show, one `name: value` each, later lines of a value indented."""
+    lines: list[str] = []
+    for name, value in arguments.items():
+        if visible(_text(value)).strip() in display:
+            continue
+        first, *others = visible(_text(value, indent=2)).split("\n")
+        lines.append(f"  {visible(name, newlines=False)}: {first}")
+        lines += ["      " + other for other in others]
+    return lines
+
+
+def _text(value: object, indent: int | None = None) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=indent)

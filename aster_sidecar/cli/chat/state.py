@@ -1,0 +1,82 @@
+"""What one chat knows at a moment; the modules of `chat` share it and wait on `changed`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aster_sidecar.cli.chat.connection import Json
+
+
+class Leave(Exception):
+    """The person leaves the chat."""
+
+
+class ChatState:
+    """Which conversation is open, its turns and its questions, and whether the chat is about to end.
+
+    Whoever changes what another task may wait for calls `changed.set()`.
+    """
+
+    def __init__(self, agent_id: str, sent: set[str]) -> None:
+        self.agent_id = agent_id
+        self.session_id = ""
+        """Empty until a conversation is open."""
+        self.title = ""
+        self.sent = sent
+        """Ids of turns and messages that this chat sent, and more: see `TerminalView`."""
+        self.questions: dict[str, Json] = {}
+        """`call_id` → the data of an approval that waits for an answer."""
+        self.answered: set[str] = set()
+        """The `call_id` of each question that was answered here and is not resolved yet."""
+        self.ended: dict[str, Json] = {}
+        """`turn_id` → the data of its `done` event."""
+        self.followed: set[str] = set()
+        """Turns of this chat that have not ended: their questions are asked."""
+        self.queued: dict[str, str] = {}
+        """`turn_id` → the message, for turns of this chat that wait in the queue."""
+        self.finishing = False
+        """Whether the chat waits for one turn and reads no messages meanwhile."""
+        self.changed = asyncio.Event()
+        self.leaving = False
+        self._failure: BaseException | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether questions of this conversation are asked as they arrive, because a turn is followed."""
+        return self.finishing or bool(self.followed)
+
+    @property
+    def sent_turns(self) -> set[str]:
+        """Ids of the turns that this chat sent."""
+        return {word for word in self.sent if word.startswith("turn_")}
+
+    def next_question(self) -> Json | None:
+        """The first question that is not answered yet."""
+        return next((data for call_id, data in self.questions.items() if call_id not in self.answered), None)
+
+    def turn_ended(self, turn_id: str, done: Json) -> None:
+        """Record the end of a turn; the first report counts."""
+        self.ended.setdefault(turn_id, done)
+        self.followed.discard(turn_id)
+        self.queued.pop(turn_id, None)
+
+    def leave(self) -> None:
+        """End the chat as soon as its tasks notice."""
+        self.leaving = True
+        self.changed.set()
+
+    def fail(self, failure: BaseException) -> None:
+        """End the chat with an error: there will be no more events."""
+        self._failure = failure
+        self.changed.set()
+
+    def check_stream(self) -> None:
+        """Raises: what `fail` was called with."""
+        if self._failure is not None:
+            raise self._failure
+
+    def check(self) -> None:
+        """Raises: what `fail` was called with, Leave."""
+        self.check_stream()
+        if self.leaving:
+            raise Leave

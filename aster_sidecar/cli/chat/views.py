@@ -1,0 +1,246 @@
+"""What an event of the conversation looks like: as JSON lines, as plain text, or on a terminal.
+
+`session` chooses one view for each chat; the other modules of `chat` write their own words through `View.note`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Protocol
+
+from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.connection import Json, Refused
+from aster_sidecar.cli.chat.plain_text import plain
+from aster_sidecar.cli.chat.prose import Prose
+from aster_sidecar.cli.chat.screen import Screen
+from aster_sidecar.cli.chat.tool_call import ToolCall
+from aster_sidecar.conversation.transcript import compacted
+from aster_sidecar.text.repair import cut
+from aster_sidecar.text.safe_text import still_visible, visible
+
+PAINT_S = 0.05
+"""Shortest time between two repaints."""
+PAINT_SHARE = 4
+"""The time between two repaints is at least this many times the time that the last one took."""
+
+
+class View(Protocol):
+    """Shows the conversation's events, and notes: words of chat itself."""
+
+    def show(self, event: Json) -> None:
+        """Show one event of the conversation."""
+        ...
+
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
+        """Show words of chat itself; `indent` is that of `Screen.say`."""
+        ...
+
+    def flush(self) -> None:
+        """Print what is still open."""
+        ...
+
+
+def show_error(view: View, error: Exception) -> None:
+    """Say why a request failed and, for a refusal, what to do."""
+    view.note(texts.trouble("✗", plain(str(error))), "red")
+    if isinstance(error, Refused) and (advice := texts.remedy(error.code, error.hint)):
+        view.note(texts.hint(plain(advice)))
+
+
+class JsonView:
+    """Every event of a turn as one line of JSON on stdout; notes on stderr."""
+
+    def show(self, event: Json) -> None:
+        if event["turn_id"] is not None:
+            print(json.dumps(event, ensure_ascii=False), flush=True)
+
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+class PlainView:
+    """The answer's text, as the model wrote it, on stdout; everything else on stderr."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, int] = {}
+        """Characters of each message that are written."""
+        self._in_line = False
+        """Whether the last line on stdout has no end yet."""
+
+    def show(self, event: Json) -> None:
+        data = event["data"]
+        if event["type"] == "text_chunk":
+            written = self._written.get(data["message_id"], 0)
+            new = data["delta"][max(0, written - data["offset"]) :]
+            self._written[data["message_id"]] = max(written, data["offset"] + len(data["delta"]))
+            sys.stdout.write(new)
+            sys.stdout.flush()
+            self._in_line = not new.endswith("\n") if new else self._in_line
+        elif event["type"] == "tool_start":
+            self.note(texts.plain_call(data["name"], cut(still_visible(data["display"], newlines=False), 300)))
+        elif event["type"] == "tool_end" and data["outcome"] != "done":
+            error = cut(plain(str(data.get("error") or "")), 300)
+            self.note(texts.plain_outcome(data["name"], data["outcome"], error))
+        elif event["type"] == "error":
+            hint = plain(data["hint"]) if data.get("hint") else None
+            self.note(texts.plain_error(data["severity"], plain(data["message"]), hint))
+        elif event["type"] == "done":
+            self.flush()
+
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
+        self.flush()
+        print(text, file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        if self._in_line:
+            print(flush=True)
+        self._in_line = False
+
+
+class TerminalView:
+    """The conversation on a terminal.
+
+    `sent` has the message ids of this chat, and `text:` with the text of each message whose id is not known yet: their
+    `message_added` events are not shown, because the input line has shown the message.
+    """
+
+    def __init__(self, screen: Screen, sent: set[str]) -> None:
+        self.screen = screen
+        self._sent = sent
+        self._prose: dict[tuple[str, str], Prose] = {}
+        self._calls: dict[str, ToolCall] = {}
+        self._current: Prose | ToolCall | None = None
+        """What is in the tail."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._painted_s = 0.0
+        """How long the last repaint took."""
+
+    def show(self, event: Json) -> None:
+        data: Json = event["data"]
+        match event["type"]:
+            case "message_added" if data["message"]["role"] == "user":
+                self._message_added(data["message"])
+            case "text_chunk" | "thinking_chunk":
+                prose = self._prose_of(event["type"], data["message_id"])
+                self._switch_to(prose)
+                prose.chunk(data["offset"], data["delta"])
+                self._paint_soon()
+            case "tool_start":
+                self._switch_to(None)
+                call = self._calls[data["call_id"]] = ToolCall(self.screen, data["name"], data["display"])
+                call.begin()
+                self._current = call
+            case "tool_progress" if data["call_id"] in self._calls:
+                call = self._calls[data["call_id"]]
+                call.progress(data)
+                if isinstance(self._current, Prose):
+                    self._current.close()
+                self._current = call
+                self._paint_soon()
+            case "tool_end":
+                self._tool_end(data)
+            case "model_retry":
+                self._tell(texts.retry(plain(data["message"]), data))
+            case "history_compacted":
+                self._tell("… " + compacted(data["messages_before"], data["messages_after"]))
+            case "error":
+                mark, colour = ("!", "yellow") if data["severity"] == "warning" else ("✗", "red")
+                self._tell(texts.trouble(mark, plain(data["message"])), colour)
+                if advice := texts.remedy(data["code"], data.get("hint")):
+                    self._tell(texts.hint(plain(advice)))
+            case "done":
+                self.flush()
+                self._prose.clear()
+                self._calls.clear()
+                if (words := texts.ended(data["stop_reason"])) is not None:
+                    self._tell(words, "yellow")
+                self._tell(texts.used(data["usage"]))
+            case _:
+                pass
+
+    def load(self, message: Json) -> None:
+        """Take over a message that is still being written, as `/api/history` returns it."""
+        for kind, part_type in (("text_chunk", "text"), ("thinking_chunk", "thinking")):
+            text = "".join(part["text"] for part in message["parts"] if part["type"] == part_type)
+            if text:
+                prose = self._prose_of(kind, message["message_id"])
+                prose.chunk(0, text)
+                self._switch_to(prose)
+                self._paint_soon()
+
+    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
+        if self.screen.beneath is None:
+            self.flush()
+        self.screen.say(text, style, indent=indent, aside=True)
+
+    def answering(self, message: str) -> None:
+        """Say which of the queued messages is being answered now."""
+        self._tell(texts.now_answering(cut(plain(message).replace("\n", " "), 300)), "bold")
+
+    def resized(self) -> None:
+        """Repaint the tail for another width of the window."""
+        if self._current is not None:
+            self._paint_soon()
+
+    def flush(self) -> None:
+        """Print what is in the tail and leave it empty."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._switch_to(None)
+
+    def _message_added(self, message: Json) -> None:
+        # The event may arrive before the answer to the request that sent the message.
+        by_text = f"text:{message['text']}"
+        if by_text in self._sent:
+            self._sent.discard(by_text)
+        elif message["message_id"] not in self._sent:
+            self._tell(texts.said(plain(message["text"]), by_us=False), "bold")
+
+    def _tool_end(self, data: Json) -> None:
+        self._switch_to(None)
+        call = self._calls.pop(data["call_id"], None)
+        if call is None:  # denied or cancelled before it ran
+            call = ToolCall(self.screen, data["name"], str(data.get("display") or data["name"]))
+            if data.get("display"):
+                call.begin()
+            else:
+                self._tell(f"● {visible(data['name'], newlines=False)}", "bold")
+        call.end(data)
+
+    def _prose_of(self, kind: str, message_id: str) -> Prose:
+        key = (kind, message_id)
+        if key not in self._prose:
+            self._prose[key] = Prose(self.screen, thinking=kind == "thinking_chunk")
+        return self._prose[key]
+
+    def _switch_to(self, prose: Prose | None) -> None:
+        """Print what is in the tail, unless it is `prose`, which goes on."""
+        if self._current is not prose:
+            if isinstance(self._current, Prose):
+                self._current.close()
+            self.screen.erase()
+            self._current = prose
+
+    def _paint_soon(self) -> None:
+        if self._timer is None:
+            delay_s = max(PAINT_S, PAINT_SHARE * self._painted_s)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._paint)
+
+    def _paint(self) -> None:
+        self._timer = None
+        if self._current is not None:
+            began = time.monotonic()
+            self._current.paint()
+            self._painted_s = time.monotonic() - began
+
+    def _tell(self, text: str, style: str = "dim") -> None:
+        """Print words that belong after everything shown so far."""
+        self.flush()
+        self.screen.say(text, style)
