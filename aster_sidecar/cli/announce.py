@@ -1,4 +1,4 @@
-"""What a daemon says when it answers requests: words for a person, or one JSON line for its launcher."""
+"""What a daemon prints on stdout when it is ready: lines for a person, or one JSON line for its launcher."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from aster_sidecar.telemetry.log_file import FILE as LOG
 
 
 def announce(daemon: Daemon) -> None:
-    """Say on stdout where it listens, whether a token is set, and how to try it."""
-
+    """Print where the daemon listens, whether a token is set, and how to try it."""
     settings = daemon.identity.settings
     url = daemon.identity.url
     token = settings.token is not None
-    who = "a token is set" if token else "no token: programs of this user are answered"
+    who = "a token is set" if token else "no token: all programs of this user may use it"
     curl = "curl" + (' -H "Authorization: Bearer $ASTER_SIDECAR_TOKEN"' if token else "")
     places = settings.places
     kept = [places.config_path, places.data_dir, *([places.logs_dir / LOG] if settings.log_file else [])]
     files = ", ".join(map(str, kept))
-    model = daemon.models.name() or "none chosen: a key is set, choose a model with POST /api/config"
+    model = daemon.models.name() or "none chosen, although a key is set: choose one with POST /api/config"
     also = f" and on {settings.uds}" if settings.uds is not None else ""
     lines = [
         f"Aster Sidecar {__version__} listens on {url}{also} for {settings.framework} ({who})",
@@ -42,14 +41,17 @@ def announce(daemon: Daemon) -> None:
 
 
 def announce_and_open(daemon: Daemon) -> None:
-    """The same, and show the UI to the person: this machine's browser decides how."""
+    """As `announce`, and open the web UI in the browser."""
     announce(daemon)
     if daemon.has_page:
         show_page(daemon.page_link())
 
 
 def show_page(url: str) -> None:
-    """Open the browser. On Linux it is detached first, because the daemon answers no program that descends from it."""
+    """Open the browser.
+
+    On Linux it is detached first, because the daemon refuses requests of programs that descend from it.
+    """
     if sys.platform == "linux":
         import subprocess
 
@@ -64,9 +66,9 @@ def show_page(url: str) -> None:
 
 
 def announce_ready(daemon: Daemon) -> None:
-    """Tell the launcher, in one JSON line, that requests are answered now, and by whom."""
+    """Print the ready line for the launcher: one line of JSON, as in docs/protocol.md."""
     identity = daemon.identity
-    told = {
+    ready = {
         "event": "ready",
         "url": identity.url,
         "port": identity.port,
@@ -76,5 +78,5 @@ def announce_ready(daemon: Daemon) -> None:
         "version": __version__,
     }
     if identity.settings.uds is not None:
-        told["uds"] = str(identity.settings.uds)
-    print(json.dumps(told), flush=True)
+        ready["uds"] = str(identity.settings.uds)
+    print(json.dumps(ready), flush=True)

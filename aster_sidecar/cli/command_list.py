@@ -1,18 +1,18 @@
-"""The commands beside serving, by their first words."""
+"""The names of the commands, which the parsers and the help share; importing it is cheap."""
 
 from __future__ import annotations
 
 COMMANDS = {
-    "chat": "talk with an agent, here in the terminal",
-    "doctor": "check keys, model, ports, directories, disk, store, sandbox and proxy settings, with a remedy for each",
+    "chat": "chat with an agent in the terminal",
+    "doctor": "check keys, model, port, directories, disk, store, sandbox and proxies, with remedies",
     "sessions": "list, show, search, rename, archive or delete conversations",
-    "config": "show or change settings, and say where each comes from",
-    "agents": "which agents there are",
-    "paths": "where files live",
-    "store": "list copies of the store, go back to one, or begin anew",
-    "trust": "let a project bring settings and agents of its own; alone: which may",
-    "untrust": "take that back",
-    "completion": "print the completion of bash, zsh or fish",
-    "version": "which version this is",
+    "config": "show or change settings and where each comes from",
+    "agents": "list the agents",
+    "paths": "show where files are stored",
+    "store": "list copies of the store, restore one, or start a new store",
+    "trust": "trust the settings and agents of a project, or list trusted projects",
+    "untrust": "stop trusting a project",
+    "completion": "print the completion script for bash, zsh or fish",
+    "version": "show the version",
 }
-"""The first words that don't serve; cli/commands/run.py runs them."""
+"""Command → what it does. Any other first word is an error; without a command the daemon serves."""

@@ -1,4 +1,4 @@
-"""Completion scripts for bash, zsh and fish, made from the parsers themselves: what can be said is what is offered."""
+"""The command `completion`: scripts for bash, zsh and fish, generated from the argument parsers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ PROGRAMS = ("aster-sidecar", "aster-desktop")
 
 @dataclass(slots=True)
 class Place:
-    """What may follow at one place: after no command, after "config", after "config set".
+    """What may follow a command, such as "config set"; the empty command is serving.
 
-    `words` and `flags`: word → help. `values`: flag that takes a value → what it may be; None: a directory.
+    `words` and `flags`: word → help. `values`: flag that takes a value → its choices; None: a directory. `below`: words
+    that lead to another place. `directories`: a directory may follow.
     """
 
     words: dict[str, str] = field(default_factory=dict[str, str])
@@ -28,6 +29,7 @@ class Place:
 
 
 def run_completion(given: argparse.Namespace) -> int:
+    """Print the script; returns the exit code."""
     from aster_sidecar.cli.commands.parser import parser
     from aster_sidecar.cli.serve_args import parser as serving
 
@@ -36,7 +38,7 @@ def run_completion(given: argparse.Namespace) -> int:
 
 
 def script(shell: str, serving: argparse.ArgumentParser, commands: argparse.ArgumentParser) -> str:
-    """The completion script of a shell. `serving` is said without a command."""
+    """The completion script of a shell. `serving`: the parser without a command; `commands`: that of the commands."""
     places: dict[str, Place] = {}
     collect(places, "", commands)
     collect(places, "", serving)
@@ -44,7 +46,7 @@ def script(shell: str, serving: argparse.ArgumentParser, commands: argparse.Argu
 
 
 def collect(places: dict[str, Place], name: str, parser: argparse.ArgumentParser) -> None:
-    """Read a parser and those below it."""
+    """Add a parser and its subparsers to `places`, under the words that lead to it."""
     place = places.setdefault(name, Place())
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -66,14 +68,14 @@ def collect(places: dict[str, Place], name: str, parser: argparse.ArgumentParser
 
 
 def walk(places: dict[str, Place]) -> tuple[list[str], dict[str, str]]:
-    """How to find the place: the "place:flag" that swallow a word, and "place:word" → the place it leads to."""
+    """How a script finds the place: each "place:flag" that takes a value, and "place:word" → the next place."""
     swallow = [f"{name}:{option}" for name, place in places.items() for option in place.values]
     lead = {f"{name}:{word}": f"{name} {word}".strip() for name, place in places.items() for word in place.below}
     return swallow, lead
 
 
 def bash(places: dict[str, Place]) -> str:
-    """Works in bash 3.2 too, which macOS has: no mapfile, no associative arrays."""
+    """The script for bash 3.2 and later. macOS has 3.2, without mapfile and associative arrays."""
     swallow, lead = walk(places)
     lines = [
         "_aster_sidecar() {",
@@ -85,7 +87,7 @@ def bash(places: dict[str, Place]) -> str:
         *(f"      {shlex.quote(f'1{key}')}) place={shlex.quote(to)} ;;" for key, to in lead.items() if key[0] == ":"),
         *(f"      [0-9]*{shlex.quote(key)}) place={shlex.quote(to)} ;;" for key, to in lead.items() if key[0] != ":"),
         f"      {'|'.join(f'[0-9]*{shlex.quote(key)}' for key in swallow)})",
-        # bash takes --flag=value apart at the equals sign.
+        # bash splits --flag=value at the equals sign.
         '        i=$((i + 1)); if [ "${COMP_WORDS[i]}" = = ]; then i=$((i + 1)); fi ;;',
         "    esac",
         "    i=$((i + 1))",
@@ -123,11 +125,12 @@ def bash(places: dict[str, Place]) -> str:
 
 
 def lines_of(words: list[str] | dict[str, str]) -> str:
+    """The words, one a line, as one quoted word of a shell."""
     return shlex.quote("\n".join(words))
 
 
 def zsh(places: dict[str, Place]) -> str:
-    """To be evaluated after compinit. (`path` is zsh's own variable, so it is `place`.)"""
+    """The script for zsh, evaluated after compinit. It can't use the name `path`, a variable of zsh."""
     swallow, lead = walk(places)
     lines = [
         f"#compdef {' '.join(PROGRAMS)}",
@@ -168,6 +171,7 @@ def zsh(places: dict[str, Place]) -> str:
 
 
 def fish(places: dict[str, Place]) -> str:
+    """The script for fish."""
     swallow, lead = walk(places)
     lines = [
         "function __aster_sidecar_at",
@@ -216,11 +220,11 @@ def fish(places: dict[str, Place]) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text for fish, whose single quotes know two escapes."""
+    """A text in single quotes for fish, which has two escapes in them."""
     return "'" + brief(text).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def brief(text: str) -> str:
-    """One line, as a hint beside a word."""
+    """A text on one line of at most 100 characters, as the description of a word."""
     line = " ".join(text.split())
     return line if len(line) <= 100 else line[:99] + "…"

@@ -1,4 +1,7 @@
-"""What commands print: tables and lines, coloured on a terminal only; JSON for scripts. Nothing in it hides or acts."""
+"""How commands print: tables and lines with colours on a terminal, and JSON for scripts.
+
+Text from models, tools and people has its control and other hidden characters made visible.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from aster_sidecar.text.safe_text import visible
 
 
 def on_terminal() -> bool:
-    """Whether a person reads stdout who can see colours (NO_COLOR then still turns these off)."""
+    """Whether stdout is a terminal with colours; rich turns the colours off for NO_COLOR."""
     return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
 def print_json(data: Any) -> None:
-    """One JSON value. ASCII only, so that it has no character that a terminal would act on."""
+    """Print one JSON value in ASCII, so that it has no character that a terminal acts on."""
     print(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
 
 
 def cell(value: Any) -> str:
-    """A value on one line; untrusted text with its hidden characters made visible."""
+    """A value on one line, with its hidden characters made visible."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -34,7 +37,7 @@ def cell(value: Any) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows under their columns' names. Elsewhere than on a terminal nothing is cut or wrapped."""
+    """Print rows below the names of their columns; without a terminal nothing is cut or wrapped."""
     cells = [[cell(value) for value in row] for row in rows]
     if on_terminal():
         from rich import box
@@ -44,7 +47,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for place, name in enumerate(columns):
-            table.add_column(name, overflow="fold", no_wrap=place == 0)  # the first is what one copies
+            table.add_column(name, overflow="fold", no_wrap=place == 0)  # the first is the one that people copy
         for row in cells:
             table.add_row(*map(Text, row))
         Console().print(table)
@@ -55,7 +58,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def print_line(*pieces: str | tuple[str, str]) -> None:
-    """One line of pieces; a pair is a text and its style ("bold red"), which only a terminal shows."""
+    """Print one line of pieces; a pair is a text and its style, such as "bold red", for a terminal."""
     if on_terminal():
         from rich.console import Console
         from rich.text import Text
@@ -66,10 +69,10 @@ def print_line(*pieces: str | tuple[str, str]) -> None:
 
 
 def print_error(message: str, hint: str | None = None) -> None:
-    """Why a command could not do it, on stderr."""
+    """Print an error and its hint on stderr."""
     print(f"aster-sidecar: {visible(message)}" + (f"\n  {visible(hint)}" if hint else ""), file=sys.stderr)
 
 
 def local_time(seconds: float) -> str:
-    """Seconds since 1970 as a person here reads them."""
+    """Seconds since 1970 as date and time of this machine's time zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

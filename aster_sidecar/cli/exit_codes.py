@@ -1,4 +1,4 @@
-"""The exit codes of the command, and how it says why it ends."""
+"""The exit codes of `aster-sidecar`, and how it reports why it exits. docs/protocol.md has the same table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import sys
 
 EXIT_STOPPED = 0
-"""A daemon was stopped, or a command did what it was asked."""
+"""A daemon was stopped, or a command succeeded."""
 EXIT_FAILED = 1
-"""A command could not do it, or the doctor found something wrong; a daemon never ends with it."""
+"""A command failed, or a check of the doctor failed. A daemon never exits with it."""
 EXIT_USAGE = 2
 """The command line, or the first line on stdin, is wrong."""
 EXIT_RUNNING = 3
@@ -20,7 +20,7 @@ EXIT_CONFIG = 5
 EXIT_STORE = 6
 """The store or its directory can't be used."""
 EXIT_WAITS = 7
-"""`chat MESSAGE` left a question that waits for a person."""
+"""`chat MESSAGE` ended with a question that waits for a person."""
 EXIT_CRASH = 70
 """The daemon crashed: a bug."""
 EXIT_INTERRUPTED = 130
@@ -28,10 +28,10 @@ EXIT_INTERRUPTED = 130
 
 
 def fail(code: int, message: str, hint: str | None = None) -> int:
-    """Say on stderr why it ends. The code counts, also where stderr is a file on a disk that is full."""
+    """Print an error and its hint on stderr; returns `code`, also when stderr can't be written."""
     try:
         print(f"aster-sidecar: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr, flush=True)
     except OSError:
-        # Else the interpreter ends with a code of its own.
+        # Otherwise the interpreter fails to flush stderr and exits with another code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return code

@@ -1,4 +1,4 @@
-"""The command `aster-sidecar`: what its first word asks for. Nothing is imported that it does not need."""
+"""The command `aster-sidecar`: runs a command or serves. Each path imports only what it needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None, program: AppProgram | None = None) -> int:
-    """Run the command, for an app's own `program` if given; returns its exit code (cli/exit_codes.py)."""
+    """Run the command and return its exit code (cli/exit_codes.py).
+
+    `arguments`: instead of sys.argv; `program`: the app whose code calls this.
+    """
     started_by = parent_process.look()
     frozen.enter()
     words = sys.argv[1:] if arguments is None else arguments
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, program: AppProgram | None = No
 
 
 def hide_secrets() -> None:
-    """Take keys and tokens out of what programs can read of this process's environment."""
+    """Hide keys and tokens from programs that read this process's environment from the system."""
     from aster_sidecar.daemon.own_environment import hide
 
     hide()

@@ -1,4 +1,4 @@
-"""Serving: arguments, first line and environment → settings → a daemon → exit code."""
+"""Serving: turns arguments, the launcher's first line and the environment into settings, and runs the daemon."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from aster_sidecar.cli.exit_codes import (
     EXIT_USAGE,
     fail,
 )
-from aster_sidecar.cli.serve_args import SAYABLE, absolute, misfit, misnamed_places, parser
-from aster_sidecar.config.places import places
-from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS, Settings
+from aster_sidecar.cli.serve_args import FIRST_LINE_KEYS, absolute, first_line_problem, misnamed_places, parser
+from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
 from aster_sidecar.contract.wire import Framework
 from aster_sidecar.daemon import parent_process
 from aster_sidecar.daemon.launcher_watch import BadFirstLine, read_first_line
@@ -39,12 +38,12 @@ log = logging.getLogger(__name__)
 
 
 def serve_command(words: Sequence[str], started_by: parent_process.Parent, program: AppProgram | None) -> int:
-    """Be the daemon until it is stopped; returns the exit code. `program`: the app that was started, if one was."""
+    """Run the daemon until it is stopped; returns the exit code. `program`: the app whose code calls this, if any."""
     given = parser().parse_args(words)
-    if given.work_dir:  # typed by hand, so from where the person stands
+    if given.work_dir:  # relative to the current directory
         given.work_dir = str(absolute(Path(given.work_dir)))
     environment = dict(os.environ)
-    # Not even the app's own code is to read it there.
+    # The app's own code must not read it from there either.
     token = os.environ.pop("ASTER_SIDECAR_TOKEN", None) or None
     environment.pop("ASTER_SIDECAR_TOKEN", None)
     try:
@@ -72,17 +71,17 @@ def serve_command(words: Sequence[str], started_by: parent_process.Parent, progr
 
 
 def take_first_line(given: argparse.Namespace, environment: dict[str, str]) -> str | None:
-    """Read what the launcher says on stdin into `given` and `environment`; returns the token, if it says one.
+    """Read the launcher's first line from stdin into `given` and `environment`; returns the token in it, or None.
 
     Raises: BadFirstLine.
     """
     try:
-        first = read_first_line(sys.stdin.fileno(), frozenset(DEFAULTS) | SAYABLE)
+        first = read_first_line(sys.stdin.fileno(), frozenset(DEFAULTS) | FIRST_LINE_KEYS)
     except OSError as error:
         raise BadFirstLine(str(error)) from error
     environment |= first.environment
     given.__dict__.update(first.settings)
-    if (wrong := misfit(first.settings)) is not None:
+    if (wrong := first_line_problem(first.settings)) is not None:
         raise BadFirstLine(wrong)
     for name in ("data_dir", "config_dir", "uds"):
         said = getattr(given, name)
@@ -91,11 +90,11 @@ def take_first_line(given: argparse.Namespace, environment: dict[str, str]) -> s
 
 
 def code_of(given: argparse.Namespace, program: AppProgram | None) -> AppCode:
-    """The app's own agents and tools; what its code says of flags is put into `given`. Raises: ConfigInvalid."""
+    """The app's own agents and tools; flags from its code are put into `given`. Raises: ConfigInvalid."""
     if program is not None and given.app is not None:
         raise ConfigInvalid(
-            f"--app {given.app}: the program that was started is an app itself",
-            hint="a module that --app loads calls run() under if __name__ == '__main__' only",
+            f"--app {given.app}: the program that is running is an app already",
+            hint="a module that --app loads must call run() only under if __name__ == '__main__'",
         )
     if program is None and given.app is None:
         return AppCode()
@@ -106,7 +105,7 @@ def code_of(given: argparse.Namespace, program: AppProgram | None) -> AppCode:
 
 
 def settings_of(given: argparse.Namespace, environment: Mapping[str, str], token: str | None) -> Settings:
-    """The settings that flags, the first line and the environment make."""
+    """The settings from the flags, the first line and the environment."""
     framework: Framework = given.framework or "web"
     return Settings(
         framework=framework,
@@ -124,16 +123,16 @@ def settings_of(given: argparse.Namespace, environment: Mapping[str, str], token
 
 
 def unusable(given: argparse.Namespace, settings: Settings) -> tuple[int, str, str | None] | None:
-    """Exit code, message and hint for settings that no daemon can run with; None when they are fine."""
+    """Exit code, message and hint for settings that a daemon can't run with; None when they are usable."""
     if not 0 <= settings.port <= 65_535:
         return EXIT_USAGE, f"--port {settings.port}: must be from 0 to 65535", None
     if settings.uds is not None and sys.platform == "win32":
-        return EXIT_USAGE, "--uds: not on Windows", "use the port: it is on 127.0.0.1 only"
+        return EXIT_USAGE, "--uds: not supported on Windows", "use the port, which listens on 127.0.0.1 only"
     return misnamed_places(given, settings.places)
 
 
 def run(settings: Settings, code: AppCode, say: Callable[[Daemon], None], launch: Launch) -> int:
-    """Serve; returns the exit code for whatever ended it."""
+    """Serve; returns the exit code for the reason why it ended."""
     try:
         asyncio.run(serve(settings, code, say, launch))
     except ConfigInvalid as error:
@@ -145,10 +144,9 @@ def run(settings: Settings, code: AppCode, say: Callable[[Daemon], None], launch
     except StoreError as error:
         return fail(EXIT_STORE, error.message, error.hint)
     except OSError as error:
-        if launch.stdin is not None and isinstance(
-            error, BrokenPipeError
-        ):  # the launcher, which was to be told, is gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
+        if launch.stdin is not None and isinstance(error, BrokenPipeError):
+            # The launcher is gone. The interpreter would fail to flush stdout when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_STOPPED
         return fail(EXIT_STORE, f"{error.filename or settings.places.data_dir}: {error.strerror or error}")
     except KeyboardInterrupt:
@@ -160,7 +158,7 @@ def run(settings: Settings, code: AppCode, say: Callable[[Daemon], None], launch
 
 
 def hide_memory() -> None:
-    """Make /proc/<pid> of this process unreadable for others of the same user: the token is in there. Linux only."""
+    """Make /proc/<pid> unreadable for other processes of this user, because it contains the token. Linux only."""
     if sys.platform != "linux":
         return
     import ctypes

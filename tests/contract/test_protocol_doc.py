@@ -341,7 +341,7 @@ def test_every_command_and_verb_has_its_place() -> None:
 
 
 def test_what_a_launcher_may_say_is_there() -> None:
-    assert missing(section(DOCUMENT, "Running the daemon"), {"token", "environment", *serve_args.SAYABLE}) == []
+    assert missing(section(DOCUMENT, "Running the daemon"), {"token", "environment", *serve_args.FIRST_LINE_KEYS}) == []
 
 
 def test_the_page_says_which_protocol_it_describes() -> None:

@@ -202,7 +202,7 @@ BROKEN = {
     "form": (APP, "app", "is not module:object"),
     "no module": (APP, "nowhere:sidecar", "there is no module 'nowhere'"),
     "no object": (APP, "app:gone", "module 'app' has no attribute 'gone'"),
-    "no sidecar": (APP, "app:nothing", "int is no Sidecar"),
+    "no sidecar": (APP, "app:nothing", "int is not a Sidecar"),
     "missing import": ("import nowhere_at_all", "app:sidecar", "app.py:1: ModuleNotFoundError"),
     "syntax": ("x = (\n", "app:sidecar", "app.py:1: '(' was never closed"),
     "an error": ("\n\nraise ValueError('so')", "app:sidecar", "app.py:3: ValueError: so"),
@@ -214,7 +214,7 @@ BROKEN = {
     "runs at once": (
         "from aster_sidecar import Sidecar\nsidecar = Sidecar()\nsidecar.run(['--app', 'app:sidecar'])\n",
         "app:sidecar",
-        "under if __name__ == '__main__' only",
+        "only under if __name__ == '__main__'",
     ),
     "built-in name": (
         "from aster_sidecar import *\n@tool\ndef read_file() -> None: ...\nsidecar = Sidecar(tools=[read_file])",

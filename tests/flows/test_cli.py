@@ -118,7 +118,8 @@ def test_a_conversation_is_listed_shown_renamed_found_archived_and_deleted(daemo
     told = ask(daemon, "sessions", "delete", session_id)
     assert f"aster-sidecar sessions restore {session_id}" in told.err
     assert (
-        ask(daemon, "sessions", "delete", session_id, "--purge").out == f"deleted {session_id} (2 messages) for good\n"
+        ask(daemon, "sessions", "delete", session_id, "--purge").out
+        == f"deleted {session_id} (2 messages) permanently\n"
     )
     assert ask(daemon, "sessions", "restore", session_id).code == 1
     gone = ask(daemon, "sessions", "show", session_id)
@@ -135,7 +136,7 @@ def test_more_sessions_than_a_page_holds_are_listed(daemon: Daemon) -> None:
 def test_a_changed_setting_holds_at_once_and_is_kept(daemon: Daemon) -> None:
     changed = ask(daemon, "config", "set", "permission_mode", "always_ask")
     assert changed.out == "permission_mode = always_ask (api)\n"
-    assert "holds now" in changed.err
+    assert "in effect now" in changed.err
     assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "always_ask"
     assert 'permission_mode = "always_ask"' in (daemon.data_dir / "config.toml").read_text("utf-8")
     assert ask(daemon, "config", "get", "permission_mode").out == "always_ask\n"
@@ -231,17 +232,17 @@ def test_the_only_daemon_that_runs_is_found_wherever_its_data_are(
     variables: Any = {"XDG_STATE_HOME": str(daemon.state_dir)}
     told = say("sessions", "--json", home=tmp_path, **variables)
     assert [one["title"] for one in told.json] == ["hello there"]
-    assert f"using the daemon that runs over {daemon.data_dir}" in told.err
+    assert f"using the daemon that is running for {daemon.data_dir}" in told.err
     checks = examined(say("doctor", "--no-model", "--json", home=tmp_path, **variables))
-    assert checks["daemon"]["detail"].startswith("runs: ")
+    assert checks["daemon"]["detail"].startswith("running: ")
     assert (checks["port"]["status"], str(daemon.port) in checks["port"]["detail"]) == ("ok", True)
     chosen = say("sessions", "--json", home=tmp_path, data_dir=tmp_path / "other", **variables)
-    assert (chosen.code, f"no daemon runs over {tmp_path / 'other'}" in chosen.err) == (1, True)
+    assert (chosen.code, f"no daemon is running for {tmp_path / 'other'}" in chosen.err) == (1, True)
 
     other = launch("b", environment=variables)
     told = say("sessions", "--json", home=tmp_path, **variables)
     assert told.code == 1
-    assert f"2 daemons run, none of them over {tmp_path / '.local/share/aster'}" in told.err
+    assert f"2 daemons are running, none of them for {tmp_path / '.local/share/aster'}" in told.err
     assert str(daemon.data_dir) in told.err
     assert str(other.data_dir) in told.err
     assert other.stop() == 0
@@ -268,8 +269,8 @@ def test_a_healthy_machine_has_no_failure_and_nothing_changes(tmp_path: Path) ->
     [
         ("export PATH=/first:$PATH\n", {}, "ok", ": /first:"),
         ("exit 3\n", {}, "warning", "ended before it could be asked"),
-        ("exit 3\n", {"ASTER_COMMAND_PATH": "inherit"}, "ok", "that of the daemon"),
-        ("", {"ASTER_COMMAND_PATH": "/usr/bin:/missing"}, "warning", "not there: /missing"),
+        ("exit 3\n", {"ASTER_COMMAND_PATH": "inherit"}, "ok", "the daemon's own PATH"),
+        ("", {"ASTER_COMMAND_PATH": "/usr/bin:/missing"}, "warning", "no such directory: /missing"),
     ],
 )
 def test_the_doctor_asks_the_login_shell(
@@ -495,7 +496,7 @@ def test_deleting_on_a_terminal_asks_first(daemon: Daemon) -> None:
     assert "deleted ses_" in on_terminal(daemon, "sessions", "delete", session_id, types=b"y\n")
     assert ask(daemon, "sessions", "--json").json == []
     asked = on_terminal(daemon, "sessions", "delete", "--purge", session_id, types=b"n\n")
-    assert "delete 'precious' and its 0 messages for good?" in asked
+    assert "delete 'precious' and its 0 messages permanently?" in asked
     assert len(ask(daemon, "sessions", "list", "--deleted", "--json").json) == 1
 
 

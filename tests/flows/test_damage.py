@@ -129,7 +129,7 @@ def test_rotten_pages_in_the_middle_lose_nothing_without_a_word(
 
 
 def found_by_doctor(store: Path) -> bool:
-    from aster_sidecar.cli.doctor import store as look
+    from aster_sidecar.cli.doctor.files import store as look
 
     found = look(store, None)
     assert str(store) in found.detail

@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from aster_sidecar.cli.doctor import store as doctor_store
+from aster_sidecar.cli.doctor.files import store as doctor_store
 from aster_sidecar.store.journal import scripts
 from tests.conftest import provider_environment
 from tests.support.daemon import Daemon, text_of

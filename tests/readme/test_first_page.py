@@ -285,7 +285,7 @@ def test_the_commands_find_the_daemon_of_make_run(reader: Reader) -> None:
     activate = command(". .venv/bin/activate")
     answer = reader.sh(activate + " && " + command('aster-sidecar chat "'))
     assert "hello.txt" in answer
-    assert f"using the daemon that runs over {reader.clone / '.run' / 'data'}" in answer
+    assert f"using the daemon that is running for {reader.clone / '.run' / 'data'}" in answer
     doctor = reader.sh(f"{activate} && {command('aster-sidecar doctor')}")
     assert reader.url in doctor
     assert "failed" not in doctor.splitlines()[-1]

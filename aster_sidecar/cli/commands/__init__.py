@@ -1,1 +1,1 @@
-"""The commands beside serving. They talk to the running daemon if one runs."""
+"""The commands of `aster-sidecar`. They use the running daemon, if there is one."""

@@ -1,4 +1,4 @@
-"""The command `agents`."""
+"""The command `agents`: lists the agents and the problems of their files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aster_sidecar.cli.console import print_error, print_json, print_table
 
 
 def run_agents(given: argparse.Namespace) -> int:
+    """List the running daemon's agents or, without one, those that it would have; returns the exit code."""
     client = daemon(given)
     if client is not None:
         agents: list[dict[str, Any]] = client.call("GET", "/api/agents")
@@ -26,20 +27,23 @@ def run_agents(given: argparse.Namespace) -> int:
             line = f":{problem['line']}" if problem["line"] else ""
             print_error(f"agent {agent['id']}: {problem['path']}{line}: {problem['reason']}")
     if client is None:
-        print("no daemon runs: these are the ones it would have", file=sys.stderr)
+        print("no daemon is running; one that is started here would have these agents", file=sys.stderr)
     return 0
 
 
 def agents_here(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """The agents that a daemon started here would have; `state` is null, or failed for a broken file."""
+    """The agents that a daemon started here would have, as GET /api/agents returns them.
+
+    `state` is None, or "failed" for a file that can't be used. Raises: ConfigInvalid.
+    """
     from aster_sidecar.cli.config_preview import agents_of, config_of
 
     found = agents_of(places_of(given), config_of(places_of(given)))
     specs = found.list()
     problems: dict[str, list[dict[str, Any]]] = {}
     for problem in found.problems:
-        told = {"path": problem.path, "line": problem.line, "reason": problem.reason}
-        problems.setdefault(problem.agent_id, []).append(told)
+        entry = {"path": problem.path, "line": problem.line, "reason": problem.reason}
+        problems.setdefault(problem.agent_id, []).append(entry)
     rows = [
         {
             "id": spec.agent_id,

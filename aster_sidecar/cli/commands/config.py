@@ -1,4 +1,4 @@
-"""The commands `config` and `paths`."""
+"""The commands `config` and `paths`: settings and their sources, and where files are stored."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from aster_sidecar.errors import ConfigInvalid
 
 
 def run_config(given: argparse.Namespace) -> int:
+    """Show or change settings; returns the exit code. Raises: Failed, ClientError, ConfigInvalid."""
     client = daemon(given)
     match given.verb or "show":
         case "set":
@@ -40,35 +41,41 @@ def run_config(given: argparse.Namespace) -> int:
         for problem in view["problems"]:
             print_error(problem)
         if client is None:
-            print("no daemon runs: one that is started here would have these", file=sys.stderr)
+            print("no daemon is running; one that is started here would have these settings", file=sys.stderr)
     return 0
 
 
 def config_view(given: argparse.Namespace, client: Client | None) -> dict[str, Any]:
-    """A `ConfigView`: of the running daemon, or as one would have it."""
+    """The `ConfigView` of the running daemon or, without `client`, of one that is started here.
+
+    Raises: ClientError, ConfigInvalid.
+    """
     if client is not None:
         return client.call("GET", "/api/config")
     return config_of(places_of(given)).view({}).model_dump()
 
 
 def checked(key: str, text: str) -> Any:
-    """A setting's value from its text. Raises: ConfigInvalid."""
+    """The value of a setting from its text. Raises: ConfigInvalid."""
     if key == "work_dir":
         text = str(absolute(Path(text)))
     return validated({key: text}, "command line")[key]
 
 
 def change_config(given: argparse.Namespace, client: Client | None, value: Any) -> int:
-    """Set a key, or with None take it back, for now (if a daemon runs) and for the next start."""
+    """Set a key in config.toml and in the running daemon; None removes it from both.
+
+    Returns the exit code. Raises: ClientError, ConfigInvalid.
+    """
     key, path = given.key, places_of(given).config_path
     if client is not None:
         now = client.call("POST", "/api/config", {key: value})["values"][key]
-        when = "holds now, and is kept in"
+        when = "in effect now, and saved in"
     else:
-        config_of(places_of(given))  # a file that is wrong already is said now, not at the next start
+        config_of(places_of(given))  # raises now if the file is wrong already
         write_file(path, {key: value})
         now = config_of(places_of(given)).sourced(key).model_dump()
-        when = "is kept in"
+        when = "saved in"
     if given.json:
         print_json({"key": key, **now})
         return 0
@@ -78,11 +85,12 @@ def change_config(given: argparse.Namespace, client: Client | None, value: Any) 
     elif now["source"] in ("api", "file"):
         print(f"{when} {cell(path)}", file=sys.stderr)
     else:
-        print(f"kept in {cell(path)}, but the {now['source']} wins over it", file=sys.stderr)
+        print(f"saved in {cell(path)}, but the {now['source']} takes precedence", file=sys.stderr)
     return 0
 
 
 def run_paths(given: argparse.Namespace) -> int:
+    """Show where files are stored and which exist; creates none. Returns the exit code."""
     found = places_of(given)
     shown = {
         "config": found.config_path,
@@ -98,5 +106,5 @@ def run_paths(given: argparse.Namespace) -> int:
     if given.json:
         print_json({name: {"path": str(path), "exists": path.exists()} for name, path in shown.items()})
     else:
-        print_table(("what", "there", "path"), [(name, path.exists(), path) for name, path in shown.items()])
+        print_table(("what", "exists", "path"), [(name, path.exists(), path) for name, path in shown.items()])
     return 0

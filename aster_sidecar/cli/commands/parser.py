@@ -1,4 +1,4 @@
-"""What can be said to each command; completion reads it too."""
+"""The argument parsers of the commands; `completion` reads them too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aster_sidecar.text.repair import typed_path as place
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands; completion reads it too."""
+    """The parser of all commands."""
     text = argparse.ArgumentParser(prog="aster-sidecar", formatter_class=Help)
     commands = text.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
@@ -29,93 +29,105 @@ def parser() -> argparse.ArgumentParser:
 
     chat = command(
         "chat",
-        "With a message it is sent and the answer printed; without one the conversation is here. A daemon that runs is "
-        "used.",
+        "With a message, send it and print the answer; without one, hold a conversation. Uses the running daemon, or "
+        "starts one that stops at the end.",
         "aster-sidecar chat what is in this directory",
     )
-    chat.add_argument("message", nargs="*", help="what to say; nothing: talk here")
-    chat.add_argument("--agent", default="default", metavar="ID", help="whom to talk to (default: default)")
-    chat.add_argument("--session", metavar="ID", help="which conversation: its id, or how its title begins")
+    chat.add_argument("message", nargs="*", help="the message to send (default: hold a conversation)")
+    chat.add_argument("--agent", default="default", metavar="ID", help="the agent (default: default)")
+    chat.add_argument("--session", metavar="ID", help="the conversation: its id, or the beginning of its title")
     chat.add_argument("--new", action="store_true", help="start a new conversation")
-    fresh = chat.add_argument_group("a daemon that has to be started")
+    fresh = chat.add_argument_group("if a daemon has to be started")
     fresh.add_argument("--model", metavar="NAME", help="provider:name, or demo, or local")
-    fresh.add_argument("--work-dir", metavar="DIR", help="where its tools work")
+    fresh.add_argument("--work-dir", metavar="DIR", help="the directory in which its tools work")
     fresh.add_argument(
-        "--permission-mode", choices=("smart_approve", "always_ask", "auto_approve"), help="when it asks first"
+        "--permission-mode",
+        choices=("smart_approve", "always_ask", "auto_approve"),
+        help="when it asks before a tool call",
     )
 
     doctor = command(
         "doctor",
-        "The model is asked with one tiny request. Exit code 1 when something failed.",
+        "Sends one small request to the model. The exit code is 1 when a check failed.",
         "aster-sidecar doctor --model openai:gpt-5.2",
     )
     doctor.add_argument("--model", metavar="NAME", help="check this model instead of the configured one")
-    doctor.add_argument("--framework", choices=FRAMEWORKS, help="whose default port to check (default web)")
+    doctor.add_argument(
+        "--framework", choices=FRAMEWORKS, help="check the default port of this framework (default web)"
+    )
     doctor.add_argument("--port", type=int, help="check this port instead")
-    doctor.add_argument("--no-model", action="store_true", help="ask no model")
+    doctor.add_argument("--no-model", action="store_true", help="send no request to the model")
 
     sessions = command("sessions", "Needs a running daemon.", "aster-sidecar sessions search invoice")
     verbs = sessions.add_subparsers(dest="verb", metavar="VERB")
-    listing = verb(verbs, "list", "the newest first (the default)")
-    listing.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
-    listing.add_argument("--agent", metavar="ID", help="only this agent's")
-    listing.add_argument("--archived", action="store_true", help="the archived ones instead of the others")
-    listing.add_argument("--deleted", action="store_true", help="those in the trash, the one deleted last first")
-    show = verb(verbs, "show", "the messages of one")
+    listing = verb(verbs, "list", "list conversations, the newest first (the default)")
+    listing.add_argument("--limit", type=int, default=20, help="the largest number to list (default 20)")
+    listing.add_argument("--agent", metavar="ID", help="only conversations of this agent")
+    listing.add_argument("--archived", action="store_true", help="archived conversations instead of the others")
+    listing.add_argument("--deleted", action="store_true", help="conversations in the trash, the last deleted first")
+    show = verb(verbs, "show", "show the messages of a conversation")
     show.add_argument("session", metavar="ID")
-    show.add_argument("--limit", type=int, default=50, help="at most so many, the newest (default 50)")
-    rename = verb(verbs, "rename", "give one another title")
+    show.add_argument("--limit", type=int, default=50, help="the number of newest messages to show (default 50)")
+    rename = verb(verbs, "rename", "change the title of a conversation")
     rename.add_argument("session", metavar="ID")
     rename.add_argument("title", nargs="+", metavar="TITLE")
-    verb(verbs, "pin", "keep one at the head of the list").add_argument("session", metavar="ID")
-    verb(verbs, "unpin", "let one go from the head of the list").add_argument("session", metavar="ID")
-    verb(verbs, "archive", "put one away; a new message brings it back").add_argument("session", metavar="ID")
-    verb(verbs, "restore", "bring one back, out of the archive or the trash").add_argument("session", metavar="ID")
-    delete = verb(verbs, "delete", "move one to the trash; after 30 days it is deleted for good")
+    verb(verbs, "pin", "keep a conversation at the top of the list").add_argument("session", metavar="ID")
+    verb(verbs, "unpin", "undo pin").add_argument("session", metavar="ID")
+    verb(verbs, "archive", "archive a conversation; a new message moves it back to the list").add_argument(
+        "session", metavar="ID"
+    )
+    verb(verbs, "restore", "move a conversation from the archive or the trash back to the list").add_argument(
+        "session", metavar="ID"
+    )
+    delete = verb(verbs, "delete", "move a conversation to the trash; after 30 days it is deleted permanently")
     delete.add_argument("session", metavar="ID")
-    delete.add_argument("--purge", action="store_true", help="delete it for good, also one that is in the trash")
-    delete.add_argument("--yes", action="store_true", help="don't ask; elsewhere than on a terminal nothing is asked")
-    search = verb(verbs, "search", "look in titles and messages, archived ones included")
+    delete.add_argument(
+        "--purge", action="store_true", help="delete it permanently, even if it is in the trash already"
+    )
+    delete.add_argument("--yes", action="store_true", help="do not ask first; without a terminal it never asks")
+    search = verb(verbs, "search", "search titles and messages, also of archived conversations")
     search.add_argument("text", nargs="+", metavar="TEXT")
-    search.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
+    search.add_argument("--limit", type=int, default=20, help="the largest number to list (default 20)")
 
     config = command(
         "config",
-        "With a running daemon a change holds at once; it is kept in config.toml either way. Flags, variables and a "
-        "trusted project win over the file.",
+        "A change is saved in config.toml; a running daemon applies it at once. Flags, variables and a trusted "
+        "project take precedence over the file.",
         "aster-sidecar config set permission_mode always_ask",
     )
     verbs = config.add_subparsers(dest="verb", metavar="VERB")
-    verb(verbs, "show", "every value and its source (the default)")
-    verb(verbs, "get", "one value").add_argument("key", metavar="KEY", help=", ".join(DEFAULTS))
-    change = verb(verbs, "set", "change one")
+    verb(verbs, "show", "show every value and its source (the default)")
+    verb(verbs, "get", "show one value").add_argument("key", metavar="KEY", help=", ".join(DEFAULTS))
+    change = verb(verbs, "set", "change a value")
     change.add_argument("key", metavar="KEY", choices=DEFAULTS, help=", ".join(DEFAULTS))
     change.add_argument("value", metavar="VALUE")
-    unset = verb(verbs, "unset", "take it out of the file: flag, variable or default holds again")
+    unset = verb(verbs, "unset", "remove a value from the file, so that the flag, variable or default applies again")
     unset.add_argument("key", metavar="KEY", choices=DEFAULTS, help=", ".join(DEFAULTS))
 
-    command("agents", "Without a running daemon: those that one would have.", "aster-sidecar agents --json")
-    command("paths", "For this machine, or under --data-dir.", "aster-sidecar paths")
+    command("agents", "Without a running daemon, lists the agents that it would have.", "aster-sidecar agents --json")
+    command("paths", "For the usual directories of this machine, or for --data-dir.", "aster-sidecar paths")
     storing = command(
         "store",
-        "No daemon may run over it. What is replaced is moved aside and not deleted.",
+        "restore and new need that no daemon uses the store. They move the old store aside and delete nothing.",
         "aster-sidecar store restore aster.db.before-0005",
     )
     verbs = storing.add_subparsers(dest="verb", metavar="VERB")
-    verb(verbs, "list", "the store and the copies beside it (the default)")
-    back = verb(verbs, "restore", "put a copy in the store's place")
-    back.add_argument("file", type=place, metavar="FILE", help="one that list names, or the path of another")
-    verb(verbs, "new", "move the store aside; the next start begins with an empty history")
+    verb(verbs, "list", "list the store and its copies (the default)")
+    back = verb(verbs, "restore", "replace the store by a copy")
+    back.add_argument("file", type=place, metavar="FILE", help="the name of a listed copy, or the path of another")
+    verb(verbs, "new", "move the store aside; the next start creates an empty one")
     trusting = command(
         "trust",
-        "A project is a directory with a folder .aster in it.",
+        "A project is a directory that contains .aster.",
         "aster-sidecar trust ~/projects/site",
     )
-    trusting.add_argument("directory", nargs="?", type=place, metavar="DIR", help="left out: list them")
+    trusting.add_argument(
+        "directory", nargs="?", type=place, metavar="DIR", help="the project (default: list the trusted ones)"
+    )
     command("untrust", "", "aster-sidecar untrust ~/projects/site").add_argument("directory", type=place, metavar="DIR")
     completion = command(
         "completion",
-        'bash: eval "$(aster-sidecar completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, behind compinit; '
+        'bash: eval "$(aster-sidecar completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, after compinit; '
         "fish: aster-sidecar completion fish | source, in ~/.config/fish/config.fish.",
         'eval "$(aster-sidecar completion bash)"',
         json=False,
@@ -126,16 +138,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def common(made: argparse.ArgumentParser, json: bool, suppress: bool = False) -> None:
-    """The flags of every command. A verb has them too, and leaves alone what was said before it."""
+    """Add the flags of every command. `suppress`: for a verb, whose parser must not reset flags before the verb."""
     absent: Any = argparse.SUPPRESS if suppress else None
     made.add_argument("--data-dir", type=place, default=absent, metavar="DIR", help="the daemon's data directory")
-    made.add_argument("--config-dir", type=place, default=absent, metavar="DIR", help="where config.toml is")
+    made.add_argument("--config-dir", type=place, default=absent, metavar="DIR", help="the directory of config.toml")
     if json:
         off: Any = argparse.SUPPRESS if suppress else False
         made.add_argument("--json", action="store_true", default=off, help="print JSON, for scripts")
 
 
 def verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
+    """Add a verb of a command; `words` say what it does."""
     made: argparse.ArgumentParser = verbs.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
     common(made, json=True, suppress=True)
     return made

@@ -1,7 +1,4 @@
-"""Runs one command.
-
-`run(words)` → exit code: 0, 1 it could not be done, 2 wrong usage, 5 wrong configuration, 130 interrupted.
-"""
+"""Parses and runs one command, and turns its errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from aster_sidecar.errors import ConfigInvalid
 
 RUN = {
     "chat": "aster_sidecar.cli.chat.command:run_chat",
-    "doctor": "aster_sidecar.cli.doctor:run",
+    "doctor": "aster_sidecar.cli.doctor.command:run_doctor",
     "sessions": "aster_sidecar.cli.commands.sessions:run_sessions",
     "config": "aster_sidecar.cli.commands.config:run_config",
     "agents": "aster_sidecar.cli.commands.agents:run_agents",
@@ -34,20 +31,23 @@ RUN = {
     "completion": "aster_sidecar.cli.completion:run_completion",
     "version": "aster_sidecar.cli.commands.version:run_version",
 }
-"""Where each command is: a function from what was parsed to an exit code. Only the one that runs is imported."""
-UNWRITTEN = (errno.EPIPE, errno.EINVAL, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""Why a stream takes nothing more. EINVAL: so Windows says that nobody reads it."""
+"""Command → its function, from the parsed arguments to an exit code. Only the command that runs is imported."""
+CANT_WRITE = (errno.EPIPE, errno.EINVAL, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Errors when output can't be written. Windows raises EINVAL when the reader of a pipe is gone."""
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command."""
+    """Run one command.
+
+    Returns the exit code: that of the command, 1 when it failed, 5 for a wrong configuration, 130 after Ctrl-C.
+    """
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may know few letters
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may not support UTF-8
     if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a pipe may hold anything
-    logging.getLogger("aster_sidecar").setLevel(logging.ERROR)  # what is wrong with a file each command says itself
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a pipe may not be UTF-8
+    logging.getLogger("aster_sidecar").setLevel(logging.ERROR)  # commands report problems of files themselves
     given = parser().parse_args(words)
     given.data_dir, given.config_dir = absolute(given.data_dir), absolute(given.config_dir)
     if given.command not in ("completion", "version"):
@@ -71,10 +71,11 @@ def run(words: Sequence[str]) -> int:
         print_error(error.message, error.hint)
         return EXIT_CONFIG
     except OSError as error:
-        if error.errno not in UNWRITTEN:
+        if error.errno not in CANT_WRITE:
             raise
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
+            # The interpreter would fail to flush stdout when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if not isinstance(error, BrokenPipeError):
                 print_error(f"the output could not be written: {error.strerror or error}")
         return EXIT_FAILED
@@ -83,8 +84,8 @@ def run(words: Sequence[str]) -> int:
 
 
 def _open_streams() -> None:
-    """Put the null device where a standard stream was closed: nothing to read, and what is written is nowhere."""
+    """Open the null device in the place of standard streams that are closed."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             mode = "r" if number == 0 else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 # open as long as we run
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 # stays open

@@ -1,4 +1,4 @@
-"""The command `sessions`."""
+"""The command `sessions`: lists, shows and changes conversations of the running daemon."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from aster_sidecar.daemon.client import Client, ClientError, path_part
 from aster_sidecar.text.safe_text import still_visible, visible
 
 PAGE = 100
+"""Conversations or messages of one request."""
 
 
 def run_sessions(given: argparse.Namespace) -> int:
+    """Run one verb; returns the exit code. Raises: Failed, ClientError."""
     client = needed(given)
     match given.verb or "list":
         case "list":
@@ -31,8 +33,8 @@ def run_sessions(given: argparse.Namespace) -> int:
             return delete_session(given, client)
         case "rename":
             patch: dict[str, Any] = {"title": " ".join(given.title)}
-        case "restore" if (back := restored(client, given.session)) is not None:
-            return show_sessions(given, [back]) if not given.json else print_json(back) or 0
+        case "restore" if (session := restored(client, given.session)) is not None:
+            return show_sessions(given, [session]) if not given.json else print_json(session) or 0
         case "pin" | "unpin" as other:
             patch = {"pinned": other == "pin"}
         case other:
@@ -42,7 +44,7 @@ def run_sessions(given: argparse.Namespace) -> int:
 
 
 def restored(client: Client, session_id: str) -> dict[str, Any] | None:
-    """The session, brought back out of the trash; None when it is not in there. Raises: ClientError."""
+    """The session after it was restored from the trash; None when it is not in the trash. Raises: ClientError."""
     path = f"/api/sessions/{path_part(session_id)}"
     try:
         client.call("GET", path)
@@ -54,7 +56,10 @@ def restored(client: Client, session_id: str) -> dict[str, Any] | None:
 
 
 def listed(client: Client, limit: int, **wanted: Any) -> list[dict[str, Any]]:
-    """Sessions, over as many pages as it takes; with `q` each has a `hit`, or None. Raises: ClientError."""
+    """At most `limit` sessions, from as many pages as needed; with `q` each has a `hit` or None.
+
+    `wanted`: the query. Raises: ClientError.
+    """
     rows: list[dict[str, Any]] = []
     before = None
     while len(rows) < limit:
@@ -68,6 +73,7 @@ def listed(client: Client, limit: int, **wanted: Any) -> list[dict[str, Any]]:
 
 
 def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+    """Print sessions; returns the exit code."""
     if given.json:
         print_json(rows)
     elif rows:
@@ -85,7 +91,7 @@ def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
 
 
 def show_session(given: argparse.Namespace, client: Client) -> int:
-    """One conversation, oldest message first."""
+    """Print one conversation, the oldest message first; returns the exit code. Raises: ClientError."""
     session = client.call("GET", f"/api/sessions/{path_part(given.session)}")
     asked = {"agent_id": session["agent_id"], "session_id": session["session_id"]}
     messages: list[dict[str, Any]] = []
@@ -119,10 +125,11 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
 
 
 def delete_session(given: argparse.Namespace, client: Client) -> int:
+    """Delete a session, on a terminal after a question; returns the exit code. Raises: Failed, ClientError."""
     path = f"/api/sessions/{path_part(given.session)}"
     if not given.yes and on_terminal() and sys.stdin.isatty():
         what = named(client, given.session, given.purge)
-        answer = input(f"delete {what}{' for good' if given.purge else ''}? [y/N] ")
+        answer = input(f"delete {what}{' permanently' if given.purge else ''}? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             raise Failed("nothing was deleted")
     gone = client.call("DELETE", path, purge=given.purge or None)
@@ -130,14 +137,14 @@ def delete_session(given: argparse.Namespace, client: Client) -> int:
         print_json(gone)
         return 0
     session_id, until = cell(gone["session_id"]), gone["restorable_until"]
-    print(f"deleted {session_id} ({gone['deleted']} messages){' for good' if until is None else ''}")
+    print(f"deleted {session_id} ({gone['deleted']} messages){' permanently' if until is None else ''}")
     if until is not None:
-        print(f"until {cell(until)} it comes back with: aster-sidecar sessions restore {session_id}", file=sys.stderr)
+        print(f"to restore it, until {cell(until)}: aster-sidecar sessions restore {session_id}", file=sys.stderr)
     return 0
 
 
 def named(client: Client, session_id: str, purge: bool) -> str:
-    """A session as a person is asked about it. Raises: ClientError."""
+    """A session in the question before it is deleted; with `purge` also one in the trash. Raises: ClientError."""
     try:
         session = client.call("GET", f"/api/sessions/{path_part(session_id)}")
     except ClientError as error:

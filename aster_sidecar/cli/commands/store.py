@@ -1,4 +1,4 @@
-"""The command `store`."""
+"""The command `store`: lists the copies of the store, restores one, or starts a new store."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from aster_sidecar.text.safe_text import sized
 
 
 def run_store(given: argparse.Namespace) -> int:
-    """The store's copies, and the way back to one."""
+    """Run one verb; returns the exit code. Raises: Failed."""
     path = places_of(given).data_dir / STORE_NAME
     if given.verb in ("restore", "new"):
         return change_store(given, path)
     there = files.copies(path)
     if given.json:
         own = {"path": str(path), "exists": path.exists(), "bytes": files.size_of(path)}
-        told = [{**asdict(copy), "path": str(copy.path)} for copy in there]
-        print_json({"store": own, "copies": told})
+        listed = [{**asdict(copy), "path": str(copy.path)} for copy in there]
+        print_json({"store": own, "copies": listed})
         return 0
     rows = [(copy.path.name, copy.kind, local_time(copy.made_at), sized(copy.bytes), copy.schema) for copy in there]
     print_line(f"{path}: {sized(files.size_of(path)) if path.exists() else 'none'}")
@@ -34,12 +34,15 @@ def run_store(given: argparse.Namespace) -> int:
 
 
 def change_store(given: argparse.Namespace, path: Path) -> int:
-    """Put a copy in the store's place, or nothing, while no daemon uses it. Raises: Failed."""
+    """Replace the store by a copy or, for `new`, by nothing, while no daemon uses it.
+
+    Returns the exit code. Raises: Failed.
+    """
     from aster_sidecar.daemon.server import AlreadyRunning, lock
     from aster_sidecar.store.journal import scripts
 
     if not path.parent.is_dir():
-        raise Failed(f"there is no data directory {path.parent}", "`aster-sidecar paths` says where it is looked for")
+        raise Failed(f"there is no data directory {path.parent}", "`aster-sidecar paths` shows where it is expected")
     restoring = given.verb == "restore"
     try:
         with contextlib.closing(lock(path.parent)):
@@ -58,7 +61,7 @@ def change_store(given: argparse.Namespace, path: Path) -> int:
     if given.json:
         print_json({"store": str(path), "aside": str(aside) if aside is not None else None})
         return 0
-    kept = f"what was there is {aside}" if aside is not None else "nothing was there"
-    done = "is the copy now" if restoring else "will be made by the next start"
+    kept = f"the old store is {aside}" if aside is not None else "there was no store before"
+    done = "is now the copy" if restoring else "is created by the next start"
     print_line(f"{path} {done}; {kept}")
     return 0

@@ -1,4 +1,4 @@
-"""The commands `trust` and `untrust`."""
+"""The commands `trust` and `untrust`: which projects may bring settings and agents."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aster_sidecar.config.trusted_projects import distrust, trust, trusted
 
 
 def run_trust(given: argparse.Namespace) -> int:
+    """Trust a directory, or list the trusted ones; returns the exit code."""
     config_dir = places_of(given).config_dir
     if given.directory is not None:
         kept = trust(config_dir, given.directory)
@@ -22,13 +23,14 @@ def run_trust(given: argparse.Namespace) -> int:
     elif known:
         print("\n".join(cell(place) for place in known))
     else:
-        print("no directory is trusted: aster-sidecar trust DIR adds one", file=sys.stderr)
+        print("no directory is trusted; aster-sidecar trust DIR adds one", file=sys.stderr)
     return 0
 
 
 def run_untrust(given: argparse.Namespace) -> int:
+    """Stop trusting a directory; returns the exit code. Raises: Failed when it was not trusted."""
     if not distrust(places_of(given).config_dir, given.directory):
-        raise Failed(f"{given.directory} was not trusted", "aster-sidecar trust lists the directories that are")
+        raise Failed(f"{given.directory} was not trusted", "aster-sidecar trust lists the trusted directories")
     place = given.directory.expanduser().resolve()
     print_json({"untrusted": str(place)}) if given.json else print(f"no longer trusted: {cell(place)}")
     return 0

@@ -1,4 +1,4 @@
-"""The command `version`."""
+"""The command `version`: the versions of Aster Sidecar, its protocol and Python."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aster_sidecar.contract.wire import PROTOCOL
 
 
 def run_version(given: argparse.Namespace) -> int:
+    """Print the versions; returns the exit code."""
     if given.json:
         python = platform.python_version()
         print_json({"version": __version__, "protocol": PROTOCOL, "python": python, "platform": platform.platform()})
