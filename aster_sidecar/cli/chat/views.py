@@ -166,7 +166,8 @@ class TerminalView:
 
     def load(self, message: Json) -> None:
         """Take over a message that is still being written, as `/api/history` returns it."""
-        for kind, part_type in (("text_chunk", "text"), ("thinking_chunk", "thinking")):
+        # The text is last, as it is the one that goes on.
+        for kind, part_type in (("thinking_chunk", "thinking"), ("text_chunk", "text")):
             text = "".join(part["text"] for part in message["parts"] if part["type"] == part_type)
             if text:
                 prose = self._prose_of(kind, message["message_id"])

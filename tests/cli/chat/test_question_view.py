@@ -1,0 +1,61 @@
+"""A question shows everything that will run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aster_sidecar.cli.chat.question_view import argument_lines, show_question
+from tests.cli.chat.support import printed, screen
+
+QUESTION: dict[str, Any] = {
+    "name": "write_file",
+    "risk": "medium",
+    "summary": "Create a.txt (1 line)",
+    "display": "write /work/a.txt (3 bytes, a new file)\nabc",
+    "arguments": {"path": "a.txt", "content": "abc"},
+    "remember": "write_file anywhere in /work",
+    "reason": "this tool changes files",
+}
+
+
+def shown(**changes: object) -> list[str]:
+    at = screen(100)
+    show_question(at, {**QUESTION, **changes})
+    return printed(at).splitlines()
+
+
+def test_a_question_has_summary_display_reason_and_what_always_covers() -> None:
+    assert shown() == [
+        "? Create a.txt (1 line)  medium risk",
+        "  ┃ write /work/a.txt (3 bytes, a new file)",
+        "  ┃ abc",
+        "  This tool changes files.",
+        "  “Always allow” would cover: write_file anywhere in /work.",
+    ]
+
+
+def test_a_call_that_can_not_be_always_allowed_says_so_once() -> None:
+    assert shown(remember=None)[-1] == "  This call can’t be always allowed."
+    assert shown(remember=None, reason="it can't be always allowed")[-1] == "  It can't be always allowed."
+
+
+def test_arguments_that_the_display_leaves_out_are_shown() -> None:
+    lines = shown(arguments={**QUESTION["arguments"], "mode": "append", "more": {"a": [1]}})
+    at = lines.index("  mode: append")
+    assert lines[at + 1 : at + 6] == ["  more: {", '        "a": [', "          1", "        ]", "      }"]
+    assert argument_lines({"a\nb": "c\x1b"}, "") == ["  a‹U+000A›b: c‹U+001B›"]
+
+
+def test_a_preview_is_coloured_and_replaces_the_arguments() -> None:
+    at = screen(100, color_system="standard")
+    display = "edit a.txt\n- not a diff line\n@@ -1 +1 @@\n-old\n+new"
+    show_question(at, {**QUESTION, "display": display, "preview": {"diff": "@@ -1 +1 @@\n-old\n+new"}})
+    text = printed(at)
+    assert "\x1b[32m  ┃ +new\x1b[0m" in text
+    assert "\x1b[31m  ┃ -old\x1b[0m" in text
+    assert "\n  ┃ - not a diff line\n" in text
+    assert "path:" not in text
+
+
+def test_a_display_hides_nothing() -> None:
+    assert "  ┃ ‹U+202E›txt.exe" in shown(display="\u202etxt.exe")
