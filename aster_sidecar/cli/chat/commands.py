@@ -20,11 +20,11 @@ from aster_sidecar.text.repair import cut
 from aster_sidecar.text.safe_text import still_visible, visible
 
 LISTED = 30
-"""Conversations of a list."""
+"""Largest number of conversations in a list."""
 FOUND = 20
-"""Messages that /find shows."""
-HISTORY = 10
-HISTORY_MOST = 500
+"""Largest number of messages that /find shows."""
+HISTORY, HISTORY_MOST = 10, 500
+"""How many messages /history shows without a number, and at most."""
 
 
 class Commands:
@@ -228,13 +228,13 @@ class Commands:
 
 
 def listed_id(text: str, listed: list[Json]) -> str:
-    """The session id behind a number of a list; `text` itself where it is no such number."""
+    """The session id at a number of the list; `text` itself if it is not such a number."""
     number = number_of(text)
     return listed[number - 1]["session_id"] if 1 <= number <= len(listed) else text
 
 
 def number_of(text: str) -> int:
-    """The number that was typed; 0 where it is none, or has more than nine digits."""
+    """The number in `text`; 0 if it is not a number or has more than nine digits."""
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
 

@@ -21,11 +21,11 @@ from aster_sidecar.frozen import own_command
 from aster_sidecar.services.process_facts import started_at
 
 EXIT_S = 30.0
-"""Longest time that a daemon which failed to start may take to exit."""
+"""Longest wait for the exit of a daemon that failed to start."""
 STOP_S = 10.0
-"""Longest time that a daemon may take to stop; then it is killed."""
+"""Longest wait for a daemon to stop; then it is killed."""
 LOG_CHARS = 4000
-"""Of what a daemon that failed to start has written to its log, the part that is shown."""
+"""How much of the log is shown when a daemon fails to start."""
 
 
 class NotStarted(Exception):
@@ -75,7 +75,7 @@ def find(data_dir: Path) -> Found | None:
 
 
 def connect(found: Found, data_dir: Path, token: str | None) -> Connection:
-    """A connection to a daemon that runs; after its restart, to where it is then. `token`: sent if it needs one."""
+    """A connection to a running daemon that follows it across restarts. `token`: sent if the daemon needs one."""
 
     def relocate() -> tuple[str, str, str | None]:
         now = find(data_dir)
@@ -152,7 +152,7 @@ def start(flags: Sequence[str], places: Places, environment: Mapping[str, str], 
 
 
 class OwnDaemon:
-    """A daemon that runs as long as the `with` block; if it dies before, the connection starts another.
+    """A daemon that runs as long as the `with` block; if it crashes, the connection starts another.
 
     Raises: NotStarted, OSError.
     """

@@ -68,7 +68,7 @@ class Follower:
         elif kind == "approval_resolved":
             question = state.questions.pop(data["call_id"], None)
             answered_here = data["call_id"] in state.answered
-            # Of a cancelled question the `tool_end` event of its call is shown.
+            # A cancelled question is reported by the `tool_end` event of its call.
             if question is not None and not answered_here and data["decision"] != "cancelled":
                 by = plain(str(data["resolved_by"]))
                 self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")

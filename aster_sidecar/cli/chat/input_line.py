@@ -1,7 +1,7 @@
 """The input line of a conversation: it stays below what is written, through answers and questions.
 
-What a person types there is a message. While a question is asked, the unfinished message is put aside; afterwards it is
-back. `prompt` makes the line.
+What a person types there is a message. A question puts the unfinished message aside and restores it afterwards.
+`prompt` creates the line.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 GUARD_S = 0.5
-"""A question takes the line when no key was pressed for this time since it was shown: what a person was typing at that
-moment belongs to the message and answers nothing."""
+"""A question takes the line only after no key was pressed for this time. What a person is typing when the question
+appears belongs to the message and answers nothing."""
 
 ANSWER_CELLS = 10
-"""Cells after a label for what is typed; if there are fewer, the input is in a row of its own."""
+"""Cells that the input needs after a label; with fewer, it is in the next row."""
 
 
 class InputLine:
@@ -127,10 +127,12 @@ class InputLine:
     # -- what is above the input -----------------------------------------------------------------------------------
 
     def above(self, text: str) -> None:
+        """Print finished lines above the tail and the input."""
         self._pending.append(text)
         self._flush_soon()
 
     def refresh(self) -> None:
+        """Draw the tail as it is now."""
         self._flush_soon()
 
     def _flush_soon(self) -> None:
@@ -239,7 +241,7 @@ class InputLine:
 
     @property
     def text(self) -> str:
-        """What is typed and not sent."""
+        """The text that is typed and not sent."""
         return self._session.default_buffer.text
 
     def clear(self) -> None:
@@ -312,7 +314,7 @@ class InputLine:
                 buffer.reset(_document(text, len(text) if typed_after else draft.cursor_position))
 
     async def _typing_paused(self) -> None:
-        """Wait until no key was pressed for GUARD_S: the rest of an answer to a question that is over is no message."""
+        """Wait for a pause in the typing: the rest of an answer to a question that is over is no message."""
         self._mode = "held"
         if (rest := self._pressed_at + GUARD_S - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(rest)

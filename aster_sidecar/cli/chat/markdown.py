@@ -1,6 +1,6 @@
-"""Markdown on a terminal: lines end between words, code is left whole, headings stand at the left.
+"""Markdown on a terminal: text is wrapped between words, code is not wrapped, headings are at the left.
 
-The module wrapping says what is wrapped and what is not.
+See `wrapping` for what is wrapped. `prose` and `commands` print with it.
 """
 
 from __future__ import annotations
@@ -35,22 +35,24 @@ STYLES = Theme(
 )
 CODE_INDENT = " "
 COLUMN_CELLS = 8
-"""Of a table, with the space between columns: where there is less, nobody can read it."""
+"""Smallest width of a table's column, with the space after it; tables with less room are shown as lists."""
 
 
 def _lines(console: Console, thing: RenderableType, options: ConsoleOptions) -> list[list[Segment]]:
-    """Its lines, none of them cut or filled up to the width."""
+    """The lines of `thing`, neither cut nor padded to the width."""
     return list(Segment.split_lines(console.render(thing, options)))
 
 
 class Paragraph(markdown.Paragraph):
+    """Text wrapped between words."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in wrapped(self.text, options.max_width, indent=0):
             yield from line.render(console, end="\n")
 
 
 class Heading(markdown.Heading):
-    """Bold, at the left; each level has a style of its own."""
+    """A heading at the left, in the style of its level."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in wrapped(self.text, options.max_width, indent=0):
@@ -58,6 +60,8 @@ class Heading(markdown.Heading):
 
 
 class CodeBlock(markdown.CodeBlock):
+    """Code with colours; its lines are not wrapped."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = Syntax("", self.lexer_name, theme=self.theme).highlight(str(self.text).rstrip())
         code.rstrip()
@@ -67,6 +71,8 @@ class CodeBlock(markdown.CodeBlock):
 
 
 class BlockQuote(markdown.BlockQuote):
+    """Any blocks, with a bar before each line."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         style = console.get_style(self.style, default="none")
         for line in _lines(console, self.elements, options.update(width=max(1, options.max_width - 2))):
@@ -76,6 +82,8 @@ class BlockQuote(markdown.BlockQuote):
 
 
 class ListItem(markdown.ListItem):
+    """Any blocks, after a bullet or a number; later lines are indented."""
+
     def render_bullet(self, console: Console, options: ConsoleOptions) -> RenderResult:
         return self._render(console, options, " • ", "markdown.item.bullet")
 
@@ -92,9 +100,9 @@ class ListItem(markdown.ListItem):
 
 
 class Table(markdown.TableElement):
-    """Nothing of a cell is left out: what is longer than its column goes on in the next line.
+    """A table that shows its cells in full: text longer than its column continues in the next line.
 
-    Where the window has no room for the columns side by side, each row is a list of its cells.
+    If the window is too narrow for the columns side by side, each row is shown as a list of its cells.
     """
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -122,7 +130,7 @@ class Table(markdown.TableElement):
 
 
 def _with_addresses(token: Token) -> Iterable[Token]:
-    """An image as a link: its description and its address. A bare address as text: it is shown already."""
+    """Make an image a link, with its description and address, and a bare address text, which shows it already."""
     if token.type == "image":
         yield Token("link_open", "a", 1, attrs={"href": token.attrs.get("src", "")})
         yield Token("text", "", 0, content=token.content)

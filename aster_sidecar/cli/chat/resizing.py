@@ -1,6 +1,6 @@
 """Keeps the input line intact when the window's width changes.
 
-A terminal wraps the rows that are on it again, so the line takes another number of rows than prompt_toolkit drew.
+The terminal then wraps what is on it again, so that the line takes more or fewer rows than prompt_toolkit has drawn.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Resizing:
         return self._app.output.get_size().columns
 
     def _erase_wrapped(self) -> bool:
-        """Erase the prompt if it was drawn at another width; whether it was."""
+        """Erase the prompt if it was drawn at another width; returns whether it was."""
         app, columns = self._app, self._columns
         drawn = app.renderer.last_rendered_screen
         if drawn is None or not self._drawn_columns or columns == self._drawn_columns:
@@ -64,6 +64,6 @@ class Resizing:
         if columns != self._reported_columns:
             self._reported_columns = columns
             if before:
-                # When a terminal wraps a row that became shorter, it counts the cells that the row had before.
+                # A row that was drawn shorter over a longer one is still wrapped as the longer one.
                 self.redraw_all = True
                 self._resized()

@@ -183,7 +183,7 @@ async def talk(
 
 
 async def _exit_code(chat: Chat, view: View, message: str, *, ask: bool) -> int:
-    """Have one message answered; returns the exit code."""
+    """Send one message and wait for its answer; returns the exit code."""
     try:
         done = await chat.answer(message, ask=ask)
     except QuestionWaits as question:

@@ -1,4 +1,4 @@
-"""Server-sent events: the text of a stream, in pieces of any size, as frames. `connection` uses it."""
+"""Parses server-sent events from text in pieces of any size. `connection` uses it."""
 
 from __future__ import annotations
 

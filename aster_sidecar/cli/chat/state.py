@@ -1,4 +1,4 @@
-"""What one chat knows at a moment; the modules of `chat` share it and wait on `changed`."""
+"""The state of one chat, which its modules share; they wait on `changed`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ChatState:
         """Empty until a conversation is open."""
         self.title = ""
         self.sent = sent
-        """Ids of turns and messages that this chat sent, and more: see `TerminalView`."""
+        """Ids of turns and messages that this chat sent, and texts without an id yet: see `TerminalView`."""
         self.questions: dict[str, Json] = {}
         """`call_id` → the data of an approval that waits for an answer."""
         self.answered: set[str] = set()

@@ -242,7 +242,7 @@ def not_json(problem: str) -> str:
 # -- the connection ----------------------------------------------------------------------------------------------------
 
 CLIENT_NAME = "aster-sidecar chat"
-"""How other clients name this one, as who has answered a question."""
+"""The name that other clients show when this one has answered a question."""
 CONNECTED = "Connected."
 STREAM_ENDED = "the stream ended"
 
@@ -379,7 +379,7 @@ def flags_change_nothing(flags: str) -> str:
 
 
 def plain_call(name: str, display: str) -> str:
-    """A call, on stderr when stdout is not a terminal; so are the next two."""
+    """A call, on stderr when stdout is not a terminal, as with the next two."""
     return f"{name}: {display}"
 
 

@@ -30,7 +30,7 @@ class QuestionWaits(Exception):
 
 
 class Turns:
-    """Sends and follows. Where an input line is on the screen, turns go on in the background."""
+    """Sends messages and follows their turns, in the background while an input line is on the screen."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Turns:
         failures = 0
         while True:
             try:
-                # With the same `client_message_id`, a message that did arrive is not taken twice.
+                # The `client_message_id` is the same, so the daemon does not take the message twice.
                 return await self._connection.call("POST", "/api/chat", body)
             except Unreachable:
                 if failures == 0:

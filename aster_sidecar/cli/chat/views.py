@@ -166,7 +166,7 @@ class TerminalView:
 
     def load(self, message: Json) -> None:
         """Take over a message that is still being written, as `/api/history` returns it."""
-        # The text is last, as it is the one that goes on.
+        # The text comes last, because the next chunks continue it.
         for kind, part_type in (("thinking_chunk", "thinking"), ("text_chunk", "text")):
             text = "".join(part["text"] for part in message["parts"] if part["type"] == part_type)
             if text:
@@ -222,7 +222,7 @@ class TerminalView:
         return self._prose[key]
 
     def _switch_to(self, prose: Prose | None) -> None:
-        """Print what is in the tail, unless it is `prose`, which goes on."""
+        """Print what is in the tail, unless it is `prose`, which continues."""
         if self._current is not prose:
             if isinstance(self._current, Prose):
                 self._current.close()

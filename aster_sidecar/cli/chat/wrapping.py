@@ -1,12 +1,11 @@
-"""Where lines of text for people end on a terminal, and which lines are left whole.
+"""Wraps text for a terminal between words, by cells, at the width of the window.
 
-Wrapped between words, by cells, at the width of the window; lines that follow keep the indentation: answers, thoughts,
-what was said by a person, notes, errors, lists, help, why a question is asked and what "always" would cover.
+Wrapped, with continuation lines indented: answers, thinking, messages of people, notes, errors, lists, help, the reason
+of a question and what "always" would cover.
 
-Left whole, so that a copy has no line ends in it (the terminal wraps them itself): code blocks, the lines of a tool
-call and of its output, the `display` and the arguments of a question. Within wrapped text, an address, a path and
-`inline code` are not broken either: what is longer than the line begins a line of its own. In a table they are broken,
-for its columns stand side by side.
+Not wrapped by us but by the terminal, so that a copy has no line ends in it: code blocks, the lines of a tool call and
+its output, and the `display` and arguments of a question. Within wrapped text, an address, a path or `inline code` is
+not divided: if it does not fit, it begins a new line. In tables these are divided, because columns are side by side.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ADDRESS = re.compile(
 )
 """An address, or a path of at least two parts."""
 _CHOICE = re.compile(r"(?<!\S)[a-z] [A-Z]\w*")
-"""A key and what it chooses, such as `e Edit`."""
+"""A key and its choice, such as `e Edit`."""
 WHOLE = {"whole": True}
 """The `meta` of a style whose text is not divided."""
 QUOTE_BAR = "▌"
@@ -31,7 +30,7 @@ _HEAD = re.compile(r" *(?:[^\w\s]{1,2} +)?(?:\d+\.? +)?")
 _ONE_BY_ONE = re.compile(
     "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003fffd]"
 )
-"""Scripts that are written without spaces, and Hangul: a line may end behind each of these letters."""
+"""Letters of scripts without spaces, and Hangul: a line may end after each of them."""
 _NEVER_FIRST = frozenset("、。，．：；？！）］｝〉》」』】〕〗〙’”…ー々％・,.:;?!)]}")
 _NEVER_LAST = frozenset("（［｛〈《「『【〔〖〘‘“([{")
 
@@ -44,9 +43,9 @@ def cells(text: str) -> int:
 
 
 def breaks(line: str, width: int, whole: Iterable[tuple[int, int]] = ()) -> list[int]:
-    """Where a line is divided so that its parts fit into `width` cells, their last spaces not counted.
+    """The indexes at which to divide a line so that its parts fit into `width` cells without their trailing spaces.
 
-    `whole`: stretches (from, to) that are not divided even when they are longer.
+    `whole`: ranges (from, to) that are not divided even when they are longer.
     """
     kept = [*whole, *(found.span() for kind in (ADDRESS, _CHOICE) for found in kind.finditer(line))]
     found: list[int] = []
@@ -79,7 +78,7 @@ def _graphemes(text: str) -> Iterable[str]:
 
 
 def _chances(line: str, kept: list[tuple[int, int]]) -> list[int]:
-    """Where a line may end: behind spaces, and around letters of scripts without spaces."""
+    """The indexes at which a line may end: after spaces, and around letters of scripts without spaces."""
     chances: list[int] = []
     at, before = 0, ""
     for grapheme in _graphemes(line):
@@ -93,9 +92,9 @@ def _chances(line: str, kept: list[tuple[int, int]]) -> list[int]:
 
 
 def wrapped(text: Text, width: int, indent: int | None = None) -> list[Text]:
-    """The text as lines of at most `width` cells; a line that goes on stands `indent` cells to the right.
+    """The text as lines of at most `width` cells, continuation lines indented by `indent` cells.
 
-    Without `indent` it stands where the words of its first line begin, after spaces, a mark (`•`, `✗`, …) or a number.
+    Without `indent` they are aligned with the first word of their line, after spaces, a mark (`•`, `✗`, …) or a number.
     """
     from rich.style import Style
     from rich.text import Text

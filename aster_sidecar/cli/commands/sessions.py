@@ -144,7 +144,7 @@ def delete_session(given: argparse.Namespace, client: Client) -> int:
 
 
 def named(client: Client, session_id: str, purge: bool) -> str:
-    """A session in the question before it is deleted; with `purge` also one in the trash. Raises: ClientError."""
+    """A session in words, for the question before its deletion; `purge`: also in the trash. Raises: ClientError."""
     try:
         session = client.call("GET", f"/api/sessions/{path_part(session_id)}")
     except ClientError as error:

@@ -23,7 +23,7 @@ from aster_sidecar.store import files
 from aster_sidecar.text.safe_text import sized
 
 LOW_BYTES, TOO_LOW_BYTES = 500 << 20, 50 << 20
-"""Free space below which the disk check warns, and fails."""
+"""Free space below which the disk check warns, and below which it fails."""
 STORE_S = 30.0
 """Longest time for the check of the store: enough for about 5 GB on a fast disk."""
 

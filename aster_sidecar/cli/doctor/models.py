@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from aster_sidecar.models.build import Models
 
 LISTED = 10
-"""Local models that are named."""
+"""Largest number of local models that are named."""
 
 
 def keys(environment: Mapping[str, str]) -> Check:
-    """Which providers have a key in this environment. That of a daemon which an app starts may have others."""
+    """Which providers have a key in this environment; a daemon that an app starts may have another environment."""
     from aster_sidecar.models.build import PROVIDERS
 
     named = ((provider.key, provider.key_too) for provider in PROVIDERS.values())
@@ -50,7 +50,7 @@ def models(config: Config | None, *, ask: bool) -> Iterator[Check]:
     from aster_sidecar.models.build import DEMO, Models
 
     def forget(key: str, value: str) -> None:
-        """What is learned about a server is for the daemon's store, which the doctor does not change."""
+        """Keep nothing: what is learned about a server belongs in the daemon's store."""
 
     try:
         known = Models(own_environment(), lambda: config.value("model"), lambda _: None, forget)

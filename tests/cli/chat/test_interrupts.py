@@ -32,7 +32,7 @@ def test_ctrl_c_calls_the_handler_and_is_as_before_afterwards() -> None:
 
 
 def test_when_the_person_leaves_ctrl_c_is_ignored_until_the_end() -> None:
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def body() -> None:
         state = ChatState("default", set())
