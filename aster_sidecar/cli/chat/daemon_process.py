@@ -59,17 +59,17 @@ def find(data_dir: Path) -> Found | None:
     A process with that pid is the daemon only if it started when `sidecar.json` says.
     """
     try:
-        told = state(data_dir) or {}
+        content = state(data_dir) or {}
         found = Found(
-            url=str(told["url"]),
-            pid=int(told["pid"]),
-            instance_id=str(told["instance_id"]),
-            framework=str(told["framework"]),
-            version=str(told["version"]),
-            needs_token=bool(told["token"]),
+            url=str(content["url"]),
+            pid=int(content["pid"]),
+            instance_id=str(content["instance_id"]),
+            framework=str(content["framework"]),
+            version=str(content["version"]),
+            needs_token=bool(content["token"]),
         )
         born = started_at(found.pid)
-        return found if born is not None and born == told["started_at"] else None
+        return found if born is not None and born == content["started_at"] else None
     except (ValueError, KeyError, TypeError):
         return None
 
