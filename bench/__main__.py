@@ -267,7 +267,8 @@ def commands(bench: Bench) -> None:
 
     def beside(command: list[str], many: int) -> tuple[float, float]:
         nothing = [sys.executable, "-c", "pass"]
-        took_ms(command, bench.home), took_ms(nothing, bench.home)  # fills the interpreter's caches
+        for one in (command, nothing):  # fills the interpreter's caches
+            took_ms(one, bench.home)
         pairs = [(took_ms(command, bench.home), took_ms(nothing, bench.home)) for _ in range(bench.times(many))]
         return statistics.median(one for one, _ in pairs), statistics.median(other for _, other in pairs)
 

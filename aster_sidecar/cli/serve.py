@@ -24,7 +24,8 @@ from aster_sidecar.cli.exit_codes import (
     fail,
 )
 from aster_sidecar.cli.serve_args import FIRST_LINE_KEYS, absolute, first_line_problem, misnamed_places, parser
-from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS, Settings, places
+from aster_sidecar.config.places import places
+from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS, Settings
 from aster_sidecar.contract.wire import Framework
 from aster_sidecar.daemon import parent_process
 from aster_sidecar.daemon.launcher_watch import BadFirstLine, read_first_line

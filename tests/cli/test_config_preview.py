@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.cli.config_preview import agents_of, config_of, own_environment
-from aster_sidecar.config.settings import Places, places
+from aster_sidecar.config.places import Places, places
 
 
 @pytest.fixture

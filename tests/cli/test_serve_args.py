@@ -11,7 +11,7 @@ import pytest
 
 from aster_sidecar.cli import exit_codes
 from aster_sidecar.cli.serve_args import absolute, first_line_problem, misnamed_places, parser
-from aster_sidecar.config.settings import places
+from aster_sidecar.config.places import places
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Unreachable
-from aster_sidecar.config.settings import Places
+from aster_sidecar.config.places import Places
 from aster_sidecar.daemon.client import state
 from aster_sidecar.frozen import own_command
 from aster_sidecar.services.process_facts import started_at

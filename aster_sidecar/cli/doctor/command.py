@@ -17,7 +17,8 @@ from aster_sidecar.cli.doctor.models import keys, models
 from aster_sidecar.cli.doctor.proxy import proxies
 from aster_sidecar.cli.doctor.running import daemon, mcp_servers, port, token
 from aster_sidecar.cli.exit_codes import EXIT_FAILED
-from aster_sidecar.config.settings import STORE_NAME, Config
+from aster_sidecar.config.places import STORE_NAME
+from aster_sidecar.config.settings import Config
 from aster_sidecar.daemon.client import find
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.text.safe_text import visible

@@ -13,7 +13,8 @@ from typing import Any
 
 from aster_sidecar.cli.config_preview import agents_of
 from aster_sidecar.cli.doctor.check import Check
-from aster_sidecar.config.settings import Config, Places
+from aster_sidecar.config.places import Places
+from aster_sidecar.config.settings import Config
 from aster_sidecar.config.toml_file import DEFAULTS, read_file
 from aster_sidecar.daemon.client import Running
 from aster_sidecar.daemon.lock_holder import LOCK_NAME
@@ -82,7 +83,7 @@ def configuration(where: Places, config: Config) -> Check:
     """The tables of config.toml and the list of trusted projects; `config` has been read without an error."""
     from aster_sidecar.config.trusted_projects import trusted
     from aster_sidecar.services.config import service_specs
-    from aster_sidecar.tools.mcp.servers import specs
+    from aster_sidecar.tools.mcp.config import server_specs
 
     path = where.config_path
     try:
@@ -92,7 +93,7 @@ def configuration(where: Places, config: Config) -> Check:
         for name, table in (("mcp", mcp), ("services", services)):
             if not isinstance(table, dict):
                 raise ConfigInvalid(f"{path}: {name} is not a table", hint=f"write [{name}.NAME] and its keys below")
-        servers = specs(mcp)
+        servers = server_specs(mcp)
         service_specs(services)
         trusted(where.config_dir)
     except ConfigInvalid as error:

@@ -75,7 +75,7 @@ def models(config: Config | None, *, ask: bool) -> Iterator[Check]:
 
 async def model(known: Models) -> Check:
     """Send one small request to the chosen model."""
-    from aster_sidecar.models.build import probe
+    from aster_sidecar.models.probe import probe
 
     began = time.monotonic()
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from aster_sidecar.cli import exit_codes
 from aster_sidecar.cli.commands.run import run
-from aster_sidecar.config.settings import places
+from aster_sidecar.config.places import places
 from tests.cli.support import answer
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from aster_sidecar.cli.config_preview import config_of
 from aster_sidecar.cli.doctor import models
-from aster_sidecar.config.settings import places
+from aster_sidecar.config.places import places
 
 
 @pytest.mark.parametrize("key", ["sk-1 sk-2", "sk-1\nsk-2", "sk-\x001", "sk-\u00e9"])
