@@ -91,7 +91,7 @@ CALLED_BY_LIBRARIES = {
     "get_tools": "pydantic-ai",
 }
 """Methods that a library calls by their names."""
-FOR_DOCUMENTS = {"CODES_HERE": "docs/models.md is held to it"}
+FOR_DOCUMENTS = {"REFUSAL_CODES": "docs/models.md is held to it"}
 
 
 def defined(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:

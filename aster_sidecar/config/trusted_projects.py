@@ -14,7 +14,6 @@ FOLDER = ".aster"
 FILE = "trusted.json"
 TOOL_MARK = "ASTER_TOOL_CALL"
 """The variable that every process of a tool carries: none of them may decide whom the person trusts."""
-LATER = "A daemon that is running reads it when its settings are changed the next time, or when it is started again."
 
 
 def project_of(directory: Path) -> Path | None:
@@ -43,39 +42,21 @@ def trusted(config_dir: Path) -> list[Path]:
     return [Path(entry) for entry in told]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
-def trust_command(config_dir: Path, directory: Path | None, environment: Mapping[str, str]) -> str:
-    """`trust DIR`, or the list without one; returns what to tell the person. Raises: ConfigInvalid."""
-    if directory is None:
-        known = trusted(config_dir)
-        return "\n".join(map(str, known)) if known else "No directory is trusted. aster-sidecar trust DIR adds one."
-    refuse_tools(environment)
-    added = trust(config_dir, directory)
-    lines = [f"{added} is trusted now: its {FOLDER}/config.toml holds for work in there."]
-    project = project_of(added)
-    if project is None:
-        lines.append(f"There is no {FOLDER} folder in it yet.")
-    elif project != added:
-        lines.append(f"But the nearest {FOLDER} folder is {project / FOLDER}: aster-sidecar trust {project}")
-    return "\n".join([*lines, LATER])
-
-
-def untrust_command(config_dir: Path, directory: Path, environment: Mapping[str, str]) -> str:
-    """`untrust DIR`; returns what to tell the person. Raises: ConfigInvalid."""
-    refuse_tools(environment)
-    directory = directory.expanduser().resolve()
-    if not distrust(config_dir, directory):
-        return f"{directory} was not trusted."
-    return f"{directory} is not trusted any more.\n{LATER}"
-
-
 def refuse_tools(environment: Mapping[str, str]) -> None:
     """Raises: ConfigInvalid in a process that a tool has started."""
     if environment.get(TOOL_MARK):
-        raise ConfigInvalid("a tool's own process can't decide whom to trust", hint="run it in a terminal of your own")
+        raise ConfigInvalid(
+            "a process that a tool has started cannot decide which projects are trusted",
+            hint="run the command in a terminal of your own",
+        )
 
 
-def trust(config_dir: Path, directory: Path) -> Path:
-    """Trust a directory; returns it as it is kept. Raises: ConfigInvalid."""
+def trust(config_dir: Path, directory: Path, environment: Mapping[str, str]) -> Path:
+    """Trust a directory; returns it as it is kept. `environment` is this process's: a tool may not decide.
+
+    Raises: ConfigInvalid.
+    """
+    refuse_tools(environment)
     directory = directory.expanduser().resolve()
     if not directory.is_dir():
         raise ConfigInvalid(f"{directory}: not a directory", hint="allowed: the path of an existing directory")
@@ -85,8 +66,12 @@ def trust(config_dir: Path, directory: Path) -> Path:
     return directory
 
 
-def distrust(config_dir: Path, directory: Path) -> bool:
-    """Take the trust back. Returns whether there was any. Raises: ConfigInvalid."""
+def distrust(config_dir: Path, directory: Path, environment: Mapping[str, str]) -> bool:
+    """Stop trusting a directory; returns whether it was trusted. `environment`: as for `trust`.
+
+    Raises: ConfigInvalid.
+    """
+    refuse_tools(environment)
     directory = directory.expanduser().resolve()
     known = trusted(config_dir)
     if directory not in known:

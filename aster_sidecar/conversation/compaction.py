@@ -134,11 +134,6 @@ def whole_tokens(messages: Sequence[ModelMessage]) -> int:
     return tokens
 
 
-def size_tokens(messages: Sequence[ModelMessage], fixed_tokens: int = 0) -> int:
-    """`size` without its ratio."""
-    return size(messages, fixed_tokens).tokens
-
-
 def estimated(messages: Iterable[ModelMessage]) -> int:
     """What the messages take by our own estimate."""
     return sum(message_tokens(message) for message in messages)

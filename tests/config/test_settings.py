@@ -360,7 +360,7 @@ def test_a_project_is_read_where_it_is_trusted_only(tmp_path: Path, project: Pat
     assert made.sourced("max_requests") == wire.ConfigValue(value=50, source="default")
     assert "not trusted" in made.problems[0]
     assert made.view({}).project is None
-    trust(tmp_path / "own", project)
+    trust(tmp_path / "own", project, {})
     made = in_project(tmp_path, project, "max_requests = 7\n")
     assert made.sourced("max_requests") == wire.ConfigValue(value=7, source="project")
     assert made.problems == []
@@ -368,7 +368,7 @@ def test_a_project_is_read_where_it_is_trusted_only(tmp_path: Path, project: Pat
 
 
 def test_a_project_stands_between_the_environment_and_the_user_s_file(tmp_path: Path, project: Path) -> None:
-    trust(tmp_path / "own", project)
+    trust(tmp_path / "own", project, {})
     (tmp_path / "own" / "config.toml").write_text("max_requests = 1\nmax_tool_calls = 1\nmax_tokens = 1\n")
     text = "max_requests = 2\nmax_tool_calls = 2\nmax_turn_s = 2\nmodel = 'demo'\n"
     made = in_project(
@@ -416,7 +416,7 @@ OPENAI_BASE_URL = "https://example.com"
 
 
 def test_what_a_project_may_not_set_is_ignored_and_named(tmp_path: Path, project: Path) -> None:
-    trust(tmp_path / "own", project)
+    trust(tmp_path / "own", project, {})
     made = in_project(tmp_path, project, FORBIDDEN)
     assert made.value("max_tokens") == 6
     assert made.value("permission_mode") == "smart_approve"
@@ -440,7 +440,7 @@ def test_what_a_project_may_not_set_is_ignored_and_named(tmp_path: Path, project
 def test_a_broken_project_file_is_a_problem_and_no_failure(
     tmp_path: Path, project: Path, text: str | bytes, says: str
 ) -> None:
-    trust(tmp_path / "own", project)
+    trust(tmp_path / "own", project, {})
     made = in_project(tmp_path, project, text)
     assert len(made.problems) == 1
     assert says in made.problems[0]
@@ -450,7 +450,7 @@ def test_a_broken_project_file_is_a_problem_and_no_failure(
 
 @pytest.mark.skipif(os.name != "posix", reason="no FIFOs")
 def test_a_project_file_that_is_no_file_does_not_hang(tmp_path: Path, project: Path) -> None:
-    trust(tmp_path / "own", project)
+    trust(tmp_path / "own", project, {})
     made = in_project(tmp_path, project, "")
     (project / ".aster" / "config.toml").unlink()
     os.mkfifo(project / ".aster" / "config.toml")
@@ -467,7 +467,7 @@ def test_a_damaged_list_of_trust_is_a_problem_and_trusts_nobody(tmp_path: Path, 
 
 
 def test_another_work_directory_is_another_project(tmp_path: Path, project: Path) -> None:
-    trust(tmp_path / "own", project)
+    trust(tmp_path / "own", project, {})
     made = in_project(tmp_path, project, "max_requests = 7\n")
     changed = made.change(wire.ConfigPatch(work_dir=str(tmp_path)))
     assert set(changed) == {"work_dir", "max_requests"}

@@ -10,12 +10,11 @@ import pytest
 
 from aster_sidecar.config.trusted_projects import (
     FILE,
+    distrust,
     project_of,
     trust,
-    trust_command,
     trusted,
     trusted_project,
-    untrust_command,
 )
 from aster_sidecar.errors import ConfigInvalid
 
@@ -31,44 +30,40 @@ def test_nothing_is_trusted_at_first(tmp_path: Path, project: Path) -> None:
     assert trusted(tmp_path / "config") == []
     assert project_of(project / "src" / "deep") == project
     assert trusted_project(tmp_path / "config", project) is None
-    assert "No directory" in trust_command(tmp_path / "config", None, {})
 
 
 def test_trust_is_kept_for_the_owner_only_and_taken_back(tmp_path: Path, project: Path) -> None:
     config = tmp_path / "config"
-    assert str(project) in trust_command(config, project, {})
-    trust_command(config, project, {})  # a second time changes nothing
+    assert trust(config, project, {}) == project
+    trust(config, project, {})  # a second time changes nothing
     assert trusted(config) == [project]
     assert trusted_project(config, project / "src" / "deep") == project
-    assert trust_command(config, None, {}) == str(project)
     if os.name == "posix":
         assert (config / FILE).stat().st_mode & 0o777 == 0o600
-    assert "not trusted any more" in untrust_command(config, project, {})
-    assert "was not trusted" in untrust_command(config, project, {})
+    assert distrust(config, project, {})
+    assert not distrust(config, project, {})
     assert trusted(config) == []
     assert [entry.name for entry in config.iterdir()] == [FILE]
 
 
 def test_a_link_trusts_what_it_leads_to(tmp_path: Path, project: Path) -> None:
     (tmp_path / "link").symlink_to(project)
-    assert trust(tmp_path, tmp_path / "link") == project
+    assert trust(tmp_path, tmp_path / "link", {}) == project
 
 
 def test_trust_does_not_reach_into_a_project_within(tmp_path: Path, project: Path) -> None:
     (project / "vendor" / ".aster").mkdir(parents=True)
-    trust(tmp_path, project)
+    trust(tmp_path, project, {})
     assert trusted_project(tmp_path, project / "vendor") is None
     assert trusted_project(tmp_path, project / "src") == project
 
 
-def test_trusting_a_directory_below_the_project_says_which_one_is_meant(tmp_path: Path, project: Path) -> None:
-    assert f"aster-sidecar trust {project}" in trust_command(tmp_path, project / "src", {})
+def test_a_directory_below_the_project_is_not_the_project(tmp_path: Path, project: Path) -> None:
+    trust(tmp_path, project / "src", {})
     assert trusted_project(tmp_path, project / "src") is None
-    (tmp_path / "bare").mkdir()
-    assert "no .aster folder" in trust_command(tmp_path, tmp_path / "bare", {})
 
 
-@pytest.mark.parametrize("command", [trust_command, untrust_command])
+@pytest.mark.parametrize("command", [trust, distrust])
 def test_a_tool_s_process_decides_nothing(tmp_path: Path, project: Path, command: object) -> None:
     with pytest.raises(ConfigInvalid, match="tool"):
         command(tmp_path, project, {"ASTER_TOOL_CALL": "call_1"})  # type: ignore[operator]
@@ -77,7 +72,7 @@ def test_a_tool_s_process_decides_nothing(tmp_path: Path, project: Path, command
 
 def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="not a directory"):
-        trust(tmp_path, tmp_path / "nothing")
+        trust(tmp_path, tmp_path / "nothing", {})
 
 
 @pytest.mark.parametrize("text", ["{", '{"a": 1}', "[1]", '"x"', ""])
@@ -86,13 +81,13 @@ def test_a_damaged_list_trusts_nobody_and_is_named(tmp_path: Path, project: Path
     with pytest.raises(ConfigInvalid, match=FILE):
         trusted_project(tmp_path, project)
     with pytest.raises(ConfigInvalid, match=FILE):
-        trust(tmp_path, project)
+        trust(tmp_path, project, {})
     assert (tmp_path / FILE).read_text() == text
 
 
 def test_a_list_that_cannot_be_written_changes_nothing(tmp_path: Path, project: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigInvalid):
-        trust(tmp_path / "file", project)
+        trust(tmp_path / "file", project, {})
     (tmp_path / FILE).write_text(json.dumps([str(project)]))
     assert trusted(tmp_path) == [project]

@@ -28,7 +28,6 @@ from aster_sidecar.conversation.compaction import (
     last_said,
     nearly_full,
     size,
-    size_tokens,
 )
 from aster_sidecar.conversation.summary import GO_ON, SUMMARY_HEAD, summarise, told_as_text
 from aster_sidecar.conversation.transcript import compacted
@@ -105,14 +104,14 @@ LONG = "many words that mean nothing in particular " * 100
 
 def test_a_size_is_the_providers_count_and_the_estimate_of_what_came_after() -> None:
     history: list[ModelMessage] = [person(LONG), answer(LONG, input_tokens=800, output_tokens=700), person("more")]
-    assert 1500 < size_tokens(history) < 1530
-    assert size_tokens([person(LONG)], 500) == 500 + estimated([person(LONG)])
+    assert 1500 < size(history).tokens < 1530
+    assert size([person(LONG)], 500).tokens == 500 + estimated([person(LONG)])
 
 
 @pytest.mark.parametrize("told", [1, 10**6, 10**12])
 def test_a_count_that_has_nothing_to_do_with_the_messages_is_not_believed(told: int) -> None:
     history: list[ModelMessage] = [person(LONG), answer(LONG, input_tokens=told), person("more")]
-    assert size_tokens(history, 100) == 100 + estimated(history)
+    assert size(history, 100).tokens == 100 + estimated(history)
 
 
 def test_tools_and_instructions_count() -> None:
@@ -428,7 +427,7 @@ def as_text(history: Sequence[ModelMessage]) -> str:
 async def send(provider: Provider, history: list[ModelMessage], window: int) -> tuple[list[ModelMessage], int, bool]:
     """Send a history as the engine does; returns the history then, the window then, and whether it was taken."""
     compacted, step = 0, None
-    if nearly_full(size_tokens(history), window):
+    if nearly_full(size(history).tokens, window):
         step = Step("near_window", window)
     while True:
         if step is not None:
@@ -445,7 +444,7 @@ async def send(provider: Provider, history: list[ModelMessage], window: int) -> 
             return history, window, True
         except TooLong as error:
             refusal = refused(window_tokens=error.window_tokens, asked_tokens=error.asked_tokens)
-            tokens = size_tokens(history)
+            tokens = size(history).tokens
             step = after_refusal(refusal, tokens=tokens, window_tokens=window, compacted=compacted)
             if step is None:
                 return history, window, False

@@ -95,7 +95,7 @@ def test_a_project_s_settings_hold_once_it_is_trusted(launch: Callable[..., Daem
     assert view["project"] is None
     assert "not trusted" in view["problems"][0]
     assert source(daemon, "max_requests") == (50, "default")
-    trust(daemon.data_dir, daemon.work_dir)
+    trust(daemon.data_dir, daemon.work_dir, {})
     daemon.restart()
     view = daemon.call("GET", "/api/config")
     assert view["project"] == str(daemon.work_dir.resolve())
@@ -108,7 +108,7 @@ def test_a_project_s_settings_hold_once_it_is_trusted(launch: Callable[..., Daem
 def test_a_work_directory_set_through_the_api_brings_its_project(launch: Callable[..., Daemon], tmp_path: Path) -> None:
     daemon = launch()
     project = make_project(tmp_path / "project", "max_tokens = 1000\n")
-    trust(daemon.data_dir, project)
+    trust(daemon.data_dir, project, {})
     with daemon.watch() as watcher:
         view = daemon.config(work_dir=str(project))
         assert view["project"] == str(project)
@@ -121,7 +121,7 @@ def test_a_work_directory_set_through_the_api_brings_its_project(launch: Callabl
 def test_a_projects_limit_holds_for_turns(real: Daemon, provider: ProviderDouble) -> None:
     provider.otherwise = Reply([Call("list_dir", {"path": "."})])
     make_project(real.work_dir, "max_requests = 2\n")
-    trust(real.data_dir, real.work_dir)
+    trust(real.data_dir, real.work_dir, {})
     real.restart()
     assert real.ask("look")[-1]["data"]["stop_reason"] == "limit"
     assert len(provider.requests) == 2

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 from aster_sidecar.cli.commands.running import Failed, places_of
 from aster_sidecar.cli.console import cell, print_json
-from aster_sidecar.config.trusted_projects import distrust, trust, trusted
+from aster_sidecar.config.trusted_projects import FOLDER, distrust, project_of, trust, trusted
 
 
 def run_trust(given: argparse.Namespace) -> int:
-    """Trust a directory, or list the trusted ones; returns the exit code."""
+    """Trust a directory, or list the trusted ones; returns the exit code.
+
+    Raises: ConfigInvalid, also in a process that a tool has started.
+    """
     config_dir = places_of(given).config_dir
     if given.directory is not None:
-        kept = trust(config_dir, given.directory)
+        kept = trust(config_dir, given.directory, os.environ)
         print_json({"trusted": str(kept)}) if given.json else print(f"trusted: {cell(kept)}")
+        for line in notes(kept):
+            print(line, file=sys.stderr)
         return 0
     known = trusted(config_dir)
     if given.json:
@@ -27,9 +34,23 @@ def run_trust(given: argparse.Namespace) -> int:
     return 0
 
 
+def notes(kept: Path) -> list[str]:
+    """What the person may not expect: which folder counts, and when a running daemon reads it."""
+    project = project_of(kept)
+    found: list[str] = []
+    if project is None:
+        found.append(f"there is no {FOLDER} folder in it yet")
+    elif project != kept:
+        found.append(f"the nearest {FOLDER} folder is {cell(project / FOLDER)}: aster-sidecar trust {cell(project)}")
+    return [*found, "a running daemon reads it when its settings change, or at its next start"]
+
+
 def run_untrust(given: argparse.Namespace) -> int:
-    """Stop trusting a directory; returns the exit code. Raises: Failed when it was not trusted."""
-    if not distrust(places_of(given).config_dir, given.directory):
+    """Stop trusting a directory; returns the exit code.
+
+    Raises: Failed when it was not trusted; ConfigInvalid, also in a process that a tool has started.
+    """
+    if not distrust(places_of(given).config_dir, given.directory, os.environ):
         raise Failed(f"{given.directory} was not trusted", "aster-sidecar trust lists the trusted directories")
     place = given.directory.expanduser().resolve()
     print_json({"untrusted": str(place)}) if given.json else print(f"no longer trusted: {cell(place)}")

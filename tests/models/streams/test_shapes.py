@@ -44,7 +44,7 @@ from aster_sidecar.models.streams.shapes import (
         *[("counts", {"tokens": -1, "x": float("nan"), "y": []}, {}), ("counts", [], GONE), ("counts", None, None)],
         ("counts", {"tokens_details": {"cached_tokens": 1.0}}, {"tokens_details": {"cached_tokens": 1}}),
     ],
-    ids=repr,
+    ids=lambda value: "GONE" if value is GONE else repr(value),
 )
 def test_a_value_of_each_kind(kind: str, value: Any, right: Any) -> None:
     told = fit(value, kind)
