@@ -368,7 +368,7 @@ def test_a_conversation_is_deleted_after_a_question_and_restored(terminal: Calla
     pane.type("/delete")
     pane.until(lambda text: text.count("yes/no") == 2)
     pane.type("yes")
-    text = pane.until(lambda text: text.count("Conversation: New conversation") == 2)
+    text = pane.until(lambda text: text.count("There is no conversation yet.") == 2)
     assert f"/restore {session['session_id']}" in text.replace("\n", "")
     pane.until_prompt(4)
     pane.type("/restore")
@@ -462,3 +462,26 @@ def test_live_output_of_a_tool_is_seen_before_it_ends(terminal: Callable[..., Pa
     text = pane.until("tokens in")
     assert text.count("│ waiting") == 1
     assert "│ over" in text
+
+
+def test_the_first_message_starts_the_first_conversation(terminal: Callable[..., Pane], daemon: Daemon) -> None:
+    pane = terminal(data_dir=daemon.data_dir)
+    pane.until("There is no conversation yet. Your first message starts one.")
+    pane.until_prompt()
+    pane.type("/rename Too early")
+    pane.until(lambda text: text.count("There is no conversation yet.") == 2)
+    assert daemon.call("GET", "/api/sessions")["sessions"] == []
+    pane.type("write hello.txt")
+    pane.until(ASKED)
+    pane.type("a")
+    pane.until("tokens in")
+    pane.until_prompt(3)
+    pane.type("/rename Later")
+    pane.until("Conversation: Later (ses_")
+    [session] = daemon.call("GET", "/api/sessions")["sessions"]
+    assert (session["title"], session["is_default"]) == ("Later", True)
+    pane.type("/delete")
+    pane.until("yes/no")
+    pane.type("yes")
+    pane.until(lambda text: text.count("There is no conversation yet.") == 3)
+    assert daemon.call("GET", "/api/sessions")["sessions"] == []

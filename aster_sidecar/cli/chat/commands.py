@@ -115,6 +115,8 @@ class Commands:
         if not words:
             self._view.note(texts.FIND_TAKES)
             return
+        if self._none_is_open():
+            return
         page = await self._call("GET", f"/api/sessions/{self._state.session_id}/find", q=words, limit=FOUND)
         for hit in reversed(page["hits"]):
             self._view.note(texts.found(hit, plain(hit["text"])), "", indent=2)
@@ -128,12 +130,22 @@ class Commands:
         await self._open(which)
         await self._turns.take_up(await self._conversation.status())
 
+    def _none_is_open(self) -> bool:
+        """Whether there is no conversation yet; says so."""
+        if not self._state.session_id:
+            self._view.note(texts.FIRST_CONVERSATION)
+        return not self._state.session_id
+
     async def _rename(self, title: str) -> None:
+        if self._none_is_open():
+            return
         answer = await self._call("PATCH", f"/api/sessions/{self._state.session_id}", {"title": title})
         self._state.title = answer["title"]
         self._conversation.tell_where()
 
     async def _delete(self, _: str) -> None:
+        if self._none_is_open():
+            return
         session_id = self._state.session_id
         title = plain((await self._call("GET", f"/api/sessions/{session_id}"))["title"])
         with self._prompt.holding():
@@ -156,6 +168,8 @@ class Commands:
         self._view.note(texts.RESTORE_TAKES if self._deleted else texts.TRASH_IS_EMPTY)
 
     async def _history(self, count: str) -> None:
+        if self._none_is_open():
+            return
         state, limit = self._state, min(number_of(count) or HISTORY, HISTORY_MOST)
         page = await self._call(
             "GET", "/api/history", agent_id=state.agent_id, session_id=state.session_id, limit=limit

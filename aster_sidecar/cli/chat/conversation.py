@@ -44,6 +44,9 @@ class OpenConversation:
             session = await call("POST", "/api/sessions", {"agent_id": target.agent_id})
         elif target.session is None:
             status = await call("GET", "/api/status", agent_id=target.agent_id)
+            if status["session_id"] is None:
+                self._open_none(target.agent_id)
+                return
             session = await call("GET", f"/api/sessions/{status['session_id']}")
         else:
             session = await self._named(target.session)
@@ -54,6 +57,16 @@ class OpenConversation:
         state.session_id, state.title = session["session_id"], session["title"]
         state.agent_id = session["agent_id"]
         await self.catch_up()
+
+    def _open_none(self, agent_id: str) -> None:
+        """The agent has no conversation yet: its first message creates one, and `Follower` opens it."""
+        state = self._state
+        self._view.flush()
+        state.followed.clear()
+        state.queued.clear()
+        state.questions.clear()
+        state.session_id, state.title, state.agent_id = "", "", agent_id
+        state.changed.set()
 
     async def _named(self, words: str) -> Json:
         """The session with this id or, of those whose title begins with `words`, the newest."""
@@ -90,8 +103,13 @@ class OpenConversation:
     async def status(self) -> Json:
         """What `/api/status` returns for this conversation. Raises: Refused, Unreachable."""
         state = self._state
-        return await self._connection.call("GET", "/api/status", agent_id=state.agent_id, session_id=state.session_id)
+        return await self._connection.call(
+            "GET", "/api/status", agent_id=state.agent_id, session_id=state.session_id or None
+        )
 
     def tell_where(self) -> None:
         """Say which conversation is open."""
+        if not self._state.session_id:
+            self._view.note(texts.FIRST_CONVERSATION)
+            return
         self._view.note(texts.where(plain(self._state.title or ""), self._state.session_id))

@@ -44,7 +44,10 @@ class Follower:
             self._state.changed.set()
 
     async def _take(self, event: Json) -> None:
-        kind, session_id = event["type"], self._state.session_id
+        kind = event["type"]
+        if not self._state.session_id and kind == "session_changed":
+            self._open_first(event["data"])
+        session_id = self._state.session_id
         if kind == "connected":
             self.connected.set()
         elif kind == "resync" and session_id:
@@ -57,6 +60,14 @@ class Follower:
         elif kind == "approval_required" and event["session_id"]:
             self._view.note(texts.QUESTION_ELSEWHERE, "yellow")
         self._state.changed.set()
+
+    def _open_first(self, data: Json) -> None:
+        """Open the agent's default conversation when it is created: this event comes before all others of it."""
+        if data["change"] != "created":
+            return
+        session = data["session"]
+        if session["is_default"] and session["agent_id"] == self._state.agent_id:
+            self._state.session_id, self._state.title = session["session_id"], session["title"]
 
     def _note(self, event: Json) -> None:
         """Take over questions and their answers, and say what was done elsewhere."""

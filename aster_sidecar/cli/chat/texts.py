@@ -293,6 +293,9 @@ TRASH_IS_EMPTY = "No deleted conversations."
 DELETED_ELSEWHERE = "This conversation was deleted. /restore lists the conversations that can be restored."
 
 
+FIRST_CONVERSATION = "There is no conversation yet. Your first message starts one."
+
+
 def where(title: str, session_id: str) -> str:
     return f"Conversation: {title or UNTITLED} ({session_id})"
 

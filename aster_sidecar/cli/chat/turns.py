@@ -58,7 +58,7 @@ class Turns:
         state = self._state
         body = {
             "agent_id": state.agent_id,
-            "session_id": state.session_id,
+            "session_id": state.session_id or None,
             "message": message,
             "client_message_id": uuid.uuid4().hex,
             "if_busy": if_busy,
@@ -66,6 +66,7 @@ class Turns:
         state.sent.add(f"text:{message}")
         with self._ctrl_c.calls(self.interrupt) if self._prompt.line is None else contextlib.nullcontext():
             started = await self._delivered(body)
+        state.session_id = state.session_id or started["session_id"]
         state.sent |= {started["message_id"], started["turn_id"]}
         if started["status"] == "queued":
             self._view.note(texts.INTERRUPTING if if_busy == "interrupt" else texts.QUEUED)
@@ -158,6 +159,9 @@ class Turns:
 
     async def cancel(self) -> None:
         """Cancel the running turn and those in the queue; say so if there is none, or why it failed."""
+        if not self._state.session_id:
+            self._view.note(texts.NOTHING_TO_CANCEL)
+            return
         body = {"agent_id": self._state.agent_id, "session_id": self._state.session_id}
         try:
             if not (await self._connection.call("POST", "/api/cancel", body))["cancelled"]:
