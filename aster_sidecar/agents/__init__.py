@@ -1,1 +1,1 @@
-"""Which agents there are, and what an agent is."""
+"""The agents: what defines one, and the registry of all."""

@@ -1,4 +1,4 @@
-"""What an app's own code brings: agents and tools, and the flags that it sets."""
+"""What an app's own Python code adds to the daemon: agents, tools and values for flags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aster_sidecar.tools.base import Tool
 
 @dataclass(frozen=True, slots=True)
 class AppCode:
-    """Agents, tools, and which of the tools every agent gets."""
+    """The app's agents and tools. `shared`: the names of the tools that every agent gets."""
 
     agents: tuple[AgentSpec, ...] = ()
     tools: tuple[Tool[Any], ...] = ()
@@ -21,13 +21,12 @@ class AppCode:
 
 @runtime_checkable
 class AppProgram(Protocol):
-    """An app's program as the command line takes it: `aster_sidecar.Sidecar`.
-
-    `flags` are the command line's flags by their names, None where the code says nothing.
-    """
+    """An app's program, as the command line needs it: `aster_sidecar.Sidecar`."""
 
     @property
-    def flags(self) -> Mapping[str, Any]: ...
+    def flags(self) -> Mapping[str, Any]:
+        """Values of the command line's flags by name; None where the code sets none."""
+        ...
 
     def code(self) -> AppCode:
         """The agents and tools. Raises: ConfigInvalid."""

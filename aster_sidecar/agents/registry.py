@@ -1,7 +1,7 @@
-"""Which agents there are: built in, from the app's code, from YAML files; the files are reread when they change.
+"""The registry of agents: built in, from the app's code, and from YAML files, which are reloaded when they change.
 
-An id belongs to whoever comes first: the app's code, then the person's own directory, then a trusted project. Files are
-looked at (a few `stat`s) whenever somebody asks for an agent; nothing here polls.
+If several define the same id, the first one wins: the app's code, then the user's directory, then a trusted project.
+Every request for an agent checks the files (a few `stat` calls); nothing polls.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".yaml", ".yml")
 FILES_MOST = 200
-"""Most files of one directory that are read."""
+"""The most files of one directory that are read."""
 FRESH_NS = 2_000_000_000
-"""A file that changed this shortly before it was read may change again without a new time stamp: it is read again."""
+"""A file that changed this shortly before it was read can change again with the same time stamp; it is read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file was when it was read, and what came of it. `settled` says that its time stamp can be relied on."""
+    """A file's `stat` fields and the result of reading it. `settled`: a later change would change its time stamp."""
 
     stamp: tuple[int, ...]
     settled: bool
@@ -40,7 +40,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Places:
-    """Where files are looked for: the person's directory, and the trusted project there is now (None: none).
+    """Where agent files are: the user's directory; a function for the trusted project, which is None if there is none.
 
     `project` may raise AsterError.
     """
@@ -51,14 +51,14 @@ class Places:
 
 @dataclass(slots=True)
 class State:
-    """Which agents and problems there are at one time."""
+    """The agents and problems after one reading of the files."""
 
     specs: dict[str, AgentSpec] = field(default_factory=dict[str, AgentSpec])
     problems: tuple[Problem, ...] = ()
 
 
 class Agents:
-    """The agents a client can talk to, by id."""
+    """The agents that clients can talk to, by id."""
 
     def __init__(self, code: AppCode, places: Places, known: Known) -> None:
         self._places = places
@@ -68,12 +68,12 @@ class Agents:
         self._state = State(dict(self._fixed))
         self._gone: dict[str, AgentSpec] = {}
         self.changed: Publisher[[]] = Publisher()
-        """Publishes that reading the files again changed an agent or a problem."""
+        """Publishes when reloading the files changed an agent or a problem."""
         self._state = self._look()
-        self._tell_problems(())
+        self._log_problems(())
 
     def get(self, agent_id: str) -> AgentSpec:
-        """Raises: AgentNotFound, which says what is wrong with its file when that is why."""
+        """The agent with this id. Raises: AgentNotFound, which names the problem if the agent's file is invalid."""
         self.refresh()
         spec = self._state.specs.get(agent_id)
         if spec is None:
@@ -81,65 +81,65 @@ class Agents:
         return spec
 
     def name_of(self, agent_id: str) -> str:
-        """What people call an agent; its id when it is gone or has no name."""
+        """An agent's name for people; its id if it does not exist or has no name."""
         found = next((spec for spec in self.list() if spec.agent_id == agent_id), None)
         return (found and found.name) or agent_id
 
     def list(self) -> list[AgentSpec]:
-        """All that work: built in, code, the person's, the project's."""
+        """All usable agents, in the order built-in, code, user, project."""
         self.refresh()
         return list(self._state.specs.values())
 
     def ids(self) -> list[str]:
-        """The ids of all that work, as they were when the files were last looked at."""
+        """The ids of all usable agents, as of the last reading of the files."""
         return list(self._state.specs)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with files, as it was when they were last looked at."""
+        """The problems with files, as of the last reading."""
         return self._state.problems
 
     def mode(self, agent_id: str, configured: Mode) -> Mode:
-        """The permission mode that holds for an agent. Taking its file away does not loosen it."""
+        """The permission mode of an agent. It does not become looser when the agent's file is removed."""
         spec = self._state.specs.get(agent_id) or self._gone.get(agent_id)
         return (
             configured if spec is None or spec.permission_mode is None else stricter(configured, spec.permission_mode)
         )
 
     def refresh(self) -> None:
-        """Read what changed since the last time; publishes `changed` when that changes an agent or a problem."""
+        """Read files that changed since the last time; publish `changed` if an agent or a problem changed."""
         before, now = self._state, self._look()
         if (now.specs, now.problems) == (before.specs, before.problems):
             return
         self._gone |= {name: spec for name, spec in before.specs.items() if name not in now.specs}
         self._state = now
-        self._tell_problems(before.problems)
+        self._log_problems(before.problems)
         self.changed.publish()
 
-    def _tell_problems(self, before: tuple[Problem, ...]) -> None:
+    def _log_problems(self, before: tuple[Problem, ...]) -> None:
         for problem in self._state.problems:
             if problem not in before:
-                log.warning("agent %s is left out: %s", problem.agent_id, problem)
+                log.warning("agent %s is ignored: %s", problem.agent_id, problem)
 
     def _missing(self, agent_id: str) -> AgentNotFound:
         wrong = [problem for problem in self._state.problems if problem.agent_id == agent_id]
         if wrong:
             return AgentNotFound(
                 f"agent not found: {agent_id[:100]!r}: {wrong[0]}",
-                hint="mend the file: it is read again at once; GET /api/agents names what is wrong",
+                hint="fix the file; it is reloaded automatically. GET /api/agents lists the problems",
             )
         gone = self._gone.get(agent_id)
         if gone is not None:
             return AgentNotFound(
-                f"agent not found: {agent_id[:100]!r}: its file {gone.path} is gone",
-                hint="put the file back: it is read at once; GET /api/agents lists the agents there are",
+                f"agent not found: {agent_id[:100]!r}: its file {gone.path} was removed",
+                hint="restore the file; it is loaded automatically. GET /api/agents lists the agents",
             )
         return AgentNotFound(f"agent not found: {agent_id[:100]!r}")
 
     # -- files -----------------------------------------------------------------------------------------------------
 
     def _look(self) -> State:
-        """What there is now."""
+        """Read the directories."""
         state = State(dict(self._fixed))
         problems: list[Problem] = []
         seen: dict[Path, Reading] = {}
@@ -156,7 +156,9 @@ class Agents:
                 self._take("project", folder, state, problems, seen)
             elif folder.exists():
                 problems.append(
-                    Problem("*", "project", str(folder), None, "a link: a project's agents are files in it")
+                    Problem(
+                        "*", "project", str(folder), None, "a link; a project's agents must be files in the project"
+                    )
                 )
         self._readings = seen
         state.problems = tuple(problems)
@@ -165,7 +167,7 @@ class Agents:
     def _take(
         self, source: Source, folder: Path, state: State, problems: list[Problem], seen: dict[Path, Reading]
     ) -> None:
-        """Add a directory's agents to those before, which keep their ids."""
+        """Add a directory's agents to `state`. Ids that are already there are not replaced, but reported."""
         try:
             entries = stamps(folder)
         except FileNotFoundError:
@@ -185,7 +187,7 @@ class Agents:
             if taken is None:
                 state.specs[spec.agent_id] = spec
             else:
-                problems.append(Problem(spec.agent_id, source, str(path), None, f"not used: {whose(taken)}"))
+                problems.append(Problem(spec.agent_id, source, str(path), None, f"not used: {owner_of(taken)}"))
 
     def _read(self, source: Source, path: Path, stamp: tuple[int, ...]) -> Reading:
         known = self._readings.get(path)
@@ -201,7 +203,7 @@ class Agents:
 
 
 def stamps(folder: Path) -> dict[Path, tuple[int, ...]]:
-    """The agent files of a directory, and what tells that one changed. Raises: OSError."""
+    """The agent files of a directory, each with the `stat` fields that change with it. Raises: OSError."""
     found: dict[Path, tuple[int, ...]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -210,14 +212,14 @@ def stamps(folder: Path) -> dict[Path, tuple[int, ...]]:
             try:
                 status = entry.stat()
                 found[Path(entry.path)] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-            except OSError:  # a link that leads nowhere, or gone in between: reading it says so
+            except OSError:  # a dangling link, or removed meanwhile: reading it reports that
                 found[Path(entry.path)] = (0,)
     return found
 
 
-def whose(spec: AgentSpec) -> str:
-    """Why an id is taken, in words."""
+def owner_of(spec: AgentSpec) -> str:
+    """Who defines the agent that has an id, in words."""
     if spec.source == "builtin":
         return f"{spec.agent_id!r} is built in, and only the app's code may replace it"
-    owner = {"code": "the app's own code", "user": "the person's own", "project": "the project's"}[spec.source]
+    owner = {"code": "the app's own code", "user": "your own file", "project": "the project's file"}[spec.source]
     return f"the id is taken by {owner}" + (f" {spec.path}" if spec.path else "")

@@ -1,7 +1,7 @@
-"""What an agent is, and how one is read from a YAML file in the form of pydantic-ai's AgentSpec.
+"""What defines an agent, and how it is read from a YAML file in the format of pydantic-ai's AgentSpec.
 
-Only what is listed in `AgentFile` is read. A file can't give an agent more than the person's policy does: it chooses
-among the tools there are, and its `permission_mode` only ever makes the configured one stricter.
+A file may have the fields of `AgentFile` and no others. It can't give an agent more permissions than the user's policy:
+it chooses among the existing tools, and its `permission_mode` can only make the configured mode stricter.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     import yaml
 
 Source = Literal["builtin", "code", "user", "project"]
-"""Where an agent comes from: this package, the app's own code, a file in the configuration directory, or one in a
-trusted project."""
+"""Where an agent is defined: in this package, in the app's own code, in a file of the configuration directory, or in a
+file of a trusted project."""
 
 AGENT_ID = re.compile(r"[a-z0-9_-]{1,64}")
 FILE_BYTES = 64 * 1024
-"""Most of one file."""
+"""The largest size of a file."""
 NODES_MOST = 2000
-"""Most names and values in one file."""
+"""The most names and values in one file."""
 DEPTH_MOST = 8
+"""The most levels of nesting in one file."""
 PROBLEMS_MOST = 5
-"""Most problems that are told of one file."""
+"""The most problems that are reported for one file."""
 
 INSTRUCTIONS = (
     "You are a helpful assistant inside a desktop app, on the person's own computer. You can read and change files in "
@@ -47,9 +48,9 @@ INSTRUCTIONS = (
 class AgentSpec:
     """One agent.
 
-    `model` None means the configured one, `tools` None means all that every agent has, `permission_mode` None the
-    configured one (else the stricter of both). `retries` is how often the model may correct a call with wrong
-    arguments, `tool_timeout_s` how long one call may take (None: no limit). `path` is its file.
+    `model`: None for the configured one. `tools`: names; None for all tools that every agent has. `permission_mode`:
+    None for the configured one; otherwise the stricter of both applies. `retries`: how often the model may correct a
+    call with invalid arguments. `tool_timeout_s`: the longest time of one call, None for no limit. `path`: its file.
     """
 
     agent_id: str
@@ -71,7 +72,7 @@ DEFAULT = AgentSpec("default", "Assistant", "A general assistant with files, com
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a file that should have been an agent. `agent_id` is what it would have been called."""
+    """What is wrong with an agent file. `agent_id`: the id of the agent, `*` for a problem of the directory."""
 
     agent_id: str
     source: Source
@@ -85,7 +86,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a file may name: whether a tool exists, and what is wrong with a model's name (None: nothing)."""
+    """Checks of names in a file: whether a tool exists, and what is wrong with a model's name (None: nothing)."""
 
     has_tool: Callable[[str], bool]
     tool_names: Callable[[], list[str]]
@@ -97,7 +98,7 @@ class Known:
 
 def _sendable(text: str) -> str:
     if "\0" in text:
-        raise ValueError("it holds NUL, which no provider takes")
+        raise ValueError("it contains NUL, which no provider accepts")
     return text
 
 
@@ -108,7 +109,7 @@ Thinking = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class ModelSettings(BaseModel):
-    """The settings of pydantic-ai's ModelSettings that a file may set: none that changes whom a request goes to."""
+    """The settings of pydantic-ai's ModelSettings that a file may set; none can change where a request is sent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True, protected_namespaces=())
 
@@ -125,7 +126,7 @@ class ModelSettings(BaseModel):
 
 
 class AgentFile(BaseModel):
-    """The fields of a file. `$schema` is for editors and is not looked at."""
+    """The fields of a file. `$schema` is for editors and is ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True, protected_namespaces=())
 
@@ -142,7 +143,7 @@ class AgentFile(BaseModel):
 
 
 ALLOWED = {
-    "$schema": "text; it is not looked at",
+    "$schema": "text; it is ignored",
     "model": "provider:name, for example openai:gpt-5.2, or demo; at most 200 characters",
     "name": "text, 1 to 200 characters",
     "description": "text",
@@ -151,9 +152,9 @@ ALLOWED = {
     "retries": "a whole number from 0 to 10",
     "tool_timeout": "seconds above 0, at most 86400",
     "tools": "a list of at most 256 names of tools",
-    "permission_mode": "smart_approve, always_ask or auto_approve; the stricter of it and the configured one holds",
+    "permission_mode": "smart_approve, always_ask or auto_approve; the stricter of it and the configured mode applies",
 }
-"""What each field may be, in words."""
+"""The allowed values of each field, in words."""
 ALLOWED_SETTINGS = {
     "max_tokens": "a whole number from 1 to 1000000",
     "temperature": "a number from 0 to 2",
@@ -166,13 +167,14 @@ ALLOWED_SETTINGS = {
     "parallel_tool_calls": "true or false",
     "thinking": "true, false, minimal, low, medium, high, xhigh or max",
 }
+"""The allowed values of each model setting, in words."""
 REFUSED = {
-    "capabilities": "capabilities would act past this daemon's permissions: name `tools`, and set `thinking` in "
+    "capabilities": "capabilities would bypass the permissions of the daemon; list `tools`, and set `thinking` in "
     "`model_settings`",
-    "deps_schema": "there are no dependencies here; the app's context is given to the model by itself",
-    "output_schema": "answers are text",
-    "end_strategy": "every tool call is run or refused",
-    "metadata": "nothing here reads it",
+    "deps_schema": "agents have no dependencies; the model gets the app's context automatically",
+    "output_schema": "agents answer with text",
+    "end_strategy": "every tool call is executed or refused",
+    "metadata": "it has no effect",
 }
 """Fields of pydantic-ai's AgentSpec that are refused, and why."""
 
@@ -181,7 +183,7 @@ REFUSED = {
 
 
 class Broken(Exception):
-    """A file is no agent: why, with the line of each reason (None: the file as a whole)."""
+    """A file does not define an agent. `reasons`: line (None for the whole file) and explanation of each problem."""
 
     def __init__(self, *reasons: tuple[int | None, str]) -> None:
         super().__init__(reasons)
@@ -189,7 +191,7 @@ class Broken(Exception):
 
 
 def read(path: Path, *, follow_links: bool) -> str:
-    """The text of an ordinary file of bounded size. Raises: Broken."""
+    """The text of a regular file of at most FILE_BYTES. Raises: Broken."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     flags |= 0 if follow_links else getattr(os, "O_NOFOLLOW", 0)
     try:
@@ -198,7 +200,7 @@ def read(path: Path, *, follow_links: bool) -> str:
         handle = os.open(path, flags)
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Broken((None, "not an ordinary file"))
+                raise Broken((None, "not a regular file"))
             with open(handle, "rb", closefd=False) as file:
                 data = file.read(FILE_BYTES + 1)
         finally:
@@ -214,7 +216,7 @@ def read(path: Path, *, follow_links: bool) -> str:
 
 
 def parse(agent_id: str, text: str, known: Known, source: Source, path: str) -> AgentSpec:
-    """The agent that a file describes. Raises: Broken."""
+    """The agent that a file defines. Raises: Broken."""
     if AGENT_ID.fullmatch(agent_id) is None:
         raise Broken((None, f"the name of the file is the agent's id: a to z, 0 to 9, _ and -, not {agent_id[:80]!r}"))
     values, lines = load(text)
@@ -251,11 +253,11 @@ def parse(agent_id: str, text: str, known: Known, source: Source, path: str) -> 
 
 
 Lines = dict[tuple[str | int, ...], int]
-"""The line (from 1) on which the value at a path of keys and indexes begins; of a field, its name's line."""
+"""The line (from 1) of each value, by its path of keys and indexes; for a field, the line of its name."""
 
 
 def explain(error: ValidationError, lines: Lines) -> list[tuple[int | None, str]]:
-    """What is wrong with each field, once, and what is allowed instead."""
+    """One reason for each invalid field, with the allowed values."""
     reasons: dict[str, tuple[int | None, str]] = {}
     for detail in error.errors(include_url=False, include_context=False):
         where = tuple(part for part in detail["loc"] if not isinstance(part, str) or part in KEYS)
@@ -281,14 +283,14 @@ KEYS = frozenset((*ALLOWED, *ALLOWED_SETTINGS))
 
 
 def misnamed(file: AgentFile, lines: Lines, known: Known) -> list[tuple[int | None, str]]:
-    """What the file names that does not exist, or would have to be filled in."""
+    """Reasons for unknown tools and models, and for templates, which are not supported."""
     reasons: list[tuple[int | None, str]] = []
     for position, name in enumerate(file.tools or ()):
         line = lines.get(("tools", position))
         if name in (file.tools or ())[:position]:
-            reasons.append((line, f"tools: {name[:80]!r} is named twice"))
+            reasons.append((line, f"tools: {name[:80]!r} is listed twice"))
         elif not known.has_tool(name):
-            reasons.append((line, f"tools: there is no tool {name[:80]!r}; there are: {', '.join(known.tool_names())}"))
+            reasons.append((line, f"tools: unknown tool {name[:80]!r}; available: {', '.join(known.tool_names())}"))
     if file.model is not None and (wrong := known.wrong_model(file.model)):
         reasons.append((lines.get(("model",)), f"model: {wrong}"))
     told = file.instructions if isinstance(file.instructions, list) else [file.instructions or ""]
@@ -301,16 +303,16 @@ def misnamed(file: AgentFile, lines: Lines, known: Known) -> list[tuple[int | No
     return reasons
 
 
-UNFILLED = "{{…}} is not filled in here; the app's context is given to the model by itself"
+UNFILLED = "templates such as {{…}} are not supported; the model gets the app's context automatically"
 
 
 # -- YAML --------------------------------------------------------------------------------------------------------------
 
 
 def load(text: str) -> tuple[dict[str, Any], Lines]:
-    """The mapping that a YAML text holds, and where its values stand. Raises: Broken.
+    """The mapping in a YAML text, and the lines of its values. Raises: Broken.
 
-    Anchors, aliases, tags and merge keys are refused: a small file stays small, and means what it says.
+    Anchors, aliases, tags and merge keys are refused, so that a small file can't expand into a large value.
     """
     import yaml
 
@@ -323,13 +325,13 @@ def load(text: str) -> tuple[dict[str, Any], Lines]:
             mark = event.start_mark
             line = mark.line + 1 if mark else None
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise Broken((line, "anchors (&) and aliases (*) are not read here: write the value out"))
+                raise Broken((line, "anchors (&) and aliases (*) are not supported; repeat the value"))
             if getattr(event, "tag", None):
-                raise Broken((line, f"tags are not read here: {str(event.tag)[:80]}"))  # pyright: ignore
+                raise Broken((line, f"tags are not supported: {str(event.tag)[:80]}"))  # pyright: ignore
             if depth > DEPTH_MOST or nodes > NODES_MOST:
                 raise Broken((line, f"more than {DEPTH_MOST} levels deep, or {NODES_MOST} names and values"))
             if isinstance(event, yaml.DocumentStartEvent) and event.explicit and count > 2:
-                raise Broken((line, "a second document begins: one file is one agent"))
+                raise Broken((line, "a second document begins; one file defines one agent"))
         root = yaml.compose(text, Loader=fast)
         lines: Lines = {}
         if not isinstance(root, yaml.MappingNode):
@@ -345,13 +347,13 @@ def load(text: str) -> tuple[dict[str, Any], Lines]:
         position = getattr(error, "position", None)
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
         raise Broken((line, f"not YAML: {getattr(error, 'reason', 'a character that is not allowed')}")) from error
-    except (ValueError, RecursionError) as error:  # a date that does not exist, and the like
+    except (ValueError, RecursionError) as error:  # such as a date that does not exist
         raise Broken((None, f"not YAML: {error}")) from error
     return values, lines
 
 
 def note(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
-    """Note on which line everything stands. Raises: Broken for a key that is no text, or there twice."""
+    """Record the lines of a node and its children. Raises: Broken for a key that is not text or occurs twice."""
     import yaml
 
     if isinstance(node, yaml.MappingNode):
@@ -361,7 +363,7 @@ def note(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
                 raise Broken((line, "a field's name must be plain text"))
             inner = (*place, str(key.value))
             if inner in lines:
-                raise Broken((line, f"{key.value[:80]!r} is there twice"))
+                raise Broken((line, f"{key.value[:80]!r} occurs twice"))
             lines[inner] = line
             note(value, inner, lines)
     elif isinstance(node, yaml.SequenceNode):

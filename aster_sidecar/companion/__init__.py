@@ -1,1 +1,1 @@
-"""What a companion around the chat needs: the first run, notifications, feature flags."""
+"""For a companion app around the chat: the first run, notifications and feature flags."""

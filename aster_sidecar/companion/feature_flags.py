@@ -1,4 +1,4 @@
-"""Flags: which parts of the companion there are. Kept in the `[flags]` table of the user's `config.toml`."""
+"""Feature flags of the companion app, stored in the `[flags]` table of the user's `config.toml`."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ DEFAULTS: dict[str, bool | str] = {
     "tts": False,
     "release_channel": "stable",
 }
-"""Source: companion.md."""
+"""The value of each flag that the file does not set. docs/protocol.md describes the flags."""
 
 
 class Flags:
-    """The flags as they hold now. Raises: ConfigInvalid, when the file's table is wrong."""
+    """The current flags. Raises: ConfigInvalid if the file's table is invalid."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = checked(read_file(path).get(TABLE, {}), path)
 
     def value(self, name: str) -> bool | str:
+        """A flag's value: the file's, otherwise the default."""
         return self._file.get(name, DEFAULTS[name])
 
     def values(self) -> dict[str, bool | str]:
+        """The values of all flags."""
         return {name: self.value(name) for name in DEFAULTS}
 
     def info(self, name: str) -> wire.FlagInfo:
+        """A flag as clients see it."""
         field = wire.FlagsPatch.model_fields[name]
         choices = [choice for member in get_args(field.annotation) for choice in get_args(member)]
         return wire.FlagInfo(
@@ -52,10 +55,11 @@ class Flags:
         )
 
     def list(self) -> list[wire.FlagInfo]:
+        """All flags as clients see them."""
         return [self.info(name) for name in DEFAULTS]
 
     def change(self, patch: wire.FlagsPatch) -> list[wire.FlagInfo]:
-        """Take flags over, for now and for the next start. Returns those that changed. Raises: ConfigInvalid."""
+        """Set flags, also in the file; None resets one. Returns the flags that changed. Raises: ConfigInvalid."""
         given = patch.model_dump(include=patch.model_fields_set)
         before = self.values()
         write_in_table(self._path, TABLE, given)
@@ -68,9 +72,9 @@ class Flags:
 
 
 def checked(told: Any, path: Path) -> dict[str, bool | str]:
-    """The table's flags. Raises: ConfigInvalid, naming the flag and what it may be."""
+    """The flags of a table. Raises: ConfigInvalid, which names the flag and its allowed values."""
     if not isinstance(told, Mapping):
-        raise ConfigInvalid(f"{path}: flags is no table", hint="write [flags], and below it: name = true")
+        raise ConfigInvalid(f"{path}: flags is not a table", hint="write [flags], and below it: name = true")
     try:
         parsed = wire.FlagsPatch.model_validate(dict(told))  # pyright: ignore[reportUnknownArgumentType]
     except ValidationError as error:

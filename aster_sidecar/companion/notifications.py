@@ -1,7 +1,7 @@
-"""What wants a person's attention: questions, ended turns that nobody looked at, errors, crashed services.
+"""Notifications for a person: open questions, unseen ends of turns, errors and crashed services.
 
-Made from the journal's events, after them and each once: how far that has come is kept with what it led to, so a killed
-daemon goes on where it was. Kept whether or not a window is open; nothing in here ever answers a question.
+They are made from committed events of the journal, once for each event. The position of the last event is stored in the
+same transaction as its notification, so a killed daemon continues there. They are kept whether or not a window is open.
 """
 
 from __future__ import annotations
@@ -17,41 +17,44 @@ from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.text.repair import cut
 
 MOST = 200
-"""Notifications kept; the oldest go."""
+"""The most notifications that are kept; the oldest are deleted."""
 TITLE_CHARS, WHAT_CHARS = 60, 200
-"""Of a conversation's title and of an error, what a notification shows."""
+"""The most characters of a conversation's title and of an error in a notification."""
 UPTO = "attention_upto"
+"""The key under which the store keeps the `seq` of the last event that was handled."""
 SEEN = ("approval_required", "approval_resolved", "done", "error", "service_changed")
+"""The types of events that can change notifications."""
 ENDED = {
     "complete": "",
     "denied": "A tool call was denied.",
     "limit": "It reached a limit.",
 }
-"""How a turn ends that says so to a person. Whoever cancelled it knows; a failure is told by its error."""
+"""The stop reasons that make a notification, and its text. A cancelled turn makes none, a failed one its error's."""
 
 SHOWN = f"(session_id IS NULL OR session_id NOT IN ({TRASHED}))"
+"""The SQL condition for notifications whose conversation is not in the trash."""
 
 COLUMNS = "notification_id, kind, title, body, agent_id, session_id, turn_id, call_id, created_at, read"
 
 
 class Attention:
-    """The queue. `focused` says which sessions a person looks at, `name_of` what to call an agent."""
+    """The notifications. `focused` returns the sessions that a person is looking at, `name_of` an agent's name."""
 
     def __init__(self, journal: Journal, focused: Callable[[], Collection[str]], name_of: Callable[[str], str]) -> None:
         self._journal = journal
         self._focused = focused
         self._name_of = name_of
         self._unread: dict[str, str | None] = {}
-        """Ids of what is unread, each with its call if it is about one, the oldest first."""
+        """The ids of unread notifications, the oldest first, each with the id of its tool call, if any."""
 
     def open(self) -> None:
-        """Take up what happened since the daemon last looked. Raises: StoreError."""
+        """Load the unread notifications, and handle events since the last run of the daemon. Raises: StoreError."""
         self._read()
         self._journal.recorded.subscribe(self.see)
         self._journal.lost.subscribe(self._read)
 
     def _read(self) -> None:
-        """Read what is unread, and see the events that nothing was made of yet. Raises: StoreError."""
+        """Read what the store has: unread notifications, and events that led to none yet. Raises: StoreError."""
         rows = self._journal.all(
             f"SELECT notification_id, call_id FROM notifications WHERE read=0 AND {SHOWN} ORDER BY n"
         )
@@ -66,10 +69,11 @@ class Attention:
 
     @property
     def unread(self) -> int:
+        """The number of unread notifications."""
         return len(self._unread)
 
     def see(self, events: Iterable[Event]) -> None:
-        """Look at events that have committed."""
+        """Add and mark notifications for committed events."""
         for event in events:
             if event.type not in SEEN:
                 continue
@@ -81,10 +85,12 @@ class Attention:
             elif event.type == "approval_resolved":
                 self._mark({id for id, call_id in self._unread.items() if call_id == data["call_id"]}, [done])
             else:
-                self._journal.put(writes=[done], durable=False)  # if it is lost, they are looked at again
+                self._journal.put(
+                    writes=[done], durable=False
+                )  # if this is lost, the event is handled again, with the same result
 
     def _about(self, event: Event, data: dict[str, Any]) -> wire.Notification | None:
-        """What an event has to say to a person: which agent, in which conversation, and what; not what either said."""
+        """The notification for an event: agent, conversation and what happened, without the texts of messages."""
         agent = self._name_of(event.agent_id) if event.agent_id is not None else ""
         where = self._title_of(event.session_id)
         kind: wire.NotificationKind
@@ -117,7 +123,7 @@ class Attention:
         )
 
     def _title_of(self, session_id: str | None) -> str:
-        """What a conversation is called; empty when it is gone."""
+        """A conversation's title; empty if it was deleted."""
         row = self._journal.one("SELECT title FROM sessions WHERE session_id=?", (session_id,)) if session_id else None
         return cut(row[0], TITLE_CHARS) if row else ""
 
@@ -126,7 +132,7 @@ class Attention:
         columns = COLUMNS.split(", ")
         marks = ",".join("?" * len(columns))
         writes.append(
-            # A session may have been deleted since.
+            # The session may have been deleted meanwhile.
             (
                 f"INSERT INTO notifications ({COLUMNS}) SELECT {marks}"
                 " WHERE ? IS NULL OR EXISTS (SELECT 1 FROM sessions WHERE session_id=?)",
@@ -138,7 +144,7 @@ class Attention:
         while len(self._unread) > MOST:
             self._unread.pop(next(iter(self._unread)))
         added = wire.NotificationAddedEvent(**values, unread=self.unread)
-        # Without the turn's id: nothing of a turn comes behind its `done`.
+        # Without turn_id, because a turn's last event is its `done`.
         self._journal.put("notification_added", added, agent_id=one.agent_id, session_id=one.session_id, writes=writes)
 
     def _mark(self, ids: Collection[str], writes: list[Write]) -> None:
@@ -152,7 +158,7 @@ class Attention:
             self._journal.put(writes=writes, durable=False)
 
     async def read(self, ids: Collection[str] | None) -> wire.NotificationsRead:
-        """Mark these, or all, as read. Ids that are unknown or read already change nothing."""
+        """Mark these notifications as read, or all (None). Ids that are unknown or already read are ignored."""
         known = set(self._unread) if ids is None else set(ids) & self._unread.keys()
         if known:
             self._mark(known, [])
@@ -160,7 +166,7 @@ class Attention:
         return wire.NotificationsRead(ids=sorted(known), unread=self.unread)
 
     def forget(self, session_id: str) -> None:
-        """A session was deleted, and with it what was said about it."""
+        """Drop the notifications of a session that was deleted or moved to the trash."""
         rows = self._journal.all(f"SELECT notification_id FROM notifications WHERE read=0 AND {SHOWN}")
         left = {row[0] for row in rows}
         gone = {one for one in self._unread if one not in left}
@@ -168,7 +174,7 @@ class Attention:
             self._mark(gone, [])
 
     def list(self, limit: int, unread: bool = False) -> wire.Notifications:
-        """The newest, newest first."""
+        """At most `limit` notifications, newest first; with `unread` only unread ones."""
         where = f"WHERE {SHOWN} AND read=0" if unread else f"WHERE {SHOWN}"
         rows = self._journal.all(f"SELECT {COLUMNS} FROM notifications {where} ORDER BY n DESC LIMIT ?", [limit])
         names = COLUMNS.split(", ")

@@ -1,6 +1,6 @@
-"""What a companion around the chat needs: the first-run steps, one answer for its first paint, a check of the model.
+"""The first run of a companion app: its steps with their checks, and a check of the model.
 
-The steps are computed from what is true now; only what a person said (went through, skipped) and what failed is kept.
+The steps are computed from the current state. Only what the person did (completed, skipped) and failures are stored.
 """
 
 from __future__ import annotations
@@ -26,21 +26,23 @@ from aster_sidecar.store.journal import Journal, remember
 STEPS: tuple[wire.OnboardingStepId, ...] = get_args(wire.OnboardingStepId)
 OPTIONAL = frozenset(("handoff",))
 FACT = "onboarding"
+"""The key under which the store keeps `Kept`."""
 
 
 @dataclass
 class Kept:
-    """What is kept of the first run."""
+    """What is stored of the first run."""
 
     said: dict[str, Literal["done", "skipped"]] = field(default_factory=dict[str, Literal["done", "skipped"]])
+    """What the person did with each step."""
     failures: dict[str, int] = field(default_factory=dict[str, int])
     errors: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     answered: str | None = None
-    """The model that answered when it was asked last."""
+    """The last model that was asked and answered."""
 
 
 class Onboarding:
-    """The first run, step by step. `keychain` says how keys are kept: None when in the system's keychain."""
+    """The first run's steps. `keychain` returns why keys are not kept in the system's keychain; None if they are."""
 
     def __init__(
         self, journal: Journal, settings: Settings, config: Config, models: Models, keychain: Callable[[], str | None]
@@ -53,7 +55,7 @@ class Onboarding:
         self._kept = Kept()
 
     def open(self) -> None:
-        """Read what is kept. Raises: StoreError."""
+        """Load what was stored. Raises: StoreError."""
         self._read()
         self._journal.lost.subscribe(self._read)
 
@@ -61,10 +63,10 @@ class Onboarding:
         kept = self._journal.recall(FACT)
         self._kept = Kept(**json.loads(kept)) if kept is not None else Kept()
 
-    # -- what is true --------------------------------------------------------------------------------------------------
+    # -- the state -----------------------------------------------------------------------------------------------------
 
     def state(self) -> wire.Onboarding:
-        """The steps as they stand. Looks at directories; a few system calls."""
+        """The current state of all steps. Makes a few system calls to check directories."""
         checks = {step: self._checks(step) for step in STEPS}
         met: dict[wire.OnboardingStepId, bool] = {
             step: self._is_met(step, checks[step]) for step in STEPS if step != "done"
@@ -108,7 +110,7 @@ class Onboarding:
             case "provider":
                 model = self._models.name()
                 if model.partition(":")[0] == DEMO:
-                    # What starts the daemon with it, to try it out, has not asked the person.
+                    # A launcher can set the demo model, to try the daemon. The person chooses through the API.
                     return self._config.sourced("model").source == "api"
                 return model != "" and self._kept.answered == model
             case "permissions" if self._config.sourced("permission_mode").source != "default":
@@ -155,7 +157,7 @@ class Onboarding:
         )
 
     def _actions(self, step: str, checks: list[wire.OnboardingCheck], error: dict[str, Any] | None) -> list[str]:
-        """What may help, in sentences, the most likely first."""
+        """What a person can do, as sentences, the most likely remedy first."""
         found = [check.remedy for check in checks if check.status != "ok" and check.remedy]
         if error is not None and error.get("hint"):
             found.append(sentence(str(error["hint"])))
@@ -163,10 +165,10 @@ class Onboarding:
             found += ["Add a key.", "Start a model server on this computer.", "Choose the demo model."]
         return list(dict.fromkeys(found))
 
-    # -- what is said --------------------------------------------------------------------------------------------------
+    # -- changes -------------------------------------------------------------------------------------------------------
 
     async def say(self, request: wire.OnboardingRequest) -> wire.Onboarding:
-        """Take over what a person did with a step."""
+        """Store what a person did with a step, and return the new state."""
         if request.action == "reset":
             for kept in (self._kept.said, self._kept.failures, self._kept.errors):
                 kept.pop(request.step, None)
@@ -177,7 +179,7 @@ class Onboarding:
         return await self._tell()
 
     async def asked(self, model: str, error: ModelError | None) -> None:
-        """A model was asked for one word, and answered or did not."""
+        """Store whether a model answered a check."""
         if error is None:
             self._kept.answered = model
             self._kept.errors.pop("provider", None)
@@ -187,7 +189,7 @@ class Onboarding:
         await self._tell()
 
     async def handed_off(self) -> None:
-        """A browser was signed in."""
+        """Store that a browser was signed in."""
         if self._kept.said.get("handoff") != "done":
             self._kept.said["handoff"] = "done"
             await self._tell()
@@ -203,23 +205,24 @@ class Onboarding:
 
 
 def writable(name: str, place: Path, remedy: str) -> wire.OnboardingCheck:
-    """Whether files can be made in a directory."""
+    """A check whether files can be created in a directory."""
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return wire.OnboardingCheck(id=name, status="ok", message=f"{place} can be written to.")
     return blocked(name, f"{place} cannot be written to.", remedy)
 
 
 def blocked(name: str, message: str, remedy: str | None) -> wire.OnboardingCheck:
+    """A failed check that blocks its step."""
     return wire.OnboardingCheck(id=name, status="blocked", message=message, remedy=remedy)
 
 
 def told(error: ModelError | StoreError) -> wire.ErrorInfo:
-    """An error as clients see it."""
+    """An error for clients."""
     return wire.ErrorInfo(code=error.code, message=error.message, hint=error.hint, time=clock.stamp())
 
 
 async def check_model(models: Models, name: str | None) -> tuple[wire.ModelCheck, ModelError | None]:
-    """Ask a model, the chosen one or by its name, for one word."""
+    """Ask a model, by name or (None) the configured one, for one word. Returns the result and the error, if any."""
     began = time.monotonic()
     error: ModelError | None = None
     try:

@@ -1,1 +1,1 @@
-"""What an app's own Python imports: `Agent`, `Sidecar`, `tool`."""
+"""The embedding API for an app's Python code: `Agent`, `Sidecar`, `tool`."""

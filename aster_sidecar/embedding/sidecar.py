@@ -1,8 +1,8 @@
-"""A daemon of one's own: an app's agents and tools in Python, run by its own program or with `--app module:object`.
+"""The embedding API: a daemon with an app's agents and tools, run by the app's program or with `--app module:object`.
 
     from aster_sidecar import Agent, Sidecar, tool
 
-What the code says counts as flags do; the command line comes before it, everything else behind.
+Settings in code count as flags: the command line takes precedence over them, and they over every other source.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from aster_sidecar.tools.python_tools import OwnTool, ToolContext, own_tool, too
 __all__ = ["Agent", "Sidecar", "ToolContext", "ToolError", "tool"]
 
 ToolLike = str | OwnTool[..., Any] | Callable[..., Any]
-"""A tool in an agent's list: the name of one there is, one made by `tool`, or a function (then its risk is high)."""
+"""A tool of an agent: the name of an existing tool, the result of `tool`, or a function (its risk is then high)."""
 
 
 class Agent:
     """An agent of the app.
 
-    `id` is what clients call it (a to z, 0 to 9, _ and -; "default" replaces the built-in one). `tools` are functions,
-    and names of tools there are; without it the agent has all that every agent has. `permission_mode` can only make
-    the configured one stricter; `retries` is how often the model may correct a call with wrong arguments,
-    `tool_timeout` how many seconds a call may take. What is wrong with it is said when the daemon starts.
+    `id`: the agent's id for clients (a to z, 0 to 9, _ and -); "default" replaces the built-in agent. `tools`:
+    functions and names of existing tools; None for all tools that every agent has. `permission_mode`: can only make
+    the configured mode stricter. `retries`: how often the model may correct a call with invalid arguments.
+    `tool_timeout`: the longest time of a call, in seconds. Invalid values are reported when the daemon starts.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Agent:
         self.tool_timeout = tool_timeout
 
     def spec(self) -> AgentSpec:
-        """The agent as the daemon takes it. Raises: ConfigInvalid."""
+        """The agent as the daemon needs it. Raises: ConfigInvalid."""
         if not isinstance(self.id, str) or AGENT_ID.fullmatch(self.id) is None:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise wrong(f"agent {self.id!r}", "an id is 1 to 64 of a to z, 0 to 9, _ and -")
         where = f"agent {self.id!r}"
@@ -106,8 +106,8 @@ class Agent:
 class Sidecar:
     """A daemon with the app's own agents and tools. `run` is the command `aster-sidecar` with them.
 
-    `tools` are for every agent, an agent's own ones for that agent. The others are the flags of the same names; what
-    is left out, or None, is as without them.
+    `tools`: tools for every agent; an agent's own tools are for that agent only. The other arguments set the flags of
+    the same names; None leaves a flag unset.
     """
 
     def __init__(
@@ -154,19 +154,19 @@ class Sidecar:
             "pass_environment": list(pass_environment) if pass_environment is not None else None,
             "command_path": command_path,
         }
-        """What the code says of flags, by their names; None where it says nothing."""
+        """Values of flags by name; None where the code sets none."""
 
     def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
-        """Be the daemon until it is stopped, and end the process as the command does, with its exit codes.
+        """Run the daemon until it is stopped, then exit the process with the exit codes of the command.
 
-        `arguments` are those of the command line (default: this program's own).
+        `arguments`: the command line (default: the arguments of this program).
         """
         from aster_sidecar.cli.main import main
 
         raise SystemExit(main(arguments, self))
 
     def code(self) -> AppCode:
-        """The agents and tools as the daemon takes them. Raises: ConfigInvalid."""
+        """The agents and tools as the daemon needs them. Raises: ConfigInvalid."""
         tools: dict[str, OwnTool[..., Any]] = {}
         builtin = {one.name for one in builtin_tools()}
 
@@ -175,38 +175,40 @@ class Sidecar:
                 return one
             made = as_own(one, where)
             if made.name in builtin:
-                raise wrong(f"{where}: a tool called {made.name!r} is built in", "give yours another name: name=…")
+                raise wrong(f"{where}: a tool called {made.name!r} is built in", "give your tool another name: name=…")
             known = tools.setdefault(made.name, made)
             if known is not made and known.function is not made.function:
-                raise wrong(f"{where}: two tools are called {made.name!r}", "give one another name: name=…")
+                raise wrong(f"{where}: two tools are called {made.name!r}", "give one of them another name: name=…")
             return made.name
 
         if any(isinstance(one, str) for one in self.tools):
-            raise wrong("Sidecar: tools: a name is none", "every agent has the tools there are; pass functions")
+            raise wrong(
+                "Sidecar: tools: a name is not a tool", "pass functions; every agent has the built-in tools anyway"
+            )
         shared = frozenset(add(one, "Sidecar") for one in self.tools)
         specs: dict[str, AgentSpec] = {}
         for agent in self.agents:
             if not isinstance(agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise wrong(f"Sidecar: agents: {agent!r} is no Agent", "pass a list of Agent(…)")
+                raise wrong(f"Sidecar: agents: {agent!r} is not an Agent", "pass a list of Agent(…)")
             spec = agent.spec()
             if spec.agent_id in specs:
-                raise wrong(f"two agents are called {spec.agent_id!r}", "give one another id")
+                raise wrong(f"two agents are called {spec.agent_id!r}", "give one of them another id")
             names = [add(one, f"agent {agent.id!r}") for one in agent.tools or ()]
             if len(set(names)) < len(names):
-                raise wrong(f"agent {agent.id!r}: tools", "one is there twice")
+                raise wrong(f"agent {agent.id!r}: tools", "a tool is listed twice")
             specs[spec.agent_id] = spec
         made: tuple[Tool[Any], ...] = tuple(one.as_tool() for one in tools.values())
         return AppCode(tuple(specs.values()), made, shared)
 
 
 def as_own(one: OwnTool[..., Any] | Callable[..., Any], where: str) -> OwnTool[..., Any]:
-    """Raises: ConfigInvalid."""
+    """The tool that `tool` makes of a function. Raises: ConfigInvalid."""
     if isinstance(one, OwnTool):
         return one  # pyright: ignore[reportUnknownVariableType]
     try:
         return own_tool(one)
     except (TypeError, ValueError) as error:
-        raise wrong(f"{where}: tools: {error}", "pass functions, or names of tools there are") from error
+        raise wrong(f"{where}: tools: {error}", "pass functions or names of existing tools") from error
 
 
 def name_of(one: ToolLike) -> str:

@@ -394,7 +394,7 @@ def test_files_come_change_break_and_go_while_the_daemon_runs(daemon: Daemon) ->
         path.unlink()
         assert changed(watcher) == {"agents": ["default"], "problems": []}
     refused = daemon.refused("POST", "/api/chat", {"agent_id": "cook", "message": "hello"})
-    assert f"its file {path} is gone" in refused.body["error"]
+    assert f"its file {path} was removed" in refused.body["error"]
     assert daemon.history("cook")[0]["text"] == "hello"
     assert daemon.status("cook")["state"] == "idle"
     assert daemon.call("POST", "/api/cancel", {"agent_id": "cook"}) == {"cancelled": []}

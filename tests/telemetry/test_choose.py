@@ -31,9 +31,12 @@ def test_the_standard_variables_ask_for_traces(environment: dict[str, str], aske
     assert wanted(environment) is asked
 
 
-def test_without_the_variables_nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_variables_nothing_is_imported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setitem(sys.modules, "aster_sidecar.telemetry.otel", None)
     assert isinstance(make_spans({}), NoSpans)
+    assert caplog.text == ""
 
 
 def test_a_missing_extra_is_logged_with_the_command_that_installs_it(

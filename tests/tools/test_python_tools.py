@@ -581,10 +581,10 @@ REFUSED: dict[str, tuple[Callable[[], Sidecar], str]] = {
     ),
     "two agents": (lambda: Sidecar([Agent("a"), Agent("a")]), "two agents are called 'a'"),
     "id": (lambda: Sidecar([Agent("A b")]), "agent 'A b'"),
-    "no agent": (lambda: Sidecar(["gardener"]), "is no Agent"),  # type: ignore[list-item]  # pyright: ignore
+    "no agent": (lambda: Sidecar(["gardener"]), "is not an Agent"),  # type: ignore[list-item]  # pyright: ignore
     "name as a shared tool": (lambda: Sidecar(tools=["read_file"]), "pass functions"),  # type: ignore[list-item]  # pyright: ignore
     "no tool": (lambda: Sidecar([Agent("a", tools=[no_type])]), "the parameter 'one' needs a type"),  # pyright: ignore
-    "twice": (lambda: Sidecar([Agent("a", tools=[water, water])]), "one is there twice"),
+    "twice": (lambda: Sidecar([Agent("a", tools=[water, water])]), "a tool is listed twice"),
     "a text": (lambda: Sidecar([Agent("a", tools="water")]), "must be a list"),
     "settings": (lambda: Sidecar([Agent("a", model_settings={"top_p": 3})]), "a number from 0 to 1"),
     "unknown setting": (lambda: Sidecar([Agent("a", model_settings={"extra_body": {}})]), "allowed: max_tokens"),
