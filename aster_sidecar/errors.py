@@ -197,7 +197,7 @@ class AgentBusy(Conflict):
 
 class ApprovalResolved(Conflict):
     code = "approval_resolved"
-    hint = "the question was already answered; GET /api/history shows the answer"
+    hint = "the question was already answered or closed; GET /api/history shows how"
 
 
 class EditUnconfirmed(Conflict):

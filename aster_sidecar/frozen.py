@@ -30,8 +30,8 @@ def enter() -> None:
 def restore(environ: MutableMapping[str, str], home: str = _HOME) -> None:
     """Undo PyInstaller's changes to the environment, so that child processes get the user's own.
 
-    The system's loader has already read it, and a copy of this program sets it again. `home`: the directory of the
-    frozen libraries. Source: PyInstaller's manual, "LD_LIBRARY_PATH / LIBPATH considerations".
+    The system's loader has already read LD_LIBRARY_PATH, and a copy of this program sets it again. `home`: the
+    directory of the frozen libraries. Source: PyInstaller's manual, "LD_LIBRARY_PATH / LIBPATH considerations".
     """
     if home and home in environ.get("LD_LIBRARY_PATH", "").split(os.pathsep):
         before = environ.pop("LD_LIBRARY_PATH_ORIG", None)
@@ -82,7 +82,7 @@ def code_of(module: str) -> CodeType:
 
     place = os.path.join(os.path.dirname(__file__), *module.split(".")[1:-1])
     found = PathFinder.find_spec(module, [place])
-    # PyInstaller's loader has this method and not its class.
+    # PyInstaller's loader has this method, but does not inherit it from importlib's class.
     get_code: Callable[[str], CodeType | None] | None = getattr(found and found.loader, "get_code", None)
     code = get_code(module) if get_code is not None else None
     if code is None:

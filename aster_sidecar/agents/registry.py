@@ -40,9 +40,9 @@ class Reading:
 
 @dataclass(slots=True)
 class Places:
-    """Where agent files are: the user's directory; a function for the trusted project, which is None if there is none.
+    """Where agent files are.
 
-    `project` may raise AsterError.
+    `user`: the user's directory. `project`: returns the trusted project, None if there is none; may raise AsterError.
     """
 
     user: Path | None = None

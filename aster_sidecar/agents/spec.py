@@ -235,12 +235,12 @@ def parse(agent_id: str, text: str, known: Known, source: Source, path: str) -> 
         reasons += explain(error, lines)
     if reasons:
         raise Broken(*sorted(reasons, key=lambda reason: reason[0] or 0))
-    told = file.instructions
+    instructions = file.instructions
     return AgentSpec(
         agent_id,
         file.name or agent_id,
         (file.description or "").strip(),
-        ("\n\n".join(told) if isinstance(told, list) else told) or INSTRUCTIONS,
+        ("\n\n".join(instructions) if isinstance(instructions, list) else instructions) or INSTRUCTIONS,
         file.model,
         tuple(file.tools) if file.tools is not None else None,
         file.model_settings.model_dump(exclude_none=True) if file.model_settings is not None else {},
@@ -293,8 +293,8 @@ def misnamed(file: AgentFile, lines: Lines, known: Known) -> list[tuple[int | No
             reasons.append((line, f"tools: unknown tool {name[:80]!r}; available: {', '.join(known.tool_names())}"))
     if file.model is not None and (wrong := known.wrong_model(file.model)):
         reasons.append((lines.get(("model",)), f"model: {wrong}"))
-    told = file.instructions if isinstance(file.instructions, list) else [file.instructions or ""]
-    for position, text in enumerate(told):
+    instructions = file.instructions if isinstance(file.instructions, list) else [file.instructions or ""]
+    for position, text in enumerate(instructions):
         if "{{" in text:
             line = lines.get(("instructions", position), lines.get(("instructions",)))
             reasons.append((line, f"instructions: {UNFILLED}"))

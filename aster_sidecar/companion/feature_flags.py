@@ -71,12 +71,12 @@ class Flags:
         return [self.info(name) for name in DEFAULTS if self.value(name) != before[name]]
 
 
-def checked(told: Any, path: Path) -> dict[str, bool | str]:
+def checked(table: Any, path: Path) -> dict[str, bool | str]:
     """The flags of a table. Raises: ConfigInvalid, which names the flag and its allowed values."""
-    if not isinstance(told, Mapping):
+    if not isinstance(table, Mapping):
         raise ConfigInvalid(f"{path}: flags is not a table", hint="write [flags], and below it: name = true")
     try:
-        parsed = wire.FlagsPatch.model_validate(dict(told))  # pyright: ignore[reportUnknownArgumentType]
+        parsed = wire.FlagsPatch.model_validate(dict(table))  # pyright: ignore[reportUnknownArgumentType]
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"

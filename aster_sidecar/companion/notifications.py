@@ -1,4 +1,4 @@
-"""Notifications for a person: open questions, unseen ends of turns, errors and crashed services.
+"""Notifications for a person: open questions, finished turns that nobody saw, errors and crashed services.
 
 They are made from committed events of the journal, once for each event. The position of the last event is stored in the
 same transaction as its notification, so a killed daemon continues there. They are kept whether or not a window is open.
@@ -29,7 +29,7 @@ ENDED = {
     "denied": "A tool call was denied.",
     "limit": "It reached a limit.",
 }
-"""The stop reasons that make a notification, and its text. A cancelled turn makes none, a failed one its error's."""
+"""Stop reasons that make a notification, and its text. A cancelled turn makes none, a failed one makes an `error`."""
 
 SHOWN = f"(session_id IS NULL OR session_id NOT IN ({TRASHED}))"
 """The SQL condition for notifications whose conversation is not in the trash."""
@@ -78,7 +78,7 @@ class Attention:
             if event.type not in SEEN:
                 continue
             data: dict[str, Any] = json.loads(event.data)
-            made = self._about(event, data)
+            made = self._notification_for(event, data)
             done = remember(UPTO, str(event.seq))
             if made is not None:
                 self._add(made, [done])
@@ -89,7 +89,7 @@ class Attention:
                     writes=[done], durable=False
                 )  # if this is lost, the event is handled again, with the same result
 
-    def _about(self, event: Event, data: dict[str, Any]) -> wire.Notification | None:
+    def _notification_for(self, event: Event, data: dict[str, Any]) -> wire.Notification | None:
         """The notification for an event: agent, conversation and what happened, without the texts of messages."""
         agent = self._name_of(event.agent_id) if event.agent_id is not None else ""
         where = self._title_of(event.session_id)
@@ -152,8 +152,8 @@ class Attention:
             self._unread.pop(one, None)
         writes += [("UPDATE notifications SET read=1 WHERE notification_id=?", [one]) for one in ids]
         if ids:
-            told = wire.NotificationsReadEvent(ids=sorted(ids), unread=self.unread)
-            self._journal.put("notifications_read", told, writes=writes)
+            read = wire.NotificationsReadEvent(ids=sorted(ids), unread=self.unread)
+            self._journal.put("notifications_read", read, writes=writes)
         else:
             self._journal.put(writes=writes, durable=False)
 

@@ -176,7 +176,7 @@ class Onboarding:
                 self._kept.answered = None
         else:
             self._kept.said[request.step] = "done" if request.action == "complete" else "skipped"
-        return await self._tell()
+        return await self._store()
 
     async def asked(self, model: str, error: ModelError | None) -> None:
         """Store whether a model answered a check."""
@@ -185,16 +185,16 @@ class Onboarding:
             self._kept.errors.pop("provider", None)
         else:
             self._kept.failures["provider"] = self._kept.failures.get("provider", 0) + 1
-            self._kept.errors["provider"] = told(error).model_dump()
-        await self._tell()
+            self._kept.errors["provider"] = error_info(error).model_dump()
+        await self._store()
 
     async def handed_off(self) -> None:
         """Store that a browser was signed in."""
         if self._kept.said.get("handoff") != "done":
             self._kept.said["handoff"] = "done"
-            await self._tell()
+            await self._store()
 
-    async def _tell(self) -> wire.Onboarding:
+    async def _store(self) -> wire.Onboarding:
         state = self.state()
         await self._journal.record(
             "onboarding_changed",
@@ -216,7 +216,7 @@ def blocked(name: str, message: str, remedy: str | None) -> wire.OnboardingCheck
     return wire.OnboardingCheck(id=name, status="blocked", message=message, remedy=remedy)
 
 
-def told(error: ModelError | StoreError) -> wire.ErrorInfo:
+def error_info(error: ModelError | StoreError) -> wire.ErrorInfo:
     """An error for clients."""
     return wire.ErrorInfo(code=error.code, message=error.message, hint=error.hint, time=clock.stamp())
 
@@ -234,7 +234,7 @@ async def check_model(models: Models, name: str | None) -> tuple[wire.ModelCheck
             ok=error is None,
             model=name or models.name(),
             duration_ms=round((time.monotonic() - began) * 1000),
-            error=told(error) if error is not None else None,
+            error=error_info(error) if error is not None else None,
         ),
         error,
     )

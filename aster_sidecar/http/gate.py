@@ -28,9 +28,9 @@ Descent: TypeAlias = Literal["ours", "other", "unknown"]
 log = logging.getLogger(__name__)
 
 REDEEM_PATH = "/api/handoff/redeem"
-"""The path that needs no token, because the code in the request's body is one."""
+"""Redeems the code of a handoff. Needs no token, because the code in the request's body takes its place."""
 _WARNED_ORIGINS = 20
-"""Refused origins that the log warns of, each once. Only the responses name further ones."""
+"""The most refused origins that the log warns about, each once; any others appear only in the responses."""
 _PLAIN_ORIGIN = re.compile(rb"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 PAGE_ORIGINS: dict[Framework, tuple[str, ...]] = {

@@ -103,7 +103,7 @@ class Guard:
 
 
 async def _run_until(revoked: asyncio.Event, run: Awaitable[None]) -> bool:
-    """Run until the end, or cancel when `revoked` is set; returns whether it came to its end."""
+    """Run to the end, or cancel when `revoked` is set; returns whether `run` ended by itself."""
     work, end = asyncio.ensure_future(run), asyncio.ensure_future(revoked.wait())
     try:
         await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)

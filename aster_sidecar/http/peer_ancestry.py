@@ -60,7 +60,7 @@ class Ancestry:
                     return False
             elif stat(pid)[:1] != [b"Z"]:
                 return False
-        return bool(found)  # waitid found a child: an empty list was read while that moved between threads
+        return bool(found)  # waitid saw a child, so an empty list was read too early
 
     async def of_socket(self, inode: int) -> Answer:
         """The descent of the process that holds the socket. The first search takes some milliseconds, in a thread."""

@@ -1,6 +1,6 @@
-"""The log: JSON lines in `aster.log`, rotated by size, and plain lines on stderr. Without conversations and secrets.
+"""The log: JSON lines in `aster.log`, rotated by size, and plain lines on stderr; no conversations, no secrets.
 
-Only messages of our own modules are written in full. Of an exception the log has its type and place, of a library's
+Only messages of our own modules are written in full. For an exception the log has its type and place, for a library's
 message its place, because their texts can quote requests, responses and arguments.
 """
 
@@ -65,15 +65,15 @@ def words_of(record: logging.LogRecord) -> str:
     if is_own(record.name):
         return record.getMessage()
     place = f"{Path(record.pathname).name}:{record.lineno}"
-    said = str(record.msg)
+    message = str(record.msg)
     if record.args:  # the format without its arguments
-        return f"{said.splitlines()[0][:200] if said else ''} ({place})"
+        return f"{message.splitlines()[0][:200] if message else ''} ({place})"
     if record.name in PLAIN_SPOKEN:
-        return f"{re.split(FIRST_DETAIL, said)[0].strip()[:200]} ({place})"
+        return f"{re.split(FIRST_DETAIL, message)[0].strip()[:200]} ({place})"
     return f"a library's message, not recorded ({place})"
 
 
-def told_of(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """An exception's type; its message only if it comes from the system or from us."""
     kind = type(error)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
@@ -93,13 +93,13 @@ def chain_of(error: BaseException | None) -> list[dict[str, Any]]:
     while error is not None and len(found) < CHAIN:
         codes = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)][-FRAMES:]
         places = [f"{Path(code.co_filename).name}:{line} {code.co_name}" for code, line in codes]
-        found.append({"error": told_of(error), "at": places})
+        found.append({"error": describe(error), "at": places})
         within: list[BaseException] = list(getattr(error, "exceptions", ()))  # of an exception group: only the first
         error = within[0] if within else error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return found
 
 
-def trouble_of(record: logging.LogRecord) -> list[dict[str, Any]]:
+def exceptions_of(record: logging.LogRecord) -> list[dict[str, Any]]:
     """The exception of a record, as `chain_of` gives it."""
     return chain_of(record.exc_info[1]) if record.exc_info else []
 
@@ -128,8 +128,8 @@ class JsonLines(logging.Formatter):
             value = record.__dict__.get(name)
             if value is not None:
                 line[name] = clean(plain(value)) if isinstance(value, str) else value
-        if trouble := trouble_of(record):
-            line["exception"] = [{**entry, "error": clean(plain(entry["error"]))} for entry in trouble]
+        if exceptions := exceptions_of(record):
+            line["exception"] = [{**entry, "error": clean(plain(entry["error"]))} for entry in exceptions]
         return json.dumps(line, ensure_ascii=False, default=lambda value: type(value).__name__)
 
 
@@ -144,7 +144,7 @@ class Words(logging.Formatter):
         fields = " ".join(f"{name}={record.__dict__[name]}" for name in FIELDS if record.__dict__.get(name) is not None)
         text = f"{stamp(record.created)} {record.levelname} {record.name}: {words_of(record)}"
         lines = [self.redactor.clean(plain(f"{text} [{fields}]" if fields else text))]
-        for entry in trouble_of(record):
+        for entry in exceptions_of(record):
             lines.append(f"  {self.redactor.clean(plain(entry['error']))}")
             lines += [f"    {place}" for place in entry["at"]]
         return "\n".join(lines)
@@ -169,24 +169,24 @@ class LogFile(logging.Handler):
         self._file: io.FileIO | None = None
         self._size = 0
         self._torn = False
-        self._told = False
+        self._reported = False
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
             self._write(line)
-            self._told = False
+            self._reported = False
         except Exception as error:  # a log must never take the daemon down
-            self._tell(error)
+            self._report(error)
 
     def write_lines(self, lines: bytes) -> None:
         """Append whole lines, from any thread. A failure is reported once, as for records."""
         with self.lock or contextlib.nullcontext():
             try:
                 self._write(lines)
-                self._told = False
+                self._reported = False
             except Exception as error:
-                self._tell(error)
+                self._report(error)
 
     def _write(self, line: bytes) -> None:
         opened = self._file
@@ -223,11 +223,11 @@ class LogFile(logging.Handler):
         os.replace(self.path, f"{self.path}.1")
         return self._open()
 
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
+    def _report(self, error: Exception) -> None:
+        if not self._reported:
+            self._reported = True
             with contextlib.suppress(Exception):
-                print(f"aster-sidecar: the log {self.path} can't be written: {told_of(error)}", file=sys.stderr)
+                print(f"aster-sidecar: the log {self.path} can't be written: {describe(error)}", file=sys.stderr)
 
     def close(self) -> None:
         with self.lock or contextlib.nullcontext():
@@ -282,10 +282,10 @@ def remove(handler: logging.Handler) -> None:
 
 def learn(secrets: Iterable[str]) -> None:
     """Mask these secrets in every log from now on."""
-    told = list(secrets)
+    values = list(secrets)
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, JsonLines | Words):
-            handler.formatter.redactor.learn(told)
+            handler.formatter.redactor.learn(values)
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def visible(text: str, *, newlines: bool = True) -> str:
 
 
 def still_visible(text: str, *, newlines: bool = True) -> str:
-    """`visible` for a text that may already be its result, such as an approval's display, which it does not change."""
+    """Like `visible`, but leaves a text unchanged that `visible` has already made, such as an approval's display."""
     parts = _ISOLATED.split(text)
     # An escape has only one character that `visible` would escape, its first.
     parts[::2] = [
