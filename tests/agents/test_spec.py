@@ -19,7 +19,7 @@ from aster_sidecar.agents.spec import (
     ModelSettings,
     parse,
 )
-from aster_sidecar.models.build import misnamed
+from aster_sidecar.models.catalog import misnamed
 from tests.contract.test_protocol_doc import DOCUMENT, ROOT, missing, rows, section
 
 TOOLS = ["read_file", "write_file"]
