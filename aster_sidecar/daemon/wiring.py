@@ -332,7 +332,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
             warnings,
         ),
     )
-    kin = Ancestry(lambda: launch.KEEPER.pid) if sys.platform == "linux" else Marked(lambda: launch.was_started)
+    kin = Ancestry(launch.keeper_pid) if sys.platform == "linux" else Marked(launch.has_started_directly)
     gate = Gate(
         framework=settings.framework,
         token=settings.token,

@@ -1,17 +1,17 @@
-"""The program that every tool, MCP server and service of a daemon descends from. Linux; the standard library alone.
+"""The process from which every tool, MCP server and service descends. Linux; only the standard library.
 
-`launch.py` starts one keeper for a daemon and asks it for each program over a socket. The keeper forks an overseer
-for it, and the overseer the program. Both are "child subreapers" (man 2 prctl): whoever of their descendants loses its
-parent becomes their child, whatever it does to its session, its group, its environment or its limits. So:
+`keeper_client.py` starts one keeper for a daemon and asks it for each program over a socket. The keeper forks an
+overseer for the program, and the overseer forks the program. Both are "child subreapers" (man 2 prctl): a descendant
+that loses its parent becomes their child, whatever it does to its session, group, environment or limits. Therefore:
 
-- an overseer ends *all* that its program started, and knows when nothing is left: `waitpid` says that it has no child;
-- what a killed overseer leaves goes to the keeper, which kills it;
-- what a killed keeper leaves goes to the daemon, which is a subreaper itself (`launch.py`);
-- when the daemon is gone, by an order or by kill -9, its socket's end and a signal say so, and all is ended.
+- an overseer ends *everything* that its program started, and `waitpid` tells it when it has no child left;
+- the children of a killed overseer become the keeper's, which kills them;
+- the children of a killed keeper become the daemon's, which is a subreaper too (`keeper_client.py`);
+- when the daemon exits, even by kill -9, the end of its socket and a signal tell the keeper, which ends everything.
 
-Messages are datagrams of JSON. From the daemon to the keeper: `start` with the descriptors of the overseer's socket,
-the program's stdin, stdout and stderr, its directory and a file with its argv and environment; `settled` with one
-descriptor, which gets a "." when the keeper has killed what was left behind. To an overseer: {"end": [term_s, kill_s]}.
+Messages are datagrams of JSON. From the daemon to the keeper: `start`, with the descriptors of the overseer's socket,
+the program's stdin, stdout and stderr, its directory, and a file with its argv and environment; `settled`, with one
+descriptor, to which the keeper writes "." when it has killed all leftovers. To an overseer: {"end": [term_s, kill_s]}.
 From an overseer: {"pid": N, "overseer": N} or {"failed": errno}, then {"exit": status}, then {"gone": others, "left":
 [pids]}.
 """
@@ -35,13 +35,13 @@ from typing import Any, NoReturn
 # Source: linux/prctl.h.
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 DESCRIPTORS = 6
-"""Of a `start`: the overseer's socket, stdin, stdout, stderr, the directory, the file that says what to run."""
+"""The number of descriptors of a `start`: overseer's socket, stdin, stdout, stderr, directory, instructions."""
 HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
-"""A child ended; the daemon or the keeper is gone; end at once, without a TERM before."""
+"""A child has exited; the daemon or the keeper is gone; kill everything without a TERM first."""
 DEAF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGALRM)
 TERM_S, KILL_S = 2.0, 2.0
 LEFT_MOST = 100
-"""Of the pids that could not be ended, so many are named."""
+"""How many pids that could not be ended are reported."""
 
 
 def prctl(option: int, value: int) -> None:
@@ -51,22 +51,22 @@ def prctl(option: int, value: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-# -- who descends from whom --------------------------------------------------------------------------------------------
+# -- descendants -------------------------------------------------------------------------------------------------------
 
 
 def stat(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat from the state on; none when the process is gone. Source: man 5 proc."""
+    """The fields of /proc/PID/stat from the state on; [] when the process is gone. Source: man 5 proc."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             line = file.read()
     except OSError:
         return []
-    # The name before them is in brackets and may hold anything.
+    # The name before these fields is in brackets, and may contain any character.
     return line[line.rfind(b")") + 2 :].split()
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process, zombies among them. One that is born or dies meanwhile may be missed."""
+    """The children of a process, including zombies. A child that starts or exits meanwhile may be missed."""
     if not _lists_children():
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and parent(int(name)) == pid]
     found: list[int] = []
@@ -79,7 +79,7 @@ def children(pid: int) -> list[int]:
             with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:
                 while part := file.read(65536):
                     found += map(int, part.split())
-        except OSError:  # that thread has ended, and its children are another's
+        except OSError:  # that thread has ended, and its children have another parent
             pass
     return found
 
@@ -97,7 +97,7 @@ def parent(pid: int) -> int:
 
 
 def descendants(pids: Iterable[int]) -> dict[int, int]:
-    """All that descend from these, living and not zombies, with the clock tick at which each was started."""
+    """The running descendants of these processes (no zombies), with the clock tick at which each was started."""
     found: dict[int, int] = {}
     seen: set[int] = set()
     waiting = [child for pid in pids for child in children(pid)]
@@ -115,14 +115,14 @@ def descendants(pids: Iterable[int]) -> dict[int, int]:
 
 
 def kill(pid: int, number: int) -> None:
-    """Send a signal, also to one that is stopped."""
+    """Send a signal; a stopped process is continued to receive it."""
     with contextlib.suppress(OSError):
         os.kill(pid, number)
     wake(pid)
 
 
 def wake(pid: int) -> None:
-    """Let one that was stopped go on."""
+    """Continue a stopped process."""
     if pid > 0:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGCONT)
@@ -132,7 +132,7 @@ def wake(pid: int) -> None:
 
 
 class Signals:
-    """The signals that came, and a descriptor that is readable when there are some."""
+    """Collects signals, and has a descriptor that is readable when there are some."""
 
     def __init__(self) -> None:
         self.came: set[int] = set()
@@ -142,14 +142,14 @@ class Signals:
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in HEARD:
             signal.signal(number, lambda number, _: self.came.add(number))
-        for number in DEAF:  # with a handler, since what is ignored would be ignored by the programs as well
+        for number in DEAF:  # with a handler, because programs inherit ignored signals
             signal.signal(number, lambda _number, _frame: None)
 
     def fileno(self) -> int:
         return self._reader.fileno()
 
     def take(self) -> set[int]:
-        """The signals since the last look."""
+        """The signals since the last call."""
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(4096):
                 pass
@@ -166,7 +166,7 @@ class Signals:
 
 
 class Keeper:
-    """Forks overseers, kills what they left behind, and ends them all when the daemon is gone."""
+    """Forks overseers, kills the leftovers of killed ones, and ends everything when the daemon is gone."""
 
     def __init__(self, asked: socket.socket, daemon: int) -> None:
         self._asked = asked
@@ -174,18 +174,19 @@ class Keeper:
         self._signals = Signals()
         self._overseers: set[int] = set()
         self._waiting: list[int] = []
-        """Descriptors to close when nothing is left behind."""
+        """Descriptors to write to and close when no leftovers are there."""
 
     def run(self) -> None:
-        """Serve until the daemon is gone and nothing of it is left."""
+        """Serve until the daemon is gone and all its programs are ended."""
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-        prctl(PR_SET_DUMPABLE, 0)  # a program must not write into the memory of who oversees it
+        prctl(PR_SET_DUMPABLE, 0)  # programs must not write into the keeper's memory
         prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
         poller = select.poll()
         poller.register(self._asked, select.POLLIN)
         poller.register(self._signals, select.POLLIN)
         pause_ms, came = None, set[int]()
-        # The signal also comes when only the thread that started us has ended, and not when the daemon was faster.
+        # The parent's pid is checked, because the signal also comes when only the thread that started us has ended, and
+        # does not come when the daemon exited before we asked for it.
         while os.getppid() == self._daemon and signal.SIGUSR2 not in came and self._serve():
             pause_ms = 20 if self._clear() else None
             poller.poll(pause_ms)
@@ -193,7 +194,7 @@ class Keeper:
         self._leave(signal.SIGUSR2 if signal.SIGUSR2 in came else signal.SIGUSR1)
 
     def _serve(self) -> bool:
-        """Do what the daemon asks; False when it has closed its end."""
+        """Handle the daemon's messages; False when it has closed its socket."""
         while True:
             try:
                 said, received = receive(self._asked)
@@ -224,7 +225,7 @@ class Keeper:
                 self._asked.close()
                 self._signals.close()
                 close(self._waiting)
-                overseer = Overseer(received)  # its socket is closed by its exit and not before: who waits relies on it
+                overseer = Overseer(received)  # its exit closes its socket, and nothing before: clients rely on that
                 code = overseer.run()
             finally:
                 os._exit(code)
@@ -232,7 +233,7 @@ class Keeper:
         close(received)
 
     def _clear(self) -> bool:
-        """Bury who ended, kill what an overseer left behind; whether there was anything of it."""
+        """Reap exited children and kill the leftovers of killed overseers; whether there were any."""
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
                 self._overseers.discard(ended)
@@ -248,7 +249,7 @@ class Keeper:
         return bool(left)
 
     def _leave(self, number: int) -> None:
-        """End the overseers in their own time, and whatever is left by force."""
+        """Let the overseers end their programs, and kill what is left after that."""
         for pid in self._overseers:
             kill(pid, number)
         poller = select.poll()
@@ -268,8 +269,8 @@ def close(descriptors: Iterable[int]) -> None:
 
 
 def receive(asked: socket.socket) -> tuple[bytes, list[int]]:
-    """A message and its descriptors, which no program inherits. Raises: OSError, BlockingIOError when there is none."""
-    # Not socket.recv_fds: it does nothing with its flags.
+    """A message and its descriptors, not inherited by programs. Raises: OSError; BlockingIOError without a message."""
+    # Not socket.recv_fds, which ignores its flags.
     room = socket.CMSG_LEN(DESCRIPTORS * array("i").itemsize)
     said, more, _, _ = asked.recvmsg(16, room, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
     received = array("i")
@@ -280,13 +281,13 @@ def receive(asked: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def send(to: socket.socket, said: bytes, descriptors: Sequence[int]) -> None:
-    """The other direction; never waits. Raises: OSError."""
+    """Send a message with descriptors, without blocking. Raises: OSError."""
     more = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))]
     to.sendmsg([said], more, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 def tell(to: socket.socket, **said: Any) -> None:
-    """Send a message, if anybody is there to hear it."""
+    """Send a message; nothing happens when the other side is gone."""
     with contextlib.suppress(OSError):
         to.send(json.dumps(said).encode())
 
@@ -295,7 +296,7 @@ def tell(to: socket.socket, **said: Any) -> None:
 
 
 class Overseer:
-    """Starts one program, says how it ends, and ends all that descends from it."""
+    """Starts one program, reports its exit, and ends all of its descendants."""
 
     def __init__(self, received: list[int]) -> None:
         self._keeper = os.getppid()
@@ -306,14 +307,14 @@ class Overseer:
         self._argv: list[str] = told["argv"]
         self._environ: dict[str, str] = told["env"]
         self._grace_s: float = told["grace_s"]
-        """Between the daemon's end and the first TERM: the program sees the end of its stdin then."""
+        """Time between the daemon's exit, which closes the program's stdin, and the first TERM."""
         self._signals = Signals()
         self._program = 0
         self._running = False
         self._met: dict[int, int] = {}
 
     def run(self) -> int:
-        """Returns the exit code: nobody reads it."""
+        """Start the program and watch it to its end. Returns the exit code of the overseer, which is not used."""
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
         if os.getppid() != self._keeper:
@@ -321,7 +322,7 @@ class Overseer:
         failure = self._start()
         close([*self._streams, self._folder])
         if failure:
-            self._alone()
+            self._reap()
             tell(self._control, failed=failure)
             return 0
         tell(self._control, pid=self._program, overseer=os.getpid())
@@ -357,12 +358,12 @@ class Overseer:
         except OSError as error:
             os.write(writer, str(error.errno or 1).encode())
         except Exception:
-            os.write(writer, b"22")  # EINVAL: a NUL in an argument, say
+            os.write(writer, b"22")  # EINVAL, for example for a NUL in an argument
         finally:
             os._exit(127)
 
-    def _alone(self) -> bool:
-        """Bury who ended, and say how the program did; whether nothing of it lives."""
+    def _reap(self) -> bool:
+        """Reap exited children and report the program's exit; whether no child is left."""
         try:
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -376,12 +377,12 @@ class Overseer:
             return True
 
     def _watch(self) -> tuple[float, float] | None:
-        """Wait until it is to be ended: the seconds for TERM and for KILL. None when nothing is left to end."""
+        """Wait until everything has to be ended; the seconds for TERM and KILL. None when nothing is left to end."""
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
         poller.register(self._signals, select.POLLIN)
         while True:
-            if self._alone():
+            if self._reap():
                 tell(self._control, gone=0, left=[])
                 return None
             for descriptor, _ in poller.poll():
@@ -393,26 +394,26 @@ class Overseer:
                     if said:
                         term_s, kill_s = json.loads(said)["end"]
                         return term_s, kill_s
-                    return self._without_us()
+                    return self._without_daemon()
             came = self._signals.take()
             if signal.SIGUSR2 in came:
                 return 0.0, KILL_S
             if os.getppid() != self._keeper or signal.SIGUSR1 in came:
-                return self._without_us()
+                return self._without_daemon()
 
-    def _without_us(self) -> tuple[float, float]:
-        """The daemon is gone: its program may end by itself for a moment."""
+    def _without_daemon(self) -> tuple[float, float]:
+        """The daemon is gone: give the program `grace_s` to exit; the seconds for TERM and KILL."""
         until = time.monotonic() + self._grace_s
         poller = select.poll()
         poller.register(self._signals, select.POLLIN)
-        while (left_s := until - time.monotonic()) > 0 and not self._alone():
+        while (left_s := until - time.monotonic()) > 0 and not self._reap():
             poller.poll(left_s * 1000)
             if signal.SIGUSR2 in self._signals.take():
                 break
         return TERM_S, KILL_S
 
     def _end(self, term_s: float, kill_s: float) -> None:
-        """End all that is left: TERM, then KILL, until nothing is. It says what lives on after that time."""
+        """End everything that is left, by TERM and then KILL; report what still runs then, and go on killing."""
         over = (term_s > 0 and self._all_gone(signal.SIGTERM, term_s)) or self._all_gone(signal.SIGKILL, kill_s)
         self._met.pop(self._program, None)
         left = [] if over else list(descendants([os.getpid()]))[:LEFT_MOST]
@@ -425,10 +426,10 @@ class Overseer:
         poller.register(self._signals, select.POLLIN)
         until, pause_ms = time.monotonic() + within_s, 1.0
         told: set[tuple[int, int]] = set()
-        while not self._alone():
+        while not self._reap():
             found = descendants([os.getpid()])
-            # The program first, then by age: a shell that is told after its last command would take the command's end
-            # for an ordinary one.
+            # The program first, then by age: a shell that gets the signal after its last command was ended would take
+            # that for an ordinary exit.
             for pid, started in sorted(found.items(), key=lambda one: (one[0] != self._program, one[1])):
                 if (pid, started) not in told:
                     told.add((pid, started))

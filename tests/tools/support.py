@@ -13,7 +13,7 @@ from typing import Any, Literal
 import psutil
 
 from aster_sidecar.policy.permissions import Assessment
-from aster_sidecar.services import launch
+from aster_sidecar.services.keeper_client import KEEPER
 from aster_sidecar.tools.base import Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.builtin import builtin_tools
 
@@ -70,7 +70,7 @@ def left() -> list[psutil.Process]:
     found: list[psutil.Process] = []
     for one in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if one.pid != launch.KEEPER.pid and one.cmdline():
+            if one.pid != KEEPER.pid and one.cmdline():
                 found.append(one)
     return found
 

@@ -22,7 +22,7 @@ import pytest
 from pydantic import ValidationError
 
 from aster_sidecar.http.peer_ancestry import Ancestry
-from aster_sidecar.services.launch import KEEPER
+from aster_sidecar.services.keeper_client import KEEPER
 from aster_sidecar.services.process_facts import started_at
 from aster_sidecar.tools.base import Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp import servers as mcp
