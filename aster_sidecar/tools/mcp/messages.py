@@ -1,4 +1,7 @@
-"""What MCP servers send: a bad byte in it costs no more than its place, a bad answer no more than its request."""
+"""Repairs the messages of MCP servers: an invalid byte is replaced, and an invalid answer fails only its own request.
+
+The MCP library would end the session, or wait for the answer until the call times out.
+"""
 
 from __future__ import annotations
 
@@ -21,43 +24,43 @@ if TYPE_CHECKING:
     from mcp.types import JSONRPCError, JSONRPCMessage, RequestId
 
 MESSAGE_BYTES = 16 * 1024 * 1024
-"""The largest message of a server; one that sends more without an end is ended."""
+"""The largest message of a server; a server that sends a larger one is ended."""
 TOO_LARGE = f"a message was larger than {sized(MESSAGE_BYTES)}"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_NO_TEXT = re.compile(
+_INVALID = re.compile(
     r"""(?P<whole> \\\\ | \\u d[89ab][0-9a-f]{2} \\u d[c-f][0-9a-f]{2} )
       | \\u d[89a-f][0-9a-f]{2} | \\u 0000 | [\x00-\x08\x0b\x0c\x0e-\x1f]""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""In JSON: half of a surrogate pair, NUL, and control characters as they are. What no provider and no store takes."""
-_MAYBE_NO_TEXT = re.compile(rb"\\u(?:d[89a-f]|0000)|[\x00-\x08\x0b\x0c\x0e-\x1f]", re.IGNORECASE)
-"""Without this in it a line of UTF-8 is text: looked for first, because messages may be megabytes."""
+"""What JSON may hold but providers and the store refuse: half surrogate pairs, NUL, unescaped control characters."""
+_MAYBE_INVALID = re.compile(rb"\\u(?:d[89a-f]|0000)|[\x00-\x08\x0b\x0c\x0e-\x1f]", re.IGNORECASE)
+"""A line of UTF-8 without a match is valid. Checked first, because messages may be megabytes."""
 _ID = re.compile(r'"id"\s*:\s*"?(\d{1,18})["\s,}]')
-"""The id of one of our requests: they are numbers, and some servers make strings of them."""
+"""The id of one of our requests: a number, which some servers turn into a string."""
 _ANSWERS = re.compile(r'"(?:result|error)"\s*:')
 
 
-def mended(lines: bytes) -> bytes:
-    """Lines of JSON with U+FFFD for what is no text in it: bytes that are not UTF-8, half surrogate pairs, NUL."""
+def repaired(lines: bytes) -> bytes:
+    """Lines of JSON with U+FFFD for bytes that are not UTF-8, half surrogate pairs, NUL and control characters."""
     try:
         text = lines.decode()
-        if _MAYBE_NO_TEXT.search(lines) is None:
+        if _MAYBE_INVALID.search(lines) is None:
             return lines
     except UnicodeDecodeError:
         text = lines.decode("utf-8", "replace")
-    return _NO_TEXT.sub(lambda found: found["whole"] or "\\ufffd", text).encode()
+    return _INVALID.sub(lambda found: found["whole"] or "\\ufffd", text).encode()
 
 
 def messages_in(line: bytes) -> list[JSONRPCMessage]:
-    """The messages in a line of a program's output; none, as in a line of a log, or several, as older servers send.
+    """The messages in a line of a program's output: none in a log line, several in a batch of an older server.
 
-    An answer that can't be read is an error to the request that it belongs to.
+    For an answer that can't be read, an error for its request is returned.
     """
     from mcp.types import jsonrpc_message_adapter
 
-    line = mended(line).removeprefix(_BYTE_ORDER_MARK)
+    line = repaired(line).removeprefix(_BYTE_ORDER_MARK)
     try:
         return [jsonrpc_message_adapter.validate_json(line, by_name=False)]
     except ValidationError as error:
@@ -72,14 +75,14 @@ def messages_in(line: bytes) -> list[JSONRPCMessage]:
 
 
 def _salvaged(told: Any) -> JSONRPCMessage | None:
-    """What a server may have meant by JSON that is not a message as it stands; None when it is none at all."""
+    """The message that a server probably meant by JSON that is not a valid one; None when it is no message."""
     from mcp.types import jsonrpc_message_adapter
 
     if not isinstance(told, dict):
         return None
     message = dict(cast("dict[str, Any]", told))
     if "jsonrpc" not in message and ("id" not in message or not {"result", "error"} & message.keys()):
-        return None  # a line of a log
+        return None  # a log line
     if isinstance(told_id := message.get("id"), float) and told_id.is_integer():
         message["id"] = int(told_id)
     request_id: Any = message.get("id")
@@ -95,7 +98,7 @@ def _salvaged(told: Any) -> JSONRPCMessage | None:
 
 
 def _error(told: Any) -> dict[str, Any]:
-    """An error with a code and words, whatever a server says of it."""
+    """An error with a code and a message, whatever form the server gave it."""
     from mcp.types import INTERNAL_ERROR
 
     given = cast("dict[str, Any]", told) if isinstance(told, dict) else {"message": told}
@@ -103,7 +106,7 @@ def _error(told: Any) -> dict[str, Any]:
     if not isinstance(code, int) or isinstance(code, bool):
         code = INTERNAL_ERROR
     if not isinstance(words, str):
-        words = f"it failed, and says only: {to_json(told).decode()[:500]}"
+        words = f"it failed, and reports only: {to_json(told).decode()[:500]}"
     return {**given, "code": code, "message": words}
 
 
@@ -115,7 +118,7 @@ def _unreadable(request_id: RequestId, reason: str) -> JSONRPCError:
 
 
 def _answered(text: str) -> RequestId | None:
-    """The id of the request that this answers, as far as that can be told of what is no JSON."""
+    """The id of the request that this broken JSON probably answers; None when it can't be found."""
     answer = _ANSWERS.search(text)
     if not text.lstrip().startswith("{") or answer is None or '"method"' in text[: answer.start()]:
         return None
@@ -124,15 +127,15 @@ def _answered(text: str) -> RequestId | None:
 
 
 class Answers:
-    """What was asked of a server, and its answers as the library takes them, which refuses each as a whole."""
+    """Remembers our requests to a server, and repairs its answers, which the library would refuse as a whole."""
 
     def __init__(self) -> None:
         self._asked: dict[RequestId, str] = {}
         self.left_out: dict[str, str] = {}
-        """Why tools can't be offered, by their names."""
+        """Why tools can't be offered, by the tools' names."""
 
     def asked(self, message: JSONRPCMessage) -> None:
-        """Note a message that goes to the server."""
+        """Remember a message that is sent to the server."""
         from mcp.types import JSONRPCNotification, JSONRPCRequest
 
         if isinstance(message, JSONRPCRequest):
@@ -141,22 +144,22 @@ class Answers:
             self._asked.pop((message.params or {}).get("requestId"), None)  # type: ignore[arg-type]
 
     def taken(self, message: JSONRPCMessage) -> JSONRPCMessage:
-        """A message of the server as the library gets it."""
+        """A message of the server, repaired."""
         from mcp.types import JSONRPCError, JSONRPCResponse
 
         if isinstance(message, JSONRPCResponse):
             method = self._asked.pop(_number(message.id), None)
-            mend = {"tools/list": self._listed, "tools/call": _called}.get(method or "")
-            return message.model_copy(update={"result": mend(message.result)}) if mend else message
+            repair = {"tools/list": self._listed, "tools/call": _called}.get(method or "")
+            return message.model_copy(update={"result": repair(message.result)}) if repair else message
         if isinstance(message, JSONRPCError):
-            if message.id is None and len(self._asked) == 1:  # it could not read the request, so not its id either
+            if message.id is None and len(self._asked) == 1:  # the server could not read the request, nor its id
                 return message.model_copy(update={"id": self._asked.popitem()[0]})
             if message.id is not None:
                 self._asked.pop(_number(message.id), None)
         return message
 
     def _listed(self, result: dict[str, Any]) -> dict[str, Any]:
-        """A list of the tools that can be understood, of each what is used of it."""
+        """The list of tools, with only the usable ones and the parts that are used."""
         tools: Any = result.get("tools")
         if not isinstance(tools, list):
             return result
@@ -170,7 +173,7 @@ class Answers:
             elif schema is None:
                 self.left_out[name] = "its schema is not one of an object"
             else:
-                # Not the schema of its results: what it returns is told as it is, and checked against nothing.
+                # Without the schema of results: they are passed on as they are, unchecked.
                 words = {key: known[key] for key in ("title", "description") if isinstance(known.get(key), str)}
                 kept.append({"name": name, **words, "inputSchema": schema})
         cursor = result.get("nextCursor")
@@ -179,7 +182,7 @@ class Answers:
 
 
 def _number(request_id: RequestId) -> RequestId:
-    """The id that we gave: some servers make texts of numbers."""
+    """The id that we gave: some servers turn numbers into strings."""
     return int(request_id) if isinstance(request_id, str) and request_id.isdecimal() else request_id
 
 
@@ -187,13 +190,13 @@ _BLOCKS = frozenset(("text", "image", "audio", "resource", "resource_link"))
 
 
 def _called(result: dict[str, Any]) -> dict[str, Any]:
-    """A result of a call: without content it has none, and of content of another kind the name is told."""
+    """The result of a call: missing content becomes an empty list, and blocks of unknown kinds become text."""
     content: Any = result.get("content")
     if content is None and ("content" in result or "structuredContent" in result or not result):
         return {**result, "content": []}
     if not isinstance(content, list):
         return result
-    blocks = [one if _is_known(one) else {"type": "text", "text": _told_of(one)} for one in cast("list[Any]", content)]
+    blocks = [one if _is_known(one) else {"type": "text", "text": _as_text(one)} for one in cast("list[Any]", content)]
     return {**result, "content": blocks}
 
 
@@ -201,7 +204,7 @@ def _is_known(block: Any) -> bool:
     return isinstance(block, dict) and cast("dict[str, Any]", block).get("type") in _BLOCKS
 
 
-def _told_of(block: Any) -> str:
+def _as_text(block: Any) -> str:
     kind: Any = cast("dict[str, Any]", block).get("type") if isinstance(block, dict) else None
     if isinstance(block, str):
         return block
@@ -209,7 +212,7 @@ def _told_of(block: Any) -> str:
 
 
 class Reading:
-    """The messages of a server, as `Answers` has them."""
+    """The stream of a server's messages, repaired by `Answers`."""
 
     def __init__(self, stream: ReadStream[SessionMessage | Exception], answers: Answers) -> None:
         self._stream = stream
@@ -245,7 +248,7 @@ class Reading:
 
 
 class Writing:
-    """The messages to a server, which `Answers` notes."""
+    """The stream of messages to a server, which `Answers` remembers."""
 
     def __init__(self, stream: WriteStream[SessionMessage], answers: Answers) -> None:
         self._stream = stream
@@ -271,14 +274,14 @@ class Writing:
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
 
 
-async def mend(response: httpx2.Response) -> None:
-    """Have an answer over HTTP mended while it arrives, and ended when a message in it is too large."""
+async def repair(response: httpx2.Response) -> None:
+    """Repair an HTTP answer while it arrives, and end it when a message in it is too large."""
     import httpx2
 
     events = response.headers.get("content-type", "").lower().startswith("text/event-stream")
     failed = response.status_code >= 400
 
-    class Mended(httpx2.AsyncByteStream):
+    class Repaired(httpx2.AsyncByteStream):
         def __init__(self, stream: httpx2.AsyncByteStream) -> None:
             self._stream = stream
 
@@ -288,24 +291,24 @@ async def mend(response: httpx2.Response) -> None:
             async for chunk in self._stream:
                 end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1 if events else 0
                 if end:
-                    yield _events(mended(b"".join((*pending, chunk[:end]))))
+                    yield _events(repaired(b"".join((*pending, chunk[:end]))))
                     pending, size = [], 0
                 pending.append(chunk[end:])
                 size += len(chunk) - end
                 if size > MESSAGE_BYTES:
                     raise (httpx2.SSEError if events else httpx2.StreamError)(TOO_LARGE)
-            rest = mended(b"".join(pending))
+            rest = repaired(b"".join(pending))
             yield rest if events or failed else _as_message(rest)
 
         async def aclose(self) -> None:
             await self._stream.aclose()
 
     if "content-encoding" not in response.headers and isinstance(response.stream, httpx2.AsyncByteStream):
-        response.stream = Mended(response.stream)
+        response.stream = Repaired(response.stream)
 
 
 def _events(lines: bytes) -> bytes:
-    """Lines of an event stream. Data that is whole JSON and no message becomes one, as far as it can."""
+    """Lines of an event stream. Data that is valid JSON but not a valid message is repaired if possible."""
     return b"".join(
         b"data: " + _as_message(line[5:].strip()) + b"\n" if line.startswith(b"data:") and _is_json(line[5:]) else line
         for line in lines.splitlines(keepends=True)
@@ -321,7 +324,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _as_message(data: bytes) -> bytes:
-    """The one answer in what should be a message; `data` itself when it is one, or has none."""
+    """The answer in `data` as a valid message; `data` itself when it is valid or has no answer."""
     from mcp.types import JSONRPCError, JSONRPCResponse, jsonrpc_message_adapter
 
     data = data.removeprefix(_BYTE_ORDER_MARK)

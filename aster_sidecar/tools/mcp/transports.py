@@ -19,7 +19,7 @@ from aster_sidecar.services.launch import Program, start
 from aster_sidecar.services.process_tree import clean_environment, path_known, to_the_end
 from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
-from aster_sidecar.tools.mcp.messages import MESSAGE_BYTES, TOO_LARGE, mend, messages_in
+from aster_sidecar.tools.mcp.messages import MESSAGE_BYTES, TOO_LARGE, messages_in, repair
 from aster_sidecar.tools.mcp.naming import shown_name
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Http:
         async with (
             httpx2.AsyncClient(
                 headers={"Accept-Encoding": "identity", **self._spec.headers},
-                event_hooks={"response": [mend, self._note_status]},
+                event_hooks={"response": [repair, self._note_status]},
                 timeout=httpx2.Timeout(30, read=max(300, self._spec.timeout_s)),
                 trust_env=False,
                 proxy=way.proxy,

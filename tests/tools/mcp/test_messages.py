@@ -1,0 +1,99 @@
+"""Messages of MCP servers as they are repaired; tests/tools/mcp/test_servers.py has them from real processes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aster_sidecar.tools.mcp.messages import Answers, messages_in, repaired
+
+pytest.importorskip("mcp")
+
+
+def line(**message: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **message}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'{"a": "caf\xc3\xa9"}', '{"a": "caf\u00e9"}'),
+        (b'{"a": "\xff"}', '{"a": "\ufffd"}'),
+        (b'{"a": "\\ud83d\\ude00"}', '{"a": "\\ud83d\\ude00"}'),
+        (b'{"a": "\\ud83d"}', '{"a": "\\ufffd"}'),
+        (b'{"a": "\\u0000"}', '{"a": "\\ufffd"}'),
+        (b'{"a": "\\\\u0000"}', '{"a": "\\\\u0000"}'),
+        (b'{"a": "\x01"}', '{"a": "\\ufffd"}'),
+    ],
+)
+def test_what_is_no_text_is_replaced(data: bytes, text: str) -> None:
+    assert repaired(data).decode() == text
+
+
+def test_a_line_of_a_log_is_no_message() -> None:
+    assert messages_in(b"starting up") == []
+    assert messages_in(b'{"level": "info", "id": 3}') == []
+    assert messages_in(b"") == []
+
+
+def test_a_message_is_read_behind_a_byte_order_mark_and_in_a_list() -> None:
+    good = line(id=1, result={})
+    assert [one.id for one in messages_in(b"\xef\xbb\xbf" + good)] == [1]  # type: ignore[union-attr]
+    assert [one.id for one in messages_in(b"[" + good + b"," + line(id=2, result={}) + b"]")] == [1, 2]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"jsonrpc": "2.0", "id": 7, "result": {"a": ', line(id=7, result="text"), b'{"id": 7, "result": 3}']
+)
+def test_an_answer_that_can_not_be_read_is_an_error_to_its_request(data: bytes) -> None:
+    from mcp.types import JSONRPCError
+
+    [found] = messages_in(data)
+    assert isinstance(found, JSONRPCError)
+    assert found.id == 7
+    assert found.error.message.startswith("its answer can't be read: ")
+
+
+@pytest.mark.parametrize(("given", "message"), [("broken", "broken"), ({"message": "no"}, "no"), ({"x": 1}, None)])
+def test_an_error_of_any_form_has_a_code_and_a_message(given: Any, message: str | None) -> None:
+    from mcp.types import INTERNAL_ERROR, JSONRPCError
+
+    [found] = messages_in(line(id=1, error=given))
+    assert isinstance(found, JSONRPCError)
+    assert found.error.code == INTERNAL_ERROR
+    assert message is None or found.error.message == message
+    assert message is not None or '{"x":1}' in found.error.message
+
+
+def answered(method: str, result: Any) -> tuple[Any, Answers]:
+    """What becomes of the answer to one request, whose id the server makes a string of."""
+    answers = Answers()
+    [request] = messages_in(line(id=4, method=method, params={}))
+    answers.asked(request)
+    [answer] = messages_in(line(id="4", result=result))
+    return answers.taken(answer).result, answers  # type: ignore[union-attr]
+
+
+def test_a_tool_that_can_not_be_used_costs_no_other_tool() -> None:
+    tools = [
+        {"name": "good", "inputSchema": {}, "title": 3, "outputSchema": {"type": "array"}},
+        {"name": "list", "inputSchema": {"type": "array"}},
+        {"inputSchema": {"type": "object"}},
+        "text",
+    ]
+    result, answers = answered("tools/list", {"tools": tools, "nextCursor": 3})
+    assert result == {"tools": [{"name": "good", "inputSchema": {"type": "object"}}]}
+    assert answers.left_out.keys() == {"list", ""}
+
+
+def test_a_result_of_a_call_has_content_of_known_kinds() -> None:
+    text = {"type": "text", "text": "a"}
+    assert answered("tools/call", {"content": [text, "b", {"type": "video"}]})[0]["content"] == [
+        text,
+        {"type": "text", "text": "b"},
+        {"type": "text", "text": "[content of an unknown kind: video]"},
+    ]
+    assert answered("tools/call", {"structuredContent": {"a": 1}})[0]["content"] == []
+    assert answered("resources/list", {"content": None})[0] == {"content": None}
