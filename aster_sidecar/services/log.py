@@ -1,7 +1,7 @@
-"""What a service says: cut into lines, secrets taken out, the newest kept in memory, all written to rotating files.
+"""The output of a service: cut into lines, without secrets, the newest lines kept in memory, all in rotating files.
 
-On its way a line waits in a queue that is bounded in lines and bytes. When a service writes faster than that, the
-oldest that wait are dropped and counted; it is also read more slowly, so that a flood costs little.
+Lines wait in a queue that is bounded in lines and bytes. When a service writes faster than lines are stored, the oldest
+waiting ones are dropped and counted; the service is also read more slowly, so that a flood costs little.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from aster_sidecar.telemetry.log_file import LogFile
 from aster_sidecar.telemetry.redaction import Redactor
 
 LINE_BYTES = 8 * 1024
-"""Where a line is cut."""
+"""The length at which a line is cut."""
 OVERLAP_BYTES = 4 * 1024
-"""What is read beyond the cut and dropped: a secret that lies across it is seen whole."""
+"""How much is read beyond the cut and dropped, so that a secret across the cut is recognized."""
 TAKEN_BYTES = LINE_BYTES + OVERLAP_BYTES
 CUT = " … [cut]"
 KEPT_LINES = 400
@@ -32,26 +32,26 @@ BATCH_BYTES = 256 * 1024
 BATCH_PAUSE_S = 0.05
 FLOOD_PAUSE_S = 0.005
 FLOOD_SHARE = 10
-"""For each second spent on cutting a flood, so many are spent on waiting."""
+"""For each second of work on a flood, this many seconds are waited."""
 FILE_BYTES = 2 * 1024 * 1024
 KEPT_FILES = 3
 
 Stream = Literal["stdout", "stderr"]
 Waiting = tuple[int, str, Stream, bytes]
-"""A line with its seq and time."""
+"""A line: seq, time, stream and bytes."""
 
 
 class Lines:
-    """Cuts a stream into lines, in memory that does not grow: of a line that never ends, the beginning is kept."""
+    """Cuts a stream into lines in bounded memory: of a line that never ends, only the beginning is kept."""
 
     def __init__(self) -> None:
         self._part = bytearray()
         self._over = False
 
     def feed(self, chunk: bytes) -> tuple[list[bytes], int]:
-        """The newest lines that `chunk` completes, at most WAITING_LINES and one, and how many before them went.
+        """The newest lines that `chunk` completes, at most `WAITING_LINES` + 1, and how many before them are dropped.
 
-        One that gets longer than TAKEN_BYTES is complete with these; what else comes of it is skipped.
+        A line longer than `TAKEN_BYTES` is complete at that length; the rest of it is skipped.
         """
         lines: list[bytes] = []
         left_out = 0
@@ -79,23 +79,23 @@ class Lines:
             self._over = True
 
     def finish(self) -> list[bytes]:
-        """The line that ends here, unless it was given out already."""
+        """The line that ends here, unless it was returned already."""
         lines = [] if self._over else [bytes(self._part)]
         self._part.clear()
         self._over = False
         return lines
 
     def end(self) -> list[bytes]:
-        """What stands behind the last line end, when there is something."""
+        """The text after the last line end, if there is any."""
         return [line for line in self.finish() if line]
 
 
 def text_of(line: bytes, redactor: Redactor) -> str:
-    """A line as it is shown: UTF-8 whatever it was, without secrets, cut at LINE_BYTES."""
+    """A line as it is shown: valid UTF-8, without secrets, cut at `LINE_BYTES`."""
     text = redactor.clean(line.removesuffix(b"\r").decode("utf-8", "replace"))
     encoded = text.encode()
     most = LINE_BYTES
-    if len(line) >= TAKEN_BYTES:  # its end is not known: what is left of the overlap could be half a secret
+    if len(line) >= TAKEN_BYTES:  # the line goes on: the end of the overlap may be half a secret
         most = min(most, len(encoded) - OVERLAP_BYTES)
     if len(encoded) <= most:
         return text
@@ -106,7 +106,7 @@ class ServiceLog:
     """One service's lines."""
 
     def __init__(self, redactor: Redactor, path: Path | None) -> None:
-        """`path` None: nothing is written."""
+        """`path` is the log file; None: no file is written."""
         self._redactor = redactor
         self._file = LogFile(path, FILE_BYTES, KEPT_FILES) if path is not None else None
         self._entries: deque[wire.ServiceLogEntry] = deque(maxlen=KEPT_LINES)
@@ -117,7 +117,7 @@ class ServiceLog:
         self._storing: asyncio.Task[None] | None = None
 
     async def pump(self, reader: asyncio.StreamReader, stream: Stream) -> None:
-        """Take in what a service writes, until its end."""
+        """Read a stream of the service until its end."""
         lines = Lines()
         try:
             while chunk := await reader.read(READ_BYTES):
@@ -129,7 +129,7 @@ class ServiceLog:
             self.add(stream, lines.end())
 
     def add(self, stream: Stream, lines: list[bytes], left_out: int = 0) -> None:
-        """Take in lines, oldest first; `left_out` were before them and are lost."""
+        """Add lines, oldest first; `left_out` lines before them were dropped."""
         now = clock.stamp()
         self._seq += left_out
         self._dropped += left_out
@@ -157,7 +157,7 @@ class ServiceLog:
         self._storing = None
 
     def _stored(self, batch: list[Waiting]) -> list[wire.ServiceLogEntry]:
-        """The lines as they are shown, written down as well. In a thread: a disk may be slow."""
+        """The lines as they are shown; also writes them to the file. Runs in a thread, because a disk may be slow."""
         entries = [
             wire.ServiceLogEntry(seq=seq, time=moment, stream=stream, text=text_of(line, self._redactor))
             for seq, moment, stream, line in batch
@@ -167,14 +167,14 @@ class ServiceLog:
         return entries
 
     async def settled(self, within_s: float) -> None:
-        """Wait until what came so far can be read."""
+        """Wait until the lines so far are stored."""
         if self._storing is not None:
             await asyncio.wait({self._storing}, timeout=within_s)
 
     def page(self, after: int | None, limit: int) -> wire.ServiceLogs:
-        """The first `limit` lines after a seq, oldest first; without `after` the newest `limit`.
+        """The first `limit` lines after the seq `after`, oldest first; without `after`, the newest `limit` lines.
 
-        A seq of another life of the daemon, which lies ahead, gets all that is kept from the beginning.
+        For a seq that is still to come (from an earlier run of the daemon), the page begins with the oldest line.
         """
         entries = list(self._entries)
         if after is None:
@@ -188,6 +188,6 @@ class ServiceLog:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()

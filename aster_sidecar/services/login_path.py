@@ -1,18 +1,18 @@
-"""The PATH of commands, MCP servers and services: chosen, the daemon's own, or that of the person's login shell.
+"""The PATH of commands, MCP servers and services: the configured one, the daemon's own, or that of the login shell.
 
-An app that is started from a dock or a menu gets the system's PATH only; what the person installed (node, uv, brew) is
-put on it by the start-up files of their shell. So the login shell is asked for it, once, as VS Code does:
+An app that is started from a dock or a menu gets only the system's PATH; the start-up files of the user's shell add
+what the user has installed (node, uv, brew). So the login shell is asked for its PATH, once, as VS Code does:
 
-- with `command_path = "auto"` when no terminal started the daemon, which has set `TERM` to something but "dumb" (a
-  terminal's shell has run those files already); with "login" in any case; never on Windows, and never without HOME or
-  with a SHELL that is not the absolute path of a shell we know how to ask;
-- in the background, when the first client's needs are met or when the first program is to be started, which waits for
-  the answer: at most `ASK_S` seconds, then it is started with the daemon's own PATH;
-- in the clean environment of a command, with `ASTER_RESOLVING_PATH=1` for start-up files that want to know, without a
-  terminal, in a session of its own, and ended with all that it started;
-- only what stands between two random marks of its output is taken.
+- with `command_path = "auto"`, when the daemon was not started from a terminal (a terminal sets `TERM` to something
+  other than "dumb", and its shell has run those files already); with "login", always; never on Windows, without HOME,
+  or when SHELL is not the absolute path of a shell that we know how to ask;
+- in the background, after the first client was served, or when the first program is started. That program waits at most
+  `ASK_S` seconds for the answer, and is then started with the daemon's own PATH;
+- in the environment of a command, with `ASTER_RESOLVING_PATH=1` for start-up files that check for it, without a
+  terminal, in its own session, and ended with all that it started;
+- only the output between two random marks is used.
 
-The shell's entries come first, in their order: that decides which of two programs with one name a person gets in their
+The shell's entries come first, in their order, so that of two programs with one name the same runs as in the user's
 terminal. Entries that only the daemon's PATH has follow. A shell that does not answer is a warning in the log.
 """
 
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 ASK_S = 8.0
 TERM_S, KILL_S = 0.5, 1.0
-"""An interactive shell does not hear SIGTERM, so it is not waited for long."""
+"""An interactive shell ignores SIGTERM, so the wait for it is short."""
 SAID_BYTES = 1024 * 1024
 PATH_CHARS = 32_768
 SHELLS = frozenset(("ash", "bash", "dash", "fish", "ksh", "mksh", "sh", "zsh"))
-"""Those that take `-l -i -c`, know printf, and have "$PATH" with colons."""
+"""Shells that accept `-l -i -c`, know printf, and have colons in "$PATH"."""
 
 
 class NoAnswer(Exception):
@@ -47,7 +47,7 @@ def from_terminal(environ: Mapping[str, str]) -> bool:
 
 
 def login_shell(environ: Mapping[str, str]) -> str | None:
-    """The shell to ask; None where there is none that can be."""
+    """The shell to ask; None when there is none that can be asked."""
     shell, home = environ.get("SHELL", ""), environ.get("HOME", "")
     if os.name != "posix" or not os.path.isabs(shell) or not os.path.isabs(home) or not os.path.isdir(home):
         return None
@@ -56,15 +56,16 @@ def login_shell(environ: Mapping[str, str]) -> str | None:
 
 
 def merged(first: str, then: str) -> str:
-    """Both paths, each absolute entry once."""
+    """The absolute entries of both paths, each once."""
     entries = [entry for entry in (*first.split(os.pathsep), *then.split(os.pathsep)) if os.path.isabs(entry)]
     return os.pathsep.join(dict.fromkeys(entries))
 
 
 class CommandPath:
-    """The PATH as the setting `command_path` has it."""
+    """The PATH that the setting `command_path` chooses."""
 
     def __init__(self, setting: Callable[[], str], environ: Mapping[str, str] = os.environ) -> None:
+        """`setting` returns the current value of the setting."""
         self._setting = setting
         self._environ = environ
         self._found: str | None = None
@@ -72,14 +73,14 @@ class CommandPath:
         self._answered = asyncio.Event()
 
     def value(self) -> str | None:
-        """The PATH; None: the daemon's own."""
+        """The PATH; None for the daemon's own."""
         setting = self._setting()
         if setting == "inherit" or (setting == "auto" and from_terminal(self._environ)):
             return None
         return self._found if setting in ("auto", "login") else setting
 
     def begin(self) -> None:
-        """Ask the login shell, if it is to be asked and was not yet."""
+        """Ask the login shell in the background, if the setting requires it and it was not asked yet."""
         setting = self._setting()
         if self._asking is not None or setting not in ("auto", "login"):
             return
@@ -90,13 +91,13 @@ class CommandPath:
             self._asking = asyncio.get_running_loop().create_task(self._ask(shell), name="login shell")
 
     async def known(self) -> None:
-        """Ask if need be, and wait for the answer."""
+        """Ask the login shell if necessary, and wait for the answer."""
         self.begin()
         if self._asking is not None:
             await self._answered.wait()
 
     async def close(self) -> None:
-        """End the shell that is still asked."""
+        """End a shell that has not answered yet."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
@@ -122,7 +123,7 @@ class CommandPath:
 
 
 async def ask(shell: str, environ: Mapping[str, str], take: Callable[[str], None]) -> None:
-    """Ask a login shell for its PATH; `take` gets it before the shell has ended. Raises: NoAnswer."""
+    """Ask a login shell for its PATH; `take` is called with it before the shell exits. Raises: NoAnswer."""
     mark = secrets.token_hex(16)
     script = f'printf %s {mark} "$PATH" {mark}'
     env = clean_environment(environ) | {"ASTER_RESOLVING_PATH": "1"}
@@ -150,7 +151,7 @@ async def ask(shell: str, environ: Mapping[str, str], take: Callable[[str], None
 
 
 async def _answer(program: Program, mark: bytes) -> str:
-    """What stands between the marks. Raises: NoAnswer."""
+    """The output between the marks. Raises: NoAnswer."""
     drained = asyncio.create_task(_drain(program.stderr))
     said = bytearray()
     try:

@@ -1,4 +1,4 @@
-"""What the system says of one process: its name, when it started, what it is doing. Imports nothing slow."""
+"""Facts about one process: its name, its start, its state. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def name_of(pid: int) -> str:
-    """The process's program name; empty when it is gone."""
+    """The name of the process's program; "" when the process is gone."""
     if sys.platform == "linux":
         try:
             with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
@@ -22,7 +22,7 @@ def name_of(pid: int) -> str:
 
 
 def started_at(pid: int) -> float | None:
-    """When the process started, on a clock that is the same for all; None when it is gone."""
+    """When the process started, on a clock that all processes share; None when it is gone."""
     if sys.platform == "linux":
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
@@ -39,7 +39,7 @@ def started_at(pid: int) -> float | None:
 
 
 def state_of(pid: int) -> str:
-    """What a process is at: "stopped" by a signal, "waiting" for a device and deaf to signals, "dead", else "alive"."""
+    """The state: "stopped" by a signal, "waiting" for a device (signals have no effect), "dead", or "alive"."""
     if sys.platform == "linux":
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:

@@ -1,8 +1,8 @@
-"""What keeps the processes that we start in hand: their environment, how they are known, and how all of them are ended.
+"""The processes of tools, MCP servers and services: their environment, how to recognize them, and how to end them all.
 
-Every process of a tool, an MCP server or a service carries `ASTER_TOOL_CALL` in its environment. Where there is no
-keeper (`launch.py`) they are known by it, by their group and by their session. With one, which they can't get away
-from, it only serves people who look, and a daemon that follows one that was killed together with its keeper.
+Each of them has `ASTER_TOOL_CALL` in its environment. Systems without a keeper recognize them by this variable, their
+group and their session. With a keeper (`keeper.py`), the variable is only for people, and for the next daemon after one
+that was killed together with its keeper.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 # -- the environment ---------------------------------------------------------------------------------------------------
 
-# A list of what is passed, because a list of what is not would have to know the name of every secret.
+# A list of what is passed on: a list of what is not would need the name of every secret.
 _PASSED_NAMES = (
     "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TERM COLORTERM NO_COLOR TZ TMPDIR TMP TEMP HOSTNAME DISPLAY"
     " WAYLAND_DISPLAY XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_CACHE_HOME XDG_DATA_HOME XDG_DATA_DIRS XDG_STATE_HOME"
@@ -46,39 +46,39 @@ _PASSED_NAMES = (
     " NUMBER_OF_PROCESSORS PROCESSOR_ARCHITECTURE PROCESSOR_IDENTIFIER PSMODULEPATH"
 )
 _PASSED = frozenset(_PASSED_NAMES.split())
-# A program that doesn't look whether anybody is there: what it would run to ask or to show is a program that ends.
+# For programs that don't check for a terminal: the editor or pager that they start exits at once.
 _DOES_NOTHING = "cmd.exe /c rem" if os.name == "nt" else "true"
 _SET = {
-    # git's own variables win over core.editor, sequence.editor and core.pager. Its editor ":" is none: git starts no
-    # program and takes the text as it is (Source: git, editor.c), on Windows too. So a merge, a rebase or an amended
-    # commit keeps the message it comes with, and a commit without a message is git's own error.
+    # git's variables have precedence over core.editor, sequence.editor and core.pager. For the editor ":", git starts
+    # no program and uses the text unchanged (Source: git, editor.c), on Windows too. So a merge, a rebase or an
+    # amended commit keeps its message, and a commit without a message is git's own error.
     "GIT_EDITOR": ":",
     "GIT_SEQUENCE_EDITOR": ":",
-    # An editor that leaves the file as it is, for all others: one that failed would also end what has a default text.
-    # Programs that let their configuration win over EDITOR have a variable that wins over both.
+    # For all others, an editor that leaves the file unchanged: a failing one would also fail what has a default text.
+    # Programs whose configuration has precedence over EDITOR have a variable with precedence over both.
     **dict.fromkeys(("EDITOR", "VISUAL", "HGEDITOR", "SVN_EDITOR", "JJ_EDITOR", "GH_EDITOR"), _DOES_NOTHING),
     **dict.fromkeys(("PAGER", "GIT_PAGER", "MANPAGER", "SYSTEMD_PAGER", "GH_PAGER", "BAT_PAGER", "PSQL_PAGER"), "cat"),
     "AWS_PAGER": "",
-    # Passwords and user names. An empty GIT_ASKPASS wins over core.askPass and starts nothing (Source: git, prompt.c);
-    # git then says that it can't ask. ssh starts its own askpass where there is a display and no terminal.
+    # Passwords and user names. An empty GIT_ASKPASS has precedence over core.askPass and starts nothing (Source: git,
+    # prompt.c); git then reports that it can't ask. ssh starts its own askpass with a display and no terminal.
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "GCM_INTERACTIVE": "never",
     "SSH_ASKPASS": "false",
     "SSH_ASKPASS_REQUIRE": "never",
     "SUDO_ASKPASS": "/usr/bin/false",
-    # Questions of tools that say how not to ask. None of these says yes in a person's place: what it would have asked
-    # is an error, or has its default. So those of gcloud, conda and the like, which do, are not here.
+    # Variables that turn questions off. None of these answers yes for the user: the question becomes an error, or has
+    # its default answer. The variables of gcloud, conda and the like do answer yes, so they are not here.
     "DEBIAN_FRONTEND": "noninteractive",
     "GH_PROMPT_DISABLED": "1",
     "PIP_NO_INPUT": "1",
     "POETRY_NO_INTERACTION": "1",
     "TF_INPUT": "0",
 }
-"""What every command, MCP server and service is told: nobody is there to edit, to page or to answer.
+"""Variables of every command, MCP server and service: nobody can use an editor or a pager, or answer a question.
 
-They have no terminal (a session of their own) and their input is empty or a protocol, so a question that reads those
-fails at once by itself; these are for programs that would start another one, which waits or opens a window."""
+They have no terminal (each has its own session), and their stdin is empty or a protocol, so a question that reads from
+those fails at once. These variables are for programs that would start another one, which waits or opens a window."""
 
 
 async def _nothing() -> None:
@@ -87,30 +87,30 @@ async def _nothing() -> None:
 
 @dataclass(slots=True)
 class Chosen:
-    """What the person's settings add to the environment of programs; the daemon's wiring fills it in."""
+    """What the user's settings add to the environment of programs; the daemon's wiring sets it."""
 
     names: Callable[[], Sequence[str]] = tuple
-    """Names and patterns of the variables that are let through (`pass_environment`)."""
+    """Names and patterns of the variables that are passed on (`pass_environment`)."""
     path: Callable[[], str | None] = lambda: None
     """The PATH; None: the daemon's own (`command_path`)."""
     path_known: Callable[[], Awaitable[None]] = _nothing
-    """Waits until `path` answers what it will answer from then on. Bounded."""
+    """Waits, for a limited time, until the result of `path` is final."""
 
 
 CHOSEN = Chosen()
 
 
 async def path_known() -> None:
-    """Wait, before a program is looked for, until the PATH that it is looked for on is known."""
+    """Wait until the PATH of programs is known; call it before looking for a program."""
     await CHOSEN.path_known()
 
 
 def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None) -> dict[str, str]:
-    """What a command's environment is made of: ordinary variables only, none that holds a secret or steers a loader,
-    and those that the person let through.
+    """The environment of a command: known ordinary variables, and those that the user passes on.
 
-    A proxy's address that carries a password is left out too, and so are PATH entries that depend on the directory.
-    `frozen` (default: whether this is a packaged build) adds the library path: it is the user's own (`frozen.restore`).
+    It has no variable that holds a secret or controls the loader, no proxy address with a password, and no relative
+    PATH entry. `frozen` (default: whether this is a packaged build) adds the library path, which is then the user's own
+    (`frozen.restore`).
     """
     exact, by_pattern = let_through(environ, CHOSEN.names())
     env = {name: value for name, value in environ.items() if name.upper() in _PASSED or name.startswith("LC_")}
@@ -124,10 +124,10 @@ def clean_environment(environ: Mapping[str, str], *, frozen: bool | None = None)
 
 
 def let_through(environ: Mapping[str, str], names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The variables that are named, and those that only a pattern stands for.
+    """The variables that are passed on by name, and those by pattern only.
 
-    A pattern never stands for one that holds a secret, and what it stands for changes nothing that is set anyway.
-    PATH is the business of `command_path`.
+    A pattern does not match variables that hold a secret, and those by pattern don't replace variables that are set
+    anyway. PATH is never passed on this way; `command_path` sets it.
     """
     given = {name: value for name, value in environ.items() if name.upper() not in ("PATH", "ASTER_SIDECAR_TOKEN")}
     fold = str.upper if os.name == "nt" else str
@@ -148,9 +148,9 @@ def let_through(environ: Mapping[str, str], names: Sequence[str]) -> tuple[dict[
 
 
 async def to_the_end(work: Awaitable[T], *, cancelled: Callable[[], object] = lambda: None, wait_s: float = 8.0) -> T:
-    """Await `work`, which goes on when this task is cancelled: `cancelled` is called, and the end awaited, then raised.
+    """Await `work`, also when this task is cancelled: then call `cancelled`, wait for the end, and re-raise.
 
-    `wait_s` bounds that wait, for a disk or a process that never answers.
+    It waits at most `wait_s` seconds, in case a disk or a process never answers.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -166,9 +166,9 @@ async def to_the_end(work: Awaitable[T], *, cancelled: Callable[[], object] = la
 
 
 async def finished(work: Awaitable[T]) -> tuple[T, bool]:
-    """Await the short `work` to its end whatever happens; the second value says that this task was cancelled meanwhile.
+    """Await the short `work` to its end. The second value: whether this task was cancelled meanwhile.
 
-    For starting a process: asyncio loses hold of the pipes when that is interrupted.
+    For starting a process: asyncio leaks the pipes when that is interrupted.
     """
     task, cancelled = asyncio.ensure_future(work), False
     while not task.done():
@@ -179,12 +179,12 @@ async def finished(work: Awaitable[T]) -> tuple[T, bool]:
     return task.result(), cancelled
 
 
-# -- what there is, and whose ------------------------------------------------------------------------------------------
+# -- processes ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A living process. `started` tells it from a later one with its pid; only comparable on the same machine."""
+    """A running process. `started` differs for a later process with the same pid; comparable on one machine only."""
 
     pid: int
     parent: int
@@ -195,14 +195,14 @@ class Process:
 
 @dataclass(slots=True)
 class Brand:
-    """What the processes of one call are known by where there is no keeper: the marker's value, and their shell."""
+    """How the processes of one call are recognized without a keeper: by the value of the variable, and their shell."""
 
     marker: str
     shell: Process | None = None
 
 
 def processes() -> dict[int, Process]:
-    """Every living process by pid; zombies are not."""
+    """All running processes by pid, without zombies."""
     if sys.platform == "linux":
         found = (process(int(name)) for name in os.listdir("/proc") if name.isdigit())
     else:
@@ -219,7 +219,7 @@ def process(pid: int) -> Process | None:
 
 def _process_of_linux(pid: int) -> Process | None:
     line = _proc(pid, "stat")
-    # The name before it is in brackets and may hold anything. Source: man 5 proc, /proc/pid/stat.
+    # The name before these fields is in brackets, and may contain any character. Source: man 5 proc, /proc/pid/stat.
     fields = line[line.rfind(b")") + 2 :].split()
     if len(fields) < 20 or fields[0] in (b"Z", b"X"):
         return None
@@ -235,7 +235,7 @@ def _process_elsewhere(pid: int) -> Process | None:
             return None
         group = session = 0
         if os.name == "posix":
-            with suppress(PermissionError):  # of a process of somebody else, on some systems
+            with suppress(PermissionError):  # another user's process, on some systems
                 group, session = os.getpgid(pid), os.getsid(pid)
         return Process(pid, found.ppid(), group, session, found.create_time())
     except (psutil.Error, OSError):
@@ -243,7 +243,7 @@ def _process_elsewhere(pid: int) -> Process | None:
 
 
 def _proc(pid: int, name: str) -> bytes:
-    """A file of /proc/PID, empty when it is gone or hidden."""
+    """The content of a file in /proc/PID; empty when the process is gone or hidden."""
     try:
         with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
             return file.read()
@@ -252,7 +252,7 @@ def _proc(pid: int, name: str) -> bytes:
 
 
 def _marker(pid: int) -> str:
-    """The value of ASTER_TOOL_CALL in its environment, empty without one."""
+    """The value of ASTER_TOOL_CALL in the environment of a process; "" without one."""
     if sys.platform == "linux":
         start = f"{MARKER}=".encode()
         entries = _proc(pid, "environ").split(b"\0")
@@ -285,10 +285,10 @@ _VI = re.compile(r"(?:[rg]|rg)?(?:vi|vim|view|vimdiff|ex)(?:\..*)?")
 
 
 def editors_without_keys(pid: int) -> dict[int, str]:
-    """The names of editors, among a program and all that descends from it, that wait for keys which nobody can press.
+    """The pids and names of editors, among a program and its descendants, that wait for keys. Linux only.
 
-    vi does not end at the end of its input when that is no terminal: it goes on to read where its errors go (Source:
-    vim, os_unix.c, "continue reading stderr"), and of a pipe's end for writing nothing ever comes. Only told on Linux.
+    vi does not exit at the end of its input when that is not a terminal: it then reads from stderr (Source: vim,
+    os_unix.c, "continue reading stderr"), and the writing end of a pipe never yields anything.
     """
     if sys.platform != "linux":
         return {}
@@ -306,9 +306,9 @@ def editors_without_keys(pid: int) -> dict[int, str]:
 
 
 def live_tool_pids() -> set[int]:
-    """Every living process that carries a mark of this daemon, or that descends from one: of tools, servers, services.
+    """The pids of all running processes of this daemon's tools, MCP servers and services, and their descendants.
 
-    Asks for every process that started after the daemon; some milliseconds.
+    It reads the environment of every process that started after the daemon, which takes some milliseconds.
     """
     table = processes()
     own = table.get(os.getpid())
@@ -320,7 +320,7 @@ def live_tool_pids() -> set[int]:
 
 
 def remaining(brand: Brand) -> list[Process]:
-    """The living processes of a call: its shell, what shares its session or group or carries the mark, and children."""
+    """The running processes of a call: its shell, those in its session or group or with its mark, and descendants."""
     shell = brand.shell
     if shell is None:
         return []
@@ -335,24 +335,24 @@ def remaining(brand: Brand) -> list[Process]:
 
     seeds = {one.pid for one in table.values() if belongs(one)}
     if os.name == "nt":
-        seeds.add(shell.pid)  # there, children keep the number of a parent that is gone
+        seeds.add(shell.pid)  # there, processes keep the pid of an exited parent
     found = _with_descendants(seeds, table)
     living = (table[pid] for pid in found if pid in table and table[pid].started >= shell.started)
-    # Oldest first: a shell that is told after its last command would take the command's end for an ordinary one.
+    # Oldest first: a shell that gets the signal after its last command was ended would take that for an ordinary exit.
     return sorted(living, key=lambda one: (one.pid != shell.pid, one.started))
 
 
 def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[int, list[int]]:
-    """End every process of a call: TERM, `term_s` seconds, KILL. Blocks until they are gone, or `kill_s` more are over.
+    """End every process of a call: TERM, and KILL after `term_s` seconds. Blocks for at most `kill_s` seconds more.
 
-    Returns how many there were besides the shell, and the pids of those that could not be ended.
+    Returns how many processes there were besides the shell, and the pids of those that could not be ended.
     """
     met: set[int] = set()
 
     def all_gone(number: int, within_s: float) -> bool:
         until, pause_s = time.monotonic() + within_s, 0.002
         told: set[int] = set()
-        # Nobody found is looked for once more: one that forks and exits while it is looked for hides its child.
+        # When none is found, look once more: a process that forks and exits during the look hides its child.
         while found := remaining(brand) or remaining(brand):
             for one in found:
                 now = process(one.pid)
@@ -360,7 +360,7 @@ def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[i
                     with suppress(OSError):
                         os.kill(one.pid, number)
                         if os.name == "posix":
-                            os.kill(one.pid, signal.SIGCONT)  # one that is stopped would not hear it
+                            os.kill(one.pid, signal.SIGCONT)  # a stopped process would not receive the signal
                     told.add(one.pid)
             met.update(one.pid for one in found)
             if time.monotonic() > until:
@@ -373,23 +373,22 @@ def end(brand: Brand, term_s: float = TERM_S, kill_s: float = KILL_S) -> tuple[i
     shell = brand.shell.pid if brand.shell else 0
     if os.name == "posix":
         for pid in met - {shell}:
-            with suppress(OSError):  # orphans are ours to bury where the daemon is init or a subreaper
+            with suppress(OSError):  # the daemon reaps orphans where it is init or a subreaper
                 os.waitpid(pid, os.WNOHANG)
     return len(met - {shell}), [] if gone else [one.pid for one in remaining(brand)]
 
 
 def kill_left() -> None:
-    """Kill what is left of our tools, at once: the daemon is about to go, and nobody could end them after it."""
+    """Kill all processes of tools that still run, before the daemon exits."""
     for pid in live_tool_pids():
         with suppress(OSError):
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def end_orphans(ours: Callable[[str], bool]) -> int:
-    """End what calls (those that are `ours`, by id) of a daemon that is gone have left behind: their marker names a
-    process that is no more.
+    """End the processes that a daemon left when it was killed: the pid in their mark is not that of a running daemon.
 
-    Returns how many processes there were. Blocks.
+    `ours`: whether a call, by its id, was of this data directory. Returns how many processes there were. Blocks.
     """
     ended = 0
     for one in processes().values():

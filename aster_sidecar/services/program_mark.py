@@ -1,4 +1,4 @@
-"""How the ids of MCP servers' and services' processes begin, so that a later daemon can end what a killed one left."""
+"""The beginning of the ids of MCP servers' and services' processes, by which the next daemon finds leftover ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ FACT = "mark"
 
 
 class ProgramMark:
-    """The beginning of those ids: `text` is the same in every life of a data directory, and empty without programs."""
+    """The beginning of those ids. `text` stays the same for a data directory, and is "" without programs."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def open(self, journal: Journal, wanted: bool) -> None:
-        """Read the mark; make one when there is none and it is `wanted`. Raises: StoreError."""
+        """Read the mark from the store; make one if there is none and it is `wanted`. Raises: StoreError."""
         self.text = journal.recall(FACT) or ""
         if not self.text and wanted:
             self.text = f"{clock.new_id('own')}-"

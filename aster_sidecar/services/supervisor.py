@@ -1,10 +1,10 @@
-"""Supervised child processes of the daemon: started, watched, restarted with a growing delay, ended with their tree.
+"""Services, the daemon's supervised child processes: started, watched, restarted with a growing delay, and ended.
 
-Each service has one task, from the moment it is asked for until it has stopped or crashed for good; what people ask
-changes `state`, and the task goes on from there. Nothing polls: the task waits for the process, a request, or a time.
+Each service has one task, from its start until it has stopped or crashed permanently. A request changes `state`, and
+the task continues from there. Nothing polls: the task waits for the process, a request, or a delay.
 
-A service's processes descend from the keeper as a tool's do (`launch.py`). So nothing that left its session or parent
-is missed when they are ended, also when the daemon dies before it could end them, and the gate answers none of them.
+The processes of a service descend from the keeper, like those of a tool (`launch.py`). So all of them are ended, also
+those that left their session or parent, and when the daemon was killed; and the daemon answers none of their requests.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ log = logging.getLogger(__name__)
 JITTER = 0.2
 DOUBLINGS = 5
 HURRY_S = 1.0
-"""Of the daemon's own stop: how long a service may take to end by itself, to end when told to, and to be killed."""
+"""When the daemon stops: how long a service may take to exit, then to exit after TERM, and then after KILL."""
 CLOSE_S = 3.8
 OUTPUT_S = 0.5
-"""How long a process's last words are waited for when it has ended."""
+"""How long the rest of the output is waited for after the process has exited."""
 TELL_AGAIN_S = 2.0
 
 GRACE_S = 2.0
-"""How long a service may take to end by itself when the daemon is gone: the end of its stdin says so."""
+"""How long a service may take to exit when the daemon is gone, which closes its stdin."""
 
 
 class CannotStart(Exception):
-    """Why a service's program could not be started; `str(error)` says it."""
+    """A service's program could not be started; `str(error)` is the reason."""
 
 
 def backoff_s(spec: ServiceSpec, attempt: int, chance: float) -> float:
@@ -62,12 +62,12 @@ def backoff_s(spec: ServiceSpec, attempt: int, chance: float) -> float:
 
 @dataclass(slots=True)
 class Running:
-    """A started program and what belongs to it."""
+    """A started program, and the tasks that read its output."""
 
     program: Program
     pumps: list[asyncio.Task[None]]
 
-    def how_it_ended(self) -> wire.ServiceExit:
+    def exit_info(self) -> wire.ServiceExit:
         code = self.program.returncode
         if code is None or code >= 0:
             return wire.ServiceExit(time=clock.stamp(), code=code)
@@ -75,8 +75,8 @@ class Running:
             return wire.ServiceExit(time=clock.stamp(), signal=signal.Signals(-code).name)
         return wire.ServiceExit(time=clock.stamp(), signal=f"SIG{-code}")
 
-    async def last_words(self) -> None:
-        """Wait for the end of the output, as far as nobody else holds it open."""
+    async def rest_of_output(self) -> None:
+        """Wait for the end of the output, at most `OUTPUT_S`: another process may hold it open."""
         await asyncio.wait(self.pumps, timeout=OUTPUT_S)
 
 
@@ -101,7 +101,7 @@ class Service:
         self._task: asyncio.Task[None] | None = None
 
     def info(self) -> wire.ServiceInfo:
-        """How it stands, for clients."""
+        """The state of the service, for clients."""
         return wire.ServiceInfo(
             name=self.spec.name,
             description=self.spec.description,
@@ -115,24 +115,24 @@ class Service:
             next_restart=self._next_restart,
         )
 
-    # -- what is asked ---------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Have it run. One that waits for its restart, or crashed for good, starts at once and with a clean slate."""
+        """Start it, even before its next restart or after its last crash. Earlier crashes no longer count."""
         self._desired = True
         if self._state in ("stopped", "crashed", "backoff"):
             self._forget_crashes()
             self._to("starting")
 
     def stop(self) -> None:
-        """Have it stopped."""
+        """Stop it."""
         self._desired = False
         if self._state != "stopped":
             self._forget_crashes()
             self._to("stopping" if self._busy else "stopped")
 
     def restart(self) -> None:
-        """Have it run, and not as it runs now."""
+        """Stop and start it; a service that does not run is started."""
         if self._state == "running":
             self._desired = True
             self._forget_crashes()
@@ -141,7 +141,7 @@ class Service:
             self.start()
 
     async def close(self) -> None:
-        """End it because the daemon ends; what is desired stays."""
+        """End it because the daemon stops. Whether it should run does not change."""
         if self._busy and self._state != "stopping":
             self._to("stopping")
         if self._task is not None:
@@ -161,7 +161,7 @@ class Service:
         self._crashes.clear()
 
     def _to(self, state: wire.ServiceState) -> None:
-        """Change the state, tell it, and have the task go on from there."""
+        """Change the state, publish it, and let the task continue from there."""
         if state == self._state:
             return
         self._state = state
@@ -173,14 +173,14 @@ class Service:
         elif state == "starting":
             self._task = asyncio.get_running_loop().create_task(self._supervise(), name=f"service {self.spec.name}")
 
-    # -- what happens ----------------------------------------------------------------------------------------------
+    # -- supervision -----------------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
         try:
             while self._state not in ("stopped", "crashed"):
                 self._asked.clear()
                 if self._state == "starting":
-                    await self._live()
+                    await self._run_once()
                 elif self._state == "backoff":
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._asked.wait(), self._delay_s)
@@ -194,8 +194,8 @@ class Service:
             self._state = "crashed"
             self._home.tell(self)
 
-    async def _live(self) -> None:
-        """One life of the process, from its start until nothing of it is left."""
+    async def _run_once(self) -> None:
+        """One run of the program, from its start until all its processes are gone."""
         await self._home.ready()
         if not self._is("starting"):
             return
@@ -212,16 +212,16 @@ class Service:
                     self._healthy = asyncio.get_running_loop().call_later(self.spec.healthy_s, self._is_healthy)
                 await first_of(running.program.exited, self._asked.wait())
             if self._is("stopping"):
-                await self._told_to_end(running)
-            await self._after_the_end(running)
+                await self._ask_to_exit(running)
+            await self._clean_up(running)
         finally:
             for pump in running.pumps:
                 pump.cancel()
             running.program.close()
             await asyncio.gather(*running.pumps, return_exceptions=True)
 
-    async def _told_to_end(self, running: Running) -> None:
-        """Close its stdin and wait: as long as it may take, or a short time when the daemon itself ends."""
+    async def _ask_to_exit(self, running: Running) -> None:
+        """Close its stdin and wait for the exit: `stop_timeout_s`, or a short time when the daemon stops."""
         if running.program.stdin is not None:
             running.program.stdin.close()
         within_s = self.spec.stop_timeout_s
@@ -229,32 +229,32 @@ class Service:
         if self._home.closing:
             await first_of(running.program.exited, within_s=min(HURRY_S, within_s))
 
-    async def _after_the_end(self, running: Running) -> None:
-        """Take note of an end that nobody asked for, and end all that is left of it."""
+    async def _clean_up(self, running: Running) -> None:
+        """Record an unexpected exit, and end all processes that are left."""
         if self._healthy is not None:
             self._healthy.cancel()
         noted = False
         if self._is("running"):
-            how = running.how_it_ended()
+            how = running.exit_info()
             self._pid = None
-            await running.last_words()
+            await running.rest_of_output()
             await self.log.settled(OUTPUT_S)
             self._crashed(how)
             noted = True
         hurry = self._home.closing
         _, left = await running.program.end(HURRY_S if hurry else TERM_S, HURRY_S if hurry else KILL_S)
         await first_of(running.program.exited, within_s=OUTPUT_S)
-        await running.last_words()
+        await running.rest_of_output()
         await self.log.settled(OUTPUT_S)
         self._pid = None
         if left:
             self._stuck(left)
         elif not noted:
-            self._last_exit = running.how_it_ended()
+            self._last_exit = running.exit_info()
             log.info("service %s was stopped", self.spec.name)
 
     def _crashed(self, how: wire.ServiceExit) -> None:
-        """It ended, or did not start, though it is to run: wait a while, or give up."""
+        """Handle an unexpected exit or a failed start: wait for the restart, or give up."""
         self._last_exit = how
         if self._is("stopping"):
             return
@@ -275,7 +275,7 @@ class Service:
         self._to("backoff")
 
     def _stuck(self, left: list[int]) -> None:
-        """Something of it can't be ended: a second one beside it would be worse than none."""
+        """Give up, because some processes can't be ended: a second instance beside them would do harm."""
         numbers = ", ".join(map(str, left))
         self._last_exit = wire.ServiceExit(time=clock.stamp(), error=f"processes could not be ended: {numbers}")
         log.error("service %s: processes could not be ended: %s", self.spec.name, numbers)
@@ -285,7 +285,7 @@ class Service:
         self._forget_crashes()
         self._home.tell(self)
 
-    # -- its process -----------------------------------------------------------------------------------------------
+    # -- the process -----------------------------------------------------------------------------------------------
 
     async def _started(self) -> Running:
         """Start the program. Raises: CannotStart."""
@@ -306,7 +306,7 @@ class Service:
 
 
 class Services:
-    """The services of the user's configuration."""
+    """The configured services."""
 
     def __init__(
         self,
@@ -316,7 +316,7 @@ class Services:
         logs_dir: Path | None,
         mark: ProgramMark,
     ) -> None:
-        """`logs_dir` None: what services say is not written down."""
+        """`logs_dir` None: the output of services is not written to files."""
         self.redactor = redactor
         self.logs_dir = logs_dir
         self.closing = False
@@ -338,26 +338,26 @@ class Services:
         return service
 
     def list(self) -> list[wire.ServiceInfo]:
-        """All of them, in the order of the configuration."""
+        """All services, in the order of the configuration."""
         return [service.info() for service in self._services.values()]
 
     def begin(self, buried: asyncio.Future[Any] | None) -> None:
-        """Start what is to start with the daemon, once `buried`, the end of what an earlier one left, is done."""
+        """Start the services with `autostart`, after `buried`: the end of processes that an earlier daemon left."""
         self._buried = buried
         for service in self._services.values():
             if service.spec.autostart:
                 service.start()
             else:
-                self.tell(service)  # who saw it run in an earlier life would think so for ever
+                self.tell(service)  # otherwise clients would keep showing the state of the previous run
 
     async def ready(self) -> None:
-        """Wait until nothing of an earlier life of the daemon stands in the way, and the PATH to use is known."""
+        """Wait until the processes of an earlier daemon are ended and the PATH of programs is known."""
         if self._buried is not None:
             await first_of(asyncio.shield(self._buried), self.hurry.wait())
         await first_of(path_known(), self.hurry.wait())
 
     def tell(self, service: Service) -> None:
-        """Tell clients how a service stands."""
+        """Publish the state of a service to clients."""
         if self.over:
             return
         event = wire.ServiceChangedEvent(**service.info().model_dump())
@@ -366,7 +366,7 @@ class Services:
         def again(told: asyncio.Future[None]) -> None:
             if told.cancelled() or told.exception() is None or service in self._untold:
                 return
-            self._untold.add(service)  # the store is away: it may come back
+            self._untold.add(service)  # the store is not available; try again later
             asyncio.get_running_loop().call_later(TELL_AGAIN_S, self._tell_again, service)
 
         self._journal.commit().add_done_callback(again)
@@ -376,7 +376,7 @@ class Services:
         self.tell(service)
 
     async def close(self) -> None:
-        """End them all at once, in little time."""
+        """End all services at the same time, within a few seconds."""
         self.closing = True
         self.hurry.set()
         await asyncio.gather(*(service.close() for service in self._services.values()))
@@ -384,7 +384,7 @@ class Services:
 
 
 async def first_of(*waited: Awaitable[Any], within_s: float | None = None) -> None:
-    """Wait until one of these is done or the time is over. Futures among them go on, everything else is cancelled."""
+    """Wait until one of these is done or the time is over. Coroutines are cancelled then; futures are not."""
     tasks = {one if isinstance(one, asyncio.Future) else asyncio.ensure_future(one) for one in waited}
     try:
         await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
@@ -406,7 +406,7 @@ def found(spec: ServiceSpec, path: str) -> str:
         return program
     place = os.path.join(spec.cwd or os.getcwd(), command)
     if os.name == "posix" and not os.path.isfile(place):
-        raise CannotStart(f"{place} is not there")
+        raise CannotStart(f"{place} does not exist")
     if not os.access(place, os.X_OK) and os.name == "posix":
         raise CannotStart(f"{place} is not executable")
     return place

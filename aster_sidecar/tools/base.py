@@ -13,11 +13,11 @@ from aster_sidecar.policy.permissions import Assessment, Risk, Rule
 
 
 class ToolError(Exception):
-    """The tool could not do it; `str(error)` is what the model and the person read."""
+    """A call failed; the model and the user read `str(error)`."""
 
 
 class CallContext(Protocol):
-    """What a running tool is given besides its arguments."""
+    """What a running tool gets besides its arguments."""
 
     @property
     def call_id(self) -> str: ...
@@ -31,7 +31,7 @@ class CallContext(Protocol):
     def surroundings(self) -> Surroundings: ...
     @property
     def context(self) -> Mapping[str, Any]:
-        """What the app said with the message that this turn answers."""
+        """The context that the app sent with the message of this turn."""
         ...
 
     async def progress(
@@ -42,7 +42,7 @@ class CallContext(Protocol):
         stream: Literal["stdout", "stderr"] | None = None,
         delta: str | None = None,
     ) -> None:
-        """Tell whoever watches how far it is: `progress` 0..1, or a piece of output (`stream` and `delta`)."""
+        """Publish progress: a `message`, a share (`progress`, from 0 to 1), or output (`stream` and `delta`)."""
         ...
 
     def tell(
@@ -53,7 +53,7 @@ class CallContext(Protocol):
         stream: Literal["stdout", "stderr"] | None = None,
         delta: str | None = None,
     ) -> None:
-        """The same, without letting others have a turn. Raises: StoreError."""
+        """The same, without yielding to the event loop. Raises: StoreError."""
         ...
 
 
@@ -65,7 +65,7 @@ def nothing_denied(tool: str) -> Sequence[Rule]:
 class Surroundings:
     """Where tools work: `work_dir` is absolute and canonical; `protected` are the daemon's own directories.
 
-    `denials` gives the deny rules about places that hold now for a tool, by its name, and for whoever calls.
+    `denials` returns the deny rules about places that currently apply to a tool, by its name, and to the caller.
     """
 
     work_dir: Path
@@ -75,7 +75,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A tool's result: `value` is JSON-able; `truncated` says that a bound cut it."""
+    """A tool's result: `value` can be written as JSON; `truncated`: whether a limit cut it."""
 
     value: Any
     truncated: bool = False
@@ -86,7 +86,7 @@ A = TypeVar("A", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class RuleTarget:
-    """What a person wrote as the target of a rule: `value`, not empty, for one decision and one kind of reach."""
+    """The target of a rule as the user wrote it: `value` is not empty."""
 
     decision: Literal["allow", "deny"]
     kind: Literal["exact", "beneath"]
@@ -95,13 +95,12 @@ class RuleTarget:
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """One tool. `arguments` is its schema; `risk` what it is at least (arguments may raise it).
+    """One tool. `arguments` is the model of its arguments; `risk` is its lowest risk, which arguments may raise.
 
-    `assess` must not change anything and may look at the file system; it raises ToolError when the call can't make
-    sense. `run` gets the arguments and the very assessment that was allowed, and is cancelled by cancelling its task:
-    it cleans up and re-raises. `rule_value` brings a rule's target into the form of the calls' own; it raises ToolError
-    for one that no call could ever match.
-    `before` is awaited ahead of `assess`, for what that has to know.
+    `assess` must not change anything, and may read the file system; it raises ToolError for a call that makes no sense.
+    `run` gets the arguments and the assessment that was allowed; when its task is cancelled, it cleans up and
+    re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for a target
+    that no call can match. `before` is awaited before `assess`, to prepare what it needs.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The tools that are built in: files, shell and web."""
+"""The built-in tools: files, shell and web."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from aster_sidecar.tools.files import changing, reading, searching
 
 
 def builtin_tools() -> list[Tool[Any]]:
-    """The tools every agent has unless its spec says otherwise."""
+    """The tools of every agent whose spec does not choose others."""
     return [*reading.TOOLS, *searching.TOOLS, *changing.TOOLS, *shell.TOOLS, *web.TOOLS]

@@ -1,7 +1,7 @@
-"""The places that deny rules keep from a tool, known by their names and by what stands there (device and inode).
+"""The places that deny rules cover, recognized by their names and by device and inode.
 
-A call's own target is compared with the rules as text (`permissions.decide`). This finds what that can't: a hard link
-to a denied file, another way to a denied directory, and what a tool would meet on its way through the directories.
+`permissions.decide` compares the target of a call with the rules as text. This module also finds a hard link to a
+denied file, another path to a denied directory, and denied entries that a tool meets while it walks directories.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import NamedTuple
 from aster_sidecar.policy.permissions import Rule, denied_by, reaches
 from aster_sidecar.text.safe_text import shown
 
-WALK_ENTRIES = 100_000  # of all denied directories together, looked at for files that have several names
+WALK_ENTRIES = 100_000
+"""How many entries of all denied directories are checked for files with several names."""
 
 Identity = tuple[int, int]
 
 
 class Mount(NamedTuple):
-    """What `source`, a path within the file system on `device`, is mounted at."""
+    """A mount: `source`, a path within the file system on `device`, is mounted at `place`."""
 
     device: bytes
     source: Path
@@ -30,7 +31,7 @@ class Mount(NamedTuple):
 
 
 class Denied:
-    """What `rules`, deny rules about places, cover."""
+    """The places that deny rules cover."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
@@ -48,7 +49,7 @@ class Denied:
         self._too_large: Rule | None = None
 
     def reason(self, path: Path) -> str | None:
-        """Why the canonical `path` is denied, in words; None when no rule covers it or what stands there."""
+        """Why the canonical `path` is denied, as a sentence; None when no rule covers it."""
         rule = next((rule for rule in self.rules if reaches(rule, str(path))), None)
         if rule is not None:
             return denied_by(rule)
@@ -67,7 +68,7 @@ class Denied:
             return None
 
     def reason_of_entry(self, path: Path, found: os.stat_result) -> str | None:
-        """The same by name and place only, for an entry of a directory that is itself not denied.
+        """The same, without hard links, for an entry of a directory that is not denied itself.
 
         `found` is its status, links not followed.
         """
@@ -94,7 +95,7 @@ class Denied:
         return None
 
     def _walk(self, linked: dict[Identity, Rule]) -> None:
-        """Find the files with several names beneath the denied directories; of a huge one, remember that it is."""
+        """Find the files with several names in the denied directories; remember a directory that is too large."""
         left = WALK_ENTRIES
         waiting = [(rule.value, rule) for rule in self._roots.values() if rule.kind == "beneath"]
         while waiting:
@@ -115,11 +116,11 @@ class Denied:
                         if found.st_nlink > 1:
                             linked.setdefault((found.st_dev, found.st_ino), rule)
             except OSError:
-                continue  # gone by now, or unreadable: for the tool as well
+                continue  # gone, or unreadable for the tool too
 
 
 def _mounts() -> list[Mount]:
-    """What is mounted where (Linux); [] where nothing but whole file systems is. Source: proc_pid_mountinfo(5)."""
+    """The mounts (Linux); [] when only whole file systems are mounted. Source: proc_pid_mountinfo(5)."""
     try:
         with open("/proc/self/mountinfo", "rb") as table:
             rows = [line.split(b" ") for line in table]
@@ -135,12 +136,14 @@ def _unescaped(field: bytes) -> Path:
 
 
 def _mounted_from(folder: Path, mounts: Sequence[Mount]) -> list[Path]:
-    """The places at which a directory in `folder` is mounted once more."""
+    """The other places at which `folder`, or a directory in it, is mounted."""
     real = Path(os.path.realpath(folder))
     above = [mount for mount in mounts if real.is_relative_to(mount.place)]
     if not above:
         return []
-    own = max(reversed(above), key=lambda mount: len(mount.place.parts))  # of two at one place the last is seen
+    own = max(
+        reversed(above), key=lambda mount: len(mount.place.parts)
+    )  # of two mounts at one place, the last is visible
     source = own.source / real.relative_to(own.place)
     return [
         mount.place

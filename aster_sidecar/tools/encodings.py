@@ -1,4 +1,4 @@
-"""Which text a file's bytes are: UTF-8, UTF-16 or UTF-32, or none of them."""
+"""The text encoding of a file: UTF-8, UTF-16, UTF-32, or none of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import codecs
 import re
 from dataclasses import dataclass, replace
 
-SAMPLE_BYTES = 8192  # of a file's start, by which it is told
+SAMPLE_BYTES = 8192
+"""How much of the beginning of a file decides about its encoding."""
 
-# The longer marks first: UTF-32's begins with UTF-16's.
+# The longer marks first: UTF-32's mark begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -25,16 +26,16 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     raise error
 
 
-# "replace" could not be told from a U+FFFD that stands in the file, and "surrogateescape" is not for UTF-16.
+# Not "replace", because the file may contain U+FFFD; "surrogateescape" does not work for UTF-16.
 _ERRORS = "aster.escape"
 codecs.register_error(_ERRORS, _escape)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`codec` as Python names it, how many bytes of a byte order mark come before the text, and what ends its lines.
+    """Python's name of the `codec`, the length of the byte order mark, and the line end.
 
-    `line_end` is a line feed, which may have a carriage return before it, or where there is none a carriage return.
+    `line_end` is a line feed (perhaps with a carriage return before it), or a carriage return in files without one.
     """
 
     codec: str
@@ -43,19 +44,19 @@ class Encoding:
 
     @property
     def errors(self) -> str:
-        """How to decode: bytes that are no text become half surrogates, which `replaced` counts."""
+        """The error handler for decoding: invalid bytes become lone surrogates, which `replaced` counts."""
         return "surrogateescape" if self.codec == "utf-8" else _ERRORS
 
     @property
     def note(self) -> str | None:
-        """What a reader of the text has to know; None for UTF-8."""
+        """What a reader of the text should know; None for UTF-8."""
         if self.codec == "utf-8":
             return None
         return f"the file is {self.codec}, and shown decoded; changes keep it"
 
 
 def encoding_of(start: bytes) -> Encoding | None:
-    """The encoding of a file that begins with these bytes (SAMPLE_BYTES of it, or all); None when it is binary."""
+    """The encoding of a file with this beginning (`SAMPLE_BYTES`, or the whole file); None when it is binary."""
     found = _encoding_of(start)
     if found is None or b"\r" not in start:
         return found
@@ -74,7 +75,7 @@ def _encoding_of(start: bytes) -> Encoding | None:
 
 
 def _wide(start: bytes) -> Encoding | None:
-    """UTF-16 without a mark, when all of it reads as text in one byte order and not in the other."""
+    """UTF-16 without a mark, if the sample is text in one byte order and not in the other; otherwise None."""
     readable: dict[str, str] = {}
     for codec in ("utf-16-le", "utf-16-be"):
         try:
@@ -82,26 +83,26 @@ def _wide(start: bytes) -> Encoding | None:
         except UnicodeDecodeError:
             continue
         plain = len(text) > 1 and all(char.isprintable() or char in "\t\r\n" for char in text)
-        if plain and any(map(str.isascii, text)):  # a space or a line's end at least
+        if plain and any(map(str.isascii, text)):  # at least a space or a line end
             readable[codec] = text
     if len(readable) == 2:
-        # Latin letters read as Chinese ones in the wrong order; Chinese ones hardly ever as Latin ones.
+        # In the wrong order, Latin letters look like Chinese ones, but Chinese ones hardly ever like Latin ones.
         readable = {codec: text for codec, text in readable.items() if sum(map(str.isascii, text)) * 2 > len(text)}
     return Encoding(next(iter(readable))) if len(readable) == 1 else None
 
 
 def _begun(data: bytes, codec: str, errors: str) -> str:
-    """`data` decoded; a character that is cut off at its end does not count."""
+    """`data` decoded, without an incomplete character at its end."""
     return codecs.getincrementaldecoder(codec)(errors).decode(data, final=False)
 
 
 def replaced(text: str) -> tuple[str, int]:
-    """`text` as `Encoding.errors` made it, with U+FFFD for what is not in the encoding, and how many there are."""
+    """`text` with U+FFFD for the surrogates that `Encoding.errors` made, and how many there are."""
     return (text, 0) if text.isascii() else _ESCAPED.subn("\ufffd", text)
 
 
 def decoded(data: bytes, encoding: Encoding, *, cut: bool) -> tuple[str, int]:
-    """All of `data` as text, and how many places are not that. With `cut`, `data` may end within a character."""
+    """`data` as text, and how many places are invalid. With `cut`, `data` may end within a character."""
     data = data[encoding.mark_bytes :]
     decode = codecs.getincrementaldecoder(encoding.codec)(encoding.errors).decode
     return replaced(decode(data, final=not cut))

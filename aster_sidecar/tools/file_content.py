@@ -1,4 +1,4 @@
-"""What stands at a path: looked at once, known again later, and the form of its text kept when it is written anew."""
+"""The content of a file: a mark that changes with it, the form of its text, and the lines that differ."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.opening import Folder, at
 
-HASHED_BYTES = 32 * 1024 * 1024  # of larger files the first and last MiB, with size, time and inode
+HASHED_BYTES = 32 * 1024 * 1024
+"""Larger files are marked by their first and last MiB, size, time and inode."""
 ENDS_BYTES = 1024 * 1024
 COMPARED_CHARS = 4 * 1024 * 1024
-COMPARED_LINES = 1000  # that differ: comparing takes the square of it
+COMPARED_LINES = 1000
+"""How many differing lines are compared; the time grows with the square of them."""
 CONTEXT_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was found at a path. `mark` is equal for equal content, `data` is None for all but files of HASHED_BYTES."""
+    """What is at a path. Equal content has an equal `mark`; `data` is None except for files up to `HASHED_BYTES`."""
 
     mark: str
     status: os.stat_result | None = None
@@ -36,7 +38,7 @@ NOTHING = Content("nothing")
 
 
 def content(folder: Folder, name: str) -> Content:
-    """What stands under `name`; a link is not followed. Raises: OSError."""
+    """The content of `name`; a link is not followed. Raises: OSError, ToolError."""
     found = opening.status(folder, name)
     if found is None:
         return NOTHING
@@ -50,7 +52,7 @@ def content(folder: Folder, name: str) -> Content:
 
 
 def content_of(descriptor: int) -> Content:
-    """What the opened regular file holds. Raises: OSError."""
+    """The content of an opened regular file. Raises: OSError."""
     found = os.fstat(descriptor)
     data = _read(descriptor, 0, HASHED_BYTES + 1)
     if len(data) <= HASHED_BYTES:
@@ -71,7 +73,7 @@ def _read(descriptor: int, start: int, most: int) -> bytes:
 
 
 def content_at(path: Path) -> Content:
-    """What stands at the canonical `path`, for a person to decide about; what can't be looked at is said so."""
+    """The content at the canonical `path`; its mark is "unreadable" when it exists but can't be read."""
     if not path.name:
         return Content("a directory")
     try:
@@ -92,7 +94,7 @@ _LINE_ENDS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR", "": "mixed"}
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a text stands in its file. `encoding` is None for what is no text that we read, `line_end` "" for mixed."""
+    """How a text is written in its file. `encoding` None: it is not text that we read; `line_end` "": mixed."""
 
     encoding: str | None = "utf-8"
     bom: bytes = b""
@@ -100,7 +102,7 @@ class Form:
 
     @property
     def words(self) -> str:
-        """What is not the usual form about it, for people."""
+        """What is unusual about the form, for people; "" for UTF-8 with line feeds."""
         if self.encoding is None:
             return "not UTF-8 text"
         name = self.encoding.removesuffix("-le").removesuffix("-be").upper()
@@ -110,7 +112,7 @@ class Form:
 
 
 def read_text(data: bytes) -> tuple[str, Form] | None:
-    """A file's text, without its byte order mark, and its form; None when it is no text that could be written back."""
+    """A file's text, without its byte order mark, and its form; None when it is not text that can be written back."""
     encoding = encoding_of(data[:SAMPLE_BYTES])
     if encoding is None:
         return None
@@ -133,10 +135,10 @@ def read_text(data: bytes) -> tuple[str, Form] | None:
 
 
 def in_form(text: str, old: bytes) -> tuple[bytes, Form]:
-    """`text` as the bytes that take the place of `old`, and the form that was kept.
+    """`text` as the bytes that replace `old`, in the form of `old`; and that form.
 
-    A byte order mark, UTF-16 and UTF-32 stay, and so do line ends unless `text` brings others than plain ones. What was
-    no text, and what is larger than this looks at, becomes UTF-8.
+    The encoding and the byte order mark are kept, and so are the line ends, unless `text` has carriage returns. If
+    `old` is not text, the result is UTF-8.
     """
     read = read_text(old) if old else ("", Form())
     if read is None:
@@ -151,7 +153,7 @@ def in_form(text: str, old: bytes) -> tuple[bytes, Form]:
 
 
 def form_change(old: bytes, new: bytes) -> str:
-    """In words, what of a text's form becomes another; "" when nothing does, or one of the two is no text."""
+    """The changes in the form of a text, in words; "" without changes, or when one of the two is not text."""
     before, after = read_text(old), read_text(new)
     if before is None or after is None:
         return ""
@@ -168,9 +170,9 @@ def form_change(old: bytes, new: bytes) -> str:
 
 
 def difference(old: str, new: str) -> str | None:
-    """The lines that differ between two texts, marked, with those around them; None when they are too many to compare.
+    """The lines that differ between two texts, with lines around them; None when there are too many to compare.
 
-    Every line begins with a mark, so that none can pose as ours: " ", "-" (goes), "+" (comes) or "@" (where).
+    Every line begins with a mark, so that no text can fake one: " ", "-" (removed), "+" (added) or "@" (line number).
     """
     if max(len(old), len(new)) > COMPARED_CHARS:
         return None
@@ -194,7 +196,7 @@ def difference(old: str, new: str) -> str | None:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines; a NUL, which no text has, stands behind the last one when no line end does."""
+    """The lines; a last line without a line end gets a NUL, which texts don't contain."""
     lines = text.split("\n")
     last = lines.pop()
     return [*lines, f"{last}\0"] if last else lines
@@ -205,5 +207,5 @@ def _shown(line: str) -> str:
 
 
 def _placed(header: str, first: int) -> str:
-    """A header of a part that began `first` lines down, with the lines of the old file."""
+    """The header of a part, with the line number in the old file; the comparison began `first` lines down."""
     return f"@ line {int(header.split()[1][1:].split(',')[0]) + first}"

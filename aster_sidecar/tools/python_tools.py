@@ -1,6 +1,6 @@
-"""Tools that an app's own code brings: a Python function with typed arguments becomes a tool like the built-in ones.
+"""Tools from the app's own code: a Python function with typed arguments becomes a tool like the built-in ones.
 
-It goes the same way as they do: assessed, decided, asked for, run at most once, its progress told, and cancelled.
+Its calls are handled like theirs: assessed, decided, approved, run at most once, with progress, and cancelled.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 RESULT_BYTES = 256 * 1024
 TOLD_BYTES = 256 * 1024
-"""Most that one call may show of its output while it runs."""
+"""How much output one call may show while it runs."""
 AT_ONCE = 100
-"""Progress that is told at once; later on, at most every `TELL_S`."""
+"""How many progress events are sent without delay; later ones are sent at most every `TELL_S`."""
 TELL_S = 0.1
 GRACE_S = 2.0
-"""How long a cancelled call may take to end by itself; then the turn goes on without it."""
+"""How long a cancelled call may take to end; then the turn continues without it."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,10 +51,10 @@ R = TypeVar("R")
 
 
 class ToolContext:
-    """What a tool can be given besides its arguments: annotate its first parameter with this class.
+    """What a tool can get besides its arguments: annotate the function's first parameter with this class.
 
-    `context` is what the app said with the message; `work_dir` is where tools work; `cancelled` turns true when the
-    call is to end: a function that is not async should look at it now and then, and return.
+    `context` is what the app sent with the message; `work_dir` is where tools work; `cancelled` becomes true when the
+    call has to end: a function that is not async should check it from time to time, and return.
     """
 
     def __init__(self, call: CallContext) -> None:
@@ -94,10 +94,10 @@ class ToolContext:
     def progress(
         self, message: str | None = None, progress: float | None = None, *, delta: str | None = None
     ) -> Awaitable[None]:
-        """Tell whoever watches how far the call is: words, a part from 0 to 1, or a piece of output (`delta`).
+        """Show the progress of the call: a message, a share from 0 to 1, or a piece of output (`delta`).
 
-        Works in a thread as well; need not be awaited. After the call ended it does nothing. Raises: ValueError,
-        TypeError.
+        It also works in a thread, and does not have to be awaited. After the end of the call it does nothing. Raises:
+        ValueError, TypeError.
         """
         if progress is not None and not 0 <= progress <= 1:
             raise ValueError(f"progress must be from 0 to 1, not {progress!r}")
@@ -111,7 +111,7 @@ class ToolContext:
         if here:
             self._teller.take(message, progress, delta)
         elif not self._stop.is_set() and not self._loop.is_closed():
-            # Waiting for the loop is what keeps a thread from telling faster than anybody can write it down.
+            # Wait for the loop: otherwise a thread could publish faster than the journal can be written.
             taken = threading.Event()
 
             def take() -> None:
@@ -120,7 +120,7 @@ class ToolContext:
 
             try:
                 self._loop.call_soon_threadsafe(take)
-            except RuntimeError:  # the daemon has gone in between
+            except RuntimeError:  # the daemon has stopped meanwhile
                 return Pause()
             while not taken.wait(1.0):
                 if self._stop.is_set() or self._loop.is_closed():
@@ -129,14 +129,14 @@ class ToolContext:
 
 
 class Pause:
-    """Awaited, lets others have a turn; left alone, does nothing."""
+    """Yields to the event loop when it is awaited; otherwise it does nothing."""
 
     def __await__(self) -> Generator[Any, Any, None]:
         yield from asyncio.sleep(0).__await__()
 
 
 class Teller:
-    """A call's progress on its way to the journal: bounded in size, and in pace. Lives on the loop."""
+    """Passes the progress of a call on to the journal, limited in size and rate. Used on the event loop only."""
 
     def __init__(self, call: CallContext) -> None:
         self._call = call
@@ -177,13 +177,13 @@ class Teller:
             return
         self._sent, self._sent_at = self._sent + 1, time.monotonic()
         delta = "".join(self._pieces) or None
-        with suppress(AsterError):  # what the store refuses now, it refuses again when the call ends
+        with suppress(AsterError):  # an error of the store comes again at the end of the call
             self._call.tell(self._message, progress=self._progress, stream="stdout" if delta else None, delta=delta)
         self._message, self._progress = None, None
         self._pieces.clear()
 
     def close(self) -> None:
-        """Tell what is left; from here on nothing is told."""
+        """Send what is left; nothing is sent after this."""
         self.flush()
         self._over = True
 
@@ -212,7 +212,7 @@ class OwnTool(Generic[P, R]):
         return self.function(*args, **kwargs)
 
     def as_tool(self) -> Tool[Any]:
-        """The tool as the toolkit takes it."""
+        """The tool for the toolkit."""
         least: Risk = "low" if callable(self.risk) else self.risk
         return Tool(self.name, self.description, self.arguments, least, self._assess, self._run, self._rule_value)
 
@@ -282,7 +282,7 @@ class OwnTool(Generic[P, R]):
             ctx._stop.set()
 
     async def _to_its_end(self, ctx: ToolContext, values: dict[str, Any]) -> Any:
-        """Await the function in a task or thread of its own. Cancelled, it has GRACE_S to end, and is then left."""
+        """Await the function in another task or thread. On cancellation, wait `GRACE_S` and then leave it."""
         function = cast("Callable[..., Any]", self.function)
         if inspect.iscoroutinefunction(function):
             work: asyncio.Future[Any] = asyncio.ensure_future(guarded(function(**values)))
@@ -305,7 +305,7 @@ class OwnTool(Generic[P, R]):
 
 
 async def guarded(work: Coroutine[Any, Any, Any]) -> Any:
-    """Await the work; a tool that asks the whole process to end only fails."""
+    """Await the work; a tool that tries to exit the process only fails."""
     try:
         return await work
     except (SystemExit, KeyboardInterrupt) as error:
@@ -313,7 +313,7 @@ async def guarded(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def in_thread(work: Callable[[], Any], name: str) -> asyncio.Future[Any]:
-    """Run blocking work in a thread of its own, which neither a stop of the daemon nor other tools wait for."""
+    """Run blocking work in a new thread, for which neither the stop of the daemon nor other tools wait."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -365,10 +365,10 @@ def tool(
 ) -> Any:
     """Make a function a tool that agents can call.
 
-    Its parameters need types; the first may be a `ToolContext`. `risk` is "low" (runs at once), "medium" or "high"
-    (both are asked for, by default), or a function of the arguments that says which. `display` is a function of the
-    arguments that says what a person is shown. The docstring tells the model what it does, and what each parameter is.
-    Raises: TypeError, ValueError, naming the function and what is wrong.
+    Its parameters need types; the first may be a `ToolContext`. `risk` is "low" (runs without approval), "medium" or
+    "high" (both need an approval, by default), or a function of the arguments that returns one of these. `display` is a
+    function of the arguments that returns what the user is shown. The docstring tells the model what the function does,
+    and what each parameter is. Raises: TypeError, ValueError, with the name of the function and what is wrong.
     """
 
     def make(function: Callable[..., Any]) -> OwnTool[..., Any]:
@@ -410,7 +410,7 @@ def arguments_of(
 ) -> tuple[type[BaseModel], str | None, dict[str, str]]:
     """The model of a function's arguments, the name of its context parameter, and parameter → field.
 
-    Fields have names of their own, so that a parameter may be called `schema` or `_id`. Raises: TypeError.
+    Fields are named differently, so that a parameter may be called `schema` or `_id`. Raises: TypeError.
     """
     try:
         hints = get_type_hints(function, include_extras=True)
@@ -489,7 +489,7 @@ def described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
 
 
 def canonical(arguments: BaseModel) -> str:
-    """One text for the same arguments, defaults written out. Raises: ToolError for what JSON can't hold."""
+    """The same text for equal arguments, with defaults. Raises: ToolError for what JSON can't hold."""
     try:
         value = arguments.model_dump(mode="json", by_alias=True)
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -500,11 +500,11 @@ def canonical(arguments: BaseModel) -> str:
 
 
 def outcome(name: str, value: Any) -> Outcome:
-    """What a function returned, as JSON, bounded. Raises: ToolError."""
+    """The result of a function as JSON, cut at a limit. Raises: ToolError."""
     try:
         plain = to_jsonable_python(value, inf_nan_mode="null", by_alias=True)
         text = json.dumps(plain, ensure_ascii=False)
-    except ValueError as error:  # pydantic's own errors among them
+    except ValueError as error:  # includes pydantic's errors
         raise ToolError(f"{name} returned {type(value).__name__}, which JSON can't hold: {error}") from error
     size = len(text.encode("utf-8", "replace"))
     if size <= RESULT_BYTES:

@@ -1,4 +1,4 @@
-"""The tools there are, by name, what a call to one would do, and what policy says of it. Knows nothing of models."""
+"""The tools by name, what a call of one would do, and what the policy decides about it. Independent of models."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from aster_sidecar.tools.base import RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp.servers import Missing
 
 SHOWN_CHARS = 256 * 1024
-"""What of a call a person can be shown."""
+"""How much of a call is shown to the user."""
 
 
 class Toolkit:
-    """The tools there are, by name, and what policy says of a call to one."""
+    """The tools by name, and the policy's decisions about calls."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class Toolkit:
         private: Collection[str] = (),
         why_absent: Callable[[str], Missing | None] = lambda name: None,
     ) -> None:
-        """`mode` is asked with an agent's id; `private` names tools that only agents have which name them.
+        """`mode` gets an agent's id; `private` are names of tools that only agents have whose spec lists them.
 
-        `why_absent` says which MCP server a tool would be of that is not there.
+        `why_absent` returns the missing MCP server that a tool would belong to.
         """
         self._tools = {tool.name: tool for tool in tools}
         self._private = frozenset(private)
@@ -52,7 +52,7 @@ class Toolkit:
         self._why_absent = why_absent
 
     def called_by(self, agent_id: str, session_id: str) -> Toolkit:
-        """The same tools, whose surroundings know the deny rules that hold for this agent in this session."""
+        """The same tools, with surroundings that have the deny rules for this agent in this session."""
         mine = copy(self)
         mine.surroundings = lambda: replace(self.surroundings(), denials=partial(self._denials, agent_id, session_id))
         return mine
@@ -68,25 +68,25 @@ class Toolkit:
         ]
 
     def extend(self, tools: Sequence[Tool[Any]]) -> None:
-        """Add tools that were found later, in this order behind the others; one of the same name takes its place."""
+        """Append tools; one with the name of another tool replaces it."""
         for tool in tools:
             if self._tools.pop(tool.name, None) is not tool:
                 self._schemas.pop(tool.name, None)
             self._tools[tool.name] = tool
 
     def names(self) -> list[str]:
-        """What every agent has that does not choose."""
+        """The tools of every agent whose spec does not choose."""
         return [name for name in self._tools if name not in self._private]
 
     def has(self, name: str) -> bool:
         return name in self._tools
 
     def of(self, chosen: Sequence[str] | None) -> list[str]:
-        """The tools of an agent that chose these (None: it did not); those that are not there now are left out."""
+        """The tools of an agent that chose these (None: it did not choose), without those that don't exist now."""
         return self.names() if chosen is None else [name for name in chosen if name in self._tools]
 
     def get(self, name: str) -> Tool[Any]:
-        """Raises: ToolNotFound."""
+        """The tool of this name. Raises: ToolNotFound."""
         tool = self._tools.get(name)
         if tool is None:
             absent = self._why_absent(name)
@@ -96,7 +96,7 @@ class Toolkit:
         return tool
 
     def why_absent(self, name: str) -> str | None:
-        """Why a tool is not there, None when it is."""
+        """Why there is no such tool; None when there is."""
         if name in self._tools:
             return None
         absent = self._why_absent(name)
@@ -124,7 +124,7 @@ class Toolkit:
         return schema
 
     def assess(self, name: str, arguments: Mapping[str, Any]) -> tuple[BaseModel, Assessment]:
-        """Check arguments and work out what the call would do. Raises: ToolNotFound, ArgumentsInvalid, ToolError."""
+        """Check arguments and assess what the call would do. Raises: ToolNotFound, ArgumentsInvalid, ToolError."""
         tool = self.get(name)
         try:
             parsed = tool.arguments.model_validate(arguments)
@@ -132,11 +132,11 @@ class Toolkit:
             raise ArgumentsInvalid(f"arguments of {name}: {explain(error)}") from error
         try:
             return parsed, _showable(tool.assess(parsed, self.surroundings()))
-        except OSError as error:  # what the system can't look at is no fault of ours
+        except OSError as error:  # the system can't read something; that is not our bug
             raise ToolError(error.strerror or str(error)) from error
 
     def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
-        """What policy says of the call now."""
+        """What the policy decides about the call now."""
         return decide(
             self._mode(agent_id),
             self._rules(),
@@ -148,7 +148,7 @@ class Toolkit:
         )
 
     def rule_value(self, asked: wire.RuleCreate) -> str:
-        """A rule's target in the form that calls have it. Raises: ToolNotFound, RuleInvalid: no call could match it."""
+        """A rule's target in the form of calls' targets. Raises: ToolNotFound; RuleInvalid when no call can match."""
         tool = self.get(asked.tool) if asked.tool != "*" else None
         if asked.kind == "any" or not asked.value:
             return asked.value
@@ -168,7 +168,7 @@ class Toolkit:
         )
 
     def _meaning(self, value: str) -> Callable[[RuleTarget, Surroundings], str] | None:
-        """Whose target a rule for every tool names, where that can't be a file's: an address's or a command's."""
+        """The function for the target of a rule for every tool that is not a file: an address or a command."""
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
             name = "fetch_url"
         elif len(value.split()) > 1 and value[0] != "{" and not os.path.lexists(self.surroundings().work_dir / value):
@@ -181,7 +181,7 @@ class Toolkit:
     def check(
         self, name: str, arguments: dict[str, Any], agent_id: str, session_id: str
     ) -> tuple[Assessment, wire.CheckAnswer]:
-        """What a call would do, and what policy says of it, as clients see it.
+        """What a call would do, and what the policy decides about it, as clients see it.
 
         Raises: ToolNotFound, ArgumentsInvalid.
         """
@@ -193,7 +193,7 @@ class Toolkit:
 
 
 def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAnswer:
-    """An assessment and what policy says of it, as clients see them."""
+    """An assessment and the policy's decision, as clients see them."""
     return wire.CheckAnswer(
         decision=decision.verdict,
         decided_by=decision.decided_by,
@@ -220,13 +220,13 @@ def preview_of(assessment: Assessment) -> wire.Preview | None:
 
 
 def fingerprint(name: str, assessment: Assessment) -> str:
-    """What stands for all that a person was shown of a call, and that an approval of it would be bound to."""
+    """A hash of all that the user is shown of a call, and to which an approval is bound."""
     seen = [name, assessment.risk, assessment.reason, assessment.display, jsonable(assessment.binding)]
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _showable(assessment: Assessment) -> Assessment:
-    """The assessment, with as much of the display as a person can be shown; what is longer can't be asked for."""
+    """The assessment with its display cut to `SHOWN_CHARS`; a call with a longer one can't be approved."""
     rest = len(assessment.display) - SHOWN_CHARS
     if rest <= 0:
         return assessment

@@ -1,4 +1,4 @@
-"""Which files a command line would run, as far as its words tell: an approval is bound to what they hold."""
+"""The files that a command line would run, going by its words: an approval is bound to their content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MOST_WORDS = 400
 MOST_FOLDERS = 6
 MOST_PROGRAMS = 64
 MOST_VALUE_CHARS = 1024
-MOST_ENTRIES = 2000  # of a directory, for a pattern
+MOST_ENTRIES = 2000
+"""How many entries of a directory are compared with a pattern."""
 SHOWN_FILES = 4
 SHOWN_LINES = 24
 SHOWN_CHARS = 2000
@@ -30,7 +31,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# These run the first file that is named behind them.
+# These run the first file that follows them.
 _INTERPRETERS = _words(
     "sh bash zsh dash ash ksh mksh fish csh tcsh busybox . source exec command env sudo doas python pypy node nodejs"
     " deno bun tsx ts-node ruby perl php lua luajit tclsh wish julia r rscript java groovy kotlin scala swift dotnet"
@@ -42,7 +43,7 @@ _SCRIPTS = (
     *(".sh", ".bash", ".zsh", ".fish", ".py", ".pyw", ".js", ".mjs", ".cjs", ".ts", ".mts", ".rb", ".pl", ".php"),
     *(".lua", ".tcl", ".r", ".jl", ".ps1", ".bat", ".cmd", ".awk", ".sed", ".mk", ".groovy", ".kts", ".sql"),
 )
-# What these run stands in files that the command line does not name.
+# These run files that the command line does not name.
 _UNNAMED = {
     "make": ("GNUmakefile", "makefile", "Makefile"),
     "gmake": ("GNUmakefile", "makefile", "Makefile"),
@@ -65,27 +66,27 @@ _UNNAMED = {
     "pre-commit": (".pre-commit-config.yaml",),
     "vagrant": ("Vagrantfile",),
 }
-# Interpreters that take a name without its ending, and that run what stands in a directory.
+# Interpreters that take a name without its suffix, or a directory.
 _LOADING = _words("python pypy node nodejs deno bun tsx ts-node ruby perl lua luajit")
 _ENDINGS = (".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pm", ".lua")
 _IN_FOLDER = ("__main__.py", "__init__.py", "index.js", "init.lua")
 _SEGMENT = re.compile(r"([;&|\n(){}`]|<<<)")
-# A backslash is a part of a path on Windows.
+# On Windows, a backslash is a part of a path.
 _BARE = r"[^\s'\"<>]" if os.name == "nt" else r"\\.|[^\s'\"<>\\]"
 _ESCAPED = r"(.)" if os.name == "nt" else r"\\?(.)"
 _WORD = re.compile(rf"""(?:'[^']*'|"[^"]*"|{_BARE})+""", re.DOTALL)
 _PIECE = re.compile(rf"""'([^']*)'|"([^"]*)"|{_ESCAPED}""", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _ASSIGNED = re.compile(r"(?:^|[\s;&|(])(\w+)=([^\s;&|()]+)")
-# An interpreter that is given nothing to run but what comes through a pipe.
+# An interpreter that runs only what comes through a pipe.
 _FROM_PIPE = re.compile(r"(?:^|[\s/])(?:(?:ba|z|da|k)?sh|python[\d.]*|node|ruby|perl|php)(?:\s+-(?:s(?:\s.*)?)?)?\s*$")
 
 
 def run_by(command: str, cwd: Path, protected: tuple[Path, ...], env: Mapping[str, str]) -> dict[str, Path]:
-    """The files that a command line would run in the directory `cwd`, by the words that name them.
+    """The files that a command line would run in the directory `cwd`, by their names in it.
 
-    A look at the words, not a grammar: what a program reads by itself is not among them. Variables are those of `env`
-    and those that the line sets. Files that no tool may open are left out: the system's own and the `protected` ones.
+    It looks at words and does not parse: files that a program reads by itself are not found. Variables are those of
+    `env` and those that the line sets. Files that no tool may open are left out: the system's and the `protected` ones.
     """
 
     def open_to_tools(files: Iterator[tuple[str, Path]]) -> dict[str, Path]:
@@ -129,14 +130,14 @@ def run_by(command: str, cwd: Path, protected: tuple[Path, ...], env: Mapping[st
 
 
 def programs_in(command: str) -> list[str]:
-    """The words of a command line that may name a program on PATH: as many as there is room for."""
+    """The words of a command line that may name a program on PATH, at most `MOST_PROGRAMS`."""
     words = (word for segment in _SEGMENT.split(command)[::2] for word in _words_of(segment))
     bare = (word for word in islice(words, MOST_WORDS) if re.fullmatch(r"[\w@%+:,.-]+", word) and word[0] != "-")
     return list(islice(dict.fromkeys(bare), MOST_PROGRAMS))
 
 
 def _expanded(command: str, cwd: Path, env: Mapping[str, str]) -> str:
-    """The command line with its variables in their place, whatever quotes they stand in."""
+    """The command line with its variables replaced by their values, inside any quotes too."""
     known = {**env, **{name: value.strip("'\"") for name, value in _ASSIGNED.findall(command)}, "PWD": str(cwd)}
     known.pop("PATH", None)  # a list, not a part of a name
     plain = command.replace("$(pwd)", "$PWD").replace("`pwd`", "$PWD")
@@ -145,7 +146,7 @@ def _expanded(command: str, cwd: Path, env: Mapping[str, str]) -> str:
 
 
 def _words_of(segment: str) -> Iterator[str]:
-    """The words as a shell reads them; then what stands in a quoted one (behind -c), and behind an equals sign."""
+    """The words as a shell reads them, the words within a quoted one (after -c), and what follows an equals sign."""
     for found in _WORD.finditer(segment):
         word = "".join("".join(pieces) for pieces in _PIECE.findall(found[0]))
         yield word
@@ -156,7 +157,7 @@ def _words_of(segment: str) -> Iterator[str]:
 
 
 def _enter(word: str, folders: list[Path]) -> None:
-    """Add the directories that a word names, each as seen from those so far."""
+    """Add the directories that a word names, relative to each directory so far."""
     for folder in tuple(folders):
         for part in word.split(os.pathsep):
             if not part or "\0" in part or len(folders) >= MOST_FOLDERS:
@@ -167,7 +168,7 @@ def _enter(word: str, folders: list[Path]) -> None:
 
 
 def _named(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
-    """The files that a word names. Its own directory is that of the command, or one that it changes to."""
+    """The files that a word names, relative to the command's directory or one that it changes to."""
     plain = os.path.expanduser(word)
     if not plain or len(plain) > 4096 or "\0" in plain:
         return
@@ -180,7 +181,7 @@ def _named(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def _loaded(word: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
-    """The files that an interpreter takes a word for which names none: a module, a directory, an option with one."""
+    """The files that an interpreter finds for a word that is not a file: a module, a directory, an option with one."""
     plain = (word[2:] if word.startswith("-") else word).replace("::", os.sep)
     if not plain or len(plain) > 4096 or "\0" in plain:
         return
@@ -196,7 +197,7 @@ def _from(cwd: Path, path: Path) -> str:
 
 
 def _matching(path: str) -> list[str]:
-    """The files that a pattern in the last part of a path names; patterns before it could walk the whole disk."""
+    """The files that match a pattern in the last part of a path. Patterns before it could match a whole disk: []."""
     folder, pattern = os.path.split(path)
     if re.search(r"[*?[]", folder):
         return []
@@ -216,7 +217,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _is_script(path: Path) -> bool:
-    """Whether a file says of itself that it is run: by its name, its mode or its first bytes."""
+    """Whether a file is meant to be run, going by its name, its mode or its first bytes."""
     if path.suffix.casefold() in _SCRIPTS or os.access(path, os.X_OK):
         return True
     try:
@@ -227,12 +228,12 @@ def _is_script(path: Path) -> bool:
 
 
 def held(path: Path) -> Content:
-    """What the file at `path` holds, links followed."""
+    """The content of the file at `path`; links are followed."""
     return content_at(Path(os.path.realpath(path)))
 
 
 def described(files: dict[str, Path], contents: dict[str, Content]) -> str:
-    """The files for a person: how they begin, each line marked so that none can pose as ours."""
+    """The files for people: how they begin, with a mark before each line, so that no line can be taken for ours."""
     parts: list[str] = []
     for name, path in list(files.items())[:SHOWN_FILES]:
         data = contents[name].data

@@ -1,7 +1,7 @@
-"""The tool that reads a page from the public internet, and cannot be led to this machine or the network it is in.
+"""The tool that reads a page from the public internet, and can't be directed to this machine or its own network.
 
-A name is resolved once a request, every address it has must be public, and the connection goes to that very address
-(so a second answer of the name server changes nothing). Redirects stay on the origin a person agreed to.
+A name is resolved once for each request, all its addresses must be public, and the connection goes to one of these
+addresses, so that a later answer of the name server changes nothing. Redirects stay on the origin that was allowed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TOTAL_S = 30.0
 CONNECT_S = 10.0
 MARKDOWN_S = 10.0
 
-# Source: RFC 6890 and the IANA special-purpose registries, for what older versions of `ipaddress` call global.
+# What older versions of `ipaddress` take for global. Source: RFC 6890 and the IANA special-purpose registries.
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(net)
     for net in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "3fff::/20", "2002::/16")
@@ -54,7 +54,7 @@ _TEXT_TYPES = (
     r"|(application|image|model|message)/.*\+(json|xml|yaml)"
 )
 _HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
-# Only these: some of Python's codecs take time with the square of the length, or make what is not text.
+# Only these: some of Python's codecs take quadratic time, or produce something other than text.
 _CHARSETS = (
     r"utf[-_]?(8|16|32)([-_]?(le|be|sig))?|ascii|iso8859-\d+|cp125\d|cp(437|85\d|866|874|932|949|950)|koi8-[rtu]"
     r"|mac-roman|gb2312|gbk|gb18030|big5(hkscs)?|euc_(jp|kr|jis_2004)|shift_jis|iso2022_jp|johab|tis-620"
@@ -62,7 +62,7 @@ _CHARSETS = (
 
 
 def is_public(address: Address) -> bool:
-    """Whether `address` is on the public internet, an IPv4 one hidden in an IPv6 one looked at too."""
+    """Whether `address` is on the public internet; an IPv4 address within an IPv6 address is checked too."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped
         if inner is None and address in _NAT64:
@@ -77,9 +77,9 @@ def is_public(address: Address) -> bool:
 
 
 def is_elsewhere(address: Address) -> bool:
-    """`is_public`, and neither this machine nor a neighbour on a network that it is plugged into.
+    """Whether `address` is public, and neither this machine's nor one in a network that it is connected to.
 
-    With IPv6 both have public addresses, and only a router's firewall between them and the world.
+    With IPv6 those have public addresses, and only a router's firewall protects them.
     """
     import psutil
 
@@ -93,7 +93,7 @@ def is_elsewhere(address: Address) -> bool:
                 own = ipaddress.ip_interface(f"{card.address.split('%')[0]}/{_prefix(card.netmask)}")
             except ValueError:
                 continue
-            # A tunnel that calls the whole internet its network is no neighbourhood.
+            # A tunnel whose network is the whole internet does not count.
             wide = own.network.prefixlen < (8 if own.version == 4 else 32)
             if address == own.ip or (not wide and address in own.network):
                 return False
@@ -106,13 +106,13 @@ def _prefix(netmask: str | None) -> int:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of `host`, as the system finds them. Raises: OSError."""
+    """The addresses of `host`, from the system's resolver. Raises: OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def trusted() -> ssl.SSLContext:
-    """The system's certificates, and certifi's, which a packaged build brings along."""
+    """The system's certificates, and certifi's, which a packaged build contains."""
     import certifi
 
     context = ssl.create_default_context()
@@ -131,7 +131,7 @@ class FetchUrl(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address, taken apart once, so that what is checked, shown and requested can't differ."""
+    """A URL, parsed once, so that the same is checked, shown and requested."""
 
     scheme: str
     host: str
@@ -161,7 +161,7 @@ def _bracketed(host: str) -> str:
 
 
 def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
-    """The origin that a rule for addresses means. Raises: ToolError."""
+    """The origin that a rule for addresses covers. Raises: ToolError."""
     target = parse(asked.value)
     if asked.kind == "beneath" or target.path not in ("", "/"):
         raise ToolError(f"a rule for fetch_url is exact and names an origin, such as {target.origin}, without a path")
@@ -169,7 +169,7 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
 
 
 def parse(url: str) -> Target:
-    """Take `url` apart; the host in ASCII, lower case. Raises: ToolError for all but plain http and https."""
+    """Parse `url`; the host becomes lower-case ASCII. Raises: ToolError for all but plain http and https."""
     import httpx
 
     if re.search(r"[\x00-\x20\x7f\\]", url):
@@ -197,7 +197,7 @@ def parse(url: str) -> Target:
 
 
 def _literal(host: str) -> str:
-    """An IP address in its one usual form; names as they are. Raises: ToolError for decimal, octal and short forms."""
+    """An IP address in its usual form; names unchanged. Raises: ToolError for decimal, octal and short forms."""
     if ":" in host or re.fullmatch(r"(0x[0-9a-f]*|\d+)", host.rpartition(".")[2]):
         try:
             return str(ipaddress.ip_address(host))
@@ -208,7 +208,7 @@ def _literal(host: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer: `body` is cut at the limit when `cut`."""
+    """An answer; `cut`: whether `body` was cut at the limit."""
 
     target: Target
     status: int
@@ -222,10 +222,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches pages. `resolve` finds a host's addresses, `allow_address` says which may be connected to.
+    """Fetches pages. `resolve` finds a host's addresses; `allow_address` decides which ones may be connected to.
 
-    `tls` makes the certificates that are trusted, `total_s` bounds a whole fetch, redirects included, `markdown_s` the
-    conversion. The defaults are the strict ones; others are for tests.
+    `tls` makes the context with the trusted certificates, `total_s` limits a whole fetch with its redirects, and
+    `markdown_s` the conversion. The defaults are strict; other values are for tests.
     """
 
     resolve: Callable[[str, int], Awaitable[Sequence[str]]] = resolve
@@ -296,7 +296,7 @@ class Fetcher:
             found = [ipaddress.ip_address(one.split("%")[0]) for one in await self.resolve(target.host, target.port)]
         except (OSError, ValueError) as error:
             raise ToolError(f"{shown(target.host)} has no address: {error}") from error
-        # One private address among public ones is how a name is turned against the machine that asks.
+        # A private address among public ones is an attack on this machine or its network.
         if not found or not all(self.allow_address(address) for address in found):
             raise ToolError(f"{shown(target.host)} does not lead to the public internet only: not fetched")
         return found[:ADDRESSES]
@@ -340,7 +340,7 @@ def _headers(target: Target) -> dict[str, str]:
 
 
 async def _read(target: Target, response: httpx.Response, max_bytes: int) -> Page:
-    """The answer to one request, `max_bytes` of its body at most, unpacked by this much and no more."""
+    """The answer to one request, with at most `max_bytes` of its unpacked body."""
     kind, _, parameters = response.headers.get("content-type", "").partition(";")
     charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", parameters, re.IGNORECASE)
     location = response.headers.get("location")
@@ -365,7 +365,7 @@ async def _read(target: Target, response: httpx.Response, max_bytes: int) -> Pag
 
 @dataclass(slots=True)
 class _Body:
-    """A body that never grows past its limit, however little it was packed into."""
+    """A body that is unpacked up to a limit, whatever its compression."""
 
     encoding: str
     limit: int
@@ -375,12 +375,12 @@ class _Body:
 
     def __post_init__(self) -> None:
         if self.encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
-            self._unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
+            self._unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the first bytes
         elif self.encoding.strip().lower() not in ("", "identity"):
             raise ToolError(f"the answer is packed as {shown(self.encoding)}, which was not asked for")
 
     def add(self, chunk: bytes) -> bool:
-        """Take a chunk; False when the limit is reached."""
+        """Add a chunk; False when the limit is reached."""
         room = self.limit - len(self.data)
         if self._unpack is not None:
             try:
@@ -454,9 +454,9 @@ def _decoded(body: bytes, charset: str | None) -> str:
 
 
 async def _markdown(html: str, within_s: float) -> str | None:
-    """The page as Markdown, made in a process of its own; None when that takes too much time or memory.
+    """The page as Markdown, converted in a child process; None when that takes too much time or memory.
 
-    A page made for it keeps the HTML parser busy for minutes, and a thread can't be stopped.
+    A malicious page keeps the HTML parser busy for minutes, and a thread can't be stopped.
     """
     argv, env = worker(to_markdown)
     process, cancelled = await finished(
@@ -484,7 +484,7 @@ async def _markdown(html: str, within_s: float) -> str | None:
 
 
 def to_markdown() -> None:
-    """HTML on stdin to Markdown on stdout, in a process of its own: stands alone, see `shell.worker`."""
+    """Convert HTML on stdin to Markdown on stdout. It runs in a child process; see `workers.worker`."""
     import sys
 
     try:
@@ -518,7 +518,7 @@ def to_markdown() -> None:
 
 
 def _bare(html: str) -> str:
-    """What is left of a page when all in angle brackets is taken out; one pass, for pages that defeat the parser."""
+    """A page without everything in angle brackets, in one pass, for pages that the parser can't handle."""
     first, *parts = html.split("<")
     return " ".join(filter(None, (first.strip(), *(part.partition(">")[2].strip() for part in parts))))
 

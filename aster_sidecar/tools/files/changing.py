@@ -1,6 +1,6 @@
 """The tools that change files: write, edit, delete, move.
 
-A change is written beside the file and renamed over it: it is done or it is not there.
+A change is written to a new file, which is renamed over the old one: it is done completely or not at all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from aster_sidecar.tools.paths import Text
 
 EDIT_BYTES = 8 * 1024 * 1024
 WRITE_CHARS = 4 * 1024 * 1024
-LONG_CHARS = 32 * 1024  # of lines around a change: with more, they are not shown
+LONG_CHARS = 32 * 1024
+"""How long the lines around a change may be; longer ones are not shown."""
 
 
 class WriteFile(Arguments):
@@ -99,29 +100,29 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
 
 
 def _lines(text: str) -> int:
-    """How many lines a text has, whatever ends them."""
+    """How many lines a text has, with any line ends."""
     return len(text.splitlines())
 
 
 def _preview(path: str, change: str) -> Preview:
-    """The lines of a change, counted."""
+    """A change, and how many lines it adds and removes."""
     marks = [line[:1] for line in change.split("\n")]
     return Preview(path=shown(path), diff=change, added=marks.count("+"), removed=marks.count("-"))
 
 
 def _found(assessment: Assessment, which: int = 0) -> Content:
-    """What stands at a target now; nothing is looked at where no tool may."""
+    """The content at a target now; nothing is read where no tool may."""
     target = (assessment.target, *assessment.also)[which]
     return NOTHING if assessment.forbidden is not None else content_at(Path(target))
 
 
 def _replacing(assessment: Assessment, target: str) -> Assessment:
-    """The assessment of a call in which what stands at the target is lost."""
+    """The assessment with the effect that the file at the target is replaced."""
     return dataclasses.replace(assessment, effects=(*assessment.effects, f"It replaces {shown(target)}."))
 
 
 def _several(assessment: Assessment, old: Content) -> Assessment:
-    """The assessment with a warning when the file has other names, whose content changes as well."""
+    """The assessment, with a warning when the file has other names: their content changes too."""
     names = old.status.st_nlink if old.status is not None and stat.S_ISREG(old.status.st_mode) else 1
     if names < 2:
         return assessment
@@ -129,7 +130,7 @@ def _several(assessment: Assessment, old: Content) -> Assessment:
 
 
 def _shown_change(old: bytes, new: bytes) -> str | None:
-    """The lines that change, as a person is shown them; None when that can't be told."""
+    """The lines that change, for people; None when they can't be compared."""
     texts = [found[0].replace("\r\n", "\n") for found in (read_text(old), read_text(new)) if found]
     return difference(*texts) if len(texts) == 2 else None
 
@@ -140,8 +141,10 @@ def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     old = _found(assessment)
     name = brief(Path(assessment.target), surroundings.work_dir)
     change = None if sensitive_places.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
-    if not change or len(change) > LONG_CHARS + 2 * len(arguments.old + arguments.new):  # a line that is a whole file
-        # Each line is marked, so that no text can pose as the other part.
+    if not change or len(change) > LONG_CHARS + 2 * len(
+        arguments.old + arguments.new
+    ):  # for example, the whole file is one line
+        # Each line is marked, so that no text can fake the other part.
         before, after = (
             visible(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
         )
@@ -160,7 +163,7 @@ def _edit_change(old: Content, arguments: EditFile) -> str | None:
 
 
 def _bound_change(change: str) -> str:
-    """What an approval of an edit is bound to: the lines, wherever they stand by then."""
+    """What an approval of an edit is bound to: the lines, at any place in the file."""
     lines = [line for line in change.split("\n") if not line.startswith("@")]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "replace")).hexdigest()
 
@@ -193,7 +196,7 @@ def _assess_move(arguments: MoveFile, surroundings: Surroundings) -> Assessment:
     names = [brief(Path(target), surroundings.work_dir) for target in (assessment.target, *assessment.also)]
     summary = f"Move {names[0]} to {names[1]}" + (", replacing what is there" if replaces else "")
     if assessment.concerns:
-        more["moved"] = _found(assessment).mark  # where others run or read it, what it holds counts
+        more["moved"] = _found(assessment).mark  # bound to the content where other programs run or read it
     return bound(assessment, replaces, summary=summary, **more)
 
 
@@ -216,18 +219,18 @@ def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
 
 
 def _beside(assessment: Assessment) -> str:
-    """In words, what looks the same as a path that was created; "" when nothing does."""
+    """The note about names that look the same as a created path; "" without any."""
     return " ".join(concern for concern in assessment.concerns if concern.startswith(lookalikes.RESEMBLES))
 
 
 def _noted(*notes: str) -> dict[str, str]:
-    """The `note` of a result; nothing where there is nothing to tell."""
+    """The `note` of a result; {} when there is none."""
     told = "; ".join(note for note in notes if note)
     return {"note": told} if told else {}
 
 
 def _as_approved(folder: Folder, name: str, assessment: Assessment) -> Content:
-    """What stands there, when it is what the call was allowed for. Raises: OSError, ToolError."""
+    """The content, if it is what it was when the call was allowed. Raises: OSError, ToolError."""
     found = content(folder, name)
     if found.mark != assessment.binding.get("content", found.mark):
         raise changed(name)
@@ -254,14 +257,14 @@ def _edit(assessment: Assessment, arguments: EditFile, stop: threading.Event) ->
 
 
 def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
-    """The file's bytes after the edit, and how many places changed. Raises: ToolError when it can't be made."""
+    """The file's bytes after the edit, and how many places changed. Raises: ToolError when the edit is not possible."""
     if old.status is not None:
         opening.regular(old.status, path.name)
     if old.data is None or len(old.data) > EDIT_BYTES:
         raise ToolError(f"{shown(path)} is larger than {sized(EDIT_BYTES)}")
     read = read_text(old.data)
     if read is None:
-        # Written back with replacement characters it would be destroyed.
+        # Writing it back with replacement characters would destroy it.
         raise ToolError(f"{shown(path)} is not text in UTF-8, UTF-16 or UTF-32; it is left as it is")
     text, form = read
     text, count = _replaced(text, arguments, path)
@@ -269,9 +272,9 @@ def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
 
 
 def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:
-    """`text` after the edit, and how many places changed. Raises: ToolError when the place is not clear."""
+    """`text` after the edit, and how many places changed. Raises: ToolError when the place is missing or ambiguous."""
     old, new = arguments.old, arguments.new
-    # read_file shows every file with plain line ends, so an edit comes with those; the file keeps its own.
+    # read_file shows all files with line feeds, so edits have those; the file keeps its own line ends.
     if "\r\n" in text and (text.count("\n") == text.count("\r\n") or old not in text):
         old, new = (part.replace("\r\n", "\n").replace("\n", "\r\n") for part in (old, new))
     elif "\r" in text and "\n" not in text:

@@ -1,7 +1,7 @@
-"""What all file tools share: how a path is judged, and how blocking work on it is run.
+"""What all file tools share: judging a path, and running blocking work on it.
 
-`assess` resolves the path and rates it (paths.look); `run` opens that very path, component by component, and refuses
-whatever took its place.
+`assess` resolves and rates the path (`paths.look`); `run` opens exactly that path, component by component
+(`opening.py`), and refuses a link or another file that took its place.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def judge(
     reads: bool = False,
     follow: bool = True,
 ) -> Assessment:
-    """Rate a use of the paths `asked`. `display` has a {} for each of them, in order; so has what is said of it."""
+    """Rate a use of the paths `asked`. `display` has a {} for each of them, in order."""
     denied = denied_to(tool, surroundings)
     places = [
         paths.look(
@@ -76,20 +76,20 @@ def judge(
 
 
 DENIED = "a rule denies it"
-# The paths that need not exist, as (tool, which of its paths).
+# The paths that don't have to exist, as (tool, number of the path).
 _CREATED = {("write_file", 0), ("move_file", 1)}
-# Who may not read a file may not see it in another tool's result.
+# An agent that may not read a file may not see it in the result of these tools either.
 _READ_BY = ("list_dir", "search_files")
 
 
 def denied_to(tool: str, surroundings: Surroundings) -> Denied:
-    """The places that deny rules keep from `tool`."""
+    """The places that deny rules cover for `tool`."""
     asked = (tool, "read_file") if tool in _READ_BY else (tool,)
     return Denied(dict.fromkeys(rule for one in asked for rule in surroundings.denials(one)))
 
 
 def _denied(tool: str, place: Place, denied: Denied) -> str | None:
-    """Why a rule denies the place that `permissions.decide` can't see; of what it sees, it speaks itself."""
+    """Why a rule denies the place; None also when `permissions.decide` sees that by itself."""
     target = str(place.path)
     if any(rule.tool in (tool, "*") and reaches(rule, target) for rule in denied.rules):
         return None
@@ -97,18 +97,18 @@ def _denied(tool: str, place: Place, denied: Denied) -> str | None:
 
 
 def taken_instead(assessment: Assessment) -> list[str]:
-    """What to tell of a path under which another one, that looks the same, was read."""
+    """The notes about paths in place of which others with the same look were read."""
     return list(assessment.binding.get("taken", []))
 
 
 class Omitted:
-    """What a call left out, by reason, to be said in its notes."""
+    """Collects what a call left out, by reason, for its notes."""
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
 
     def add(self, reason: str, name: object) -> None:
-        """`reason` follows "… left out: "."""
+        """Add a name; `reason` is the text after "… left out: "."""
         self._names.setdefault(reason, []).append(shown(name))
 
     def notes(self) -> list[str]:
@@ -120,13 +120,13 @@ class Omitted:
 
 
 def why(error: OSError | ToolError) -> str:
-    """The error without the name of the file."""
+    """The message of an error, without the name of the file."""
     cause = error if isinstance(error, OSError) else error.__cause__
     return (isinstance(cause, OSError) and cause.strerror) or str(error)
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first ten names, and how many more there are."""
     most = 10
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
@@ -136,10 +136,10 @@ def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Sc
         return None
     if all(place.inside for place in places):
         folder = str(surroundings.work_dir)
-        # What can't be remembered (secrets, and what other programs run) is asked all the same; a denial covers it.
+        # Calls that can't be remembered (secrets, files that others run) are still asked about; a denial covers them.
         return Scope("beneath", folder, f"{tool} anywhere in {shown(folder)}")
     if len(places) > 1:
-        return None  # a rule names one path, this call has two
+        return None  # a rule has one path, and this call has two
     path = str(places[0].path)
     return Scope("exact", path, f"{tool} on {shown(path)} only")
 
@@ -151,7 +151,7 @@ def braced(text: str, *, newlines: bool = True) -> str:
 def bound(
     assessment: Assessment, display: str, *, summary: str = "", preview: Preview | None = None, **more: Any
 ) -> Assessment:
-    """The assessment with what else is shown, and what else an approval is bound to."""
+    """The assessment with more to show, and more that an approval is bound to."""
     return replace(
         assessment,
         display=assessment.display + display,
@@ -162,13 +162,13 @@ def bound(
 
 
 def warned(assessment: Assessment, concern: str) -> Assessment:
-    """The assessment of a call that is asked every time, because of `concern`."""
+    """The assessment of a call that needs an approval every time, because of `concern`."""
     concerns = (*assessment.concerns, concern)
     return replace(assessment, risk="high", reason=sentences(concerns), remember=None, concerns=concerns)
 
 
 async def in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable[[], object] = lambda: None) -> T:
-    """Run blocking `work` in a thread. Cancelled, it is told so by its event, and waited for: nothing happens later."""
+    """Run blocking `work` in a thread. On cancellation, set its event and wait: nothing happens later."""
     stop = threading.Event()
 
     def end() -> None:
@@ -183,7 +183,7 @@ async def in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable
 
 @contextmanager
 def located(path: Path, *, create: bool = False) -> Generator[tuple[Folder, str], None, None]:
-    """The opened directory of `path`, and its name there. Raises: ToolError, also in place of OSError inside."""
+    """The opened directory of `path`, and its name there. Raises: ToolError; an OSError inside becomes one."""
     if not path.name:
         raise ToolError(f"{shown(path)} is a directory")
     with opening.opened_folder(path.parent, create=create) as folder:

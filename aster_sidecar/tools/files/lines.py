@@ -1,4 +1,4 @@
-"""The lines of a text file one after the other, each from any column on; only what is asked for is held."""
+"""Reads the lines of a text file one by one, each from any column on, and keeps only what is asked for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PIECE_CHARS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A part of a line: its `text` without the line's end, and how many characters come after it (`rest`).
+    """A part of a line: its `text` without the line end, and how many characters of the line follow (`rest`).
 
-    `length` counts all its characters. `whole` is False where reading stopped before the line's end: then the two
-    numbers are what was seen of it.
+    `length` is the length of the line. `whole` is False when reading stopped before the line end; then both numbers
+    count only what was read.
     """
 
     text: str
@@ -26,7 +26,7 @@ class Line:
 
 
 class Lines:
-    """Reads the lines of `file`, at most about `budget_bytes` of it, until `stop` is set."""
+    """The lines of `file`, of which about `budget_bytes` are read at most, until `stop` is set."""
 
     def __init__(self, file: BufferedReader, encoding: Encoding, budget_bytes: int, stop: threading.Event) -> None:
         self._file = file
@@ -36,10 +36,10 @@ class Lines:
         self._text = TextIOWrapper(file, encoding=encoding.codec, errors=encoding.errors, newline=encoding.line_end)
         self._end = encoding.line_end
         self.invalid = 0
-        """How many places of the text that was returned are not in the encoding."""
+        """How many places of the returned text are invalid in the encoding."""
 
     def next(self, skip: int, keep: int) -> Line | None:
-        """The next line: `skip` characters are passed over, `keep` returned at most. None when there is none left."""
+        """The next line: at most `keep` characters of it, after the first `skip`. None when no line is left."""
         kept: list[str] = []
         length, last, ended = 0, "", False
         while not ended and self._within() and (piece := self._text.readline(PIECE_CHARS)):
@@ -59,11 +59,11 @@ class Lines:
         return Line(text, max(0, length - skip - len(text)), length, ended or self._within())
 
     def more(self) -> bool:
-        """Whether anything comes after the last line returned; it is lost for `next`."""
+        """Whether text follows the last returned line. Don't call `next` after this: a character is consumed."""
         return self._text.read(1) != ""
 
     def close(self) -> None:
-        """Let go of the file, which stays open."""
+        """Detach from the file, which stays open."""
         self._text.detach()
 
     def _within(self) -> bool:

@@ -1,4 +1,4 @@
-"""The tools that read: a file's lines, a directory's entries."""
+"""The tools that read: the lines of a file, the entries of a directory."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ from aster_sidecar.tools.files.lines import Lines
 from aster_sidecar.tools.opening import Folder, at
 from aster_sidecar.tools.paths import Text
 
-READ_BYTES = 256 * 1024  # of text, a call
-READ_SCAN_BYTES = 64 * 1024 * 1024  # read to get to the first line asked for
+READ_BYTES = 256 * 1024
+"""How much text one call returns."""
+READ_SCAN_BYTES = 64 * 1024 * 1024
+"""How much of a file is read to reach the first line that is asked for."""
 LINE_CHARS = 2000
 LIST_ENTRIES = 1000
-SCAN_ENTRIES = 50_000  # of one directory, before it is sorted
+SCAN_ENTRIES = 50_000
+"""How many entries of one directory are read, before sorting."""
 UNNAMEABLE = (
     "‹U+DCXX› stands for a byte of a name that is not UTF-8: no file tool can be given such a name, a command can"
 )
@@ -120,7 +123,7 @@ class _Page:
         self._arguments = arguments
         self._left = READ_BYTES
         self._number = 0
-        """Of the last line that was read."""
+        """About the last line that was read."""
 
     def fill(self, lines: Lines) -> None:
         offset, column = self._arguments.offset, self._arguments.column
@@ -137,7 +140,7 @@ class _Page:
             self._say_where_it_goes_on(offset + len(self.lines))
 
     def _whole_lines(self, lines: Lines) -> None:
-        """Add lines from their start on, of each LINE_CHARS, until the bounds are reached."""
+        """Add lines from their start on, at most `LINE_CHARS` of each, until a limit is reached."""
         while len(self.lines) < self._arguments.limit:
             line = lines.next(0, LINE_CHARS)
             if line is None:
@@ -158,7 +161,7 @@ class _Page:
         self.more = lines.more()
 
     def _from_column(self, lines: Lines, column: int) -> bool:
-        """Add the first line from `column` on, as much as one call returns; whether it is all of it."""
+        """Add the first line from `column` on, as much as one call returns; whether that is the rest of it."""
         line = lines.next(column - 1, READ_BYTES)
         if line is None:
             self.more = lines.more()
@@ -196,7 +199,7 @@ async def _run_list(arguments: ListDir, assessment: Assessment, ctx: CallContext
 
 
 class _Listing:
-    """One listing: a directory's entries, and on request those of the directories in it."""
+    """One listing: the entries of a directory, and of directories in it down to a depth."""
 
     def __init__(self, root: Path, depth: int, surroundings: Surroundings, taken: list[str]) -> None:
         self._root = root
@@ -208,10 +211,10 @@ class _Listing:
         self._omitted = Omitted()
         self._waiting = deque([(root, 1)])
         self._unnameable = False
-        """Whether a name is told that is not UTF-8."""
+        """Whether a listed name is not UTF-8."""
 
     def run(self, stop: threading.Event) -> Outcome:
-        """Raises: ToolError when the directory can't be listed."""
+        """List the directory. Raises: ToolError when it can't be listed."""
         while self._waiting and len(self._entries) <= LIST_ENTRIES and not stop.is_set():
             path, level = self._waiting.popleft()
             try:
@@ -259,7 +262,7 @@ class _Listing:
 
 @contextmanager
 def listing(path: Path) -> Generator[tuple[Folder, list[os.DirEntry[str]], bool], None, None]:
-    """A directory, opened, its entries by name, and whether these are all. Raises: ToolError."""
+    """An opened directory, its entries sorted by name, and whether these are all. Raises: ToolError."""
     with opening.opened_folder(path) as crossed:
         try:
             folder = opening.opened_list(crossed)
@@ -290,7 +293,7 @@ def _described(folder: Folder, entry: os.DirEntry[str], path: Path, root: Path) 
 
 
 def tellable(name: str) -> str:
-    """A file name as JSON can carry it: one that is not valid UTF-8 is shown escaped, and can't be named in a call."""
+    """A file name that JSON can hold: bytes that are not UTF-8 are escaped, and calls can't use such a name."""
     try:
         name.encode()
     except UnicodeEncodeError:

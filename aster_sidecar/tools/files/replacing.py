@@ -1,4 +1,4 @@
-"""How a file is changed in one step and keeps what it is: owner, mode, attributes, other names, where it is mounted."""
+"""Replaces, moves and deletes files in one step, and keeps owner, mode, attributes, hard links and mounts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aster_sidecar.tools.opening import Folder, at
 
 
 class _Stranded(ToolError):
-    """What was taken out of its place could not be put back; the error names where it is."""
+    """A file was moved away and could not be put back; the message says where it is."""
 
 
 def replace(
@@ -34,11 +34,11 @@ def replace(
     *,
     like: int | None = None,
 ) -> None:
-    """Put what `fill` writes under `name` in one step, over `old`.
+    """Replace `old`, the file `name`, by what `fill` writes, in one step.
 
-    The file gets the owner, mode and attributes of the one that it replaces, or of the opened file `like`. One that has
-    other names, is mounted, or whose owner can't be kept is written where it stands, unless `like` is given. Raises:
-    OSError, ToolError; then everything is as it was.
+    The new file gets the owner, mode and attributes of the old one, or of the opened file `like`. Without `like`, a
+    file that has other names, is mounted, or has an owner that can't be kept is overwritten in place. Raises: OSError,
+    ToolError; then nothing has changed.
     """
     if old.status is not None:
         opening.regular(old.status, name)
@@ -50,7 +50,7 @@ def replace(
 
 
 def changed(name: str) -> ToolError:
-    """What stands under `name` is not what was looked at."""
+    """The error for a file that is not the one that was checked."""
     return ToolError(f"{shown(name)} was changed by somebody else just now; look at it again")
 
 
@@ -62,13 +62,13 @@ def _renamed(
     stop: threading.Event,
     like: int | None,
 ) -> bool:
-    """Write a new file beside and give it the name; False, with nothing done, when the old one has to stay."""
+    """Write a new file and rename it; False, without a change, when the old file has to be overwritten in place."""
     must_stay = old.status is not None and like is None
-    # Its name does not depend on the file's, which may be as long as names can be.
+    # Its name does not contain the file's, which may have the maximum length.
     temporary = f".aster-{os.urandom(8).hex()}.tmp"
     beside, dir_fd = at(folder, temporary)
     try:
-        # Until it has its mode, nobody else may read what is written.
+        # Only the owner may read it until it has its mode.
         mode = 0o666 if old.status is None and like is None else 0o600
         descriptor = os.open(beside, opening.CREATE, mode, dir_fd=dir_fd)
     except OSError as error:
@@ -91,7 +91,7 @@ def _renamed(
             _put(folder, temporary, name, old)
         except OSError as error:
             if must_stay and error.errno in (errno.EBUSY, errno.EXDEV):
-                return False  # something is mounted there
+                return False  # the file is a mount point
             raise
     except _Stranded:
         beside = ""
@@ -111,7 +111,7 @@ def _put(folder: Folder, temporary: str, name: str, old: Content) -> None:
             raise changed(name) from error
     elif exchange(folder, temporary, folder, name):
         try:
-            # What came out is looked at: somebody may have put it there between the last look and the exchange.
+            # Check the file that came out: another process may have put it there after the last check.
             if content(folder, temporary).mark != old.mark:
                 raise changed(name)
         except BaseException:
@@ -135,7 +135,7 @@ def _stranded(temporary: str, name: str) -> _Stranded:
 def _where_it_stands(
     folder: Folder, name: str, fill: Callable[[BinaryIO], object], old: Content, stop: threading.Event
 ) -> None:
-    """Write over the bytes of a file that must stay the same file. Raises: OSError, ToolError."""
+    """Overwrite a file in place. Raises: OSError, ToolError."""
     if old.data is None:
         raise ToolError(f"{shown(name)} is too large to be written where it stands, and can't be replaced by another")
     new = io.BytesIO()
@@ -162,7 +162,7 @@ def _where_it_stands(
 
 
 def _keep_beside(path: str, dir_fd: int | None, data: bytes) -> None:
-    """Write the new text beside as well, where files can be made: a crash may come in the middle of writing over it."""
+    """Also write the new text to a file beside it, if possible, in case of a crash while it is overwritten."""
     try:
         descriptor = os.open(path, opening.CREATE, 0o600, dir_fd=dir_fd)
     except OSError:
@@ -174,7 +174,7 @@ def _keep_beside(path: str, dir_fd: int | None, data: bytes) -> None:
 
 
 def _overwrite(descriptor: int, data: bytes) -> None:
-    # Shortened last: until then the space that the old bytes take is not given away.
+    # Truncate last, so that the space of the old bytes stays reserved until then.
     view, place = memoryview(data), 0
     while place < len(view):
         place += (
@@ -190,7 +190,7 @@ def _write(descriptor: int, view: memoryview, place: int) -> int:
 
 
 def bits_lost(folder: Folder, name: str, old: Content) -> str:
-    """In words, which bits of its mode a file lost when it was changed; "" when none. Raises: OSError."""
+    """The note about mode bits that a file lost when it was changed; "" without any. Raises: OSError."""
     now = opening.status(folder, name)
     if old.status is None or now is None:
         return ""
@@ -201,7 +201,7 @@ def bits_lost(folder: Folder, name: str, old: Content) -> str:
 
 def check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:
     """Raises: ToolError when the file `found` is read-only."""
-    # Renaming over a file asks the directory for permission, not the file: a read-only one would be lost.
+    # Renaming over a file needs only the directory's permission: a read-only file would be replaced.
     effective = os.access in os.supports_effective_ids
     if not found.st_mode & 0o222 or not os.access(target, os.W_OK, dir_fd=dir_fd, effective_ids=effective):
         raise ToolError(f"{shown(target)} is read-only")
@@ -228,9 +228,9 @@ def _alike(descriptor: int, source: int, *, moved: bool) -> bool:
     if (now.st_uid, now.st_gid) != (like.st_uid, like.st_gid):
         try:
             os.fchown(descriptor, like.st_uid, like.st_gid)
-        except OSError:  # only root may give files away
+        except OSError:  # only root may change the owner
             whole = False
-    # A program that was changed is no longer one that may run as its owner; one that only moves is.
+    # A changed program loses its setuid and setgid bits; a moved one keeps them.
     os.fchmod(descriptor, like.st_mode & (0o7777 if moved and whole else 0o777))
     if moved:
         os.utime(descriptor, ns=(like.st_atime_ns, like.st_mtime_ns))
@@ -238,7 +238,7 @@ def _alike(descriptor: int, source: int, *, moved: bool) -> bool:
 
 
 def _attributes_copied(descriptor: int, source: int) -> bool:
-    """Copy extended attributes and access lists, where this system has them; labels are the system's own affair."""
+    """Copy extended attributes and access lists, where the system has them; the system itself sets security labels."""
     if sys.platform != "linux":
         return True
     try:
@@ -251,7 +251,7 @@ def _attributes_copied(descriptor: int, source: int) -> bool:
 
 
 def sync(folder: Folder) -> None:
-    """Make a rename survive a power cut, where directories can be synced."""
+    """Sync a directory, so that a rename survives a power failure; nothing happens where that is not possible."""
     if isinstance(folder, int):
         with suppress(OSError):
             listed = opening.opened_list(folder)
@@ -264,13 +264,13 @@ def sync(folder: Folder) -> None:
 
 @cache
 def _exchanging() -> Callable[[int, bytes, int, bytes, int], int] | None:
-    """The system's call that exchanges two names in one step; None where there is none."""
+    """The system call that exchanges two names in one step; None where there is none."""
     name = {"linux": "renameat2", "darwin": "renameatx_np"}.get(sys.platform)
     return getattr(ctypes.CDLL(None, use_errno=True), name, None) if name and opening.HANDLES else None
 
 
 def exchange(folder: Folder, name: str, into: Folder, other: str) -> bool:
-    """Exchange what stands under two names, in one step; False where this can't be done. Raises: OSError."""
+    """Exchange the files of two names in one step; False where that is not supported. Raises: OSError."""
     call = _exchanging()
     if call is None or isinstance(folder, str) or isinstance(into, str):
         return False
@@ -278,12 +278,12 @@ def exchange(folder: Folder, name: str, into: Folder, other: str) -> bool:
         return True
     code = ctypes.get_errno()
     if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False  # this file system can't
+        return False  # not supported by this file system
     raise OSError(code, os.strerror(code))
 
 
 def move(folder: Folder, name: str, into: Folder, new_name: str, there: Content) -> None:
-    """Rename over what `there` describes. Raises: OSError, ToolError; then both are as before."""
+    """Rename over the file that `there` describes. Raises: OSError, ToolError; then both are unchanged."""
     if there.status is None:
         rename_new(folder, name, into, new_name)
     elif exchange(folder, name, into, new_name):
@@ -299,7 +299,7 @@ def move(folder: Folder, name: str, into: Folder, new_name: str, there: Content)
 
 
 def remove(folder: Folder, name: str, old: Content) -> None:
-    """Delete the file or link that `old` describes. Raises: OSError, ToolError; then it is there as before."""
+    """Delete the file or link that `old` describes. Raises: OSError, ToolError; then it is unchanged."""
     aside = f".aster-{os.urandom(8).hex()}.tmp"
     target, dir_fd = at(folder, name)
     beside, _ = at(folder, aside)
@@ -307,7 +307,7 @@ def remove(folder: Folder, name: str, old: Content) -> None:
         raise changed(name)
     os.rename(target, beside, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     try:
-        # Out of reach for whoever would put another file there, it is looked at once more.
+        # Check it again here, where no other process can replace it.
         if content(folder, aside).mark != old.mark:
             raise changed(name)
     except BaseException:
@@ -321,7 +321,7 @@ def remove(folder: Folder, name: str, old: Content) -> None:
 
 
 def rename_over(folder: Folder, name: str, into: Folder, new_name: str) -> None:
-    """Rename, replacing what is there. Raises: OSError."""
+    """Rename, replacing an existing file. Raises: OSError."""
     old, old_fd = at(folder, name)
     new, new_fd = at(into, new_name)
     os.replace(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
@@ -333,9 +333,9 @@ def rename_new(folder: Folder, name: str, into: Folder, new_name: str) -> None:
     new, new_fd = at(into, new_name)
     try:
         if os.name == "nt":
-            os.rename(old, new)  # never replaces, on Windows
+            os.rename(old, new)  # on Windows it never replaces
         else:
-            # Elsewhere a rename replaces and a link doesn't.
+            # Elsewhere, a rename replaces, but a link does not.
             os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
             try:
                 os.unlink(old, dir_fd=old_fd)

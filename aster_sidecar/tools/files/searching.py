@@ -1,4 +1,4 @@
-"""The tool that searches files: one side walks and reads, the other matches in a process of its own."""
+"""The tool that searches files. It walks and reads here; a child process matches (`matching.py`)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def _run_search(arguments: SearchFiles, assessment: Assessment, ctx: CallC
 
 
 class _Search:
-    """One search: walks and reads here, matches in a process of its own (`Matcher`)."""
+    """One search."""
 
     def __init__(
         self, arguments: SearchFiles, root: Path, surroundings: Surroundings, deadline_s: float = SEARCH_S
@@ -96,7 +96,7 @@ class _Search:
         self._stop = threading.Event()
         self._deadline = 0.0
         self._ended = False
-        """Whether the matcher was ended, at the deadline or from outside."""
+        """Whether the matcher was killed, at the deadline or by `kill`."""
         self._omitted = Omitted()
         self._ignored_folders: list[str] = []
         self._ignored_files: list[str] = []
@@ -105,15 +105,15 @@ class _Search:
         self._damaged: list[str] = []
         self._excerpts = 0
         self._unnameable = False
-        """Whether a name is told that is not UTF-8."""
+        """Whether a reported name is not UTF-8."""
 
     def kill(self) -> None:
-        """End a match that is under way."""
+        """Kill the matcher, also during a match."""
         if self._matcher is not None:
             self._matcher.kill()
 
     def run(self, stop: threading.Event) -> Outcome:
-        """Raises: ToolError when the pattern is wrong or nothing can be searched."""
+        """Search. Raises: ToolError when the pattern is not valid or nothing can be searched."""
         self._stop = stop
         self._deadline = time.monotonic() + self.deadline_s
         matcher = self._matcher = Matcher(self.arguments.pattern, self.deadline_s)
@@ -132,7 +132,7 @@ class _Search:
         return Outcome({"hits": hits, "files_searched": self.files, "notes": self.notes}, truncated=self.cut)
 
     def _search(self, matcher: Matcher, path: Path, text: str) -> bool:
-        """Add the hits in `text`; whether the search goes on."""
+        """Add the hits in `text`; whether to continue the search."""
         asked = time.monotonic()
         matches = matcher.find(text) if text else []
         if matches is None:
@@ -161,7 +161,7 @@ class _Search:
         return self._ended or self._stop.is_set() or time.monotonic() > self._deadline
 
     def _tell(self) -> None:
-        """Say what was left out."""
+        """Add notes about what was left out."""
         if ignored := [*self._ignored_folders, *self._ignored_files]:
             folders, files = len(self._ignored_folders), len(self._ignored_files)
             self.notes.append(
@@ -247,7 +247,7 @@ class _Search:
         found: list[tuple[os.DirEntry[str], os.stat_result]] = []
         for entry in entries:
             try:
-                # On Windows an entry does not know its identity, nor how many names the file has.
+                # On Windows, an entry has neither the file's identity nor its number of names.
                 whole = os.name == "nt"
                 found.append((entry, os.lstat(path / entry.name) if whole else entry.stat(follow_symlinks=False)))
             except OSError as error:
@@ -268,7 +268,7 @@ class _Search:
         return False
 
     def _wanted(self, path: Path, found: os.stat_result, ignored: bool = False) -> bool:
-        """Whether the file is searched; if not, and the glob means it, that is kept to be said."""
+        """Whether to search the file; if not, and the glob matches it, it is noted as left out."""
         if self._glob is not None and not opening.is_link(found) and not self._globs(path):
             return False
         if reason := self._omits(path, found):
@@ -286,7 +286,7 @@ class _Search:
         return self._glob.matches(path.name, below)
 
     def _omits(self, path: Path, found: os.stat_result) -> str | None:
-        """Why this entry is not searched, in words; None when nothing speaks against it."""
+        """Why this entry is not searched, in words; None when it is."""
         if opening.is_link(found):
             return "links are not followed"
         if not stat.S_ISREG(found.st_mode):
@@ -303,7 +303,7 @@ class _Search:
         return None
 
     def _text(self, path: Path, folder: Folder, name: str, found: os.stat_result) -> str:
-        """What the file holds, up to the bound; "" when it is binary or can't be read."""
+        """The text of the file, up to `SEARCH_FILE_BYTES`; "" when it is binary or can't be read."""
         try:
             with open(opening.opened_file(folder, name), "rb") as file:
                 data = file.read(SEARCH_FILE_BYTES + 1)

@@ -1,8 +1,8 @@
-"""The schema of an MCP tool's arguments, in a form that every provider takes.
+"""The schema of an MCP tool's arguments, in a form that every provider accepts.
 
-Providers refuse a request, with all its tools, because of one schema that they don't like: without `type` or `items`,
-with `anyOf` at its root, with a reference that leads nowhere. So models are shown a plainer one. Arguments are still
-checked against what the server says (`servers.py`), so nothing more is let through.
+Providers refuse a request, with all its tools, because of one schema: without `type` or `items`, with `anyOf` at its
+root, with a reference that has no target. So models get a simpler schema. Arguments are still checked against the
+server's own schema (`definitions.py`), so no others are accepted.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 LEVELS = 100
-"""Nesting beyond which any value is shown as allowed."""
+"""Nesting depth beyond which the simpler schema allows any value."""
 REFERENCES = 16
-"""References that are followed one after the other at the root."""
+"""How many references are followed, one after the other, at the root."""
 
 _DEFINITION = re.compile(r"#/(?:\$defs|definitions)/([^/]+)")
 _DROPPED_WORDS = (
@@ -30,12 +30,12 @@ Schema = dict[str, Any]
 
 
 def for_models(schema: Mapping[str, Any]) -> Schema:
-    """The schema as models are shown it: of an object, and a valid one of draft 2020-12 when `schema` is valid."""
+    """The schema for models: of an object, and valid in draft 2020-12 when `schema` is valid."""
     return _Plain(dict(schema)).whole()
 
 
 def of_object(schema: object) -> Schema | None:
-    """The schema that a server may have meant: arguments are an object, whether it says so or not. None: it is none."""
+    """The schema of an object that a server probably meant; None when it can't be one."""
     if schema is None or schema is True:
         return {"type": "object"}
     if not isinstance(schema, dict):
@@ -48,7 +48,7 @@ def of_object(schema: object) -> Schema | None:
 
 
 class _Plain:
-    """One schema on its way; `_defs` are what its references lead to, by pointer."""
+    """Converts one schema; `_defs` are the targets of its references, by name."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
@@ -64,7 +64,7 @@ class _Plain:
     # -- the root --------------------------------------------------------------------------------------------------
 
     def _merged(self, schema: Schema, level: int) -> Schema:
-        """One object of what a schema says by reference or in alternatives."""
+        """One object schema from a schema with references and alternatives."""
         whole = self._followed(schema)
         properties: Schema = dict(_mapping(whole.get("properties")))
         required = _texts(whole.get("required"))
@@ -121,7 +121,7 @@ class _Plain:
         return made
 
     def _list_items(self, made: Schema, level: int) -> None:
-        """`items` is one schema, and every array has it."""
+        """Give every array an `items` that is one schema."""
         items = made.get("items")
         if isinstance(items, list):
             kinds = [self._node(one, level + 1) for one in cast("list[Any]", items)]
@@ -137,7 +137,7 @@ class _Plain:
     # -- references ------------------------------------------------------------------------------------------------
 
     def _target(self, pointer: object) -> Schema | None:
-        """What a reference within the schema leads to."""
+        """The target of a reference within the schema; None without one."""
         if not isinstance(pointer, str) or (pointer != "#" and not pointer.startswith("#/")):
             return None
         found: Any = self._root
@@ -152,7 +152,7 @@ class _Plain:
         return cast("Schema", found) if isinstance(found, dict) else None
 
     def _defined(self, pointer: object, level: int) -> str | None:
-        """The name under which `$defs` has what a reference leads to; None when it leads nowhere."""
+        """The name in `$defs` of the target of a reference; None without a target."""
         target = self._target(pointer)
         if target is None or not isinstance(pointer, str):
             return None
@@ -161,8 +161,8 @@ class _Plain:
             name = re.sub(r"[^A-Za-z0-9_.-]", "_", found[1])[:48] if found else "part"
             while name in self._names.values():
                 name += "_"
-            self._names[pointer] = name  # before what is in it: it may refer to itself
-            # A reference to a reference is followed, so that none leads round in a circle and to nothing else.
+            self._names[pointer] = name  # before its content is converted, because it may refer to itself
+            # Follow a reference to a reference, so that no definition consists of a circle of references.
             self._defs[name] = self._node(
                 self._merged(target, 0) if pointer == "#" else self._followed(target), level + 1
             )
@@ -170,7 +170,7 @@ class _Plain:
 
 
 def _bounds(made: Schema) -> None:
-    """`exclusiveMinimum: true` is the form of draft 4."""
+    """Convert `exclusiveMinimum: true`, the form of draft 4."""
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
             made[exclusive] = made.pop(bound)

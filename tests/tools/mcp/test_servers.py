@@ -767,7 +767,7 @@ def test_the_schema_of_results_is_not_checked(loop: asyncio.Runner, odd: Servers
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("no_words", 'o: it failed, and says only: {"code":-5}'),
+        ("no_words", 'o: it failed, and reports only: {"code":-5}'),
         ("no_code", "o: the disk is full"),
         ("no_error", "o: the disk is full"),
         ("no_id", "o: not understood"),
@@ -920,7 +920,7 @@ class Odd(BaseHTTPRequestHandler):
         ("batch", None),
         ("mark", None),
         ("event", None),
-        ("no_words", 'h: it failed, and says only: {"code":-5}'),
+        ("no_words", 'h: it failed, and reports only: {"code":-5}'),
         ("cut", "h: its answer can't be read: Invalid JSON"),
         ("refused", "h: it answered with HTTP 401 Unauthorized"),
         ("gone", "h: it ended during the call"),
