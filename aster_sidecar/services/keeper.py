@@ -146,6 +146,7 @@ class Signals:
             signal.signal(number, lambda _number, _frame: None)
 
     def fileno(self) -> int:
+        """The descriptor to poll."""
         return self._reader.fileno()
 
     def take(self) -> set[int]:
@@ -157,6 +158,7 @@ class Signals:
         return came
 
     def close(self) -> None:
+        """Stop collecting signals."""
         signal.set_wakeup_fd(-1)
         self._reader.close()
         self._writer.close()
@@ -264,6 +266,7 @@ class Keeper:
 
 
 def close(descriptors: Iterable[int]) -> None:
+    """Close descriptors. Raises: OSError."""
     for descriptor in descriptors:
         os.close(descriptor)
 

@@ -48,6 +48,7 @@ class KeptProgram:
 
     @property
     def returncode(self) -> int | None:
+        """See `launch.Program`."""
         return self._returncode
 
     def _read_messages(self) -> None:

@@ -68,6 +68,7 @@ class Running:
     pumps: list[asyncio.Task[None]]
 
     def exit_info(self) -> wire.ServiceExit:
+        """How the program ended: its exit code, or the name of the signal."""
         code = self.program.returncode
         if code is None or code >= 0:
             return wire.ServiceExit(time=clock.stamp(), code=code)

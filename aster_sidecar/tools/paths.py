@@ -113,7 +113,7 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings, *, follow: bool = 
     except ValueError as error:
         raise ToolError(str(error)) from error
     if asked.kind == "beneath" and os.path.exists(path) and not os.path.isdir(path):
-        raise ToolError(f"{shown(path)} is not a directory: nothing is beneath it")
+        raise ToolError(f"{shown(path)} is not a directory, so a rule for everything in it has no meaning")
     return str(path)
 
 

@@ -300,7 +300,7 @@ class OwnTool(Generic[P, R]):
                 log.warning("tool %s goes on though its call was cancelled: it does not look at it", self.name)
             raise
         if work.cancelled():
-            raise ToolError("it was cancelled from within")
+            raise ToolError("it cancelled itself")
         return work.result()
 
 
@@ -309,7 +309,7 @@ async def guarded(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await work
     except (SystemExit, KeyboardInterrupt) as error:
-        raise ToolError(f"it wanted to end the process: {type(error).__name__}") from error
+        raise ToolError(f"it tried to end the process: {type(error).__name__}") from error
 
 
 def in_thread(work: Callable[[], Any], name: str) -> asyncio.Future[Any]:
@@ -334,7 +334,7 @@ def in_thread(work: Callable[[], Any], name: str) -> asyncio.Future[Any]:
             # A future can't hold StopIteration.
             failure = RuntimeError("StopIteration") if isinstance(error, StopIteration) else error
         except BaseException as error:
-            failure = ToolError(f"it wanted to end the process: {type(error).__name__}")
+            failure = ToolError(f"it tried to end the process: {type(error).__name__}")
         try:
             loop.call_soon_threadsafe(settle, value, failure)
         except RuntimeError:

@@ -202,7 +202,7 @@ def _literal(host: str) -> str:
         try:
             return str(ipaddress.ip_address(host))
         except ValueError as error:
-            raise ToolError(f"{shown(host)} is no address in its usual form (four decimal numbers)") from error
+            raise ToolError(f"{shown(host)} is not an address in its usual form (four decimal numbers)") from error
     return host
 
 
@@ -298,7 +298,7 @@ class Fetcher:
             raise ToolError(f"{shown(target.host)} has no address: {error}") from error
         # A private address among public ones is an attack on this machine or its network.
         if not found or not all(self.allow_address(address) for address in found):
-            raise ToolError(f"{shown(target.host)} does not lead to the public internet only: not fetched")
+            raise ToolError(f"{shown(target.host)} has addresses outside the public internet: not fetched")
         return found[:ADDRESSES]
 
     async def _request(self, target: Target, max_bytes: int) -> Page:
@@ -377,7 +377,7 @@ class _Body:
         if self.encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
             self._unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the first bytes
         elif self.encoding.strip().lower() not in ("", "identity"):
-            raise ToolError(f"the answer is packed as {shown(self.encoding)}, which was not asked for")
+            raise ToolError(f"the answer has the content encoding {shown(self.encoding)}, which was not requested")
 
     def add(self, chunk: bytes) -> bool:
         """Add a chunk; False when the limit is reached."""
@@ -386,7 +386,7 @@ class _Body:
             try:
                 chunk = self._unpack.decompress(chunk, room + 1)
             except zlib.error as error:
-                raise ToolError("the answer is packed wrongly") from error
+                raise ToolError("the compressed answer is damaged") from error
         self.data += chunk[:room]
         self.cut = len(chunk) > room
         return not self.cut

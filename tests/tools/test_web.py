@@ -281,7 +281,7 @@ def test_a_name_that_leads_inside_is_refused_before_any_connection(place: Surrou
 
     async def once() -> int:
         async with site({"/": page(b"secret")}) as found:
-            with pytest.raises(ToolError, match="public internet only"):
+            with pytest.raises(ToolError, match="outside the public internet"):
                 await fetch(web.Fetcher(resolve=resolve), place, f"http://example.org:{found.port}/")
             return found.connections
 
@@ -307,11 +307,11 @@ def test_the_connection_goes_to_the_address_that_was_checked(place: Surroundings
             assert (await fetch(by, place, url)).value["text"] == "hello"
             assert asked == [("rebind.test", found.port)]
             assert f"\r\nHost: rebind.test:{found.port}\r\n" in found.requests[0]
-            with pytest.raises(ToolError, match="public internet only"):
+            with pytest.raises(ToolError, match="outside the public internet"):
                 await fetch(by, place, url)
             assert found.connections == 1
             asked.clear()
-            with pytest.raises(ToolError, match="public internet only"):
+            with pytest.raises(ToolError, match="outside the public internet"):
                 await fetch(by, place, url + "again")
             assert found.paths() == ["/", "/again"]
 
@@ -504,9 +504,9 @@ def test_a_body_that_unpacks_to_much_is_cut(place: Surroundings) -> None:
     good = fetched(place, page(gzip.compress(b"<p>hello"), "text/html", "Content-Encoding: gzip"))
     assert good.value["text"] == "hello"
     for encoding in ("br", "gzip, gzip"):
-        with pytest.raises(ToolError, match="not asked for"):
+        with pytest.raises(ToolError, match="not requested"):
             fetched(place, page(b"x", "text/plain", f"Content-Encoding: {encoding}"))
-    with pytest.raises(ToolError, match="packed wrongly"):
+    with pytest.raises(ToolError, match="compressed answer is damaged"):
         fetched(place, page(b"not gzip", "text/plain", "Content-Encoding: gzip"))
 
 

@@ -137,7 +137,7 @@ def _where_it_stands(
 ) -> None:
     """Overwrite a file in place. Raises: OSError, ToolError."""
     if old.data is None:
-        raise ToolError(f"{shown(name)} is too large to be written where it stands, and can't be replaced by another")
+        raise ToolError(f"{shown(name)} is too large to be overwritten in place, and can't be replaced by a new file")
     new = io.BytesIO()
     fill(new)
     target, dir_fd = at(folder, name)
