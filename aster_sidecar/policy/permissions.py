@@ -1,6 +1,6 @@
-"""Policy as pure functions: (mode, rules, call) → allow | deny | ask, and why. Nothing here reads or writes anything.
+"""Policy as pure functions without I/O: (mode, rules, call) → allow | deny | ask, and why.
 
-Order: a deny rule, then what is asked whatever was allowed, then `always_ask`, then an allow rule, then the mode.
+Order: forbidden calls, deny rules, calls that always ask, the mode `always_ask`, allow rules, the other modes.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ STRICTNESS: tuple[Mode, ...] = ("auto_approve", "smart_approve", "always_ask")
 
 
 def stricter(one: Mode, other: Mode) -> Mode:
-    """The mode of the two that asks more."""
+    """The stricter of two modes."""
     return STRICTNESS[max(STRICTNESS.index(one), STRICTNESS.index(other))]
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a remembered answer covers: one tool, and a target.
+    """The calls that a remembered answer covers: one tool, and a target.
 
     `kind` "exact" covers the calls whose target is `value`; "beneath" those whose target is `value` or lies below
-    that directory; "any" every call of the tool (`value` is empty). `words` says it to a person.
+    that directory; "any" every call of the tool (`value` is empty). `words` describes
+    it to a person.
     """
 
     kind: Literal["exact", "beneath", "any"]
@@ -39,7 +40,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The lines of a file that change. Each line of `diff` begins with " ", "-" (goes), "+" (comes) or "@ line N".
+    """The changed lines of a file. Each line of `diff` begins with " ", "-" (removed), "+" (added) or "@ line N".
 
     `added` and `removed` count lines.
     """
@@ -52,21 +53,24 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a call would do, worked out from the tool *and* its arguments before anything runs.
+    """What a call would do, determined from the tool *and* its arguments before the call runs.
 
-    `summary` says in one plain sentence what would happen; `preview` shows a change of a file line by line, where
-    `display` ends with the same lines.
-    `target` is the canonical thing acted on (an absolute path without links, a command string, an origin); `display`
-    the exact thing that will run, control and bidi characters made visible; `reason` says why the risk is what it is;
-    `remember` is what "always" would cover, None when the call can't be remembered; `binding` is all that an approval
-    is bound to (resolved paths, binary, cwd): when it differs at the time of running, it is asked again. `forbidden`
-    names why no mode and no person can allow the call, e.g. writing into the daemon's own data. `concerns` are the
-    reasons, in words, that raise the risk above the tool's own. `effects` are what it would do that the
-    arguments don't say: replace a file, run a script. `unshown` says why a person can't be shown all of it:
-    where the call would be asked, it fails. `always_asked` says that every mode asks and no allow rule covers it,
-    e.g. when another program would do the work, out of our reach. `also` are further targets of the same call (a
-    move's destination): a deny rule that covers any of them holds, an allow rule has to cover them all. `names` are
-    other targets that a deny rule may name the call by, such as a command in whatever directory.
+    - `summary`: one plain sentence about the effect. `preview`: a change of a file line by line; `display` ends with
+      the same lines.
+    - `target`: the canonical object of the call (an absolute path without links, a command string, an origin).
+      `display`: exactly what will run, with control and bidi characters made visible.
+    - `reason`: why the call has this risk. `concerns`: reasons, in words, that raise the risk above the tool's own.
+    - `effects`: what the call would do that the arguments don't show: replace a file, run a script.
+    - `remember`: what "always" would cover; None when the call can't be remembered.
+    - `binding`: everything that an approval is bound to (resolved paths, binary, cwd). If it differs when the call is
+      about to run, the approval is requested again.
+    - `forbidden`: why no mode and no person can allow the call, e.g. writing into the daemon's own data.
+    - `unshown`: why a person can't be shown all of the call; such a call fails instead of asking.
+    - `always_asked`: every mode asks and no allow rule covers it, e.g. because another program, which we don't control,
+      would do the work.
+    - `also`: further targets of the call (a move's destination). A deny rule applies if it covers any of them, an allow
+      rule only if it covers all.
+    - `names`: other targets by which a deny rule may match the call, such as a command in any directory.
     """
 
     risk: Risk
@@ -88,7 +92,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A stored answer. `agent_id` and `session_id` narrow it; None means every one. `expires_at` is aware UTC."""
+    """A stored rule. `agent_id` and `session_id` limit it; None means all. `expires_at` is aware UTC."""
 
     rule_id: str
     decision: Literal["allow", "deny"]
@@ -102,7 +106,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, what made it (`rule:<id>`, `mode:<mode>`, `call` or `forbidden`), and why in words."""
+    """The verdict, its source (`rule:<id>`, `mode:<mode>`, `call` or `forbidden`), and the reason in words."""
 
     verdict: Verdict
     decided_by: str
@@ -110,7 +114,7 @@ class Decision:
 
 
 def covers(rule: Rule, tool: str, target: str, agent_id: str, session_id: str, now: datetime) -> bool:
-    """Whether `rule` is about this call and still holds at `now` (aware UTC)."""
+    """Whether `rule` applies to this call and has not expired at `now` (aware UTC)."""
     if rule.tool not in (tool, "*"):
         return False
     if rule.agent_id not in (None, agent_id) or rule.session_id not in (None, session_id):
@@ -121,7 +125,7 @@ def covers(rule: Rule, tool: str, target: str, agent_id: str, session_id: str, n
 
 
 def reaches(rule: Rule, target: str) -> bool:
-    """Whether `target` is what the rule names, or lies in it."""
+    """Whether the value of the rule covers `target`: the same, or (kind "beneath") a directory that contains it."""
     if rule.kind == "any":
         return True
     if rule.kind == "exact":
@@ -140,15 +144,15 @@ def decide(
     session_id: str,
     now: datetime,
 ) -> Decision:
-    """Decide one call. Pure: the same arguments give the same answer."""
+    """Decide one call. Pure: the same arguments give the same decision."""
     if assessment.forbidden is not None:
         return Decision("deny", "forbidden", assessment.forbidden)
     targets = (assessment.target, *assessment.also)
-    hits: list[Rule] = []
+    matching: list[Rule] = []
     for rule in rules:
         covered = [covers(rule, tool, target, agent_id, session_id, now) for target in targets]
         if all(covered):
-            hits.append(rule)
+            matching.append(rule)
         named = [covers(rule, tool, name, agent_id, session_id, now) for name in assessment.names]
         if rule.decision == "deny" and any((*covered, *named)):
             return Decision("deny", f"rule:{rule.rule_id}", denied_by(rule))
@@ -156,9 +160,9 @@ def decide(
         return Decision("ask", "call", f"{sentence(assessment.reason)} Aster always asks before such a call runs.")
     if mode == "always_ask":
         return Decision("ask", "mode:always_ask", "The mode is “Always ask”.")
-    for rule in hits:
-        # An allow rule for a directory must not carry a call that its arguments made riskier than what the person saw
-        # (a file that holds secrets): only a rule for the exact target, or for everything, does.
+    for rule in matching:
+        # An allow rule for a directory does not cover a call with riskier arguments than the person saw when allowing
+        # it (a file that holds secrets): only a rule for the exact target, or for every call, does.
         if rule.kind != "beneath" or assessment.remember is not None:
             return Decision("allow", f"rule:{rule.rule_id}", f"Your rule allows {describe(rule)}.")
     if mode == "auto_approve":
@@ -169,17 +173,17 @@ def decide(
 
 
 def sentence(words: str) -> str:
-    """Words that were written to follow others, as a sentence of their own."""
+    """The words as a sentence: with a capital letter and a full stop."""
     return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}" if words else words
 
 
 def denied_by(rule: Rule) -> str:
-    """Why a call that a deny rule covers is denied, as a sentence."""
+    """The reason for a call that a deny rule covers, as a sentence."""
     return f"Your rule denies {describe(rule)}."
 
 
 def describe(rule: Rule) -> str:
-    """The calls that the rule covers, on one line: a command and where it runs, or a tool and what it is used on."""
+    """The calls that the rule covers, on one line: a command and its directory, or a tool and its target."""
     tool = "every tool" if rule.tool == "*" else rule.tool
     value = _on_one_line(rule.value)
     if rule.kind == "any":
@@ -193,15 +197,15 @@ def describe(rule: Rule) -> str:
 
 
 def _quoted(command: str) -> str:
-    """A command between backquotes, which are the only ones."""
+    """A command in backquotes; backquotes in it become apostrophes."""
     return "`" + _on_one_line(command).replace("`", "'") + "`"
 
 
 def _on_one_line(text: str) -> str:
-    """The text with every character that is not plainly seen, such as the end of a line, written as Python does."""
+    """The text with unprintable characters, such as line ends, as Python escapes."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def sentences(reasons: Iterable[str]) -> str:
-    """Reasons as sentences, one after the other."""
+    """The reasons as sentences, joined with spaces."""
     return " ".join(map(sentence, reasons))

@@ -1,4 +1,4 @@
-"""The stored answers: which calls a person allowed or denied for good, for a while, for one agent or session."""
+"""Stored rules, for `permissions.decide`: calls that a person allowed or denied, optionally with limits."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from aster_sidecar.store.rows import TRASHED
 
 
 class Rules:
-    """All rules, in memory for decisions, in the journal for good."""
+    """All rules: in memory for decisions, and stored in the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._rules: dict[str, tuple[Rule, str]] = {}
         self._ends: dict[str, clock.Deadline] = {}
-        """When rules with a time limit end. Their `expires_at` is what the wall clock said that it would say then."""
-        self._coming: dict[str, tuple[Rule, str]] = {}
-        """Rules that are being recorded and do not hold yet."""
+        """Deadlines of rules with a time limit. Their `expires_at` is by the wall clock at their creation."""
+        self._uncommitted: dict[str, tuple[Rule, str]] = {}
+        """Allow rules that are not recorded yet and do not apply yet."""
 
         journal.lost.subscribe(self.open)
 
     def open(self) -> None:
-        """Read them from the journal; those whose time is over are deleted. Raises: StoreError."""
+        """Read the rules from the journal and delete expired ones. Raises: StoreError."""
         self._rules.clear()
         self._ends.clear()
-        self._coming.clear()
+        self._uncommitted.clear()
         self._read(f"session_id IS NULL OR session_id NOT IN ({TRASHED})")
 
     def _read(self, condition: str, *parameters: str) -> None:
@@ -50,9 +50,9 @@ class Rules:
                 self._ends[row[0]] = ends
 
     def relocate(self, old: str, new: str) -> None:
-        """Make rules for places in the directory `old` ones for `new`, where it is now; before `open`.
+        """Change rules for paths in the directory `old` to its new path `new`. Call it before `open`.
 
-        A deny rule that was left behind would not deny any more. Raises: StoreError.
+        Otherwise a deny rule for the old path would not apply any more. Raises: StoreError.
         """
         rows = self._journal.all("SELECT rule_id, value FROM rules WHERE kind<>'any'")
         moved = [(relocated(value, old, new), rule_id, value) for rule_id, value in rows]
@@ -65,31 +65,31 @@ class Rules:
         )
 
     def active(self) -> list[Rule]:
-        """The rules that hold now; their `expires_at` is on the wall clock as it is now."""
-        holding: list[Rule] = []
+        """The rules that apply now, with `expires_at` by the current wall clock."""
+        active: list[Rule] = []
         for rule, _ in self._rules.values():
             ends = self._ends.get(rule.rule_id)
             if ends is None:
-                holding.append(rule)
+                active.append(rule)
             elif not ends.over:
-                holding.append(replace(rule, expires_at=ends.moment))
-        return holding
+                active.append(replace(rule, expires_at=ends.moment))
+        return active
 
     def list(self) -> list[wire.RuleInfo]:
-        """The rules that hold now, oldest first."""
+        """The rules that apply now, oldest first."""
         return [info(rule, self._rules[rule.rule_id][1]) for rule in self.active()]
 
     def remember(self, decision: str, tool: str, scope: Scope, agent_id: str) -> wire.RuleInfo:
-        """Put a rule for what a person answered "always" to; it holds once the caller's transaction commits."""
+        """Add a rule for an "always" answer, or return an equal one. An allow rule applies after the commit."""
         verdict = "allow" if decision == "allow_always" else "deny"
-        for rule, made in (*self._rules.values(), *self._coming.values()):
+        for rule, created_at in (*self._rules.values(), *self._uncommitted.values()):
             same = (rule.decision, rule.tool, rule.kind, rule.value) == (verdict, tool, scope.kind, scope.value)
             if same and rule.agent_id == agent_id and rule.session_id is None and rule.expires_at is None:
-                return info(rule, made)
+                return info(rule, created_at)
         return self._put(Rule(clock.new_id("rule"), verdict, tool, scope.kind, scope.value, agent_id))
 
     async def add(self, request: wire.RuleCreate) -> wire.RuleInfo:
-        """Store a rule that a person wrote. Raises: RuleInvalid, StoreError."""
+        """Store a rule that a client sent. Raises: RuleInvalid, StoreError."""
         if request.kind == "any" and request.value:
             raise RuleInvalid("value must be empty with kind any", hint='kind "any" covers every call of the tool')
         if request.kind != "any" and not request.value:
@@ -113,27 +113,27 @@ class Rules:
             request.session_id,
             clock.parse(ends.at) if ends else None,
         )
-        told = self._put(rule, ends)
+        added = self._put(rule, ends)
         await self._journal.commit()
-        return told
+        return added
 
     def _put(self, rule: Rule, ends: clock.Deadline | None = None) -> wire.RuleInfo:
-        made = clock.stamp()
+        created_at = clock.stamp()
 
-        def hold() -> None:
-            self._coming.pop(rule.rule_id, None)
-            self._rules[rule.rule_id] = (rule, made)
+        def apply() -> None:
+            self._uncommitted.pop(rule.rule_id, None)
+            self._rules[rule.rule_id] = (rule, created_at)
             if ends is not None:
                 self._ends[rule.rule_id] = ends
 
         if rule.decision == "deny":
-            hold()  # what is stricter holds at once, what is looser once it is recorded
+            apply()  # a deny rule applies at once, an allow rule once it is recorded
         else:
-            self._coming[rule.rule_id] = (rule, made)
-        told = info(rule, made)
+            self._uncommitted[rule.rule_id] = (rule, created_at)
+        added = info(rule, created_at)
         self._journal.put(
             "rules_changed",
-            wire.RulesChangedEvent(change="added", rule=told),
+            wire.RulesChangedEvent(change="added", rule=added),
             agent_id=rule.agent_id,
             session_id=rule.session_id,
             writes=[
@@ -148,38 +148,38 @@ class Rules:
                         rule.value,
                         rule.agent_id,
                         rule.session_id,
-                        made,
+                        created_at,
                         ends.at if ends else None,
                         clock.boot(),
                         ends.due_s if ends else None,
                     ),
                 )
             ],
-            on_commit=hold,
+            on_commit=apply,
         )
-        return told
+        return added
 
     def _forget(self, rule_id: str) -> None:
         self._rules.pop(rule_id, None)
         self._ends.pop(rule_id, None)
 
     def drop(self, session_id: str) -> None:
-        """Tell that the rules of a session went with it."""
-        self._tell_of(session_id, "removed")
+        """Drop the rules of a deleted session from memory, and publish it."""
+        self._publish(session_id, "removed")
         for rule_id in [rule.rule_id for rule, _ in self._rules.values() if rule.session_id == session_id]:
             self._forget(rule_id)
 
     def bring_back(self, session_id: str) -> None:
-        """Let the rules of a session that was restored hold again, and tell. Raises: StoreError."""
+        """Read the rules of a restored session again, and publish them. Raises: StoreError."""
         self._read("session_id=?", session_id)
-        self._tell_of(session_id, "added")
+        self._publish(session_id, "added")
 
-    def _tell_of(self, session_id: str, change: Literal["added", "removed"]) -> None:
-        for rule, made in self._rules.values():
+    def _publish(self, session_id: str, change: Literal["added", "removed"]) -> None:
+        for rule, created_at in self._rules.values():
             if rule.session_id == session_id:
                 self._journal.put(
                     "rules_changed",
-                    wire.RulesChangedEvent(change=change, rule=info(rule, made)),
+                    wire.RulesChangedEvent(change=change, rule=info(rule, created_at)),
                     agent_id=rule.agent_id,
                     session_id=session_id,
                 )
@@ -189,12 +189,12 @@ class Rules:
         found = self._rules.get(rule_id)
         if found is None:
             raise RuleNotFound(f"rule not found: {rule_id!r}")
-        rule, made = found
+        rule, created_at = found
         if rule.decision == "allow":
             self._forget(rule_id)
         await self._journal.record(
             "rules_changed",
-            wire.RulesChangedEvent(change="removed", rule=info(rule, made)),
+            wire.RulesChangedEvent(change="removed", rule=info(rule, created_at)),
             agent_id=rule.agent_id,
             session_id=rule.session_id,
             writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))],
@@ -203,7 +203,7 @@ class Rules:
 
 
 def relocated(target: str, old: str, new: str) -> str:
-    """A call's target after the directory `old` became `new`: a path, or a command and where it runs."""
+    """A rule's value (a path, or a command and its directory) with the directory `old` replaced by `new`."""
     for head in ("", "in "):
         rest = target.removeprefix(head + old)
         if rest != target and rest[:1] in ("", "/", "\\", ":"):
@@ -211,15 +211,15 @@ def relocated(target: str, old: str, new: str) -> str:
     return target
 
 
-def _whose(rule: Rule) -> str:
-    """The agent and the session that a rule is for, to follow what it covers; "" when it is for all."""
+def _limits(rule: Rule) -> str:
+    """The agent and session of a rule as a suffix for its description; "" if it applies to all."""
     agent = f"agent {rule.agent_id}" if rule.agent_id else ""
     session = f"session {rule.session_id}" if rule.session_id else ""
     limits = ", ".join(filter(None, (agent, session)))
     return f" ({limits})" if limits else ""
 
 
-def info(rule: Rule, made: str) -> wire.RuleInfo:
+def info(rule: Rule, created_at: str) -> wire.RuleInfo:
     """The rule as clients see it."""
     return wire.RuleInfo(
         rule_id=rule.rule_id,
@@ -229,7 +229,7 @@ def info(rule: Rule, made: str) -> wire.RuleInfo:
         value=rule.value,
         agent_id=rule.agent_id,
         session_id=rule.session_id,
-        created_at=made,
+        created_at=created_at,
         expires_at=clock.stamp(rule.expires_at) if rule.expires_at else None,
-        words=describe(rule) + _whose(rule),
+        words=describe(rule) + _limits(rule),
     )
