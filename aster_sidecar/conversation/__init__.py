@@ -1,1 +1,1 @@
-"""Sessions, turns, the agent loop, what the model remembers, and the execution of tool calls."""
+"""Sessions, turns, the agent loop, the model's history, and the execution of tool calls."""

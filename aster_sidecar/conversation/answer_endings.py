@@ -1,4 +1,4 @@
-"""How a model's answer ended, and what that means for the turn: whole, cut off, filtered, failed, or without a word."""
+"""Decides how a model's answer ended, for the engine: complete, cut off, filtered, failed, or empty."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from aster_sidecar.models.request_context import Ending
 
 FULL_SHARE = 0.95
-"""Part of the context window from which on an answer that was cut off had no more room."""
+"""Share of the context window in use from which a cut-off answer is put down to a full window."""
 
 
-class BrokenOff(ValueError):
-    """The provider's stream ended without saying that the answer is whole."""
+class IncompleteAnswer(ValueError):
+    """The provider's stream ended without a finish reason."""
 
 
 class OutputCut(LimitReached):
-    """The model reached its output limit. What it wrote is kept."""
+    """The model reached its output limit. The text so far is kept."""
 
     code = "output_limit"
     hint = 'send "go on" for the rest, or set a higher max_tokens in the agent\'s model_settings'
 
 
-class Silent(Exception):
-    """The model ended its answer without a word and without a tool call."""
+class EmptyAnswer(Exception):
+    """The model ended its answer with neither text nor a tool call."""
 
 
 def judge(response: ModelResponse, ending: Ending | None, name: str, window_tokens: int) -> AsterError | None:
-    """What is wrong with an answer that ended: None, when it is whole. Parts that can't be used are taken out of it.
+    """The error that an ended answer means for the turn; None when it is complete. Removes unusable tool calls from it.
 
-    `ending`: the server's own word, where the edge read it. Raises: BrokenOff, Silent.
+    `ending`: the server's own finish reason, where the transport read it. Raises: IncompleteAnswer, EmptyAnswer.
     """
     word = f" ({ending.word})" if ending is not None and ending.word != response.finish_reason else ""
     if ending is not None and ending.meaning == "error":
@@ -45,7 +45,7 @@ def judge(response: ModelResponse, ending: Ending | None, name: str, window_toke
         )
     match response.finish_reason:
         case None:
-            raise BrokenOff("the answer broke off before its end")
+            raise IncompleteAnswer("the answer broke off before its end")
         case "length":
             drop_calls(response)
             return cut(response, name, word, window_tokens)
@@ -54,33 +54,34 @@ def judge(response: ModelResponse, ending: Ending | None, name: str, window_toke
             return ModelError(
                 "content_refused",
                 f"{name}: the provider's filter ended the answer{word}{refusal_of(response)}",
-                hint="what was said so far is kept; say it otherwise, or choose another model",
+                hint="the text so far is kept; rephrase the message, or choose another model",
             )
         case _:
             pass
-    if is_silent(response):
-        raise Silent
+    if is_empty(response):
+        raise EmptyAnswer
     return None
 
 
 def cut(response: ModelResponse, name: str, word: str, window_tokens: int) -> OutputCut:
+    """The error for an answer that was cut off: by a full context window, or by the output limit."""
     used_tokens = response.usage.input_tokens + response.usage.output_tokens
     if used_tokens >= FULL_SHARE * window_tokens:
         return OutputCut(
             f"{name}: the answer was cut off, because the model's context window is full ({used_tokens} tokens)",
             hint="send another message to go on: earlier ones are summarised first; or start a new session",
         )
-    before = " before its first word" if is_silent(response) else ""
+    before = " before its first word" if is_empty(response) else ""
     limit = f"the output limit was reached after {response.usage.output_tokens} tokens"
     return OutputCut(f"{name}: the answer was cut off{before}{word}: {limit}")
 
 
 def drop_calls(response: ModelResponse) -> None:
-    """Take out tool calls: the last may be cut off in the middle, and none was meant to stand alone."""
+    """Remove the tool calls: the last may be incomplete, and the others were not meant to run without it."""
     response.parts = [part for part in response.parts if not isinstance(part, ToolCallPart)]
 
 
-def is_silent(response: ModelResponse) -> bool:
+def is_empty(response: ModelResponse) -> bool:
     """Whether a response has neither text nor a tool call."""
     return all(
         isinstance(part, ThinkingPart) or (isinstance(part, TextPart) and not part.content.strip())
@@ -89,16 +90,16 @@ def is_silent(response: ModelResponse) -> bool:
 
 
 def refusal_of(response: ModelResponse) -> str:
-    """The model's own words of refusal, where it gave some."""
+    """The model's refusal text, prefixed with ": "; empty when it gave none."""
     said = (response.provider_details or {}).get("refusal")
     return f": {' '.join(said.split())[:300]}" if isinstance(said, str) and said.strip() else ""
 
 
-def silence(name: str) -> ModelError:
-    """The model said nothing, twice."""
+def empty_answer_error(name: str) -> ModelError:
+    """The error for a model that gave an empty answer twice."""
     return ModelError(
         "model_silent",
         f"{name}: the model said nothing",
-        hint="ask in other words, or choose another model",
+        hint="rephrase the message, or choose another model",
         retryable=True,
     )

@@ -1,6 +1,6 @@
-"""How a conversation is made shorter for the model: its size, what follows a refusal, and the history that is left.
+"""Compacts the model's history for the engine: estimates its size, decides when to compact, and shortens it.
 
-Nothing here sends a request: `compact` is given the means to ask for a summary, and does without where there is none.
+This module sends no request. `compact` receives a function that asks for a summary, and has a fallback if that fails.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ from aster_sidecar.errors import ModelError
 from aster_sidecar.models.token_estimate import cut_text, estimate_tokens
 
 COMPACT_AT = 0.8
-"""Part of the context window at which the history is summarised."""
+"""Share of the context window at which the history is summarised."""
 UNSURE_AT = 0.6
-"""Part of the context window from which a refusal that nobody understands may mean that the window is full."""
+"""Share of the context window from which an unexplained refusal may mean that the window is full."""
 ASSUMED_TOKENS = 24_000
-"""What a context window is taken for there that nobody knows: many servers have no more than this."""
+"""Assumed size of an unknown context window after a refusal: many servers have no more than this."""
 TARGET_SHARE = 0.5
-"""Part of the context window that the next request may fill after a compaction; half of it after each refusal."""
+"""Share of the context window that the next request may fill after a compaction; halved after each refusal."""
 KEEP_SHARE = 0.25
-"""Part of the context window that the newest messages may fill which a summary leaves as they are."""
+"""Share of the context window for the newest messages, which a summary leaves as they are."""
 MOST_COMPACTIONS = 3
-"""Times the history is shortened for one request, each time further."""
+"""Most compactions for one request; each shortens the history further."""
 SUMMARY_TOKENS = 4000
-"""Most that a summary may take."""
+"""Longest summary."""
 MESSAGE_TOKENS = 6
-"""What a message or a tool call takes besides its text: names, ids, marks of the chat template."""
+"""Overhead of a message or a tool call besides its text: names, ids, marks of the chat template."""
 FILE_TOKENS = 1600
-"""What an image or another file is taken for. Source: about what providers count for one image."""
+"""Estimate for an image or another file. Source: about what providers count for one image."""
 NOTE_TOKENS = 20
-"""What the note takes that something was left out: nothing is cut to less."""
+"""Size of the note that says that text was left out: nothing is cut to less."""
 MANY_MESSAGES = 4
-"""So many are summarised although they are short: a provider may count more than we do."""
+"""This many messages are summarised even if they are short: a provider may count more tokens than we do."""
 SMALLEST_WINDOW_TOKENS = 100
 MOST_WINDOW_TOKENS = 100_000_000
-"""More than this is no count of tokens."""
+"""A larger number is not a plausible count of tokens."""
 TRUSTED_FACTOR = 4
-"""A provider's count is believed when it is within this factor of the estimate."""
+"""A provider's count is used when it is within this factor of our estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a request takes of the window, and how many of the provider's tokens one of our estimate stands for."""
+    """The size of a request in tokens, and the ratio of the provider's count to our estimate."""
 
     tokens: int
     ratio: float = 1.0
@@ -65,31 +65,31 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One compaction to be done: the window that is believed now, and the part of it that may be full afterwards."""
+    """One compaction to do: the size of the window as known now, and the share of it to fill afterwards."""
 
     reason: Literal["near_window", "over_window"]
     window_tokens: int
     target_share: float = TARGET_SHARE
     learned: bool = False
-    """Whether the refusal said that the window is full, so that what it tells of the window holds for later."""
+    """Whether the refusal said that the window is full: then `window_tokens` is remembered for later turns."""
 
 
 @dataclass(slots=True)
-class Beginning:
-    """The messages of a history up to its last answer, and what they take."""
+class CountedPrefix:
+    """The messages of a history up to its last answer, and their estimated tokens."""
 
     first: ref[ModelMessage]
     last: ref[ModelMessage] | None = None
-    many: int = 0
+    length: int = 0
     tokens: int = 0
 
-    def leads(self, messages: Sequence[ModelMessage]) -> bool:
+    def begins(self, messages: Sequence[ModelMessage]) -> bool:
         return self.first() is messages[0] and (
-            self.last is None or (self.many <= len(messages) and self.last() is messages[self.many - 1])
+            self.last is None or (self.length <= len(messages) and self.last() is messages[self.length - 1])
         )
 
 
-_beginnings: dict[int, Beginning] = {}
+_prefixes: dict[int, CountedPrefix] = {}
 _messages: dict[int, tuple[ref[ModelMessage], int]] = {}
 _tools: dict[tuple[str, str], tuple[Mapping[str, Any], int]] = {}
 
@@ -97,9 +97,9 @@ _tools: dict[tuple[str, str], tuple[Mapping[str, Any], int]] = {}
 
 
 def size(messages: Sequence[ModelMessage], fixed_tokens: int = 0) -> Size:
-    """What a request with these messages takes: the provider's own count where it told one, else estimated.
+    """The size of a request with these messages: the provider's last count plus our estimate of what was added since.
 
-    `fixed_tokens`: what instructions and tools take. A count that has nothing to do with the estimate is not believed.
+    `fixed_tokens`: tokens of instructions and tools. Without a plausible count (TRUSTED_FACTOR) all of it is estimated.
     """
     whole, after = fixed_tokens + whole_tokens(messages), 0
     for message in reversed(messages):
@@ -114,33 +114,33 @@ def size(messages: Sequence[ModelMessage], fixed_tokens: int = 0) -> Size:
 
 
 def whole_tokens(messages: Sequence[ModelMessage]) -> int:
-    """`estimated`, of a history that grows: what it began with when it was counted last is not counted again.
+    """`estimated`, for a history that grows: the prefix that was counted last time is not counted again.
 
-    It is the same beginning when its first message and its last answer are: a compaction makes new answers.
+    The prefix is the same if its first message and last answer are the same objects: a compaction makes new answers.
     """
     first = messages[0] if messages else None
     if first is None:
         return 0
     key = id(first)
-    known = _beginnings.get(key)
-    if known is None or not known.leads(messages):
-        known = _beginnings[key] = Beginning(ref(first, lambda _: _beginnings.pop(key, None)))
+    known = _prefixes.get(key)
+    if known is None or not known.begins(messages):
+        known = _prefixes[key] = CountedPrefix(ref(first, lambda _: _prefixes.pop(key, None)))
     tokens = known.tokens
-    for position in range(known.many, len(messages)):
+    for position in range(known.length, len(messages)):
         message = messages[position]
         tokens += message_tokens(message)
         if isinstance(message, ModelResponse):
-            known.many, known.last, known.tokens = position + 1, ref(message), tokens
+            known.length, known.last, known.tokens = position + 1, ref(message), tokens
     return tokens
 
 
 def estimated(messages: Iterable[ModelMessage]) -> int:
-    """What the messages take by our own estimate."""
+    """Our estimate of the tokens of the messages."""
     return sum(message_tokens(message) for message in messages)
 
 
 def message_tokens(message: ModelMessage) -> int:
-    """What one message takes by our own estimate. Counted once: a message that is kept does not change any more."""
+    """Our estimate of the tokens of one message. Cached, because a stored message does not change."""
     key = id(message)
     known = _messages.get(key)
     if known is not None and known[0]() is message:
@@ -160,7 +160,7 @@ def part_tokens(part: Any) -> int:
 
 
 def content_tokens(content: object) -> int:
-    """What a part's content takes: text, or a list of texts and files."""
+    """Our estimate of the tokens of a part's content: text, or a list of texts and files."""
     if content is None:
         return 0
     if isinstance(content, str):
@@ -173,12 +173,12 @@ def content_tokens(content: object) -> int:
 
 
 def fixed_tokens(instructions: str, tools: Iterable[tuple[str, str, Mapping[str, Any]]]) -> int:
-    """What goes with every request: instructions, and tools as (name, description, schema of the arguments)."""
+    """Tokens that every request has: instructions, and tools as (name, description, schema of the arguments)."""
     return MESSAGE_TOKENS + estimate_tokens(instructions) + sum(tool_tokens(*tool) for tool in tools)
 
 
 def tool_tokens(name: str, description: str, schema: Mapping[str, Any]) -> int:
-    """What a tool takes of each request. Counted once as long as its schema is the same object."""
+    """Tokens of a tool in each request. Cached as long as its schema is the same object."""
     key = (name, description)
     known = _tools.get(key)
     if known is None or known[0] is not schema:
@@ -191,7 +191,7 @@ def tool_tokens(name: str, description: str, schema: Mapping[str, Any]) -> int:
 
 
 def nearly_full(tokens: int, window_tokens: int, answer_tokens: int = 0) -> bool:
-    """Whether a request of this size comes too near to the window; `answer_tokens`: what its answer may take."""
+    """Whether a request of this size is too close to the window's limit; `answer_tokens`: most tokens of its answer."""
     free = window_tokens - min(answer_tokens, window_tokens // 2)
     return tokens > min(COMPACT_AT * window_tokens, free)
 
@@ -199,9 +199,9 @@ def nearly_full(tokens: int, window_tokens: int, answer_tokens: int = 0) -> bool
 def after_refusal(
     refusal: ModelError, *, tokens: int, window_tokens: int, compacted: int, assumed: bool = False
 ) -> Step | None:
-    """What to do after a request of `tokens` was refused: shorten the history and send it again, or (None) give up.
+    """The compaction to do after a request of `tokens` was refused; None: compaction would not help.
 
-    `compacted`: how often the history was shortened for this request already; `assumed`: nobody knows the window.
+    `compacted`: compactions done for this request so far; `assumed`: the size of the window is unknown.
     """
     if refusal.code == "context_too_long":
         if compacted >= MOST_COMPACTIONS:
@@ -220,13 +220,13 @@ def after_refusal(
 
 
 def believed_window(refusal: ModelError, *, tokens: int, window_tokens: int) -> int:
-    """The window that a refusal leaves to be believed, in the tokens that `tokens`, what was refused, is counted in."""
+    """The window size to assume after a refusal of a request of `tokens`, in the units of that count."""
     told: int | None = getattr(refusal, "window_tokens", None)
     if told is None or not SMALLEST_WINDOW_TOKENS <= told <= MOST_WINDOW_TOKENS:
         believed = 0.75 * tokens
     elif tokens > told:
         believed = told
-    else:  # the provider counts in another way: its window is less than what we counted
+    else:  # the provider counts differently: in our tokens its window is smaller than the request
         asked: int | None = getattr(refusal, "asked_tokens", None)
         believed = tokens * (max(told / asked, 0.05) if asked is not None and asked > told else 0.9)
     return min(window_tokens, max(int(believed), SMALLEST_WINDOW_TOKENS))
@@ -238,10 +238,10 @@ def believed_window(refusal: ModelError, *, tokens: int, window_tokens: int) -> 
 async def compact(
     history: Sequence[ModelMessage], step: Step, fixed: int, ask: Ask, ratio: float = 1.0
 ) -> list[ModelMessage] | None:
-    """A shorter history for the same conversation: a summary in place of the older messages, long results cut.
+    """A shorter history: a summary replaces the older messages, and long tool results are cut.
 
-    `fixed`: what instructions and tools take. None when nothing can be left out: a person's last message never is.
-    Asks for at most two summaries, none longer than half of the window. Raises: ModelError (one of NO_ANSWER).
+    `fixed`: tokens of instructions and tools. None when nothing can be left out; a person's last message always stays.
+    Asks for at most two summaries, with prompts of at most half the window. Raises: ModelError (one of NO_ANSWER).
     """
     fixed = min(fixed, step.window_tokens // 2)
     target = step.target_share * step.window_tokens
@@ -271,14 +271,14 @@ async def compact(
 
 
 def worth(older: Sequence[ModelMessage], summary_tokens: int) -> bool:
-    """Whether a summary frees enough to be asked for where nothing was refused yet."""
+    """Whether a summary frees enough tokens to ask for one when no request was refused."""
     return estimated(older) > summary_tokens + 2 * LEAST_TOKENS or len(older) >= MANY_MESSAGES
 
 
 def summary_alone(history: Sequence[ModelMessage], cut: int) -> str | None:
-    """The earlier summary when there is nothing before `cut` but that and the person's last message; `""`: not even it.
+    """The earlier summary, if only it and the person's last message come before `cut`; `""` if there is no summary.
 
-    None: there is more, of which a summary can be made.
+    None: there are other messages to summarise.
     """
     person = last_said(history)
     known = ""
@@ -295,7 +295,7 @@ def summary_alone(history: Sequence[ModelMessage], cut: int) -> str | None:
 
 
 def head(history: Sequence[ModelMessage], cut: int, summary: str | None) -> list[ModelMessage]:
-    """What stands for the messages before `cut`: the summary, with the person's last message if that is among them."""
+    """The messages that replace those before `cut`: the summary, and the person's last message if it was among them."""
     if summary is None:
         return []
     person = last_said(history)
@@ -314,7 +314,7 @@ def head(history: Sequence[ModelMessage], cut: int, summary: str | None) -> list
 
 
 def last_said(history: Sequence[ModelMessage]) -> tuple[int, list[Any]] | None:
-    """Where the person's last message is, and its contents; a summary is none, but may hold one."""
+    """Position and contents of the person's last message, which may be quoted in a summary. None: there is no such."""
     for position in range(len(history) - 1, -1, -1):
         said: list[Any] = []
         for part in history[position].parts:
@@ -327,14 +327,14 @@ def last_said(history: Sequence[ModelMessage]) -> tuple[int, list[Any]] | None:
 
 
 def forget_counts(messages: Iterable[ModelMessage]) -> list[ModelMessage]:
-    """The messages without the provider's token counts: those include the messages that are now gone."""
+    """The messages without the provider's token counts, which include the removed messages."""
     return [replace(m, usage=RequestUsage()) if isinstance(m, ModelResponse) else m for m in messages]
 
 
 def cut_at(messages: Sequence[ModelMessage], keep_tokens: int) -> int:
-    """Where the newer messages begin that stay: as many as fit in `keep_tokens`, at least the last request.
+    """The position of the first message to keep: as many as fit in `keep_tokens`, at least the last request.
 
-    Only before a response, or before a person's message without tool results, so that no call loses its result.
+    It is a response, or a person's message without tool results, so that no call is separated from its result.
     0: there is nothing before the last request.
     """
     best, room = 0, keep_tokens
@@ -351,9 +351,9 @@ def cut_at(messages: Sequence[ModelMessage], keep_tokens: int) -> int:
 
 
 def shorten_parts(messages: list[ModelMessage], most_tokens: int) -> list[ModelMessage]:
-    """Cut tool results, then what tools were called with, then answers, until the messages fit or nothing is left.
+    """Cut tool results, then arguments of tool calls, then answers, until the messages fit or nothing more can be cut.
 
-    Those of the last two messages are cut only when the others were not enough. What a person said stays.
+    Parts of the last two messages are cut only if cutting the others was not enough. A person's messages stay.
     """
     for kind in (ToolReturnPart, ToolCallPart, TextPart):
         for end in (len(messages) - 2, len(messages)):
@@ -365,7 +365,7 @@ def shorten_parts(messages: list[ModelMessage], most_tokens: int) -> list[ModelM
 
 
 def shorten_kind(messages: list[ModelMessage], kind: type[Any], end: int, over: int) -> list[ModelMessage]:
-    """Cut the longest parts of a kind in `messages[:end]`, to one length that makes all shorter by `over` tokens."""
+    """Cut the longest parts of a kind in `messages[:end]` to one common length, which saves `over` tokens in total."""
     sizes = [part_tokens(part) for message in messages[: max(end, 0)] for part in message.parts if type(part) is kind]
     most = level(sizes, sum(sizes) - over)
     if not sizes or max(sizes) <= most:
@@ -383,7 +383,7 @@ def shorten_kind(messages: list[ModelMessage], kind: type[Any], end: int, over: 
 
 
 def level(sizes: Sequence[int], most: int) -> int:
-    """The length to which all sizes must be cut that are above it, for their sum to be `most`."""
+    """The limit to cut all larger sizes to, so that the sum of the sizes is `most`."""
     left = sorted(sizes)
     while left:
         share = most // len(left)
@@ -394,7 +394,7 @@ def level(sizes: Sequence[int], most: int) -> int:
 
 
 def shorten_part(part: Any, most_tokens: int) -> Any:
-    """A part of which at most about `most_tokens` are left; a call's arguments stay an object with the same names."""
+    """The part, cut to about `most_tokens`; a call's arguments stay an object with the same names."""
     if isinstance(part, ToolReturnPart):
         text = part.model_response_str()
         return replace(
@@ -404,7 +404,7 @@ def shorten_part(part: Any, most_tokens: int) -> Any:
         call = cast("ToolCallPart[Any]", part)
         try:
             arguments = call.args_as_dict()
-        except (ValueError, AssertionError):  # what a model wrote need not be JSON
+        except (ValueError, AssertionError):  # the model may have written invalid JSON
             return call
         texts = [estimate_tokens(text) for text in strings(arguments)]
         most = level(texts, most_tokens - (part_tokens(part) - sum(texts)))
@@ -422,7 +422,7 @@ def strings(value: Any) -> list[str]:
 
 
 def cut_strings(value: Any, most_tokens: int) -> Any:
-    """A JSON value whose texts are cut."""
+    """A JSON value with each of its texts cut to `most_tokens`."""
     if isinstance(value, str):
         return cut_text(value, most_tokens, tail_share=0.3)
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""What was said before a turn, in the form that its model is sent: made once for each turn, and kept.
+"""A cache of the messages before a turn, in the form that is sent to its model, for the engine.
 
-The agent itself is run with the messages of its turn only. All that pydantic-ai does with a history for each request
-would take longer with each turn of a long conversation, though nothing of the earlier ones changes.
+The agent itself runs with the messages of its turn only: pydantic-ai processes the whole history for each request, so
+a request would take longer with each turn of a long conversation, although the earlier messages don't change.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Tool
 
 from aster_sidecar.conversation.request_prefix import Prefix
 
-KEPT = 8
-"""Conversations whose earlier messages are kept in this form."""
+MOST_CACHED = 8
+"""Conversations in the cache."""
 
 Form = Callable[[Sequence[ModelMessage]], list[ModelMessage]]
 
 
 @dataclass(slots=True)
-class Kept:
-    """The messages of a conversation so far, and what is sent of them."""
+class Sent:
+    """The messages of a conversation before the turn, as stored and as sent to one model."""
 
     stored: list[ModelMessage] = field(default_factory=list[ModelMessage])
     sent: list[ModelMessage] = field(default_factory=list[ModelMessage])
     prefix: Prefix = field(default_factory=Prefix)
 
-    def leads(self, messages: Sequence[ModelMessage]) -> bool:
-        """Whether these messages begin with the kept ones. Histories only grow, or are replaced whole."""
-        many = len(self.stored)
-        return many <= len(messages) and (
-            many == 0 or (messages[0] is self.stored[0] and messages[many - 1] is self.stored[-1])
+    def begins(self, messages: Sequence[ModelMessage]) -> bool:
+        """Whether the messages begin with the cached ones. Histories only grow, or are replaced as a whole."""
+        length = len(self.stored)
+        return length <= len(messages) and (
+            length == 0 or (messages[0] is self.stored[0] and messages[length - 1] is self.stored[-1])
         )
 
 
 class Earlier:
-    """The earlier messages of the conversations that were on last, each for one model."""
+    """The cached earlier messages of the most recently used conversations, each for one model."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._cache: OrderedDict[Hashable, Sent] = OrderedDict()
 
-    def of(self, key: Hashable, messages: Sequence[ModelMessage], form: Form) -> Kept:
-        """These messages, kept with what is sent of them. `form` brings a turn's messages into that form."""
-        kept = self._kept.get(key)
-        if kept is None or not kept.leads(messages):
-            kept = self._kept[key] = Kept()
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        for turn in turns(messages[len(kept.stored) :]):
-            kept.stored += turn
-            kept.sent += form(turn)
-        return kept
+    def of(self, key: Hashable, messages: Sequence[ModelMessage], form: Form) -> Sent:
+        """The messages as stored and as sent, cached as far as possible. `form` converts one turn's messages."""
+        cached = self._cache.get(key)
+        if cached is None or not cached.begins(messages):
+            cached = self._cache[key] = Sent()
+        self._cache.move_to_end(key)
+        while len(self._cache) > MOST_CACHED:
+            self._cache.popitem(last=False)
+        for turn in turns(messages[len(cached.stored) :]):
+            cached.stored += turn
+            cached.sent += form(turn)
+        return cached
 
 
 def turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:
-    """The messages cut where a person speaks behind an answer, so that each piece can stand alone."""
+    """The messages split before each person's message that follows an answer, so that each piece is complete."""
     found: list[list[ModelMessage]] = []
     for message in messages:
         if found and not (is_person(message) and isinstance(found[-1][-1], ModelResponse)):
@@ -68,9 +68,9 @@ def turns(messages: Sequence[ModelMessage]) -> list[list[ModelMessage]]:
 
 
 def begins_at(history: Sequence[ModelMessage], *, fresh: bool) -> int:
-    """Where the messages begin that the agent must be run with. `fresh`: a new prompt follows.
+    """The position from which the agent needs the messages. `fresh`: a new prompt follows.
 
-    Before it every call has its result, and the last message is an answer.
+    In the messages before it every call has its result, and the last one is an answer.
     """
     if not history or (fresh and isinstance(history[-1], ModelResponse)):
         return len(history)
@@ -81,7 +81,7 @@ def begins_at(history: Sequence[ModelMessage], *, fresh: bool) -> int:
 
 
 def is_person(message: ModelMessage) -> bool:
-    """Whether a message is a person's, without results of tools."""
+    """Whether a message is a person's and has no tool results."""
     return (
         isinstance(message, ModelRequest)
         and any(isinstance(part, UserPromptPart) for part in message.parts)

@@ -1,7 +1,7 @@
-"""The agent itself: one run of pydantic-ai, its events translated into ours, its messages kept as they become whole.
+"""Runs the agent for `turns`: runs pydantic-ai, translates its events into ours, stores each completed message.
 
-A run ends finished or paused (a tool call waits for a person); a paused one is taken up by another run, perhaps in
-another life of the daemon.
+A run ends as finished or as paused (a tool call waits for a person). Another run resumes a paused turn, possibly after
+a restart of the daemon.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.answer_endings import Silent, is_silent, judge, silence
+from aster_sidecar.conversation.answer_endings import EmptyAnswer, empty_answer_error, is_empty, judge
 from aster_sidecar.conversation.compaction import Size, Step, after_refusal, compact, fixed_tokens, nearly_full, size
 from aster_sidecar.conversation.earlier_messages import Earlier, begins_at
 from aster_sidecar.conversation.model_history import Memory, closing, edited_calls, recorded_calls, unanswered
 from aster_sidecar.conversation.run_request import Job
-from aster_sidecar.conversation.strict_history import apart, as_sent, without_thoughts
+from aster_sidecar.conversation.strict_history import as_sent, unique_ids, without_thinking
 from aster_sidecar.conversation.tool_executor import Toolbox
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import AsterError, LimitReached, ModelError
@@ -67,19 +67,19 @@ from aster_sidecar.tools.registry import Toolkit
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
-"""Times one request is sent before a passing failure becomes the turn's error."""
+"""Times one request is sent before a temporary failure becomes the turn's error."""
 SLOW_ATTEMPTS = 2
-"""The same where each takes minutes: nothing came in time."""
+"""The same for timeouts, where each attempt takes minutes."""
 RETRY_BASE_S = 0.4
 RETRY_MOST_S = 30.0
 YIELD_EVERY_S = 0.002
-"""A provider that floods is left alone for one turn of the loop this often, so that what it said goes out."""
+"""While a provider sends fast, the event loop gets a turn this often, so that chunks are delivered to clients."""
 YIELD_S = 0.001
 
 
 @dataclass(slots=True)
 class Run:
-    """A job under way: what changes from attempt to attempt."""
+    """The state of a job that runs: what changes from attempt to attempt."""
 
     job: Job
     toolbox: Toolbox
@@ -87,27 +87,27 @@ class Run:
     prompt: str | None
     answers: DeferredToolResults | None = None
     carried: int = 0
-    """Steered messages that `prompt` is made of."""
+    """Number of steered messages that `prompt` consists of."""
     attempt: int = 1
     compacted: int = 0
-    """How often the history was shortened for the request to come."""
+    """Compactions done for the next request."""
     refused: ModelError | None = None
-    """Why the history is being shortened, when a refusal is the reason."""
+    """The refusal that is the reason for a compaction, if there was one."""
     fixed_tokens: int = 0
-    """What instructions and tools take of each request."""
-    silent: bool = False
-    """Whether the model was asked once more because it had said nothing."""
+    """Tokens of instructions and tools in each request."""
+    asked_again: bool = False
+    """Whether the model was asked once more after an empty answer."""
     sent: int = 0
-    """Requests to the model that left, over all the turn's runs."""
+    """Requests sent to the model in all runs of the turn."""
     said: dict[str, int] = field(default_factory=dict[str, int])
-    """How long text and thinking were when the newest message was kept."""
+    """Characters of text and of thinking when the newest message was stored."""
 
     @property
     def log(self) -> TurnLog:
         return self.job.log
 
-    def leave(self) -> None:
-        """Count a request that is about to leave. Raises: LimitReached."""
+    def count_request(self) -> None:
+        """Count a request that is about to be sent. Raises: LimitReached."""
         limit = self.job.limits.requests
         if limit is not None and self.sent >= limit:
             raise LimitReached(f"the turn made {self.sent} requests to the model; the limit is {limit}")
@@ -115,7 +115,7 @@ class Run:
 
 
 class Engine:
-    """Runs agents and keeps what their models remember. One per daemon."""
+    """Runs agents and stores the history of their models. One per daemon."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Engine:
         servers: Servers,
         spans: Spans | None = None,
     ) -> None:
-        pydantic_ai.BANNER_ENABLED = False  # the terminal and the log are the daemon's
+        pydantic_ai.BANNER_ENABLED = False  # no banner in the terminal and the log
         self._spans = spans or NoSpans()
         self._journal = journal
         self._models = models
@@ -136,19 +136,19 @@ class Engine:
         self._memory = Memory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
-        self._told: set[tuple[str, str]] = set()
-        """What was said in which session, and is said there once: that a model can't use tools, a server is missing."""
+        self._reported: set[tuple[str, str]] = set()
+        """(session_id, warning) of warnings that are reported once per session: no tool support, missing servers."""
 
     async def shut_down(self) -> None:
-        """Send what was measured and is not sent yet."""
+        """Send the spans that are not sent yet."""
         await self._spans.close()
 
     def forget(self, session_id: str) -> None:
-        """Drop what is kept of a session in memory: its rows changed behind our back."""
+        """Drop a session's messages from memory, because its rows were changed from outside."""
         self._memory.forget(session_id)
 
     def close(self, log: TurnLog, prompt: str, steered: Sequence[str]) -> None:
-        """Put what the model must know of a turn that did not end by itself, so that the next one can go on."""
+        """Append what the model must know of an interrupted turn, so that the next turn can continue."""
         self._memory.edit_calls(log.session_id, log.turn_id, edited_calls(self._journal, log.turn_id))
         history = self._memory.of(log.session_id)
         row = self._journal.one("SELECT kept_chars FROM turns WHERE turn_id=?", (log.turn_id,))
@@ -159,9 +159,9 @@ class Engine:
         self._memory.append(log.session_id, log.turn_id, added)
 
     async def run(self, job: Job) -> Literal["finished", "denied", "paused"]:
-        """Run until the model is done or a call waits; `denied`: done, on a denial, without a word.
+        """Run until the model is done or a call waits; `denied`: the model added no text after a denied call.
 
-        Raises: ModelError, LimitReached, StoreError, CancelledError. `Job.usage` is right in any case.
+        Raises: ModelError, LimitReached, StoreError, CancelledError. `Job.usage` is up to date in any case.
         """
         with self._spans.run(
             turn_id=job.log.turn_id,
@@ -175,7 +175,7 @@ class Engine:
 
     async def _run(self, job: Job) -> Literal["finished", "denied", "paused"]:
         usage = job.usage
-        self._tell_missing(job, await self._servers.reach(job.spec.tools))
+        self._report_missing(job, await self._servers.reach(job.spec.tools))
         names = self._toolkit.of(job.spec.tools)
         run = Run(
             job,
@@ -223,7 +223,7 @@ class Engine:
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
 
     async def _attempts(self, run: Run) -> Literal["finished", "paused"]:
-        """Run again after what passes: a failure, a full context window, a steered message that came at the end."""
+        """Run again after a temporary failure, a full context window, or a steered message that came at the end."""
         chosen = await self._choose(run)
         full: Step | None = None
         while True:
@@ -240,60 +240,61 @@ class Engine:
             except NearlyFull:
                 full = Step("near_window", chosen.window_tokens)
                 self._rewind(run)
-            except Silent as error:
+            except EmptyAnswer as error:
                 if run.toolbox.denied_last:
                     return "finished"
-                if run.silent or not self._rewind(run):
-                    if not self._answers_tools(run):
-                        raise silence(chosen.name) from error
-                    self._warn(run, silence(chosen.name), "the tools' results are all there is; ask for more in words")
+                if run.asked_again or not self._rewind(run):
+                    if not self._answers_tool_results(run):
+                        raise empty_answer_error(chosen.name) from error
+                    warning = empty_answer_error(chosen.name)
+                    self._warn(run, warning, "it did not comment on the tool results; ask it to")
                     return "finished"
-                run.silent = True
+                run.asked_again = True
             except UsageLimitExceeded as error:
-                raise used_up(run) from error
+                raise usage_limit_error(run) from error
             except Exception as error:  # translated at this one boundary
                 full, chosen = await self._after(run, chosen, error)
 
     async def _after(self, run: Run, chosen: Chosen, error: Exception) -> tuple[Step | None, Chosen]:
-        """What comes after a request that failed: another one, to this model or as it wants it. Raises: AsterError."""
+        """How to retry after a failed request: the compaction to do first, and the model to use. Raises: AsterError."""
         failure = self._models.why(chosen, error)
         if not isinstance(failure, ModelError):
             raise failure from error
         run.log.flush()
-        again = run.log.transcript.length == run.said and self._rewind(run)
-        if again and self._models.adapts(chosen, failure):
+        can_retry = run.log.transcript.length == run.said and self._rewind(run)
+        if can_retry and self._models.adapts(chosen, failure):
             if failure.code == "tools_unsupported":
-                self._warn(run, failure, "the answer is given without tools")
+                self._warn(run, failure, "the turn goes on without tools")
             return None, await self._choose(run)
-        if again and (step := self._after_refusal(run, chosen, failure)) is not None:
+        if can_retry and (step := self._after_refusal(run, chosen, failure)) is not None:
             return step, replace(chosen, window_tokens=step.window_tokens)
         self._models.failed(chosen, failure)
-        if not (failure.retryable and again) or run.attempt >= attempts_for(failure):
+        if not (failure.retryable and can_retry) or run.attempt >= attempts_for(failure):
             raise failure from (error if failure is not error else error.__cause__)
         await self._wait(run, failure, run.attempt)
         run.attempt += 1
         return None, chosen
 
-    def _tell_missing(self, job: Job, missing: Sequence[Missing]) -> None:
-        """Say which MCP servers the turn goes on without, each once a session, and once more when it has failed."""
+    def _report_missing(self, job: Job, missing: Sequence[Missing]) -> None:
+        """Report MCP servers that are not available: once per session while one is late, and once more if it failed."""
         for one in missing:
             key = (job.log.session_id, f"{one.server} {'late' if one.late else 'failed'}")
-            if key in self._told:
+            if key in self._reported:
                 continue
-            self._told.add(key)
+            self._reported.add(key)
             unavailable = ModelError("mcp_unavailable", one.message, hint=one.hint)
-            tell_of(job.log, unavailable, "the turn goes on without its tools")
+            report_warning(job.log, unavailable, "the turn goes on without its tools")
 
     def _warn(self, run: Run, failure: ModelError, consequence: str) -> None:
-        """Say what went wrong though the turn goes on; once a session for what can't change."""
+        """Report a failure after which the turn goes on; missing tool support is reported once per session."""
         key = (run.log.session_id, failure.code + failure.message)
-        if failure.code == "tools_unsupported" and key in self._told:
+        if failure.code == "tools_unsupported" and key in self._reported:
             return
-        self._told.add(key)
-        tell_of(run.log, failure, consequence)
+        self._reported.add(key)
+        report_warning(run.log, failure, consequence)
 
-    def _answers_tools(self, run: Run) -> bool:
-        """Whether the model was asked for what to say to its tools' results."""
+    def _answers_tool_results(self, run: Run) -> bool:
+        """Whether the last request to the model contained tool results."""
         history = self._memory.of(run.log.session_id)
         return bool(history) and any(isinstance(part, ToolReturnPart) for part in history[-1].parts)
 
@@ -303,15 +304,15 @@ class Engine:
         return self._models.built(name) or await asyncio.to_thread(self._models.build, name)
 
     def _rewind(self, run: Run) -> bool:
-        """Make the next attempt start from what is kept: a kept request is sent again, not added again.
+        """Make the next attempt start from the stored history: a stored request is sent again, not added again.
 
-        Returns whether that can be: not in the middle of tool calls.
+        Returns whether a retry is possible: not in the middle of tool calls.
         """
         history = self._memory.of(run.log.session_id)
         if history and isinstance(history[-1], ModelRequest):
             run.prompt, run.answers, run.carried = None, None, 0
             return True
-        return run.prompt is not None  # it was not even kept yet
+        return run.prompt is not None  # the request is not stored yet
 
     async def _once(self, run: Run, chosen: Chosen) -> Literal["finished", "paused"]:
         history = self._memory.of(run.log.session_id)
@@ -343,14 +344,14 @@ class Engine:
                     with self._spans.request(model=chosen.name, attempt=run.attempt) as span:
                         async with node.stream(agent_run.ctx) as stream:
                             async for event in stream:
-                                if not tap.heard:
-                                    pass_on(run.log, event)
+                                if not tap.tapped:
+                                    publish_delta(run.log, event)
                         note_response(span, stream.response)
                 elif isinstance(node, CallToolsNode):
                     if not answered_now:
                         response = node.model_response
                         wrong = self._judge(response, tap.exchange.ending, chosen)
-                        if wrong is None or (not is_retryable(wrong) and not is_silent(response)):
+                        if wrong is None or (not is_retryable(wrong) and not is_empty(response)):
                             self._keep_response(run, response)
                         if wrong is not None:
                             raise wrong
@@ -358,19 +359,19 @@ class Engine:
                     answered_now = False
                     async with node.stream(agent_run.ctx) as events:
                         async for _ in events:
-                            pass  # the toolbox tells of tools itself, when it is true
+                            pass  # the toolbox records the events of tool calls itself
             result = agent_run.result
         await run.log.commit()
         return "paused" if result is not None and isinstance(result.output, DeferredToolRequests) else "finished"
 
     def _judge(self, response: ModelResponse, ending: Ending | None, chosen: Chosen) -> AsterError | None:
-        if not chosen.says_why_it_ends and response.finish_reason is None and not is_silent(response):
+        if not chosen.says_why_it_ends and response.finish_reason is None and not is_empty(response):
             return None
         response.finish_reason = response.finish_reason or (None if chosen.says_why_it_ends else "stop")
         return judge(response, ending, chosen.name, chosen.window_tokens)
 
     def _keep_request(self, run: Run, request: ModelRequest) -> None:
-        """Record a request before it is sent, with what was steered. The calls before it are answered and over."""
+        """Record a request with the steered messages before it is sent, and close the calls that it answers."""
         run.log.new_paragraph()
         texts = run.job.steered()
         request.parts = [*request.parts, *(UserPromptPart(content=text) for text in texts[run.carried :])]
@@ -383,9 +384,9 @@ class Engine:
         run.said = run.log.transcript.length.copy()
 
     def _keep_response(self, run: Run, response: ModelResponse) -> None:
-        """Record a response that is whole, before any of its tools runs."""
+        """Record a complete response before any of its tools runs."""
         run.log.new_paragraph()
-        run.toolbox.refused = mend_calls(response, self._memory.call_ids(run.log.session_id))
+        run.toolbox.rejected = repair_calls(response, self._memory.call_ids(run.log.session_id))
         kept = run.log.transcript.length["text_chunk"]
         write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
@@ -394,7 +395,7 @@ class Engine:
         run.said = run.log.transcript.length.copy()
 
     async def _wait(self, run: Run, failure: ModelError, attempt: int) -> None:
-        """Wait before the next attempt, and say so. Raises: the failure, when the provider wants too long a wait."""
+        """Report the retry and wait. Raises: the failure, if the provider asks for a wait of more than RETRY_MOST_S."""
         delay_s = min(RETRY_MOST_S, RETRY_BASE_S * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)
         if failure.retry_after_s is not None:
             if failure.retry_after_s > RETRY_MOST_S:
@@ -420,7 +421,7 @@ class Engine:
     # -- compaction ------------------------------------------------------------------------------------------------
 
     def _size(self, run: Run, chosen: Chosen) -> Size:
-        """What the request to come takes of the window."""
+        """The size of the next request."""
         return size(self._memory.of(run.log.session_id), min(run.fixed_tokens, chosen.window_tokens // 2))
 
     def _nearly_full(self, run: Run, chosen: Chosen) -> bool:
@@ -428,7 +429,7 @@ class Engine:
         return nearly_full(self._size(run, chosen).tokens, chosen.window_tokens, answer_tokens)
 
     def _after_refusal(self, run: Run, chosen: Chosen, failure: ModelError) -> Step | None:
-        """How to shorten the history after this failure; None when that would not help. Keeps what it learns."""
+        """The compaction to do after this failure; None: it would not help. Remembers a stated window size."""
         step = after_refusal(
             failure,
             tokens=self._size(run, chosen).tokens,
@@ -442,7 +443,7 @@ class Engine:
         return step
 
     async def _compact(self, run: Run, chosen: Chosen, step: Step) -> None:
-        """Put a shorter history in place of this one. Raises: ModelError."""
+        """Replace the history by a shorter one. Raises: ModelError."""
         history = self._memory.of(run.log.session_id)
         before = self._size(run, chosen)
         shorter = await compact(
@@ -450,8 +451,8 @@ class Engine:
         )
         if shorter is None:
             if step.reason == "near_window":
-                return  # the provider may take it yet
-            raise too_long(chosen.name) if step.learned or run.refused is None else run.refused
+                return  # the provider may still accept it
+            raise too_long_error(chosen.name) if step.learned or run.refused is None else run.refused
         self._memory.replace(run.log.session_id, run.log.turn_id, shorter)
         run.log.put(
             "history_compacted",
@@ -467,7 +468,7 @@ class Engine:
         run.compacted += 1
 
     async def _ask(self, run: Run, chosen: Chosen, prompt: str) -> str:
-        """One question without tools, streamed as a turn's are; what passes is tried again. Raises: ModelError."""
+        """The answer to one prompt without tools; retried after temporary failures. Raises: ModelError."""
         attempt = 1
         while True:
             try:
@@ -484,11 +485,11 @@ class Engine:
                 attempt += 1
 
     async def _answer(self, run: Run, chosen: Chosen, prompt: str, span: Span) -> str:
-        """The text of the answer to one question. Counted as a request of the run."""
+        """The text of the answer to one prompt. Counted as a request of the run."""
         text = ""
         async with self._agent.iter(
             prompt,
-            model=Tap(chosen, run, [], Earlier(), aloud=False),
+            model=Tap(chosen, run, [], Earlier(), publish=False),
             output_type=str,
             usage=run.usage,
             usage_limits=UsageLimits(request_limit=None),
@@ -501,34 +502,34 @@ class Engine:
                     note_response(span, stream.response)
                     text = stream.response.text or ""
                 elif isinstance(node, CallToolsNode):
-                    break  # an empty answer would be asked for again
+                    break  # pydantic-ai would retry an empty answer
         return text
 
 
 class Tap(WrapperModel):
-    """A model whose words are passed on where they come out of its stream, and go no further.
+    """A model wrapper that publishes the deltas of a stream directly, instead of through pydantic-ai's layers.
 
-    Above it are a dozen layers (locks, scopes, hooks) that each delta would go through, for nobody: what the agent
-    needs is the whole response, which the stream puts together. `heard` stays False if a release of pydantic-ai reads
-    its streams another way; then the deltas come through all layers, and are passed on there.
+    Each delta would go through a dozen layers (locks, scopes, hooks) that don't use it: the agent needs only the
+    complete response, which the stream assembles. `tapped` stays False if a release of pydantic-ai reads its streams
+    differently; then the deltas come through all layers, and the engine publishes them there.
     """
 
     def __init__(
-        self, chosen: Chosen, run: Run, before: list[ModelMessage], earlier: Earlier, *, aloud: bool = True
+        self, chosen: Chosen, run: Run, before: list[ModelMessage], earlier: Earlier, *, publish: bool = True
     ) -> None:
         super().__init__(chosen.model)
-        self._aloud = aloud
+        self._publish = publish
         self._before = before
         self._earlier = earlier
         self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks)
         self._log = run.log
         self._run = run
-        self.exchange = chosen.exchange(run.leave)
+        self.exchange = chosen.exchange(run.count_request)
         self._lacks = chosen.lacks
         self._dialect = chosen.dialect
         self._over_wire = chosen.provider is not None
         self._own_server = chosen.provider is not None and chosen.base_url != chosen.provider.default_url
-        self.heard = False
+        self.tapped = False
 
     def prepare_messages(
         self, messages: list[ModelMessage], model_request_parameters: ModelRequestParameters | None = None
@@ -551,8 +552,8 @@ class Tap(WrapperModel):
             async with AsyncExitStack() as opened:
                 stream = await self._open(opened, messages, model_settings, model_request_parameters, run_context)
                 if self._run.sent == sent:
-                    self._run.leave()  # it went by another way than the edge
-                if self._aloud:
+                    self._run.count_request()  # it was not sent through our transport
+                if self._publish:
                     tap_events(stream, self._listen)
                 yield stream
 
@@ -564,7 +565,7 @@ class Tap(WrapperModel):
         parameters: ModelRequestParameters,
         context: RunContext[Any] | None,
     ) -> StreamedResponse:
-        """Ask the model, without giving it again what is kept as it was sent, where that can be put in later."""
+        """Send the request; where possible with the cached JSON of the earlier messages (`request_prefix`)."""
         earlier, turn = self._earlier.of(self._key, self._before, self._form), self._form(messages)
         passage = None
         if self._dialect is not None and not parameters.native_tools:
@@ -587,40 +588,40 @@ class Tap(WrapperModel):
         )
 
     def _form(self, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-        """One turn's messages as this model is sent them."""
+        """One turn's messages in the form that is sent to this model."""
         if not self._over_wire:
             return list(messages)
         if self.wrapped.system == "anthropic":
-            messages = without_thoughts(messages, self._keeps)
+            messages = without_thinking(messages, self._accepts_thinking)
         sent = as_sent(messages, strict_roles="roles" in self._lacks, short_ids="ids" in self._lacks)
         return self.wrapped.prepare_messages(sent)
 
-    def _keeps(self, message: ModelResponse, part: ThinkingPart) -> bool:
-        """Whether the server takes thinking back: signed by its maker, or its own, where it is not Anthropic's."""
+    def _accepts_thinking(self, message: ModelResponse, part: ThinkingPart) -> bool:
+        """Whether the server accepts a thinking part: a signed one, or its own if it is not Anthropic's server."""
         if part.signature:
             return self.wrapped.accepts_stateless_artifacts(message, part)
         return self._own_server and message.provider_url == self.wrapped.base_url
 
     async def _listen(self, events: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        breath = time.monotonic()
+        yielded_at = time.monotonic()
         try:
-            while (event := await following(events)) is not None:
-                self.heard = True
-                if not pass_on(self._log, event):
+            while (event := await next_event(events)) is not None:
+                self.tapped = True
+                if not publish_delta(self._log, event):
                     yield event
-                if time.monotonic() - breath > YIELD_EVERY_S:
-                    # While the journal's thread is writing it needs the interpreter more than a flood does.
+                if time.monotonic() - yielded_at > YIELD_EVERY_S:
+                    # While the journal's thread writes, give it the interpreter (GIL).
                     await asyncio.sleep(YIELD_S if self._log.journal.writing else 0)
-                    breath = time.monotonic()
+                    yielded_at = time.monotonic()
         finally:
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
 
 
-async def following(events: AsyncIterator[Any]) -> Any:
+async def next_event(events: AsyncIterator[Any]) -> Any:
     """The next event of a model's stream, None at its end.
 
-    Raises: UnexpectedModelBehavior, when its library stumbles over what the provider sent: no fault of the daemon.
+    Raises: UnexpectedModelBehavior, if the provider's library fails to parse what the provider sent.
     """
     try:
         return await anext(events, None)
@@ -629,15 +630,15 @@ async def following(events: AsyncIterator[Any]) -> Any:
         raise UnexpectedModelBehavior(f"{type(error).__name__}: {error}") from error
 
 
-def pass_on(log: TurnLog, event: Any) -> bool:
-    """Say what an event of a model's stream says. Returns whether it was a delta, of which nothing else is left."""
+def publish_delta(log: TurnLog, event: Any) -> bool:
+    """Publish the text or thinking in an event of a model's stream. Returns whether the event was only a delta."""
     if isinstance(event, PartDeltaEvent):
         delta = event.delta
         if isinstance(delta, TextPartDelta):
             log.say("text_chunk", delta.content_delta)
         elif isinstance(delta, ThinkingPartDelta):
             updates = delta.provider_details
-            thought = delta.content_delta or (raw_thought(updates(None)) if callable(updates) else "")
+            thought = delta.content_delta or (raw_thinking(updates(None)) if callable(updates) else "")
             if thought:
                 log.say("thinking_chunk", thought)
         return True
@@ -645,23 +646,23 @@ def pass_on(log: TurnLog, event: Any) -> bool:
         part = event.part
         if isinstance(part, TextPart) and part.content:
             log.say("text_chunk", part.content)
-        elif isinstance(part, ThinkingPart) and (thought := part.content or raw_thought(part.provider_details)):
+        elif isinstance(part, ThinkingPart) and (thought := part.content or raw_thinking(part.provider_details)):
             log.say("thinking_chunk", thought)
     return False
 
 
-def raw_thought(details: dict[str, Any] | None) -> str:
-    """What a model thought where the provider sends it raw and not as a summary: pydantic-ai keeps it apart."""
+def raw_thinking(details: dict[str, Any] | None) -> str:
+    """Thinking that a provider sends raw and not as a summary: pydantic-ai stores it in the provider details."""
     raw: Any = (details or {}).get("raw_content")
     return "".join(cast("list[str]", raw)) if isinstance(raw, list) else ""
 
 
 class NearlyFull(Exception):
-    """The next request would come too near to the model's context window."""
+    """The next request would come too close to the limit of the model's context window."""
 
 
 def note_response(span: Span, response: ModelResponse) -> None:
-    """Add to a request's span what came of it, in numbers."""
+    """Add the model, finish reason and token counts of the response to a request's span."""
     span.note(
         gen_ai__response__model=response.model_name,
         gen_ai__response__finish_reasons=(response.finish_reason,) if response.finish_reason else None,
@@ -671,17 +672,17 @@ def note_response(span: Span, response: ModelResponse) -> None:
 
 
 def attempts_for(failure: ModelError) -> int:
-    """How often a request is sent that fails like this."""
+    """Most attempts of a request that fails like this."""
     return SLOW_ATTEMPTS if failure.code == "provider_timeout" else MAX_ATTEMPTS
 
 
-def mend_calls(response: ModelResponse, used: set[str]) -> set[str]:
-    """Give each call of a response an id that none had before, and arguments that can be read.
+def repair_calls(response: ModelResponse, used: set[str]) -> set[str]:
+    """Give each call of a response an id that is unique in the session, and arguments that are valid JSON.
 
-    Returns the new ids of those that must not run, because they asked for NUL, which stands as U+FFFD now.
+    Returns the new ids of calls that must not run: their arguments contained NUL, which is replaced by U+FFFD.
     """
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
-    ids = apart((str(part.tool_call_id) for part in calls), used)
+    ids = unique_ids((str(part.tool_call_id) for part in calls), used)
     with_nul = {call_id for call_id, part in zip(ids, calls, strict=True) if holds_nul(part.args_as_dict())}
     new_id = iter(ids)
     response.parts = [
@@ -693,16 +694,16 @@ def mend_calls(response: ModelResponse, used: set[str]) -> set[str]:
     return with_nul
 
 
-def used_up(run: Run) -> LimitReached:
-    """Which limit pydantic-ai has hit."""
+def usage_limit_error(run: Run) -> LimitReached:
+    """The error for the limit that pydantic-ai reported."""
     limits = run.job.limits
     if limits.requests is not None and run.usage.requests >= limits.requests:
         return LimitReached(f"the turn made {run.usage.requests} requests to the model; the limit is {limits.requests}")
-    return LimitReached("the turn used what one turn may use")
+    return LimitReached("the turn reached a usage limit")
 
 
-def tell_of(log: TurnLog, failure: ModelError, consequence: str) -> None:
-    """Tell of something that went wrong, and how the turn goes on."""
+def report_warning(log: TurnLog, failure: ModelError, consequence: str) -> None:
+    """Publish a warning: what failed, and how the turn goes on."""
     log.put(
         "error",
         wire.ErrorEvent(
@@ -716,14 +717,14 @@ def tell_of(log: TurnLog, failure: ModelError, consequence: str) -> None:
 
 
 def is_retryable(failure: AsterError) -> bool:
-    """Whether what came of an answer is not to be kept, because it is asked for again."""
+    """Whether the request is retried, so that its answer is not stored."""
     return bool(getattr(failure, "retryable", False))
 
 
 def check_tokens(run: Run) -> None:
     """Raises: LimitReached when the turn's tokens are used up.
 
-    pydantic-ai's own token limit looks at the whole answer so far at each delta, which makes a long answer quadratic.
+    pydantic-ai's own token limit counts the whole answer again at each delta: quadratic time for a long answer.
     """
     limit = run.job.limits.tokens
     if limit is not None and run.usage.total_tokens >= limit:
@@ -731,15 +732,15 @@ def check_tokens(run: Run) -> None:
 
 
 def instructions(job: Job) -> str:
-    """What the agent is told to be, and what the app says of this message."""
+    """The agent's instructions, and the context that the app sent with this message."""
     if not job.context:
         return job.spec.instructions
     told = json.dumps(job.context, ensure_ascii=False)
     return f"{job.spec.instructions}\n\nThe app gives this context with the message, as JSON: {told}"
 
 
-def too_long(name: str) -> ModelError:
-    """Nothing of the conversation can be left out, and it is longer than the model can read."""
+def too_long_error(name: str) -> ModelError:
+    """The error for a conversation that can't be shortened further and exceeds the context window."""
     return ModelError(
         "context_too_long",
         f"{name}: the last message alone is longer than the model can read",

@@ -1,4 +1,4 @@
-"""The engine, imported and built when the first turn needs it: its import takes half a second, in a thread."""
+"""Imports and builds the engine in a thread when the first turn needs it: its import takes half a second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class EngineLoader:
     def __init__(
         self, make: Callable[[], Engine], prepare: Callable[[], Awaitable[None]], begin_servers: Callable[[], None]
     ) -> None:
-        """`make` imports and builds it, in a thread, after `prepare`; `begin_servers` asks MCP servers for tools."""
+        """`make` imports and builds the engine in a thread, after `prepare`; `begin_servers` asks MCP servers."""
         self._make = make
         self._prepare = prepare
         self._begin_servers = begin_servers
@@ -25,7 +25,7 @@ class EngineLoader:
         self._closed = False
 
     async def load(self) -> Engine:
-        """The engine."""
+        """The engine; built by the first call, which the others wait for."""
         if self._engine is None:
             async with self._loading:
                 if self._engine is None:
@@ -35,20 +35,20 @@ class EngineLoader:
         return self._engine
 
     def look_for_tools(self) -> None:
-        """Ask the MCP servers that have not answered, in the background. Not before the engine: both import a lot."""
+        """Ask the MCP servers that have not answered, in the background. Does nothing before the engine is built."""
         if self._engine is not None and not self._closed:
             self._begin_servers()
 
     def forget(self, session_id: str) -> None:
-        """Drop what the model's memory holds of a session."""
+        """Drop a session's messages from the engine's memory."""
         if self._engine is not None:
             self._engine.forget(session_id)
 
     def stop_looking(self) -> None:
-        """Ask no MCP server any more."""
+        """Stop asking MCP servers for tools."""
         self._closed = True
 
     async def close(self) -> None:
-        """Let the engine send what it has measured."""
+        """Let the engine send its remaining spans."""
         if self._engine is not None:
             await self._engine.shut_down()

@@ -1,7 +1,7 @@
-"""What the model remembers of a session: pydantic-ai messages, kept as rows, repaired after an interruption.
+"""The model's history of a session, for the engine: pydantic-ai messages stored as rows, repaired when interrupted.
 
-`messages` (what people see) and `model_messages` (what the model sees) are two views: a compaction shortens only the
-second.
+The tables `messages` (what people see) and `model_messages` (what the model sees) are separate: a compaction shortens
+only the second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pydantic_ai.messages import (
 
 from aster_sidecar.conversation.run_request import UNKNOWN, denial
 from aster_sidecar.conversation.stored_messages import LOST, note, read_row, stored
-from aster_sidecar.conversation.strict_history import call_ids, ids_apart, same
+from aster_sidecar.conversation.strict_history import call_ids, same, with_unique_ids
 from aster_sidecar.errors import StoreCorrupt
 from aster_sidecar.models.streams.shapes import readable
 from aster_sidecar.store.journal import Journal, Row, Write
@@ -35,14 +35,14 @@ from aster_sidecar.text.repair import without_nul
 log = logging.getLogger(__name__)
 
 KEPT_SESSIONS = 8
-"""Parsed histories kept in memory, so that a long session is not parsed again for each turn."""
+"""Parsed histories in memory, so that a long session is not parsed again for each turn."""
 
 NOT_RUN = "This tool was not run: the turn was ended before it could start."
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What is known of a tool call: `state` of the calls row, and what the model is to be told when it ended."""
+    """A row of `calls`: its state, outcome and result, and the note of a person who denied the call."""
 
     state: str
     outcome: str | None
@@ -57,13 +57,13 @@ class Memory:
         self._journal = journal
         self._kept: OrderedDict[str, list[ModelMessage]] = OrderedDict()
         self._ids: dict[str, tuple[int, set[str]]] = {}
-        """Ids of calls in the first so many messages of a kept session."""
+        """(number of messages, the call ids in them) of each session in memory."""
         journal.lost.subscribe(self._forget_all)
 
     def of(self, session_id: str) -> list[ModelMessage]:
         """The session's messages, oldest first. The caller must not change the list. Raises: StoreError.
 
-        A row that can't be read is mended, or a note stands in its place; the log says so.
+        A damaged row is repaired, or replaced by a note, and a warning is logged.
         """
         kept = self._kept.get(session_id)
         if kept is None:
@@ -78,23 +78,23 @@ class Memory:
         try:
             messages = ModelMessagesTypeAdapter.validate_json("[" + ",".join(without_nul(row[0]) for row in rows) + "]")
         except Exception:
-            messages = one_by_one(session_id, rows)
+            messages = read_each(session_id, rows)
         else:
             if len(messages) != len(rows):
-                messages = one_by_one(session_id, rows)
+                messages = read_each(session_id, rows)
         messages = [with_readable_calls(message) for message in messages]
         if rows:
             messages = [*messages, *self._closing(rows[-1][1], messages)]
         calls = [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
-        return messages if len(call_ids(messages)) == len(calls) else ids_apart(messages)
+        return messages if len(call_ids(messages)) == len(calls) else with_unique_ids(messages)
 
     def call_ids(self, session_id: str) -> set[str]:
         """The ids of all calls in the session. The caller must not change the set. Raises: StoreError."""
         messages = self.of(session_id)
-        many, ids = self._ids.get(session_id) or (0, set[str]())
-        if many > len(messages):
-            many, ids = 0, set[str]()
-        ids |= call_ids(messages[many:])
+        known, ids = self._ids.get(session_id) or (0, set[str]())
+        if known > len(messages):
+            known, ids = 0, set[str]()
+        ids |= call_ids(messages[known:])
         self._ids[session_id] = len(messages), ids
         return ids
 
@@ -103,27 +103,28 @@ class Memory:
             return self._journal.all(
                 "SELECT message, turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
             )
-        except StoreCorrupt:  # perhaps only bytes that are no text: what is around them is still there
+        except StoreCorrupt:  # perhaps only invalid UTF-8: the text around it can still be read
             rows = self._journal.all(
                 "SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
             )
             return [(row[0].decode("utf-8", "replace"), row[1]) for row in rows]
 
     def _closing(self, turn_id: str, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-        """What the last turn lacks when it is over and calls of it have no result: a row of it is lost."""
+        """Results for unanswered calls of the last turn if it has ended: the row with the results was lost."""
         calls = unanswered(messages)
         if not calls:
             return []
         row = self._journal.one("SELECT state FROM turns WHERE turn_id=?", (turn_id,))
         if row and row[0] != "ended":
             return []
-        log.warning("calls without a result in what the model remembers", extra={"turn_id": turn_id})
+        log.warning("tool calls without a result in the model's history", extra={"turn_id": turn_id})
         return closing(messages, recorded_calls(self._journal, turn_id), "", [])
 
     def append(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
-        """Put messages behind the others; they stand once the caller's transaction commits.
+        """Append messages; they are stored once the caller's transaction commits.
 
-        What has no stored form is changed in the messages themselves: see `stored_messages.stored`. Raises: StoreError.
+        Values that can't be stored are replaced in the messages themselves: see `stored_messages.stored`.
+        Raises: StoreError.
         """
         if not messages:
             return
@@ -133,7 +134,7 @@ class Memory:
         self._kept[session_id] = [*before, *messages]
 
     def replace(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
-        """Put other messages in place of all; they stand once the caller's transaction commits. Raises: StoreError."""
+        """Replace all messages; stored once the caller's transaction commits. Raises: StoreError."""
         self._journal.check(turn_id)
         writes: list[Write] = [("DELETE FROM model_messages WHERE session_id=?", (session_id,))]
         writes += [insert(session_id, turn_id, message) for message in messages]
@@ -142,9 +143,9 @@ class Memory:
         self._ids.pop(session_id, None)
 
     def edit_calls(self, session_id: str, turn_id: str, edited: Mapping[str, dict[str, Any]]) -> None:
-        """Give the calls that nothing answers yet other arguments; it stands once the caller's transaction commits.
+        """Replace the arguments of unanswered calls; stored once the caller's transaction commits.
 
-        `edited` is keyed by the model's own call ids. Raises: StoreError.
+        `edited` maps the model's call ids to the new arguments. Raises: StoreError.
         """
         kept = self.of(session_id)
         calls = {call.tool_call_id for call in unanswered(kept)} & edited.keys()
@@ -179,13 +180,13 @@ class Memory:
         self._ids.clear()
 
     def forget(self, session_id: str) -> None:
-        """Drop what is kept in memory: the rows changed."""
+        """Drop a session's messages from memory, because its rows changed."""
         self._kept.pop(session_id, None)
         self._ids.pop(session_id, None)
 
 
 def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:
-    """The row of one message, which is changed where it could not be read back."""
+    """The row of one message. Values that could not be read back are replaced in the message itself."""
     return (
         "INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)",
         (session_id, turn_id, stored(message)),
@@ -193,7 +194,7 @@ def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:
 
 
 def with_readable_calls(message: ModelMessage) -> ModelMessage:
-    """A message whose calls have arguments that can be sent: an earlier version kept them as the model wrote them."""
+    """The message with valid JSON as the arguments of calls: an earlier version stored them as the model wrote them."""
     if not isinstance(message, ModelResponse):
         return message
     parts = [
@@ -207,21 +208,21 @@ def with_readable_calls(message: ModelMessage) -> ModelMessage:
     return message if same(parts, message.parts) else replace(message, parts=parts)
 
 
-def one_by_one(session_id: str, rows: Sequence[Row]) -> list[ModelMessage]:
-    """The messages of rows that can't be read all at once, each for itself."""
+def read_each(session_id: str, rows: Sequence[Row]) -> list[ModelMessage]:
+    """The messages of rows that can't be parsed together, parsed one by one."""
     messages: list[ModelMessage] = []
-    mended = lost = 0
+    repaired = lost = 0
     for row in rows:
-        message, right = read_row(row[0])
+        message, intact = read_row(row[0])
         if message is None:
             message = note(LOST, "response" if messages and isinstance(messages[-1], ModelRequest) else "request")
             lost += 1
-        elif not right:
-            mended += 1
+        elif not intact:
+            repaired += 1
         messages.append(message)
     log.warning(
-        "what the model remembers was damaged: %d messages mended, %d left out",
-        mended,
+        "the model's history was damaged: %d messages repaired, %d left out",
+        repaired,
         lost,
         extra={"session_id": session_id},
     )
@@ -247,16 +248,18 @@ def unanswered(messages: Sequence[ModelMessage]) -> list[ToolCallPart]:
 def closing(
     messages: Sequence[ModelMessage], recorded: Mapping[str, Recorded], partial: str, undelivered: Sequence[str]
 ) -> list[ModelMessage]:
-    """What must be appended so that the next turn can go on from here.
+    """The messages to append so that the next turn can continue.
 
-    Tool calls without an answer get the recorded one, or are said to be unknown or not run; text that was said before
-    an interruption is kept; user messages that the model has not seen (steering that came too late) are added.
-    `recorded` is keyed by the model's own call ids.
+    Unanswered tool calls get their recorded result, or a note that it is unknown or that they did not run; `partial`,
+    the text of an interrupted answer, is kept; `undelivered` user messages (steered too late) are added. `recorded`
+    is keyed by the model's call ids.
     """
     added: list[ModelMessage] = []
     parts: list[Any] = [
         ToolReturnPart(
-            tool_name=call.tool_name, content=told(recorded.get(call.tool_call_id)), tool_call_id=call.tool_call_id
+            tool_name=call.tool_name,
+            content=final_result(recorded.get(call.tool_call_id)),
+            tool_call_id=call.tool_call_id,
         )
         for call in unanswered(messages)
     ]
@@ -270,8 +273,8 @@ def closing(
     return added
 
 
-def told(recorded: Recorded | None) -> Any:
-    """What the model is told of a call that it will get no other answer to."""
+def final_result(recorded: Recorded | None) -> Any:
+    """The result that the model gets for a call that will not run any more."""
     if recorded is None or recorded.state in ("waiting", "approved"):
         return NOT_RUN
     if recorded.state == "denied":
@@ -292,7 +295,7 @@ def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
 
 
 def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
-    """What a person gave calls of the turn's last response as arguments, by the model's call id. Raises: StoreError."""
+    """Arguments that a person edited, of calls in the turn's last response, by model call id. Raises: StoreError."""
     rows = journal.all(
         "SELECT c.model_call_id, (SELECT edited FROM approvals a WHERE a.call_id=c.call_id AND a.state='resolved'"
         " ORDER BY approval_id DESC LIMIT 1) AS given FROM calls c WHERE c.turn_id=? AND c.state<>'closed'"
@@ -303,7 +306,7 @@ def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
 
 
 def result_of(text: str | None) -> Any:
-    """A recorded result, as its words where it is no JSON."""
+    """A recorded result; the text itself where it is not JSON."""
     try:
         return json.loads(text) if text else None
     except ValueError:

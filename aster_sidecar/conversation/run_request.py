@@ -1,4 +1,4 @@
-"""What `turns` hands to `engine`: one run of a turn, its limits, and what it has used. Knows nothing of pydantic-ai."""
+"""What `turns` passes to `engine`: one run of a turn, its limits, and its usage. Does not import pydantic-ai."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.text.repair import count, price
 
 UNKNOWN = "Nobody knows how this tool ended: the daemon stopped while it ran. It was not run again."
-"""What people and models are told of a call whose end was not recorded."""
+"""The result, for people and models, of a call whose end was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one turn may use: provider requests, tool calls, tokens. None: no limit."""
+    """Most provider requests, tool calls and tokens of one turn. None: no limit."""
 
     requests: int | None
     tool_calls: int | None
@@ -26,13 +26,13 @@ class Limits:
 
 
 def denial(note: str | None) -> str:
-    """What people and models are told of a call that a person denied."""
+    """The result, for people and models, of a call that a person denied."""
     return "The person denied this call." + (f" They said: {note}" if note else "")
 
 
 @dataclass(slots=True)
 class Usage:
-    """What a turn has used so far, over all its runs. Takes what providers count, and holds whole numbers from 0 up."""
+    """Usage of a turn over all its runs. Implausible counts from a provider become whole numbers from 0 up."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -43,8 +43,8 @@ class Usage:
     def __setattr__(self, name: str, value: object) -> None:
         object.__setattr__(self, name, price(value) if name == "cost_usd" else count(value))
 
-    def told(self) -> wire.Usage:
-        """What clients are told of it."""
+    def to_wire(self) -> wire.Usage:
+        """The usage as clients see it."""
         return wire.Usage(
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
@@ -54,7 +54,7 @@ class Usage:
 
     @classmethod
     def stored(cls, text: str | None) -> Usage:
-        """What a row holds; what can't be read of it counts as nothing."""
+        """The usage stored in a row; values that can't be read become 0."""
         try:
             given: Any = json.loads(text or "{}")
         except ValueError:
@@ -65,7 +65,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Job:
-    """One run of a turn. `prompt` starts it; None takes it up where it paused."""
+    """One run of a turn. `prompt` starts the turn; None resumes a paused one."""
 
     spec: AgentSpec
     log: TurnLog
@@ -74,7 +74,7 @@ class Job:
     prompt: str | None
     context: Mapping[str, Any]
     steered: Callable[[], list[str]]
-    """Messages that came for this turn while it runs, oldest first, until `took_steered` says how many are kept."""
+    """Steered messages that the model has not received yet, oldest first; `took_steered(count)` removes the oldest."""
     took_steered: Callable[[int], None]
     approval_timeout_s: Callable[[], float]
     unattended_denies: Callable[[], bool]

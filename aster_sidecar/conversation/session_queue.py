@@ -14,12 +14,16 @@ from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.store.journal import Journal
 
-LIVELIEST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
+BUSIEST_FIRST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
 
 
 @dataclass(eq=False, slots=True)
 class Turn:
-    """A turn that has not ended. `state` as in its row; `begun` once its answer exists; `urgent`: it interrupted."""
+    """A turn that has not ended.
+
+    `state` as in its row; `begun`: its answer message exists; `resumes`: it continues after approvals; `closing`: it is
+    being ended; `urgent`: its message interrupted another turn; `ran_s`: seconds that it ran without waiting.
+    """
 
     turn_id: str
     session_id: str
@@ -35,7 +39,7 @@ class Turn:
     closing: bool = False
     urgent: bool = False
     spec: AgentSpec | None = None
-    """The agent as it was when the turn began: a file that changes meanwhile is for the next one."""
+    """The agent as it was when the turn began; changes of its file apply to the next turn."""
     usage: Usage = field(default_factory=Usage)
     ran_s: float = 0.0
     first_seq: int = 0
@@ -47,7 +51,7 @@ class Turn:
 
 @dataclass(eq=False, slots=True)
 class SessionQueue:
-    """A session's turns: the active one, and those behind it. `told` is the state that clients were told last."""
+    """A session's turns: the active one and the queued ones. `told`: the state that was last published to clients."""
 
     session_id: str
     agent_id: str
@@ -63,7 +67,7 @@ class SessionQueue:
         return "queued" if self.queued else "failed" if self.failed else "idle"
 
     def join(self, turn: Turn) -> None:
-        """Queue a turn: one that interrupts before those that do not, else behind all."""
+        """Queue a turn: an urgent one before those that are not, any other one at the end."""
         place = sum(other.urgent for other in self.queued) if turn.urgent else len(self.queued)
         self.queued.insert(place, turn)
 
@@ -77,7 +81,7 @@ class SessionQueues:
         journal.lost.subscribe(self._read_told)
 
     def of(self, session_id: str, agent_id: str = "") -> SessionQueue:
-        """The queue of a session; an empty one when there is none yet."""
+        """The queue of a session; created empty if there is none yet."""
         queue = self._queues.get(session_id)
         if queue is None:
             queue = self._queues[session_id] = SessionQueue(session_id, agent_id)
@@ -85,7 +89,7 @@ class SessionQueues:
         return queue
 
     def all(self) -> list[SessionQueue]:
-        """All queues, in the order in which they came up."""
+        """All queues, in the order of their creation."""
         return list(self._queues.values())
 
     def forget(self, session_id: str) -> None:
@@ -98,15 +102,15 @@ class SessionQueues:
         return queue.state if queue is not None else "idle"
 
     def state_of_agent(self, agent_id: str) -> wire.State:
-        """The liveliest state among the agent's sessions."""
+        """The busiest state among the agent's sessions, in the order of `BUSIEST_FIRST`."""
         states = {queue.state for queue in self._queues.values() if queue.agent_id == agent_id}
-        for state in LIVELIEST:
+        for state in BUSIEST_FIRST:
             if state in states:
                 return state
         return "idle"
 
     def last_told(self, session_id: str) -> wire.State:
-        """The state of a session that clients were told last, perhaps in an earlier life. Raises: StoreError."""
+        """The session's state in its newest `status_change` event; "idle" without one. Raises: StoreError."""
         row = self._journal.one(
             "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
             (session_id,),
@@ -121,7 +125,7 @@ class SessionQueues:
             queue.told = self.last_told(queue.session_id)
 
     def tell(self, queue: SessionQueue, turn_id: str | None, state: wire.State | None = None) -> None:
-        """Tell clients the session's state (or the one it is about to have) when it is not what they know."""
+        """Publish the session's state (or `state`, its coming one) if it differs from the last published one."""
         state = state or queue.state
         if state != queue.told:
             self._journal.put(
@@ -134,7 +138,7 @@ class SessionQueues:
             queue.told = state
 
     def tell_cleared(self, session_id: str) -> None:
-        """Tell that a session whose last turn failed is like new, in the transaction that clears it."""
+        """Publish that a cleared session is idle, in the transaction that clears it."""
         queue = self._queues.get(session_id)
         if queue is not None:
             self.tell(queue, None, "idle")

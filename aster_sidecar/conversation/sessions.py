@@ -1,4 +1,4 @@
-"""Conversations: create, rename, pin, search, archive, delete, restore, and their pages of history."""
+"""Conversations, for the API and `turns`: create, rename, pin, search, archive, delete, restore, read the history."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ COLUMNS = (
     " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned"
 )
 USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
-"""Sessions are listed by this count: a clock may go back, it does not."""
+"""The next value of the count that sessions are ordered by: unlike a clock it never goes back."""
 PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
-"""The order of the list, as one number, which an index holds."""
+"""The order of the list as one number, so that an index can hold it."""
 
 
 class Sessions:
@@ -49,14 +49,14 @@ class Sessions:
         self._defaults: dict[str, str] = {}
         self._known: dict[str, str] = {}
         self._trash = Trash(journal, self.purge_due)
-        self._moving = asyncio.Lock()
-        """Held while a session is deleted or restored, so that what fails of one leaves alone what another did."""
+        self._moving_lock = asyncio.Lock()
+        """Held while a session is deleted or restored, so that a failure does not undo another change."""
         self.clearing: set[str] = set()
-        """Sessions whose history is being deleted: no turn may begin in them."""
-        journal.lost.subscribe(self._read_again)
+        """Sessions with a history that is being deleted: no turn may begin in them."""
+        journal.lost.subscribe(self._reload)
 
     def open(self) -> None:
-        """Read which sessions there are, also again after a transaction failed. Raises: StoreError."""
+        """Read the list of sessions; also called after a failed transaction. Raises: StoreError."""
         self._known.clear()
         self._defaults.clear()
         for session_id, agent_id, is_default in self._journal.all(
@@ -66,21 +66,21 @@ class Sessions:
             if is_default:
                 self._defaults[agent_id] = session_id
 
-    def _read_again(self) -> None:
+    def _reload(self) -> None:
         self.open()
         self._trash.read()
 
     def require(self, session_id: str, agent_id: str | None = None) -> str:
-        """The session's id, when it exists (and belongs to the agent). Raises: SessionNotFound."""
+        """The session's id, if it exists and belongs to the agent. Raises: SessionNotFound."""
         owner = self._known.get(session_id)
         if owner is None:
-            raise self._missing(session_id)
+            raise self._not_found(session_id)
         if agent_id is not None and owner != agent_id:
             raise SessionNotFound(f"session {session_id[:100]!r} belongs to agent {owner!r}, not {agent_id[:100]!r}")
         return session_id
 
-    def _missing(self, session_id: str) -> SessionNotFound:
-        """Why there is no such session: it may be in the trash."""
+    def _not_found(self, session_id: str) -> SessionNotFound:
+        """The error for a session that does not exist or is in the trash."""
         error = SessionNotFound(f"session not found: {session_id[:100]!r}")
         if session_id in self._trash:
             until = self._trash.until(session_id)
@@ -90,7 +90,7 @@ class Sessions:
         return error
 
     def default(self, agent_id: str, text: str) -> str:
-        """The agent's default session; put into the next transaction when there is none yet, titled by `text`."""
+        """The agent's default session; without one it is created in the next transaction, with a title from `text`."""
         found = self._defaults.get(agent_id)
         if found is None:
             found = self._put_new(agent_id, titled(text), is_default=True)
@@ -98,11 +98,11 @@ class Sessions:
         return found
 
     def resolve(self, agent_id: str, session_id: str | None, text: str) -> str:
-        """The session that a message goes to: the agent's default one when none is named. Raises: SessionNotFound."""
+        """The session for a message: the given one or the agent's default one. Raises: SessionNotFound."""
         return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id, text)
 
     def find_default(self, agent_id: str, session_id: str | None) -> str | None:
-        """The session that a request reads: the agent's default one when none is named, None when there is none yet.
+        """The session to read: the given one or the agent's default one; None if there is no default one yet.
 
         Raises: SessionNotFound.
         """
@@ -152,7 +152,7 @@ class Sessions:
         """Raises: SessionNotFound."""
         row = self._row(session_id)
         if not row or row[9] is not None:
-            raise self._missing(session_id)
+            raise self._not_found(session_id)
         return self._info(row)
 
     def _row(self, session_id: str) -> Row:
@@ -184,10 +184,10 @@ class Sessions:
         limit: int,
         deleted: bool = False,
     ) -> wire.SessionPage:
-        """A page of sessions, the pinned ones first, then the one used last first.
+        """A page of sessions: pinned ones first, then the most recently used.
 
-        `query` looks in titles and message texts; what it finds is in the order of use alone. `deleted`: those in the
-        trash, archived or not, the one deleted last first. `before` is `next_before` of the page before.
+        `query` searches titles and message texts; its results are sorted by last use only. `deleted`: sessions in the
+        trash, archived or not, the last deleted first. `before` is `next_before` of the previous page.
         Raises: InvalidShape, StoreError.
         """
         if deleted:
@@ -202,7 +202,7 @@ class Sessions:
         if before is not None:
             if not CURSOR.fullmatch(before):
                 raise InvalidShape(
-                    f"before: {before[:100]!r} is no cursor", hint="pass next_before of the page you have"
+                    f"before: {before[:100]!r} is not a cursor", hint="pass next_before of the page you have"
                 )
             conditions.append(f"{order} < ?")
             parameters.append(int(before))
@@ -220,7 +220,7 @@ class Sessions:
         return wire.SessionPage(sessions=page, next_before=more, hits=hits)
 
     async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
-        """Rename, archive, bring back, pin. Raises: SessionNotFound, StoreError."""
+        """Rename, archive, unarchive, pin, unpin. Raises: SessionNotFound, StoreError."""
         self.require(session_id)
         session = self.info(session_id)
         changed = session.model_copy(update=patch.model_dump(exclude_none=True))
@@ -239,11 +239,11 @@ class Sessions:
         return self.info(session_id)
 
     async def delete(self, session_id: str, *, purge: bool = False) -> wire.SessionDeleted:
-        """Move a conversation to the trash; `purge`: delete it for good, also one that is in the trash.
+        """Move a conversation to the trash; `purge`: delete it permanently, even if it is in the trash already.
 
         Raises: SessionNotFound, AgentBusy, StoreError.
         """
-        async with self._moving:
+        async with self._moving_lock:
             if purge and session_id in self._trash:
                 return await self._purge(session_id)
             agent_id = self._known[self.require(session_id)]
@@ -257,7 +257,7 @@ class Sessions:
                 return await self._purge(session_id)
             row = self._trash.put(session_id, was_default)
             until = self._trash.until(session_id)
-            await self._record_gone(
+            await self._record_deletion(
                 session_id,
                 agent_id,
                 until,
@@ -265,7 +265,7 @@ class Sessions:
                     row,
                     ("UPDATE sessions SET is_default=0 WHERE session_id=?", (session_id,)),
                     ("UPDATE notifications SET read=1 WHERE session_id=?", (session_id,)),
-                    # One whose ending could not be recorded ends when it is back, whatever it asked.
+                    # A turn that could not be ended is ended after a restore, even if it waited for approval.
                     ("UPDATE turns SET state='running' WHERE session_id=? AND state='waiting'", (session_id,)),
                 ],
             )
@@ -273,19 +273,19 @@ class Sessions:
             return wire.SessionDeleted(session_id=session_id, deleted=messages, restorable_until=until)
 
     async def _purge(self, session_id: str) -> wire.SessionDeleted:
-        """Delete a conversation and everything in it for good; what else refers to it goes by itself with its row."""
+        """Delete a conversation permanently. Rows of other tables that refer to it are deleted by cascade."""
         row = self._row(session_id)
         writes: list[Write] = [
             (f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")
         ]
-        await self._record_gone(session_id, row[1], None, writes)
+        await self._record_deletion(session_id, row[1], None, writes)
         self._trash.forget(session_id)
         return wire.SessionDeleted(session_id=session_id, deleted=row[7], restorable_until=None)
 
-    async def _record_gone(self, session_id: str, agent_id: str, until: str | None, writes: list[Write]) -> None:
-        """Tell that a session is gone, in the place of all its earlier events.
+    async def _record_deletion(self, session_id: str, agent_id: str, until: str | None, writes: list[Write]) -> None:
+        """Record that a session was deleted, and delete all its earlier events.
 
-        Those of a turn whose ending could not be recorded stay: what it said is nowhere else.
+        Events of a turn that has not ended stay: they hold the only copy of its answer.
         """
         told = wire.SessionChangedEvent(change="deleted", restorable_until=until)
         seq = self._journal.put("session_changed", told, agent_id=agent_id, session_id=session_id)
@@ -298,57 +298,57 @@ class Sessions:
         await self._journal.commit()
         self._journal.forget(lambda event: event.session_id == session_id and event.seq < seq)
 
-    async def restore(self, session_id: str, back: Callable[[str], None]) -> wire.SessionInfo:
-        """Bring a deleted conversation back as it was; one that is not deleted stays as it is.
+    async def restore(self, session_id: str, on_restored: Callable[[str], None]) -> wire.SessionInfo:
+        """Restore a deleted conversation; does nothing to one that is not deleted.
 
-        `back` is called once that has committed, before anything can happen in it. Raises: SessionNotFound, StoreError.
+        `on_restored` is called after the commit, before any turn can begin in it. Raises: SessionNotFound, StoreError.
         """
-        async with self._moving:
+        async with self._moving_lock:
             if session_id not in self._known:
                 await self._restore(session_id)
-                back(session_id)
+                on_restored(session_id)
             return self.info(session_id)
 
     async def _restore(self, session_id: str) -> None:
         if session_id not in self._trash:
-            raise self._missing(session_id)
+            raise self._not_found(session_id)
         session = self._info(self._row(session_id))
         agent_id = session.agent_id
         was_default = self._journal.one("SELECT was_default FROM trash WHERE session_id=?", (session_id,))[0]
-        is_default = bool(was_default) and agent_id not in self._defaults  # there may be another by now
+        is_default = bool(was_default) and agent_id not in self._defaults  # there may be a new default session
         if is_default:
             self._defaults[agent_id] = session_id
-        now = {"is_default": is_default, "deleted_at": None, "restorable_until": None}
+        restored = {"is_default": is_default, "deleted_at": None, "restorable_until": None}
 
-        def back() -> None:
+        def on_commit() -> None:
             self._trash.forget(session_id)
             self._known[session_id] = agent_id
 
         await self._journal.record(
             "session_changed",
-            wire.SessionChangedEvent(change="created", session=session.model_copy(update=now), restored=True),
+            wire.SessionChangedEvent(change="created", session=session.model_copy(update=restored), restored=True),
             agent_id=agent_id,
             session_id=session_id,
             writes=[
                 ("DELETE FROM trash WHERE session_id=?", (session_id,)),
                 ("UPDATE sessions SET is_default=? WHERE session_id=?", (int(is_default), session_id)),
             ],
-            on_commit=back,
+            on_commit=on_commit,
         )
 
     async def purge_due(self) -> None:
-        """Delete for good what has been in the trash for its whole time. Raises: StoreError."""
-        async with self._moving:
+        """Permanently delete sessions that have been in the trash for KEPT_S. Raises: StoreError."""
+        async with self._moving_lock:
             for session_id in self._trash.due:
                 await self._purge(session_id)
 
     def open_trash(self) -> None:
-        """Read what is in the trash, and empty it of what is due, soon and from time to time. Raises: StoreError."""
+        """Read the trash, and start the timer that deletes expired sessions. Raises: StoreError."""
         self._trash.open()
         self._trash.watch()
 
     def close(self) -> None:
-        """Stop looking for what is due."""
+        """Stop the timer of the trash."""
         self._trash.close()
 
     def _refuse_while_busy(self, session_id: str) -> None:
@@ -359,7 +359,7 @@ class Sessions:
 
     def history(self, session_id: str, before: str | None, limit: int) -> wire.HistoryPage:
         """A page of messages, oldest first; `before` is a message id. Raises: InvalidShape, StoreError."""
-        bound = self._number_of(session_id, before)
+        bound = self._row_number(session_id, before)
         rows = self._journal.all(
             f"SELECT {MESSAGE} FROM messages WHERE session_id=? AND n<? ORDER BY n DESC LIMIT ?",
             (session_id, bound, limit + 1),
@@ -368,17 +368,17 @@ class Sessions:
         return wire.HistoryPage(messages=page, next_before=page[0].message_id if len(rows) > limit else None)
 
     def find(self, session_id: str, query: str, before: str | None, limit: int) -> wire.FoundMessages:
-        """The messages of a conversation that hold `query`, the newest first; `before` is a message id.
+        """The messages of a conversation that contain `query`, newest first; `before` is a message id.
 
         Raises: SessionNotFound, InvalidShape, StoreError.
         """
         self.require(session_id)
-        bound = self._number_of(session_id, before)
+        bound = self._row_number(session_id, before)
         hits, more = search.find(self._journal, session_id, query, bound, limit)
         return wire.FoundMessages(hits=hits, next_before=hits[-1].message_id if more else None)
 
-    def _number_of(self, session_id: str, before: str | None) -> int:
-        """The place in the history of the message `before`; beyond the last one without. Raises: InvalidShape."""
+    def _row_number(self, session_id: str, before: str | None) -> int:
+        """The row number of the message `before`; without it, a number above all others. Raises: InvalidShape."""
         if before is None:
             return 1 << 62
         row = self._journal.one("SELECT n FROM messages WHERE message_id=? AND session_id=?", (before, session_id))
@@ -428,9 +428,9 @@ class Sessions:
         return wire.HistoryDeleted(deleted=deleted)
 
     def touch(self, session_id: str, text: str) -> list[Write]:
-        """Rows for a message that came in: newest activity, out of the archive, a title from the first one.
+        """The updates of a session's row for a new message: last use, unarchived, and a title from the first message.
 
-        When title or archive change, clients are told.
+        Publishes `session_changed` if title or archived change.
         """
         now = clock.stamp()
         row = self._journal.one("SELECT title, archived FROM sessions WHERE session_id=?", (session_id,))
@@ -465,7 +465,7 @@ MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, c
 
 
 def message_of(row: Row) -> wire.Message:
-    """A row of `MESSAGE` as the contract has it; what can't be read of it is left out."""
+    """The message of a row with the columns `MESSAGE`; parts that can't be read are left out."""
     names = ("message_id", "turn_id", "session_id", "role", "text")
     told: dict[str, Any] = {**dict(zip(names, row, strict=False)), "parts": [], "created_at": row[8], "status": row[9]}
     parts: list[Any] = parsed(row[5], list) or []
@@ -473,7 +473,7 @@ def message_of(row: Row) -> wire.Message:
     try:
         return wire.Message.model_validate({**told, "parts": parts, "context": context, "usage": usage})
     except ValueError:
-        log.warning("a message of the history can't be read whole", extra={"session_id": row[2]})
+        log.warning("a message of the history is damaged; its readable parts are kept", extra={"session_id": row[2]})
     message = wire.Message.model_validate(told)
     for part in parts:
         with contextlib.suppress(ValueError):
@@ -484,7 +484,7 @@ def message_of(row: Row) -> wire.Message:
 
 
 def parsed(text: str | None, kind: type) -> Any:
-    """What a column of JSON holds; None where it is empty, can't be read, or is of another kind."""
+    """The value of a JSON column; None if it is empty, can't be read, or is not of type `kind`."""
     try:
         value: Any = json.loads(text) if text else None
     except ValueError:
@@ -493,7 +493,7 @@ def parsed(text: str | None, kind: type) -> Any:
 
 
 def insert_message(message: wire.Message, first_seq: int) -> Write:
-    """The row of a message, and what search compares; of one that is there already, what has become of it."""
+    """Insert or update the row of a message, and its folded text for the search."""
     if folds_itself(message.text):
         folded = ("DELETE FROM folded_texts WHERE n=(SELECT n FROM messages WHERE message_id=?)", (message.message_id,))
     else:
@@ -523,7 +523,7 @@ def insert_message(message: wire.Message, first_seq: int) -> Write:
 
 
 def transcript_of(journal: Journal, session_id: str, turn_id: str, message_id: str, first_seq: int) -> Transcript:
-    """The answer of a turn that has not ended, folded from its recorded events. Raises: StoreError."""
+    """The answer of a turn that has not ended, built from its recorded events. Raises: StoreError."""
     told = Transcript(message_id)
     for seq, kind, data in journal.all(
         "SELECT seq, type, data FROM events WHERE session_id=? AND turn_id=? AND seq>=? ORDER BY seq",
@@ -531,6 +531,6 @@ def transcript_of(journal: Journal, session_id: str, turn_id: str, message_id: s
     ):
         try:
             told.apply(seq, kind, json.loads(data))
-        except (ValueError, KeyError, TypeError) as error:  # one event that is broken is left out
+        except (ValueError, KeyError, TypeError) as error:  # a damaged event is left out
             log.warning("event %d can't be read", seq, exc_info=error, extra={"session_id": session_id})
     return told

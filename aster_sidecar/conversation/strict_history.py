@@ -1,4 +1,4 @@
-"""A model's messages in the form that strict servers take: what is sent of a history, which stays as it is stored."""
+"""Converts the model's messages to a form that strict servers accept, for the engine; the store is unchanged."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ NO_RESULT = "No result of this call was recorded."
 BEGINNING = "(The beginning of this conversation is not here.)"
 GO_ON = "Go on."
 SEEN = "I have the results."
-"""What the model seems to say between results and a person's message, for servers that want roles to alternate."""
+"""Inserted answer between tool results and a person's message, for servers that require alternating roles."""
 
 ALPHABET = string.ascii_letters + string.digits
 EPOCH = datetime.fromtimestamp(0, UTC)
-"""When parts that only stand in were said: always the same, so that the same history is sent the same way."""
+"""Timestamp of inserted parts: constant, so that the same history gives the same request."""
 SHORT_CHARS = 9
-"""Length of the ids that Mistral's API and its templates take."""
+"""Length of the ids that Mistral's API and its templates accept."""
 SHORT = re.compile(rf"[a-zA-Z0-9]{{{SHORT_CHARS}}}")
-APART_CHARS = 40
-"""Longest id that OpenAI's chat completions take; Anthropic and Responses take 64."""
-TAKEN = re.compile(r"[!-~]{1,64}")
-"""An id that is sent as the server gave it."""
+LONGEST_ID_CHARS = 40
+"""Longest id that OpenAI's chat completions accept; Anthropic and Responses accept 64."""
+ACCEPTED = re.compile(r"[!-~]{1,64}")
+"""An id that is sent unchanged."""
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""A tool's name that every server takes; a model can have called any."""
+"""A tool name that every server accepts. The history may contain others, because a model may call any name."""
 
 
 def as_sent(
     messages: Sequence[ModelMessage], *, strict_roles: bool = False, short_ids: bool = False
 ) -> list[ModelMessage]:
-    """The messages as they are sent: a new list, with the same objects where nothing has to change.
+    """The messages in the form to send: a new list, with the same objects where nothing changes.
 
-    Empty answers and old nudges are left out, neighbours of one role become one, every call has one result right
-    behind it, every result its call; ids are unique, and the first message is a person's. `strict_roles`: an
-    assistant's message stands between results and what a person says. `short_ids`: ids are 9 letters and digits.
-    The same messages always give the same result, so that a provider's prompt cache holds.
+    Empty answers and old retry prompts are left out, messages of one role in a row are merged, each call has one result
+    right after it and every result its call; ids are unique, and the first message is a person's. `strict_roles`: an
+    assistant's message is inserted between tool results and a prompt. `short_ids`: ids are 9 letters and digits.
+    The same messages always give the same result, so that a provider's prompt cache stays valid.
     """
     last = len(messages) - 1
-    spoken = [kept for n, message in enumerate(messages) if (kept := worth_sending(message, n == last)) is not None]
-    merged = paired(merge(spoken))
-    sent = merge(named(merged, short_ids))
+    filled = [kept for n, message in enumerate(messages) if (kept := without_empty(message, n == last)) is not None]
+    merged = with_paired_results(merge(filled))
+    sent = merge(with_accepted_names(merged, short_ids))
     if not sent or isinstance(sent[0], ModelResponse):
-        sent.insert(0, said_by_person(BEGINNING))
+        sent.insert(0, prompt(BEGINNING))
     if isinstance(sent[-1], ModelResponse) and messages and isinstance(messages[-1], ModelRequest):
-        sent.append(said_by_person(GO_ON))  # what it said is left out, and it must be a person's turn
-    return apart_roles(sent) if strict_roles else sent
+        sent.append(prompt(GO_ON))  # the last request was empty, but the last message must be a person's
+    return with_alternating_roles(sent) if strict_roles else sent
 
 
-def without_thoughts(
+def without_thinking(
     messages: Sequence[ModelMessage], keeps: Callable[[ModelResponse, ThinkingPart], bool]
 ) -> list[ModelMessage]:
-    """The messages with only the thinking that is kept; as they are where that is all."""
+    """The messages with only the thinking parts for which `keeps` is true; unchanged messages are the same objects."""
     left: list[ModelMessage] = []
     for message in messages:
         if isinstance(message, ModelResponse):
@@ -77,23 +77,23 @@ def without_thoughts(
     return left
 
 
-# -- what is left out --------------------------------------------------------------------------------------------------
+# -- empty parts and messages ------------------------------------------------------------------------------------------
 
 
-def worth_sending(message: ModelMessage, last: bool) -> ModelMessage | None:
-    """The message without what says nothing; None when nothing is left.
+def without_empty(message: ModelMessage, last: bool) -> ModelMessage | None:
+    """The message without empty parts; None when no part is left.
 
-    A nudge to answer is for the next request only, and only where no person has said more.
+    A retry prompt after an empty answer is sent only in the last message, and only if it contains no person's prompt.
     """
     if isinstance(message, ModelResponse):
-        if last and message.state == "suspended":  # the provider goes on from exactly this
+        if last and message.state == "suspended":  # the provider continues exactly this message
             return message
-        said = [part for part in message.parts if not is_blank(part)]
-        if all(isinstance(part, ThinkingPart) for part in said):
+        filled = [part for part in message.parts if not is_blank(part)]
+        if all(isinstance(part, ThinkingPart) for part in filled):
             return None
-        return message if len(said) == len(message.parts) else replace(message, parts=said)
-    nudged = last and not any(isinstance(part, UserPromptPart) and not blank_prompt(part) for part in message.parts)
-    parts: list[Any] = [heard for part in message.parts if (heard := as_heard(part, nudged)) is not None]
+        return message if len(filled) == len(message.parts) else replace(message, parts=filled)
+    retries = last and not any(isinstance(part, UserPromptPart) and not blank_prompt(part) for part in message.parts)
+    parts: list[Any] = [sent for part in message.parts if (sent := as_prompt(part, retries)) is not None]
     if not parts:
         return replace(message, parts=[UserPromptPart(GO_ON, timestamp=EPOCH)]) if last else None
     same = len(parts) == len(message.parts) and all(new is old for new, old in zip(parts, message.parts, strict=True))
@@ -101,16 +101,16 @@ def worth_sending(message: ModelMessage, last: bool) -> ModelMessage | None:
 
 
 def is_blank(part: object) -> bool:
-    """Whether a part of an answer says nothing. What a provider wants back with it counts as something."""
+    """Whether a part of an answer is empty. A part with provider details or a signature is not: they are sent back."""
     if isinstance(part, TextPart):
         return not part.content.strip() and not part.provider_details
     return isinstance(part, ThinkingPart) and not (part.content or part.signature or part.provider_details or part.id)
 
 
-def as_heard(part: Any, nudged: bool) -> Any:
-    """A part of a request: a retry's words as a person's, since a system's are refused in the middle; None for none."""
+def as_prompt(part: Any, retries: bool) -> Any:
+    """The part; a retry prompt as a person's, because servers refuse a later system prompt. None if it is left out."""
     if isinstance(part, RetryFeedbackPart):
-        if part.retry.cause == "no_output" and not nudged:
+        if part.retry.cause == "no_output" and not retries:
             return None
         return UserPromptPart(part.model_response(), timestamp=part.timestamp)
     return None if isinstance(part, UserPromptPart | SystemPromptPart) and blank_prompt(part) else part
@@ -122,15 +122,15 @@ def blank_prompt(part: UserPromptPart | SystemPromptPart) -> bool:
     return all(isinstance(item, str) and not item.strip() for item in part.content)
 
 
-def said_by_person(text: str) -> ModelRequest:
+def prompt(text: str) -> ModelRequest:
     return ModelRequest(parts=[UserPromptPart(text, timestamp=EPOCH)])
 
 
-# -- one message for each turn of speech -------------------------------------------------------------------------------
+# -- merging adjacent messages -----------------------------------------------------------------------------------------
 
 
 def merge(messages: Iterable[ModelMessage]) -> list[ModelMessage]:
-    """Neighbours of one role become one message; within a request results stand first and one prompt last."""
+    """Adjacent messages of one role become one; in a request tool results come first and one prompt last."""
     merged: list[ModelMessage] = []
     for message in messages:
         before = merged[-1] if merged else None
@@ -143,7 +143,7 @@ def merge(messages: Iterable[ModelMessage]) -> list[ModelMessage]:
                 )
             )
         elif isinstance(before, ModelResponse) and isinstance(message, ModelResponse):
-            merged[-1] = both(before, message)
+            merged[-1] = merge_answers(before, message)
         elif isinstance(message, ModelRequest):
             merged.append(ordered(message))
         else:
@@ -151,11 +151,11 @@ def merge(messages: Iterable[ModelMessage]) -> list[ModelMessage]:
     return [without_system(m) if n and isinstance(m, ModelRequest) else m for n, m in enumerate(merged)]
 
 
-def both(first: ModelResponse, second: ModelResponse) -> ModelResponse:
-    """Two answers as one. The first one's words and calls only: what else is in it belongs to another request."""
+def merge_answers(first: ModelResponse, second: ModelResponse) -> ModelResponse:
+    """Two answers as one. Of the first only text and calls: its other parts belong to another request."""
     thought = [part for part in second.parts if isinstance(part, ThinkingPart)]
     if second.parts[: len(thought)] != thought:
-        thought = []  # only what leads may lead
+        thought = []  # only thinking that begins an answer may stay at its beginning
     earlier = [
         TextPart(part.content) if isinstance(part, TextPart) else part
         for part in first.parts
@@ -165,7 +165,7 @@ def both(first: ModelResponse, second: ModelResponse) -> ModelResponse:
 
 
 def ordered(request: ModelRequest) -> ModelRequest:
-    """Results first, then the rest; all that a person says is one prompt."""
+    """The request with tool results first and all prompts joined at the end."""
     results = [part for part in request.parts if isinstance(part, ToolReturnPart)]
     prompts = [part for part in request.parts if isinstance(part, UserPromptPart)]
     if len(prompts) <= 1 and same(request.parts[: len(results)], results):
@@ -186,7 +186,7 @@ def joined(prompts: Sequence[UserPromptPart]) -> UserPromptPart:
 
 
 def without_system(request: ModelRequest) -> ModelRequest:
-    """A system's words in the middle as a person's: many servers take them only as the first message."""
+    """The request with system prompts as a person's: many servers accept them only in the first message."""
     if not any(isinstance(part, SystemPromptPart) for part in request.parts):
         return request
     parts = [
@@ -196,26 +196,26 @@ def without_system(request: ModelRequest) -> ModelRequest:
     return ordered(replace(request, parts=parts))
 
 
-def apart_roles(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """Where a request holds results and a person's words, the model seems to answer between them."""
-    apart: list[ModelMessage] = []
+def with_alternating_roles(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """Requests with both tool results and a prompt are split, with an assistant's message in between."""
+    split: list[ModelMessage] = []
     for message in messages:
         results = [part for part in message.parts if isinstance(part, ToolReturnPart)]
         others: list[Any] = [part for part in message.parts if not isinstance(part, ToolReturnPart)]
         if isinstance(message, ModelRequest) and results and others:
-            apart.append(replace(message, parts=results))
-            apart.append(ModelResponse(parts=[TextPart(SEEN)], timestamp=results[-1].timestamp))
-            apart.append(replace(message, parts=others))
+            split.append(replace(message, parts=results))
+            split.append(ModelResponse(parts=[TextPart(SEEN)], timestamp=results[-1].timestamp))
+            split.append(replace(message, parts=others))
         else:
-            apart.append(message)
-    return apart
+            split.append(message)
+    return split
 
 
 # -- calls and results -------------------------------------------------------------------------------------------------
 
 
-def paired(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """Every call gets one result in the request behind it, and no result is left that answers none."""
+def with_paired_results(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """Every call gets one result in the next request, and results without a call are removed."""
     sent: list[ModelMessage] = []
     calls: list[ToolCallPart] = []
     for message in messages:
@@ -227,10 +227,10 @@ def paired(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
             continue
         results = [part for part in message.parts if isinstance(part, ToolReturnPart)]
         if calls or results:
-            right = answers_to(calls, results)
-            if not same(right, results):
+            matched = results_for(calls, results)
+            if not same(matched, results):
                 rest = [part for part in message.parts if not isinstance(part, ToolReturnPart)]
-                message = replace(message, parts=[*right, *rest])
+                message = replace(message, parts=[*matched, *rest])
         calls = []
         if message.parts:
             sent.append(message)
@@ -239,8 +239,8 @@ def paired(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
     return sent
 
 
-def answers_to(calls: Sequence[ToolCallPart], results: Sequence[ToolReturnPart]) -> list[ToolReturnPart]:
-    """One result for each call, in the order in which they came; calls without one come last."""
+def results_for(calls: Sequence[ToolCallPart], results: Sequence[ToolReturnPart]) -> list[ToolReturnPart]:
+    """One result for each call, in the given order; made-up results for calls without one come last."""
     open_calls = list(calls)
     found: list[ToolReturnPart] = []
     for result in results:
@@ -259,8 +259,8 @@ def same(some: Sequence[object], others: Sequence[object]) -> bool:
     return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
 
 
-def named(messages: Sequence[ModelMessage], short_ids: bool) -> list[ModelMessage]:
-    """The messages with ids that are unique and taken, and names that are; calls and their results alike."""
+def with_accepted_names(messages: Sequence[ModelMessage], short_ids: bool) -> list[ModelMessage]:
+    """The messages with unique ids and tool names that servers accept, the same in calls and their results."""
     used: set[str] = set()
     waiting: list[tuple[str, str, str]] = []
     sent: list[ModelMessage] = []
@@ -299,14 +299,14 @@ def name_of(name: str) -> str:
 
 
 def free_id(call_id: str, used: set[str], short: bool) -> str:
-    """The id under which a call is sent, which no other call of the request has; noted in `used`."""
-    fits = SHORT if short else TAKEN
+    """The id to send for a call, unique in the request; added to `used`."""
+    fits = SHORT if short else ACCEPTED
     found, number = call_id, 0
     if not fits.fullmatch(call_id):
         found = digest(call_id, SHORT_CHARS if short else 24)
     while found in used:
         number += 1
-        found = digest(f"{call_id}\n{number}", SHORT_CHARS) if short else following(call_id, number)
+        found = digest(f"{call_id}\n{number}", SHORT_CHARS) if short else numbered_id(call_id, number)
     used.add(found)
     return found
 
@@ -322,23 +322,23 @@ def call_ids(messages: Iterable[ModelMessage]) -> set[str]:
     }
 
 
-def ids_apart(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
-    """The messages with an id of its own for each call. The newest of those with one id keep it: they may be open."""
-    mended, used = list(messages), set[str]()
-    for position in range(len(mended) - 1, -1, -1):
-        message = mended[position]
+def with_unique_ids(messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    """The messages with unique call ids. The newest call with an id keeps it, because it may be unanswered."""
+    changed, used = list(messages), set[str]()
+    for position in range(len(changed) - 1, -1, -1):
+        message = changed[position]
         ids = call_ids([message])
         others = {call_id: free_id(call_id, used, short=False) for call_id in sorted(ids & used)}
         used |= ids
         if others:
-            mended[position] = with_ids(message, others)
-            if position + 1 < len(mended) and isinstance(mended[position + 1], ModelRequest):
-                mended[position + 1] = with_ids(mended[position + 1], others)
-    return mended
+            changed[position] = with_ids(message, others)
+            if position + 1 < len(changed) and isinstance(changed[position + 1], ModelRequest):
+                changed[position + 1] = with_ids(changed[position + 1], others)
+    return changed
 
 
 def with_ids(message: ModelMessage, others: Mapping[str, str]) -> ModelMessage:
-    """A message whose calls and results have other ids."""
+    """The message with the ids of calls and results replaced; `others` maps old ids to new ones."""
     parts: list[Any] = [
         replace(part, tool_call_id=others[part.tool_call_id])
         if isinstance(part, ToolCallPart | ToolReturnPart) and part.tool_call_id in others
@@ -348,26 +348,26 @@ def with_ids(message: ModelMessage, others: Mapping[str, str]) -> ModelMessage:
     return replace(message, parts=parts)
 
 
-def apart(ids: Iterable[str], used: Iterable[str] = ()) -> list[str]:
-    """The ids, each made unique in the form that the server gave it; some servers number all calls alike.
+def unique_ids(ids: Iterable[str], used: Iterable[str] = ()) -> list[str]:
+    """The ids, each made unique and kept similar; some servers number the calls of each response alike.
 
-    `used`: ids that are taken already.
+    `used`: ids that are in use already.
     """
     used = set(used)
     return [free_id(call_id, used, short=False) for call_id in ids]
 
 
-def following(call_id: str, number: int) -> str:
-    """The `number`th other id of the same form: 9 letters and digits stay that, others get a suffix."""
+def numbered_id(call_id: str, number: int) -> str:
+    """A variant of an id, different for each `number`: another 9 letters and digits, or the id with a suffix."""
     if SHORT.fullmatch(call_id):
         return digest(f"{call_id}\n{number}", SHORT_CHARS)
     suffix = f"_{number}"
-    base = call_id if TAKEN.fullmatch(call_id) else digest(call_id, 24)
-    return base[: APART_CHARS - len(suffix)] + suffix
+    base = call_id if ACCEPTED.fullmatch(call_id) else digest(call_id, 24)
+    return base[: LONGEST_ID_CHARS - len(suffix)] + suffix
 
 
 def digest(text: str, chars: int) -> str:
-    """Letters and digits that stand for a text."""
+    """A hash of a text as `chars` letters and digits."""
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     letters: list[str] = []
     for _ in range(chars):

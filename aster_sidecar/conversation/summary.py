@@ -1,4 +1,4 @@
-"""A summary for the model of messages that it won't see again: what it is asked, what stands for it where it fails."""
+"""Summarises the messages that a compaction removes: the prompt for the model, and a fallback without a model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aster_sidecar.errors import ModelError
 from aster_sidecar.models.token_estimate import cut_text, estimate_tokens
 
 PART_TOKENS = 1000
-"""Most of one message or tool result that is read for a summary."""
+"""Longest excerpt of one message or tool result in the prompt for a summary."""
 LEAST_TOKENS = 40
-"""Less than this of a text is not worth keeping or reading."""
+"""Shortest text that is worth keeping or reading."""
 
 SUMMARISE = (
     "Summarise the conversation so far for yourself, so that you can go on without it: what the person wants, what was "
@@ -27,20 +27,20 @@ PERSON_HEAD = "\n\nThe person's last message, word for word:\n\n"
 GO_ON = "I'll go on from this summary."
 
 NO_ANSWER = ("key_refused", "key_missing", "quota_exhausted", "model_unknown", "provider_unreachable")
-"""Failures that the next request would have as well: then the history stays as it is."""
-TOLD_KEYS = ("path", "file", "file_path", "filename", "directory", "url", "command")
-"""Arguments of tools that say what a call was about."""
+"""Failures that the next request would hit as well: then the history is not changed."""
+SUBJECT_KEYS = ("path", "file", "file_path", "filename", "directory", "url", "command")
+"""Arguments of tools that name the subject of a call."""
 
 Ask = Callable[[str], Awaitable[str]]
-"""Sends a prompt, without tools; returns what the model said. Raises: ModelError."""
+"""Sends a prompt without tools and returns the model's answer. Raises: ModelError."""
 
 
 async def summarise(
     messages: Sequence[ModelMessage], ask: Ask, prompt_tokens: int, summary_tokens: int
 ) -> tuple[str, bool]:
-    """A summary, and whether asking for it was refused as too long: then it is asked for once more with half as much.
+    """A summary, and whether a prompt for it was refused as too long; then a prompt of half the length is sent.
 
-    Where no model makes one, `without_model` does. Raises: ModelError (one of NO_ANSWER).
+    If the model gives no summary, `without_model` makes one. Raises: ModelError (one of NO_ANSWER).
     """
     instruction = SUMMARISE.format(words=max(summary_tokens * 6 // 10, 20)) + "\n\n"
     refused = False
@@ -49,7 +49,7 @@ async def summarise(
         if room < LEAST_TOKENS:
             break
         try:
-            summary = (await ask(instruction + told_as_text(messages, room))).strip()
+            summary = (await ask(instruction + script(messages, room))).strip()
         except ModelError as failure:
             if failure.code in NO_ANSWER:
                 raise
@@ -64,7 +64,7 @@ async def summarise(
 
 
 def without_model(messages: Sequence[ModelMessage], most_tokens: int) -> str:
-    """What can be said of messages without a model: what was asked, which tools and files it was about."""
+    """A summary made without a model: the latest requests, the tools, and the files and commands of the calls."""
     asked: list[str] = []
     tools: Counter[str] = Counter()
     named: dict[str, None] = {}
@@ -99,12 +99,12 @@ def subjects(call: ToolCallPart) -> list[str]:
         arguments = call.args_as_dict()
     except (ValueError, AssertionError):
         return []
-    values = [arguments.get(key) for key in TOLD_KEYS]
+    values = [arguments.get(key) for key in SUBJECT_KEYS]
     return [one_line(value)[:200] for value in values if isinstance(value, str) and value]
 
 
-def told_as_text(messages: Sequence[ModelMessage], most_tokens: int) -> str:
-    """The messages as a script to read: an earlier summary first, then as many of the newest as fit, none too long."""
+def script(messages: Sequence[ModelMessage], most_tokens: int) -> str:
+    """The messages as text: an earlier summary, then excerpts of as many of the newest messages as fit."""
     earlier = ""
     lines: list[str] = []
     most = max(min(PART_TOKENS, most_tokens // 4), LEAST_TOKENS)
@@ -147,7 +147,7 @@ def one_line(text: str) -> str:
 
 
 def read_summary(content: object) -> tuple[str | None, str | None]:
-    """The summary that a message is, and the person's message in it."""
+    """The summary in a message and the person's message in it. (None, None): it is not a summary."""
     if not isinstance(content, str) or not content.startswith(SUMMARY_HEAD):
         return None, None
     summary, found, person = content.removeprefix(SUMMARY_HEAD).partition(PERSON_HEAD)

@@ -1,6 +1,6 @@
-"""From a tool call to its result: assess → permissions.decide → (ask: approvals.request) → intent → run → result.
+"""Executes tool calls: assess → permissions.decide → (ask: approvals.request) → intent → run → result.
 
-A call runs at most once: its intent is recorded before, its result after, and what is recorded is never run again.
+A call runs at most once: its intent is recorded before it runs and its result after, and a recorded call never reruns.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), co
 
 @dataclass(slots=True)
 class Context:
-    """What a running tool is given besides its arguments: see tools.CallContext."""
+    """What a running tool receives besides its arguments: see tools.CallContext."""
 
     log: TurnLog
     call_id: str
@@ -112,7 +112,7 @@ class Call:
 
 
 class Toolbox(AbstractToolset[Any]):
-    """The toolset of one turn, as pydantic-ai sees it."""
+    """The pydantic-ai toolset of one turn."""
 
     def __init__(
         self,
@@ -143,23 +143,24 @@ class Toolbox(AbstractToolset[Any]):
         self._retries = retries
         self._tool_timeout_s = tool_timeout_s
         self._calls = load_calls(log)
-        self.refused: set[str] = set()
-        """Ids of the last response's calls whose arguments held NUL: what is left of them is not what was asked for."""
+        self.rejected: set[str] = set()
+        """Ids of calls in the last response that must not run: NUL in their arguments was replaced."""
         self.denied_last = False
+        """Whether the last call that ended was denied."""
 
     @property
     def id(self) -> str:
         return "aster"
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """What the agent has, the same for all of the run. Also what an open call names that is gone: see `call_tool`.
+        """The agent's tools, the same for the whole run, and removed tools that open calls name: see `call_tool`.
 
-        Tools that come in the middle would go to providers as items of the history, which many servers don't know.
+        Tools added during a run would be sent to providers as items of the history, which many servers don't support.
         """
-        gone = {call.name for call in self._calls.values()}.difference(self._names)
+        removed = {call.name for call in self._calls.values()}.difference(self._names)
         return {
             **{name: self._offer(name) for name in self._names},
-            **{name: self._entry(ToolDefinition(name=name)) for name in gone},
+            **{name: self._entry(ToolDefinition(name=name)) for name in removed},
         }
 
     def _offer(self, name: str) -> ToolsetTool[Any]:
@@ -176,14 +177,14 @@ class Toolbox(AbstractToolset[Any]):
         return ToolsetTool(toolset=self, tool_def=definition, max_retries=self._retries, args_validator=ARGUMENTS)
 
     def close_calls(self) -> list[Write]:
-        """The rows that part the calls so far from those of the response to come, which may reuse their ids."""
+        """Close the calls so far, because the next response may reuse their ids. Returns the rows to write."""
         self._calls.clear()
         return [("UPDATE calls SET state='closed' WHERE turn_id=? AND state<>'closed'", (self._log.turn_id,))]
 
     def answers(self, calls: Sequence[ToolCallPart]) -> DeferredToolResults:
-        """What a run that goes on is told of the calls it waited for. Denied ones end here, with their event.
+        """The results with which a resumed run continues. Denied calls end here, with a `tool_end` event.
 
-        Calls that ran already are let through as approved: `call_tool` gives their recorded result. Raises: StoreError.
+        Calls that already ran count as approved: `call_tool` returns their recorded result. Raises: StoreError.
         """
         results = DeferredToolResults()
         for part in calls:
@@ -216,22 +217,22 @@ class Toolbox(AbstractToolset[Any]):
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
-        """Run one call, or say why not. Raises: ApprovalRequired (the run ends and waits), ToolFailed, ModelRetry."""
+        """Run one call and return its result. Raises: ApprovalRequired (the run pauses), ToolFailed, ModelRetry."""
         model_call_id = ctx.tool_call_id or clock.new_id("call")
         call = self._calls.get(model_call_id)
         if call is not None and call.state in ("ended", "started"):
-            return recall(call)
+            return recorded_result(call)
         if call is not None and name not in self._names:
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
             return await self._refuse(call, self._unassessed(call), f"not run: {why}", "failed")
-        if model_call_id in self.refused:
-            raise ModelRetry(f"arguments of {name}: they must not contain NUL (U+0000), which stands as U+FFFD here")
+        if model_call_id in self.rejected:
+            raise ModelRetry(f"arguments of {name}: they must not contain NUL (U+0000); it was replaced by U+FFFD")
         if (before := self._toolkit.get(name).before) is not None:
             await before()
         try:
             parsed, assessment = self._toolkit.assess(name, tool_args)
         except ArgumentsInvalid as error:
-            if call is not None:  # a person saw it, so its end is told
+            if call is not None:  # a person saw the call, so its end is published
                 return await self._refuse(call, self._unassessed(call), error.message, "failed")
             raise ModelRetry(error.message) from error
         except ToolError as error:
@@ -252,7 +253,7 @@ class Toolbox(AbstractToolset[Any]):
         if assessment.unshown is not None:
             return await self._refuse(call, assessment, f"nobody can be asked: {assessment.unshown}", "failed")
         if self._unattended_denies() and not self._log.journal.watchers:
-            reason = "denied: nobody is watching, and on_unattended is deny"
+            reason = "denied: no event stream is open, and on_unattended is deny"
             return await self._refuse(call, assessment, reason, "denied")
         await self._ask(call, tool_args, assessment, decision, answer)
         raise ApprovalRequired
@@ -261,7 +262,7 @@ class Toolbox(AbstractToolset[Any]):
         return Call(clock.new_id("call"), model_call_id, name, arguments, "new", None, None)
 
     def _unassessed(self, call: Call) -> Assessment:
-        """What stands for the assessment of a call that makes no sense, or whose tool is gone."""
+        """A placeholder assessment of a call with invalid arguments or a removed tool."""
         asked = self._log.transcript.tools.get(call.call_id)
         risk = asked.risk if asked is not None else self._toolkit.get(call.name).risk
         return Assessment(risk=risk, target="", display=call.name, reason="")
@@ -301,9 +302,9 @@ class Toolbox(AbstractToolset[Any]):
     async def _refuse(
         self, call: Call, assessment: Assessment, message: str, outcome: Literal["denied", "failed"]
     ) -> Any:
-        """End a call that never ran."""
+        """End a call without running it. Raises: ToolFailed."""
         self.denied_last = outcome == "denied"
-        asked = call.call_id in self._log.transcript.tools  # then the question said what it is
+        asked = call.call_id in self._log.transcript.tools  # then the approval request had these fields
         event = wire.ToolEndEvent(
             message_id=self._log.message_id,
             call_id=call.call_id,
@@ -365,7 +366,7 @@ class Toolbox(AbstractToolset[Any]):
             error = str(failure)
         except AsterError:
             raise
-        except Exception as failure:  # the edge of a tool: whatever it raises is its result
+        except Exception as failure:  # any error of a tool is its result
             error = f"{type(failure).__name__}: {failure}"
         error = None if error is None else whole(error)
         self._end(call, "failed" if error is not None else "done", began, outcome=outcome, error=error)
@@ -377,14 +378,14 @@ class Toolbox(AbstractToolset[Any]):
     def _end(
         self,
         call: Call,
-        word: Literal["done", "failed", "cancelled"],
+        status: Literal["done", "failed", "cancelled"],
         began: float,
         *,
         outcome: Outcome | None = None,
         error: str | None = None,
     ) -> None:
         duration_ms = round((time.monotonic() - began) * 1000)
-        fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": word}
+        fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": status}
         log.info("tool ended", extra={**fields, "duration_ms": duration_ms})
         self._log.put(
             "tool_end",
@@ -394,11 +395,11 @@ class Toolbox(AbstractToolset[Any]):
                 name=call.name,
                 result=None if error is not None or outcome is None else outcome.value,
                 error=error,
-                outcome=word,
+                outcome=status,
                 duration_ms=duration_ms,
                 truncated=outcome.truncated if outcome is not None else False,
             ),
-            writes=[end_row(call.call_id, word, error if error is not None else outcome and outcome.value)],
+            writes=[end_row(call.call_id, status, error if error is not None else outcome and outcome.value)],
         )
 
     def _row(self, call: Call, assessment: Assessment, state: str) -> Write:
@@ -423,7 +424,7 @@ class Toolbox(AbstractToolset[Any]):
 
 
 def load_calls(log: TurnLog) -> dict[str, Call]:
-    """The turn's calls that still matter, by the model's own id. Raises: StoreError."""
+    """The turn's calls that are not closed, by the model's call id. Raises: StoreError."""
     rows = log.journal.all(
         "SELECT call_id, model_call_id, name, arguments, state, outcome, result FROM calls"
         " WHERE turn_id=? AND state<>'closed'",
@@ -437,7 +438,7 @@ def load_calls(log: TurnLog) -> dict[str, Call]:
 
 
 BOUND = {
-    "paths": "where a path leads",
+    "paths": "what a path resolves to",
     "content": "what stands there",
     "moved": "what is moved",
     "change": "the lines that would change",
@@ -445,16 +446,16 @@ BOUND = {
     "cwd": "the directory to run in",
     "folder": "the directory to run in",
     "shell": "the shell",
-    "path": "where programs are looked for",
+    "path": "the search path for programs",
     "binaries": "the program",
     "scripts": "the content of",
 }
-"""What tools bind an approval to, in words."""
+"""The keys of an approval's binding, in words."""
 
 
 def changes(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What of an approval's binding is another by now, in words."""
-    told: list[str] = []
+    """The parts of an approval's binding that have changed, in words."""
+    changed: list[str] = []
     for key in sorted(approved.keys() | now.keys()):
         was, is_now = approved.get(key), now.get(key)
         if was == is_now:
@@ -464,20 +465,20 @@ def changes(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             both: list[dict[str, Any]] = [was, is_now]
             names = sorted(name for name in both[0].keys() | both[1].keys() if both[0].get(name) != both[1].get(name))
             words += f" {', '.join(visible(name, newlines=False) for name in names)}"
-        told.append(words)
-    return told or ["the call"]
+        changed.append(words)
+    return changed or ["the call"]
 
 
 def end_row(call_id: str, outcome: str, result: Any) -> Write:
-    """The row that records how a call ended and what the model is told of it."""
+    """The update that records the outcome of a call and the result for the model."""
     return (
         "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
         (outcome, json.dumps(result), clock.stamp(), call_id),
     )
 
 
-def recall(call: Call) -> Any:
-    """The recorded result of a call that ran before. Raises: ToolFailed when it failed, or nobody knows."""
+def recorded_result(call: Call) -> Any:
+    """The recorded result of a call that ran before. Raises: ToolFailed if it failed or its end is unknown."""
     if call.state == "started":
         raise ToolFailed(UNKNOWN)
     if call.outcome != "done":

@@ -1,7 +1,6 @@
-"""An answer as its events tell it: a pure fold from events to the message that people see.
+"""Builds an answer from its events: a pure fold from events to the message that people see.
 
-The same fold serves a turn that runs, a history page read in the middle of one, and the daemon that comes back after
-a crash.
+The same fold is used for a running turn, for a history page that is read during a turn, and for recovery after a crash.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from aster_sidecar.contract import wire
 
 @dataclass(slots=True)
 class Segment:
-    """A run of text or thinking without anything else between: what compaction makes one event of."""
+    """A run of adjacent chunks of text or thinking, which the journal later merges into one event."""
 
     kind: str
     offset: int
@@ -37,7 +36,7 @@ class Transcript:
     length: dict[str, int] = field(default_factory=lambda: {"text_chunk": 0, "thinking_chunk": 0})
 
     def apply(self, seq: int, kind: str, data: Mapping[str, Any]) -> None:
-        """Take one event of the turn into account; events that don't shape the message are ignored."""
+        """Apply one event of the turn; events that don't change the message are ignored."""
         match kind:
             case "text_chunk" | "thinking_chunk":
                 self.chunk(seq, kind, data["offset"], data["delta"])
@@ -110,7 +109,7 @@ class Transcript:
 
 
 def compacted(before: int, after: int) -> str:
-    """What became of the model's messages, in words; shells/client/src/fold.ts says the same."""
+    """The notice about a compaction of the model's history; shells/client/src/fold.ts has the same text."""
     if after < before:
         return f"Earlier messages were summarised for the model ({before} became {after})."
     return "Earlier messages were shortened for the model."

@@ -1,4 +1,4 @@
-"""The trash: deleted conversations that can be restored, and how long each of them is kept."""
+"""The trash, for `sessions`: deleted conversations that can be restored, and when each is permanently deleted."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from aster_sidecar.store.journal import Journal, Write
 log = logging.getLogger(__name__)
 
 KEPT_S = 30 * 24 * 3600.0
-"""Seconds from the deletion of a conversation until it is deleted for good."""
+"""Seconds from the deletion of a conversation until it is deleted permanently."""
 GAP_MOST_S = 7 * 24 * 3600.0
-"""Most seconds that count for a time of which only the wall clock knows: the machine, or (where the system gives a run
-of the machine no id) the daemon, did not run. A wall clock that was set years ahead would else empty the trash."""
-LOOK_S = 6 * 3600.0
-"""Seconds between two looks whether somebody's time is over, and between two notes of how much of it is left."""
+"""Most seconds that count for a gap that only the wall clock measured: the machine, or (on systems without a boot id)
+the daemon, did not run. Otherwise a wall clock that was set years ahead would empty the trash."""
+CHECK_S = 6 * 3600.0
+"""Seconds between two checks for expired sessions; each check also records the time that is left."""
 
 
 class Trash:
-    """Which sessions are in the trash. `on_due` is called, some time after, when the time of any of them is over."""
+    """The sessions in the trash. `on_due` is called after each check, to delete the sessions in `due`."""
 
     def __init__(self, journal: Journal, on_due: Callable[[], Awaitable[None]]) -> None:
         self._journal = journal
@@ -33,54 +33,54 @@ class Trash:
         self._work: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Read what is in it, and count what has passed since the last look. Raises: StoreError."""
+        """Read the trash, and record the time that is left for each session. Raises: StoreError."""
         self.read()
         if self._ends:
-            self._journal.put(writes=self._counted())
+            self._journal.put(writes=self._time_left_rows())
 
     def read(self) -> None:
-        """Read what is in it. Raises: StoreError."""
+        """Read the trash. Raises: StoreError."""
         self._ends.clear()
         for session_id, deleted_at, left_s, *counted in self._journal.all(
             "SELECT session_id, deleted_at, left_s, counted_at, counted_s, boot FROM trash ORDER BY n"
         ):
             with self._journal.taking_apart(f"the deletion of session {str(session_id)[:100]}"):
-                left_s -= passed_s(*counted)
+                left_s -= seconds_since(*counted)
                 at = clock.stamp(clock.parse(deleted_at) + timedelta(seconds=KEPT_S))
             self._ends[session_id] = clock.Deadline(at, clock.real_s() + left_s)
 
     def watch(self) -> None:
-        """From now on, look every `LOOK_S` whether anything is due, as long as there is something in the trash."""
+        """Set the timer for the next check, at most `CHECK_S` from now, unless the trash is empty."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         if self._ends:
             left_s = min(ends.left_s for ends in self._ends.values())
-            self._alarm = asyncio.get_running_loop().call_later(max(1.0, min(left_s, LOOK_S)), self._look)
+            self._alarm = asyncio.get_running_loop().call_later(max(1.0, min(left_s, CHECK_S)), self._check)
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop the timer."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         if self._work is not None:
             self._work.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._alarm = None
-        self._journal.put(writes=self._counted(), durable=False)
-        self._work = asyncio.get_running_loop().create_task(self._see_to_due())
+        self._journal.put(writes=self._time_left_rows(), durable=False)
+        self._work = asyncio.get_running_loop().create_task(self._delete_due())
 
-    async def _see_to_due(self) -> None:
+    async def _delete_due(self) -> None:
         try:
             await self._on_due()
-        except Exception as error:  # the store may be away; the next look comes
-            log.warning("the trash could not be emptied of what is due", exc_info=error)
+        except Exception as error:  # the store may be unavailable; the next check tries again
+            log.warning("expired sessions in the trash could not be deleted", exc_info=error)
         self._work = None
         self.watch()
 
-    def _counted(self) -> list[Write]:
-        """Rows that say how much time is left now."""
+    def _time_left_rows(self) -> list[Write]:
+        """The updates that record the time that is left."""
         return [
             (
                 "UPDATE trash SET left_s=?, counted_at=?, counted_s=?, boot=? WHERE session_id=?",
@@ -92,23 +92,23 @@ class Trash:
     # -- what is in it ---------------------------------------------------------------------------------------------
 
     def __contains__(self, session_id: str) -> bool:
-        """Whether the session can be restored: one whose time is over can't, though it may still be there."""
+        """Whether the session can be restored: it is in the trash and has not expired."""
         ends = self._ends.get(session_id)
         return ends is not None and not ends.over
 
     @property
     def due(self) -> list[str]:
-        """The sessions whose time is over."""
+        """The sessions that have expired."""
         return [session_id for session_id, ends in self._ends.items() if ends.over]
 
     def until(self, session_id: str) -> str:
-        """Until when a session in the trash can be restored, on the wall clock as it is now."""
+        """When a session in the trash expires, as a stamp by the current wall clock."""
         return clock.stamp(self._ends[session_id].moment)
 
     # -- what goes in and out --------------------------------------------------------------------------------------
 
     def put(self, session_id: str, was_default: bool) -> Write:
-        """Take a session in. Returns the row; it stands once the caller's transaction commits."""
+        """Add a session. Returns the row for the caller's transaction."""
         self._ends[session_id] = clock.Deadline.after(KEPT_S)
         return (
             "INSERT INTO trash (session_id, deleted_at, was_default, left_s, counted_at, counted_s, boot)"
@@ -117,12 +117,12 @@ class Trash:
         )
 
     def forget(self, session_id: str) -> None:
-        """A session is in the trash no more: it was restored or deleted for good, or its deletion did not commit."""
+        """Remove a session that was restored or permanently deleted."""
         self._ends.pop(session_id, None)
 
 
-def passed_s(counted_at: Any, counted_s: Any, boot: Any) -> float:
-    """Seconds since a look at the trash, perhaps in another life of daemon or machine. Raises: ValueError."""
+def seconds_since(counted_at: Any, counted_s: Any, boot: Any) -> float:
+    """Seconds since a check, possibly before a restart of the daemon or machine. Raises: ValueError."""
     if boot is not None and boot == clock.boot():
         return max(0.0, clock.real_s() - counted_s)
     return max(0.0, min(GAP_MOST_S, (clock.now() - clock.parse(counted_at)).total_seconds()))

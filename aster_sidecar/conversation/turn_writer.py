@@ -1,4 +1,4 @@
-"""One turn's way into the journal: its events, its text in pieces, and the transcript they add up to."""
+"""Writes one turn's events to the journal: groups its text into chunks, and builds its transcript."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from aster_sidecar.store.journal import Journal, Run, Write
 from aster_sidecar.text.repair import as_text, plain, whole
 
 GATHER_S = 0.004
-"""Pieces that come within this time of the last chunk become one: far below what an eye sees."""
+"""Deltas within this time after a chunk are combined into one; too short for a reader to notice."""
 
 Chunk = wire.TextChunkEvent | wire.ThinkingChunkEvent
 CHUNKS: dict[str, type[Chunk]] = {"text_chunk": wire.TextChunkEvent, "thinking_chunk": wire.ThinkingChunkEvent}
 
 
 class TurnLog:
-    """Puts a turn's events in order. What a model says within one turn of the event loop becomes one chunk."""
+    """Writes a turn's events in order. Deltas that arrive close together become one chunk."""
 
     def __init__(self, journal: Journal, agent_id: str, session_id: str, turn_id: str, message_id: str) -> None:
         self.journal = journal
@@ -34,7 +34,7 @@ class TurnLog:
         self._pieces: list[str] = []
         self._held = ""
         self._scheduled = False
-        self._anew = False
+        self._new_paragraph = False
         self._flushed_at = 0.0
 
     def put(
@@ -46,14 +46,14 @@ class TurnLog:
         runs: Iterable[Run] = (),
         durable: bool = True,
     ) -> int:
-        """Put one event of the turn, behind all text said so far. Raises: StoreError."""
+        """Put one event of the turn after all text so far; returns its seq. Raises: StoreError."""
         self.flush()
         writes, runs = list(writes), list(runs)
         try:
             seq = self._put(kind, data, writes, runs, durable)
         except AsterError:
             raise
-        except Exception:  # a value that JSON can't hold: a file's name, an error's words
+        except Exception:  # a value that JSON can't represent, in a file name or an error text
             data = type(data).model_validate(plain(data.model_dump(warnings=False)))
             seq = self._put(kind, data, writes, runs, durable)
         self.transcript.apply(seq, kind, data.model_dump())
@@ -77,7 +77,7 @@ class TurnLog:
         await self.journal.commit()
 
     def say(self, kind: str, delta: object) -> None:
-        """Add a piece of `text_chunk` or `thinking_chunk`. Raises: StoreError."""
+        """Add a delta; `kind` is "text_chunk" or "thinking_chunk". Raises: StoreError."""
         if kind != self._kind:
             self.flush()
             self._kind = kind
@@ -88,7 +88,7 @@ class TurnLog:
         if not self._scheduled:
             self._scheduled = True
             loop = asyncio.get_running_loop()
-            # The first piece goes out at once; in a flood those of the next few milliseconds go together.
+            # The first delta is published at once, those of the next GATHER_S together.
             loop.call_at(max(loop.time(), self._flushed_at + GATHER_S), self._flush_soon)
 
     def _flush_soon(self) -> None:
@@ -96,12 +96,12 @@ class TurnLog:
         try:
             self._put_pieces()
         except Exception:
-            return  # the journal keeps the turn broken: whoever puts the next event is told
+            return  # the journal marks the turn as broken: the next put for it fails
 
     def flush(self) -> None:
-        """Make an event of all text said so far: what comes next is something else. Raises: StoreError."""
+        """Put all text so far as a chunk, because another kind of event follows. Raises: StoreError."""
         if self._held:
-            self._pieces.append(whole(self._held))  # its other half will not come
+            self._pieces.append(whole(self._held))  # the second half of the pair will not come
             self._held = ""
         self._put_pieces()
 
@@ -112,9 +112,9 @@ class TurnLog:
         kind, delta = self._kind, "".join(self._pieces)
         self._pieces.clear()
         offset = self.transcript.length[kind]
-        if offset and (self._anew or self._starts_anew(kind)):
-            delta = "\n\n" + delta  # text behind a tool call is a new paragraph of the same message
-        self._anew = False
+        if offset and (self._new_paragraph or self._follows_other(kind)):
+            delta = "\n\n" + delta  # text after a tool call is a new paragraph of the same message
+        self._new_paragraph = False
         event = CHUNKS[kind](message_id=self.message_id, offset=offset, delta=delta)
         seq = self.journal.put(
             kind,
@@ -127,25 +127,25 @@ class TurnLog:
         self.transcript.chunk(seq, kind, offset, delta)
 
     def new_paragraph(self) -> None:
-        """What is said from here on belongs to another response of the model. Raises: StoreError."""
+        """Begin a new paragraph with the next text, which belongs to another response. Raises: StoreError."""
         self.flush()
-        self._anew = True
+        self._new_paragraph = True
 
-    def _starts_anew(self, kind: str) -> bool:
+    def _follows_other(self, kind: str) -> bool:
         last = self.transcript.order[-1] if self.transcript.order else None
         return not (isinstance(last, Segment) and last.kind == kind)
 
     def _joined(self, piece: str) -> str:
-        """The piece as whole text; half a surrogate pair at its end is held back until the other half comes."""
+        """The piece as valid text; half a surrogate pair at its end is held back until the other half comes."""
         text, self._held = self._held + piece, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
         return whole(text)
 
     def runs(self) -> list[Run]:
-        """Each finished run of chunks as one event: the one with the last seq keeps the whole text.
+        """Each run of adjacent chunks as one event, which has the last seq and the whole text.
 
-        A reader anywhere before it gets the whole run; offsets make that harmless.
+        A client with a cursor inside the run gets all of it again; offsets let it skip what it has.
         """
         return [
             Run(

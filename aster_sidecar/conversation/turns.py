@@ -1,7 +1,7 @@
-"""One chat turn: start, queue, steer, pause for approval, resume, cancel, finish. The daemon owns it, not a stream.
+"""The life of a chat turn: start, queue, steer, pause for approval, resume, cancel, finish. It needs no open stream.
 
-A session's turns run in order, those of different sessions side by side. Everything that matters is in the journal
-before anybody hears of it, so that `open` can put every turn back where a crash found it.
+Turns of one session run in order, turns of different sessions concurrently. Every change is recorded in the journal
+before clients receive it, so that `open` can restore all turns after a crash.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CANCEL_WAIT_S = 8.0
-"""Longest that an answer to /api/cancel waits for tools to be gone."""
+"""Longest time that /api/cancel waits for tools to end."""
 STOP_WAIT_S = 3.0
-"""Longest that a stop waits for turns to end; the daemon has 5 s for all of it."""
+"""Longest time that a shutdown waits for turns to end; the daemon has 5 s for the whole shutdown."""
 STORE_RETRY_S = 1.0
-"""Pause before an ending that could not be recorded is tried again."""
+"""Pause before another attempt to record the end of a turn."""
 ENDING_TRIES = 3
-"""Times an ending is tried that fails inside the daemon, not in the store."""
+"""Attempts to end a turn when the failure is in the daemon, not in the store."""
 DAMAGED_TRIES = 3
-"""Times an ending is tried that a damaged store does not take; others' damage may have been in its transaction."""
+"""Attempts to end a turn when the store is damaged: the damage may be in another turn's part of the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The settings a turn reads when it starts or asks."""
+    """The settings that a turn reads when it starts, resumes, or requests an approval."""
 
     limits: Limits
     max_turn_s: float | None
@@ -68,7 +68,7 @@ class Options:
 
 
 class Turns:
-    """All turns of all sessions. `load_engine` brings the engine in when the first turn needs it."""
+    """All turns of all sessions. `load_engine` returns the engine, which is built when the first turn needs it."""
 
     def __init__(
         self,
@@ -91,14 +91,14 @@ class Turns:
         self._sends: dict[tuple[str, str], tuple[str, asyncio.Future[wire.ChatStarted]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        approvals.settled.subscribe(self._settled)
+        approvals.settled.subscribe(self._resume_if_answered)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     def open(self, session_id: str | None = None) -> None:
-        """Put every turn back: interrupted ones end, waiting ones wait, answered ones go on, queued ones follow.
+        """Restore all turns after a start: end interrupted ones, resume answered ones, keep waiting and queued ones.
 
-        `session_id`: only those of a session that was restored. Raises: StoreError.
+        `session_id`: only the turns of a session that was restored from the trash. Raises: StoreError.
         """
         within, only = f"t.session_id NOT IN ({TRASHED}) AND ? IN ('', t.session_id)", [session_id or ""]
         for row in self._journal.all(
@@ -119,12 +119,12 @@ class Turns:
             turn.begun = True
             queue.active = turn
             try:
-                self._take_up(turn, row[7])
+                self._restore(turn, row[7])
             except StoreError:
                 raise
-            except Exception as error:  # one turn that is broken must not keep the daemon from its start
-                log.error("a turn cannot be taken up again", exc_info=error, extra=where(turn))
-                self._give_up(turn, unexpected(error, tell=False))
+            except Exception as error:  # one damaged turn must not stop the daemon from starting
+                log.error("a turn cannot be restored", exc_info=error, extra=where(turn))
+                self._fail(turn, unexpected(error, logged=True))
         for owner, agent_id, reason, _ in self._journal.all(
             "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns t"
             f" WHERE state='ended' AND {within} GROUP BY session_id",
@@ -137,8 +137,8 @@ class Turns:
             self._queues.tell(queue, queue.active.turn_id if queue.active is not None else None)
             self._advance(queue)
 
-    def _take_up(self, turn: Turn, state: str) -> None:
-        """Put back a turn that had begun, as it is recorded."""
+    def _restore(self, turn: Turn, state: str) -> None:
+        """Restore a turn that had begun from its rows."""
         self._reload(turn)
         turn.steered = [
             (message_id, text)
@@ -147,14 +147,15 @@ class Turns:
                 (turn.turn_id,),
             )
         ]
-        self._put_back(turn, state)
+        self._continue(turn, state)
 
-    def _give_up(self, turn: Turn, failure: ModelError) -> None:
-        """End a turn that cannot go on, whatever it was doing."""
+    def _fail(self, turn: Turn, failure: ModelError) -> None:
+        """End a turn that cannot continue as failed."""
         turn.state, turn.closing = "running", True
         self._start(turn, self._finish(turn, "failed", failure, "error"))
 
-    def _put_back(self, turn: Turn, state: str) -> None:
+    def _continue(self, turn: Turn, state: str) -> None:
+        """Let a restored turn wait, resume it, or end it as interrupted, depending on its approvals and calls."""
         calls = [
             row[0]
             for row in self._journal.all("SELECT state FROM calls WHERE turn_id=? AND state<>'closed'", (turn.turn_id,))
@@ -170,16 +171,16 @@ class Turns:
         else:
             turn.state = "running"
             turn.closing = True
-            stopped = ModelError(
+            interrupted = ModelError(
                 "interrupted",
                 "the daemon stopped while this was being answered",
-                hint="what was said so far is kept; send another message to go on",
+                hint="the text so far is kept; send another message to continue",
                 retryable=True,
             )
-            self._start(turn, self._finish(turn, "interrupted", stopped, "warning"))
+            self._start(turn, self._finish(turn, "interrupted", interrupted, "warning"))
 
     async def close(self) -> None:
-        """Take no more work and end what runs as interrupted; what waits or is queued stays for the next life."""
+        """Stop accepting messages and end running turns as interrupted. Waiting and queued turns are kept."""
         self._stopping = True
         for turn in list(self._turns.values()):
             if turn.task is not None and not turn.closing and turn.state == "running":
@@ -198,8 +199,8 @@ class Turns:
         prompt: str,
         context: Mapping[str, Any],
     ) -> Turn:
-        voice = TurnLog(self._journal, agent_id, session_id, turn_id, message_id)
-        turn = Turn(turn_id, session_id, agent_id, user_message_id, message_id, prompt, context, voice)
+        turn_log = TurnLog(self._journal, agent_id, session_id, turn_id, message_id)
+        turn = Turn(turn_id, session_id, agent_id, user_message_id, message_id, prompt, context, turn_log)
         self._turns[turn_id] = turn
         return turn
 
@@ -208,10 +209,10 @@ class Turns:
         self._tasks.add(turn.task)
         turn.task.add_done_callback(self._tasks.discard)
         turn.task.add_done_callback(report)
-        turn.task.add_done_callback(lambda task: self._see_to(turn, task))
+        turn.task.add_done_callback(lambda task: self._on_task_done(turn, task))
 
-    def _see_to(self, turn: Turn, task: asyncio.Task[None]) -> None:
-        """End a turn whose task was cancelled before its first step, or where it could not end itself."""
+    def _on_task_done(self, turn: Turn, task: asyncio.Task[None]) -> None:
+        """End the turn if its task was cancelled before its first step, or failed without ending it."""
         if turn.task is not task or turn.turn_id not in self._turns or self._stopping:
             return
         if task.cancelled():
@@ -219,12 +220,12 @@ class Turns:
             self._start(turn, self._finish(turn, turn.end_as, None, "error"))
         elif (error := task.exception()) is not None:
             cause = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
-            self._give_up(turn, unexpected(cause, tell=False))
+            self._fail(turn, unexpected(cause, logged=True))
 
-    # -- saying something ------------------------------------------------------------------------------------------
+    # -- incoming messages -----------------------------------------------------------------------------------------
 
     async def chat(self, request: wire.ChatRequest) -> wire.ChatStarted:
-        """Take a message in. It is recorded when this returns.
+        """Accept a message: start, queue or steer a turn. The message is recorded when this returns.
 
         Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
         """
@@ -234,15 +235,15 @@ class Turns:
         if self._stopping:
             raise Stopping("the daemon is stopping")
         if request.client_message_id is None:
-            return await self._take_in(request, [])
+            return await self._accept(request, [])
         key = (request.agent_id, request.client_message_id)
         digest = hashlib.sha256(
             json.dumps([request.session_id, request.message, request.context], sort_keys=True).encode()
         ).hexdigest()
-        under_way = self._sends.get(key)
-        if under_way is not None:
-            check_same(digest, under_way[0])
-            return await asyncio.shield(under_way[1])
+        in_flight = self._sends.get(key)
+        if in_flight is not None:
+            check_same(digest, in_flight[0])
+            return await asyncio.shield(in_flight[1])
         row = self._journal.one(
             "SELECT body_hash, answer, session_id FROM sends WHERE agent_id=? AND client_message_id=?", key
         )
@@ -254,16 +255,18 @@ class Turns:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._sends[key] = (digest, future)
         try:
-            started = await self._take_in(request, [(*key, digest)])
+            started = await self._accept(request, [(*key, digest)])
         except BaseException as error:
-            future.set_exception(error if isinstance(error, AsterError) else StoreError("the send was broken off"))
+            future.set_exception(
+                error if isinstance(error, AsterError) else StoreError("sending the message was interrupted")
+            )
             raise
         finally:
             self._sends.pop(key, None)
         future.set_result(started)
         return started
 
-    async def _take_in(self, request: wire.ChatRequest, sends: list[tuple[str, str, str]]) -> wire.ChatStarted:
+    async def _accept(self, request: wire.ChatRequest, sends: list[tuple[str, str, str]]) -> wire.ChatStarted:
         session_id = self._sessions.resolve(request.agent_id, request.session_id, request.message)
         if session_id in self._sessions.clearing:
             raise AgentBusy("the history of this session is being deleted", hint="send again in a moment")
@@ -316,13 +319,14 @@ class Turns:
         self._put_send(answer, sends)
         queue.join(turn)
         self._advance(queue)
-        # Shielded: a client that hangs up does not take its message back.
+        # Shielded: the message counts even if the client disconnects.
         await asyncio.shield(self._record(turn, queue, self._journal.commit()))
         if turn.urgent and active is not None:
             await self._end(active, "cancelled")
         return answer
 
     async def _record(self, turn: Turn, queue: SessionQueue, committed: asyncio.Future[None]) -> None:
+        """Wait for the commit of a new turn; without it, remove the turn. Raises: StoreError."""
         try:
             await committed
         except StoreError:
@@ -383,7 +387,7 @@ class Turns:
     async def _steer(
         self, turn: Turn, request: wire.ChatRequest, sends: list[tuple[str, str, str]]
     ) -> wire.ChatStarted:
-        """Give a message to the turn that is on: the model reads it with its next request."""
+        """Add a message to the active turn; the model receives it with its next request."""
         message_id = clock.new_id("msg")
         seq = self._put_message(turn, request, message_id, "pending", [])
         answer = wire.ChatStarted(
@@ -396,12 +400,12 @@ class Turns:
         except StoreError:
             turn.steered = [entry for entry in turn.steered if entry[0] != message_id]
             if turn.state == "waiting":
-                self._journal.mend(turn.turn_id)  # the message was all that was lost, and its sender is told
+                self._journal.mend(turn.turn_id)  # only the message was lost, and its sender gets the error
             raise
         return answer
 
     def _took_steered(self, turn: Turn, count: int) -> None:
-        """The oldest `count` messages that came for the turn are in what its model remembers."""
+        """Mark the oldest `count` steered messages as complete: they are in the model's history now."""
         taken, turn.steered = turn.steered[:count], turn.steered[count:]
         self._journal.put(
             turn_id=turn.turn_id,
@@ -411,19 +415,19 @@ class Turns:
             durable=False,
         )
 
-    # -- a turn's way ----------------------------------------------------------------------------------------------
+    # -- running a turn --------------------------------------------------------------------------------------------
 
     def _advance(self, queue: SessionQueue) -> None:
-        """Begin the next turn when none is on, and tell the session's state when it changed."""
+        """Begin the next queued turn if none is active, and publish the session's state if it changed."""
         if queue.active is None and queue.queued and not self._stopping:
             turn = queue.active = queue.queued.popleft()
             turn.state = "running"
-            self._journal.mend(turn.turn_id)  # its message is recorded; what else was lost of it, it says again
+            self._journal.mend(turn.turn_id)  # its message is recorded; other lost events are put again
             try:
                 self._queues.tell(queue, turn.turn_id)
                 self._begin(turn)
             except Exception as error:
-                self._give_up(turn, unexpected(error))
+                self._fail(turn, unexpected(error))
             else:
                 self._start(turn, self._drive(turn))
         elif queue.active is None:
@@ -457,20 +461,20 @@ class Turns:
         )
 
     async def _drive(self, turn: Turn) -> None:
-        """Run the turn until it ends or pauses. The edge of a turn's task: every failure becomes its ending."""
+        """Run the turn until it ends or pauses: the body of its task. Every failure ends the turn with an error."""
         began = time.monotonic()
         ended: wire.StopReason | Literal["paused"] = "failed"
         failure: AsterError | None = None
         most_s: float | None = None
-        clock_out = asyncio.timeout(None)
+        deadline = asyncio.timeout(None)
         try:
             options = self._options()
             most_s = options.max_turn_s
-            clock_out = asyncio.timeout(None if most_s is None else max(0.01, most_s - turn.ran_s))
-            async with clock_out:
+            deadline = asyncio.timeout(None if most_s is None else max(0.01, most_s - turn.ran_s))
+            async with deadline:
                 turn.spec = turn.spec or self._agents.get(turn.agent_id)
                 engine = await self._load_engine()
-                told = await engine.run(
+                outcome = await engine.run(
                     Job(
                         spec=turn.spec,
                         log=turn.log,
@@ -484,15 +488,15 @@ class Turns:
                         unattended_denies=lambda: self._options().on_unattended == "deny",
                     )
                 )
-                ended = "complete" if told == "finished" else told
+                ended = "complete" if outcome == "finished" else outcome
         except asyncio.CancelledError:
-            # A stop that comes between the question and the pause must not take the question back.
-            stopped = self._stopping and turn.end_as == "interrupted"
-            ended = "paused" if stopped and self._approvals.waiting(turn.turn_id) else turn.end_as
+            # A shutdown between the approval request and the pause must not cancel the approval.
+            shutdown = self._stopping and turn.end_as == "interrupted"
+            ended = "paused" if shutdown and self._approvals.waiting(turn.turn_id) else turn.end_as
         except LimitReached as error:
             ended, failure = "limit", error
         except TimeoutError as error:
-            if clock_out.expired():
+            if deadline.expired():
                 ended, failure = "limit", LimitReached(f"the turn ran for its {most_s:g} s")
             else:
                 failure = unexpected(error)
@@ -504,7 +508,7 @@ class Turns:
             failure = unexpected(error)
         turn.ran_s += time.monotonic() - began
         if turn.turn_id not in self._turns:
-            return  # its message could not be recorded, so it never was
+            return  # its message could not be recorded, so the turn does not exist
         if ended == "paused":
             await self._pause(turn)
         else:
@@ -513,7 +517,7 @@ class Turns:
             await self._finish(turn, ended, failure, severity)
 
     async def _pause(self, turn: Turn) -> None:
-        """Let go of the turn: from here on its row is all there is, until the last of its questions is answered."""
+        """Pause the turn: no task runs until the last of its approvals is answered."""
         queue = self._queues.of(turn.session_id)
         turn.state = "waiting"
         damages = 0
@@ -538,10 +542,10 @@ class Turns:
                     return
                 await asyncio.sleep(STORE_RETRY_S * (1 + random.random()))
         turn.task = None
-        self._settled(turn.turn_id)
+        self._resume_if_answered(turn.turn_id)
 
-    def _settled(self, turn_id: str) -> None:
-        """A question was answered: go on when it was the turn's last one."""
+    def _resume_if_answered(self, turn_id: str) -> None:
+        """Resume a waiting turn if it has no pending approvals any more."""
         turn = self._turns.get(turn_id)
         if turn is None or turn.state != "waiting" or turn.task is not None or turn.closing or self._stopping:
             return
@@ -552,15 +556,15 @@ class Turns:
             self._journal.put(writes=[self._row(turn, "running"), self._status_row(turn, "streaming")])
             self._queues.tell(self._queues.of(turn.session_id), turn_id)
         except StoreError:
-            log.warning("turn %s: its state could not be put down", turn_id)
+            log.warning("turn %s: its state could not be recorded", turn_id)
         except Exception as error:
-            log.error("turn %s: its state could not be put down", turn_id, exc_info=error)
+            log.error("turn %s: its state could not be recorded", turn_id, exc_info=error)
         self._start(turn, self._drive(turn))
 
     async def _finish(
         self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
     ) -> None:
-        """End the turn: what was said is kept, what the model must know is put down, `done` is its last event."""
+        """End the turn: record its answer, the model's history and the ends of its calls; `done` is its last event."""
         queue = self._queues.of(turn.session_id, turn.agent_id)
         if turn in queue.queued:
             queue.queued.remove(turn)
@@ -579,15 +583,15 @@ class Turns:
                 await self._journal.commit()
                 break
             except StoreError as error:
-                # Nothing of the ending was recorded. Try again until the store is back: a turn never just vanishes.
+                # Nothing was recorded. Retry until the store is available: each turn must get its `done` event.
                 log.error("turn %s cannot be ended: %s", turn.turn_id, error.message)
                 lost = True
                 if self._stopping:
                     return
                 damages += isinstance(error, StoreCorrupt)
-                if damages == DAMAGED_TRIES:  # waiting mends no file
+                if damages == DAMAGED_TRIES:  # waiting does not repair a damaged file
                     reason = "failed"
-                    self._tell_unrecorded(turn, error)
+                    self._publish_unrecorded_end(turn, error)
                     break
                 await asyncio.sleep(STORE_RETRY_S * (1 + random.random()))
             except Exception as error:
@@ -595,11 +599,11 @@ class Turns:
                 log.error("turn %s cannot be ended", turn.turn_id, exc_info=error)
                 if failures == ENDING_TRIES:
                     reason = "failed"
-                    self._tell_unrecorded(turn, unexpected(error))
+                    self._publish_unrecorded_end(turn, unexpected(error))
                     break
         queue.failed = reason == "failed"
         turn.ended_as = reason
-        told_of_it = {
+        fields = {
             **where(turn),
             "stop_reason": reason,
             "code": failure.code if failure is not None else None,
@@ -608,14 +612,14 @@ class Turns:
             "input_tokens": turn.usage.input_tokens,
             "output_tokens": turn.usage.output_tokens,
         }
-        log.log(logging.WARNING if queue.failed else logging.INFO, "turn ended", extra=told_of_it)
+        log.log(logging.WARNING if queue.failed else logging.INFO, "turn ended", extra=fields)
         if queue.active is turn:
             queue.active = None
         self._turns.pop(turn.turn_id, None)
         self._advance(queue)
 
-    def _tell_unrecorded(self, turn: Turn, error: AsterError) -> None:
-        """End a turn for its watchers: its ending can't be recorded. The next life ends what of it is recorded."""
+    def _publish_unrecorded_end(self, turn: Turn, error: AsterError) -> None:
+        """Publish the end of a turn that can't be recorded to open streams. The next start ends its recorded part."""
         failed = wire.ErrorEvent(
             code=error.code, message=error.message, hint=error.hint, retryable=False, severity="error"
         )
@@ -627,18 +631,21 @@ class Turns:
     async def _put_ending(
         self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
     ) -> None:
-        """Put all of the ending down. What fails of it is logged and left out, but never `done`. Raises: StoreError."""
-        with self._left_out(turn, "text"):
+        """Put all events and rows of the turn's end. A failing part is logged and left out, except `done`.
+
+        Raises: StoreError.
+        """
+        with self._or_left_out(turn, "text"):
             turn.log.flush()
         if turn.begun and reason not in ("complete", "denied"):
             await self._put_memory(turn)
-        with self._left_out(turn, "questions"):
+        with self._or_left_out(turn, "approvals"):
             self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
         if turn.begun:
-            with self._left_out(turn, "calls"):
+            with self._or_left_out(turn, "calls"):
                 self._put_call_endings(turn, reason)
         if failure is not None:
-            with self._left_out(turn, "error"):
+            with self._or_left_out(turn, "error"):
                 self._put_error(turn, reason, failure, severity)
         info: str | None = None
         if failure is not None and reason == "failed":
@@ -648,7 +655,7 @@ class Turns:
                 hint=whole(failure.hint) if failure.hint else None,
                 time=clock.stamp(),
             ).model_dump_json()
-        done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=turn.usage.told())
+        done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=turn.usage.to_wire())
         rows: list[Write] = [
             ("UPDATE messages SET status='complete' WHERE turn_id=? AND role='user'", (turn.turn_id,)),
             (
@@ -663,35 +670,35 @@ class Turns:
         except StoreError:
             raise
         except Exception as error:
-            log.error("what turn %s said cannot be put down whole", turn.turn_id, exc_info=error)
+            log.error("the answer of turn %s cannot be recorded in full", turn.turn_id, exc_info=error)
             text = "UPDATE messages SET status=?, text=? WHERE message_id=?"
             rows.append((text, (status_of(reason), turn.log.transcript.text, turn.message_id)))
             turn.log.put("done", done, writes=rows)
 
     async def _put_memory(self, turn: Turn) -> None:
-        """Put down what the model must know of a turn that did not end by itself. Raises: StoreError."""
+        """Append what the model must know of an interrupted turn to its history. Raises: StoreError."""
         try:
             engine = await self._load_engine()
-            await self._journal.commit()  # what is read below must be all there is
-            await self._approvals.landed(turn.turn_id)  # also what was answered while that was recorded
+            await self._journal.commit()  # the reads below need all rows
+            await self._approvals.wait_recorded(turn.turn_id)  # answers given during the commit
             self._reload(turn)  # arguments that a person edited, of a call that never started
             engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
         except StoreError:
             raise
         except Exception as error:
-            log.error("what the model remembers of turn %s is not whole", turn.turn_id, exc_info=error)
-            with self._left_out(turn, "memory"):
+            log.error("the model's history of turn %s is incomplete", turn.turn_id, exc_info=error)
+            with self._or_left_out(turn, "memory"):
                 (await self._load_engine()).forget(turn.session_id)
 
     @contextlib.contextmanager
-    def _left_out(self, turn: Turn, what: str) -> Generator[None, None, None]:
-        """A part of an ending that may fail without the rest. Raises: StoreError."""
+    def _or_left_out(self, turn: Turn, what: str) -> Generator[None, None, None]:
+        """Log a failure in one part of a turn's end and go on with the others. Raises: StoreError."""
         try:
             yield
         except StoreError:
             raise
         except Exception as error:
-            log.error("the %s of turn %s could not be put down", what, turn.turn_id, exc_info=error)
+            log.error("the %s of turn %s could not be recorded", what, turn.turn_id, exc_info=error)
 
     def _put_error(
         self, turn: Turn, reason: wire.StopReason, failure: AsterError, severity: Literal["error", "warning"]
@@ -708,21 +715,21 @@ class Turns:
         turn.log.put("error", event)
 
     def _answer(self, turn: Turn, reason: wire.StopReason) -> wire.Message:
-        told = turn.log.transcript
+        transcript = turn.log.transcript
         return wire.Message(
             message_id=turn.message_id,
             turn_id=turn.turn_id,
             session_id=turn.session_id,
             role="assistant",
-            text=told.text,
-            parts=told.parts(),
+            text=transcript.text,
+            parts=transcript.parts(),
             created_at=clock.stamp(),
             status=status_of(reason),
-            usage=turn.usage.told(),
+            usage=turn.usage.to_wire(),
         )
 
     def _put_call_endings(self, turn: Turn, reason: wire.StopReason, *, only_started: bool = False) -> None:
-        """End the calls that have no end: those that ran are unknown, those that did not are cancelled."""
+        """End open calls: started ones as unknown, others as cancelled or denied (not with `only_started`)."""
         for call_id, name, state in self._journal.all(
             "SELECT call_id, name, state FROM calls WHERE turn_id=? AND state NOT IN ('ended', 'closed')",
             (turn.turn_id,),
@@ -730,7 +737,7 @@ class Turns:
             part = turn.log.transcript.tools.get(call_id)
             if part is not None and part.state not in ("pending", "running"):
                 continue
-            with self._left_out(turn, "end of a call"):
+            with self._or_left_out(turn, "end of a call"):
                 self._put_call_ending(turn, reason, (call_id, name, state), only_started=only_started)
 
     def _put_call_ending(
@@ -773,35 +780,37 @@ class Turns:
         return ("UPDATE messages SET status=? WHERE message_id=?", (status, turn.message_id))
 
     def _reload(self, turn: Turn) -> None:
-        """Take the transcript from what is recorded. Raises: StoreError."""
+        """Rebuild the transcript from the recorded events. Raises: StoreError."""
         turn.log.transcript = transcript_of(
             self._journal, turn.session_id, turn.turn_id, turn.message_id, turn.first_seq
         )
 
-    # -- ending it from outside ------------------------------------------------------------------------------------
+    # -- cancelling ------------------------------------------------------------------------------------------------
 
     async def cancel(self, request: wire.CancelRequest) -> wire.Cancelled:
-        """End turns and what they run; names those it ended. Idempotent; the agent stays usable.
+        """Cancel turns and their tools; returns the turns that it ended. Idempotent; the agent stays usable.
 
         Raises: AgentNotFound, SessionNotFound.
         """
-        self._know(request.agent_id)
+        self._check_known(request.agent_id)
         if request.session_id is not None:
             self._sessions.require(request.session_id, request.agent_id)
-        doomed = [
+        targets = [
             turn
             for turn in self._turns.values()
             if turn.agent_id == request.agent_id
             and request.session_id in (None, turn.session_id)
             and request.turn_id in (None, turn.turn_id)
         ]
-        # Queued ones first, so that none of them begins when the one before it ends.
-        doomed.sort(key=lambda turn: turn.state != "queued")
-        ending_by_itself = [turn for turn in doomed if turn.closing and turn.end_as != "cancelled"]
-        await asyncio.gather(*(self._end(turn, "cancelled") for turn in doomed))
+        # Queued turns first, so that none of them begins when the active one ends.
+        targets.sort(key=lambda turn: turn.state != "queued")
+        ending_by_itself = [turn for turn in targets if turn.closing and turn.end_as != "cancelled"]
+        await asyncio.gather(*(self._end(turn, "cancelled") for turn in targets))
         return wire.Cancelled(
             cancelled=[
-                turn.turn_id for turn in doomed if turn not in ending_by_itself and turn.ended_as in (None, "cancelled")
+                turn.turn_id
+                for turn in targets
+                if turn not in ending_by_itself and turn.ended_as in (None, "cancelled")
             ]
         )
 
@@ -822,17 +831,17 @@ class Turns:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def _know(self, agent_id: str) -> None:
-        """Raises: AgentNotFound, unless the agent is there or has conversations."""
+    def _check_known(self, agent_id: str) -> None:
+        """Raises: AgentNotFound, if the agent neither exists nor has conversations."""
         if self._sessions.count(agent_id) == 0:
             self._agents.get(agent_id)
 
     def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
-        """What an agent is doing in a session, by default in its default one. Creates nothing.
+        """The state of an agent in a session, by default in its default session. Creates nothing.
 
         Raises: AgentNotFound, SessionNotFound, StoreError.
         """
-        self._know(agent_id)
+        self._check_known(agent_id)
         session_id = self._sessions.find_default(agent_id, session_id)
         if session_id is None:
             return wire.Status(
@@ -849,14 +858,14 @@ class Turns:
         queue = self._queues.of(session_id, agent_id)
         usage, error = wire.Usage(), None
         if queue.active is not None:
-            usage = queue.active.usage.told()
+            usage = queue.active.usage.to_wire()
         else:
             row = self._journal.one(
                 "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY ended_n DESC LIMIT 1",
                 (session_id,),
             )
             if row:
-                usage, error = Usage.stored(row[0]).told(), error_of(row[1])
+                usage, error = Usage.stored(row[0]).to_wire(), error_of(row[1])
         return wire.Status(
             id=agent_id,
             state=queue.state,
@@ -871,18 +880,18 @@ class Turns:
 
 
 def where(turn: Turn) -> dict[str, str]:
-    """What a log line says of the turn it is about."""
+    """The fields of a log line about a turn."""
     return {"turn_id": turn.turn_id, "session_id": turn.session_id, "agent_id": turn.agent_id}
 
 
 def check_same(digest: str, other: str) -> None:
-    """Raises: IdempotencyMismatch."""
+    """Raises: IdempotencyMismatch, if a message was sent before with the same id and another body."""
     if digest != other:
         raise IdempotencyMismatch("this client_message_id was used for another message")
 
 
 def context_of(text: str | None) -> dict[str, Any]:
-    """The context that a message was sent with, as its row has it; none where that can't be read."""
+    """The context of a message from its row; empty if it can't be read."""
     try:
         context: object = json.loads(text or "{}")
     except ValueError:
@@ -891,7 +900,7 @@ def context_of(text: str | None) -> dict[str, Any]:
 
 
 def error_of(text: str | None) -> wire.ErrorInfo | None:
-    """Why a turn failed, as its row has it."""
+    """The error of a failed turn from its row; None if it can't be read."""
     try:
         return wire.ErrorInfo.model_validate_json(text) if text else None
     except ValueError:
@@ -899,13 +908,13 @@ def error_of(text: str | None) -> wire.ErrorInfo | None:
 
 
 def status_of(reason: wire.StopReason) -> wire.MessageStatus:
-    """What an answer's status is once its turn has ended."""
+    """The status of an answer after its turn has ended."""
     return "complete" if reason in ("denied", "limit") else reason
 
 
-def unexpected(error: Exception, *, tell: bool = True) -> ModelError:
-    """A failure nobody foresaw: logged whole (unless it was already: `tell` False), told in one line."""
-    if tell:
+def unexpected(error: Exception, *, logged: bool = False) -> ModelError:
+    """The `internal_error` for an unexpected exception, which is logged with its traceback unless it was already."""
+    if not logged:
         log.error("a turn failed inside the daemon", exc_info=error)
     return ModelError(
         "internal_error",
@@ -915,6 +924,6 @@ def unexpected(error: Exception, *, tell: bool = True) -> ModelError:
 
 
 def report(task: asyncio.Task[None]) -> None:
-    """Log what ended a turn's task when it was not its own doing."""
+    """Log the exception that ended a turn's task."""
     if not task.cancelled() and task.exception() is not None:
-        log.error("a turn's task died", exc_info=task.exception())
+        log.error("a turn's task failed", exc_info=task.exception())

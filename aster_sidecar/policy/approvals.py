@@ -1,6 +1,6 @@
-"""Decisions that wait for a person, durable: asked once, answered once, bound to the exact call.
+"""Pending approvals, for `turns` and the API: stored, answered once, and bound to the exact call.
 
-Nothing runs while one waits: the row is all there is. `turns` goes on when the last one of a turn is answered.
+No task runs while an approval is pending; its row is enough. `turns` resumes a turn after its last answer.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from aster_sidecar.store.journal import Journal, Write
 from aster_sidecar.store.rows import TRASHED
 from aster_sidecar.text.repair import jsonable
 
-LOOK_S = 30.0
-"""How often it is looked whether a question is over: the loop's own clock stands still while the machine sleeps."""
+CHECK_S = 30.0
+"""Longest time between checks for expired approvals: the event loop's clock stops while the machine sleeps."""
 EARLY_S = 0.01
-"""An alarm may ring this much before its time."""
+"""Added to the timer's delay, because a timer may fire this much early."""
 
 Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, wire.CheckAnswer]]
-"""(tool, arguments, agent_id, session_id) → what the call would do, and what policy says of it, as clients see it.
+"""(tool, arguments, agent_id, session_id) → the assessment of the call, and the policy's decision as clients see it.
 
 Raises: ArgumentsInvalid, ToolNotFound.
 """
@@ -44,7 +44,7 @@ RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """One open question. Times are stamps; `deadline` is what counts. `n` is the order in which they were asked."""
+    """One pending approval. Times are stamps, but expiry follows `deadline`. `n` counts the requests in order."""
 
     call_id: str
     agent_id: str
@@ -69,7 +69,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered for a call: `arguments` are those that may run, bound to `binding`."""
+    """The answer for a call. `arguments`, possibly edited, are those that may run, bound to `binding`."""
 
     allowed: bool
     note: str | None
@@ -78,7 +78,7 @@ class Answer:
 
 
 class Approvals:
-    """All open questions of all agents."""
+    """All pending approvals of all agents."""
 
     def __init__(self, journal: Journal, rules: Rules, assess: Assess) -> None:
         self._journal = journal
@@ -86,39 +86,46 @@ class Approvals:
         self._assess = assess
         self._pending: dict[str, Pending] = {}
         self._resolving: dict[str, tuple[Pending, asyncio.Future[None]]] = {}
-        self._alarm: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._asked_n = 0
         self.settled: Publisher[str] = Publisher()
-        """Publishes the id of a turn after one of its questions was answered."""
+        """Publishes the id of a turn after one of its approvals was answered or expired."""
         journal.lost.subscribe(self.open)
 
     def open(self) -> None:
-        """Read what waits from the journal, also again after a transaction failed. Raises: StoreError."""
+        """Read pending approvals from the journal; also called after a failed transaction. Raises: StoreError."""
         self._pending.clear()
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
             " target, binding, remember, requested_at, expires_at, boot, due_s, summary, preview FROM approvals"
             f" WHERE state='pending' AND session_id NOT IN ({TRASHED}) ORDER BY approval_id"
         ):
-            with self._journal.taking_apart(f"the question of call {str(row[0])[:100]}"):
+            with self._journal.taking_apart(f"the approval of call {str(row[0])[:100]}"):
                 remember = Scope(**json.loads(row[12])) if row[12] else None
                 deadline = clock.Deadline.restored(*row[13:17]) if row[14] else None
                 preview = wire.Preview.model_validate_json(row[18]) if row[18] else None
-                told: list[Any] = [*row[:6], json.loads(row[6]), *row[7:11], json.loads(row[11]), remember, *row[13:15]]
-                pending = Pending(*told, deadline=deadline, summary=row[17] or f"Use {row[5]}", preview=preview)
+                fields: list[Any] = [
+                    *row[:6],
+                    json.loads(row[6]),
+                    *row[7:11],
+                    json.loads(row[11]),
+                    remember,
+                    *row[13:15],
+                ]
+                pending = Pending(*fields, deadline=deadline, summary=row[17] or f"Use {row[5]}", preview=preview)
             self._asked_n += 1
             self._pending[row[0]] = replace(pending, n=self._asked_n)
-        self._set_alarm()
+        self._set_timer()
 
     def close(self) -> None:
-        """Stop the clock; what waits goes on waiting in the journal."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        """Stop the timer; approvals stay pending in the journal."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
     def request(self, pending: Pending, *, timeout_s: float) -> None:
-        """Put a question; it stands once the caller's transaction commits. `timeout_s` 0: it waits for ever."""
+        """Add a pending approval; stored once the caller's transaction commits. `timeout_s` 0: it never expires."""
         if timeout_s > 0:
             deadline = clock.Deadline.after(timeout_s)
             pending = replace(pending, expires_at=deadline.at, deadline=deadline)
@@ -173,12 +180,12 @@ class Approvals:
                 )
             ],
         )
-        self._set_alarm()
+        self._set_timer()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def list(self, agent_id: str | None = None, session_id: str | None = None) -> list[wire.ApprovalInfo]:
-        """What waits, oldest first."""
+        """Pending approvals, oldest first."""
         return [
             wire.ApprovalInfo(
                 call_id=p.call_id,
@@ -201,17 +208,17 @@ class Approvals:
         ]
 
     def waiting(self, turn_id: str) -> int:
-        """How many answers a turn still waits for: also those given, until they are recorded."""
+        """The number of a turn's approvals that are pending, or answered but not recorded yet."""
         under_way = (pending for pending, _ in self._resolving.values())
         return sum(p.turn_id == turn_id for p in (*self._pending.values(), *under_way))
 
-    async def landed(self, turn_id: str) -> None:
-        """Wait until every answer that was given to a turn's questions is recorded, or could not be."""
+    async def wait_recorded(self, turn_id: str) -> None:
+        """Wait until all answers given to a turn's approvals are recorded or have failed to be."""
         while under_way := [settled for pending, settled in self._resolving.values() if pending.turn_id == turn_id]:
             await asyncio.wait(under_way)
 
     def answer_of(self, call_id: str) -> Answer | None:
-        """The newest answer to a call's question, None while it waits."""
+        """The newest answer for a call; None if there is none yet."""
         row = self._journal.one(
             "SELECT state, decision, note, arguments, edited, binding FROM approvals WHERE call_id=?"
             " ORDER BY approval_id DESC LIMIT 1",
@@ -225,30 +232,30 @@ class Approvals:
     # -- answering -------------------------------------------------------------------------------------------------
 
     async def answer(self, request: wire.ApproveRequest, by: str) -> wire.Approved:
-        """Answer one question for `by`. The first answer counts.
+        """Answer one approval in the name of `by`. The first answer counts.
 
         Raises: ApprovalNotFound, ApprovalResolved, ApprovalExpired; ToolNotFound, ArgumentsInvalid, PolicyDenied,
-        EditUnconfirmed, StoreError (then it still waits).
+        EditUnconfirmed, StoreError (then it stays pending).
         """
         in_flight = self._resolving.get(request.call_id)
         if in_flight is not None:
             await asyncio.wait([in_flight[1]])
         pending = self._pending.get(request.call_id)
         if pending is None or pending.agent_id != request.agent_id:
-            raise self._gone(request)
+            raise self._not_pending(request)
         if pending.deadline is not None and pending.deadline.over:
-            await self._expire()  # the machine slept, and the alarm has not rung yet
-            raise self._gone(request)
+            await self._expire()  # the machine slept, and the timer has not fired yet
+            raise self._not_pending(request)
         arguments, binding = pending.arguments, pending.binding
         remember, target = pending.remember, pending.target
         edited = request.arguments if request.arguments not in (None, pending.arguments) else None
         allows = request.decision in ("allow", "allow_always")
         if edited is not None and allows:
-            assessment = self._edited(pending, edited, request.confirm)
+            assessment = self._assess_edited(pending, edited, request.confirm)
             arguments, binding = edited, dict(assessment.binding)
             remember, target = assessment.remember, assessment.target
         if request.decision == "deny_always" and remember is None:
-            # What is too open to allow for good can still be denied for good, exactly as it stands.
+            # A call that can't be allowed permanently can still be denied permanently: exactly this target.
             remember = Scope("exact", target, f"exactly this {pending.name}")
         self._journal.check(pending.turn_id)
         rule = None
@@ -283,27 +290,27 @@ class Approvals:
         )
         return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
 
-    def _edited(self, pending: Pending, arguments: dict[str, Any], confirm: str | None) -> Assessment:
+    def _assess_edited(self, pending: Pending, arguments: dict[str, Any], confirm: str | None) -> Assessment:
         """What edited arguments would do. Raises: ToolNotFound, ArgumentsInvalid, PolicyDenied, EditUnconfirmed."""
         place = (pending.agent_id, pending.session_id)
-        assessment, told = self._assess(pending.name, arguments, *place)
-        if told.decision == "deny":
-            raise PolicyDenied(told.reason)
+        assessment, decided = self._assess(pending.name, arguments, *place)
+        if decided.decision == "deny":
+            raise PolicyDenied(decided.reason)
         if assessment.unshown is not None:
             raise ArgumentsInvalid(f"arguments of {pending.name}: {assessment.unshown}")
         try:
             before = self._assess(pending.name, pending.arguments, *place)[0]
         except InvalidShape:
             before = None
-        unseen = not_shown(pending, before, assessment)
-        if told.decision == "ask" and told.confirm != confirm and unseen:
-            error = EditUnconfirmed(f"You have not been shown this yet: {sentences(unseen).rstrip('.')}")
-            error.details = told.model_dump(mode="json")
+        not_seen = not_shown(pending, before, assessment)
+        if decided.decision == "ask" and decided.confirm != confirm and not_seen:
+            error = EditUnconfirmed(f"You have not been shown this yet: {sentences(not_seen).rstrip('.')}")
+            error.details = decided.model_dump(mode="json")
             raise error
         return assessment
 
     async def _settle(self, pending: Pending, event: wire.ApprovalResolvedEvent, writes: list[Write]) -> None:
-        """Take a question off the list, for good: from here on nobody else can answer it."""
+        """Remove a pending approval and record its end: from here on nobody else can answer it."""
         self._journal.put(
             "approval_resolved",
             event,
@@ -315,28 +322,33 @@ class Approvals:
         del self._pending[pending.call_id]
         settled = asyncio.get_running_loop().create_future()
         self._resolving[pending.call_id] = (pending, settled)
-        # Shielded: the caller may hang up, the answer was given all the same.
-        await asyncio.shield(self._land(pending, settled, self._journal.commit()))
+        # Shielded: the answer counts even if the caller disconnects.
+        await asyncio.shield(self._finish_answer(pending, settled, self._journal.commit()))
 
-    async def _land(self, pending: Pending, settled: asyncio.Future[None], committed: asyncio.Future[None]) -> None:
+    async def _finish_answer(
+        self, pending: Pending, settled: asyncio.Future[None], committed: asyncio.Future[None]
+    ) -> None:
         try:
             await committed
         except Exception:
-            self._journal.mend(pending.turn_id)  # the question waits again
+            self._journal.mend(pending.turn_id)  # the approval is pending again
             raise
         finally:
             del self._resolving[pending.call_id]
             settled.set_result(None)
         self.settled.publish(pending.turn_id)
 
-    def _gone(self, request: wire.ApproveRequest) -> Exception:
+    def _not_pending(self, request: wire.ApproveRequest) -> Exception:
+        """The error that says why an approval can't be answered."""
         row = self._journal.one(
             "SELECT state, decision, resolved_by, resolved_at FROM approvals WHERE call_id=? AND agent_id=?"
             " ORDER BY approval_id DESC LIMIT 1",
             (request.call_id, request.agent_id),
         )
         if not row:
-            return ApprovalNotFound(f"no approval waits for call {request.call_id!r} of agent {request.agent_id!r}")
+            return ApprovalNotFound(
+                f"no approval is pending for call {request.call_id!r} of agent {request.agent_id!r}"
+            )
         state, decision, by, moment = row
         if state == "expired":
             return ApprovalExpired(f"the request expired at {moment}")
@@ -345,7 +357,7 @@ class Approvals:
         return ApprovalResolved(f"already answered: {decision} by {by} at {moment}")
 
     def cancel(self, turn_id: str, by: str) -> None:
-        """Put an end to a turn's open questions; stands once the caller's transaction commits."""
+        """Cancel a turn's pending approvals; stored once the caller's transaction commits."""
         moment = clock.stamp()
         for pending in [p for p in self._pending.values() if p.turn_id == turn_id]:
             del self._pending[pending.call_id]
@@ -368,17 +380,17 @@ class Approvals:
 
     # -- expiry ----------------------------------------------------------------------------------------------------
 
-    def _set_alarm(self, at_least_s: float = 0.0) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+    def _set_timer(self, at_least_s: float = 0.0) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         left_s = min((p.deadline.left_s for p in self._pending.values() if p.deadline), default=None)
         if left_s is not None:
-            delay_s = max(at_least_s, min(left_s + EARLY_S, LOOK_S))
-            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._ring)
+            delay_s = max(at_least_s, min(left_s + EARLY_S, CHECK_S))
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
-    def _ring(self) -> None:
-        self._alarm = None
+    def _on_timer(self) -> None:
+        self._timer = None
         task = asyncio.get_running_loop().create_task(self._expire())
         task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
 
@@ -398,24 +410,24 @@ class Approvals:
                 )
                 await self._settle(pending, event, [write, call_state(pending.call_id, "denied")])
         finally:
-            self._set_alarm(at_least_s=1.0)  # when the store refuses, not in a tight loop
+            self._set_timer(at_least_s=1.0)  # no tight loop while the store fails
 
 
 def not_shown(pending: Pending, before: Assessment | None, now: Assessment) -> list[str]:
-    """What a person would have to think about anew, in words, when a call gets other arguments.
+    """Effects and concerns of edited arguments that the person has not been shown, in words.
 
-    `before` is what it would do without them by now, `now` what it would do with them.
+    `before`: a current assessment of the original arguments; `now`: the assessment of the edited ones.
     """
     known = (*before.concerns, *before.effects) if before is not None else ()
-    told = [words for words in (*now.concerns, *now.effects) if words not in known]
+    found = [words for words in (*now.concerns, *now.effects) if words not in known]
     riskier = RISKS.index(now.risk) > RISKS.index(pending.risk)
-    if not told and (riskier or (now.remember is None and pending.remember is not None)):
-        told.append(now.reason)
+    if not found and (riskier or (now.remember is None and pending.remember is not None)):
+        found.append(now.reason)
     if before is not None and jsonable(before.binding) != pending.binding:
-        told.append("something changed after the question was asked")
-    return told
+        found.append("something changed after the approval was requested")
+    return found
 
 
 def call_state(call_id: str, state: str) -> Write:
-    """The row that says how far a call is."""
+    """The update of a call's state."""
     return ("UPDATE calls SET state=? WHERE call_id=?", (state, call_id))

@@ -29,7 +29,7 @@ from aster_sidecar.conversation.compaction import (
     nearly_full,
     size,
 )
-from aster_sidecar.conversation.summary import GO_ON, SUMMARY_HEAD, summarise, told_as_text
+from aster_sidecar.conversation.summary import GO_ON, SUMMARY_HEAD, script, summarise
 from aster_sidecar.conversation.transcript import compacted
 from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.models.token_estimate import cut_text, estimate_tokens
@@ -285,7 +285,7 @@ def test_a_summary_that_was_made_before_is_shortened_without_asking() -> None:
 
 def test_an_earlier_summary_is_told_to_whoever_makes_the_next() -> None:
     history: list[ModelMessage] = [person(SUMMARY_HEAD + "The code word is swordfish."), answer(GO_ON), *chatter(30)]
-    text = told_as_text(history, 1500)
+    text = script(history, 1500)
     assert "swordfish" in text
     assert "29 many words" in text
     assert GO_ON not in text
@@ -294,7 +294,7 @@ def test_an_earlier_summary_is_told_to_whoever_makes_the_next() -> None:
 
 def test_thinking_is_not_part_of_a_summary() -> None:
     message = ModelResponse(parts=[ThinkingPart(content="hmm, secretly"), TextPart(content="Openly.")])
-    assert told_as_text([person("a"), message], 1000) == "person: a\nassistant: Openly."
+    assert script([person("a"), message], 1000) == "person: a\nassistant: Openly."
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from pydantic_ai.usage import RequestUsage
 from aster_sidecar.conversation.model_history import Memory
 from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.stored_messages import LOST, LOST_PART, UNNAMED, read_row, stored, validated
-from aster_sidecar.conversation.strict_history import BEGINNING, NO_RESULT, SEEN, apart, as_sent, ids_apart
+from aster_sidecar.conversation.strict_history import BEGINNING, NO_RESULT, SEEN, as_sent, unique_ids, with_unique_ids
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.models.streams.shapes import readable
 from aster_sidecar.store.journal import Journal
@@ -149,7 +149,7 @@ def test_usage_holds_whole_numbers_whatever_it_is_given() -> None:
     usage.cost_usd = float("nan")
     usage.tool_calls += 1
     assert (usage.input_tokens, usage.cost_usd, usage.tool_calls) == (10, None, 1)
-    assert usage.told().model_dump() == {"input_tokens": 10, "output_tokens": 0, "requests": 0, "cost_usd": None}
+    assert usage.to_wire().model_dump() == {"input_tokens": 10, "output_tokens": 0, "requests": 0, "cost_usd": None}
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_short_ids_stay_the_same_from_request_to_request() -> None:
 
 @given(st.lists(IDS, max_size=12))
 def test_ids_are_made_unique_in_the_form_that_the_server_gave(ids: list[str]) -> None:
-    unique = apart(ids)
+    unique = unique_ids(ids)
     assert len(set(unique)) == len(unique) == len(ids)
     for given_id, made in zip(ids, unique, strict=True):
         assert re.fullmatch("[!-~]{1,64}", made)
@@ -498,7 +498,7 @@ def test_ids_are_made_unique_in_the_form_that_the_server_gave(ids: list[str]) ->
             assert re.fullmatch("[a-zA-Z0-9]{9}", made)
         elif made != given_id and re.fullmatch("[a-zA-Z0-9_-]+", given_id):
             assert re.fullmatch("[a-zA-Z0-9_-]{1,40}", made)
-    assert apart(unique) == unique
+    assert unique_ids(unique) == unique
 
 
 # -- a turn's text -----------------------------------------------------------------------------------------------------
@@ -551,11 +551,11 @@ def test_ids_that_come_again_in_later_turns_are_told_apart() -> None:
         return [ModelRequest.user_text_prompt("x"), ModelResponse(parts=[call]), ModelRequest(parts=[result])]
 
     history = [message for number in range(3) for message in turn(number)]
-    mended = ids_apart(history)
+    mended = with_unique_ids(history)
     calls = [part.tool_call_id for message in mended for part in message.parts if isinstance(part, ToolCallPart)]
     results = [part.tool_call_id for message in mended for part in message.parts if isinstance(part, ToolReturnPart)]
     assert calls == results
     assert len(set(calls)) == 3
     assert calls[-1] == "call_0", "the newest may be open, and keeps its id"
-    assert apart(["call_0", "call_1"], {"call_0"}) == ["call_0_1", "call_1"]
-    assert ids_apart(mended) == mended
+    assert unique_ids(["call_0", "call_1"], {"call_0"}) == ["call_0_1", "call_1"]
+    assert with_unique_ids(mended) == mended

@@ -151,7 +151,7 @@ def test_every_provider_has_its_variables(provider: Provider) -> None:
 
 
 def test_every_code_of_a_failure_is_in_the_protocol() -> None:
-    codes = REFUSAL_CODES | {answer_endings.OutputCut.code, answer_endings.silence("m").code}
+    codes = REFUSAL_CODES | {answer_endings.OutputCut.code, answer_endings.empty_answer_error("m").code}
     named = set(re.findall(r"^\| `(\w+)` \|", PROTOCOL, re.MULTILINE))
     assert codes - named == set()
 
