@@ -424,7 +424,7 @@ def not_shown(pending: Pending, before: Assessment | None, now: Assessment) -> l
     if not found and (riskier or (now.remember is None and pending.remember is not None)):
         found.append(now.reason)
     if before is not None and jsonable(before.binding) != pending.binding:
-        found.append("something changed after the approval was requested")
+        found.append("something changed after the question was asked")
     return found
 
 
