@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aster_sidecar.models.request_context import Ending
 
 FULL_SHARE = 0.95
-"""Share of the context window in use from which a cut-off answer is put down to a full window."""
+"""Share of the context window in use from which a cut-off answer is attributed to a full window."""
 
 
 class IncompleteAnswer(ValueError):

@@ -104,10 +104,10 @@ def size(messages: Sequence[ModelMessage], fixed_tokens: int = 0) -> Size:
     whole, after = fixed_tokens + whole_tokens(messages), 0
     for message in reversed(messages):
         if isinstance(message, ModelResponse) and message.usage.input_tokens:
-            told, ours = message.usage.input_tokens + message.usage.output_tokens, max(whole - after, 1)
-            if ours / TRUSTED_FACTOR <= told <= min(ours * TRUSTED_FACTOR, MOST_WINDOW_TOKENS):
-                ratio = told / ours
-                return Size(told + int(after * max(ratio, 1.0)), ratio)
+            reported, estimate = message.usage.input_tokens + message.usage.output_tokens, max(whole - after, 1)
+            if estimate / TRUSTED_FACTOR <= reported <= min(estimate * TRUSTED_FACTOR, MOST_WINDOW_TOKENS):
+                ratio = reported / estimate
+                return Size(reported + int(after * max(ratio, 1.0)), ratio)
             break
         after += message_tokens(message)
     return Size(whole)
@@ -221,14 +221,14 @@ def after_refusal(
 
 def believed_window(refusal: ModelError, *, tokens: int, window_tokens: int) -> int:
     """The window size to assume after a refusal of a request of `tokens`, in the units of that count."""
-    told: int | None = getattr(refusal, "window_tokens", None)
-    if told is None or not SMALLEST_WINDOW_TOKENS <= told <= MOST_WINDOW_TOKENS:
+    stated: int | None = getattr(refusal, "window_tokens", None)
+    if stated is None or not SMALLEST_WINDOW_TOKENS <= stated <= MOST_WINDOW_TOKENS:
         believed = 0.75 * tokens
-    elif tokens > told:
-        believed = told
+    elif tokens > stated:
+        believed = stated
     else:  # the provider counts differently: in our tokens its window is smaller than the request
         asked: int | None = getattr(refusal, "asked_tokens", None)
-        believed = tokens * (max(told / asked, 0.05) if asked is not None and asked > told else 0.9)
+        believed = tokens * (max(stated / asked, 0.05) if asked is not None and asked > stated else 0.9)
     return min(window_tokens, max(int(believed), SMALLEST_WINDOW_TOKENS))
 
 
@@ -257,20 +257,20 @@ async def compact(
     known, summary = summary_alone(history, cut), None
     if known is not None:
         cut, summary = (cut, cut_text(known, summary_tokens)) if known else (0, None)
-    elif cut and (step.reason == "over_window" or worth(older, summary_tokens)):
+    elif cut and (step.reason == "over_window" or frees_enough(older, summary_tokens)):
         most = min(summary_tokens, max(estimated(older) - LEAST_TOKENS, LEAST_TOKENS))
         summary, refused = await summarise(older, ask, int((step.window_tokens - fixed) / 2 / scale), most)
         room = room // 2 if refused else room
     else:
         cut = 0
-    shorter = shorten_parts([*head(history, cut, summary), *forget_counts(history[cut:])], room)
+    shorter = shorten_parts([*replacement(history, cut, summary), *forget_counts(history[cut:])], room)
     if summary is not None and (over := estimated(shorter) - room) > 0:
-        less = head(history, cut, cut_text(summary, max(summary_tokens - over, LEAST_TOKENS)))
+        less = replacement(history, cut, cut_text(summary, max(summary_tokens - over, LEAST_TOKENS)))
         shorter[: len(less)] = less
     return shorter if estimated(shorter) < before or len(shorter) < len(history) else None
 
 
-def worth(older: Sequence[ModelMessage], summary_tokens: int) -> bool:
+def frees_enough(older: Sequence[ModelMessage], summary_tokens: int) -> bool:
     """Whether a summary frees enough tokens to ask for one when no request was refused."""
     return estimated(older) > summary_tokens + 2 * LEAST_TOKENS or len(older) >= MANY_MESSAGES
 
@@ -294,20 +294,20 @@ def summary_alone(history: Sequence[ModelMessage], cut: int) -> str | None:
     return known
 
 
-def head(history: Sequence[ModelMessage], cut: int, summary: str | None) -> list[ModelMessage]:
+def replacement(history: Sequence[ModelMessage], cut: int, summary: str | None) -> list[ModelMessage]:
     """The messages that replace those before `cut`: the summary, and the person's last message if it was among them."""
     if summary is None:
         return []
     person = last_said(history)
-    told = SUMMARY_HEAD + summary.replace(PERSON_HEAD, "\n\n")
+    text = SUMMARY_HEAD + summary.replace(PERSON_HEAD, "\n\n")
     parts: list[Any] = []
     if person is not None and person[0] < cut:
         content = person[1]
         if all(isinstance(said, str) for said in content):
-            told += PERSON_HEAD + "\n\n".join(cast("list[str]", content))
+            text += PERSON_HEAD + "\n\n".join(cast("list[str]", content))
         else:
             parts = [UserPromptPart(content=said) for said in content]
-    messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=told), *parts])]
+    messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=text), *parts])]
     if cut < len(history) and isinstance(history[cut], ModelRequest):
         messages.append(ModelResponse(parts=[TextPart(content=GO_ON)]))
     return messages
@@ -367,7 +367,7 @@ def shorten_parts(messages: list[ModelMessage], most_tokens: int) -> list[ModelM
 def shorten_kind(messages: list[ModelMessage], kind: type[Any], end: int, over: int) -> list[ModelMessage]:
     """Cut the longest parts of a kind in `messages[:end]` to one common length, which saves `over` tokens in total."""
     sizes = [part_tokens(part) for message in messages[: max(end, 0)] for part in message.parts if type(part) is kind]
-    most = level(sizes, sum(sizes) - over)
+    most = common_limit(sizes, sum(sizes) - over)
     if not sizes or max(sizes) <= most:
         return messages
     shorter: list[ModelMessage] = []
@@ -382,7 +382,7 @@ def shorten_kind(messages: list[ModelMessage], kind: type[Any], end: int, over: 
     return shorter
 
 
-def level(sizes: Sequence[int], most: int) -> int:
+def common_limit(sizes: Sequence[int], most: int) -> int:
     """The limit to cut all larger sizes to, so that the sum of the sizes is `most`."""
     left = sorted(sizes)
     while left:
@@ -407,7 +407,7 @@ def shorten_part(part: Any, most_tokens: int) -> Any:
         except (ValueError, AssertionError):  # the model may have written invalid JSON
             return call
         texts = [estimate_tokens(text) for text in strings(arguments)]
-        most = level(texts, most_tokens - (part_tokens(part) - sum(texts)))
+        most = common_limit(texts, most_tokens - (part_tokens(part) - sum(texts)))
         return replace(call, args=cut_strings(arguments, most))
     return replace(part, content=cut_text(part.content, most_tokens, tail_share=0.3))
 

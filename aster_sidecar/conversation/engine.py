@@ -46,7 +46,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.answer_endings import EmptyAnswer, empty_answer_error, is_empty, judge
 from aster_sidecar.conversation.compaction import Size, Step, after_refusal, compact, fixed_tokens, nearly_full, size
 from aster_sidecar.conversation.earlier_messages import Earlier, begins_at
-from aster_sidecar.conversation.model_history import Memory, closing, edited_calls, recorded_calls, unanswered
+from aster_sidecar.conversation.model_history import Memory, closing_messages, edited_calls, recorded_calls, unanswered
 from aster_sidecar.conversation.run_request import Job
 from aster_sidecar.conversation.strict_history import as_sent, unique_ids, without_thinking
 from aster_sidecar.conversation.tool_executor import Toolbox
@@ -99,7 +99,7 @@ class Run:
     """Whether the model was asked once more after an empty answer."""
     sent: int = 0
     """Requests sent to the model in all runs of the turn."""
-    said: dict[str, int] = field(default_factory=dict[str, int])
+    stored_length: dict[str, int] = field(default_factory=dict[str, int])
     """Characters of text and of thinking when the newest message was stored."""
 
     @property
@@ -155,7 +155,7 @@ class Engine:
         kept_chars = row[0] if row else -1
         partial = log.transcript.text[max(kept_chars, 0) :].strip()
         undelivered = [*([prompt] if kept_chars < 0 else []), *steered]
-        added = closing(history, recorded_calls(self._journal, log.turn_id), partial, undelivered)
+        added = closing_messages(history, recorded_calls(self._journal, log.turn_id), partial, undelivered)
         self._memory.append(log.session_id, log.turn_id, added)
 
     async def run(self, job: Job) -> Literal["finished", "denied", "paused"]:
@@ -199,7 +199,7 @@ class Engine:
                 requests=usage.requests,
             ),
             job.prompt,
-            said=job.log.transcript.length.copy(),
+            stored_length=job.log.transcript.length.copy(),
             sent=usage.requests,
             fixed_tokens=fixed_tokens(
                 instructions(job),
@@ -261,7 +261,7 @@ class Engine:
         if not isinstance(failure, ModelError):
             raise failure from error
         run.log.flush()
-        can_retry = run.log.transcript.length == run.said and self._rewind(run)
+        can_retry = run.log.transcript.length == run.stored_length and self._rewind(run)
         if can_retry and self._models.adapts(chosen, failure):
             if failure.code == "tools_unsupported":
                 self._warn(run, failure, "the turn goes on without tools")
@@ -381,7 +381,7 @@ class Engine:
         self._memory.append(run.log.session_id, run.log.turn_id, [request])
         run.job.took_steered(len(texts))
         run.prompt, run.answers, run.carried = None, None, 0
-        run.said = run.log.transcript.length.copy()
+        run.stored_length = run.log.transcript.length.copy()
 
     def _keep_response(self, run: Run, response: ModelResponse) -> None:
         """Record a complete response before any of its tools runs."""
@@ -392,7 +392,7 @@ class Engine:
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
         self._memory.append(run.log.session_id, run.log.turn_id, [response])
         run.attempt, run.compacted = 1, 0
-        run.said = run.log.transcript.length.copy()
+        run.stored_length = run.log.transcript.length.copy()
 
     async def _wait(self, run: Run, failure: ModelError, attempt: int) -> None:
         """Report the retry and wait. Raises: the failure, if the provider asks for a wait of more than RETRY_MOST_S."""
@@ -735,8 +735,8 @@ def instructions(job: Job) -> str:
     """The agent's instructions, and the context that the app sent with this message."""
     if not job.context:
         return job.spec.instructions
-    told = json.dumps(job.context, ensure_ascii=False)
-    return f"{job.spec.instructions}\n\nThe app gives this context with the message, as JSON: {told}"
+    context = json.dumps(job.context, ensure_ascii=False)
+    return f"{job.spec.instructions}\n\nThe app gives this context with the message, as JSON: {context}"
 
 
 def too_long_error(name: str) -> ModelError:

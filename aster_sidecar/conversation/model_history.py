@@ -84,7 +84,7 @@ class Memory:
                 messages = read_each(session_id, rows)
         messages = [with_readable_calls(message) for message in messages]
         if rows:
-            messages = [*messages, *self._closing(rows[-1][1], messages)]
+            messages = [*messages, *self._closing_messages(rows[-1][1], messages)]
         calls = [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
         return messages if len(call_ids(messages)) == len(calls) else with_unique_ids(messages)
 
@@ -109,7 +109,7 @@ class Memory:
             )
             return [(row[0].decode("utf-8", "replace"), row[1]) for row in rows]
 
-    def _closing(self, turn_id: str, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
+    def _closing_messages(self, turn_id: str, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
         """Results for unanswered calls of the last turn if it has ended: the row with the results was lost."""
         calls = unanswered(messages)
         if not calls:
@@ -118,7 +118,7 @@ class Memory:
         if row and row[0] != "ended":
             return []
         log.warning("tool calls without a result in the model's history", extra={"turn_id": turn_id})
-        return closing(messages, recorded_calls(self._journal, turn_id), "", [])
+        return closing_messages(messages, recorded_calls(self._journal, turn_id), "", [])
 
     def append(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
         """Append messages; they are stored once the caller's transaction commits.
@@ -245,7 +245,7 @@ def unanswered(messages: Sequence[ModelMessage]) -> list[ToolCallPart]:
     return []
 
 
-def closing(
+def closing_messages(
     messages: Sequence[ModelMessage], recorded: Mapping[str, Recorded], partial: str, undelivered: Sequence[str]
 ) -> list[ModelMessage]:
     """The messages to append so that the next turn can continue.

@@ -51,14 +51,14 @@ class Turn:
 
 @dataclass(eq=False, slots=True)
 class SessionQueue:
-    """A session's turns: the active one and the queued ones. `told`: the state that was last published to clients."""
+    """A session's turns: the active one and the queued ones. `published`: the last published state."""
 
     session_id: str
     agent_id: str
     active: Turn | None = None
     queued: deque[Turn] = field(default_factory=deque[Turn])
     failed: bool = False
-    told: wire.State = "idle"
+    published: wire.State = "idle"
 
     @property
     def state(self) -> wire.State:
@@ -78,7 +78,7 @@ class SessionQueues:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._queues: dict[str, SessionQueue] = {}
-        journal.lost.subscribe(self._read_told)
+        journal.lost.subscribe(self._reload_published)
 
     def of(self, session_id: str, agent_id: str = "") -> SessionQueue:
         """The queue of a session; created empty if there is none yet."""
@@ -109,7 +109,7 @@ class SessionQueues:
                 return state
         return "idle"
 
-    def last_told(self, session_id: str) -> wire.State:
+    def last_published(self, session_id: str) -> wire.State:
         """The session's state in its newest `status_change` event; "idle" without one. Raises: StoreError."""
         row = self._journal.one(
             "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
@@ -120,25 +120,25 @@ class SessionQueues:
         except ValueError:
             return "idle"
 
-    def _read_told(self) -> None:
+    def _reload_published(self) -> None:
         for queue in self._queues.values():
-            queue.told = self.last_told(queue.session_id)
+            queue.published = self.last_published(queue.session_id)
 
-    def tell(self, queue: SessionQueue, turn_id: str | None, state: wire.State | None = None) -> None:
+    def publish(self, queue: SessionQueue, turn_id: str | None, state: wire.State | None = None) -> None:
         """Publish the session's state (or `state`, its coming one) if it differs from the last published one."""
         state = state or queue.state
-        if state != queue.told:
+        if state != queue.published:
             self._journal.put(
                 "status_change",
-                wire.StatusChangeEvent(state=state, previous=queue.told),
+                wire.StatusChangeEvent(state=state, previous=queue.published),
                 agent_id=queue.agent_id,
                 session_id=queue.session_id,
                 turn_id=turn_id,
             )
-            queue.told = state
+            queue.published = state
 
-    def tell_cleared(self, session_id: str) -> None:
+    def publish_cleared(self, session_id: str) -> None:
         """Publish that a cleared session is idle, in the transaction that clears it."""
         queue = self._queues.get(session_id)
         if queue is not None:
-            self.tell(queue, None, "idle")
+            self.publish(queue, None, "idle")

@@ -287,8 +287,8 @@ class Sessions:
 
         Events of a turn that has not ended stay: they hold the only copy of its answer.
         """
-        told = wire.SessionChangedEvent(change="deleted", restorable_until=until)
-        seq = self._journal.put("session_changed", told, agent_id=agent_id, session_id=session_id)
+        event = wire.SessionChangedEvent(change="deleted", restorable_until=until)
+        seq = self._journal.put("session_changed", event, agent_id=agent_id, session_id=session_id)
         earlier = (
             "DELETE FROM events WHERE session_id=? AND seq<? AND coalesce(turn_id, '') NOT IN"
             " (SELECT turn_id FROM turns WHERE session_id=? AND state<>'ended')",
@@ -393,8 +393,8 @@ class Sessions:
         with self._journal.taking_apart(f"message {str(row[0])[:100]}"):
             message = message_of(row)
         if message.role == "assistant" and message.status in ("streaming", "waiting_approval"):
-            told = transcript_of(self._journal, message.session_id, message.turn_id, message.message_id, row[10])
-            message.text, message.parts = told.text, told.parts()
+            transcript = transcript_of(self._journal, message.session_id, message.turn_id, message.message_id, row[10])
+            message.text, message.parts = transcript.text, transcript.parts()
         return message
 
     async def clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
@@ -422,7 +422,7 @@ class Sessions:
             session_id=session_id,
             writes=writes,
         )
-        self._queues.tell_cleared(session_id)
+        self._queues.publish_cleared(session_id)
         await self._journal.commit()
         forget(session_id)
         return wire.HistoryDeleted(deleted=deleted)
@@ -467,17 +467,22 @@ MESSAGE = "message_id, turn_id, session_id, role, text, parts, context, usage, c
 def message_of(row: Row) -> wire.Message:
     """The message of a row with the columns `MESSAGE`; parts that can't be read are left out."""
     names = ("message_id", "turn_id", "session_id", "role", "text")
-    told: dict[str, Any] = {**dict(zip(names, row, strict=False)), "parts": [], "created_at": row[8], "status": row[9]}
+    fields: dict[str, Any] = {
+        **dict(zip(names, row, strict=False)),
+        "parts": [],
+        "created_at": row[8],
+        "status": row[9],
+    }
     parts: list[Any] = parsed(row[5], list) or []
     context, usage = parsed(row[6], dict), parsed(row[7], dict)
     try:
-        return wire.Message.model_validate({**told, "parts": parts, "context": context, "usage": usage})
+        return wire.Message.model_validate({**fields, "parts": parts, "context": context, "usage": usage})
     except ValueError:
         log.warning("a message of the history is damaged; its readable parts are kept", extra={"session_id": row[2]})
-    message = wire.Message.model_validate(told)
+    message = wire.Message.model_validate(fields)
     for part in parts:
         with contextlib.suppress(ValueError):
-            message.parts += wire.Message.model_validate({**told, "parts": [part]}).parts
+            message.parts += wire.Message.model_validate({**fields, "parts": [part]}).parts
     message.parts = message.parts or [wire.TextPart(text=message.text)]
     message.context = context
     return message
@@ -524,13 +529,13 @@ def insert_message(message: wire.Message, first_seq: int) -> Write:
 
 def transcript_of(journal: Journal, session_id: str, turn_id: str, message_id: str, first_seq: int) -> Transcript:
     """The answer of a turn that has not ended, built from its recorded events. Raises: StoreError."""
-    told = Transcript(message_id)
+    transcript = Transcript(message_id)
     for seq, kind, data in journal.all(
         "SELECT seq, type, data FROM events WHERE session_id=? AND turn_id=? AND seq>=? ORDER BY seq",
         (session_id, turn_id, first_seq),
     ):
         try:
-            told.apply(seq, kind, json.loads(data))
+            transcript.apply(seq, kind, json.loads(data))
         except (ValueError, KeyError, TypeError) as error:  # a damaged event is left out
             log.warning("event %d can't be read", seq, exc_info=error, extra={"session_id": session_id})
-    return told
+    return transcript

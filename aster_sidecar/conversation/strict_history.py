@@ -92,8 +92,8 @@ def without_empty(message: ModelMessage, last: bool) -> ModelMessage | None:
         if all(isinstance(part, ThinkingPart) for part in filled):
             return None
         return message if len(filled) == len(message.parts) else replace(message, parts=filled)
-    retries = last and not any(isinstance(part, UserPromptPart) and not blank_prompt(part) for part in message.parts)
-    parts: list[Any] = [sent for part in message.parts if (sent := as_prompt(part, retries)) is not None]
+    send_retry = last and not any(isinstance(part, UserPromptPart) and not blank_prompt(part) for part in message.parts)
+    parts: list[Any] = [sent for part in message.parts if (sent := as_prompt(part, send_retry)) is not None]
     if not parts:
         return replace(message, parts=[UserPromptPart(GO_ON, timestamp=EPOCH)]) if last else None
     same = len(parts) == len(message.parts) and all(new is old for new, old in zip(parts, message.parts, strict=True))
@@ -107,10 +107,10 @@ def is_blank(part: object) -> bool:
     return isinstance(part, ThinkingPart) and not (part.content or part.signature or part.provider_details or part.id)
 
 
-def as_prompt(part: Any, retries: bool) -> Any:
+def as_prompt(part: Any, send_retry: bool) -> Any:
     """The part; a retry prompt as a person's, because servers refuse a later system prompt. None if it is left out."""
     if isinstance(part, RetryFeedbackPart):
-        if part.retry.cause == "no_output" and not retries:
+        if part.retry.cause == "no_output" and not send_retry:
             return None
         return UserPromptPart(part.model_response(), timestamp=part.timestamp)
     return None if isinstance(part, UserPromptPart | SystemPromptPart) and blank_prompt(part) else part
@@ -292,7 +292,7 @@ def renamed(part: Any, call_id: str, name: str) -> Any:
 
 
 def name_of(name: str) -> str:
-    """A tool's name in characters that every server takes."""
+    """A tool's name in characters that every server accepts."""
     if NAME.fullmatch(name):
         return name
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "unnamed_tool"

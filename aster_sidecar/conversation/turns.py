@@ -93,7 +93,7 @@ class Turns:
         self._stopping = False
         approvals.settled.subscribe(self._resume_if_answered)
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    # -- start and stop --------------------------------------------------------------------------------------------
 
     def open(self, session_id: str | None = None) -> None:
         """Restore all turns after a start: end interrupted ones, resume answered ones, keep waiting and queued ones.
@@ -133,8 +133,8 @@ class Turns:
             if reason == "failed":
                 self._queues.of(owner, agent_id).failed = True
         for queue in [queue for queue in self._queues.all() if session_id in (None, queue.session_id)]:
-            queue.told = self._queues.last_told(queue.session_id)
-            self._queues.tell(queue, queue.active.turn_id if queue.active is not None else None)
+            queue.published = self._queues.last_published(queue.session_id)
+            self._queues.publish(queue, queue.active.turn_id if queue.active is not None else None)
             self._advance(queue)
 
     def _restore(self, turn: Turn, state: str) -> None:
@@ -424,14 +424,14 @@ class Turns:
             turn.state = "running"
             self._journal.mend(turn.turn_id)  # its message is recorded; other lost events are put again
             try:
-                self._queues.tell(queue, turn.turn_id)
+                self._queues.publish(queue, turn.turn_id)
                 self._begin(turn)
             except Exception as error:
                 self._fail(turn, unexpected(error))
             else:
                 self._start(turn, self._drive(turn))
         elif queue.active is None:
-            self._queues.tell(queue, None)
+            self._queues.publish(queue, None)
 
     def _begin(self, turn: Turn) -> None:
         message = wire.Message(
@@ -524,7 +524,7 @@ class Turns:
         while True:
             try:
                 self._journal.mend(turn.turn_id)
-                self._queues.tell(queue, turn.turn_id)
+                self._queues.publish(queue, turn.turn_id)
                 self._journal.put(writes=[self._row(turn, "waiting"), self._status_row(turn, "waiting_approval")])
                 await self._journal.commit()
                 break
@@ -554,7 +554,7 @@ class Turns:
         turn.state, turn.resumes = "running", True
         try:
             self._journal.put(writes=[self._row(turn, "running"), self._status_row(turn, "streaming")])
-            self._queues.tell(self._queues.of(turn.session_id), turn_id)
+            self._queues.publish(self._queues.of(turn.session_id), turn_id)
         except StoreError:
             log.warning("turn %s: its state could not be recorded", turn_id)
         except Exception as error:
@@ -577,7 +577,7 @@ class Turns:
                 self._journal.mend(turn.turn_id)
                 await self._put_ending(turn, reason, failure, severity)
                 if queue.active in (turn, None):
-                    self._queues.tell(
+                    self._queues.publish(
                         queue, None, "queued" if queue.queued else "failed" if reason == "failed" else "idle"
                     )
                 await self._journal.commit()
@@ -635,17 +635,17 @@ class Turns:
 
         Raises: StoreError.
         """
-        with self._or_left_out(turn, "text"):
+        with self._isolated(turn, "text"):
             turn.log.flush()
         if turn.begun and reason not in ("complete", "denied"):
             await self._put_memory(turn)
-        with self._or_left_out(turn, "approvals"):
+        with self._isolated(turn, "approvals"):
             self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
         if turn.begun:
-            with self._or_left_out(turn, "calls"):
+            with self._isolated(turn, "calls"):
                 self._put_call_endings(turn, reason)
         if failure is not None:
-            with self._or_left_out(turn, "error"):
+            with self._isolated(turn, "error"):
                 self._put_error(turn, reason, failure, severity)
         info: str | None = None
         if failure is not None and reason == "failed":
@@ -687,11 +687,11 @@ class Turns:
             raise
         except Exception as error:
             log.error("the model's history of turn %s is incomplete", turn.turn_id, exc_info=error)
-            with self._or_left_out(turn, "memory"):
+            with self._isolated(turn, "memory"):
                 (await self._load_engine()).forget(turn.session_id)
 
     @contextlib.contextmanager
-    def _or_left_out(self, turn: Turn, what: str) -> Generator[None, None, None]:
+    def _isolated(self, turn: Turn, what: str) -> Generator[None, None, None]:
         """Log a failure in one part of a turn's end and go on with the others. Raises: StoreError."""
         try:
             yield
@@ -737,7 +737,7 @@ class Turns:
             part = turn.log.transcript.tools.get(call_id)
             if part is not None and part.state not in ("pending", "running"):
                 continue
-            with self._or_left_out(turn, "end of a call"):
+            with self._isolated(turn, "end of a call"):
                 self._put_call_ending(turn, reason, (call_id, name, state), only_started=only_started)
 
     def _put_call_ending(

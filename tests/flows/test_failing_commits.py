@@ -85,7 +85,7 @@ def remembered(daemon: Daemon) -> Json:
         "approvals": {approval.call_id for approval in daemon._approvals.list()},
         "unread": set(daemon._notifications._unread),
         "turns": {turn.turn_id: turn.state for turn in daemon._turns._turns.values()},
-        "states": {queue.session_id: queue.told for queue in queues.all() if queue.session_id in sessions._known},
+        "states": {queue.session_id: queue.published for queue in queues.all() if queue.session_id in sessions._known},
         "history": {session_id: dumped(kept) for session_id, kept in engine._memory._kept.items()},
         "onboarding": daemon._onboarding._kept.__dict__,
     }
