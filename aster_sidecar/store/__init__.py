@@ -1,1 +1,1 @@
-"""The SQLite journal, its files and its schema."""
+"""The SQLite journal, its files and its migrations."""

@@ -1,10 +1,10 @@
-"""The file of the store and those beside it: whether it is there, copies of it, and the way back to one.
+"""The store's files: checks before the journal opens them, copies of the store, and restoring one.
 
-No history is ever begun in the place of one that is missing: what a daemon leaves beside its store (the mark, the
-write-ahead log) says that there was one.
+A missing store is never silently replaced by an empty one: the mark and the write-ahead log that a daemon leaves
+beside its store show that one existed.
 """
 
-# apsw's stubs name types that only exist when its C sources are there.
+# apsw's stubs refer to types that exist only where its C sources are installed.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from typing import Any
 import apsw
 
 from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked, StoreTooNew
-from aster_sidecar.store.high_water_mark import SUFFIX, Witness
+from aster_sidecar.store.high_water_mark import SUFFIX, HighWaterMark
 
 log = logging.getLogger(__name__)
 
-OURS = {"meta", "events", "sessions", "messages"}
-"""Tables that a store has had in every version."""
-COMPANIONS = ("-wal", "-shm", SUFFIX)
+STORE_TABLES = {"meta", "events", "sessions", "messages"}
+"""Tables that every version of the store has."""
+SIDE_FILES = ("-wal", "-shm", SUFFIX)
 BEFORE, SAVED, ASIDE = "before", "saved", "aside"
-"""How copies are called: made before an update; of a store that was deleted while it was open; moved aside."""
+"""Kinds of copies, as in their names: made before a migration; of a store deleted while open; moved aside."""
 PART = ".part"
 BEFORE_KEPT = 2
 SPARE_BYTES = 16 << 20
-"""What stays free on the disk beside a copy: the update itself takes some."""
+"""Free space required besides the copy itself, for the migration."""
 COPY_PAGES = 4096
 SHARED_BYTES = 32 << 10
-"""What the index of a write-ahead log takes at first. Source: SQLite, walformat.html."""
+"""Initial size of a write-ahead log's index (shared memory). Source: SQLite, walformat.html."""
 LOCK_WAIT_MS = 2000
-"""How long another program's lock is waited for before it is an error."""
+"""How long to wait for another program's lock before raising an error."""
 PATH_BYTES = 504
-"""Longest path of a store: with `-journal` behind it, it must fit. Source: SQLite, os_unix.c, MAX_PATHNAME."""
+"""Longest path of a store: SQLite appends `-journal` to it. Source: SQLite, os_unix.c, MAX_PATHNAME."""
 DATALESS, RECALL = 0x4000_0000, 0x0040_1000
 """Source: macOS, sys/stat.h, SF_DATALESS; Windows, FILE_ATTRIBUTE_RECALL_ON_DATA_ACCESS and …_OFFLINE."""
 
@@ -53,56 +53,56 @@ DATALESS, RECALL = 0x4000_0000, 0x0040_1000
 
 
 def command(path: Path, words: str) -> str:
-    """A command over the data directory of a store, as it is typed."""
+    """An `aster-sidecar store` command for the store's data directory, quoted for a shell."""
     return f"`aster-sidecar store {words} --data-dir {shlex.quote(str(path.parent))}`"
 
 
-def ways_out(path: Path) -> str:
-    """What can be done about a store that is damaged or missing."""
-    return f"{ways_back(path)}; or begin anew, with what is there moved aside: {command(path, 'new')}"
+def recovery_hint(path: Path) -> str:
+    """The commands that recover from a damaged or missing store."""
+    return f"{restore_hint(path)}; or start a new store and move the current files aside: {command(path, 'new')}"
 
 
-def ways_back(path: Path) -> str:
-    """How a store is put back from a backup, or from the newest copy beside it."""
+def restore_hint(path: Path) -> str:
+    """The commands that restore a store from a backup, or from the newest copy beside it."""
     there = copies(path)
-    back = f"; the newest copy here: {command(path, f'restore {shlex.quote(there[0].path.name)}')}" if there else ""
-    return f"restore {path.name} from a backup: {command(path, 'restore FILE')}{back}"
+    newest = f"; the newest copy here: {command(path, f'restore {shlex.quote(there[0].path.name)}')}" if there else ""
+    return f"restore {path.name} from a backup: {command(path, 'restore FILE')}{newest}"
 
 
 def damaged(path: Path, why: str) -> StoreCorrupt:
-    """The error that names the file and the ways out."""
+    """The error for a damaged store; its hint lists the recovery commands."""
     return StoreCorrupt(
         f"the store {path} is damaged: {why}",
-        hint=f"stop the daemon, then {ways_out(path)}; `aster-sidecar doctor` says what is damaged,"
-        " `sqlite3 FILE .recover` reads what is left",
+        hint=f"stop the daemon, then {recovery_hint(path)}; `aster-sidecar doctor` reports what is damaged,"
+        " `sqlite3 FILE .recover` extracts what is still readable",
     )
 
 
 def missing(path: Path, how: str) -> StoreCorrupt:
-    """There was a store, and now there is none."""
+    """The error for a store that existed and is missing or empty now."""
     return StoreCorrupt(
-        f"the store {path} {how}, though there was one: no empty history is begun in its place",
-        hint=f"put it back, or {ways_out(path)}",
+        f"the store {path} {how}, but it existed before: it is not replaced by an empty one",
+        hint=f"put it back, or {recovery_hint(path)}",
     )
 
 
-def lost(path: Path, how: str) -> StoreCorrupt:
-    """What was recorded last is not there any more."""
-    mark = Witness(path).path
+def log_lost(path: Path, how: str) -> StoreCorrupt:
+    """The error for a store without its newest events, because its write-ahead log is gone or damaged."""
+    mark = HighWaterMark(path).path
     return StoreCorrupt(
-        f"the store's write-ahead log {log_of(path)} {how}: what was recorded last is not in the store {path}",
-        hint=f"put {log_of(path).name} back, or {ways_back(path)}; or remove {mark} to go on without what is missing",
+        f"the store's write-ahead log {log_of(path)} {how}: the newest events are missing from the store {path}",
+        hint=f"put {log_of(path).name} back, or {restore_hint(path)}; or remove {mark} to go on without them",
     )
 
 
 def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
-    """A SQLite error in the words of our tree."""
+    """The StoreError for an error of SQLite."""
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return damaged(path, str(error))
     if isinstance(error, UnicodeDecodeError):
-        return damaged(path, "a text in it is none")
+        return damaged(path, "it contains text that is not valid UTF-8")
     if is_full(error, path):
-        return StoreError("the disk is full: nothing was recorded", hint="free some space; it goes on by itself")
+        return StoreError("the disk is full: nothing was recorded", hint="free some space; no restart is needed")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return StoreLocked(f"the store {path} is locked by another program", hint=f"close what has {path.name} open")
     if isinstance(error, apsw.IOError):
@@ -121,7 +121,7 @@ def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
 
 
 def is_full(error: Exception, path: Path) -> bool:
-    """Whether a SQLite error means that the disk is full. Where it can't make its shared memory, it says I/O error."""
+    """Whether a SQLite error means a full disk. Without space for its shared memory, SQLite reports an I/O error."""
     if isinstance(error, apsw.FullError):
         return True
     try:
@@ -131,44 +131,44 @@ def is_full(error: Exception, path: Path) -> bool:
 
 
 def unreadable(path: Path, why: str) -> StoreError:
-    """The system could not read or write the file, though it is there."""
+    """The error for a file that exists but can't be read or written."""
     if is_placeholder(path):
         return StoreError(
-            f"the store {path} cannot be read: a cloud service keeps its content elsewhere ({why})",
+            f"the store {path} cannot be read: its content is only in a cloud service ({why})",
             hint="have the cloud service download it and keep it on this machine, or use another --data-dir",
         )
     return StoreError(
         f"the store {path} cannot be read or written: {why}",
-        hint="check the disk; in a folder that a cloud service keeps, have it download the file",
+        hint="check the disk; in a folder that a cloud service syncs, have it download the file",
     )
 
 
 def is_placeholder(path: Path) -> bool:
-    """Whether a cloud service keeps what is in the file, and may not give it back."""
+    """Whether the file is a placeholder: a cloud service holds its content, which may be unavailable."""
     try:
-        told = os.stat(path)
+        found = os.stat(path)
     except OSError:
         return False
-    return bool(getattr(told, "st_flags", 0) & DATALESS or getattr(told, "st_file_attributes", 0) & RECALL)
+    return bool(getattr(found, "st_flags", 0) & DATALESS or getattr(found, "st_file_attributes", 0) & RECALL)
 
 
-# -- is it there -------------------------------------------------------------------------------------------------------
+# -- checks before opening ---------------------------------------------------------------------------------------------
 
 
 def log_of(path: Path) -> Path:
-    """The write-ahead log of a store. Of a store that is a link, SQLite keeps it beside the file that it leads to."""
+    """The write-ahead log of a store. If the store is a symbolic link, SQLite keeps it beside the link's target."""
     real = Path(os.path.realpath(path)) if path.is_symlink() else path
     return real.with_name(f"{real.name}-wal")
 
 
-def beside(path: Path) -> list[Path]:
-    """All files of a store, whether or not they are there: it, its log and the log's index, its mark."""
+def store_files(path: Path) -> list[Path]:
+    """All files of a store, existing or not: the database, its write-ahead log, the log's index, its mark."""
     log_path = log_of(path)
-    return [path, log_path, log_path.with_name(f"{log_path.name.removesuffix('-wal')}-shm"), Witness(path).path]
+    return [path, log_path, log_path.with_name(f"{log_path.name.removesuffix('-wal')}-shm"), HighWaterMark(path).path]
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
+    """The size of a file in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except OSError:
@@ -178,10 +178,11 @@ def size_of(path: Path) -> int:
 def is_there(path: Path) -> bool:
     """Whether there is a store to open; False on a first start.
 
-    Raises: StoreCorrupt when there was one or it is no file, StoreError when the system can't say.
+    Raises: StoreCorrupt when a store that existed is missing, or the path is not a regular file; StoreError when the
+    system can't tell.
     """
     try:
-        told = path.stat()
+        found = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
             raise missing(path, f"is a link to {os.readlink(path)}, which is not there") from None
@@ -191,79 +192,79 @@ def is_there(path: Path) -> bool:
             raise missing(path, f"is a link to {os.readlink(path)}, which leads back to it") from None
         raise unreadable(path, error.strerror or str(error)) from error
     else:
-        if not stat.S_ISREG(told.st_mode):
-            raise damaged(path, "it is a directory" if stat.S_ISDIR(told.st_mode) else "it is not a file")
-        if told.st_size:
+        if not stat.S_ISREG(found.st_mode):
+            raise damaged(path, "it is a directory" if stat.S_ISDIR(found.st_mode) else "it is not a file")
+        if found.st_size:
             return True
         how = "is empty"
-    mark = Witness(path).read()
+    mark = HighWaterMark(path).read()
     if (mark is not None and mark.seq) or size_of(log_of(path)):
         raise missing(path, how)
     if copies(path):
-        log.warning("the store %s is begun anew; copies of an earlier one: %s", path, names_of(copies(path)))
+        log.warning("creating a new store %s; copies of an earlier one: %s", path, names_of(copies(path)))
     return False
 
 
-def shut(path: Path) -> list[Path]:
-    """Which of a store's files this user may not write."""
-    return [place for place in beside(path) if place.exists() and not os.access(place, os.R_OK | os.W_OK)]
+def unwritable_files(path: Path) -> list[Path]:
+    """The existing files of a store that this user may not read and write."""
+    return [place for place in store_files(path) if place.exists() and not os.access(place, os.R_OK | os.W_OK)]
 
 
-def check_open(path: Path) -> None:
-    """That all files of a store can be written. Raises: StoreError.
+def check_access(path: Path) -> None:
+    """Check that this user may read and write all files of a store. Raises: StoreError.
 
-    SQLite makes a log that is like the store: one that nobody may write would stay when the store's own mode is set
-    right.
+    SQLite gives the log the store's mode: a read-only log would remain after somebody corrects the store's mode.
     """
-    if found := shut(path):
+    if found := unwritable_files(path):
         raise StoreError(
             f"the store {path} cannot be used: {', '.join(map(str, found))} can't be written by this user",
             hint=f"chmod u+rw {shlex.join(map(str, found))}, or chown it; check that the disk is not read-only",
         )
 
 
-def check_ours(connection: apsw.Connection, path: Path, knows: int) -> None:
-    """That a file is a store of ours and of no newer version, before anything in it is changed.
+def check_schema(connection: apsw.Connection, path: Path, knows: int) -> None:
+    """Check that a file is an Aster store with at most schema `knows`, before anything in it is changed.
 
     Raises: StoreCorrupt, StoreTooNew, apsw.Error.
     """
     version: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'").fetchall()}
-    if (version or tables) and not tables >= OURS:
+    if (version or tables) and not tables >= STORE_TABLES:
         raise damaged(path, "it is a database of another program")
     if version > knows:
         fitting = [copy for copy in copies(path) if copy.schema <= knows]
-        back = f", or go back to {command(path, f'restore {fitting[0].path.name}')}" if fitting else ""
+        older = f", or restore an older copy: {command(path, f'restore {fitting[0].path.name}')}" if fitting else ""
         raise StoreTooNew(
             f"the store {path} has schema {version}, this version knows {knows}",
-            hint=f"the data directory was written by a newer version: update, or use another --data-dir{back}",
+            hint=f"the data directory was written by a newer version: update, or use another --data-dir{older}",
         )
 
 
-def check_reach(reached: int, path: Path, log_bytes: int) -> None:
-    """That a store holds what the mark beside it says. `log_bytes`: its write-ahead log's, before it was opened.
+def check_mark(reached: int, path: Path, log_bytes: int) -> None:
+    """Check that a store reaches the seq in its mark. `log_bytes`: size of its write-ahead log before it was opened.
 
-    A copy of an earlier time in the place of a store that was closed well is somebody's wish. Raises: StoreCorrupt.
+    An older copy in the place of a store that was closed cleanly is accepted: somebody put it there on purpose.
+    Raises: StoreCorrupt.
     """
-    mark = Witness(path).read()
+    mark = HighWaterMark(path).read()
     if mark is None or reached >= mark.seq:
         return
     if mark.open and log_bytes:
-        raise lost(path, "is damaged")
+        raise log_lost(path, "is damaged")
     if reached == 0:
         raise missing(path, "holds nothing")
     if mark.open:
-        raise lost(path, "is gone")
+        raise log_lost(path, "is gone")
     log.warning("the store %s is an earlier copy: it ends at %d, there were %d events", path, reached, mark.seq)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What makes a file this one and no other of its name; None where there is none."""
+    """The device and inode of a file, which differ once another file takes its name; None if there is no file."""
     try:
-        told = os.stat(path)
+        found = os.stat(path)
     except OSError:
         return None
-    return told.st_dev, told.st_ino
+    return found.st_dev, found.st_ino
 
 
 # -- copies ------------------------------------------------------------------------------------------------------------
@@ -271,7 +272,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of a store beside it. `made_at`: seconds since 1970; `schema`: -1 where it can't be read."""
+    """A copy of a store, in the same directory. `made_at`: seconds since 1970; `schema`: -1 if it can't be read."""
 
     path: Path
     kind: str
@@ -281,16 +282,16 @@ class Copy:
 
 
 def copies(path: Path) -> list[Copy]:
-    """The copies of a store beside it, the newest first. Never raises."""
+    """The copies of a store in its directory, newest first. Never raises."""
     found: list[Copy] = []
     for kind in (BEFORE, SAVED, ASIDE):
         for place in path.parent.glob(f"{path.name}.{kind}-*"):
-            if PART in place.name or place.name.endswith(COMPANIONS):
+            if PART in place.name or place.name.endswith(SIDE_FILES):
                 continue
             with contextlib.suppress(OSError):
-                told = place.stat()
-                if stat.S_ISREG(told.st_mode):
-                    found.append(Copy(place, kind, told.st_mtime, told.st_size, schema_of(place)))
+                status = place.stat()
+                if stat.S_ISREG(status.st_mode):
+                    found.append(Copy(place, kind, status.st_mtime, status.st_size, schema_of(place)))
     return sorted(found, key=lambda copy: (copy.made_at, copy.path.name), reverse=True)
 
 
@@ -299,7 +300,7 @@ def names_of(there: list[Copy]) -> str:
 
 
 def schema_of(place: Path) -> int:
-    """The version of a file's schema; -1 when that can't be read."""
+    """The schema version of a database file; -1 if it can't be read."""
     try:
         with reading(place) as connection:
             version: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
@@ -313,17 +314,17 @@ def stamp() -> str:
 
 
 def unused(path: Path, kind: str) -> Path:
-    """A name beside the store that nothing has."""
+    """A path for a new copy of this kind in the store's directory, unused so far."""
     base = path.with_name(f"{path.name}.{kind}-{stamp()}")
     return next(
         place
         for place in (base, *(base.with_name(f"{base.name}-{number}") for number in range(2, 1000)))
-        if not any(os.path.lexists(f"{place}{end}") for end in ("", *COMPANIONS))
+        if not any(os.path.lexists(f"{place}{end}") for end in ("", *SIDE_FILES))
     )
 
 
 def make_copy(source: apsw.Connection, target: Path) -> None:
-    """Write all that has committed into one file that is there whole or not at all. Raises: apsw.Error, OSError."""
+    """Copy all that has committed to `target`, atomically. Raises: apsw.Error, OSError."""
     part = target.with_name(target.name + PART)
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -332,7 +333,7 @@ def make_copy(source: apsw.Connection, target: Path) -> None:
             with into.backup("main", source, "main") as copying:
                 while not copying.done:
                     copying.step(COPY_PAGES)
-            into.execute("PRAGMA journal_mode=DELETE")  # one file, which nobody need accompany
+            into.execute("PRAGMA journal_mode=DELETE")  # a single file, without a write-ahead log
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -342,19 +343,19 @@ def make_copy(source: apsw.Connection, target: Path) -> None:
 
 
 def copy_before(source: apsw.Connection, path: Path, number: int) -> Path | None:
-    """Keep the store as it is before update `number`; None when there is nothing in it to lose.
+    """Copy the store before migration `number`; returns the copy, None when the store is empty.
 
-    Raises: StoreError when there is no room, apsw.Error, OSError.
+    Raises: StoreError when the disk has too little space, apsw.Error, OSError.
     """
     if not source.execute("SELECT 1 FROM sessions UNION ALL SELECT 1 FROM events LIMIT 1").fetchall():
         return None
     target = path.with_name(f"{path.name}.{BEFORE}-{number:04}")
-    if life_of(source) == life_of_file(target):
-        return target  # an update that failed is tried again
+    if start_of(source) == start_of_file(target):
+        return target  # the migration failed before and is tried again
     needed, free = size_of(path) + size_of(log_of(path)), shutil.disk_usage(path.parent).free
     if free < needed + SPARE_BYTES:
         raise StoreError(
-            f"the store {path} is not updated: a copy of it from before takes {needed >> 20} MiB, and"
+            f"the store {path} is not updated: the copy made before an update takes {needed >> 20} MiB, and only"
             f" {free >> 20} MiB are free",
             hint=f"free some space on the disk of {path.parent} ({(needed + SPARE_BYTES) >> 20} MiB); nothing was"
             " changed",
@@ -364,22 +365,22 @@ def copy_before(source: apsw.Connection, path: Path, number: int) -> Path | None
     return target
 
 
-def life_of(connection: apsw.Connection) -> tuple[Any, ...]:
-    """What differs between any two lives of a daemon over a store, and between two versions of it."""
+def start_of(connection: apsw.Connection) -> tuple[Any, ...]:
+    """Values that change with each start of a daemon (the reserved seqs) and each schema version."""
     version = connection.execute("PRAGMA user_version").fetchall()
     return *version, *connection.execute("SELECT value FROM meta WHERE key='seq_reserved'").fetchall()
 
 
-def life_of_file(place: Path) -> tuple[Any, ...] | None:
+def start_of_file(place: Path) -> tuple[Any, ...] | None:
     try:
         with reading(place) as connection:
-            return life_of(connection)
+            return start_of(connection)
     except apsw.Error:
         return None
 
 
 def prune(path: Path) -> None:
-    """Remove all but the newest copies from before updates, and what a copy left that was never whole. Never raises."""
+    """Remove all but the newest copies made before migrations, and the rest of unfinished copies. Never raises."""
     for left in path.parent.glob(f"{path.name}.*{PART}*"):
         with contextlib.suppress(OSError):
             left.unlink()
@@ -391,9 +392,9 @@ def prune(path: Path) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Generator[apsw.Connection]:
-    """A connection that changes nothing, not even beside the file. Raises: apsw.Error."""
+    """A read-only connection that creates no file beside the store either. Raises: apsw.Error."""
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    # Without a write-ahead log nobody has it open; opening it the usual way would leave one behind.
+    # Without a write-ahead log no process has the store open, and mode=ro would leave a log behind.
     mode = "mode=ro" if log_of(path).exists() else "immutable=1"
     with contextlib.closing(apsw.Connection(f"{path.absolute().as_uri()}?{mode}", flags=flags)) as connection:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -401,17 +402,17 @@ def reading(path: Path) -> Generator[apsw.Connection]:
         yield connection
 
 
-# -- the way back ------------------------------------------------------------------------------------------------------
+# -- restoring ---------------------------------------------------------------------------------------------------------
 
 
 def set_aside(path: Path) -> Path | None:
-    """Move the store and what belongs to it out of the way; returns its new name, None when nothing was there.
+    """Move the store and its files aside; returns the store's new path, None when there was nothing to move.
 
-    No daemon may have it open. Raises: OSError.
+    No daemon may have the store open. Raises: OSError.
     """
     target = unused(path, ASIDE)
     moved = False
-    for end in ("", *COMPANIONS):
+    for end in ("", *SIDE_FILES):
         if os.path.lexists(f"{path}{end}"):
             os.rename(f"{path}{end}", f"{target}{end}")
             moved = True
@@ -419,16 +420,16 @@ def set_aside(path: Path) -> Path | None:
 
 
 def restore(path: Path, copy: Path, knows: int) -> Path | None:
-    """Put a copy in the place of the store, which is moved aside; returns its new name, None when none was there.
+    """Move the store aside and put a copy in its place; returns the old store's new path, None if there was no store.
 
-    The copy stays. No daemon may have the store open. Raises: StoreError, OSError; then all is as it was.
+    The copy stays. No daemon may have the store open. Raises: StoreError, OSError; then nothing has changed.
     """
     if not copy.is_file():
-        raise StoreError(f"{copy} is not a file", hint="`aster-sidecar store` lists the copies that there are")
+        raise StoreError(f"{copy} is not a file", hint="`aster-sidecar store` lists the available copies")
     fresh = path.with_name(f".{path.name}.new")
     try:
         with reading(copy) as source:
-            check_ours(source, copy, knows)
+            check_schema(source, copy, knows)
             if not schema_of(copy):
                 raise StoreError(f"{copy} is an empty database", hint="name a copy of a store")
             wrong = source.execute("PRAGMA quick_check(1)").fetchall()[0][0]
@@ -441,9 +442,9 @@ def restore(path: Path, copy: Path, knows: int) -> Path | None:
         ) from error
     except apsw.Error as error:
         raise StoreError(f"{copy} cannot be used: {error}", hint="take another copy") from error
-    mark = Witness(path).read()
+    mark = HighWaterMark(path).read()
     aside = set_aside(path)
     os.replace(fresh, path)
     if mark is not None:
-        Witness(path).leave(mark.seq)  # seqs go on behind those that clients have seen
+        HighWaterMark(path).leave(mark.seq)  # new seqs must be above those that clients have seen
     return aside

@@ -1,7 +1,7 @@
-"""A number beside the store that says how far it must reach, and whether a daemon has it open.
+"""The mark: a small file beside the store with the newest seq that is on disk, and whether a daemon has the store open.
 
-SQLite reads a damaged write-ahead log up to the first damage and leaves out the rest without a word, and begins an
-empty store where one is missing. The file stays after a stop: it goes with the store wherever that is moved.
+It reveals lost data: SQLite reads a damaged write-ahead log up to the first damage and drops the rest without an error,
+and creates an empty store where one is missing. The file stays after a stop and must be moved together with the store.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ SUFFIX = "-mark"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`seq`: what the store must hold. `open`: a daemon has it open, or was killed."""
+    """`seq`: the newest seq that the store must contain. `open`: a daemon has the store open, or was killed."""
 
     seq: int
     open: bool
 
 
-class Witness:
-    """The mark of one store. It is written behind each commit that the disk has, so it never says too much."""
+class HighWaterMark:
+    """The mark of one store. It is written after each durable commit, so it is never ahead of the store."""
 
     def __init__(self, store: Path) -> None:
         self.path = store.with_name(store.name + SUFFIX)
@@ -31,32 +31,32 @@ class Witness:
         self._seq = 0
 
     def read(self) -> Mark | None:
-        """What the mark says; None when nothing is known. Raises nothing."""
+        """The mark on disk; None if it is missing or unreadable. Never raises."""
         try:
-            told = self.path.read_bytes()[:40]
-            return Mark(int(told[:20]), told[20:].strip() != b"closed")
+            content = self.path.read_bytes()[:40]
+            return Mark(int(content[:20]), content[20:].strip() != b"closed")
         except (OSError, ValueError):
             return None
 
     def open(self, seq: int) -> None:
-        """Begin to keep the mark. Raises: OSError."""
+        """Open the file and write `seq`, marked as open. Raises: OSError."""
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         self.note(seq)
 
     def note(self, seq: int) -> None:
-        """The disk has all up to here. Not synchronised itself: what it guards against is not a power cut."""
+        """Write that everything up to `seq` is on disk. No fsync: the mark does not guard against a power cut."""
         self._seq = seq
         self._write(b"open")
 
     def _write(self, state: bytes) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # an old mark only asks for less
+            with contextlib.suppress(OSError):  # a mark that is behind only makes the check weaker
                 os.lseek(self._file, 0, os.SEEK_SET)
                 os.write(self._file, b"%020d %-6s\n" % (self._seq, state))
 
     @property
     def there(self) -> bool:
-        """Whether the file that is kept still has its name."""
+        """Whether the open file still exists under its name."""
         if self._file is None:
             return False
         try:
@@ -65,7 +65,7 @@ class Witness:
             return False
 
     def close(self, *, well: bool = True) -> None:
-        """Let go of the mark. `well`: the store was closed, and has all of it without a log."""
+        """Close the file. `well`: the store was closed cleanly and is complete without a write-ahead log."""
         if self._file is not None:
             if well:
                 self._write(b"closed")
@@ -73,6 +73,6 @@ class Witness:
             self._file = None
 
     def leave(self, seq: int) -> None:
-        """Write the mark of a store that nobody has open. Raises: OSError."""
+        """Write the mark of a store that no process has open. Raises: OSError."""
         self.open(seq)
         self.close()

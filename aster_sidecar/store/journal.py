@@ -1,11 +1,11 @@
-"""The SQLite event log: append, read, follow(after). The one place where anything becomes true.
+"""The SQLite event log, the daemon's single source of truth: append, query, and follow(after) for event streams.
 
-An event reaches a reader only after the transaction that records it has committed. One writer, group commit: what is
-put within one turn of the event loop is one transaction. Batches that must outlive a power cut are written with
+An event reaches a reader only after the transaction that records it has committed. One writer, group commit: all puts
+of one iteration of the event loop are one transaction. Batches that must survive a power cut are written with
 `synchronous=FULL` in a thread; batches of text deltas only are written with NORMAL on the loop (13 µs, no fsync).
 """
 
-# apsw's stubs name types that only exist when its C sources are there.
+# apsw's stubs refer to types that exist only where its C sources are installed.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
@@ -33,29 +33,30 @@ from aster_sidecar.errors import StoreCorrupt, StoreError, StoreLocked
 from aster_sidecar.publisher import Publisher
 from aster_sidecar.store import files
 from aster_sidecar.store.files import LOCK_WAIT_MS, damaged, log_of, translate
-from aster_sidecar.store.high_water_mark import Witness
+from aster_sidecar.store.high_water_mark import HighWaterMark
 from aster_sidecar.text.folding import fold
 from aster_sidecar.text.repair import as_text
 
 log = logging.getLogger(__name__)
 
 SEQ_BLOCK = 1 << 16
-"""Seqs are reserved in blocks, durably; each life starts a new one, so that not even a power cut reuses a seq."""
+"""Seqs are reserved durably in blocks; each start of the daemon begins a new block, so no seq is ever reused, not even
+after a power cut."""
 RING_EVENTS = 4096
-"""The newest events kept in memory for all readers together; one who is further behind reads from the file."""
+"""The newest events kept in memory, shared by all readers; a reader that is further behind reads from the file."""
 RING_BYTES = 8 << 20
 READ_EVENTS = 256
-"""Most events one read from the file returns."""
+"""Maximum number of events that one read from the file returns."""
 CHECKPOINT_PAGES = 1000
 
 Write = tuple[str, Sequence[Any]]
 Row = tuple[Any, ...]
-"""What a query gives: columns in the order of its SELECT."""
+"""A row of a query's result: columns in the order of its SELECT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Events of one turn and type that became one: the last keeps its seq and says in `data` what all of them said."""
+    """Events of one turn and type merged into one: the last keeps its seq, and its `data` covers all of them."""
 
     type: str
     turn_id: str
@@ -76,9 +77,9 @@ class Run:
 
 
 class Event:
-    """A recorded event. `data` is JSON; `frame` is what streams send, encoded once for all of them.
+    """A recorded event. `data` is JSON; `frame` is its SSE frame, encoded once for all streams.
 
-    `run` is what the file has in its place since the turn ended.
+    `run` is the merged event that replaced it in the file when the turn ended.
     """
 
     __slots__ = ("_frame", "agent_id", "data", "run", "seq", "session_id", "time", "turn_id", "type")
@@ -125,7 +126,7 @@ def encode(
     time: str,
     data: str,
 ) -> bytes:
-    """The envelope every event travels in, as JSON bytes. `data` is JSON already."""
+    """An event's envelope as JSON bytes. `data` is JSON already; `seq` None: an event that is not recorded."""
     names = [kind, agent_id, session_id, turn_id]
     head = '"type":{},"agent_id":{},"session_id":{},"turn_id":{}'.format(*map(json.dumps, names))
     number = "null" if seq is None else str(seq)
@@ -134,17 +135,17 @@ def encode(
 
 @dataclass(slots=True)
 class Batch:
-    """What the next transaction will hold."""
+    """The contents of one transaction."""
 
     events: list[Event] = field(default_factory=list[Event])
     unrecorded: list[Event] = field(default_factory=list[Event])
-    """Events for those who follow now; not in the file."""
+    """Events sent to the open streams only; not written to the file."""
     writes: list[Write] = field(default_factory=list[Write])
     runs: list[Run] = field(default_factory=list[Run])
     durable: bool = False
     reserves: bool = False
     turns: set[str] = field(default_factory=set[str])
-    """The turns that something of it is of."""
+    """The turns that parts of this batch belong to."""
     on_commit: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     waiters: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
@@ -174,23 +175,23 @@ class Journal:
         self._wal_pages = 0
         self._streaming = True
         self._broken: set[str] = set()
-        self._witness = Witness(path)
+        self._mark_file = HighWaterMark(path)
         self.watched: Publisher[[]] = Publisher()
-        """Publishes that a stream begins to follow."""
+        """Published when a stream begins to follow."""
         self.recorded: Publisher[list[Event]] = Publisher()
-        """Publishes the events of a transaction after it has committed."""
+        """Published after a transaction has committed, with its events."""
         self.lost: Publisher[[]] = Publisher()
-        """Publishes that what was put did not commit: whoever keeps rows in memory reads them again."""
+        """Published when a transaction failed: components that cache rows in memory reload them."""
         self.failure: StoreError | None = None
         """Why the newest transaction failed; None when it committed."""
         self._files: list[tuple[Path, tuple[int, int] | None]] = []
         self._saved: Path | None = None
         self._saving: Future[None] | None = None
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    # -- opening and closing ---------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open or create the file, migrate it, and start a new block of seqs.
+        """Open or create the file, migrate it, and reserve a new block of seqs.
 
         Raises: StoreTooNew, StoreCorrupt, StoreError.
         """
@@ -198,10 +199,10 @@ class Journal:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not files.is_there(self._path):
                 self._path.touch(mode=0o600)
-            files.check_open(self._path)
-            log_bytes, mark = files.size_of(log_of(self._path)), self._witness.read()
+            files.check_access(self._path)
+            log_bytes, mark = files.size_of(log_of(self._path)), self._mark_file.read()
             self._writer = connect(self._path)
-            files.check_reach(reach(self._writer), self._path, log_bytes)
+            files.check_mark(reach(self._writer), self._path, log_bytes)
             migrate(self._writer, self._path)
             files.prune(self._path)
             self._reader = connect(self._path)
@@ -215,7 +216,7 @@ class Journal:
             self._reserved += SEQ_BLOCK
             self._writer.execute(SET_META, ("seq_reserved", str(self._reserved)))
             self._committed = newest
-            self._witness.open(newest)
+            self._mark_file.open(newest)
             self._files = [(path, files.identity(path)) for path in (self._path, log_of(self._path))]
             for connection in (self._writer, self._reader):
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
@@ -228,12 +229,12 @@ class Journal:
             which = f"{error.filename}: " if error.filename not in (None, str(self._path)) else ""
             raise StoreError(f"cannot open the store {self._path}: {which}{error.strerror}") from error
         self._writer.execute("PRAGMA wal_autocheckpoint=0")
-        self._writer.set_wal_hook(self._count_wal)  # behind the pragma, which would take the hook away
+        self._writer.set_wal_hook(self._count_wal)  # after the pragma, which would remove the hook
         self._thread = ThreadPoolExecutor(1, "journal")
         self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
-        """Write what is pending, fold the write-ahead log in, and let go of the file."""
+        """Write what is pending, checkpoint the write-ahead log, and close the file. Raises: StoreError."""
         try:
             while self._under_way is not None or self._batch.events or self._batch.writes:
                 await self.commit()
@@ -244,28 +245,28 @@ class Journal:
             if self._reader is not None:
                 self._reader.close()
             if self._writer is not None:
-                if gone is not None:  # else SQLite would delete what has the name of its log by now
+                if gone is not None:  # otherwise SQLite would delete the file that has its log's name now
                     self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._writer.close()
-            self._witness.close(well=self.failure is None and gone is None)
+            self._mark_file.close(well=self.failure is None and gone is None)
 
-    # -- whether it is still there ---------------------------------------------------------------------------------
+    # -- detecting deleted files -----------------------------------------------------------------------------------
 
     @property
     def trouble(self) -> StoreError | None:
-        """Why nothing can be recorded now; None when all is well. Looks whether the store's files are still there."""
+        """Why nothing can be recorded now; None when the store works. Checks that the store's files still exist."""
         return self._gone() or self.failure
 
     def _gone(self) -> StoreCorrupt | None:
-        """The error when somebody deleted or replaced a file of the store while it is open: writes would go nowhere.
+        """The error when a file of the store was deleted or replaced while open, so that writes would be lost.
 
-        All that has committed is copied into a file beside it, once, unless the mark went as well: then somebody
-        cleared the whole store away.
+        Also copies all that has committed into a new file beside the store, once; not if the mark is gone as well,
+        because then somebody removed the whole store on purpose.
         """
         found = next(((path, found) for path, was in self._files if (found := files.identity(path)) != was), None)
-        if found is None or sys.platform == "win32":  # there files that are open can't be deleted
+        if found is None or sys.platform == "win32":  # Windows does not delete open files
             return None
-        if self._saving is None and self._thread is not None and self._witness.there:
+        if self._saving is None and self._thread is not None and self._mark_file.there:
             self._saving = self._thread.submit(self._save)
         path, other = found
         kept = f"what had been recorded is kept in {self._saved}; " if self._saved is not None else ""
@@ -273,12 +274,12 @@ class Journal:
         return StoreCorrupt(
             f"the store's file {path} was {'deleted or moved' if other is None else 'replaced'} while the daemon had it"
             " open: nothing is recorded any more",
-            hint=f"{kept}if it was moved, put it back, and the daemon goes on; else stop the daemon, then"
+            hint=f"{kept}if it was moved, put it back, and the daemon goes on; otherwise stop the daemon, then"
             f" {files.command(self._path, back)}, and start it again",
         )
 
     def _save(self) -> None:
-        """Copy the store, whose file has no name any more, into one that has. Runs in the writer's thread."""
+        """Copy the store, whose file was deleted or replaced, into a new file. Runs in the writer's thread."""
         assert self._writer is not None
         target = files.unused(self._path, files.SAVED)
         try:
@@ -292,7 +293,7 @@ class Journal:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Every row of a query over what has committed. Raises: StoreError."""
+        """All rows of a query; it sees committed data only. Raises: StoreError."""
         assert self._reader is not None
         try:
             return self._reader.execute(sql, tuple(parameters)).fetchall()
@@ -301,9 +302,9 @@ class Journal:
 
     @contextlib.contextmanager
     def taking_apart(self, what: str) -> Generator[None]:
-        """Where a stored value is parsed: one that is not what was stored means a damaged store. Raises: StoreCorrupt.
+        """Wraps the parsing of a stored value: a failure there means a damaged store. Raises: StoreCorrupt.
 
-        SQLite sees no damage within a long value.
+        `what` names the value in the error. SQLite does not detect damage inside a long value.
         """
         try:
             yield
@@ -320,12 +321,12 @@ class Journal:
         return row[0] if row else None
 
     def recall(self, key: str) -> str | None:
-        """A small fact that was kept with `REMEMBER`."""
+        """The value stored under a key with `remember`; None if there is none. Raises: StoreError."""
         return self._meta(f"fact:{key}")
 
     @property
     def last_seq(self) -> int:
-        """The seq of the newest event a reader can have seen."""
+        """The seq of the newest event that readers can see."""
         return self._committed
 
     @property
@@ -335,11 +336,11 @@ class Journal:
 
     @property
     def watchers(self) -> int:
-        """How many streams follow."""
+        """The number of streams that follow."""
         return len(self._wakers)
 
     def servable(self, after: int) -> bool:
-        """Whether everything after this cursor can still be told."""
+        """Whether all events after this cursor are still available."""
         return self._trimmed_to <= after <= self._committed
 
     # -- writing ---------------------------------------------------------------------------------------------------
@@ -359,11 +360,11 @@ class Journal:
     ) -> int:
         """Add an event (or only rows, without `kind`) to the next transaction; `commit` waits for it.
 
-        `runs` are earlier events that become one each. `on_commit` is called once it has committed, in the order of the
-        puts, before any reader or waiter hears of it; it must not raise.
+        `runs` are groups of earlier events to merge. `on_commit` is called after the commit, in the order of the puts,
+        before any reader or waiter is notified; it must not raise.
 
-        Returns the event's seq. All that is put before the loop turns becomes true together or not at all.
-        Raises: StoreError when an earlier event of this turn was lost: a turn never has a hole (see `mend`).
+        Returns the event's seq. All puts of one iteration of the event loop commit together or not at all.
+        Raises: StoreError when an earlier event of this turn was lost: a turn never has a gap (see `mend`).
         """
         batch = self._batch
         if turn_id is not None:
@@ -390,10 +391,10 @@ class Journal:
         return seq
 
     def commit(self) -> asyncio.Future[None]:
-        """What is put so far, once it has committed; awaiting it raises StoreError when none of it happened.
+        """A future for the commit of all that has been put so far. Awaiting it raises StoreError if the commit failed.
 
-        Call it in the same turn of the loop as `put`: it is then exactly that transaction. With nothing new to commit
-        it is the transaction under way, if there is one.
+        Called in the same loop iteration as `put`, it stands for exactly that transaction. With nothing new to commit,
+        it stands for the transaction in progress, if there is one.
         """
         assert self._loop is not None
         waiter = self._loop.create_future()
@@ -406,20 +407,20 @@ class Journal:
         return waiter
 
     async def record(self, kind: str | None = None, data: BaseModel | None = None, **where: Any) -> int:
-        """`put`, then `commit`."""
+        """`put`, then wait for `commit`; returns the event's seq. Raises: StoreError."""
         seq = self.put(kind, data, **where)
         await self.commit()
         return seq
 
     def check(self, turn_id: str) -> None:
-        """Raises: StoreError when an event of this turn was lost and nobody has mended it."""
+        """Raises: StoreError when an event of this turn was lost and `mend` has not been called since."""
         if turn_id in self._broken:
             raise self.failure or StoreError("an earlier event of this turn could not be recorded")
 
     def tell(self, kind: str, data: BaseModel, *, agent_id: str, session_id: str, turn_id: str) -> None:
-        """Tell those who follow now what a damaged store could not take. Nobody hears of it later.
+        """Send an event that a damaged store could not record to the open streams. It is never replayed.
 
-        It has its place among the events, whether or not those of its transaction commit.
+        It takes a seq, so it is sent in order with the events around it, whether or not their transaction commits.
         """
         body = data.model_dump_json(exclude_none=True, by_alias=True)
         event = Event(self._next_seq, kind, agent_id, session_id, turn_id, clock.stamp(), body)
@@ -428,7 +429,7 @@ class Journal:
         self._schedule()
 
     def mend(self, turn_id: str) -> None:
-        """Let a turn go on after an event of it was lost: its owner knows and will close it as failed."""
+        """Accept events of a turn again after one was lost: its owner knows, and will end the turn as failed."""
         self._broken.discard(turn_id)
 
     def _schedule(self) -> None:
@@ -447,7 +448,7 @@ class Journal:
             if not isinstance(failure, StoreLocked):
                 self._settle(batch, failure)
                 return
-            # Somebody holds the lock. The loop does not wait for it; the thread does.
+            # Another program holds the lock. The thread waits for it, so that the loop does not block.
         assert self._loop is not None
         assert self._thread is not None
         self._under_way = batch
@@ -461,7 +462,7 @@ class Journal:
             self._schedule()
 
     def _write(self, batch: Batch, on_loop: bool = False) -> StoreError | None:
-        """One transaction. Runs on the loop or in the writer's thread, never in both: `_under_way` sees to it."""
+        """Write one transaction. Runs on the loop or in the writer's thread; `_under_way` prevents both at once."""
         assert self._writer is not None
         gone = self._gone()
         if gone is not None or (self._saving is not None and not self._saving.done()):
@@ -471,11 +472,7 @@ class Journal:
             self._set_synchronous("FULL" if batch.durable else "NORMAL")
             try:
                 self._transact(batch, tuple)
-            except (
-                UnicodeError,
-                TypeError,
-                OverflowError,
-            ):  # a value that no column takes; without it the rest would go
+            except (UnicodeError, TypeError, OverflowError):  # one value that SQLite refuses must not lose the batch
                 self._transact(batch, storable)
         except apsw.Error as error:
             return translate(error, self._path)
@@ -483,7 +480,7 @@ class Journal:
             log.error("a transaction failed inside the daemon", exc_info=error)
             return StoreError(f"the store cannot be written: {type(error).__name__}")
         if batch.durable and batch.events:
-            self._witness.note(batch.events[-1].seq)
+            self._mark_file.note(batch.events[-1].seq)
         if self._wal_pages >= CHECKPOINT_PAGES and not on_loop:
             self._checkpoint()
         return None
@@ -505,22 +502,22 @@ class Journal:
         try:
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error:
-            return  # the log only grows until the next one succeeds; nothing is lost
+            return  # nothing is lost: the log grows until a later checkpoint succeeds
 
     def _settle(self, batch: Batch, failure: StoreError | None) -> None:
         self.failure = failure
         if failure is not None:
-            # What was put meanwhile may build on what was lost: an UPDATE of a row that never came matches nothing.
+            # What was put meanwhile may depend on the lost batch: an UPDATE of a row that was never inserted.
             behind, self._batch = self._batch, Batch()
             self._lose(batch, behind, failure=failure)
             return
-        if self._stale:  # it could not be read when something was lost
+        if self._stale:  # the reload failed when a batch was lost
             self._stale = not self.lost.publish()
         for step in batch.on_commit:
             try:
                 step()
             except Exception as error:
-                log.error("what follows a commit failed", exc_info=error)
+                log.error("a callback after a commit failed", exc_info=error)
         events = (
             sorted(batch.events + batch.unrecorded, key=lambda event: event.seq) if batch.unrecorded else batch.events
         )
@@ -532,7 +529,7 @@ class Journal:
                 waiter.set_result(None)
 
     def _lose(self, *batches: Batch, failure: StoreError) -> None:
-        """None of it has happened: memory is read again before anybody hears of it."""
+        """Discard batches that did not commit: caches are reloaded before any reader or waiter is notified."""
         for batch in batches:
             self._reserved -= SEQ_BLOCK if batch.reserves else 0
             self._broken |= batch.turns
@@ -544,7 +541,7 @@ class Journal:
                     waiter.set_exception(failure)
 
     def _show(self, events: Sequence[Event], runs: Iterable[Run]) -> None:
-        """Let those who follow have these events."""
+        """Make these events visible to readers and wake them."""
         if not events:
             return
         self._committed = events[-1].seq
@@ -552,14 +549,14 @@ class Journal:
             self._ring.append(event)
             self._ring_bytes += len(event.data)
         for run in runs:
-            self._mark(run)
+            self._note_merged(run)
         while len(self._ring) > RING_EVENTS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
             self._ring_bytes -= size_of(self._ring.popleft())
         for waker in self._wakers:
             waker.set()
 
-    def _mark(self, run: Run) -> None:
-        """Have memory know what the file has in the place of these events."""
+    def _note_merged(self, run: Run) -> None:
+        """Note on the events in memory that the file has the merged event in their place."""
         for event in reversed(self._ring):
             if event.seq < run.first_seq:
                 break
@@ -580,9 +577,10 @@ class Journal:
     # -- following -------------------------------------------------------------------------------------------------
 
     def _after(self, reader: Reader, session_id: str | None) -> list[Event]:
-        """Committed events after the reader's cursor, which goes on: from memory when they are there, else the file.
+        """Committed events after the reader's cursor, which is advanced: from memory if possible, else from the file.
 
-        The file may be ahead of what is known to have committed. Who read it so goes on reading it until it is not.
+        The file may be ahead of `_committed` while a transaction is in progress. A reader that read from it then keeps
+        reading from the file until the transaction has ended.
         """
         seq = reader.cursor
         if seq >= self._committed:
@@ -598,7 +596,7 @@ class Journal:
             found = found[:READ_EVENTS]
             reader.cursor = found[-1].seq if found else self._committed
             reader.ahead = False
-            return [told for event in found if (told := reader.told(event)) is not None]
+            return [seen for event in found if (seen := reader.version_of(event)) is not None]
         where, parameters = ("session_id=? AND ", [session_id]) if session_id is not None else ("", [])
         rows = self.all(
             f"{SELECT_EVENTS} WHERE {where}seq>? AND seq<=? ORDER BY seq LIMIT ?",
@@ -611,10 +609,10 @@ class Journal:
     async def follow(
         self, after: int, *, session_id: str | None = None, every_s: float | None = None
     ) -> AsyncGenerator[list[Event], None]:
-        """Batches of committed events after the cursor, in order, without gap; ends when streams are ended.
+        """Batches of committed events after the cursor, in order, without gaps; ends with `end_streams`.
 
-        A reader holds nothing but its cursor, so a slow one costs no memory. `session_id` may leave out events of
-        other sessions. Every `every_s` an empty batch comes, whatever else does.
+        A reader holds only its cursor, so a slow reader costs no memory. With `session_id`, events of other sessions
+        may be left out. Every `every_s` seconds an empty batch is yielded, also between others. Raises: StoreError.
         """
         waker = asyncio.Event()
         self._wakers.add(waker)
@@ -645,7 +643,7 @@ class Journal:
                 self._last_left.set()
 
     async def end_streams(self, within_s: float = 1.0) -> None:
-        """Let every follower read what there is and end; waits for them at most `within_s`."""
+        """End all streams once they have read the remaining events; waits at most `within_s` seconds for them."""
         self._streaming = False
         for waker in self._wakers:
             waker.set()
@@ -657,9 +655,9 @@ class Journal:
     # -- housekeeping ----------------------------------------------------------------------------------------------
 
     async def trim(self, keep: int) -> int:
-        """Forget all but the newest `keep` events of turns that ended. Returns how many went.
+        """Delete all but the newest `keep` events, and none of turns that have not ended. Returns how many it deleted.
 
-        Histories stay: they are rows of their own. A cursor before the trimmed part gets `resync`.
+        Histories stay: they are in other tables. A cursor in the trimmed part gets `resync`. Raises: StoreError.
         """
         row = self.one("SELECT seq FROM events ORDER BY seq DESC LIMIT 1 OFFSET ?", (keep,))
         open_from = self.one(
@@ -682,35 +680,35 @@ class Journal:
         return gone
 
     def forget(self, unwanted: Callable[[Event], bool]) -> None:
-        """Drop events from memory whose rows were deleted or replaced."""
+        """Drop events from memory after their rows were deleted or replaced."""
         self._ring = deque(event for event in self._ring if not unwanted(event))
         self._ring_bytes = sum(map(size_of, self._ring))
 
     @property
     def size_bytes(self) -> int:
-        """How large the store's file is; 0 when somebody deleted it."""
+        """The size of the store's file in bytes; 0 if it was deleted."""
         return files.size_of(self._path)
 
     def statistics(self) -> dict[str, int]:
-        """Sizes for diagnostics: events, first and last seq, bytes of the file."""
+        """Figures for diagnostics: number of events, first and last seq, bytes of the file. Raises: StoreError."""
         row = self.one("SELECT count(*), coalesce(min(seq),0), coalesce(max(seq),0) FROM events")
         return {"events": row[0], "first_seq": row[1], "last_seq": row[2], "bytes": self.size_bytes}
 
 
 @dataclass(slots=True)
 class Reader:
-    """Where somebody is in the log. `since`: from there on all came from memory, as it was when it happened.
+    """A stream's position in the log. `since`: all events after this seq came from memory, not merged.
 
-    `ahead`: the file may have been read while a transaction was under way, so what it showed may not have been known
-    yet. That is so of everybody who comes: they may have left a moment ago, in the middle of such a reading.
+    `ahead`: its last read from the file may have seen merged events of a transaction still in progress. True at first,
+    because a client may resume right after such a read.
     """
 
     cursor: int
     since: int
     ahead: bool = True
 
-    def told(self, event: Event) -> Event | None:
-        """What a reader is told of an event in memory: of a run whose first part it may lack, the whole, once."""
+    def version_of(self, event: Event) -> Event | None:
+        """The event as this reader gets it: if it may lack the start of a run, the merged event once, else None."""
         run = event.run
         if run is None or self.since < run.first_seq:
             return event
@@ -720,7 +718,7 @@ class Reader:
 
 
 def size_of(event: Event) -> int:
-    """How much of an event is in memory."""
+    """The length of an event's data in memory."""
     return len(event.data) + (len(event.run.data) if event.run is not None and event.seq == event.run.last_seq else 0)
 
 
@@ -730,7 +728,7 @@ SET_META = "INSERT INTO meta (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDA
 
 
 def storable(parameters: Sequence[Any]) -> tuple[Any, ...]:
-    """The parameters of a write as columns take them: text without half surrogate pairs, numbers of 64 bits."""
+    """The parameters of a write as SQLite accepts them: text without lone surrogates, integers within 64 bits."""
     return tuple(
         value
         if value is None or isinstance(value, float | bytes) or (isinstance(value, int) and value.bit_length() < 64)
@@ -740,28 +738,28 @@ def storable(parameters: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def remember(key: str, value: str) -> Write:
-    """The row that keeps a small fact for `recall`."""
+    """The write that stores a value under a key, for `Journal.recall`."""
     return (SET_META, (f"fact:{key}", value))
 
 
 def connect(path: Path) -> apsw.Connection:
-    """A connection with our settings, which leaves the write-ahead log as it is until the store is known to be whole.
+    """A connection with our settings. It does not checkpoint on close, until `Journal.open` has checked the store.
 
-    What is no store of ours is left as it is. Raises: StoreCorrupt, StoreTooNew, apsw.Error.
+    A file that is not an Aster store is left unchanged. Raises: StoreCorrupt, StoreTooNew, apsw.Error.
     """
     connection = apsw.Connection(str(path))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.set_busy_timeout(LOCK_WAIT_MS)
     connection.create_scalar_function("fold", fold_column, 1, deterministic=True)
     connection.execute("PRAGMA cell_size_check=ON")
-    files.check_ours(connection, path, len(scripts()))
+    files.check_schema(connection, path, len(scripts()))
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
 
 
 def reach(connection: apsw.Connection) -> int:
-    """The newest seq that a store holds, or held until it was trimmed; 0: it has none yet. Raises: apsw.Error."""
+    """The newest seq that a store contains, trimmed events included; 0 if it has no events. Raises: apsw.Error."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name='events'").fetchall():
         return 0
     newest: Any = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()[0][0]
@@ -770,15 +768,15 @@ def reach(connection: apsw.Connection) -> int:
 
 
 def fold_column(*values: Any) -> str:
-    """`fold` for SQL."""
+    """`fold` as an SQL function."""
     return fold(values[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a store is like. `schema`: its version, `knows`: the newest that this program knows.
+    """The result of `examine`. `schema`: the store's version; `knows`: the newest version that this program knows.
 
-    `whole`: all of it was looked at, within the time there was.
+    `whole`: the check finished within its time limit.
     """
 
     schema: int
@@ -800,7 +798,7 @@ MOST_PROBLEMS = 20
 
 
 def examine(path: Path, within_s: float = 30.0) -> Examined:
-    """Look at a store without changing it, also while a daemon uses it. Reads all of it, as far as the time goes.
+    """Check a store without changing it, also while a daemon uses it. Reads all of it, for at most `within_s` seconds.
 
     Raises: StoreCorrupt, StoreError (StoreLocked).
     """
@@ -814,7 +812,7 @@ def examine(path: Path, within_s: float = 30.0) -> Examined:
             schema = int(connection.execute("PRAGMA user_version").fetchall()[0][0])  # pyright: ignore
             connection.set_progress_handler(lambda: time.monotonic() > until, 1000)
             try:
-                for problem in itertools.islice(look(connection, log_bytes, path), MOST_PROBLEMS):
+                for problem in itertools.islice(find_problems(connection, log_bytes, path), MOST_PROBLEMS):
                     problems.append(problem)
             except apsw.InterruptError:
                 whole = False
@@ -824,8 +822,8 @@ def examine(path: Path, within_s: float = 30.0) -> Examined:
     return Examined(schema, len(scripts()), tuple(problems), whole)
 
 
-def look(connection: apsw.Connection, log_bytes: int, path: Path) -> Iterator[str]:
-    """What is wrong with a store, the worst first: its pages, then what it lacks, then values that SQLite can't judge.
+def find_problems(connection: apsw.Connection, log_bytes: int, path: Path) -> Iterator[str]:
+    """Problems of a store, the worst first: damaged pages, then missing events or rows, then unreadable values.
 
     Raises: apsw.InterruptError when the time is over.
     """
@@ -837,17 +835,17 @@ def look(connection: apsw.Connection, log_bytes: int, path: Path) -> Iterator[st
     if found:
         return
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
-    if tables and not tables >= files.OURS:
+    if tables and not tables >= files.STORE_TABLES:
         yield "it is a database of another program"
         return
     try:
-        files.check_reach(reach(connection), path, log_bytes)
+        files.check_mark(reach(connection), path, log_bytes)
     except StoreCorrupt as error:
         yield error.message
     for row in connection.execute("PRAGMA foreign_key_check"):
         yield f"a row of {row[0]} refers to one of {row[2]} that is not there"
     for _ in connection.execute("SELECT text FROM messages") if "messages" in tables else ():
-        pass  # apsw raises UnicodeDecodeError where it is no text
+        pass  # apsw raises UnicodeDecodeError for text that is not UTF-8
     for table, columns in JSON_COLUMNS.items():
         if table in tables:
             unreadable = " OR ".join(f"({name} IS NOT NULL AND NOT json_valid({name}))" for name in columns)
@@ -857,7 +855,7 @@ def look(connection: apsw.Connection, log_bytes: int, path: Path) -> Iterator[st
 
 
 def scripts() -> list[Any]:
-    """The migrations, in their order; the number of the last one is the schema's version."""
+    """The migrations in order; their count is the schema's version."""
     return sorted(
         (entry for entry in resources.files("aster_sidecar.store.migrations").iterdir() if entry.name.endswith(".sql")),
         key=lambda entry: entry.name,
@@ -865,7 +863,7 @@ def scripts() -> list[Any]:
 
 
 def migrate(connection: apsw.Connection, path: Path) -> None:
-    """Bring the schema up to date, all or nothing. A copy of what was there is kept. Raises: StoreError, apsw.Error."""
+    """Copy the store and migrate it to the newest schema, all or nothing. Raises: StoreError, apsw.Error."""
     known = scripts()
     version: Any = connection.execute("PRAGMA user_version").fetchall()[0][0]
     if version == len(known):
@@ -877,9 +875,9 @@ def migrate(connection: apsw.Connection, path: Path) -> None:
                 connection.execute(script.read_text("utf-8"))
                 connection.execute(f"PRAGMA user_version={number}")
     except apsw.Error as error:
-        told = translate(error, path)
+        refusal = translate(error, path)
         kept = f"; a copy of it is {copy}" if copy is not None else ""
-        raise type(told)(
-            f"the store {path} could not be updated from schema {version} to {len(known)} and is as it was: {error}",
-            hint=f"{told.hint}; the version that wrote it still works with it{kept}",
+        raise type(refusal)(
+            f"the store {path} could not be updated from schema {version} to {len(known)} and is unchanged: {error}",
+            hint=f"{refusal.hint}; the version that wrote it still works with it{kept}",
         ) from error

@@ -1,4 +1,4 @@
-"""Searching the store: in which conversations and messages a query is found, and where in them."""
+"""Full-text search for the API: the conversations and messages that contain a query, and the position of the match."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ NO_BOUND = 1 << 62
 
 
 def pattern_of(query: str) -> str:
-    """What LIKE looks for in folded texts: the query as it stands, each of its characters meaning itself."""
+    """The LIKE pattern for a query: folded as the stored texts are, with its own wildcards escaped."""
     return "%" + re.sub(r"[\\%_]", r"\\\g<0>", fold(query)) + "%"
 
 
 def newest(journal: Journal, session_ids: Sequence[str], query: str) -> dict[str, wire.Hit]:
-    """The newest message of each conversation that holds the query; none where only its title does.
+    """The newest message that contains the query, by session_id; a session matched by its title only is left out.
 
     Raises: StoreError.
     """
     hits: dict[str, wire.Hit] = {}
     if not fold(query):
-        return hits  # it is made of marks that nobody sees, and would be found between any two letters
+        return hits  # only invisible characters: an empty pattern would match everywhere
     for session_id in session_ids:
         row = journal.one(MESSAGES, (session_id, NO_BOUND, pattern_of(query), 1))
         if row:
@@ -43,7 +43,7 @@ def newest(journal: Journal, session_ids: Sequence[str], query: str) -> dict[str
 
 
 def find(journal: Journal, session_id: str, query: str, bound: int, limit: int) -> tuple[list[wire.Hit], bool]:
-    """The messages of a conversation before number `bound` that hold the query, newest first, and whether more do.
+    """At most `limit` messages with `n` below `bound` that contain the query, newest first; and whether there are more.
 
     Raises: StoreError.
     """

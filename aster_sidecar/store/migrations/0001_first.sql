@@ -1,5 +1,5 @@
--- The event log, and beside it the rows that are read often. Every row here is written in the transaction
--- of the event that caused it.
+-- The event log, and tables for what is read often. Every row is written in the transaction of the event that
+-- caused it.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
 
@@ -62,7 +62,7 @@ CREATE TABLE turns (
 CREATE INDEX turns_open ON turns (session_id, n) WHERE state <> 'ended';
 CREATE INDEX turns_by_session ON turns (session_id, n);
 
--- Sends that must not be done twice.
+-- Idempotency keys: a repeated send gets the stored answer.
 CREATE TABLE sends (
     agent_id          TEXT NOT NULL,
     client_message_id TEXT NOT NULL,
@@ -81,7 +81,7 @@ CREATE TABLE model_messages (
 ) STRICT;
 CREATE INDEX model_messages_by_session ON model_messages (session_id, n);
 
--- Tool calls: the intent is recorded before, the result after.
+-- Tool calls: recorded before they run, with the result added afterwards.
 CREATE TABLE calls (
     call_id      TEXT PRIMARY KEY,
     turn_id      TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What wants a person's attention, kept also while no window is open. n is the order.
+-- Notifications, recorded also while no window is open. n is the order.
 
 CREATE TABLE notifications (
     n               INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,4 +1,4 @@
--- Texts as search compares them (folding.py). A text of ASCII only has no row: LIKE folds those itself.
+-- Message texts folded for search (text/folding.py). Pure ASCII texts have no row: LIKE ignores ASCII case itself.
 
 CREATE TABLE folded_texts (
     n    INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE,

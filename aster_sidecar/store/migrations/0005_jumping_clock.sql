@@ -1,4 +1,4 @@
--- What must hold though the wall clock is set: the order of use, and when what has a time limit is over.
+-- The order of use and the deadlines no longer depend on the wall clock, which can be set.
 
 ALTER TABLE sessions ADD COLUMN used_n INTEGER NOT NULL DEFAULT 0; -- 1, 2, 3 … in the order of their last use
 WITH
@@ -14,7 +14,7 @@ UPDATE sessions SET used_n=(SELECT n FROM ordered o WHERE o.session_id=sessions.
 DROP INDEX sessions_by_activity;
 CREATE INDEX sessions_by_use ON sessions (used_n);
 
--- On the clock that only runs (clock.real_s), in the machine's run that has this id.
+-- Deadlines on the monotonic clock (clock.real_s) of the boot with this id.
 ALTER TABLE approvals ADD COLUMN boot TEXT;
 ALTER TABLE approvals ADD COLUMN due_s REAL;
 ALTER TABLE rules ADD COLUMN boot TEXT;

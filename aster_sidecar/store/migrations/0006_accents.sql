@@ -1,4 +1,4 @@
--- Search that finds a word with and without its accents (folding.py): the texts are folded anew.
+-- Search ignores accents (text/folding.py): all texts are folded again.
 
 DELETE FROM folded_texts;
 INSERT INTO folded_texts (n, text)

@@ -1,4 +1,4 @@
--- Deleted conversations that can be restored (trash.py). n is the order in which they were deleted.
+-- Deleted conversations that can be restored (conversation/trash.py). n is the order in which they were deleted.
 
 CREATE TABLE trash (
     n           INTEGER PRIMARY KEY AUTOINCREMENT,
