@@ -1,1 +1,1 @@
-"""One process: its lock, ready line and stop, who started it, and the wiring that builds every part once."""
+"""The daemon process: start and stop, the data directory's lock, its launcher, and the wiring of all parts."""

@@ -1,4 +1,4 @@
-"""Tells clients when agents come, go or break: files are looked at while a stream is open."""
+"""Sends `agents_changed` events: polls the agents' files while a stream is open."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aster_sidecar.contract import wire
 from aster_sidecar.store.journal import Journal
 
 LOOK_S = 2.0
-"""Seconds between two looks at the agents' files while somebody watches."""
+"""Seconds between two checks of the agents' files while a stream is open."""
 
 
 class AgentWatcher:
-    """Looks at the agents' files every `LOOK_S` while a stream is open; without one, they are read when asked for."""
+    """Checks the agents' files every `LOOK_S` while a stream is open; without one, they are read on request only."""
 
     def __init__(self, journal: Journal, agents: Agents) -> None:
         self._journal = journal
@@ -23,25 +23,25 @@ class AgentWatcher:
         self._closed = False
 
     def begin(self) -> None:
-        """From now on, tell clients of changes."""
+        """Start to watch the files and send events."""
         self._agents.changed.subscribe(self._tell)
         self._journal.watched.subscribe(self._look)
 
     def close(self) -> None:
-        """Look and tell no more."""
+        """Stop watching and sending events."""
         self._closed = True
         if self._looking is not None:
             self._looking.cancel()
 
     def _tell(self) -> None:
-        """Tell clients which agents there are now."""
+        """Record an `agents_changed` event with the current agents."""
         if self._closed:
             return
         event = wire.AgentsChangedEvent(agents=self._agents.ids(), problems=problems_of(self._agents))
         self._journal.put("agents_changed", event)
 
-        def again(told: asyncio.Future[None]) -> None:
-            if not told.cancelled() and told.exception() is not None:  # the store is away: it may come back
+        def again(commit: asyncio.Future[None]) -> None:
+            if not commit.cancelled() and commit.exception() is not None:  # the store may work again later
                 asyncio.get_running_loop().call_later(LOOK_S, self._tell)
 
         self._journal.commit().add_done_callback(again)

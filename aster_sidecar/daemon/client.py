@@ -1,6 +1,6 @@
-"""The HTTP contract as the command line speaks it: which daemon runs over a data directory, and calls to it.
+"""HTTP client of the command line: finds the daemon that uses a data directory, and calls it.
 
-Only to this machine, never through a proxy. It starts no daemon and imports nothing heavy.
+It connects to this machine only, never through a proxy, starts no daemon and imports nothing slow.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any, cast
 STATE_NAME = "sidecar.json"
 FIND_S = 2.0
 CALL_S = 30.0
-"""Longest silence of a daemon in a call; a cancel waits 8 s for tools."""
+"""Read timeout of a call; a cancel waits 8 s for tools."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STATE_BYTES = 1 << 16
 ANSWER_BYTES = 64 << 20
 UNREACHABLE = "unreachable"
-"""Not a code of the contract: nobody answered, or not as a daemon does."""
+"""Not a code of the protocol: no answer, or not the answer of a daemon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A daemon that answers. `token`: whether it needs one; `started_at`: seconds since 1970."""
+    """A daemon that answers. `token`: whether it requires one; `started_at`: seconds since 1970."""
 
     url: str
     pid: int
@@ -40,7 +40,7 @@ class Running:
 
 
 class ClientError(Exception):
-    """A refusal, in the words of the contract. `status` is 0 and `code` "unreachable" when nobody answered."""
+    """An error answer of the daemon. `status` is 0 and `code` "unreachable" when there was no answer."""
 
     def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -51,11 +51,11 @@ class ClientError(Exception):
 
 
 def state(data_dir: Path) -> dict[str, Any] | None:
-    """What `sidecar.json` says, whether or not its daemon still runs; None when there is none that can be read."""
+    """The content of `sidecar.json`, whether or not its daemon still runs, with `written_at`; None if unreadable."""
     try:
         with open(data_dir / STATE_NAME, "rb") as file:
             told = json.loads(file.read(STATE_BYTES))
-            # Its `started_at` counts on a clock that is only good to compare; the file is written at the start.
+            # `started_at` only identifies the process; the file's own time is the daemon's start by the wall clock.
             written_at = os.fstat(file.fileno()).st_mtime
     except (OSError, ValueError, RecursionError):
         return None
@@ -63,7 +63,7 @@ def state(data_dir: Path) -> dict[str, Any] | None:
 
 
 def find(data_dir: Path) -> Running | None:
-    """The daemon that uses this data directory and answers now; None when there is none. Never raises."""
+    """The daemon that uses this data directory and answers; None if there is none. Never raises."""
     told = state(data_dir)
     if told is None:
         return None
@@ -80,12 +80,12 @@ def find(data_dir: Path) -> Running | None:
         health = Client(running.url).health(FIND_S)
     except (ValueError, TypeError, KeyError, ClientError):
         return None
-    # The file stays when a daemon is killed, and somebody else may have its port by now.
+    # The file stays when a daemon is killed, and another program may use its port now.
     return running if health.get("instance_id") == running.instance_id else None
 
 
 class Client:
-    """Calls to one daemon. `name` is how it is called in `resolved_by` and the log. Raises: ValueError, bad URL."""
+    """Calls to one daemon. `name` identifies the client in `resolved_by` and the log. Raises: ValueError (bad URL)."""
 
     def __init__(self, url: str, token: str | None = None, name: str = "aster-sidecar") -> None:
         parts = urllib.parse.urlsplit(url)
@@ -98,7 +98,7 @@ class Client:
         self._name = name
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        """One call; returns `data` of its answer. Parameters that are None are left out. Raises: ClientError."""
+        """Make one call; returns the answer's `data`. Parameters that are None are omitted. Raises: ClientError."""
         status, answer = self._json(self.open(method, path, body, **params))
         if answer.get("success") is True:
             return answer.get("data")
@@ -111,7 +111,7 @@ class Client:
         )
 
     def health(self, timeout_s: float = CALL_S) -> dict[str, Any]:
-        """What /health says; it needs no token and gets none. Raises: ClientError."""
+        """The answer of /health, requested without the token. Raises: ClientError."""
         return self._json(self.open("GET", "/health", timeout_s=timeout_s, with_token=False))[1]
 
     def open(
@@ -125,11 +125,13 @@ class Client:
         with_token: bool = True,
         **params: Any,
     ) -> http.client.HTTPResponse:
-        """Send a request; returns the answer before its body is read (for streams, `timeout_s` is each silence).
+        """Send a request; returns the answer with its body unread. `timeout_s` applies to each read.
 
-        Raises: ClientError when nobody answers.
+        Raises: ClientError when there is no answer.
         """
-        query = urllib.parse.urlencode({name: said(value) for name, value in params.items() if value is not None})
+        query = urllib.parse.urlencode(
+            {name: query_value(value) for name, value in params.items() if value is not None}
+        )
         sent = {"Accept": "application/json", "X-Aster-Client": self._name, **(headers or {})}
         if self.token and with_token:
             sent["Authorization"] = f"Bearer {self.token}"
@@ -142,7 +144,7 @@ class Client:
             connection.request(method, path + (f"?{query}" if query else ""), data, {**sent, "Connection": "close"})
             answer = connection.getresponse()
             if connection.sock is not None:
-                connection.sock.close()  # the answer keeps the socket until it is closed itself
+                connection.sock.close()  # the answer holds its own reference until it is closed
             return answer
         except (OSError, ValueError, http.client.HTTPException) as error:
             connection.close()
@@ -151,10 +153,10 @@ class Client:
     def _json(self, answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:
         with contextlib.closing(answer):
             try:
-                told = json.loads(answer.read(ANSWER_BYTES))
+                body = json.loads(answer.read(ANSWER_BYTES))
             except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
                 raise self._unreachable(error) from error
-        return answer.status, cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+        return answer.status, cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
     def _unreachable(self, error: Exception) -> ClientError:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -163,11 +165,11 @@ class Client:
         )
 
 
-def said(value: Any) -> str:
-    """A query parameter as the contract writes it."""
+def query_value(value: Any) -> str:
+    """A value as it is written in a query string."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def path_part(text: str) -> str:
-    """An id as one part of a path."""
+    """An id, percent-encoded as one segment of a path."""
     return urllib.parse.quote(text, safe="")

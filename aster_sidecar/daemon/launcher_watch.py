@@ -1,7 +1,7 @@
-"""Who started this process: what it says on stdin, and when it is gone. The shell's end is the daemon's end.
+"""The launcher of this daemon: reads its first line on stdin, and notices its exit, so that the daemon stops as well.
 
-Two signs are watched, because either can be missed: the end of stdin (another child may have inherited the pipe) and
-the process itself, by a handle that a later process with the same number can't be mistaken for.
+Two things are watched, because either can be missed: the end of stdin (another child may have inherited the pipe) and
+the launcher's process, by a handle or start time, because pids are reused.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 from aster_sidecar.services.process_facts import started_at
 
 FIRST_LINE_S = 10.0
-"""How long the launcher may take to say its first line."""
+"""How long the launcher may take to send its first line."""
 FIRST_LINE_BYTES = 64 * 1024
 
 
 class BadFirstLine(Exception):
-    """The first line on stdin is not what --supervised wants; `str(error)` says why."""
+    """The first line on stdin is missing or not what --supervised expects; `str(error)` says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstLine:
-    """What the launcher said: the token, settings that count as flags, and variables for provider keys."""
+    """The launcher's first line: the token, settings that count as flags, and variables with provider keys."""
 
     token: str | None = field(default=None, repr=False)
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -37,7 +37,7 @@ class FirstLine:
 
 
 def read_first_line(descriptor: int, allowed: frozenset[str]) -> FirstLine:
-    """Read one JSON line from `descriptor`, byte by byte so that nothing behind it is taken. Raises: BadFirstLine."""
+    """Read one JSON line from `descriptor`, byte by byte so that nothing after it is consumed. Raises: BadFirstLine."""
     line = b""
     reader: list[bytes] = []
 
@@ -62,7 +62,7 @@ def read_first_line(descriptor: int, allowed: frozenset[str]) -> FirstLine:
 
 
 def parse_first_line(line: bytes, allowed: frozenset[str]) -> FirstLine:
-    """The first line's meaning. Raises: BadFirstLine."""
+    """Parse and check the first line; `allowed` are the settings that it may hold. Raises: BadFirstLine."""
     if not line.strip():
         raise BadFirstLine('stdin ended before its first line, which must be JSON such as {"token": "…"}')
     try:
@@ -90,7 +90,7 @@ def parse_first_line(line: bytes, allowed: frozenset[str]) -> FirstLine:
 
 
 class Watch:
-    """Calls `gone` once, on the loop, when the launcher is gone. Wakes nobody until then where the system can."""
+    """Calls `gone` once, on the loop, when the launcher has exited. It does not poll."""
 
     def __init__(self, gone: Callable[[str], None]) -> None:
         self._gone = gone
@@ -106,7 +106,7 @@ class Watch:
             self._gone(sign)
 
     def stdin(self, descriptor: int) -> None:
-        """Watch for the end of stdin; what is said on it is thrown away."""
+        """Watch for the end of stdin; data on it is discarded."""
         if sys.platform == "win32":
             threading.Thread(target=self._drain, args=(descriptor,), daemon=True).start()
             return
@@ -134,7 +134,7 @@ class Watch:
         self._loop.call_soon_threadsafe(self._tell, "stdin ended")
 
     def process(self, pid: int) -> None:
-        """Watch for the end of a process. One that is gone, or younger than we are, is not our launcher any more."""
+        """Watch for a process's exit. If it has exited, or started after us (a reused pid), `gone` is called soon."""
         born, own = started_at(pid), started_at(os.getpid())
         if born is None or (own is not None and born > own):
             self._loop.call_soon(self._tell, f"process {pid} is gone")
@@ -155,7 +155,7 @@ class Watch:
         threading.Thread(target=self._wait, args=(pid, born), daemon=True).start()
 
     def _wait(self, pid: int, born: float) -> None:
-        """Wait in a thread: by kqueue on macOS, by the process's handle on Windows."""
+        """Wait in a thread for the exit: with kqueue on macOS, with the process handle on Windows."""
         if sys.platform == "darwin":
             queue = select.kqueue()
             event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)

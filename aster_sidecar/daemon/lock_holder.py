@@ -1,6 +1,6 @@
-"""Who holds a data directory: what its lock file says, whether that process answers, and how one that hangs is ended.
+"""The daemon that holds a data directory's lock: reads its lock file, checks that it answers, ends it if it hangs.
 
-A process is known by its pid and its start time, so that no other that has the number by now is taken for it.
+A process is identified by its pid and start time, because pids are reused.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from aster_sidecar.services.process_facts import started_at, state_of
 LOCK_NAME = "aster.lock"
 LOCK_BYTES = 4096
 ANSWER_S = 2.0
-"""How long an answer is waited for before a daemon counts as one that hangs."""
+"""How long to wait for an answer before a daemon counts as hanging."""
 TERM_S = 5.0
-"""How long it may take to stop when it is asked to: a stop takes at most that."""
+"""How long to wait after SIGTERM: an orderly stop takes at most this long."""
 KILL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The daemon that has the lock. `since` is a stamp; `launcher_*` are None where it outlives who started it."""
+    """The daemon that has the lock. `since`: RFC 3339; `launcher_*`: None if it does not exit with its launcher."""
 
     pid: int
     started_at: float
@@ -45,11 +45,11 @@ class Holder:
 
     @property
     def orphaned(self) -> bool:
-        """Whether its launcher has ended, so that it should have ended too."""
+        """Whether its launcher has exited, so that the daemon should have stopped."""
         return self.launcher_pid is not None and not is_that(self.launcher_pid, self.launcher_started_at)
 
     def answers(self) -> bool:
-        """Ask it whether it is up; waits at most `ANSWER_S`."""
+        """Whether it answers /health within `ANSWER_S`."""
         if self.url is None:
             return False
         try:
@@ -62,7 +62,7 @@ class Holder:
         return f"pid {self.pid}, {f'{self.url}, ' if self.url else ''}since {self.since}"
 
     def trouble(self) -> tuple[str, str]:
-        """Of one that does not answer: in what state it is, and what a person can do."""
+        """For a daemon that does not answer: its state, and what a person can do."""
         end = f"end it: kill -KILL {self.pid}, or start with --replace, which does that"
         if sys.platform == "win32":
             end = f"end it: taskkill /F /PID {self.pid}, or start with --replace, which does that"
@@ -75,7 +75,7 @@ class Holder:
             case "waiting":
                 return (
                     "it waits for a disk or a device and does not answer",
-                    f"look at the disk that its data are on; a restart of the machine ends it for sure; or {end}",
+                    f"check the disk that holds its data; only a restart of the machine ends it for sure; or {end}",
                 )
             case _ if self.url is None:
                 return "it has not finished its start, or does not answer", f"try again in some seconds; or {end}"
@@ -84,23 +84,23 @@ class Holder:
 
 
 def is_that(pid: int, born: float | None) -> bool:
-    """Whether a process lives and is the one that was started then."""
+    """Whether a process is alive and has this start time."""
     return born is not None and started_at(pid) == born and state_of(pid) != "dead"
 
 
 def own(launcher_pid: int | None) -> Holder:
-    """This process as a holder. `launcher_pid`: the program that started it, whose exit ends it."""
+    """This process as a holder. `launcher_pid`: the process whose exit stops it."""
     born = started_at(launcher_pid) if launcher_pid is not None else None
     return Holder(os.getpid(), started_at(os.getpid()) or 0.0, clock.stamp(), None, launcher_pid, born)
 
 
 def written(holder: Holder) -> str:
-    """What the lock file says of a holder."""
+    """A holder as the lock file's content."""
     return json.dumps(asdict(holder))
 
 
 def read(text: str) -> Holder | None:
-    """The holder that a lock file names; None when it names none that can be understood."""
+    """The holder in a lock file's content; None if it can't be parsed."""
     try:
         told: Any = json.loads(text)
         return Holder(
@@ -116,7 +116,7 @@ def read(text: str) -> Holder | None:
 
 
 def look(data_dir: Path) -> Holder | None:
-    """Who holds a data directory by its lock file, when that process lives. Never raises."""
+    """The living process that a data directory's lock file names; None if there is none. Never raises."""
     try:
         with (data_dir / LOCK_NAME).open("rb") as file:
             holder = read(file.read(LOCK_BYTES).decode("utf-8", "replace"))
@@ -126,14 +126,14 @@ def look(data_dir: Path) -> Holder | None:
 
 
 def end(holder: Holder) -> bool:
-    """End it: ask first, wake it when it is stopped, then without asking. Returns whether it is gone.
+    """Send SIGTERM (and SIGCONT, in case it is stopped), then SIGKILL. Returns whether the process has ended.
 
-    Takes at most `TERM_S + KILL_S`. Nobody but that very process is told.
+    Takes at most `TERM_S + KILL_S`. Never signals another process that has reused the pid.
     """
     handle: int | None = None
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            handle = os.pidfd_open(holder.pid)  # names the process that has the number now, whatever gets it later
+            handle = os.pidfd_open(holder.pid)  # refers to this process even if its pid is reused
     try:
         asked = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGCONT]
         forced = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGKILL]

@@ -1,9 +1,9 @@
-"""Secrets in the variables that this process was started with: out of its environment, and out of its memory for it.
+"""Hides the secrets in this process's environment variables from child processes and from `/proc/PID/environ`.
 
-Whoever may read `/proc/PID/environ` (a tool of a daemon that runs as root, every program of the user otherwise) reads
-the memory that the kernel filled at the start, whatever was unset since. So the values are overwritten there. Python's
-own `os.environ` keeps them: an app's own code reads its keys as ever. What it starts inherits none of them, unless it
-passes `env=dict(os.environ)`.
+`/proc/PID/environ` (readable for a tool of a daemon that runs as root, and otherwise for every program of the user)
+shows the memory that the kernel filled at the start, even after `unsetenv`, so the values are overwritten there.
+`os.environ` keeps them, so an app's own code can still read its keys. Child processes inherit none of them, unless they
+are started with `env=dict(os.environ)`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aster_sidecar.telemetry.redaction import SHORTEST, secrets_of
 
 
 def hide(environ: MutableMapping[str, str] = os.environ) -> list[str]:
-    """Take every variable that holds a secret out of what children inherit and others can read; returns their names."""
+    """Hide every variable that holds a secret from child processes and other programs; returns their names."""
     names = [name for name, value in environ.items() if _is_secret(name, value)]
     if names:
         _overwrite(names)
@@ -24,14 +24,14 @@ def hide(environ: MutableMapping[str, str] = os.environ) -> list[str]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    # A path is none (XAUTHORITY, SSH_AUTH_SOCK), and what is started needs it.
+    # A path (XAUTHORITY, SSH_AUTH_SOCK) is not a secret, and child processes need it.
     return len(value) >= SHORTEST and not os.path.isabs(value) and any(secrets_of({name: value}))
 
 
 def _overwrite(names: Iterable[str]) -> None:
     if os.name != "posix":
         for name in names:
-            os.unsetenv(name)  # the system's own copy; `os.environ` doesn't notice
+            os.unsetenv(name)  # changes the system's copy only, not `os.environ`
         return
     import ctypes
 
@@ -47,7 +47,7 @@ def _overwrite(names: Iterable[str]) -> None:
 
 
 def _places(libc: object, key: bytes) -> list[int]:
-    """Where the values of that name are; a launcher may have given it more than once. macOS doesn't show them."""
+    """Addresses of all values of this variable, which a launcher may have set more than once. Linux only."""
     if sys.platform != "linux":
         return []
     import ctypes

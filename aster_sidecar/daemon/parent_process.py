@@ -1,4 +1,4 @@
-"""The process that started this one, looked at before anything slow is imported: it may be gone a moment later."""
+"""The parent process, recorded before anything slow is imported, because it may exit meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from aster_sidecar.services.process_facts import name_of
 
-BY_HAND = frozenset(
+STARTED_BY_HAND = frozenset(
     (
         *("sh", "bash", "dash", "zsh", "fish", "ksh", "mksh", "csh", "tcsh", "ash", "busybox", "nu", "xonsh", "elvish"),
         *("pwsh", "powershell", "pwsh.exe", "powershell.exe", "cmd.exe"),
@@ -15,11 +15,11 @@ BY_HAND = frozenset(
         *("init", "systemd", "launchd", "login", "sshd", "su", "sudo", "doas", "runuser", "script", "expect"),
     )
 )
-"""Parents behind which a person started the daemon: it stays when they go. Source: guarantees, section 4."""
+"""Parents that mean that a person started the daemon: it keeps running after they exit. Source: docs/protocol.md."""
 
 
 class Parent:
-    """The process that started this one; `name` is its program's."""
+    """The process that started this one; `name` is the name of its program."""
 
     def __init__(self, pid: int, name: str) -> None:
         self.pid = pid
@@ -27,19 +27,19 @@ class Parent:
 
 
 def look() -> Parent:
-    """Our parent at this moment. Whoever started us and has ended already is not seen any more."""
+    """The current parent process. A launcher that has exited already is not visible."""
     pid = os.getppid()
     return Parent(pid, name_of(pid))
 
 
 def to_watch(parent: Parent, framework: str, parent_pid: int | None, detach: bool) -> int | None:
-    """The process whose end ends us; None to outlive everybody.
+    """The pid of the process whose exit stops the daemon; None if it keeps running until it is told to stop.
 
-    What the seed's shells pass (`--framework` and `--port` only) is enough: their process is our parent. Behind a
-    command interpreter, make, a multiplexer or init a person started us by hand.
+    A desktop shell needs only `--framework` and `--port`: it is the parent. A parent such as a command interpreter,
+    make, a terminal multiplexer or init means that a person started the daemon by hand.
     """
     if parent_pid is not None:
         return parent_pid
     if detach or framework == "web":
         return None
-    return None if parent.pid <= 1 or parent.name.lstrip("-") in BY_HAND else parent.pid
+    return None if parent.pid <= 1 or parent.name.lstrip("-") in STARTED_BY_HAND else parent.pid

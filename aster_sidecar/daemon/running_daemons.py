@@ -1,7 +1,7 @@
-"""Which daemons this user can talk to, wherever their data are: one small file for each, in one directory.
+"""The list of this user's running daemons: one small file for each, in one directory.
 
-A command that is not told a data directory looks here when no daemon runs over the usual one. Only daemons that ask for
-no token are listed: one that a desktop app starts is that app's own.
+A command without --data-dir looks here when no daemon uses the default data directory. Only daemons without a token
+are listed: a daemon that a desktop app started is private to that app.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ENTRY_BYTES = 1 << 14
 
 
 def enter(directory: Path, instance_id: str, data_dir: Path) -> Path | None:
-    """List this process as the daemon over `data_dir`; returns its file. Where that can't be written, it goes unlisted.
+    """List this process as the daemon of `data_dir`; returns its entry file, None if that can't be written.
 
-    Files of processes that have ended are removed on the way.
+    Also removes the entries of processes that have ended.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,14 +44,14 @@ def enter(directory: Path, instance_id: str, data_dir: Path) -> Path | None:
 
 
 def leave(place: Path | None) -> None:
-    """Take the file of `enter` away."""
+    """Remove the entry file that `enter` returned."""
     if place is not None:
         with contextlib.suppress(OSError):
             place.unlink(missing_ok=True)
 
 
 def running(directory: Path) -> list[Path]:
-    """The data directories of the listed daemons that answer now, sorted. Never raises."""
+    """The data directories of the listed daemons that answer, sorted. Never raises."""
     try:
         found = {_read(path) for path in directory.glob("*.json")}
     except OSError:
@@ -60,7 +60,7 @@ def running(directory: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Path | None:
-    """The data directory that a file names; None when its process has ended, or it can't be read."""
+    """The data directory in an entry; None if its process has ended or the entry can't be read."""
     try:
         with path.open("rb") as file:
             told: Any = json.loads(file.read(ENTRY_BYTES))

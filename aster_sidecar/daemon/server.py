@@ -1,4 +1,4 @@
-"""Bind the socket, say where it listens, serve, stop in order."""
+"""Runs one daemon: lock the data directory, bind the sockets, serve, and stop in order."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ log = logging.getLogger(__name__)
 
 STATE_NAME = "sidecar.json"
 STOP_S = 4.8
-"""Longest that an ordered stop may take; the promise is 5 s."""
+"""Time limit of an orderly stop; docs/protocol.md promises 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Whose end is ours: a pipe on `stdin`, a process `parent`; None where nobody is watched.
+    """What stops the daemon when it ends: the pipe on descriptor `stdin`, the process with pid `parent`; None: nothing.
 
-    `replace`: a daemon that holds the data directory and does not answer may be ended.
+    `replace`: end a daemon that holds the data directory and does not answer.
     """
 
     stdin: int | None = None
@@ -55,7 +55,7 @@ class Launch:
 
 
 class AlreadyRunning(Exception):
-    """Another daemon uses this data directory. `holder`: who, where its lock file says so; `hint`: the remedy."""
+    """Another daemon uses this data directory. `holder`: that daemon, if its lock file names it; `hint`: what to do."""
 
     def __init__(self, message: str, hint: str, holder: Holder | None = None) -> None:
         super().__init__(message)
@@ -64,8 +64,8 @@ class AlreadyRunning(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A data directory that is taken: its lock file, and the directory itself where the system locks those."""
+class DataDirLock:
+    """The lock on a data directory: the lock file, and the directory's descriptor where the system can lock it."""
 
     file: IO[str]
     directory: int | None
@@ -76,10 +76,10 @@ class Held:
             os.close(self.directory)
 
 
-def lock(data_dir: Path, launcher_pid: int | None = None) -> Held:
-    """Take the data directory for this process; the lock goes when it goes. Raises: AlreadyRunning, OSError.
+def lock(data_dir: Path, launcher_pid: int | None = None) -> DataDirLock:
+    """Lock the data directory for this process, until it exits. Raises: AlreadyRunning, OSError.
 
-    `launcher_pid` is kept beside it: the program whose exit ends this one.
+    `launcher_pid`, the process whose exit stops this one, is written into the lock file.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,12 +97,12 @@ def lock(data_dir: Path, launcher_pid: int | None = None) -> Held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         text = ""
-        with contextlib.suppress(OSError, ValueError):  # on Windows what is locked can't be read either
+        with contextlib.suppress(OSError, ValueError):  # on Windows a locked file can't be read either
             text = held.read(LOCK_BYTES).strip()
         held.close()
         raise refusal(data_dir, text) from error
     try:
-        taken = Held(held, lock_directory(data_dir))
+        taken = DataDirLock(held, lock_directory(data_dir))
     except BlockingIOError as error:
         held.close()
         raise refusal(data_dir, "") from error
@@ -111,10 +111,10 @@ def lock(data_dir: Path, launcher_pid: int | None = None) -> Held:
 
 
 def lock_directory(data_dir: Path) -> int | None:
-    """Lock the directory itself: somebody may delete the lock file of a daemon that runs, as if it were left over.
+    """Lock the directory itself, because somebody may delete the lock file of a running daemon by mistake.
 
-    None where the system has no such lock: Windows, which deletes no file that is open, and some network disks.
-    Raises: BlockingIOError when another process has it.
+    None where directories can't be locked: on Windows, which does not delete open files, and on some network disks.
+    Raises: BlockingIOError when another process has the lock.
     """
     if sys.platform == "win32":
         return None
@@ -132,13 +132,16 @@ def lock_directory(data_dir: Path) -> int | None:
 
 
 def refusal(data_dir: Path, text: str) -> AlreadyRunning:
-    """Why a start is refused: who holds the data directory, since when, and whether it answers (asked for 2 s)."""
+    """The error for a refused start: which daemon holds the data directory, since when, and whether it answers.
+
+    Waits at most 2 s for its answer. `text`: the lock file's content.
+    """
     named = lock_holder.read(text)
-    told = state(data_dir) or {}
-    if named is None and isinstance(told.get("pid"), int):
+    other = state(data_dir) or {}
+    if named is None and isinstance(other.get("pid"), int):
         with contextlib.suppress(TypeError, ValueError):
-            since = clock.stamp(clock.at(float(told["written_at"])))
-            named = Holder(int(told["pid"]), float(told["started_at"]), since, str(told["url"]))
+            since = clock.stamp(clock.at(float(other["written_at"])))
+            named = Holder(int(other["pid"]), float(other["started_at"]), since, str(other["url"]))
     used = f"the data directory {data_dir} is used by another daemon"
     if named is None or not named.lives:
         return AlreadyRunning(f"{used} ({text or 'unknown'})", "talk to that one, or pass another --data-dir")
@@ -148,10 +151,10 @@ def refusal(data_dir: Path, text: str) -> AlreadyRunning:
     return AlreadyRunning(f"{used} ({named.words}): {why}", hint, named)
 
 
-def take(data_dir: Path, launch: Launch) -> Held:
-    """`lock`, from one that hangs too: when it may be ended, it is. Takes at most some 10 s.
+def take(data_dir: Path, launch: Launch) -> DataDirLock:
+    """`lock`, after ending a daemon that hangs if that is allowed. Takes at most about 10 s.
 
-    It may be when a person says so (`replace`), and when a launcher starts us and the launcher of that one is gone.
+    It is allowed with `replace`, and when a launcher starts us while the other daemon's launcher has exited.
     Raises: AlreadyRunning, OSError.
     """
     watched = launch.parent if launch.parent is not None else os.getppid() if launch.stdin is not None else None
@@ -161,22 +164,22 @@ def take(data_dir: Path, launch: Launch) -> Held:
         found = error.holder
         if found is None or not (launch.replace or (launch.stdin is not None and found.orphaned)):
             raise
-        log.warning("%s; it is ended", error)
+        log.warning("%s; ending it", error)
         if not lock_holder.end(found):
             raise AlreadyRunning(f"{error}; it can't be ended", error.hint, found) from error
         return lock(data_dir, watched)
 
 
 def write(lock_file: IO[str], own: Holder) -> None:
-    """Write into the lock file who holds it."""
+    """Write the holder into its lock file."""
     lock_file.seek(0)
     lock_file.truncate()
     lock_file.write(lock_holder.written(own))
     lock_file.flush()
 
 
-def sign(held: Held, port: int) -> None:
-    """Add where it listens, for those whose daemon is refused."""
+def add_url(held: DataDirLock, port: int) -> None:
+    """Add this daemon's URL to its lock file, so that a refused start can report it."""
     held.file.seek(0)
     own = lock_holder.read(held.file.read())
     if own is not None:
@@ -184,13 +187,13 @@ def sign(held: Held, port: int) -> None:
 
 
 def redactor_for(settings: Settings) -> Redactor:
-    """Knows the secrets that the daemon was started with."""
+    """A redactor for the secrets that the daemon was started with."""
     return Redactor([settings.token or "", *secrets_of(settings.environment)])
 
 
 @contextlib.contextmanager
 def log_file(settings: Settings) -> Generator[None, None, None]:
-    """Log to the log directory while this holds."""
+    """A context in which the daemon logs to a file in the log directory."""
     if not settings.log_file:
         yield
         return
@@ -202,7 +205,7 @@ def log_file(settings: Settings) -> Generator[None, None, None]:
 
 
 def write_config(path: Path) -> None:
-    """Write the commented `config.toml` of a first run. Where that can't be, it runs without."""
+    """Write the commented `config.toml` at the first run. If that fails, log it: the daemon runs without the file."""
     try:
         write_first(path)
     except OSError as error:
@@ -210,7 +213,7 @@ def write_config(path: Path) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, woken by what happens instead of ten times a second, and stopped in our order."""
+    """A uvicorn server that waits for events instead of polling ten times a second, and stops in the daemon's order."""
 
     def __init__(
         self, config: uvicorn.Config, daemon: Daemon, stop: asyncio.Event, announce: Callable[[Daemon], None]
@@ -222,7 +225,7 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal asks for an orderly stop; SIGINT a second time leaves at once."""
+        """Ask for an orderly stop; a second SIGINT exits immediately."""
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
@@ -230,7 +233,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """As uvicorn's, but a signal is not raised again at the end: the exit code is ours to give."""
+        """As in uvicorn, but signals are not raised again afterwards, so that the daemon sets its own exit code."""
         names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
         before = {name: signal.signal(getattr(signal, name), self.handle_exit) for name in names}
         try:
@@ -240,7 +243,7 @@ class Server(uvicorn.Server):
                 signal.signal(getattr(signal, name), handler)
 
     async def main_loop(self) -> None:
-        """Wait for the stop, then end turns and streams before uvicorn waits for its connections."""
+        """Wait for the stop, then end turns and streams, before uvicorn waits for its connections to close."""
         self.server_state.default_headers = self.config.encoded_headers
         self._announce(self._daemon)
         await self._stop.wait()
@@ -252,10 +255,10 @@ class Server(uvicorn.Server):
 
 
 def give_up_after(seconds: float) -> None:
-    """Leave whatever still hangs after the time a stop may take. Safe: what matters is in the journal by then."""
+    """Exit the process after `seconds`, whatever still hangs. Safe: everything durable is in the journal by then."""
 
     def leave() -> None:
-        log.warning("the stop took longer than %g s: leaving", seconds)
+        log.warning("the stop took longer than %g s: exiting", seconds)
         os._exit(0)
 
     timer = threading.Timer(seconds, leave)
@@ -263,10 +266,10 @@ def give_up_after(seconds: float) -> None:
     timer.start()
 
 
-def say_where(identity: Identity) -> None:
-    """Write `sidecar.json`, atomically and for the owner only: how others find this daemon. Raises: OSError."""
+def write_state(identity: Identity) -> None:
+    """Write `sidecar.json`, by which clients find this daemon; atomically, readable by its owner. Raises: OSError."""
     place = identity.settings.places.data_dir / STATE_NAME
-    told = {
+    state_fields = {
         "url": identity.url,
         "port": identity.port,
         "pid": identity.pid,
@@ -280,14 +283,14 @@ def say_where(identity: Identity) -> None:
     }
     fresh = place.with_name(f".{STATE_NAME}-{identity.pid}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        json.dump(told, out)
+        json.dump(state_fields, out)
         out.flush()
         os.fsync(out.fileno())
     os.replace(fresh, place)
 
 
 async def serve(settings: Settings, code: AppCode, announce: Callable[[Daemon], None], launch: Launch) -> None:
-    """Run one daemon until it is stopped or its launcher is gone. `announce` is called once requests are answered.
+    """Run one daemon until it is stopped or its launcher exits. `announce` is called once it answers requests.
 
     Raises: PortTaken, AlreadyRunning, ConfigInvalid, StoreError, OSError.
     """
@@ -300,8 +303,8 @@ async def serve(settings: Settings, code: AppCode, announce: Callable[[Daemon], 
     ):
         stop = asyncio.Event()
 
-        def launcher_gone(sign: str) -> None:
-            log.info("stopping: %s", sign)
+        def launcher_gone(reason: str) -> None:
+            log.info("stopping: %s", reason)
             stop.set()
 
         watch = Watch(launcher_gone)
@@ -311,10 +314,10 @@ async def serve(settings: Settings, code: AppCode, announce: Callable[[Daemon], 
             watch.process(launch.parent)
         write_config(settings.places.config_path)
         daemon = build(settings, code, bound.getsockname()[1], stop.set)
-        told = read_file(settings.places.config_path)
-        logs.learn([*secrets_in(told.get("mcp")), *secrets_in(told.get("services"))])
+        config_file = read_file(settings.places.config_path)
+        logs.learn([*secrets_in(config_file.get("mcp")), *secrets_in(config_file.get("services"))])
         identity = daemon.identity
-        sign(held, identity.port)
+        add_url(held, identity.port)
         await daemon.open()
         config = uvicorn.Config(
             logs.Access(daemon.app),
@@ -334,7 +337,7 @@ async def serve(settings: Settings, code: AppCode, announce: Callable[[Daemon], 
 
         def ready(daemon: Daemon) -> None:
             nonlocal listed
-            say_where(identity)
+            write_state(identity)
             if launch.stdin is None and settings.token is None:
                 listed = running_daemons.enter(
                     settings.places.daemons_dir, identity.instance_id, settings.places.data_dir

@@ -1,4 +1,4 @@
-"""What the first turn will need, imported and built in the background as soon as a client is there."""
+"""Imports and builds in the background what the first turn needs, as soon as a client connects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aster_sidecar.services.login_path import CommandPath
 
 
 class WarmUp:
-    """Done once, in the background; what fails is tried again by the turn that needs it."""
+    """Runs once, in the background. Failures are ignored: the turn that needs a part tries again."""
 
     def __init__(self, keys: Keys, engine: EngineLoader, models: Models, command_path: CommandPath) -> None:
         self._keys = keys
@@ -23,13 +23,13 @@ class WarmUp:
         self._task: asyncio.Task[Any] | None = None
 
     def begin(self) -> None:
-        """Begin it, if it has not begun yet."""
+        """Start the warm-up, if it was not started before."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
             self._task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def cancel(self) -> None:
-        """End it where it is."""
+        """Cancel the warm-up."""
         if self._task is not None:
             self._task.cancel()
 

@@ -1,4 +1,4 @@
-"""Builds every part of a daemon once and hands it to those who need it. The only place that knows all parts."""
+"""Composition root: builds every component of a daemon and passes each its dependencies."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEEP_EVENTS = 500_000
-"""Events kept for replay; older ones of ended turns are trimmed at start. Histories are rows of their own."""
+"""Events kept for replay; older events of ended turns are trimmed at start. Histories are stored separately."""
 
 
 @dataclass(eq=False, slots=True)
 class Daemon:
-    """One daemon, wired up. `app` answers requests between `open` and `close`."""
+    """A wired daemon. `app` answers requests between `open` and `close`."""
 
     calls: Calls
     app: Guard
@@ -110,17 +110,17 @@ class Daemon:
     _handoffs: Handoffs
     _pages: Pages
     _kin: Ancestry | Marked
-    _burying: asyncio.Task[int] | None = None
+    _ending_orphans: asyncio.Task[int] | None = None
 
     @property
     def identity(self) -> Identity:
         return self.calls.identity
 
     async def open(self) -> None:
-        """Read the store and put everything back where it was. Raises: StoreError."""
+        """Open the store and restore the state of all components from it. Raises: StoreError."""
         self._journal.open()
         self._sessions.open()
-        await self._note_where()
+        await self._record_data_dir()
         self._rules.open()
         self._approvals.open()
         self._sessions.open_trash()
@@ -129,9 +129,9 @@ class Daemon:
         self._mark.open(self._journal, bool(self.services.list() or self._servers.programs))
         mark = self._mark.text
         if left or mark:
-            # A daemon that was killed could not end its tools. They ran on without anybody who could stop them.
+            # A daemon that was killed could not end its tools: they are still running.
             ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
-            self._burying = asyncio.get_running_loop().create_task(ending)
+            self._ending_orphans = asyncio.get_running_loop().create_task(ending)
         self._turns.open()
         self._onboarding.open()
         self._notifications.open()
@@ -139,11 +139,11 @@ class Daemon:
         self.calls.lifecycle.ready = True
 
     def begin_services(self) -> None:
-        """Start the services that start with the daemon, when nothing of an earlier life's is left."""
-        self.services.begin(self._burying)
+        """Start the services with autostart, once the processes left by a killed daemon have ended."""
+        self.services.begin(self._ending_orphans)
 
-    async def _note_where(self) -> None:
-        """Keep where the data directory is; when it was moved since the last life, its rules go with it."""
+    async def _record_data_dir(self) -> None:
+        """Record the data directory's path; if it was moved since the last start, adjust the rules that name it."""
         here = str(self.identity.settings.places.data_dir.resolve())
         before = self._journal.recall("data_dir")
         if before != here:
@@ -154,7 +154,7 @@ class Daemon:
             await self._journal.commit()
 
     async def close(self) -> None:
-        """End turns, then streams, then let go of the store."""
+        """End turns, then streams, then close the store."""
         lifecycle = self.calls.lifecycle
         lifecycle.stopping = True
         self._engine.stop_looking()
@@ -181,7 +181,7 @@ class Daemon:
         return self._pages.built
 
     def page_link(self, *, printed: bool = False) -> str:
-        """The page's address; with a token set, one that signs a browser in, once. `printed`: it lives longer."""
+        """The page's URL; if a token is set, a one-time sign-in link. `printed`: the link is valid for longer."""
         identity = self.identity
         if identity.settings.token is None:
             return f"{identity.url}/"
@@ -189,7 +189,7 @@ class Daemon:
 
 
 def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], None]) -> Daemon:
-    """Wire everything up; nothing is opened yet. `port` is the one that was bound. Raises: ConfigInvalid."""
+    """Build a daemon without opening anything. `port`: the bound port. Raises: ConfigInvalid."""
     config = Config(settings)
     places = settings.places
     identity = Identity(settings, port)
@@ -249,7 +249,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
     sessions = Sessions(journal, queues, approvals)
 
     def make_engine() -> Engine:
-        with without("httpx._main"):  # a command line, and what draws it
+        with without("httpx._main"):  # httpx's command line, with the libraries that it imports
             from aster_sidecar.conversation.engine import Engine
 
         return Engine(journal, models, toolkit, approvals, servers, make_spans(settings.environment))
@@ -273,10 +273,10 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
     notifications = Attention(journal, streams.focused, agents.name_of)
     onboarding = Onboarding(journal, settings, config, models, lambda: keys.why_no_keychain)
 
-    # -- what clients can ask for
+    # -- the API
 
     handoffs = Handoffs()
-    # Elsewhere a browser is shown the page only when it was sent here.
+    # With other frameworks a browser gets the page only while a sign-in link or a signed-in browser exists.
     pages = Pages(lambda: settings.framework == "web" or handoffs.open())
     lifecycle = Lifecycle(ask_stop, warm_up.begin)
     agent_calls = AgentCalls(agents, sessions, queues, toolkit, models)
@@ -369,15 +369,15 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
 
 
 def trusted(places: Places, config: Config) -> Path | None:
-    """The trusted project that tools work in. Raises: ConfigInvalid."""
+    """The trusted project of the work directory; None if there is none. Raises: ConfigInvalid."""
     return trusted_project(places.config_dir, config.work_dir)
 
 
 def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surroundings]:
-    """Where tools work now, and what they may not touch.
+    """The current work directory of tools, and the paths that they may not touch.
 
-    They may not touch our directories; where they work inside one (`workspace`), not our files in it. Nor what the
-    project tells us: what a web page says could make itself instructions for good.
+    These are the daemon's directories, or, if tools work inside one (`workspace`), its files there; and the project's
+    `.aster` folder: otherwise instructions from a web page could be made permanent.
     """
     places = settings.places
     own = tuple({Path(os.path.realpath(place)) for place in (places.data_dir, places.config_dir, places.logs_dir)})
@@ -401,7 +401,7 @@ def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surround
 
 
 def known_names(tools: Sequence[str], servers: Servers, server_names: Sequence[str]) -> Known:
-    """What an agent may name: tools, also those that MCP servers have not offered yet, and models."""
+    """What an agent's definition may name: tools, including those MCP servers may offer later, and models."""
     offered_later = tuple(f"{name}_" for name in server_names)
 
     def there() -> list[str]:
@@ -415,7 +415,7 @@ def known_names(tools: Sequence[str], servers: Servers, server_names: Sequence[s
 
 
 def check_own(spec: AgentSpec, known: Known) -> None:
-    """Whether what an agent of the app's code names is there. Raises: ConfigInvalid."""
+    """Check that an agent defined in the app's code names existing tools and a valid model. Raises: ConfigInvalid."""
     for name in spec.tools or ():
         if not known.has_tool(name):
             raise ConfigInvalid(
