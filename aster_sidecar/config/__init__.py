@@ -1,1 +1,1 @@
-"""Settings, the files that they come from, and the projects that may set some."""
+"""Settings, the files they come from, and the trusted projects that may set some of them."""

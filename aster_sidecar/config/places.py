@@ -1,4 +1,4 @@
-"""Where files live on each system."""
+"""The directories of settings, data and logs on each platform."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ STORE_NAME = "aster.db"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where files live. Source: the seed's path table."""
+    """The daemon's directories. Source: docs/protocol.md."""
 
     config_dir: Path
     data_dir: Path
     logs_dir: Path
     daemons_dir: Path
-    """Where running daemons are listed (daemon/running_daemons.py): the same wherever their data are."""
+    """The list of running daemons (daemon/running_daemons.py); --data-dir does not change it."""
 
     @property
     def config_path(self) -> Path:
@@ -33,7 +33,7 @@ def places(
     data_dir: Path | None = None,
     config_dir: Path | None = None,
 ) -> Places:
-    """The platform's places; with `data_dir` everything lives in there, so that two apps never meet."""
+    """The platform's directories; with `data_dir`, all are inside it, so that two apps never share files."""
     home = Path(environment.get("HOME") or environment.get("USERPROFILE") or Path.home())
 
     def xdg(name: str, default: str) -> Path:
@@ -56,7 +56,7 @@ def places(
 
 
 def roaming(environment: Mapping[str, str], home: Path) -> Path:
-    """%APPDATA%. A launcher that clears the environment leaves the system to be asked: folders can be redirected."""
+    """%APPDATA%. If the launcher cleared the environment, Windows is asked, because the folder can be redirected."""
     given = environment.get("APPDATA")
     if not given and sys.platform == "win32":
         from platformdirs import user_data_path

@@ -1,6 +1,6 @@
-"""What a project brings along in `.aster/config.toml`: read only where the person trusts it, and never all of it.
+"""A project's `.aster/config.toml`: read only if the user trusts the project, and limited to some of the settings.
 
-Whatever is wrong with it is a problem to tell: no repository keeps an app from starting.
+Errors in it are reported as problems and never raised, so that no repository can keep an app from starting.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FILE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A trusted project's settings; `directory` None: there is none. `problems` says what of it does not hold."""
+    """A trusted project's settings; `directory` None: no trusted project. `problems`: what was ignored, and why."""
 
     directory: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -34,7 +34,7 @@ class Project:
 
 
 def read_project(config_dir: Path, work_dir: Path) -> Project:
-    """The project that `work_dir` is in. Its values are those that a project may set, not yet checked."""
+    """The project that contains `work_dir`. Its `values` are limited to keys that a project may set, not validated."""
     directory = project_of(work_dir)
     path = directory / FOLDER / "config.toml" if directory is not None else None
     if directory is None or path is None or not os.path.lexists(path):
@@ -44,31 +44,31 @@ def read_project(config_dir: Path, work_dir: Path) -> Project:
             return Project(
                 problems=(f"{path} is not read: its directory is not trusted (aster-sidecar trust {directory})",)
             )
-        told = tomllib.loads(read_small(path))
-    except ConfigInvalid as error:  # the list of trusted directories: then nothing is trusted
+        content = tomllib.loads(read_small(path))
+    except ConfigInvalid as error:  # the list of trusted projects is invalid, so no project is trusted
         return Project(problems=(f"{error.message}; {path} is not read",))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return Project(directory, problems=(f"{path}: {error}; ignored",))
     except OSError as error:
         return Project(directory, problems=(f"{path}: {error.strerror}; ignored",))
-    values = {key: value for key, value in told.items() if key in SETTINGS and SETTINGS[key].in_project}
+    values = {key: value for key, value in content.items() if key in SETTINGS and SETTINGS[key].in_project}
     free = ", ".join(key for key, setting in SETTINGS.items() if setting.in_project)
     problems = tuple(
         f"{path}: {key[:100]!r} can't be set by a project, ignored (it may set {free})"
         if key in SETTINGS
         else f"{path}: unknown key {key[:100]!r}, ignored (a project may set {free})"
-        for key in told
+        for key in content
         if key not in values
     )
     return Project(directory, values, problems)
 
 
 def read_small(path: Path) -> str:
-    """The text of a regular file that is no larger than a settings file may be. Raises: OSError."""
+    """The text of a regular file of at most `FILE_BYTES`. Raises: OSError, UnicodeDecodeError."""
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             raise OSError(0, "not a regular file")
-        told = opened.read(FILE_BYTES + 1)
-    if len(told) > FILE_BYTES:
+        content = opened.read(FILE_BYTES + 1)
+    if len(content) > FILE_BYTES:
         raise OSError(0, f"larger than {FILE_BYTES} bytes")
-    return told.decode("utf-8-sig")
+    return content.decode("utf-8-sig")

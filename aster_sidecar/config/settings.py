@@ -1,7 +1,7 @@
-"""Settings: flags > environment > a trusted project's `.aster/config.toml` > the user's `config.toml` > defaults, each
-value with its source.
+"""Effective settings, each value with its source. Precedence: flags > environment > a trusted project's
+`.aster/config.toml` > the user's `config.toml` > defaults.
 
-The settable keys can be changed while the daemon runs: a change holds at once, is kept in `config.toml`, and says so.
+The settable keys can be changed while the daemon runs: a change takes effect immediately and is saved in `config.toml`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wa
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was decided before the daemon started, and stays. The settable keys are in `Config`."""
+    """Settings fixed at the start of the daemon. The settable keys are in `Config`."""
 
     framework: wire.Framework
     port: int
@@ -43,7 +43,7 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     started_in: Path = field(default_factory=Path.cwd)
     look_only: bool = False
-    """Make no directory: who asks is no daemon."""
+    """Create no directories: for commands that only show settings."""
     log_level: str | None = None
     uds: Path | None = None
     any_port: bool = False
@@ -51,7 +51,7 @@ class Settings:
 
 
 class Config:
-    """The settable keys as they are now."""
+    """The current values of the settable keys. Raises: ConfigInvalid when it is created from invalid settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -66,24 +66,24 @@ class Config:
             },
             "environment",
         )
-        told = read_file(self._path)
-        for key in told.keys() & TABLES:
-            if not isinstance(told[key], dict):
+        content = read_file(self._path)
+        for key in content.keys() & TABLES:
+            if not isinstance(content[key], dict):
                 raise ConfigInvalid(f"{self._path}: {key} is no table", hint=f"write [{key}.NAME] and its keys below")
-        unknown = sorted(told.keys() - DEFAULTS.keys() - TABLES)
+        unknown = sorted(content.keys() - DEFAULTS.keys() - TABLES)
         self._own_problems = [f"{self._path}: unknown key {key[:100]}, ignored ({allowed(key)})" for key in unknown]
         self._file = validated(
-            {key: value for key, value in told.items() if key in DEFAULTS and (key, value) != ("work_dir", "")},
+            {key: value for key, value in content.items() if key in DEFAULTS and (key, value) != ("work_dir", "")},
             str(self._path),
             base=settings.places.data_dir,
         )
         self._project = Project()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self.read_project()
 
     def read_project(self) -> None:
-        """Read the project that the work directory is in. What is wrong there is a problem to tell, never a failure."""
-        self._project = Project()  # it can't move the work directory, which is what decides on it
+        """Load the settings of the work directory's project. Errors in it are added to `problems`, never raised."""
+        self._project = Project()  # a project can't set `work_dir`, which decides on the project
         found = read_project(self._settings.places.config_dir, self.work_dir)
         problems = list(found.problems)
         values: dict[str, Any] = {}
@@ -94,13 +94,13 @@ class Config:
                 problems.append(f"{error.message}; ignored ({error.hint})")
         self._project = Project(found.directory, values, tuple(problems))
         for problem in self.problems:
-            if problem not in self._told:
-                self._told.add(problem)
+            if problem not in self._logged:
+                self._logged.add(problem)
                 log.warning("%s", problem)
 
     @property
     def problems(self) -> list[str]:
-        """What of the user's and the project's file does not hold, in words."""
+        """Messages about keys in the user's and the project's file that are ignored."""
         return [*self._own_problems, *self._project.problems]
 
     def value(self, key: str) -> Any:
@@ -123,7 +123,7 @@ class Config:
         return wire.ConfigValue(value=value, source="default")
 
     def _default_work_dir(self) -> Path:
-        """Where the daemon was started; where that is no place to work in, `workspace` in the data directory."""
+        """The directory where the daemon was started; `workspace` in the data directory if that one is unsuitable."""
         started_in = self._settings.started_in.resolve()
         home = Path(self._settings.environment.get("HOME") or Path.home()).resolve()
         fit = misnamed(started_in) is None and os.access(started_in, os.W_OK)
@@ -139,7 +139,7 @@ class Config:
         return Path(self.value("work_dir"))
 
     def view(self, extra: Mapping[str, wire.ConfigValue]) -> wire.ConfigView:
-        """The whole effective configuration; `extra` are values that can't be set."""
+        """The whole effective configuration; `extra`: values that can't be set through the API."""
         values = {key: self.sourced(key) for key in DEFAULTS}
         return wire.ConfigView(
             values={**values, **extra},
@@ -151,9 +151,9 @@ class Config:
         )
 
     def change(self, patch: wire.ConfigPatch) -> dict[str, wire.ConfigValue]:
-        """Take changes over, for now and for the next start. Returns those that changed something.
+        """Apply changes and save them in `config.toml`. Returns the effective values that changed.
 
-        Raises: ConfigInvalid; then nothing changed.
+        Raises: ConfigInvalid; then nothing has changed.
         """
         given = patch.model_dump(include=patch.model_fields_set)
         checked = validated({key: value for key, value in given.items() if value is not None}, "request")
@@ -169,7 +169,7 @@ class Config:
         return {key: after[key] for key in DEFAULTS if after[key].value != before[key].value}
 
     def _kept(self, key: str, value: Any) -> Any:
-        """A value as it is written down: a directory in the data directory without the way there, which may change."""
+        """A value as it is saved: a directory inside the data directory as a relative path, as that may be moved."""
         data_dir = self._settings.places.data_dir.resolve()
         if key == "work_dir" and value is not None and Path(value) != data_dir and Path(value).is_relative_to(data_dir):
             return Path(value).relative_to(data_dir).as_posix()
@@ -177,19 +177,19 @@ class Config:
 
 
 def unfit(work_dir: Path) -> str | None:
-    """Why tools can't work in a directory; None when they can."""
+    """Why a directory can't be the work directory; None if it can."""
     try:
         return None if work_dir.is_absolute() and work_dir.resolve().is_dir() else "not a directory"
-    except OSError as error:  # a name that is too long, a directory above it that this user may not enter
+    except OSError as error:  # a name that is too long, or a parent directory without permission
         return error.strerror or str(error)
-    except RuntimeError:  # links that lead to each other
+    except RuntimeError:  # a loop of symbolic links
         return "not a directory"
 
 
 def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -> dict[str, Any]:
-    """The values in their types; a relative `work_dir` is one in `base`, if that is given.
+    """The values, checked and converted to their types. `where` names their source in errors.
 
-    Raises: ConfigInvalid, naming key, value and what is allowed.
+    With `base`, a relative `work_dir` is resolved in it. Raises: ConfigInvalid with key, value and what is allowed.
     """
     given = dict(values)
     if where != "request" and isinstance(names := given.get("pass_environment"), str):

@@ -1,5 +1,5 @@
-"""The settable keys in one table, and `config.toml`: written with all of them in comments at the first run, and
-changed without losing a comment.
+"""The table of settable keys, and reading and writing `config.toml`. The first run writes the file with all keys
+commented out; later changes keep comments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aster_sidecar.errors import ConfigInvalid
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A settable key: what it is and what it may be, in words; `in_project`: whether a trusted project may set it."""
+    """A settable key. `what` and `allowed` are texts for people; `in_project`: whether a trusted project may set it."""
 
     key: str
     default: Any
@@ -54,18 +54,18 @@ SETTINGS = {
         Setting(
             "approval_timeout_s",
             0.0,
-            "How long a question waits for a person before it counts as denied; 0: for ever.",
-            "seconds from 0 (for ever) to 31536000",
+            "How long an approval waits for a person before it counts as denied; 0: no limit.",
+            "seconds from 0 (no limit) to 31536000",
         ),
         Setting(
             "on_unattended",
             "wait",
-            "What becomes of a question that is asked while no stream is open.",
+            "What happens to an approval that is requested while no stream is open.",
             "wait, deny",
         ),
         Setting("max_requests", 50, "Provider requests in one turn.", "a whole number from 1 to 10000"),
         Setting("max_tool_calls", 200, "Tool calls in one turn.", "a whole number from 0 to 100000"),
-        Setting("max_tokens", 2_000_000, "Tokens in one turn, in and out.", "a whole number from 1 to 1000000000"),
+        Setting("max_tokens", 2_000_000, "Input and output tokens in one turn.", "a whole number from 1 to 1000000000"),
         Setting(
             "max_turn_s",
             3600.0,
@@ -83,46 +83,46 @@ SETTINGS = {
         Setting(
             "command_path",
             "auto",
-            "The PATH of commands, MCP servers and services. auto: as login when the daemon was not started from a "
-            "terminal, else as inherit. login: what your login shell makes of it. inherit: the daemon's own.",
+            "The PATH of commands, MCP servers and services. login: the PATH of your login shell. inherit: the "
+            "daemon's own. auto: login if the daemon was not started from a terminal, otherwise inherit.",
             f"auto, login, inherit, or absolute directories with {os.pathsep} between them, at most 32768 characters",
             in_project=False,
         ),
     )
 }
 DEFAULTS: dict[str, Any] = {key: setting.default for key, setting in SETTINGS.items()}
-"""The settable keys. `work_dir` None: where the daemon was started; `approval_timeout_s` 0: for ever."""
+"""The settable keys. `work_dir` None: where the daemon was started; `approval_timeout_s` 0: no limit."""
 TABLES = frozenset(("mcp", "services", "flags"))
-"""What else the user's file may hold at its top."""
+"""The tables that the user's file may also contain."""
 
 HEAD = """\
-# Settings of Aster Sidecar. Lines that begin with "#" hold nothing: they show each key with its default.
-# To set one, take away the "# " in front of it and change the value.
+# Settings of Aster Sidecar. Lines that begin with "#" are comments: they show each key with its default.
+# To set a key, remove the "# " in front of it and change the value.
 #
 # Command line flags win over ASTER_… variables, those over a trusted project's .aster/config.toml, that over this file.
-# What an app changes (POST /api/config) is kept here, below the line that shows the default; comments stay.
+# Changes made by an app (POST /api/config) are saved here, below the line that shows the default; comments stay.
 """
 MCP = """\
 
-# MCP servers, whose tools every agent gets. They need an extra: pip install 'aster-sidecar[mcp]'
-# A program that speaks over its stdin and stdout:
+# MCP servers. Every agent gets their tools. They need an extra: pip install 'aster-sidecar[mcp]'
+# A server that runs as a program and communicates over stdin and stdout:
 # [mcp.example]
 # command = "calendar-mcp"
 # args = ["--readonly"]
 # env = { CALENDAR_TOKEN = "" }
 # cwd = "~"
 # tools = ["list_events"]   # which of its tools are offered; without this line: all
-# risk = "high"             # what each of its tools is at least: low, medium, high
+# risk = "high"             # the minimum risk of its tools: low, medium, high
 # timeout_s = 60            # how long a call may take: seconds above 0, at most 3600
 
-# Or a server at an address:
+# A server with a URL:
 # [mcp.example-at-an-address]
 # url = "https://tickets.example.com/mcp"
 # headers = { Authorization = "Bearer TOKEN" }
 """
 SERVICES = """\
 
-# Programs that run beside the daemon: it starts them again when they end, and ends them with itself.
+# Programs that run beside the daemon. It restarts them when they exit, and stops them when it stops.
 # [services.example]
 # command = "example-server"
 # args = ["--port", "4000"]
@@ -130,22 +130,22 @@ SERVICES = """\
 # cwd = "~"
 # description = ""
 # autostart = false     # whether it starts with the daemon
-# stop_timeout_s = 8    # how long it may take to end by itself once its stdin is closed
-# backoff_s = 1         # delay before its first restart; it doubles with each one …
+# stop_timeout_s = 8    # how long it may take to exit after its stdin was closed
+# backoff_s = 1         # delay before its first restart; it doubles with each restart …
 # backoff_max_s = 30    # … up to this
-# healthy_s = 60        # after so long its crashes are forgotten
-# crash_limit = 5       # after so many crashes …
-# crash_window_s = 60   # … within this time it is not started again until somebody asks
+# healthy_s = 60        # after running this long its crashes are forgotten
+# crash_limit = 5       # after this many crashes …
+# crash_window_s = 60   # … within this time it is not restarted until somebody starts it
 """
 
 
 def allowed(key: str) -> str:
-    """What a settable key may be, in words."""
+    """The allowed values of a settable key, in words; for an unknown key, the list of all keys."""
     return SETTINGS[key].allowed if key in SETTINGS else "one of " + ", ".join(SETTINGS)
 
 
 def template() -> str:
-    """The file of a first run: nothing but comments."""
+    """The content of `config.toml` at the first run: comments only."""
     blocks = [
         f"\n# {setting.what}\n# Allowed: {setting.allowed}.\n# {key} = {toml(setting.default)}\n"
         for key, setting in SETTINGS.items()
@@ -154,41 +154,41 @@ def template() -> str:
 
 
 def toml(value: Any) -> str:
-    """A default as it stands in the file."""
+    """A default value as TOML."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return f'"{value or ""}"' if value is None or isinstance(value, str) else str(value)
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """What `config.toml` holds; nothing when there is none. Raises: ConfigInvalid."""
+    """The content of `config.toml`; empty if the file does not exist. Raises: ConfigInvalid."""
     try:
         return tomllib.loads(text_of(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"{path}: {error}", hint="mend or remove the file") from error
+        raise ConfigInvalid(f"{path}: {error}", hint="fix or remove the file") from error
     except OSError as error:
         raise ConfigInvalid(f"{path}: {error.strerror}", hint="make it readable for this user") from error
 
 
 def text_of(path: Path) -> str:
-    """The file's text, line ends as they are; some editors begin it with a mark of their own. Raises: OSError."""
+    """The file's text with its line endings, without a byte order mark. Raises: OSError, UnicodeDecodeError."""
     return path.read_bytes().decode("utf-8-sig")
 
 
 def write_first(path: Path) -> None:
-    """Write the commented file where there is none, whole or not at all, for its owner only. Raises: OSError."""
+    """Write the commented file atomically if none exists, readable by its owner only. Raises: OSError."""
     if os.path.lexists(path):
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = write_beside(path, template())
     try:
-        # A link fails where a file has come up by now; a rename would take its place.
+        # A link fails if another process has created the file meanwhile; a rename would replace that file.
         os.rename(fresh, path) if os.name == "nt" else os.link(fresh, path)
     except FileExistsError:
         pass
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         if not os.path.lexists(path):
             os.rename(fresh, path)
     finally:
@@ -197,7 +197,7 @@ def write_first(path: Path) -> None:
 
 
 def write_file(path: Path, values: Mapping[str, Any]) -> None:
-    """Set (or with None remove) top-level keys, atomically; comments and everything else stay.
+    """Set top-level keys, or remove those with None, atomically; comments and everything else stay.
 
     Raises: ConfigInvalid.
     """
@@ -211,8 +211,8 @@ def write_file(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def change_file(path: Path, changed: Callable[[str], str]) -> None:
-    """Put a changed text in the file's place, whole or not at all. Raises: ConfigInvalid."""
-    path = Path(os.path.realpath(path))  # a file that is a link into somebody's dotfiles stays one
+    """Replace the file's text by `changed(text)`, atomically. Raises: ConfigInvalid."""
+    path = Path(os.path.realpath(path))  # keeps a symbolic link, for example into the user's dotfiles
     try:
         text = changed(text_of(path) if path.exists() else template())
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -223,11 +223,11 @@ def change_file(path: Path, changed: Callable[[str], str]) -> None:
             os.unlink(fresh)
             raise
     except (OSError, ValueError) as error:
-        raise ConfigInvalid(f"{path}: {error}", hint="the change was not kept and does not hold") from error
+        raise ConfigInvalid(f"{path}: {error}", hint="the change was not saved and has no effect") from error
 
 
 def write_in_table(path: Path, table: str, values: Mapping[str, Any]) -> None:
-    """Set (or with None remove) keys of one table, as `write_file` does. Raises: ConfigInvalid."""
+    """Set keys of one table, or remove those with None, as `write_file` does. Raises: ConfigInvalid."""
 
     def changed(text: str) -> str:
         import tomlkit
@@ -249,7 +249,7 @@ def write_in_table(path: Path, table: str, values: Mapping[str, Any]) -> None:
 
 
 def write_beside(path: Path, text: str) -> str:
-    """A complete file next to `path`, for its owner only; returns its path. Raises: OSError."""
+    """Write a temporary file next to `path`, readable by its owner only; returns its path. Raises: OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
@@ -263,14 +263,14 @@ def write_beside(path: Path, text: str) -> str:
 
 
 def with_value(text: str, key: str, value: Any) -> str:
-    """The text with a key set: where it stands, else below the comment that shows it. Raises: ValueError."""
+    """The text with a key set: in its place, or, if it is new, below the comment that shows it. Raises: ValueError."""
     import tomlkit
 
     document = tomlkit.parse(text)
     if key not in document:
         shown = tomlkit.dumps({key: value}).partition("=")[2].strip()
         below = set_below_comment(text, key, shown)
-        # Verified by reading it, because a line that looks like the comment may be part of a text.
+        # Verified by parsing, because a line that looks like the comment may be part of a multi-line string.
         if below is not None and tomllib.loads(below) == {**tomllib.loads(text), key: value}:
             return below
     document[key] = value
@@ -278,7 +278,7 @@ def with_value(text: str, key: str, value: Any) -> str:
 
 
 def set_below_comment(text: str, key: str, value: str) -> str | None:
-    """The text with `key = value` below the last `# key =` above all tables; None where there is none."""
+    """The text with `key = value` below the last comment `# key =` before the first table; None if there is none."""
     lines = text.splitlines(keepends=True)
     above = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
     shown = [n for n, line in enumerate(lines[:above]) if re.match(rf"\s*#\s*{re.escape(key)}\s*=", line)]
@@ -292,7 +292,7 @@ def set_below_comment(text: str, key: str, value: str) -> str | None:
 
 
 def without(text: str, key: str) -> str:
-    """The text without a key; a comment behind it stays as a line of its own. Raises: ValueError."""
+    """The text without a key; a comment on its line is kept as a separate line. Raises: ValueError."""
     import tomlkit
     from tomlkit.items import Comment, Item, Trivia
 
