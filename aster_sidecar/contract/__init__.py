@@ -1,1 +1,1 @@
-"""Every request, answer and event as a model."""
+"""The wire protocol: every request, answer and event as a Pydantic model."""

@@ -1,4 +1,4 @@
-"""What all messages share: the version, words with fixed values, strictness, errors."""
+"""Shared by all wire models: the protocol version, enumerations, base classes, and error shapes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 PROTOCOL = 1
-"""The version of this contract. It rises only when a client written for the old one would break."""
+"""The protocol version. It is raised only for changes that break existing clients."""
 
 HEARTBEAT_S = 15.0
 
 SOCKET_PATH = "/ws"
-"""Where the WebSocket is."""
+"""The path of the WebSocket."""
 
 Framework = Literal["tauri", "electron", "wails", "web"]
 
@@ -61,13 +61,13 @@ Time = Annotated[str, Field(description="RFC 3339, UTC, milliseconds", examples=
 
 
 class Model(BaseModel):
-    """Base of all wire models: built when first used, because a cold start counts."""
+    """Base of all wire models. Validators are built at first use, for a fast cold start."""
 
     model_config = ConfigDict(defer_build=True, protected_namespaces=())
 
 
 class Request(Model):
-    """Base of what clients send. Built at import: FastAPI would build them, with a warning, at the first request."""
+    """Base of request bodies. Built at import: otherwise FastAPI builds them, with a warning, at the first request."""
 
     model_config = ConfigDict(defer_build=False, extra="forbid", strict=True, protected_namespaces=())
 
@@ -76,7 +76,7 @@ DEEPEST = 100
 
 
 def storable(value: dict[str, Any]) -> dict[str, Any]:
-    """The object, when it can be stored and sent again. Raises: ValueError."""
+    """The object, if it can be stored and sent as JSON. Raises: ValueError."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         level = [
@@ -102,12 +102,12 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def is_request_id(given: Any) -> bool:
-    """Whether a client's own id for its request is taken over."""
+    """Whether a client's own request id is valid, so that the answer uses it."""
     return isinstance(given, str) and REQUEST_ID.fullmatch(given) is not None
 
 
 class Failure(Model):
-    """Every refusal: `code` is stable, `error` and `hint` are for people."""
+    """Every error answer. `code` is stable; `error` and `hint` are texts for people."""
 
     id: str
     success: Literal[False] = False

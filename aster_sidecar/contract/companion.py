@@ -1,4 +1,4 @@
-"""Notifications, focus, flags and the first run."""
+"""Wire models of notifications, focus, feature flags and onboarding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aster_sidecar.contract.base import ErrorInfo, Model, Name, NotificationKind
 
 
 class Notification(Model):
-    """Something that wants a person's attention. Its words name the agent and the tool, and hold nothing they said."""
+    """Something that needs a person's attention. Its texts name the agent and the tool, and contain no conversation."""
 
     notification_id: str
     kind: NotificationKind
@@ -25,27 +25,27 @@ class Notification(Model):
 
 
 class Notifications(Model):
-    """Newest first; at most 200 are kept. `unread` counts all of them."""
+    """Newest first; at most 200 are kept. `unread` counts all unread ones, not only those in this answer."""
 
     notifications: list[Notification]
     unread: int
 
 
 class NotificationsReadRequest(Request):
-    """Mark these as read; without `ids`: all."""
+    """Mark these notifications as read; without `ids`: all."""
 
     ids: Annotated[list[Name], Field(max_length=1000)] | None = None
 
 
 class NotificationsRead(Model):
-    """`ids` are those that were unread."""
+    """`ids`: the notifications that were unread before. `unread`: how many still are."""
 
     ids: list[str]
     unread: int
 
 
 class FocusRequest(Request):
-    """Which session a person looks at through this client: its turns end without a notification."""
+    """The session that a person is viewing in this client. Its turns end without a notification."""
 
     client_id: Name
     session_id: Name | None = None
@@ -57,7 +57,7 @@ class Focused(Model):
 
 
 class FlagsPatch(Request):
-    """Any subset of the flags; `null` goes back to the default."""
+    """Any subset of the flags; `null` resets a flag to its default."""
 
     companion_shell: bool | None = Field(None, description="Show setup, and what happened while you were away.")
     desktop_notifications: bool | None = Field(None, description="Show desktop notifications.")
@@ -70,7 +70,7 @@ class FlagsPatch(Request):
 
 
 class FlagInfo(Model):
-    """A part of the companion that can be switched off."""
+    """A feature of the companion that can be switched on or off."""
 
     name: str
     description: str
@@ -81,7 +81,7 @@ class FlagInfo(Model):
 
 
 class OnboardingCheck(Model):
-    """One thing that was looked at. `remedy` says what to do when it is not ok."""
+    """The result of one check. `remedy` says what to do if `status` is not `ok`."""
 
     id: str
     status: Literal["ok", "warning", "blocked"]
@@ -90,7 +90,7 @@ class OnboardingCheck(Model):
 
 
 class OnboardingStep(Model):
-    """A step, in order. `failures` counts what went wrong in it so far; `actions` are what may help."""
+    """One onboarding step. `failures` counts the failed attempts so far; `actions` are possible remedies."""
 
     id: OnboardingStepId
     state: Literal["done", "current", "todo", "skipped"]
@@ -102,7 +102,7 @@ class OnboardingStep(Model):
 
 
 class Onboarding(Model):
-    """`current` is the first step that is not met; null when it is over. Chatting never waits for it."""
+    """The steps in order. `current`: the first unfinished step; null when all are done. Chatting never requires it."""
 
     steps: list[OnboardingStep]
     current: OnboardingStepId | None
@@ -110,7 +110,7 @@ class Onboarding(Model):
 
 
 class OnboardingRequest(Request):
-    """`complete`: the person went through it; `skip`: later, or never; `reset`: as if it had not been there."""
+    """`complete`: mark the step as done; `skip`: skip it; `reset`: undo either."""
 
     step: OnboardingStepId
     action: Literal["complete", "skip", "reset"]

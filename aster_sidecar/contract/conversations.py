@@ -1,4 +1,4 @@
-"""Messages, turns, sessions and their history."""
+"""Wire models of messages, turns, sessions and their history."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from aster_sidecar.text.repair import whole
 
 
 class ChatRequest(Request):
-    """Say something to an agent. Without `session_id`: the agent's default session."""
+    """Send a message to an agent. Without `session_id`: to the agent's default session."""
 
     agent_id: Name
     message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000), AfterValidator(whole)]
     session_id: Name | None = None
     context: Object | None = Field(
-        default=None, description="a small object that the agent's instructions and tools can read for this turn"
+        default=None, description="a small object that the agent's instructions and tools can read during this turn"
     )
     client_message_id: Name | None = Field(
-        default=None, description="the same id with the same body answers the same turn again"
+        default=None, description="idempotency key: the same id with the same body returns the same turn again"
     )
     if_busy: IfBusy = "queue"
 
 
 class ChatStarted(Model):
-    """`seq` is that of the `message_added` event: follow from there."""
+    """`seq` is the seq of the `message_added` event: follow the event stream from there."""
 
     status: Literal["started", "queued", "steered"]
     turn_id: str
@@ -70,7 +70,7 @@ class Status(Model):
     state: State
     session_id: str | None = Field(description="null: the agent has no conversation yet")
     turn_id: str | None
-    queue: list[str] = Field(description="ids of turns that wait for this one, in order")
+    queue: list[str] = Field(description="ids of the turns queued after this one, in order")
     pending_approvals: int
     model: str
     usage: Usage
@@ -88,7 +88,7 @@ class ThinkingPart(Model):
 
 
 class ToolPart(Model):
-    """One tool call as it stands: `unknown` is a call whose end the daemon did not live to see."""
+    """One tool call and its current state. `unknown`: the daemon was killed before it could record the result."""
 
     type: Literal["tool"] = "tool"
     call_id: str
@@ -106,7 +106,7 @@ class ToolPart(Model):
 
 
 class NoticePart(Model):
-    """Something that happened to the turn: an error, a limit, a compaction."""
+    """Something that happened during the turn: an error, a limit, a compaction."""
 
     type: Literal["notice"] = "notice"
     code: str
@@ -118,7 +118,7 @@ Part = Annotated[TextPart | ThinkingPart | ToolPart | NoticePart, Field(discrimi
 
 
 class Message(Model):
-    """One message of a history. `text` is the concatenation that `text_chunk` offsets count in."""
+    """One message of a history. The offsets of `text_chunk` events count code points in `text`."""
 
     message_id: str
     turn_id: str
@@ -133,7 +133,7 @@ class Message(Model):
 
 
 class HistoryPage(Model):
-    """Oldest first. `next_before` asks for the page before this one; null at the beginning."""
+    """Oldest first. `next_before`: the cursor of the previous page; null at the beginning."""
 
     messages: list[Message]
     next_before: str | None
@@ -151,41 +151,41 @@ class SessionInfo(Model):
     updated_at: Time
     archived: bool
     is_default: bool
-    pinned: bool = Field(description="at the head of the list")
+    pinned: bool = Field(description="listed before all others")
     messages: int
     state: State
     pending_approvals: int
     deleted_at: Time | None = Field(default=None, description="set while it is in the trash")
-    restorable_until: Time | None = Field(default=None, description="then it is deleted for good")
+    restorable_until: Time | None = Field(default=None, description="when it is deleted permanently")
 
 
 class Hit(Model):
-    """A message in which a search found what it looks for, and the words around the first such place."""
+    """A message that contains the query, with an excerpt around the first match."""
 
     message_id: str
     role: Literal["user", "assistant"]
     created_at: Time
-    text: str = Field(description="one line; … stands where something is left out")
-    start: int = Field(description="where in `text` the place begins, in code points")
-    end: int = Field(description="where it ends")
+    text: str = Field(description="the excerpt, one line; … marks omitted text")
+    start: int = Field(description="start of the match in `text`, in code points")
+    end: int = Field(description="end of the match in `text`, in code points")
 
 
 class SessionPage(Model):
-    """The pinned ones first, then newest activity first; of the trash, the one deleted last first."""
+    """Pinned sessions first, then newest activity first; in the trash, the last deleted first."""
 
     sessions: list[SessionInfo]
     next_before: str | None
     hits: dict[str, Hit] = Field(
         default_factory=dict[str, Hit],
-        description="with `q`: the newest message that holds it, by session_id; none where only the title does",
+        description="with `q`: the newest matching message by session_id; none if only the title matches",
     )
 
 
 class FoundMessages(Model):
-    """Messages of one conversation that hold what was looked for, the newest first."""
+    """Messages of one conversation that contain the query, newest first."""
 
     hits: list[Hit]
-    next_before: str | None = Field(description="asks for the hits before these; null at the end")
+    next_before: str | None = Field(description="the cursor of the next page, with older hits; null at the end")
 
 
 class SessionCreate(Request):
@@ -204,5 +204,5 @@ class SessionPatch(Request):
 
 class SessionDeleted(Model):
     session_id: str
-    deleted: int = Field(description="messages that went with it")
-    restorable_until: Time | None = Field(description="null: it was deleted for good")
+    deleted: int = Field(description="the number of its messages")
+    restorable_until: Time | None = Field(description="null: it was deleted permanently")

@@ -1,4 +1,4 @@
-"""The daemon itself."""
+"""Wire models of /health and the shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of the stream."""
+"""Wire models of the event stream: the `data` of each event type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aster_sidecar.contract.settings import AgentProblem, ConfigValue, SecretInf
 
 
 class ConnectedEvent(Model):
-    """Always first on a stream. It has no seq of its own; its SSE id is the cursor from which the stream goes on."""
+    """Always the first event of a stream. It has no seq; its SSE id is the cursor from which the stream continues."""
 
     client_id: str
     framework: Framework
@@ -26,7 +26,7 @@ class ConnectedEvent(Model):
 
 
 class TextChunkEvent(Model):
-    """`offset` counts code points in the message's text, so applying a chunk twice is harmless."""
+    """A piece of the text. `offset` counts code points in the message's text: applying a chunk twice is harmless."""
 
     message_id: str
     offset: int
@@ -34,7 +34,7 @@ class TextChunkEvent(Model):
 
 
 class ThinkingChunkEvent(Model):
-    """As text_chunk, counted in the message's thinking."""
+    """A piece of the message's thinking; `offset` counts code points in the thinking."""
 
     message_id: str
     offset: int
@@ -42,7 +42,7 @@ class ThinkingChunkEvent(Model):
 
 
 class ToolStartEvent(Model):
-    """A tool starts now. `decided_by` is rule:<id>, mode:<mode> or person."""
+    """A tool call starts to run. `decided_by` is rule:<id>, mode:<mode> or person."""
 
     message_id: str
     call_id: str
@@ -54,7 +54,7 @@ class ToolStartEvent(Model):
 
 
 class ToolProgressEvent(Model):
-    """How far a tool is, or a piece of its output."""
+    """The progress of a tool call, or a piece of its output."""
 
     call_id: str
     progress: float | None = None
@@ -64,7 +64,7 @@ class ToolProgressEvent(Model):
 
 
 class ToolEndEvent(Model):
-    """A call is over: exactly one of `result` and `error`. A denied call ends without having started."""
+    """A tool call has ended, with either `result` or `error`. A denied call ends without `tool_start`."""
 
     message_id: str
     call_id: str
@@ -74,16 +74,18 @@ class ToolEndEvent(Model):
     outcome: Literal["done", "failed", "denied", "cancelled", "unknown"]
     duration_ms: int
     truncated: bool = False
-    arguments: dict[str, Any] | None = Field(default=None, description="only where no tool_start and no question came")
+    arguments: dict[str, Any] | None = Field(
+        default=None, description="only if neither tool_start nor approval_required was sent for the call"
+    )
     risk: Risk | None = Field(default=None, description="as `arguments`")
     display: str | None = Field(default=None, description="as `arguments`")
 
 
 class ApprovalRequiredEvent(Model):
-    """A call waits for a person.
+    """A tool call waits for a person's approval.
 
-    `summary` says in a sentence what will happen, `display` is the exact thing that will run; `remember` is what
-    "always" would cover.
+    `summary` says in a sentence what will happen, `display` is exactly what will run, `remember` is what "always" would
+    cover.
     """
 
     message_id: str
@@ -100,7 +102,7 @@ class ApprovalRequiredEvent(Model):
 
 
 class ApprovalResolvedEvent(Model):
-    """Answered, expired, or gone with its turn. `resolved_by` names the client that answered."""
+    """An approval was answered, expired, or was cancelled with its turn. `resolved_by`: the client that answered."""
 
     call_id: str
     decision: Literal["allow", "deny", "allow_always", "deny_always", "expired", "cancelled"]
@@ -112,7 +114,7 @@ class ApprovalResolvedEvent(Model):
 
 
 class ErrorEvent(Model):
-    """What went wrong and what a person can do. `retry_after_s` is the provider's own word."""
+    """What went wrong and what a person can do. `retry_after_s` is the provider's value."""
 
     code: str
     message: str
@@ -123,7 +125,7 @@ class ErrorEvent(Model):
 
 
 class DoneEvent(Model):
-    """Exactly one per turn, always its last event."""
+    """The turn has ended: exactly one per turn, always its last event."""
 
     message_id: str
     stop_reason: StopReason
@@ -144,7 +146,7 @@ class HistoryClearedEvent(Model):
 
 
 class SessionChangedEvent(Model):
-    """`session` is absent when it was deleted; `restorable_until`, when for good. A restored one is `created` again."""
+    """On `deleted`, `session` is absent, and `restorable_until` if permanently; `created` also when restored."""
 
     change: Literal["created", "updated", "deleted"]
     session: SessionInfo | None = None
@@ -167,35 +169,35 @@ class AgentsChangedEvent(Model):
 
 
 class ServiceChangedEvent(ServiceInfo):
-    """A service's state changed, or its crashes were forgotten."""
+    """A service's state changed, or its crash count was reset."""
 
 
 class NotificationAddedEvent(Notification):
-    """Something wants attention. `unread` counts with it."""
+    """A new notification. `unread` includes it."""
 
     unread: int
 
 
 class NotificationsReadEvent(NotificationsRead):
-    """These are read, or what they asked was answered."""
+    """These notifications were marked as read, or their approvals were answered."""
 
 
 class FlagsChangedEvent(Model):
-    """Only those that changed."""
+    """The flags that changed."""
 
     changed: list[FlagInfo]
 
 
 class SecretsChangedEvent(SecretInfo):
-    """A provider's key was given or forgotten. The key is not in it."""
+    """A provider's key was saved or deleted. The event does not contain the key."""
 
 
 class OnboardingChangedEvent(Onboarding):
-    """A step was met, skipped or reset, or something failed in it."""
+    """A step was completed, skipped or reset, or an attempt failed."""
 
 
 class ModelRetryEvent(Model):
-    """A request to the provider failed for a passing reason and will be tried again in `delay_s`."""
+    """A request to the provider failed temporarily and will be retried in `delay_s`."""
 
     code: str
     message: str
@@ -205,7 +207,7 @@ class ModelRetryEvent(Model):
 
 
 class HistoryCompactedEvent(Model):
-    """The model's own view of the conversation was summarised; the history people see keeps every message."""
+    """The conversation as the model sees it was summarised; the history for people keeps every message."""
 
     messages_before: int
     messages_after: int
@@ -215,13 +217,13 @@ class HistoryCompactedEvent(Model):
 
 
 class HeartbeatEvent(Model):
-    """Every `heartbeat_s`; carries no seq of its own."""
+    """Sent every `heartbeat_s`; it has no seq."""
 
     last_seq: int
 
 
 class ResyncEvent(Model):
-    """The cursor can't be served: read /api/history and /api/approvals, then go on from `last_seq`."""
+    """The cursor can't be served: read /api/history and /api/approvals, then continue from `last_seq`."""
 
     reason: Literal["trimmed", "future", "malformed"]
     last_seq: int
@@ -259,4 +261,4 @@ EVENTS: dict[str, type[Model]] = {
 """Every event type and the shape of its `data`."""
 
 UNJOURNALED = frozenset({"connected", "heartbeat", "resync"})
-"""Events of one stream only: they carry no id."""
+"""Events of one stream only: they have no seq and are not replayed."""

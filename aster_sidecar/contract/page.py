@@ -1,4 +1,4 @@
-"""The page, and browsers that are sent to it."""
+"""Wire models of the web page's bootstrap and of browser sign-in."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from aster_sidecar.contract.base import Framework, Model, Name, Request, Time
 
 
 class HandoffCreate(Request):
-    """What the browser should open: a part of the UI, a session."""
+    """What the browser should open: a section of the UI, or a session."""
 
     section: Annotated[str, StringConstraints(pattern="^[a-z][a-z-]{0,49}$")] | None = None
     session_id: Name | None = None
 
 
 class Handoff(Model):
-    """A link for one browser, once. The code is in its fragment, which no browser sends and no log sees."""
+    """A one-time sign-in link for one browser. The code is in the URL's fragment, which is neither sent nor logged."""
 
     url: str
     expires_at: Time
 
 
 class HandoffRedeem(Request):
-    """The code of a link. Needs no token: it is one."""
+    """The code of a sign-in link. It replaces the token for this request."""
 
     code: Name
 
 
 class HandoffRedeemed(Model):
-    """`bearer` is what the page sends as `Authorization: Bearer` from now on; it ends with the daemon."""
+    """`bearer`: what the page sends as `Authorization: Bearer` from now on; valid until the daemon stops."""
 
     bearer: str
     bearer_id: str
@@ -51,7 +51,7 @@ class BearerRevoked(Model):
 
 
 class Bootstrap(Model):
-    """What a UI has to know before anything else. `runtime_surface` is `native` when a host asks for its page."""
+    """What a UI needs before any other call. `runtime_surface` is `native` when a desktop shell asks."""
 
     runtime_surface: Literal["native", "browser"]
     framework: Framework

@@ -1,4 +1,4 @@
-"""Approvals, rules, and what would happen to a call."""
+"""Wire models of approvals, permission rules, and dry-run checks of tool calls."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aster_sidecar.text.repair import whole
 
 
 class ApproveRequest(Request):
-    """Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
+    """Answer a pending approval. `note` is passed to the model on a denial; `arguments` replace the call's own.
 
-    Where they would do what was not shown, `confirm` says that a person has seen it: it is what the check of these
-    arguments, or the refusal `edit_unconfirmed`, gave for it.
+    If the new arguments do something that was not shown, `confirm` proves that a person has seen it: its value comes
+    from the check of these arguments, or from the error `edit_unconfirmed`.
     """
 
     agent_id: Name
@@ -26,7 +26,7 @@ class ApproveRequest(Request):
 
 
 class RuleInfo(Model):
-    """A stored answer: which calls it covers, in fields and in words."""
+    """A permission rule: the calls that it covers, as fields and in `words`."""
 
     rule_id: str
     decision: Literal["allow", "deny"]
@@ -41,7 +41,7 @@ class RuleInfo(Model):
 
 
 class Approved(Model):
-    """`rule` is what "always" stored, null where it stored nothing."""
+    """`rule`: the rule that "always" stored; null if none was stored."""
 
     call_id: str
     decision: ApprovalDecision
@@ -50,9 +50,9 @@ class Approved(Model):
 
 
 class Preview(Model):
-    """A file's lines that would change, with those around them: the end of `display`, to be drawn as a diff.
+    """The lines of a file that would change, with context: the end of `display`, to be shown as a diff.
 
-    Each line of `diff` begins with a space, `-` (goes), `+` (comes) or `@ line N`, the old file's line that follows.
+    Each line of `diff` begins with a space, `-` (removed) or `+` (added), or is `@ line N`: the next line's old number.
     """
 
     kind: Literal["diff"] = "diff"
@@ -63,7 +63,7 @@ class Preview(Model):
 
 
 class ApprovalInfo(Model):
-    """A decision that waits for a person.
+    """An approval that waits for a person.
 
     `summary` says in a sentence what will happen, `display` is exactly what will run.
     """
@@ -85,7 +85,7 @@ class ApprovalInfo(Model):
 
 
 class RuleCreate(Request):
-    """`kind` exact (default), beneath (a directory) or any; `value` is the target: a path, a command, an origin."""
+    """`kind`: exact (default), beneath (inside a directory) or any; `value`: the target (path, command or origin)."""
 
     decision: Literal["allow", "deny"]
     tool: Name
@@ -101,7 +101,7 @@ class RuleDeleted(Model):
 
 
 class CheckRequest(Request):
-    """What would happen to this call? Nothing runs."""
+    """Ask what would happen to this tool call, without running it."""
 
     tool: Name
     arguments: Object = Field(default_factory=dict[str, Any])
@@ -120,5 +120,5 @@ class CheckAnswer(Model):
     target: str
     remember: str | None
     confirm: str = Field(
-        description="what POST /api/approve takes for these arguments, where they do what was not shown"
+        description="the `confirm` of POST /api/approve for these arguments, if they do something that was not shown"
     )

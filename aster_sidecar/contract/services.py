@@ -1,4 +1,4 @@
-"""Services, and diagnostics bundles."""
+"""Wire models of services and diagnostics bundles."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from aster_sidecar.contract.base import Model, Request, ServiceState, Time
 
 
 class DiagnosticsRequest(Request):
-    """Make a bundle. Messages are in it only when asked for."""
+    """Create a diagnostics bundle, without messages by default."""
 
     include_messages: bool = False
 
 
 class DiagnosticsInfo(Model):
-    """A bundle, on this machine."""
+    """A diagnostics bundle; `path` is on this machine."""
 
     name: str
     path: str
@@ -25,7 +25,7 @@ class DiagnosticsInfo(Model):
 
 
 class ServiceExit(Model):
-    """How a service's process ended: by `code`, by `signal`, or (`error`) because it could not be started or ended."""
+    """How a service's process ended: exit `code`, `signal`, or `error` if it could not be started or stopped."""
 
     time: Time
     code: int | None = None
@@ -34,7 +34,7 @@ class ServiceExit(Model):
 
 
 class ServiceInfo(Model):
-    """A service of the user's configuration as it stands. `desired_running` is what was asked for last."""
+    """A configured service and its current state. `desired_running`: whether it was last asked to run or to stop."""
 
     name: str
     description: str
@@ -44,7 +44,7 @@ class ServiceInfo(Model):
     pid: int | None = None
     last_start: Time | None = None
     last_exit: ServiceExit | None = None
-    restart_attempt: int = Field(description="restarts by itself since it was healthy")
+    restart_attempt: int = Field(description="automatic restarts since it was last healthy")
     next_restart: Time | None = None
 
 
@@ -56,8 +56,8 @@ class ServiceLogEntry(Model):
 
 
 class ServiceLogs(Model):
-    """Oldest first. `dropped` counts the lines that came too fast to be kept."""
+    """Oldest first. `dropped` counts lines that were written too fast to be kept."""
 
     entries: list[ServiceLogEntry]
     dropped: int
-    path: str | None = Field(description="the file that they are written to")
+    path: str | None = Field(description="the log file")

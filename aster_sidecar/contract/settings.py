@@ -1,4 +1,4 @@
-"""Settings, agents, tools, models and keys."""
+"""Wire models of settings, agents, tools, models and provider keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aster_sidecar.text import addresses
 
 
 class ModelCheckRequest(Request):
-    """Ask a model (the chosen one, or this) for one word."""
+    """Test a model with a one-word request; without `model`: the chosen one."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
 class ModelCheck(Model):
-    """What came of asking. `error` is null when it answered."""
+    """The result of testing a model. `error` is null if it answered."""
 
     ok: bool
     model: str
@@ -29,7 +29,7 @@ class ModelCheck(Model):
 
 
 class SecretInfo(Model):
-    """Where a provider's key comes from. One in a file, or in the environment, is not protected."""
+    """Where a provider's key comes from. A key in a file or in the environment is not `protected`."""
 
     provider: str
     variable: str
@@ -39,7 +39,7 @@ class SecretInfo(Model):
 
 
 def as_key(text: str) -> str:
-    """A key without what came along when it was pasted. Raises: ValueError."""
+    """A key without the blanks and quotes of a paste. Raises: ValueError."""
     if addresses.is_placeholder(text):
         raise ValueError("a placeholder, not a key")
     try:
@@ -52,7 +52,7 @@ def as_key(text: str) -> str:
 
 
 class SecretPut(Request):
-    """A provider's key. With `check` it is kept only when a model answers to it: `model`, or the chosen one."""
+    """A provider's key. With `check` it is saved only if `model`, or the chosen model, answers with it."""
 
     value: Annotated[str, StringConstraints(min_length=1, max_length=10_000), AfterValidator(as_key)] = Field(
         repr=False
@@ -62,16 +62,16 @@ class SecretPut(Request):
 
 
 def variable_name(name: str) -> str:
-    """Raises: ValueError."""
+    """The name, if it may be in `pass_environment`. Raises: ValueError."""
     if not re.fullmatch(r"[A-Za-z0-9_*][A-Za-z0-9_*()]{0,199}", name) or name[0].isdigit() or not name.strip("*"):
         raise ValueError(f"{name[:100]!r} is no name of a variable")
     if name.upper() == "ASTER_SIDECAR_TOKEN":
-        raise ValueError("the daemon's token is for its clients: a command that has it could answer its own questions")
+        raise ValueError("the daemon's token is for its clients: a command with it could approve its own calls")
     return name
 
 
 def path_of_commands(value: str) -> str:
-    """Raises: ValueError."""
+    """The value, if it is allowed as `command_path`. Raises: ValueError."""
     if value in ("auto", "login", "inherit"):
         return value
     entries = value.split(os.pathsep)
@@ -81,7 +81,7 @@ def path_of_commands(value: str) -> str:
 
 
 class ConfigPatch(Request):
-    """Any subset of the settable keys. `null` forgets what was set here or in the file: flag, environment, default."""
+    """Any subset of the settable keys. `null` removes the value set here or in `config.toml`."""
 
     model: Annotated[str, StringConstraints(max_length=200)] | None = None
     permission_mode: PermissionMode | None = None
@@ -105,18 +105,18 @@ class ConfigValue(Model):
 
 
 class ConfigView(Model):
-    """The whole effective configuration; secrets are masked, each value says where it comes from."""
+    """The whole effective configuration, each value with its source; secrets are masked."""
 
     values: dict[str, ConfigValue]
     config_path: str
     data_dir: str
     logs_dir: str
     project: str | None = Field(description="the trusted project whose file is read")
-    problems: list[str] = Field(description="what of the files does not hold, in words")
+    problems: list[str] = Field(description="messages about what is ignored in the settings files")
 
 
 class AgentProblem(Model):
-    """Why an agent's file is left out, or not used. `id` is what it would be called, `line` null for the whole file."""
+    """Why an agent's file is not used. `id`: the agent's id; `line`: null if the problem concerns the whole file."""
 
     id: str
     source: AgentSource
@@ -126,7 +126,7 @@ class AgentProblem(Model):
 
 
 class AgentInfo(Model):
-    """An agent; one whose file is broken has `state` failed, and `problems` that say why it can't be talked to."""
+    """An agent. If its file is broken, `state` is `failed` and `problems` say why it can't be used."""
 
     id: str
     name: str
@@ -148,9 +148,9 @@ class ToolInfo(Model):
 
 
 class ModelInfo(Model):
-    """A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing.
+    """A model that can be chosen. `ready`: whether a turn can use it now; `why_not`: what is missing.
 
-    Of a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
+    For a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
     """
 
     name: str

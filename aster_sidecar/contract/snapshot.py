@@ -1,4 +1,4 @@
-"""Everything that a companion's first paint needs."""
+"""Wire models of the snapshot: everything a companion needs for its first paint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aster_sidecar.contract.settings import AgentInfo, ConfigView
 
 
 class DaemonInfo(Model):
-    """The daemon itself. `started_at`: since when it runs."""
+    """The daemon's process, addresses and directories."""
 
     version: str
     protocol: int
@@ -41,7 +41,7 @@ class ActiveTurn(Model):
 
 
 class Warning(Model):
-    """Something that a person should know, and what to do about it."""
+    """A problem that a person should know about; `hint` says what to do."""
 
     code: str
     message: str
@@ -49,7 +49,7 @@ class Warning(Model):
 
 
 class Metrics(Model):
-    """Figures of this daemon; `store_bytes` is the size of its file, `streams` how many clients watch."""
+    """Metrics of this daemon. `store_bytes`: size of its store; `streams`: number of open event streams."""
 
     uptime_s: int
     sessions: int
@@ -59,14 +59,14 @@ class Metrics(Model):
 
 
 class Snapshot(Model):
-    """Everything that a companion's first paint needs. Follow the stream `after` `last_seq` to keep it true."""
+    """Everything a companion needs for its first paint. Follow the event stream after `last_seq` to keep it current."""
 
     last_seq: int
     daemon: DaemonInfo
     agents: list[AgentInfo]
-    sessions: list[SessionInfo] = Field(description="the newest that are not archived, 16 unless asked for more")
-    sessions_before: str | None = Field(description="where the next page of sessions begins")
-    approvals: list[ApprovalInfo] = Field(description="all that wait, oldest first")
+    sessions: list[SessionInfo] = Field(description="the newest that are not archived; 16 by default")
+    sessions_before: str | None = Field(description="the cursor of the next page of sessions")
+    approvals: list[ApprovalInfo] = Field(description="all pending approvals, oldest first")
     turns: list[ActiveTurn]
     notifications: Notifications
     flags: list[FlagInfo]

@@ -1,4 +1,4 @@
-"""What is said over the WebSocket."""
+"""Wire models of the messages over the WebSocket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aster_sidecar.contract.base import REQUEST_ID, Model, Name, Object, Request
 
 
 class SocketMessage(Request):
-    """What a client sends over `/ws`. `agent_id` may stand here or in `payload`; the answer has the same `id`."""
+    """A message from a client over `/ws`. `agent_id` may be here or in `payload`; the answer has the same `id`."""
 
     id: Annotated[str, StringConstraints(pattern=f"^{REQUEST_ID.pattern}$")]
     type: SocketType
@@ -19,25 +19,25 @@ class SocketMessage(Request):
 
 
 class SessionQuery(Request):
-    """`get_status`, `clear_history`. Without `session_id`: the agent's default session."""
+    """Payload of `get_status` and `clear_history`. Without `session_id`: the agent's default session."""
 
     agent_id: Name
     session_id: Name | None = None
 
 
 class HistoryQuery(SessionQuery):
-    """`get_history`: a page as `GET /api/history` gives it."""
+    """Payload of `get_history`, which returns a page as `GET /api/history` does."""
 
     before: Name | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 
 class NoPayload(Request):
-    """`get_config` asks for nothing more."""
+    """The empty payload of `get_config`."""
 
 
 class SubscribeRequest(Request):
-    """`subscribe`: events after the cursor, as `GET /api/events` sends them; without one: from now on."""
+    """Payload of `subscribe`: send the events after the cursor, as `GET /api/events` does; without one: from now on."""
 
     after: int | Annotated[str, StringConstraints(max_length=200)] | None = None
     agent_id: Name | None = None
@@ -46,7 +46,7 @@ class SubscribeRequest(Request):
 
 
 class SocketRequest(Request):
-    """`request`: any call of REST. `body` left out: none; `client`: what `X-Aster-Client` says over HTTP."""
+    """Payload of `request`: any REST call. Without `body`: an empty body; `client`: the value of `X-Aster-Client`."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: Annotated[str, StringConstraints(pattern=r"^/[!-\"$->@-~]*$", max_length=2000)] = Field(
@@ -58,6 +58,6 @@ class SocketRequest(Request):
 
 
 class Subscribed(Model):
-    """Events after this seq follow, `connected` first. An earlier subscription of the socket has ended."""
+    """The events after this seq follow, `connected` first. The socket's earlier subscription, if any, has ended."""
 
     after: int

@@ -1,6 +1,6 @@
-"""The contract in code: every request, answer and event as a model, each section of docs/protocol.md in a file.
+"""All wire models in one namespace, which other packages import; each section of docs/protocol.md has its own module.
 
-OpenAPI and the client types are made from these. Other packages import them from here.
+/openapi.json and the TypeScript client's types are generated from these models.
 """
 
 from __future__ import annotations
