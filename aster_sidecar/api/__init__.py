@@ -1,1 +1,1 @@
-"""What each call does. REST and `/ws` run these functions and nothing else."""
+"""The API's calls, independent of the transport. REST and `/ws` both run these functions."""

@@ -1,4 +1,4 @@
-"""The agents that clients can talk to."""
+"""API calls about agents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aster_sidecar.tools.registry import Toolkit
 
 
 class AgentCalls:
-    """Calls about agents, and looking one up for the other groups."""
+    """Calls about agents, and agent lookup for the other groups of calls."""
 
     def __init__(
         self, agents: Agents, sessions: Sessions, queues: SessionQueues, toolkit: Toolkit, models: Models
@@ -29,7 +29,7 @@ class AgentCalls:
         return self._agents.get(agent_id)
 
     def find(self, agent_id: str) -> AgentSpec | None:
-        """The agent; None when its file is gone or broken but its conversations are there. Raises: AgentNotFound."""
+        """The agent; None if its file is missing or broken but it has conversations. Raises: AgentNotFound."""
         try:
             return self._agents.get(agent_id)
         except AgentNotFound:
@@ -39,12 +39,12 @@ class AgentCalls:
 
     @property
     def count(self) -> int:
-        """How many agents work."""
+        """The number of working agents."""
         return len(self._agents.ids())
 
     def list(self) -> list[wire.AgentInfo]:
-        """All agents, and the files that should be one but are broken."""
-        specs = self._agents.list()  # looks at the files, so before what is wrong with them
+        """All agents, including those with a broken file."""
+        specs = self._agents.list()  # reads the files, so it must come before `problems_of`
         problems: dict[str, list[wire.AgentProblem]] = {}
         for problem in problems_of(self._agents):
             problems.setdefault(problem.id, []).append(problem)
@@ -82,7 +82,7 @@ class AgentCalls:
 
 
 def problems_of(agents: Agents) -> list[wire.AgentProblem]:
-    """What is wrong with agents' files, as clients see it."""
+    """The problems of the agents' files as wire models."""
     return [
         wire.AgentProblem(id=p.agent_id, source=p.source, path=p.path, line=p.line, reason=p.reason)
         for p in agents.problems

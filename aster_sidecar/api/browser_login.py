@@ -1,6 +1,6 @@
-"""One-time sign-in of a browser: a code that lives for a minute, for a bearer that ends with the daemon.
+"""One-time sign-in of a browser: a code, valid for a minute, is exchanged for a bearer, valid until the daemon stops.
 
-Nothing of it is written down. Codes and bearers are kept as hashes: not even a dump of the memory gives one away.
+Nothing is stored on disk. Codes and bearers are kept in memory as hashes only, so a memory dump does not reveal them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from aster_sidecar.errors import BearerNotFound, HandoffRefused, NotFound
 
 CODE_BYTES = 32
 CODE_S = 60.0
-"""How long a code may wait to be redeemed."""
+"""How long a code is valid."""
 PRINTED_S = 600.0
-"""The same for the one that is printed at the start, which a person has to find first."""
+"""How long the code printed at the start is valid: a person has to find it first."""
 MOST_CODES = 32
 MOST_BEARERS = 32
-"""The oldest goes when there is one more."""
+"""Limits; one more removes the oldest."""
 
 
 @dataclass(slots=True)
 class Code:
-    """What a code leads to."""
+    """A sign-in code: valid until the monotonic time `until`; opens a section or a session."""
 
     until: float
     section: str | None = None
@@ -41,7 +41,7 @@ class Code:
 
 @dataclass(eq=False, slots=True)
 class Bearer:
-    """A browser that is signed in. `revoked` ends what it has open."""
+    """A signed-in browser. Setting `revoked` ends its open streams."""
 
     bearer_id: str
     created_at: str
@@ -50,7 +50,7 @@ class Bearer:
 
 
 class Handoffs:
-    """The codes that wait and the browsers that are signed in."""
+    """The unused codes and the signed-in browsers."""
 
     def __init__(self, real_s: Callable[[], float] = clock.real_s) -> None:
         self._now = real_s
@@ -58,7 +58,7 @@ class Handoffs:
         self._bearers: dict[bytes, Bearer] = {}
 
     def mint(self, section: str | None = None, session_id: str | None = None, lives_s: float = CODE_S) -> str:
-        """A fresh code for one browser."""
+        """Create a code for one browser, valid for `lives_s` seconds."""
         code = secrets.token_urlsafe(CODE_BYTES)
         self._forget_old()
         while len(self._codes) >= MOST_CODES:
@@ -67,11 +67,11 @@ class Handoffs:
         return code
 
     def redeem(self, code: str) -> wire.HandoffRedeemed:
-        """Sign the browser in. Raises: HandoffRefused when the code is wrong, was used, or is too old."""
+        """Sign a browser in. Raises: HandoffRefused when the code is wrong, used or expired."""
         self._forget_old()
         found = self._codes.pop(digest(code), None)
         if found is None:
-            raise HandoffRefused("the link was used already, is too old, or is not of this daemon")
+            raise HandoffRefused("the link was used already, has expired, or is from another daemon")
         bearer = secrets.token_urlsafe(CODE_BYTES)
         while len(self._bearers) >= MOST_BEARERS:
             self._end(next(iter(self._bearers)))
@@ -83,7 +83,7 @@ class Handoffs:
         )
 
     def find(self, credentials: bytes) -> Bearer | None:
-        """Who signed in with this; it counts as used now."""
+        """The browser with these credentials, None if there is none. Updates its `last_used_at`."""
         if not self._bearers:
             return None
         found = self._bearers.get(hashlib.sha256(credentials).digest())
@@ -92,12 +92,12 @@ class Handoffs:
         return found
 
     def open(self) -> bool:
-        """Whether a browser may come, or is there."""
+        """Whether there is an unused code or a signed-in browser."""
         self._forget_old()
         return bool(self._codes or self._bearers)
 
     def list(self) -> list[wire.BearerInfo]:
-        """The browsers that are signed in, the newest last."""
+        """The signed-in browsers, newest last."""
         return [
             wire.BearerInfo(bearer_id=one.bearer_id, created_at=one.created_at, last_used_at=one.last_used_at)
             for one in self._bearers.values()
@@ -120,12 +120,12 @@ class Handoffs:
 
 
 def digest(text: str) -> bytes:
-    # Looked up by hash: comparing takes as long for a near miss as for any other.
+    # A lookup by hash takes the same time for every wrong code, however similar it is.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 class BrowserCalls:
-    """Calls about browsers that are sent to the page. `has_page`: whether this daemon has the page."""
+    """Calls about the web page and browser sign-in. `has_page`: whether this daemon includes the page."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class BrowserCalls:
         self._flags = flags
 
     def bootstrap(self, in_browser: bool) -> wire.Bootstrap:
-        """What a UI has to know before anything else."""
+        """What a UI needs before any other call."""
         settings = self._identity.settings
         return wire.Bootstrap(
             runtime_surface="browser" if in_browser else "native",
@@ -158,7 +158,7 @@ class BrowserCalls:
         )
 
     def handoff(self, body: wire.HandoffCreate) -> wire.Handoff:
-        """A link that opens the UI in a browser, once, signed in. Raises: NotFound, SessionNotFound."""
+        """Create a one-time link that opens the UI signed in. Raises: NotFound, SessionNotFound."""
         if not self._has_page():
             raise NotFound("this daemon has no web UI", hint="build it from shells/ui, or install a release")
         if body.session_id is not None:
@@ -168,13 +168,13 @@ class BrowserCalls:
         return wire.Handoff(url=link(self._identity, code), expires_at=clock.stamp(expires))
 
     async def redeem(self, body: wire.HandoffRedeem) -> wire.HandoffRedeemed:
-        """Sign a browser in with the code of its link. Raises: HandoffRefused, StoreError."""
+        """Sign a browser in with the code from its link. Raises: HandoffRefused, StoreError."""
         redeemed = self._handoffs.redeem(body.code)
         await self._onboarding.handed_off()
         return redeemed
 
     def bearers(self) -> list[wire.BearerInfo]:
-        """The browsers that are signed in."""
+        """The signed-in browsers."""
         return self._handoffs.list()
 
     def revoke(self, bearer_id: str) -> wire.BearerRevoked:
@@ -184,5 +184,5 @@ class BrowserCalls:
 
 
 def link(identity: Identity, code: str) -> str:
-    """The address that signs a browser in. The code is behind the `#`: it is never sent as part of an address."""
+    """The URL that signs a browser in. The code is in the fragment, which browsers do not send."""
     return f"{identity.url}/#handoff={code}"

@@ -1,4 +1,4 @@
-"""Everything that a client can ask for, in groups. REST and `/ws` run these calls and nothing else."""
+"""All API calls in groups, as REST and `/ws` use them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from aster_sidecar.api.snapshot import SnapshotCalls
 from aster_sidecar.api.tools import ToolCalls
 
 PAGE = 50
-"""Entries of a page where a request names no limit."""
+"""Default page size."""
 PAGE_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The groups of calls of one daemon."""
+    """One daemon's groups of calls."""
 
     identity: Identity
     lifecycle: Lifecycle

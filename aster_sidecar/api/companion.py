@@ -1,4 +1,4 @@
-"""What a companion around the chat needs: notifications, focus, flags, the first run."""
+"""API calls of the companion around the chat: notifications, focus, feature flags and onboarding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aster_sidecar.store.journal import Journal
 
 
 class CompanionCalls:
-    """Calls of the companion."""
+    """Calls about notifications, focus, feature flags and onboarding."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class CompanionCalls:
     # -- notifications, focus --------------------------------------------------------------------------------------
 
     async def notifications(self, unread: bool, limit: int) -> wire.Notifications:
-        """What wants a person's attention, newest first. Raises: StoreError."""
+        """At most `limit` notifications, newest first; with `unread`, unread ones only. Raises: StoreError."""
         await self._journal.commit()
         return self._notifications.list(limit, unread)
 
@@ -42,7 +42,7 @@ class CompanionCalls:
         return await self._notifications.read(body.ids)
 
     def focus(self, body: wire.FocusRequest) -> wire.Focused:
-        """Say which session a person looks at through an open stream; it is forgotten when that ends.
+        """Set the session that a person is viewing in the client of an open stream, until the stream ends.
 
         Raises: SessionNotFound, ClientNotFound.
         """
@@ -54,20 +54,20 @@ class CompanionCalls:
     # -- flags, first run ------------------------------------------------------------------------------------------
 
     def flags(self) -> list[wire.FlagInfo]:
-        """Which parts of the companion there are."""
+        """The feature flags and their values."""
         return self._flags.list()
 
     async def set_flags(self, body: wire.FlagsPatch) -> list[wire.FlagInfo]:
-        """Switch parts on or off; `null` goes back to the default. Raises: ConfigInvalid, StoreError."""
+        """Change feature flags; `null` resets a flag to its default. Raises: ConfigInvalid, StoreError."""
         changed = self._flags.change(body)
         if changed:
             await self._journal.record("flags_changed", wire.FlagsChangedEvent(changed=changed))
         return self._flags.list()
 
     def onboarding(self) -> wire.Onboarding:
-        """The first run, step by step."""
+        """The onboarding steps and their state."""
         return self._onboarding.state()
 
     async def set_onboarding(self, body: wire.OnboardingRequest) -> wire.Onboarding:
-        """Go through a step, skip it, or take that back. Raises: StoreError."""
+        """Complete, skip or reset an onboarding step. Raises: StoreError."""
         return await self._onboarding.say(body)

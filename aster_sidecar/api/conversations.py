@@ -1,4 +1,4 @@
-"""Talking with an agent: messages, turns, sessions and their history."""
+"""API calls about conversations: messages, turns, sessions and their history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aster_sidecar.store.journal import Journal
 
 
 class ConversationCalls:
-    """Calls about conversations. What a call reads is at least as new as what its client was told before."""
+    """Calls about conversations. A call never returns older data than its client has been sent already."""
 
     def __init__(
         self,
@@ -45,18 +45,18 @@ class ConversationCalls:
     # -- turns -----------------------------------------------------------------------------------------------------
 
     async def chat(self, body: wire.ChatRequest) -> wire.ChatStarted:
-        """Take a message in. It is recorded when this returns.
+        """Accept a message for an agent. It is recorded when this returns.
 
         Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
         """
         return await self._turns.chat(body)
 
     async def cancel(self, body: wire.CancelRequest) -> wire.Cancelled:
-        """End turns: one, a session's, or all of the agent. Raises: AgentNotFound, SessionNotFound."""
+        """Cancel one turn, a session's turns, or all turns of the agent. Raises: AgentNotFound, SessionNotFound."""
         return await self._turns.cancel(body)
 
     async def status(self, agent_id: str, session_id: str | None) -> wire.Status:
-        """What the agent is doing. Creates nothing. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        """The agent's current state. Creates no session. Raises: AgentNotFound, SessionNotFound, StoreError."""
         spec = self._agents.find(agent_id)
         model = (spec and spec.model) or self._models.name()
         answer = self._turns.status(agent_id, session_id, model)
@@ -66,7 +66,7 @@ class ConversationCalls:
     # -- history ---------------------------------------------------------------------------------------------------
 
     async def history(self, agent_id: str, session_id: str | None, before: str | None, limit: int) -> wire.HistoryPage:
-        """A page of at most `limit` messages, oldest first; `before` is a message's id. Creates nothing.
+        """A page of at most `limit` messages, oldest first; `before`: a message's id. Creates no session.
 
         Raises: AgentNotFound, SessionNotFound, InvalidShape, StoreError.
         """
@@ -80,7 +80,7 @@ class ConversationCalls:
     async def clear_history(self, agent_id: str, session_id: str | None) -> wire.HistoryDeleted:
         """Delete the conversation's messages.
 
-        Raises: AgentNotFound, SessionNotFound, StoreError; AgentBusy while a turn runs or waits.
+        Raises: AgentNotFound, SessionNotFound, StoreError; AgentBusy while a turn has not ended.
         """
         self._agents.find(agent_id)
         session_id = self._sessions.find_default(agent_id, session_id)
@@ -94,7 +94,7 @@ class ConversationCalls:
     async def list_sessions(
         self, agent_id: str | None, query: str | None, archived: bool, before: str | None, limit: int, deleted: bool
     ) -> wire.SessionPage:
-        """A page of conversations, the pinned ones first, then newest activity first.
+        """A page of sessions, pinned ones first, then newest activity first. `deleted`: list the trash.
 
         Raises: AgentNotFound, InvalidShape, StoreError.
         """
@@ -104,17 +104,17 @@ class ConversationCalls:
         return self._sessions.list(agent_id, query, archived, before, limit, deleted)
 
     async def create_session(self, body: wire.SessionCreate) -> wire.SessionInfo:
-        """Start a conversation. Raises: AgentNotFound, StoreError."""
+        """Create a session. Raises: AgentNotFound, StoreError."""
         self._agents.require(body.agent_id)
         return await self._sessions.create(body)
 
     async def get_session(self, session_id: str) -> wire.SessionInfo:
-        """One conversation. Raises: SessionNotFound, StoreError."""
+        """One session. Raises: SessionNotFound, StoreError."""
         await self._journal.commit()
         return self._sessions.info(session_id)
 
     async def find_in_session(self, session_id: str, query: str, before: str | None, limit: int) -> wire.FoundMessages:
-        """The messages of one conversation that hold `query`, newest first.
+        """The messages of one session that contain `query`, newest first.
 
         Raises: SessionNotFound, InvalidShape, StoreError.
         """
@@ -123,24 +123,24 @@ class ConversationCalls:
         return self._sessions.find(session_id, query, before, limit)
 
     async def patch_session(self, session_id: str, body: wire.SessionPatch) -> wire.SessionInfo:
-        """Rename, archive, bring back, pin. Raises: SessionNotFound, InvalidShape, StoreError."""
+        """Rename, archive, unarchive, pin or unpin a session. Raises: SessionNotFound, InvalidShape, StoreError."""
         return await self._sessions.patch(session_id, body)
 
     async def delete_session(self, session_id: str, purge: bool) -> wire.SessionDeleted:
-        """Move a conversation to the trash, or delete it for good.
+        """Move a session to the trash; with `purge`, delete it permanently.
 
-        Raises: SessionNotFound, StoreError; AgentBusy while a turn runs or waits.
+        Raises: SessionNotFound, StoreError; AgentBusy while a turn has not ended.
         """
         deleted = await self._sessions.delete(session_id, purge=purge)
         self._forget(session_id)
         self._rules.drop(session_id)
         self._notifications.forget(session_id)
-        for question in self._approvals.list(None, session_id):  # of a turn whose ending could not be recorded
-            self._approvals.cancel(question.turn_id, "cancel")
+        for approval in self._approvals.list(None, session_id):  # left by a turn if its end could not be recorded
+            self._approvals.cancel(approval.turn_id, "cancel")
         return deleted
 
     async def restore_session(self, session_id: str) -> wire.SessionInfo:
-        """Bring a deleted conversation back as it was. Idempotent. Raises: SessionNotFound, StoreError."""
+        """Restore a session from the trash, unchanged. Idempotent. Raises: SessionNotFound, StoreError."""
 
         def back(session_id: str) -> None:
             self._rules.bring_back(session_id)
@@ -149,6 +149,6 @@ class ConversationCalls:
         return await self._sessions.restore(session_id, back)
 
     def _forget(self, session_id: str) -> None:
-        """Drop what is kept in memory of a session whose rows are gone."""
+        """Drop a deleted session's state from memory."""
         self._queues.forget(session_id)
         self._engine.forget(session_id)

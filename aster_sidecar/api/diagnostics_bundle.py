@@ -1,7 +1,7 @@
-"""A bundle to send to somebody who helps: how the daemon is set up and what went wrong, without what people said.
+"""Diagnostics bundles for support: the daemon's setup and recent errors, by default without messages.
 
-A zip of JSON and log tails, cleaned of secrets by name and by value before anything is written. Bounded in size, time
-and number; messages are in it only when asked for.
+A bundle is a zip of JSON files and the ends of logs. Secrets are removed by name and by value before anything is
+written. Size, time and number of bundles are limited.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from aster_sidecar.telemetry.redaction import MASK, NAMES, Redactor
 
 FOLDER = "diagnostics"
 KEPT = 5
-"""Bundles that are kept; the oldest go."""
+"""Number of bundles to keep; older ones are deleted."""
 MOST_BYTES = 5 << 20
 LIMIT_S = 10.0
 LOG_BYTES = 512 << 10
-"""Of each log's end; text of this kind is a twentieth of that in the zip."""
+"""Bytes taken from the end of each log; the zip compresses them to about a twentieth."""
 LOG_FILES = 12
 ERRORS = 100
 MESSAGES = 500
@@ -64,7 +64,7 @@ LIBRARIES = (
 
 
 class DiagnosticsCalls:
-    """Calls about bundles."""
+    """Calls about diagnostics bundles."""
 
     def __init__(
         self,
@@ -94,11 +94,11 @@ class DiagnosticsCalls:
         self._logs_dir = identity.settings.places.logs_dir
 
     def list(self) -> list[wire.DiagnosticsInfo]:
-        """The bundles that are kept, newest first."""
+        """The existing bundles, newest first."""
         return [info(path) for path in bundles(self._logs_dir)]
 
     async def make(self, include_messages: bool) -> wire.DiagnosticsInfo:
-        """Make a bundle. Raises: DiagnosticsFailed when it takes too long or can't be written."""
+        """Create a bundle. Raises: DiagnosticsFailed when it takes too long or can't be written."""
         contents = self._gathered(include_messages)
         try:
             async with asyncio.timeout(LIMIT_S):
@@ -109,11 +109,11 @@ class DiagnosticsCalls:
             raise DiagnosticsFailed(f"the bundle could not be written: {error.strerror}") from error
 
     def find(self, name: str) -> Path:
-        """Where the bundle of this name is. Raises: NotFound."""
+        """The path of the bundle with this name. Raises: NotFound."""
         return find(self._logs_dir, name)
 
     def _gathered(self, include_messages: bool) -> dict[str, Any]:
-        """What goes in, by file, as it is: secrets are taken out when it is written."""
+        """The bundle's contents by file name, secrets included: `write` removes them."""
         journal = self._journal
         errors = journal.all(
             "SELECT time, turn_id, data FROM events WHERE type='error' ORDER BY seq DESC LIMIT ?", [ERRORS]
@@ -149,7 +149,7 @@ class DiagnosticsCalls:
             "flags.json": self._companion.flags(),
             "onboarding.json": self._companion.onboarding(),
             "warnings.json": self._warnings.list(),
-            # Of an error its code and hint: its message may repeat what a provider was told.
+            # Only code and hint: an error's message may quote what was sent to a provider.
             "errors.json": [
                 {
                     "time": time,
@@ -189,7 +189,7 @@ def libraries() -> Iterable[tuple[str, str | None]]:
 
 
 def plain(value: Any) -> Any:
-    """Models as what JSON has."""
+    """The value with Pydantic models converted to JSON types."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
@@ -200,7 +200,7 @@ def plain(value: Any) -> Any:
 
 
 def cleaned(value: Any, redactor: Redactor, name: str = "") -> Any:
-    """The same without secrets: texts by what is in them, and all below a name that says so."""
+    """The value without secrets: they are removed from texts, and texts under a secret's name are masked."""
     if isinstance(value, dict):
         members = cast(dict[str, Any], value)
         return {key: cleaned(held, redactor, key) for key, held in members.items()}
@@ -212,7 +212,7 @@ def cleaned(value: Any, redactor: Redactor, name: str = "") -> Any:
 
 
 def write(contents: Mapping[str, Any], logs_dir: Path, redactor: Redactor) -> wire.DiagnosticsInfo:
-    """Write the bundle, whole or not at all, for its owner only. Raises: OSError."""
+    """Write the bundle atomically, readable by its owner only. Raises: OSError."""
     folder = logs_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     left = MOST_BYTES
@@ -233,7 +233,7 @@ def write(contents: Mapping[str, Any], logs_dir: Path, redactor: Redactor) -> wi
     except BaseException:
         os.unlink(fresh)
         raise
-    others = [path for path in bundles(logs_dir) if path != target]  # by time, and the clock may have gone back
+    others = [path for path in bundles(logs_dir) if path != target]  # if the clock went back, `target` is not first
     for old in others[KEPT - 1 :]:
         with contextlib.suppress(OSError):
             old.unlink()
@@ -241,14 +241,14 @@ def write(contents: Mapping[str, Any], logs_dir: Path, redactor: Redactor) -> wi
 
 
 def add(bundle: zipfile.ZipFile, name: str, text: bytes, left: int) -> int:
-    """Put a file in as far as there is room, uncompressed: the zip is smaller then. Returns what it took."""
+    """Add a file, cut to `left` bytes before compression. Returns the number of bytes added."""
     text = text[: max(0, left)]
     bundle.writestr(name, text)
     return len(text)
 
 
 def tail(path: Path) -> str:
-    """The last whole lines of a log."""
+    """The last complete lines of a log, at most `LOG_BYTES`; empty if it can't be read."""
     with contextlib.suppress(OSError), path.open("rb") as log:
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - LOG_BYTES))
@@ -258,7 +258,7 @@ def tail(path: Path) -> str:
 
 
 def bundles(logs_dir: Path) -> list[Path]:
-    """Those that are kept, the newest first."""
+    """The bundles in the log directory, newest first."""
     found = [path for path in (logs_dir / FOLDER).glob("*.zip") if NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 

@@ -1,6 +1,6 @@
-"""What an event stream tells: `connected`, every event after the cursor, heartbeats, `resync` for a lost cursor.
+"""The content of an event stream: `connected`, all events after the cursor, heartbeats, `resync` for a lost cursor.
 
-Streams only watch. One that reads slowly goes on from its cursor in the journal; it holds nobody up.
+Streams are read-only. A slow stream continues from its cursor in the journal, without delaying anything else.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from aster_sidecar.errors import ClientNotFound, InvalidShape
 from aster_sidecar.store.journal import Event, Journal, encode
 
 COALESCE_FROM = 32
-"""Batches this long mean that the reader is behind: text chunks are joined for it."""
+"""In batches longer than this the stream is behind: its text chunks are joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What one stream wants to see. `after` None: from now on; `bad` names what is wrong with the cursor."""
+    """The cursor and filters of one stream. `after` None: from now on; `bad`: why the cursor is invalid."""
 
     after: int | None = None
     bad: str | None = None
@@ -42,7 +42,7 @@ class Watch:
 
 
 def cursor(text: str | None) -> tuple[int | None, str | None]:
-    """A cursor as clients send it → (seq, what is wrong with it)."""
+    """Parse a client's cursor; returns (seq, None), (None, None) without a cursor, or (None, why it is invalid)."""
     if text is None or text == "":
         return None, None
     if text.isascii() and text.isdigit() and len(text) <= 18:
@@ -51,32 +51,32 @@ def cursor(text: str | None) -> tuple[int | None, str | None]:
 
 
 class Streams:
-    """The open streams, and what each of them tells."""
+    """The open streams: produces their events, and keeps the session that a person views in each."""
 
     def __init__(self, journal: Journal, framework: wire.Framework, instance_id: str) -> None:
         self._journal = journal
         self._framework: wire.Framework = framework
         self._instance_id = instance_id
         self._focus: dict[str, str | None] = {}
-        """The clients whose streams are open, each with the session that a person looks at there."""
+        """For each open stream, by client_id, the session that a person is viewing there."""
 
     @property
     def count(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return len(self._focus)
 
     def focus(self, client_id: str, session_id: str | None) -> None:
-        """Say which session a person looks at through a client. Raises: ClientNotFound."""
+        """Set the session that a person is viewing in a client. Raises: ClientNotFound."""
         if client_id not in self._focus:
             raise ClientNotFound(f"no such client: {client_id[:100]!r}")
         self._focus[client_id] = session_id
 
     def focused(self) -> set[str]:
-        """The sessions that somebody looks at."""
+        """The sessions that a person is viewing."""
         return {session_id for session_id in self._focus.values() if session_id is not None}
 
     async def follow(self, watch: Watch) -> AsyncGenerator[list[Event] | Transient, None]:
-        """What the stream says, in its order: `connected`, `resync` if need be, then events and heartbeats."""
+        """The stream in order: `connected`, `resync` if necessary, then events and heartbeats. Raises: StoreError."""
         last = self._journal.last_seq
         connected = wire.ConnectedEvent(
             client_id=clock.new_id("client"),
@@ -95,7 +95,7 @@ class Streams:
         self._focus[connected.client_id] = None
         follow = self._journal.follow(after, session_id=watch.session_id, every_s=wire.HEARTBEAT_S)
         try:
-            # The id makes it a cursor: an EventSource that is cut off before its first event comes back to it.
+            # With this id, an EventSource that is disconnected before its first event resumes from here.
             yield Transient("connected", connected, b"retry: 1000\nid: %d\n" % after)
             if reason is not None:
                 yield Transient("resync", wire.ResyncEvent.model_validate({"reason": reason, "last_seq": last}))
@@ -117,7 +117,7 @@ class Streams:
 
 
 class Transient:
-    """An event of this stream only, which is not in the journal. `head`: fields that its SSE frame begins with."""
+    """An event of this stream only, not in the journal. `head`: additional fields at the start of its SSE frame."""
 
     __slots__ = ("_head", "_kind", "json")
 
@@ -133,7 +133,7 @@ class Transient:
 
 
 def coalesced(events: Iterable[Event]) -> list[Event]:
-    """The same events with neighbouring chunks of one message joined; the joined one has the last one's seq."""
+    """The events with adjacent chunks of one message joined; a joined chunk has the seq of its last part."""
     result: list[Event] = []
     pieces: list[str] = []
     head: dict[str, Any] = {}
@@ -175,7 +175,7 @@ class EventCalls:
     def watch(
         self, after: str | None, agent_id: str | None, session_id: str | None, types: Iterable[str] | None
     ) -> Watch:
-        """What a stream wants to see. Raises: AgentNotFound, SessionNotFound, InvalidShape."""
+        """Check a client's cursor and filters. Raises: AgentNotFound, SessionNotFound, InvalidShape."""
         if agent_id is not None:
             self._agents.find(agent_id)
         if session_id is not None:
@@ -188,9 +188,9 @@ class EventCalls:
         return Watch(position, bad, agent_id, session_id, wanted or None)
 
     def from_now(self, watch: Watch) -> Watch:
-        """The same watch with the newest event as its cursor, when it has none."""
+        """The watch, with the newest event as its cursor if it has none."""
         return watch if watch.after is not None else replace(watch, after=self._journal.last_seq)
 
     def follow(self, watch: Watch) -> AsyncGenerator[list[Event] | Transient, None]:
-        """What the stream says, in its order, until it is closed or the daemon stops. Raises: StoreError."""
+        """The stream in order, until it is closed or the daemon stops. Raises: StoreError."""
         return self._streams.follow(watch)

@@ -1,4 +1,4 @@
-"""Whether the daemon is up."""
+"""The /health call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aster_sidecar.store.journal import Journal
 
 
 class HealthCalls:
-    """Calls about the daemon itself."""
+    """The call behind /health."""
 
     def __init__(self, journal: Journal, identity: Identity, lifecycle: Lifecycle, agents: AgentCalls) -> None:
         self._journal = journal
@@ -20,7 +20,7 @@ class HealthCalls:
         self._agents = agents
 
     def health(self) -> wire.Health:
-        """Whether it is ready, degraded (the store fails) or stopping."""
+        """Whether the daemon is ready, degraded (the store can't be written) or stopping."""
         stopping, failing = self._lifecycle.stopping, self._journal.trouble is not None
         return wire.Health(
             status="stopping" if stopping else "degraded" if failing else "ok",

@@ -1,4 +1,4 @@
-"""What one daemon is: which process, where it listens, since when, and with which settings."""
+"""The identity of a running daemon: its process, address, start time and settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aster_sidecar.config.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`port` is the one that was bound; `started_at` is a stamp, `began_s` a reading of `clock.real_s`."""
+    """`port`: the bound port; `started_at`: RFC 3339; `began_s`: the same moment on the clock `clock.real_s`."""
 
     settings: Settings
     port: int

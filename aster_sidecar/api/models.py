@@ -1,4 +1,4 @@
-"""Models that can be chosen, a check of one, and the providers' keys."""
+"""API calls about models and provider keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aster_sidecar.models.probe import probe
 
 
 class ModelCalls:
-    """Calls about models and keys. `environment` has the keys that are kept."""
+    """Calls about models and keys. `environment`: the daemon's variables together with the saved keys."""
 
     def __init__(self, models: Models, keys: Keys, environment: Mapping[str, str], onboarding: Onboarding) -> None:
         self._models = models
@@ -25,11 +25,14 @@ class ModelCalls:
         self._onboarding = onboarding
 
     async def list(self) -> list[wire.ModelInfo]:
-        """Models that can be chosen, the chosen one first, with those of the model servers that run on this machine."""
+        """The models that can be chosen, the chosen one first, including those of model servers on this machine."""
         return await asyncio.to_thread(self._models.list)
 
     async def check(self, name: str | None) -> wire.ModelCheck:
-        """Ask a model (None: the chosen one) for one word, and note for the first run what came of it."""
+        """Test a model (None: the chosen one) with a one-word request; onboarding records the result.
+
+        Raises: StoreError.
+        """
         await self._keys.load()
         check, error = await onboarding.check_model(self._models, name)
         if check.model == self._models.name():
@@ -39,13 +42,13 @@ class ModelCalls:
     # -- keys ------------------------------------------------------------------------------------------------------
 
     def secrets(self) -> list[wire.SecretInfo]:
-        """Where each provider's key comes from. No key is shown, ever."""
+        """Where each provider's key comes from. Keys themselves are never returned."""
         return self._keys.list()
 
     async def put_secret(self, provider: str, body: wire.SecretPut) -> wire.SecretInfo:
-        """Keep a provider's key; with `check`, only when a model answers to it.
+        """Save a provider's key; with `check`, only if a model answers with it.
 
-        Raises: ModelError, InvalidShape, what `Keys.put` raises.
+        Raises: ModelError, InvalidShape, and what `Keys.put` raises.
         """
         variable = variable_of(provider)
         if body.check:
@@ -56,7 +59,7 @@ class ModelCalls:
         return info
 
     async def _check_key(self, provider: str, variable: str, body: wire.SecretPut) -> None:
-        """Ask a model of the provider for one word with the key. Raises: ModelError, InvalidShape."""
+        """Test the key with a one-word request to a model of the provider. Raises: ModelError, InvalidShape."""
         name = body.model or self._models.name()
         asked = PROVIDERS.get(name.partition(":")[0])
         if asked is None or asked.key != variable:
@@ -77,5 +80,5 @@ class ModelCalls:
             await tried.close()
 
     async def delete_secret(self, provider: str) -> wire.SecretInfo:
-        """Forget a kept key. One in the daemon's environment stays. Raises: what `Keys.drop` raises."""
+        """Delete a saved key. A key in the daemon's environment stays. Raises: what `Keys.drop` raises."""
         return await self._keys.drop(provider)

@@ -1,4 +1,4 @@
-"""What may run: questions that wait for a person, stored rules, and what would happen to a call."""
+"""API calls about approvals, permission rules, and dry-run checks of tool calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aster_sidecar.tools.registry import Toolkit
 
 
 class PolicyCalls:
-    """Calls about approvals and rules."""
+    """Calls about approvals and permission rules."""
 
     def __init__(
         self,
@@ -37,16 +37,16 @@ class PolicyCalls:
         self._toolkit = toolkit
 
     async def approve(self, body: wire.ApproveRequest, who: str) -> wire.Approved:
-        """Answer a permission request in the name of the client `who`. The first answer counts.
+        """Answer a pending approval on behalf of the client `who`. The first answer counts.
 
-        Raises: AgentNotFound, what `Approvals.answer` raises.
+        Raises: AgentNotFound, and what `Approvals.answer` raises.
         """
         self._agents.find(body.agent_id)
         self._engine.look_for_tools()
         return await self._approvals.answer(body, who)
 
     async def approvals(self, agent_id: str | None, session_id: str | None) -> list[wire.ApprovalInfo]:
-        """All decisions that wait for a person, oldest first. Raises: AgentNotFound, SessionNotFound, StoreError."""
+        """The pending approvals, oldest first. Raises: AgentNotFound, SessionNotFound, StoreError."""
         if agent_id is not None:
             self._agents.find(agent_id)
         if session_id is not None:
@@ -55,7 +55,7 @@ class PolicyCalls:
         return self._approvals.list(agent_id, session_id)
 
     def rules(self) -> list[wire.RuleInfo]:
-        """The stored answers that hold now."""
+        """The permission rules in effect."""
         return self._rules.list()
 
     async def add_rule(self, body: wire.RuleCreate) -> wire.RuleInfo:
@@ -75,9 +75,9 @@ class PolicyCalls:
         return wire.RuleDeleted(rule_id=rule_id)
 
     def check(self, body: wire.CheckRequest) -> wire.CheckAnswer:
-        """What would happen to this call, and why. Nothing runs.
+        """What would happen to this tool call, and why, without running it.
 
-        Raises: AgentNotFound, SessionNotFound, what `Toolkit.check` raises.
+        Raises: AgentNotFound, SessionNotFound, and what `Toolkit.check` raises.
         """
         self._agents.require(body.agent_id)
         self._engine.look_for_tools()
@@ -86,6 +86,6 @@ class PolicyCalls:
 
 
 def who(headers: Mapping[str, str]) -> str:
-    """What to call the client that answers: the name it gives itself, else its page's origin, else its program."""
+    """The client's name for `resolved_by`: from X-Aster-Client, else Origin, else User-Agent; else "unknown"."""
     name = headers.get("x-aster-client") or headers.get("origin") or headers.get("user-agent", "").split("/")[0]
     return re.sub(r"[^\w .:/-]", "", name)[:60].strip() or "unknown"

@@ -1,4 +1,4 @@
-"""The effective configuration, and changes of it."""
+"""API calls about settings."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SettingsCalls:
         return self._config.view(self._fixed_values())
 
     async def change(self, patch: wire.ConfigPatch) -> wire.ConfigView:
-        """Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
+        """Change settable keys; `null` removes the value set here or in `config.toml`. Takes effect immediately.
 
-        Raises: ConfigInvalid, then nothing changed; StoreError.
+        Raises: ConfigInvalid, then nothing has changed; StoreError.
         """
         changed = self._config.change(patch)
         if changed:

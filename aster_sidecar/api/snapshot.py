@@ -1,4 +1,4 @@
-"""Everything that a companion's first paint needs, in one answer."""
+"""The snapshot call: everything a companion needs for its first paint, in one answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SESSIONS = 16
 
 
 class SnapshotCalls:
-    """Puts the answers of the other groups together."""
+    """Builds the snapshot from the answers of the other groups of calls."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class SnapshotCalls:
         self._warnings = warnings
 
     async def snapshot(self, sessions: int = SESSIONS) -> wire.Snapshot:
-        """Everything that a companion's first paint needs, as of one moment. Raises: StoreError."""
+        """A consistent snapshot with at most `sessions` sessions. Raises: StoreError."""
         await self._journal.commit()
-        # What is read is at least as new as `last_seq`: whoever waited for an event to commit may take it in first.
-        # Nothing below waits, so it is all of one moment; what happens later is on the stream after `last_seq`.
+        # The sleep lets components that waited for a commit apply it, so what is read is at least as new as `last_seq`.
+        # There is no await after it, so the snapshot is consistent; later changes are on the stream after `last_seq`.
         last_seq = self._journal.last_seq
         await asyncio.sleep(0)
         shown = f"session_id NOT IN ({TRASHED})"

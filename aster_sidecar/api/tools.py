@@ -1,4 +1,4 @@
-"""The tools that a model may call."""
+"""API calls about tools."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class ToolCalls:
         self._warnings = warnings
 
     def list(self) -> tuple[list[wire.ToolInfo], list[wire.Warning]]:
-        """The tools that are there now, with the schema of their arguments; and which MCP servers are missing."""
+        """The available tools with the schemas of their arguments, and warnings about unavailable MCP servers."""
         self._engine.look_for_tools()
         return self._toolkit.list(), self._warnings.missing_tools()

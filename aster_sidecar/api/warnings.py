@@ -1,4 +1,4 @@
-"""What a person should know of this daemon."""
+"""The daemon's current warnings, for the snapshot, the tools call and diagnostics bundles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aster_sidecar.tools.mcp.servers import Servers
 
 
 class Warnings:
-    """Collects the warnings as of now."""
+    """Collects the current warnings."""
 
     def __init__(
         self, journal: Journal, config: Config, models: Models, keys: Keys, agents: AgentCalls, servers: Servers
@@ -25,7 +25,7 @@ class Warnings:
         self._servers = servers
 
     def list(self) -> list[wire.Warning]:
-        """What a person should know of this daemon."""
+        """All current warnings."""
         found: list[wire.Warning] = []
         failure = self._journal.failure
         if failure is not None:
@@ -35,11 +35,11 @@ class Warnings:
                 wire.Warning(code="model_not_set", message="No model is chosen.", hint="choose one in the settings")
             )
         found += [
-            wire.Warning(code="config_invalid", message=problem, hint="mend the file; until then it counts as unset")
+            wire.Warning(code="config_invalid", message=problem, hint="fix the file; until then the key is ignored")
             for problem in self._config.problems
         ]
         found += [
-            wire.Warning(code="agent_broken", message=f"{agent.id}: {problem.reason}", hint="mend the agent's file")
+            wire.Warning(code="agent_broken", message=f"{agent.id}: {problem.reason}", hint="fix the agent's file")
             for agent in self._agents.list()
             for problem in agent.problems
         ]
@@ -55,7 +55,7 @@ class Warnings:
         return [*found, *self.missing_tools()]
 
     def missing_tools(self) -> list[wire.Warning]:
-        """Which MCP servers are not there, or have tools that can't be offered."""
+        """Warnings about MCP servers that are unavailable or have tools that can't be offered."""
         return [
             wire.Warning(code="mcp_unavailable", message=f"{missing.message}.", hint=missing.hint)
             for missing in self._servers.missing()
