@@ -1,4 +1,4 @@
-"""The ASGI application: the guard, the page, the routes; and the only mapping of errors to HTTP."""
+"""The ASGI application: guard, page files and routes, and the mapping of errors to HTTP answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from aster_sidecar.models.library_patches import without
 
 
 def build_app(calls: Calls, gate: Gate, pages: Pages) -> Guard:
-    """The application that uvicorn serves: the guard, behind it the page's files, then the routes."""
-    with without("pydantic.v1"):  # FastAPI asks of every type whether it is one of that old library's
+    """The application that uvicorn serves. A request passes the guard, then the page's files, then the routes."""
+    with without("pydantic.v1"):  # FastAPI imports it only to check types against it
         from aster_sidecar.http.routes.all import ROUTES
     app = FastAPI(
         title="Aster Sidecar",
@@ -32,7 +32,7 @@ def build_app(calls: Calls, gate: Gate, pages: Pages) -> Guard:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        routes=ROUTES,  # `include_router` would make everything a second time, with the first request
+        routes=ROUTES,  # `include_router` would build every route again at the first request
     )
     app.state.calls = calls
     handlers: dict[Any, Callable[[Request, Any], Awaitable[Response]]] = {
@@ -50,7 +50,7 @@ def build_app(calls: Calls, gate: Gate, pages: Pages) -> Guard:
 
 
 def refusal(request: Request, error: AsterError, details: Any = None) -> Response:
-    """An error as every client gets it."""
+    """The HTTP answer for an error, in the envelope."""
     headers = {"Retry-After": "1"} if error.status == 503 else None
     return Response(failure(request_id(request), error, details), error.status, headers, "application/json")
 

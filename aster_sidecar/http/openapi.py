@@ -1,4 +1,4 @@
-"""`/openapi.json`, made from the routes, what each answers, and the events; made when somebody asks for it."""
+"""Builds `/openapi.json` from the routes, their answers and the events, at the first request for it."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from aster_sidecar.http.websocket import PAYLOADS
 
 REFUSALS = {
     "400": "malformed",
-    "401": "no or wrong token",
+    "401": "token missing or wrong",
     "403": "refused by the gate or by policy",
-    "404": "no such thing",
-    "405": "no such method",
+    "404": "not found",
+    "405": "method not allowed",
     "409": "conflict",
-    "410": "too late",
+    "410": "expired",
     "413": "body too large",
     "415": "not application/json",
     "421": "wrong Host",
-    "422": "wrong shape",
+    "422": "invalid request fields",
     "429": "a limit was reached",
-    "500": "a bug",
-    "502": "the provider could not be asked, or refused",
-    "503": "stopping, or the store cannot be used",
+    "500": "a bug in the daemon",
+    "502": "the provider is unreachable or refused the request",
+    "503": "the daemon is stopping, or the store cannot be used",
 }
 TAGS = [
-    {"name": "daemon", "description": "Health, shutdown, and this contract."},
+    {"name": "daemon", "description": "Health, shutdown, and this document."},
     {"name": "conversations", "description": "Messages, turns, sessions and their history."},
-    {"name": "policy", "description": "Approvals, rules, and what would happen to a call."},
-    {"name": "settings", "description": "Settings, agents, tools, models and keys."},
+    {"name": "policy", "description": "Approvals, permission rules, and dry-run checks of tool calls."},
+    {"name": "settings", "description": "Settings, agents, tools, models and provider keys."},
     {"name": "events", "description": "The event stream."},
-    {"name": "companion", "description": "The snapshot, notifications, focus, flags and the first run."},
-    {"name": "services", "description": "Services, and diagnostics bundles."},
-    {"name": "page", "description": "The web page, and browsers that are sent to it."},
+    {"name": "companion", "description": "The snapshot, notifications, focus, feature flags and onboarding."},
+    {"name": "services", "description": "Services and diagnostics bundles."},
+    {"name": "page", "description": "The web page and browser sign-in."},
 ]
-"""The groups of operations: a file of http/routes/ and a tag each."""
+"""The groups of operations. Each has a tag and a module in http/routes/."""
 TEMPLATE = "#/components/schemas/{model}"
 
 
 def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
-    """The OpenAPI document of these routes. Every answer but /health's is in the envelope; events are components.
+    """The OpenAPI document of these routes. All answers except /health's are in the envelope; events are components.
 
-    A WebSocket is no OpenAPI operation; its message, its payloads and `Subscribed` are components as well.
+    OpenAPI can't describe a WebSocket: its message, its payloads and `Subscribed` are included as components.
     """
     document = get_openapi(
         title="Aster Sidecar",
@@ -92,14 +92,14 @@ def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
             operation["operationId"] = route.name if method != "PUT" else f"{route.name}_put"
     require_discriminators(schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)  # FastAPI's own refusals, which never come: ours are in the envelope
+        schemas.pop(unused, None)  # FastAPI's error shapes, which are not used: errors are in the envelope
     document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"token": []}]
     return document
 
 
 def require_discriminators(schemas: dict[str, Any]) -> None:
-    """Make the property that tells the members of a union apart required in each: no value is without it."""
+    """Make the discriminator property of each union required in all its members, because it is always sent."""
     for union in found(schemas):
         name = union["discriminator"]["propertyName"]
         for member in union["oneOf"]:
@@ -122,7 +122,7 @@ def found(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def envelope(name: str, shape: str) -> dict[str, Any]:
-    """What an event travels in."""
+    """The schema of an event's envelope."""
     unjournaled = name in wire.UNJOURNALED
     text = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     return {
@@ -142,12 +142,12 @@ def envelope(name: str, shape: str) -> dict[str, Any]:
 
 
 def success(route: APIRoute, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The 200 answer of a route."""
+    """The description of a route's 200 answer."""
     shape = getattr(route.endpoint, "answers", None)
     if route.path == "/api/events":
         schema: dict[str, Any] = {"$ref": TEMPLATE.format(model="Event")}
         return {
-            "description": "each SSE frame's data is one Event",
+            "description": "the data of each SSE frame is one Event",
             "content": {"text/event-stream": {"schema": schema}},
         }
     if route.path == "/api/diagnostics/{name}":
@@ -171,6 +171,6 @@ def success(route: APIRoute, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def refusals() -> dict[str, Any]:
-    """What every route may refuse with."""
+    """The error answers that every route may give."""
     content = {"application/json": {"schema": {"$ref": TEMPLATE.format(model="Failure")}}}
     return {status: {"description": words, "content": content} for status, words in REFUSALS.items()}

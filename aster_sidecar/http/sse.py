@@ -1,4 +1,4 @@
-"""The event stream as SSE."""
+"""The event stream over server-sent events (SSE)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aster_sidecar.api.event_stream import Transient
 from aster_sidecar.store.journal import Event
 
 SEND_TIMEOUT_S = 30.0
-"""A client that reads nothing for this long is cut off; it resumes by its cursor."""
+"""A client that reads nothing for this long is disconnected; it can resume from its cursor."""
 
 
 def respond(told: AsyncGenerator[list[Event] | Transient, None]) -> EventSourceResponse:
-    """The response that streams what `told` yields, until the client goes or the daemon stops."""
+    """The response that streams these events, until the client disconnects or the daemon stops."""
     return Stream(_frames(told), ping=0, sep="\n", send_timeout=SEND_TIMEOUT_S)
 
 
@@ -30,9 +30,9 @@ async def _frames(told: AsyncGenerator[list[Event] | Transient, None]) -> AsyncI
 
 
 class Stream(EventSourceResponse):
-    """An EventSourceResponse that is ended by its source.
+    """An EventSourceResponse without the library's exit watcher, which polls twice a second.
 
-    The journal ends all streams at a stop, so the library's own watcher, which polls twice a second, has nothing to do.
+    The watcher is not needed: the journal ends all streams at a stop.
     """
 
     @staticmethod

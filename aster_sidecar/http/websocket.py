@@ -1,9 +1,9 @@
-"""`/ws`: the calls and the event stream of REST and SSE over one socket. `guard → routes → websocket`.
+"""The WebSocket at `/ws`: API calls and the event stream over one connection. `guard → routes → websocket`.
 
-In comes one JSON object per message, out go envelopes with its `id`, and events exactly as the `data` of SSE. Messages
-are begun in the order in which they come and answered when they are done, so an answer may overtake another. Whoever
-is at the other end is looked at again with each message: a socket can be handed on. A `request` goes through the gate
-and the routes like one over HTTP.
+Each message from the client is one JSON object. Answers are envelopes with its `id`; events are exactly the `data` of
+SSE. Messages are started in order and answered when done, so answers may be out of order. The peer process is checked
+again for each message, because a socket can be passed to another process. A `request` passes the gate and the routes
+like a request over HTTP.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from aster_sidecar.store.journal import Event
 log = logging.getLogger(__name__)
 
 AT_ONCE = 32
-"""Messages of one socket that are worked on at the same time; more are read when one of these is done."""
+"""Maximum number of concurrent messages per socket; further ones are read when one is done."""
 GOODBYE_S = 0.4
-"""How long a stop waits for a socket's last answers and events."""
+"""How long a stop waits for a socket's remaining answers and events."""
 GOING_AWAY = 1001
 
 PAYLOADS: dict[str, type[wire.Request]] = {
@@ -61,11 +61,11 @@ PAYLOADS: dict[str, type[wire.Request]] = {
     "subscribe": wire.SubscribeRequest,
     "request": wire.SocketRequest,
 }
-"""What a message of each type may carry; `agent_id` may stand beside `payload` instead of in it."""
+"""The payload of each message type; `agent_id` may be beside `payload` instead of in it."""
 
 
 async def serve(websocket: WebSocket, here: Calls) -> None:
-    """Hold one socket until either side goes. What was begun is finished when the client hangs up."""
+    """Serve one socket until either side closes it. Calls in progress are finished even if the client disconnects."""
     if here.lifecycle.stopping:
         await deny(websocket, Stopping("the daemon is stopping"))
         return
@@ -80,7 +80,7 @@ async def serve(websocket: WebSocket, here: Calls) -> None:
 
 
 async def deny(websocket: WebSocket, error: AsterError) -> None:
-    """Answer a handshake with an error, in the envelope."""
+    """Refuse a handshake with an error in the envelope."""
     request_id = str(websocket.scope.get("state", {}).get("request_id", ""))
     await websocket.send_denial_response(
         Response(failure(request_id, error), error.status, media_type="application/json")
@@ -88,8 +88,8 @@ async def deny(websocket: WebSocket, error: AsterError) -> None:
 
 
 async def no_such(websocket: WebSocket) -> None:
-    """Answer a handshake on a path where no WebSocket is."""
-    await deny(websocket, NotFound(f"no WebSocket at {websocket.url.path[:200]}", hint="there is one: /ws"))
+    """Refuse a handshake on any path other than /ws."""
+    await deny(websocket, NotFound(f"no WebSocket at {websocket.url.path[:200]}", hint="the WebSocket is at /ws"))
 
 
 class Socket:
@@ -108,20 +108,20 @@ class Socket:
         self._stream: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Read and answer until the client goes, reads nothing any more, or the daemon stops."""
+        """Read and answer until the client disconnects, stops reading, or the daemon stops."""
         loop = asyncio.get_running_loop()
         reading = loop.create_task(self._read())
         ends = [reading, loop.create_task(self._over.wait()), loop.create_task(self._here.lifecycle.ending.wait())]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._here.lifecycle.ending.is_set() and not self._over.is_set() and not reading.done():
-                await self._say_goodbye()
+                await self._close_at_stop()
         finally:
             for task in (*ends, *([self._stream] if self._stream is not None else [])):
                 task.cancel()
 
-    async def _say_goodbye(self) -> None:
-        """Let the last answers and events out; the journal ends the stream by itself."""
+    async def _close_at_stop(self) -> None:
+        """Send the remaining answers and events, then close the socket; the journal ends the stream."""
         last = {*self._under_way, *([self._stream] if self._stream is not None else [])}
         if last:
             await asyncio.wait(last, timeout=GOODBYE_S)
@@ -150,7 +150,7 @@ class Socket:
             given: Any = said.get("id")
             request_id = given if wire.is_request_id(given) else ""
             asks_rest = said.get("type") == "request"
-            async with self._checking:  # in their order, also when it takes a while to find out
+            async with self._checking:  # keeps the order of messages, even if the check takes long
                 await self._check_caller()
             if not asks_rest and (size := len((text or "").encode())) > BODY_LIMIT_BYTES:
                 raise BodyTooLarge(f"{size} bytes")
@@ -177,10 +177,10 @@ class Socket:
     # -- events ----------------------------------------------------------------------------------------------------
 
     async def _subscribe(self, request_id: str, wanted: wire.SubscribeRequest) -> None:
-        """Begin to send events; a subscription that there is ends. Raises: what `EventCalls.watch` raises."""
+        """Start to send events; an earlier subscription ends. Raises: what `EventCalls.watch` raises."""
         after = None if wanted.after is None else str(wanted.after)
         watch = self._here.events.watch(after, wanted.agent_id, wanted.session_id, wanted.types)
-        # From this message on: what the client sends behind it without waiting is not missed.
+        # The cursor is set now, so events caused by the client's next messages are not missed.
         watch = self._here.events.from_now(watch)
         async with self._subscribing:
             if self._stream is not None:
@@ -198,36 +198,36 @@ class Socket:
                         return
         except StoreError as error:
             log.warning("a subscription ended: %s", error.message)
-            self._over.set()  # it comes back by its cursor
+            self._over.set()  # the client can resume from its cursor
 
     async def _send(self, *said: bytes | Transient | Event) -> bool:
-        """Send these, in order; whether the client still takes something."""
+        """Send these in order; returns False if the client is gone or does not read."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 for one in said:
                     await self._websocket.send_text((one if isinstance(one, bytes) else one.json).decode())
-                await asyncio.sleep(0)  # a long replay must not keep the others waiting
+                await asyncio.sleep(0)  # lets other tasks run during a long replay
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            self._over.set()  # gone, or it has read nothing for too long; it resumes by its cursor
+            self._over.set()  # disconnected, or not reading; the client can resume from its cursor
             return False
         return True
 
 
 def parse(text: str | None) -> dict[str, Any]:
-    """The object in a message. Raises: MalformedBody, InvalidShape."""
+    """Parse a message as a JSON object. Raises: MalformedBody, InvalidShape."""
     if text is None:
-        raise MalformedBody("a binary message", hint="send JSON as text")
+        raise MalformedBody("the message is binary", hint="send JSON as text")
     try:
         said: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedBody("the message is not valid JSON") from error
     if not isinstance(said, dict):
-        raise InvalidShape("the message is no object", hint='send {"id": "…", "type": "…", "payload": {…}}')
+        raise InvalidShape("the message is not a JSON object", hint='send {"id": "…", "type": "…", "payload": {…}}')
     return said  # pyright: ignore[reportUnknownVariableType]
 
 
 def fields_of(message: wire.SocketMessage) -> dict[str, Any]:
-    """The payload, with the agent that the message names beside it. Raises: InvalidShape."""
+    """The payload, with the message's `agent_id` if the payload takes one. Raises: InvalidShape."""
     fields = dict(message.payload)
     if message.agent_id is None or "agent_id" not in PAYLOADS[message.type].model_fields:
         return fields
@@ -236,21 +236,21 @@ def fields_of(message: wire.SocketMessage) -> dict[str, Any]:
     return fields
 
 
-# -- any call of REST --------------------------------------------------------------------------------------------------
+# -- any REST call -----------------------------------------------------------------------------------------------------
 
 KEPT = frozenset((b"host", b"origin", b"authorization", b"user-agent", b"sec-fetch-site", b"sec-fetch-mode"))
-"""Headers of the handshake that a request over its socket has as well."""
+"""Headers of the handshake that are copied to each request over the socket."""
 
 
 def with_status(status: int, envelope: bytes) -> bytes:
-    """The envelope, with the status that it would have over HTTP."""
+    """The envelope with the status code of HTTP added."""
     return b'{"status":%d,%s' % (status, envelope[1:])
 
 
 async def ask(socket: Scope, request_id: str, wanted: wire.SocketRequest) -> bytes:
-    """What REST answers to a request from the other end of this socket, through the gate like any other.
+    """The answer of REST to a client's request over this socket, which passes the gate like any HTTP request.
 
-    Raises: InvalidShape where the answer is no JSON, TokenRefused when the browser is signed out meanwhile.
+    Raises: InvalidShape when the answer is not JSON, TokenRefused when the browser is signed out meanwhile.
     """
     body = b"" if "body" not in wanted.model_fields_set else json.dumps(wanted.body, ensure_ascii=False).encode()
     exchange = Exchange(body)
@@ -262,13 +262,13 @@ async def ask(socket: Scope, request_id: str, wanted: wire.SocketRequest) -> byt
     if exchange.status is None or not body.startswith(b'{"id":'):
         raise InvalidShape(
             f"path: {wanted.method} {wanted.path[:200]} is not answered with an envelope",
-            hint="`subscribe` brings the events; files and /health are fetched over HTTP",
+            hint="use `subscribe` for events; fetch files and /health over HTTP",
         )
     return with_status(exchange.status, body)
 
 
 def scope_of(socket: Scope, request_id: str, wanted: wire.SocketRequest, length: int) -> Scope:
-    """The request as the server would hand it on, had it come over the socket's connection."""
+    """The ASGI scope that the request would have over HTTP on the socket's connection."""
     headers = [pair for pair in socket["headers"] if pair[0] in KEPT]
     headers.append((b"x-request-id", request_id.encode()))
     if length:
@@ -301,14 +301,14 @@ def scope_of(socket: Scope, request_id: str, wanted: wire.SocketRequest, length:
 
 
 class Exchange:
-    """One request through the application and its answer. An answer that is no JSON is not waited for."""
+    """Runs one request through the ASGI application and collects its answer, unless that is not JSON."""
 
     def __init__(self, body: bytes) -> None:
         self._requests: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         self._pieces: list[bytes] = []
         self._refused = asyncio.Event()
         self.status: int | None = None
-        """None: it was not answered, because the browser was signed out or the answer is no JSON."""
+        """None: no answer, because the browser was signed out or the answer is not JSON."""
         self.is_json = True
 
     @property
@@ -337,7 +337,7 @@ class Exchange:
     async def _receive(self) -> Message:
         if self._requests:
             return self._requests.pop()
-        return await asyncio.get_running_loop().create_future()  # what was begun is finished when the client hangs up
+        return await asyncio.get_running_loop().create_future()  # no disconnect: the call is finished in any case
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -350,7 +350,7 @@ class Exchange:
             self._pieces.append(message.get("body", b""))
 
 
-# -- one call for both -------------------------------------------------------------------------------------------------
+# -- message type → API call -------------------------------------------------------------------------------------------
 
 
 async def _get_config(here: Calls, _: Any, who: str) -> BaseModel:

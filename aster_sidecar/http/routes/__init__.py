@@ -1,1 +1,1 @@
-"""The REST and SSE endpoints. Each reads its request, makes one call of the API, and wraps the answer."""
+"""The REST, SSE and WebSocket endpoints. Each parses its request, makes one API call, and wraps the answer."""

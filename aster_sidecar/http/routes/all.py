@@ -1,4 +1,4 @@
-"""All routes, in the order of docs/protocol.md."""
+"""All routes, in the order of their sections in docs/protocol.md."""
 
 from __future__ import annotations
 

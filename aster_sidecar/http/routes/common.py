@@ -1,4 +1,4 @@
-"""What all routes share: the calls, parameters of one kind, and the envelope of an answer."""
+"""Shared by all routes: access to the API calls, common query parameters, and the envelope of answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 async def calls_of(request: Request) -> Calls:
-    """The daemon's calls. The first client that asks for anything starts the warm-up. Raises: Stopping."""
+    """The daemon's API calls. The first request also starts the warm-up. Raises: Stopping."""
     calls: Calls = request.app.state.calls
     calls.lifecycle.enter()
     return calls
@@ -31,7 +31,7 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MOST)]
 
 
 def answers(shape: Any, *, may_lack: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """Say what an endpoint's `data` is, and whether `warnings` may say what it lacks; /openapi.json is made from it."""
+    """Declare the type of an endpoint's `data`, and whether `warnings` may report missing parts, for /openapi.json."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         endpoint.__dict__.update(answers=shape, may_lack=may_lack)
@@ -41,5 +41,5 @@ def answers(shape: Any, *, may_lack: bool = False) -> Callable[[Endpoint], Endpo
 
 
 def ok(request: Request, data: BaseModel | list[Any], warnings: list[wire.Warning] | None = None) -> Response:
-    """The envelope of a success. `warnings`: what `data` lacks."""
+    """A success answer in the envelope. `warnings`: what is missing from `data`."""
     return Response(success(request_id(request), data, warnings), media_type="application/json")

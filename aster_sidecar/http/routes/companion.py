@@ -1,4 +1,4 @@
-"""The snapshot, notifications, focus, flags and the first run."""
+"""Routes of the snapshot, notifications, focus, feature flags and onboarding."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ router = APIRouter(tags=["companion"])
 @router.get("/api/snapshot")
 @answers(wire.Snapshot)
 async def snapshot(request: Request, here: Here, sessions: Limit = SESSIONS) -> Response:
-    """Everything that a companion's first paint needs, in one answer; the stream keeps it true."""
+    """Everything a companion needs for its first paint, in one answer. The event stream keeps it current."""
     return ok(request, await here.snapshot.snapshot(sessions))
 
 
 @router.get("/api/notifications")
 @answers(wire.Notifications)
 async def notifications(request: Request, here: Here, unread: bool = False, limit: Limit = PAGE) -> Response:
-    """What wants a person's attention, newest first."""
+    """Notifications, newest first."""
     return ok(request, await here.companion.notifications(unread, limit))
 
 
@@ -37,33 +37,33 @@ async def read_notifications(request: Request, body: wire.NotificationsReadReque
 @router.post("/api/focus")
 @answers(wire.Focused)
 async def focus(request: Request, body: wire.FocusRequest, here: Here) -> Response:
-    """Say which session a person looks at through an open stream; it is forgotten when that ends."""
+    """Set the session that a person is viewing in the client of an open stream, until the stream ends."""
     return ok(request, here.companion.focus(body))
 
 
 @router.get("/api/flags")
 @answers(list[wire.FlagInfo])
 async def flags(request: Request, here: Here) -> Response:
-    """Which parts of the companion there are."""
+    """The feature flags and their values."""
     return ok(request, here.companion.flags())
 
 
 @router.post("/api/flags")
 @answers(list[wire.FlagInfo])
 async def set_flags(request: Request, body: wire.FlagsPatch, here: Here) -> Response:
-    """Switch parts on or off; `null` goes back to the default."""
+    """Change feature flags; `null` resets a flag to its default."""
     return ok(request, await here.companion.set_flags(body))
 
 
 @router.get("/api/onboarding")
 @answers(wire.Onboarding)
 async def onboarding(request: Request, here: Here) -> Response:
-    """The first run, step by step."""
+    """The onboarding steps and their state."""
     return ok(request, here.companion.onboarding())
 
 
 @router.post("/api/onboarding")
 @answers(wire.Onboarding)
 async def set_onboarding(request: Request, body: wire.OnboardingRequest, here: Here) -> Response:
-    """Go through a step, skip it, or take that back."""
+    """Complete, skip or reset an onboarding step."""
     return ok(request, await here.companion.set_onboarding(body))

@@ -1,4 +1,4 @@
-"""The daemon itself: health, shutdown, its contract."""
+"""Routes of the daemon itself: health, shutdown, and its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["daemon"])
 @router.get("/health")
 @answers(wire.Health)
 async def health(request: Request) -> Response:
-    """Whether the daemon is up. Not in an envelope, and no token is asked."""
+    """Whether the daemon is up. The answer has no envelope, and no token is required."""
     calls: Calls = request.app.state.calls
     return Response(calls.health.health().model_dump_json(), media_type="application/json")
 
@@ -26,13 +26,13 @@ async def health(request: Request) -> Response:
 @router.post("/api/shutdown")
 @answers(wire.ShuttingDown)
 async def shutdown(request: Request, here: Here) -> Response:
-    """Stop the daemon: what waits or is queued stays for its next life."""
+    """Stop the daemon. Pending approvals and queued turns are kept for its next start."""
     return ok(request, here.lifecycle.shutdown())
 
 
 @router.get("/openapi.json")
 async def openapi(request: Request, here: Here) -> Response:
-    """This contract, the events included."""
+    """This OpenAPI document, including the events."""
     if getattr(request.app.state, "openapi", None) is None:
         from aster_sidecar.http.openapi import describe
 

@@ -1,4 +1,4 @@
-"""The event stream, over SSE and over a WebSocket."""
+"""Routes of the event stream over SSE, and of the WebSocket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def events(
     after: Annotated[str | None, Query(max_length=200)] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on."""
+    """The event stream over SSE. `Last-Event-ID` or `?after=` resumes it; without either, it starts now."""
     wanted = types.replace(" ", "").split(",") if types else None
     watch = here.events.watch(last_event_id or after, agent_id, session_id, wanted)
     return sse.respond(here.events.follow(watch))
@@ -31,11 +31,11 @@ async def events(
 
 @router.websocket(SOCKET_PATH)
 async def socket(connection: WebSocket) -> None:
-    """The same over a WebSocket."""
+    """API calls and the event stream over a WebSocket."""
     await websocket.serve(connection, connection.app.state.calls)
 
 
 @router.websocket("/{path:path}")
 async def no_socket(connection: WebSocket, path: str) -> None:
-    """Any other WebSocket."""
+    """Refuse a WebSocket on any other path."""
     await websocket.no_such(connection)

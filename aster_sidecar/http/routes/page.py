@@ -1,4 +1,4 @@
-"""The page, and browsers that are sent to it."""
+"""Routes of the web page's bootstrap and of browser sign-in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["page"])
 @router.get("/webui/bootstrap")
 @answers(wire.Bootstrap)
 async def bootstrap(request: Request, here: Here) -> Response:
-    """What a UI has to know before anything else."""
+    """What a UI needs before any other call."""
     own = {f"http://{name}:{here.identity.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
     in_browser = (
         here.identity.settings.framework == "web"
@@ -29,21 +29,21 @@ async def bootstrap(request: Request, here: Here) -> Response:
 @router.post("/api/handoff")
 @answers(wire.Handoff)
 async def handoff(request: Request, body: wire.HandoffCreate, here: Here) -> Response:
-    """A link that opens the UI in a browser, once, signed in."""
+    """Create a one-time link that opens the UI in a browser, signed in."""
     return ok(request, here.browsers.handoff(body))
 
 
 @router.post(REDEEM_PATH)
 @answers(wire.HandoffRedeemed)
 async def redeem(request: Request, body: wire.HandoffRedeem, here: Here) -> Response:
-    """Sign a browser in with the code of its link. The second time it is refused."""
+    """Sign a browser in with the code from its link. Each code works only once."""
     return ok(request, await here.browsers.redeem(body))
 
 
 @router.get("/api/handoff")
 @answers(list[wire.BearerInfo])
 async def bearers(request: Request, here: Here) -> Response:
-    """The browsers that are signed in."""
+    """List the signed-in browsers."""
     return ok(request, here.browsers.bearers())
 
 

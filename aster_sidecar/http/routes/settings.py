@@ -1,4 +1,4 @@
-"""Settings, agents, tools, models and keys."""
+"""Routes of settings, agents, tools, models and provider keys."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ async def get_config(request: Request, here: Here) -> Response:
 @router.put("/api/config")
 @answers(wire.ConfigView)
 async def set_config(request: Request, body: wire.ConfigPatch, here: Here) -> Response:
-    """Change any of the settable keys; `null` goes back to the value below. Takes effect at once."""
+    """Change settable keys; `null` removes the value set here or in `config.toml`. Takes effect immediately."""
     return ok(request, await here.settings.change(body))
 
 
 @router.get("/api/agents")
 @answers(list[wire.AgentInfo])
 async def agents(request: Request, here: Here) -> Response:
-    """All agents, and the files that should be one but are broken."""
+    """All agents, including those with a broken file."""
     return ok(request, here.agents.list())
 
 
 @router.get("/api/tools")
 @answers(list[wire.ToolInfo], may_lack=True)
 async def tools(request: Request, here: Here) -> Response:
-    """The tools that are there now, with the schema of their arguments."""
+    """The available tools, with the schemas of their arguments."""
     found, lacking = here.tools.list()
     return ok(request, found, lacking)
 
@@ -44,33 +44,33 @@ async def tools(request: Request, here: Here) -> Response:
 @router.get("/api/models")
 @answers(list[wire.ModelInfo])
 async def models(request: Request, here: Here) -> Response:
-    """Models that can be chosen, the chosen one first, with those of the model servers that run on this machine."""
+    """The models that can be chosen, the chosen one first, including those of model servers on this machine."""
     return ok(request, await here.models.list())
 
 
 @router.post("/api/models/check")
 @answers(wire.ModelCheck)
 async def check_model(request: Request, body: wire.ModelCheckRequest, here: Here) -> Response:
-    """Ask a model for one word, by a real request."""
+    """Test a model with a real one-word request."""
     return ok(request, await here.models.check(body.model))
 
 
 @router.get("/api/secrets")
 @answers(list[wire.SecretInfo])
 async def secrets(request: Request, here: Here) -> Response:
-    """Where each provider's key comes from. No key is shown, ever."""
+    """Where each provider's key comes from. Keys themselves are never returned."""
     return ok(request, here.models.secrets())
 
 
 @router.put("/api/secrets/{provider}")
 @answers(wire.SecretInfo)
 async def put_secret(request: Request, provider: str, body: wire.SecretPut, here: Here) -> Response:
-    """Keep a provider's key: in the system's keychain, else in a file that is called unprotected."""
+    """Save a provider's key: in the system's keychain, or else in a file, which is reported as unprotected."""
     return ok(request, await here.models.put_secret(provider, body))
 
 
 @router.delete("/api/secrets/{provider}")
 @answers(wire.SecretInfo)
 async def delete_secret(request: Request, provider: str, here: Here) -> Response:
-    """Forget a kept key. One in the daemon's environment stays."""
+    """Delete a saved key. A key in the daemon's environment stays."""
     return ok(request, await here.models.delete_secret(provider))
