@@ -270,7 +270,7 @@ def info(path: Path) -> wire.DiagnosticsInfo:
 
 
 def find(logs_dir: Path, name: str) -> Path:
-    """A bundle by its name. Raises: NotFound."""
+    """The path of a bundle. Raises: NotFound."""
     for path in bundles(logs_dir):
         if path.name == name:
             return path

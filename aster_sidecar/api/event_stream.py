@@ -159,7 +159,7 @@ def coalesced(events: Iterable[Event]) -> list[Event]:
 
 
 def copied(event: Event, data: str) -> Event:
-    """The event with other data."""
+    """A copy of the event with other data."""
     return Event(event.seq, event.type, event.agent_id, event.session_id, event.turn_id, event.time, data)
 
 

@@ -64,7 +64,7 @@ class ModelCalls:
         asked = PROVIDERS.get(name.partition(":")[0])
         if asked is None or asked.key != variable:
             raise InvalidShape(
-                f"model: {name or 'none is chosen, so nothing'} is of another provider",
+                f"model: {name} is not a model of {provider}" if name else "model: no model is chosen",
                 hint=f"name a model of {provider} to check the key with",
             )
         await self._keys.load()

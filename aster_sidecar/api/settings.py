@@ -47,8 +47,8 @@ class SettingsCalls:
             "uds": (str(settings.uds) if settings.uds is not None else None, settings.uds is not None),
         }
         values = {
-            key: wire.ConfigValue(value=value, source="flag" if said else "default", settable=False)
-            for key, (value, said) in given.items()
+            key: wire.ConfigValue(value=value, source="flag" if from_flag else "default", settable=False)
+            for key, (value, from_flag) in given.items()
         }
         if settings.token:
             source = "flag" if flags.get("supervised") else "environment"

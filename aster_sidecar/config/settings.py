@@ -199,9 +199,9 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
     except ValidationError as error:
         first = error.errors()[0]
         key, text = str(first["loc"][0]) if first["loc"] else "?", str(first.get("input"))
-        said = repr(text[:100]) if (shown := misnamed(text)) is None else shown[:100]
+        shown_value = repr(text[:100]) if (shown := misnamed(text)) is None else shown[:100]
         raise ConfigInvalid(
-            f"{key} = {said} ({where}): {first['msg']}",
+            f"{key} = {shown_value} ({where}): {first['msg']}",
             hint=f"allowed: {allowed(key)}",
         ) from error
     result = {key: getattr(parsed, key) for key in values}

@@ -300,11 +300,11 @@ def without(text: str, key: str) -> str:
     if key not in document:
         return text
     item: Any = document[key]
-    said: str = item.trivia.comment if isinstance(item, Item) else ""
-    if said:
+    comment: str = item.trivia.comment if isinstance(item, Item) else ""
+    if comment:
         trail = item.trivia.trail
         place = next(n for n, (name, _) in enumerate(document.body) if name is not None and name.key == key)
-        document.body[place] = (None, Comment(Trivia(comment=said, trail=trail)))
+        document.body[place] = (None, Comment(Trivia(comment=comment, trail=trail)))
     else:
         document.remove(key)
     return tomlkit.dumps(document)

@@ -24,7 +24,7 @@ class AgentWatcher:
 
     def begin(self) -> None:
         """Start to watch the files and send events."""
-        self._agents.changed.subscribe(self._tell)
+        self._agents.changed.subscribe(self._record)
         self._journal.watched.subscribe(self._look)
 
     def close(self) -> None:
@@ -33,7 +33,7 @@ class AgentWatcher:
         if self._looking is not None:
             self._looking.cancel()
 
-    def _tell(self) -> None:
+    def _record(self) -> None:
         """Record an `agents_changed` event with the current agents."""
         if self._closed:
             return
@@ -42,7 +42,7 @@ class AgentWatcher:
 
         def again(commit: asyncio.Future[None]) -> None:
             if not commit.cancelled() and commit.exception() is not None:  # the store may work again later
-                asyncio.get_running_loop().call_later(LOOK_S, self._tell)
+                asyncio.get_running_loop().call_later(LOOK_S, self._record)
 
         self._journal.commit().add_done_callback(again)
 

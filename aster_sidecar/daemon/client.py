@@ -54,28 +54,28 @@ def state(data_dir: Path) -> dict[str, Any] | None:
     """The content of `sidecar.json`, whether or not its daemon still runs, with `written_at`; None if unreadable."""
     try:
         with open(data_dir / STATE_NAME, "rb") as file:
-            told = json.loads(file.read(STATE_BYTES))
+            content = json.loads(file.read(STATE_BYTES))
             # `started_at` only identifies the process; the file's own time is the daemon's start by the wall clock.
             written_at = os.fstat(file.fileno()).st_mtime
     except (OSError, ValueError, RecursionError):
         return None
-    return {**cast("dict[str, Any]", told), "written_at": written_at} if isinstance(told, dict) else None
+    return {**cast("dict[str, Any]", content), "written_at": written_at} if isinstance(content, dict) else None
 
 
 def find(data_dir: Path) -> Running | None:
     """The daemon that uses this data directory and answers; None if there is none. Never raises."""
-    told = state(data_dir)
-    if told is None:
+    content = state(data_dir)
+    if content is None:
         return None
     try:
         running = Running(
-            url=str(told["url"]),
-            pid=int(told["pid"]),
-            instance_id=str(told["instance_id"]),
-            token=bool(told["token"]),
-            framework=str(told["framework"]),
-            started_at=float(told["written_at"]),
-            version=str(told.get("version", "")),
+            url=str(content["url"]),
+            pid=int(content["pid"]),
+            instance_id=str(content["instance_id"]),
+            token=bool(content["token"]),
+            framework=str(content["framework"]),
+            started_at=float(content["written_at"]),
+            version=str(content.get("version", "")),
         )
         health = Client(running.url).health(FIND_S)
     except (ValueError, TypeError, KeyError, ClientError):

@@ -66,12 +66,12 @@ def parse_first_line(line: bytes, allowed: frozenset[str]) -> FirstLine:
     if not line.strip():
         raise BadFirstLine('stdin ended before its first line, which must be JSON such as {"token": "…"}')
     try:
-        said: Any = json.loads(line)
+        parsed: Any = json.loads(line)
     except ValueError as error:
         raise BadFirstLine(f"the first line on stdin is not JSON: {error}") from error
-    if not isinstance(said, dict):
+    if not isinstance(parsed, dict):
         raise BadFirstLine("the first line on stdin must be a JSON object")
-    fields: dict[str, Any] = dict(said)  # pyright: ignore[reportUnknownArgumentType]
+    fields: dict[str, Any] = dict(parsed)  # pyright: ignore[reportUnknownArgumentType]
     token = fields.pop("token", None)
     environment: Any = fields.pop("environment", {})
     if token is not None and (not isinstance(token, str) or len(token) < 16 or not token.isascii()):
@@ -84,7 +84,7 @@ def parse_first_line(line: bytes, allowed: frozenset[str]) -> FirstLine:
         raise BadFirstLine("environment must be an object of strings")
     unknown = sorted(set(fields) - allowed)
     if unknown:
-        raise BadFirstLine(f"unknown on the first line: {', '.join(unknown)[:200]}")
+        raise BadFirstLine(f"unknown fields on the first line: {', '.join(unknown)[:200]}")
     variables: dict[str, str] = dict(environment)  # pyright: ignore[reportUnknownArgumentType]
     return FirstLine(token, fields, variables)
 
@@ -97,13 +97,13 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._descriptors: list[int] = []
         self._kqueue: Any = None
-        self._told = False
+        self._notified = False
 
-    def _tell(self, sign: str) -> None:
+    def _notify(self, reason: str) -> None:
         self.close()
-        if not self._told:
-            self._told = True
-            self._gone(sign)
+        if not self._notified:
+            self._notified = True
+            self._gone(reason)
 
     def stdin(self, descriptor: int) -> None:
         """Watch for the end of stdin; data on it is discarded."""
@@ -113,13 +113,13 @@ class Watch:
 
         def readable() -> None:
             try:
-                said = os.read(descriptor, 4096)
+                data = os.read(descriptor, 4096)
             except BlockingIOError:
                 return
             except OSError:
-                said = b""
-            if not said:
-                self._tell("stdin ended")
+                data = b""
+            if not data:
+                self._notify("stdin ended")
 
         os.set_blocking(descriptor, False)
         self._loop.add_reader(descriptor, readable)
@@ -131,25 +131,25 @@ class Watch:
                 pass
         except OSError:
             pass
-        self._loop.call_soon_threadsafe(self._tell, "stdin ended")
+        self._loop.call_soon_threadsafe(self._notify, "stdin ended")
 
     def process(self, pid: int) -> None:
         """Watch for a process's exit. If it has exited, or started after us (a reused pid), `gone` is called soon."""
         born, own = started_at(pid), started_at(os.getpid())
         if born is None or (own is not None and born > own):
-            self._loop.call_soon(self._tell, f"process {pid} is gone")
+            self._loop.call_soon(self._notify, f"process {pid} is gone")
             return
         if sys.platform == "linux":
             try:
                 handle = os.pidfd_open(pid)
             except OSError:
-                self._loop.call_soon(self._tell, f"process {pid} is gone")
+                self._loop.call_soon(self._notify, f"process {pid} is gone")
                 return
             if started_at(pid) != born:
                 os.close(handle)
-                self._loop.call_soon(self._tell, f"process {pid} is gone")
+                self._loop.call_soon(self._notify, f"process {pid} is gone")
                 return
-            self._loop.add_reader(handle, lambda: (os.close(handle), self._tell(f"process {pid} ended")))
+            self._loop.add_reader(handle, lambda: (os.close(handle), self._notify(f"process {pid} ended")))
             self._descriptors.append(handle)
             return
         threading.Thread(target=self._wait, args=(pid, born), daemon=True).start()
@@ -174,7 +174,7 @@ class Watch:
                     process.wait()
             except psutil.Error:
                 pass
-        self._loop.call_soon_threadsafe(self._tell, f"process {pid} ended")
+        self._loop.call_soon_threadsafe(self._notify, f"process {pid} ended")
 
     def close(self) -> None:
         """Stop watching."""

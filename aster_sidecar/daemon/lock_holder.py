@@ -102,14 +102,14 @@ def written(holder: Holder) -> str:
 def read(text: str) -> Holder | None:
     """The holder in a lock file's content; None if it can't be parsed."""
     try:
-        told: Any = json.loads(text)
+        fields: Any = json.loads(text)
         return Holder(
-            int(told["pid"]),
-            float(told["started_at"]),
-            str(told["since"]),
-            str(told["url"]) if told.get("url") else None,
-            int(told["launcher_pid"]) if told.get("launcher_pid") else None,
-            float(told["launcher_started_at"]) if told.get("launcher_started_at") else None,
+            int(fields["pid"]),
+            float(fields["started_at"]),
+            str(fields["since"]),
+            str(fields["url"]) if fields.get("url") else None,
+            int(fields["launcher_pid"]) if fields.get("launcher_pid") else None,
+            float(fields["launcher_started_at"]) if fields.get("launcher_started_at") else None,
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
@@ -143,7 +143,7 @@ def end(holder: Holder) -> bool:
                 if not holder.lives:
                     return True
                 with contextlib.suppress(OSError):
-                    _tell(holder.pid, handle, number)
+                    _send_signal(holder.pid, handle, number)
             while time.monotonic() < until:
                 if not holder.lives:
                     return True
@@ -154,7 +154,7 @@ def end(holder: Holder) -> bool:
             os.close(handle)
 
 
-def _tell(pid: int, handle: int | None, number: signal.Signals) -> None:
+def _send_signal(pid: int, handle: int | None, number: signal.Signals) -> None:
     if sys.platform == "linux" and handle is not None:
         signal.pidfd_send_signal(handle, number)
     else:

@@ -31,11 +31,11 @@ def enter(directory: Path, instance_id: str, data_dir: Path) -> Path | None:
         for path in directory.glob("*.json"):
             if _read(path) is None:
                 path.unlink(missing_ok=True)
-        told = {"data_dir": str(data_dir), "pid": os.getpid(), "started_at": started_at(os.getpid())}
+        entry = {"data_dir": str(data_dir), "pid": os.getpid(), "started_at": started_at(os.getpid())}
         place = directory / f"{instance_id}.json"
         fresh = place.with_suffix(".new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-            json.dump(told, out)
+            json.dump(entry, out)
         os.replace(fresh, place)
     except OSError as error:
         log.info("not listed in %s: %s", directory, error.strerror)
@@ -63,8 +63,8 @@ def _read(path: Path) -> Path | None:
     """The data directory in an entry; None if its process has ended or the entry can't be read."""
     try:
         with path.open("rb") as file:
-            told: Any = json.loads(file.read(ENTRY_BYTES))
-        data_dir, pid, born = Path(told["data_dir"]), int(told["pid"]), float(told["started_at"])
+            entry: Any = json.loads(file.read(ENTRY_BYTES))
+        data_dir, pid, born = Path(entry["data_dir"]), int(entry["pid"]), float(entry["started_at"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return data_dir if data_dir.is_absolute() and started_at(pid) == born else None

@@ -144,9 +144,9 @@ def refusal(data_dir: Path, text: str) -> AlreadyRunning:
             named = Holder(int(other["pid"]), float(other["started_at"]), since, str(other["url"]))
     used = f"the data directory {data_dir} is used by another daemon"
     if named is None or not named.lives:
-        return AlreadyRunning(f"{used} ({text or 'unknown'})", "talk to that one, or pass another --data-dir")
+        return AlreadyRunning(f"{used} ({text or 'unknown'})", "use that daemon, or pass another --data-dir")
     if named.answers():
-        return AlreadyRunning(f"{used} ({named.words})", "talk to that one, or pass another --data-dir")
+        return AlreadyRunning(f"{used} ({named.words})", "use that daemon, or pass another --data-dir")
     why, hint = named.trouble()
     return AlreadyRunning(f"{used} ({named.words}): {why}", hint, named)
 

@@ -194,8 +194,8 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
     places = settings.places
     identity = Identity(settings, port)
     journal = Journal(places.data_dir / STORE_NAME)
-    told = read_file(places.config_path)
-    redactor = Redactor([settings.token or "", *secrets_of(settings.environment), *secrets_in(told.get("mcp"))])
+    config_file = read_file(places.config_path)
+    redactor = Redactor([settings.token or "", *secrets_of(settings.environment), *secrets_in(config_file.get("mcp"))])
     mark = ProgramMark()
     loop = asyncio.get_running_loop()
 
@@ -219,13 +219,13 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
     CHOSEN.names, CHOSEN.path = lambda: config.value("pass_environment"), command_path.value
     CHOSEN.path_known = command_path.known
     logs_dir = places.logs_dir if settings.log_file else None
-    services = Services(service_specs(told.get("services", {})), journal, redactor, logs_dir, mark)
+    services = Services(service_specs(config_file.get("services", {})), journal, redactor, logs_dir, mark)
 
     # -- agents and tools
 
     tools = [*builtin_tools(), *code.tools]
     names = [tool.name for tool in tools]
-    mcp_specs = server_specs(told.get("mcp", {}))
+    mcp_specs = server_specs(config_file.get("mcp", {}))
     servers = Servers(mcp_specs, reserved=names, mark=mark)
     known = known_names(names, servers, [spec.name for spec in mcp_specs])
     for spec in code.agents:
@@ -382,7 +382,7 @@ def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surround
     places = settings.places
     own = tuple({Path(os.path.realpath(place)) for place in (places.data_dir, places.config_dir, places.logs_dir)})
     own_files = tuple(
-        Path(os.path.realpath(place))  # `resolve` raises where links lead to each other
+        Path(os.path.realpath(place))  # `resolve` raises on a loop of symbolic links
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
             *(places.data_dir / name for name in ("aster.lock", "sidecar.json", KEYS_FILE)),
@@ -394,8 +394,8 @@ def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surround
     def surroundings() -> Surroundings:
         work_dir = config.work_dir
         inside = any(work_dir.is_relative_to(place) for place in own)
-        told = (project_of(work_dir) or work_dir) / FOLDER
-        return Surroundings(work_dir, (*(own_files if inside else own), told))
+        project_folder = (project_of(work_dir) or work_dir) / FOLDER
+        return Surroundings(work_dir, (*(own_files if inside else own), project_folder))
 
     return surroundings
 

@@ -15,14 +15,14 @@ SEND_TIMEOUT_S = 30.0
 """A client that reads nothing for this long is disconnected; it can resume from its cursor."""
 
 
-def respond(told: AsyncGenerator[list[Event] | Transient, None]) -> EventSourceResponse:
+def respond(events: AsyncGenerator[list[Event] | Transient, None]) -> EventSourceResponse:
     """The response that streams these events, until the client disconnects or the daemon stops."""
-    return Stream(_frames(told), ping=0, sep="\n", send_timeout=SEND_TIMEOUT_S)
+    return Stream(_frames(events), ping=0, sep="\n", send_timeout=SEND_TIMEOUT_S)
 
 
-async def _frames(told: AsyncGenerator[list[Event] | Transient, None]) -> AsyncIterator[bytes]:
-    async with aclosing(told):
-        async for item in told:
+async def _frames(events: AsyncGenerator[list[Event] | Transient, None]) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        async for item in events:
             if isinstance(item, Transient):
                 yield item.frame
             else:

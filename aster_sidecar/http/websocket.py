@@ -146,15 +146,15 @@ class Socket:
     async def _answer(self, text: str | None) -> None:
         request_id, asks_rest = "", False
         try:
-            said = parse(text)
-            given: Any = said.get("id")
+            parsed = parse(text)
+            given: Any = parsed.get("id")
             request_id = given if wire.is_request_id(given) else ""
-            asks_rest = said.get("type") == "request"
+            asks_rest = parsed.get("type") == "request"
             async with self._checking:  # keeps the order of messages, even if the check takes long
                 await self._check_caller()
             if not asks_rest and (size := len((text or "").encode())) > BODY_LIMIT_BYTES:
                 raise BodyTooLarge(f"{size} bytes")
-            message = wire.SocketMessage.model_validate(said)
+            message = wire.SocketMessage.model_validate(parsed)
             payload = PAYLOADS[message.type].model_validate(fields_of(message))
             if isinstance(payload, wire.SocketRequest):
                 await self._send(await ask(self._websocket.scope, message.id, payload))
@@ -190,21 +190,21 @@ class Socket:
             self._stream = asyncio.get_running_loop().create_task(self._follow(watch))
 
     async def _follow(self, watch: Watch) -> None:
-        told = self._here.events.follow(watch)
+        events = self._here.events.follow(watch)
         try:
-            async with aclosing(told):
-                async for item in told:
+            async with aclosing(events):
+                async for item in events:
                     if not await self._send(*([item] if isinstance(item, Transient) else item)):
                         return
         except StoreError as error:
             log.warning("a subscription ended: %s", error.message)
             self._over.set()  # the client can resume from its cursor
 
-    async def _send(self, *said: bytes | Transient | Event) -> bool:
+    async def _send(self, *messages: bytes | Transient | Event) -> bool:
         """Send these in order; returns False if the client is gone or does not read."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                for one in said:
+                for one in messages:
                     await self._websocket.send_text((one if isinstance(one, bytes) else one.json).decode())
                 await asyncio.sleep(0)  # lets other tasks run during a long replay
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
@@ -218,12 +218,12 @@ def parse(text: str | None) -> dict[str, Any]:
     if text is None:
         raise MalformedBody("the message is binary", hint="send JSON as text")
     try:
-        said: Any = json.loads(text)
+        parsed: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedBody("the message is not valid JSON") from error
-    if not isinstance(said, dict):
+    if not isinstance(parsed, dict):
         raise InvalidShape("the message is not a JSON object", hint='send {"id": "…", "type": "…", "payload": {…}}')
-    return said  # pyright: ignore[reportUnknownVariableType]
+    return parsed  # pyright: ignore[reportUnknownVariableType]
 
 
 def fields_of(message: wire.SocketMessage) -> dict[str, Any]:

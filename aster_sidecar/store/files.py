@@ -104,7 +104,9 @@ def translate(error: apsw.Error | UnicodeDecodeError, path: Path) -> StoreError:
     if is_full(error, path):
         return StoreError("the disk is full: nothing was recorded", hint="free some space; no restart is needed")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
-        return StoreLocked(f"the store {path} is locked by another program", hint=f"close what has {path.name} open")
+        return StoreLocked(
+            f"the store {path} is locked by another program", hint=f"close the program that has {path.name} open"
+        )
     if isinstance(error, apsw.IOError):
         return unreadable(path, str(error))
     if isinstance(error, apsw.CantOpenError) and len(os.fsencode(os.path.realpath(path))) > PATH_BYTES:
@@ -255,7 +257,7 @@ def check_mark(reached: int, path: Path, log_bytes: int) -> None:
         raise missing(path, "holds nothing")
     if mark.open:
         raise log_lost(path, "is gone")
-    log.warning("the store %s is an earlier copy: it ends at %d, there were %d events", path, reached, mark.seq)
+    log.warning("the store %s is an earlier copy: its last seq is %d, its mark says %d", path, reached, mark.seq)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -434,14 +436,14 @@ def restore(path: Path, copy: Path, knows: int) -> Path | None:
                 raise StoreError(f"{copy} is an empty database", hint="name a copy of a store")
             wrong = source.execute("PRAGMA quick_check(1)").fetchall()[0][0]
             if wrong != "ok":
-                raise StoreError(f"{copy} is damaged itself: {wrong}", hint="take another copy")
+                raise StoreError(f"{copy} is damaged as well: {wrong}", hint="use another copy")
             make_copy(source, fresh)
     except apsw.FullError as error:
         raise StoreError(
             f"there is no room for a copy of {copy}", hint=f"free some space on the disk of {path}"
         ) from error
     except apsw.Error as error:
-        raise StoreError(f"{copy} cannot be used: {error}", hint="take another copy") from error
+        raise StoreError(f"{copy} cannot be used: {error}", hint="use another copy") from error
     mark = HighWaterMark(path).read()
     aside = set_aside(path)
     os.replace(fresh, path)

@@ -239,25 +239,25 @@ class Journal:
             while self._under_way is not None or self._batch.events or self._batch.writes:
                 await self.commit()
         finally:
-            gone = self._gone()
+            file_error = self._file_error()
             if self._thread is not None:
                 self._thread.shutdown(wait=True)
             if self._reader is not None:
                 self._reader.close()
             if self._writer is not None:
-                if gone is not None:  # otherwise SQLite would delete the file that has its log's name now
+                if file_error is not None:  # otherwise SQLite would delete the file that has its log's name now
                     self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 self._writer.close()
-            self._mark_file.close(well=self.failure is None and gone is None)
+            self._mark_file.close(well=self.failure is None and file_error is None)
 
     # -- detecting deleted files -----------------------------------------------------------------------------------
 
     @property
     def trouble(self) -> StoreError | None:
         """Why nothing can be recorded now; None when the store works. Checks that the store's files still exist."""
-        return self._gone() or self.failure
+        return self._file_error() or self.failure
 
-    def _gone(self) -> StoreCorrupt | None:
+    def _file_error(self) -> StoreCorrupt | None:
         """The error when a file of the store was deleted or replaced while open, so that writes would be lost.
 
         Also copies all that has committed into a new file beside the store, once; not if the mark is gone as well,
@@ -464,9 +464,9 @@ class Journal:
     def _write(self, batch: Batch, on_loop: bool = False) -> StoreError | None:
         """Write one transaction. Runs on the loop or in the writer's thread; `_under_way` prevents both at once."""
         assert self._writer is not None
-        gone = self._gone()
-        if gone is not None or (self._saving is not None and not self._saving.done()):
-            return gone or StoreError("the store is being copied")
+        file_error = self._file_error()
+        if file_error is not None or (self._saving is not None and not self._saving.done()):
+            return file_error or StoreError("the store is being copied")
         try:
             self._writer.set_busy_timeout(0 if on_loop else LOCK_WAIT_MS)
             self._set_synchronous("FULL" if batch.durable else "NORMAL")
@@ -666,8 +666,8 @@ class Journal:
         if not row:
             return 0
         upto = min(int(row[0]), int(open_from) - 1) if open_from else int(row[0])
-        gone = int(self.one("SELECT count(*) FROM events WHERE seq<=?", (upto,))[0])
-        if gone:
+        count = int(self.one("SELECT count(*) FROM events WHERE seq<=?", (upto,))[0])
+        if count:
             self.put(
                 writes=[
                     ("DELETE FROM events WHERE seq<=?", (upto,)),
@@ -677,7 +677,7 @@ class Journal:
             await self.commit()
             self._trimmed_to = upto
             self.forget(lambda event: event.seq <= upto)
-        return gone
+        return count
 
     def forget(self, unwanted: Callable[[Event], bool]) -> None:
         """Drop events from memory after their rows were deleted or replaced."""
