@@ -129,7 +129,7 @@ def store(path: Path, running: Running | None) -> Check:
 
     there = files.copies(path)
     kept = f"; copies: {', '.join(f'{one.path.name} ({sized(one.bytes)})' for one in there[:5])}" if there else ""
-    remedy = f"{'stop the daemon, then ' if running else ''}{files.ways_out(path)}"
+    remedy = f"{'stop the daemon, then ' if running else ''}{files.recovery_hint(path)}"
     try:
         if not files.is_there(path):
             return Check("store", "skipped", f"{path}: none yet{kept}")
@@ -142,7 +142,7 @@ def store(path: Path, running: Running | None) -> Check:
         detail = f"{path} has schema {found.schema}, this version knows {found.knows}"
         return Check("store", "failed", detail + kept, "update aster-sidecar, or use another --data-dir")
     lock = path.with_name(LOCK_NAME)
-    shut = files.shut(path) + ([lock] if lock.exists() and not os.access(lock, os.R_OK | os.W_OK) else [])
+    shut = files.unwritable_files(path) + ([lock] if lock.exists() and not os.access(lock, os.R_OK | os.W_OK) else [])
     if shut:
         detail = f"{', '.join(map(str, shut))} can't be written by this user, so no daemon starts"
         return Check("store", "failed", detail, f"chmod u+rw {shlex.join(map(str, shut))}, or chown it")

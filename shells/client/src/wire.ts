@@ -11,7 +11,7 @@ export interface paths {
     };
     /**
      * Health
-     * @description Whether the daemon is up. Not in an envelope, and no token is asked.
+     * @description Whether the daemon is up. The answer has no envelope, and no token is required.
      */
     get: operations["health"];
     put?: never;
@@ -33,7 +33,7 @@ export interface paths {
     put?: never;
     /**
      * Shutdown
-     * @description Stop the daemon: what waits or is queued stays for its next life.
+     * @description Stop the daemon. Pending approvals and queued turns are kept for its next start.
      */
     post: operations["shutdown"];
     delete?: never;
@@ -51,7 +51,7 @@ export interface paths {
     };
     /**
      * Openapi
-     * @description This contract, the events included.
+     * @description This OpenAPI document, including the events.
      */
     get: operations["openapi"];
     put?: never;
@@ -73,7 +73,7 @@ export interface paths {
     put?: never;
     /**
      * Chat
-     * @description Send a message to an agent. It is recorded when this answers; what comes of it is on the event stream.
+     * @description Send a message to an agent. It is recorded when this answers; the agent's answer is on the event stream.
      */
     post: operations["chat"];
     delete?: never;
@@ -93,7 +93,7 @@ export interface paths {
     put?: never;
     /**
      * Cancel
-     * @description Cancel turns: one, a session's, or all of the agent. Running tools are ended. Idempotent.
+     * @description Cancel one turn, a session's turns, or all turns of the agent. Running tools are ended. Idempotent.
      */
     post: operations["cancel"];
     delete?: never;
@@ -111,7 +111,7 @@ export interface paths {
     };
     /**
      * Status
-     * @description What the agent is doing.
+     * @description The agent's current state.
      */
     get: operations["status"];
     put?: never;
@@ -138,7 +138,7 @@ export interface paths {
     post?: never;
     /**
      * Clear History
-     * @description Delete the conversation's messages. Refused while a turn runs or waits.
+     * @description Delete the conversation's messages. Refused while a turn has not ended.
      */
     delete: operations["clear_history"];
     options?: never;
@@ -155,13 +155,13 @@ export interface paths {
     };
     /**
      * Sessions
-     * @description A page of conversations, the pinned ones first, then newest activity first.
+     * @description A page of sessions, pinned ones first, then newest activity first.
      */
     get: operations["sessions"];
     put?: never;
     /**
      * Create Session
-     * @description Start a conversation.
+     * @description Create a session.
      */
     post: operations["create_session"];
     delete?: never;
@@ -179,21 +179,21 @@ export interface paths {
     };
     /**
      * Get Session
-     * @description One conversation.
+     * @description One session.
      */
     get: operations["get_session"];
     put?: never;
     post?: never;
     /**
      * Delete Session
-     * @description Move a conversation to the trash, or delete it for good. Refused while a turn runs or waits.
+     * @description Move a session to the trash; with `purge`, delete it permanently. Refused while a turn has not ended.
      */
     delete: operations["delete_session"];
     options?: never;
     head?: never;
     /**
      * Patch Session
-     * @description Rename, archive, bring back, pin.
+     * @description Rename, archive, unarchive, pin or unpin a session.
      */
     patch: operations["patch_session"];
     trace?: never;
@@ -207,7 +207,7 @@ export interface paths {
     };
     /**
      * Find In Session
-     * @description The messages of one conversation that hold `q`, newest first.
+     * @description The messages of one session that contain `q`, newest first.
      */
     get: operations["find_in_session"];
     put?: never;
@@ -229,7 +229,7 @@ export interface paths {
     put?: never;
     /**
      * Restore Session
-     * @description Bring a deleted conversation back as it was. Idempotent.
+     * @description Restore a session from the trash, unchanged. Idempotent.
      */
     post: operations["restore_session"];
     delete?: never;
@@ -249,7 +249,7 @@ export interface paths {
     put?: never;
     /**
      * Approve
-     * @description Answer a permission request. The first answer counts.
+     * @description Answer a pending approval. The first answer counts.
      */
     post: operations["approve"];
     delete?: never;
@@ -267,7 +267,7 @@ export interface paths {
     };
     /**
      * Approvals
-     * @description All decisions that wait for a person, oldest first.
+     * @description The pending approvals, oldest first.
      */
     get: operations["approvals"];
     put?: never;
@@ -287,13 +287,13 @@ export interface paths {
     };
     /**
      * Rules
-     * @description The stored answers that hold now.
+     * @description The permission rules in effect.
      */
     get: operations["rules"];
     put?: never;
     /**
      * Add Rule
-     * @description Store a rule.
+     * @description Store a permission rule.
      */
     post: operations["add_rule"];
     delete?: never;
@@ -314,7 +314,7 @@ export interface paths {
     post?: never;
     /**
      * Delete Rule
-     * @description Delete a rule.
+     * @description Delete a permission rule.
      */
     delete: operations["delete_rule"];
     options?: never;
@@ -333,7 +333,7 @@ export interface paths {
     put?: never;
     /**
      * Check
-     * @description What would happen to this call, and why. Nothing runs.
+     * @description What would happen to this tool call, and why, without running it.
      */
     post: operations["check"];
     delete?: never;
@@ -356,12 +356,12 @@ export interface paths {
     get: operations["get_config"];
     /**
      * Set Config
-     * @description Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
+     * @description Change settable keys; `null` removes the value set here or in `config.toml`. Takes effect immediately.
      */
     put: operations["set_config_put"];
     /**
      * Set Config
-     * @description Change any of the settable keys; `null` goes back to the value below. Takes effect at once.
+     * @description Change settable keys; `null` removes the value set here or in `config.toml`. Takes effect immediately.
      */
     post: operations["set_config"];
     delete?: never;
@@ -379,7 +379,7 @@ export interface paths {
     };
     /**
      * Agents
-     * @description All agents, and the files that should be one but are broken.
+     * @description All agents, including those with a broken file.
      */
     get: operations["agents"];
     put?: never;
@@ -399,7 +399,7 @@ export interface paths {
     };
     /**
      * Tools
-     * @description The tools that are there now, with the schema of their arguments.
+     * @description The available tools, with the schemas of their arguments.
      */
     get: operations["tools"];
     put?: never;
@@ -419,7 +419,7 @@ export interface paths {
     };
     /**
      * Models
-     * @description Models that can be chosen, the chosen one first, with those of the model servers that run on this machine.
+     * @description The models that can be chosen, the chosen one first, including those of model servers on this machine.
      */
     get: operations["models"];
     put?: never;
@@ -441,7 +441,7 @@ export interface paths {
     put?: never;
     /**
      * Check Model
-     * @description Ask a model for one word, by a real request.
+     * @description Test a model with a real one-word request.
      */
     post: operations["check_model"];
     delete?: never;
@@ -459,7 +459,7 @@ export interface paths {
     };
     /**
      * Secrets
-     * @description Where each provider's key comes from. No key is shown, ever.
+     * @description Where each provider's key comes from. Keys themselves are never returned.
      */
     get: operations["secrets"];
     put?: never;
@@ -480,13 +480,13 @@ export interface paths {
     get?: never;
     /**
      * Put Secret
-     * @description Keep a provider's key: in the system's keychain, else in a file that is called unprotected.
+     * @description Save a provider's key: in the system's keychain, or else in a file, which is reported as unprotected.
      */
     put: operations["put_secret_put"];
     post?: never;
     /**
      * Delete Secret
-     * @description Forget a kept key. One in the daemon's environment stays.
+     * @description Delete a saved key. A key in the daemon's environment stays.
      */
     delete: operations["delete_secret"];
     options?: never;
@@ -503,7 +503,7 @@ export interface paths {
     };
     /**
      * Events
-     * @description The event stream (SSE). `Last-Event-ID` or `?after=` resumes; neither: from now on.
+     * @description The event stream over SSE. `Last-Event-ID` or `?after=` resumes it; without either, it starts now.
      */
     get: operations["events"];
     put?: never;
@@ -523,7 +523,7 @@ export interface paths {
     };
     /**
      * Snapshot
-     * @description Everything that a companion's first paint needs, in one answer; the stream keeps it true.
+     * @description Everything a companion needs for its first paint, in one answer. The event stream keeps it current.
      */
     get: operations["snapshot"];
     put?: never;
@@ -543,7 +543,7 @@ export interface paths {
     };
     /**
      * Notifications
-     * @description What wants a person's attention, newest first.
+     * @description Notifications, newest first.
      */
     get: operations["notifications"];
     put?: never;
@@ -585,7 +585,7 @@ export interface paths {
     put?: never;
     /**
      * Focus
-     * @description Say which session a person looks at through an open stream; it is forgotten when that ends.
+     * @description Set the session that a person is viewing in the client of an open stream, until the stream ends.
      */
     post: operations["focus"];
     delete?: never;
@@ -603,13 +603,13 @@ export interface paths {
     };
     /**
      * Flags
-     * @description Which parts of the companion there are.
+     * @description The feature flags and their values.
      */
     get: operations["flags"];
     put?: never;
     /**
      * Set Flags
-     * @description Switch parts on or off; `null` goes back to the default.
+     * @description Change feature flags; `null` resets a flag to its default.
      */
     post: operations["set_flags"];
     delete?: never;
@@ -627,13 +627,13 @@ export interface paths {
     };
     /**
      * Onboarding
-     * @description The first run, step by step.
+     * @description The onboarding steps and their state.
      */
     get: operations["onboarding"];
     put?: never;
     /**
      * Set Onboarding
-     * @description Go through a step, skip it, or take that back.
+     * @description Complete, skip or reset an onboarding step.
      */
     post: operations["set_onboarding"];
     delete?: never;
@@ -651,7 +651,7 @@ export interface paths {
     };
     /**
      * Services
-     * @description The services of the user's configuration, and how each stands.
+     * @description The configured services and their current state.
      */
     get: operations["services"];
     put?: never;
@@ -673,7 +673,7 @@ export interface paths {
     put?: never;
     /**
      * Start Service
-     * @description Have a service run. Answers at once; what comes of it is on the event stream. Idempotent.
+     * @description Start a service. Answers immediately; the result is reported on the event stream. Idempotent.
      */
     post: operations["start_service"];
     delete?: never;
@@ -693,7 +693,7 @@ export interface paths {
     put?: never;
     /**
      * Stop Service
-     * @description Have a service stopped, with all that it started. Idempotent.
+     * @description Stop a service and its child processes. Idempotent.
      */
     post: operations["stop_service"];
     delete?: never;
@@ -713,7 +713,7 @@ export interface paths {
     put?: never;
     /**
      * Restart Service
-     * @description Stop a service, and start it when nothing of it is left.
+     * @description Stop a service, and start it after all its processes have ended.
      */
     post: operations["restart_service"];
     delete?: never;
@@ -731,7 +731,7 @@ export interface paths {
     };
     /**
      * Service Logs
-     * @description What a service has written last, oldest first.
+     * @description The newest lines of a service's output, oldest first.
      */
     get: operations["service_logs"];
     put?: never;
@@ -751,13 +751,13 @@ export interface paths {
     };
     /**
      * List Diagnostics
-     * @description The bundles that are kept, newest first.
+     * @description The existing diagnostics bundles, newest first.
      */
     get: operations["list_diagnostics"];
     put?: never;
     /**
      * Make Diagnostics
-     * @description Make a bundle to send to somebody who helps, without secrets and, unless asked for, without messages.
+     * @description Create a diagnostics bundle for support, without secrets and by default without messages.
      */
     post: operations["make_diagnostics"];
     delete?: never;
@@ -775,7 +775,7 @@ export interface paths {
     };
     /**
      * Get Diagnostics
-     * @description A bundle itself: a zip.
+     * @description Download a diagnostics bundle as a zip.
      */
     get: operations["get_diagnostics"];
     put?: never;
@@ -795,7 +795,7 @@ export interface paths {
     };
     /**
      * Bootstrap
-     * @description What a UI has to know before anything else.
+     * @description What a UI needs before any other call.
      */
     get: operations["bootstrap"];
     put?: never;
@@ -815,13 +815,13 @@ export interface paths {
     };
     /**
      * Bearers
-     * @description The browsers that are signed in.
+     * @description List the signed-in browsers.
      */
     get: operations["bearers"];
     put?: never;
     /**
      * Handoff
-     * @description A link that opens the UI in a browser, once, signed in.
+     * @description Create a one-time link that opens the UI in a browser, signed in.
      */
     post: operations["handoff"];
     delete?: never;
@@ -841,7 +841,7 @@ export interface paths {
     put?: never;
     /**
      * Redeem
-     * @description Sign a browser in with the code of its link. The second time it is refused.
+     * @description Sign a browser in with the code from its link. Each code works only once.
      */
     post: operations["redeem"];
     delete?: never;
@@ -876,10 +876,10 @@ export interface components {
   schemas: {
     /**
      * ApproveRequest
-     * @description Answer a pending approval. `note` reaches the model on a denial; `arguments` replace the call's own.
+     * @description Answer a pending approval. `note` is passed to the model on a denial; `arguments` replace the call's own.
      *
-     *     Where they would do what was not shown, `confirm` says that a person has seen it: it is what the check of these
-     *     arguments, or the refusal `edit_unconfirmed`, gave for it.
+     *     If the new arguments do something that was not shown, `confirm` proves that a person has seen it: its value comes
+     *     from the check of these arguments, or from the error `edit_unconfirmed`.
      */
     ApproveRequest: {
       /** Agent Id */
@@ -929,7 +929,7 @@ export interface components {
     };
     /**
      * ChatRequest
-     * @description Say something to an agent. Without `session_id`: the agent's default session.
+     * @description Send a message to an agent. Without `session_id`: to the agent's default session.
      */
     ChatRequest: {
       /** Agent Id */
@@ -943,7 +943,7 @@ export interface components {
       session_id?: string | null;
       /**
        * Context
-       * @description a small object that the agent's instructions and tools can read for this turn
+       * @description a small object that the agent's instructions and tools can read during this turn
        * @default null
        */
       context?: {
@@ -951,7 +951,7 @@ export interface components {
       } | null;
       /**
        * Client Message Id
-       * @description the same id with the same body answers the same turn again
+       * @description idempotency key: the same id with the same body returns the same turn again
        * @default null
        */
       client_message_id?: string | null;
@@ -964,7 +964,7 @@ export interface components {
     };
     /**
      * CheckRequest
-     * @description What would happen to this call? Nothing runs.
+     * @description Ask what would happen to this tool call, without running it.
      */
     CheckRequest: {
       /** Tool */
@@ -983,7 +983,7 @@ export interface components {
     };
     /**
      * ConfigPatch
-     * @description Any subset of the settable keys. `null` forgets what was set here or in the file: flag, environment, default.
+     * @description Any subset of the settable keys. `null` removes the value set here or in `config.toml`.
      */
     ConfigPatch: {
       /**
@@ -1044,7 +1044,7 @@ export interface components {
     };
     /**
      * DiagnosticsRequest
-     * @description Make a bundle. Messages are in it only when asked for.
+     * @description Create a diagnostics bundle, without messages by default.
      */
     DiagnosticsRequest: {
       /**
@@ -1055,7 +1055,7 @@ export interface components {
     };
     /**
      * FlagsPatch
-     * @description Any subset of the flags; `null` goes back to the default.
+     * @description Any subset of the flags; `null` resets a flag to its default.
      */
     FlagsPatch: {
       /**
@@ -1101,7 +1101,7 @@ export interface components {
     };
     /**
      * FocusRequest
-     * @description Which session a person looks at through this client: its turns end without a notification.
+     * @description The session that a person is viewing in this client. Its turns end without a notification.
      */
     FocusRequest: {
       /** Client Id */
@@ -1111,7 +1111,7 @@ export interface components {
     };
     /**
      * HandoffCreate
-     * @description What the browser should open: a part of the UI, a session.
+     * @description What the browser should open: a section of the UI, or a session.
      */
     HandoffCreate: {
       /** Section */
@@ -1121,7 +1121,7 @@ export interface components {
     };
     /**
      * HandoffRedeem
-     * @description The code of a link. Needs no token: it is one.
+     * @description The code of a sign-in link. It replaces the token for this request.
      */
     HandoffRedeem: {
       /** Code */
@@ -1129,7 +1129,7 @@ export interface components {
     };
     /**
      * ModelCheckRequest
-     * @description Ask a model (the chosen one, or this) for one word.
+     * @description Test a model with a one-word request; without `model`: the chosen one.
      */
     ModelCheckRequest: {
       /** Model */
@@ -1137,7 +1137,7 @@ export interface components {
     };
     /**
      * NotificationsReadRequest
-     * @description Mark these as read; without `ids`: all.
+     * @description Mark these notifications as read; without `ids`: all.
      */
     NotificationsReadRequest: {
       /** Ids */
@@ -1145,7 +1145,7 @@ export interface components {
     };
     /**
      * OnboardingRequest
-     * @description `complete`: the person went through it; `skip`: later, or never; `reset`: as if it had not been there.
+     * @description `complete`: mark the step as done; `skip`: skip it; `reset`: undo either.
      */
     OnboardingRequest: {
       /**
@@ -1161,7 +1161,7 @@ export interface components {
     };
     /**
      * RuleCreate
-     * @description `kind` exact (default), beneath (a directory) or any; `value` is the target: a path, a command, an origin.
+     * @description `kind`: exact (default), beneath (inside a directory) or any; `value`: the target (path, command or origin).
      */
     RuleCreate: {
       /**
@@ -1191,7 +1191,7 @@ export interface components {
     };
     /**
      * SecretPut
-     * @description A provider's key. With `check` it is kept only when a model answers to it: `model`, or the chosen one.
+     * @description A provider's key. With `check` it is saved only if `model`, or the chosen model, answers with it.
      */
     SecretPut: {
       /** Value */
@@ -1225,7 +1225,7 @@ export interface components {
     };
     /**
      * AgentProblem
-     * @description Why an agent's file is left out, or not used. `id` is what it would be called, `line` null for the whole file.
+     * @description Why an agent's file is not used. `id`: the agent's id; `line`: null if the problem concerns the whole file.
      */
     AgentProblem: {
       /** Id */
@@ -1257,10 +1257,10 @@ export interface components {
     };
     /**
      * ApprovalRequiredEvent
-     * @description A call waits for a person.
+     * @description A tool call waits for a person's approval.
      *
-     *     `summary` says in a sentence what will happen, `display` is the exact thing that will run; `remember` is what
-     *     "always" would cover.
+     *     `summary` says in a sentence what will happen, `display` is exactly what will run, `remember` is what "always" would
+     *     cover.
      */
     ApprovalRequiredEvent: {
       /** Message Id */
@@ -1302,7 +1302,7 @@ export interface components {
     };
     /**
      * ApprovalResolvedEvent
-     * @description Answered, expired, or gone with its turn. `resolved_by` names the client that answered.
+     * @description An approval was answered, expired, or was cancelled with its turn. `resolved_by`: the client that answered.
      */
     ApprovalResolvedEvent: {
       /** Call Id */
@@ -1359,7 +1359,7 @@ export interface components {
     };
     /**
      * ConnectedEvent
-     * @description Always first on a stream. It has no seq of its own; its SSE id is the cursor from which the stream goes on.
+     * @description Always the first event of a stream. It has no seq; its SSE id is the cursor from which the stream continues.
      */
     ConnectedEvent: {
       /** Client Id */
@@ -1380,7 +1380,7 @@ export interface components {
     };
     /**
      * DoneEvent
-     * @description Exactly one per turn, always its last event.
+     * @description The turn has ended: exactly one per turn, always its last event.
      */
     DoneEvent: {
       /** Message Id */
@@ -1394,7 +1394,7 @@ export interface components {
     };
     /**
      * ErrorEvent
-     * @description What went wrong and what a person can do. `retry_after_s` is the provider's own word.
+     * @description What went wrong and what a person can do. `retry_after_s` is the provider's value.
      */
     ErrorEvent: {
       /** Code */
@@ -1443,7 +1443,7 @@ export interface components {
     };
     /**
      * Failure
-     * @description Every refusal: `code` is stable, `error` and `hint` are for people.
+     * @description Every error answer. `code` is stable; `error` and `hint` are texts for people.
      */
     Failure: {
       /** Id */
@@ -1471,7 +1471,7 @@ export interface components {
     };
     /**
      * FlagInfo
-     * @description A part of the companion that can be switched off.
+     * @description A feature of the companion that can be switched on or off.
      */
     FlagInfo: {
       /** Name */
@@ -1495,7 +1495,7 @@ export interface components {
     };
     /**
      * FlagsChangedEvent
-     * @description Only those that changed.
+     * @description The flags that changed.
      */
     FlagsChangedEvent: {
       /** Changed */
@@ -1503,7 +1503,7 @@ export interface components {
     };
     /**
      * HeartbeatEvent
-     * @description Every `heartbeat_s`; carries no seq of its own.
+     * @description Sent every `heartbeat_s`; it has no seq.
      */
     HeartbeatEvent: {
       /** Last Seq */
@@ -1516,7 +1516,7 @@ export interface components {
     };
     /**
      * HistoryCompactedEvent
-     * @description The model's own view of the conversation was summarised; the history people see keeps every message.
+     * @description The conversation as the model sees it was summarised; the history for people keeps every message.
      */
     HistoryCompactedEvent: {
       /** Messages Before */
@@ -1535,7 +1535,7 @@ export interface components {
     };
     /**
      * HistoryQuery
-     * @description `get_history`: a page as `GET /api/history` gives it.
+     * @description Payload of `get_history`, which returns a page as `GET /api/history` does.
      */
     HistoryQuery: {
       /** Agent Id */
@@ -1558,7 +1558,7 @@ export interface components {
     };
     /**
      * Message
-     * @description One message of a history. `text` is the concatenation that `text_chunk` offsets count in.
+     * @description One message of a history. The offsets of `text_chunk` events count code points in `text`.
      */
     Message: {
       /** Message Id */
@@ -1608,7 +1608,7 @@ export interface components {
     };
     /**
      * ModelRetryEvent
-     * @description A request to the provider failed for a passing reason and will be tried again in `delay_s`.
+     * @description A request to the provider failed temporarily and will be retried in `delay_s`.
      */
     ModelRetryEvent: {
       /** Code */
@@ -1624,12 +1624,12 @@ export interface components {
     };
     /**
      * NoPayload
-     * @description `get_config` asks for nothing more.
+     * @description The empty payload of `get_config`.
      */
     NoPayload: Record<string, never>;
     /**
      * NoticePart
-     * @description Something that happened to the turn: an error, a limit, a compaction.
+     * @description Something that happened during the turn: an error, a limit, a compaction.
      */
     NoticePart: {
       /**
@@ -1649,7 +1649,7 @@ export interface components {
     };
     /**
      * NotificationAddedEvent
-     * @description Something wants attention. `unread` counts with it.
+     * @description A new notification. `unread` includes it.
      */
     NotificationAddedEvent: {
       /** Notification Id */
@@ -1696,7 +1696,7 @@ export interface components {
     };
     /**
      * NotificationsReadEvent
-     * @description These are read, or what they asked was answered.
+     * @description These notifications were marked as read, or their approvals were answered.
      */
     NotificationsReadEvent: {
       /** Ids */
@@ -1706,7 +1706,7 @@ export interface components {
     };
     /**
      * OnboardingChangedEvent
-     * @description A step was met, skipped or reset, or something failed in it.
+     * @description A step was completed, skipped or reset, or an attempt failed.
      */
     OnboardingChangedEvent: {
       /** Steps */
@@ -1719,7 +1719,7 @@ export interface components {
     };
     /**
      * OnboardingCheck
-     * @description One thing that was looked at. `remedy` says what to do when it is not ok.
+     * @description The result of one check. `remedy` says what to do if `status` is not `ok`.
      */
     OnboardingCheck: {
       /** Id */
@@ -1739,7 +1739,7 @@ export interface components {
     };
     /**
      * OnboardingStep
-     * @description A step, in order. `failures` counts what went wrong in it so far; `actions` are what may help.
+     * @description One onboarding step. `failures` counts the failed attempts so far; `actions` are possible remedies.
      */
     OnboardingStep: {
       /**
@@ -1765,9 +1765,9 @@ export interface components {
     };
     /**
      * Preview
-     * @description A file's lines that would change, with those around them: the end of `display`, to be drawn as a diff.
+     * @description The lines of a file that would change, with context: the end of `display`, to be shown as a diff.
      *
-     *     Each line of `diff` begins with a space, `-` (goes), `+` (comes) or `@ line N`, the old file's line that follows.
+     *     Each line of `diff` begins with a space, `-` (removed) or `+` (added), or is `@ line N`: the next line's old number.
      */
     Preview: {
       /**
@@ -1793,7 +1793,7 @@ export interface components {
     };
     /**
      * ResyncEvent
-     * @description The cursor can't be served: read /api/history and /api/approvals, then go on from `last_seq`.
+     * @description The cursor can't be served: read /api/history and /api/approvals, then continue from `last_seq`.
      */
     ResyncEvent: {
       /**
@@ -1806,7 +1806,7 @@ export interface components {
     };
     /**
      * RuleInfo
-     * @description A stored answer: which calls it covers, in fields and in words.
+     * @description A permission rule: the calls that it covers, as fields and in `words`.
      */
     RuleInfo: {
       /** Rule Id */
@@ -1860,7 +1860,7 @@ export interface components {
     };
     /**
      * SecretsChangedEvent
-     * @description A provider's key was given or forgotten. The key is not in it.
+     * @description A provider's key was saved or deleted. The event does not contain the key.
      */
     SecretsChangedEvent: {
       /** Provider */
@@ -1876,7 +1876,7 @@ export interface components {
     };
     /**
      * ServiceChangedEvent
-     * @description A service's state changed, or its crashes were forgotten.
+     * @description A service's state changed, or its crash count was reset.
      */
     ServiceChangedEvent: {
       /** Name */
@@ -1906,7 +1906,7 @@ export interface components {
       last_exit?: components["schemas"]["ServiceExit"] | null;
       /**
        * Restart Attempt
-       * @description restarts by itself since it was healthy
+       * @description automatic restarts since it was last healthy
        */
       restart_attempt: number;
       /**
@@ -1917,7 +1917,7 @@ export interface components {
     };
     /**
      * ServiceExit
-     * @description How a service's process ended: by `code`, by `signal`, or (`error`) because it could not be started or ended.
+     * @description How a service's process ended: exit `code`, `signal`, or `error` if it could not be started or stopped.
      */
     ServiceExit: {
       /**
@@ -1944,7 +1944,7 @@ export interface components {
     };
     /**
      * SessionChangedEvent
-     * @description `session` is absent when it was deleted; `restorable_until`, when for good. A restored one is `created` again.
+     * @description On `deleted`, `session` is absent, and `restorable_until` if permanently; `created` also when restored.
      */
     SessionChangedEvent: {
       /**
@@ -1991,7 +1991,7 @@ export interface components {
       is_default: boolean;
       /**
        * Pinned
-       * @description at the head of the list
+       * @description listed before all others
        */
       pinned: boolean;
       /** Messages */
@@ -2011,14 +2011,14 @@ export interface components {
       deleted_at?: string | null;
       /**
        * Restorable Until
-       * @description then it is deleted for good
+       * @description when it is deleted permanently
        * @default null
        */
       restorable_until?: string | null;
     };
     /**
      * SessionQuery
-     * @description `get_status`, `clear_history`. Without `session_id`: the agent's default session.
+     * @description Payload of `get_status` and `clear_history`. Without `session_id`: the agent's default session.
      */
     SessionQuery: {
       /** Agent Id */
@@ -2031,7 +2031,7 @@ export interface components {
     };
     /**
      * SocketMessage
-     * @description What a client sends over `/ws`. `agent_id` may stand here or in `payload`; the answer has the same `id`.
+     * @description A message from a client over `/ws`. `agent_id` may be here or in `payload`; the answer has the same `id`.
      */
     SocketMessage: {
       /** Id */
@@ -2063,7 +2063,7 @@ export interface components {
     };
     /**
      * SocketRequest
-     * @description `request`: any call of REST. `body` left out: none; `client`: what `X-Aster-Client` says over HTTP.
+     * @description Payload of `request`: any REST call. Without `body`: an empty body; `client`: the value of `X-Aster-Client`.
      */
     SocketRequest: {
       /**
@@ -2106,7 +2106,7 @@ export interface components {
     };
     /**
      * SubscribeRequest
-     * @description `subscribe`: events after the cursor, as `GET /api/events` sends them; without one: from now on.
+     * @description Payload of `subscribe`: send the events after the cursor, as `GET /api/events` does; without one: from now on.
      */
     SubscribeRequest: {
       /**
@@ -2132,7 +2132,7 @@ export interface components {
     };
     /**
      * Subscribed
-     * @description Events after this seq follow, `connected` first. An earlier subscription of the socket has ended.
+     * @description The events after this seq follow, `connected` first. The socket's earlier subscription, if any, has ended.
      */
     Subscribed: {
       /** After */
@@ -2140,7 +2140,7 @@ export interface components {
     };
     /**
      * TextChunkEvent
-     * @description `offset` counts code points in the message's text, so applying a chunk twice is harmless.
+     * @description A piece of the text. `offset` counts code points in the message's text: applying a chunk twice is harmless.
      */
     TextChunkEvent: {
       /** Message Id */
@@ -2162,7 +2162,7 @@ export interface components {
     };
     /**
      * ThinkingChunkEvent
-     * @description As text_chunk, counted in the message's thinking.
+     * @description A piece of the message's thinking; `offset` counts code points in the thinking.
      */
     ThinkingChunkEvent: {
       /** Message Id */
@@ -2184,7 +2184,7 @@ export interface components {
     };
     /**
      * ToolEndEvent
-     * @description A call is over: exactly one of `result` and `error`. A denied call ends without having started.
+     * @description A tool call has ended, with either `result` or `error`. A denied call ends without `tool_start`.
      */
     ToolEndEvent: {
       /** Message Id */
@@ -2217,7 +2217,7 @@ export interface components {
       truncated?: boolean;
       /**
        * Arguments
-       * @description only where no tool_start and no question came
+       * @description only if neither tool_start nor approval_required was sent for the call
        * @default null
        */
       arguments?: {
@@ -2238,7 +2238,7 @@ export interface components {
     };
     /**
      * ToolPart
-     * @description One tool call as it stands: `unknown` is a call whose end the daemon did not live to see.
+     * @description One tool call and its current state. `unknown`: the daemon was killed before it could record the result.
      */
     ToolPart: {
       /**
@@ -2302,7 +2302,7 @@ export interface components {
     };
     /**
      * ToolProgressEvent
-     * @description How far a tool is, or a piece of its output.
+     * @description The progress of a tool call, or a piece of its output.
      */
     ToolProgressEvent: {
       /** Call Id */
@@ -2330,7 +2330,7 @@ export interface components {
     };
     /**
      * ToolStartEvent
-     * @description A tool starts now. `decided_by` is rule:<id>, mode:<mode> or person.
+     * @description A tool call starts to run. `decided_by` is rule:<id>, mode:<mode> or person.
      */
     ToolStartEvent: {
       /** Message Id */
@@ -2847,7 +2847,7 @@ export interface components {
     };
     /**
      * ChatStarted
-     * @description `seq` is that of the `message_added` event: follow from there.
+     * @description `seq` is the seq of the `message_added` event: follow the event stream from there.
      */
     ChatStarted: {
       /**
@@ -2893,7 +2893,7 @@ export interface components {
       turn_id: string | null;
       /**
        * Queue
-       * @description ids of turns that wait for this one, in order
+       * @description ids of the turns queued after this one, in order
        */
       queue: string[];
       /** Pending Approvals */
@@ -2905,7 +2905,7 @@ export interface components {
     };
     /**
      * HistoryPage
-     * @description Oldest first. `next_before` asks for the page before this one; null at the beginning.
+     * @description Oldest first. `next_before`: the cursor of the previous page; null at the beginning.
      */
     HistoryPage: {
       /** Messages */
@@ -2920,7 +2920,7 @@ export interface components {
     };
     /**
      * Hit
-     * @description A message in which a search found what it looks for, and the words around the first such place.
+     * @description A message that contains the query, with an excerpt around the first match.
      */
     Hit: {
       /** Message Id */
@@ -2938,23 +2938,23 @@ export interface components {
       created_at: string;
       /**
        * Text
-       * @description one line; … stands where something is left out
+       * @description the excerpt, one line; … marks omitted text
        */
       text: string;
       /**
        * Start
-       * @description where in `text` the place begins, in code points
+       * @description start of the match in `text`, in code points
        */
       start: number;
       /**
        * End
-       * @description where it ends
+       * @description end of the match in `text`, in code points
        */
       end: number;
     };
     /**
      * SessionPage
-     * @description The pinned ones first, then newest activity first; of the trash, the one deleted last first.
+     * @description Pinned sessions first, then newest activity first; in the trash, the last deleted first.
      */
     SessionPage: {
       /** Sessions */
@@ -2963,7 +2963,7 @@ export interface components {
       next_before: string | null;
       /**
        * Hits
-       * @description with `q`: the newest message that holds it, by session_id; none where only the title does
+       * @description with `q`: the newest matching message by session_id; none if only the title matches
        */
       hits?: {
         [key: string]: components["schemas"]["Hit"];
@@ -2971,14 +2971,14 @@ export interface components {
     };
     /**
      * FoundMessages
-     * @description Messages of one conversation that hold what was looked for, the newest first.
+     * @description Messages of one conversation that contain the query, newest first.
      */
     FoundMessages: {
       /** Hits */
       hits: components["schemas"]["Hit"][];
       /**
        * Next Before
-       * @description asks for the hits before these; null at the end
+       * @description the cursor of the next page, with older hits; null at the end
        */
       next_before: string | null;
     };
@@ -2988,18 +2988,18 @@ export interface components {
       session_id: string;
       /**
        * Deleted
-       * @description messages that went with it
+       * @description the number of its messages
        */
       deleted: number;
       /**
        * Restorable Until
-       * @description null: it was deleted for good
+       * @description null: it was deleted permanently
        */
       restorable_until: string | null;
     };
     /**
      * Approved
-     * @description `rule` is what "always" stored, null where it stored nothing.
+     * @description `rule`: the rule that "always" stored; null if none was stored.
      */
     Approved: {
       /** Call Id */
@@ -3020,7 +3020,7 @@ export interface components {
     };
     /**
      * ApprovalInfo
-     * @description A decision that waits for a person.
+     * @description An approval that waits for a person.
      *
      *     `summary` says in a sentence what will happen, `display` is exactly what will run.
      */
@@ -3099,13 +3099,13 @@ export interface components {
       remember: string | null;
       /**
        * Confirm
-       * @description what POST /api/approve takes for these arguments, where they do what was not shown
+       * @description the `confirm` of POST /api/approve for these arguments, if they do something that was not shown
        */
       confirm: string;
     };
     /**
      * ConfigView
-     * @description The whole effective configuration; secrets are masked, each value says where it comes from.
+     * @description The whole effective configuration, each value with its source; secrets are masked.
      */
     ConfigView: {
       /** Values */
@@ -3125,13 +3125,13 @@ export interface components {
       project: string | null;
       /**
        * Problems
-       * @description what of the files does not hold, in words
+       * @description messages about what is ignored in the settings files
        */
       problems: string[];
     };
     /**
      * AgentInfo
-     * @description An agent; one whose file is broken has `state` failed, and `problems` that say why it can't be talked to.
+     * @description An agent. If its file is broken, `state` is `failed` and `problems` say why it can't be used.
      */
     AgentInfo: {
       /** Id */
@@ -3186,9 +3186,9 @@ export interface components {
     };
     /**
      * ModelInfo
-     * @description A model that could be chosen. `ready` says whether a turn could use it now, `why_not` what is missing.
+     * @description A model that can be chosen. `ready`: whether a turn can use it now; `why_not`: what is missing.
      *
-     *     Of a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
+     *     For a model that runs on this machine also whether it is `loaded`, and its `context_window` in tokens, if known.
      */
     ModelInfo: {
       /** Name */
@@ -3217,7 +3217,7 @@ export interface components {
     };
     /**
      * ModelCheck
-     * @description What came of asking. `error` is null when it answered.
+     * @description The result of testing a model. `error` is null if it answered.
      */
     ModelCheck: {
       /** Ok */
@@ -3230,7 +3230,7 @@ export interface components {
     };
     /**
      * SecretInfo
-     * @description Where a provider's key comes from. One in a file, or in the environment, is not protected.
+     * @description Where a provider's key comes from. A key in a file or in the environment is not `protected`.
      */
     SecretInfo: {
       /** Provider */
@@ -3260,7 +3260,7 @@ export interface components {
     };
     /**
      * DaemonInfo
-     * @description The daemon itself. `started_at`: since when it runs.
+     * @description The daemon's process, addresses and directories.
      */
     DaemonInfo: {
       /** Version */
@@ -3304,7 +3304,7 @@ export interface components {
     };
     /**
      * Metrics
-     * @description Figures of this daemon; `store_bytes` is the size of its file, `streams` how many clients watch.
+     * @description Metrics of this daemon. `store_bytes`: size of its store; `streams`: number of open event streams.
      */
     Metrics: {
       /** Uptime S */
@@ -3320,7 +3320,7 @@ export interface components {
     };
     /**
      * Notification
-     * @description Something that wants a person's attention. Its words name the agent and the tool, and hold nothing they said.
+     * @description Something that needs a person's attention. Its texts name the agent and the tool, and contain no conversation.
      */
     Notification: {
       /** Notification Id */
@@ -3365,7 +3365,7 @@ export interface components {
     };
     /**
      * Notifications
-     * @description Newest first; at most 200 are kept. `unread` counts all of them.
+     * @description Newest first; at most 200 are kept. `unread` counts all unread ones, not only those in this answer.
      */
     Notifications: {
       /** Notifications */
@@ -3375,7 +3375,7 @@ export interface components {
     };
     /**
      * Onboarding
-     * @description `current` is the first step that is not met; null when it is over. Chatting never waits for it.
+     * @description The steps in order. `current`: the first unfinished step; null when all are done. Chatting never requires it.
      */
     Onboarding: {
       /** Steps */
@@ -3388,7 +3388,7 @@ export interface components {
     };
     /**
      * ServiceInfo
-     * @description A service of the user's configuration as it stands. `desired_running` is what was asked for last.
+     * @description A configured service and its current state. `desired_running`: whether it was last asked to run or to stop.
      */
     ServiceInfo: {
       /** Name */
@@ -3418,7 +3418,7 @@ export interface components {
       last_exit?: components["schemas"]["ServiceExit"] | null;
       /**
        * Restart Attempt
-       * @description restarts by itself since it was healthy
+       * @description automatic restarts since it was last healthy
        */
       restart_attempt: number;
       /**
@@ -3429,7 +3429,7 @@ export interface components {
     };
     /**
      * Warning
-     * @description Something that a person should know, and what to do about it.
+     * @description A problem that a person should know about; `hint` says what to do.
      */
     Warning: {
       /** Code */
@@ -3444,7 +3444,7 @@ export interface components {
     };
     /**
      * Snapshot
-     * @description Everything that a companion's first paint needs. Follow the stream `after` `last_seq` to keep it true.
+     * @description Everything a companion needs for its first paint. Follow the event stream after `last_seq` to keep it current.
      */
     Snapshot: {
       /** Last Seq */
@@ -3454,17 +3454,17 @@ export interface components {
       agents: components["schemas"]["AgentInfo"][];
       /**
        * Sessions
-       * @description the newest that are not archived, 16 unless asked for more
+       * @description the newest that are not archived; 16 by default
        */
       sessions: components["schemas"]["SessionInfo"][];
       /**
        * Sessions Before
-       * @description where the next page of sessions begins
+       * @description the cursor of the next page of sessions
        */
       sessions_before: string | null;
       /**
        * Approvals
-       * @description all that wait, oldest first
+       * @description all pending approvals, oldest first
        */
       approvals: components["schemas"]["ApprovalInfo"][];
       /** Turns */
@@ -3484,7 +3484,7 @@ export interface components {
     };
     /**
      * NotificationsRead
-     * @description `ids` are those that were unread.
+     * @description `ids`: the notifications that were unread before. `unread`: how many still are.
      */
     NotificationsRead: {
       /** Ids */
@@ -3519,7 +3519,7 @@ export interface components {
     };
     /**
      * ServiceLogs
-     * @description Oldest first. `dropped` counts the lines that came too fast to be kept.
+     * @description Oldest first. `dropped` counts lines that were written too fast to be kept.
      */
     ServiceLogs: {
       /** Entries */
@@ -3528,13 +3528,13 @@ export interface components {
       dropped: number;
       /**
        * Path
-       * @description the file that they are written to
+       * @description the log file
        */
       path: string | null;
     };
     /**
      * DiagnosticsInfo
-     * @description A bundle, on this machine.
+     * @description A diagnostics bundle; `path` is on this machine.
      */
     DiagnosticsInfo: {
       /** Name */
@@ -3552,7 +3552,7 @@ export interface components {
     };
     /**
      * Bootstrap
-     * @description What a UI has to know before anything else. `runtime_surface` is `native` when a host asks for its page.
+     * @description What a UI needs before any other call. `runtime_surface` is `native` when a desktop shell asks.
      */
     Bootstrap: {
       /**
@@ -3582,7 +3582,7 @@ export interface components {
     };
     /**
      * Handoff
-     * @description A link for one browser, once. The code is in its fragment, which no browser sends and no log sees.
+     * @description A one-time sign-in link for one browser. The code is in the URL's fragment, which is neither sent nor logged.
      */
     Handoff: {
       /** Url */
@@ -3596,7 +3596,7 @@ export interface components {
     };
     /**
      * HandoffRedeemed
-     * @description `bearer` is what the page sends as `Authorization: Bearer` from now on; it ends with the daemon.
+     * @description `bearer`: what the page sends as `Authorization: Bearer` from now on; valid until the daemon stops.
      */
     HandoffRedeemed: {
       /** Bearer */
@@ -3855,10 +3855,10 @@ export interface operations {
     parameters: {
       query?: {
         agent_id?: string | null;
-        /** @description looks in titles and messages */
+        /** @description search in titles and messages */
         q?: string | null;
         archived?: boolean;
-        /** @description the trash, the one deleted last first */
+        /** @description list the trash, the last deleted first */
         deleted?: boolean;
         before?: string | null;
         limit?: number;
@@ -4004,7 +4004,7 @@ export interface operations {
   find_in_session: {
     parameters: {
       query: {
-        /** @description what is looked for */
+        /** @description the text to search for */
         q: string;
         before?: string | null;
         limit?: number;
@@ -4515,7 +4515,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description each SSE frame's data is one Event */
+      /** @description the data of each SSE frame is one Event */
       200: {
         headers: {
           [name: string]: unknown;
