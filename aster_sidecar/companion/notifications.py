@@ -46,19 +46,36 @@ class Attention:
         self._name_of = name_of
         self._unread: dict[str, str | None] = {}
         """The ids of unread notifications, the oldest first, each with the id of its tool call, if any."""
+        self._behind = False
+        """Whether recorded events were not handled because their notifications could not be recorded."""
 
     def open(self) -> None:
         """Load the unread notifications, and handle events since the last run of the daemon. Raises: StoreError."""
         self._read()
-        self._journal.recorded.subscribe(self.see)
-        self._journal.lost.subscribe(self._read)
+        self._catch_up()
+        self._journal.recorded.subscribe(self._recorded)
+        self._journal.lost.subscribe(self._read_again)
+
+    def _recorded(self, events: list[Event]) -> None:
+        if self._behind:  # `events` and those whose notifications were lost
+            self._catch_up()
+        else:
+            self.see(events)
+
+    def _read_again(self) -> None:
+        """Reload after a failed transaction. Nothing is put here: while the store fails, that would fail again."""
+        self._read()
+        self._behind = True
 
     def _read(self) -> None:
-        """Read what the store has: unread notifications, and events that led to none yet. Raises: StoreError."""
         rows = self._journal.all(
             f"SELECT notification_id, call_id FROM notifications WHERE read=0 AND {SHOWN} ORDER BY n"
         )
         self._unread = {row[0]: row[1] for row in rows}
+
+    def _catch_up(self) -> None:
+        """Handle the recorded events that were not handled yet. Raises: StoreError."""
+        self._behind = False
         upto = self._journal.recall(UPTO)
         if upto is None:
             self._journal.put(writes=[remember(UPTO, str(self._journal.last_seq))])

@@ -57,14 +57,11 @@ class Sessions:
 
     def open(self) -> None:
         """Read the list of sessions; also called after a failed transaction. Raises: StoreError."""
-        self._known.clear()
-        self._defaults.clear()
-        for session_id, agent_id, is_default in self._journal.all(
+        rows = self._journal.all(
             f"SELECT session_id, agent_id, is_default FROM sessions WHERE session_id NOT IN ({TRASHED})"
-        ):
-            self._known[session_id] = agent_id
-            if is_default:
-                self._defaults[agent_id] = session_id
+        )
+        self._known = {session_id: agent_id for session_id, agent_id, _ in rows}
+        self._defaults = {agent_id: session_id for session_id, agent_id, is_default in rows if is_default}
 
     def _reload(self) -> None:
         self.open()

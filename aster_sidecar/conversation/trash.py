@@ -40,14 +40,15 @@ class Trash:
 
     def read(self) -> None:
         """Read the trash. Raises: StoreError."""
-        self._ends.clear()
+        found: dict[str, clock.Deadline] = {}
         for session_id, deleted_at, left_s, *counted in self._journal.all(
             "SELECT session_id, deleted_at, left_s, counted_at, counted_s, boot FROM trash ORDER BY n"
         ):
             with self._journal.taking_apart(f"the deletion of session {str(session_id)[:100]}"):
                 left_s -= seconds_since(*counted)
                 at = clock.stamp(clock.parse(deleted_at) + timedelta(seconds=KEPT_S))
-            self._ends[session_id] = clock.Deadline(at, clock.real_s() + left_s)
+            found[session_id] = clock.Deadline(at, clock.real_s() + left_s)
+        self._ends = found
 
     def watch(self) -> None:
         """Set the timer for the next check, at most `CHECK_S` from now, unless the trash is empty."""

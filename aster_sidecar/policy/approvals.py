@@ -94,7 +94,7 @@ class Approvals:
 
     def open(self) -> None:
         """Read pending approvals from the journal; also called after a failed transaction. Raises: StoreError."""
-        self._pending.clear()
+        found: dict[str, Pending] = {}
         for row in self._journal.all(
             "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
             " target, binding, remember, requested_at, expires_at, boot, due_s, summary, preview FROM approvals"
@@ -114,7 +114,8 @@ class Approvals:
                 ]
                 pending = Pending(*fields, deadline=deadline, summary=row[17] or f"Use {row[5]}", preview=preview)
             self._asked_n += 1
-            self._pending[row[0]] = replace(pending, n=self._asked_n)
+            found[row[0]] = replace(pending, n=self._asked_n)
+        self._pending = found
         self._set_timer()
 
     def close(self) -> None:

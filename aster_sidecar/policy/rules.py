@@ -12,6 +12,9 @@ from aster_sidecar.policy.permissions import Rule, Scope, describe
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import TRASHED
 
+SHOWN = f"session_id IS NULL OR session_id NOT IN ({TRASHED})"
+"""Rules of no session in the trash, as SQL."""
+
 
 class Rules:
     """All rules: in memory for decisions, and stored in the journal."""
@@ -24,16 +27,26 @@ class Rules:
         self._uncommitted: dict[str, tuple[Rule, str]] = {}
         """Allow rules that are not recorded yet and do not apply yet."""
 
-        journal.lost.subscribe(self.open)
+        journal.lost.subscribe(self._read_again)
 
     def open(self) -> None:
         """Read the rules from the journal and delete expired ones. Raises: StoreError."""
-        self._rules.clear()
-        self._ends.clear()
-        self._uncommitted.clear()
-        self._read(f"session_id IS NULL OR session_id NOT IN ({TRASHED})")
+        self._rules, self._ends, expired = self._read(SHOWN)
+        for rule_id in expired:
+            self._journal.put(writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))])
 
-    def _read(self, condition: str, *parameters: str) -> None:
+    def _read_again(self) -> None:
+        """Reload after a failed transaction; if the journal can't be read, the rules stay. Raises: StoreError."""
+        self._rules, self._ends, _ = self._read(SHOWN)
+        self._uncommitted.clear()
+
+    def _read(
+        self, condition: str, *parameters: str
+    ) -> tuple[dict[str, tuple[Rule, str]], dict[str, clock.Deadline], list[str]]:
+        """Rules of the journal with the time of their creation, their deadlines, and the ids of expired rules."""
+        rules: dict[str, tuple[Rule, str]] = {}
+        deadlines: dict[str, clock.Deadline] = {}
+        expired: list[str] = []
         for row in self._journal.all(
             "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, created_at, expires_at, boot, due_s"
             f" FROM rules WHERE {condition} ORDER BY created_at",
@@ -42,12 +55,13 @@ class Rules:
             with self._journal.taking_apart(f"rule {str(row[0])[:100]}"):
                 ends = clock.Deadline.restored(*row[7:11]) if row[8] else None
             if ends is not None and ends.over:
-                self._journal.put(writes=[("DELETE FROM rules WHERE rule_id=?", (row[0],))])
+                expired.append(row[0])
                 continue
             fields: list[Any] = [*row[:7], clock.parse(ends.at) if ends else None]
-            self._rules[row[0]] = (Rule(*fields), row[7])
+            rules[row[0]] = (Rule(*fields), row[7])
             if ends is not None:
-                self._ends[row[0]] = ends
+                deadlines[row[0]] = ends
+        return rules, deadlines, expired
 
     def relocate(self, old: str, new: str) -> None:
         """Change rules for paths in the directory `old` to its new path `new`. Call it before `open`.
@@ -171,7 +185,9 @@ class Rules:
 
     def bring_back(self, session_id: str) -> None:
         """Read the rules of a restored session again, and publish them. Raises: StoreError."""
-        self._read("session_id=?", session_id)
+        rules, deadlines, _ = self._read("session_id=?", session_id)
+        self._rules |= rules
+        self._ends |= deadlines
         self._publish(session_id, "added")
 
     def _publish(self, session_id: str, change: Literal["added", "removed"]) -> None:

@@ -288,3 +288,43 @@ def test_memory_follows_the_store_whichever_commit_fails(
     assert count > 0
     for at in range(1, count + 1):
         asyncio.run(story(tmp_path / str(at), name, failing, at))
+
+
+def test_while_the_store_cannot_be_read_what_denies_and_what_waits_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is read again when the store is back; until then nothing is looser than it was, and nothing spins."""
+
+    async def main() -> None:
+        async with inside(tmp_path / "home") as daemon:
+            scene = Scene(daemon)
+            await scene.set()
+            rules, waits = daemon._rules.list(), daemon._approvals.list()
+            writes = 0
+            write, read = Journal._write, Journal.all
+
+            def fail(journal: Journal, batch: Batch, on_loop: bool = False) -> StoreError:
+                nonlocal writes
+                writes += 1
+                return StoreError("the store is away")
+
+            def unreadable(journal: Journal, sql: str, parameters: Any = ()) -> Any:
+                raise StoreError("the store is away")
+
+            monkeypatch.setattr(Journal, "_write", fail)
+            monkeypatch.setattr(Journal, "all", unreadable)
+            with pytest.raises(StoreError):
+                await session(daemon, "lost")
+            assert (daemon._rules.list(), daemon._approvals.list()) == (rules, waits)
+            monkeypatch.setattr(Journal, "all", read)
+            with pytest.raises(StoreError):
+                await session(daemon, "lost as well")
+            before = writes
+            await asyncio.sleep(0.05)
+            assert writes == before, "reading again writes nothing"
+            monkeypatch.setattr(Journal, "_write", write)
+            await session(daemon, "kept")
+            await settle(daemon)
+            assert remembered(daemon) == recorded(daemon)
+
+    asyncio.run(main())
