@@ -121,3 +121,14 @@ def test_whatever_is_defined_is_used() -> None:
         if words[name] == 1 and name not in CALLED_BY_LIBRARIES | FOR_DOCUMENTS
     }
     assert unused == set()
+
+
+# -- that the documents for newcomers name what is there ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_path_that_a_document_names_is_there(document: str) -> None:
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*(?:/|/[a-z_]+\.(?:py|ts)))`", (ROOT / document).read_text("utf-8"))
+    assert len(named) > 8
+    roots = (ROOT, PACKAGE, ROOT / "shells")
+    assert [path for path in named if not any((root / path).exists() for root in roots)] == []
