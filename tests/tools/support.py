@@ -65,12 +65,26 @@ class Listener:
         return "".join(one.delta or "" for one in self.told if one.stream == stream)
 
 
+BEFORE: set[psutil.Process] = set()
+"""What descended from this process when the test began. Once a program was launched, this process adopts orphans: the
+fork server and what killed daemons of earlier tests have left may be among them."""
+
+
+def note_others() -> None:
+    """Remember what descends from this process now."""
+    BEFORE.clear()
+    BEFORE.update(psutil.Process().children(recursive=True))
+
+
 def left() -> list[psutil.Process]:
-    """What descends from this process, besides what keeps programs; who is ending or not buried yet is left out."""
+    """What the test has left: it descends from this process and did not before, and is not the keeper of programs.
+
+    Processes that are ending or not buried yet are left out.
+    """
     found: list[psutil.Process] = []
     for one in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if one.pid != KEEPER.pid and one.cmdline():
+            if one.pid != KEEPER.pid and one not in BEFORE and one.cmdline():
                 found.append(one)
     return found
 
