@@ -246,12 +246,10 @@ class Sessions:
             agent_id = self._known[self.require(session_id)]
             self._refuse_while_busy(session_id)
             messages = self.info(session_id).messages
-            was_default = self._defaults.get(agent_id) == session_id
-            self._known.pop(session_id)
-            if was_default:
-                self._defaults.pop(agent_id)
             if purge:
                 return await self._purge(session_id)
+            was_default = self._defaults.get(agent_id) == session_id
+            self._hide(session_id)
             row = self._trash.put(session_id, was_default)
             until = self._trash.until(session_id)
             await self._record_deletion(
@@ -272,12 +270,18 @@ class Sessions:
     async def _purge(self, session_id: str) -> wire.SessionDeleted:
         """Delete a conversation permanently. Rows of other tables that refer to it are deleted by cascade."""
         row = self._row(session_id)
+        self._hide(session_id)
         writes: list[Write] = [
             (f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")
         ]
         await self._record_deletion(session_id, row[1], None, writes)
-        self._trash.forget(session_id)
         return wire.SessionDeleted(session_id=session_id, deleted=row[7], restorable_until=None)
+
+    def _hide(self, session_id: str) -> None:
+        """Refuse requests for a session from now on; after a failed transaction `_reload` allows them again."""
+        agent_id = self._known.pop(session_id, None)
+        if agent_id is not None and self._defaults.get(agent_id) == session_id:
+            self._defaults.pop(agent_id)
 
     async def _record_deletion(self, session_id: str, agent_id: str, until: str | None, writes: list[Write]) -> None:
         """Record that a session was deleted, and delete all its earlier events.
@@ -291,9 +295,14 @@ class Sessions:
             " (SELECT turn_id FROM turns WHERE session_id=? AND state<>'ended')",
             (session_id, seq, session_id),
         )
-        self._journal.put(writes=[*writes, earlier])
+
+        def deleted() -> None:
+            self._journal.forget(lambda event: event.session_id == session_id and event.seq < seq)
+            if until is None:
+                self._trash.forget(session_id)
+
+        self._journal.put(writes=[*writes, earlier], on_commit=deleted)
         await self._journal.commit()
-        self._journal.forget(lambda event: event.session_id == session_id and event.seq < seq)
 
     async def restore(self, session_id: str, on_restored: Callable[[str], None]) -> wire.SessionInfo:
         """Restore a deleted conversation; does nothing to one that is not deleted.

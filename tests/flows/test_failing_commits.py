@@ -315,7 +315,11 @@ def test_while_the_store_cannot_be_read_what_denies_and_what_waits_stay(
             monkeypatch.setattr(Journal, "all", unreadable)
             with pytest.raises(StoreError):
                 await session(daemon, "lost")
+            for purge in (False, True):
+                with pytest.raises(StoreError):
+                    await daemon.calls.conversations.delete_session(scene.quiet, purge)
             assert (daemon._rules.list(), daemon._approvals.list()) == (rules, waits)
+            assert scene.quiet in daemon._sessions._known
             monkeypatch.setattr(Journal, "all", read)
             with pytest.raises(StoreError):
                 await session(daemon, "lost as well")
