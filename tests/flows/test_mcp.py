@@ -41,17 +41,6 @@ def configured(daemon: Daemon, text: str) -> Daemon:
     return daemon.restart()
 
 
-def listed(daemon: Daemon, name: str) -> Json:
-    """Wait until a tool is there."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        found = {tool["name"]: tool for tool in daemon.call("GET", "/api/tools")}
-        if name in found:
-            return found[name]
-        assert time.monotonic() < deadline, f"{name} never came: {sorted(found)}"
-        time.sleep(0.05)
-
-
 def told(daemon: Daemon) -> list[str]:
     """What the snapshot says of MCP servers."""
     warnings = daemon.call("GET", "/api/snapshot")["warnings"]
@@ -87,7 +76,7 @@ def test_an_mcp_servers_tool_is_asked_for_and_runs(launch: Callable[..., Daemon]
     config = daemon.data_dir / "config.toml"
     config.write_text(f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\ntools = ["echo"]\n')
     daemon.restart()
-    assert listed(daemon, "notes_echo")["risk"] == "high"
+    assert daemon.tool("notes_echo")["risk"] == "high"
     provider.script(Reply([Call("notes_echo", {"text": "over there"})]), Reply([Say("It answered.")]))
     with daemon.watch() as watcher:
         daemon.chat("ask the server")
@@ -114,7 +103,7 @@ def with_server(launch: Callable[..., Daemon]) -> Daemon:
     daemon = launch()
     (daemon.data_dir / "config.toml").write_text(f'[mcp.notes]\ncommand = "{sys.executable}"\nargs = ["{SERVER}"]\n')
     daemon.restart()
-    listed(daemon, "notes_echo")
+    daemon.tool("notes_echo")
     return daemon
 
 
@@ -145,6 +134,7 @@ def test_a_server_that_outlives_its_keepers_too_goes_at_the_next_start(launch: C
 
 def test_a_server_that_cannot_start_leaves_the_rest_working(launch: Callable[..., Daemon]) -> None:
     daemon = configured(launch(), '[mcp.broken]\ncommand = "/does/not/exist"\n')
+    until_told(daemon, "is not available")
     events = daemon.ask("hello")
     assert events[-1]["data"]["stop_reason"] == "complete"
     [notice] = notices(events)
@@ -162,7 +152,7 @@ def test_a_server_that_hangs_holds_up_nothing_and_hides_no_other(
     launch: Callable[..., Daemon], provider: ProviderDouble
 ) -> None:
     daemon = configured(launch(environment=provider_environment(provider)), SLOW + GOOD)
-    assert listed(daemon, "good_echo")["risk"] == "high"
+    assert daemon.tool("good_echo")["risk"] == "high"
     events = daemon.ask("hello")
     assert notices(events) == [f"{LATE}; the turn goes on without its tools"]
     assert "good_echo" in offered(provider.requests[-1])
@@ -218,7 +208,7 @@ def test_tools_that_come_in_a_turn_are_offered_from_the_next_one_on(
         daemon.chat("hello")
         watcher.until("error", code="mcp_unavailable")
         flag.touch()
-        listed(daemon, "slow_echo")
+        daemon.tool("slow_echo")
         gate.set()
         watcher.until("done")
     assert told(daemon) == []
@@ -246,6 +236,7 @@ def test_a_server_that_failed_is_asked_again_by_later_turns(
     arguments = json.dumps([str(script), str(tmp_path / "lives"), str(SERVER)])
     daemon = launch(environment=provider_environment(provider))
     configured(daemon, f'[mcp.slow]\ncommand = "{sys.executable}"\nargs = {arguments}\n')
+    until_told(daemon, "is not available")
     [notice] = notices(daemon.ask("hello"))
     assert "the MCP server slow is not available: " in notice
     assert "no network" in notice
@@ -267,7 +258,7 @@ def asked_and_killed(launch: Callable[..., Daemon], provider: ProviderDouble) ->
     agent = daemon.data_dir / "agents" / "helper.yaml"
     agent.write_text("tools: [slow_echo, list_dir]\n")
     configured(daemon, GOOD.replace("good", "slow"))
-    listed(daemon, "slow_echo")
+    daemon.tool("slow_echo")
     provider.script(Reply([Call("slow_echo", {"text": "x"})]), Reply([Say("Then not.")]))
     with daemon.watch() as watcher:
         daemon.chat("ask the server", agent_id="helper")
@@ -329,7 +320,7 @@ def test_a_call_ends_that_is_allowed_when_its_agent_lost_the_tool(
     daemon, call_id = asked_and_killed(launch, provider)
     (daemon.data_dir / "agents" / "helper.yaml").write_text("tools: [list_dir]\n")
     daemon.start()
-    listed(daemon, "slow_echo")
+    daemon.tool("slow_echo")
     assert approved(daemon, call_id, provider)["error"] == "not run: the agent does not have this tool any more"
 
 
@@ -344,7 +335,7 @@ def test_a_call_that_waits_survives_a_restart_with_its_server(
         until_told(daemon, "slow is not available")
         assert "slow is not available" in approved(daemon, call_id, provider)["error"]
         return
-    listed(daemon, "slow_echo")
+    daemon.tool("slow_echo")
     with daemon.watch() as watcher:
         daemon.approve(call_id, agent_id="helper", arguments={"text": "edited"})
         end = watcher.until("tool_end")[-1]["data"]
@@ -361,7 +352,7 @@ def test_a_call_ends_that_is_allowed_when_its_arguments_no_longer_fit(
     )
     (daemon.data_dir / "config.toml").write_text(GOOD.replace("good", "slow").replace(str(SERVER), str(changed)))
     daemon.start()
-    listed(daemon, "slow_echo")
+    daemon.tool("slow_echo")
     with daemon.watch(after=0) as watcher:
         daemon.approve(call_id, agent_id="helper")
         events = watcher.until("done")

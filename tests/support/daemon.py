@@ -194,6 +194,16 @@ class Daemon:
     def config(self, **values: Any) -> Json:
         return self.call("POST", "/api/config", values)
 
+    def tool(self, name: str) -> Json:
+        """A tool as it is listed. An MCP server lists its tools in the background: wait for it."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            found = {tool["name"]: tool for tool in self.call("GET", "/api/tools")}
+            if name in found:
+                return found[name]
+            assert time.monotonic() < deadline, f"{name} never came: {sorted(found)}\n{self.log}"
+            time.sleep(0.05)
+
     @contextlib.contextmanager
     def watch(self, after: int | None = None, **parameters: Any) -> Generator[Watcher, None, None]:
         """An open event stream; it has said `connected` when this begins."""
