@@ -491,8 +491,9 @@ async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     """A store with one session of so many messages, made by the package itself. Returns session and middle message."""
     from aster_sidecar import clock
     from aster_sidecar.contract import wire
+    from aster_sidecar.conversation.messages import insert_message
     from aster_sidecar.conversation.session_queue import SessionQueues
-    from aster_sidecar.conversation.sessions import Sessions, insert_message
+    from aster_sidecar.conversation.sessions import Sessions
     from aster_sidecar.policy.approvals import Approvals
     from aster_sidecar.policy.rules import Rules
     from aster_sidecar.store.journal import Journal

@@ -6,8 +6,10 @@ from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.companion.notifications import Attention
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.turn_status import TurnStatus
 from aster_sidecar.conversation.turns import Turns
 from aster_sidecar.models.build import Models
 from aster_sidecar.policy.approvals import Approvals
@@ -23,8 +25,10 @@ class ConversationCalls:
         journal: Journal,
         agents: AgentCalls,
         sessions: Sessions,
+        history: History,
         queues: SessionQueues,
         turns: Turns,
+        status: TurnStatus,
         engine: EngineLoader,
         approvals: Approvals,
         rules: Rules,
@@ -34,8 +38,10 @@ class ConversationCalls:
         self._journal = journal
         self._agents = agents
         self._sessions = sessions
+        self._history = history
         self._queues = queues
         self._turns = turns
+        self._status = status
         self._engine = engine
         self._approvals = approvals
         self._rules = rules
@@ -59,7 +65,7 @@ class ConversationCalls:
         """The agent's current state. Creates no session. Raises: AgentNotFound, SessionNotFound, StoreError."""
         spec = self._agents.find(agent_id)
         model = (spec and spec.model) or self._models.name()
-        answer = self._turns.status(agent_id, session_id, model)
+        answer = self._status.read(agent_id, session_id, model)
         await self._journal.commit()
         return answer
 
@@ -75,7 +81,7 @@ class ConversationCalls:
         await self._journal.commit()
         if session_id is None:
             return wire.HistoryPage(messages=[], next_before=None)
-        return self._sessions.history(session_id, before, limit)
+        return self._history.page(session_id, before, limit)
 
     async def clear_history(self, agent_id: str, session_id: str | None) -> wire.HistoryDeleted:
         """Delete the conversation's messages.
@@ -87,7 +93,7 @@ class ConversationCalls:
         await self._journal.commit()
         if session_id is None:
             return wire.HistoryDeleted(deleted=0)
-        return await self._sessions.clear(session_id, self._forget)
+        return await self._history.clear(session_id, self._forget)
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
@@ -120,7 +126,7 @@ class ConversationCalls:
         """
         self._sessions.require(session_id)
         await self._journal.commit()
-        return self._sessions.find(session_id, query, before, limit)
+        return self._history.find(session_id, query, before, limit)
 
     async def patch_session(self, session_id: str, body: wire.SessionPatch) -> wire.SessionInfo:
         """Rename, archive, unarchive, pin or unpin a session. Raises: SessionNotFound, InvalidShape, StoreError."""

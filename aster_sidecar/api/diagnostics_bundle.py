@@ -17,6 +17,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -36,7 +37,9 @@ from aster_sidecar.contract import wire
 from aster_sidecar.errors import DiagnosticsFailed, NotFound
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
-from aster_sidecar.store.rows import TRASHED
+from aster_sidecar.store.rows import events as event_rows
+from aster_sidecar.store.rows.messages import select_newest
+from aster_sidecar.store.rows.sessions import select_counts
 from aster_sidecar.telemetry.redaction import MASK, NAMES, Redactor
 
 FOLDER = "diagnostics"
@@ -115,9 +118,7 @@ class DiagnosticsCalls:
     def _gathered(self, include_messages: bool) -> dict[str, Any]:
         """The bundle's contents by file name, secrets included: `write` removes them."""
         journal = self._journal
-        errors = journal.all(
-            "SELECT time, turn_id, data FROM events WHERE type='error' ORDER BY seq DESC LIMIT ?", [ERRORS]
-        )
+        errors = journal.rows(event_rows.select_failures(ERRORS))
         contents: dict[str, Any] = {
             "about.json": {
                 "created_at": clock.stamp(),
@@ -152,31 +153,22 @@ class DiagnosticsCalls:
             # Only code and hint: an error's message may quote what was sent to a provider.
             "errors.json": [
                 {
-                    "time": time,
-                    "turn_id": turn_id,
-                    **{k: v for k, v in json.loads(data).items() if k in ("code", "hint")},
+                    "time": error.time,
+                    "turn_id": error.turn_id,
+                    **{k: v for k, v in json.loads(error.data).items() if k in ("code", "hint")},
                 }
-                for time, turn_id, data in errors
+                for error in errors
             ],
             "journal.json": {
                 **journal.statistics(),
                 "failure": journal.failure.code if journal.failure is not None else None,
-                **{
-                    table: journal.one(f"SELECT count(*) FROM {table}")[0]
-                    for table in ("sessions", "messages", "turns")
-                },
+                **asdict(journal.rows(select_counts())[0]),
                 "approvals_pending": len(self._approvals.list(None, None)),
                 "streams": self._streams.count,
             },
         }
         if include_messages:
-            rows = journal.all(
-                "SELECT session_id, role, created_at, status, text FROM messages"
-                f" WHERE session_id NOT IN ({TRASHED}) ORDER BY n DESC LIMIT ?",
-                [MESSAGES],
-            )
-            names = ("session_id", "role", "created_at", "status", "text")
-            contents["messages.json"] = [dict(zip(names, row, strict=True)) for row in rows]
+            contents["messages.json"] = [asdict(row) for row in journal.rows(select_newest(MESSAGES))]
         return contents
 
 

@@ -17,7 +17,8 @@ from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.errors import ClientNotFound, InvalidShape
-from aster_sidecar.store.journal import Event, Journal, encode
+from aster_sidecar.store.events import Event, encode
+from aster_sidecar.store.journal import Journal
 
 COALESCE_FROM = 32
 """In batches longer than this the stream is behind: its text chunks are joined."""

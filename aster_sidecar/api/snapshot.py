@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 from aster_sidecar import __version__, clock
 from aster_sidecar.api.agents import AgentCalls
@@ -20,7 +21,8 @@ from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.models.build import Models
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
-from aster_sidecar.store.rows import TRASHED
+from aster_sidecar.store.rows import sessions as session_rows
+from aster_sidecar.store.rows import turns as turn_rows
 
 NOTIFICATIONS = 50
 SESSIONS = 16
@@ -68,13 +70,9 @@ class SnapshotCalls:
         # There is no await after it, so the snapshot is consistent; later changes are on the stream after `last_seq`.
         last_seq = self._journal.last_seq
         await asyncio.sleep(0)
-        shown = f"session_id NOT IN ({TRASHED})"
-        turns = self._journal.all(
-            f"SELECT turn_id, session_id, agent_id, state FROM turns WHERE state <> 'ended' AND {shown} ORDER BY n"
-        )
-        counts = self._journal.one(
-            f"SELECT (SELECT count(*) FROM sessions WHERE {shown}), (SELECT count(*) FROM turns WHERE {shown})"
-        )
+        turns = self._journal.rows(turn_rows.select_active())
+        session_count = self._journal.first(session_rows.count_shown()) or 0
+        turn_count = self._journal.first(turn_rows.count_shown()) or 0
         page = self._sessions.list(None, None, False, None, sessions)
         return wire.Snapshot(
             last_seq=last_seq,
@@ -83,7 +81,7 @@ class SnapshotCalls:
             sessions=page.sessions,
             sessions_before=page.next_before,
             approvals=self._approvals.list(None, None),
-            turns=[wire.ActiveTurn(turn_id=row[0], session_id=row[1], agent_id=row[2], state=row[3]) for row in turns],
+            turns=[wire.ActiveTurn.model_validate(asdict(row)) for row in turns],
             notifications=self._notifications.list(NOTIFICATIONS),
             flags=self._companion.flags(),
             onboarding=self._companion.onboarding(),
@@ -93,8 +91,8 @@ class SnapshotCalls:
             warnings=self._warnings.list(),
             metrics=wire.Metrics(
                 uptime_s=int(clock.real_s() - self._identity.began_s),
-                sessions=counts[0],
-                turns=counts[1],
+                sessions=session_count,
+                turns=turn_count,
                 streams=self._streams.count,
                 store_bytes=self._journal.size_bytes,
             ),

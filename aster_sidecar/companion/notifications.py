@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict
 from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.store.journal import SELECT_EVENTS, Event, Journal, Write, remember
-from aster_sidecar.store.rows import TRASHED
+from aster_sidecar.store.events import Event
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import events as event_rows
+from aster_sidecar.store.rows import notifications as rows
+from aster_sidecar.store.rows import sessions as session_rows
+from aster_sidecar.store.rows.meta import remember
+from aster_sidecar.store.sql import Write
 from aster_sidecar.text.repair import cut
 
 MOST = 200
@@ -30,11 +36,6 @@ ENDED = {
     "limit": "It reached a limit.",
 }
 """Stop reasons that make a notification, and its text. A cancelled turn makes none, a failed one makes an `error`."""
-
-SHOWN = f"(session_id IS NULL OR session_id NOT IN ({TRASHED}))"
-"""The SQL condition for notifications whose conversation is not in the trash."""
-
-COLUMNS = "notification_id, kind, title, body, agent_id, session_id, turn_id, call_id, created_at, read"
 
 
 class Attention:
@@ -68,10 +69,7 @@ class Attention:
         self._behind = True
 
     def _read(self) -> None:
-        rows = self._journal.all(
-            f"SELECT notification_id, call_id FROM notifications WHERE read=0 AND {SHOWN} ORDER BY n"
-        )
-        self._unread = {row[0]: row[1] for row in rows}
+        self._unread = {row.notification_id: row.call_id for row in self._journal.rows(rows.select_unread())}
 
     def _catch_up(self) -> None:
         """Handle the recorded events that were not handled yet. Raises: StoreError."""
@@ -80,9 +78,7 @@ class Attention:
         if upto is None:
             self._journal.put(writes=[remember(UPTO, str(self._journal.last_seq))])
         else:
-            marks = ",".join("?" * len(SEEN))
-            where = f"WHERE seq>? AND type IN ({marks}) ORDER BY seq"
-            self.see([Event(*row) for row in self._journal.all(f"{SELECT_EVENTS} {where}", [int(upto), *SEEN])])
+            self.see(self._journal.rows(event_rows.select_types(SEEN, int(upto))))
 
     @property
     def unread(self) -> int:
@@ -141,22 +137,13 @@ class Attention:
 
     def _title_of(self, session_id: str | None) -> str:
         """A conversation's title; empty if it was deleted."""
-        row = self._journal.one("SELECT title FROM sessions WHERE session_id=?", (session_id,)) if session_id else None
-        return cut(row[0], TITLE_CHARS) if row else ""
+        row = self._journal.first(session_rows.select_title(session_id)) if session_id else None
+        return cut(row.title, TITLE_CHARS) if row is not None else ""
 
     def _add(self, one: wire.Notification, writes: list[Write]) -> None:
         values = one.model_dump()
-        columns = COLUMNS.split(", ")
-        marks = ",".join("?" * len(columns))
-        writes.append(
-            # The session may have been deleted meanwhile.
-            (
-                f"INSERT INTO notifications ({COLUMNS}) SELECT {marks}"
-                " WHERE ? IS NULL OR EXISTS (SELECT 1 FROM sessions WHERE session_id=?)",
-                [*(values[name] for name in columns), one.session_id, one.session_id],
-            )
-        )
-        writes.append(("DELETE FROM notifications WHERE n <= (SELECT max(n) FROM notifications) - ?", [MOST]))
+        writes.append(rows.insert_notification(rows.NotificationRow(**values)))
+        writes.append(rows.delete_older(MOST))
         self._unread[one.notification_id] = one.call_id
         while len(self._unread) > MOST:
             self._unread.pop(next(iter(self._unread)))
@@ -167,7 +154,7 @@ class Attention:
     def _mark(self, ids: Collection[str], writes: list[Write]) -> None:
         for one in ids:
             self._unread.pop(one, None)
-        writes += [("UPDATE notifications SET read=1 WHERE notification_id=?", [one]) for one in ids]
+        writes += [rows.update_read(one) for one in ids]
         if ids:
             read = wire.NotificationsReadEvent(ids=sorted(ids), unread=self.unread)
             self._journal.put("notifications_read", read, writes=writes)
@@ -184,16 +171,15 @@ class Attention:
 
     def forget(self, session_id: str) -> None:
         """Drop the notifications of a session that was deleted or moved to the trash."""
-        rows = self._journal.all(f"SELECT notification_id FROM notifications WHERE read=0 AND {SHOWN}")
-        left = {row[0] for row in rows}
+        left = {row.notification_id for row in self._journal.rows(rows.select_unread())}
         gone = {one for one in self._unread if one not in left}
         if gone:
             self._mark(gone, [])
 
     def list(self, limit: int, unread: bool = False) -> wire.Notifications:
         """At most `limit` notifications, newest first; with `unread` only unread ones."""
-        where = f"WHERE {SHOWN} AND read=0" if unread else f"WHERE {SHOWN}"
-        rows = self._journal.all(f"SELECT {COLUMNS} FROM notifications {where} ORDER BY n DESC LIMIT ?", [limit])
-        names = COLUMNS.split(", ")
-        found = [wire.Notification.model_validate(dict(zip(names, row, strict=True))) for row in rows]
+        found = [
+            wire.Notification.model_validate(asdict(row))
+            for row in self._journal.rows(rows.select_newest(limit, unread=unread))
+        ]
         return wire.Notifications(notifications=found, unread=self.unread)

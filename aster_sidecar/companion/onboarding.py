@@ -21,7 +21,8 @@ from aster_sidecar.models.build import Models
 from aster_sidecar.models.catalog import DEMO
 from aster_sidecar.models.probe import probe
 from aster_sidecar.policy.permissions import sentence
-from aster_sidecar.store.journal import Journal, remember
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows.meta import remember
 
 STEPS: tuple[wire.OnboardingStepId, ...] = get_args(wire.OnboardingStepId)
 OPTIONAL = frozenset(("handoff",))

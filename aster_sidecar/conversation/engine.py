@@ -59,6 +59,7 @@ from aster_sidecar.models.request_context import Ending, exchanging
 from aster_sidecar.models.streams.shapes import holds_nul, readable
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import turns as turn_rows
 from aster_sidecar.telemetry.spans import NoSpans, Span, Spans
 from aster_sidecar.text.repair import price
 from aster_sidecar.tools.mcp.servers import Missing, Servers
@@ -151,8 +152,8 @@ class Engine:
         """Append what the model must know of an interrupted turn, so that the next turn can continue."""
         self._memory.edit_calls(log.session_id, log.turn_id, edited_calls(self._journal, log.turn_id))
         history = self._memory.of(log.session_id)
-        row = self._journal.one("SELECT kept_chars FROM turns WHERE turn_id=?", (log.turn_id,))
-        kept_chars = row[0] if row else -1
+        found = self._journal.first(turn_rows.select_kept_chars(log.turn_id))
+        kept_chars = found if found is not None else -1
         partial = log.transcript.text[max(kept_chars, 0) :].strip()
         undelivered = [*([prompt] if kept_chars < 0 else []), *steered]
         added = closing_messages(history, recorded_calls(self._journal, log.turn_id), partial, undelivered)
@@ -376,7 +377,7 @@ class Engine:
         texts = run.job.steered()
         request.parts = [*request.parts, *(UserPromptPart(content=text) for text in texts[run.carried :])]
         writes = run.toolbox.close_calls()
-        writes.append(("UPDATE turns SET kept_chars=max(kept_chars, 0) WHERE turn_id=?", (run.log.turn_id,)))
+        writes.append(turn_rows.update_prompt_kept(run.log.turn_id))
         self._journal.put(turn_id=run.log.turn_id, writes=writes, durable=False)
         self._memory.append(run.log.session_id, run.log.turn_id, [request])
         run.job.took_steered(len(texts))
@@ -388,7 +389,7 @@ class Engine:
         run.log.new_paragraph()
         run.toolbox.rejected = repair_calls(response, self._memory.call_ids(run.log.session_id))
         kept = run.log.transcript.length["text_chunk"]
-        write = ("UPDATE turns SET kept_chars=? WHERE turn_id=?", (kept, run.log.turn_id))
+        write = turn_rows.update_kept_chars(run.log.turn_id, kept)
         self._journal.put(turn_id=run.log.turn_id, writes=[write], durable=False)
         self._memory.append(run.log.session_id, run.log.turn_id, [response])
         run.attempt, run.compacted = 1, 0

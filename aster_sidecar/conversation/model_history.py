@@ -29,7 +29,11 @@ from aster_sidecar.conversation.stored_messages import LOST, note, read_row, sto
 from aster_sidecar.conversation.strict_history import call_ids, same, with_unique_ids
 from aster_sidecar.errors import StoreCorrupt
 from aster_sidecar.models.streams.shapes import readable
-from aster_sidecar.store.journal import Journal, Row, Write
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import calls as call_rows
+from aster_sidecar.store.rows import model_messages as rows
+from aster_sidecar.store.rows.turns import select_state
+from aster_sidecar.store.sql import Write
 from aster_sidecar.text.repair import without_nul
 
 log = logging.getLogger(__name__)
@@ -74,17 +78,19 @@ class Memory:
         return kept
 
     def _read(self, session_id: str) -> list[ModelMessage]:
-        rows = self._rows(session_id)
+        found = self._rows(session_id)
         try:
-            messages = ModelMessagesTypeAdapter.validate_json("[" + ",".join(without_nul(row[0]) for row in rows) + "]")
+            messages = ModelMessagesTypeAdapter.validate_json(
+                "[" + ",".join(without_nul(row.message) for row in found) + "]"
+            )
         except Exception:
-            messages = read_each(session_id, rows)
+            messages = read_each(session_id, found)
         else:
-            if len(messages) != len(rows):
-                messages = read_each(session_id, rows)
+            if len(messages) != len(found):
+                messages = read_each(session_id, found)
         messages = [with_readable_calls(message) for message in messages]
-        if rows:
-            messages = [*messages, *self._closing_messages(rows[-1][1], messages)]
+        if found:
+            messages = [*messages, *self._closing_messages(found[-1].turn_id, messages)]
         calls = [part for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
         return messages if len(call_ids(messages)) == len(calls) else with_unique_ids(messages)
 
@@ -98,24 +104,18 @@ class Memory:
         self._ids[session_id] = len(messages), ids
         return ids
 
-    def _rows(self, session_id: str) -> list[Row]:
+    def _rows(self, session_id: str) -> list[rows.ModelMessageRow]:
         try:
-            return self._journal.all(
-                "SELECT message, turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
-            )
+            return self._journal.rows(rows.select_messages(session_id))
         except StoreCorrupt:  # perhaps only invalid UTF-8: the text around it can still be read
-            rows = self._journal.all(
-                "SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,)
-            )
-            return [(row[0].decode("utf-8", "replace"), row[1]) for row in rows]
+            return self._journal.rows(rows.select_damaged(session_id))
 
     def _closing_messages(self, turn_id: str, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
         """Results for unanswered calls of the last turn if it has ended: the row with the results was lost."""
         calls = unanswered(messages)
         if not calls:
             return []
-        row = self._journal.one("SELECT state FROM turns WHERE turn_id=?", (turn_id,))
-        if row and row[0] != "ended":
+        if self._journal.first(select_state(turn_id)) not in (None, "ended"):
             return []
         log.warning("tool calls without a result in the model's history", extra={"turn_id": turn_id})
         return closing_messages(messages, recorded_calls(self._journal, turn_id), "", [])
@@ -130,14 +130,16 @@ class Memory:
             return
         self._journal.check(turn_id)
         before = self.of(session_id)
-        self._journal.put(turn_id=turn_id, writes=[insert(session_id, turn_id, message) for message in messages])
+        self._journal.put(
+            turn_id=turn_id, writes=[rows.insert_message(session_id, turn_id, stored(message)) for message in messages]
+        )
         self._kept[session_id] = [*before, *messages]
 
     def replace(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
         """Replace all messages; stored once the caller's transaction commits. Raises: StoreError."""
         self._journal.check(turn_id)
-        writes: list[Write] = [("DELETE FROM model_messages WHERE session_id=?", (session_id,))]
-        writes += [insert(session_id, turn_id, message) for message in messages]
+        writes: list[Write] = [rows.delete_messages(session_id)]
+        writes += [rows.insert_message(session_id, turn_id, stored(message)) for message in messages]
         self._journal.put(turn_id=turn_id, writes=writes)
         self._kept[session_id] = list(messages)
         self._ids.pop(session_id, None)
@@ -163,15 +165,9 @@ class Memory:
             return
         self._journal.check(turn_id)
         changed = replace(message, parts=parts)
-        row = "SELECT n FROM model_messages WHERE session_id=? ORDER BY n DESC LIMIT 1 OFFSET ?"
         self._journal.put(
             turn_id=turn_id,
-            writes=[
-                (
-                    f"UPDATE model_messages SET message=? WHERE n=({row})",
-                    (stored(changed), session_id, len(kept) - 1 - position),
-                )
-            ],
+            writes=[rows.update_message(session_id, len(kept) - 1 - position, stored(changed))],
         )
         self._kept[session_id] = [*kept[:position], changed, *kept[position + 1 :]]
 
@@ -183,14 +179,6 @@ class Memory:
         """Drop a session's messages from memory, because its rows changed."""
         self._kept.pop(session_id, None)
         self._ids.pop(session_id, None)
-
-
-def insert(session_id: str, turn_id: str, message: ModelMessage) -> Write:
-    """The row of one message. Values that could not be read back are replaced in the message itself."""
-    return (
-        "INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)",
-        (session_id, turn_id, stored(message)),
-    )
 
 
 def with_readable_calls(message: ModelMessage) -> ModelMessage:
@@ -208,12 +196,12 @@ def with_readable_calls(message: ModelMessage) -> ModelMessage:
     return message if same(parts, message.parts) else replace(message, parts=parts)
 
 
-def read_each(session_id: str, rows: Sequence[Row]) -> list[ModelMessage]:
+def read_each(session_id: str, damaged: Sequence[rows.ModelMessageRow]) -> list[ModelMessage]:
     """The messages of rows that can't be parsed together, parsed one by one."""
     messages: list[ModelMessage] = []
     repaired = lost = 0
-    for row in rows:
-        message, intact = read_row(row[0])
+    for row in damaged:
+        message, intact = read_row(row.message)
         if message is None:
             message = note(LOST, "response" if messages and isinstance(messages[-1], ModelRequest) else "request")
             lost += 1
@@ -286,23 +274,15 @@ def final_result(recorded: Recorded | None) -> Any:
 
 def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
     """The turn's calls that belong to its last response, by the model's call id. Raises: StoreError."""
-    rows = journal.all(
-        "SELECT model_call_id, state, outcome, result, (SELECT note FROM approvals a WHERE a.call_id=c.call_id"
-        " ORDER BY approval_id DESC LIMIT 1) FROM calls c WHERE turn_id=? AND state<>'closed'",
-        (turn_id,),
-    )
-    return {row[0]: Recorded(row[1], row[2], result_of(row[3]), row[4]) for row in rows}
+    return {
+        row.model_call_id: Recorded(row.state, row.outcome, result_of(row.result), row.note)
+        for row in journal.rows(call_rows.select_recorded(turn_id))
+    }
 
 
 def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
     """Arguments that a person edited, of calls in the turn's last response, by model call id. Raises: StoreError."""
-    rows = journal.all(
-        "SELECT c.model_call_id, (SELECT edited FROM approvals a WHERE a.call_id=c.call_id AND a.state='resolved'"
-        " ORDER BY approval_id DESC LIMIT 1) AS given FROM calls c WHERE c.turn_id=? AND c.state<>'closed'"
-        " AND given IS NOT NULL",
-        (turn_id,),
-    )
-    return {row[0]: json.loads(row[1]) for row in rows}
+    return {row.model_call_id: json.loads(row.arguments) for row in journal.rows(call_rows.select_edited(turn_id))}
 
 
 def result_of(text: str | None) -> Any:

@@ -13,6 +13,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows.events import select_last_data
 
 BUSIEST_FIRST: tuple[wire.State, ...] = ("running", "waiting_approval", "queued")
 
@@ -111,12 +112,9 @@ class SessionQueues:
 
     def last_published(self, session_id: str) -> wire.State:
         """The session's state in its newest `status_change` event; "idle" without one. Raises: StoreError."""
-        row = self._journal.one(
-            "SELECT data FROM events WHERE session_id=? AND type='status_change' ORDER BY seq DESC LIMIT 1",
-            (session_id,),
-        )
+        data = self._journal.first(select_last_data(session_id, "status_change"))
         try:
-            return wire.StatusChangeEvent.model_validate_json(row[0]).state if row else "idle"
+            return wire.StatusChangeEvent.model_validate_json(data).state if data is not None else "idle"
         except ValueError:
             return "idle"
 

@@ -36,7 +36,8 @@ from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.policy.approvals import Answer, Approvals, Pending
 from aster_sidecar.policy.permissions import Assessment, Decision
-from aster_sidecar.store.journal import Write
+from aster_sidecar.store.rows import calls as rows
+from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
 from aster_sidecar.text.repair import jsonable, whole
 from aster_sidecar.text.safe_text import visible
@@ -179,7 +180,7 @@ class Toolbox(AbstractToolset[Any]):
     def close_calls(self) -> list[Write]:
         """Close the calls so far, because the next response may reuse their ids. Returns the rows to write."""
         self._calls.clear()
-        return [("UPDATE calls SET state='closed' WHERE turn_id=? AND state<>'closed'", (self._log.turn_id,))]
+        return [rows.update_closed(self._log.turn_id)]
 
     def answers(self, calls: Sequence[ToolCallPart]) -> DeferredToolResults:
         """The results with which a resumed run continues. Denied calls end here, with a `tool_end` event.
@@ -403,38 +404,36 @@ class Toolbox(AbstractToolset[Any]):
         )
 
     def _row(self, call: Call, assessment: Assessment, state: str) -> Write:
-        return (
-            "INSERT INTO calls (call_id, turn_id, session_id, agent_id, model_call_id, name, arguments, risk, state,"
-            " started_at) VALUES (?,?,?,?,?,?,?,?,?,?)"
-            " ON CONFLICT (call_id) DO UPDATE SET state=excluded.state, risk=excluded.risk,"
-            " started_at=excluded.started_at",
-            (
-                call.call_id,
-                self._log.turn_id,
-                self._log.session_id,
-                self._log.agent_id,
-                call.model_call_id,
-                call.name,
-                json.dumps(call.arguments),
-                assessment.risk,
-                state,
-                clock.stamp() if state == "started" else None,
-            ),
+        return rows.insert_or_update(
+            rows.NewCallRow(
+                call_id=call.call_id,
+                turn_id=self._log.turn_id,
+                session_id=self._log.session_id,
+                agent_id=self._log.agent_id,
+                model_call_id=call.model_call_id,
+                name=call.name,
+                arguments=json.dumps(call.arguments),
+                risk=assessment.risk,
+                state=state,
+                started_at=clock.stamp() if state == "started" else None,
+            )
         )
 
 
 def load_calls(log: TurnLog) -> dict[str, Call]:
     """The turn's calls that are not closed, by the model's call id. Raises: StoreError."""
-    rows = log.journal.all(
-        "SELECT call_id, model_call_id, name, arguments, state, outcome, result FROM calls"
-        " WHERE turn_id=? AND state<>'closed'",
-        (log.turn_id,),
-    )
-    calls: dict[str, Call] = {}
-    for row in rows:
-        fields: list[Any] = [*row[:3], json.loads(row[3]), *row[4:6], json.loads(row[6] or "null")]
-        calls[row[1]] = Call(*fields)
-    return calls
+    return {
+        row.model_call_id: Call(
+            call_id=row.call_id,
+            model_call_id=row.model_call_id,
+            name=row.name,
+            arguments=json.loads(row.arguments),
+            state=row.state,
+            outcome=row.outcome,
+            result=json.loads(row.result or "null"),
+        )
+        for row in log.journal.rows(rows.select_calls(log.turn_id))
+    }
 
 
 BOUND = {
@@ -471,10 +470,7 @@ def changes(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def end_row(call_id: str, outcome: str, result: Any) -> Write:
     """The update that records the outcome of a call and the result for the model."""
-    return (
-        "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
-        (outcome, json.dumps(result), clock.stamp(), call_id),
-    )
+    return rows.update_ended(call_id, outcome, json.dumps(result), clock.stamp())
 
 
 def recorded_result(call: Call) -> Any:

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
 from aster_sidecar import clock
-from aster_sidecar.store.journal import Journal, Write
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import trash as rows
+from aster_sidecar.store.sql import Write
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,11 @@ class Trash:
     def read(self) -> None:
         """Read the trash. Raises: StoreError."""
         found: dict[str, clock.Deadline] = {}
-        for session_id, deleted_at, left_s, *counted in self._journal.all(
-            "SELECT session_id, deleted_at, left_s, counted_at, counted_s, boot FROM trash ORDER BY n"
-        ):
-            with self._journal.taking_apart(f"the deletion of session {str(session_id)[:100]}"):
-                left_s -= seconds_since(*counted)
-                at = clock.stamp(clock.parse(deleted_at) + timedelta(seconds=KEPT_S))
-            found[session_id] = clock.Deadline(at, clock.real_s() + left_s)
+        for row in self._journal.rows(rows.select_trash()):
+            with self._journal.parsing(f"the deletion of session {row.session_id[:100]}"):
+                left_s = row.left_s - seconds_since(row.counted_at, row.counted_s, row.boot)
+                at = clock.stamp(clock.parse(row.deleted_at) + timedelta(seconds=KEPT_S))
+            found[row.session_id] = clock.Deadline(at, clock.real_s() + left_s)
         self._ends = found
 
     def watch(self) -> None:
@@ -83,10 +82,7 @@ class Trash:
     def _time_left_rows(self) -> list[Write]:
         """The updates that record the time that is left."""
         return [
-            (
-                "UPDATE trash SET left_s=?, counted_at=?, counted_s=?, boot=? WHERE session_id=?",
-                (ends.left_s, clock.stamp(), clock.real_s(), clock.boot(), session_id),
-            )
+            rows.update_left(session_id, ends.left_s, clock.stamp(), clock.real_s(), clock.boot())
             for session_id, ends in self._ends.items()
         ]
 
@@ -111,10 +107,9 @@ class Trash:
     def put(self, session_id: str, was_default: bool) -> Write:
         """Add a session. Returns the row for the caller's transaction."""
         self._ends[session_id] = clock.Deadline.after(KEPT_S)
-        return (
-            "INSERT INTO trash (session_id, deleted_at, was_default, left_s, counted_at, counted_s, boot)"
-            " VALUES (?,?,?,?,?,?,?)",
-            (session_id, clock.stamp(), int(was_default), KEPT_S, clock.stamp(), clock.real_s(), clock.boot()),
+        now = clock.stamp()
+        return rows.insert_trash(
+            rows.TrashRow(session_id, now, int(was_default), KEPT_S, now, clock.real_s(), clock.boot())
         )
 
     def forget(self, session_id: str) -> None:
@@ -122,7 +117,7 @@ class Trash:
         self._ends.pop(session_id, None)
 
 
-def seconds_since(counted_at: Any, counted_s: Any, boot: Any) -> float:
+def seconds_since(counted_at: str, counted_s: float, boot: str | None) -> float:
     """Seconds since a check, possibly before a restart of the daemon or machine. Raises: ValueError."""
     if boot is not None and boot == clock.boot():
         return max(0.0, clock.real_s() - counted_s)

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.transcript import Segment, Transcript
 from aster_sidecar.errors import AsterError
-from aster_sidecar.store.journal import Journal, Run, Write
+from aster_sidecar.store.events import Run
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.sql import Write
 from aster_sidecar.text.repair import as_text, plain, whole
 
 GATHER_S = 0.004

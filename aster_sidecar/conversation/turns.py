@@ -7,27 +7,29 @@ before clients receive it, so that `open` can restore all turns after a crash.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
 import json
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aster_sidecar import clock
 from aster_sidecar.agents.registry import Agents
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.run_request import UNKNOWN, Job, Limits, Usage, denial
+from aster_sidecar.conversation.history import History
+from aster_sidecar.conversation.messages import insert_message
+from aster_sidecar.conversation.run_request import Job, Limits, Usage
+from aster_sidecar.conversation.sends import SendKey, Sends
 from aster_sidecar.conversation.session_queue import SessionQueue, SessionQueues, Turn
-from aster_sidecar.conversation.sessions import Sessions, insert_message, transcript_of
+from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.turn_ending import TurnEnding, unexpected, where
+from aster_sidecar.conversation.turn_status import check_known
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import (
     AgentBusy,
     AsterError,
-    IdempotencyMismatch,
     InvalidShape,
     LimitReached,
     ModelError,
@@ -36,9 +38,11 @@ from aster_sidecar.errors import (
     StoreError,
 )
 from aster_sidecar.policy.approvals import Approvals
-from aster_sidecar.store.journal import Journal, Write
-from aster_sidecar.store.rows import TRASHED
-from aster_sidecar.text.repair import price, whole
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import calls as call_rows
+from aster_sidecar.store.rows import messages as message_rows
+from aster_sidecar.store.rows import turns as rows
+from aster_sidecar.store.sql import Write
 
 if TYPE_CHECKING:
     from aster_sidecar.conversation.engine import Engine
@@ -74,6 +78,7 @@ class Turns:
         self,
         journal: Journal,
         sessions: Sessions,
+        history: History,
         queues: SessionQueues,
         approvals: Approvals,
         agents: Agents,
@@ -82,13 +87,15 @@ class Turns:
     ) -> None:
         self._journal = journal
         self._sessions = sessions
+        self._history = history
         self._queues = queues
         self._approvals = approvals
         self._agents = agents
         self._load_engine = load_engine
         self._options = options
         self._turns: dict[str, Turn] = {}
-        self._sends: dict[tuple[str, str], tuple[str, asyncio.Future[wire.ChatStarted]]] = {}
+        self._sends = Sends(journal, sessions)
+        self._ending = TurnEnding(journal, approvals, load_engine)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         approvals.settled.subscribe(self._resume_if_answered)
@@ -100,38 +107,34 @@ class Turns:
 
         `session_id`: only the turns of a session that was restored from the trash. Raises: StoreError.
         """
-        within, only = f"t.session_id NOT IN ({TRASHED}) AND ? IN ('', t.session_id)", [session_id or ""]
-        for row in self._journal.all(
-            "SELECT t.turn_id, t.session_id, t.agent_id, t.user_message_id, t.message_id, u.text, u.context, t.state,"
-            " t.usage, t.ran_s, coalesce(a.first_seq, 0), t.urgent FROM turns t"
-            " JOIN messages u ON u.message_id=t.user_message_id LEFT JOIN messages a ON a.message_id=t.message_id"
-            f" WHERE t.state<>'ended' AND {within} ORDER BY t.urgent DESC, t.n",
-            only,
-        ):
-            fields: list[Any] = [*row[:6], context_of(row[6])]
-            turn = self._turn(*fields)
-            turn.usage, turn.ran_s, turn.first_seq = Usage.stored(row[8]), row[9], row[10]
-            turn.urgent = bool(row[11])
+        for row in self._journal.rows(rows.select_open(session_id)):
+            turn = self._turn(
+                row.turn_id,
+                row.session_id,
+                row.agent_id,
+                row.user_message_id,
+                row.message_id,
+                row.text,
+                context_of(row.context),
+            )
+            turn.usage, turn.ran_s, turn.first_seq = Usage.stored(row.usage), row.ran_s, row.first_seq
+            turn.urgent = bool(row.urgent)
             queue = self._queues.of(turn.session_id, turn.agent_id)
-            if row[7] == "queued":
+            if row.state == "queued":
                 queue.queued.append(turn)
                 continue
             turn.begun = True
             queue.active = turn
             try:
-                self._restore(turn, row[7])
+                self._restore(turn, row.state)
             except StoreError:
                 raise
             except Exception as error:  # one damaged turn must not stop the daemon from starting
                 log.error("a turn cannot be restored", exc_info=error, extra=where(turn))
                 self._fail(turn, unexpected(error, logged=True))
-        for owner, agent_id, reason, _ in self._journal.all(
-            "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns t"
-            f" WHERE state='ended' AND {within} GROUP BY session_id",
-            only,
-        ):
-            if reason == "failed":
-                self._queues.of(owner, agent_id).failed = True
+        for last in self._journal.rows(rows.select_last(session_id)):
+            if last.stop_reason == "failed":
+                self._queues.of(last.session_id, last.agent_id).failed = True
         for queue in [queue for queue in self._queues.all() if session_id in (None, queue.session_id)]:
             queue.published = self._queues.last_published(queue.session_id)
             self._queues.publish(queue, queue.active.turn_id if queue.active is not None else None)
@@ -139,14 +142,9 @@ class Turns:
 
     def _restore(self, turn: Turn, state: str) -> None:
         """Restore a turn that had begun from its rows."""
-        self._reload(turn)
-        turn.steered = [
-            (message_id, text)
-            for message_id, text in self._journal.all(
-                "SELECT message_id, text FROM messages WHERE turn_id=? AND role='user' AND status='pending' ORDER BY n",
-                (turn.turn_id,),
-            )
-        ]
+        self._ending.reload(turn)
+        prompts = self._journal.rows(message_rows.select_pending(turn.turn_id))
+        turn.steered = [(prompt.message_id, prompt.text) for prompt in prompts]
         self._continue(turn, state)
 
     def _fail(self, turn: Turn, failure: ModelError) -> None:
@@ -156,17 +154,14 @@ class Turns:
 
     def _continue(self, turn: Turn, state: str) -> None:
         """Let a restored turn wait, resume it, or end it as interrupted, depending on its approvals and calls."""
-        calls = [
-            row[0]
-            for row in self._journal.all("SELECT state FROM calls WHERE turn_id=? AND state<>'closed'", (turn.turn_id,))
-        ]
+        calls = [call.state for call in self._journal.rows(call_rows.select_calls(turn.turn_id))]
         if self._approvals.waiting(turn.turn_id):
             turn.state = "waiting"
-            self._put_call_endings(turn, "interrupted", only_started=True)
+            self._ending.put_calls(turn, "interrupted", only_started=True)
         elif "approved" in calls or (state == "waiting" and calls):
             turn.resumes = True
             turn.state = "running"
-            self._put_call_endings(turn, "interrupted", only_started=True)
+            self._ending.put_calls(turn, "interrupted", only_started=True)
             self._start(turn, self._drive(turn))
         else:
             turn.state = "running"
@@ -234,41 +229,11 @@ class Turns:
             raise InvalidShape("message: it is empty")
         if self._stopping:
             raise Stopping("the daemon is stopping")
-        if request.client_message_id is None:
-            return await self._accept(request, [])
-        key = (request.agent_id, request.client_message_id)
-        digest = hashlib.sha256(
-            json.dumps([request.session_id, request.message, request.context], sort_keys=True).encode()
-        ).hexdigest()
-        in_flight = self._sends.get(key)
-        if in_flight is not None:
-            check_same(digest, in_flight[0])
-            return await asyncio.shield(in_flight[1])
-        row = self._journal.one(
-            "SELECT body_hash, answer, session_id FROM sends WHERE agent_id=? AND client_message_id=?", key
-        )
-        if row:
-            check_same(digest, row[0])
-            self._sessions.require(row[2])  # it may be in the trash
-            return wire.ChatStarted.model_validate_json(row[1])
-        future: asyncio.Future[wire.ChatStarted] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._sends[key] = (digest, future)
-        try:
-            started = await self._accept(request, [(*key, digest)])
-        except BaseException as error:
-            future.set_exception(
-                error if isinstance(error, AsterError) else StoreError("sending the message was interrupted")
-            )
-            raise
-        finally:
-            self._sends.pop(key, None)
-        future.set_result(started)
-        return started
+        return await self._sends.once(request, lambda key: self._accept(request, key))
 
-    async def _accept(self, request: wire.ChatRequest, sends: list[tuple[str, str, str]]) -> wire.ChatStarted:
+    async def _accept(self, request: wire.ChatRequest, key: SendKey | None) -> wire.ChatStarted:
         session_id = self._sessions.resolve(request.agent_id, request.session_id, request.message)
-        if session_id in self._sessions.clearing:
+        if session_id in self._history.clearing:
             raise AgentBusy("the history of this session is being deleted", hint="send again in a moment")
         queue = self._queues.of(session_id, request.agent_id)
         active = queue.active
@@ -276,7 +241,7 @@ class Turns:
         if busy and request.if_busy == "reject":
             raise AgentBusy(f"agent {request.agent_id!r} is {queue.state} in this session")
         if active is not None and request.if_busy == "steer" and not active.closing:
-            return await self._steer(active, request, sends)
+            return await self._steer(active, request, key)
         turn = self._turn(
             clock.new_id("turn"),
             session_id,
@@ -293,20 +258,16 @@ class Turns:
             turn.user_message_id,
             "complete",
             [
-                (
-                    "INSERT INTO turns (turn_id, session_id, agent_id, state, user_message_id, message_id, created_at,"
-                    " usage, urgent) VALUES (?,?,?,'queued',?,?,?,?,?)",
-                    (
-                        turn.turn_id,
-                        session_id,
-                        turn.agent_id,
-                        turn.user_message_id,
-                        turn.message_id,
-                        clock.stamp(),
-                        json.dumps(asdict(turn.usage)),
-                        int(turn.urgent),
-                    ),
-                ),
+                rows.insert_queued(
+                    turn.turn_id,
+                    session_id,
+                    turn.agent_id,
+                    user_message_id=turn.user_message_id,
+                    message_id=turn.message_id,
+                    created_at=clock.stamp(),
+                    usage=json.dumps(asdict(turn.usage)),
+                    urgent=turn.urgent,
+                )
             ],
         )
         answer = wire.ChatStarted(
@@ -316,7 +277,7 @@ class Turns:
             session_id=session_id,
             seq=seq,
         )
-        self._put_send(answer, sends)
+        self._journal.put(writes=[key.row(answer)] if key is not None else [])
         queue.join(turn)
         self._advance(queue)
         # Shielded: the message counts even if the client disconnects.
@@ -373,34 +334,21 @@ class Turns:
             ],
         )
 
-    def _put_send(self, answer: wire.ChatStarted, sends: list[tuple[str, str, str]]) -> None:
-        self._journal.put(
-            writes=[
-                (
-                    "INSERT INTO sends (agent_id, client_message_id, session_id, body_hash, answer) VALUES (?,?,?,?,?)",
-                    (agent_id, client_message_id, answer.session_id, digest, answer.model_dump_json()),
-                )
-                for agent_id, client_message_id, digest in sends
-            ]
-        )
-
-    async def _steer(
-        self, turn: Turn, request: wire.ChatRequest, sends: list[tuple[str, str, str]]
-    ) -> wire.ChatStarted:
+    async def _steer(self, turn: Turn, request: wire.ChatRequest, key: SendKey | None) -> wire.ChatStarted:
         """Add a message to the active turn; the model receives it with its next request."""
         message_id = clock.new_id("msg")
         seq = self._put_message(turn, request, message_id, "pending", [])
         answer = wire.ChatStarted(
             status="steered", turn_id=turn.turn_id, message_id=message_id, session_id=turn.session_id, seq=seq
         )
-        self._put_send(answer, sends)
+        self._journal.put(writes=[key.row(answer)] if key is not None else [])
         turn.steered.append((message_id, request.message))
         try:
             await asyncio.shield(self._journal.commit())
         except StoreError:
             turn.steered = [entry for entry in turn.steered if entry[0] != message_id]
             if turn.state == "waiting":
-                self._journal.mend(turn.turn_id)  # only the message was lost, and its sender gets the error
+                self._journal.accept_again(turn.turn_id)  # only the message was lost, and its sender gets the error
             raise
         return answer
 
@@ -409,9 +357,7 @@ class Turns:
         taken, turn.steered = turn.steered[:count], turn.steered[count:]
         self._journal.put(
             turn_id=turn.turn_id,
-            writes=[
-                ("UPDATE messages SET status='complete' WHERE message_id=?", (message_id,)) for message_id, _ in taken
-            ],
+            writes=[message_rows.update_status(message_id, "complete") for message_id, _ in taken],
             durable=False,
         )
 
@@ -422,7 +368,7 @@ class Turns:
         if queue.active is None and queue.queued and not self._stopping:
             turn = queue.active = queue.queued.popleft()
             turn.state = "running"
-            self._journal.mend(turn.turn_id)  # its message is recorded; other lost events are put again
+            self._journal.accept_again(turn.turn_id)  # its message is recorded; other lost events are put again
             try:
                 self._queues.publish(queue, turn.turn_id)
                 self._begin(turn)
@@ -456,7 +402,7 @@ class Turns:
         self._journal.put(
             writes=[
                 insert_message(message, turn.first_seq),
-                ("UPDATE turns SET state='running' WHERE turn_id=?", (turn.turn_id,)),
+                rows.update_running(turn.turn_id),
             ]
         )
 
@@ -523,7 +469,7 @@ class Turns:
         damages = 0
         while True:
             try:
-                self._journal.mend(turn.turn_id)
+                self._journal.accept_again(turn.turn_id)
                 self._queues.publish(queue, turn.turn_id)
                 self._journal.put(writes=[self._row(turn, "waiting"), self._status_row(turn, "waiting_approval")])
                 await self._journal.commit()
@@ -572,10 +518,10 @@ class Turns:
         while True:
             try:
                 if lost:
-                    self._reload(turn)
+                    self._ending.reload(turn)
                     lost = False
-                self._journal.mend(turn.turn_id)
-                await self._put_ending(turn, reason, failure, severity)
+                self._journal.accept_again(turn.turn_id)
+                await self._ending.put(turn, reason, failure, severity)
                 if queue.active in (turn, None):
                     self._queues.publish(
                         queue, None, "queued" if queue.queued else "failed" if reason == "failed" else "idle"
@@ -591,7 +537,7 @@ class Turns:
                 damages += isinstance(error, StoreCorrupt)
                 if damages == DAMAGED_TRIES:  # waiting does not repair a damaged file
                     reason = "failed"
-                    self._publish_unrecorded_end(turn, error)
+                    self._ending.publish_unrecorded(turn, error)
                     break
                 await asyncio.sleep(STORE_RETRY_S * (1 + random.random()))
             except Exception as error:
@@ -599,7 +545,7 @@ class Turns:
                 log.error("turn %s cannot be ended", turn.turn_id, exc_info=error)
                 if failures == ENDING_TRIES:
                     reason = "failed"
-                    self._publish_unrecorded_end(turn, unexpected(error))
+                    self._ending.publish_unrecorded(turn, unexpected(error))
                     break
         queue.failed = reason == "failed"
         turn.ended_as = reason
@@ -618,172 +564,11 @@ class Turns:
         self._turns.pop(turn.turn_id, None)
         self._advance(queue)
 
-    def _publish_unrecorded_end(self, turn: Turn, error: AsterError) -> None:
-        """Publish the end of a turn that can't be recorded to open streams. The next start ends its recorded part."""
-        failed = wire.ErrorEvent(
-            code=error.code, message=error.message, hint=error.hint, retryable=False, severity="error"
-        )
-        done = wire.DoneEvent(message_id=turn.message_id, stop_reason="failed", usage=wire.Usage())
-        self._journal.tell("error", failed, **where(turn))
-        self._journal.tell("done", done, **where(turn))
-        self._journal.mend(turn.turn_id)
-
-    async def _put_ending(
-        self, turn: Turn, reason: wire.StopReason, failure: AsterError | None, severity: Literal["error", "warning"]
-    ) -> None:
-        """Put all events and rows of the turn's end. A failing part is logged and left out, except `done`.
-
-        Raises: StoreError.
-        """
-        with self._isolated(turn, "text"):
-            turn.log.flush()
-        if turn.begun and reason not in ("complete", "denied"):
-            await self._put_memory(turn)
-        with self._isolated(turn, "approvals"):
-            self._approvals.cancel(turn.turn_id, "cancel" if reason == "cancelled" else reason)
-        if turn.begun:
-            with self._isolated(turn, "calls"):
-                self._put_call_endings(turn, reason)
-        if failure is not None:
-            with self._isolated(turn, "error"):
-                self._put_error(turn, reason, failure, severity)
-        info: str | None = None
-        if failure is not None and reason == "failed":
-            info = wire.ErrorInfo(
-                code=failure.code,
-                message=whole(failure.message),
-                hint=whole(failure.hint) if failure.hint else None,
-                time=clock.stamp(),
-            ).model_dump_json()
-        done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=turn.usage.to_wire())
-        rows: list[Write] = [
-            ("UPDATE messages SET status='complete' WHERE turn_id=? AND role='user'", (turn.turn_id,)),
-            (
-                "UPDATE turns SET state='ended', stop_reason=?, usage=?, ran_s=?, error=?,"
-                " ended_n=(SELECT coalesce(max(ended_n), 0) + 1 FROM turns) WHERE turn_id=?",
-                (reason, json.dumps(asdict(turn.usage)), turn.ran_s, info, turn.turn_id),
-            ),
-        ]
-        try:
-            answer = [insert_message(self._answer(turn, reason), turn.first_seq)] if turn.begun else []
-            turn.log.put("done", done, writes=[*answer, *rows], runs=turn.log.runs())
-        except StoreError:
-            raise
-        except Exception as error:
-            log.error("the answer of turn %s cannot be recorded in full", turn.turn_id, exc_info=error)
-            text = "UPDATE messages SET status=?, text=? WHERE message_id=?"
-            rows.append((text, (status_of(reason), turn.log.transcript.text, turn.message_id)))
-            turn.log.put("done", done, writes=rows)
-
-    async def _put_memory(self, turn: Turn) -> None:
-        """Append what the model must know of an interrupted turn to its history. Raises: StoreError."""
-        try:
-            engine = await self._load_engine()
-            await self._journal.commit()  # the reads below need all rows
-            await self._approvals.wait_recorded(turn.turn_id)  # answers given during the commit
-            self._reload(turn)  # arguments that a person edited, of a call that never started
-            engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
-        except StoreError:
-            raise
-        except Exception as error:
-            log.error("the model's history of turn %s is incomplete", turn.turn_id, exc_info=error)
-            with self._isolated(turn, "memory"):
-                (await self._load_engine()).forget(turn.session_id)
-
-    @contextlib.contextmanager
-    def _isolated(self, turn: Turn, what: str) -> Generator[None, None, None]:
-        """Log a failure in one part of a turn's end and go on with the others. Raises: StoreError."""
-        try:
-            yield
-        except StoreError:
-            raise
-        except Exception as error:
-            log.error("the %s of turn %s could not be recorded", what, turn.turn_id, exc_info=error)
-
-    def _put_error(
-        self, turn: Turn, reason: wire.StopReason, failure: AsterError, severity: Literal["error", "warning"]
-    ) -> None:
-        retry_after_s = getattr(failure, "retry_after_s", None)
-        event = wire.ErrorEvent(
-            code=failure.code,
-            message=whole(failure.message),
-            hint=whole(failure.hint) if failure.hint else None,
-            retryable=bool(getattr(failure, "retryable", reason in ("limit", "interrupted"))),
-            retry_after_s=price(retry_after_s),
-            severity=severity,
-        )
-        turn.log.put("error", event)
-
-    def _answer(self, turn: Turn, reason: wire.StopReason) -> wire.Message:
-        transcript = turn.log.transcript
-        return wire.Message(
-            message_id=turn.message_id,
-            turn_id=turn.turn_id,
-            session_id=turn.session_id,
-            role="assistant",
-            text=transcript.text,
-            parts=transcript.parts(),
-            created_at=clock.stamp(),
-            status=status_of(reason),
-            usage=turn.usage.to_wire(),
-        )
-
-    def _put_call_endings(self, turn: Turn, reason: wire.StopReason, *, only_started: bool = False) -> None:
-        """End open calls: started ones as unknown, others as cancelled or denied (not with `only_started`)."""
-        for call_id, name, state in self._journal.all(
-            "SELECT call_id, name, state FROM calls WHERE turn_id=? AND state NOT IN ('ended', 'closed')",
-            (turn.turn_id,),
-        ):
-            part = turn.log.transcript.tools.get(call_id)
-            if part is not None and part.state not in ("pending", "running"):
-                continue
-            with self._isolated(turn, "end of a call"):
-                self._put_call_ending(turn, reason, (call_id, name, state), only_started=only_started)
-
-    def _put_call_ending(
-        self, turn: Turn, reason: wire.StopReason, call: tuple[str, str, str], *, only_started: bool
-    ) -> None:
-        call_id, name, state = call
-        ran, denied = state == "started", state == "denied"
-        if only_started and not ran:
-            return
-        outcome: Literal["unknown", "cancelled", "denied"] = "unknown" if ran else "cancelled"
-        words = UNKNOWN if ran else f"not run: {reason}"
-        if denied:
-            answer = self._approvals.answer_of(call_id)
-            outcome, words = "denied", denial(answer.note if answer is not None else None)
-        turn.log.put(
-            "tool_end",
-            wire.ToolEndEvent(
-                message_id=turn.message_id,
-                call_id=call_id,
-                name=name,
-                error=words,
-                outcome=outcome,
-                duration_ms=0,
-            ),
-            writes=[
-                (
-                    "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
-                    (outcome, json.dumps(words), clock.stamp(), call_id),
-                )
-            ],
-        )
-
     def _row(self, turn: Turn, state: str) -> Write:
-        return (
-            "UPDATE turns SET state=?, usage=?, ran_s=? WHERE turn_id=?",
-            (state, json.dumps(asdict(turn.usage)), turn.ran_s, turn.turn_id),
-        )
+        return rows.update_state(turn.turn_id, state, json.dumps(asdict(turn.usage)), turn.ran_s)
 
     def _status_row(self, turn: Turn, status: wire.MessageStatus) -> Write:
-        return ("UPDATE messages SET status=? WHERE message_id=?", (status, turn.message_id))
-
-    def _reload(self, turn: Turn) -> None:
-        """Rebuild the transcript from the recorded events. Raises: StoreError."""
-        turn.log.transcript = transcript_of(
-            self._journal, turn.session_id, turn.turn_id, turn.message_id, turn.first_seq
-        )
+        return message_rows.update_status(turn.message_id, status)
 
     # -- cancelling ------------------------------------------------------------------------------------------------
 
@@ -792,7 +577,7 @@ class Turns:
 
         Raises: AgentNotFound, SessionNotFound.
         """
-        self._check_known(request.agent_id)
+        check_known(self._agents, self._sessions, request.agent_id)
         if request.session_id is not None:
             self._sessions.require(request.session_id, request.agent_id)
         targets = [
@@ -829,66 +614,6 @@ class Turns:
         while turn.task is not None and turn.turn_id in self._turns and (left_s := until - time.monotonic()) > 0:
             await asyncio.wait([turn.task], timeout=left_s)
 
-    # -- reading ---------------------------------------------------------------------------------------------------
-
-    def _check_known(self, agent_id: str) -> None:
-        """Raises: AgentNotFound, if the agent neither exists nor has conversations."""
-        if self._sessions.count(agent_id) == 0:
-            self._agents.get(agent_id)
-
-    def status(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
-        """The state of an agent in a session, by default in its default session. Creates nothing.
-
-        Raises: AgentNotFound, SessionNotFound, StoreError.
-        """
-        self._check_known(agent_id)
-        session_id = self._sessions.find_default(agent_id, session_id)
-        if session_id is None:
-            return wire.Status(
-                id=agent_id,
-                state="idle",
-                session_id=None,
-                turn_id=None,
-                queue=[],
-                pending_approvals=0,
-                model=model,
-                usage=wire.Usage(),
-                last_error=None,
-            )
-        queue = self._queues.of(session_id, agent_id)
-        usage, error = wire.Usage(), None
-        if queue.active is not None:
-            usage = queue.active.usage.to_wire()
-        else:
-            row = self._journal.one(
-                "SELECT usage, error FROM turns WHERE session_id=? AND state='ended' ORDER BY ended_n DESC LIMIT 1",
-                (session_id,),
-            )
-            if row:
-                usage, error = Usage.stored(row[0]).to_wire(), error_of(row[1])
-        return wire.Status(
-            id=agent_id,
-            state=queue.state,
-            session_id=session_id,
-            turn_id=queue.active.turn_id if queue.active is not None else None,
-            queue=[turn.turn_id for turn in queue.queued],
-            pending_approvals=len(self._approvals.list(agent_id, session_id)),
-            model=model,
-            usage=usage,
-            last_error=error,
-        )
-
-
-def where(turn: Turn) -> dict[str, str]:
-    """The fields of a log line about a turn."""
-    return {"turn_id": turn.turn_id, "session_id": turn.session_id, "agent_id": turn.agent_id}
-
-
-def check_same(digest: str, other: str) -> None:
-    """Raises: IdempotencyMismatch, if a message was sent before with the same id and another body."""
-    if digest != other:
-        raise IdempotencyMismatch("this client_message_id was used for another message")
-
 
 def context_of(text: str | None) -> dict[str, Any]:
     """The context of a message from its row; empty if it can't be read."""
@@ -897,30 +622,6 @@ def context_of(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return cast("dict[str, Any]", context) if isinstance(context, dict) else {}
-
-
-def error_of(text: str | None) -> wire.ErrorInfo | None:
-    """The error of a failed turn from its row; None if it can't be read."""
-    try:
-        return wire.ErrorInfo.model_validate_json(text) if text else None
-    except ValueError:
-        return None
-
-
-def status_of(reason: wire.StopReason) -> wire.MessageStatus:
-    """The status of an answer after its turn has ended."""
-    return "complete" if reason in ("denied", "limit") else reason
-
-
-def unexpected(error: Exception, *, logged: bool = False) -> ModelError:
-    """The `internal_error` for an unexpected exception, which is logged with its traceback unless it was already."""
-    if not logged:
-        log.error("a turn failed inside the daemon", exc_info=error)
-    return ModelError(
-        "internal_error",
-        f"the turn failed inside the daemon: {type(error).__name__}: {error}",
-        hint="this is a bug: please report it with the daemon's log",
-    )
 
 
 def report(task: asyncio.Task[None]) -> None:

@@ -41,9 +41,11 @@ from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.config.trusted_projects import FILE as TRUSTED
 from aster_sidecar.config.trusted_projects import FOLDER, project_of, trusted_project
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.run_request import Limits
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.turn_status import TurnStatus
 from aster_sidecar.conversation.turns import Options, Turns
 from aster_sidecar.daemon.agent_watcher import AgentWatcher
 from aster_sidecar.daemon.warm_up import WarmUp
@@ -65,7 +67,9 @@ from aster_sidecar.services.login_path import CommandPath
 from aster_sidecar.services.process_tree import CHOSEN, end_orphans
 from aster_sidecar.services.program_mark import ProgramMark
 from aster_sidecar.services.supervisor import Services
-from aster_sidecar.store.journal import Journal, remember
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows.calls import select_started
+from aster_sidecar.store.rows.meta import remember
 from aster_sidecar.telemetry import log_file
 from aster_sidecar.telemetry.choose import make_spans
 from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
@@ -125,7 +129,7 @@ class Daemon:
         self._approvals.open()
         self._sessions.open_trash()
         await self._journal.trim(KEEP_EVENTS)
-        left = {row[0] for row in self._journal.all("SELECT call_id FROM calls WHERE state='started'")}
+        left = set(self._journal.rows(select_started()))
         self._mark.open(self._journal, bool(self.services.list() or self._servers.programs))
         mark = self._mark.text
         if left or mark:
@@ -247,6 +251,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
     approvals = Approvals(journal, rules, toolkit.check)
     queues = SessionQueues(journal)
     sessions = Sessions(journal, queues, approvals)
+    history = History(journal, sessions, queues)
 
     def make_engine() -> Engine:
         with without("httpx._main"):  # httpx's command line, with the libraries that it imports
@@ -263,7 +268,8 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         )
 
     engine = EngineLoader(make_engine, keys.load, servers.begin)
-    turns = Turns(journal, sessions, queues, approvals, agents, engine.load, options)
+    turns = Turns(journal, sessions, history, queues, approvals, agents, engine.load, options)
+    status = TurnStatus(journal, agents, sessions, queues, approvals)
     warm_up = WarmUp(keys, engine, models, command_path)
 
     # -- the companion
@@ -291,7 +297,18 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         lifecycle,
         HealthCalls(journal, identity, lifecycle, agent_calls),
         ConversationCalls(
-            journal, agent_calls, sessions, queues, turns, engine, approvals, rules, notifications, models
+            journal,
+            agent_calls,
+            sessions,
+            history,
+            queues,
+            turns,
+            status,
+            engine,
+            approvals,
+            rules,
+            notifications,
+            models,
         ),
         EventCalls(journal, agent_calls, sessions, streams),
         policy_calls,

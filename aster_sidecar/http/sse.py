@@ -9,7 +9,7 @@ from contextlib import aclosing
 from sse_starlette import EventSourceResponse
 
 from aster_sidecar.api.event_stream import Transient
-from aster_sidecar.store.journal import Event
+from aster_sidecar.store.events import Event
 
 SEND_TIMEOUT_S = 30.0
 """A client that reads nothing for this long is disconnected; it can resume from its cursor."""

@@ -39,7 +39,7 @@ from aster_sidecar.errors import (
 from aster_sidecar.http.envelope import bug, failure, misshapen, success
 from aster_sidecar.http.guard import BODY_LIMIT_BYTES, SUBPROTOCOL
 from aster_sidecar.http.sse import SEND_TIMEOUT_S
-from aster_sidecar.store.journal import Event
+from aster_sidecar.store.events import Event
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from aster_sidecar.contract import wire
 from aster_sidecar.errors import InvalidShape, NotFound, StoreError
 from aster_sidecar.models.catalog import PROVIDERS
 from aster_sidecar.publisher import Publisher
-from aster_sidecar.store.journal import Journal, remember
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows.meta import remember
 from aster_sidecar.text import addresses
 
 log = logging.getLogger(__name__)

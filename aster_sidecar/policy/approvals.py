@@ -25,8 +25,10 @@ from aster_sidecar.errors import (
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope, sentences
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.publisher import Publisher
-from aster_sidecar.store.journal import Journal, Write
-from aster_sidecar.store.rows import TRASHED
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import approvals as rows
+from aster_sidecar.store.rows.calls import update_state
+from aster_sidecar.store.sql import Write
 from aster_sidecar.text.repair import jsonable
 
 CHECK_S = 30.0
@@ -95,26 +97,11 @@ class Approvals:
     def open(self) -> None:
         """Read pending approvals from the journal; also called after a failed transaction. Raises: StoreError."""
         found: dict[str, Pending] = {}
-        for row in self._journal.all(
-            "SELECT call_id, agent_id, session_id, turn_id, message_id, name, arguments, risk, reason, display,"
-            " target, binding, remember, requested_at, expires_at, boot, due_s, summary, preview FROM approvals"
-            f" WHERE state='pending' AND session_id NOT IN ({TRASHED}) ORDER BY approval_id"
-        ):
-            with self._journal.taking_apart(f"the approval of call {str(row[0])[:100]}"):
-                remember = Scope(**json.loads(row[12])) if row[12] else None
-                deadline = clock.Deadline.restored(*row[13:17]) if row[14] else None
-                preview = wire.Preview.model_validate_json(row[18]) if row[18] else None
-                fields: list[Any] = [
-                    *row[:6],
-                    json.loads(row[6]),
-                    *row[7:11],
-                    json.loads(row[11]),
-                    remember,
-                    *row[13:15],
-                ]
-                pending = Pending(*fields, deadline=deadline, summary=row[17] or f"Use {row[5]}", preview=preview)
+        for row in self._journal.rows(rows.select_pending()):
+            with self._journal.parsing(f"the approval of call {row.call_id[:100]}"):
+                pending = pending_of(row)
             self._asked_n += 1
-            found[row[0]] = replace(pending, n=self._asked_n)
+            found[row.call_id] = replace(pending, n=self._asked_n)
         self._pending = found
         self._set_timer()
 
@@ -153,31 +140,29 @@ class Approvals:
             session_id=pending.session_id,
             turn_id=pending.turn_id,
             writes=[
-                (
-                    "INSERT INTO approvals (call_id, agent_id, session_id, turn_id, message_id, state, name, arguments,"
-                    " risk, reason, display, target, binding, remember, requested_at, expires_at, boot, due_s,"
-                    " summary, preview) VALUES (?,?,?,?,?,'pending',?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    (
-                        pending.call_id,
-                        pending.agent_id,
-                        pending.session_id,
-                        pending.turn_id,
-                        pending.message_id,
-                        pending.name,
-                        json.dumps(pending.arguments),
-                        pending.risk,
-                        pending.reason,
-                        pending.display,
-                        pending.target,
-                        json.dumps(pending.binding),
-                        json.dumps(asdict(remember)) if remember else None,
-                        pending.requested_at,
-                        pending.expires_at,
-                        clock.boot(),
-                        pending.deadline.due_s if pending.deadline else None,
-                        pending.summary,
-                        pending.preview.model_dump_json() if pending.preview else None,
-                    ),
+                rows.insert_approval(
+                    rows.ApprovalRow(
+                        call_id=pending.call_id,
+                        agent_id=pending.agent_id,
+                        session_id=pending.session_id,
+                        turn_id=pending.turn_id,
+                        message_id=pending.message_id,
+                        state="pending",
+                        name=pending.name,
+                        arguments=json.dumps(pending.arguments),
+                        risk=pending.risk,
+                        reason=pending.reason,
+                        display=pending.display,
+                        target=pending.target,
+                        binding=json.dumps(pending.binding),
+                        remember=json.dumps(asdict(remember)) if remember else None,
+                        requested_at=pending.requested_at,
+                        expires_at=pending.expires_at,
+                        boot=clock.boot(),
+                        due_s=pending.deadline.due_s if pending.deadline else None,
+                        summary=pending.summary,
+                        preview=pending.preview.model_dump_json() if pending.preview else None,
+                    )
                 )
             ],
         )
@@ -220,15 +205,11 @@ class Approvals:
 
     def answer_of(self, call_id: str) -> Answer | None:
         """The newest answer for a call; None if there is none yet."""
-        row = self._journal.one(
-            "SELECT state, decision, note, arguments, edited, binding FROM approvals WHERE call_id=?"
-            " ORDER BY approval_id DESC LIMIT 1",
-            (call_id,),
-        )
-        if not row or row[0] == "pending":
+        row = self._journal.first(rows.select_answer(call_id))
+        if row is None or row.state == "pending":
             return None
-        allowed = row[0] == "resolved" and row[1] in ("allow", "allow_always")
-        return Answer(allowed, row[2], json.loads(row[4] or row[3]), json.loads(row[5]))
+        allowed = row.state == "resolved" and row.decision in ("allow", "allow_always")
+        return Answer(allowed, row.note, json.loads(row.edited or row.arguments), json.loads(row.binding))
 
     # -- answering -------------------------------------------------------------------------------------------------
 
@@ -263,18 +244,14 @@ class Approvals:
         if request.decision in ("allow_always", "deny_always") and remember is not None:
             rule = self._rules.remember(request.decision, pending.name, remember, pending.agent_id)
         moment = clock.stamp()
-        write: Write = (
-            "UPDATE approvals SET state='resolved', decision=?, note=?, edited=?, binding=?, resolved_at=?,"
-            " resolved_by=? WHERE call_id=? AND state='pending'",
-            (
-                request.decision,
-                request.note,
-                json.dumps(edited) if edited is not None and allows else None,
-                json.dumps(binding),
-                moment,
-                by,
-                pending.call_id,
-            ),
+        write = rows.update_answered(
+            pending.call_id,
+            decision=request.decision,
+            note=request.note,
+            edited=json.dumps(edited) if edited is not None and allows else None,
+            binding=json.dumps(binding),
+            resolved_at=moment,
+            by=by,
         )
         await self._settle(
             pending,
@@ -287,7 +264,7 @@ class Approvals:
                 arguments=arguments if edited is not None and allows else None,
                 rule=rule,
             ),
-            [write, call_state(pending.call_id, "approved" if allows else "denied")],
+            [write, update_state(pending.call_id, "approved" if allows else "denied")],
         )
         return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
 
@@ -332,7 +309,7 @@ class Approvals:
         try:
             await committed
         except Exception:
-            self._journal.mend(pending.turn_id)  # the approval is pending again
+            self._journal.accept_again(pending.turn_id)  # the approval is pending again
             raise
         finally:
             del self._resolving[pending.call_id]
@@ -341,21 +318,16 @@ class Approvals:
 
     def _not_pending(self, request: wire.ApproveRequest) -> Exception:
         """The error that says why an approval can't be answered."""
-        row = self._journal.one(
-            "SELECT state, decision, resolved_by, resolved_at FROM approvals WHERE call_id=? AND agent_id=?"
-            " ORDER BY approval_id DESC LIMIT 1",
-            (request.call_id, request.agent_id),
-        )
-        if not row:
+        end = self._journal.first(rows.select_end(request.call_id, request.agent_id))
+        if end is None:
             return ApprovalNotFound(
                 f"no approval is pending for call {request.call_id!r} of agent {request.agent_id!r}"
             )
-        state, decision, by, moment = row
-        if state == "expired":
-            return ApprovalExpired(f"the request expired at {moment}")
-        if state == "cancelled":
-            return ApprovalResolved(f"the turn was ended at {moment} before it was answered")
-        return ApprovalResolved(f"already answered: {decision} by {by} at {moment}")
+        if end.state == "expired":
+            return ApprovalExpired(f"the request expired at {end.resolved_at}")
+        if end.state == "cancelled":
+            return ApprovalResolved(f"the turn was ended at {end.resolved_at} before it was answered")
+        return ApprovalResolved(f"already answered: {end.decision} by {end.resolved_by} at {end.resolved_at}")
 
     def cancel(self, turn_id: str, by: str) -> None:
         """Cancel a turn's pending approvals; stored once the caller's transaction commits."""
@@ -370,13 +342,7 @@ class Approvals:
                 agent_id=pending.agent_id,
                 session_id=pending.session_id,
                 turn_id=turn_id,
-                writes=[
-                    (
-                        "UPDATE approvals SET state='cancelled', resolved_at=?, resolved_by=?"
-                        " WHERE call_id=? AND state='pending'",
-                        (moment, by, pending.call_id),
-                    )
-                ],
+                writes=[rows.update_cancelled(pending.call_id, moment, by)],
             )
 
     # -- expiry ----------------------------------------------------------------------------------------------------
@@ -401,15 +367,11 @@ class Approvals:
             for pending in [p for p in self._pending.values() if p.deadline and p.deadline.over]:
                 if pending.call_id not in self._pending:
                     continue
-                write: Write = (
-                    "UPDATE approvals SET state='expired', note=?, resolved_at=?, resolved_by='timeout'"
-                    " WHERE call_id=? AND state='pending'",
-                    ("nobody answered in time", now, pending.call_id),
-                )
+                write = rows.update_expired(pending.call_id, now, "nobody answered in time")
                 event = wire.ApprovalResolvedEvent(
                     call_id=pending.call_id, decision="expired", resolved_by="timeout", resolved_at=now
                 )
-                await self._settle(pending, event, [write, call_state(pending.call_id, "denied")])
+                await self._settle(pending, event, [write, update_state(pending.call_id, "denied")])
         finally:
             self._set_timer(at_least_s=1.0)  # no tight loop while the store fails
 
@@ -429,6 +391,28 @@ def not_shown(pending: Pending, before: Assessment | None, now: Assessment) -> l
     return found
 
 
-def call_state(call_id: str, state: str) -> Write:
-    """The update of a call's state."""
-    return ("UPDATE calls SET state=? WHERE call_id=?", (state, call_id))
+def pending_of(row: rows.ApprovalRow) -> Pending:
+    """A pending approval from its row. Raises: ValueError, TypeError, KeyError for a damaged row."""
+    deadline = None
+    if row.expires_at:
+        deadline = clock.Deadline.restored(row.requested_at, row.expires_at, row.boot, row.due_s)
+    return Pending(
+        call_id=row.call_id,
+        agent_id=row.agent_id,
+        session_id=row.session_id,
+        turn_id=row.turn_id,
+        message_id=row.message_id,
+        name=row.name,
+        arguments=json.loads(row.arguments),
+        risk=row.risk,
+        reason=row.reason,
+        display=row.display,
+        target=row.target,
+        binding=json.loads(row.binding),
+        remember=Scope(**json.loads(row.remember)) if row.remember else None,
+        requested_at=row.requested_at,
+        expires_at=row.expires_at,
+        deadline=deadline,
+        summary=row.summary or f"Use {row.name}",
+        preview=wire.Preview.model_validate_json(row.preview) if row.preview else None,
+    )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import RuleInvalid, RuleNotFound
 from aster_sidecar.policy.permissions import Rule, Scope, describe
 from aster_sidecar.store.journal import Journal
-from aster_sidecar.store.rows import TRASHED
-
-SHOWN = f"session_id IS NULL OR session_id NOT IN ({TRASHED})"
-"""Rules of no session in the trash, as SQL."""
+from aster_sidecar.store.rows import rules as rows
+from aster_sidecar.store.sql import Query
 
 
 class Rules:
@@ -31,36 +29,45 @@ class Rules:
 
     def open(self) -> None:
         """Read the rules from the journal and delete expired ones. Raises: StoreError."""
-        self._rules, self._ends, expired = self._read(SHOWN)
+        self._rules, self._ends, expired = self._read(rows.select_shown())
         for rule_id in expired:
-            self._journal.put(writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))])
+            self._journal.put(writes=[rows.delete_rule(rule_id)])
 
     def _read_again(self) -> None:
         """Reload after a failed transaction; if the journal can't be read, the rules stay. Raises: StoreError."""
-        self._rules, self._ends, _ = self._read(SHOWN)
+        self._rules, self._ends, _ = self._read(rows.select_shown())
         self._uncommitted.clear()
 
     def _read(
-        self, condition: str, *parameters: str
+        self, query: Query[rows.RuleRow]
     ) -> tuple[dict[str, tuple[Rule, str]], dict[str, clock.Deadline], list[str]]:
         """Rules of the journal with the time of their creation, their deadlines, and the ids of expired rules."""
         rules: dict[str, tuple[Rule, str]] = {}
         deadlines: dict[str, clock.Deadline] = {}
         expired: list[str] = []
-        for row in self._journal.all(
-            "SELECT rule_id, decision, tool, kind, value, agent_id, session_id, created_at, expires_at, boot, due_s"
-            f" FROM rules WHERE {condition} ORDER BY created_at",
-            parameters,
-        ):
-            with self._journal.taking_apart(f"rule {str(row[0])[:100]}"):
-                ends = clock.Deadline.restored(*row[7:11]) if row[8] else None
+        for row in self._journal.rows(query):
+            with self._journal.parsing(f"rule {row.rule_id[:100]}"):
+                ends = (
+                    clock.Deadline.restored(row.created_at, row.expires_at, row.boot, row.due_s)
+                    if row.expires_at
+                    else None
+                )
             if ends is not None and ends.over:
-                expired.append(row[0])
+                expired.append(row.rule_id)
                 continue
-            fields: list[Any] = [*row[:7], clock.parse(ends.at) if ends else None]
-            rules[row[0]] = (Rule(*fields), row[7])
+            rule = Rule(
+                row.rule_id,
+                row.decision,
+                row.tool,
+                row.kind,
+                row.value,
+                row.agent_id,
+                row.session_id,
+                clock.parse(ends.at) if ends else None,
+            )
+            rules[row.rule_id] = (rule, row.created_at)
             if ends is not None:
-                deadlines[row[0]] = ends
+                deadlines[row.rule_id] = ends
         return rules, deadlines, expired
 
     def relocate(self, old: str, new: str) -> None:
@@ -68,14 +75,10 @@ class Rules:
 
         Otherwise a deny rule for the old path would not apply any more. Raises: StoreError.
         """
-        rows = self._journal.all("SELECT rule_id, value FROM rules WHERE kind<>'any'")
-        moved = [(relocated(value, old, new), rule_id, value) for rule_id, value in rows]
+        targets = self._journal.rows(rows.select_targets())
+        moved = [(target, relocated(target.value, old, new)) for target in targets]
         self._journal.put(
-            writes=[
-                ("UPDATE rules SET value=? WHERE rule_id=?", (now, rule_id))
-                for now, rule_id, value in moved
-                if now != value
-            ]
+            writes=[rows.update_target(target.rule_id, now) for target, now in moved if now != target.value]
         )
 
     def active(self) -> list[Rule]:
@@ -151,22 +154,20 @@ class Rules:
             agent_id=rule.agent_id,
             session_id=rule.session_id,
             writes=[
-                (
-                    "INSERT INTO rules (rule_id, decision, tool, kind, value, agent_id, session_id, created_at,"
-                    " expires_at, boot, due_s) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                    (
-                        rule.rule_id,
-                        rule.decision,
-                        rule.tool,
-                        rule.kind,
-                        rule.value,
-                        rule.agent_id,
-                        rule.session_id,
-                        created_at,
-                        ends.at if ends else None,
-                        clock.boot(),
-                        ends.due_s if ends else None,
-                    ),
+                rows.insert_rule(
+                    rows.RuleRow(
+                        rule_id=rule.rule_id,
+                        decision=rule.decision,
+                        tool=rule.tool,
+                        kind=rule.kind,
+                        value=rule.value,
+                        agent_id=rule.agent_id,
+                        session_id=rule.session_id,
+                        created_at=created_at,
+                        expires_at=ends.at if ends else None,
+                        boot=clock.boot(),
+                        due_s=ends.due_s if ends else None,
+                    )
                 )
             ],
             on_commit=apply,
@@ -185,7 +186,7 @@ class Rules:
 
     def bring_back(self, session_id: str) -> None:
         """Read the rules of a restored session again, and publish them. Raises: StoreError."""
-        rules, deadlines, _ = self._read("session_id=?", session_id)
+        rules, deadlines, _ = self._read(rows.select_of_session(session_id))
         self._rules |= rules
         self._ends |= deadlines
         self._publish(session_id, "added")
@@ -213,7 +214,7 @@ class Rules:
             wire.RulesChangedEvent(change="removed", rule=info(rule, created_at)),
             agent_id=rule.agent_id,
             session_id=rule.session_id,
-            writes=[("DELETE FROM rules WHERE rule_id=?", (rule_id,))],
+            writes=[rows.delete_rule(rule_id)],
             on_commit=lambda: self._forget(rule_id),
         )
 

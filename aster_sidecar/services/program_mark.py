@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aster_sidecar import clock
-from aster_sidecar.store.journal import Journal, remember
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows.meta import remember
 
 FACT = "mark"
 

@@ -6,20 +6,10 @@ import re
 from collections.abc import Sequence
 
 from aster_sidecar.contract import wire
-from aster_sidecar.store.journal import Journal, Row
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import messages as rows
 from aster_sidecar.text.finding import around, places
 from aster_sidecar.text.folding import fold
-
-HOLDS = "coalesce(f.text, m.text) LIKE ? ESCAPE '\\'"
-FOUND = (
-    "(fold(s.title) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m LEFT JOIN folded_texts f USING (n)"
-    f" WHERE m.session_id=s.session_id AND {HOLDS}))"
-)
-MESSAGES = (
-    "SELECT m.message_id, m.role, m.text, m.created_at FROM messages m LEFT JOIN folded_texts f USING (n)"
-    f" WHERE m.session_id=? AND m.n<? AND {HOLDS} ORDER BY m.n DESC LIMIT ?"
-)
-NO_BOUND = 1 << 62
 
 
 def pattern_of(query: str) -> str:
@@ -36,8 +26,8 @@ def newest(journal: Journal, session_ids: Sequence[str], query: str) -> dict[str
     if not fold(query):
         return hits  # only invisible characters: an empty pattern would match everywhere
     for session_id in session_ids:
-        row = journal.one(MESSAGES, (session_id, NO_BOUND, pattern_of(query), 1))
-        if row:
+        row = journal.first(rows.select_hits(session_id, pattern_of(query), rows.ALL, 1))
+        if row is not None:
             hits[session_id] = _hit(row, query)
     return hits
 
@@ -49,12 +39,13 @@ def find(journal: Journal, session_id: str, query: str, bound: int, limit: int) 
     """
     if not fold(query):
         return [], False
-    rows = journal.all(MESSAGES, (session_id, bound, pattern_of(query), limit + 1))
-    return [_hit(row, query) for row in rows[:limit]], len(rows) > limit
+    found = journal.rows(rows.select_hits(session_id, pattern_of(query), bound, limit + 1))
+    return [_hit(row, query) for row in found[:limit]], len(found) > limit
 
 
-def _hit(row: Row, query: str) -> wire.Hit:
-    message_id, role, text, created_at = row
-    start, end = next(places(text, fold(query)), (0, 0))
-    shown, first, last = around(text, start, end)
-    return wire.Hit(message_id=message_id, role=role, created_at=created_at, text=shown, start=first, end=last)
+def _hit(row: rows.HitRow, query: str) -> wire.Hit:
+    start, end = next(places(row.text, fold(query)), (0, 0))
+    shown, first, last = around(row.text, start, end)
+    return wire.Hit(
+        message_id=row.message_id, role=row.role, created_at=row.created_at, text=shown, start=first, end=last
+    )

@@ -21,7 +21,7 @@ from aster_sidecar.errors import AsterError
 from aster_sidecar.http.app import refusal
 from aster_sidecar.http.routes.all import ROUTES as ALL
 from aster_sidecar.http.routes.common import ok
-from aster_sidecar.store.journal import Event, encode
+from aster_sidecar.store.events import Event, encode
 
 Json: TypeAlias = Any
 GOLDEN = Path(__file__).parent.parent / "golden"

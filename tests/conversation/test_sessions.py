@@ -17,14 +17,16 @@ import pytest
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.history import History
+from aster_sidecar.conversation.messages import insert_message
 from aster_sidecar.conversation.session_queue import SessionQueues
-from aster_sidecar.conversation.sessions import Sessions, insert_message
+from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.sessions import titled as title_of
 from aster_sidecar.errors import InvalidShape, SessionNotFound
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
-from aster_sidecar.store import journal as journals
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.schema import scripts
 from aster_sidecar.text.folding import fold
 from aster_sidecar.text.repair import cut, whole
 
@@ -195,21 +197,22 @@ def test_a_hit_says_which_message_and_the_words_around(tmp_path: Path) -> None:
         assert page.hits.keys() == {one, other}
         assert sessions.list(None, None, False, None, 50).hits == {}
 
-        found = sessions.find(one, "STRASSE", None, 1)
+        history = History(journal, sessions, SessionQueues(journal))
+        found = history.find(one, "STRASSE", None, 1)
         assert [hit.message_id for hit in found.hits] == ["msg_2"]
         assert found.next_before == "msg_2"
-        found = sessions.find(one, "STRASSE", found.next_before, 1)
+        found = history.find(one, "STRASSE", found.next_before, 1)
         assert ([hit.message_id for hit in found.hits], found.next_before) == (["msg_1"], None)
         # What nobody sees stands nowhere.
-        assert sessions.find(one, "\u00ad", None, 10).hits == []
+        assert history.find(one, "\u00ad", None, 10).hits == []
         assert sessions.list(None, "\u00ad", False, None, 50).hits == {}
         with pytest.raises(InvalidShape):
-            sessions.find(one, "strasse", "msg_4", 10)
+            history.find(one, "strasse", "msg_4", 10)
         with pytest.raises(SessionNotFound):
-            sessions.find("ses_none", "strasse", None, 10)
+            history.find("ses_none", "strasse", None, 10)
         await sessions.delete(one)
         with pytest.raises(SessionNotFound):
-            sessions.find(one, "strasse", None, 10)
+            history.find(one, "strasse", None, 10)
 
     within(tmp_path, check)
 
@@ -256,7 +259,7 @@ def test_what_a_message_becomes_is_what_is_found(tmp_path: Path) -> None:
         assert found(sessions, "öl") == found(sessions, "äther") == []
         assert journal.all("SELECT * FROM folded_texts") == []
         await said(journal, sessions, session_id, "später", "msg_2")
-        await sessions.clear(session_id, lambda session_id: None)
+        await History(journal, sessions, SessionQueues(journal)).clear(session_id, lambda session_id: None)
         assert journal.all("SELECT * FROM folded_texts") == []
 
     within(tmp_path, check)
@@ -286,7 +289,7 @@ def test_the_session_used_last_is_first_whatever_the_clock_says(
 def test_a_store_of_before_is_searched_and_ordered_alike(tmp_path: Path) -> None:
     path = tmp_path / "store"
     with apsw.Connection(str(path)) as old:
-        for number, script in enumerate(journals.scripts()[:3], 1):
+        for number, script in enumerate(scripts()[:3], 1):
             old.execute(script.read_text("utf-8"))
             old.execute(f"PRAGMA user_version={number}")
         for number, (name, seq, stamp) in enumerate(

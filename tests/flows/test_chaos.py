@@ -32,7 +32,7 @@ from aster_sidecar.config.settings import Settings
 from aster_sidecar.contract import wire
 from aster_sidecar.daemon.wiring import Daemon as Inside
 from aster_sidecar.daemon.wiring import build
-from aster_sidecar.store.journal import remember
+from aster_sidecar.store.rows.meta import remember
 from tests.conftest import PROTOCOLS
 from tests.support.client import ALLOWS, CHUNKS, Follower, Picture, parts_of
 from tests.support.client import Call as Seen
@@ -1294,7 +1294,7 @@ def test_a_snapshot_is_at_least_as_new_as_it_says(tmp_path: Path, monkeypatch: p
     async def story() -> None:
         async with inside(tmp_path, "auto_approve") as parts:
             asked: list[asyncio.Task[wire.Snapshot]] = []
-            put_ending = parts._turns._put_ending
+            put_ending = parts._turns._ending.put
 
             async def ask_first(*ending: Any) -> None:
                 parts._journal.put(writes=[remember("one", "write")])
@@ -1304,7 +1304,7 @@ def test_a_snapshot_is_at_least_as_new_as_it_says(tmp_path: Path, monkeypatch: p
                 await asyncio.sleep(0)
                 await put_ending(*ending)
 
-            monkeypatch.setattr(parts._turns, "_put_ending", ask_first)
+            monkeypatch.setattr(parts._turns._ending, "put", ask_first)
             turn_id = await start(parts, "true")
             await until(lambda: asked)
             snapshot = await asked[0]
@@ -1322,7 +1322,7 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: parts._turns.status("default", None, "").state == "waiting_approval")
+            await until(lambda: parts.calls.conversations._status.read("default", None, "").state == "waiting_approval")
             await parts._journal.commit()
             [asked] = parts._approvals.list()
             answer = wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="allow")
@@ -1335,7 +1335,7 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
             cancelled = await parts._turns.cancel(wire.CancelRequest(agent_id="default"))
             await answering
             assert cancelled.cancelled == [turn_id]
-            assert parts._turns.status("default", None, "").state == "idle"
+            assert parts.calls.conversations._status.read("default", None, "").state == "idle"
             assert told_of(parts, turn_id)[-1] == "done"
 
     asyncio.run(story())
@@ -1347,7 +1347,7 @@ def test_an_edit_that_comes_while_its_turn_is_cancelled_is_in_the_history(tmp_pa
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: parts._turns.status("default", None, "").state == "waiting_approval")
+            await until(lambda: parts.calls.conversations._status.read("default", None, "").state == "waiting_approval")
             await parts._journal.commit()
             [asked] = parts._approvals.list()
             edited = {"command": "echo edited >> marks"}

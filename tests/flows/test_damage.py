@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.store.journal import examine
+from aster_sidecar.store.examine import examine
 from tests.support.daemon import Daemon, Json
 
 Counts = dict[str, int]

@@ -20,8 +20,9 @@ from aster_sidecar.conversation import turns
 from aster_sidecar.conversation.model_history import Memory
 from aster_sidecar.daemon.wiring import Daemon, build
 from aster_sidecar.errors import AsterError, StoreError
-from aster_sidecar.store.journal import Batch, Journal
-from aster_sidecar.store.rows import TRASHED
+from aster_sidecar.store.batch import Batch
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows.trash import TRASHED
 
 Json: TypeAlias = Any
 WAIT_S = 30.0

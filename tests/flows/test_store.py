@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from aster_sidecar.cli.doctor.files import store as doctor_store
-from aster_sidecar.store.journal import scripts
+from aster_sidecar.store.schema import scripts
 from tests.conftest import provider_environment
 from tests.support.daemon import Daemon, text_of
 from tests.support.provider import ProviderDouble, Reply, Say

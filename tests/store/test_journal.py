@@ -14,7 +14,10 @@ import pytest
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import StoreError
 from aster_sidecar.store import journal as journals
-from aster_sidecar.store.journal import SEQ_BLOCK, Journal, Run
+from aster_sidecar.store import ring as rings
+from aster_sidecar.store.batch import Batch
+from aster_sidecar.store.events import Run
+from aster_sidecar.store.journal import SEQ_BLOCK, Journal
 
 
 def beat(number: int) -> wire.HeartbeatEvent:
@@ -58,7 +61,7 @@ def test_a_failed_transaction_fails_exactly_its_own_commit(tmp_path: Path) -> No
         if third.exception() is not None:  # it went into the same transaction as the second
             journal.put("heartbeat", beat(3))
             await journal.commit()
-        journal.mend("t")
+        journal.accept_again("t")
         await journal.record("heartbeat", beat(5), turn_id="t")
         await journal.close()
 
@@ -127,7 +130,7 @@ def test_a_reader_who_leaves_and_returns_within_a_transaction_misses_nothing(
     written, landing = threading.Event(), threading.Event()
     write = Journal._write
 
-    def write_and_wait(journal: Journal, batch: journals.Batch, on_loop: bool = False) -> StoreError | None:
+    def write_and_wait(journal: Journal, batch: Batch, on_loop: bool = False) -> StoreError | None:
         failure = write(journal, batch, on_loop)
         if batch.runs:
             written.set()
@@ -149,9 +152,8 @@ def test_a_reader_who_leaves_and_returns_within_a_transaction_misses_nothing(
         run = Run("text_chunk", "t", "s", seqs[0], seqs[-1], whole)
         journal.put("heartbeat", beat(9), runs=[run], durable=True)
         await asyncio.to_thread(written.wait, 20)
-        monkeypatch.setattr(journals, "RING_EVENTS", 5)
-        while len(journal._ring) > 5:
-            journal._ring.popleft()
+        monkeypatch.setattr(rings, "RING_EVENTS", 5)
+        journal._ring.add([], [])
         cursor, heard = 0, list[str]()
         for _ in range(30):  # each comes, reads a page, and leaves
             async for events in journal.follow(cursor, every_s=0.001):
@@ -173,7 +175,7 @@ def test_no_reader_finds_a_hole_where_chunks_become_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, ring: int
 ) -> None:
     """Readers come, read to some place and come again behind it, while text is said, recorded and joined."""
-    monkeypatch.setattr(journals, "RING_EVENTS", ring)
+    monkeypatch.setattr(rings, "RING_EVENTS", ring)
     monkeypatch.setattr(journals, "READ_EVENTS", 4)
     chance = random.Random(seed)
 

@@ -39,7 +39,7 @@ def change_store(given: argparse.Namespace, path: Path) -> int:
     Returns the exit code. Raises: Failed.
     """
     from aster_sidecar.daemon.server import AlreadyRunning, lock
-    from aster_sidecar.store.journal import scripts
+    from aster_sidecar.store.schema import scripts
 
     if not path.parent.is_dir():
         raise Failed(f"there is no data directory {path.parent}", "`aster-sidecar paths` shows where it is expected")

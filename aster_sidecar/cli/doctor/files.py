@@ -125,7 +125,7 @@ def agents(where: Places, config: Config) -> Check:
 
 def store(path: Path, running: Running | None) -> Check:
     """Read the whole store, within STORE_S; a daemon may use it meanwhile."""
-    from aster_sidecar.store.journal import examine
+    from aster_sidecar.store.examine import examine
 
     there = files.copies(path)
     kept = f"; copies: {', '.join(f'{one.path.name} ({sized(one.bytes)})' for one in there[:5])}" if there else ""

@@ -12,7 +12,8 @@ from aster_sidecar.cli.commands.run import run
 from aster_sidecar.cli.config_preview import config_of
 from aster_sidecar.cli.doctor import files
 from aster_sidecar.config.places import places
-from aster_sidecar.store.journal import examine, scripts
+from aster_sidecar.store.examine import examine
+from aster_sidecar.store.schema import scripts
 from tests.cli.support import answer, make_store
 
 

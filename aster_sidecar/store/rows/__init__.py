@@ -1,0 +1,1 @@
+"""The rows of every table, typed, and all SQL that reads and writes them: one module for each table."""

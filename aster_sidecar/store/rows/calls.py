@@ -1,0 +1,127 @@
+"""Rows of `calls`: tool calls.
+
+States: waiting → approved or denied → started → ended. A call is closed when the model has received its result:
+the next response may use its `model_call_id` again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aster_sidecar.store.rows.approvals import NEWEST
+from aster_sidecar.store.sql import Query, Write, columns
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call that is not closed. `arguments` and `result` are JSON."""
+
+    call_id: str
+    model_call_id: str
+    name: str
+    arguments: str
+    state: str
+    outcome: str | None
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCallRow:
+    """A call without an outcome."""
+
+    call_id: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCallRow:
+    """What a call came to. `result` is JSON; `note` is what a person wrote with the answer."""
+
+    model_call_id: str
+    state: str
+    outcome: str | None
+    result: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EditedCallRow:
+    """Arguments that a person edited, as JSON."""
+
+    model_call_id: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewCallRow:
+    """A call that is recorded for the first time, or again with another state."""
+
+    call_id: str
+    turn_id: str
+    session_id: str
+    agent_id: str
+    model_call_id: str
+    name: str
+    arguments: str
+    risk: str
+    state: str
+    started_at: str | None
+
+
+def select_calls(turn_id: str) -> Query[CallRow]:
+    return Query(f"SELECT {columns(CallRow)} FROM calls WHERE turn_id=? AND state<>'closed'", (turn_id,), CallRow)
+
+
+def select_open(turn_id: str) -> Query[OpenCallRow]:
+    where = "turn_id=? AND state NOT IN ('ended', 'closed')"
+    return Query(f"SELECT {columns(OpenCallRow)} FROM calls WHERE {where}", (turn_id,), OpenCallRow)
+
+
+def select_started() -> Query[str]:
+    """The ids of all calls that had started and have no outcome: a daemon was killed while they ran."""
+    return Query("SELECT call_id FROM calls WHERE state='started'", (), str)
+
+
+def select_recorded(turn_id: str) -> Query[RecordedCallRow]:
+    """The calls of the turn's last response."""
+    note = f"SELECT note FROM approvals a WHERE a.call_id=c.call_id {NEWEST}"
+    sql = f"SELECT model_call_id, state, outcome, result, ({note}) FROM calls c WHERE turn_id=? AND state<>'closed'"
+    return Query(sql, (turn_id,), RecordedCallRow)
+
+
+def select_edited(turn_id: str) -> Query[EditedCallRow]:
+    """The calls of the turn's last response whose arguments a person edited."""
+    edited = f"SELECT edited FROM approvals a WHERE a.call_id=c.call_id AND a.state='resolved' {NEWEST}"
+    sql = (
+        f"SELECT c.model_call_id, ({edited}) AS given FROM calls c"
+        " WHERE c.turn_id=? AND c.state<>'closed' AND given IS NOT NULL"
+    )
+    return Query(sql, (turn_id,), EditedCallRow)
+
+
+def insert_or_update(row: NewCallRow) -> Write:
+    """Insert a call, or record that it has another state now."""
+    sql = (
+        f"INSERT INTO calls ({columns(NewCallRow)}) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (call_id) DO UPDATE SET"
+        " state=excluded.state, risk=excluded.risk, started_at=excluded.started_at"
+    )
+    first = (row.call_id, row.turn_id, row.session_id, row.agent_id, row.model_call_id, row.name)
+    return (sql, (*first, row.arguments, row.risk, row.state, row.started_at))
+
+
+def update_state(call_id: str, state: str) -> Write:
+    return ("UPDATE calls SET state=? WHERE call_id=?", (state, call_id))
+
+
+def update_ended(call_id: str, outcome: str, result: str, ended_at: str) -> Write:
+    """Record the outcome of a call, and the result for the model as JSON."""
+    return (
+        "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
+        (outcome, result, ended_at, call_id),
+    )
+
+
+def update_closed(turn_id: str) -> Write:
+    """Close all calls of a turn."""
+    return ("UPDATE calls SET state='closed' WHERE turn_id=? AND state<>'closed'", (turn_id,))

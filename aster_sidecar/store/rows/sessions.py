@@ -1,0 +1,177 @@
+"""Rows of `sessions`: conversations. `used_n` orders them by last use: unlike a clock it never goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aster_sidecar.store.rows.messages import CONTAINS
+from aster_sidecar.store.rows.trash import TRASHED
+from aster_sidecar.store.sql import Query, Write
+
+SHOWN = f"session_id NOT IN ({TRASHED})"
+USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
+"""The next value of `used_n`."""
+PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
+"""The order of the list as one number, so that an index can hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session with the number of its messages. `deleted_at` is set for one in the trash.
+
+    `position` orders a list: the next page begins below that of its last row.
+    """
+
+    session_id: str
+    agent_id: str
+    title: str
+    created_at: str
+    updated_at: str
+    archived: int
+    is_default: int
+    messages: int
+    deleted_at: str | None
+    pinned: int
+    position: int
+
+
+COLUMNS = (
+    "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
+    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id),"
+    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRow:
+    session_id: str
+    agent_id: str
+    is_default: int
+
+
+@dataclass(frozen=True, slots=True)
+class TitleRow:
+    title: str
+    archived: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    sessions: int
+    messages: int
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Which sessions a list has. `pattern` is a LIKE pattern; `before` is the position of the previous page's last row.
+
+    A list has those that are archived or those that are not.
+    """
+
+    agent_id: str | None
+    pattern: str | None
+    archived: bool
+    before: int | None
+    limit: int
+
+
+def select_owners() -> Query[OwnerRow]:
+    return Query(f"SELECT session_id, agent_id, is_default FROM sessions WHERE {SHOWN}", (), OwnerRow)
+
+
+def select_session(session_id: str) -> Query[SessionRow]:
+    """A session, also one in the trash."""
+    return Query(f"SELECT {COLUMNS}, s.used_n FROM sessions s WHERE s.session_id=?", (session_id,), SessionRow)
+
+
+def select_listed(wanted: Listed) -> Query[SessionRow]:
+    """Sessions that are not in the trash: pinned ones first, then the most recently used.
+
+    Those of a search and archived ones are sorted by last use only.
+    """
+    order = "s.used_n" if wanted.pattern or wanted.archived else PINNED_FIRST
+    return _select("sessions s", order, [f"s.{SHOWN}", "s.archived=?"], [int(wanted.archived)], wanted)
+
+
+def select_trashed(wanted: Listed, expired: Sequence[str]) -> Query[SessionRow]:
+    """Sessions in the trash but the expired ones, archived or not, the last deleted first."""
+    conditions = ["s.session_id<>?" for _ in expired]
+    return _select("sessions s JOIN trash t USING (session_id)", "t.n", conditions, list(expired), wanted)
+
+
+def _select(source: str, order: str, conditions: list[str], parameters: list[Any], wanted: Listed) -> Query[SessionRow]:
+    if wanted.agent_id is not None:
+        conditions.append("s.agent_id=?")
+        parameters.append(wanted.agent_id)
+    if wanted.before is not None:
+        conditions.append(f"{order} < ?")
+        parameters.append(wanted.before)
+    if wanted.pattern is not None:
+        conditions.append(
+            "(fold(s.title) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m LEFT JOIN folded_texts f USING (n)"
+            f" WHERE m.session_id=s.session_id AND {CONTAINS}))"
+        )
+        parameters += [wanted.pattern, wanted.pattern]
+    where = " AND ".join(conditions) or "true"
+    sql = f"SELECT {COLUMNS}, {order} FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT ?"
+    return Query(sql, [*parameters, wanted.limit], SessionRow)
+
+
+def select_title(session_id: str) -> Query[TitleRow]:
+    return Query("SELECT title, archived FROM sessions WHERE session_id=?", (session_id,), TitleRow)
+
+
+def count_shown() -> Query[int]:
+    return Query(f"SELECT count(*) FROM sessions WHERE {SHOWN}", (), int)
+
+
+def select_counts() -> Query[CountRow]:
+    """The number of rows of some tables, those of sessions in the trash included."""
+    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in ("sessions", "messages", "turns"))
+    return Query(f"SELECT {counts}", (), CountRow)
+
+
+def insert_session(session_id: str, agent_id: str, title: str, created_at: str, *, is_default: bool) -> Write:
+    return (
+        "INSERT INTO sessions (session_id, agent_id, title, created_at, updated_at, is_default, used_n)"
+        f" VALUES (?,?,?,?,?,?,{USED_NOW})",
+        (session_id, agent_id, title, created_at, created_at, int(is_default)),
+    )
+
+
+def update_session(session_id: str, title: str, *, archived: bool, pinned: bool) -> Write:
+    return (
+        "UPDATE sessions SET title=?, archived=?, pinned=? WHERE session_id=?",
+        (title, int(archived), int(pinned), session_id),
+    )
+
+
+def update_used(session_id: str, updated_at: str) -> Write:
+    """The session was used now."""
+    return (f"UPDATE sessions SET updated_at=?, used_n={USED_NOW} WHERE session_id=?", (updated_at, session_id))
+
+
+def update_used_and_title(session_id: str, updated_at: str, title: str) -> Write:
+    """The session was used now, is not archived any more, and has this title."""
+    return (
+        f"UPDATE sessions SET updated_at=?, used_n={USED_NOW}, archived=0, title=? WHERE session_id=?",
+        (updated_at, title, session_id),
+    )
+
+
+def update_default(session_id: str, *, is_default: bool) -> Write:
+    return ("UPDATE sessions SET is_default=? WHERE session_id=?", (int(is_default), session_id))
+
+
+def delete_session(session_id: str) -> list[Write]:
+    """Delete a session and all rows that belong to it; tables that refer to it are emptied by cascade."""
+    return [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")]
+
+
+def delete_history(session_id: str) -> list[Write]:
+    """Delete all messages and turns of a session, and what belongs to them."""
+    tables = ("messages", "model_messages", "turns", "approvals", "calls", "sends")
+    return [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
