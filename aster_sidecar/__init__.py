@@ -1,7 +1,7 @@
 """Aster Sidecar: the local agent daemon that a desktop app ships inside itself.
 
-`Agent`, `Sidecar`, `ToolContext`, `ToolError` and `tool` are for apps that bring agents and tools of their own; they
-are imported when first asked for.
+`Agent`, `Sidecar`, `ToolContext`, `ToolError` and `tool` are for apps that add their own agents and tools; they are
+imported at their first use.
 """
 
 TYPE_CHECKING = False  # as in typing, which every start would wait for

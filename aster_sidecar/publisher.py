@@ -1,4 +1,4 @@
-"""Tells those who depend on a part what happened in it, without the part knowing them."""
+"""Notifies subscribers of what happens in a part of the daemon, so that the part does not depend on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 class Publisher(Generic[P]):
     """Calls its subscribers, in the order in which they subscribed, each time something is published.
 
-    A subscriber that raises is logged; the others are called all the same, and the publishing part goes on.
+    An exception of a subscriber is logged. The other subscribers are still called, and `publish` does not raise.
     """
 
     def __init__(self) -> None:

@@ -314,7 +314,7 @@ def replacement(history: Sequence[ModelMessage], cut: int, summary: str | None) 
 
 
 def last_said(history: Sequence[ModelMessage]) -> tuple[int, list[Any]] | None:
-    """Position and contents of the person's last message, which may be quoted in a summary. None: there is no such."""
+    """Position and contents of the person's last message, which may be quoted in a summary. None: there is none."""
     for position in range(len(history) - 1, -1, -1):
         said: list[Any] = []
         for part in history[position].parts:

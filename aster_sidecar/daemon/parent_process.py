@@ -33,7 +33,7 @@ def look() -> Parent:
 
 
 def to_watch(parent: Parent, framework: str, parent_pid: int | None, detach: bool) -> int | None:
-    """The pid of the process whose exit stops the daemon; None if it keeps running until it is told to stop.
+    """The pid of the process whose exit stops the daemon; None if it runs until a request or a signal stops it.
 
     A desktop shell needs only `--framework` and `--port`: it is the parent. A parent such as a command interpreter,
     make, a terminal multiplexer or init means that a person started the daemon by hand.

@@ -111,7 +111,7 @@ def lock(data_dir: Path, launcher_pid: int | None = None) -> DataDirLock:
 
 
 def lock_directory(data_dir: Path) -> int | None:
-    """Lock the directory itself, because somebody may delete the lock file of a running daemon by mistake.
+    """Lock the directory itself, because a user may delete the lock file of a running daemon by mistake.
 
     None where directories can't be locked: on Windows, which does not delete open files, and on some network disks.
     Raises: BlockingIOError when another process has the lock.

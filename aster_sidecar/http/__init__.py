@@ -1,1 +1,1 @@
-"""Who gets in and how it is spoken: guard, sockets, routes, WebSocket, SSE, OpenAPI and the built page."""
+"""Access control and transports: guard, sockets, routes, WebSocket, SSE, OpenAPI and the built page."""

@@ -1,4 +1,4 @@
-"""Who may come in: the gate's settings, and its checks of Host, Origin, token, fetch site and connecting program.
+"""Which requests are allowed: the gate's settings, and its checks of Host, Origin, token, fetch site and client.
 
 `guard.py` runs the checks. The tables of docs/protocol.md, section 2, state them for people.
 """
@@ -94,8 +94,8 @@ class Checks:
     """The checks of one gate. They apply to HTTP requests and WebSocket handshakes alike.
 
     The daemon's own origins (http://127.0.0.1:PORT, localhost, [::1]) are allowed under every framework, not only
-    `web`, because a handoff opens the daemon's page in a browser. Only the daemon can serve a page there, so this lets
-    nobody else in.
+    `web`, because a handoff opens the daemon's page in a browser. Only the daemon can serve a page there, so this gives
+    access to no other page.
     """
 
     def __init__(self, gate: Gate) -> None:

@@ -2,7 +2,7 @@
 
 A process can't fake its ancestors: as long as the daemon lives they lead to it, because the daemon, its keeper and each
 overseer adopt processes that lose their parent (`services/keeper.py`). A client is let in only if it is found outside
-that tree. One that is not found (it closes, passes on or hides its socket) may be inside it.
+that tree. A client that is not found (it closes, passes on or hides its socket) may be inside the tree.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def use_timeouts(client: Any, timeout: Any) -> None:
 
 
 class Segments:
-    """A streamed answer of Google's client that releases its connection as soon as nobody reads it.
+    """A streamed answer of Google's client that releases its connection as soon as it is no longer read.
 
     The client's own answer is part of a reference cycle: its connection stays open until the garbage collector runs.
     """

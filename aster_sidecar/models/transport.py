@@ -164,7 +164,7 @@ class Reading(httpx2.AsyncByteStream):
         self._late = False
         self._ended = False
         self._settled = False
-        """Whether it was checked if the data is a complete answer without a stream."""
+        """Whether the data was already tested for being a complete answer that is not a stream."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._pump is not None:

@@ -1,4 +1,4 @@
-"""A program where there is no keeper (macOS, Windows): a child of the daemon, known by its group, session and mark."""
+"""A program where there is no keeper (macOS, Windows): a child of the daemon, recognized by group, session and mark."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from aster_sidecar.services import process_tree
 from aster_sidecar.services.process_tree import KILL_S, READ_BYTES, TERM_S, Brand
 
 LATE_S = 1.0
-"""How long the exit of an ended program, and of its watcher, is waited for."""
+"""How long to wait for the exit of a program that was ended, and of its watcher."""
 
 was_started = False
-"""Whether a program was started this way: before that, no client can descend from one."""
+"""Whether any program was started this way. Until then no client can be a descendant of one."""
 # $1 is the program's group, $2 how many seconds it may take to exit. A line on stdin means that the program was ended;
 # end of file without a line means that the daemon is gone.
 _WATCHER = 'read -r _ && exit 0; sleep "$2"; kill -s TERM -- "-$1"; sleep 2; kill -s KILL -- "-$1"'

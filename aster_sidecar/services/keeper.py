@@ -37,7 +37,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 DESCRIPTORS = 6
 """The number of descriptors of a `start`: overseer's socket, stdin, stdout, stderr, directory, instructions."""
 HEARD = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2)
-"""A child has exited; the daemon or the keeper is gone; kill everything without a TERM first."""
+"""SIGCHLD: a child has exited. SIGUSR1: the daemon or the keeper is gone. SIGUSR2: kill everything without TERM."""
 DEAF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGALRM)
 TERM_S, KILL_S = 2.0, 2.0
 LEFT_MOST = 100
@@ -227,7 +227,7 @@ class Keeper:
                 self._asked.close()
                 self._signals.close()
                 close(self._waiting)
-                overseer = Overseer(received)  # its exit closes its socket, and nothing before: clients rely on that
+                overseer = Overseer(received)  # its socket stays open until its exit: clients rely on that
                 code = overseer.run()
             finally:
                 os._exit(code)
@@ -380,7 +380,7 @@ class Overseer:
             return True
 
     def _watch(self) -> tuple[float, float] | None:
-        """Wait until everything has to be ended; the seconds for TERM and KILL. None when nothing is left to end."""
+        """Wait until all must be ended; returns the seconds for TERM and KILL, None when no process is left."""
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
         poller.register(self._signals, select.POLLIN)
@@ -405,7 +405,7 @@ class Overseer:
                 return self._without_daemon()
 
     def _without_daemon(self) -> tuple[float, float]:
-        """The daemon is gone: give the program `grace_s` to exit; the seconds for TERM and KILL."""
+        """The daemon is gone: give the program `grace_s` to exit. Returns the seconds for TERM and KILL."""
         until = time.monotonic() + self._grace_s
         poller = select.poll()
         poller.register(self._signals, select.POLLIN)
@@ -416,7 +416,7 @@ class Overseer:
         return TERM_S, KILL_S
 
     def _end(self, term_s: float, kill_s: float) -> None:
-        """End everything that is left, by TERM and then KILL; report what still runs then, and go on killing."""
+        """End all that is left by TERM and then KILL; report what still runs then, and keep killing."""
         over = (term_s > 0 and self._all_gone(signal.SIGTERM, term_s)) or self._all_gone(signal.SIGKILL, kill_s)
         self._met.pop(self._program, None)
         left = [] if over else list(descendants([os.getpid()]))[:LEFT_MOST]

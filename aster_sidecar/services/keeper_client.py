@@ -17,7 +17,7 @@ from aster_sidecar.frozen import FROZEN
 from aster_sidecar.services import keeper
 
 LATE_S = 1.0
-"""How long what a killed keeper left is looked for, after the time for ending it is over."""
+"""How much longer than its time limit `settle` looks for processes that a killed overseer or keeper left."""
 
 
 class KeeperClient:

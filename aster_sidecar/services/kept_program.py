@@ -21,7 +21,7 @@ from aster_sidecar.services.process_tree import KILL_S, READ_BYTES, TERM_S
 ANSWER_S = 10.0
 """How long the keeper may take to start a program."""
 LATE_S = 1.0
-"""How long after its time an overseer may report that all has ended, before we end it by force."""
+"""How late an overseer may report that all has ended. After that, the daemon kills the processes itself."""
 
 
 class KeptProgram:

@@ -89,7 +89,7 @@ def keeper_pid() -> int | None:
 
 
 def has_started_directly() -> bool:
-    """Whether a program was started as a child of the daemon: before that, no client can descend from one."""
+    """Whether any program was started as a child of the daemon. Until then no client can be a descendant of one."""
     return direct_program.was_started
 
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 # -- the environment ---------------------------------------------------------------------------------------------------
 
-# A list of what is passed on: a list of what is not would need the name of every secret.
+# An allowlist, because a denylist would need the name of every secret.
 _PASSED_NAMES = (
     "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TERM COLORTERM NO_COLOR TZ TMPDIR TMP TEMP HOSTNAME DISPLAY"
     " WAYLAND_DISPLAY XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_CACHE_HOME XDG_DATA_HOME XDG_DATA_DIRS XDG_STATE_HOME"
@@ -75,10 +75,11 @@ _SET = {
     "POETRY_NO_INTERACTION": "1",
     "TF_INPUT": "0",
 }
-"""Variables of every command, MCP server and service: nobody can use an editor or a pager, or answer a question.
+"""Variables of every command, MCP server and service. They turn off editors, pagers and questions.
 
-They have no terminal (each has its own session), and their stdin is empty or a protocol, so a question that reads from
-those fails at once. These variables are for programs that would start another one, which waits or opens a window."""
+These programs have no terminal (each has its own session), and their stdin is empty or carries a protocol, so a
+question that reads from either fails at once. The variables are for programs that would start another program, which
+waits or opens a window."""
 
 
 async def _nothing() -> None:

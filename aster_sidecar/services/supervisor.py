@@ -343,7 +343,7 @@ class Services:
         return [service.info() for service in self._services.values()]
 
     def begin(self, buried: asyncio.Future[Any] | None) -> None:
-        """Start the services with `autostart`, after `buried`: the end of processes that an earlier daemon left."""
+        """Start the services with `autostart` after `buried`: the end of the processes of an earlier daemon."""
         self._buried = buried
         for service in self._services.values():
             if service.spec.autostart:

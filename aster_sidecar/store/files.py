@@ -215,7 +215,7 @@ def unwritable_files(path: Path) -> list[Path]:
 def check_access(path: Path) -> None:
     """Check that this user may read and write all files of a store. Raises: StoreError.
 
-    SQLite gives the log the store's mode: a read-only log would remain after somebody corrects the store's mode.
+    SQLite gives the log the store's mode, so a read-only log would remain after the store's mode was corrected.
     """
     if found := unwritable_files(path):
         raise StoreError(
@@ -245,7 +245,7 @@ def check_schema(connection: apsw.Connection, path: Path, knows: int) -> None:
 def check_mark(reached: int, path: Path, log_bytes: int) -> None:
     """Check that a store reaches the seq in its mark. `log_bytes`: size of its write-ahead log before it was opened.
 
-    An older copy in the place of a store that was closed cleanly is accepted: somebody put it there on purpose.
+    An older copy in the place of a store that was closed cleanly is accepted, as a deliberately restored backup.
     Raises: StoreCorrupt.
     """
     mark = HighWaterMark(path).read()

@@ -1,7 +1,7 @@
 """Where a path of a tool call leads, and what that means for the risk.
 
-A tool is judged by the canonical path, with every link resolved, before anybody decides; `opening.py` then opens that
-path and no other.
+A tool is judged by the canonical path, with every link resolved, before the policy or a person decides. `opening.py`
+then opens that path and no other.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ _LATER_PLACES = (
     *("/etc/cron.", "/etc/cron", "/var/spool/cron/", "/etc/profile", "/etc/init", "/etc/systemd/", "/etc/ld.so."),
     *("/etc/bash", "/etc/zsh", "/etc/rc", "/etc/pam.d/", "/etc/udev/", "/etc/xdg/autostart/", "/etc/sudoers"),
 )
-# What is installed, and run without anybody reading it.
+# Installed code, which runs without a person having read it.
 _INSTALLED = ("/node_modules/", "/site-packages/", "/dist-packages/", "/_darcs/")
 # Outside the work directory: where systems and programs keep programs and settings. Each begins the folded path.
 _SYSTEMS = (

@@ -26,7 +26,7 @@ def quoted(text: str) -> str:
 # -- programs that pass work on ----------------------------------------------------------------------------------------
 
 # Programs that pass the work on to a running server, service manager or desktop. What that starts descends from it: the
-# daemon can neither end it, nor tell it from a program of the user's.
+# daemon can neither end it, nor distinguish it from a program of the user's.
 _OTHERS = _words(
     "tmux screen byobu zellij dtach abduco at batch crontab anacron systemd-run systemctl loginctl machinectl busctl"
     " dbus-send gdbus qdbus docker docker-compose podman podman-remote nerdctl ctr crictl lxc incus multipass virsh"

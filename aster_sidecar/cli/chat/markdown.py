@@ -156,7 +156,7 @@ class TerminalMarkdown(markdown.Markdown):
     def __init__(self, text: str) -> None:
         # With hyperlinks a terminal would show a link's words only, and not where it leads.
         super().__init__(text, hyperlinks=False, code_theme="ansi_dark")
-        # Nobody renders HTML here, so it is shown as the text that the model wrote.
+        # HTML is not rendered here, so it is shown as the text that the model wrote.
         parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
         self.parsed = parser.parse(text)
         for token in self.parsed:

@@ -1,4 +1,4 @@
-"""The commands `trust` and `untrust`: which projects may bring settings and agents."""
+"""The commands `trust` and `untrust`: which projects may add their own settings and agents."""
 
 from __future__ import annotations
 

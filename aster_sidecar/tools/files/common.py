@@ -76,7 +76,7 @@ def judge(
 
 
 DENIED = "a rule denies it"
-# The paths that don't have to exist, as (tool, number of the path).
+# The paths that may not exist yet, as (tool, position of the path among its arguments).
 _CREATED = {("write_file", 0), ("move_file", 1)}
 # An agent that may not read a file may not see it in the result of these tools either.
 _READ_BY = ("list_dir", "search_files")
@@ -89,7 +89,7 @@ def denied_to(tool: str, surroundings: Surroundings) -> Denied:
 
 
 def _denied(tool: str, place: Place, denied: Denied) -> str | None:
-    """Why a rule denies the place; None also when `permissions.decide` sees that by itself."""
+    """Why a rule denies the place; None also when `permissions.decide` denies it by the target's text."""
     target = str(place.path)
     if any(rule.tool in (tool, "*") and reaches(rule, target) for rule in denied.rules):
         return None
@@ -168,7 +168,7 @@ def warned(assessment: Assessment, concern: str) -> Assessment:
 
 
 async def in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable[[], object] = lambda: None) -> T:
-    """Run blocking `work` in a thread. On cancellation, set its event and wait: nothing happens later."""
+    """Run blocking `work` in a thread. On cancellation, set its event and wait until the thread has ended."""
     stop = threading.Event()
 
     def end() -> None:

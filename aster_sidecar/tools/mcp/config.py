@@ -62,7 +62,7 @@ class ServerSpec(NamedTable):
     tools: tuple[Text, ...] | None = Field(default=None, description="a list of names of the server's tools")
     """The tools that agents may use; None: all."""
     risk: Risk = Field(default="high", description="low, medium, high")
-    """The risk of each of its tools. Only the user can lower it; what the server says of itself does not."""
+    """The risk of each of its tools. Only this setting can lower it; what the server says about its tools can't."""
     timeout_s: Seconds = Field(default=60, description="seconds above 0, at most 3600")
     """How long a call may take."""
 

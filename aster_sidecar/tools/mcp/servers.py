@@ -1,7 +1,8 @@
 """The tools of the user's MCP servers: which servers have answered, what they offer, and which are missing.
 
-Servers are asked for their tools in the background, independently of one another. Only a turn waits for them, for a
-moment (`Servers.reach`), and a call of one of their tools. What a server says of itself does not lower a tool's risk.
+Servers are asked for their tools in the background, independently of one another. Only a turn waits for them, for at
+most `REACH_S` (`Servers.reach`), and a call of one of their tools. What a server says about its tools does not lower
+their risk.
 """
 
 from __future__ import annotations
