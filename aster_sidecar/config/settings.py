@@ -69,7 +69,9 @@ class Config:
         content = read_file(self._path)
         for key in content.keys() & TABLES:
             if not isinstance(content[key], dict):
-                raise ConfigInvalid(f"{self._path}: {key} is no table", hint=f"write [{key}.NAME] and its keys below")
+                raise ConfigInvalid(
+                    f"{self._path}: {key} is not a table", hint=f"write [{key}.NAME] and its keys below"
+                )
         unknown = sorted(content.keys() - DEFAULTS.keys() - TABLES)
         self._own_problems = [f"{self._path}: unknown key {key[:100]}, ignored ({allowed(key)})" for key in unknown]
         self._file = validated(

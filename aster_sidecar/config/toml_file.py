@@ -76,7 +76,7 @@ SETTINGS = {
             "pass_environment",
             [],
             'Variables that commands, MCP servers and services get besides the usual ones: ["AWS_PROFILE", "MY_*"]. '
-            "A * never stands for one that holds a secret.",
+            "A * never matches one that holds a secret.",
             "names of variables, with * for any characters; not * alone, and not ASTER_SIDECAR_TOKEN",
             in_project=False,
         ),
@@ -135,7 +135,7 @@ SERVICES = """\
 # backoff_max_s = 30    # … up to this
 # healthy_s = 60        # after running this long its crashes are forgotten
 # crash_limit = 5       # after this many crashes …
-# crash_window_s = 60   # … within this time it is not restarted until somebody starts it
+# crash_window_s = 60   # … within this time it is not restarted until you start it
 """
 
 

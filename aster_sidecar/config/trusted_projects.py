@@ -1,4 +1,4 @@
-"""Which projects the person trusts: only those may bring settings and agents of their own, in `.aster/`."""
+"""The list of trusted projects. Only these may add their own settings and agents, in `.aster/`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aster_sidecar.errors import ConfigInvalid
 FOLDER = ".aster"
 FILE = "trusted.json"
 TOOL_MARK = "ASTER_TOOL_CALL"
-"""The variable that every process of a tool carries: none of them may decide whom the person trusts."""
+"""The variable in the environment of every process that a tool started. None of them may change the list."""
 
 
 def project_of(directory: Path) -> Path | None:
@@ -23,22 +23,22 @@ def project_of(directory: Path) -> Path | None:
 
 
 def trusted_project(config_dir: Path, directory: Path) -> Path | None:
-    """The project that `directory` is in, when the person trusts it. Raises: ConfigInvalid."""
+    """The project that contains `directory`; None if there is none or it is not trusted. Raises: ConfigInvalid."""
     project = project_of(directory)
     return project if project is not None and project in trusted(config_dir) else None
 
 
 def trusted(config_dir: Path) -> list[Path]:
-    """The directories the person trusts, in the order in which they were added. Raises: ConfigInvalid."""
+    """The trusted directories, in the order in which they were added. Raises: ConfigInvalid."""
     path = config_dir / FILE
     try:
         told = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError) as error:
-        raise ConfigInvalid(f"{path}: {error}", hint="mend or remove the file") from error
+        raise ConfigInvalid(f"{path}: {error}", hint="fix or remove the file") from error
     if not isinstance(told, list) or not all(isinstance(entry, str) for entry in told):  # pyright: ignore[reportUnknownVariableType]
-        raise ConfigInvalid(f"{path}: not a list of directories", hint="mend or remove the file")
+        raise ConfigInvalid(f"{path}: not a list of directories", hint="fix or remove the file")
     return [Path(entry) for entry in told]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -47,12 +47,12 @@ def refuse_tools(environment: Mapping[str, str]) -> None:
     if environment.get(TOOL_MARK):
         raise ConfigInvalid(
             "a process that a tool has started cannot decide which projects are trusted",
-            hint="run the command in a terminal of your own",
+            hint="run the command yourself in a terminal",
         )
 
 
 def trust(config_dir: Path, directory: Path, environment: Mapping[str, str]) -> Path:
-    """Trust a directory; returns it as it is kept. `environment` is this process's: a tool may not decide.
+    """Trust a directory; returns its resolved path. `environment`: this process's; a process of a tool is refused.
 
     Raises: ConfigInvalid.
     """
@@ -81,7 +81,7 @@ def distrust(config_dir: Path, directory: Path, environment: Mapping[str, str]) 
 
 
 def keep(config_dir: Path, directories: list[Path]) -> None:
-    """Write the list, atomically, for its owner only. Raises: ConfigInvalid."""
+    """Write the list atomically, readable by its owner only. Raises: ConfigInvalid."""
     try:
         config_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=config_dir, prefix=".trusted-")

@@ -64,7 +64,7 @@ class SecretPut(Request):
 def variable_name(name: str) -> str:
     """The name, if it may be in `pass_environment`. Raises: ValueError."""
     if not re.fullmatch(r"[A-Za-z0-9_*][A-Za-z0-9_*()]{0,199}", name) or name[0].isdigit() or not name.strip("*"):
-        raise ValueError(f"{name[:100]!r} is no name of a variable")
+        raise ValueError(f"{name[:100]!r} is not the name of a variable")
     if name.upper() == "ASTER_SIDECAR_TOKEN":
         raise ValueError("the daemon's token is for its clients: a command with it could approve its own calls")
     return name

@@ -70,7 +70,7 @@ class Holder:
             case "stopped":
                 return (
                     "it is stopped (by SIGSTOP, or Ctrl-Z in its terminal) and does not answer",
-                    f"let it go on: kill -CONT {self.pid}; or {end}",
+                    f"continue it: kill -CONT {self.pid}; or {end}",
                 )
             case "waiting":
                 return (

@@ -160,10 +160,10 @@ async def _answer(program: Program, mark: bytes) -> str:
             if said.count(mark) >= 2:
                 path = bytes(said).split(mark)[1].decode("utf-8", "surrogateescape")
                 if len(path) > PATH_CHARS or "\n" in path or "\0" in path:
-                    raise NoAnswer("gave something that is no PATH")
+                    raise NoAnswer("returned something that is not a PATH")
                 return path
             if len(said) > SAID_BYTES:
-                raise NoAnswer("said something else, without an end")
+                raise NoAnswer("wrote too much output")
     finally:
         drained.cancel()
         await asyncio.gather(drained, return_exceptions=True)

@@ -170,11 +170,11 @@ def test_what_is_said_to_be_allowed_is_what_is_checked(key: str) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"pass_environment": ["A B"]}, "'A B' is no name of a variable"),
-        ({"pass_environment": ["A=b"]}, "'A=b' is no name of a variable"),
-        ({"pass_environment": [""]}, "'' is no name of a variable"),
-        ({"pass_environment": ["1A"]}, "'1A' is no name of a variable"),
-        ({"pass_environment": ["*"]}, "'\\*' is no name of a variable"),
+        ({"pass_environment": ["A B"]}, "'A B' is not the name of a variable"),
+        ({"pass_environment": ["A=b"]}, "'A=b' is not the name of a variable"),
+        ({"pass_environment": [""]}, "'' is not the name of a variable"),
+        ({"pass_environment": ["1A"]}, "'1A' is not the name of a variable"),
+        ({"pass_environment": ["*"]}, "'\\*' is not the name of a variable"),
         ({"pass_environment": ["aster_sidecar_token"]}, "the daemon's token is for its clients"),
         ({"pass_environment": {"A": "b"}}, "pass_environment"),
         ({"command_path": "on"}, "neither auto, login nor inherit"),
@@ -332,7 +332,7 @@ def test_an_unknown_key_is_named_and_does_not_hold(tmp_path: Path) -> None:
 
 def test_servers_that_are_no_table_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("mcp = 3\n")
-    with pytest.raises(ConfigInvalid, match="mcp is no table"):
+    with pytest.raises(ConfigInvalid, match="mcp is not a table"):
         config(tmp_path)
 
 

@@ -91,5 +91,5 @@ def test_variables_that_are_let_through_reach_commands_and_can_be_changed(
     assert ran(daemon, show)["stdout"] == "-work-a-canary-value\n"
     refusal = daemon.refused("POST", "/api/config", {"pass_environment": ["no name"]})
     assert (refusal.status, refusal.code) == (422, "invalid_shape")
-    assert "'no name' is no name of a variable" in refusal.body["error"]
+    assert "'no name' is not the name of a variable" in refusal.body["error"]
     assert ran(daemon, show)["stdout"] == "-work-a-canary-value\n"

@@ -110,8 +110,8 @@ def test_it_gets_the_clean_environment_and_no_terminal(tmp_path: Path) -> None:
         ("trap '' TERM\nsleep {token} & (setsid sleep {token} &)\nwhile :; do sleep 0.1; done\n", "did not answer"),
         ("exit 3\n", "ended before it could be asked"),
         ("exec true\n", "ended before it could be asked"),
-        ("yes\n", "said something else"),
-        ("export PATH=$'/a\\n/b'\n", "no PATH"),
+        ("yes\n", "wrote too much output"),
+        ("export PATH=$'/a\\n/b'\n", "not a PATH"),
         ("export PATH=relative\n", "has no PATH"),
     ],
 )

@@ -41,6 +41,6 @@ def test_a_process_that_a_tool_has_started_decides_nothing(
 ) -> None:
     monkeypatch.setenv("ASTER_TOOL_CALL", "call_1")
     assert run([command, str(tmp_path)]) == exit_codes.EXIT_CONFIG
-    assert "terminal of your own" in capsys.readouterr().err
+    assert "run the command yourself in a terminal" in capsys.readouterr().err
     monkeypatch.delenv("ASTER_TOOL_CALL")
     assert json.loads(answer(capsys, "trust", "--json")) == []
