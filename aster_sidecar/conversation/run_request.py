@@ -12,7 +12,7 @@ from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.text.repair import count, price
 
-UNKNOWN = "Nobody knows how this tool ended: the daemon stopped while it ran. It was not run again."
+UNKNOWN = "How this tool ended is not known: the daemon stopped while it ran. It was not run again."
 """The result, for people and models, of a call whose end was not recorded."""
 
 

@@ -282,7 +282,7 @@ class OwnTool(Generic[P, R]):
             ctx._stop.set()
 
     async def _to_its_end(self, ctx: ToolContext, values: dict[str, Any]) -> Any:
-        """Await the function in another task or thread. On cancellation, wait `GRACE_S` and then leave it."""
+        """Await the function in another task or thread. On cancellation, wait `GRACE_S` and then abandon it."""
         function = cast("Callable[..., Any]", self.function)
         if inspect.iscoroutinefunction(function):
             work: asyncio.Future[Any] = asyncio.ensure_future(guarded(function(**values)))
@@ -297,7 +297,7 @@ class OwnTool(Generic[P, R]):
             work.add_done_callback(lambda done: done.cancelled() or done.exception())
             _, left = await asyncio.wait({work}, timeout=GRACE_S)
             if left:
-                log.warning("tool %s goes on though its call was cancelled: it does not look at it", self.name)
+                log.warning("tool %s keeps running although its call was cancelled", self.name)
             raise
         if work.cancelled():
             raise ToolError("it cancelled itself")
@@ -392,7 +392,9 @@ def own_tool(
     if NAME.fullmatch(called) is None:
         raise ValueError(f"{where}: a tool's name is letters, digits, _ and -, at most 64: pass name=")
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        raise TypeError(f"{where}: a generator can't be a tool; return the result, tell progress with ctx.progress")
+        raise TypeError(
+            f"{where}: a generator can't be a tool; return the result, and report progress with ctx.progress"
+        )
     if isinstance(risk, str):
         if risk not in RISKS:
             raise ValueError(f"{where}: risk must be one of {', '.join(RISKS)} or a function, not {risk!r}")
@@ -427,7 +429,7 @@ def arguments_of(
         if hint is ToolContext:
             raise TypeError(f"{where}: the ToolContext must be the first parameter, not {parameter.name!r}")
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{where}: {parameter} can't be an argument of a tool: it has no name and type of its own")
+            raise TypeError(f"{where}: {parameter} can't be an argument of a tool: models pass arguments by name")
         if hint is None:
             raise TypeError(f"{where}: the parameter {parameter.name!r} needs a type")
         place = fields[parameter.name] = f"argument_{position}"

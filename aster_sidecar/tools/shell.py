@@ -35,7 +35,9 @@ class RunCommand(BaseModel):
     cwd: Text | None = Field(
         default=None, min_length=1, description="Directory to run in; the work directory by default."
     )
-    timeout_s: float = Field(default=120, gt=0, le=3600, description="Seconds until it is ended, with all it started.")
+    timeout_s: float = Field(
+        default=120, gt=0, le=3600, description="Seconds until it and all that it started are ended."
+    )
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
@@ -199,7 +201,9 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
 def _note(timeout_s: float, ended: Ended, changed: Iterable[str]) -> str:
     processes = "1 background process was" if ended.others == 1 else f"{ended.others} background processes were"
     parts = [f"stopped after {timeout_s:g} s"] if ended.timed_out else []
-    parts += [f"{shown(name)} was ended: it waited for keys, and nobody can press any" for name in ended.editors]
+    parts += [
+        f"{shown(name)} was ended: it waited for key presses, which a command never gets" for name in ended.editors
+    ]
     parts += [f"{processes} ended"] if ended.others else []
     if numbers := ", ".join(map(str, ended.survivors)):
         parts.append(f"could not be ended: {numbers}")
@@ -226,7 +230,7 @@ def _working(cwd: Path, approved: str | None) -> Generator[str, None, None]:
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "run_command",
-        "Run a shell command and wait for its end; nobody can type into it. Returns exit code, stdout and stderr, the "
+        "Run a shell command and wait for its end; it gets no input. Returns exit code, stdout and stderr, the "
         "middle of long output left out. Processes that it leaves in the background are ended with it.",
         RunCommand,
         "high",

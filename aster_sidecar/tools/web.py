@@ -375,7 +375,7 @@ class _Body:
 
     def __post_init__(self) -> None:
         if self.encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
-            self._unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, told by the first bytes
+            self._unpack = zlib.decompressobj(wbits=47)  # gzip or zlib, recognized by the first bytes
         elif self.encoding.strip().lower() not in ("", "identity"):
             raise ToolError(f"the answer has the content encoding {shown(self.encoding)}, which was not requested")
 
@@ -396,7 +396,7 @@ async def _told(page: Page, markdown_s: float) -> Outcome:
     """A page as a model reads it."""
     value: dict[str, Any] = {"url": page.target.url, "status": page.status, "content_type": page.content_type}
     if page.redirect is not None:
-        note = "it redirects to another site, which needs a call of its own"
+        note = "it redirects to another site, which needs a separate call"
         return Outcome(value | {"redirects_to": page.redirect, "note": note})
     sort = _sort(page)
     if sort == "binary":
@@ -407,7 +407,7 @@ async def _told(page: Page, markdown_s: float) -> Outcome:
     if sort == "html":
         markdown = await _markdown(text, markdown_s)
         if markdown is None:
-            notes.append("the page is too tangled for Markdown: its bare text is returned")
+            notes.append("the page could not be converted to Markdown: its plain text is returned")
         text = _bare(text) if markdown is None else markdown
     whole = text.encode("utf-8", "replace")
     kept = whole[:TEXT_BYTES].decode("utf-8", "ignore")

@@ -334,7 +334,7 @@ def test_cancelling_a_turn_ends_its_own_tool_or_leaves_it_behind(name: str, serv
         watcher.until("done", stop_reason="cancelled")
     assert watcher.of("tool_end")[0]["data"]["outcome"] == "cancelled"
     cleaned = daemon.work_dir / "cleaned.txt"
-    left = f"tool {name} goes on though its call was cancelled" in daemon.log
+    left = f"tool {name} keeps running although its call was cancelled" in daemon.log
     if name == "wait_for_ever":
         assert (left, cleaned.exists()) == (True, False)
     else:

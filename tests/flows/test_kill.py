@@ -121,7 +121,7 @@ def test_killed_mid_tool_is_unknown_and_not_run_again(real: Daemon, provider: Pr
     assert part["state"] == "unknown"
     assert text_of(real.ask("what happened?")) == "I see."
     assert runs(real) == 1
-    assert "Nobody knows how this tool ended" in str(provider.requests[-1].tool_results)
+    assert "How this tool ended is not known" in str(provider.requests[-1].tool_results)
     check_store(real)
 
 

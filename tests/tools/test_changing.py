@@ -391,7 +391,7 @@ def test_new_text_of_the_person_is_not_lost(place: Surroundings, name: str, argu
     target.write_text("one, and what the person wrote while the question waited\n")
     again = assess(name, place, **arguments)
     assert again.binding != asked.binding
-    with pytest.raises(ToolError, match="changed by somebody else"):
+    with pytest.raises(ToolError, match="changed by another program"):
         run_assessed(name, place, asked, **arguments)
     assert "while the question waited" in target.read_text()
     assert sorted(os.listdir(place.work_dir)) == ["a", "b"]
@@ -429,7 +429,7 @@ def test_what_is_moved_to_where_it_runs_is_bound(place: Surroundings) -> None:
     asked = assess("move_file", place, **arguments)
     (place.work_dir / "a").write_text("echo other\n")
     assert assess("move_file", place, **arguments).binding != asked.binding
-    with pytest.raises(ToolError, match="changed by somebody else"):
+    with pytest.raises(ToolError, match="changed by another program"):
         run_assessed("move_file", place, asked, **arguments)
 
 
@@ -443,7 +443,7 @@ def test_a_large_file_is_known_again(place: Surroundings) -> None:
         file.seek(HASHED_BYTES)
         file.write(b"x")
     os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
-    with pytest.raises(ToolError, match="changed by somebody else"):
+    with pytest.raises(ToolError, match="changed by another program"):
         run_assessed("delete_file", place, asked, path="large")
     assert target.exists()
     call("delete_file", place, path="large")

@@ -768,7 +768,7 @@ def test_what_somebody_else_wrote_in_the_meantime_is_not_lost(place: Surrounding
                 file.write(b"mine")
                 target.write_text("somebody else's")
 
-            with pytest.raises(ToolError, match="changed by somebody else"):
+            with pytest.raises(ToolError, match="changed by another program"):
                 replacing.replace(folder, "a", fill, found, stop)
             assert target.read_text() == "somebody else's"
             target.unlink()

@@ -544,7 +544,7 @@ def test_a_call_that_never_looks_is_left_behind(
         assert listener.told == []
 
     asyncio.run(story())
-    assert "goes on though its call was cancelled" in caplog.text
+    assert "keeps running although its call was cancelled" in caplog.text
 
 
 # -- Sidecar and Agent -------------------------------------------------------------------------------------------------

@@ -272,7 +272,7 @@ def test_an_ignore_file_that_is_too_large_is_named(place: Surroundings) -> None:
     put(place, "first", "last")
     result = search(place)
     assert [hit["path"] for hit in result["hits"]] == ["last"]
-    assert any(".gitignore is left out" in note and "ignores too little" in note for note in result["notes"])
+    assert any(".gitignore is left out" in note and "can't be read completely" in note for note in result["notes"])
 
 
 # --- globs ---------------------------------------------------------------------------------------------------------

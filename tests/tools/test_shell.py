@@ -670,7 +670,7 @@ def test_an_editor_that_waits_for_keys_is_ended(repository: Surroundings, comman
     call("run_command", repository, command="git add file; echo more >>file")
     found = call("run_command", repository, command=command, timeout_s=600).value
     assert not found["timed_out"]
-    assert "was ended: it waited for keys, and nobody can press any" in found["note"]
+    assert "was ended: it waited for key presses, which a command never gets" in found["note"]
     assert ("over" in found["stdout"]) == ("over" in command)
 
 

@@ -38,7 +38,7 @@ from aster_sidecar.tools.paths import Text
 EDIT_BYTES = 8 * 1024 * 1024
 WRITE_CHARS = 4 * 1024 * 1024
 LONG_CHARS = 32 * 1024
-"""How long the lines around a change may be; longer ones are not shown."""
+"""The most characters of the lines around an edit; if there are more, only the old and new text are shown."""
 
 
 class WriteFile(Arguments):
@@ -214,7 +214,7 @@ def _write(assessment: Assessment, text: str, stop: threading.Event) -> Outcome:
     value: dict[str, Any] = {"path": str(path), "bytes": len(data), "created": old.status is None}
     kept = f"the file's form was kept: {form.words}" if form.words else ""
     if form.encoding is None:
-        kept = "what stood there was not UTF-8 text; it is UTF-8 now"
+        kept = "the old content was not UTF-8 text; the new content is UTF-8"
     return Outcome(value | _noted(kept, form_change(old.data or b"", data), lost, _beside(assessment)))
 
 

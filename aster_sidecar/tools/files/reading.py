@@ -188,7 +188,7 @@ class _Page:
             beyond = f"line {number} is not among the first {sized(READ_SCAN_BYTES)}"
             self.notes.append(beyond if self.more else f"the file has {self._number} lines")
         if self.cut:
-            others = f" ({len(self.cut) - 1} more are cut, and say so)" if len(self.cut) > 1 else ""
+            others = f" ({len(self.cut) - 1} more are cut; each has such a note)" if len(self.cut) > 1 else ""
             on = f"read on with offset {self.cut[0]}, column {LINE_CHARS + 1}"
             self.notes.append(f"line {self.cut[0]} is cut: {on}{others}")
 
@@ -306,7 +306,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         "read_file",
         "Read a text file, whole or a range of lines, in UTF-8, UTF-16 or UTF-32. Binary files are named, not shown. "
         f"At most {sized(READ_BYTES)} a call, and of each line {LINE_CHARS} characters unless column is given; "
-        "what is left out is said, with the offset and column to read on from.",
+        "notes name what is left out, and the offset and column to read on from.",
         ReadFile,
         "low",
         _assess_read,
@@ -316,7 +316,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "list_dir",
         f"List a directory with kinds and sizes, at most {LIST_ENTRIES} entries. Links are named, not followed; what a "
-        "rule denies is left out, and said.",
+        "rule denies is left out and named in a note.",
         ListDir,
         "low",
         _assess_list,

@@ -51,7 +51,7 @@ def replace(
 
 def changed(name: str) -> ToolError:
     """The error for a file that is not the one that was checked."""
-    return ToolError(f"{shown(name)} was changed by somebody else just now; look at it again")
+    return ToolError(f"{shown(name)} was changed by another program just now; read it again")
 
 
 def _renamed(
@@ -129,7 +129,7 @@ def _put_back(folder: Folder, temporary: str, name: str) -> None:
 
 
 def _stranded(temporary: str, name: str) -> _Stranded:
-    return _Stranded(f"{shown(name)} was changed by somebody else just now; what stood there is {temporary} now")
+    return _Stranded(f"{shown(name)} was changed by another program just now; that version is now {temporary}")
 
 
 def _where_it_stands(
@@ -196,7 +196,7 @@ def bits_lost(folder: Folder, name: str, old: Content) -> str:
         return ""
     lost = old.status.st_mode & ~now.st_mode
     names = [word for bit, word in ((stat.S_ISUID, "set-user-ID"), (stat.S_ISGID, "set-group-ID")) if lost & bit]
-    return f"it lost {' and '.join(names)}, as programs do that are changed" if names else ""
+    return f"it lost {' and '.join(names)}, as every changed program does" if names else ""
 
 
 def check_writable(target: str, dir_fd: int | None, found: os.stat_result) -> None:

@@ -241,7 +241,9 @@ class _Search:
                     raise
                 self._omitted.add(why(error), self._named(path))
         for path in ignores.unread:
-            self._omitted.add("it can't be read, or not to its end, so that it ignores too little", self._named(path))
+            self._omitted.add(
+                "it can't be read completely, so files that it ignores may be searched", self._named(path)
+            )
 
     def _looked_at(self, path: Path, entries: list[os.DirEntry[str]]) -> list[tuple[os.DirEntry[str], os.stat_result]]:
         found: list[tuple[os.DirEntry[str], os.stat_result]] = []
@@ -335,9 +337,9 @@ def is_folder(found: os.stat_result) -> bool:
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "search_files",
-        "Find lines that match a regular expression, in UTF-8, UTF-16 and UTF-32 text. Left out, and said in notes: "
+        "Find lines that match a regular expression, in UTF-8, UTF-16 and UTF-32 text. Left out, with a note: "
         "what .gitignore and .ignore name, .git and node_modules (unless given as path), binary files, files that may "
-        "hold secrets, links, and what a rule denies. Searched are at most "
+        "hold secrets, links, and what a rule denies. It searches at most "
         f"{SEARCH_FILES} files, the first {sized(SEARCH_FILE_BYTES)} of each, for at most {SEARCH_S:g} s.",
         SearchFiles,
         "low",
