@@ -32,6 +32,23 @@ def test_importing_a_package_does_nothing() -> None:
         assert len(body) <= 1, f"{path.parent.name}: its __init__.py has more than a docstring"
 
 
+SQL = re.compile(r"\b(SELECT .* FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA|CREATE (TABLE|INDEX))\b", re.DOTALL)
+SQL_ELSEWHERE = {"cli/doctor/files.py": "a command that a person can copy"}
+"""Modules outside of store/ that have SQL, and why."""
+
+
+def test_sql_is_in_the_store_alone() -> None:
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if (isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value))
+        or (isinstance(node, ast.Call) and re.search(r"journal\.(all|one)$", ast.unparse(node.func)))
+    }
+    assert {path for path in found if not path.startswith("store/")} == SQL_ELSEWHERE.keys()
+    assert "store/rows/turns.py" in found
+
+
 def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     script = (
         "import sys; import aster_sidecar.cli.serve, aster_sidecar.http.routes.all;"

@@ -282,7 +282,7 @@ def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
 
 def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
     """Arguments that a person edited, of calls in the turn's last response, by model call id. Raises: StoreError."""
-    return {row.model_call_id: json.loads(row.arguments) for row in journal.rows(call_rows.select_edited(turn_id))}
+    return {row.model_call_id: json.loads(row.edited) for row in journal.rows(call_rows.select_edited(turn_id))}
 
 
 def result_of(text: str | None) -> Any:

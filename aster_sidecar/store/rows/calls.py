@@ -50,7 +50,7 @@ class EditedCallRow:
     """Arguments that a person edited, as JSON."""
 
     model_call_id: str
-    arguments: str
+    edited: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ def select_edited(turn_id: str) -> Query[EditedCallRow]:
     """The calls of the turn's last response whose arguments a person edited."""
     edited = f"SELECT edited FROM approvals a WHERE a.call_id=c.call_id AND a.state='resolved' {NEWEST}"
     sql = (
-        f"SELECT c.model_call_id, ({edited}) AS given FROM calls c"
-        " WHERE c.turn_id=? AND c.state<>'closed' AND given IS NOT NULL"
+        f"SELECT c.model_call_id, ({edited}) AS edited FROM calls c"
+        " WHERE c.turn_id=? AND c.state<>'closed' AND edited IS NOT NULL"
     )
     return Query(sql, (turn_id,), EditedCallRow)
 

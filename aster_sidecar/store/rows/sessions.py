@@ -84,7 +84,7 @@ def select_owners() -> Query[OwnerRow]:
 
 def select_session(session_id: str) -> Query[SessionRow]:
     """A session, also one in the trash."""
-    return Query(f"SELECT {COLUMNS}, s.used_n FROM sessions s WHERE s.session_id=?", (session_id,), SessionRow)
+    return Query(f"SELECT {COLUMNS}, s.used_n AS position FROM sessions s WHERE s.session_id=?", (session_id,), SessionRow)
 
 
 def select_listed(wanted: Listed) -> Query[SessionRow]:
@@ -116,7 +116,7 @@ def _select(source: str, order: str, conditions: list[str], parameters: list[Any
         )
         parameters += [wanted.pattern, wanted.pattern]
     where = " AND ".join(conditions) or "true"
-    sql = f"SELECT {COLUMNS}, {order} FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT ?"
+    sql = f"SELECT {COLUMNS}, {order} AS position FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT ?"
     return Query(sql, [*parameters, wanted.limit], SessionRow)
 
 
