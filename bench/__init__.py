@@ -1,1 +1,1 @@
-"""What the daemon costs beside a floor that keeps nothing, measured in the same run: `make bench`."""
+"""`make bench` measures the daemon against a floor, a minimal server that stores nothing, in the same run."""

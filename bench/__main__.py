@@ -1,7 +1,8 @@
 """`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, package.
 
-The daemon and the floor take turns, each as a process of its own, against one provider; figures are medians of several
-runs. Everything of the daemon is as it ships: the journal on a real disk, every event committed before it is sent.
+The daemon and the floor are measured in turns, each in a separate process, against the same provider. Figures are
+medians of several runs. The daemon is configured as it ships: the journal is on a real disk, and every event is
+committed before it is sent.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
 
 @dataclass
 class Figure:
-    """One line of the table. `limit` is what the daemon's value (`of` None) or its ratio to the floor's may be."""
+    """One line of the table.
+
+    `limit` is for the ratio of the daemon's value to the floor's, or for the daemon's value itself where `of` is None.
+    """
 
     name: str
     unit: str
@@ -56,7 +60,7 @@ class Figure:
 
 @dataclass
 class Bench:
-    """What a run needs, and what it found."""
+    """What a run needs, and the figures that it measured."""
 
     home: Path
     provider_port: int
@@ -73,7 +77,10 @@ class Bench:
 
 
 class Server:
-    """The daemon, the floor, or the daemon as it is packaged, running. `port` answers /health when it is made."""
+    """A running server: the daemon, the floor, or the frozen daemon.
+
+    It answers /health once `__init__` has returned.
+    """
 
     def __init__(self, bench: Bench, kind: str, data_dir: Path | None = None) -> None:
         self.kind = kind
@@ -113,7 +120,7 @@ class Server:
             return False
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One request over a connection that is kept; the answer's `data`."""
+        """Send one request over a connection that stays open. Returns the answer's `data`."""
         if self._connection is None:
             self._connection = socket.create_connection(("127.0.0.1", self.port), 60)
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,7 +141,7 @@ class Server:
         return told.get("data")
 
     def session(self) -> str | None:
-        """A fresh conversation, where there is such a thing."""
+        """Create a session and return its id; None for the floor, which has no sessions."""
         if self.kind == "floor":
             return None
         return self.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
@@ -144,7 +151,7 @@ class Server:
         return used.user + used.system
 
     def pss_mb(self) -> float:
-        """Memory that is this process's own, shared pages by their share. Linux; elsewhere the resident size."""
+        """The process's memory, with a proportional part of shared pages (PSS). The resident size where not Linux."""
         try:
             rows = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
         except OSError:
@@ -152,7 +159,7 @@ class Server:
         return next(int(row.split()[1]) for row in rows if row.startswith("Pss:")) / 1024
 
     def switches(self) -> int:
-        """How often its threads went to sleep so far."""
+        """How often the process's threads have gone to sleep so far."""
         total = 0
         for status in Path(f"/proc/{self.process.pid}/task").glob("*/status"):
             rows = status.read_text().splitlines()
@@ -167,7 +174,7 @@ class Server:
 
 
 class Readers:
-    """Subscribers of a server, in a process of their own."""
+    """Subscribers of a server, in a separate process."""
 
     def __init__(self, server: Server, count: int) -> None:
         self.server = server
@@ -178,7 +185,7 @@ class Readers:
         self._told.readline()
 
     def turn(self, message: str, session_id: str | None) -> dict[str, Any]:
-        """Say something, and wait until all subscribers have the whole answer. Times in ns after the request."""
+        """Send a message and wait until all subscribers have the complete answer. Times are in ns after the request."""
         body = {"agent_id": "default", "message": message}
         began_ns = time.monotonic_ns()
         self.server.call("POST", "/api/chat", body | ({"session_id": session_id} if session_id else {}))
@@ -199,7 +206,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(bench: Bench, kind: str, count: int, data_dir: Path | None = None) -> Generator[tuple[Server, Readers]]:
-    """A server and its subscribers, warm: what a turn needs is imported, and one was made."""
+    """A warm server and its subscribers: one turn has run, so that everything a turn needs is imported."""
     server = Server(bench, kind, data_dir)
     readers = Readers(server, count)
     try:
@@ -215,7 +222,7 @@ def running(bench: Bench, kind: str, count: int, data_dir: Path | None = None) -
 def both(
     measure: Callable[[str], list[float]], times: int, kinds: tuple[str, str] = ("daemon", "floor")
 ) -> tuple[list[float], list[float]]:
-    """The daemon and the floor (or another two) in turns, so that a noisy minute meets both."""
+    """Measure the daemon and the floor (or another pair) in turns, so that a busy moment of the machine slows both."""
     found: dict[str, list[float]] = {kind: [] for kind in kinds}
     for number in range(times):
         for kind in kinds if number % 2 else kinds[::-1]:
@@ -236,7 +243,7 @@ def cold(bench: Bench) -> None:
 
 
 def cold_starts(bench: Bench, kinds: tuple[str, str]) -> tuple[float, float]:
-    """How long each takes until it answers."""
+    """Median time in ms from the start of each server until it answers."""
 
     def measure(kind: str) -> list[float]:
         server = Server(bench, kind)
@@ -249,7 +256,7 @@ def cold_starts(bench: Bench, kinds: tuple[str, str]) -> tuple[float, float]:
 
 
 def commands(bench: Bench) -> None:
-    """What a person waits for at a command, beside a Python that does nothing."""
+    """How long commands take, compared with a Python that does nothing."""
     aster = [sys.executable, "-m", "aster_sidecar"]
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 
@@ -380,7 +387,7 @@ def long(bench: Bench) -> None:
             told = [readers.turn("bench 1 0", session_id) for _ in range(5)]
             turns += 5
             median = statistics.median(one["request_ns"] / 1e6 for one in told)
-            limit = 1.5 if upto == 1000 else None  # of what it took after ten
+            limit = 1.5 if upto == 1000 else None  # of the time after ten turns
             bench.add(f"request to provider after {upto:,} turns", "ms", median, after_few, limit)
             after_few = after_few or median
             told = [readers.turn(f"bench {1000 if bench.quick else 5000} 0", session_id) for _ in range(2)]
@@ -398,7 +405,7 @@ def history(bench: Bench) -> None:
         stores.append((Server(bench, "daemon", data_dir), session_id, middle))
     pages: dict[str, tuple[list[float], list[float]]] = {"newest": ([], []), "middle": ([], [])}
     for number in range(bench.times(200) * 2):
-        which = number % 2  # in turns, so that a noisy moment meets both
+        which = number % 2  # in turns, so that a busy moment of the machine affects both
         server, session_id, middle = stores[which]
         for name, more in (("newest", ""), ("middle", f"&before={middle}")):
             began = time.perf_counter()
@@ -428,7 +435,7 @@ def page(bench: Bench) -> None:
         for number in range(bench.times(8) + 1):
             for kind, server in servers.items():
                 found = load(browser, f"http://127.0.0.1:{server.port}/")
-                loads[kind] += [found] if number else []  # the first one fills the caches
+                loads[kind] += [found] if number else []  # the first load fills the caches
         for _ in range(bench.times(4)):
             for kind, server in servers.items():
                 tokens = 1000 if bench.quick else 5000
@@ -462,7 +469,7 @@ def page(bench: Bench) -> None:
 
 
 def package(bench: Bench) -> None:
-    """What freezing costs: the frozen daemon in the daemon's column, the unfrozen one in the floor's."""
+    """What freezing costs: the frozen daemon is in the daemon's column, the unfrozen one in the floor's."""
     if not PACKAGE.exists():
         print("package: skipped, it needs the frozen daemon (make package)", flush=True)
         return
@@ -488,7 +495,7 @@ def unasked(*_: Any) -> Any:
 
 
 async def fill(data_dir: Path, size: int) -> tuple[str, str]:
-    """A store with one session of so many messages, made by the package itself. Returns session and middle message."""
+    """Make a store with one session of `size` messages. Returns the ids of the session and of its middle message."""
     from aster_sidecar import clock
     from aster_sidecar.contract import wire
     from aster_sidecar.conversation.messages import insert_message

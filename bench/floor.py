@@ -1,4 +1,4 @@
-"""The floor: FastAPI, sse-starlette and httpx on one page. Forwards a provider's tokens, and keeps nothing of them."""
+"""The floor: a short FastAPI, sse-starlette and httpx server. It forwards a provider's tokens and stores nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What a person waits for in Chromium: the page's first paint, until it takes a key, and frames that a burst drops.
+"""Times in Chromium: the first paint, when the page takes a key, and which frames it drops while an answer comes.
 
-The floor is a page of twenty lines that the floor's server serves: a box, and text that is appended to.
+The floor is a page of twenty lines that the floor's server serves: a text box, and an element to which text is
+appended.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ WATCH = """
   }, true);
 })()
 """
-"""Notes when the box is there, how far frames are apart, and how long each key waits for the frame that shows it."""
+"""Records when the box is ready, the time between frames, and how long each key waits for the next frame."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """One opening of the page, in ms after it began."""
+    """One load of the page, in ms after it began."""
 
     paint_ms: float
     ready_ms: float
@@ -52,7 +53,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Burst:
-    """Frames while an answer came. `dropped`: those that should have been between two that were; of `frames`."""
+    """The frames while an answer came in. `dropped` of the `frames` that were due were not drawn."""
 
     frames: int
     dropped: int
@@ -62,7 +63,7 @@ class Burst:
 
 @dataclass(frozen=True)
 class Growth:
-    """While one large block grew: the longest frame, and the longest that a key waited for its frame."""
+    """While one large block grew: the longest frame, and the longest time from a key to its frame."""
 
     longest_ms: float
     key_ms: float
@@ -82,7 +83,7 @@ def with_browser(path: str, work: Callable[[Browser], Any]) -> None:
 
 
 def until(page: Page, what: str) -> Any:
-    """Asks until it is true. Playwright's own waiting is a script of its own, which the page's policy refuses."""
+    """Ask until it is true. Playwright's own waiting runs a script that the page's policy (CSP) refuses."""
     deadline = time.perf_counter() + 120
     while not (found := page.evaluate(what)):
         if time.perf_counter() > deadline:
@@ -92,14 +93,14 @@ def until(page: Page, what: str) -> Any:
 
 
 def load(browser: Browser, url: str) -> Load:
-    """Opens the page in a browser that has never seen it."""
+    """Open the page in a new browser context, without a cache."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_init_script(f"localStorage.setItem('aster.welcomed', 'yes');{WATCH}")
     page = context.new_page()
     page.goto(url)
     ready_ms = until(page, "window.__seen.box")
     paint_ms = until(page, "performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
-    # It is ready when it takes what is typed, not when it looks so.
+    # The page is ready when it accepts typed text, not when it looks ready.
     began = time.perf_counter()
     page.press(BOX, "x")
     until(page, f"document.querySelector('{BOX}').value === 'x'")
@@ -109,13 +110,13 @@ def load(browser: Browser, url: str) -> Load:
 
 
 def burst(browser: Browser, url: str, tokens: int) -> Burst:
-    """An answer of so many tokens as fast as they come, watched frame by frame until it is whole."""
+    """An answer of `tokens` tokens as fast as they come, watched frame by frame until it is complete."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_init_script(f"localStorage.setItem('aster.welcomed', 'yes');{WATCH}")
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector(BOX)
-    page.wait_for_timeout(3000)  # what a first turn needs is imported meanwhile
+    page.wait_for_timeout(3000)  # the daemon imports in this time what a first turn needs
     page.fill(BOX, f"bench {tokens} 0")
     page.evaluate("window.__seen.gaps.length = 0")
     began = time.perf_counter()
@@ -126,14 +127,14 @@ def burst(browser: Browser, url: str, tokens: int) -> Burst:
     gaps: list[float] = page.evaluate("window.__seen.gaps")
     shown = page.evaluate("document.querySelector('article[aria-label=Assistant], #log').textContent")
     context.close()
-    # Our page shows the first part of a paragraph this long, and says how long it is.
+    # Our page shows only the first part of such a long paragraph, and says how long it is.
     assert shown.count(" ") >= tokens - 1 or " characters." in shown[-200:], shown[-200:]
     dropped = sum(max(0, round(gap / FRAME_MS) - 1) for gap in gaps)
     return Burst(len(gaps) + dropped, dropped, max(gaps), seconds)
 
 
 def growth(browser: Browser, url: str, shape: str) -> Growth:
-    """An answer that is one large block, while somebody types."""
+    """An answer that is one large block, while keys are typed."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_init_script(f"localStorage.setItem('aster.welcomed', 'yes');{WATCH}")
     page = context.new_page()

@@ -1,8 +1,8 @@
-"""A model provider that costs next to nothing: OpenAI Responses, streamed, with the time in every token.
+"""A model provider that costs almost no time: OpenAI Responses, streamed, with a time in every token.
 
-What it answers is said in the person's message: `bench COUNT MS` is COUNT tokens, MS apart. The first token is `r` and
-the time at which the request came, every other one `t` and the time at which it was sent: nanoseconds of
-CLOCK_MONOTONIC, which all processes of a machine share.
+The user's message says what to answer: `bench COUNT MS` gives COUNT tokens, MS apart. The first token is `r` and the
+time at which the request arrived. Every other token is `t` and the time at which it was sent. Times are in nanoseconds
+of CLOCK_MONOTONIC, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 ASKED = re.compile(rb"bench (\d+) (\d+)")
 SHAPED = re.compile(rb"bench (paragraph|code|table)")
 PIECE_CHARS = 100
-"""Of a shaped answer, how much comes at once, each piece `APART_MS` after the one before."""
+"""The size of the pieces in which a shaped answer is sent, one every `APART_MS`."""
 APART_MS = 1
 
 
@@ -100,7 +100,7 @@ def token(mark: str, moment_ns: int) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One request a connection."""
+    """Answer one request, then close the connection."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
     body = await reader.readexactly(int(length[1])) if length else b""
@@ -123,7 +123,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def say(writer: asyncio.StreamWriter, text: str) -> None:
-    """A text in pieces of equal size."""
+    """Send a text in pieces of equal size."""
     writer.write(HEAD)
     for at in range(0, len(text), PIECE_CHARS):
         writer.write(TOKEN.replace(b'"@"', json.dumps(text[at : at + PIECE_CHARS]).encode()))

@@ -1,7 +1,8 @@
-"""Subscribers in a process of their own: N raw connections to /api/events, read as fast as they can be.
+"""Subscribers in a separate process: N raw connections to /api/events, read as fast as they can be.
 
-Prints `ready`, then for each answer one line of JSON: when the first text and the end came to the last of them (ns of
-CLOCK_MONOTONIC), when the request reached the provider, how many tokens came, and how long each took to the first one.
+Prints `ready`, then one line of JSON for each answer: when the first text came, when the last subscriber had the end
+and when the request reached the provider (all in ns of CLOCK_MONOTONIC), how many tokens came, and how long each one
+took to the first subscriber.
 """
 
 from __future__ import annotations
