@@ -1,31 +1,31 @@
-# make run    set up and start the daemon with its page and the demo model (or the one chosen there, or MODEL=…);
-#             without Node 20, without the page. ALLOW_ORIGIN=http://localhost:5173 lets pages of another server in
+# make run    set up and start the daemon with its page and the demo model (or the model chosen before, or MODEL=…);
+#             without Node 20, without the page. ALLOW_ORIGIN=http://localhost:5173 admits pages of another server
 # make test   set up and run all tests; with Node 20 also those of shells/, with cargo those of the Tauri app
 # make check  all of lint, types and Rust's checks
 #
 # The inner loop: each installs only what it needs.
 # make setup  the Python environment, .venv
-# make unit   the Python tests that start no daemon: some seconds
-# make test-py             the Python tests but for those below; ARGS="-k word" chooses
+# make unit   the Python tests that start no daemon: a few seconds
+# make test-py             the Python tests except those below; ARGS="-k word" chooses
 # make test-seed           the guide's own snippets, on the ports that it names
-# make test-install        that installing from the locks resolves nothing
+# make test-install        tests that installing uses exactly the versions of the locks
 # make test-package        the frozen daemon, which this builds first
 # make test-client, test-ui, test-shells    the client library, the page in Chromium, the Electron shell without a window
-# make test-electron       the Electron app in real windows; ELECTRON=/path names another Electron than 9.4.1
+# make test-electron       the Electron app in real windows; ELECTRON=/path uses another Electron than 9.4.1
 # make test-tauri          the Tauri app in real windows, its supervisor, its .deb; the first build takes some minutes
-# make test-llama          the daemon with llama.cpp's own server (on Linux x86-64; LLAMA_SERVER=/path names another)
+# make test-llama          the daemon with llama.cpp's own server (on Linux x86-64; LLAMA_SERVER=/path uses another)
 # make test-readme         the README's first page, line by line, in a clone
-# make soak   the daemon and its readers fed with damaged answers of providers, ever other ones, for SOAK_MINUTES=10;
-#             how many were tried and which broke something, also in build/soak/
-# make lint, make types    format and lint; types; with Node 20 also of shells/
-# make format              put everything into its format
+# make soak   the daemon and its readers with damaged provider answers, always new ones, for SOAK_MINUTES=10;
+#             the numbers and the answers that broke something are also in build/soak/
+# make lint, make types    format and lint; types; with Node 20 also for shells/
+# make format              format all files
 #
 # make ui     build the page that the daemon serves
-# make dist   what others install, in dist/: the wheel with the page in it, and the npm tarball of the client
-# make package  the daemon as apps ship it, frozen into dist/aster-desktop, and tried out; EXTRAS="mcp google otel" adds those
-# make bench  what it costs, beside a floor, in a table
+# make dist   the packages to install, in dist/: the wheel with the page in it, and the npm tarball of the client
+# make package  freeze the daemon into dist/aster-desktop, and test it; EXTRAS="mcp google otel" adds those
+# make bench  a table of what the daemon costs, compared with a floor
 # make lock   pin the newest allowed versions, with hashes
-# make clean  remove what the others made
+# make clean  remove everything that the other targets made
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -36,11 +36,11 @@ MODEL ?= $(ASTER_MODEL)
 ALLOW_ORIGIN ?=
 EXTRAS ?=
 export EXTRAS
-# What is imported in hundreds of processes is compiled once.
+# Modules that hundreds of processes import are compiled only once.
 unexport PYTHONDONTWRITEBYTECODE
-# How many steps of `make test` and `make check` run beside each other; the tests mostly wait.
+# How many steps of `make test` and `make check` run at the same time; the tests mostly wait.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
-# How many Python tests do.
+# How many Python tests run at the same time.
 WORKERS ?= $(JOBS)
 SOAK_MINUTES ?= 10
 LLAMA_SERVER ?=
@@ -56,7 +56,7 @@ NPM := ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh
 
 # -- whole jobs, step by step ------------------------------------------------------------------------------------------
 
-# $(call steps,COUNT,TARGETS): run these step-… targets, some beside each other, and say how many have ended.
+# $(call steps,COUNT,TARGETS): run these step-… targets, several at the same time, and say how many have ended.
 define steps
 counter=$$(mktemp) && trap 'rm -f "$$counter"' EXIT && \
 	ASTER_STEPS="$(1)/$$counter" $(SUB) -k -j$(JOBS) $(2)
@@ -83,7 +83,7 @@ test:
 	@$(call steps,17,step-test)
 
 step-check: step-lint-py step-types-py step-lint-shells step-types-shells step-rust
-# The longest first. Those that use the guide's ports (9527, 9528) wait for each other.
+# The longest steps come first. Steps that use the guide's ports (9527, 9528) wait for each other.
 step-test: step-test-py step-test-seed step-test-package step-test-tauri step-test-electron step-test-ui \
 	step-test-readme step-test-client step-test-install step-test-llama
 
@@ -180,7 +180,7 @@ test-llama: setup
 test-readme: setup
 	$(BIN)/pytest tests/readme $(ARGS)
 
-# One daemon for each dialect, and the readers beside them.
+# A worker for the tests of each dialect, with its own daemon, and one for the tests of the stream readers.
 soak: setup
 	@rm -rf build/soak && mkdir -p build/soak
 	@SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/pytest -q -n 9 --dist loadgroup -k "mangled or any_bytes" \
@@ -242,17 +242,17 @@ wheel: setup $(UI)
 
 package: test-package
 
-# Without Node there is no page, and the package is made all the same, once.
+# Without Node there is no page. The package is then made without it, once.
 $(PACKAGE): build/page $(shell find aster_sidecar -name '*.py' -o -name '*.sql') package/aster-desktop.spec \
 		package/freeze.sh requirements.lock requirements-package.lock requirements-extras.lock build/extras | $(UI)
 	@sh package/freeze.sh $(PYTHON)
 
-# Written when it changes: a page that was built again is mostly the same.
+# Written only when it changes: a page that is built again is mostly the same.
 build/page: FORCE | $(UI)
 	@mkdir -p build; sums=$$(find aster_sidecar/webui -type f 2>/dev/null | sort | xargs cksum); \
 		echo "$$sums" | cmp -s - $@ || echo "$$sums" > $@
 
-# Written when it changes.
+# Written only when it changes.
 build/extras: FORCE
 	@mkdir -p build; echo '$(EXTRAS)' | cmp -s - $@ || echo '$(EXTRAS)' > $@
 

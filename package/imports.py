@@ -1,6 +1,6 @@
-"""Prints what the daemon's modules import from elsewhere: all that PyInstaller's analysis of them depends on.
+"""Prints what the daemon's modules import from other packages: PyInstaller's analysis depends on nothing else of them.
 
-While this stays the same, a frozen program needs no new analysis when the daemon's own code changes (freeze.sh).
+While this output stays the same, a change of the daemon's own code needs no new analysis (freeze.sh).
 """
 
 import ast

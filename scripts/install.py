@@ -2,13 +2,13 @@
 
     .venv/bin/python scripts/install.py [--project DIR] [--unless LOCK] [--compile] LOCK...
 
-Nothing is resolved. pip would otherwise look for what `name[extra]` needs among the newest releases, even where the
+Nothing is resolved: pip would otherwise look for what `name[extra]` needs among the newest releases, even where the
 lock pins every one of them, and fail (or install another set) on the day of the next release. Builds from source are
-refused as well: they would fetch the newest build tools. Afterwards the environment is compared with the locks.
+refused too: they would fetch the newest build tools. Afterwards the environment is compared with the locks.
 
 --project DIR    also install this checkout, editable, with the build tools that the lock brought
---unless LOCK    do nothing where the environment has exactly what this larger lock names
---compile        compile what is installed at once, and not when it is first imported
+--unless LOCK    do nothing if the environment has exactly the packages of this larger lock
+--compile        compile the packages now, and not when they are first imported
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from pip._vendor.packaging.markers import Marker  # an environment has pip before it has anything else
+from pip._vendor.packaging.markers import Marker  # an environment has pip before anything else
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*(?:--hash=\S+\s*)*\\?$", re.MULTILINE)
 PROJECT = "aster-sidecar"
 SEEDS = frozenset(("pip", "setuptools", "wheel", PROJECT))
-"""What an environment has without a lock: its own tools, and the checkout."""
+"""What an environment has without a lock: its own tools and the checkout."""
 
 
 def normal(name: str) -> str:
-    """A distribution's name as all spellings of it compare. Source: PEP 503."""
+    """A distribution's name in the form in which all its spellings are equal. Source: PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -66,7 +66,7 @@ def pip(*words: str) -> None:
 
 
 def sync(locks: list[Path], compiled: bool) -> None:
-    """Make the environment what the locks say. Raises: SystemExit when it is not that afterwards."""
+    """Make the environment match the locks. Raises: SystemExit when it does not match afterwards."""
     wanted = locked(locks)
     if not differences(wanted):
         return
@@ -77,7 +77,7 @@ def sync(locks: list[Path], compiled: bool) -> None:
     began = time.monotonic()
     files = [word for lock in locks for word in ("-r", str(lock))]
     pip("install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--no-compile", *files)
-    if compiled:  # pip does it on one core. A file that can't be compiled is one that is never imported.
+    if compiled:  # pip compiles on one core. A file that can't be compiled is never imported.
         compile_all = [sys.executable, "-m", "compileall", "-qq", "-j", "0", sysconfig.get_path("purelib")]
         subprocess.run(compile_all, check=False, stdout=subprocess.DEVNULL)
     if surplus := sorted(installed().keys() - wanted.keys() - SEEDS):
@@ -88,7 +88,7 @@ def sync(locks: list[Path], compiled: bool) -> None:
 
 
 def install_project(folder: Path) -> None:
-    """Install the checkout, editable, unless it is installed from the same pyproject.toml already."""
+    """Install the checkout as editable, unless it is already installed from the same pyproject.toml."""
     stamp = Path(sys.prefix) / ".aster-project"
     state = f"{folder.resolve()} {hashlib.sha256((folder / 'pyproject.toml').read_bytes()).hexdigest()}"
     if stamp.exists() and stamp.read_text("utf-8") == state and PROJECT in installed():

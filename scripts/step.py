@@ -2,9 +2,9 @@
 
     python3 scripts/step.py TITLE COMMAND...
 
-ASTER_STEPS=N/FILE says that the job has N steps and that FILE counts those that have ended (one byte each), so that
-steps may run beside each other. What a step prints is kept in build/logs and shown when it fails, and always where
-CI=true; meanwhile its last line is shown now and then. Exits with the command's code.
+ASTER_STEPS=N/FILE says that the job has N steps and that FILE counts the steps that have ended (one byte each), so that
+several steps may run at the same time. The output of a step goes to build/logs. It is printed when the step fails, and
+always where CI=true; while the step runs, its last line is printed from time to time. Exits with the command's code.
 """
 
 from __future__ import annotations
@@ -18,34 +18,37 @@ from pathlib import Path
 
 LOGS = Path("build/logs")
 SHOW_S = (1.0, 9.0, 20.0)
-"""When the last line of a step that is under way is shown, each after the one before it; later ones like the last."""
+"""Seconds from one showing of a running step's last line to the next. The last value repeats."""
 NOT_PASSED_ON = ("ASTER_STEPS", "MAKEFLAGS", "MFLAGS")
-"""The job's own count, and make's flags, which speak of its other steps; its variables are passed on by themselves."""
+"""The job's own step count, and make's flags, which are about its other steps.
+
+Make passes its variables on in the environment.
+"""
 RESULT = re.compile(r"\b(passed|installed|ok)\b")
 SKIPPED = re.compile(r"^(?=.*\bskipped\b)(?!=).*|^SKIPPED .*", re.MULTILINE)
-"""Lines that say what this machine can't run."""
+"""Lines about tests that this machine can't run."""
 STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def last_line(log: Path) -> str:
-    """The last thing that a step said, as one short line."""
+    """The last line of a step's output, shortened."""
     with log.open("rb") as text:
         text.seek(max(0, log.stat().st_size - 4000))
         lines = STYLE.sub("", text.read().decode("utf-8", "replace")).replace("\r", "\n").splitlines()
     said = [line.strip() for line in lines if line.strip(" =-.")]
-    said = [line for line in said if not line.startswith(">")]  # npm repeats the command
+    said = [line for line in said if not line.startswith(">")]  # npm prints the command
     return said[-1][:100] if said else ""
 
 
 def say(text: str) -> None:
-    """Print as one piece where the system does, since other steps print at the same time."""
+    """Print in one write where the system can, since other steps print at the same time."""
     left = text.encode("utf-8", "replace")
     while left:
         left = left[os.write(1, left) :]
 
 
 def ended() -> str:
-    """Count this step, and say how many of how many have ended: `[3/9] `; nothing outside of a longer job."""
+    """Count this step and return how many of the steps have ended, as `[3/9] `; "" outside of a longer job."""
     total, _, counter = os.environ.get("ASTER_STEPS", "").partition("/")
     if not counter:
         return ""

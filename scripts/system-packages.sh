@@ -1,6 +1,7 @@
 #!/bin/sh
-# Debian packages that pip, npm and cargo cannot bring: `sh scripts/system-packages.sh [tests] [electron] [tauri]`, all
-# three when nothing is named. Installed as root; otherwise named, and what needs them skips, or fails where CI=true.
+# Debian packages that pip, npm and cargo cannot install: `sh scripts/system-packages.sh [tests] [electron] [tauri]`,
+# all three when none is named. It installs them when run as root. Otherwise it prints their names; tests that need them
+# are skipped, or fail where CI=true.
 set -eu
 missing=
 
@@ -14,7 +15,7 @@ need() {
 [ $# -gt 0 ] || set -- tests electron tauri
 for purpose; do
 	case $purpose in
-	tests) # of the daemon and of the page: a browser, a terminal, two shells, a keychain, what llama.cpp's server needs
+	tests) # for the daemon and the page: a browser, a terminal, two shells, a keychain, what llama.cpp's server needs
 		need chromium command -v chromium
 		need tmux command -v tmux
 		need zsh command -v zsh
@@ -29,7 +30,7 @@ for purpose; do
 			need "$package" dpkg -s "$package"
 		done
 		;;
-	tauri) # what the Tauri app is built and tried with
+	tauri) # what the Tauri app needs to be built and tested
 		need "pkg-config libwebkit2gtk-4.1-dev" pkg-config --exists webkit2gtk-4.1
 		need libayatana-appindicator3-dev pkg-config --exists ayatana-appindicator3-0.1
 		need librsvg2-dev pkg-config --exists librsvg-2.0

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints the Python of the environment that has llama.cpp's server and what writes a model for it, made when it is not
-# there: `sh tests/llama/environment.sh python3`. It is kept outside the checkout and has exactly what the lock names.
-# Says why, and prints nothing, where the lock has no server for this system and LLAMA_SERVER names none. `--clean`
-# removes it.
+# Prints the path of a Python whose environment has llama.cpp's server and the packages that write a model for it: `sh
+# tests/llama/environment.sh python3`. The environment is made if it does not exist; it is outside the checkout and has
+# exactly the packages of the lock. Where the lock has no server for this system and LLAMA_SERVER names none, it prints
+# the reason on stderr and nothing on stdout. `--clean` removes the environment.
 set -eu
 cd "$(dirname "$0")/../.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar/llama"
@@ -22,7 +22,7 @@ if [ ! -e "$venv/.made" ]; then
 	"$1" -m venv "$venv"
 	"$venv/bin/python" scripts/install.py $lock >&2
 	touch "$venv/.made"
-	find "$cache" -maxdepth 1 -name 'venv-*' -mtime +14 -exec rm -rf {} + # of other locks, long unused
+	find "$cache" -maxdepth 1 -name 'venv-*' -mtime +14 -exec rm -rf {} + # unused for two weeks
 fi
 touch "$venv"
 echo "$venv/bin/python"
