@@ -1,4 +1,4 @@
-"""Fixtures: a daemon, a provider double, and a daemon that talks to it."""
+"""Fixtures: a daemon, the provider double, and a daemon that talks to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROTOCOLS = {"responses": "openai:double", "chat": "openai-chat:double", "anthro
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Start daemons that are gone when the test ends."""
+    """Start daemons that are killed when the test ends."""
     started: list[Daemon] = []
 
     def start(name: str = "a", **fields: object) -> Daemon:

@@ -1,4 +1,4 @@
-"""Agents from code and files: who an id belongs to, what is refused, and when files are read again."""
+"""Agents from code and files: which source an id belongs to, what is refused, and when files are read again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KNOWN = Known(lambda name: name in TOOLS, lambda: TOOLS, lambda name: None)
 
 
 class House:
-    """A configuration directory and a project, and the agents that are read from them."""
+    """A user's agents directory and a project, and the agents that are read from both."""
 
     def __init__(self, home: Path, own: AppCode | None = None) -> None:
         self.user = home / "config" / "agents"
@@ -138,7 +138,7 @@ def test_what_changes_is_seen_and_told_once(house: House) -> None:
 
 def test_a_change_that_keeps_size_and_time_stamp_is_seen_while_the_file_is_fresh(house: House) -> None:
     path = house.put(house.user, "cook.yaml", "description: one\n")
-    stamp = time.time_ns() + 60_000_000_000  # it stays fresh for a minute, however slow the machine is
+    stamp = time.time_ns() + 60_000_000_000  # the time stamp is in the future: the file counts as fresh for a minute
     os.utime(path, ns=(stamp, stamp))
     assert house.agents.get("cook").description == "one"
     path.write_text("description: two\n", "utf-8")

@@ -1,4 +1,4 @@
-"""One agent's file: what is read, and what is refused, with its line and what is allowed instead."""
+"""An agent's file: what is read, and what is refused with its line and the allowed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the command line: an empty home, and ports without a daemon."""
+"""Fixtures for the command line: an empty home, and ports without a daemon."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def log_level() -> Iterator[None]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home directory, and a current directory beside it; no variables that change either."""
+    """An empty home directory, and a current directory next to it; no environment variable changes either."""
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "ASTER_MODEL", "ASTER_SIDECAR_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -48,7 +48,7 @@ def stranger() -> Iterator[str]:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection, suppress(OSError):  # a client may only connect
+                with connection, suppress(OSError):  # a client may connect without sending anything
                     connection.recv(65536)
                     body = b'["hello"]'
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -62,7 +62,7 @@ def stranger() -> Iterator[str]:
 
 @pytest.fixture
 def nobody() -> Iterator[int]:
-    """A port on which nobody listens; it is bound, so that no other program gets it."""
+    """A port on which no program listens; it is bound, so that no other program gets it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Loading the app that --app names: every mistake is named with a hint."""
+"""Loading the app that --app names: every mistake is reported with a hint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Space:
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Write `an_app.py` into the current directory."""
+    """Write a module `an_app.py` into the current directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

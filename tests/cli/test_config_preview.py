@@ -1,4 +1,4 @@
-"""What a daemon that is started here would have, without starting it."""
+"""The settings that a daemon started here would have, without starting it."""
 
 from __future__ import annotations
 

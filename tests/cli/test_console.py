@@ -1,4 +1,4 @@
-"""What commands print: nothing in it hides or moves a terminal."""
+"""What commands print: no character in it is hidden or controls the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature flags are kept in the user's file; a wrong one is refused with what it may be."""
+"""Feature flags are stored in the user's file; a wrong value is refused with the allowed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of `config.toml` that the user names: how they are read, and how what is wrong with one is reported."""
+"""Tables of `config.toml` that the user names: how they are read, and how mistakes in them are reported."""
 
 from __future__ import annotations
 

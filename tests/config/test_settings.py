@@ -1,4 +1,4 @@
-"""Where files live on each system, which layer wins, and the file itself: its comments, and what a project may say."""
+"""Where files are on each system, which layer wins, and the file itself: its comments, and what a project may set."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_start_in_the_home_or_root_directory_works_in_the_data_directory(tmp_p
 
 
 def uncommented(text: str) -> str:
-    """The file after somebody took the "# " away from every line that shows a key or a table."""
+    """The file after "# " was removed from every line that shows a key or a table."""
     return re.sub(r"(?m)^# (?=\w+ = |\[)", "", text)
 
 
@@ -142,7 +142,7 @@ def test_the_first_file_shows_every_key_with_its_default_and_holds_nothing() -> 
     [example] = service_specs(services)
     plain = service_specs({"example": {"command": [*example.argv]}})[0]
     bare = example.model_copy(update={"command": example.argv, "args": (), "env": {}, "cwd": None})
-    assert bare == plain, "the defaults that it shows are the defaults"
+    assert bare == plain, "the defaults that the file shows are the real defaults"
 
 
 def test_uncommenting_every_line_is_a_valid_configuration_with_the_defaults(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_the_first_file_is_for_its_owner_and_never_takes_another_s_place(tmp_pat
 def test_the_first_file_where_links_cannot_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: type[OSError]
 ) -> None:
-    """A file system without links gets the file; a daemon that was faster keeps its own."""
+    """A file system without links gets the file. A file that another daemon wrote first is kept."""
     path = tmp_path / "config.toml"
 
     def link(*_: object) -> None:
@@ -347,7 +347,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def in_project(tmp_path: Path, project: Path, text: str | bytes, **fields: Any) -> Config:
-    """The configuration of a daemon that works in the project; its own files are elsewhere."""
+    """The configuration of a daemon that works in the project; its own files are in another directory."""
     told = text.encode() if isinstance(text, str) else text
     (project / ".aster" / "config.toml").write_bytes(told)
     own = tmp_path / "own"

@@ -1,4 +1,4 @@
-"""Whom the person trusts: kept, found again, for the project's own directory only, and never decided by a tool."""
+"""Which projects the person trusts: stored, found again, for the project's own directory only, never set by a tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/protocol.md can't drift: what the code has and the page lacks, or the other way round, fails here."""
+"""docs/protocol.md matches the code: whatever one has and the other lacks fails here."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def said(text: str) -> set[str]:
-    """What a text names as code: every `span`, and the words in it. Blocks of examples don't count."""
+    """The words that a text marks as code: every `span`, and each word in it. Code blocks don't count."""
     spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     return {*spans, *(word for span in spans for word in re.findall(r"[\w*-]+", span))}
 
 
 def missing(text: str, wanted: Iterable[str]) -> list[str]:
-    """Those of `wanted` that the text does not name as code."""
+    """The words of `wanted` that the text does not mark as code."""
     return sorted(set(wanted) - said(text))
 
 
 def section(document: str, title: str) -> str:
-    """The text under the heading that names `title` (a code span, or words), up to the next heading; "" without one."""
+    """The text under the heading with `title` (a code span or words), up to the next heading; "" if there is none."""
     for part in re.split(r"^(?=#{2,6} )", document, flags=re.MULTILINE):
         heading = part.partition("\n")[0]
         if heading.startswith("#") and (f"`{title}`" in heading or heading.endswith(f" {title}")):
@@ -62,7 +62,7 @@ def section(document: str, title: str) -> str:
 
 
 def rows(text: str) -> dict[str, str]:
-    """The rows of a text's tables, by every code span (or bare number) of their first cell."""
+    """The rows of the tables in a text, by every code span (or plain number) in their first cell."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         cells = line.split("|")
@@ -73,7 +73,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 def numbers(text: str) -> set[str]:
-    """The whole numbers in a text, thousands commas taken out."""
+    """The integers in a text, without thousands commas."""
     return set(re.findall(r"\d+", re.sub(r"(?<=\d),(?=\d{3})", "", text)))
 
 
@@ -81,14 +81,14 @@ def numbers(text: str) -> set[str]:
 
 
 def models(base: type[Any]) -> Iterator[type[wire.Model]]:
-    """All wire models below this one."""
+    """All subclasses of a wire model."""
     for child in base.__subclasses__():
         yield child
         yield from models(child)
 
 
 def error_classes(base: type[errors.AsterError] = errors.AsterError) -> Iterator[type[errors.AsterError]]:
-    """The error tree of the package."""
+    """All error classes of the package."""
     if base.__module__.startswith("aster_sidecar"):
         yield base
     for child in base.__subclasses__():
@@ -96,7 +96,7 @@ def error_classes(base: type[errors.AsterError] = errors.AsterError) -> Iterator
 
 
 def turn_codes() -> set[str]:
-    """Every code that a ModelError is made with, anywhere in the package, or that a provider's refusal gets."""
+    """Every code of a ModelError in the package, and every code for a provider's refusal."""
     codes: set[str] = {kind.code for kind in KINDS.values()}
     for source in SOURCES.values():
         for node in ast.walk(ast.parse(source)):
@@ -110,7 +110,7 @@ def turn_codes() -> set[str]:
 
 
 def variables() -> set[str]:
-    """Every environment variable that the package names as its own, a provider's, or reads by name."""
+    """Every environment variable that the package uses: its own, the providers', and those read by name."""
     names = {f"ASTER_{key.upper()}" for key in DEFAULTS}
     names |= {name for provider in PROVIDERS.values() for name in (provider.key, provider.base) if name}
     for source in SOURCES.values():
@@ -122,7 +122,7 @@ def variables() -> set[str]:
 
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
-    """Every flag of a parser and of those below it."""
+    """Every flag of a parser and of its subparsers."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     own = {option for action in parser._actions for option in action.option_strings}
     return own.union(*(options(child) for action in below for child in action.choices.values()))
@@ -137,7 +137,7 @@ def exit_codes() -> dict[str, int]:
 
 
 def literals(schema: Any) -> set[str]:
-    """Every word that a JSON schema allows by name: the members of our Literals."""
+    """Every string that a JSON schema allows: the members of our Literals."""
     found: set[str] = set()
     if isinstance(schema, dict):
         members = cast(dict[str, Any], schema)
@@ -163,7 +163,7 @@ def asked_in_address(route: APIRoute) -> set[str]:
 
 
 def answer_of(route: APIRoute) -> type[wire.Model] | None:
-    """The model of an endpoint's data, or of the members of the list it is."""
+    """The model of an endpoint's data, or of the items where the data is a list."""
     shape = getattr(route.endpoint, "answers", None)
     return get_args(shape)[0] if get_args(shape) else shape
 
@@ -177,7 +177,7 @@ def test_every_endpoint_has_a_section(method: str, path: str) -> None:
 
 
 def unknown_endpoints(document: str, known: Iterable[tuple[str, str]]) -> list[str]:
-    """What a text names as an endpoint, as `METHOD /path` or /api/…, and is none."""
+    """What a text writes as an endpoint, as `METHOD /path` or /api/…, although there is no such endpoint."""
     known = list(known)
     named = {(method, path) for method, path in re.findall(r"\b(GET|POST|PUT|PATCH|DELETE) (/[\w/{}.-]*)", document)}
     bare = {

@@ -1,7 +1,8 @@
 """Every message of the contract has a golden file, and the code reads and writes exactly what is in it.
 
-A file is named after its model; `Model.variant.json` shows another case of the same message. Requests are bodies as
-clients send them, answers whole bodies with their envelope, events the envelope that streams and replays carry.
+A file has the name of its model; `Model.variant.json` shows another case of the same message. A request is the body as
+clients send it. An answer is the complete body with its envelope. An event is the envelope that streams and replays
+carry.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ENVELOPE = ("type", "agent_id", "session_id", "turn_id", "seq", "time", "data")
 
 
 def subclasses(model: type[Any]) -> set[type[Any]]:
-    """All models below this one."""
+    """All subclasses of a model, at any depth."""
     return {found for child in model.__subclasses__() for found in {child, *subclasses(child)}}
 
 
@@ -38,7 +39,7 @@ EVENTS = {model.__name__: (kind, model) for kind, model in wire.EVENTS.items()}
 
 
 def answer_shapes() -> dict[str, list[Any]]:
-    """What the endpoints answer: the shapes of `data`, by the name of their model."""
+    """What the endpoints answer: the types of `data`, by the name of their model."""
     shapes: dict[str, list[Any]] = {"Subscribed": [wire.Subscribed]}
     for route in ALL:
         shape: Any = getattr(getattr(route, "endpoint", None), "answers", None)
@@ -56,12 +57,12 @@ FILES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 
 
 def model_of(name: str) -> str:
-    """The model that a golden file is about."""
+    """The name of the model that a golden file shows."""
     return name.partition(".")[0]
 
 
 def golden(name: str) -> Json:
-    """What a golden file holds."""
+    """The content of a golden file."""
     return json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))
 
 
@@ -71,23 +72,26 @@ def files_of(*models: str) -> list[str]:
 
 
 def canonical(value: Json) -> str:
-    """JSON that is equal when and only when the values are, 1 and 1.0 and true told apart; key order does not count."""
+    """JSON text that is equal if and only if the values are equal.
+
+    1, 1.0 and true differ; the order of keys doesn't count.
+    """
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def asked(request_id: str) -> Request:
-    """A request as the gate hands it on."""
+    """A request as the gate passes it on."""
     return Request({"type": "http", "method": "GET", "path": "/", "headers": [], "state": {"request_id": request_id}})
 
 
 def shape_of(name: str) -> Any:
-    """The answer shape that a golden answer shows: a list of models, or one."""
+    """The type of the data in a golden answer: a list of models, or one model."""
     is_list = name not in ("Health",) and isinstance(golden(name)["data"], list)
     return next(shape for shape in ANSWERS[model_of(name)] if bool(get_args(shape)) is is_list)
 
 
 def parse(name: str) -> list[BaseModel]:
-    """The models a golden file makes. Raises: ValidationError."""
+    """The models that a golden file is parsed to. Raises: ValidationError."""
     body, model = golden(name), model_of(name)
     if model in REQUESTS:
         return [REQUESTS[model].model_validate(body)]
@@ -100,7 +104,7 @@ def parse(name: str) -> list[BaseModel]:
 
 
 def within(model: BaseModel) -> Iterator[BaseModel]:
-    """The model and every model in it."""
+    """The model and every model inside it."""
     yield model
     for field in type(model).model_fields:
         yield from within_value(getattr(model, field))

@@ -1,4 +1,4 @@
-"""A screen of any size that keeps in memory what is printed on it."""
+"""A screen of any size that keeps what is printed on it in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def printed(screen: Screen) -> str:
 
 
 class Bottom:
-    """The bottom of a screen, as the input line has it: keeps the finished lines."""
+    """The bottom of a screen as the input line uses it; it keeps the finished lines."""
 
     def __init__(self) -> None:
         self.text = ""

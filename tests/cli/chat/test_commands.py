@@ -1,4 +1,4 @@
-"""The commands of a chat: the list in the help is the list that is run."""
+"""The commands of a chat: the help lists exactly the commands that run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aster_sidecar.cli.chat.views import PlainView
 
 
 def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:
-    """Commands of a chat whose daemon does not answer."""
+    """Run `body` with the commands of a chat whose daemon does not answer."""
 
     async def run() -> None:
         view, state = PlainView(), ChatState("default", set())

@@ -1,4 +1,4 @@
-"""The connection of a chat, with servers that are not its daemon."""
+"""The connection of a chat, with servers that are not daemons."""
 
 from __future__ import annotations
 

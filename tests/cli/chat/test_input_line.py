@@ -1,4 +1,4 @@
-"""The input line, with keys from a pipe: what was typed before a question was there answers nothing."""
+"""The input line, with keys from a pipe: text typed before a question appeared does not answer it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAIT_S = 20.0
 
 
 class Typed:
-    """What the line gave away."""
+    """What the input line passed on."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -66,7 +66,7 @@ def asked(line: InputLine, typed: Typed, *, follows: bool = False) -> asyncio.Ta
 
 
 def test_what_is_typed_as_a_question_appears_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause never comes
+    monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause in typing never comes
 
     async def body(line: InputLine, pipe: PipeInput, typed: Typed) -> None:
         pipe.send_text("bana")
@@ -98,7 +98,7 @@ def test_the_message_is_put_aside_for_a_question_and_comes_back(monkeypatch: pyt
         await until(lambda: line.text == "")
         pipe.send_text("d no\rtyped behind\r")
         assert await question == "d no"
-        # What came in the same breath was no answer to what is asked next, and is not sent.
+        # Text that came together with the answer does not answer the next question, and is not sent.
         await until(lambda: line.text == "half a messagetyped behind")
         assert typed.messages == []
 
@@ -113,7 +113,7 @@ def test_keys_for_a_question_that_has_gone_send_no_message(monkeypatch: pytest.M
         await until(lambda: line.text == "half")
         question = asked(line, typed)
         await until(lambda: line.text == "")
-        monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause never comes
+        monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause in typing never comes
         pipe.send_text("a")
         await until(lambda: line.text == "a")
         typed.over = True
@@ -163,7 +163,7 @@ def test_what_is_cleared_is_in_the_history() -> None:
         line.clear()
         assert line.text == ""
 
-        def back() -> bool:  # the history is loaded meanwhile
+        def back() -> bool:  # the history is loaded in the background
             pipe.send_text("\x1b[A")
             return line.text == "precious"
 
@@ -173,7 +173,7 @@ def test_what_is_cleared_is_in_the_history() -> None:
 
 
 def test_what_is_typed_as_a_second_step_appears_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause never comes by itself
+    monkeypatch.setattr(input_line, "GUARD_S", 3600.0)  # the pause in typing never comes by itself
 
     async def body(line: InputLine, pipe: PipeInput, typed: Typed) -> None:
         pipe.send_text("half")

@@ -23,7 +23,7 @@ def test_ctrl_c_calls_the_handler_and_is_as_before_afterwards() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.wait_for(pressed.wait(), 20)
             ours = signal.getsignal(signal.SIGINT)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a prompt leaves it
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a prompt leaves the handler when it ends
             ctrl_c.reinstall()
             assert signal.getsignal(signal.SIGINT) is ours
         assert signal.getsignal(signal.SIGINT) is before
@@ -57,7 +57,7 @@ def test_a_signal_that_ends_the_program_cancels_the_task_first(number: signal.Si
                 return received, True
         return received, False
 
-    before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored, and stays so
+    before = signal.signal(number, signal.SIG_DFL)  # nohup ignores SIGHUP, and the code keeps an ignored signal ignored
     try:
         assert asyncio.run(body()) == ([number], True)
     finally:

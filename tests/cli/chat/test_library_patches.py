@@ -1,4 +1,4 @@
-"""Canaries: each fails when a new version of a library no longer has what chat uses of it."""
+"""Each test fails when a new version of a library no longer has the behaviour that chat relies on."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Terminal:
 
 
 def with_prompt(body: Callable[[PromptSession[str], Terminal], Awaitable[None]]) -> None:
-    """Run a prompt of prompt_toolkit that has been drawn once."""
+    """Run `body` with a prompt of prompt_toolkit that has been drawn once."""
 
     async def run() -> None:
         session = PromptSession[str]("› ")
@@ -99,7 +99,7 @@ def test_erasing_ends_bracketed_paste_but_not_within_the_block() -> None:
         terminal.text()
         app.renderer.erase()
         app.output.flush()
-        assert PASTE_OFF in terminal.text(), "nothing to keep: the patch can go"
+        assert PASTE_OFF in terminal.text(), "the library no longer does this: the patch can be removed"
         app.renderer.render(app, app.layout)
         terminal.text()
         with keeping_bracketed_paste(app):

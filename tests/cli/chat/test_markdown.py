@@ -1,4 +1,4 @@
-"""An answer's markdown as lines of a terminal: between words, nothing left out, and commands whole."""
+"""An answer's markdown as lines of a terminal: broken between words, nothing left out, commands never broken."""
 
 from __future__ import annotations
 

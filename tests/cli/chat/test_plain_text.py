@@ -1,4 +1,4 @@
-"""Text of others on a terminal: no escape sequence survives, and every hidden character is seen."""
+"""Text from other sources on a terminal: escape sequences are removed, and every hidden character is shown."""
 
 from __future__ import annotations
 

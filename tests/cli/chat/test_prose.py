@@ -1,4 +1,4 @@
-"""A message while it is written: each line is printed once, at the width that the window has then."""
+"""A message while it is written: each line is printed once, at the width that the window has at that moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen: finished lines once, the tail repainted below them, in any width."""
+"""The screen: finished lines are printed once, and the tail is repainted below them, at any width."""
 
 from __future__ import annotations
 

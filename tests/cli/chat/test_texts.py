@@ -1,4 +1,4 @@
-"""All texts of `chat` are in texts.py: no other file has words for people, and none of the texts is unused."""
+"""All texts of `chat` are in texts.py: no other file has words for people, and every text is used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = {
     "Unreachable",
     "NotStarted",
 }
-"""Calls that show their first text."""
+"""Calls whose first text is shown to people."""
 SENTENCE = re.compile(r"[^\W\d_]{2,}[,.;:!?…]* +[^\W\d_]{2,}")
 WORD = re.compile(r"[^\W\d_]{2,}")
 STYLES = {"bold", "dim", "italic", "underline", "red", "green", "yellow", "cyan", "magenta", "black"}

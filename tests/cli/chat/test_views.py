@@ -57,7 +57,7 @@ def test_plain_text_is_the_answer_alone_and_chunks_that_come_twice_are_written_o
 
 
 def shown(*events: dict[str, Any], sent: set[str] | None = None) -> str:
-    """What a terminal has after these events."""
+    """What a terminal shows after these events."""
 
     async def show() -> str:
         view = TerminalView(screen(60), sent if sent is not None else set())

@@ -1,4 +1,4 @@
-"""Where lines of text are divided: between words, by cells, and never within what has to be copied whole."""
+"""Where lines of text are broken: between words, by cells, and never within text that must be copied in one piece."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.wrapping import breaks, wrapped
 
 
-@pytest.mark.timeout(60)  # looking for an address at each letter would take minutes
+@pytest.mark.timeout(60)  # searching for an address at each letter would take minutes
 def test_a_word_without_an_end_is_wrapped() -> None:
     assert len(breaks("x" * 300_000, 80)) == 300_000 // 80 - 1
 
