@@ -1,4 +1,4 @@
-"""Making a conversation shorter: token estimates, what follows a refusal, and the history that is left."""
+"""Shortening a conversation: token estimates, what follows a refusal, and the history that remains."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from aster_sidecar.conversation.transcript import compacted
 from aster_sidecar.errors import ModelError, Refused
 from aster_sidecar.models.token_estimate import cut_text, estimate_tokens
 
-# What cl100k, o200k and Llama 3's tokenizer give for these texts, repeated: the most of the three.
+# What cl100k, o200k and Llama 3's tokenizer count for these texts, repeated: the largest of the three counts.
 MEASURED = {
     "prose": ("Please look at the report again and tell me which of the numbers changed since last week and why. ", 20),
     "code": ("    for index, part in enumerate(message.parts):\n        total += len(part.content or '')\n", 18),
@@ -139,7 +139,7 @@ def test_a_window_is_nearly_full_with_room_for_the_answer(tokens: int, answer_to
 
 
 def refused(code: str = "context_too_long", status: int = 400, **said: Any) -> Refused:
-    """A refusal, as the policy is given one."""
+    """A refusal as the policy receives it."""
     return Refused(code, "refused", hint="send less", provider_status=status, **said)
 
 
@@ -182,7 +182,7 @@ def test_a_window_that_nobody_knows_may_be_a_small_one() -> None:
     assert not step.learned
 
 
-# -- the history that is left ------------------------------------------------------------------------------------------
+# -- the history that remains ------------------------------------------------------------------------------------------
 
 
 def over(window_tokens: int, share: float = 0.5) -> Step:
@@ -231,7 +231,7 @@ def test_a_turn_of_many_calls_keeps_what_the_person_said_word_for_word() -> None
 
 def test_a_result_that_is_too_long_is_cut_without_a_summary() -> None:
     async def ask(_prompt: str) -> str:
-        raise AssertionError("there is nothing to summarise")
+        raise AssertionError("nothing should be summarised here")
 
     history: list[ModelMessage] = [person("read it"), calls("c1"), results("c1", text=LONG * 50)]
     shorter = asyncio.run(compact(history, over(8000), 500, ask))
@@ -268,13 +268,13 @@ def test_short_messages_are_summarised_when_the_provider_says_they_are_too_many(
     shorter = shortened(history, over(2000))
     assert shorter is not None
     assert len(shorter) < len(history)
-    assert shortened(history, Step("near_window", 128_000)) is not None, "a provider may count more than we do"
+    assert shortened(history, Step("near_window", 128_000)) is not None, "a provider may count more tokens than we do"
     assert shortened(history[-3:], Step("near_window", 128_000)) is None
 
 
 def test_a_summary_that_was_made_before_is_shortened_without_asking() -> None:
     async def ask(_prompt: str) -> str:
-        raise AssertionError("it would be a summary of a summary and nothing else")
+        raise AssertionError("this would only summarise an earlier summary")
 
     before: list[ModelMessage] = [person(SUMMARY_HEAD + LONG), answer(GO_ON), person("and now?")]
     shorter = asyncio.run(compact(before, over(800), 0, ask))
@@ -349,7 +349,7 @@ def test_without_a_key_nothing_is_lost() -> None:
 
 
 def form_of(history: Sequence[ModelMessage]) -> None:
-    """Check what strict servers check: a person first, by turns, no call without its result or result without call."""
+    """Check what strict servers check: first a user message, alternating roles, no call or result without the other."""
     assert isinstance(history[0], ModelRequest)
     assert isinstance(history[-1], ModelRequest)
     for one, two in pairwise(history):
@@ -378,12 +378,12 @@ MEASURES: dict[str, Callable[[str], int]] = {
     "few tokens": lambda text: len(text) // 5,
     "escaped": lambda text: len(json.dumps(text)) // 3,
 }
-"""How providers may measure, whatever they call it; Chinese counts up to three times what we estimate."""
+"""Ways in which providers may count; Chinese then counts up to three times our estimate."""
 
 
 @dataclass
 class Provider:
-    """A provider that has a limit and keeps to it; what it was asked, and what it refused."""
+    """A provider that enforces a limit. It counts its requests and keeps the texts that it refused."""
 
     limit: int
     measure: Callable[[str], int]
@@ -396,7 +396,7 @@ class Provider:
         self.requests += 1
         asked = self.measure(text)
         if asked > self.limit:
-            assert text not in self.refused, "the same content a second time"
+            assert text not in self.refused, "the same content was sent a second time"
             self.refused.append(text)
             failure = ModelError("context_too_long", "no", hint="none")
             raise TooLong(failure, self.limit if self.names_it else None, asked if self.names_it else None)
@@ -425,7 +425,10 @@ def as_text(history: Sequence[ModelMessage]) -> str:
 
 
 async def send(provider: Provider, history: list[ModelMessage], window: int) -> tuple[list[ModelMessage], int, bool]:
-    """Send a history as the engine does; returns the history then, the window then, and whether it was taken."""
+    """Send a history as the engine does.
+
+    Returns the history and window afterwards, and whether the request succeeded.
+    """
     compacted, step = 0, None
     if nearly_full(size(history).tokens, window):
         step = Step("near_window", window)

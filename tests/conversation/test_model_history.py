@@ -1,4 +1,4 @@
-"""What the model remembers: whatever was said reads back, and is sent in a form that strict servers take."""
+"""The model's history: everything that was said can be read back, and is sent in a form that strict servers accept."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ANSWER_PARTS = st.one_of(
 
 
 def prompted(content: Any) -> UserPromptPart:
-    """A prompt that was given its content behind the back of its own check."""
+    """A prompt whose content is set after its constructor's check."""
     part = UserPromptPart("")
     part.content = content
     return part
@@ -361,7 +361,7 @@ SENT = st.lists(
 
 
 def pairs_are_whole(messages: Iterable[ModelMessage]) -> None:
-    """Every call has one result in the request behind it, under a name and an id that no other call has."""
+    """Every call has one result in the next request; no other call has the same id."""
     sent = [*messages]
     seen: list[str] = []
     for message, after in pairwise([*sent, ModelRequest(parts=[])]):
@@ -386,7 +386,7 @@ def test_what_is_sent_has_the_form_that_strict_servers_take(
 ) -> None:
     before = ModelMessagesTypeAdapter.dump_json(messages)
     sent = as_sent(messages, strict_roles=strict_roles, short_ids=short_ids)
-    assert ModelMessagesTypeAdapter.dump_json(messages) == before, "what is stored stays"
+    assert ModelMessagesTypeAdapter.dump_json(messages) == before, "the stored history must not change"
     assert isinstance(sent[0], ModelRequest)
     assert [type(one) is type(two) for one, two in pairwise(sent)].count(True) == 0
     pairs_are_whole(sent)
@@ -410,7 +410,7 @@ def test_what_is_sent_has_the_form_that_strict_servers_take(
     if messages and isinstance(messages[-1], ModelRequest):
         assert isinstance(sent[-1], ModelRequest)
     again = as_sent(sent, strict_roles=strict_roles, short_ids=short_ids)
-    assert [*map(id, again)] == [*map(id, sent)], "it is sent as it is when nothing has to change"
+    assert [*map(id, again)] == [*map(id, sent)], "messages that need no change are sent as they are"
     assert as_sent(messages, strict_roles=strict_roles, short_ids=short_ids) == sent
 
 
@@ -556,6 +556,6 @@ def test_ids_that_come_again_in_later_turns_are_told_apart() -> None:
     results = [part.tool_call_id for message in mended for part in message.parts if isinstance(part, ToolReturnPart)]
     assert calls == results
     assert len(set(calls)) == 3
-    assert calls[-1] == "call_0", "the newest may be open, and keeps its id"
+    assert calls[-1] == "call_0", "the newest may be open, so it keeps its id"
     assert unique_ids(["call_0", "call_1"], {"call_0"}) == ["call_0_1", "call_1"]
     assert with_unique_ids(mended) == mended

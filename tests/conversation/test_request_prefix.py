@@ -1,4 +1,4 @@
-"""What is kept of a conversation as it was sent leaves byte for byte as if it had been made anew."""
+"""The part of a conversation that is kept as it was sent gives byte for byte the same request as building it again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PARAMETERS = ModelRequestParameters(
 
 
 def built(name: str, bodies: list[bytes]) -> Chosen:
-    """A model whose requests are noted, and refused."""
+    """A model whose requests are recorded and refused."""
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         bodies.append(request.content)
@@ -55,7 +55,7 @@ def built(name: str, bodies: list[bytes]) -> Chosen:
 
 
 def turn(number: int, provider: str, thinks: str | None = None, *, calls: bool = True) -> list[ModelMessage]:
-    """A turn as it is kept: words, thinking with a signature, a call with its result, and the answer."""
+    """A stored turn: text, thinking with a signature, a call with its result, and the answer."""
     of: dict[str, Any] = {"provider_name": provider, "model_name": "m", "provider_url": "https://api.openai.com/v1/"}
     said: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(f'say "{number}" \\ ü 😀')], instructions="be good")]
     thought = [ThinkingPart("hm", id=thinks, signature="s" * 8, provider_name=provider)] if thinks is not None else []
@@ -76,7 +76,7 @@ Ask = Callable[[Sequence[ModelMessage], Sequence[ModelMessage]], bool]
 
 
 class Asking:
-    """Asks as the engine does, and compares each body with that of a request that is made anew."""
+    """Makes requests as the engine does, and compares each body with that of a request that is built completely."""
 
     def __init__(self, name: str, **flags: bool) -> None:
         self.bodies: list[bytes] = []
@@ -88,7 +88,7 @@ class Asking:
         return self.chosen.model.prepare_messages(as_sent(messages, **self.flags))
 
     def ask(self, before: Sequence[ModelMessage], now: Sequence[ModelMessage], settings: Any = None) -> bool:
-        """Whether marks were given in place of anything."""
+        """Whether marks replaced a part of the request."""
         kept, form = self.earlier.of("session", before, self.form), self.form(now)
         passage = kept.prefix.passage(
             kept.sent, form, self.chosen.model, settings, remembers_thinking=self.chosen.dialect == "chat"
@@ -129,7 +129,7 @@ def test_a_conversation_that_grows_is_sent_as_if_it_were_made_anew(name: str, fl
 
 
 def test_thinking_of_earlier_turns_is_missed_by_no_call_of_a_later_one() -> None:
-    """Chat completions give each call of the turn a field for thinking when one was sent anywhere before."""
+    """Chat completions get a thinking field with each call of the turn if thinking was sent anywhere before."""
     asking = Asking("openai-chat:m")
     history = [message for n in range(8) for message in turn(n, "openai", "reasoning_content" if n == 1 else None)]
     for number in range(8, 11):
@@ -150,7 +150,7 @@ def test_what_is_kept_is_dropped_with_the_history_the_model_and_the_settings(nam
     shorter: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart("a summary")]), *history[7:]]
     shorter = [replace(one) if isinstance(one, ModelResponse) else one for one in shorter]
     assert asking.ask(shorter, now)
-    assert asking.ask([replace(one) for one in shorter], now)  # read anew after a restart
+    assert asking.ask([replace(one) for one in shorter], now)  # read again after a restart
     asking.chosen = built("openai-chat:other", asking.bodies)
     assert asking.ask(shorter, now)
 

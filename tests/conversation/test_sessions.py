@@ -1,4 +1,4 @@
-"""The list of sessions by itself: search in any alphabet, an order that no clock changes, older stores."""
+"""The list of sessions by itself: search in any alphabet, an order that clock changes do not affect, older stores."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_folding_is_the_same_for_each_case_of_every_character_and_changes_nothin
 
 
 def unasked(*_: Any) -> Any:
-    raise AssertionError("no call is judged here")
+    raise AssertionError("no call should need an assessment here")
 
 
 def within(tmp_path: Path, check: Callable[[Journal, Sessions], object]) -> None:
@@ -171,7 +171,7 @@ def test_what_stands_behind_a_nul_is_found(tmp_path: Path, text: str) -> None:
     async def check(journal: Journal, sessions: Sessions) -> None:
         await said(journal, sessions, await titled(sessions, "message"), text)
         await titled(sessions, text)
-        # What is stored since has U+FFFD instead; a message of an earlier version may still hold NUL.
+        # Messages stored now have U+FFFD instead; a message from an earlier version may still contain NUL.
         assert sorted(found(sessions, text.partition("\0")[2] or text)) == sorted(["message", whole(text)])
         assert "message" in found(sessions, text)
         assert whole(text) in found(sessions, whole(text))
@@ -203,8 +203,8 @@ def test_a_hit_says_which_message_and_the_words_around(tmp_path: Path) -> None:
         assert found.next_before == "msg_2"
         found = history.find(one, "STRASSE", found.next_before, 1)
         assert ([hit.message_id for hit in found.hits], found.next_before) == (["msg_1"], None)
-        # What nobody sees stands nowhere.
-        assert history.find(one, "\u00ad", None, 10).hits == []
+        # A character that is not visible is never found.
+        assert sessions.find(one, "\u00ad", None, 10).hits == []
         assert sessions.list(None, "\u00ad", False, None, 50).hits == {}
         with pytest.raises(InvalidShape):
             history.find(one, "strasse", "msg_4", 10)
@@ -234,18 +234,18 @@ def test_pinned_conversations_come_first_over_all_pages(tmp_path: Path) -> None:
         await said(journal, sessions, ids["a"], "one word")
         await said(journal, sessions, ids["b"], "one word")
         assert [session.title for session in sessions.list(None, None, False, None, 3).sessions] == ["a", "e", "b"]
-        assert found(sessions, "one word") == ["b", "a"], "what a search finds is in the order of use"
+        assert found(sessions, "one word") == ["b", "a"], "search results are in the order of last use"
         await sessions.patch(ids["a"], wire.SessionPatch(archived=True))
         assert [session.title for session in sessions.list(None, None, True, None, 3).sessions] == ["a"]
         await sessions.patch(ids["a"], wire.SessionPatch(archived=False))
-        assert sessions.info(ids["a"]).pinned, "it is where it was"
+        assert sessions.info(ids["a"]).pinned, "the conversation keeps its place"
         assert not (await sessions.patch(ids["a"], wire.SessionPatch(pinned=False))).pinned
         assert [session.title for session in sessions.list(None, None, False, None, 3).sessions] == ["e", "b", "a"]
         plan = journal.all(
             "EXPLAIN QUERY PLAN SELECT s.session_id FROM sessions s"
             " ORDER BY s.pinned * 1000000000000000 + s.used_n DESC LIMIT 5"
         )
-        assert "sessions_by_place" in str(plan), "no list is sorted anew for a page of it"
+        assert "sessions_by_place" in str(plan), "a page of the list must not sort all sessions"
 
     within(tmp_path, check)
 
@@ -270,7 +270,7 @@ def test_the_session_used_last_is_first_whatever_the_clock_says(
 ) -> None:
     async def check(journal: Journal, sessions: Sessions) -> None:
         ids: list[str] = []
-        for year in (2031, 2029, 2030):  # the clock is set between them
+        for year in (2031, 2029, 2030):  # the clock is changed between them
             monkeypatch.setattr(clock, "now", lambda year=year: datetime(year, 1, 1, tzinfo=UTC))
             ids.append(await titled(sessions, str(year)))
         await said(journal, sessions, ids[1], "used again")
@@ -321,7 +321,7 @@ def test_what_is_told_of_a_session_in_the_moment_of_its_deletion_goes_with_it(tm
     async def check(journal: Journal, sessions: Sessions) -> None:
         session_id = await titled(sessions, "the title")
         renaming = asyncio.ensure_future(sessions.patch(session_id, wire.SessionPatch(title="another title")))
-        await asyncio.sleep(0)  # it is put into the transaction that the deletion is put into
+        await asyncio.sleep(0)  # its write joins the transaction of the deletion
         await sessions.delete(session_id, purge=purge)
         with contextlib.suppress(SessionNotFound):
             await renaming
@@ -345,7 +345,7 @@ def test_no_cut_goes_through_what_people_see_as_one_character(whole: str) -> Non
             assert len(short) <= most
             kept = short.removesuffix("…").removeprefix("x" * before)
             assert kept == whole * (len(kept) // len(whole))
-            assert len(short) + len(whole) > most, "no more is left out than has to be"
+            assert len(short) + len(whole) > most, "no more is cut off than necessary"
         assert title_of(text) == cut(text, 60)
 
 

@@ -1,4 +1,4 @@
-"""How a call ends that is cancelled on its way: what is known of it is said."""
+"""How a call ends that is cancelled before it runs: its state and the reason are recorded."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
         arguments = {"path": "a.txt", "content": "x"}
         running = asyncio.create_task(toolbox.call_tool("write_file", arguments, ctx, tools["write_file"]))
         await asyncio.sleep(0)
-        assert log.transcript.tools, "its start is told, and not recorded yet"
+        assert log.transcript.tools, "its start is reported, but not recorded yet"
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

@@ -1,4 +1,4 @@
-"""The list of running daemons: who is on it, what is left behind, and who is found."""
+"""The list of running daemons: which are on it, which entries are removed, and which daemon is found."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_it_is_listed_for_its_user_only_and_gone_afterwards(directory: Path, tmp
     if sys.platform != "win32":
         assert stat.S_IMODE(place.stat().st_mode) == 0o600
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert running_daemons.running(directory) == [], "nobody answers there"
+    assert running_daemons.running(directory) == [], "no daemon answers there"
     running_daemons.leave(place)
     assert list(directory.iterdir()) == []
     running_daemons.leave(place)

@@ -1,4 +1,4 @@
-"""What an app says in Python becomes agents, tools and flags; what is wrong is named with its agent and argument."""
+"""An app's Python definitions become agents, tools and flags; a mistake is reported with its agent and argument."""
 
 from __future__ import annotations
 

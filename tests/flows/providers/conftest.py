@@ -1,4 +1,4 @@
-"""Fixtures: a provider of raw bytes and a daemon that talks to it, both for all tests of a module."""
+"""Fixtures: a provider of raw bytes, and a daemon that talks to it. A module's tests share both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shared_daemon(shared_provider: BytesProvider, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def begin(shared_daemon: Daemon, provider: BytesProvider) -> Callable[..., Talk]:
-    """Begin a conversation in a session of its own, in a dialect or with a model by name."""
+    """Begin a conversation in a new session, in a dialect or with a model by name."""
 
     def talk(dialect: Dialect | str = CHAT) -> Talk:
         model = dialect if isinstance(dialect, str) else dialect.model
@@ -59,7 +59,7 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 @pytest.fixture
 def own(launch: Callable[..., Daemon], provider: BytesProvider) -> Callable[..., Talk]:
-    """Begin a conversation with a daemon of the test's own: other variables, or what it learns is not to be shared."""
+    """Begin a conversation with the test's own daemon: for other variables, or if it learns something about a model."""
 
     def talk(model: str = CHAT.model, *, arguments: list[str] | None = None, **variables: str) -> Talk:
         variables = environment(provider, **{"ASTER_MODEL": model, **variables})

@@ -1,4 +1,7 @@
-"""How answers end: whole, cut, filtered, silent, stalled, without end. Each turn ends, says why, and the next works."""
+"""How answers end: complete, cut, filtered, empty, stalled, endless.
+
+Each turn ends with a reason, and the next works.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,13 @@ Begin = Callable[..., Talk]
 
 
 def warned(outcome: Outcome, code: str) -> None:
-    """The turn told of one thing, as a warning."""
+    """The turn reported exactly this one problem, as a warning."""
     assert outcome.codes == [code], str(outcome)
     assert outcome.severities == ["warning"]
 
 
 def noticed(talk: Talk, code: str) -> bool:
-    """Whether the last answer in the history has a notice of it."""
+    """Whether the last answer in the history has this notice."""
     return code in [part["code"] for part in talk.history()[-1]["parts"] if part["type"] == "notice"]
 
 
@@ -92,7 +95,7 @@ def test_an_answer_cut_by_its_length_says_so(begin: Begin, name: str, word: str)
     assert outcome.text == talk.history()[-1]["text"] == "The three steps are: first"
     assert noticed(talk, "output_limit")
     after = talk.goes_on()
-    assert "The three steps are: first" in str(after.requests[0].messages), "the model knows what it said"
+    assert "The three steps are: first" in str(after.requests[0].messages), "the model sees what it said"
 
 
 def test_a_call_cut_by_the_length_does_not_run(begin: Begin, dialect: Dialect) -> None:
@@ -139,7 +142,7 @@ def test_an_answer_that_the_server_gave_up_names_its_word(begin: Begin, name: st
     talk.goes_on()
 
 
-# -- silence -----------------------------------------------------------------------------------------------------------
+# -- answers without text ----------------------------------------------------------------------------------------------
 
 
 def nothing(dialect: Dialect) -> Answer:
@@ -172,7 +175,7 @@ def test_a_model_that_says_nothing_after_its_tools_is_asked_once_more(
     assert outcome.stop_reason == "complete", str(outcome)
     warned(outcome, "model_silent")
     assert len(outcome.requests) <= 3
-    assert outcome.requests[-1].messages == outcome.requests[1].messages, "asked with the same history, not pushed"
+    assert outcome.requests[-1].messages == outcome.requests[1].messages, "the same history, without additions"
     assert outcome.text.strip() == ""
     talk.provider.script(NothingEmpty(SystemFirst(say("Here again."))))
     after = talk.ask("and now")
@@ -208,7 +211,7 @@ def test_a_model_that_says_nothing_at_all_is_told(
 
 
 def without_mark(dialect: Dialect) -> list[str]:
-    """A whole answer without what only says that the stream is over."""
+    """A complete answer without the events that only mark the end of the stream."""
     events = dialect.stream(Said(["All ", "there."]))
     return events if dialect is RESPONSES else events[:-1]
 
@@ -337,7 +340,7 @@ def test_a_stream_is_given_up_when_it_says_nothing_more_and_what_was_said_is_kep
         outcomes = dict(zip(kinds, pool.map(lambda talk, kind: talk.ask(kind), talks, kinds), strict=True))
     came = {kind: (outcome.stop_reason, outcome.codes, outcome.text) for kind, outcome in outcomes.items()}
     expected = dict.fromkeys(STALLS, ("failed", ["provider_timeout"], "one two"))
-    assert came == expected | {"slow": ("complete", [], "one" + "." * 9)}, "text that goes on is no stall"
+    assert came == expected | {"slow": ("complete", [], "one" + "." * 9)}, "text that keeps coming is no stall"
     for talk, (_, _, text) in zip(talks, came.values(), strict=True):
         assert talk.history()[-1]["text"] == text
         talk.goes_on()
@@ -380,7 +383,7 @@ def test_pauses_for_ever_count_as_requests(begin: Begin, ids: str) -> None:
 
 def test_an_answer_in_the_background_that_never_comes_counts_its_requests(begin: Begin) -> None:
     talk = begin(RESPONSES)
-    talk.daemon.config(max_requests=2)  # they are seconds apart
+    talk.daemon.config(max_requests=2)  # its requests are seconds apart
     waiting = RESPONSES.response("in_progress", background=True)
     events = numbered([responses("response.created", response=waiting), responses("response.queued", response=waiting)])
     talk.provider.script(Answer(events))

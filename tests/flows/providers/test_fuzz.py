@@ -1,4 +1,4 @@
-"""A daemon whose provider sends damaged streams: each turn ends with a reason, nothing is lost, the next one works."""
+"""A daemon whose provider sends damaged streams: each turn ends with a reason, no text is lost, the next turn works."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.timeout(TIMEOUT_S)
 REASONS = get_args(wire.StopReason)
 EXAMPLES = 30
 LIFE = 15
-"""So many streams are tried in one life of the daemon."""
+"""How many streams are tried before the daemon is restarted."""
 AFTER = "Going on."
 ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
 class WholeText(Strict):
-    """A server that takes only known roles, ids and names of letters and digits, whole text, and arguments in JSON."""
+    """A server that accepts only known roles, valid text, JSON arguments, and ids and names of letters and digits."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         try:
@@ -71,7 +71,7 @@ def parsed(text: str) -> Any:
 
 
 class Fuzzed:
-    """The daemon of this process, the sessions that were not deleted, and what is known of turns."""
+    """The daemon of this process, the sessions that were not deleted, and what is known about turns."""
 
     def __init__(self, daemon: Daemon, provider: BytesProvider) -> None:
         self.daemon = daemon
@@ -79,16 +79,16 @@ class Fuzzed:
         self.earlier: list[tuple[Talk, str]] = []
         self.tried = 0
         self.model = ""
-        assert engine, "its modules define errors too"
+        assert engine, "importing the engine defines more error classes"
         self.codes = ({error.code for error in error_classes()} | turn_codes()) - {"internal_error"}
 
     def choose(self, model: str) -> None:
-        """Have this model answer from now on."""
+        """Use this model from now on."""
         self.model = model
         self.daemon.config(model=model)
 
     def try_out(self, dialect: Dialect, stream: Mangled) -> None:
-        """A conversation in which one answer is this stream. Raises: AssertionError."""
+        """Run a conversation in which one answer is this stream. Raises: AssertionError."""
         daemon = self.daemon
         session_id = daemon.call("POST", "/api/sessions", {})["session_id"]
         talk = Talk(daemon, self.provider, session_id)
@@ -110,7 +110,7 @@ class Fuzzed:
             self.live_again()
 
     def ended(self, talk: Talk, outcome: Outcome, stream: Mangled) -> None:
-        """The turn has an end that says what happened, and all text that came is there."""
+        """The turn has an end that gives its reason, and all text that arrived is in it."""
         assert len(outcome.of("done")) == 1, str(outcome)
         assert outcome.stop_reason in REASONS, str(outcome)
         assert set(outcome.codes) <= self.codes, str(outcome)
@@ -119,16 +119,16 @@ class Fuzzed:
         assert (outcome.stop_reason == "failed") == bool(fatal), str(outcome)
         assert all(error["message"] and error["hint"] for error in fatal), str(outcome)
         assert outcome.text.lstrip().startswith(stream.intact.strip()), f"{outcome.text!r} lacks {stream.intact!r}"
-        assert talk.history()[-1]["text"] == outcome.text, "the history says something else than the events"
+        assert talk.history()[-1]["text"] == outcome.text, "the history differs from the events"
         started = [data["call_id"] for data in outcome.of("tool_start")]
         assert len(set(started)) == len(started), f"calls ran twice: {started}"
         if not stream.may_end:
-            assert outcome.stop_reason == "failed" or outcome.text == AFTER, f"taken for whole: {outcome}"
-            assert started == [], f"a call ran of an answer that broke off: {outcome}"
+            assert outcome.stop_reason == "failed" or outcome.text == AFTER, f"taken for complete: {outcome}"
+            assert started == [], f"a call ran although its answer broke off: {outcome}"
         assert sorted(started) == sorted(data["call_id"] for data in outcome.of("tool_end")), str(outcome)
 
     def goes_on(self, talk: Talk) -> None:
-        """The next turn is answered, and its request is one that strict servers take."""
+        """The next turn is answered, and strict servers accept its request."""
         strict = Refusing()
         self.provider.script(strict)
         outcome = talk.ask("and now")
@@ -137,17 +137,17 @@ class Fuzzed:
         assert talk.history()[-1]["text"] == AFTER
 
     def live_again(self) -> None:
-        """kill -9, and another life, in which the earlier sessions go on."""
+        """kill -9 and a new start; the earlier sessions continue."""
         before = [talk.history() for talk, _ in self.earlier]
         self.daemon.restart()
-        self.choose(self.model)  # a variable says otherwise
+        self.choose(self.model)  # the environment variable names another model
         assert [talk.history() for talk, _ in self.earlier] == before
         for talk, _ in self.earlier:
             self.goes_on(talk)
 
 
 class Refusing:
-    """Strict servers around an answer, and what they refused."""
+    """Strict servers around an answer, and the requests that they refused."""
 
     def __init__(self) -> None:
         self.servers: list[Strict] = []
@@ -161,7 +161,7 @@ class Refusing:
         return self.answer(request)
 
     def refusals(self) -> list[str]:
-        """Why requests were refused."""
+        """The reasons for which requests were refused."""
         return [
             f"{server.why_not(request)}: {request.messages}" for server in self.servers for request in server.refused
         ]
@@ -193,7 +193,7 @@ def test_streams_that_once_broke_a_turn_cost_nothing_but_themselves(fuzzed: Fuzz
 
 @contextlib.contextmanager
 def explained(what: str) -> Generator[None]:
-    """Say which stream it was that failed."""
+    """Add the name of the stream to a failure."""
     try:
         yield
     except AssertionError as failure:

@@ -1,4 +1,4 @@
-"""Google's Gemini API: what its servers stream and refuse, what is sent to them, and that the session goes on."""
+"""Google's Gemini API: what its servers stream and refuse, what is sent to them, and that the session continues."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def call(name: Json = "read_file", args: Json = A, **more: Json) -> Json:
 
 
 def kept(part: Json) -> Json:
-    """A part of a request without what stands for nothing."""
+    """A part of a request, without its fields that are None."""
     return {name: one for name, one in part.items() if one is not None}
 
 
 def again(talk: Talk) -> Outcome:
-    """The daemon starts anew, and the session goes on."""
+    """The daemon restarts, and the session continues."""
     talk.daemon.restart()
     talk.daemon.config(model=GEMINI.model)
     return talk.goes_on()
@@ -56,7 +56,7 @@ def test_text_and_figures_are_read_and_the_request_is_googles(talk: Talk) -> Non
     [request] = outcome.requests
     assert request.path == GEMINI.path
     assert request.headers["x-goog-api-key"] == "g-test-0123456789"
-    assert "x-server-timeout" not in request.headers, "a server would end a long answer in its midst"
+    assert "x-server-timeout" not in request.headers, "a server would cut off a long answer"
     assert request.last_user_text == "hello"
     assert "read_file" in request.tool_names
     assert (outcome.usage["input_tokens"], outcome.usage["output_tokens"]) == (31, 7)
@@ -87,7 +87,7 @@ def test_thinking_is_told_apart_and_its_signature_goes_back(talk: Talk) -> None:
     parts = [kept(part) for part in back["content"] if "functionCall" in part]
     assert [(part["functionCall"]["id"], part["thoughtSignature"]) for part in parts] == [("c1", SIGNATURE)]
     after = again(talk)
-    assert SIGNATURE in str(after.requests[0].messages), "kept over a restart"
+    assert SIGNATURE in str(after.requests[0].messages), "kept after a restart"
 
 
 def test_calls_run_side_by_side_and_their_results_go_back_together(talk: Talk) -> None:
@@ -127,7 +127,7 @@ def test_odd_calls_run(talk: Talk, case: str) -> None:
 def test_a_call_whose_arguments_are_no_object_is_told_to_the_model(talk: Talk, args: Json) -> None:
     talk.provider.script(Answer(GEMINI.chunk([call(args=args)]) + last()), say("I see."))
     outcome = talk.ask("read it")
-    assert "path" in outcome.requests[1].new_tool_results[0][1], "it learns what is missing"
+    assert "path" in outcome.requests[1].new_tool_results[0][1], "the model learns what is missing"
     talk.healthy(outcome)
 
 
@@ -417,7 +417,7 @@ PASSING = {"minute": (PER_MINUTE, 429, "rate_limited"), "load": (OVERLOADED, 503
 
 
 def forms(body: Json, status: int) -> dict[str, Answer]:
-    """The same refusal as Google gives it: by status, as a list of one, and within a stream."""
+    """The same refusal in each form that Google uses: by status, as a list of one, and within a stream."""
     return {"object": Answer.json(body, status), "list": Answer.json([body], status), "stream": Answer(event(body))}
 
 
@@ -425,7 +425,7 @@ def forms(body: Json, status: int) -> dict[str, Answer]:
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals_are_told(begin: Begin, case: str, form: str) -> None:
     body, status, code = REFUSED[case]
-    talk = begin(f"google:m-{case}-{form}")  # what is learned of a model's window is not another's
+    talk = begin(f"google:m-{case}-{form}")  # what is learned about a model's window must not affect others
     talk.provider.script(forms(body, status)[form])
     outcome = talk.ask("hello")
     assert (outcome.stop_reason, outcome.codes) == ("failed", [code]), str(outcome)
@@ -442,7 +442,7 @@ def test_what_passes_is_asked_again(talk: Talk, case: str, form: str) -> None:
     talk.provider.script(forms(body, status)[form], say("Here it is."))
     outcome = talk.ask("hello")
     assert outcome.retried == [code], str(outcome)
-    assert len(outcome.requests) == 2, "the SDK does not ask again by itself"
+    assert len(outcome.requests) == 2, "the SDK must not retry by itself"
     talk.healthy(outcome, "Here it is.")
 
 

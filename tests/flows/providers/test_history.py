@@ -1,4 +1,4 @@
-"""What is sent back to strict servers: roles, pairs, reasoning and sizes, whatever has happened to the session."""
+"""What is sent back to strict servers: roles, pairs, reasoning and sizes, after anything that a session may contain."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Begin = Callable[..., Talk]
 
 
 def answered(talk: Talk, strict: Strict, text: str = "and now") -> Outcome:
-    """Ask a strict server; it refuses nothing, and its answer is whole."""
+    """Ask a strict server. It must refuse nothing, and its answer must be complete."""
     talk.provider.script(strict)
     outcome = talk.ask(text)
     assert (outcome.stop_reason, outcome.errors) == ("complete", []), str(outcome)
@@ -82,7 +82,7 @@ def test_messages_without_an_answer_do_not_break_the_order_of_roles(begin: Begin
         assert talk.ask(f"{number} hello").stop_reason == "failed"
     outcome = answered(talk, Alternating(say("Here."), status), "are you there")
     sent = str(outcome.requests[0].messages)
-    assert all(f"{number} hello" in sent for number in range(failed)), "nothing that was said is lost"
+    assert all(f"{number} hello" in sent for number in range(failed)), "no message is lost"
     assert "are you there" in sent
     talk.daemon.restart()
     answered(talk, Alternating(say("Here."), status), "still there")
@@ -103,7 +103,7 @@ def test_a_cancelled_turn_does_not_break_the_order_of_roles(begin: Begin, dialec
 
 
 def cancel(talk: Talk, spoken: bool) -> None:
-    """Cancel the session's turn when its request has arrived, or when it has said something."""
+    """Cancel the session's turn when its request has arrived, or (`spoken`) when the model has said something."""
     talk.provider.wait_for_requests(1)
     if spoken:
         with talk.daemon.watch(after=0, session_id=talk.session_id) as watcher:
@@ -133,7 +133,7 @@ def reasoned(field: str, *calls: tuple[str, Json]) -> Answer:
 
 @pytest.fixture
 def asking(begin: Begin) -> Iterator[Daemon]:
-    """The shared daemon, asking for permission."""
+    """The shared daemon in a mode that asks for permission."""
     daemon = begin().daemon
     daemon.config(permission_mode="smart_approve")
     yield daemon
@@ -147,7 +147,7 @@ def writes(name: str) -> tuple[str, Json]:
 def wait_and_answer(
     talk: Talk, *, before: Callable[[], Any] = lambda: None, decision: str = "allow", **fields: Any
 ) -> Outcome:
-    """Say something that leads to one question, and answer it; returns what came of the whole turn."""
+    """Send a message that leads to one question, and answer it. Returns the outcome of the complete turn."""
     first = len(talk.provider.requests)
     with talk.daemon.watch() as watcher:
         turn_id = talk.say("go on")["turn_id"]
@@ -194,7 +194,7 @@ def test_reasoning_goes_back_after_a_cancelled_call(begin: Begin, field: str) ->
 
 
 def cancelled_in_call(talk: Talk) -> str:
-    """Cancel the turn when its call runs; returns how it ended."""
+    """Cancel the turn while its call runs. Returns the stop reason."""
     with talk.daemon.watch() as watcher:
         turn_id = talk.say("go on")["turn_id"]
         watcher.until("tool_start", turn_id=turn_id)
@@ -214,7 +214,7 @@ def test_signed_thinking_goes_back_with_its_calls(begin: Begin) -> None:
 
 
 def test_unsigned_thinking_goes_back_as_thinking_to_the_server_that_gave_it(begin: Begin) -> None:
-    """llama.cpp, Ollama and LM Studio sign nothing; a message of the person's in its place would break the order."""
+    """llama.cpp, Ollama and LM Studio sign nothing. A user message instead of the thinking would break the order."""
     talk = begin(ANTHROPIC)
     reads = ANTHROPIC.answer(Thought(["let me look"], signature=""), called("read_file", path="a.txt"))
     strict = Alternating(WholePairs(InTurn(reads, ANTHROPIC.answer(Thought(["all of it"], ""), Said(["Read."])))))
@@ -252,14 +252,14 @@ def test_items_say_what_they_are_to_a_server_that_wants_it(own: Begin) -> None:
     talk.daemon.kill()
     talk.daemon.start()
     after = talk.ask("after a restart")
-    assert (after.stop_reason, len(after.requests)) == ("complete", 1), "it is remembered"
+    assert (after.stop_reason, len(after.requests)) == ("complete", 1), "the daemon remembers it"
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
 def honest(text: str) -> Answering:
-    """An answer whose usage is what a tokeniser might count: a quarter of the characters."""
+    """An answer with the usage that a tokenizer might count: a quarter of the characters."""
 
     def answer(request: RecordedRequest) -> Answer:
         size = len(json.dumps(request.messages, ensure_ascii=False))
@@ -288,7 +288,7 @@ def test_a_conversation_goes_on_for_ever_within_a_small_window(own: Begin, case:
     compactions = sum(len(outcome.compacted) for outcome in outcomes)
     assert compactions > 0
     assert len(strict.refused) <= (2 if case == "told" else compactions)
-    assert not any(asks_for_summary(request) for request in strict.refused), "a summary is never too long itself"
+    assert not any(asks_for_summary(request) for request in strict.refused), "a summary request is never too long"
     assert all(len(outcome.requests) <= 4 for outcome in outcomes)
     talk.daemon.restart()
     assert talk.ask("and now").stop_reason == "complete"
@@ -306,16 +306,16 @@ def test_compactions_and_cancelled_calls_keep_pairs(own: Begin, dialect: Dialect
     def calls(*made: Called) -> Answer:
         return dialect.answer("I see to it.", *made)
 
-    # Parallel calls, of which one is denied.
+    # Parallel calls, one of which is denied.
     several = [called("read_file", "call_1", path="a.txt"), called("read_file", "call_2", path="missing.txt")]
     script(calls(*several, called("write_file", "call_3", path="no.txt", content="x")), honest("One is denied."))
     assert wait_and_answer(talk, decision="deny").stop_reason == "complete"
-    # One that a person edits.
+    # A call that a person edits.
     script(calls(called("write_file", "call_4", path="yes.txt", content="x")), honest("It was edited."))
     edited = wait_and_answer(talk, arguments={"path": "yes.txt", "content": "edited"})
     assert edited.stop_reason == "complete", str(edited)
     assert (daemon.work_dir / "yes.txt").read_text() == "edited"
-    # One that is cancelled while it runs, and one whose end nobody lives to see.
+    # A call that is cancelled while it runs, and a call during which the daemon is killed.
     daemon.config(permission_mode="auto_approve")
     sleeps = called("run_command", "call_5", command="sleep 60")
     script(calls(sleeps, called("read_file", "call_6", path="a.txt")))
@@ -325,7 +325,7 @@ def test_compactions_and_cancelled_calls_keep_pairs(own: Begin, dialect: Dialect
         turn_id = talk.say("go on")["turn_id"]
         watcher.until("tool_start", turn_id=turn_id)
     daemon.restart()
-    # Then long texts, until it was summarised three times.
+    # Then long texts, until the conversation has been summarised three times.
     reads = [called("read_file", f"call_8{n}", path="a.txt") for n in range(3)]
     compactions, number = 0, 0
     while compactions < 3 and number < 30:

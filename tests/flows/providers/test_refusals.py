@@ -1,4 +1,4 @@
-"""Refusals as servers word them: what each means, what is done about it, and that the session goes on."""
+"""Refusals in the words of real servers: what each means, how the daemon reacts, and that the session continues."""
 
 from __future__ import annotations
 
@@ -139,13 +139,13 @@ TOO_LONG: dict[str, tuple[Dialect | str, Answering]] = {
 
 
 def named(begin: Begin, which: Dialect | str, case: str) -> Talk:
-    """A session whose model has a name of its own: what a refusal tells of a model is not another's."""
+    """A session with a separate model name, since the daemon remembers what a refusal says about a model."""
     provider = which.removesuffix(":") if isinstance(which, str) else which.model.partition(":")[0]
     return begin(f"{provider}:m-{sorted(TOO_LONG).index(case)}")
 
 
 def converse(talk: Talk, count: int = 4, length: int = 600) -> None:
-    """Some turns, so that there is something to summarise."""
+    """Run some turns, so that there is something to summarise."""
     talk.provider.script(say("I see. " * 60))
     for number in range(count):
         outcome = talk.ask(f"{number}. " + "words " * (length // 6))
@@ -201,7 +201,7 @@ def test_a_refusal_of_a_long_conversation_that_nobody_understands_is_worth_one_s
 
 @dataclass(frozen=True)
 class Case:
-    """A refusal, what it is called here, and whether it may pass."""
+    """A refusal, our code for it (`means`), and whether a retry may help (`passes`)."""
 
     dialect: Dialect
     status: int
@@ -318,7 +318,7 @@ DATES: list[float] = []
 
 @pytest.fixture(scope="module")
 def limited(shared_provider: BytesProvider, shared_daemon: Daemon) -> Iterator[dict[str, Outcome]]:
-    """What comes of two 429 in a row with each form of Retry-After, all at the same time."""
+    """The outcome of two 429 in a row for each form of Retry-After, all at the same time."""
     times: dict[str, int] = {}
     guard = threading.Lock()
 
@@ -357,8 +357,8 @@ def test_a_wait_that_the_provider_names_is_never_shorter_than_ours(limited: dict
     if kind == "1.5":
         assert first >= 1.5
     elif kind != "date":
-        assert first >= 0.2, "no hammering"
-        assert second > first, "ever more patient"
+        assert first >= 0.2, "no retry at once"
+        assert second > first, "each wait is longer than the one before"
     arrived = [request.received_monotonic for request in outcome.requests]
     assert arrived[1] - arrived[0] >= first - 0.1
     if kind == "date":
@@ -378,7 +378,7 @@ def test_a_wait_without_end_is_told_in_a_number(limited: dict[str, Outcome], kin
 
 
 def moved(to: Answer) -> Callable[[RecordedRequest], Answer]:
-    """A server that answers so at /responses, and speaks chat completions."""
+    """A server that gives this answer at /responses, and otherwise speaks chat completions."""
 
     def answer(request: RecordedRequest) -> Answer:
         return to if request.path == RESPONSES.path else say("Hello.")(request)  # type: ignore[operator]
@@ -406,7 +406,7 @@ def test_a_server_without_responses_is_spoken_to_in_chat_completions(own: Begin,
     assert [request.path for request in outcome.requests] == [RESPONSES.path, CHAT.path]
     talk.daemon.restart()
     again = talk.ask("again")
-    assert [request.path for request in again.requests] == [CHAT.path], "it is remembered"
+    assert [request.path for request in again.requests] == [CHAT.path], "the daemon remembers it"
     assert again.text == "Hello."
 
 
@@ -469,8 +469,8 @@ def test_ids_are_made_for_a_server_that_wants_its_own_form(own: Begin) -> None:
     assert len(strict.refused) <= 1
     again = talk.ask("again")
     assert (again.stop_reason, len(again.requests)) == ("complete", 1), str(again)
-    assert len(strict.refused) <= 1, "it is remembered"
-    # And the calls that it makes itself.
+    assert len(strict.refused) <= 1, "the daemon remembers it"
+    # The server's own call ids, which already have this form, are accepted too.
     talk.provider.script(MistralIds(WholePairs(InTurn(CHAT.answer(called_a("abcDEF123")), say("Read.")))))
     third = talk.ask("read it again")
     assert (third.stop_reason, third.text, len(third.requests)) == ("complete", "Read.", 2), str(third)
@@ -504,7 +504,7 @@ def test_an_address_without_its_version_is_understood(own: Begin, provider: Byte
     talk = own(model, OPENAI_BASE_URL=provider.url)
     outcome = talk.ask("hello")
     if outcome.stop_reason == "failed":
-        assert "OPENAI_BASE_URL" in str(outcome.errors[0]), "the setting to change is named"
+        assert "OPENAI_BASE_URL" in str(outcome.errors[0]), "the error names the setting to change"
         assert outcome.codes != ["model_unknown"]
     else:
         assert outcome.text == "Hello."
@@ -535,5 +535,5 @@ def test_a_key_is_read_as_it_was_meant(own: Begin, provider: BytesProvider, arou
         assert len(outcome.requests) <= 1
     else:
         assert outcome.requests[0].headers["authorization"] == f"Bearer {key}"
-    assert outcome.stop_reason == "complete" or "quotes" in around, "blanks are no part of a key"
+    assert outcome.stop_reason == "complete" or "quotes" in around, "spaces are not part of a key"
     assert key not in str(outcome.events)

@@ -1,4 +1,4 @@
-"""Streams that are odd in a detail: what they say is read all the same, and the session goes on."""
+"""Streams with one unusual detail: their content is read nevertheless, and the session continues."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ BOTH = [("read_file", {"path": "a.txt"}, "done"), ("read_file", {"path": "b.txt"
 
 
 def two_under_one_number(dialect: Dialect) -> list[str]:
-    """Two whole calls with ids of their own and one number."""
+    """Two complete calls with separate ids but the same number."""
     if dialect is CHAT:
         calls = [chat(chat_call(0, "call_a", "read_file", A)), chat(chat_call(0, "call_b", "read_file", B))]
         return [*calls, chat({}, "tool_calls"), DONE]
@@ -296,7 +296,7 @@ READS_A = {
     "a number for an id": chat_call(0, 7, "read_file", A),
     "an object for arguments": chat_call(0, "call_a", "read_file", {"path": "a.txt"}),
 }
-"""Calls whose meaning is plain although their types are wrong."""
+"""Calls whose meaning is clear although their types are wrong."""
 ODD_CALLS = {
     **READS_A,
     "a list for arguments": chat_call(0, "call_a", "read_file", []),
@@ -473,14 +473,14 @@ def test_odd_fields_of_chat_are_read_or_passed_over(begin: Begin, chunks: str) -
 
 
 def between(dialect: Dialect, *odd: str) -> list[str]:
-    """A good stream with odd events behind its first piece of text."""
+    """A good stream with unusual events after its first piece of text."""
     events = dialect.stream(Said(["o", "k"]))
     at = next(n for n, sent in enumerate(events) if '"o"' in sent and "delta" in sent) + 1
     return [*events[:at], *odd, *events[at:]]
 
 
 def changed(dialect: Dialect, old: str, new: str) -> list[str]:
-    """A good stream with something else in each event that has it."""
+    """A good stream in which `old` is replaced by `new` in each event."""
     events = dialect.stream("ok")
     assert any(old in sent for sent in events), old
     return [sent.replace(old, new) for sent in events]
@@ -604,7 +604,7 @@ def test_what_is_no_answer_is_refused_once_with_its_first_words(begin: Begin, di
     outcome = talk.ask("hello")
     assert (outcome.stop_reason, outcome.codes) == ("failed", ["malformed_stream"]), str(outcome)
     if kind == "nothing":
-        assert len(outcome.requests) <= 4, "a connection that closed at once may be another's doing"
+        assert len(outcome.requests) <= 4, "a connection that closed at once may be a network problem"
     else:
         assert len(outcome.requests) == 1, str(outcome)
     said = outcome.errors[0]["message"]
