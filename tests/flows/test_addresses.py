@@ -1,4 +1,4 @@
-"""A daemon whose addresses, keys, proxies and certificates are set as people set them."""
+"""A daemon whose addresses, keys, proxies and certificates are written as people write them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ NOT_FOUND = {"ollama": (b"404 page not found", "text/plain"), "vllm": (b'{"detai
 
 
 class ChatServer:
-    """Speaks chat completions under /v1, lists its models there and, as `ollama`, what it has loaded; else 404."""
+    """Speaks chat completions and lists its models under /v1; as `ollama` it also lists what it has loaded.
+
+    Otherwise 404.
+    """
 
     def __init__(self, kind: str = "vllm", certificate: Path | None = None, lists: bool = True) -> None:
         self.asked: list[tuple[str, str, str | None]] = []
@@ -108,7 +111,7 @@ def serve() -> Iterator[Callable[..., ChatServer]]:
 
 
 def failure(daemon: Daemon) -> dict[str, Any]:
-    """The one error of a turn that must fail, at once."""
+    """The single error of a turn that fails."""
     events = daemon.ask("hello")
     [error] = [event["data"] for event in events if event["type"] == "error"]
     assert events[-1]["data"]["stop_reason"] == "failed"
@@ -400,7 +403,7 @@ def test_a_model_is_reached_through_socks(
     proxy = socks(server.port)
     daemon = launch(environment={**FAR, variable: f"{scheme}://127.0.0.1:{proxy.port}/"})
     works(daemon)
-    assert {host for host, _ in proxy.asked} == {"provider.example"}, "the proxy finds the name"
+    assert {host for host, _ in proxy.asked} == {"provider.example"}, "the proxy resolves the name"
     assert check(daemon)["ok"]
 
 
@@ -438,13 +441,13 @@ def test_socks_stands_behind_the_proxy_of_the_scheme_and_no_proxy(
     works(launch("both", environment={**FAR, **both}))
     spared = launch("spared", environment={**FAR, "ALL_PROXY": both["HTTP_PROXY"], "NO_PROXY": "provider.example"})
     asked = len(good.asked)
-    assert check(spared)["error"]["code"] == "provider_unreachable", "the name is looked up here, and is not there"
+    assert check(spared)["error"]["code"] == "provider_unreachable", "the name is resolved here, and does not exist"
     assert len(good.asked) == asked
 
 
 @pytest.fixture
 def refuser() -> Iterator[Callable[[], int]]:
-    """The port of a server that speaks HTTP only, and says so at once."""
+    """The port of a server that speaks only HTTP, and answers the first byte with 400."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -463,7 +466,7 @@ def test_a_socks_proxy_that_does_not_help_is_named(
 ) -> None:
     dead = HeldPort()
     port = {"nothing listens": lambda: dead.port, "no socks": refuser}.get(what, lambda: socks(dead.port).port)()
-    # The HTTP library leaves the connection to such a proxy to the garbage collector.
+    # The HTTP library does not close its connection to such a proxy; the garbage collector does.
     calm = ("-W", "ignore::ResourceWarning", *DAEMON)
     daemon = launch(environment={**FAR, "ALL_PROXY": f"socks5://127.0.0.1:{port}"}, program=calm)
     error = failure(daemon)

@@ -1,4 +1,4 @@
-"""Agents and tools of one's own in the real daemon: README's snippet, files that come and go, kill -9."""
+"""An app's own agents and tools in the real daemon: README's snippet, files that appear and disappear, kill -9."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def agent_of(daemon: Daemon, agent_id: str) -> Json:
 
 
 def put(folder: Path, name: str, text: str) -> Path:
-    """Write a file as careful editors do: whole, or not at all."""
+    """Write a file atomically, as careful editors do."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f".{name}").write_text(text, "utf-8")
     return (folder / f".{name}").replace(folder / name)
@@ -98,7 +98,7 @@ def put(folder: Path, name: str, text: str) -> Path:
 
 
 def snippet() -> str:
-    """The Python in README's section about an own agent."""
+    """The Python in README's section "Your own agent, your own tool"."""
     part = (ROOT / "README.md").read_text("utf-8").split("\n## Your own agent, your own tool\n")[1].split("\n## ")[0]
     [found] = re.findall(r"```python\n(.*?)```", part, re.DOTALL)
     return found
@@ -257,7 +257,7 @@ def test_code_that_is_wrong_ends_with_exit_code_5_and_says_where(case: str, tmp_
     assert "Traceback" not in told.stderr
 
 
-# -- own tools ---------------------------------------------------------------------------------------------------------
+# -- an app's tools ----------------------------------------------------------------------------------------------------
 
 
 def test_an_approval_of_an_own_tool_outlives_kill_9_and_the_tool_runs_once(serve: Callable[..., Daemon]) -> None:
@@ -314,7 +314,7 @@ def test_a_failing_tool_is_a_failed_call_and_the_turn_goes_on(serve: Callable[..
     assert (end["outcome"], end["error"]) == ("failed", "LookupError: no such plant")
     assert events[-1]["data"]["stop_reason"] == "complete"
     assert "LookupError" in daemon.log
-    assert " lose\n" in daemon.log  # where it was raised, without what was said
+    assert " lose\n" in daemon.log  # the place where it was raised, without the error's text
 
 
 def test_a_tool_reads_what_the_app_said_with_the_message(serve: Callable[..., Daemon]) -> None:

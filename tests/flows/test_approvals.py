@@ -1,4 +1,4 @@
-"""Human approval: durable, decided once, bound to the exact call, explained."""
+"""Human approval: survives a restart, is decided once, holds for exactly one call, and is explained."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ for path, body in (
 
 
 def wait_for_approval(daemon: Daemon, message: str = "go") -> Json:
-    """Say something whose answer asks for permission; returns what waits."""
+    """Send a message whose answer asks for permission. Returns the pending approval."""
     with daemon.watch() as watcher:
         daemon.chat(message)
         call_id = watcher.until("approval_required")[-1]["data"]["call_id"]
@@ -40,7 +40,7 @@ def wait_for_approval(daemon: Daemon, message: str = "go") -> Json:
 
 
 def settle(daemon: Daemon, call_id: str, decision: str = "allow", **fields: Json) -> list[Json]:
-    """Answer and wait for the turn's end."""
+    """Answer the approval, and wait for the turn's end."""
     with daemon.watch() as watcher:
         daemon.approve(call_id, decision, **fields)
         return watcher.until("done")
@@ -116,7 +116,7 @@ def test_edited_arguments_are_what_runs(real: Daemon, provider: ProviderDouble) 
     refusal = real.refused("POST", "/api/approve", {**body, "arguments": {"command": 5}})
     assert (refusal.status, refusal.code) == (422, "arguments_invalid")
     assert real.refused("POST", "/api/approve", {**body, "arguments": {"cmd": "x"}}).code == "arguments_invalid"
-    assert len(real.call("GET", "/api/approvals")) == 1, "a refused answer leaves it waiting"
+    assert len(real.call("GET", "/api/approvals")) == 1, "a refused answer leaves the approval pending"
     events = settle(real, call_id, "allow", arguments={"command": "echo edited > out"})
     assert (real.work_dir / "out").read_text() == "edited\n"
     [start] = [event["data"] for event in events if event["type"] == "tool_start"]
@@ -148,7 +148,7 @@ def test_several_calls_wait_for_and_are_answered_one_by_one(real: Daemon, provid
         watcher.until("status_change", state="waiting_approval")
         real.approve(asked[0]["call_id"])
         real.approve(asked[1]["call_id"], "deny")
-        assert not (real.work_dir / "marks").exists(), "they run when the last of them is answered"
+        assert not (real.work_dir / "marks").exists(), "the calls run when all of them are answered"
         assert real.status()["pending_approvals"] == 1
         real.approve(asked[2]["call_id"])
         watcher.until("done")
@@ -207,7 +207,7 @@ def test_deny_always_denies_without_asking_again_even_in_auto_approve(real: Daem
 
 
 def test_an_approval_is_bound_to_what_was_shown(real: Daemon, provider: ProviderDouble) -> None:
-    """The binary behind the command changes while the answer is on its way: it is asked again."""
+    """The program behind the command changes before the answer arrives: the person is asked again."""
     (real.work_dir / "tool").write_text("#!/bin/sh\necho good >> marks\n")
     (real.work_dir / "tool").chmod(0o755)
     provider.script(command("./tool", "echo second >> marks"), Reply([Say("ok")]))
@@ -281,7 +281,7 @@ def test_unknown_and_foreign_calls_are_not_found(real: Daemon, provider: Provide
 
 
 def test_a_tools_own_process_cannot_approve(real: Daemon, provider: ProviderDouble) -> None:
-    """A command that runs tries to answer another call's approval over HTTP, and to change the mode."""
+    """A command tries to answer another call's approval over HTTP, and to change the permission mode."""
     provider.script(
         Reply([Call("run_command", {"command": "echo never > never"})]),
     )
@@ -306,7 +306,7 @@ def test_a_tools_own_process_cannot_approve(real: Daemon, provider: ProviderDoub
 
 
 def test_denying_all_at_once_asks_nobody_again(real: Daemon, provider: ProviderDouble) -> None:
-    """A "deny all" button: three answers on their way together, each of them counts, none is asked again."""
+    """A "deny all" button: of three answers sent at the same time, each counts, and no call is asked about again."""
     with real.watch() as watcher, ThreadPoolExecutor(3) as pool:
         for _ in range(6):
             provider.script(command("echo one", "echo two", "echo three"), Reply([Say("All denied.")]))
@@ -377,7 +377,7 @@ def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: Provi
     assert str(outside) in refusal.body["details"]["display"]
     seen = {"tool": "write_file", "arguments": arguments}
     assert real.call("POST", "/api/permissions/check", seen) == refusal.body["details"]
-    # What was seen is no more what would happen.
+    # The file has appeared: the call would now do something else than what was shown.
     outside.write_text("somebody's")
     stale = {**body, "arguments": arguments, "confirm": refusal.body["details"]["confirm"]}
     refusal = real.refused("POST", "/api/approve", stale)

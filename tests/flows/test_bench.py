@@ -1,4 +1,4 @@
-"""The benchmark runs and gives a figure for each thing it measures. What the figures are is nobody's business here."""
+"""The benchmark runs and gives a figure for each of its measurements. This test does not judge the figures."""
 
 from __future__ import annotations
 

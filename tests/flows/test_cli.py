@@ -1,4 +1,4 @@
-"""The commands as processes of their own, beside a real daemon."""
+"""The commands as separate processes, with a real daemon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.forkserver import ForkServer
 from tests.support.held import HeldPort
 from tests.support.provider import Fault, ProviderDouble, Reply, Say
 
-pytestmark = pytest.mark.timeout(180)  # a test runs up to 14 commands, each a process
+pytestmark = pytest.mark.timeout(180)  # a test runs up to 14 commands, each in a process
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "a-token-of-the-command-line"
 KEY = "sk-canary-openai-5f0c"
@@ -32,7 +32,7 @@ KEY = "sk-canary-openai-5f0c"
 
 @dataclass
 class Told:
-    """How a command ended."""
+    """A command's exit code and output."""
 
     code: int
     out: str
@@ -44,7 +44,7 @@ class Told:
 
 
 def say(*words: str, home: Path, data_dir: Path | None = None, **variables: str) -> Told:
-    """Run one command in an environment of its own."""
+    """Run one command in a clean environment."""
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
     environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONPATH": str(ROOT), **variables}
     where = ["--data-dir", str(data_dir)] if data_dir is not None else []
@@ -71,11 +71,11 @@ def ask(daemon: Daemon, *words: str, **variables: str) -> Told:
 
 
 def examined(told: Told) -> dict[str, Json]:
-    """What the doctor found, by name."""
+    """The doctor's checks, by name."""
     return {check["name"]: check for check in told.json["checks"]}
 
 
-# -- beside a daemon ---------------------------------------------------------------------------------------------------
+# -- with a running daemon ---------------------------------------------------------------------------------------------
 
 
 def test_a_conversation_is_listed_shown_renamed_found_archived_and_deleted(daemon: Daemon) -> None:
@@ -154,7 +154,7 @@ def test_agents_are_the_running_daemon_s(daemon: Daemon) -> None:
     [agent] = ask(daemon, "agents", "--json").json
     assert (agent["id"], agent["model"], agent["state"]) == ("default", "demo:instant", "idle")
     nobody = HeldPort()
-    proxy = f"http://127.0.0.1:{nobody.port}"  # what goes through it does not come back
+    proxy = f"http://127.0.0.1:{nobody.port}"  # nothing listens at this proxy
     assert ask(daemon, "agents", HTTP_PROXY=proxy, http_proxy=proxy, ALL_PROXY=proxy).code == 0
 
 
@@ -411,7 +411,7 @@ COMPLETED = [
 
 @pytest.fixture(scope="module")
 def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `completion bash` prints, in a file."""
+    """The output of `completion bash`, in a file."""
     script = tmp_path_factory.mktemp("completion") / "completion.bash"
     script.write_text(say("completion", "bash", home=script.parent).out)
     return script
@@ -422,7 +422,7 @@ def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_bash_completes(words: list[str], offered: list[str], bash_script: Path, tmp_path: Path) -> None:
     (tmp_path / "a directory").mkdir()
     (tmp_path / "a file").write_text("")
-    # As bash does it: the function that is registered for the command, with the words that it takes the line for.
+    # What bash does: it calls the function that is registered for the command, with the words of the line.
     run = (
         'set -u; source "$0"; registered=$(complete -p "$1"); [[ $registered =~ -F\\ ([^ ]+) ]];'
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); "${BASH_REMATCH[1]}"; printf "%s\\n" "${COMPREPLY[@]}"'
@@ -449,7 +449,7 @@ def test_a_shell_takes_its_completion(shell: str, tmp_path: Path) -> None:
 
 
 def on_terminal(daemon: Daemon, *words: str, types: bytes = b"", **variables: str) -> str:
-    """What a person sees of a command on a terminal, who typed this before."""
+    """What a command shows on a terminal, with `types` as the person's input."""
     ours, theirs = os.openpty()
     environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
     command = [sys.executable, "-m", "aster_sidecar", *words, "--data-dir", str(daemon.data_dir)]
@@ -460,7 +460,7 @@ def on_terminal(daemon: Daemon, *words: str, types: bytes = b"", **variables: st
     try:
         while piece := os.read(ours, 65536):
             shown += piece
-    except OSError:  # Linux says so when the other side is closed
+    except OSError:  # Linux reports the closed other end as an error
         pass
     finally:
         os.close(ours)
@@ -514,7 +514,7 @@ def test_a_reader_who_leaves_early_is_no_crash(daemon: Daemon) -> None:
 
 
 def chat(daemon: Daemon, *words: str, said: str = "", **variables: str) -> Told:
-    """One message by pipe."""
+    """Run `chat` with one message, with pipes for stdin and stdout."""
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ}
     environment |= {"HOME": str(daemon.home), "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-W", "error", "-m", "aster_sidecar", "chat", "--data-dir", str(daemon.data_dir), *words]
@@ -581,7 +581,7 @@ def test_where_nobody_can_be_asked_a_question_goes_on_waiting(daemon: Daemon) ->
     assert told.code == 7
     assert "This is waiting for you: write " in told.err
     [waiting] = daemon.call("GET", "/api/approvals")
-    behind = chat(daemon, "hello")  # the question of another turn is not this one's to answer
+    behind = chat(daemon, "hello")  # the question belongs to another turn, so this one must not answer it
     assert behind.code == 7
     assert [entry["call_id"] for entry in daemon.call("GET", "/api/approvals")] == [waiting["call_id"]]
     with daemon.watch() as watcher:

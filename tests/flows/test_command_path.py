@@ -1,4 +1,4 @@
-"""A daemon that a desktop started: commands, MCP servers and services find what only the login shell puts on PATH."""
+"""A daemon started by a desktop: commands, MCP servers and services find what is only on the login shell's PATH."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVER = Path(__file__).parent.parent / "support" / "mcp_server.py"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home whose start-up files alone know where `mytool` is."""
+    """A home where only the shell's start-up files put the directory of `mytool` on PATH."""
     tools = tmp_path / "home" / ".local" / "bin"
     tools.mkdir(parents=True)
     (tools / "mytool").write_text("#!/bin/sh\necho found by $0\ncat\n")
@@ -55,7 +55,7 @@ def test_a_command_an_mcp_server_and_a_service_find_what_the_login_shell_finds(
         events.until("service_changed", state="running")
     assert ran(daemon, "mytool")["stdout"] == f"found by {home}/.local/bin/mytool\n"
     assert daemon.tool("own_add")["name"] == "own_add"
-    # Another choice holds for the next command.
+    # A changed setting applies to the next command.
     daemon.config(command_path="inherit")
     assert ran(daemon, "mytool")["exit_code"] == 127
     daemon.config(command_path=f"{home}/.local/bin:/bin")

@@ -1,4 +1,4 @@
-"""Conversations that outgrow the model's window: they are made shorter and go on, however large the window is."""
+"""Conversations that outgrow the model's window: they are shortened and continue, whatever the size of the window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def escaped(request: RecordedRequest) -> int:
 
 @dataclass
 class Limited:
-    """A provider that refuses what is over its limit, and counts tokens honestly: four characters each."""
+    """A provider that refuses requests above its limit, and reports a quarter of the characters as tokens."""
 
     limit: int
     measure: Callable[[RecordedRequest], int] = plain
@@ -74,7 +74,7 @@ def test_a_window_that_only_the_refusal_tells_of_is_learned(
         events = daemon.ask(f"{number}: " + ENGLISH * 6)
         assert stops(events) == "complete"
         assert text_of(events) == limited.answer
-    assert len(limited.refused) == 1, "afterwards the window is known"
+    assert len(limited.refused) == 1, "after the first refusal the window is known"
     assert not any(SUMMARISE in request.last_user_text for request in limited.refused)
     assert len(limited.summaries) >= 2
 
@@ -107,7 +107,7 @@ def test_a_window_that_is_known_is_never_run_into(launch: Callable[..., Daemon],
         reasons += [compacted["reason"] for compacted in of(events, "history_compacted")]
     assert not limited.refused
     assert set(reasons) == {"near_window"}
-    assert len(reasons) <= 12, "each frees enough for a while"
+    assert len(reasons) <= 12, "each compaction frees space for several turns"
 
 
 def test_even_a_short_conversation_is_summarised_when_it_is_refused(
@@ -124,7 +124,7 @@ def test_even_a_short_conversation_is_summarised_when_it_is_refused(
     assert compacted["context_window"] <= 8192
     assert stops(events) == "complete"
     assert len(provider.requests) == 9
-    assert events[-1]["data"]["usage"]["requests"] == 3, "what was refused, the summary and the answer"
+    assert events[-1]["data"]["usage"]["requests"] == 3, "the refused request, the summary and the answer"
     assert stops(daemon.ask("and then")) == "complete"
 
 
@@ -204,7 +204,7 @@ def test_a_refusal_that_nobody_understands_is_worth_one_compaction_of_a_long_his
     requests = len(provider.requests)
     events = daemon.ask("short")
     assert [error["code"] for error in of(events, "error")] == ["request_refused"]
-    assert len(provider.requests) == requests + 1, "a short history is not the reason"
+    assert len(provider.requests) == requests + 1, "a short history can't be the reason"
 
 
 def test_a_refusal_that_nobody_understands_is_told_as_it_is_where_nothing_can_be_left_out(
@@ -219,7 +219,7 @@ def test_a_refusal_that_nobody_understands_is_told_as_it_is_where_nothing_can_be
 
 
 def in_pairs(request: RecordedRequest) -> str | None:
-    """What a strict server finds wrong with the order of calls and results."""
+    """What a strict server finds wrong with the order of calls and results; None if nothing."""
     waiting: set[str] = set()
     for message in request.messages:
         if message["role"] == "tool":

@@ -1,4 +1,4 @@
-"""The companion's side: the snapshot, the attention list, focus, flags, first-run steps, keys, diagnostics."""
+"""What the desktop app uses: the snapshot, notifications, focus, flags, first-run steps, keys, diagnostics."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_waits_is_kept_without_a_window_and_is_read_when_it_is_answered_any
         "Assistant asks for permission",
         "letters · write_file, medium risk",
     )
-    assert "hello.txt" not in json.dumps(waits)  # neither what was said nor what would run
+    assert "hello.txt" not in json.dumps(waits)  # neither the message nor the call is in it
     with daemon.watch() as watcher:
         daemon.approve(waits["call_id"])
         read = watcher.until("notifications_read")[-1]["data"]
@@ -101,7 +101,7 @@ def test_a_turn_that_somebody_looks_at_ends_without_a_notification(daemon: Daemo
         (told,) = unread(daemon)
         assert (told["kind"], told["session_id"]) == ("turn_done", session_id)
         daemon.call("POST", "/api/focus", {"client_id": client_id, "session_id": session_id})
-    # The window is closed: nobody looks any more, once the daemon has seen it.
+    # The window is closed: as soon as the daemon notices it, the session has no viewer.
     until = time.monotonic() + WAIT_S
     while daemon.raw("POST", "/api/focus", {"client_id": client_id, "session_id": session_id})[0] != 404:
         assert time.monotonic() < until
@@ -192,14 +192,14 @@ def test_a_wrong_flag_in_the_file_is_named(launch: Callable[..., Daemon], tmp_pa
 def test_the_first_run_goes_step_by_step_and_survives_a_restart(launch: Callable[..., Daemon]) -> None:
     daemon = launch(environment={"ASTER_MODEL": ""})
     assert daemon.call("GET", "/api/onboarding")["current"] == "welcome"
-    assert daemon.ask("hello")[-1]["data"]["stop_reason"] == "complete"  # chatting never waits for it
+    assert daemon.ask("hello")[-1]["data"]["stop_reason"] == "complete"  # a chat works before the first run is finished
     seen: list[str] = []
     while (state := daemon.call("GET", "/api/onboarding"))["current"] not in (None, "provider"):
         seen.append(state["current"])
         daemon.call("POST", "/api/onboarding", {"step": state["current"], "action": "complete"})
     assert seen == ["welcome", "state_root"]
     said = daemon.call("POST", "/api/onboarding", {"step": "provider", "action": "complete"})
-    assert said["current"] == "provider"  # saying so is not enough
+    assert said["current"] == "provider"  # the step is complete only with a model
     daemon.restart()
     assert daemon.call("GET", "/api/onboarding")["current"] == "provider"
     with daemon.watch() as watcher:
@@ -264,7 +264,10 @@ def keyless(provider: ProviderDouble) -> dict[str, str]:
 
 
 def key_sent(daemon: Daemon, provider: ProviderDouble) -> str:
-    """The key that a turn's request carries. The double stands for a server of one's own, so it needs none."""
+    """The key that a turn's request carries.
+
+    The daemon takes the double for the user's own server, so it needs no key.
+    """
     provider.script(Reply([Say("hello")]))
     assert daemon.ask("hello")[-1]["data"]["stop_reason"] == "complete"
     return provider.requests[-1].headers.get("authorization", "").removeprefix("Bearer ")
@@ -360,7 +363,7 @@ def test_where_there_is_a_keychain_the_key_goes_there_and_nowhere_else(
 
 
 class SessionBus:
-    """A session bus of its own with GNOME's keychain on it, unlocked. `end` takes both away."""
+    """A separate session bus with GNOME's keychain on it, unlocked. `end` stops both."""
 
     def __init__(self, home: Path) -> None:
         for program in ("dbus-daemon", "gnome-keyring-daemon"):
@@ -412,7 +415,7 @@ class SessionBus:
                 return
             time.sleep(0.02)
         self.end()
-        raise AssertionError("the keychain did not come up")
+        raise AssertionError("the keychain did not start")
 
     def end(self) -> None:
         for process in (self._keychain, self._bus):

@@ -49,7 +49,7 @@ def test_the_first_run_writes_the_commented_file_and_no_later_one_touches_it(lau
 
 
 def test_a_configuration_directory_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
-    """Not the mode bits, which root does not mind, but a place where no directory can be."""
+    """Not by mode bits, which root ignores: the path is below a file, so no directory can be made there."""
     (tmp_path / "file").write_text("")
     daemon = Daemon(tmp_path, arguments=["--config-dir", str(tmp_path / "file" / "config")]).start()
     try:
@@ -141,7 +141,10 @@ def test_a_projects_limit_holds_for_turns(real: Daemon, provider: ProviderDouble
 def test_no_rule_lets_a_tool_change_a_projects_own_settings(
     daemon: Daemon, tool: str, arguments: dict[str, str], decision: str
 ) -> None:
-    """Those of the project it works in are closed; others' are of high risk, and never to be remembered."""
+    """The settings of the project that it works in are denied.
+
+    Other projects' are of high risk, and no rule is offered.
+    """
     make_project(daemon.work_dir, "max_tokens = 1\n")
     (daemon.work_dir / "a.txt").write_text("x")
     rule = {"decision": "allow", "tool": tool, "kind": "beneath", "value": str(daemon.work_dir.resolve())}
@@ -157,7 +160,7 @@ def test_no_rule_lets_a_tool_change_a_projects_own_settings(
 def test_the_whole_data_directory_can_be_moved(
     launch: Callable[..., Daemon], provider: ProviderDouble, tmp_path: Path
 ) -> None:
-    """Sessions, history, approvals, rules, settings: nothing breaks, also where tools work inside the directory."""
+    """Sessions, history, approvals, rules and settings still work, also where tools work inside the directory."""
     home = tmp_path / "home"
     home.mkdir()
     old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
@@ -197,7 +200,7 @@ def test_the_whole_data_directory_can_be_moved(
         check = {"tool": "write_file", "arguments": {"path": "secret/a.txt", "content": ""}}
         assert daemon.call("POST", "/api/permissions/check", check)["decision"] == "deny"
 
-        # What was shown named the old place, so it is asked again before it is done in the new one.
+        # The approval showed the old place, so the person is asked again before the call runs in the new one.
         provider.otherwise = Reply([Say("done")])
         with daemon.watch() as watcher:
             daemon.approve(asked["call_id"])
@@ -217,7 +220,7 @@ def test_the_whole_data_directory_can_be_moved(
 def test_the_daemon_s_own_files_are_closed_to_tools_that_work_beside_them(
     provider: ProviderDouble, tmp_path: Path
 ) -> None:
-    """Who is trusted, the settings, the log: also where the work directory is in the data directory."""
+    """Trusted projects, settings and log: also where the work directory is in the data directory."""
     (tmp_path / "home").mkdir()
     daemon = Start(tmp_path, tmp_path / "data", tmp_path / "home", provider).start()
     try:
@@ -247,11 +250,11 @@ class Start(Daemon):
         return self._started_in
 
 
-# -- what it says at start ---------------------------------------------------------------------------------------------
+# -- what the daemon prints at start -----------------------------------------------------------------------------------
 
 
 def first_lines(tmp_path: Path, **environment: str) -> list[str]:
-    """What a person reads when the daemon has started."""
+    """What the daemon prints when it has started."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "aster_sidecar", "--port", "0", "--data-dir", str(tmp_path / "data"), "--model", "demo"],

@@ -1,4 +1,4 @@
-"""A store with rotten pages: no message goes missing without a word, no turn hangs, and the file is named."""
+"""A store with damaged pages: no message is lost without an error, no turn hangs, and the error names the file."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ REPO = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def filled(daemon: Daemon) -> tuple[Daemon, Counts]:
-    """A running daemon with six conversations whose messages lie among each other."""
+    """A running daemon with six conversations, whose messages are stored in mixed order."""
     return daemon, fill(daemon, rounds=6)
 
 
 @pytest.fixture
 def begun(daemon: Daemon) -> tuple[Daemon, Counts]:
-    """The same with so few messages that all of them are in the write-ahead log only."""
+    """The same with so few messages that all of them are still in the write-ahead log."""
     return daemon, fill(daemon, rounds=1)
 
 
@@ -61,7 +61,7 @@ def pages_of(store: Path, name: str) -> list[int]:
 
 
 def corrupt(daemon: Daemon, status: int, answer: Json) -> bool:
-    """Whether a request was refused as it should be when it meets damage."""
+    """Whether a request was refused as damaged. The refusal names the file and says what to do."""
     if status == 200:
         return False
     assert (status, answer["code"]) == (503, "store_corrupt"), answer
@@ -71,7 +71,7 @@ def corrupt(daemon: Daemon, status: int, answer: Json) -> bool:
 
 
 def check(daemon: Daemon, counts: Counts) -> str:
-    """Start over a damaged store and use it. What is told is whole, or is said to be damaged."""
+    """Start with a damaged store and use it. Each answer is complete or reports the damage."""
     store = daemon.data_dir / "aster.db"
     try:
         daemon.start()
@@ -157,7 +157,7 @@ def test_a_turn_whose_end_cannot_be_recorded_ends_all_the_same(daemon: Daemon) -
     daemon.ask("before")
     daemon.stop()
     store = daemon.data_dir / "aster.db"
-    (page,) = pages_of(store, "calls_by_turn")  # read when a turn ends
+    (page,) = pages_of(store, "calls_by_turn")  # it is read when a turn ends
     overwrite(store, page * PAGE, b"x" * PAGE)
     daemon.start()
     started = daemon.chat("go")
@@ -197,8 +197,8 @@ def test_a_damaged_write_ahead_log_is_missed(begun: tuple[Daemon, Counts], at: s
     assert found_by_doctor(store)
     for _ in range(2):
         assert check(daemon, counts) == "refused"
-        assert log.read_bytes() == damaged, "what is left of it is left alone"
-    (daemon.data_dir / "aster.db-mark").unlink()  # the way out that the error names
+        assert log.read_bytes() == damaged, "the damaged log is not changed"
+    (daemon.data_dir / "aster.db-mark").unlink()  # the solution that the error names
     daemon.start()
     assert daemon.ask("on we go")[-1]["data"]["stop_reason"] == "complete"
 
@@ -238,11 +238,11 @@ def test_an_examination_that_is_cut_short_says_so(begun: tuple[Daemon, Counts]) 
     assert (found.whole, found.problems) == (False, ())
 
 
-# -- a store that is not there -----------------------------------------------------------------------------------------
+# -- a store that is missing -------------------------------------------------------------------------------------------
 
 
 def refused(daemon: Daemon, code: int = 6) -> str:
-    """What a start says that is refused."""
+    """Start the daemon, which must refuse. Returns what it logged."""
     before = len(daemon.log)
     with pytest.raises(AssertionError, match=f"exit {code}"):
         daemon.start()
@@ -250,7 +250,7 @@ def refused(daemon: Daemon, code: int = 6) -> str:
 
 
 def command(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command over the daemon's data directory."""
+    """Run a command for the daemon's data directory."""
     argv = [sys.executable, "-m", "aster_sidecar", *words, "--data-dir", str(daemon.data_dir)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(daemon.home), "PYTHONPATH": str(REPO)}
     return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
@@ -370,7 +370,7 @@ def test_a_log_that_was_deleted_after_a_kill_is_missed(filled: tuple[Daemon, Cou
         said = refused(daemon)
         assert f"write-ahead log {log} is gone" in said
         assert found_by_doctor(daemon.data_dir / "aster.db")
-    (daemon.data_dir / "aster.db-mark").unlink()  # the way out that the error names
+    (daemon.data_dir / "aster.db-mark").unlink()  # the solution that the error names
     assert check(daemon, counts) == "0 refused"
 
 
@@ -405,7 +405,7 @@ def test_a_store_that_is_deleted_while_it_is_open_is_noticed_and_kept(
     refusal = daemon.refused("POST", "/api/chat", {"agent_id": "default", "message": "lost?", "session_id": session})
     assert (refusal.status, refusal.code) == (503, "store_corrupt")
     assert str(store) in refusal.body["error"]
-    assert len(daemon.history(session_id=session)) == counts[session], "what there was can still be read"
+    assert len(daemon.history(session_id=session)) == counts[session], "what was stored can still be read"
     daemon.stop()
     if replaced:
         store.unlink()
@@ -426,7 +426,7 @@ def test_a_log_that_is_deleted_while_it_is_open_is_noticed(begun: tuple[Daemon, 
     while "is kept in" not in daemon.refused("POST", "/api/chat", body).body["hint"]:
         assert time.monotonic() < deadline
     daemon.kill()
-    assert "holds nothing" in refused(daemon), "all of it was in the log"
+    assert "holds nothing" in refused(daemon), "everything was in the log"
     [saved] = json.loads(command(daemon, "store", "--json").stdout)["copies"]
     assert command(daemon, "store", "restore", saved["path"]).returncode == 0
     assert check(daemon, counts) == "0 refused"
@@ -487,7 +487,7 @@ def test_a_running_daemon_keeps_its_store_from_being_replaced(begun: tuple[Daemo
 
 
 def test_a_store_whose_content_cannot_be_read_is_named(begun: tuple[Daemon, Counts]) -> None:
-    """As a file that a cloud service took away, or a disk that fails."""
+    """Like a file that a cloud service has removed, or a disk that fails."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("no strace")

@@ -1,8 +1,8 @@
-"""Whatever a tool does to get away: it gets no answer from the daemon, and nothing of it is left when its call is over.
+"""Processes that detach from a tool's call: the daemon refuses their requests, and none is left when the call is over.
 
-Each way detaches a process that knocks: with curl, it sets the permission mode and answers questions, over and over,
-and notes each status. It does so while its call runs, when the call is over and no tool runs any more, and after the
-daemon's end.
+Each way detaches a process that sends requests with curl in a loop: it sets the permission mode, answers questions, and
+records each status. It does so while its call runs, after the call when no tool runs any more, and after the daemon has
+ended.
 """
 
 from __future__ import annotations
@@ -138,12 +138,12 @@ def until(what: Callable[[], bool], said: str) -> None:
 
 
 class House:
-    """A daemon without a token, and the ways out of it."""
+    """A daemon without a token, and a directory with the scripts that detach."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
         self.word = word()
-        self.place = place = Path(tempfile.mkdtemp(prefix="detached"))  # where another user can get to
+        self.place = place = Path(tempfile.mkdtemp(prefix="detached"))  # another user can get there too
         place.chmod(0o777)
         (place / "knocked").touch()
         (place / "knocked").chmod(0o666)
@@ -163,7 +163,7 @@ class House:
         return f"cd {self.place}; {WAYS[way].format(port=self.daemon.port, word=self.word)}\n{then}"
 
     def run(self, command: str) -> str:
-        """Start a turn that runs the command; its id."""
+        """Start a turn that runs the command. Returns the turn's id."""
         arguments = {"command": command}
         return self.daemon.chat(f"call run_command {json.dumps(arguments)}")["turn_id"]
 
@@ -208,7 +208,7 @@ def test_what_detaches_is_refused_and_ends_with_its_call(house: House, way: str)
     house.nothing_is_left()
     before = len(house.knocked())
     house.nobody_was_answered()
-    if "killed" not in way:  # there the call is over at once, and with it the knocking
+    if "killed" not in way:  # in those cases the call and its process end at once
         assert "403" in house.knocked()
     time.sleep(0.3)
     assert len(house.knocked()) == before
@@ -241,7 +241,7 @@ def test_what_detaches_ends_however_its_call_ends(
 
 
 def test_a_question_is_not_answered_by_what_an_earlier_call_left(house: House) -> None:
-    """The whole of it: the call is over, no tool runs, and a question waits."""
+    """The complete attack: the call is over, no tool runs, and a question is pending."""
     daemon = house.daemon
     port = daemon.port
     approve = (
@@ -294,7 +294,7 @@ def test_the_persons_own_programs_are_answered_while_a_tool_runs(house: House, t
 
 
 def test_the_browser_that_is_opened_descends_from_nobody_here(tmp_path: Path) -> None:
-    """Else the daemon would take the person's page for a tool."""
+    """Otherwise the daemon would take the person's page for a tool."""
     browser = tmp_path / "browser.py"
     browser.write_text(
         "import psutil, sys, pathlib\n"
@@ -322,7 +322,7 @@ def test_the_browser_that_is_opened_descends_from_nobody_here(tmp_path: Path) ->
 
 
 def test_a_strangers_directory_brings_no_modules(tmp_path: Path) -> None:
-    """The person stands in it when the daemon starts another copy of itself."""
+    """The person's current directory is such a directory when the daemon starts another copy of itself."""
     for name in ("webbrowser.py", "argparse.py", "aster_sidecar.py"):
         (tmp_path / name).write_text("open('was-run', 'w').close()\n")
     source = (
@@ -337,7 +337,7 @@ def test_a_strangers_directory_brings_no_modules(tmp_path: Path) -> None:
 
 
 def test_what_another_program_would_run_waits_for_a_person_in_every_mode(house: House) -> None:
-    """What was there before descends from nobody here: it is not told apart, so it takes a person."""
+    """The other program does not descend from the daemon, which can't recognise it: a person must decide."""
     daemon = house.daemon
     with daemon.watch() as watcher:
         house.run("tmux new -d 'curl localhost'")

@@ -1,4 +1,4 @@
-"""Keys and the token: where they were given, nobody can read them after the start, and they work all the same."""
+"""Keys and the token: after the start no process can read them from where they were given, and they still work."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_own_code_still_reads_them_and_what_it_starts_does_not_inherit_them() ->
 
 @linux
 def test_a_variable_that_was_given_twice_is_gone_twice(tmp_path: Path) -> None:
-    # Only execve can give one twice.
+    # Only execve can pass a variable twice.
     (tmp_path / "child.py").write_text(CHILD)
     source = tmp_path / "twice.py"
     source.write_text(

@@ -1,4 +1,4 @@
-"""Whichever commit fails, memory is what the store has: each operation, each of its commits, with other work beside."""
+"""Whichever commit fails, memory matches the store: each operation, each of its commits, while other work runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ASKS = "run `echo asked`"
 
 
 class Failing:
-    """Lets the n-th transaction from `begin` on fail; `count` says how many there were."""
+    """Makes the transaction number `at`, counted from `begin`, fail; `count` is how many there were."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.at = 0, 0
@@ -46,13 +46,13 @@ class Failing:
         monkeypatch.setattr(turns, "STORE_RETRY_S", 0.005)
 
     def begin(self, at: int) -> None:
-        """Count from now on, and let the transaction `at` fail; 0: none."""
+        """Count from now on, and let transaction `at` fail; 0: none."""
         self.count, self.at = 0, at
 
 
 @contextlib.asynccontextmanager
 async def inside(home: Path) -> AsyncGenerator[Daemon]:
-    """A daemon in this process, with a conversation whose turn waits and one that was archived."""
+    """A daemon in this process."""
     (home / "work").mkdir(parents=True)
     environment = {
         "HOME": str(home),
@@ -70,11 +70,11 @@ async def inside(home: Path) -> AsyncGenerator[Daemon]:
         await daemon.close()
 
 
-# -- what memory holds, and what the store has -------------------------------------------------------------------------
+# -- what memory has, and what the store has ---------------------------------------------------------------------------
 
 
 def remembered(daemon: Daemon) -> Json:
-    """What memory says."""
+    """The state in memory."""
     sessions, queues = daemon._sessions, daemon._queues
     engine = daemon._engine._engine
     assert engine is not None
@@ -93,7 +93,7 @@ def remembered(daemon: Daemon) -> Json:
 
 
 def recorded(daemon: Daemon) -> Json:
-    """What the store says."""
+    """The state in the store."""
     journal = daemon._journal
     engine = daemon._engine._engine
     assert engine is not None
@@ -130,14 +130,14 @@ def recorded(daemon: Daemon) -> Json:
 
 
 def dumped(messages: Any) -> list[Json]:
-    """What messages say; what a run notes beside it is not stored."""
+    """The content of messages. Other fields are not stored."""
     names = ("part_kind", "content", "tool_name", "args", "tool_call_id")
     told = [[{name: getattr(part, name, None) for name in names} for part in one.parts] for one in messages]
     return json.loads(json.dumps(told, default=str))
 
 
 async def settle(daemon: Daemon) -> None:
-    """Wait until nothing is under way: every turn waits for a person or has ended, all that was put is written."""
+    """Wait until all work is done: every turn waits for a person or has ended, and everything is written."""
     async with asyncio.timeout(WAIT_S):
         while True:
             await asyncio.sleep(0.002)
@@ -164,7 +164,7 @@ async def say(daemon: Daemon, message: str, session_id: str | None = None, **mor
 
 
 async def asked(daemon: Daemon, session_id: str) -> str:
-    """The id of the call that waits in a session."""
+    """The id of the pending call in a session."""
     async with asyncio.timeout(WAIT_S):
         while not (found := daemon._approvals.list(session_id=session_id)):  # noqa: ASYNC110
             await asyncio.sleep(0.002)
@@ -172,7 +172,7 @@ async def asked(daemon: Daemon, session_id: str) -> str:
 
 
 class Scene:
-    """What there is before the operation."""
+    """The sessions, rules and approvals that exist before the operation."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
@@ -250,7 +250,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 async def story(home: Path, name: str, failing: Failing, at: int) -> int:
-    """Do one operation while another conversation is answered, and let the transaction `at` fail.
+    """Do one operation while another conversation is answered, and let transaction `at` fail.
 
     Returns how many transactions there were.
     """
@@ -269,7 +269,7 @@ async def story(home: Path, name: str, failing: Failing, at: int) -> int:
         await settle(daemon)
         count = failing.count
         assert remembered(daemon) == recorded(daemon), f"after the failure of transaction {at}"
-        # And it goes on: the same once more, and another message, work.
+        # Work continues: the same operation again, and another message.
         failing.begin(0)
         if failed:
             with contextlib.suppress(AsterError):
@@ -294,7 +294,10 @@ def test_memory_follows_the_store_whichever_commit_fails(
 def test_while_the_store_cannot_be_read_what_denies_and_what_waits_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory is read again when the store is back; until then nothing is looser than it was, and nothing spins."""
+    """Memory is read again when the store is back.
+
+    Until then no permission becomes wider, and there is no busy loop.
+    """
 
     async def main() -> None:
         async with inside(tmp_path / "home") as daemon:

@@ -1,4 +1,4 @@
-"""Sending a browser to the UI: the link works once, for a minute; what it leads to ends with the daemon, or sooner."""
+"""Opening the UI in a browser: the link works once, for a minute; the access ends with the daemon, or sooner."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def code_of(url: str, daemon: Daemon) -> str:
 def test_a_link_signs_one_browser_in_once(launch: Callable[..., Daemon]) -> None:
     daemon = launch(token=TOKEN, framework="tauri")
     session_id = daemon.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
-    assert get(daemon, "/").status_code == 401  # no browser is expected
+    assert get(daemon, "/").status_code == 401  # no link was made, so no page is served
     link = daemon.call("POST", "/api/handoff", {"section": "approvals", "session_id": session_id})
     assert get(daemon, "/").status_code == 200
     code = code_of(link["url"], daemon)

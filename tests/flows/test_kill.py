@@ -17,14 +17,14 @@ from tests.support.provider import Call, ProviderDouble, Reply, Say
 
 
 def check_store(daemon: Daemon) -> None:
-    """The store is whole, and no seq was used twice."""
+    """The store is intact."""
     with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db", timeout=30)) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert store.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def counting(path: Path) -> str:
-    """A command that leaves a mark each time it runs."""
+    """A command that writes a line each time it runs."""
     return f"echo ran >> {path.name}"
 
 
@@ -111,7 +111,7 @@ def test_killed_mid_tool_is_unknown_and_not_run_again(real: Daemon, provider: Pr
         progress = watcher.until("tool_progress")[-1]["data"]["delta"]
         seen = watcher.events.copy()
     real.restart()
-    assert wait_gone(int(progress.split()[0]), 20), "what a killed daemon left running is ended"
+    assert wait_gone(int(progress.split()[0]), 20), "the process that a killed daemon left running is ended"
     with real.watch(after=seen[-1]["seq"]) as watcher:
         events = watcher.until("done")
     assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["unknown"]
@@ -150,7 +150,7 @@ def test_killed_between_a_tools_end_and_the_models_answer_keeps_the_result(
 
 
 def test_an_answer_given_before_the_kill_counts_after_it(real: Daemon, provider: ProviderDouble) -> None:
-    """Two questions; one is answered, the daemon dies, the other is answered: both count, each tool runs once."""
+    """One of two questions is answered, the daemon is killed, then the other is answered: both answers count."""
     provider.script(
         Reply(
             [
@@ -166,9 +166,9 @@ def test_an_answer_given_before_the_kill_counts_after_it(real: Daemon, provider:
         real.chat("run both")
         required = [event for event in watcher.until("approval_required", 2) if event["type"] == "approval_required"]
         real.approve(required[0]["data"]["call_id"])
-        while not watcher.of("tool_end"):  # of the one that nobody has to be asked about; killed in it, it is unknown
+        while not watcher.of("tool_end"):  # of the call that needs no permission
             watcher.next()
-    assert runs(real, "first") == 0, "it must wait for the other one's answer"
+    assert runs(real, "first") == 0, "it must wait for the other call's answer"
     real.restart()
     assert [entry["call_id"] for entry in real.call("GET", "/api/approvals")] == [required[1]["data"]["call_id"]]
     with real.watch() as watcher:

@@ -1,4 +1,4 @@
-"""Supervised life: the ready line, the state file, every way the launcher can die, and that nothing of ours is left."""
+"""A supervised daemon: the ready line, the state file, every way its launcher can die, and that no process is left."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.support.daemon import Daemon
 REPO = Path(__file__).parent.parent.parent
 TOKEN = "a-token-that-is-long-enough"
 WAIT_S = 45.0
-"""Longest that anything is waited for: only what hangs takes that long."""
+"""The longest wait: only a hang takes that long."""
 STOP_S = 30.0
-"""Longest that a stop may take here. The promise is 5 s; `make bench` says what it takes on an idle machine."""
+"""The longest a stop may take here. The promise is 5 s; `make bench` measures it on an idle machine."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -86,7 +86,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
 
 
 def wait_gone(pid: int, within_s: float) -> bool:
-    """Whether the process has ended within the time (one that init has yet to bury has ended)."""
+    """Whether the process ends within the time. A zombie counts as ended."""
     deadline = time.monotonic() + within_s
     while True:
         try:
@@ -102,7 +102,7 @@ def wait_gone(pid: int, within_s: float) -> bool:
 
 
 def run_a_tool_that_stays(client: Daemon) -> int:
-    """Start a command that would run for a minute; returns the pid of a child of it in its own session."""
+    """Start a command that would run for a minute. Returns the pid of its child in another session."""
     client.config(permission_mode="auto_approve")
     with client.watch() as watcher:
         client.chat("run `setsid sleep 61 & echo $!; sleep 60`")
@@ -157,7 +157,7 @@ def test_a_bad_first_line_is_a_usage_error(tmp_path: Path, line: bytes) -> None:
 
 
 def test_stdin_eof_is_the_end_with_everything_open(supervise: Callable[..., Supervised]) -> None:
-    """A stream, a running tool with a child in its own session, a waiting approval: all gone within 5 s, code 0."""
+    """A stream, a running tool with a child in another session, a pending approval: all end, and the code is 0."""
     one = supervise()
     child = run_a_tool_that_stays(one.client)
     other = one.client.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
@@ -200,7 +200,7 @@ time.sleep(60)
 
 
 def launched(tmp_path: Path, *more: str, framework: str = "tauri") -> tuple[subprocess.Popen[bytes], int, str]:
-    """A launcher that spawns the daemon as the seed's shells do and then sleeps: (launcher, daemon's pid, url)."""
+    """A launcher that starts the daemon as the seed's shells do and then sleeps: (launcher, daemon's pid, url)."""
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, *command(tmp_path / "data", *more, framework=framework)],
         env=environment(),
@@ -236,7 +236,7 @@ def test_detached_or_web_it_stays(tmp_path: Path, more: list[str]) -> None:
 
 
 def test_started_by_hand_in_the_background_it_stays(tmp_path: Path) -> None:
-    """As a person does it: a shell starts it with & and goes away."""
+    """What a person does: a shell starts the daemon with & and exits."""
     line = " ".join(command(tmp_path / "data"))
     out = tmp_path / "out"
     subprocess.run(["sh", "-c", f"{line} > {out} 2>&1 & true"], env=environment(), check=True, stdin=subprocess.DEVNULL)
@@ -253,7 +253,7 @@ def test_started_by_hand_in_the_background_it_stays(tmp_path: Path) -> None:
     assert wait_gone(told["pid"], WAIT_S)
 
 
-# An app's own module, which is imported after the daemon has looked at who started it.
+# An app's own module. The daemon imports it after it has looked up its launcher.
 SLOW_APP = """
 import os, pathlib, time
 from aster_sidecar import Sidecar
@@ -266,7 +266,7 @@ sidecar = Sidecar()
 
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_the_launcher_may_be_gone_before_the_daemon_is_up(tmp_path: Path, by_hand: bool) -> None:
-    """An app that is killed while its daemon starts takes it along; a shell that a person leaves does not."""
+    """If an app is killed while its daemon starts, the daemon ends too. If a person's shell exits, the daemon stays."""
     (tmp_path / "slow.py").write_text(SLOW_APP)
     words = command(tmp_path / "data", "--app", "slow:sidecar")
     through = ["sh", "-c", f"{' '.join(words)} & wait"] if by_hand else [sys.executable, "-c", LAUNCHER, *words]
@@ -322,7 +322,7 @@ def test_a_parent_pid_that_is_gone_ends_it(tmp_path: Path) -> None:
     assert told.returncode == 0
 
 
-# Forks until a child has the number it is told, which then stays: processes are numbered in turn.
+# Forks until a child has the given pid; that child stays. Linux gives out pids in ascending order.
 TAKES_A_NUMBER = """
 import os, signal, sys
 wanted, last = int(sys.argv[1]), 0
@@ -340,22 +340,22 @@ while not wanted <= last < wanted + 10_000:
     last = child
 """
 AHEAD = 300
-"""How far ahead the number is: a daemon that starts, and whoever else is at work, must not get there first."""
+"""How far ahead the pid is: neither the starting daemon nor another program must reach it first."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not numbered in turn")
 def test_a_parent_pid_that_a_younger_process_got_is_not_the_launcher(tmp_path: Path) -> None:
-    """The launcher dies while the daemon starts, and its number goes to somebody else."""
-    assert any(number_goes_to_another(tmp_path / str(attempt)) for attempt in range(20)), "somebody else got it"
+    """The launcher dies while the daemon starts, and its pid goes to another process."""
+    assert any(number_goes_to_another(tmp_path / str(attempt)) for attempt in range(20)), "another program got the pid"
 
 
 def number_goes_to_another(data_dir: Path) -> bool:
-    """One attempt; False when the number went to a process that is not ours."""
+    """One attempt; False when the pid went to a process that is not ours."""
     number = subprocess.Popen(["true"])
     number.wait()
     wanted = number.pid + AHEAD
     if wanted >= int(Path("/proc/sys/kernel/pid_max").read_text()):
-        wanted = AHEAD * 2  # numbers begin again
+        wanted = AHEAD * 2  # the pids start again from the beginning
     with (
         subprocess.Popen(
             command(data_dir, "--supervised", "--parent-pid", str(wanted)),
@@ -401,7 +401,7 @@ def test_a_data_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None
 
 
 def test_an_idle_daemon_sleeps(daemon: Daemon) -> None:
-    """Not a timing: the number of times it was put on a processor by its own will, from the system's account."""
+    """Not a timing: counts the system's record of how often the daemon went to sleep voluntarily."""
     daemon.ask("warm up")
     assert daemon.process is not None
     status = Path(f"/proc/{daemon.process.pid}/status")
@@ -412,15 +412,15 @@ def test_an_idle_daemon_sleeps(daemon: Daemon) -> None:
 
     rates: list[float] = []
     with daemon.watch():
-        while len(rates) < 8 and not (rates and rates[-1] <= 2):  # what came before may still have to end
+        while len(rates) < 8 and not (rates and rates[-1] <= 2):  # work from before may still have to end
             before, began = switches(), time.monotonic()
             time.sleep(3)
             rates.append((switches() - before) / (time.monotonic() - began))
-    assert rates[-1] <= 2, f"wakes up so often a second: {rates}"
+    assert rates[-1] <= 2, f"wake-ups per second: {rates}"
 
 
 def test_one_that_stops_leaves_the_tools_of_another_alone(supervise: Callable[..., Supervised], tmp_path: Path) -> None:
-    """Two apps on one machine: the end of one is not the end of what the other one's agent runs."""
+    """Two apps on one machine: when one daemon ends, the tools of the other one keep running."""
     early = supervise()
     late = Daemon(tmp_path / "another").start()
     try:
@@ -434,7 +434,7 @@ def test_one_that_stops_leaves_the_tools_of_another_alone(supervise: Callable[..
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_process_of_the_same_user_cannot_read_the_token_out_of_memory(tmp_path: Path) -> None:
-    """Neither environment nor memory of a daemon with a token is open to a process that has no more rights than it."""
+    """Neither environment nor memory of a daemon with a token is readable for a process without more rights."""
     plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
     def reads(pid: int) -> bytes:
@@ -443,7 +443,7 @@ def test_a_process_of_the_same_user_cannot_read_the_token_out_of_memory(tmp_path
     with subprocess.Popen([*plain, "sleep", "60"], env={**environment(), "SEEN": "yes"}) as other:
         try:
             until = time.monotonic() + WAIT_S
-            while b"SEEN=yes" not in reads(other.pid):  # setpriv has more rights than the reader, sleep has not
+            while b"SEEN=yes" not in reads(other.pid):  # setpriv has more rights than the reader, sleep does not
                 assert time.monotonic() < until, "this reader could not read any process's environment"
         finally:
             other.kill()
@@ -485,7 +485,7 @@ def test_a_launcher_that_is_gone_when_it_is_to_be_told_is_no_error(tmp_path: Pat
     assert started.stdout is not None
     started.stdout.close()
     started.stdin.write(b"{}\n")
-    started.stdin.flush()  # and stays open: a child of the launcher may have inherited it
+    started.stdin.flush()  # it stays open: a child of the launcher may have inherited it
     assert started.wait(WAIT_S) == 0
     assert started.stderr is not None
     assert b"Broken pipe" not in started.stderr.read()
@@ -526,7 +526,7 @@ def test_a_lock_file_that_somebody_deleted_lets_no_second_daemon_in(
 
 @pytest.fixture
 def hung(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Daemon, int]]:
-    """A launcher, and its daemon with a conversation, which is stopped by a signal: (launcher, client, pid)."""
+    """A launcher and its daemon with a conversation, stopped by SIGSTOP: (launcher, client, daemon's pid)."""
     (tmp_path / "a" / "work").mkdir(parents=True)
     launcher = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, *command(tmp_path / "a" / "data", "--supervised")],
@@ -551,7 +551,7 @@ def hung(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Daemon, int]
 
 
 def begin(data_dir: Path, *more: str, said: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """A start that is refused."""
+    """Run a start that is refused."""
     return subprocess.run(command(data_dir, *more), env=environment(), input=said, capture_output=True, timeout=WAIT_S)
 
 
@@ -567,7 +567,7 @@ def test_a_daemon_that_is_stopped_is_named_with_what_can_be_done(
         assert "is stopped" in words
         assert f"kill -CONT {pid}" in words
         assert "--replace" in words
-    assert not wait_gone(pid, 0), "its launcher lives, and may wake it"
+    assert not wait_gone(pid, 0), "its launcher lives, and may continue it"
     checked = subprocess.run(
         [sys.executable, "-m", "aster_sidecar", "doctor", "--no-model", "--data-dir", str(client.data_dir)],
         env=environment(),
@@ -597,7 +597,7 @@ def test_a_stopped_daemon_is_replaced_when_a_person_says_so(
         assert wait_gone(pid, 0)
         assert later.history()[0]["text"] == "before"
         second = begin(client.data_dir, "--replace")
-        assert second.returncode == 3, "one that answers stays"
+        assert second.returncode == 3, "a daemon that answers stays"
         assert later.ask("after")[-1]["data"]["stop_reason"] == "complete"
     finally:
         later.stop()
@@ -609,8 +609,8 @@ def test_a_stopped_daemon_whose_launcher_was_killed_makes_room_for_the_next(
     launcher, client, pid = hung
     launcher.kill()
     launcher.wait()
-    assert not wait_gone(pid, 0.2), "it is stopped, and so can't see that its launcher is gone"
-    assert begin(client.data_dir).returncode == 3, "a start by hand ends nobody"
+    assert not wait_gone(pid, 0.2), "it is stopped, so it can't notice that its launcher has ended"
+    assert begin(client.data_dir).returncode == 3, "a start by hand ends no other daemon"
     later = supervise()
     assert later.client.data_dir == client.data_dir
     assert wait_gone(pid, 0)

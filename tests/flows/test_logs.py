@@ -1,4 +1,4 @@
-"""The daemon's log over real turns: what is in it, and, by canaries, what never is."""
+"""The daemon's log over real turns: what it contains, and, checked with canaries, what it never contains."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.support.provider_wire import FaultKind
 
 SERVER = Path(__file__).parent.parent / "support" / "mcp_server.py"
 CANARY = "canary"
-"""In every secret and in everything that is said, and nowhere else."""
+"""A part of every secret and of every text in these tests, and of nothing else."""
 
 
 def lines(daemon: Daemon) -> list[dict[str, Any]]:
-    """Everything in the log directory."""
+    """All lines of the files in the log directory."""
     found: list[dict[str, Any]] = []
     for path in sorted((daemon.data_dir / "logs").iterdir()):
         found += [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -33,7 +33,7 @@ def lines(daemon: Daemon) -> list[dict[str, Any]]:
 
 
 def everything_written(daemon: Daemon) -> str:
-    """Stop it; what is in its log directory, on stderr and on stdout behind the first line."""
+    """Stop the daemon. Returns what is in its log directory, on stderr, and on stdout after the first line."""
     assert daemon.process is not None
     assert daemon.process.stdout is not None
     daemon.process.terminate()
@@ -63,7 +63,7 @@ def test_a_turn_and_its_tool_leave_lines_that_name_them(real: Daemon, provider: 
     assert (request["method"], request["path"], request["status"]) == ("GET", "/api/nowhere", 404)
     assert request["request_id"].startswith("req_")
     assert told[-1]["message"] == "stopped"
-    assert real.log == "", "what goes well says nothing on stderr"
+    assert real.log == "", "without a problem, stderr stays empty"
     if os.name == "posix":
         assert (real.data_dir / "logs" / "aster.log").stat().st_mode & 0o777 == 0o600
 
@@ -123,7 +123,7 @@ def test_a_second_daemon_does_not_touch_the_first_one_s_log(launch: Callable[...
 
 
 def provoke(daemon: Daemon, provider: ProviderDouble) -> None:
-    """Put canaries into all that a daemon is told: messages, answers, arguments, results, errors, requests."""
+    """Put canaries into everything that a daemon receives: messages, answers, arguments, results, errors, requests."""
     (daemon.work_dir / "canary.txt").write_text("canary in a file")
     daemon.config(permission_mode="auto_approve")
     provider.script(

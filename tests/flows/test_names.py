@@ -1,4 +1,4 @@
-"""Directories with names of all kinds: those that are UTF-8 work, whatever is in them; others are refused and named."""
+"""Directories with names of all kinds: those in UTF-8 work, with any characters; others are refused and named."""
 
 from __future__ import annotations
 

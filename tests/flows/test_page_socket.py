@@ -1,4 +1,4 @@
-"""`/ws` as a page uses it: its bearer is a subprotocol, any call of REST a message, and signing it out ends it."""
+"""`/ws` as a page uses it: the bearer is a subprotocol, REST calls are messages, and signing out ends the socket."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def guarded(launch: Callable[..., Daemon]) -> Daemon:
 
 
 def sign_in(daemon: Daemon) -> Json:
-    """What a browser gets for a fresh link: `bearer`, `bearer_id`."""
+    """What a browser gets for a new link: `bearer`, `bearer_id`."""
     code = daemon.call("POST", "/api/handoff", {})["url"].partition("#handoff=")[2]
     answer = httpx.post(f"{daemon.url}/api/handoff/redeem", json={"code": code}, trust_env=False)
     return answer.json()["data"]
 
 
 def tab(daemon: Daemon, bearer: str) -> Any:
-    """A page's socket: it has an Origin, and nothing of its own but subprotocols."""
+    """A page's socket: the browser sends its Origin, and the page can set only the subprotocols."""
     return connect(
         daemon.url.replace("http", "ws") + "/ws",
         origin=daemon.url,  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_only_what_a_handoff_gave_counts_as_a_page_s_bearer(guarded: Daemon) -> 
         assert bearer.encode() not in answer.body
     doubled = handshake(guarded, origin, f"{OFFER}aster.1, aster.bearer.{bearer}", f"Authorization: Bearer {TOKEN}")
     assert (doubled.status, doubled.json()["code"]) == (401, "token_refused")
-    # In two lines it is the same list; and the launcher's own way stays as it is.
+    # Two header lines are one list. The launcher's own way still works.
     assert handshake(guarded, origin, f"{OFFER}aster.1", f"{OFFER}aster.bearer.{bearer}").status == 101
     assert handshake(guarded, f"Authorization: Bearer {TOKEN}", f"{OFFER}aster.1").status == 101
 
@@ -254,7 +254,7 @@ def test_the_focus_of_a_socket_holds_until_it_is_closed(daemon: Daemon) -> None:
         assert added["session_id"] == session_id
 
 
-# -- a socket that is handed on ----------------------------------------------------------------------------------------
+# -- a socket that is passed on ----------------------------------------------------------------------------------------
 
 RELAY = """
 import array, socket, struct, sys
@@ -273,7 +273,7 @@ sys.stdin.read()
 
 
 def frame(text: str) -> bytes:
-    """A client's text frame of 126 bytes and more, masked with zeros."""
+    """A client's text frame of at least 126 bytes, masked with zeros."""
     body = text.ljust(126).encode()
     return b"\x81\xfe" + struct.pack("!H", len(body)) + b"\0\0\0\0" + body
 
