@@ -1,4 +1,4 @@
-"""Nothing poisons a session: whatever a provider sent or an earlier version stored, turns end, and more can follow."""
+"""Nothing damages a session permanently, whatever a provider sent or an earlier version stored: it still has turns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 
 def event(**fields: Any) -> str:
-    """One event of a chat completion's stream; texts are escaped, so that halves of pairs can be on the wire."""
+    """One event of a chat completion's stream. JSON escapes the texts, so that half a surrogate pair can be sent."""
     chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", **fields}
     return f"data: {json.dumps(chunk)}\n\n"
 
@@ -45,12 +45,12 @@ WAIT = ": wait\n\n"
 
 
 class Provider:
-    """A server of chat completions that sends what it is given as it is, and then says `ok`."""
+    """A chat completions server that sends the given answers unchanged, and then answers `ok`."""
 
     def __init__(self) -> None:
         self.answers: list[str] = []
         self.gate = threading.Event()
-        """What an answer that ends in `WAIT` waits for before it breaks off."""
+        """An answer that ends in `WAIT` waits for this before it breaks off."""
         self.requests: list[Json] = []
         provider = self
 
@@ -101,13 +101,13 @@ def daemon(launch: Callable[..., Daemon], odd: Provider) -> Daemon:
 
 @contextlib.contextmanager
 def store_of(daemon: Daemon) -> Generator[sqlite3.Connection]:
-    """The store of a daemon that does not run."""
+    """The store of a daemon that is not running."""
     with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db")) as store, store:
         yield store
 
 
 def healthy(daemon: Daemon, odd: Provider, session_id: str) -> None:
-    """A turn of the session runs to its end, and what it sends is a conversation that can be answered."""
+    """A turn of the session completes, and its request is a conversation that a server can answer."""
     odd.answers.clear()
     events = daemon.ask("and now?", session_id=session_id)
     assert text_of(events) == "ok"
@@ -194,7 +194,7 @@ def test_a_pair_that_was_cut_is_whole_for_people_and_for_the_model(daemon: Daemo
 
 
 def test_killed_with_half_a_pair_said_the_rest_is_kept(daemon: Daemon, odd: Provider) -> None:
-    """The daemon is killed before the other half can come, in the request behind a call whose id is a number."""
+    """The daemon is killed before the other half can come, in the request after a call whose id is a number."""
     session_id = begin(daemon)
     odd.answers = [calling(7, '{"path": "x"}'), delta(role="assistant", content="Half \ud83d") + WAIT]
     with daemon.watch() as watcher:
@@ -280,7 +280,7 @@ def test_all_of_them_in_one_session_are_said_in_the_log(daemon: Daemon, odd: Pro
 
 
 def nuls(daemon: Daemon, odd: Provider, session_id: str, since: int = 0) -> list[Any]:
-    """What holds NUL in the requests from `since` on (in arguments, too) and in the history."""
+    """The texts with NUL in the requests from `since` on (also in arguments) and in the history."""
     found: list[Any] = []
 
     def look(value: Any) -> None:
@@ -317,7 +317,7 @@ SAID_WITH_NUL = {
 
 @pytest.mark.parametrize("answer", SAID_WITH_NUL.values(), ids=SAID_WITH_NUL)
 def test_no_request_holds_nul(daemon: Daemon, odd: Provider, answer: str) -> None:
-    # The first part of a file decides whether it is binary: this one is searched.
+    # Only a file's first part decides whether it is binary, so this one is searched.
     (daemon.work_dir / "late.txt").write_bytes(b"x\n" * 9000 + b"one\0two\n")
     session_id = begin(daemon)
     odd.answers = [answer]
@@ -326,7 +326,7 @@ def test_no_request_holds_nul(daemon: Daemon, odd: Provider, answer: str) -> Non
     healthy(daemon, odd, session_id)
     assert nuls(daemon, odd, session_id) == []
     assert "one" in json.dumps(odd.requests[-1]) or "call" in json.dumps(odd.requests[-1])
-    assert not (daemon.work_dir / "new.txt").exists()  # what was asked for can't be written, and nothing else is
+    assert not (daemon.work_dir / "new.txt").exists()  # NUL can't be written, and no other text is written instead
     daemon.restart()
     since = len(odd.requests)
     healthy(daemon, odd, session_id)
@@ -407,7 +407,7 @@ def test_a_broken_turn_ends_and_keeps_nothing_else_from_running(
         where = "type<>'status_change' AND" if table == "events" else ""
         changed = store.execute(f"UPDATE {table} SET {column}=? WHERE {where} turn_id=?", (value, turn_id))
         assert changed.rowcount
-        if not answered:  # as a kill leaves it
+        if not answered:  # as after a kill
             store.execute("UPDATE approvals SET state='cancelled' WHERE turn_id=?", (turn_id,))
             store.execute("UPDATE turns SET state='running' WHERE turn_id=?", (turn_id,))
     daemon.start()

@@ -1,4 +1,4 @@
-"""Real provider protocols, and what becomes of their failures: one `error` with code, cause and remedy, then `done`."""
+"""Real provider protocols and their failures: one `error` with code, cause and remedy, then `done`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_refusals_become_one_error_with_code_and_remedy(spoken: Daemon, provider
 def test_broken_connections_and_streams_become_one_error(
     spoken: Daemon, provider: ProviderDouble, kind: FaultKind
 ) -> None:
-    if kind in ("hang", "stall"):  # only these are to run into it: elsewhere a slow machine would
+    if kind in ("hang", "stall"):  # only these should reach the timeout: with the others, a slow machine could
         spoken.environment["ASTER_MODEL_TIMEOUT_S"] = "0.7" if kind == "hang" else "2"
         spoken.restart()
     code = "overloaded" if kind == "error_event" else None
@@ -94,7 +94,7 @@ def test_broken_connections_and_streams_become_one_error(
     assert events[-1]["data"]["stop_reason"] == "failed"
     assert spoken.history()[-1]["text"] == text_of(events)
     if kind in ("cut", "stall", "malformed", "truncate", "error_event"):
-        assert text_of(events).startswith("one "), "what was said before it broke is kept"
+        assert text_of(events).startswith("one "), "the text before the failure is kept"
 
 
 def test_a_passing_failure_is_retried_visibly_and_then_answered(spoken: Daemon, provider: ProviderDouble) -> None:
@@ -125,7 +125,7 @@ def test_a_server_without_responses_is_spoken_to_in_chat_completions_and_that_is
     real.restart()
     assert text_of(real.ask("again")) == "You said: again"
     paths = [request.path for request in provider.requests]
-    assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"], "it must remember"
+    assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"], "the daemon must remember it"
 
 
 def test_an_unreachable_provider_is_named(launch: Callable[..., Daemon]) -> None:
@@ -162,7 +162,7 @@ def test_a_long_history_is_summarised_before_it_outgrows_the_window(
     assert compacted["messages_before"] > compacted["messages_after"]
     assert "They counted to five." in str(provider.requests[-1].body)
     assert "count 0" not in str(provider.requests[-1].body)
-    assert len(daemon.history()) == 12, "people keep every message"
+    assert len(daemon.history()) == 12, "people still see every message"
     assert daemon.history()[0]["text"] == "count 0"
 
 

@@ -1,4 +1,4 @@
-"""A client that `openapi-python-client` makes from /openapi.json: it is made without a warning, and it works."""
+"""A client that `openapi-python-client` makes from /openapi.json: it is made without warnings, and it works."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.support.daemon import Daemon
 PACKAGE = "made_client"
 CONFIG = {
     "package_name_override": PACKAGE,
-    "content_type_overrides": {"application/zip": "application/octet-stream"},  # it knows no zip
+    "content_type_overrides": {"application/zip": "application/octet-stream"},  # it does not know application/zip
     "post_hooks": [],
 }
 WAIT_S = 30.0
 
 
 def made(daemon: Daemon, place: Path) -> None:
-    """Generate the client into `place`; nothing of the document is left out."""
+    """Generate the client into `place`. Nothing of the document may be left out."""
     (place / "config.json").write_text(json.dumps(CONFIG))
     program = str(Path(sys.executable).with_name("openapi-python-client"))
     url = f"{daemon.url}/openapi.json"
@@ -48,7 +48,7 @@ def test_a_generated_client_chats_and_approves(daemon: Daemon, tmp_path: Path, m
         started = of("api.conversations.chat").sync(client=client, body=request).data
         until = time.monotonic() + WAIT_S
         while not (asked := of("api.policy.approvals").sync(client=client).data):
-            assert time.monotonic() < until, "nobody was asked"
+            assert time.monotonic() < until, "no question came"
             time.sleep(0.05)
         [question] = asked
         assert question.turn_id == started.turn_id

@@ -1,4 +1,4 @@
-"""What a daemon writes to the terminal that it was started in: its own lines, and no library's."""
+"""What a daemon prints on its terminal: its own lines, and none of a library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pty
 
 
 def test_no_library_advertises_on_the_terminal(tmp_path: Path) -> None:
-    # PYTEST_VERSION, CI and the like would keep a library's banner away, so the daemon gets an environment of its own.
+    # PYTEST_VERSION, CI and similar variables suppress a library's banner, so the daemon gets a clean environment.
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment |= {
         "ASTER_MODEL": "demo:instant",

@@ -1,4 +1,4 @@
-"""What a deny rule keeps from the file tools, asked of a daemon by its model."""
+"""A deny rule applies to every file tool that the model calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.daemon import Daemon, Json
 
 
 def used(daemon: Daemon, name: str, **arguments: Any) -> Json:
-    """What the call's `tool_end` says."""
+    """The data of the call's `tool_end`."""
     events = daemon.ask(f"call {name} {json.dumps(arguments)}", agent_id="default")
     [end] = [event["data"] for event in events if event["type"] == "tool_end"]
     return end

@@ -1,4 +1,4 @@
-"""Sessions, config, rules, tools, models, health: the rest of the REST surface, on a real socket."""
+"""Sessions, config, rules, tools, models, health: the other REST endpoints, over a real socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.daemon import WAIT_S, Daemon, Json
 
 
 def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> None:
-    """Walks all routes: without the token 401 everywhere but /health; with a foreign Host 421 everywhere."""
+    """All routes: 401 without the token, except for public ones such as /health, and 421 with a foreign Host."""
     import httpx
 
     daemon = launch(token="a-token-of-this-test")
@@ -28,7 +28,7 @@ def test_every_route_stands_behind_the_gate(launch: Callable[..., Daemon]) -> No
     assert len(routes) >= 26
     public = [("GET", "/health"), ("POST", REDEEM_PATH)]
     if (static_ui.FOLDER / "index.html").exists():
-        public.append(("GET", "/"))  # the page is code, and nobody's data
+        public.append(("GET", "/"))  # the page is code, and contains no data
     with httpx.Client(base_url=daemon.url, trust_env=False, verify=False, timeout=WAIT_S) as client:
         for method, path in [*routes, ("GET", "/"), ("GET", "/nowhere"), ("POST", "/docs")]:
             body: Json = {} if method in ("POST", "PUT", "PATCH") else None
@@ -84,7 +84,7 @@ def test_sessions_from_birth_to_deletion(daemon: Daemon) -> None:
     assert len(daemon.call("GET", "/api/sessions")["sessions"]) == 1
     assert len(daemon.call("GET", "/api/sessions", None, archived=True)["sessions"]) == 1
     daemon.ask("back", session_id=session_id)
-    assert daemon.call("GET", f"/api/sessions/{session_id}")["archived"] is False, "a message brings it back"
+    assert daemon.call("GET", f"/api/sessions/{session_id}")["archived"] is False, "a message unarchives it"
     gone = daemon.call("DELETE", f"/api/sessions/{session_id}")
     assert (gone["session_id"], gone["deleted"]) == (session_id, 4)
     for method, path in (("GET", f"/api/sessions/{session_id}"), ("DELETE", f"/api/sessions/{session_id}")):
@@ -161,7 +161,7 @@ def test_a_bad_setting_names_key_value_and_what_is_allowed(daemon: Daemon, chang
     refusal = daemon.refused("POST", "/api/config", {"model": "demo", **change})
     assert refusal.status == 422
     assert words in refusal.body["error"]
-    assert daemon.call("GET", "/api/config") == before, "nothing of it may hold"
+    assert daemon.call("GET", "/api/config") == before, "none of the settings may be changed"
 
 
 def test_bad_settings_stop_the_start(daemon: Daemon, launch: Callable[..., Daemon]) -> None:
@@ -200,7 +200,7 @@ def test_rules_are_checked_stored_and_scoped(daemon: Daemon) -> None:
 
 
 def test_a_rule_is_understood_or_refused(daemon: Daemon) -> None:
-    """A rule that no call could ever match would only seem to protect."""
+    """A rule that no call can match would only seem to protect."""
     place = daemon.work_dir
     (place / "private").mkdir()
     (place / "near").symlink_to("private")

@@ -1,4 +1,4 @@
-"""What /openapi.json says is what a running daemon does: generated requests, right and wrong, at every endpoint."""
+"""A running daemon does what /openapi.json says: generated requests, valid and invalid, at every endpoint."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.support.daemon import Daemon, Json
 
 pytestmark = pytest.mark.timeout(240)
 WITHIN_S = 30.0
-"""No further operation is begun after this long; the slowest machine still checks each of them once."""
+"""After this time each operation is tried only once, so that the slowest machine still checks all of them."""
 EXAMPLES = 10
 SKIPPED = {"/api/events", "/api/shutdown"}
-"""One never ends, the other ends the rest."""
+"""One never ends, the other stops the daemon."""
 ALWAYS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -36,7 +36,7 @@ ALWAYS = [
 
 @pytest.fixture
 def lived_in(launch: Callable[..., Daemon]) -> tuple[Daemon, dict[str, str]]:
-    """A daemon with a history, a rule and an open question; and names that lead to them."""
+    """A daemon with a history, a rule and a pending approval; and the ids of these."""
     daemon = launch(arguments=["--permission-mode", "always_ask"])
     rule = daemon.call("POST", "/api/permissions/rules", {"decision": "deny", "tool": "fetch_url", "kind": "any"})
     session = daemon.call("POST", "/api/sessions", {"title": "spare"})
@@ -57,7 +57,7 @@ def lived_in(launch: Callable[..., Daemon]) -> tuple[Daemon, dict[str, str]]:
 
 
 def led(place: Any, names: dict[str, str], take: Callable[[], bool]) -> None:
-    """Put names that exist where a request has made-up ones, for those that `take` picks."""
+    """Replace made-up ids of a request with existing ones, where `take` returns True."""
     if isinstance(place, dict):
         made_up = cast(dict[str, Any], place)
         for key in made_up.keys() & names.keys():
@@ -66,7 +66,7 @@ def led(place: Any, names: dict[str, str], take: Callable[[], bool]) -> None:
 
 
 def try_out(operation: Any, mode: GenerationMode, most: int, send: Callable[[Any], Any], names: dict[str, str]) -> None:
-    """Send an operation what `mode` makes up, at most so often. Raises: what its answers do wrong, Unsatisfiable."""
+    """Send generated requests of this `mode`, at most `most`. Raises: a failure of a check, Unsatisfiable."""
     asked = [*ALWAYS, *(["negative_data_rejection"] if mode is GenerationMode.NEGATIVE else [])]
     checks = cast(Any, schemathesis.checks).CHECKS.get_by_names(asked)
 
@@ -109,7 +109,7 @@ def test_a_running_daemon_does_what_its_openapi_says(
             try:
                 try_out(operation, mode, most, lambda case: case.call(base_url=daemon.url, session=session), names)
             except Unsatisfiable:
-                # Where nothing is asked, nothing can be asked wrongly.
+                # An operation without input has no invalid input.
                 if mode is GenerationMode.POSITIVE or operation.body:
                     raise
             except Exception as failure:

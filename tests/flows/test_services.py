@@ -1,4 +1,4 @@
-"""Services in the real daemon, with children that misbehave in every way we know."""
+"""Services in the real daemon, with children that misbehave in every way that we know."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def python(source: str, *arguments: str) -> list[str]:
 
 
 def toml(services: dict[str, dict[str, Any]]) -> str:
-    """The tables as TOML, whose texts, numbers and lists are JSON's."""
+    """The tables as TOML. Texts, numbers and lists are written as in JSON."""
 
     def value(of: Any) -> str:
         if isinstance(of, dict):
@@ -78,7 +78,7 @@ def toml(services: dict[str, dict[str, Any]]) -> str:
 
 @pytest.fixture
 def serve(launch: Callable[..., Daemon], tmp_path: Path) -> Callable[..., Daemon]:
-    """Start a daemon with these services; `_` in a name stands for itself."""
+    """Start a daemon with these services."""
 
     def start(*, daemon: dict[str, Any] | None = None, **services: dict[str, Any]) -> Daemon:
         data_dir = tmp_path / "a" / "data"
@@ -98,7 +98,7 @@ def info(daemon: Daemon, name: str) -> Json:
 
 
 def until(watcher: Watcher, name: str, state: str) -> Json:
-    """Read on until the service is in this state; returns what the event says."""
+    """Read on until the service is in this state. Returns the event's data."""
     return watcher.until("service_changed", within_s=GENEROUS_S, name=name, state=state)[-1]["data"]
 
 
@@ -107,7 +107,7 @@ def states(watcher: Watcher, name: str) -> list[str]:
 
 
 def said(daemon: Daemon, name: str, enough: Callable[[list[str]], bool], **parameters: Any) -> list[str]:
-    """The service's lines, once there are enough."""
+    """The service's lines, once `enough` is true of them."""
     deadline = time.monotonic() + GENEROUS_S
     while True:
         entries = daemon.call("GET", f"/api/services/{name}/logs", None, **{"limit": 400, **parameters})["entries"]
@@ -118,14 +118,14 @@ def said(daemon: Daemon, name: str, enough: Callable[[list[str]], bool], **param
 
 
 def run(daemon: Daemon, name: str) -> int:
-    """Start a service and wait until it is up; returns its pid."""
+    """Start a service and wait until it is up. Returns its pid."""
     ask(daemon, name, "start")
     said(daemon, name, lambda lines: "up" in lines)
     return info(daemon, name)["pid"]
 
 
 def family(daemon: Daemon, name: str, count: int = 4) -> list[int]:
-    """The pids that a family told."""
+    """The pids that the processes of a family printed."""
     lines = said(daemon, name, lambda lines: sum(line.startswith("pid") for line in lines) >= count)
     return [int(line.split()[1]) for line in lines if line.startswith("pid")][-count:]
 
@@ -135,7 +135,7 @@ def gone(pids: list[int]) -> bool:
 
 
 def living(pid: int) -> bool:
-    """Whether it runs, and is no zombie."""
+    """Whether the process runs and is not a zombie."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -160,7 +160,7 @@ def test_a_service_is_started_restarted_and_stopped_and_the_stream_tells(serve: 
         assert ask(daemon, "patient", "start")["state"] == "starting"
         first = until(watcher, "patient", "running")
         assert living(first["pid"])
-        assert ask(daemon, "patient", "start")["pid"] == first["pid"], "starting what runs changes nothing"
+        assert ask(daemon, "patient", "start")["pid"] == first["pid"], "starting a running service changes nothing"
         said(daemon, "patient", lambda lines: lines == ["up"])
         assert ask(daemon, "patient", "restart")["state"] == "stopping"
         second = until(watcher, "patient", "running")
@@ -197,7 +197,7 @@ def test_autostart_begins_with_the_daemon_and_again_with_the_next(serve: Callabl
 
 
 def test_asked_for_again_while_it_stops_it_runs_again(serve: Callable[..., Daemon]) -> None:
-    daemon = serve(stubborn={"command": python(STUBBORN), "stop_timeout_s": 3600})  # it stops when we end it
+    daemon = serve(stubborn={"command": python(STUBBORN), "stop_timeout_s": 3600})  # the test ends it
     with daemon.watch() as watcher:
         first = run(daemon, "stubborn")
         ask(daemon, "stubborn", "stop")
@@ -259,7 +259,7 @@ def test_a_service_that_waits_for_its_restart_can_be_stopped_or_started_at_once(
         until(watcher, "rare", "backoff")
         assert info(daemon, "rare")["next_restart"]
         ask(daemon, "rare", "start")
-        assert until(watcher, "rare", "backoff")["restart_attempt"] == 1, "a person's start begins the count again"
+        assert until(watcher, "rare", "backoff")["restart_attempt"] == 1, "a person's start resets the count"
         ask(daemon, "rare", "stop")
         assert "next_restart" not in until(watcher, "rare", "stopped")
 
@@ -336,7 +336,7 @@ def test_its_whole_family_is_ended_with_it(serve: Callable[..., Daemon]) -> None
 
 
 def test_a_restart_waits_until_nothing_of_the_old_one_is_left(serve: Callable[..., Daemon], tmp_path: Path) -> None:
-    """It leaves a deaf process behind that holds a lock. Each life would fail if it began before that one's end."""
+    """The service leaves a process that ignores TERM and holds a lock: the next instance fails while that one lives."""
     source = LOCKS + "sys.stdin.readline(); sys.exit(1)"
     daemon = serve(locks={"command": python(source, str(tmp_path / "lock")), "backoff_s": 0.01, "stop_timeout_s": 0.2})
     ask(daemon, "locks", "start")
@@ -367,11 +367,11 @@ def daemon_pid(daemon: Daemon) -> int:
     return daemon.process.pid
 
 
-# -- what they write ---------------------------------------------------------------------------------------------------
+# -- what services write -----------------------------------------------------------------------------------------------
 
 
 def test_both_streams_are_kept_line_by_line(serve: Callable[..., Daemon]) -> None:
-    # What it says on stderr comes when all else is written: it can be stopped then, and nothing is cut off.
+    # It writes to stderr when everything else is written: then it can be stopped without losing output.
     source = """
 import sys
 print('one')
@@ -386,7 +386,7 @@ sys.stdin.read()
     with daemon.watch() as watcher:
         ask(daemon, "talks", "stop")
         until(watcher, "talks", "stopped")
-    said(daemon, "talks", lambda lines: len(lines) == 5)  # a slow disk is not waited for
+    said(daemon, "talks", lambda lines: len(lines) == 5)  # the stop does not wait for a slow disk
     logs = daemon.call("GET", "/api/services/talks/logs")
     assert logs["dropped"] == 0
     assert [entry["seq"] for entry in logs["entries"]] == [1, 2, 3, 4, 5]
@@ -488,7 +488,7 @@ sys.stdin.read()
 
 
 def stubborn_house(serve: Callable[..., Daemon]) -> tuple[Daemon, list[int]]:
-    """A daemon with services of every kind, all up, and the pids of all their processes."""
+    """A daemon with all kinds of services, all running, and the pids of all their processes."""
     auto = {"autostart": True}
     daemon = serve(
         patient={"command": python(PATIENT), **auto},
@@ -505,7 +505,7 @@ def stubborn_house(serve: Callable[..., Daemon]) -> tuple[Daemon, list[int]]:
     deadline = time.monotonic() + GENEROUS_S
     while (
         len(keepers(daemon)) != 6 or info(daemon, "loops")["state"] != "backoff"
-    ):  # one of the daemon, and of each that still runs its own
+    ):  # the daemon's, and one for each running service
         assert time.monotonic() < deadline
         time.sleep(0.02)
     children = psutil.Process(daemon_pid(daemon)).children(recursive=True)
@@ -513,10 +513,10 @@ def stubborn_house(serve: Callable[..., Daemon]) -> tuple[Daemon, list[int]]:
 
 
 def keepers(daemon: Daemon) -> list[psutil.Process]:
-    """The keeper and its overseers, which end services after a daemon that was killed."""
+    """The keeper and its overseers, which end services after the daemon was killed."""
     found: list[psutil.Process] = []
     for child in psutil.Process(daemon_pid(daemon)).children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it has just ended
+        with contextlib.suppress(psutil.Error):  # the child has just ended
             found += [child] if any(word.endswith("keeper.py") for word in child.cmdline()) else []
     return found
 
@@ -555,7 +555,7 @@ def test_what_even_their_keepers_could_not_end_goes_at_the_next_start(serve: Cal
     for one in left:
         with contextlib.suppress(psutil.Error):
             marked += [one.pid] if "ASTER_TOOL_CALL" in one.environ() else []
-    assert len(marked) >= 5, "all but the members of the family that cleared their environment"
+    assert len(marked) >= 5, "all except the members of the family that cleared their environment"
     try:
         daemon.start()
         assert gone(marked)
@@ -609,7 +609,8 @@ def test_a_daemon_whose_services_are_quiet_sleeps(serve: Callable[..., Daemon]) 
         return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
     with daemon.watch():
-        # What the turn left behind may still be going on; one that polls has no such three seconds.
+        # Work of the turn may still be running, so there are several tries. A polling daemon never has three quiet
+        # seconds.
         deadline = time.monotonic() + GENEROUS_S
         while True:
             before = switches()

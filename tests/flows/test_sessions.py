@@ -1,4 +1,4 @@
-"""Conversations as a client lists them: found in any alphabet, in the order of use though the clock was set."""
+"""Conversations as a client lists them: found in any alphabet, in the order of last use even if the clock changes."""
 
 from __future__ import annotations
 

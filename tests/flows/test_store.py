@@ -1,4 +1,4 @@
-"""What the store may do to us: full, locked, damaged, newer; and what a client is told then."""
+"""Problems of the store: full, locked, damaged, or from a newer version; and what a client is told then."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True)
     if mounted.returncode != 0:
-        assert os.environ.get("CI") != "true", "this machine kind can mount a tmpfs"
+        assert os.environ.get("CI") != "true", "CI must be able to mount a tmpfs"
         pytest.skip("this container may not mount")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def fill(ballast: Path) -> None:
-    """Make the file longer until nothing fits on its disk any more."""
+    """Make the file longer until its disk is full."""
     with open(ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"x" * 4096):
             pass
@@ -69,8 +69,8 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
                 refusals.append(answer["error"])
         assert sent
         assert "disk is full" in refusals[-1]
-        fill(ballast)  # what is small fitted until now: a turn's own words are recorded beside the refusals
-        for _ in range(500):  # the log may have room left that it took before; what fits there is recorded, and counts
+        fill(ballast)  # small texts still fitted: a failed turn's own texts are recorded
+        for _ in range(500):  # the log may still have reserved space; a message that fits there is recorded and counts
             status, answer = daemon.raw("POST", "/api/chat", {"agent_id": "default", "message": "full"})
             if status == 200:
                 sent.append(answer["data"]["message_id"])
@@ -79,13 +79,13 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged_that_was_not_recorded(
             if daemon.raw("GET", "/health")[1]["status"] == "degraded":
                 break
         else:
-            raise AssertionError("it never said that it is degraded")
+            raise AssertionError("/health never reported degraded")
         ballast.unlink()
         with daemon.watch() as watcher:
             while daemon.status()["state"] not in ("idle", "failed"):
                 watcher.until("status_change", within_s=30)
         events = daemon.ask("after")
-        assert text_of(events).endswith("after"), "with what had no answer before it"
+        assert text_of(events).endswith("after"), "with the unanswered messages before it"
         assert daemon.raw("GET", "/health")[1]["status"] == "ok"
         kept = {message["message_id"] for message in daemon.history(limit=500)}
         assert set(sent) <= kept
@@ -120,7 +120,7 @@ def test_a_start_and_a_way_back_on_a_full_disk_are_refused_in_words(small_disk: 
     assert f"the store {store} cannot be opened: the disk is full" in told.stderr
     with open(small_disk / "stderr.log", "ab") as log:
         assert subprocess.run(serve, env=environment, stderr=log).returncode == 6, (
-            "the code counts where words do not fit"
+            "the exit code is right even where the error can't be written"
         )
     back = [*program, "store", "restore", str(backup), "--data-dir", str(store.parent)]
     told = subprocess.run(back, env=environment, capture_output=True, text=True)
@@ -264,7 +264,7 @@ def test_a_cleared_conversation_is_not_sent_to_the_model_again(real: Daemon, pro
 
 
 def age(daemon: Daemon, schema: int) -> Path:
-    """Put the daemon's store back to an earlier schema, with its conversations, as an earlier version left it."""
+    """Put the store back to an earlier schema with its conversations, as an earlier version would have left it."""
     store = daemon.data_dir / "aster.db"
     now = daemon.data_dir / "aster.db.now"
     store.rename(now)
@@ -316,7 +316,7 @@ def test_a_store_is_copied_before_each_update_and_the_newest_two_are_kept(daemon
     assert not list(store.parent.glob("*.part*"))
     daemon.stop()
     daemon.start()
-    assert copies_of(store) == ["aster.db.before-0003", "aster.db.before-0004"], "nothing is copied without an update"
+    assert copies_of(store) == ["aster.db.before-0003", "aster.db.before-0004"], "without an update, nothing is copied"
 
 
 def test_a_store_with_nothing_in_it_is_not_copied(daemon: Daemon) -> None:
@@ -332,7 +332,7 @@ def test_an_update_that_fails_half_way_leaves_the_store_as_it_was(daemon: Daemon
     told = [message["text"] for message in daemon.history()]
     daemon.stop()
     store = age(daemon, 3)
-    with contextlib.closing(sqlite3.connect(store)) as rows:  # what update 5 adds as well, behind update 4
+    with contextlib.closing(sqlite3.connect(store)) as rows:  # update 5, after update 4, adds this too
         rows.execute("ALTER TABLE rules ADD COLUMN due_s REAL")
     copy = store.with_name("aster.db.before-0004")
     made: list[int] = []
@@ -344,8 +344,8 @@ def test_an_update_that_fails_half_way_leaves_the_store_as_it_was(daemon: Daemon
         assert (schema_of(copy), messages_in(copy)) == (3, told)
         made.append(copy.stat().st_ino)
         tables = {row[0] for row in sqlite3.connect(store).execute("SELECT name FROM sqlite_schema")}
-        assert "folded_texts" not in tables, "nothing of update 4 is left"
-    assert made[0] == made[1], "the same store is not copied again at every try"
+        assert "folded_texts" not in tables, "update 4 has been undone"
+    assert made[0] == made[1], "one store is not copied again at each try"
     with contextlib.closing(sqlite3.connect(store)) as rows:
         rows.execute("ALTER TABLE rules DROP COLUMN due_s")
     daemon.start()

@@ -1,4 +1,4 @@
-"""The event stream: one cursor, no gaps, no invention; slow and leaving readers harm nobody."""
+"""The event stream: one cursor, no gaps, no invented text; slow and disconnecting readers harm no other client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def story(provider: ProviderDouble) -> None:
 
 
 def whole(daemon: Daemon) -> tuple[list[Json], str]:
-    """The answer's parts and text as history has them."""
+    """The parts and the text of the answer in the history."""
     answer = daemon.history()[-1]
     return answer["parts"], answer["text"]
 
@@ -44,7 +44,7 @@ def thinking_of(events: list[Json]) -> str:
 
 
 def unique(events: list[Json]) -> list[Json]:
-    """What a client keeps that drops seqs it has seen."""
+    """The events that a client keeps if it drops seqs that it has seen."""
     kept: dict[int, Json] = {}
     for event in events:
         kept.setdefault(event["seq"], event)
@@ -60,7 +60,7 @@ def test_twenty_windows_see_the_same_and_one_that_leaves_after_every_event_misse
     stop = threading.Event()
 
     def restless() -> list[Json]:
-        """Reads one event, leaves, comes back with its cursor."""
+        """Reads one event, disconnects, and comes back with its cursor."""
         seen: list[Json] = []
         cursor = 0
         while not stop.is_set():
@@ -100,7 +100,7 @@ def test_twenty_windows_see_the_same_and_one_that_leaves_after_every_event_misse
 def test_resuming_after_any_event_of_a_finished_turn_gives_the_same_text(
     real: Daemon, provider: ProviderDouble
 ) -> None:
-    """The deltas are one row by now: every old cursor, also one in the middle of them, still yields the whole."""
+    """The deltas have become one row: every old cursor, also one between them, still gives the complete text."""
     (real.work_dir / "a.txt").write_text("alpha")
     story(provider)
     with real.watch() as watcher:
@@ -119,7 +119,7 @@ def test_resuming_after_any_event_of_a_finished_turn_gives_the_same_text(
             assert thinking_of([*live[: position + 1], *rest]) == "hm, 想"
     with contextlib.closing(sqlite3.connect(real.data_dir / "aster.db", timeout=30)) as store:
         chunks = store.execute("SELECT count(*) FROM events WHERE type='text_chunk'").fetchone()[0]
-    assert chunks == 3, "one row for each run of text"
+    assert chunks == 3, "one row for each unbroken text"
 
 
 def test_last_event_id_resumes_and_wins_over_after(daemon: Daemon) -> None:
@@ -152,7 +152,7 @@ def test_frames_carry_what_the_contract_says(daemon: Daemon) -> None:
         watcher.until("done")
     first, *frames = watcher.frames
     assert (first["retry"], first["event"]) == ("1000", "connected")
-    assert first["id"] == str(watcher.connected["data"]["last_seq"]), "cut off now, it would come back to here"
+    assert first["id"] == str(watcher.connected["data"]["last_seq"]), "a client that is cut off now resumes here"
     for frame in frames:
         data = json.loads(frame["data"])
         assert list(data) == ["type", "agent_id", "session_id", "turn_id", "seq", "time", "data"]
@@ -211,7 +211,7 @@ def test_a_turn_goes_on_with_every_window_closed(real: Daemon, provider: Provide
 
 @pytest.mark.timeout(180)
 def test_a_client_that_never_reads_harms_nobody(real: Daemon, provider: ProviderDouble) -> None:
-    """It opens a stream and stops reading; a flood goes by; others get all of it, and memory stays flat."""
+    """It opens a stream and stops reading during a flood. Other clients get everything, and memory does not grow."""
     port = real.port
     lazy = socket.create_connection(("127.0.0.1", port))
     lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

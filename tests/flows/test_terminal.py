@@ -1,4 +1,4 @@
-"""`chat` in a real terminal (tmux): what a person types and sees, with the real daemon behind it."""
+"""`chat` in a real terminal (tmux) with the real daemon: what a person types and sees."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARAGRAPHS = "\n\n".join(f"Paragraph {number} has its own words, so that each ca
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., Pane]]:
-    """Run `chat` in panes that are gone when the test ends."""
+    """Run `chat` in panes that are closed when the test ends."""
     panes: list[Pane] = []
 
     def run(*arguments: str, data_dir: Path | None = None, **fields: object) -> Pane:
@@ -45,7 +45,7 @@ def test_a_conversation_with_a_daemon_of_its_own(terminal: Callable[..., Pane], 
     assert "started for this chat" in pane.until_prompt()
     pane.type("hello")
     text = pane.until("tokens in")
-    assert "I am the demo model" in text  # markdown: the asterisks are gone
+    assert "I am the demo model" in text  # markdown: the asterisks are not shown
     assert " • read README.md" in text
     pid = json.loads((tmp_path / "data" / "sidecar.json").read_text())["pid"]
     pane.until_prompt(2)
@@ -67,7 +67,7 @@ def test_several_lines_are_one_message(terminal: Callable[..., Pane], daemon: Da
     pane.until_prompt(2)
     pane.key("C-c")
     assert pane.exit_code() == 0
-    assert daemon.call("GET", "/api/agents")  # somebody else's daemon stays
+    assert daemon.call("GET", "/api/agents")  # a daemon that the chat did not start stays
 
 
 ASKED = "[a] Allow once · [d] Deny"
@@ -90,7 +90,7 @@ def test_a_question_shows_what_will_run_and_is_answered(
     assert "“Always allow” would cover: write_file anywhere in" in " ".join(text.split())
     assert not (daemon.work_dir / "hello.txt").exists()
     pane.type(key)
-    # The answer to the decision and the turn's end come by different ways.
+    # The decision's confirmation and the turn's end come separately.
     pane.until(lambda text: "tokens in" in text and told in text)
     assert (daemon.work_dir / "hello.txt").exists() == written
 
@@ -100,7 +100,7 @@ def test_always_says_what_the_rule_covers_and_asks_no_more(terminal: Callable[..
     pane.until_prompt()
     pane.type("write one.txt")
     pane.until(ASKED)
-    pane.type("l")  # one key decides nothing for good
+    pane.type("l")  # one key is not enough for a permanent rule
     pane.until("Always allow: write_file anywhere in")
     pane.until("yes/no")
     pane.type("no")
@@ -223,9 +223,9 @@ def test_ctrl_c_cancels_the_turn_and_twice_leaves(
     pane.type("again")
     pane.until("Another")
     pane.key("C-c")
-    pane.until(lambda text: text.count("Stopping…") == 2)  # two signals at once would be one to the system
+    pane.until(lambda text: text.count("Stopping…") == 2)  # a process sees two identical signals at once as one
     pane.key("C-c")
-    # Where the second came too late to count as one, the turn has ended, and at an empty prompt it leaves.
+    # If the second came too late, the turn has ended. At an empty prompt Ctrl-C then leaves.
     pane.until(lambda text: "exit code " in text or (text.count("Stopping…") == 3 and last(text).startswith("›")))
     if "exit code " not in pane.text():
         pane.key("C-c")
@@ -272,7 +272,7 @@ def test_escape_sequences_of_a_model_or_a_tool_reach_no_terminal(
     pane.type("y")
     text = pane.until("tokens in")
     assert "│ colourab" in text
-    assert "be evil" in text  # nothing has cleared the screen
+    assert "be evil" in text  # the screen was not cleared
     assert "owned" not in pane._tmux("display-message", "-p", "-t", "t", "#{pane_title}")
     assert "\x1b[8m" not in pane.raw()
 
@@ -284,7 +284,7 @@ def test_a_daemon_that_is_killed_and_comes_back_loses_nothing(terminal: Callable
     pane.until(ASKED)
     daemon.kill()
     pane.until("Connection lost. Reconnecting…")
-    daemon.port = 0  # somewhere else: sidecar.json says where
+    daemon.port = 0  # another port: sidecar.json has it
     daemon.start()
     pane.until("Connected.")
     pane.type("y")
@@ -406,7 +406,7 @@ def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., P
     assert "▸ write hello.txt" in text
     pane.type("/approvals")
     pane.until(ASKED)
-    pane.key("C-c")  # only puts it off: the turn is another's
+    pane.key("C-c")  # this only postpones the question: another client's turn asks it
     pane.until(lambda text: last(text).startswith("›"))
     assert len(daemon.call("GET", "/api/approvals")) == 1
     pane.type("/approvals")
@@ -417,7 +417,7 @@ def test_a_turn_of_somebody_else_is_seen_at_the_prompt(terminal: Callable[..., P
 
 
 def test_bash_completes_with_the_tab_key(terminal: Callable[..., Pane], tmp_path: Path) -> None:
-    pane = terminal("hello")  # what it says does not matter: the pane has a shell
+    pane = terminal("hello")  # its content does not matter: the pane gets a shell
     assert pane.exit_code() == 0
     command = f"{sys.executable} -m aster_sidecar completion bash"
     pane._tmux("respawn-pane", "-k", "-t", "t", "-e", f"PYTHONPATH={ROOT}", "bash", "--norc")

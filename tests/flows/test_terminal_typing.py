@@ -23,7 +23,7 @@ ANSWER = "The answer begins here, and it goes on for a while before it is over."
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., Pane]]:
-    """Run `chat` in panes that are gone when the test ends."""
+    """Run `chat` in panes that are closed when the test ends."""
     panes: list[Pane] = []
 
     def run(*arguments: str, data_dir: Path, **fields: object) -> Pane:
@@ -42,7 +42,7 @@ def letters(pane: Pane, text: str) -> None:
 
 
 def paste(pane: Pane, text: str) -> None:
-    """Paste as a terminal does for a program that asked for marks around it."""
+    """Paste as a terminal does for a program that has enabled bracketed paste."""
     pane._tmux("set-buffer", "-b", "pasted", text)
     pane._tmux("paste-buffer", "-p", "-b", "pasted", "-t", "t")
 
@@ -124,7 +124,7 @@ def test_a_question_puts_the_message_aside_and_gives_it_back(
     pane.until_prompt()
     pane.type("write it")
     pane.until("The answer")
-    letters(pane, "a")  # would be an answer
+    letters(pane, "a")  # would answer the question
     pane.until(lambda _: line(pane) == "› a")
     gate.set()
     pane.until(ASKED)
@@ -150,7 +150,7 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_text(
     pane.until("— Stopped by you.")
     assert real.history()[-1]["status"] == "cancelled"
     pane.until(lambda _: line(pane) == "› precious")
-    pane.key("C-c")  # takes the text away, and does not leave
+    pane.key("C-c")  # clears the text, and does not leave
     pane.until(lambda _: line(pane) == "›")
     pane.key("Up")
     pane.until(lambda _: line(pane) == "› precious")
@@ -275,7 +275,7 @@ def test_what_is_typed_outlives_another_width_and_new_text_fits_it(
     pane.until(lambda _: line(pane) == "› half a message")
     words = " ".join(text.split())
     assert [words.count(paragraph) for paragraph in paragraphs] == [1] * len(paragraphs)
-    # No line of the last paragraph was wrapped by the terminal: capture-pane without -J shows the same ones.
+    # The terminal wrapped no line of the last paragraph: capture-pane without -J shows each word unbroken.
     rows = pane._tmux("capture-pane", "-p", "-S", "-", "-t", "t").splitlines()
     assert set(paragraphs[-1].split()) <= {word for row in rows for word in row.split()}
 
@@ -314,13 +314,13 @@ def test_words_are_whole_and_what_is_copied_is_whole(
     provider.script(
         Reply([Say(f"# The heading\n\n{prose}\n\nSee {address} for more.\n\n```python\n{code}\n```\n\nEnd.")])
     )
-    # What a shell found out about another window counts for nothing.
+    # COLUMNS is from another window and must be ignored.
     pane = terminal(data_dir=real.data_dir, columns=columns, environment={"COLUMNS": "200"})
     pane.until_prompt()
     pane.type("hello")
     joined = pane.until("tokens in")
     rows = pane._tmux("capture-pane", "-p", "-S", "-", "-t", "t").splitlines()
-    assert "The heading" in rows  # at the left, alone
+    assert "The heading" in rows  # at the left, without a frame
     assert set(prose.split()) <= {word for row in rows for word in row.split()}
     assert address in joined
     assert code in joined
@@ -360,7 +360,7 @@ def test_ctrl_c_also_cancels_what_is_queued_and_says_so(
     pane.key("C-c")
     pane.until(lambda text: "— Stopped by you." in text and "A queued message was canceled." in text)
     assert [turn["state"] for turn in real.call("GET", "/api/sessions")["sessions"]] == ["idle"]
-    pane.key("Up")  # it is not lost
+    pane.key("Up")  # its text is not lost
     pane.until(lambda _: line(pane) == "› second")
 
 
@@ -474,7 +474,7 @@ def test_an_answer_typed_ahead_confirms_no_rule(terminal: Callable[..., Pane], d
     pane.until_prompt()
     pane.type("write hello.txt")
     pane.until(ASKED)
-    pane._tmux("send-keys", "-t", "t", "l", "Enter", "y", "e", "s", "Enter")  # in one breath
+    pane._tmux("send-keys", "-t", "t", "l", "Enter", "y", "e", "s", "Enter")  # all keys at once
     pane.until("yes/no")
     assert daemon.call("GET", "/api/permissions/rules") == []
     pane.type("no")

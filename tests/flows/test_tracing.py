@@ -1,4 +1,4 @@
-"""Spans as a collector gets them: which there are, whose children, what is in them, and that nothing waits for them."""
+"""Spans as a collector gets them: which spans there are, their parents and content, and that nothing waits for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say
 
 
 class Collector:
-    """A real OTLP/HTTP receiver; `spans` are those that came, with their service's attributes."""
+    """A real OTLP/HTTP receiver. `spans` are the received ones, each with its resource's attributes."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[Span, dict[str, Any]]] = []
@@ -68,7 +68,7 @@ class Collector:
         self._server.server_close()
 
     def runs(self, count: int = 1) -> list[Span]:
-        """The spans of so many runs, once they are here. A run's is the last of its tree to be sent."""
+        """Wait for `count` spans of agent runs. The span of a run is the last of its tree to be sent."""
         until = time.monotonic() + WAIT_S
         while len(found := self.named("invoke_agent")) < count:
             assert time.monotonic() < until, f"{len(found)} of {count} runs came"
@@ -97,7 +97,7 @@ def collector() -> Iterator[Collector]:
 
 
 def traced(collector_url: str, provider: ProviderDouble, **more: str) -> dict[str, str]:
-    """Spans are sent soon, not only at the stop, which does not wait long for them."""
+    """The environment of a daemon that sends spans soon, since the stop does not wait long for them."""
     where = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector_url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
     return {**provider_environment(provider), **where, **more}
 
@@ -141,7 +141,7 @@ def test_a_turn_its_requests_and_its_tools_are_one_tree(
     assert (told["gen_ai.tool.name"], told["gen_ai.tool.call.id"]) == ("read_file", call_id)
     assert {span.status.code for span, _ in collector.spans} == {Status.STATUS_CODE_UNSET}
     assert {about["service.name"] for _, about in collector.spans} == {"aster-sidecar"}
-    assert not any(b"canary" in body for body in collector.bodies), "nothing that is said, and no key"
+    assert not any(b"canary" in body for body in collector.bodies), "no message text and no key"
     assert not any(span.events for span, _ in collector.spans)
 
 
@@ -166,7 +166,7 @@ def test_a_turn_that_waited_over_a_restart_is_one_trace(
         watcher.until("status_change", state="waiting_approval")
     assert [attributes(run)["aster.turn.outcome"] for run in collector.runs()] == ["paused"]
     assert daemon.stop() == 0
-    assert collector.named("execute_tool") == [], "a question is no tool that ran"
+    assert collector.named("execute_tool") == [], "a question is not a tool that ran"
     daemon.start()
     with daemon.watch() as watcher:
         daemon.approve(asked["call_id"])
@@ -242,7 +242,7 @@ def test_a_loopback_collector_is_reached_past_any_proxy(
 def test_a_collector_in_trouble_disturbs_neither_a_turn_nor_the_stop(
     launch: Callable[..., Daemon], provider: ProviderDouble, how: str
 ) -> None:
-    """Nothing listens there, or something that never answers, or the address is none."""
+    """The collector's port is closed, or it never answers, or its address is invalid."""
     nobody = HeldPort()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = {

@@ -1,4 +1,4 @@
-"""Deleted conversations: gone for everybody, back as they were when they are restored, and gone for good after that."""
+"""Deleted conversations: hidden from every client, unchanged after a restore, and deleted permanently in the end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def change_store(daemon: Daemon, *statements: str) -> None:
 
 
 def rows_with(daemon: Daemon, *words: str) -> list[str]:
-    """The rows of the store, of whichever table, that hold any of these words, but what says that it was deleted."""
+    """The rows of all tables that contain any of these words, except events about the deletion."""
     found: list[str] = []
     with contextlib.closing(sqlite3.connect(daemon.data_dir / "aster.db")) as store:
         tables = [row[0] for row in store.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
@@ -122,7 +122,7 @@ def test_a_restored_conversation_is_as_it_was(real: Daemon, provider: ProviderDo
         assert real.call("GET", "/api/permissions/rules") == []
     assert trash(real) == ["The number"]
     assert restore(real, session_id) == before
-    assert restore(real, session_id) == before, "once more changes nothing"
+    assert restore(real, session_id) == before, "restoring twice changes nothing"
     assert trash(real) == titles(real) == []
     assert titles(real, archived=True) == titles(real, archived=True, q="4711") == ["The number"]
     assert real.history(session_id=session_id) == history
@@ -331,7 +331,7 @@ def test_a_conversation_whose_last_turn_failed_comes_back_as_failed(real: Daemon
         "session_changed",
         "session_changed",
         "status_change",
-    ], "in the trash it told nothing"
+    ], "there are no events while it is in the trash"
     assert real.status(session_id=session_id)["state"] == "failed"
     assert real.ask("again", session_id=session_id)[-1]["data"]["stop_reason"] == "complete"
 
@@ -369,7 +369,7 @@ def test_a_turn_whose_ending_could_not_be_recorded_ends_when_its_conversation_is
         session_id = daemon.chat("go")["session_id"]
         watcher.until("approval_required")
     daemon.stop()
-    # The store of a life in which neither the question's end nor the turn's could be recorded, and then the deletion.
+    # As if neither the question's end nor the turn's could have been recorded before the deletion.
     change_store(
         daemon,
         "INSERT INTO trash (session_id, deleted_at, was_default, left_s, counted_at, counted_s, boot) VALUES"

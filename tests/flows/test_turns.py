@@ -1,4 +1,4 @@
-"""Turns as people drive them: queue, steer, reject, interrupt, cancel, send twice, and the limits."""
+"""Turns as people use them: queue, steer, reject, interrupt, cancel, send twice, and the limits."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_cancel_mid_text_keeps_the_text_and_the_agent_stays_usable(real: Daemon,
         assert real.call("POST", "/api/cancel", {"agent_id": "default"}) == {"cancelled": [started["turn_id"]]}
         events = watcher.until("done")
         assert real.call("POST", "/api/cancel", {"agent_id": "default"}) == {"cancelled": []}
-    provider.wait_for_aborted(1, timeout_s=30)  # before the gate: with it open, the answer might end in time
+    provider.wait_for_aborted(1, timeout_s=30)  # before the gate opens: after that the answer might still complete
     gate.set()
     assert done_of(events, started["turn_id"])["data"]["stop_reason"] == "cancelled"
     answer = real.history()[-1]
@@ -253,7 +253,7 @@ def test_a_key_alone_never_picks_a_model(launch: Callable[..., Daemon], provider
     assert provider.requests == []
     daemon.config(model="openai:double")
     answer = text_of(daemon.ask("are you there?"))
-    assert answer == "You said: hello\n\nare you there?", "what had no answer is sent as one message with the next"
+    assert answer == "You said: hello\n\nare you there?", "unanswered messages are sent as one, with the next"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`--uds`: a Unix socket for its owner only: a dead one is replaced, a live one never, and no stranger gets in."""
+"""`--uds`: a Unix socket only for its owner: a dead one is replaced, a live one never, and other users are refused."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.support.daemon import Daemon, Json
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Unix sockets there")
 TOKEN = "a-token-for-this-test"
 END_S = 50.0
-"""How long one that must not start may take to say so."""
+"""How long a daemon that must not start may take to exit."""
 
 
 @pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short path for a socket, in a directory that is not there yet."""
+    """A short path for a socket, in a directory that does not exist yet."""
     return tmp_path_factory.mktemp("u") / "own" / "s"
 
 
@@ -39,7 +39,7 @@ def ask(path: Path, target: str, method: str = "GET", body: Json = None, **heade
 
 
 def start(daemon_home: Path, path: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a daemon that must not start; its exit code and what it said."""
+    """Run a daemon that must not start. Returns its exit code and output."""
     command = [sys.executable, "-m", "aster_sidecar", "--port", "0", "--data-dir", str(daemon_home), "--model", "demo"]
     return subprocess.run(
         [*command, "--uds", str(path), *arguments], capture_output=True, text=True, timeout=END_S, cwd=daemon_home
@@ -170,7 +170,7 @@ def test_one_whose_listener_is_busy_is_not_taken_for_dead(place: Path, tmp_path:
         busy.bind(str(place))
         busy.listen(0)
         waiting: list[socket.socket] = []
-        while True:  # until no more can wait
+        while True:  # until the queue is full
             one = socket.socket(socket.AF_UNIX)
             one.setblocking(False)
             waiting.append(one)
@@ -194,7 +194,7 @@ def test_two_that_start_at_once_get_one_socket(launch: Callable[..., Daemon], pl
         for number in range(4)
     ]
     try:
-        # Those that lose end; the one that wins says where it listens.
+        # The losers exit; the winner prints where it listens.
         said = [one.stdout.readline() for one in started if one.stdout is not None]
         assert sorted(b"listens on" in line for line in said) == [False, False, False, True]
         losers = [one for one, line in zip(started, said, strict=True) if not line]

@@ -49,7 +49,7 @@ class Client:
         return request_id
 
     def take(self, within_s: float = WAIT_S) -> Json:
-        """The next message of either kind."""
+        """The next message: an answer or an event."""
         said = json.loads(self.connection.recv(within_s))
         if "success" in said:
             self._answers[said["id"]] = said
@@ -73,7 +73,7 @@ class Client:
         return answer
 
     def until(self, kind: str, **fields: Any) -> list[Json]:
-        """Read on until such an event, behind the one that was waited for before; all events so far."""
+        """Read until the next such event after the one of the last `until`. Returns all events so far."""
         deadline = time.monotonic() + WAIT_S
         while True:
             while self._looked == len(self.events):
@@ -86,7 +86,7 @@ class Client:
                 return self.events[: self._looked]
 
     def read_to_the_end(self) -> int | None:
-        """Read what still comes; the code that the daemon closed with, None when it could say none."""
+        """Read everything that still comes. Returns the daemon's close code, None if it sent none."""
         try:
             while True:
                 self.take()
@@ -110,7 +110,7 @@ def of_the_journal(events: Iterable[Json]) -> list[Json]:
 
 
 def folded(events: Iterable[Json]) -> tuple[list[Json], dict[str, str]]:
-    """What is not text, event by event; and the texts, each piece put where it says."""
+    """The events that are not text; and the texts, with each piece at its offset."""
     others: list[Json] = []
     texts = {"text_chunk": "", "thinking_chunk": ""}
     for event in events:
@@ -130,7 +130,7 @@ def test_a_host_chats_over_one_socket_and_sees_what_sse_sees(daemon: Daemon) -> 
         host.until("done", turn_id=started["turn_id"])
         page.until("done", turn_id=started["turn_id"])
         assert host.events[0]["type"] == "connected"
-        # Who reads late gets neighbouring pieces of a text as one.
+        # A late reader gets neighbouring pieces of a text as one.
         assert folded(of_the_journal(host.events)) == folded(of_the_journal(page.events))
         assert subscribed["after"] < started["seq"]
         assert text_of(host.events) == daemon.history()[-1]["text"] != ""
@@ -201,11 +201,11 @@ def test_a_subscription_resumes_after_any_event(real: Daemon, provider: Provider
         seen = of_the_journal(host.until("done"))
     assert len(seen) > 4
     for number, event in enumerate(seen[:-1]):
-        # A number and its text are the same cursor.
+        # A cursor may be a number or its text.
         with opened(real) as again:
             again.call("subscribe", after=event["seq"] if number % 2 else str(event["seq"]))
             told = of_the_journal(again.until("done"))
-        # Who comes into the middle of a text may get all of it once more.
+        # A client that resumes in the middle of a text may get the complete text again.
         assert folded([*seen[: number + 1], *told]) == folded(seen)
 
 
@@ -333,7 +333,7 @@ def test_a_body_over_1_mib_is_refused_as_over_rest_and_the_socket_goes_on(daemon
 
 def test_a_message_over_2_mib_ends_that_socket_and_no_other(daemon: Daemon) -> None:
     with opened(daemon) as host, opened(daemon) as other:
-        # The daemon hangs up before it has read all. Where buffers are small this side then learns no more than that.
+        # The daemon closes before it has read everything. With small buffers the client then gets no close code.
         with contextlib.suppress(ConnectionClosed):
             host.connection.send(json.dumps({"id": "1", "type": "chat", "payload": {"message": "x" * (2 << 20)}}))
         assert host.read_to_the_end() in (1009, None)
@@ -361,7 +361,7 @@ def test_what_was_sent_before_hanging_up_is_done(daemon: Daemon, as_request: boo
 
 
 def test_one_that_reads_nothing_holds_up_nobody_and_gets_it_all_later(real: Daemon, provider: ProviderDouble) -> None:
-    text = "0123456789abcde " * 200_000  # more than the buffers between them hold
+    text = "0123456789abcde " * 200_000  # more than all buffers between them hold
     provider.script(Reply([Say(text, chunk=4096)]))
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
@@ -412,7 +412,7 @@ def test_after_kill_9_a_socket_goes_on_where_it_was(daemon: Daemon) -> None:
 
 
 def handshake(daemon: Daemon, *headers: str, path: str = "/ws", host: str | None = None) -> Answer:
-    """Exactly these bytes. The handshake is refused or the socket is open."""
+    """Send exactly these bytes. The handshake is refused, or the socket is open."""
     lines = [f"GET {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{daemon.port}'}", *HANDSHAKE, *headers, "", ""]
     return exchange(daemon.port, "\r\n".join(lines).encode("latin-1"))
 
@@ -441,7 +441,7 @@ def test_the_gate_stands_before_the_socket(launch: Callable[..., Daemon]) -> Non
         assert (answer.status, answer.json()["code"]) == (status, code), answer
         assert answer.json()["success"] is False
         assert not answer.all("access-control-allow-credentials")
-    # The server says this before the gate does.
+    # The server refuses this before the gate does.
     assert handshake(daemon, BEARER, "Origin: tauri://localhost", "Origin: tauri://localhost").status == 400
     assert handshake(daemon, BEARER, "Host: evil.example").status == 400
 
