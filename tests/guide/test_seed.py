@@ -1,4 +1,4 @@
-"""The seed's own JavaScript, unmodified, in Chromium against the real daemon: its clients work, foreign pages don't.
+"""The seed's own JavaScript, unmodified, in Chromium with the real daemon: its clients work, foreign pages don't.
 
 `// src/api.js` (Tauri, port 9528) and `// preload.js` (Electron, port 9527) are cut out of the seed's text.
 """
@@ -18,7 +18,7 @@ from tests.support.daemon import Daemon, Json, text_of
 from tests.support.provider import Call, Fault, ProviderDouble, Reply, Say
 from tests.support.seed import PORTS, Chromium, Exchange, Tab, electron_preload, open_chromium, seed_ports, tauri_module
 
-# One worker for all of them, since they share the seed's fixed ports. Only xdist declares the mark, where it is there.
+# One worker runs all of these tests, since they share the seed's fixed ports. The mark exists only where xdist does.
 pytestmark: list[pytest.MarkDecorator] = []
 with contextlib.suppress(pytest.fail.Exception):
     pytestmark.append(pytest.mark.xdist_group("seed-ports"))
@@ -27,7 +27,7 @@ TAURI = "http://tauri.localhost"  # Tauri's own origin on Windows
 SHELL = "http://shell.localhost"
 EVIL = "http://evil.localhost"
 TAURI_PAGE = b"""<!doctype html><script type="module">import * as api from "/src/api.js"; window.aster = api</script>"""
-# What Electron gives a preload script, as far as the seed's uses it.
+# The part of Electron's preload API that the seed's preload script uses.
 SHELL_PAGE = b"""<!doctype html><script>
     window.require = (name) => {
         if (name !== "electron") throw new Error(name);
@@ -53,7 +53,7 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(autouse=True)
 def ports(chromium: Chromium) -> Iterator[None]:
-    """Held from before the daemon starts until after it is gone."""
+    """Hold the ports from before the daemon starts until after it has ended."""
     with seed_ports():
         yield
 
@@ -74,7 +74,7 @@ def open_tab(chromium: Chromium) -> Iterator[OpenTab]:
 
 @pytest.fixture
 def electron(launch: Launch, provider: ProviderDouble) -> Daemon:
-    """The daemon that the seed's preload talks to. A page in Chromium has an http origin, which has to be allowed."""
+    """The daemon that the seed's preload talks to. Its page has an http origin in Chromium, which must be allowed."""
     return launch(
         framework="electron",
         port=PORTS["electron"],
@@ -92,7 +92,7 @@ def shell(electron: Daemon, open_tab: OpenTab) -> Tab:
 
 
 def subscribe(tab: Tab) -> None:
-    """Collect what the seed's subscribeEvents passes on; the stream is open when this returns."""
+    """Collect the events that the seed's subscribeEvents passes on. The stream is open when this returns."""
     tab.wait("() => window.aster")
     tab.run(
         "() => { window.seen = []; window.unsubscribe ="
@@ -102,7 +102,7 @@ def subscribe(tab: Tab) -> None:
 
 
 def call(tab: Tab, name: str, *arguments: Json) -> Json:
-    """One of the seed's calls, and its whole answer."""
+    """One of the seed's calls, and its complete answer."""
     return tab.run("(name, ...rest) => aster[name](...rest)", name, *arguments)
 
 
@@ -121,7 +121,7 @@ def seen(tab: Tab) -> list[Json]:
 
 
 def wait_for(tab: Tab, kind: str, count: int = 1) -> Json:
-    """Wait until the seed's listener for `kind` was called so many times; its last event."""
+    """Wait until the seed's listener for `kind` was called `count` times. Returns its last event."""
     tab.wait("(kind, count) => seen.filter(([type]) => type === kind).length >= count", kind, count)
     found = [event for event in seen(tab) if event["type"] == kind]
     assert len(found) == count
@@ -137,12 +137,12 @@ NOBODY_THERE = ("net::ERR_CONNECTION_REFUSED", "net::ERR_INTERNET_DISCONNECTED")
 
 
 def is_told(exchange: Exchange) -> bool:
-    """Whether all that is asked of a call is known; what was on the wire is told by another process of the browser."""
+    """Whether all data about a call has arrived; headers and status come from another process of the browser."""
     return exchange.ended in NOBODY_THERE or bool(exchange.headers and exchange.address and exchange.status)
 
 
 def check_network(tab: Tab, port: int) -> None:
-    """All calls went to the daemon itself, each with the page's origin, and were let in."""
+    """All calls went to the daemon itself, each with the page's origin, and the daemon admitted them."""
     tab.wait_until(lambda: all(map(is_told, tab.calls())), "the browser has told all of each call")
     for exchange in tab.calls():
         assert exchange.url.startswith(f"http://127.0.0.1:{port}/api/"), exchange
@@ -184,7 +184,7 @@ def test_the_tauri_page_goes_on_where_it_was_after_kill_9(
     daemon.start()
     other = daemon.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
     missed = daemon.ask("a message from elsewhere", session_id=other)[0]["turn_id"]
-    assert len(tab.named("connected")) == len(tab.named("done")) == 1, "the page knows nothing of this yet"
+    assert len(tab.named("connected")) == len(tab.named("done")) == 1, "the page has not noticed this yet"
     tab.online(True)
     tab.wait_until(lambda: len(tab.named("connected")) == 2, "the page's EventSource reconnects by itself")
     last_before = tab.frames[tab.frames.index(tab.named("connected")[1]) - 1]
@@ -227,7 +227,7 @@ def refused(tab: Tab) -> list[Exchange]:
 
 
 def fetched(tab: Tab, method: str, path: str, body: Json = None) -> Json:
-    """A call that the seed's code doesn't have, made by the page; its whole answer, which was a success."""
+    """A call that the seed's code doesn't have, made by the page. Returns the complete answer, which was a success."""
     answer = tab.run(
         "(url, method, body) => fetch(url, body === null ? { method } :"
         " { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }).then(r => r.json())",
@@ -240,7 +240,7 @@ def fetched(tab: Tab, method: str, path: str, body: Json = None) -> Json:
 
 
 def check_nothing_lost_or_doubled(tab: Tab, daemon: Daemon) -> None:
-    """What the page got over both lives is what the journal has, in its order."""
+    """Over both runs of the daemon, the page got exactly the events of the journal, in their order."""
     with daemon.watch(after=0, types=",".join([*TAURI_TYPES, "done"])) as watcher:
         watcher.until("done", 3)
     got, recorded = seen(tab), watcher.events
@@ -253,11 +253,11 @@ def check_nothing_lost_or_doubled(tab: Tab, daemon: Daemon) -> None:
     seqs = [event["seq"] for event in got]
     assert seqs == sorted(set(seqs))
     cursors = [int(frame.cursor) for frame in tab.frames if frame.name not in ("connected", "heartbeat")]
-    assert cursors == sorted(set(cursors)), "also of the events that the page has no listener for"
+    assert cursors == sorted(set(cursors)), "also for events without a listener in the page"
 
 
 def without_text(events: list[Json]) -> list[Json]:
-    """The journal joins the chunks of a text that is complete, so they need not be those that were streamed."""
+    """The events without text chunks: the journal joins those of a complete text, so they may differ."""
     return [event for event in events if event["type"] != "text_chunk"]
 
 
@@ -277,7 +277,7 @@ def test_the_preload_chats_and_hears_the_end(electron: Daemon, shell: Tab, provi
     assert shell.errors == []
 
 
-# decision: (times it ran, times it was asked) when the model calls the same command in two turns
+# decision: (how often it ran, how often it was asked) when the model calls the same command in two turns
 DECISIONS = {"allow": (2, 2), "deny": (0, 2), "allow_always": (2, 1), "deny_always": (0, 1)}
 
 
@@ -305,7 +305,7 @@ def test_the_preload_answers_approvals(electron: Daemon, shell: Tab, provider: P
     outcomes = [event["data"]["outcome"] for event in seen(shell) if event["type"] == "tool_end"]
     assert outcomes == ["done" if decision.startswith("allow") else "denied"] * 2
     heard = [text for request in provider.requests for _, text in request.new_tool_results]
-    assert [("because I say so" in text) for text in heard[:1]] == [decision.startswith("deny")], "the model is told"
+    assert [("because I say so" in text) for text in heard[:1]] == [decision.startswith("deny")], "the model reads it"
     again = call(shell, "approve", "default", asked[0], "allow")
     assert (again["success"], again["code"]) == (False, "approval_resolved")
     assert shell.errors == []
@@ -346,8 +346,8 @@ def test_a_lost_connection_throws_in_the_preload_and_harms_nothing(
 ) -> None:
     """EventSource calls listeners for `error` also when the connection is lost, with an event that has no data.
 
-    The seed's listener then throws while it parses `undefined`. That is the seed's own doing, in a listener nobody
-    waits for: its callback isn't called, and the stream reconnects.
+    The seed's listener then throws when it parses `undefined`. This is a flaw of the seed's listener, and has no
+    consequence: its callback isn't called, and the stream reconnects.
     """
     provider.script(Reply([Say("One.")]), Reply([Say("Two.")]))
     chat(shell, "one")
@@ -375,9 +375,9 @@ def test_the_preload_unsubscribes(electron: Daemon, shell: Tab, provider: Provid
     with electron.watch() as watcher:
         chat(shell, "two")
         watcher.until("done")
-    assert call(shell, "cancel", "default")["success"] is True, "one more round trip: the page would have heard by now"
+    assert call(shell, "cancel", "default")["success"] is True, "one more round trip: events would come before"
     assert seen(shell) == heard
-    assert [frame.name for frame in shell.frames[frames:]] in ([], ["status_change"]), "what was on its way is let pass"
+    assert [frame.name for frame in shell.frames[frames:]] in ([], ["status_change"]), "it may be on its way"
     assert [message["text"] for message in electron.history()] == ["one", "Heard.", "two", "Not heard."]
     assert shell.errors == []
     check_network(shell, PORTS["electron"])
@@ -385,8 +385,8 @@ def test_the_preload_unsubscribes(electron: Daemon, shell: Tab, provider: Provid
 
 # -- foreign pages -----------------------------------------------------------------------------------------------------
 
-# What a page may try against `url`, marking each request with `mark`; each returns what the page got to know. Only
-# those in PREFLIGHTED are asked about before they are sent.
+# What a page may try against `url`, marking each request with `mark`; each returns what the page learned. Only the
+# attempts in PREFLIGHTED need a preflight.
 ATTEMPTS = {
     "cors get": "fetch(`${url}/api/history?agent_id=default&${mark}`).then(r => r.text(), String)",
     "cors json": "fetch(`${url}/api/chat?${mark}`, { method: 'POST', headers: { 'Content-Type': 'application/json' },"
@@ -423,7 +423,7 @@ ATTEMPTS = {
     " const form = document.body.lastElementChild; const at = body.indexOf('x');"
     " form.firstElementChild.name = body.slice(0, at); form.firstElementChild.value = body.slice(at);"
     " form.previousElementSibling.onload = () => tell('refused'); form.submit(); })",
-    # A sandboxed frame's origin is `null`, and its requests are told to nobody here: only what it learns is checked.
+    # A sandboxed frame's origin is `null`. Playwright does not report its requests, so only its result is checked.
     "sandbox": "new Promise(tell => { addEventListener('message', event => tell(event.data), { once: true });"
     " const frame = document.createElement('iframe'); frame.sandbox = 'allow-scripts'; frame.srcdoc ="
     " `<script>fetch('${url}/api/history?agent_id=default').then(r => r.text(), String)"
@@ -447,7 +447,7 @@ def test_a_foreign_page_gets_nothing_and_does_nothing(
     for name, script in ATTEMPTS.items():
         mark = re.sub(r"\W", "_", name)
         learnt = tab.run(f"(url, mark, body, config) => {script}", daemon.url, f"by={mark}", body, patch)
-        if where == "another local server" and learnt.startswith("{"):  # it may read that it is refused, and no more
+        if where == "another local server" and learnt.startswith("{"):  # it may read only the refusal
             assert json.loads(learnt) | {"id": "", "hint": ""} == {
                 "id": "",
                 "success": False,
@@ -462,12 +462,12 @@ def test_a_foreign_page_gets_nothing_and_does_nothing(
     tab.wait_until(lambda: "Unexpected response code: 403" in "".join(tab.console), "the WebSocket is refused with 403")
     with tab.page.expect_navigation() as followed:
         tab.run("url => { location.href = `${url}/api/history?agent_id=default` }", daemon.url)
-    assert followed.value.status == 403, "a link to the daemon, even when a person follows it"
-    assert everything(daemon) == before, "nothing was recorded, nothing changed, and it runs"
+    assert followed.value.status == 403, "also for a link that a person follows"
+    assert everything(daemon) == before, "nothing was recorded or changed, and the daemon still runs"
 
 
 def check_refused(tab: Tab, mark: str, *, preflighted: bool, told: bool) -> None:
-    """The daemon answered 403, and without the headers that let a page read that; one that may be `told` reads that."""
+    """The daemon answered 403. Only where `told` does the answer have the headers that let the page read it."""
     tab.wait_until(lambda: any(sent.status for sent in tab.calls(mark)), f"an answer to {mark}")
     [sent] = [exchange for exchange in tab.calls(mark) if exchange.status]
     assert sent.status == 403, sent
@@ -481,7 +481,7 @@ def check_refused(tab: Tab, mark: str, *, preflighted: bool, told: bool) -> None
 
 
 def everything(daemon: Daemon) -> Json:
-    """What a page could have changed."""
+    """Everything that a page might have changed."""
     with daemon.watch() as watcher:
         last_seq = watcher.connected["data"]["last_seq"]
     paths = ("/api/approvals", "/api/permissions/rules", "/api/config", "/api/sessions")
@@ -489,7 +489,7 @@ def everything(daemon: Daemon) -> Json:
 
 
 def test_a_name_that_was_rebound_to_this_machine_is_not_served(launch: Launch, open_tab: OpenTab) -> None:
-    """Chromium finds every *.localhost at 127.0.0.1, as an attacker's DNS would have it: same origin, wrong Host."""
+    """Chromium resolves *.localhost to 127.0.0.1, as an attacker's DNS would: same origin, wrong Host."""
     daemon = launch(framework="tauri", port=PORTS["tauri"])
     tab = open_tab(EVIL)
     for path in ("/", "/health", "/api/history?agent_id=default"):

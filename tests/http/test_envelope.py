@@ -1,4 +1,4 @@
-"""The envelope has the same members in the same order everywhere, and names the problems of a message."""
+"""The envelope has the same members in the same order everywhere, and names what is wrong with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate's rules one by one, without a server: tests/http/test_guard.py attacks all of them over a real socket."""
+"""Each rule of the gate, without a server. tests/http/test_guard.py attacks all of them over a real socket."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_foreign_page_s_request_without_origin_is_refused(
 
 
 class Family:
-    """Answers as a test says."""
+    """Gives the answers that a test chooses."""
 
     def __init__(self, descent: Descent, *, alone: bool = False) -> None:
         self._descent: Descent = descent

@@ -15,7 +15,7 @@ ORIGIN = b"http://localhost:7"
 
 
 class Sink:
-    """A `send` that keeps what it is given, and a `receive` that counts."""
+    """A `send` that keeps its messages, and a `receive` that counts its calls."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -30,7 +30,7 @@ class Sink:
 
 
 def passed_on(message: Message, origin: bytes | None) -> Message:
-    """What the server gets of a message that the app sends."""
+    """What the server gets when the app sends a message."""
     sink = Sink()
 
     async def run() -> None:

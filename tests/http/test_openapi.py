@@ -1,4 +1,4 @@
-"""/openapi.json describes what the daemon does: valid, complete, and true of every golden message."""
+"""/openapi.json describes what the daemon does: valid, complete, and correct for every golden message."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def resolve(pointer: str) -> Json:
 
 
 def problems(schema: Json, value: Json) -> list[str]:
-    """What is wrong with a value by one of the document's schemas."""
+    """The errors of a value, checked against one of the document's schemas."""
     validator = Draft202012Validator({**schema, "components": DOCUMENT["components"]})
     return [error.message for error in validator.iter_errors(value)]
 
 
 def sole_schema(content: Json, media_type: str = "application/json") -> Json:
-    """The schema of a body that has one media type only."""
+    """The schema of a body that has only one media type."""
     assert list(content) == [media_type]
     return content[media_type]["schema"]
 
@@ -132,7 +132,7 @@ def test_titles_name_one_component_each() -> None:
     assert sorted(set(titles)) == sorted(titles)
 
 
-# -- what goes in ------------------------------------------------------------------------------------------------------
+# -- requests ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("method", "route"), OPERATIONS, ids=NAMED)
@@ -170,7 +170,7 @@ def test_a_golden_request_fits_its_schema_and_an_unknown_field_does_not(name: st
     assert problems(schema, {**golden(name), "no_such_field": 1})
 
 
-# -- what comes out ----------------------------------------------------------------------------------------------------
+# -- responses ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("method", "route"), OPERATIONS, ids=NAMED)
@@ -203,7 +203,7 @@ def refusals(base: type[errors.AsterError]) -> Iterator[type[errors.AsterError]]
 
 
 def golden_answers() -> list[tuple[str, str, str]]:
-    """(method, path, golden file) for every operation and each golden file of what it answers."""
+    """(method, path, golden file) for every operation and each golden file of its answer."""
     found: list[tuple[str, str, str]] = []
     for method, route in OPERATIONS:
         shape: Any = getattr(route.endpoint, "answers", None)
@@ -222,7 +222,7 @@ def test_a_golden_answer_fits_the_schema_of_its_operation(method: str, path: str
 
 
 def test_every_golden_answer_is_checked() -> None:
-    assert {name for _, _, name in golden_answers()} == set(files_of(*ANSWERS)) - {"Subscribed"}  # of the WebSocket
+    assert {name for _, _, name in golden_answers()} == set(files_of(*ANSWERS)) - {"Subscribed"}  # a WebSocket answer
 
 
 @pytest.mark.parametrize("name", files_of("Failure"))

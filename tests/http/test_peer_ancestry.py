@@ -1,4 +1,4 @@
-"""A client is told apart by its ancestors: the daemon's own descendants from every other process."""
+"""Clients are distinguished by their ancestors: the daemon's own descendants from every other process."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_child_and_the_socket_it_holds_are_ours(ancestry: Ancestry) -> None:
     with holder() as (pid, inode):
         assert ancestry.of_process(pid, started(pid)) == "ours"
         assert asyncio.run(ancestry.of_socket(inode)) == "ours"
-    assert ancestry.of_process(pid, 1) == "unknown"  # it has ended
+    assert ancestry.of_process(pid, 1) == "unknown"  # the process has ended
     assert asyncio.run(ancestry.of_socket(inode)) == "unknown"
 
 

@@ -1,4 +1,4 @@
-"""The kernel tells who holds the other end of a loopback connection, and /proc tells the same."""
+"""The kernel reports which process holds the other end of a loopback connection, and /proc reports the same."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_kernel_and_proc_name_the_same_peer(family: int, reach: str) -> None:
         assert peer_credentials.Peers().find(*ends) == expected
         assert peer_credentials.ask_kernel((listens, ends[0][1]), (listens, 1)) is None
         assert peer_credentials.read_proc((listens, ends[0][1]), (listens, 1)) is None
-        client.shutdown(socket.SHUT_WR)  # half closed is still held by its process
+        client.shutdown(socket.SHUT_WR)  # a half-closed socket is still held by its process
         assert peer_credentials.Peers().find(*ends) == expected
         client.close()
         assert peer_credentials.Peers().find(*ends) is None
@@ -60,6 +60,6 @@ def test_kernel_and_proc_name_the_same_peer(family: int, reach: str) -> None:
 
 @needs_linux
 def test_whoever_listens_on_the_clients_port_is_not_the_client() -> None:
-    """The kernel answers with a listener where there is no connection: that would be another program's uid."""
+    """Where there is no connection the kernel answers with a listener, which may have another program's uid."""
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         assert peer_credentials.Peers().find(elsewhere.getsockname(), ("127.0.0.1", 1)) is None

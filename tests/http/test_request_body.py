@@ -1,4 +1,4 @@
-"""A body has one length, is JSON and at most 1 MiB, also where its length is only known once it has been read."""
+"""A body has one length, is JSON, and has at most 1 MiB, also where its length is known only after reading it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_websocket_has_room_for_a_body_that_is_too_large() -> None:
 
 
 class Exchange:
-    """A metered request whose client sends `bodies`, and what came of it."""
+    """A metered request whose client sends `bodies`, and its results."""
 
     def __init__(self, *bodies: bytes, typed: bool = True) -> None:
         self.refusals: list[AsterError] = []
@@ -105,7 +105,10 @@ class Exchange:
         self.refusals.append(refusal)
 
     def run(self, *, first: bool = False, raises: bool = True) -> None:
-        """Run an app that reads all; that answers `first`, before it reads; that `raises` when the client is gone."""
+        """Run an app that reads the complete body.
+
+        `first`: it starts its answer before it reads. `raises`: it raises ClientDisconnect when the client is gone.
+        """
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             if first:

@@ -1,4 +1,4 @@
-"""A request's head is read without trusting the server in front: spelling, doubled headers, targets, subprotocols."""
+"""A request's head is read without trusting the server in front: spelling, repeated headers, targets, subprotocols."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_any_other_request_id_is_a_new_one(sent: list[bytes]) -> None:
 
 def test_a_unix_socket_has_no_client_and_a_server_without_a_port() -> None:
     assert is_unix_socket({"client": None, "server": ("/run/aster", None)})
-    assert not is_unix_socket({"client": None, "server": ("127.0.0.1", 7)})  # a TCP client that reset its connection
+    assert not is_unix_socket({"client": None, "server": ("127.0.0.1", 7)})  # a TCP client after a reset
     assert not is_unix_socket({"client": ("127.0.0.1", 9), "server": ("127.0.0.1", 7)})
     assert not is_unix_socket({"client": None, "server": None})
 

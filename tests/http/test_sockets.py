@@ -1,4 +1,4 @@
-"""Where the daemon listens: the port is its own at once, and a socket's path is private and nobody else's."""
+"""Where the daemon listens: it owns the port from the start, and a socket's path is private."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mode(path: Path) -> int:
 
 
 def test_two_that_start_at_once_never_both_have_the_port() -> None:
-    """Also when the first has not begun to answer yet."""
+    """This is also true when the first has not begun to answer yet."""
     with contextlib.closing(bind(0)) as first:
         port: int = first.getsockname()[1]
         with pytest.raises(PortTaken) as taken:

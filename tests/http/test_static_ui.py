@@ -1,4 +1,4 @@
-"""Only the files of the built UI are served, with headers that let them run nothing else."""
+"""Only the files of the built UI are served, with headers that allow no other code to run."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_every_other_request_goes_on_to_the_routes(folder: Path, method: str, pa
         passed.append(scope["path"])
 
     async def receive() -> Message:
-        await asyncio.Event().wait()  # the client stays
+        await asyncio.Event().wait()  # the client stays connected
         raise AssertionError
 
     async def send(message: Message) -> None:

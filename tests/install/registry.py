@@ -1,7 +1,7 @@
-"""Registries on this machine in which a newer version of everything exists, for pip, npm and cargo.
+"""Local registries for pip, npm and cargo in which a newer version of every package exists.
 
-Their packages are empty, but named, versioned and depending on each other as the real ones that the lock files name.
-What installs from the locks alone never sees the newer versions; what resolves picks them.
+Their packages are empty, but have the names, versions and dependencies of the real packages that the lock files name.
+An install that uses only the locks never sees the newer versions; one that resolves dependencies chooses them.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def normal(name: str) -> str:
 
 @contextmanager
 def serve(files: Mapping[str, bytes]) -> Generator[str, None, None]:
-    """A server of these paths; yields its URL."""
+    """Serve these paths. Yields the server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # an answer in one piece: in two, the second waits 40 ms for an acknowledgement
+        wbufsize = -1  # in one piece: with two, the second would wait 40 ms for an acknowledgement
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0].replace("%2f", "/").replace("%2F", "/").replace("%40", "@")
@@ -89,7 +89,7 @@ def wheel(name: str, version: str) -> bytes:
         about = metadata.metadata(name)
         needs = [f"Requires-Dist: {one}" for one in about.get_all("Requires-Dist") or []]
         needs += [f"Provides-Extra: {one}" for one in about.get_all("Provides-Extra") or []]
-    except metadata.PackageNotFoundError:  # what only freezing needs
+    except metadata.PackageNotFoundError:  # a package that only freezing needs
         needs = []
     spelled = name.replace("-", "_")
     info = f"{spelled}-{version}.dist-info"
@@ -110,7 +110,7 @@ def wheel(name: str, version: str) -> bytes:
 
 
 def python_index(locks: list[Path]) -> dict[str, bytes]:
-    """The pages and wheels of an index for what the locks name; the locks are given the hashes of these wheels."""
+    """The pages and wheels of an index for the packages of the locks. Puts these wheels' hashes into the locks."""
     files: dict[str, bytes] = {}
     pages: dict[str, list[str]] = {}
     for lock in locks:
@@ -150,13 +150,13 @@ def archive(files: Mapping[str, str]) -> bytes:
 
 
 def newer(version: str) -> str:
-    """A later patch of it."""
+    """A later patch version."""
     release = re.split(r"[-+]", version)[0].split(".")
     return ".".join([*release[:-1], str(int(release[-1]) + 999)])
 
 
 def npm_registry(lock: Path, url: str) -> dict[str, bytes]:
-    """The documents and tarballs of a registry for what the lock names, which is given the sums of these tarballs."""
+    """A registry's documents and tarballs for the packages of the lock. Puts these tarballs' hashes into the lock."""
     told: dict[str, Any] = json.loads(lock.read_text("utf-8"))
     files: dict[str, bytes] = {}
     documents: dict[str, Any] = {}
@@ -198,7 +198,10 @@ def npm_registry(lock: Path, url: str) -> dict[str, bytes]:
 
 
 def cargo_registry(workspace: Path, url: str) -> dict[str, bytes]:
-    """The index and crates of a sparse registry for what Cargo.lock names, which is given the sums of these crates."""
+    """The index and crates of a sparse registry for the crates of Cargo.lock.
+
+    Puts these crates' hashes into Cargo.lock.
+    """
     lock = workspace / "Cargo.lock"
     text = lock.read_text("utf-8")
     told = [one for one in tomllib.loads(text)["package"] if "source" in one]
@@ -259,12 +262,12 @@ def cargo_registry(workspace: Path, url: str) -> dict[str, bytes]:
 
 
 def caret(version: str) -> str:
-    """A requirement that this version and every later one that is compatible meets."""
+    """A requirement that accepts this version and every later compatible one."""
     return "^" + version.partition("+")[0]
 
 
 def asked_features(workspace: Path) -> dict[str, set[str]]:
-    """The features that the workspace's own manifests ask of crates."""
+    """The features of crates that the workspace's own manifests request."""
     asked: dict[str, set[str]] = {}
     for path in workspace.glob("*/Cargo.toml"):
         told = tomllib.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""What is installed is what the locks say, whatever was released since: against registries where all is newer."""
+"""Installs use exactly the versions of the locks, although the registries of these tests have newer ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAIT_S = 150.0
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of what the installs read of the checkout."""
+    """A copy of the checkout's files that installing reads."""
     folder = tmp_path / "copy"
     for name in ("Makefile", "pyproject.toml", "README.md", "LICENSE", *map(str, ROOT.glob("*.lock"))):
         folder.mkdir(exist_ok=True)
@@ -40,10 +40,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(command: list[str], folder: Path, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command that has nothing of this machine's set-up but its programs."""
+    """Run a command without any of this machine's settings except where its programs are."""
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "PYENV_ROOT") if name in os.environ}
     environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "PIP_CACHE_DIR": str(home / "pip"), **PIP}
-    for tool in ("RUSTUP_HOME",):  # where rustup's own programs are
+    for tool in ("RUSTUP_HOME",):  # rustup's own programs are there
         environment[tool] = os.environ.get(tool) or str(Path.home() / ".rustup")
     return subprocess.run(
         command, cwd=folder, env={**environment, **variables}, capture_output=True, text=True, timeout=WAIT_S
@@ -51,7 +51,7 @@ def run(command: list[str], folder: Path, home: Path, **variables: str) -> subpr
 
 
 def pins(*locks: Path) -> dict[str, str]:
-    """The versions that the locks name for this system, as pip itself reads markers."""
+    """The versions that the locks name for this system, with markers read as pip does."""
     from packaging.markers import Marker
 
     found: dict[str, str] = {}
@@ -71,7 +71,7 @@ def installed(python: Path, home: Path) -> dict[str, str]:
 
 def test_make_setup_installs_what_the_lock_says_and_takes_away_what_it_does_not(copy: Path, tmp_path: Path) -> None:
     lock = copy / "requirements-dev.lock"
-    foreign = tmp_path / "elsewhere" / "foreign-1.0.dist-info"  # what a person's PYTHONPATH has is not ours to judge
+    foreign = tmp_path / "elsewhere" / "foreign-1.0.dist-info"  # packages on a person's PYTHONPATH are to be ignored
     foreign.mkdir(parents=True)
     (foreign / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
     with serve(python_index([lock, copy / "requirements.lock"])) as url:
@@ -85,7 +85,7 @@ def test_make_setup_installs_what_the_lock_says_and_takes_away_what_it_does_not(
         assert "installing" in made.stdout
         assert installed(python, tmp_path) == pins(lock)
         made = run(["make", "runtime"], copy, tmp_path, PIP_INDEX_URL="http://127.0.0.1:9/simple/")
-        assert made.returncode == 0, "a developer's environment has all that `make run` needs: nothing is installed"
+        assert made.returncode == 0, "a developer's environment has everything `make run` needs"
         assert installed(python, tmp_path) == pins(lock)
 
         text = lock.read_text("utf-8")
@@ -95,7 +95,7 @@ def test_make_setup_installs_what_the_lock_says_and_takes_away_what_it_does_not(
         assert made.returncode == 0, made.stdout + made.stderr
         assert gone not in installed(python, tmp_path)
 
-        # That this can fail: pip, told to resolve, does not get past the newer versions.
+        # This check can fail: pip refuses to resolve dependencies, because of the newer versions.
         resolving = [str(python), "-m", "pip", "install", "--require-hashes", "--force-reinstall", "-r", str(lock)]
         assert "must have their versions pinned" in run(resolving, copy, tmp_path, **index).stderr
 
@@ -150,7 +150,7 @@ def test_npm_installs_what_the_lock_says(copy: Path, tmp_path: Path) -> None:
         for place in there:
             assert json.loads((lock.parent / place / "package.json").read_text("utf-8"))["version"] == there[place]
 
-        # That this can fail: npm, told to resolve, takes the newer ones.
+        # This check can fail: npm takes the newer versions when it resolves.
         lock.unlink()
         shutil.rmtree(lock.parent / "node_modules")
         only = ["--workspace", "@aster-sidecar/client", "--no-package-lock", "--ignore-scripts"]
@@ -189,7 +189,7 @@ def test_cargo_builds_what_the_lock_says(copy: Path, tmp_path: Path) -> None:
         assert {(one["name"], one["version"]) for one in json.loads(told.stdout)["packages"]} == wanted
         assert len(wanted) > 400
 
-        # That this can fail: cargo, without its lock, takes the newer ones.
+        # This check can fail: cargo takes the newer versions without its lock.
         (workspace / "Cargo.lock").unlink()
         told = run(["cargo", "metadata", "--format-version", "1"], workspace, tmp_path, **variables)
         assert told.returncode == 0, told.stderr
@@ -199,7 +199,7 @@ def test_cargo_builds_what_the_lock_says(copy: Path, tmp_path: Path) -> None:
 
 
 def scripts() -> list[Path]:
-    """What installs or builds: Makefile, shell scripts, npm scripts, CI."""
+    """The files that install or build: Makefile, shell scripts, npm scripts, CI."""
     found = [
         ROOT / "Makefile",
         ROOT / ".ci" / "run",
@@ -212,7 +212,7 @@ def scripts() -> list[Path]:
 
 
 def test_nothing_installs_past_the_locks() -> None:
-    """Every line that could install something goes through the lock, or names what it installs by its hash."""
+    """Every line that could install something uses the lock, or names the hash of what it installs."""
     wrong: list[str] = []
     for path in scripts():
         for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):

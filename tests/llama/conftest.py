@@ -24,7 +24,7 @@ MODELS = {
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model's file."""
+    """The path of the model's file."""
     python = os.environ.get("ASTER_LLAMA_PYTHON")
     if python is None:
         pytest.skip("needs what `make test-llama` installs")
@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def serve(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LlamaServer]]:
-    """Start servers that are gone when the tests end."""
+    """Start servers that are stopped when the tests end."""
     name = program()
     if name is None:
         pytest.skip("the lock has no llama.cpp server for this system: LLAMA_SERVER=/path names one")
@@ -54,13 +54,13 @@ def serve(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cal
 
 @pytest.fixture(scope="session")
 def server(serve: Callable[..., LlamaServer]) -> LlamaServer:
-    """A server for all tests that leave it as it was."""
+    """A server for all tests that do not change its state."""
     return serve()
 
 
 @pytest.fixture
 def talk(launch: Callable[..., Daemon]) -> Callable[..., Daemon]:
-    """Start a daemon that asks a server."""
+    """Start a daemon that uses a server."""
 
     def start(server: LlamaServer, model: str = MODELS["chat"], **more: str) -> Daemon:
         daemon = launch(arguments=AUTO, environment=environment(server, ASTER_MODEL=model, **more))

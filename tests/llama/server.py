@@ -1,4 +1,4 @@
-"""llama.cpp's own server with a small model, as its own process."""
+"""llama.cpp's own server with a small model, in a separate process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START_S = 60.0
 
 @dataclass
 class LlamaServer:
-    """One life of the server after another, on one port. `more` are flags beside those that every test needs."""
+    """A server that can be started again on its port. `more`: flags besides those that every test needs."""
 
     program: str
     model: Path
@@ -48,7 +48,7 @@ class LlamaServer:
         return self
 
     def idle(self, within_s: float = 20.0) -> bool:
-        """Whether it stops working on answers within the time."""
+        """Whether the server stops working on answers within the time."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             slots = httpx.get(f"{self.url}/slots", trust_env=False).json()
@@ -58,7 +58,7 @@ class LlamaServer:
         return False
 
     def kill(self) -> None:
-        """kill -9, and gone."""
+        """kill -9, and wait for the end."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
@@ -87,7 +87,7 @@ def environment(server: LlamaServer, **more: str) -> dict[str, str]:
 
 
 def program() -> str | None:
-    """The server's program: LLAMA_SERVER names it, else the one of the environment that `make test-llama` made."""
+    """The path of the server's program: LLAMA_SERVER, or the one in the environment that `make test-llama` made."""
     if named := os.environ.get("LLAMA_SERVER"):
         return named
     python = os.environ.get("ASTER_LLAMA_PYTHON")

@@ -1,9 +1,9 @@
-"""Writes a model for llama.cpp that says what a test expects: `python small_model.py FILE`.
+"""Writes a model for llama.cpp that gives the answers that a test expects: `python small_model.py FILE`.
 
-It is a real one, two layers of a Llama, in which the attention and the inner layers add nothing. So each token alone
-decides the next one, and a saying is a chain of tokens that each occur once. The chat template, which is the file's as
-in any other model, ends the prompt with the token that begins a saying: the one whose name is a word of the last
-message. A character of the person's is one token.
+It is a real model, two layers of a Llama, but its attention and inner layers add nothing. So each token alone decides
+the next one, and a saying is a chain of tokens that each occur once. Like any other model's file it has a chat
+template. This one ends the prompt with the token that begins a saying: the saying whose name is a word in the last
+message. Each character of the user's text is one token.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -20,7 +20,7 @@ import numpy as np
 END = "</s>"
 WINDOW_TOKENS = 1 << 17
 HEAD = 64
-"""Width of an attention head, and so a divisor of the model's width."""
+"""Width of an attention head; the model's width is a multiple of it."""
 SAYINGS = {
     "hello": ("Hello", " from", " a", " model", " of", " two", " layers", ".", END),
     "ponder": ("<think>", "Somebody", " wants", " a thought", "</think>", "Here", " it", " is", ";", END),
@@ -105,7 +105,7 @@ def write(path: str) -> None:
         for token, following in pairwise(chain):
             assert then[token] in (place[END], following), f"{name}: a token can't be in two sayings"
             then[token] = following
-    then[place["<0x0A>"]] = place["Hello"]  # templates of llama.cpp's own end with a line end
+    then[place["<0x0A>"]] = place["Hello"]  # llama.cpp's own templates end with a line end
     chains = np.zeros((count, width), np.float32)
     chains[list(then.values()), list(then)] = 10
 
@@ -153,7 +153,7 @@ def write(path: str) -> None:
 
 
 def as_token(piece: str) -> str:
-    """A piece of a saying as the list of tokens spells it."""
+    """A piece of a saying as it is spelled in the token list."""
     return piece.replace(" ", "▁")
 
 

@@ -1,4 +1,4 @@
-"""The daemon with llama.cpp's own server: what the doubles say of it is what it does."""
+"""The daemon with llama.cpp's own server, which behaves as the doubles in other tests do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def of(events: list[Json], kind: str) -> list[Json]:
 
 
 def whole(events: list[Json], text: str) -> None:
-    """The turn ended as it should, with this text."""
+    """The turn completed without an error, with this text."""
     assert of(events, "error") == []
     assert of(events, "done")[0]["stop_reason"] == "complete"
     assert text_of(events) == text
@@ -32,7 +32,7 @@ def codes(events: list[Json]) -> list[str]:
 
 
 def begin(daemon: Daemon, message: str, then: Callable[[str], None]) -> list[Json]:
-    """Ask, do something once some text has come, and return the turn's events."""
+    """Send a message, call `then` once some text has come, and return the turn's events."""
     with daemon.watch() as watcher:
         turn_id = daemon.chat(message)["turn_id"]
         watcher.until("text_chunk", 3)
@@ -76,7 +76,7 @@ def test_an_endless_answer_is_stopped_and_the_next_one_is_whole(server: LlamaSer
     events = begin(daemon, "forever", cancel)
     assert of(events, "done")[0]["stop_reason"] == "cancelled"
     assert text_of(events).startswith("and so")
-    assert server.idle(), "the server went on with an answer that nobody reads"
+    assert server.idle(), "the server went on with an answer that has no reader"
     whole(daemon.ask("well"), HELLO)
 
 
@@ -92,7 +92,7 @@ def test_an_answer_that_the_servers_limit_cuts_says_so(serve: Serve, talk: Talk,
 
 @pytest.mark.parametrize("dialect", MODELS)
 def test_a_conversation_that_outgrows_the_window_goes_on(serve: Serve, talk: Talk, dialect: str) -> None:
-    """A character is a token here, several times what is reckoned: the server's refusal is the first to say so."""
+    """A character is a token here, several times our estimate: only the server's refusal reports the limit."""
     daemon = talk(serve(window_tokens=16384), MODELS[dialect])
     reasons: list[str] = []
     for _ in range(8):
@@ -100,7 +100,7 @@ def test_a_conversation_that_outgrows_the_window_goes_on(serve: Serve, talk: Tal
         whole(events, HELLO)
         reasons += [data["reason"] for data in of(events, "history_compacted")]
     assert reasons
-    assert len(reasons) < 8, "not for each message"
+    assert len(reasons) < 8, "not for every message"
     whole(daemon.ask("well"), HELLO)
 
 

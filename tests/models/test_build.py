@@ -1,4 +1,4 @@
-"""Models are built once, kept, and built anew when a key changes."""
+"""Models are built once, kept, and built again when a key changes."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_a_model_that_is_being_built_while_its_key_is_forgotten_is_not_kept(monk
         return make(self, *given)
 
     monkeypatch.setattr(SdkModels, "make", slow)
-    building = threading.Thread(target=models.build)  # as when a client comes
+    building = threading.Thread(target=models.build)  # as happens when a client connects
     building.start()
     assert began.wait(20)
     environment["OPENAI_API_KEY"] = "new"
     models.forget()
     goes_on.set()
     building.join(20)
-    assert models.built() is None, "it has the old key"
+    assert models.built() is None, "it would have the old key"
     chosen = models.build()
     assert cast("Any", chosen.model).client.api_key == "new"
     assert models.built() is chosen

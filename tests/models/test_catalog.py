@@ -19,8 +19,8 @@ def test_every_provider_can_be_asked_and_priced() -> None:
         assert provider.name == name
         assert provider.speaks in PRICED_AS
         assert PRICED_AS[provider.speaks] in PROVIDERS
-        assert provider.default_url, "where requests go without a setting"
-        assert provider.key, "where its key is"
+        assert provider.default_url, "requests need an address without a setting"
+        assert provider.key, "the variable of its key is needed"
 
 
 def test_servers_on_this_machine_need_no_key() -> None:

@@ -1,4 +1,4 @@
-"""The demo model: what it does with which words."""
+"""The demo model: which words make it do what."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_each_feature_is_tried_once() -> None:
     facts = learned({})
     assert facts.learn(chosen(), refusal("roles"))
     assert not facts.learn(chosen(lacks=frozenset({"roles"})), refusal("roles"))
-    assert not facts.learn(chosen(), refusal("images")), "a request is not sent without what the user put into it"
+    assert not facts.learn(chosen(), refusal("images")), "what the user put into a request is not left out"
     assert not facts.learn(chosen(), refusal(None))
     assert not facts.learn(chosen(), ModelError("provider_error", "no", hint="x"))
 
@@ -94,7 +94,7 @@ def test_a_window_holds_until_the_server_reports_another_one() -> None:
     assert learned(kept).window_tokens(chosen(), None) == 8192
     assert learned(kept).window_tokens(chosen(), 65536) is None
     kept[f"window:openai:m@{URL}"] = "8192"
-    assert learned(kept).window_tokens(chosen(), 65536) == 8192, "the server reported nothing then"
+    assert learned(kept).window_tokens(chosen(), 65536) == 8192, "at that time the server reported nothing"
 
 
 @pytest.mark.parametrize("tokens", [0, LEAST_WINDOW_TOKENS - 1, 100_000, 200_000])

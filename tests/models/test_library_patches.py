@@ -1,4 +1,4 @@
-"""Patches of libraries: each one gives what the library gives, and fails here when a new version has changed."""
+"""Patches of libraries: each gives what the library gives, and its test fails when a new version has changed."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_prices_of_one_provider_are_added_to_those_of_another() -> None:
 def test_prices_that_an_app_keeps_up_to_date_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     updated = data_snapshot.DataSnapshot(providers=all_prices(), from_auto_update=True)
     set_custom_snapshot(updated)
-    assert data_snapshot._custom_snapshot is updated, "where the library keeps it"
+    assert data_snapshot._custom_snapshot is updated, "the library keeps it there"
     keep_prices({"openai"})
     assert get_snapshot() is updated
 
@@ -304,7 +304,7 @@ def test_the_sdks_read_events_where_the_patch_is(which: int) -> None:
 
 @pytest.mark.parametrize("which", [0, 1], ids=["openai", "anthropic"])
 def test_a_streamed_event_goes_through_the_patch(which: int) -> None:
-    """The SDK's own stream calls what `read_by_type` replaces, with the union that it was told of."""
+    """The SDK's own stream calls what `read_by_type` replaces, with the union that it was given."""
     event: dict[str, Any] = DELTA if which == 0 else ANTHROPIC[5]
     body = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
     headers = {"content-type": "text/event-stream"}
@@ -334,7 +334,7 @@ def test_a_streamed_event_goes_through_the_patch(which: int) -> None:
     assert unions == [union]
     read_by_type(client, union)
     assert asyncio.run(read()) == [event["type"]]
-    assert unions == [union], "the SDK did not have to read it"
+    assert unions == [union], "the SDK's own reading must not run"
 
 
 def google_client(http: httpx2.AsyncClient) -> Any:

@@ -1,4 +1,4 @@
-"""The list of models: each once, and what it lacks for a turn."""
+"""The list of models: each once, with what it still needs before it can be used."""
 
 from __future__ import annotations
 

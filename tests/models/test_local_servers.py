@@ -1,4 +1,4 @@
-"""Model servers on this machine: found, listed with what they say, chosen by `local`."""
+"""Model servers on this machine: found, listed with their own data, chosen by `local`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.provider import ProviderDouble, Reply, Say
 
 
 class Server:
-    """Answers GET of each path with the JSON (or the bytes) that is there."""
+    """Answers GET for each path with its JSON (or bytes) from `answers`."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
@@ -55,7 +55,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """One that is waited for, however busy the machine is."""
+    """A server that the daemon's code waits for, however busy the machine is."""
     monkeypatch.setattr(local_servers, "ASK_S", 30)
     monkeypatch.setattr(local_servers, "ANSWER_S", 30)
     monkeypatch.setattr(server_facts, "ASK_S", 30)
@@ -170,7 +170,7 @@ def test_ollamas_own_variable(host: str, url: str | None) -> None:
 
 
 def nowhere(**more: str) -> dict[str, str]:
-    """No server answers at these."""
+    """Addresses at which no server answers."""
     dead = "http://127.0.0.1:9/v1"
     return {
         "ASTER_MODEL": "local",
@@ -182,7 +182,7 @@ def nowhere(**more: str) -> dict[str, str]:
 
 
 def found(daemon: Daemon, name: str) -> dict[str, Any]:
-    """The models by name, once this one is among them: on a busy machine a server may answer too late for one look."""
+    """The models by name, once `name` is among them: a server on a busy machine may answer late."""
     deadline = time.monotonic() + 40
     while True:
         models = {model["name"]: model for model in daemon.call("GET", "/api/models")}

@@ -1,4 +1,4 @@
-"""docs/models.md can't drift: its rows name tests and cases that exist, its quotations are sent, its numbers hold."""
+"""docs/models.md is true: its rows name existing tests and cases, its quotations are really sent, its numbers right."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def section(title: str) -> str:
 
 
 def rows(text: str) -> dict[str, str]:
-    """The rows of a text's tables that have an anchor, by that."""
+    """The rows with an anchor of a text's tables, by their anchor."""
     return {found[1]: line for line in text.splitlines() if (found := re.match(r"\| <a id=\"([\w-]+)\">", line))}
 
 
@@ -51,7 +51,7 @@ def functions(source: str) -> set[str]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """All texts in a JSON value, and in JSON within them."""
+    """All texts in a JSON value, and in JSON inside them."""
     if isinstance(value, str):
         yield value
         if value.lstrip().startswith(("{", "[")):

@@ -1,4 +1,4 @@
-"""Proxies and certificates. The table of what people set is in tests/text/test_addresses.py."""
+"""Proxies and certificates. The table of the values that people set is in tests/text/test_addresses.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys and base URLs as the environment has them. What people type is in tests/text/test_addresses.py."""
+"""Keys and base URLs from the environment. What people type is tested in tests/text/test_addresses.py."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_other_address_is_stored_only_after_an_answer() -> None:
     assert not own.try_alternative(chosen(SERVER), confirmed=True), "the server listed its models there"
     assert own.try_alternative(chosen(SERVER), confirmed=False)
     assert own.base_url(OPENAI) == f"{SERVER}/v1"
-    assert not own.try_alternative(chosen(f"{SERVER}/v1"), confirmed=False), "there is no third one"
+    assert not own.try_alternative(chosen(f"{SERVER}/v1"), confirmed=False), "there is no third address"
     assert own.drop_alternative(chosen(f"{SERVER}/v1"))
     assert not own.drop_alternative(chosen(f"{SERVER}/v1"))
     assert (own.base_url(OPENAI), kept) == (SERVER, {})

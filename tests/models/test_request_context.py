@@ -1,4 +1,4 @@
-"""The context of a request, and the marks that stand for stored messages."""
+"""The context of a request, and the marks that replace stored messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages in the form that a server needs."""
+"""Messages in the form that a server requires."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aster_sidecar.models.request_format import THOUGHT, with_thoughts, with_typ
 
 
 def thinking(text: str) -> dict[str, Any]:
-    """As pydantic-ai sends unsigned thinking: a text between two tags."""
+    """Unsigned thinking as pydantic-ai sends it: a text between two tags."""
     return {"type": "text", "text": f"{THOUGHT[0]}\n{text}\n{THOUGHT[1]}"}
 
 

@@ -1,4 +1,4 @@
-"""Models on the providers' SDKs: which client, key, address and form each one has."""
+"""Models on the providers' SDKs: the client, key, address and form of each."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_items_get_a_type_for_a_server_that_needs_it(lacks: frozenset[str], sent
 
 
 def test_the_types_that_an_sdk_knows() -> None:
-    assert known_types(ChatReader) == frozenset(), "it takes any"
+    assert known_types(ChatReader) == frozenset(), "it accepts any type"
     assert {"response.created", "response.output_text.delta", "function_call"} <= known_types(ResponsesReader)
     assert {"message_start", "content_block_delta", "tool_use", "thinking"} <= known_types(AnthropicReader)
 

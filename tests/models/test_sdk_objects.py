@@ -1,4 +1,4 @@
-"""Objects of the SDKs that are built without their schemas."""
+"""SDK objects that are built without their schemas."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.models.test_local_servers import Server, listed, server  # noqa: F401
 
 
 def window(server: Server, name: str, **environment: str) -> tuple[int | None, bool]:  # noqa: F811
-    """What is told of a model's window, and whether that holds."""
+    """A model's reported context window, and whether the report stays valid."""
     provider, _, model = name.partition(":")
     told = server_facts.ask(provider, model, f"{server.root}/v1", None, environment)
     return told.window_tokens, told.lasting
@@ -145,7 +145,7 @@ def test_a_server_that_keeps_silent_is_waited_for_once_and_not_long(monkeypatch:
         silent.settimeout(0)
         with pytest.raises(BlockingIOError):
             silent.accept()
-    assert not server_facts.ask("ollama", "m", silent_url, None, {}).lasting, "it may be started"
+    assert not server_facts.ask("ollama", "m", silent_url, None, {}).lasting, "the server may be started later"
 
 
 def kept_models(server: Server, facts: dict[str, str], **environment: str) -> Models:  # noqa: F811
@@ -154,7 +154,7 @@ def kept_models(server: Server, facts: dict[str, str], **environment: str) -> Mo
 
 
 def test_which_window_counts(server: Server) -> None:  # noqa: F811
-    """As set, as a refusal named it, as the server says, as the catalogue says, else the default."""
+    """In this order: the setting, a refusal, the server, the catalogue, the default."""
     server.answers["/v1/models"] = listed("m", "gpt-4")
     facts: dict[str, str] = {}
     known = kept_models(server, facts)
@@ -176,7 +176,7 @@ def test_which_window_counts(server: Server) -> None:  # noqa: F811
     assert kept_models(server, facts).build().window_tokens == 16384
     assert kept_models(server, facts, ASTER_CONTEXT_WINDOW="20000").build().window_tokens == 20000
     server.answers["/v1/models"] = {"data": [{"id": "m", "max_model_len": 65536}]}
-    assert kept_models(server, facts).build().window_tokens == 65536, "it was started anew with another window"
+    assert kept_models(server, facts).build().window_tokens == 65536, "the server restarted with another window"
 
 
 def test_what_a_server_did_not_tell_yet_is_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
@@ -203,7 +203,7 @@ def test_a_model_that_was_built_has_its_servers_answer(server: Server) -> None: 
     assert told == server_facts.Served(f"{server.root}/v1", 9000, lasting=True, found=True)
     asked = len(server.seen)
     assert facts.ask("openai:m", "openai", "m", server.root, None) is told
-    assert len(server.seen) == asked, "it is kept"
+    assert len(server.seen) == asked, "the answer is kept"
     for url in (server.root, f"{server.root}/v1"):
         assert facts.of(Chosen("openai:m", demo_model(), 1, url)) is told
     assert facts.of(Chosen("openai:other", demo_model(), 1, server.root)) is None

@@ -1,4 +1,4 @@
-"""Estimates of tokens. How near they are to real tokenizers is tested in tests/conversation/test_compaction.py."""
+"""Estimates of tokens. tests/conversation/test_compaction.py compares them with real tokenizers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_what_tokenizers_split_more_costs_more(fewer: str, more: str) -> None:
 def test_every_character_costs_something() -> None:
     ranges = [byte for first, last, _ in BEYOND_ASCII for byte in range(first, last + 1)]
     assert ranges == list(range(0xC2, 0xF8)), "each leading byte of UTF-8 once, in order"
-    assert estimate_tokens("\ud800" * 100) >= 100, "unpaired surrogates too"
+    assert estimate_tokens("\ud800" * 100) >= 100, "also for unpaired surrogates"
 
 
 def test_a_text_that_fits_stays() -> None:

@@ -1,4 +1,4 @@
-"""The frozen daemon, as an app ships it: it does what the unfrozen one does, with nothing of the checkout in reach.
+"""The frozen daemon, as an app ships it: it does what the unfrozen one does, without access to the checkout.
 
 `make package` builds it into dist/; ASTER_PACKAGE names another directory.
 """
@@ -47,7 +47,7 @@ def needs_the_package() -> None:
 
 @pytest.fixture
 def frozen(launch: Callable[..., Daemon], tmp_path: Path) -> Callable[..., Daemon]:
-    """Start the frozen daemon, with a home of its own."""
+    """Start the frozen daemon with a separate home."""
 
     def start(environment: dict[str, str] | None = None, **fields: object) -> Daemon:
         return launch(package=PROGRAM, environment={"HOME": str(tmp_path), **(environment or {})}, **fields)
@@ -62,7 +62,7 @@ def run(home: Path, *words: str, given: bytes = b"", **environment: str) -> subp
 
 
 def result_of(daemon: Daemon, name: str, arguments: Json, agent_id: str = "default") -> Json:
-    """What a tool gives that the demo model calls, with nobody asked."""
+    """The result of a tool that the demo model calls, with nobody asked for permission."""
     daemon.config(permission_mode="auto_approve")
     events = daemon.ask(f"call {name} {json.dumps(arguments)}", agent_id=agent_id)
     [end] = [event["data"] for event in events if event["type"] == "tool_end"]
@@ -74,7 +74,7 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-# -- what is in it -----------------------------------------------------------------------------------------------------
+# -- what the package contains -----------------------------------------------------------------------------------------
 
 PROBE = '''
 import importlib, importlib.metadata, importlib.util, json, math, multiprocessing, sys
@@ -119,7 +119,7 @@ EXTRAS = {
     "google": words("google.genai pydantic_ai.models.google"),
     "otel": words("opentelemetry.sdk aster_sidecar.telemetry.otel"),
 }
-"""What each extra brings; `make package EXTRAS=…` says which are in."""
+"""The modules of each extra; `make package EXTRAS=…` names the ones that are in."""
 WANTED = words(os.environ.get("EXTRAS", ""))
 LEFT_OUT = words(
     """antigravity distutils ensurepip idlelib lib2to3 msilib nis pydoc_data readline this tkinter turtle turtledemo
@@ -239,7 +239,7 @@ def test_a_tool_gets_the_person_s_environment_and_not_the_loader_s(
 
 
 def name_of(process: psutil.Process) -> str:
-    """Its name; empty of a process that has just ended."""
+    """The process's name; "" if it has just ended."""
     try:
         return process.name()
     except psutil.Error:
@@ -287,7 +287,7 @@ def test_the_terminal_starts_a_daemon_of_its_own(tmp_path: Path) -> None:
         pane.close()
 
 
-# -- what an app and a person bring ------------------------------------------------------------------------------------
+# -- what an app and a person add --------------------------------------------------------------------------------------
 
 
 def test_the_readme_s_app_in_python_runs(frozen: Callable[..., Daemon], tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ def test_it_is_one_process_that_says_when_it_is_ready_and_leaves_nothing(tmp_pat
                 pipe.close()
 
 
-# Stands in for the crate of that name, so that the seed's program is compiled as it is.
+# Replaces the crate of that name, so that the seed's program compiles without changes.
 TAURI = """
 mod tauri {
     pub struct Builder;
@@ -408,7 +408,7 @@ def test_the_seed_s_rust_starts_it_and_takes_it_along_when_killed(tmp_path: Path
             assert client.raw("GET", "/health")[1]["instance_id"] == told["instance_id"]
             assert client.ask("hello")[-1]["data"]["stop_reason"] == "complete"
             app.kill()
-            assert wait_gone(daemon.pid, 30), "a daemon stayed behind"
+            assert wait_gone(daemon.pid, 30), "the daemon kept running"
         finally:
             started = psutil.Process(app.pid).children() if app.poll() is None else []
             app.kill()
@@ -419,10 +419,10 @@ def test_the_seed_s_rust_starts_it_and_takes_it_along_when_killed(tmp_path: Path
 
 
 def written(path: Path, by: subprocess.Popen[bytes], within_s: float = 40.0) -> Json:
-    """What a file says once it is there."""
+    """The JSON in a file, once it exists."""
     deadline = time.monotonic() + within_s
     while not path.exists():
         assert by.poll() is None
-        assert time.monotonic() < deadline, f"nobody wrote {path}"
+        assert time.monotonic() < deadline, f"{path} was not written"
         time.sleep(0.02)
     return json.loads(path.read_text())

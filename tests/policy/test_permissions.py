@@ -1,4 +1,4 @@
-"""Policy is a pure function: its order, its reach, its words."""
+"""The policy is a pure function: its order of rules, what it covers, its words."""
 
 from __future__ import annotations
 

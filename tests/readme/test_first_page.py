@@ -1,6 +1,7 @@
-"""README's first page, line by line: its own text is run, in a copy of the checkout, against the daemon of `make run`.
+"""README's first page, line by line: its own text runs in a copy of the checkout, with the daemon of `make run`.
 
-What is not run is in NOT_RUN, with the reason. Each test goes on where the one before it stopped, as a reader does.
+NOT_RUN has the lines that are not run, with the reason. Each test continues where the one before it stopped, as a
+reader does.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ NOT_RUN = {
     "aster-sidecar --model local": "needs a local server, tests/models/test_local_servers.py has one",
 }
 RUN: set[str] = set()
-"""What the tests have run, as README has it."""
+"""README's commands that the tests have run."""
 
 
 # -- reading the page --------------------------------------------------------------------------------------------------
@@ -52,20 +53,20 @@ def section(title: str) -> str:
 
 
 def block(title: str, language: str) -> str:
-    """The one fenced block of the language in a section."""
+    """The only fenced block of this language in a section."""
     [found] = re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
     return found
 
 
 def commands(text: str) -> list[str]:
-    """The commands in the indented blocks, comments taken off; one that goes on after a backslash is one."""
+    """The commands in the indented blocks, without comments. Lines joined by a backslash are one command."""
     lines = [line[4:] for line in re.sub(r"```.*?```", "", text, flags=re.DOTALL).splitlines() if line[:4] == "    "]
     joined = "\n".join(lines).replace("\\\n", " ")
     return [re.sub(r"\s+# .*", "", line) for line in joined.splitlines()]
 
 
 def command(start: str) -> str:
-    """The first command in README that begins so and has not been run yet."""
+    """The first command in README that begins with `start` and has not been run yet."""
     found = [line for line in commands(README) if line.startswith(start) and line not in RUN]
     assert found, f"README has no command that begins with {start!r}"
     RUN.add(found[0])
@@ -77,7 +78,7 @@ def command(start: str) -> str:
 
 @dataclass
 class Reader:
-    """A person with a fresh copy, homes of their own for the daemon's files, and the daemon of `make run`."""
+    """A person with a new copy, separate homes for the daemon's files, and the daemon of `make run`."""
 
     home: Path
     copied_at: float
@@ -100,7 +101,7 @@ class Reader:
         return {**kept, **places, "BROWSER": "true %s"}
 
     def here(self, text: str) -> str:
-        """README's text with the port that the daemon really has: 8080 may be another program's."""
+        """README's text with the daemon's real port: another program may use 8080."""
         return text.replace(f"http://127.0.0.1:{PORT}", self.url) if self.url else text
 
     def make_run(self, line: str) -> None:
@@ -126,19 +127,19 @@ class Reader:
         assert httpx.get(self.url + "/health", trust_env=False).status_code == 200
 
     def terminal(self) -> str:
-        """What `make run` has said."""
+        """The output of `make run`."""
         path = self.home / "run.txt"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
     def control_c(self) -> None:
-        """Ctrl-C at that terminal."""
+        """Send Ctrl-C to `make run`."""
         if self._running is not None:
             os.killpg(self._running.pid, signal.SIGINT)
             self._running.wait(WAIT_S)
             self._running = None
 
     def sh(self, line: str, within_s: float = WAIT_S) -> str:
-        """Run one line of README as a person does; returns what it prints. It has to succeed."""
+        """Run one line of README as a person does. It must succeed; returns its output."""
         ended = subprocess.run(
             ["bash", "-c", line],
             cwd=self.clone,
@@ -157,7 +158,7 @@ class Reader:
         return answer["data"]
 
     def waiting(self, url: str | None = None) -> Json:
-        """The one question that waits."""
+        """The only pending approval."""
         deadline = time.monotonic() + WAIT_S
         while not (found := self.call("GET", "/api/approvals", url=url)):
             assert time.monotonic() < deadline, "no question came"
@@ -207,8 +208,8 @@ def test_make_run_sets_up_says_so_and_answers(reader: Reader) -> None:
     told = reader.terminal()
     print(f"\nfrom the copy to the first /health: {time.monotonic() - reader.copied_at:.1f} s")
     print(told)
-    assert "installing" in told, "it says what it is doing"
-    assert "[1/2]" in told, "and how far it is"
+    assert "installing" in told, "it must say what it does"
+    assert "[1/2]" in told, "it must say how far it is"
     assert "[2/2]" in told
     assert (reader.clone / ".venv" / "bin" / "pip").exists()
 
@@ -379,7 +380,7 @@ def test_garden_py_runs_beside_it(reader: Reader) -> None:
                 assert time.monotonic() < deadline, "the tool has not run"
                 time.sleep(0.05)
             found = reader.sh(". .venv/bin/activate && aster-sidecar agents")
-            assert "gardener" in found, "the commands take the daemon over the usual data directory"
+            assert "gardener" in found, "the commands find the daemon of the usual data directory"
         finally:
             garden.terminate()
 

@@ -1,4 +1,4 @@
-"""The output of a service: how it is cut into lines, and what is kept of them."""
+"""The output of a service: how it is cut into lines, and which lines are kept."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_what_is_shown_of_a_line(line: bytes, text: str) -> None:
 @pytest.mark.parametrize("place", [LINE_BYTES - 30, LINE_BYTES - 1, LINE_BYTES, TAKEN_BYTES - 30, TAKEN_BYTES - 1])
 @pytest.mark.parametrize("before", [b"x", b"the-secret-value "])
 def test_no_part_of_a_secret_across_the_cut_is_shown(place: int, before: bytes) -> None:
-    """Also where masks before it have made the text shorter."""
+    """This is also true when masks before the cut have made the text shorter."""
     line = (before * TAKEN_BYTES)[: place - 1] + b" " + b"another-secret-of-some-length" * 4
     text = text_of(line[:TAKEN_BYTES], Redactor(["the-secret-value", "another-secret-of-some-length"]))
     assert "another" not in text
@@ -129,7 +129,7 @@ def test_the_newest_lines_are_kept_and_pages_read_on(loop: asyncio.Runner, tmp_p
         assert [entry.seq for entry in first] == [601, 602]
         assert [entry.seq for entry in log.page(first[-1].seq, 2).entries] == [603, 604]
         assert log.page(1000, 5).entries == []
-        assert [entry.seq for entry in log.page(123_456, 1).entries] == [601], "a seq of another life"
+        assert [entry.seq for entry in log.page(123_456, 1).entries] == [601], "a seq of an earlier daemon"
         log.add("stderr", [b"one more"])
         await log.settled(30)
         assert [(entry.seq, entry.stream) for entry in log.page(1000, 5).entries] == [(1001, "stderr")]

@@ -1,5 +1,7 @@
-"""The PATH of commands: what a real login shell with real start-up files makes of it, and what becomes of one that
-hangs, breaks off or says too much."""
+"""The PATH of commands: what a real login shell with real start-up files makes of it.
+
+A start-up file may also hang, fail or print too much.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def nothing_is_left() -> Iterator[None]:
 
 
 def at_home(home: Path, shell: str, lines: str, **more: str) -> dict[str, str]:
-    """What a desktop starts an app with, where the shell's start-up file has these lines."""
+    """The environment in which a desktop starts an app. The shell's start-up file has these lines."""
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"{shell} is not installed")
@@ -143,7 +145,7 @@ def test_closing_ends_the_shell_that_is_asked(tmp_path: Path) -> None:
         await until((tmp_path / "begun").exists)
         await path.close()
         assert left() == []
-        await path.known()  # nobody waits for it any more
+        await path.known()  # no task waits for it any more
 
     asyncio.run(closed())
 

@@ -1,4 +1,4 @@
-"""The event log by itself: exact commits, a log that is folded in, seqs that survive everything."""
+"""The event log by itself: exact commits, a write-ahead log that stays small, and seqs that never repeat."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_failed_transaction_fails_exactly_its_own_commit(tmp_path: Path) -> No
         journal.open()
         journal.put("heartbeat", beat(1))
         first = journal.commit()
-        await asyncio.sleep(0)  # the first is under way
+        await asyncio.sleep(0)  # the first is being written
         journal.put("heartbeat", beat(2), turn_id="t", writes=[("INSERT INTO nowhere VALUES (1)", ())])
         second = journal.commit()
         await asyncio.sleep(0)
@@ -58,7 +58,7 @@ def test_a_failed_transaction_fails_exactly_its_own_commit(tmp_path: Path) -> No
         with pytest.raises(StoreError):
             journal.put("heartbeat", beat(4), turn_id="t")
         await asyncio.wait([third])
-        if third.exception() is not None:  # it went into the same transaction as the second
+        if third.exception() is not None:  # it was in the same transaction as the second
             journal.put("heartbeat", beat(3))
             await journal.commit()
         journal.accept_again("t")
@@ -125,7 +125,7 @@ def test_trimming_keeps_what_is_newest_and_refuses_older_cursors(tmp_path: Path)
 def test_a_reader_who_leaves_and_returns_within_a_transaction_misses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file has the joined text already, memory does not know it yet: the next reading must not go on in memory."""
+    """The file already has the joined text, and memory does not: the next page must not be read from memory."""
     monkeypatch.setattr(journals, "READ_EVENTS", 2)
     written, landing = threading.Event(), threading.Event()
     write = Journal._write
@@ -155,7 +155,7 @@ def test_a_reader_who_leaves_and_returns_within_a_transaction_misses_nothing(
         monkeypatch.setattr(rings, "RING_EVENTS", 5)
         journal._ring.add([], [])
         cursor, heard = 0, list[str]()
-        for _ in range(30):  # each comes, reads a page, and leaves
+        for _ in range(30):  # each reader comes, reads a page, and leaves
             async for events in journal.follow(cursor, every_s=0.001):
                 for event in events:
                     cursor = event.seq
@@ -174,13 +174,13 @@ def test_a_reader_who_leaves_and_returns_within_a_transaction_misses_nothing(
 def test_no_reader_finds_a_hole_where_chunks_become_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, ring: int
 ) -> None:
-    """Readers come, read to some place and come again behind it, while text is said, recorded and joined."""
-    monkeypatch.setattr(rings, "RING_EVENTS", ring)
+    """Readers leave and return after the last event they read, while text is streamed, recorded and joined."""
+    monkeypatch.setattr(journals, "RING_EVENTS", ring)
     monkeypatch.setattr(journals, "READ_EVENTS", 4)
     chance = random.Random(seed)
 
     async def read(journal: Journal, told: dict[int, str], said: dict[str, str]) -> None:
-        """Follows until the text is whole, leaving and coming back at random."""
+        """Follow until the text is complete, leaving and coming back at random."""
         cursor, known = 0, ""
         while known != "".join(said.values()) or not told:
             async for events in journal.follow(cursor, every_s=0.01):

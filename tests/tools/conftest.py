@@ -1,4 +1,4 @@
-"""What other tests have left running is not this test's doing."""
+"""Processes that other tests have left running do not count."""
 
 from __future__ import annotations
 

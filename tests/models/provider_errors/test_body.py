@@ -1,4 +1,4 @@
-"""The evidence in a refusal: found in whatever form it comes, and never in what a user wrote."""
+"""The evidence in a refusal: found in every form, and never in what a user wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What providers and model servers refuse with, in the forms that they really send, and what each means here."""
+"""Refusals of providers and model servers in their real forms, and the meaning of each."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ WAITED_OUT = {"rate_limited", "provider_unavailable", "provider_error", "provide
 
 
 def error(message: str, **members: Any) -> dict[str, Any]:
-    """The usual form."""
+    """An error in the usual form."""
     return {"error": {"message": message, **members}}
 
 
 CASES: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "refusals.jsonl").read_text("utf-8").splitlines()
 ]
-"""One refusal a line: what a provider sent, and what it means. A member that is not there is None, or the default."""
+"""One refusal per line: what a provider sent, and its meaning. A missing member is None or the default."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["what"] for case in CASES])
@@ -134,7 +134,7 @@ def test_what_is_no_stream_is_said(content_type: str | None, status: int, body: 
     assert refused.lacks == ("responses" if "html" in (content_type or "") else None)
 
 
-# -- whatever comes ----------------------------------------------------------------------------------------------------
+# -- any refusal -------------------------------------------------------------------------------------------------------
 
 SCRAPS = (
     "error message code type status detail context length exceeded maximum 8192 tokens model not found try again in 5s"
@@ -159,7 +159,7 @@ HEADERS = st.dictionaries(
 
 
 def well_formed(refused: Refused) -> None:
-    """What holds for every refusal, whatever came."""
+    """Check what is true of every refusal."""
     assert refused.code in REFUSAL_CODES
     assert len(refused.message) < 1000
     (refused.message + (refused.hint or "")).encode()

@@ -15,7 +15,7 @@ OPENAI = PROVIDERS["openai"]
 
 
 class Foreign(Exception):
-    """As of an SDK."""
+    """An exception like those of an SDK."""
 
 
 Foreign.__module__ = "openai._exceptions"

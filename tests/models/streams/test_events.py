@@ -1,4 +1,4 @@
-"""Server-sent events and the JSON in them are parsed, and written again."""
+"""Server-sent events and their JSON are parsed and written again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes are cut into events wherever they are split, and other responses are recognised."""
+"""Bytes are cut into events wherever they are split, and responses that are no stream are recognised."""
 
 from __future__ import annotations
 

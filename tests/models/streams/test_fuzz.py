@@ -1,4 +1,4 @@
-"""Readers of providers' streams, fed with damaged ones: only declared failures, valid events, and no text lost."""
+"""Readers of provider streams get damaged ones: only declared failures, valid events, and no text lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ READERS: dict[str, type[Reader]] = {"chat": ChatReader, "responses": ResponsesRe
 
 
 def read(dialect: str, pieces: list[bytes]) -> tuple[bytes, Exception | None]:
-    """What a reader gives, and how it fails, when it is fed as the edge does it."""
+    """A reader's output and its failure, when it is fed as in the daemon."""
     kind = READERS[dialect]
     reading = kind(known_types(kind))
     out = b""
@@ -59,18 +59,18 @@ def check(dialect: str, stream: Mangled) -> None:
 
 
 def valid(out: bytes) -> list[Any]:
-    """The JSON of what a reader gave. Raises: AssertionError, when an SDK could not read it."""
+    """The JSON of a reader's output. Raises: AssertionError, when an SDK could not read it."""
     try:
         values = plain_reader.values(out)
         for value in values:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise AssertionError(f"the reader gives what can't be read: {error}") from error
+        raise AssertionError(f"the reader's output can't be read: {error}") from error
     return values
 
 
 class Work:
-    """Counts what is done within the readers: each call of theirs, and each character that it is handed."""
+    """Counts the work within the readers: each call, and each character of its text and bytes arguments."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -86,8 +86,8 @@ COUNTED = {module.__file__ for module in (anthropic, chat_reader, reader, respon
 
 
 def work_for(dialect: str, pieces: list[bytes]) -> int:
-    """How much a reader does for an answer."""
-    known_types(READERS[dialect])  # reading them up is work of another kind
+    """How much work a reader does for an answer."""
+    known_types(READERS[dialect])  # loading the types is other work
     work = Work()
     before = sys.getprofile()
     sys.setprofile(work)
@@ -99,7 +99,7 @@ def work_for(dialect: str, pieces: list[bytes]) -> int:
 
 
 def repeated_name(count: int) -> list[str]:
-    """A call whose name and id are in each of its pieces."""
+    """A tool call that repeats its name and id in each piece."""
     first = chat(chat_call(0, "call_a", "write_file", '{"content": "'))
     return [first, *(chat(chat_call(0, "call_a", "write_file", "some words ")) for _ in range(count))]
 

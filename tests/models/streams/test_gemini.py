@@ -1,4 +1,4 @@
-"""The reader of Gemini's streams: what leaves as it came, what leaves as one event, and when an answer is over."""
+"""The reader of Gemini's streams: what it passes on unchanged, what it joins, and when an answer is complete."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ ODD: list[Any] = [None, True, -1, 1.5, 10**30, "", "x", "\ud83d", [], {}, [None]
 
 
 def altered(value: Any) -> Iterator[Any]:
-    """The value with one thing in it that is odd, in each place in turn."""
+    """The value with one unusual thing in it, at each place in turn."""
     yield from ODD
     if isinstance(value, dict):
         fields = cast("Json", value)
@@ -196,7 +196,7 @@ def test_whatever_is_odd_in_an_answer_it_is_read_or_told_as_what_it_is(whole: Js
                     async for _ in stream:
                         pass
             except ModelError:
-                pass  # it says that it failed, or is no answer
+                pass  # the error says that the request failed, or that this is no answer
             except Exception as error:
                 nothing_left = isinstance(error, UnexpectedModelBehavior) and "without content" in str(error)
                 assert nothing_left, sent[-1].decode()

@@ -1,4 +1,4 @@
-"""The edge changes nothing of a well-formed stream: with it and without it the same response comes out."""
+"""The edge does not change a well-formed stream: the response is the same with and without it."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ ENVIRONMENT = {
     "GOOGLE_BASE_URL": "http://127.0.0.1:9",
 }
 COUNTING = {"vllm-chat-tools": (201, 18)}
-"""Streams with figures in each event, all from the beginning: without the edge they would be added up."""
+"""Streams with usage figures in each event, each a total so far: without the edge they would be added up."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 EVENT = re.compile(rb".*?(?:\r\n\r\n|\n\n)", re.DOTALL)
 
 
 def dialect(name: str) -> str:
-    """The dialect in a stream's name; `chat` in it goes before the server's name."""
+    """The dialect in a stream's name; `chat` if the name has none."""
     return next((part for part in reversed(name.split("-")) if part in MODELS), "chat")
 
 
 def need_sdk(name: str) -> None:
-    """Skip what needs Google's SDK where it is not: it is an extra."""
+    """Skip a test that needs Google's SDK where it is not installed: it is an extra."""
     if dialect(name) == "gemini":
         pytest.importorskip("google.genai", reason="needs the google extra")
 
@@ -112,7 +112,7 @@ async def read(name: str, pieces: list[bytes], *, edge: bool, headers: dict[str,
 
 
 def comparable(response: ModelResponse) -> Any:
-    """What is the same each time: the moment, and ids that are made here, are not."""
+    """The response without what differs each time: times, and ids that pydantic-ai makes."""
     parts: list[Any] = [replace(part, tool_call_id="") if made_here(part) else part for part in response.parts]
     parts = [replace(part, timestamp=EPOCH) if hasattr(part, "timestamp") else part for part in parts]
     return {**vars(replace(response, parts=parts)), "timestamp": EPOCH}

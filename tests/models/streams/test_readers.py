@@ -1,4 +1,4 @@
-"""Readers: each odd event is read as what its server means by it, or dropped, and nothing else is changed."""
+"""Readers: each unusual event is read as its server means it, or dropped, and everything else stays the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass
 class Read:
-    """What came out of a reader, put together as an SDK would."""
+    """A reader's output, put together as an SDK does it."""
 
     text: str = ""
     thought: str = ""
@@ -48,12 +48,12 @@ def events(out: bytes) -> list[Json]:
 
 
 def read_chat(*pieces: bytes) -> Read:
-    """Feed a chat reader, piece by piece, and fold what comes out."""
+    """Feed a chat reader piece by piece, and put its output together."""
     reader, read = ChatReader(), Read()
     out = b"".join(reader.feed(piece) for piece in pieces) + reader.end()
     for event in events(out):
         if event.get("usage"):
-            assert read.usage is None, "figures come once"
+            assert read.usage is None, "usage must come once"
             read.usage = event["usage"]
         for choice in event["choices"]:
             delta = choice["delta"]
@@ -267,7 +267,7 @@ def test_pieces_of_one_text_that_arrived_together_leave_as_one() -> None:
         chunk({"content": "<think>"}),
         chunk({"content": "x"}),
     ]
-    assert len(events(ChatReader().feed(b"".join(apart)))) == 4, "what SDKs look for as a whole stays by itself"
+    assert len(events(ChatReader().feed(b"".join(apart)))) == 4, "text that SDKs look for stays an event by itself"
 
 
 def test_a_response_that_did_not_begin_is_begun() -> None:

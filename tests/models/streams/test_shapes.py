@@ -1,4 +1,4 @@
-"""Values are brought into the shape that an SDK needs, or left out; what fits stays the same object."""
+"""Values are changed to the shape that an SDK needs, or left out; a value that fits stays the same object."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_changed_in_a_copy() -> None:
     assert json.dumps(value) == before
     assert fit({"id": []}, shape) == {}
     assert fit([], shape) is GONE
-    assert fit({"n": 1}, [{"n": "count"}]) == [{"n": 1}], "an object stands for a list of one"
+    assert fit({"n": 1}, [{"n": "count"}]) == [{"n": 1}], "an object counts as a list of one"
 
 
 @pytest.mark.parametrize(
