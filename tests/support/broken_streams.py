@@ -1,4 +1,4 @@
-"""Streams that once broke the reader of their dialect or the daemon, as small as they could be made."""
+"""Streams that once broke the reader of their dialect or the daemon, as small as possible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def without(events: list[str], *numbers: int) -> bytes:
 
 
 def in_each(dialects: dict[str, bytes], name: str, prefix: bytes) -> dict[str, tuple[str, Mangled]]:
-    """Events behind `prefix`, each read alone: it must not cost the text."""
+    """Events after `prefix`, each in a stream of its dialect: the prefix must not cost their text."""
     streams = {"chat": CHAT.open("One"), "responses": RESPONSES.open("One"), "anthropic": ANTHROPIC.open("One")}
     found: dict[str, tuple[str, Mangled]] = {}
     for dialect, event in dialects.items():
@@ -36,7 +36,7 @@ def in_each(dialects: dict[str, bytes], name: str, prefix: bytes) -> dict[str, t
 
 
 def usage(dialect: str, **figures: object) -> tuple[str, Mangled]:
-    """An answer that counts only some of what it should."""
+    """An answer whose usage has only some of the usual fields."""
     speaks = {"chat": CHAT, "responses": RESPONSES, "anthropic": ANTHROPIC}[dialect]
     data = "".join(speaks.stream("One")).encode()
     old = json.dumps(speaks.usage()).encode()
@@ -52,7 +52,7 @@ def thinking(**place: int) -> Mangled:
 
 
 def logprob(ranks: list[object]) -> str:
-    """A piece of text with what its token was worth, and others in its place."""
+    """A piece of text with its token's log probability and those of the alternatives."""
     told = {"token": "One", "logprob": -0.1, "bytes": None, "top_logprobs": ranks}
     choice = {"index": 0, "delta": {"content": "One"}, "logprobs": {"content": [told]}, "finish_reason": None}
     return one_event({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})

@@ -1,7 +1,7 @@
 """The bytes provider: a server that answers with exactly the bytes of a script, well-formed or not.
 
-`ProviderDouble` speaks its wires as they are documented; this one sends what servers really send. `stream_bytes` builds
-such bytes, `strict_servers` answers as servers do that are particular about what they are sent.
+`ProviderDouble` speaks its protocols as they are documented; this server sends what servers really send. `stream_bytes`
+makes such bytes. `strict_servers` answers like servers that are strict about requests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True)
 class Repeat:
-    """Bytes that are sent again and again, `every_s`: so many times, or until the client leaves."""
+    """Bytes that are sent repeatedly, one copy every `every_s`: `times` times, or until the client leaves."""
 
     text: str
     every_s: float = 0.1
@@ -43,9 +43,10 @@ Piece: TypeAlias = "str | bytes | threading.Event | Repeat"
 
 @dataclass
 class Answer:
-    """One answer. A body is sent piece by piece; an event in it is waited for, and so is `hold` before the end.
+    """One answer, whose body is sent piece by piece.
 
-    `match`: a part of the path that it is for. `when`: what else must hold of the request.
+    An event in the body must be set before the next piece is sent, and `hold` before the answer ends. `match`: a part
+    of the path that the answer is for. `when`: a further condition on the request.
     """
 
     body: str | bytes | Sequence[Piece] = ""
@@ -62,7 +63,7 @@ class Answer:
 
     @classmethod
     def json(cls, body: object, status: int = 200, **headers: str) -> Answer:
-        """A JSON answer; header names are given with `_` for `-`."""
+        """A JSON answer. Write `_` for `-` in header names."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(json.dumps(body), status, {**JSON, **named}, "length")
 
@@ -75,10 +76,10 @@ class _ClientGoneError(Exception):
 
 
 class BytesProvider:
-    """The server, with a thread per connection; scripted, and read, from any other thread.
+    """The server, with a thread per connection. Other threads may script and read it.
 
-    The answers of `script` are used in order, each once, the last one again and again; one that is made for other
-    requests is passed over. A function answers each request that comes to it.
+    The answers of `script` are used in order, each once; the last one is repeated. An answer that does not fit a
+    request is skipped. A function answers every request.
     """
 
     def __init__(self) -> None:
@@ -92,10 +93,10 @@ class BytesProvider:
         self._server = _Server(("127.0.0.1", held.port if held else 0), Handler)
         self.port: int = self._server.server_address[1]
         self.requests: list[RecordedRequest] = []
-        """The requests for an answer of a model."""
+        """The requests that ask a model for an answer."""
         self.other_requests: list[RecordedRequest] = []
         self.pages: dict[str, Answer] = {}
-        """What is answered at other paths."""
+        """The answers at other paths."""
         self.not_found = Answer("404 page not found", 404, {"content-type": "text/plain"}, "length")
         self.left = 0
         """How many clients closed the connection before their answer was complete."""
@@ -128,19 +129,19 @@ class BytesProvider:
             self.pages = {"/v1/models": Answer.json(listed)}
 
     def script(self, *answers: Answering) -> None:
-        """Put these answers in place of those that are left."""
+        """Replace the answers that have not been used."""
         with self.changed:
             self._script = deque(answers)
 
     def wait_for_requests(self, count: int, timeout_s: float = 20.0) -> list[RecordedRequest]:
-        """Wait until so many requests have arrived (answered or not), and return all that have."""
+        """Wait until `count` requests have arrived (answered or not). Returns all requests."""
         with self.changed:
             if not self.changed.wait_for(lambda: len(self.requests) >= count, timeout_s):
                 raise TimeoutError(f"{len(self.requests)} of {count} requests arrived within {timeout_s} s")
             return list(self.requests)
 
     def wait_for_left(self, count: int = 1, timeout_s: float = 20.0) -> None:
-        """Wait until so many clients have left before the end of their answer."""
+        """Wait until `count` clients have left before the end of their answer."""
         with self.changed:
             if not self.changed.wait_for(lambda: self.left >= count, timeout_s):
                 raise TimeoutError(f"{self.left} of {count} clients left within {timeout_s} s")
@@ -167,7 +168,7 @@ class BytesProvider:
 
 
 def fits(given: Answering, request: RecordedRequest) -> bool:
-    """Whether an answer is made for this request."""
+    """Whether an answer is meant for this request."""
     return not isinstance(given, Answer) or (given.match in request.path and given.when(request))
 
 
@@ -177,7 +178,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that left is no error here."""
+        """A client that leaves is not an error here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -238,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _packed(self, answer: Answer) -> Iterable[bytes]:
-        """The bytes as they are framed, each piece flushed on its own."""
+        """The bytes with their content encoding, each piece flushed separately."""
         if answer.encoding is None:
             yield from self._plain(answer.pieces())
         elif answer.encoding == "gzip" and answer.framing == "length":
@@ -263,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
                 yield piece if isinstance(piece, bytes) else piece.encode()
 
     def _wait(self, event: threading.Event | None, most_s: float = float("inf")) -> None:
-        """Wait for an event, or for a time, but only as long as the client is there and the server runs."""
+        """Wait for an event or for a time. Stops with _ClientGoneError when the client leaves or the server closes."""
         until = time.monotonic() + most_s
         waited = event or threading.Event()
         while not waited.wait(_POLL_S) and time.monotonic() < until:

@@ -1,7 +1,7 @@
-"""A client written from docs/protocol.md alone: what it makes of events, and a stream it follows over many lives.
+"""A client written only from docs/protocol.md: what it makes of events, and a stream that it follows over restarts.
 
-`Picture` is what a window would show. Whatever the contract rules out is noted in `Picture.wrong`, not raised: events
-arrive in threads, and a test wants all of it.
+`Picture` is what a window would show. What the contract forbids is recorded in `Picture.wrong` and not raised: events
+arrive in threads, and a test wants all violations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import httpx
 
 Json: TypeAlias = Any
 Part: TypeAlias = tuple[Any, ...]
-"""As `parts_of` has it: ("text", …), ("thinking", …), ("tool", call_id, name, state, arguments), ("notice", code)."""
+"""As from `parts_of`: ("text", …), ("thinking", …), ("tool", call_id, name, state, arguments), ("notice", code)."""
 
 WAIT_S = 30.0
 TRANSIENT = ("connected", "heartbeat", "resync")
@@ -29,7 +29,7 @@ ALLOWS = ("allow", "allow_always")
 
 @dataclass
 class Call:
-    """A tool call, by its `call_id`. `decisions` are the answers it got, the newest last."""
+    """A tool call, by its `call_id`. `decisions` are the answers to its question, the newest last."""
 
     call_id: str
     turn_id: str
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass
 class Message:
-    """A message, by its `message_id`. `said` has its text and its thinking, `parts` what came in which order."""
+    """A message, by its `message_id`. `said` has its text and its thinking, `parts` all parts in their order."""
 
     message_id: str
     turn_id: str
@@ -55,7 +55,7 @@ class Message:
 
 @dataclass
 class Session:
-    """A conversation. `on` is the turn that is being answered, `ended` has the `done` of each that was."""
+    """A conversation. `on` is the turn that is running, `ended` has the `done` of each finished turn."""
 
     state: str = "idle"
     on: str | None = None
@@ -66,7 +66,7 @@ class Session:
 
     @property
     def turns(self) -> set[str]:
-        """All turns that a message belongs to."""
+        """All turns with a message."""
         return {message.turn_id for message in self.messages.values()}
 
     @property
@@ -87,11 +87,11 @@ class Picture:
 
     @property
     def waiting(self) -> dict[str, Call]:
-        """The questions of all sessions."""
+        """The open questions of all sessions."""
         return {call_id: call for session in self.sessions.values() for call_id, call in session.waiting.items()}
 
     def apply(self, event: Json) -> None:
-        """Take an event into account; one that was applied before changes nothing."""
+        """Apply an event; an event that was applied before changes nothing."""
         if event["seq"] is None or event["seq"] <= self.last_seq:
             return
         self.last_seq = event["seq"]
@@ -105,7 +105,7 @@ class Picture:
             handle(session, event, event["data"])
 
     def state(self) -> Json:
-        """Everything a person could see, in a form that compares."""
+        """Everything that a person could see, in a form that can be compared."""
         return {
             session_id: {
                 "state": session.state,
@@ -120,7 +120,7 @@ class Picture:
         }
 
     def parts(self, message: Message) -> list[Part]:
-        """The message's parts as they stand."""
+        """The message's parts in their current state."""
         calls = next(session.calls for session in self.sessions.values() if message.message_id in session.messages)
         shown: list[Part] = []
         for kind, value in message.parts:
@@ -135,7 +135,7 @@ class Picture:
         brief = {name: event[name] for name in ("seq", "type", "session_id", "turn_id")}
         self.wrong.append(f"{words}: {json.dumps({**brief, 'data': event['data']}, ensure_ascii=False)[:600]}")
 
-    # -- one method for each event that shows --------------------------------------------------------------------------
+    # -- one method for each event that changes the picture ------------------------------------------------------------
 
     def _message_added(self, session: Session, event: Json, data: Json) -> None:
         added = data["message"]
@@ -285,9 +285,9 @@ def parts_of(message: Json) -> list[Part]:
 
 
 class Follower:
-    """A stream that is taken up again behind its cursor whenever it breaks, while `up` is set.
+    """A stream that resumes after its cursor whenever it breaks, while `up` is set.
 
-    It reads in a thread of its own; `changed` guards `picture` and `seen`, and is notified of each event.
+    It reads in its own thread. `changed` guards `picture` and `seen`, and is notified of each event.
     """
 
     def __init__(
@@ -334,7 +334,7 @@ class Follower:
                     first = None
 
     def _take(self, frame: bytes, first: str | None) -> None:
-        """Note one frame; `first` is the cursor that the stream was asked for, with its first frame only."""
+        """Record one frame. `first`: for a stream's first frame, the cursor that the stream was requested with."""
         fields = dict(line.split(": ", 1) for line in frame.decode().split("\n"))
         event: Json = json.loads(fields["data"])
         with self.changed:
@@ -357,20 +357,20 @@ class Follower:
         self._on_event()
 
     def wait_for(self, holds: Callable[[Picture], bool], what: str, within_s: float = WAIT_S) -> None:
-        """Wait until something holds of the picture. Raises: AssertionError."""
+        """Wait until `holds` is true of the picture. Raises: AssertionError."""
         with self.changed:
             if not self.changed.wait_for(lambda: holds(self.picture), within_s):
                 last = "\n  ".join(json.dumps(event, ensure_ascii=False)[:300] for event in self.seen[-12:])
                 raise AssertionError(f"{what}: not within {within_s:g} s; last seen:\n  {last}")
 
     def wait_for_news(self, within_s: float) -> bool:
-        """Wait for the next event; whether one came."""
+        """Wait for the next event. Returns whether one came."""
         with self.changed:
             count = len(self.seen)
             return self.changed.wait_for(lambda: len(self.seen) > count, within_s)
 
     def drop(self) -> None:
-        """Break the connection; the stream is taken up again."""
+        """Break the connection. The follower then resumes the stream."""
         response = self._response
         if response is not None:
             with contextlib.suppress(OSError, KeyError):

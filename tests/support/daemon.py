@@ -40,7 +40,7 @@ class Refused(AssertionError):
 
 @dataclass
 class Daemon:
-    """One life of a daemon after another, over the same directory: `start`, `kill`, `start` again."""
+    """A daemon that can be started, killed and started again with the same directory."""
 
     home: Path
     framework: str = "web"
@@ -52,7 +52,7 @@ class Daemon:
     package: Path | None = None
     """The frozen daemon to start, instead of `program` with this Python."""
     cold: bool = False
-    """Start a Python of its own, as an app does: for tests of what a start is, or what /proc says of the process."""
+    """Start a new Python process, as an app does: for tests of the start itself, or of /proc of the process."""
     process: subprocess.Popen[bytes] | ForkedProcess | None = None
     url: str = ""
     _held: HeldPort | None = field(default=None, init=False, repr=False)
@@ -84,7 +84,7 @@ class Daemon:
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
         }
         environment["ASTER_MODEL"] = "demo:instant"
-        environment["XDG_STATE_HOME"] = str(self.state_dir)  # where it is listed while it runs
+        environment["XDG_STATE_HOME"] = str(self.state_dir)  # running daemons are listed there
         if self.package is None:
             environment["PYTHONPATH"] = str(Path(__file__).parent.parent.parent)
         environment |= self.environment
@@ -111,19 +111,19 @@ class Daemon:
         return self
 
     def _forks(self) -> bool:
-        """Whether the fork server can start it: it is the plain daemon, and Python's and the loader's own are too."""
+        """Whether the fork server can start it: the plain daemon, without variables for Python or the loader."""
         plain = not any(name.startswith(("PYTHON", "LD_")) for name in self.environment)
         return ForkServer.possible() and not self.cold and self.package is None and self.program == DAEMON and plain
 
     def kill(self) -> None:
-        """kill -9, and gone."""
+        """kill -9, and wait for the end."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(WAIT_S)
         self._close()
 
     def stop(self, within_s: float = WAIT_S) -> int:
-        """SIGTERM, and its exit code."""
+        """Send SIGTERM. Returns the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
@@ -141,7 +141,7 @@ class Daemon:
             self.process.stdout.close()
 
     def restart(self) -> Daemon:
-        """kill -9 and the next life."""
+        """kill -9, then start again."""
         self.kill()
         return self.start()
 
@@ -158,8 +158,8 @@ class Daemon:
         return answer["data"]
 
     def raw(self, method: str, path: str, body: Json = None, **parameters: Any) -> tuple[int, Json]:
-        """One REST call; returns the status and the whole JSON answer."""
-        # Without certificates, which would take 15 ms to load for a connection that needs none.
+        """One REST call. Returns the status and the complete JSON answer."""
+        # Without certificates: loading them takes 15 ms, and this connection does not need them.
         with httpx.Client(trust_env=False, verify=False, timeout=WAIT_S) as client:
             answer = client.request(
                 method,
@@ -195,7 +195,7 @@ class Daemon:
         return self.call("POST", "/api/config", values)
 
     def tool(self, name: str) -> Json:
-        """A tool as it is listed. An MCP server lists its tools in the background: wait for it."""
+        """A tool from the list. An MCP server lists its tools in the background, so wait for it."""
         deadline = time.monotonic() + WAIT_S
         while True:
             found = {tool["name"]: tool for tool in self.call("GET", "/api/tools")}
@@ -206,7 +206,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def watch(self, after: int | None = None, **parameters: Any) -> Generator[Watcher, None, None]:
-        """An open event stream; it has said `connected` when this begins."""
+        """An open event stream, which has already sent `connected`."""
         watcher = Watcher(self, after, parameters)
         try:
             yield watcher
@@ -214,14 +214,14 @@ class Daemon:
             watcher.close()
 
     def ask(self, message: str, **fields: Any) -> list[Json]:
-        """Say something and wait for its end; returns the events of that turn."""
+        """Send a message and wait for the turn's end. Returns the events of the turn."""
         with self.watch() as watcher:
             turn_id = self.chat(message, **fields)["turn_id"]
             return [event for event in watcher.until("done", turn_id=turn_id) if event["turn_id"] == turn_id]
 
 
 def lines(pieces: Iterable[str]) -> Iterator[str]:
-    """Lines as a stream of events has them: httpx ends one at U+2028 and its like too."""
+    """The lines of an event stream. httpx would also split at U+2028 and other separators."""
     rest = ""
     for piece in pieces:
         *ended, rest = (rest + piece).split("\n")
@@ -229,7 +229,7 @@ def lines(pieces: Iterable[str]) -> Iterator[str]:
 
 
 class Watcher:
-    """A stream read in its own thread. `events` are those seen so far, without `connected` and heartbeats."""
+    """A stream that is read in a thread. `events` are the events so far, without `connected` and heartbeats."""
 
     def __init__(self, daemon: Daemon, after: int | None, parameters: Mapping[str, Any]) -> None:
         self._queue: queue.Queue[Json] = queue.Queue()
@@ -278,7 +278,7 @@ class Watcher:
                 return event
 
     def until(self, kind: str, count: int = 1, within_s: float = WAIT_S, **fields: Any) -> list[Json]:
-        """Read on until `count` events of this kind (whose envelope or data has `fields`) came; all events so far."""
+        """Read until `count` events of this kind came, with `fields` in envelope or data. Returns all events so far."""
         deadline = time.monotonic() + within_s
         seen = 0
         while seen < count:
@@ -311,7 +311,7 @@ class Watcher:
 
 
 def text_of(events: list[Json], message_id: str | None = None) -> str:
-    """The text that a client has which applies chunks by offset, in code points."""
+    """The text of a client that applies chunks by their offset, in code points."""
     text: list[str] = []
     for event in events:
         if event["type"] == "text_chunk" and message_id in (None, event["data"]["message_id"]):

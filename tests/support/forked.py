@@ -1,9 +1,9 @@
-"""Stands for a daemon that a fork server starts, for the tests in TypeScript.
+"""Takes the place of a daemon that a fork server starts, for the tests in TypeScript.
 
 `python -I -S tests/support/forked.py SOCKET FLAG...`
 
-The daemon has this process's stdin, stdout, stderr, directory and environment; this process ends with its exit code,
-and the daemon is killed when this process is.
+The daemon has this process's stdin, stdout, stderr, directory and environment. This process ends with the daemon's exit
+code, and the daemon is killed when this process is killed.
 """
 
 import json
@@ -16,7 +16,7 @@ asked = {"arguments": sys.argv[2:], "cwd": os.getcwd(), "environment": dict(os.e
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect(sys.argv[1])
     socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
-    for descriptor in (0, 1, 2):  # their ends are the daemon's ends
+    for descriptor in (0, 1, 2):  # only the daemon is to keep them open
         os.close(descriptor)
     answer = server.recv(100)
 code = json.loads(answer)["code"] if answer else 70

@@ -1,8 +1,8 @@
-"""Daemons and commands for tests of other things than their start: forked from a process that has imported everything.
+"""Daemons and commands, forked from a process that has imported everything: for tests that are not about the start.
 
-Importing costs half a second of CPU, and with a provider's engine a second; hundreds of tests start a daemon. A forked
-one is a process of its own with its own environment, directory, arguments, output and pid; `kill -9` ends it like any
-other. What differs: its imports are done, and `/proc/PID/cmdline` and `environ` are the fork server's.
+Importing costs half a second of CPU time, and with a provider's engine a second; hundreds of tests start a daemon. A
+forked daemon is a separate process with its own environment, directory, arguments, output and pid, and `kill -9` ends
+it as usual. Two things differ: its imports are done, and `/proc/PID/cmdline` and `environ` are the fork server's.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from typing import IO, Any, NoReturn
 ROOT = Path(__file__).parent.parent.parent
 MESSAGE_BYTES = 1 << 20
 LEFT_OUT = ("aster_sidecar.__main__", "aster_sidecar.telemetry.otel", "aster_sidecar.store.migrations")
-"""Not imported beforehand: what starts the daemon, and what only traces need."""
+"""Not imported in advance: what starts the daemon, and what only traces need."""
 
 
 class ForkedProcess:
-    """What tests use of `subprocess.Popen`, for a process that the fork server started."""
+    """The part of `subprocess.Popen` that tests use, for a process that the fork server started."""
 
     def __init__(self, server: ForkServer, pid: int, stdout: IO[bytes] | None) -> None:
         self.pid = pid
@@ -47,7 +47,7 @@ class ForkedProcess:
         return self._wait(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, minus the signal's number where one ended it. Raises: subprocess.TimeoutExpired."""
+        """The exit code; minus the signal's number if a signal ended it. Raises: subprocess.TimeoutExpired."""
         code = self._wait(timeout)
         if code is None:
             raise subprocess.TimeoutExpired(f"forked daemon {self.pid}", timeout or 0.0)
@@ -57,7 +57,7 @@ class ForkedProcess:
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         if self.returncode is None and poller.poll(None if timeout is None else timeout * 1000):
-            with self._reaping:  # of several threads that wait, one asks
+            with self._reaping:  # if several threads wait, only one asks
                 if self.returncode is None:
                     self.returncode = self._server.reap(self.pid)
         return self.returncode
@@ -79,7 +79,10 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The process that forks; one for each process that runs tests. It ends, with all it forked, when that does."""
+    """The process that forks; one for each process that runs tests.
+
+    It ends with that process, and kills all forked ones.
+    """
 
     _shared: ForkServer | None = None
     _sharing = threading.Lock()
@@ -89,7 +92,7 @@ class ForkServer:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-W", "error", "-m", "tests.support.forkserver", str(theirs.fileno())]
         with theirs:
-            # It goes on as nobody's child, since tests look at the children of their process.
+            # It leaves this process as its parent, since tests look at the children of their process.
             subprocess.run(
                 command,
                 check=True,
@@ -113,7 +116,7 @@ class ForkServer:
     def start(
         self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], stderr: IO[bytes]
     ) -> ForkedProcess:
-        """Fork a daemon with these arguments, its stdout a pipe."""
+        """Fork a daemon with these arguments; its stdout is a pipe."""
         reader, writer = os.pipe()
         try:
             pid = self._fork(arguments, cwd, environment, writer, stderr.fileno())
@@ -124,7 +127,7 @@ class ForkServer:
     def run(
         self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """Fork a command, wait for its end, and return what it said. Raises: subprocess.TimeoutExpired."""
+        """Fork a command and wait for its end. Returns its exit code and output. Raises: subprocess.TimeoutExpired."""
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             pid = self._fork(arguments, cwd, environment, stdout.fileno(), stderr.fileno())
             code = ForkedProcess(self, pid, None).wait(timeout)
@@ -153,7 +156,7 @@ class ForkServer:
 
 
 def plain_environment() -> dict[str, str]:
-    """What the fork server itself is started with: nothing that a test's daemon is not to know."""
+    """The environment of the fork server itself: without variables that a test's daemon must not have."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
@@ -162,7 +165,7 @@ def plain_environment() -> dict[str, str]:
 
 
 def import_everything() -> None:
-    """All modules of the daemon, and those that it imports when it first needs them."""
+    """Import all modules of the daemon, and those that it imports at their first use."""
     import aster_sidecar
 
     for module in pkgutil.walk_packages(aster_sidecar.__path__, "aster_sidecar."):
@@ -170,18 +173,18 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     from aster_sidecar.models.build import Models
 
-    # As the daemon does it when it first needs one: what it leaves out while it imports an SDK stays out.
+    # As the daemon does at the first use: what it leaves out while it imports an SDK is left out here too.
     keys = {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
     for name in ("openai:none", "openai-chat:none", "anthropic:none"):
         Models(keys, lambda: "", lambda _: None, lambda key, value: None).build(name)
 
 
 class Server:
-    """Forks on request, for one process of tests that talks over `control`; with `listener`, for any that connect.
+    """Forks on request, for one test process over `control`, or for every process that connects to a `listener`.
 
-    Over `control` a request names what to start, and is answered with its pid; `reap` waits for the end of one. A
-    client of the listener is a process that stands for the daemon (forked.py): it hands over its own stdin, stdout and
-    stderr, hears the exit code, and the daemon is killed when it goes.
+    Over `control` a request names what to start and is answered with the pid; `reap` waits for the end of a process. A
+    client of the listener takes the place of a daemon (forked.py): it passes its own stdin, stdout and stderr, receives
+    the exit code, and the daemon is killed when it leaves.
     """
 
     def __init__(self) -> None:
@@ -190,12 +193,12 @@ class Server:
         self._descriptors: dict[int, Callable[[], bool]] = {}
 
     def watch(self, descriptor: int, ready: Callable[[], bool]) -> None:
-        """Call `ready` when there is something to read, until it returns False."""
+        """Call `ready` each time there is something to read, until it returns False."""
         self._descriptors[descriptor] = ready
         self._poll.register(descriptor, select.POLLIN)
 
     def run(self) -> None:
-        """Serve until nobody is left to be served."""
+        """Serve until there is nothing more to watch."""
         while self._descriptors:
             for descriptor, _ in self._poll.poll():
                 if descriptor in self._descriptors and not self._descriptors[descriptor]():
@@ -209,7 +212,7 @@ class Server:
         self._poll.unregister(descriptor)
 
     def control(self, control: socket.socket) -> bool:
-        """One request of the tests that started this; False when they are gone."""
+        """Handle one request of the test process; False when that process has ended."""
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 2)
         if not message:
             return False
@@ -222,7 +225,7 @@ class Server:
         return True
 
     def accept(self, listener: socket.socket) -> bool:
-        """A process that will stand for a daemon has connected."""
+        """A process that takes the place of a daemon has connected."""
         client, _ = listener.accept()
         message, descriptors, _, _ = socket.recv_fds(client, MESSAGE_BYTES, 3)
         if message:
@@ -264,12 +267,15 @@ class Server:
 
 
 def become(request: Any, descriptors: Mapping[int, int]) -> NoReturn:
-    """Be what was asked for, in the forked process. `descriptors`: what stdin, stdout and stderr are to be."""
+    """Become the requested program, in the forked process.
+
+    `descriptors`: the descriptors for stdin, stdout and stderr.
+    """
     code = 70
     try:
         for target, descriptor in descriptors.items():
             os.dup2(descriptor, target)
-        os.closerange(3, 65_536)  # what the fork server has open
+        os.closerange(3, 65_536)  # the fork server's own
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["environment"])
@@ -284,7 +290,7 @@ def become(request: Any, descriptors: Mapping[int, int]) -> NoReturn:
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
     finally:
-        # As the interpreter ends, but for taking every module apart again.
+        # As the interpreter ends, but without the destruction of every module.
         threading._shutdown()  # type: ignore[attr-defined] # waits for threads
         atexit._run_exitfuncs()
         with contextlib.suppress(OSError):
@@ -294,19 +300,19 @@ def become(request: Any, descriptors: Mapping[int, int]) -> NoReturn:
 
 
 def listen(path: str) -> None:
-    """Serve whoever connects to this Unix socket, until our own stdin ends."""
+    """Serve every process that connects to this Unix socket, until our own stdin ends."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen()
     server = Server()
     server.watch(listener.fileno(), lambda: server.accept(listener))
-    server.watch(0, lambda: bool(os.read(0, 100)) or os._exit(0))  # whoever waits for a daemon goes with us
+    server.watch(0, lambda: bool(os.read(0, 100)) or os._exit(0))  # the daemons and their clients end with us
     print("ready", flush=True)
     server.run()
 
 
 def main(where: str) -> None:
-    """Serve over the open socket with this number, as nobody's child, or at this path."""
+    """Serve over the open socket with this number, without a parent among the tests, or at this path."""
     if where.isdecimal() and os.fork() != 0:
         os._exit(0)
     import_everything()

@@ -1,4 +1,4 @@
-"""A port of the test's own: who listens on it may go and come again, and nobody else gets it in between."""
+"""A port for one test: its listener may end and start again, and no other program gets the port in between."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import weakref
 
 
 class HeldPort:
-    """A free port on the loopback interface, until this is forgotten.
+    """A free port on the loopback interface, held while this object exists.
 
-    A socket that is bound and does not listen holds it: for connections there is nobody there, and on Linux another
-    that also says SO_REUSEADDR may listen.
+    It is held by a socket that is bound and does not listen: connections are refused, but on Linux another socket with
+    SO_REUSEADDR may listen there.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class HeldPort:
     @staticmethod
     @functools.cache
     def possible() -> bool:
-        """Whether this system lets another listen there."""
+        """Whether this system lets another socket listen there."""
         if not sys.platform.startswith("linux"):
             return False
         try:

@@ -1,4 +1,4 @@
-"""Streams of providers, mangled: strategies that damage well-formed answers, and say how much of each is whole."""
+"""Mangled provider streams: strategies that damage well-formed answers, and say how much of each answer is intact."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NASTY = (
     *(r'"\ud83d"', r'"\ude00"', r'"\ud83d\ude00"', r'"\u0000"', r'"\u2028"', r'"\ufeff"', r'"a\r\n\r\nb"'),
     *('"\u2028\u0085"', '"<think>"', '"error"', '"stop"', NESTED, '{"a":' * 300 + "1" + "}" * 300, "[" * 3000),
 )
-"""JSON that a field may hold instead of what belongs there. The last one is none."""
+"""JSON that a field may hold instead of its value. The last one is not JSON."""
 BYTES = (
     b"",
     b"\0",
@@ -57,24 +57,24 @@ FILLERS = (
 )
 MOST_SHOWN = 600
 ENDERS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b"response.failed", b"error")
-"""Words of events behind which an answer may be over."""
+"""Words in events after which an answer may be complete."""
 
 ENDING = re.compile(
     rb'\[DONE\]|message_stop|response\.(?:completed|incomplete|done|cancelled)|(?:finish|stop|done)_reason"\s*:\s*(?!null)'
 )
-"""What an answer has in it that says that it is over."""
+"""What an answer contains if it says that it is complete."""
 
 
 @dataclass(frozen=True, repr=False)
 class Mangled:
-    """An answer's bytes. `reads`: how many of them arrive in each read; the rest arrive in one."""
+    """An answer's bytes. `reads`: how many of them arrive in each read; the others arrive in one read."""
 
     data: bytes
     reads: tuple[int, ...] = ()
     intact: str = ""
-    """The text of the events before the first that is damaged."""
+    """The text of the events before the first damaged one."""
     survivors: tuple[str, ...] = ()
-    """The texts of all events that are as they were sent, up to one that may end the answer."""
+    """The texts of all undamaged events, up to one that may end the answer."""
 
     def __repr__(self) -> str:
         shown = self.data if len(self.data) <= MOST_SHOWN else self.data[:MOST_SHOWN] + b"..."
@@ -82,7 +82,7 @@ class Mangled:
 
     @property
     def may_end(self) -> bool:
-        """Whether anything in it says that it is over."""
+        """Whether anything in it says that it is complete."""
         return ENDING.search(self.data) is not None
 
     def pieces(self) -> list[bytes]:
@@ -97,7 +97,7 @@ class Mangled:
 
 
 class Answers(list[list[bytes]]):
-    """Well-formed answers, event by event. Reports of failures don't list them."""
+    """Well-formed answers, event by event. Failure reports don't print them."""
 
     def __repr__(self) -> str:
         return "..."
@@ -139,7 +139,7 @@ MARK = "a nasty value"
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths to all values within a JSON value."""
+    """The paths to all values inside a JSON value."""
     if isinstance(value, dict):
         below = [place for key, one in value.items() for place in places(one, (*path, key))]
     elif isinstance(value, list):
@@ -156,7 +156,7 @@ def at(value: Any, path: Sequence[Any]) -> Any:
 
 
 def change_field(draw: Draw, events: Events) -> None:
-    """Leave a field of an event out, put something else in its place, or what stands in another place."""
+    """Remove a field of an event, or replace it by another value, perhaps one from elsewhere in the event."""
     index = draw(st.integers(0, len(events) - 1))
     found = DATA.search(events[index])
     try:
@@ -214,7 +214,7 @@ def fill(draw: Draw, events: Events) -> None:
 
 
 def join(draw: Draw, events: Events) -> None:
-    """Take away the blank line behind an event, or the whole line end."""
+    """Remove the blank line after an event, or also its line end."""
     index = draw(st.integers(0, len(events) - 1))
     events[index] = events[index].rstrip(b"\r\n") + draw(st.sampled_from((b"", b"\n")))
 
@@ -247,7 +247,7 @@ def mangled(draw: Draw, answers: Answers) -> Mangled:
 
 
 def count_whole(sent: Sequence[bytes], events: Sequence[bytes], cut: int) -> tuple[int, tuple[str, ...]]:
-    """How many events are whole before the first that is not as it was sent, and the texts of all that are whole."""
+    """How many events are as sent before the first damaged one, and the texts of all undamaged events."""
     originals = set(sent)
     whole, survivors, end, over, before = 0, list[str](), 0, False, b"\n\n"
     for index, event in enumerate(events):
@@ -270,7 +270,7 @@ def reads(size: int) -> st.SearchStrategy[tuple[int, ...]]:
 
 
 def raw() -> st.SearchStrategy[Mangled]:
-    """Bytes of any kind, and such as streams are made of."""
+    """Any bytes, and bytes that streams consist of."""
     words = (
         b"data: ",
         b"data:",

@@ -1,4 +1,4 @@
-"""A plain reader of providers' streams: what a well-formed one says, read by the letter. Tests compare with it."""
+"""A simple reader of well-formed provider streams. Tests compare other readers with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def events(data: bytes) -> list[str]:
-    """The data of each event that is whole, by the rules of server-sent events; one with nothing in it is none.
+    """The data of each complete event, by the rules of server-sent events. An event without data doesn't count.
 
     Raises: UnicodeDecodeError.
     """
@@ -28,7 +28,7 @@ def events(data: bytes) -> list[str]:
 
 
 def values(data: bytes) -> list[Any]:
-    """The JSON of each event; the word that ends a stream of chat completions is left out.
+    """The JSON of each event, without the `[DONE]` of chat completions.
 
     Raises: UnicodeDecodeError, json.JSONDecodeError, RecursionError.
     """
@@ -36,7 +36,7 @@ def values(data: bytes) -> list[Any]:
 
 
 def text(data: bytes) -> str:
-    """The text of the answer, in any of the three dialects. Raises: as `values`."""
+    """The text of the answer, in any of the three dialects. Raises: like `values`."""
     return "".join(map(text_of, values(data)))
 
 

@@ -41,11 +41,11 @@ __all__ = ["Answer", "Call", "Fault", "ProviderDouble", "RecordedRequest", "Repl
 _BATCH_BYTES = 32 * 1024
 _READ_LIMIT_BYTES = 1024 * 1024
 _ACCEPT_STEPS = 10
-"""More turns of the loop than it takes from an accepted socket to the task that answers it."""
+"""More steps of the event loop than an accepted socket needs until a task answers it."""
 _GATE_POLL_S = 0.001
 
 Answer: TypeAlias = Reply | Fault
-# A text is short for Reply([Say(text)]).
+# A text is the same as Reply([Say(text)]).
 Answering: TypeAlias = Answer | str | Callable[[RecordedRequest], Answer | str]
 Matching: TypeAlias = str | Callable[[RecordedRequest], bool]
 
@@ -59,7 +59,7 @@ class _ClientGoneError(Exception):
 
 
 class _Connection(asyncio.StreamReaderProtocol):
-    """Streams over one connection, which also notice at once that the client has left."""
+    """Streams over one connection. It notices at once that the client has left."""
 
     def __init__(self, double: ProviderDouble) -> None:
         self._event_loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ class _Connection(asyncio.StreamReaderProtocol):
             self._waiter.set_result(None)
 
     async def pause(self, delay_s: float | None) -> None:
-        """Wait that long, or for ever, but only as long as the client is there."""
+        """Wait `delay_s`, or forever if None. Stops with _ClientGoneError when the client leaves."""
         if not self.gone:
             self._waiter = self._event_loop.create_future()
             timer = self._event_loop.call_later(delay_s, self._wake) if delay_s is not None else None
@@ -115,7 +115,7 @@ class _Connection(asyncio.StreamReaderProtocol):
 
 
 class _Exchange:
-    """One request's answer on its way out."""
+    """The answer to one request while it is sent."""
 
     def __init__(self, connection: _Connection, writer: asyncio.StreamWriter, request: RecordedRequest) -> None:
         self.connection = connection
@@ -143,13 +143,13 @@ class _Exchange:
     async def body(
         self, status: int, body: object, headers: Mapping[str, str] | None = None, cut_at: int | None = None
     ) -> None:
-        """A whole answer, or what comes before `cut_at` of it."""
+        """Send a complete answer, or its first `cut_at` bytes."""
         data = body.encode() if isinstance(body, str) else encode(body)
         self.head(status, "text/plain" if isinstance(body, str) else "application/json", len(data), headers)
         await self._write(data[:cut_at])
 
     async def stream(self, wire: Wire, stop_after: int | None = None) -> None:
-        """Batch and send the answer's events, or those before its delta number `stop_after`; end() sends the rest."""
+        """Batch and send the answer's events, or those before delta number `stop_after`. end() sends the last batch."""
         reply, connection = wire.reply, self.connection
         gate_at = None
         if reply.gate is not None:
@@ -171,7 +171,7 @@ class _Exchange:
             index += 1
             if frame > 0:
                 await self.flush()
-                due_s += frame  # on a timeline of its own, so that late timers do not add up
+                due_s += frame  # by a fixed schedule, so that late timers do not add up
                 if (wait_s := due_s - now()) > 0:
                     await connection.pause(wait_s)
 
@@ -185,11 +185,11 @@ class _Exchange:
         if chunk := self._take_chunk():
             self._flushes += 1
             if self._flushes % 32 == 0 or len(chunk) >= _BATCH_BYTES:
-                await asyncio.sleep(0)  # let other connections have a turn, and notice a client that left
+                await asyncio.sleep(0)  # so that other connections are served, and a client that left is noticed
             await self._write(chunk)
 
     async def end(self) -> None:
-        """Send what is left together with the end mark: a client may well leave once it has read the last event."""
+        """Send the last batch together with the end mark: a client may leave once it has read the last event."""
         await self._write(self._take_chunk() + b"0\r\n\r\n")
 
     async def cut(self) -> None:
@@ -217,20 +217,20 @@ class _Exchange:
 
 
 class ProviderDouble:
-    """The server, in a thread of its own; scripted, and read, from any other thread.
+    """The server, in its own thread. Other threads may script and read it.
 
-    An answer is chosen from, in this order: `on` rules, `script`, `otherwise`. Callables run in the server's thread.
+    An answer is chosen in this order: `on` rules, `script`, `otherwise`. Callables run in the server's thread.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.host = host
-        self.port = port  # after the first start(), the actual one: a restart listens there again
+        self.port = port  # after the first start(), the actual port: a restart listens there again
         self.models: list[str | dict[str, Any]] = ["gpt-double", "claude-double"]
         self.models_fault: Fault | None = None
         self.otherwise: Answering = _default_answer
         self.requests: list[RecordedRequest] = []
         self.other_requests: list[RecordedRequest] = []  # model lists, token counts, unknown paths
-        self.errors: list[Exception] = []  # of the double and of its callables; the first is raised on leaving `with`
+        self.errors: list[Exception] = []  # of the double and of callables; the first one is raised at `__exit__`
         self.aborted = 0
         self._changed = threading.Condition()
         self._script: deque[Answering] = deque()
@@ -285,29 +285,31 @@ class ProviderDouble:
             self._script.extend(answers)
 
     def on(self, match: Matching, *answers: Answering) -> None:
-        """Answer requests whose last user text contains `match`, or for which it returns True: with each answer in
-        turn, the last one from then on. Of several rules that match, the latest is used."""
+        """Answer requests whose last user text contains `match`, or for which `match` returns True.
+
+        Each answer is used once, and the last one from then on. If several rules match, the latest one is used.
+        """
         if not answers:
             raise ValueError("no answers given")
         with self._changed:
             self._rules.insert(0, (match, deque(answers)))
 
     def disable(self, path: str, body: object = "404 page not found") -> None:
-        """Answer 404 at this path, as servers do that do not have it (Ollama in plain text, llama.cpp in JSON)."""
+        """Answer 404 at this path, like servers that do not have it (Ollama in plain text, llama.cpp in JSON)."""
         self._disabled[path] = body
 
     def enable(self, path: str) -> None:
         self._disabled.pop(path, None)
 
     def wait_for_requests(self, count: int, timeout_s: float = 30.0) -> list[RecordedRequest]:
-        """Wait until so many requests have arrived (answered or not), and return all that have."""
+        """Wait until `count` requests have arrived (answered or not). Returns all requests."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, timeout_s):
                 raise TimeoutError(f"{len(self.requests)} of {count} requests arrived within {timeout_s} s")
             return list(self.requests)
 
     def wait_for_aborted(self, count: int = 1, timeout_s: float = 30.0) -> None:
-        """Wait until so many clients have left before the end of their answer."""
+        """Wait until `count` clients have left before the end of their answer."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.aborted >= count, timeout_s):
                 raise TimeoutError(f"{self.aborted} of {count} requests were aborted within {timeout_s} s")
@@ -326,17 +328,17 @@ class ProviderDouble:
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stopping.wait()
-        with contextlib.suppress(NotImplementedError):  # Windows's loop has no readers
+        with contextlib.suppress(NotImplementedError):  # the event loop on Windows has no readers
             for listening in server.sockets:
                 self._loop.remove_reader(listening.fileno())
-        for _ in range(_ACCEPT_STEPS):  # what was accepted becomes a connection: asyncio loses it once this is closed
+        for _ in range(_ACCEPT_STEPS):  # accepted sockets must become connections, or asyncio loses them at close()
             await asyncio.sleep(0)
         server.close()
         answering = asyncio.all_tasks() - {asyncio.current_task()}
         for task in answering:
             task.cancel()
         await asyncio.gather(*answering, return_exceptions=True)
-        while self._open:  # those whose answering had not begun
+        while self._open:  # connections that no task has begun to answer
             for transport in self._open.values():
                 transport.abort()
             await asyncio.sleep(0)
@@ -347,9 +349,9 @@ class ProviderDouble:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, _ClientGoneError):
             pass
-        except asyncio.CancelledError:  # stop(): the task ends here, as asyncio's own callback on it expects in 3.11
+        except asyncio.CancelledError:  # stop(): the task ends normally, as asyncio's callback in 3.11 expects
             pass
-        except Exception as error:  # a request that no provider understands
+        except Exception as error:  # a request that no provider would understand
             self.errors.append(error)
         finally:
             writer.close()
@@ -357,7 +359,7 @@ class ProviderDouble:
     async def _exchange(
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Read a request and answer it; whether the connection may be used again."""
+        """Read a request and answer it. Returns whether the connection may be used again."""
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n").split("\r\n")
         method, target, _ = first.split(" ", 2)
         received = time.monotonic()
@@ -390,7 +392,7 @@ class ProviderDouble:
         except asyncio.CancelledError:
             request.outcome = "stopped"
             raise
-        except Exception as error:  # in the double or in a test's callable
+        except Exception as error:  # of the double or of a test's callable
             self.errors.append(error)
             exchange.keep_alive = False
             if not exchange.started:
@@ -479,7 +481,7 @@ class ProviderDouble:
 
 
 def main() -> None:
-    """Serve until told to stop, for benchmarks that want the double in a process of its own."""
+    """Serve until it is stopped, for benchmarks that want the double in a separate process."""
     parser = argparse.ArgumentParser(description="Serve the provider double.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)

@@ -22,10 +22,10 @@ PATHS: dict[str, Protocol] = {
     "/v1/messages": "anthropic",
 }
 GOOGLES = ":streamGenerateContent"
-"""How the path ends at which Google's models are asked; their names stand before it."""
+"""The end of the path for a model of Google's; the model's name comes before it."""
 STREAMED_KINDS = ("cut", "malformed", "stall", "truncate", "error_event", "failed_event")
-# What a stream is made of: bytes are an event to send; a float announces that a delta comes next and how long to wait
-# before it. The delta's text is only asked for after that wait, so that it may carry the time it was sent.
+# What a stream is made of: bytes are an event to send; a float says that a delta follows, and how many seconds to wait
+# before it. The delta's text is requested only after that wait, so that it can contain the time at which it is sent.
 Frame: TypeAlias = bytes | float
 Json: TypeAlias = dict[str, Any]
 
@@ -34,7 +34,7 @@ ROLES = {"user": "user", "model": "assistant"}
 
 
 def protocol_of(path: str) -> Protocol | None:
-    """What is spoken at a path; None for one where no model is asked."""
+    """The protocol of a path; None for a path that does not ask a model."""
     return "google" if path.endswith(GOOGLES) else PATHS.get(path)
 
 
@@ -48,7 +48,7 @@ def make_id(prefix: str) -> str:
 
 @dataclass
 class Say:
-    """Answer text, `chunk` code points per delta unless the `deltas` are given."""
+    """Answer text, `chunk` code points per delta unless `deltas` are given."""
 
     text: str = ""
     chunk: int = 4
@@ -76,7 +76,7 @@ class Think:
 
 @dataclass
 class Call:
-    """A tool call; `arguments` given as text go out verbatim, so they may be invalid JSON (when streamed)."""
+    """A tool call. `arguments` given as text are sent unchanged, so they may be invalid JSON (when streamed)."""
 
     name: str
     arguments: Mapping[str, Any] | str = field(default_factory=dict[str, Any])
@@ -96,8 +96,11 @@ Part: TypeAlias = Say | Think | Call
 
 @dataclass
 class Reply:
-    """A whole answer. Token counts include the cached and reasoning ones; `finish` is stop, length, tool_call,
-    content_filter, or any other text to send as it is (default: what the parts imply)."""
+    """A complete answer. Token counts include cached and reasoning tokens.
+
+    `finish` is stop, length, tool_call, content_filter, or any other text, which is sent unchanged. Default: from the
+    parts.
+    """
 
     parts: Sequence[Part]
     input_tokens: int = 10
@@ -106,11 +109,11 @@ class Reply:
     wait_before_s: float = 0.0
     gate: threading.Event | None = None  # the stream stops before its last delta (or delta `gate_at`) until this is set
     gate_at: int | None = None
-    flush_each: bool = False  # write each delta on its own even without a delay
+    flush_each: bool = False  # send each delta separately even without a delay
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
-    usage: bool = True  # whether usage is reported at all
+    usage: bool = True  # whether usage is reported
 
     def delta_count(self) -> int:
         return sum(len(part.pieces()) for part in self.parts)
@@ -121,8 +124,11 @@ class Reply:
 
 @dataclass
 class Fault:
-    """A failure: an error response (`status` and/or `code`, with the provider's own body unless `body` is given), or
-    another `kind` of failure, of which the streamed ones first send `after` deltas of `reply`."""
+    """A failure: an error response, or another `kind` of failure.
+
+    An error response has `status` and/or `code`, and the provider's own body unless `body` is given. The streamed kinds
+    first send `after` deltas of `reply`.
+    """
 
     status: int | None = None
     body: Json | str | None = None
@@ -143,7 +149,7 @@ class Fault:
 
 
 class _Stamps(Sequence[str]):
-    """Deltas each of which is the time (perf_counter_ns) at which it was asked for, that is, sent."""
+    """Deltas whose text is the time (perf_counter_ns) at which each was requested, that is, sent."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -169,7 +175,7 @@ def _tokens(count: int) -> tuple[str, ...]:
 
 
 def bench_reply(model: str) -> Reply | None:
-    """The reply that a model name such as `bench-5000-20` or `bench-ts-5000-20` (count, delay in ms) asks for."""
+    """The reply for a model name such as `bench-5000-20` or `bench-ts-5000-20` (count, delay in ms)."""
     if (match := re.fullmatch(r"bench-(ts-)?(\d+)-(\d+(?:\.\d+)?)", model)) is None:
         return None
     stamped, count, delay_s = bool(match[1]), int(match[2]), float(match[3]) / 1000
@@ -223,7 +229,7 @@ class RecordedRequest:
 
     @property
     def last_user_text(self) -> str:
-        """The text of the last user message that has any (a message of tool results alone has none)."""
+        """The text of the last user message with a text (a message that has only tool results has none)."""
         for message in reversed(self.messages):
             if message.get("role") == "user" and (text := _text(message.get("content"))):
                 return text
@@ -231,7 +237,7 @@ class RecordedRequest:
 
     @property
     def system_text(self) -> str:
-        """All the instructions: the body's own field and the system and developer messages, one per line."""
+        """All instructions: the body's own field, and the system and developer messages, one per line."""
         texts = [_text(self.body.get("instructions" if self.protocol == "responses" else "system"))]
         texts.append(_text(self.body.get("systemInstruction", {}).get("parts")))
         texts += [_text(item.get("content")) for item in self.messages if item.get("role") in ("system", "developer")]
@@ -244,7 +250,7 @@ class RecordedRequest:
 
     @property
     def new_tool_results(self) -> list[tuple[str, str]]:
-        """Those of the tool results that follow the model's last turn."""
+        """The tool results after the model's last turn."""
         results: list[tuple[str, str]] = []
         for message in reversed(self.messages):
             if message.get("role") == "assistant" or message.get("type") in ("function_call", "reasoning"):
@@ -356,9 +362,9 @@ _CODE_FOR_STATUS = {
 
 
 def error_answer(protocol: Protocol, fault: Fault, model: str) -> tuple[int, Json]:
-    """The status and body with which the provider reports the fault outside a stream."""
+    """The status and body with which the provider reports the failure outside a stream."""
     code = fault.code or _CODE_FOR_STATUS.get(fault.status or 500)
-    if code is None:  # a status without a body of its own, such as a gateway's 502
+    if code is None:  # a status without its own body, such as a gateway's 502
         generic = "server_error" if (fault.status or 500) >= 500 else "invalid_request_error"
         openai, anthropic = (500, generic, None, "Bad gateway"), (500, "api_error", "Bad gateway")
     else:
@@ -376,7 +382,7 @@ def error_answer(protocol: Protocol, fault: Fault, model: str) -> tuple[int, Jso
 
 
 class Wire:
-    """One answer in one protocol. `frames()` streams it, `whole()` is the body when it is not streamed."""
+    """One answer in one protocol. `frames()` streams it; `whole()` is the body when it is not streamed."""
 
     protocol: Protocol
 
@@ -406,7 +412,7 @@ class Wire:
 
 
 def _deltas(part: Part, head: bytes, tail: bytes, sent: list[str]) -> Iterator[Frame]:
-    """The part's deltas, each the JSON text of its string between `head` and `tail`; fills `sent` as they go out."""
+    """The part's deltas, each with the JSON of its text between `head` and `tail`. Adds each text to `sent`."""
     pieces, delay_s = part.pieces(), part.delay_s
     for index in range(len(pieces)):
         yield delay_s
@@ -415,7 +421,7 @@ def _deltas(part: Part, head: bytes, tail: bytes, sent: list[str]) -> Iterator[F
 
 
 class ResponsesWire(Wire):
-    """OpenAI Responses: output items, each with its own added and done events, all events numbered."""
+    """OpenAI Responses: output items, each with its own added and done events, and all events numbered."""
 
     protocol = "responses"
 
@@ -617,7 +623,7 @@ class ChatWire(Wire):
 
     def frames(self) -> Iterator[Frame]:
         yield self._chunk({"role": "assistant", "content": ""})
-        mark = "\x00"  # stands for the delta in a chunk made once per part
+        mark = "\x00"  # replaced by the delta in a chunk that is made once per part
         calls = 0
         for part in self.reply.parts:
             if isinstance(part, Say):
@@ -683,7 +689,7 @@ class AnthropicWire(Wire):
 
     def _usage(self, output_tokens: int) -> Json:
         reply = self.reply
-        if not reply.usage:  # the field is not optional here, so nothing is reported as zeros
+        if not reply.usage:  # the field is required here, so no usage is reported as zeros
             return {"input_tokens": 0, "output_tokens": 0}
         return {
             "input_tokens": reply.input_tokens - reply.cache_read_tokens - reply.cache_write_tokens,

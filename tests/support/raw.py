@@ -1,4 +1,4 @@
-"""A raw-socket HTTP client: sends exactly the bytes it is given, because real clients normalise attacks away."""
+"""A raw-socket HTTP client: sends exactly the given bytes, because real clients would normalise attacks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Connection:
 
     @classmethod
     def over(cls, connected: socket.socket) -> Self:
-        """The same over a socket that is already connected, e.g. a Unix one."""
+        """A connection over a socket that is already connected, e.g. a Unix socket."""
         connection = cls.__new__(cls)
         connected.settimeout(TIMEOUT_S)
         connection.socket = connected
@@ -50,7 +50,7 @@ class Connection:
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        """A server may answer and hang up before it has read all: its answer is what counts then."""
+        """Send the data. A server may answer and close before it has read everything; its answer counts."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
@@ -58,7 +58,7 @@ class Connection:
         return read_answer(self._stream, head=head)
 
     def ended(self) -> bool:
-        """Wait for the server to hang up; False if it says one more thing instead."""
+        """Wait for the server to close the connection; False if it sends something instead."""
         try:
             return self._stream.read(1) == b""
         except ConnectionResetError:
@@ -66,17 +66,17 @@ class Connection:
 
 
 def exchange(port: int, data: bytes) -> Answer:
-    """Send `data` on a connection of its own and read one answer. A tuple of status, headers, body."""
+    """Send `data` on a new connection and read one answer."""
     with Connection(port) as connection:
         connection.send(data)
         return connection.read(head=data.startswith(b"HEAD "))
 
 
 def read_answer(stream: BinaryIO, *, head: bool = False) -> Answer:
-    """One answer, framed by its status, by chunks, by its length, or by the end of the connection.
+    """Read one answer, framed by its status, by chunks, by its length, or by the end of the connection.
 
-    `head`: the request was a HEAD, so no body follows. 100 Continue is passed over; 101 ends HTTP and is returned.
-    Raises: ConnectionError when the server hangs up before an answer is complete.
+    `head`: the request was a HEAD, so no body follows. 100 Continue is skipped; 101 ends HTTP and is returned. Raises:
+    ConnectionError when the server closes before an answer is complete.
     """
     status_line = _line(stream)
     version, status, *_ = status_line.split(" ", 2)

@@ -22,7 +22,7 @@ from tests.support.daemon import WAIT_S, Json
 
 HOST = "127.0.0.1"
 PORTS = {"tauri": 9528, "electron": 9527}
-POLL_MS = 20  # not by animation frame, Playwright's default: drawing them without a GPU takes most of a core
+POLL_MS = 20  # not by animation frame, as Playwright does by default: drawing without a GPU takes most of a core
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",  # the tests run as root in a container
     "--disable-gpu",
@@ -38,7 +38,7 @@ CHROMIUM_ARGUMENTS = [
 
 
 def missing(what: str) -> NoReturn:
-    """Skip and say what is not there; in CI, where nothing may be, fail."""
+    """Skip and say what is missing; fail where CI=true, since everything must be installed there."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}, and CI=true", pytrace=False)
     pytest.skip(what)
@@ -57,7 +57,7 @@ def seed_path() -> Path:
 
 
 def cut(first_line: str, line_after: str) -> bytes:
-    """The seed's bytes from the one line `first_line` up to the next line `line_after`, which is not included."""
+    """The seed's bytes from the line `first_line`, which must be unique, up to the line before `line_after`."""
     lines = seed_path().read_bytes().splitlines(keepends=True)
     begins = [number for number, line in enumerate(lines) if line.rstrip(b"\n") == first_line.encode()]
     assert len(begins) == 1, f"{first_line!r} is {len(begins)} lines of the seed"
@@ -85,7 +85,7 @@ def electron_preload() -> bytes:
 
 
 def check(code: bytes, *expected: str) -> None:
-    """The cut found what it should."""
+    """Check that the cut contains what it should."""
     for text in expected:
         assert code.count(text.encode()) == 1, f"the cut has {text!r} {code.count(text.encode())} times:\n{code!r}"
     assert code.count(b"{") == code.count(b"}"), "the cut ends in the middle"
@@ -96,11 +96,11 @@ def check(code: bytes, *expected: str) -> None:
 
 @contextlib.contextmanager
 def seed_ports() -> Generator[None, None, None]:
-    """Hold the seed's fixed ports: other sessions' tests of this kind wait, and anybody else on a port is named.
+    """Hold the seed's fixed ports. Other test runs with these ports wait; another program on a port is named.
 
-    The lock is on the seed's file, which they all read.
+    The lock is on the seed's file, which all of them read.
     """
-    import fcntl  # not on Windows, where these tests are skipped for want of a Debian
+    import fcntl  # not on Windows, where these tests are skipped because they need Debian
 
     with seed_path().open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -117,7 +117,7 @@ def seed_ports() -> Generator[None, None, None]:
 
 
 def holder(port: int) -> str:
-    """Who listens on the port."""
+    """The program that listens on the port."""
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr == (HOST, port) and connection.pid:
             with contextlib.suppress(psutil.Error):
@@ -130,7 +130,7 @@ def holder(port: int) -> str:
 
 @dataclass(frozen=True)
 class Chromium:
-    """A running Chromium, and the origin of the server behind its pages: just another server on this machine."""
+    """A running Chromium, and the origin of its pages' server, which to the daemon is another local server."""
 
     browser: Browser
     neighbour: str
@@ -138,19 +138,19 @@ class Chromium:
 
 @contextlib.contextmanager
 def open_chromium(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[Chromium, None, None]:
-    """Debian's Chromium, to which `sites` (origin → path → file) exist; nothing is ever downloaded.
+    """Debian's Chromium, for which `sites` (origin → path → file) exist. Nothing is downloaded.
 
-    A server of the test's own holds the files, and the browser is told to find those hosts there. Nothing is
-    intercepted, for two reasons seen with Playwright 1.65 and Chromium 156:
+    A server of the test has the files, and the browser resolves the hosts to it. Requests are not intercepted, for two
+    reasons seen with Playwright 1.65 and Chromium 156:
 
     - While a `page.route` is set, Playwright answers every CORS preflight itself: the daemon's would never be seen.
-    - A page from an interceptor has no address, so Chromium's Local Network Access takes it for a public one: its
-      calls to 127.0.0.1 fail, unless the permission is granted; and even then a stream that is cut (kill -9) counts
-      as denied, and its EventSource is closed for good instead of reconnecting. It would take
-      `--disable-features=LocalNetworkAccessChecks`.
+    - A page from an interceptor has no address, so Chromium's Local Network Access treats it as a public page. Its
+      calls to 127.0.0.1 fail without the permission. Even with it, a stream that is cut (kill -9) counts as denied, and
+      its EventSource is closed permanently instead of reconnecting. Only `--disable-features=LocalNetworkAccessChecks`
+      would help.
 
-    A page from this server is a loopback page to Chromium, so it needs neither permission nor flag. What the pages of
-    a real shell count as can only be seen there.
+    Chromium treats a page from this server as a loopback page, so it needs neither permission nor flag. How the pages
+    of a real shell are treated can be seen only there.
     """
     path = shutil.which("chromium")
     if path is None:
@@ -168,7 +168,7 @@ def open_chromium(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[Chromiu
 
 @contextlib.contextmanager
 def serve(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[int, None, None]:
-    """A server with the files of the sites, each under its Host, and an empty page for any other; yields its port."""
+    """Serve the files of the sites, each under its Host, and an empty page for every other Host. Yields the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -195,7 +195,7 @@ def serve(sites: Mapping[str, Mapping[str, bytes]]) -> Generator[int, None, None
 
 @dataclass
 class Exchange:
-    """A request as it left the browser, and what came back. Header names are in lower case."""
+    """A request as it left the browser, and its response. Header names are in lower case."""
 
     url: str = ""
     method: str = ""
@@ -208,7 +208,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Frame:
-    """A server-sent event as the browser parsed it, whether the page listens for it or not."""
+    """A server-sent event as the browser parsed it, also without a listener in the page."""
 
     name: str
     cursor: str
@@ -216,7 +216,7 @@ class Frame:
 
 
 class Tab:
-    """A page of `origin`, in a profile of its own, and what its network did: told by the browser, not by the page."""
+    """A page of `origin`, in a separate profile, and its network traffic as the browser reports it."""
 
     def __init__(self, chromium: Chromium, origin: str) -> None:
         self.origin = origin
@@ -244,11 +244,11 @@ class Tab:
         self._context.close()
 
     def online(self, value: bool) -> None:
-        """Let the page reach the network, or not."""
+        """Switch the page's network on or off."""
         self._context.set_offline(not value)
 
     def run(self, script: str, *arguments: Any) -> Json:
-        """What the function `script` returns, or resolves to, for these arguments in the page."""
+        """The return value (or resolved value) of the function `script`, called in the page with these arguments."""
         return self.page.evaluate(f"arguments => ({script})(...arguments)", list(arguments))
 
     def wait(self, script: str, *arguments: Any) -> None:
@@ -256,7 +256,7 @@ class Tab:
         self.page.wait_for_function(f"arguments => ({script})(...arguments)", arg=list(arguments), polling=POLL_MS)
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until what the tab has recorded meets the condition. Events are delivered while a call is under way."""
+        """Wait until the tab's records meet the condition. Events are delivered during a call to the page."""
         deadline = time.monotonic() + WAIT_S
         while not condition():
             if time.monotonic() > deadline:
@@ -264,7 +264,7 @@ class Tab:
             self.page.evaluate("poll_ms => new Promise(done => setTimeout(done, poll_ms))", POLL_MS)
 
     def calls(self, part: str = "") -> list[Exchange]:
-        """What went to another origin than the page's own, preflights included; `part` is in the URL."""
+        """Requests to other origins than the page's own, including preflights; with `part` in the URL."""
         return [
             exchange
             for exchange in self._exchanges.values()
@@ -276,7 +276,7 @@ class Tab:
         return [frame for frame in self.frames if frame.name == name]
 
     def _of(self, event: Json) -> Exchange:
-        """The exchange an event is about; what was on the wire may be told before the request itself."""
+        """The exchange that an event is about. Data from the network may come before the request itself."""
         return self._exchanges.setdefault(event["requestId"], Exchange())
 
     def _on_request(self, event: Json) -> None:

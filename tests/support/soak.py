@@ -1,4 +1,4 @@
-"""How long generated tests run: a fixed set of examples in `make test`, and until the time is up in `make soak`."""
+"""How long generated tests run: a fixed number of examples in `make test`, and a fixed time in `make soak`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.support.mangled import EVENT, Mangled
 SOAK_S = 60 * float(os.environ.get("SOAK_MINUTES") or 0)
 TIMEOUT_S = SOAK_S + 600
 FOUND = Path(__file__).parent.parent.parent / "build" / "soak"
-"""Where `make soak` puts the streams that broke something, and how many it tried."""
+"""Where `make soak` puts the streams that broke something, and the numbers of tried streams."""
 LINE = re.compile(rb"[^\r\n]*[\r\n]+")
 ROUND = 200
-"""Examples with one seed, in a soak."""
+"""Examples per random seed, in a soak."""
 
 
 def try_all(
@@ -34,9 +34,9 @@ def try_all(
     *,
     share: float = 1.0,
 ) -> None:
-    """Try a check with so many streams, always the same; in a soak with ever new ones, for this share of its time.
+    """Try a check with `examples` streams, always the same; in a soak with new ones, for `share` of its time.
 
-    Raises: what the check does.
+    Raises: what the check raises.
     """
     last: list[Mangled] = []
     tried = 0
@@ -82,12 +82,12 @@ def try_all(
 
 
 def reason(failure: BaseException) -> str:
-    """What tells one failure from another: its kind, and the beginning of its words."""
+    """What distinguishes one failure from another: its type, and the beginning of its text."""
     return f"{type(failure).__name__}: {str(failure).splitlines()[0][:80] if str(failure) else ''}"
 
 
 def smaller(mangled: Mangled, check: Callable[[Mangled], None], said: str) -> Mangled:
-    """The stream without the events, and without the lines, that it fails in the same way without."""
+    """The stream without the events and lines that are not needed for the same failure."""
     for pattern in (EVENT, LINE):
         parts = pattern.findall(mangled.data)
         if b"".join(parts) != mangled.data:
@@ -104,7 +104,7 @@ def smaller(mangled: Mangled, check: Callable[[Mangled], None], said: str) -> Ma
 
 
 def report(name: str, chosen: int, mangled: Mangled, failure: BaseException) -> str:
-    """What broke, and with which bytes; these are also put into a file."""
+    """What broke, and with which bytes. The bytes are also written to a file."""
     FOUND.mkdir(parents=True, exist_ok=True)
     path = FOUND / f"{name}-{hashlib.sha256(mangled.data).hexdigest()[:8]}.sse"
     path.write_bytes(mangled.data)

@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy of the test's own: whatever host it is asked for, it connects to one port of this machine."""
+"""A SOCKS5 proxy for tests: it connects every request to one port of this machine, whatever host is requested."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NO_METHOD, PASSWORD = 0xFF, 0x02
 
 
 class SocksProxy:
-    """`asked`: the hosts and ports that it was asked for. With `login` it wants that name and password.
+    """`asked`: the requested hosts and ports. With `login` the proxy requires that name and password.
 
     Source: RFC 1928, RFC 1929.
     """
@@ -34,7 +34,7 @@ class SocksProxy:
             def serve(self) -> None:
                 version, count = self.exactly(2)
                 if version != 5:
-                    return  # as OpenSSH does
+                    return  # OpenSSH does the same
                 methods = self.exactly(count)
                 wanted = 0 if login is None else PASSWORD
                 self.wfile.write(bytes((5, wanted if wanted in methods else NO_METHOD)))
@@ -79,7 +79,7 @@ class SocksProxy:
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:
-    """Bytes from one to the other until the end, which is passed on."""
+    """Copy bytes from `source` to `target` until the end, and pass the end on."""
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
             target.sendall(data)

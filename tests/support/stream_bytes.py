@@ -1,6 +1,6 @@
-"""Bytes of providers' streams, in each of the dialects: parts and an ending in, SSE events as text out.
+"""Bytes of provider streams in each dialect: from parts and an ending to SSE events as text.
 
-A `Dialect` gives a stream as a list of events, so that a test can change one of them, or put others between them.
+A `Dialect` gives a stream as a list of events, so that a test can change an event or insert others.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from tests.support.provider_wire import GOOGLES
 Json: TypeAlias = "dict[str, Any]"
 DONE = "data: [DONE]\n\n"
 SAME = object()
-"""Stands for the usage that a dialect reports by itself."""
+"""The default: the usage that a dialect itself reports."""
 
 
 def event(data: object, name: str | None = None) -> str:
-    """One SSE event. All but ASCII is escaped, so that halves of a character can be sent."""
+    """One SSE event. Non-ASCII characters are escaped, so that half a surrogate pair can be sent."""
     return (f"event: {name}\n" if name else "") + f"data: {json.dumps(data)}\n\n"
 
 
@@ -32,7 +32,7 @@ def chat(delta: object, finish: str | None = None, **more: Any) -> str:
 
 
 def chat_usage(prompt: Any = 10, completion: Any = 5, **more: Any) -> str:
-    """The chunk at the end that has no choices but the usage."""
+    """The last chunk, with usage and without choices."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": 15, **more}
     return event(
         {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [], "usage": usage}
@@ -40,14 +40,14 @@ def chat_usage(prompt: Any = 10, completion: Any = 5, **more: Any) -> str:
 
 
 def chat_call(index: int | None, call_id: Any, name: Any, arguments: Any) -> Json:
-    """A delta with one tool call; what is None is left out."""
+    """A delta with one tool call, without fields that are None."""
     function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
     call: Json = {"index": index, "id": call_id, "type": "function", "function": function}
     return {"tool_calls": [{key: value for key, value in call.items() if value is not None}]}
 
 
 def responses(kind: str, **fields: Any) -> str:
-    """One event of Responses; numbered by `numbered` if its number matters."""
+    """One event of Responses; use `numbered` if sequence numbers matter."""
     return event({"type": kind, **fields}, kind)
 
 
@@ -65,7 +65,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Thought:
-    """Reasoning, in pieces, and what signs it where the dialect has that."""
+    """Reasoning, in pieces, and its signature where the dialect has one."""
 
     pieces: Sequence[str]
     signature: str = "c2lnbmVk"
@@ -88,7 +88,7 @@ def called(name: str, call_id: str = "call_a", **arguments: Any) -> Called:
 
 
 class Dialect:
-    """How one kind of provider speaks. `finish`: stop, length, filter, tools, or a word to send as it is."""
+    """How one kind of provider streams. `finish`: stop, length, filter, tools, or a text to send unchanged."""
 
     name: str
     model: str
@@ -98,7 +98,7 @@ class Dialect:
     """How many events a stream has before its first piece of text."""
 
     def stream(self, *parts: Part | str, finish: str | None = None, usage: Any = SAME) -> list[str]:
-        """The events of a whole answer."""
+        """The events of a complete answer."""
         shaped = [Said([part]) if isinstance(part, str) else part for part in parts]
         ending = finish or ("tools" if any(isinstance(part, Called) for part in shaped) else "stop")
         return self._events(shaped, self.words.get(ending, ending), self.usage() if usage is SAME else usage)
@@ -107,11 +107,11 @@ class Dialect:
         return Answer("".join(self.stream(*parts, finish=finish, usage=usage)))
 
     def open(self, *pieces: str) -> list[str]:
-        """The events of an answer up to its last piece of text, which has no end yet."""
+        """The events of an answer up to its last piece of text, without its end."""
         return self._halves(pieces)[0]
 
     def rest(self, *pieces: str) -> list[str]:
-        """The events that follow those of `open`."""
+        """The events after those of `open`."""
         return self._halves(pieces)[1]
 
     def _halves(self, pieces: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -270,7 +270,7 @@ class Responses(Dialect):
         return responses("error", sequence_number=0, code=code or kind, message=message, param=None)
 
     def failed_event(self, message: str, code: str) -> str:
-        """`response.failed`: the other way in which a refusal comes within a stream."""
+        """`response.failed`: another form of a refusal within a stream."""
         failed = self.response("failed", error={"code": code, "message": message})
         return responses("response.failed", response=failed, sequence_number=1)
 
@@ -327,7 +327,7 @@ class Anthropic(Dialect):
 
 
 class Gemini(Dialect):
-    """Google's Gemini API. Calls come whole; arguments that are no JSON are sent as the text that they are."""
+    """Google's Gemini API. Calls are sent in one piece; arguments that are not JSON are sent as text."""
 
     name = "gemini"
     model = "google:m"
@@ -336,7 +336,7 @@ class Gemini(Dialect):
     words = {"stop": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY", "tools": "STOP"}  # noqa: RUF012
 
     def chunk(self, parts: Any, finish: str | None = None, usage: Any = None, **more: Any) -> str:
-        """One event with one candidate; what is None is left out."""
+        """One event with one candidate, without fields that are None."""
         content = None if parts is None else {"parts": parts, "role": "model"}
         candidate: Json = {"content": content, "finishReason": finish, "index": 0, **more}
         candidates = [{key: value for key, value in candidate.items() if value is not None}]
@@ -371,7 +371,7 @@ class Gemini(Dialect):
 
 
 def told(text: str) -> Any:
-    """What a JSON text says; the text itself when it is none."""
+    """The value of a JSON text; the text itself if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -380,7 +380,7 @@ def told(text: str) -> Any:
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = Chat(), Responses(), Anthropic(), Gemini()
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT, RESPONSES, ANTHROPIC)}
-"""Those whose SDKs are always there. Google's is an extra, with tests of its own."""
+"""The dialects whose SDKs are always installed. Google's is an extra, with its own tests."""
 BY_PATH = {dialect.path: dialect for dialect in (*DIALECTS.values(), GEMINI)}
 
 
@@ -395,7 +395,7 @@ def numbered(events: Sequence[str]) -> list[str]:
 
 
 def say(text: str, read: int = 10, written: int = 5) -> Answering:
-    """A text as the request wants it: in its dialect, streamed or not."""
+    """A text in the form that the request wants: in its dialect, streamed or not."""
 
     def answer(request: RecordedRequest) -> Answer:
         dialect = spoken(request)
@@ -409,7 +409,7 @@ def say(text: str, read: int = 10, written: int = 5) -> Answering:
 def refuse(
     message: str, status: int = 400, kind: str = "invalid_request_error", code: Any = None, **headers: str
 ) -> Answering:
-    """A refusal as the request's dialect words it. Nothing is waited for before it is asked again."""
+    """A refusal in the form of the request's dialect. It allows a retry after 10 ms."""
 
     def answer(request: RecordedRequest) -> Answer:
         body = spoken(request).error(message, kind, code)

@@ -1,6 +1,6 @@
-"""Strict servers: doubles that refuse, in their own words, what some real server does not take.
+"""Strict servers: doubles that refuse what some real server does not accept, in that server's words.
 
-Each answers with its `inner` answer what it does take; they can be put around each other.
+Each answers an accepted request with its `inner` answer. They can be nested.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Json: TypeAlias = Any
 
 @dataclass
 class Strict:
-    """A server that refuses a request for which `why_not` has words. `refused`: the requests that it did refuse."""
+    """A server that refuses a request if `why_not` gives a reason. `refused`: the requests that it refused."""
 
     inner: Answering
     status: int = 400
@@ -36,12 +36,12 @@ class Strict:
         raise NotImplementedError
 
     def more(self) -> dict[str, Any]:
-        """The refusal's kind and code."""
+        """The kind and code of the refusal."""
         return {}
 
 
 def asks_for_summary(request: RecordedRequest) -> bool:
-    """Whether the history is to be summarised: no tools are offered for that."""
+    """Whether the request asks for a summary of the history: such a request offers no tools."""
     return not request.streamed or not request.tool_names
 
 
@@ -52,7 +52,7 @@ def given(answering: Answering, request: RecordedRequest) -> Answer:
 class InTurn:
     """Answers in order, one per request; the last one repeats. An `inner` for a strict server.
 
-    A summary that is asked for meanwhile is given, and takes none of them.
+    A request for a summary gets one, and uses none of the answers.
     """
 
     def __init__(self, *answers: Answering) -> None:
@@ -66,7 +66,7 @@ class InTurn:
 
 
 class SystemFirst(Strict):
-    """A chat template that takes a system message only as the first one."""
+    """A chat template that accepts a system message only as the first message."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         roles = [message.get("role") for message in request.messages]
@@ -74,7 +74,7 @@ class SystemFirst(Strict):
 
 
 class Alternating(Strict):
-    """A chat template whose roles must alternate; results of tools stand between a call and what follows it."""
+    """A chat template whose roles must alternate; tool results are between a call and the message after it."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         roles = [message.get("role") for message in request.messages]
@@ -90,7 +90,7 @@ class Alternating(Strict):
 
 
 class MistralIds(Strict):
-    """A server whose calls have ids of nine letters and digits."""
+    """A server whose call ids have nine letters and digits."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         for call_id in call_ids(request):
@@ -100,7 +100,7 @@ class MistralIds(Strict):
 
 
 class ReasoningBack(Strict):
-    """A thinking model that wants its reasoning back with the calls it made since the person's last message."""
+    """A thinking model that requires its reasoning with the calls since the last user message."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         messages = request.messages
@@ -113,7 +113,7 @@ class ReasoningBack(Strict):
 
 
 class TypedItems(Strict):
-    """A `/responses` that knows the model's earlier messages by their type, and their text by its own."""
+    """A `/responses` that requires earlier messages of the model to have a type and a list as content."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         for item in request.messages:
@@ -124,7 +124,7 @@ class TypedItems(Strict):
 
 
 class NothingEmpty(Strict):
-    """A server that refuses an assistant message without words and calls."""
+    """A server that refuses an assistant message without text and calls."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         for n, message in enumerate(request.messages):
@@ -136,7 +136,7 @@ class NothingEmpty(Strict):
 
 
 def filled(block: Json) -> bool:
-    """Whether a block of content has something in it that counts."""
+    """Whether a block of content counts as content."""
     if block.get("type") in ("text", "output_text", "input_text"):
         return bool(block.get("text", "").strip())
     return block.get("type") not in ("thinking", "redacted_thinking")
@@ -157,7 +157,7 @@ class WholePairs(Strict):
             waiting -= set(results)
             parallel = message.get("type") in ("function_call", "function_call_output", "reasoning")
             if request.protocol == "responses" and message.get("role") == "assistant":
-                parallel = True  # the items of one answer stand in the order in which they came
+                parallel = True  # the items of one answer are in the order in which they came
             if waiting and speaks and not parallel:
                 return f"calls without results: {sorted(waiting)}"
             waiting |= set(calls)
@@ -165,7 +165,7 @@ class WholePairs(Strict):
 
 
 class TakesNoTools(Strict):
-    """A local model without a template for tools."""
+    """A local model whose template has no tools."""
 
     def why_not(self, request: RecordedRequest) -> str | None:
         return "registry.ollama.ai/library/m does not support tools" if "tools" in request.body else None
@@ -176,7 +176,7 @@ class TakesNoTools(Strict):
 
 @dataclass
 class Window(Strict):
-    """A server that reads so much and no more: `measure` says how much the messages are."""
+    """A server with a limit: `measure` gives the size of the messages."""
 
     most: int = 32_000
     measure: Callable[[list[Json]], int] = lambda messages: len(json.dumps(messages, ensure_ascii=False))

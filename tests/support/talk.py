@@ -1,4 +1,4 @@
-"""A conversation with a daemon for tests: ask, and have what came of it in one piece."""
+"""A conversation with a daemon, for tests: send a message and get the complete outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWER_S = 20.0
 
 @dataclass
 class Outcome:
-    """What came of one turn: its events, and the requests that the provider got for it."""
+    """The outcome of one turn: its events, and the requests that the provider received for it."""
 
     events: list[Json]
     requests: list[RecordedRequest]
@@ -48,12 +48,12 @@ class Outcome:
 
     @property
     def retried(self) -> list[str]:
-        """Why requests were made again, by code."""
+        """The codes for which requests were repeated."""
         return [retry["code"] for retry in self.of("model_retry")]
 
     @property
     def compacted(self) -> list[str]:
-        """Why the history was summarised, each time."""
+        """The reason for each summary of the history."""
         return [event["reason"] for event in self.of("history_compacted")]
 
     @property
@@ -84,7 +84,7 @@ class Talk:
     session_id: str
 
     def ask(self, text: str, *, within_s: float = ANSWER_S, meanwhile: Callable[[], None] | None = None) -> Outcome:
-        """Say something and wait for the turn's end. `meanwhile` is called when it has begun.
+        """Send a message and wait for the turn's end. `meanwhile` is called when it has begun.
 
         Raises: AssertionError when the turn does not end in time.
         """
@@ -104,7 +104,7 @@ class Talk:
         return self.daemon.history(session_id=self.session_id)
 
     def goes_on(self, text: str = "and now") -> Outcome:
-        """Ask once more; it must be answered as if nothing had been."""
+        """Send one more message. It must be answered without any trace of earlier problems."""
         self.provider.script(say("Going on."))
         outcome = self.ask(text)
         assert outcome.stop_reason == "complete", str(outcome)
@@ -114,7 +114,7 @@ class Talk:
         return outcome
 
     def healthy(self, outcome: Outcome, text: str | None = None) -> Outcome:
-        """The turn went as it should, and so does the next one, without a restart; returns the next one."""
+        """Check that the turn succeeded, and that the next one does without a restart. Returns the next one."""
         assert outcome.stop_reason == "complete", str(outcome)
         assert outcome.errors == [], str(outcome)
         if text is not None:
@@ -127,7 +127,7 @@ class Talk:
 
 @contextlib.contextmanager
 def set_at_end(*events: threading.Event) -> Generator[None, None, None]:
-    """Whatever happens, let go of those who wait for these."""
+    """Set these events in any case at the end, so that no thread waits for them."""
     try:
         yield
     finally:

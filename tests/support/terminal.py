@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def need_tmux() -> None:
-    """Skip, by name, where there is no tmux; on CI it must be there."""
+    """Skip with a reason if tmux is missing; fail where CI=true."""
     if shutil.which("tmux") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("tmux is not installed: scripts/system-packages.sh brings it")
@@ -28,7 +28,7 @@ def need_tmux() -> None:
 
 
 class Pane:
-    """One program in one pane of a tmux server of its own."""
+    """One program in one pane of a separate tmux server."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Pane:
                 *map(shlex.quote, [*program, *arguments]),
             ]
         )
-        # The pane stays, with the exit code, when the program has left.
+        # The pane stays when the program has exited, and shows the exit code.
         script = f'trap : INT; {command}; echo "exit code $?."; exec sleep 600'
         size = ["-x", str(columns), "-y", str(rows)]
         self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-s", "t", "-c", str(cwd), "sh", "-c", script)
@@ -70,15 +70,15 @@ class Pane:
         return done.stdout.decode("utf-8", "replace")
 
     def screen(self) -> str:
-        """What is on the window."""
+        """What the window shows."""
         return self._tmux("capture-pane", "-p", "-t", "t")
 
     def text(self) -> str:
-        """Everything, what has scrolled away included, wrapped lines joined."""
+        """All text, including what has scrolled away, with wrapped lines joined."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-", "-t", "t")
 
     def raw(self) -> str:
-        """As `text`, with the escape sequences that make its colours."""
+        """The text with the escape sequences for its colours."""
         return self._tmux("capture-pane", "-p", "-e", "-S", "-", "-t", "t")
 
     def type(self, text: str) -> None:
@@ -93,7 +93,7 @@ class Pane:
         self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
     def until(self, wanted: str | Callable[[str], object], within_s: float = WAIT_S) -> str:
-        """Wait until the text has what is wanted; returns all of it."""
+        """Wait until the text contains `wanted`, or meets it. Returns all text."""
         deadline = time.monotonic() + within_s
         while True:
             text = self.text()
@@ -104,13 +104,13 @@ class Pane:
             time.sleep(0.05)
 
     def until_prompt(self, count: int = 1) -> str:
-        """Wait until the prompt for a message is there, as the last thing, for the `count`th time."""
+        """Wait until the prompt for a message is the last line, for the `count`th time."""
         return self.until(
             lambda text: len(re.findall(r"^›", text, re.MULTILINE)) >= count and last(text).startswith("›")
         )
 
     def exit_code(self) -> int:
-        """Wait until the program has left."""
+        """Wait until the program has exited. Returns its exit code."""
         said = re.compile(r"exit code (\d+)\.")
         found = said.search(self.until(said.search))
         assert found is not None

@@ -1,4 +1,4 @@
-"""The bytes provider itself: which answer comes, byte for byte, and who waits for whom."""
+"""The bytes provider itself: which answer is sent, byte for byte, and what waits for what."""
 
 from __future__ import annotations
 

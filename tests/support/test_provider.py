@@ -1,4 +1,4 @@
-"""Proves the provider double against the engine's real models, for each protocol it speaks."""
+"""Tests the provider double with the engine's real models, for each protocol that it speaks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 PROTOCOLS = ("responses", "chat", "anthropic")
 PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions", "anthropic": "/v1/messages"}
 SETTINGS = ModelSettings(max_retries=0, timeout=30.0)
-# Only a server that is silent is waited for so shortly; for the answer to begin there is as much time as elsewhere.
+# Only a server that stops sending is given a short time; for the beginning of the answer there is the usual time.
 IMPATIENT = ModelSettings(max_retries=0, timeout=cast(Any, httpx2.Timeout(30.0, read=2.0)))
 TOOLS = [ToolDefinition(name="weather", parameters_json_schema={"type": "object", "properties": {}})]
 
@@ -48,7 +48,7 @@ streamed_or_not = pytest.mark.parametrize("streamed", [True, False], ids=["strea
 
 @pytest.fixture(autouse=True)
 def all_prices() -> None:
-    """Usage is read with them, and another test of this process may have kept only those of its models."""
+    """Usage is read with the price list, of which another test in this process may have kept only a part."""
     set_custom_snapshot(None)
 
 
@@ -59,7 +59,7 @@ def double() -> Iterator[ProviderDouble]:
 
 
 def http_client() -> httpx2.AsyncClient:
-    """A client that heeds no proxy settings, and does not load certificates (which takes longer than most tests)."""
+    """A client that ignores proxy settings and does not load certificates (which takes longer than most tests)."""
     return httpx2.AsyncClient(trust_env=False, verify=False)
 
 
@@ -72,7 +72,7 @@ def post(url: str, path: str, body: dict[str, Any]) -> str:
 
 @asynccontextmanager
 async def connected(double: ProviderDouble, protocol: str) -> AsyncGenerator[Model[Any]]:
-    """The engine's model for the protocol, talking to the double."""
+    """The engine's model for the protocol, connected to the double."""
     async with http_client() as client:
         openai = OpenAIProvider(base_url=f"{double.url}/v1", api_key="sk-test", http_client=client)
         if protocol == "responses":
@@ -137,7 +137,7 @@ def test_what_is_recorded_of_a_request(double: ProviderDouble, protocol: str) ->
     before = time.monotonic()
     assert ask(double, protocol, "how are you?").text == "You said: how are you?"
     (request,) = double.wait_for_requests(1)
-    assert request.finished.wait(30)  # the client may have read the end before the double knows that it is through
+    assert request.finished.wait(30)  # the client may have read the end before the double knows
     assert (request.path, request.protocol, request.outcome) == (PATHS[protocol], protocol, "complete")
     assert request.last_user_text == "how are you?"
     assert request.system_text == "Be kind."
@@ -203,7 +203,7 @@ def test_two_tool_calls_in_one_response(double: ProviderDouble, protocol: str, s
     assert second.tool_call_id not in ("", "one")
     assert response.finish_reason == (
         "stop" if protocol == "responses" else "tool_call"
-    )  # Responses has no such reason
+    )  # Responses has no such finish reason
     if streamed:
         assert sum(isinstance(event, PartDeltaEvent) for event in events) >= 4
 
@@ -436,7 +436,7 @@ def test_connections_are_kept_alive(double: ProviderDouble) -> None:
 def test_a_burst_leaves_quickly(double: ProviderDouble, protocol: str) -> None:
     body = json.dumps({"model": "bench-5000-0", "input": "x", "messages": [], "stream": True})
     connection = HTTPConnection(double.host, double.port, timeout=30)
-    took_s: list[float] = []  # of work: what else the machine does takes time from both ends
+    took_s: list[float] = []  # CPU time: other work of the machine slows both ends
     began = time.monotonic()
     for _ in range(5):
         start = time.process_time()
@@ -446,7 +446,7 @@ def test_a_burst_leaves_quickly(double: ProviderDouble, protocol: str) -> None:
         assert data.count(b"tok4999 ") >= 1
     connection.close()
     assert 5000 / min(took_s) >= 50_000
-    assert time.monotonic() - began < 20  # a millisecond for each delta would be 25 s
+    assert time.monotonic() - began < 20  # a millisecond for each delta would take 25 s
 
 
 def test_each_delta_can_be_written_on_its_own(double: ProviderDouble) -> None:
