@@ -1,4 +1,4 @@
-"""Time limits by themselves: the wall clock is set, the machine sleeps or starts anew, the daemon starts anew."""
+"""Time limits: the wall clock is changed, the machine sleeps or restarts, the daemon restarts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOUR_S = 3600.0
 
 
 class Hands:
-    """The machine's clocks, moved by hand."""
+    """The machine's clocks, set by the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wall, self.real_s, self.boot = datetime(2026, 5, 1, tzinfo=UTC), 1000.0, "this run"
@@ -159,7 +159,7 @@ def test_a_question_expires_in_its_time_though_the_clock_is_set(
 def test_a_question_that_ran_out_while_the_machine_slept_is_not_answered(tmp_path: Path, hands: Hands) -> None:
     async def check(journal: Journal, rules: Rules, approvals: Approvals) -> None:
         await asked(journal, approvals, 60)
-        hands.pass_s(8 * HOUR_S)  # the loop's alarm knows nothing of it
+        hands.pass_s(8 * HOUR_S)  # the event loop's timer does not notice it
         with pytest.raises(ApprovalExpired):
             await approvals.answer(wire.ApproveRequest(agent_id="default", call_id="call_1", decision="allow"), "user")
         assert journal.all("SELECT state FROM approvals") == [("expired",)]

@@ -1,4 +1,4 @@
-"""The tree of errors in the module's docstring is the tree in its code, and each error tells a person what to do."""
+"""The error tree in the module's docstring matches the code, and each error says what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = errors.__doc__ or ""
 
 
 def listed() -> dict[str, tuple[str, str, int]]:
-    """The classes of the docstring's tree: parent, status and code (empty where none is given), by name."""
+    """The classes in the docstring's tree, by name: parent, code and status (empty or 0 if not given)."""
     found: dict[str, tuple[str, str, int]] = {}
     above: list[str] = []
     for line in TEXT.split("\n\n")[1].splitlines():

@@ -1,4 +1,4 @@
-"""What the frozen daemon does differently, as far as it can be seen without one (tests/package runs a real one)."""
+"""What the frozen daemon does differently, as far as tests without one can show (tests/package runs a real one)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_modules_are_not_looked_for_where_a_person_stands(monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     assert frozen.own_command() == [sys.executable, "-P", "-m", "aster_sidecar"]
     assert frozen.how_to_get("otel") == "pip install 'aster-sidecar[otel]'"
-    monkeypatch.chdir(Path(frozen.__file__).parent.parent)  # an uninstalled checkout is only found there
+    monkeypatch.chdir(Path(frozen.__file__).parent.parent)  # only there can an uninstalled checkout be found
     assert frozen.own_command() == [sys.executable, "-m", "aster_sidecar"]
 
 

@@ -1,4 +1,4 @@
-"""The modules of the Tauri app and of its supervisor import each other without a circle."""
+"""The modules of the Tauri app and of its supervisor have no circular imports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = re.compile(r"\b(?:crate|super)(?:::\w+)+")
 
 
 def sources(folder: Path) -> dict[str, str]:
-    """The text of each module of a crate by its name, as `a` or `a::b`; that of the crate itself is the empty name."""
+    """The text of each module of a crate by its name, as `a` or `a::b`; the crate's root has the empty name."""
     found: dict[str, str] = {}
     for path in folder.rglob("*.rs"):
         parts = path.relative_to(folder).with_suffix("").parts
@@ -46,14 +46,14 @@ def flat(tree: str) -> Iterator[str]:
 
 
 def paths(text: str) -> set[str]:
-    """All paths into the crate, from its root on; tests and comments are left out."""
+    """All paths into the crate, from its root. Tests and comments are ignored."""
     text = COMMENT.sub("", TESTS.sub("", text))
     found = {path for use in USE.findall(text) for path in flat(use)} | set(PATH.findall(USE.sub("", text)))
     return {path.partition("::")[2] for path in found if path.startswith(("crate::", "super::"))}
 
 
 def imports(modules: dict[str, str]) -> dict[str, set[str]]:
-    """Which modules each module names; a name that the crate re-exports stands for the module that it is from."""
+    """The modules that each module uses. A re-exported name counts as its original module."""
     reexported = {
         path.split("::")[-1]: path
         for use in re.findall(r"\bpub use ([^;]+);", modules.get("", ""))
@@ -75,7 +75,7 @@ def imports(modules: dict[str, str]) -> dict[str, set[str]]:
 
 
 def circle(modules: dict[str, str]) -> list[str]:
-    """Modules of which each is imported by the next, the first again at the end; none when there is no circle."""
+    """Modules that import each other in a circle, with the first repeated at the end; [] if there is no circle."""
     try:
         TopologicalSorter(imports(modules)).prepare()
     except CycleError as error:

@@ -1,4 +1,4 @@
-"""docs/shells.md can't drift: each row names tests of both shells that exist, and no test with a window is left out."""
+"""docs/shells.md is true: each row names existing tests of both shells, and each test with a window is in a row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ IN_RUST = re.compile(r"#\[(?:tokio::)?test[^\]]*\]\s*(?:async )?fn (\w+)")
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """The cells of each row of a text's tables, by the anchor of its first."""
+    """The cells of each row in a text's tables, by the anchor in the first cell."""
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     return {found[1]: row for row in cells if (found := re.search(r"<a id=\"([\w-]+)\">", row[0]))}
 
 
 def proofs(cell: str) -> list[str]:
-    """What a cell names as a test: a code span after a bullet."""
+    """The tests that a cell names: each is a code span after a bullet."""
     return re.findall(r"• `([^`]+)`", cell)
 
 
@@ -38,7 +38,7 @@ TAURI = named(IN_RUST, (SHELLS / "tauri" / "app").rglob("*.rs"))
 
 def test_there_is_a_row_for_each_thing_that_a_shell_does() -> None:
     anchors = re.findall(r"<a id=\"([\w-]+)\">", TEXT)
-    assert sorted(anchors) == sorted(TABLE), "an anchor is there twice, or in no row"
+    assert sorted(anchors) == sorted(TABLE), "an anchor is repeated, or not in a row"
     wanted = {"window", "tray", "quick", "hotkey-taken", "notification", "login", "close", "quit", "menu", "link"}
     wanted |= {"single", "data", "diagnostics", "logs", "updates", "state", "state-broken", "state-newer"}
     assert wanted - TABLE.keys() == set()
@@ -47,8 +47,8 @@ def test_there_is_a_row_for_each_thing_that_a_shell_does() -> None:
 @pytest.mark.parametrize("anchor", TABLE)
 def test_a_row_names_tests_of_both_shells_that_exist(anchor: str) -> None:
     _, electron, tauri = TABLE[anchor]
-    assert proofs(electron), "no test of Electron's"
-    assert proofs(tauri), "no test of Tauri's"
+    assert proofs(electron), "no test of the Electron shell"
+    assert proofs(tauri), "no test of the Tauri shell"
     assert set(proofs(electron)) - ELECTRON == set()
     assert set(proofs(tauri)) - TAURI == set()
 

@@ -1,4 +1,4 @@
-"""The package's structure: what import-linter does not hold (see pyproject.toml, `lint-imports`)."""
+"""The package's structure: rules that import-linter does not check (see pyproject.toml, `lint-imports`)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     assert told.stdout.strip() == "[]"
 
 
-# -- that import-linter would notice -----------------------------------------------------------------------------------
+# -- rules that import-linter must enforce -----------------------------------------------------------------------------
 
 SEEDS = {
     "layers": ("store/journal.py", "from aster_sidecar.http import sockets"),
@@ -70,7 +70,7 @@ SEEDS = {
     "web": ("api/health.py", "import fastapi"),
     "apsw": ("conversation/sessions.py", "import apsw"),
 }
-"""A line that breaks each of these rules, and the module that it is put into."""
+"""A line that breaks each of these rules, and the module to which it is added."""
 
 
 @pytest.mark.parametrize("rule", SEEDS)
@@ -95,7 +95,7 @@ def test_every_rule_has_an_id() -> None:
     assert SEEDS.keys() <= set(names)
 
 
-# -- that nothing exists for tests alone ------------------------------------------------------------------------------
+# -- nothing may exist only for tests ---------------------------------------------------------------------------------
 
 CALLED_BY_LIBRARIES = {
     "emit": "logging.Handler",
@@ -112,7 +112,7 @@ FOR_DOCUMENTS = {"REFUSAL_CODES": "docs/models.md is held to it"}
 
 
 def defined(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """Functions, classes and constants of a module, but for what a decorator makes known elsewhere."""
+    """Functions, classes and constants of a module, except those that a decorator registers elsewhere."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             made_known = any(
@@ -140,7 +140,7 @@ def test_whatever_is_defined_is_used() -> None:
     assert unused == set()
 
 
-# -- that the documents for newcomers name what is there ---------------------------------------------------------------
+# -- documents for newcomers name only existing paths ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])

@@ -1,4 +1,4 @@
-"""Traces are sent when OpenTelemetry's standard variables ask for them, and nothing that fails stops the daemon."""
+"""Traces are sent when OpenTelemetry's standard variables ask for them, and no failure of tracing stops the daemon."""
 
 from __future__ import annotations
 

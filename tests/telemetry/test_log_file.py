@@ -1,4 +1,4 @@
-"""The log's lines, their limits and its file: rotated, private, and never the daemon's end."""
+"""The log's lines, their limits and its file: rotated, private, and never a reason for the daemon to stop."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_library_s_words_are_not_written_where_they_could_quote(
 
 
 def raised(*errors: BaseException) -> BaseException:
-    """The last of them, raised from the one before."""
+    """The last of the errors, each raised from the one before."""
     found: BaseException | None = None
     for error in errors:
         try:
@@ -219,7 +219,7 @@ def test_a_rotation_that_fails_does_not_let_the_file_grow(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE, in a process of its own")
 def test_a_line_that_was_torn_does_not_spoil_the_next(tmp_path: Path) -> None:
-    """The disk fills up in the middle of a line: the next whole line begins on a line of its own."""
+    """The disk fills up in the middle of a line: the next complete line begins on a new line."""
     import subprocess
 
     script = """

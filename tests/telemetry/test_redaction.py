@@ -1,4 +1,4 @@
-"""Secrets are masked by value and by look, as in the shells, and ordinary text stays as it is."""
+"""Secrets are masked by value and by form, as in the shells, and ordinary text stays as it is."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ VECTORS: list[dict[str, Any]] = json.loads(CONFORMANCE.read_text("utf-8"))
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_the_shared_vectors_of_redaction_hold(vector: dict[str, Any]) -> None:
-    """`hides` is gone, `keeps` is still there; without `hides` the text is unchanged. See the kit's README."""
+    """`hides` is removed and `keeps` stays; without `hides` the text is unchanged.
+
+    See README.md in shells/conformance.
+    """
     redactor = Redactor(vector.get("secrets", ()))
     redactor.learn(secrets_of(vector.get("environment", {})))
     cleaned = redactor.clean(vector["text"])
     hidden = not any(secret in cleaned for secret in vector["hides"])
     if "daemon" in vector.get("not_in", ()):
-        assert not hidden, "it is masked after all: take `daemon` out of `not_in`"
+        assert not hidden, "it is masked: remove `daemon` from `not_in`"
         return
     assert hidden, cleaned
     assert [kept for kept in vector["keeps"] if kept not in cleaned] == []
@@ -80,7 +83,7 @@ def test_ordinary_words_stay(text: str) -> None:
 
 @pytest.mark.parametrize("unit", ["x", "a-", "_tok", "key=", "://a", "bearer ", "-eyJ"])
 def test_the_time_for_a_long_text_grows_with_it_and_not_with_its_square(unit: str) -> None:
-    """The suite's time limit is what fails: a service may write lines of any kind, and as many as it likes."""
+    """A slow redactor would exceed the suite's time limit. A service may write any lines, and any number of them."""
     text = (unit * 500_000)[:500_000]
     assert len(Redactor(["a-secret-of-the-daemon"]).clean(text)) <= len(text)
 

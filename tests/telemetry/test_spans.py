@@ -1,4 +1,4 @@
-"""Without tracing nothing is measured, and a turn runs as with it."""
+"""Without tracing nothing is measured, and a turn runs as it does with tracing."""
 
 from __future__ import annotations
 

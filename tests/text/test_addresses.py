@@ -1,4 +1,4 @@
-"""Addresses and keys as people type them, proxies and certificates, and what is said when a provider isn't reached."""
+"""Addresses and keys as people type them, proxies and certificates, and the errors if a provider can't be reached."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ T = TypeVar("T")
 
 
 def outcome(call: Callable[[], T]) -> T | ModelError:
-    """What a call gives, or what it refuses with; anything else it raises fails the test."""
+    """A call's result or its ModelError. Any other exception fails the test."""
     try:
         return call()
     except ModelError as error:
@@ -241,7 +241,7 @@ def test_placeholders_are_told_from_keys() -> None:
         assert not is_placeholder(text), text
 
 
-# -- the models' own use of it -----------------------------------------------------------------------------------------
+# -- how the models use it ---------------------------------------------------------------------------------------------
 
 
 def models(environment: dict[str, str], kept: dict[str, str] | None = None, name: str | None = None) -> Models:
@@ -327,7 +327,7 @@ def test_a_password_in_an_address_is_not_shown_or_kept(server: Server) -> None: 
     assert shown("https://a:b@box.example/v1") == "https://box.example/v1"
 
 
-# -- where an interface is ---------------------------------------------------------------------------------------------
+# -- where an interface is found ---------------------------------------------------------------------------------------
 
 
 def test_an_address_without_its_path_is_found_out_and_remembered(server: Server) -> None:  # noqa: F811
@@ -354,7 +354,7 @@ def test_an_interface_at_the_root_stays_there(server: Server) -> None:  # noqa: 
 def test_the_other_address_is_tried_once_and_kept_when_it_works(server: Server) -> None:  # noqa: F811
     kept: dict[str, str] = {}
     known = models({"OPENAI_BASE_URL": server.root}, kept)
-    chosen = known.build("openai-chat:m")  # it lists no models, so nothing is known
+    chosen = known.build("openai-chat:m")  # it lists no models, so the right address is not known
     assert chosen.base_url == server.root
     assert known.adapts(chosen, NOTHING_THERE)
     moved = known.build("openai-chat:m")
@@ -406,7 +406,7 @@ def provider(name: str) -> Any:
         ("https://api.example/v1", {"ALL_PROXY": "socks5://h:1", "NO_PROXY": "api.example"}, None, None),
         ("https://api.example/v1", {"HTTP_PROXY": "http://h:1"}, None, None),
         ("http://10.1.2.3:8000/v1", {"HTTP_PROXY": "http://h:1"}, "http://h:1", "HTTP_PROXY"),
-        # One that can't be used is nobody's business where another covers the address, or none is wanted.
+        # An unusable proxy does not matter where another one covers the address, or where no proxy is used.
         (
             "https://api.example/v1",
             {"HTTPS_PROXY": "http://h:1", "ALL_PROXY": "socks9://x"},
@@ -478,7 +478,7 @@ def test_any_text_in_a_proxy_variable_is_used_or_refused(text: str, variable: st
         httpx2.Proxy(taken.proxy)
 
 
-# -- certificates and why not ------------------------------------------------------------------------------------------
+# -- certificates, and why a connection fails --------------------------------------------------------------------------
 
 
 def test_a_file_of_certificates_that_cant_be_read_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where a search found something is counted in the text as it was written, whatever its folded form is."""
+"""The place of a search hit is counted in the original text, whatever its folded form is."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LETTERS = [
 
 @pytest.mark.parametrize("piece", [1, 3, PIECE_CHARS])
 def test_places_are_all_that_the_search_compares_with(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    """Each letter's folded form, one behind the other, is the folded text: nothing that LIKE finds has no place."""
+    """The folded forms of the letters, joined, are the folded text: everything that LIKE finds has a place."""
     monkeypatch.setattr(finding, "PIECE_CHARS", piece)
     dice = random.Random(7)
     for _ in range(10_000):

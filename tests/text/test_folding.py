@@ -1,4 +1,4 @@
-"""What looks or is typed alike folds to the same text, and other words do not."""
+"""Text that looks or is typed alike folds to the same text, and other words do not."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_nul_and_letters_beyond_ascii_are_not_left_to_sqlite() -> None:
 
 
 def test_a_folded_text_folds_to_itself() -> None:
-    """For every character, alone and behind a letter that it may compose with."""
+    """For every character, alone and after a letter with which it may be combined."""
     for code in range(sys.maxunicode + 1):
         if not 0xD800 <= code < 0xE000:
             for text in (chr(code), f"e{chr(code)}"):

@@ -1,4 +1,4 @@
-"""Whatever comes from outside can be encoded, stored and sent afterwards, and what was valid is unchanged."""
+"""Whatever comes from outside can be encoded, stored and sent afterwards, and valid values stay unchanged."""
 
 from __future__ import annotations
 

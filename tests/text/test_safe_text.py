@@ -1,4 +1,4 @@
-"""Nothing in a text that a person decides about is hidden, and no two texts look the same."""
+"""In a text about which a person decides, nothing is hidden, and no two texts look the same."""
 
 from __future__ import annotations
 

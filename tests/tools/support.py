@@ -1,4 +1,4 @@
-"""What the tests of the tools share: a work directory beside the daemon's own, a context that listens, a call."""
+"""Shared by the tests of the tools: a work directory next to the daemon's own, a recording context, and calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Told:
 
 @dataclass
 class Listener:
-    """A CallContext that keeps all it is told."""
+    """A CallContext that keeps all progress."""
 
     surroundings: Surroundings
     call_id: str = "call_1"
@@ -66,20 +66,23 @@ class Listener:
 
 
 BEFORE: set[psutil.Process] = set()
-"""What descended from this process when the test began. Once a program was launched, this process adopts orphans: the
-fork server and what killed daemons of earlier tests have left may be among them."""
+"""This process's descendants when the test began.
+
+Once a program was launched, this process adopts orphans: the fork server and processes of killed daemons of earlier
+tests may be among them.
+"""
 
 
 def note_others() -> None:
-    """Remember what descends from this process now."""
+    """Remember this process's descendants."""
     BEFORE.clear()
     BEFORE.update(psutil.Process().children(recursive=True))
 
 
 def left() -> list[psutil.Process]:
-    """What the test has left: it descends from this process and did not before, and is not the keeper of programs.
+    """Processes that the test left: new descendants of this process, without the keeper.
 
-    Processes that are ending or not buried yet are left out.
+    Ending processes and zombies are ignored.
     """
     found: list[psutil.Process] = []
     for one in psutil.Process().children(recursive=True):
@@ -113,7 +116,7 @@ def call(name: str, surroundings: Surroundings, **arguments: Any) -> Outcome:
 
 
 def run_assessed(name: str, surroundings: Surroundings, assessment: Assessment, **arguments: Any) -> Outcome:
-    """Run a call on an assessment made earlier: what happened in between is the test."""
+    """Run a call with an earlier assessment: the test changed something in between."""
     found = tool(name)
     return asyncio.run(_run(found, found.arguments.model_validate(arguments), assessment, Listener(surroundings)))
 
@@ -123,7 +126,7 @@ async def _run(found: Tool[Any], parsed: Any, assessment: Assessment, context: L
 
 
 def make_surroundings(base: Path) -> Surroundings:
-    """base/work to work in, base/daemon for the daemon's own files."""
+    """A work directory base/work, and base/daemon for the daemon's own files."""
     work, daemon = base.resolve() / "work", base.resolve() / "daemon"
     work.mkdir()
     daemon.mkdir()
@@ -132,8 +135,8 @@ def make_surroundings(base: Path) -> Surroundings:
 
 
 async def until(condition: Callable[[], bool], within_s: float = 30) -> None:
-    """Return as soon as `condition` holds; fail when it doesn't in time."""
+    """Return as soon as `condition` is true; fail if it is not true in time."""
     end = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < end, "it did not run in time"
+        assert time.monotonic() < end, "it did not happen in time"
         await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""The tools that change files: what was shown is what is done, and a file stays the file that it was."""
+"""The tools that change files: exactly the shown change is made, and a file keeps its properties."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_marks_are_not_heaped_over_other_lines() -> None:
 
 
 def test_arguments_stand_in_their_order() -> None:
-    """By the rules of Unicode: an isolate is one thing in a line, so what is around it keeps its place."""
+    """By the rules of Unicode an isolate counts as one character in a line, so the text around it keeps its place."""
     command = "cp אבג דהו/ز.txt"
     assert visible(command) == "cp \u2066אבג\u2069 \u2066דהו\u2069/\u2066ز\u2069.txt"
     assert visible("\u2066a\u2069") == "‹U+2066›a‹U+2069›"
@@ -167,7 +167,7 @@ def test_arguments_stand_in_their_order() -> None:
 
 @given(st.text(alphabet="ab\r\n", max_size=60), st.text(alphabet="ab\r\n", max_size=60))
 def test_a_difference_tells_all(old: str, new: str) -> None:
-    """From the old text and what is shown the new one follows."""
+    """The old text and the shown difference determine the new text."""
     shown = difference(old, new)
     assert shown is not None
     whole = visible(old).split("\n")
@@ -192,7 +192,7 @@ def test_a_difference_tells_all(old: str, new: str) -> None:
 
 FORMS = [
     (BOM + b"a = 1\r\nb = 2\r\n", "a = 1\nb = 3\n", BOM + b"a = 1\r\nb = 3\r\n", "CRLF"),
-    (b"a\r\n", "b\r\nc\n", b"b\r\nc\n", "line ends change from CRLF to mixed"),  # the text brings its own
+    (b"a\r\n", "b\r\nc\n", b"b\r\nc\n", "line ends change from CRLF to mixed"),  # the text has its own line ends
     (b"a\rb\r", "a\r\nc\r\n", b"a\r\nc\r\n", "line ends change from CR to CRLF"),
     (b"a\nb\n", "a\r\nc\r\n", b"a\r\nc\r\n", "line ends change from LF to CRLF"),
     (b"a\nb\n", "a\r\nb\r\n", b"a\r\nb\r\n", "line ends change from LF to CRLF"),
@@ -313,7 +313,7 @@ def test_the_owner_stays(place: Surroundings) -> None:
 
 @pytest.mark.skipif(not ROOT, reason="files of others are made by root")
 def test_a_file_of_somebody_else_stays_theirs(place: Surroundings) -> None:
-    """Writable by the group, in a directory where files can be made: renaming would take it from its owner."""
+    """Group-writable, in a directory where files can be created: renaming would change the file's owner."""
     target = place.work_dir / "a"
     target.write_text("a longer old text")
     os.chown(target, 1234, 65534)
@@ -343,7 +343,7 @@ def as_nobody(place: Surroundings, line: str) -> None:
         "from aster_sidecar.tools.base import Surroundings\n"
         "from tests.tools.support import call\n"
         f"place = Surroundings(Path({str(place.work_dir)!r}))\n"
-        # What it needs of the library is loaded before it may not read that any more.
+        # Load what is needed of the library while it may still be read.
         f"call('write_file', place, path='first', content=''); call('write_file', place, path='first', content='x')\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         f"{line}\n"
@@ -409,7 +409,7 @@ def test_a_file_that_came_is_not_replaced(place: Surroundings) -> None:
 
 
 def test_an_edit_elsewhere_in_the_file_is_no_other_edit(place: Surroundings) -> None:
-    """Two edits of one answer are asked together: the first must not make the second another one."""
+    """Two edits of one answer are approved together: the first must not change what the second one does."""
     target = place.work_dir / "a"
     target.write_text("".join(f"line {number}\n" for number in range(40)))
     asked = [assess("edit_file", place, path="a", old=f"line {at}\n", new=f"new {at}\n\n") for at in (5, 30)]
@@ -452,7 +452,7 @@ def test_a_large_file_is_known_again(place: Surroundings) -> None:
 
 @contextmanager
 def changing(target: Path, texts: list[bytes]) -> Generator[None, None, None]:
-    """A process that puts another file in the place of this one, all the while."""
+    """A process that keeps replacing this file with other files."""
     code = (
         "import os, sys\n"
         "target, texts = sys.argv[1], [bytes.fromhex(one) for one in sys.argv[2:]]\n"
@@ -478,9 +478,9 @@ OLD = [b"approved: one\n", b"another\n", b"third: one\n"]
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what came out can be looked at where names can be exchanged")
 def test_what_was_approved_is_what_goes(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under a process that changes the file all the time: what a call takes away is byte for byte what was approved.
+    """While a process keeps changing the file: what a call removes is byte for byte what was approved.
 
-    Every file that a call replaces or deletes is looked at as it goes, after the last moment to say no.
+    Every file that a call replaces or deletes is read as it is removed, after the last check.
     """
     target = place.work_dir / "a"
     gone: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The places that deny rules cover, found by name and by identity."""
+"""The places that deny rules cover, by name and by identity of the file."""
 
 from __future__ import annotations
 

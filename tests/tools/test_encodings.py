@@ -1,4 +1,4 @@
-"""Which text a file's bytes are."""
+"""How the text encoding of a file's bytes is determined."""
 
 from __future__ import annotations
 

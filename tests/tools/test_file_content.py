@@ -1,4 +1,4 @@
-"""What a file holds, the form of its text, and the lines that differ."""
+"""A file's content, the form of its text, and the lines that differ."""
 
 from __future__ import annotations
 

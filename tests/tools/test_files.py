@@ -1,4 +1,4 @@
-"""The file tools on real files: what is judged, what is opened, and what is left when something fails."""
+"""The file tools on real files: what is assessed, what is opened, and what remains when something fails."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name.startswith(".aster-")]
 
 
-# --- judging -------------------------------------------------------------------------------------------------------
+# --- assessing -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "more"), READERS + WRITERS)
@@ -71,7 +71,7 @@ def test_risk_is_lowest_inside_the_work_directory(place: Surroundings, name: str
     assert found.binding["paths"] == [found.target]
     assert found.remember is not None
     assert (found.remember.kind, found.remember.value) == ("beneath", str(place.work_dir))
-    # True of a rule that allows and of one that denies: a person reads the words before they choose.
+    # The words fit a rule that allows and one that denies: a person reads them before the choice.
     assert found.remember.words == f"{name} anywhere in {place.work_dir}"
     assert found.forbidden is None
 
@@ -231,7 +231,7 @@ def test_what_is_hidden_or_installed_is_high_to_write_and_always_asks(place: Sur
 )
 def test_a_projects_own_files_can_be_remembered(tmp_path: Path, path: str) -> None:
     (tmp_path / ".hidden").mkdir()
-    place = make_surroundings(tmp_path / ".hidden")  # where the work directory is, doesn't count
+    place = make_surroundings(tmp_path / ".hidden")  # the place of the work directory doesn't count
     (place.work_dir / "env").mkdir()
     (place.work_dir / "env" / "pyvenv.cfg").write_text("home = /usr/bin\n")
     found = assess("write_file", place, path=path, content="x")
@@ -240,7 +240,7 @@ def test_a_projects_own_files_can_be_remembered(tmp_path: Path, path: str) -> No
 
 
 def test_a_folder_is_not_made_a_repository_unasked(place: Surroundings) -> None:
-    """Git takes a directory with these for a bare repository and obeys its configuration."""
+    """Git treats a directory with these entries as a bare repository and obeys its configuration."""
     (place.work_dir / "bare").mkdir()
     assert assess("write_file", place, path="bare/config", content="x").risk == "medium"
     (place.work_dir / "bare/refs").mkdir()
@@ -369,7 +369,7 @@ def test_a_huge_file_without_lines_costs_neither_memory_nor_time(place: Surround
         file.write(b"text, then nothing\n" * 1000)
         try:
             file.truncate(1024**4)
-        except OSError:  # a file system of smaller files
+        except OSError:  # a file system with a smaller maximum file size
             file.truncate(1024**3)
     began, before = time.monotonic(), psutil.Process().memory_info().rss
     found = call("read_file", place, path="huge", offset=1001)
@@ -436,7 +436,7 @@ def test_a_path_that_is_too_long_is_refused(place: Surroundings, name: str, more
 def test_what_nobody_may_look_at_is_refused(place: Surroundings, name: str, more: dict[str, Any]) -> None:
     shut = place.work_dir / "shut"
     shut.mkdir(0)
-    call("list_dir", place)  # what it imports is read before it is somebody else who asks
+    call("list_dir", place)  # import everything before the change of user
     os.seteuid(65534)
     try:
         found = assess(name, place, path="shut/a", **more)
@@ -470,7 +470,7 @@ def test_unicode_names(place: Surroundings) -> None:
 
 
 def swaps(place: Surroundings, outside: Path) -> dict[str, tuple[str, Any]]:
-    """Ways to lead a call astray after it was judged: the path asked for, and what is done to it in between."""
+    """Ways to mislead a call after its assessment: the requested path, and what happens to it in between."""
     work = place.work_dir
 
     def link_the_file() -> None:
@@ -680,10 +680,10 @@ def test_a_cancelled_write_is_done_or_not_there(place: Surroundings) -> None:
         task = asyncio.create_task(start("write_file", Listener(place), path="a", content=new))
         for _ in range(turns):
             await asyncio.sleep(0)
-        if task.cancel():  # else it was through already: how far it comes in so many turns is the machine's affair
+        if task.cancel():  # otherwise it was complete: how far it gets in so many steps depends on the machine
             with pytest.raises(asyncio.CancelledError):
                 await task
-        # When the cancellation is through, nothing happens any more: no thread is left that could write.
+        # After the cancellation nothing more happens: no thread is left that could write.
         text = target.read_text()
         assert text in (old, new)
         assert text == new or task.cancelled()
@@ -950,7 +950,7 @@ def test_a_pattern_that_is_none_is_refused(place: Surroundings) -> None:
 
 
 def matching() -> bool:
-    """Whether a process of a search has been busy for a while."""
+    """Whether the process of a search has used CPU time for a while."""
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
             if child.cpu_times().user > 0.2:
@@ -976,8 +976,8 @@ def test_a_pattern_that_never_ends_is_ended(place: Surroundings, monkeypatch: py
 
     async def both() -> Any:
         task = asyncio.create_task(in_thread(search.run, cancelled=search.kill))
-        await until(lambda: bool(search.hits) and matching())  # this loop goes on, though the pattern does not end
-        search.deadline_s = timers[0].interval = 0.5  # from now on, however long its start took
+        await until(lambda: bool(search.hits) and matching())  # the event loop runs while the pattern does
+        search.deadline_s = timers[0].interval = 0.5  # from now on, however long the start took
         timers[0].begin()
         return await task
 
@@ -1002,7 +1002,7 @@ def test_a_cancelled_search_ends_its_process(place: Surroundings) -> None:
     asyncio.run(cancelled())
 
 
-# --- the whole -----------------------------------------------------------------------------------------------------
+# --- all tools -----------------------------------------------------------------------------------------------------
 
 
 def test_no_call_leaves_a_descriptor_open(place: Surroundings) -> None:

@@ -27,7 +27,7 @@ def test_similar_names_are_found_beside_a_path(tmp_path: Path) -> None:
     for name in ("caf\u00e9", "cafe", "a b"):
         (tmp_path / name).touch()
     assert similar(tmp_path / "cafe\u0301") == [tmp_path / "caf\u00e9"]
-    assert similar(tmp_path / "cafe") == [], "it is not similar to itself"
+    assert similar(tmp_path / "cafe") == [], "a name is not similar to itself"
     assert similar(tmp_path / "none" / "a") == []
 
 

@@ -1,4 +1,4 @@
-"""Opening by the canonical path: no link is followed. tests/tools/test_files.py has the races."""
+"""Opening by the canonical path: no link is followed. Races are tested in tests/tools/test_files.py."""
 
 from __future__ import annotations
 

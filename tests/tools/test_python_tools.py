@@ -1,4 +1,4 @@
-"""Functions as tools: what the model sees of them, what is refused, how they run, tell, fail and are cancelled."""
+"""Functions as tools: what the model sees, what is refused, how they run, report, fail and are cancelled."""
 
 from __future__ import annotations
 
@@ -468,7 +468,7 @@ def test_progress_after_the_end_is_not_told() -> None:
 
 
 async def cancelled(made: OwnTool[..., Any], begun: threading.Event, listener: Listener) -> None:
-    """Start a call, cancel it when it runs, and wait for its end."""
+    """Start a call, cancel it while it runs, and wait for its end."""
     call = asyncio.ensure_future(started(made, listener, {}))
     assert await asyncio.to_thread(begun.wait, 50)
     call.cancel()

@@ -1,4 +1,4 @@
-"""Reading keeps everything: long lines to their end, other encodings, names that look the same, and what is denied."""
+"""Reading loses nothing: long lines to their end, other encodings, names that look the same, and deny rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(place: Surroundings, path: str, **more: Any) -> dict[str, Any]:
 
 
 def followed(place: Surroundings, path: str) -> list[str]:
-    """The file's lines, put together by doing what each result's note says."""
+    """The file's lines, put together by following the note of each result."""
     lines: list[str] = []
     where: dict[str, int] = {"limit": 1}
     while True:
@@ -303,7 +303,7 @@ def test_a_new_file_beside_one_that_looks_the_same_is_said(place: Surroundings) 
     assert "a‹U+00A0›b, which exists." in moved["note"]
     call("move_file", place, source="a\u2000b", destination="other")
     assert "a‹U+00A0›b, which exists." in call("write_file", place, path="a b", content="y").value["note"]
-    assert "note" not in call("write_file", place, path="a b", content="z").value  # it is there by now
+    assert "note" not in call("write_file", place, path="a b", content="z").value  # it exists now
     assert sorted(path.name for path in place.work_dir.iterdir()) == ["a b", "a\u00a0b", "other"]
 
 
@@ -324,7 +324,7 @@ def test_a_huge_directory_is_not_looked_through(place: Surroundings, monkeypatch
 
 
 def denying(place: Surroundings, *rules: tuple[str, str, str]) -> Surroundings:
-    """The same surroundings where these rules (tool, kind, value) deny, as the toolbox hands them over."""
+    """The same surroundings with these deny rules (tool, kind, value), as the toolbox passes them on."""
     stored = [Rule(f"rule_{n}", "deny", *fields) for n, fields in enumerate(rules)]  # type: ignore[arg-type]
     kit = Toolkit([], lambda: place, lambda _: "smart_approve", lambda: stored)
     return kit.called_by("default", "session_1").surroundings()
@@ -353,7 +353,7 @@ def test_a_listing_leaves_out_what_a_rule_denies(place: Surroundings, tool: str)
 def test_who_may_not_read_a_place_may_not_list_it(place: Surroundings, tool: str) -> None:
     folder = private(place)
     found = assess("list_dir", denying(place, (tool, "beneath", str(folder))), path="private/deep")
-    # A rule about the tool itself is found by the target; the other one is told with the call.
+    # A rule about the tool itself is found by the target; the other rule, about reading, comes with the surroundings.
     assert (found.forbidden is not None) == (tool == "read_file")
 
 

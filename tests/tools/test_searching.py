@@ -1,4 +1,4 @@
-"""A search leaves nothing out silently: what it finds, and what it says of all that it did not look at."""
+"""A search leaves nothing out silently: what it finds, and what it reports about everything that it skipped."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_ignore_files_count_at_every_level_and_from_above(place: Surroundings) -
 
 
 def test_what_git_itself_ignores_is_left_out(place: Surroundings) -> None:
-    """Git's own answer is the measure."""
+    """The expected result is git's own."""
     git = ["git", "-C", str(place.work_dir)]
     subprocess.run([*git, "init", "-q"], check=True)
     for name, lines in {
@@ -347,7 +347,7 @@ def test_a_search_that_finds_no_file_to_look_at_ends_at_its_bound(place: Surroun
     stop.set()
     outcome = searching._Search(arguments, place.work_dir, place).run(stop)
     assert outcome.truncated
-    assert outcome.value["notes"] == ["stopped after 20 s"]  # far was not walked to
+    assert outcome.value["notes"] == ["stopped after 20 s"]  # the search did not reach `far`
 
 
 # --- deny rules ----------------------------------------------------------------------------------------------------

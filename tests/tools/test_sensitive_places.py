@@ -1,4 +1,4 @@
-"""Which files hold secrets, and which are run or read by other programs, going by name and place."""
+"""Which files hold secrets, and which ones other programs run or read, judged by name and place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""run_command on real processes: what is shown and remembered, what comes back, and that nothing of it lives on."""
+"""run_command on real processes: what is shown, remembered and returned, and that no process of it is left."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def place(tmp_path: Path) -> Surroundings:
 
 @pytest.fixture
 def token() -> str:
-    """A number of seconds that no other process sleeps for, and that a browser's long command lines don't hold."""
+    """A number of seconds that no other process sleeps for, and that is not in the long command lines of browsers."""
     return f"{uuid.uuid4().int % 10**9 + 10**9}"
 
 
 def alive(token: str) -> list[int]:
-    """The processes whose command line has `token`, zombies left out."""
+    """The processes whose command line contains `token`, without zombies."""
     found: list[int] = []
     for one in psutil.process_iter():
         with suppress(psutil.Error):
@@ -56,7 +56,7 @@ def alive(token: str) -> list[int]:
 
 
 def sleeping(token: str) -> list[int]:
-    """Those that are `sleep` by now; /bin/sh is also another program on another machine."""
+    """The processes that have become `sleep`; /bin/sh differs between machines."""
     found: list[int] = []
     for pid in alive(token):
         with suppress(psutil.Error):
@@ -72,7 +72,7 @@ def run(place: Surroundings, command: str, **more: Any) -> dict[str, Any]:
 def run_from_then_on(
     monkeypatch: pytest.MonkeyPatch, place: Surroundings, command: str, begun: str, **more: Any
 ) -> dict[str, Any]:
-    """Run a command whose time begins when it has said `begun`, however long a slow machine takes until then."""
+    """Run a command whose time limit starts when it has printed `begun`, however slow the machine is."""
     context, exits = Listener(place), shell_process._exits
 
     async def counted(*arguments: Any) -> bool:
@@ -83,7 +83,7 @@ def run_from_then_on(
     return asyncio.run(start("run_command", context, command=command, **more)).value
 
 
-# --- judging -------------------------------------------------------------------------------------------------------
+# --- assessing -----------------------------------------------------------------------------------------------------
 
 
 def test_a_command_is_high_and_shown_with_its_directory(place: Surroundings) -> None:
@@ -178,7 +178,7 @@ def test_plain_commands_can_be_remembered(place: Surroundings, command: str) -> 
             "find . -delete",
             "S\u0131 ls",
         ),
-        # What runs others under a name that no list of shells and runners would have.
+        # Programs that run others, under names that no list of shells and runners would contain.
         *("setarch x86_64 sh ./y.sh", "git bisect run ./x", "git -c alias.x='!id' x", "split --filter=./x a"),
         *("gcc -wrapper ./x a.c", "/lib64/ld-linux-x86-64.so.2 ./x", "sort --compress-program=./x a", "git status"),
         *("less a", "rg --pre ./x a", "tee a", "cp a b", "rm a", "mkdir a", "ln -s a b", "dd if=a of=b"),
@@ -224,7 +224,7 @@ def test_a_link_to_an_interpreter_is_one(place: Surroundings, tmp_path: Path, mo
     assert before.remember is not None
     (tmp_path / "bin" / "ls").write_bytes(b"#!/bin/sh\necho other\n")
     assert assess("run_command", place, command="ls").binding != before.binding
-    # Where the person's own programs are, another one may come.
+    # A program in the person's own directories may be replaced.
     monkeypatch.setenv("HOME", str(tmp_path))
     assert assess("run_command", place, command="ls").remember is None
 
@@ -234,7 +234,7 @@ SCRIPTS = [
     *(". ./run.sh", "true && ./run.sh", "timeout 5 ./run.sh", "cd . && ./run.sh", "sh < run.sh", "$(./run.sh)"),
     *("(./run.sh)", "./*.sh", "setarch x86_64 sh ./run.sh", "env A=1 sh run.sh", 'sh "run.sh"', "./run\\.sh"),
     *("python3 run.sh", "x --with=./run.sh"),
-    # The words as a shell reads them, with the variables in them.
+    # The words as a shell reads them, with variables.
     *('sh r"un.s"h', "sh $PWD/run.sh", 'sh "${PWD}/run.sh"', "sh $(pwd)/run.sh", "A=run; sh ./$A.sh"),
 ]
 
@@ -387,7 +387,7 @@ def test_no_script_poses_as_ours(place: Surroundings) -> None:
 
 
 def test_what_runs_is_what_was_approved_or_it_is_said(place: Surroundings) -> None:
-    """Under a process that puts another script in the place of the approved one, all the while."""
+    """While a process keeps replacing the approved script with another one."""
     script = place.work_dir / "run.sh"
     script.write_text("echo approved\n")
     asked = assess("run_command", place, command="sh run.sh")
@@ -497,7 +497,7 @@ def test_what_the_person_lets_through_reaches_a_command(monkeypatch: pytest.Monk
     assert more("MY_*") == {"MY_A": "a", "MY_B": "b", "MY_KEY_FILE": "/home/me/key"}
     assert more("*_API_*", "ASTER_*", "PATH", "*TOKEN") == {}
     assert more("OPENAI_API_KEY", "MY_API_KEY") == {"OPENAI_API_KEY": "sk-canary", "MY_API_KEY": "a-canary"}
-    # A pattern changes nothing that is set for everybody, a name does.
+    # A pattern does not change variables that every command gets; a name does.
     assert more("*EDITOR", "GIT_*") == {"HOMEBREW_EDITOR": "code"}
     assert more("EDITOR", "GIT_PAGER") == {"EDITOR": "code --wait", "GIT_PAGER": "delta"}
 
@@ -553,14 +553,14 @@ def test_a_daemon_that_is_not_dumpable_can_run_commands(place: Surroundings) -> 
     assert "1 background process was ended" in done.stdout
 
 
-# --- nobody is there -----------------------------------------------------------------------------------------------
+# --- no person is there --------------------------------------------------------------------------------------------
 
 WAITS = "#!/bin/sh\ntouch asked\nexec sleep 600\n"
 
 
 @pytest.fixture
 def repository(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
-    """Two commits, and every program that git could ask with waits."""
+    """Two commits, and in place of every program with which git could ask, one that waits."""
     waiting = place.work_dir / "waits"
     waiting.write_text(WAITS)
     waiting.chmod(0o755)
@@ -633,7 +633,7 @@ def test_a_question_on_the_terminal_is_answered_by_nobody(
 ) -> None:
     import pty
 
-    # A terminal of this process, as of a daemon that was started in one.
+    # A terminal of this process, like that of a daemon that was started in one.
     main, terminal = pty.openpty()
     code = (
         "import fcntl, os, sys, termios; from pathlib import Path\n"
@@ -689,7 +689,7 @@ def test_ssh_asks_nobody(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -
     waiting.chmod(0o755)
     monkeypatch.setenv("DISPLAY", ":99")
     key = "ssh-keygen -q -t ed25519 -N secret-words -f key"
-    # It wants the passphrase of that key to show its public half.
+    # ssh-keygen needs the passphrase of that key to print its public half.
     found = run(place, f"{key} && SSH_ASKPASS=$PWD/waits ssh-keygen -y -f key", timeout_s=60)
     assert not found["timed_out"]
     assert found["exit_code"] != 0
@@ -776,7 +776,7 @@ def test_a_model_gets_what_the_terminal_shows_at_the_end(place: Surroundings) ->
     assert outcome.value["stdout"] == "Downloading 1999/2000\ndone\n"
     assert outcome.value["stderr"] == "red\r\n"
     assert not outcome.truncated
-    # Who watches gets every byte.
+    # A watching client gets every byte.
     assert context.streamed("stdout") == "".join(f"\rDownloading {n}/2000" for n in range(2000)) + "\ndone\n"
     assert context.streamed("stderr") == "\x1b[31mred\x1b[0m\r\n"
 
@@ -828,7 +828,7 @@ def test_a_flood_costs_neither_memory_nor_the_loop(place: Surroundings) -> None:
     context = Listener(place)
 
     async def flood() -> tuple[Outcome, float]:
-        # The loop's own work, not the time: what else the machine does is not the flood's doing.
+        # The CPU time of this thread, not real time: other work of the machine is not caused by the flood.
         ticks: list[float] = []
 
         async def tick() -> None:
@@ -838,7 +838,7 @@ def test_a_flood_costs_neither_memory_nor_the_loop(place: Surroundings) -> None:
 
         ticking = asyncio.create_task(tick())
         task = asyncio.create_task(start("run_command", context, command="yes | tee /dev/stderr & cat fifo"))
-        await until(lambda: counts(context) >= 2)  # a second lies between them, in which nothing of it is shown
+        await until(lambda: counts(context) >= 2)  # a second is between them, in which none of it is shown
         (place.work_dir / "fifo").write_bytes(b"")
         outcome = await task
         ticking.cancel()
@@ -872,7 +872,7 @@ def test_output_is_whole_though_the_loop_stood_still(place: Surroundings, monkey
         return found
 
     monkeypatch.setattr(shell_process, "_ended", then_nothing)
-    monkeypatch.setattr(shell_process, "FLOOD_PAUSE_S", 0.2)  # so that the end finds something unread
+    monkeypatch.setattr(shell_process, "FLOOD_PAUSE_S", 0.2)  # so that some output is unread at the end
     outcome = call("run_command", place, command="yes | head -c 600000")
     stdout = outcome.value["stdout"]
     assert int(stdout.split("[... ")[1].split(" ")[0]) == 600_000 - 64 * 1024
@@ -1003,7 +1003,7 @@ def test_a_background_process_that_ignores_term_is_killed(place: Surroundings, t
 def test_a_command_is_ended_at_its_time_with_all_it_started(
     place: Surroundings, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_process, "TERM_S", 30)  # else a stall would make it a KILL
+    monkeypatch.setattr(shell_process, "TERM_S", 30)  # otherwise a stall would turn it into a KILL
     command = f"(sleep {token} & sleep {token}) & trap 'exit 7' TERM; echo begun; sleep {token}"
     found = run_from_then_on(monkeypatch, place, command, "begun\n", timeout_s=0.3)
     assert found["timed_out"]
@@ -1087,7 +1087,7 @@ def test_the_mark_in_the_environment_is_enough(token: str) -> None:
         for marker in (mine, other)
     )
     try:
-        # A process is there a moment before its environment can be read.
+        # A process exists a moment before its environment can be read.
         asyncio.run(until(lambda: {left.pid, spared.pid} <= process_tree.live_tool_pids()))
         assert process_tree.end(brand) == (1, [])
         assert alive(token) == [spared.pid]
@@ -1125,7 +1125,7 @@ def test_the_end_of_one_call_leaves_others_alone(place: Surroundings, token: str
         task = asyncio.create_task(start("run_command", long, command=f"sleep {token} & echo up; wait"))
         await until(lambda: long.streamed("stdout") == "up\n")
         await start("run_command", Listener(place, call_id="call_short"), command="sleep 1000 & true")
-        await until(lambda: len(alive(token)) == 2)  # one that is becoming another program has no name for a moment
+        await until(lambda: len(alive(token)) == 2)  # a process during exec has no command line for a moment
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -1165,7 +1165,7 @@ def test_many_commands_leave_no_descriptor_and_no_process(place: Surroundings) -
     assert left() == []
 
 
-# --- the view of processes --------------------------------------------------------------------------------------------
+# --- how processes are seen -------------------------------------------------------------------------------------------
 
 
 @linux

@@ -1,4 +1,4 @@
-"""What of a command's output reaches a model: the screen as it is at the end, bounded, and nothing that steers one."""
+"""What a model gets of a command's output: the final screen, limited in size, without terminal control sequences."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def result(*pieces: str | bytes, head: int = PLENTY, tail: int = PLENTY) -> tupl
         ("N\bNA\bAM\bME\bE _\bx\n", "NAME x\n"),
         ("\b\bx", "x"),
         ("loading...\r          \rok\n", "ok\n"),
-        # colours and what else changes no text
+        # colours and other sequences that change no text
         ("\x1b[1;31mred\x1b[0m \x1b[38;2;1;2;3mrgb\x1b[m\n", "red rgb\n"),
         ("trailing \x1b[0m\n\tx \x1b[Ky\n", "trailing \n\tx y\n"),
         ("\x1b]0;title\x07a\x1b]8;;https://example.com\x1b\\link\x1b]8;;\x1b\\\n", "alink\n"),
@@ -161,7 +161,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_output_is_neither_kept_nor_gone_through_again(piece: str) -> None:
-    """What takes quadratic time here does not end within a test's time limit."""
+    """Quadratic time would exceed a test's time limit here."""
     data = (piece * (2**19 // len(piece))).encode()
     output = Rendered(1000, 1000)
     for start in range(0, len(data), 65536):
@@ -199,7 +199,7 @@ def test_how_it_is_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None
 @given(OUTPUT, st.integers(1, 40))
 @settings(max_examples=400)
 def test_blocks_and_bounds_make_no_difference_either(data: bytes, block: int) -> None:
-    """The rules at the edges of a block and of a full screen, brought near by making both small."""
+    """Blocks and screens are made small here, so that their boundaries are reached often."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(terminal_screen, "ROWS", 5)
         patch.setattr(terminal_screen, "CELLS", 40)
@@ -231,7 +231,7 @@ def test_text_without_controls_is_unchanged(parts: list[str]) -> None:
 def test_bytes_that_are_no_text_are_decoded_as_ever(data: bytes) -> None:
     text = bytes(byte for byte in data if byte >= 32 and byte != 127)
     decoded = codecs.decode(text, "utf-8", "replace")
-    assume(not re.search("[\x80-\x9f]", decoded))  # carried out, after which the bytes around them may be another text
+    assume(not re.search("[\x80-\x9f]", decoded))  # C1 controls change the text around them
     assert screen(text) == decoded
 
 
@@ -247,6 +247,6 @@ def test_carriage_returns_as_plainly_said(written: str) -> None:
 
     *lines, last = written.split("\n")
     expected = "".join(f"{line(one)}\n" for one in lines) + line(last).removesuffix("\r")
-    # Blanks at the end of a line are not seen, and neither are blank lines at the end.
+    # Spaces at the end of a line and empty lines at the end are not visible.
     shorter = re.compile(r" +(?=\r?\n|$)|[ \r\n]+\Z")
     assert shorter.sub("", screen(written)) == shorter.sub("", expected.replace("\r\r\n", "\r\n"))

@@ -1,4 +1,7 @@
-"""The files that a command line runs, found by its words. tests/tools/test_shell.py has the same in whole calls."""
+"""The files that a command line runs, found by its words.
+
+tests/tools/test_shell.py tests the same in complete calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen by itself: what becomes final, and when. tests/tools/test_shell_output.py tries what is shown on it."""
+"""The screen by itself: what becomes final, and when. tests/tools/test_shell_output.py tests its content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aster_sidecar.tools.terminal_screen import CELLS, ROWS, Screen
 
 
 def written(*pieces: str, end: bool = True) -> list[str]:
-    """What the screen passes on as final, piece by piece."""
+    """The final text, piece by piece."""
     final: list[str] = []
     screen = Screen(final.append)
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Workers: processes that run one function and nothing else of ours."""
+"""Workers: processes that run one function and no other code of the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Globs by themselves; tests/tools/test_searching.py has them in a search."""
+"""Globs by themselves; tests/tools/test_searching.py uses them in a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def matches(glob: str, path: str) -> bool:
 def test_a_star_matches_slashes_in_a_glob_with_a_slash() -> None:
     assert matches("src/*.py", "src/deep/b.py")
     assert not matches("src/*.py", "other/src/b.py")
-    assert not matches("src*.py", "src/b.py")  # without a slash it is matched against the name
+    assert not matches("src*.py", "src/b.py")  # without a slash it is compared with the name
 
 
 def test_a_leading_slash_or_dot_means_the_directory_itself() -> None:
@@ -37,6 +37,6 @@ def test_braces_expand_up_to_a_bound() -> None:
 
 
 def test_many_stars_do_not_backtrack() -> None:
-    """An expression that goes back to earlier stars would not end within this suite's time limit."""
+    """An expression that backtracks to earlier stars would exceed this suite's time limit."""
     assert not matches("*a" * 40 + "b", "a" * 200)
     assert matches("*a" * 40 + "b", "a" * 200 + "b")

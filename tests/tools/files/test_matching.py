@@ -57,7 +57,7 @@ def test_the_nearest_file_with_a_pattern_for_a_name_decides(matcher: Matcher) ->
     near_first = [(1, ""), (0, "deep/")]
     names = ["a.log", "b.log", "keep.log", "top", "sub", "sub/"]
     assert matcher.ignored(rules, near_first, names) == [False, True, False, False, False, True]
-    assert matcher.ignored({}, [(0, "")], ["top", "a.log"]) == [True, True], "a file is sent once"
+    assert matcher.ignored({}, [(0, "")], ["top", "a.log"]) == [True, True], "each file is sent only once"
 
 
 def test_a_wrong_pattern_in_an_ignore_file_matches_nothing(matcher: Matcher) -> None:

@@ -1,4 +1,4 @@
-"""`[mcp.NAME]` tables: what they become, and what is said of a wrong one."""
+"""`[mcp.NAME]` tables: what they become, and how mistakes in them are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of an MCP tool are checked against the schema that its server gives."""
+"""The arguments of an MCP tool are checked against its server's schema."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_arguments_are_checked_against_the_schema_of_the_server() -> None:
     began = time.monotonic()
     given = {"depth": 2, "word": "a" * 60 + "!", "o": {"k": None}}
     assert model.model_validate(given).model_dump(mode="json", exclude_unset=True) == given
-    assert time.monotonic() - began < 20, "a server's regular expression held the daemon"
+    assert time.monotonic() - began < 20, "a server's regular expression blocked the daemon"
     for wrong, said in (
         ({}, "'depth' is a required property"),
         ({"depth": 0}, "depth: 0 is less than the minimum of 1"),

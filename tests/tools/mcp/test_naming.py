@@ -15,7 +15,7 @@ def test_names_are_plain_and_never_shared() -> None:
     names = [name for found in named.values() for name in found]
     assert len(set(names)) == len(names)
     assert all(len(name) <= 64 and name.replace("-", "_").isidentifier() for name in names)
-    assert named["a"] == [of_a], "which servers have answered does not change a name"
+    assert named["a"] == [of_a], "a name must not depend on which servers have answered"
     assert named["s"][-1] == "s_ok"
     assert named["a_b"][0] == "a_b_c"
     assert "read_file" not in names

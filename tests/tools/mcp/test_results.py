@@ -1,4 +1,4 @@
-"""What a call of an MCP tool returns and reports, in our form and within its bounds."""
+"""What a call of an MCP tool returns and reports, in our form and within our limits."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_progress_is_a_share_and_shown_within_bounds(tmp_path: Path) -> None:
         progress = Progress(context)
         await progress.tell(1, 4, "a quarter")
         await progress.tell(9, 4, None)
-        await progress.tell(1, 0, None)  # says nothing
+        await progress.tell(1, 0, None)  # reports nothing
         await progress.tell(float("nan"), 4, "odd")
         assert [(one.message, one.progress) for one in context.told] == [
             ("a quarter", 0.25),

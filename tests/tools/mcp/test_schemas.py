@@ -1,4 +1,4 @@
-"""Schemas of MCP tools as models are shown them: no provider refuses a request because of one."""
+"""Schemas of MCP tools as models get them: no schema makes a provider refuse a request."""
 
 from __future__ import annotations
 

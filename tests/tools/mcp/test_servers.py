@@ -1,4 +1,4 @@
-"""MCP servers as real processes: what of them becomes a tool, what a call shows and gives, and that none lives on."""
+"""MCP servers as real processes: which tools they have, what a call shows and returns, and that no process is left."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STDIO = ServerSpec(name="docs", command=sys.executable, args=(SCRIPT,))
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.Runner]:
-    """One loop for all tests here, and at its end no process is left."""
+    """One event loop for all tests here; at its end no process is left."""
     with asyncio.Runner() as runner:
         yield runner
         runner.run(until(lambda: left() == []))
@@ -63,12 +63,15 @@ def place(tmp_path: Path) -> Surroundings:
 
 
 def running(servers: Servers) -> int:
-    """How many of them have processes."""
+    """How many of the servers have processes."""
     return sum(server.connection.program is not None for server in servers._servers)
 
 
 async def closed(servers: Servers, gone: Callable[[], bool] = lambda: True) -> None:
-    """Close them. All has ended then; on a machine so busy that `close` gave up waiting, soon after."""
+    """Close the servers.
+
+    All have ended then; if the machine was so busy that `close` stopped waiting, they end soon after.
+    """
     began = time.monotonic()
     await servers.close()
     took_s = time.monotonic() - began
@@ -94,7 +97,7 @@ async def serving(*given: ServerSpec) -> AsyncGenerator[Servers]:
 
 
 async def answered(servers: Servers) -> dict[str, Tool[Any]]:
-    """What they offer once each of them has answered or failed."""
+    """Their tools, once each server has answered or failed."""
     servers.begin()
     await until(lambda: not any(server.starting for server in servers._servers), 60)
     return {tool.name: tool for tool in servers.tools()}
@@ -167,7 +170,7 @@ def test_results(loop: asyncio.Runner, docs: Servers, place: Surroundings) -> No
         assert RESULT_BYTES - 4096 < len(json.dumps(large.value, ensure_ascii=False).encode()) <= RESULT_BYTES
         with pytest.raises(ToolError, match="fail"):
             await run(tools["docs_fail"], context)
-        # Two at once on one session.
+        # Two calls at the same time in one session.
         both = await asyncio.gather(*(run(tools["docs_echo"], context, text=text) for text in "ab"))
         assert [one.value["text"] for one in both] == ["a", "b"]
 
@@ -200,7 +203,7 @@ def test_its_environment_has_no_secret_and_carries_the_mark(
             assert found["cwd"] == str(place.work_dir)
             gate = Ancestry(lambda: KEEPER.pid)
             assert not gate.alone()
-            assert gate.of_process(found["pid"], started_at(found["pid"])) == "ours", "it would be taken for a client"
+            assert gate.of_process(found["pid"], started_at(found["pid"])) == "ours", "it would be treated as a client"
             assert running(servers) == 1
 
     loop.run(body())
@@ -235,7 +238,7 @@ def test_a_call_that_takes_too_long_is_given_up(
         async with serving(STDIO.model_copy(update={"timeout_s": 1})) as servers:
             tools, log = await offered(servers), tmp_path / "log"
             with monkeypatch.context() as patched:
-                # The second begins when the server has begun, which takes longer on a busy machine.
+                # The timeout of 1 s starts when the server has begun the call, which takes longer on a busy machine.
                 patched.setattr(asyncio, "timeout", from_then_on)
                 call = asyncio.create_task(run(tools["docs_wait"], Listener(place), log=str(log)))
                 await until(lambda: log.exists() and log.read_text() == "began")
@@ -293,7 +296,7 @@ def test_an_end_that_comes_late_does_not_hide_the_next_server(
             await run(tools["docs_echo"], context, text="the next one")
             let_go.set()
             await until(lambda: supervisor is not None and supervisor.done())
-            assert running(servers) == 1, "the first one's late end is not the second one's"
+            assert running(servers) == 1, "the late end of the first one must not end the second"
 
     loop.run(body())
 
@@ -334,7 +337,7 @@ def test_close_ends_what_a_server_left_behind(loop: asyncio.Runner, place: Surro
 
 def test_a_server_that_fails_is_left_out(loop: asyncio.Runner) -> None:
     async def body() -> None:
-        with socket.socket() as nobody:  # bound and not listening: nobody else can have the port
+        with socket.socket() as nobody:  # bound and not listening: no other program can get the port
             nobody.bind(("127.0.0.1", 0))
             await without(f"http://127.0.0.1:{nobody.getsockname()[1]}/mcp")
 
@@ -445,17 +448,17 @@ def test_a_server_that_failed_is_tried_again(
         async with serving(spec) as servers:
             tools = await answered(servers)
             if failures == 1:
-                assert "docs_echo" in tools, "it failed once, and was started once more at once"
+                assert "docs_echo" in tools, "it failed once, and was restarted at once"
                 return
             assert tools == {}
             assert "the database is locked" in troubles(servers)["docs"]
             servers.begin()
-            assert not servers._servers[0].starting, "it was tried again without a pause"
+            assert not servers._servers[0].starting, "it was tried again without a delay"
             monkeypatch.setattr(servers._servers[0], "_due_s", 0.0)
             monkeypatch.setattr(mcp, "REACH_S", 3600)
             [missing] = await servers.reach()
             assert not missing.late
-            assert servers._servers[0].starting, "nobody waits for one that has failed"
+            assert servers._servers[0].starting, "reach() must not wait for a server that has failed"
             assert "docs_echo" in await answered(servers)
             assert servers.missing() == []
 
@@ -479,7 +482,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert "pip install 'aster-sidecar[mcp]'" in told.stdout
 
 
-# A server of an older protocol, as most are: it knows no discovery, names its tool harmless, and asks on its own.
+# A server of an older protocol, as most are: without discovery, with a tool marked as harmless, and with questions.
 OLDER = """
 import json, sys
 def send(**message): print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
@@ -537,9 +540,9 @@ MANGLED_WORDS = {
     "raw_nul": b"a\0b",
     "plain": b"fine",
 }
-"""What stands in JSON for the words of tools, by their name."""
+"""The texts of the tools in JSON, by the tool's name."""
 
-# A server whose words are broken in the way that its tool is called.
+# A server whose texts are broken in the way that its tool's name says.
 MANGLED = r"""
 import json, sys
 out = sys.stdout.buffer
@@ -639,7 +642,7 @@ def test_a_log_between_its_messages_ends_no_call(loop: asyncio.Runner, mangling:
     loop.run(body())
 
 
-# A server whose lists and answers are right in part: its tools are called by what is wrong with them.
+# A server whose lists and answers are partly valid: each tool's name says what is wrong with it.
 ODD = r"""
 import json, os, sys
 out = sys.stdout.buffer
@@ -755,7 +758,7 @@ def test_an_answer_in_an_odd_form_is_understood(
 
 
 def test_the_schema_of_results_is_not_checked(loop: asyncio.Runner, odd: Servers, place: Surroundings) -> None:
-    """An expression in it could stop the daemon."""
+    """A regular expression in it could stop the daemon."""
 
     async def body() -> None:
         tools = await answered(odd)
@@ -787,7 +790,7 @@ def test_an_error_in_an_odd_form_keeps_its_words(
 
 
 class Mangling(BaseHTTPRequestHandler):
-    """The same over HTTP: lists as one JSON body, answers to calls as events in small pieces."""
+    """A mangling server over HTTP: lists as one JSON body, and answers to calls as events in small pieces."""
 
     protocol_version = "HTTP/1.1"
 
@@ -850,7 +853,7 @@ def test_what_is_no_text_is_replaced_over_http_too(loop: asyncio.Runner, place: 
 
 
 class Odd(BaseHTTPRequestHandler):
-    """Over HTTP: what it answers to a call is up to the tool's name."""
+    """A server over HTTP whose answer to a call depends on the tool's name."""
 
     protocol_version = "HTTP/1.1"
 
@@ -907,7 +910,7 @@ class Odd(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Connection", "close")
         self.end_headers()
-        with suppress(OSError):  # whoever read it hangs up
+        with suppress(OSError):  # the reader closes the connection
             while True:
                 self.wfile.write(b"data: " + b"x" * 65536)
 
@@ -954,7 +957,7 @@ def test_odd_answers_over_http(loop: asyncio.Runner, place: Surroundings, name: 
 
 @pytest.fixture
 def http() -> Generator[str]:
-    """The address of a server over streamable HTTP. It is given its socket: who connects early waits."""
+    """The address of a server over streamable HTTP. The server gets an open socket, so early clients wait."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         descriptor, port = listener.fileno(), listener.getsockname()[1]
         process = subprocess.Popen(
