@@ -98,7 +98,7 @@ async def ask(ctx: Context) -> str:
 
 @server.tool(structured_output=False)
 def spawn() -> int:
-    """Leave a process of a session of its own behind, which takes no TERM and has forgotten its environment."""
+    """Start a process in another session that ignores TERM and has no environment, and leave it running."""
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
     child = subprocess.Popen(
         [sys.executable, "-c", code], env={}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True

@@ -581,7 +581,7 @@ class ResponsesWire(Wire):
 
 
 class ChatWire(Wire):
-    """OpenAI chat completions: one kind of chunk, `[DONE]` at the end, usage in a chunk of its own when asked for."""
+    """OpenAI chat completions: one kind of chunk, `[DONE]` at the end, usage in a separate chunk when asked for."""
 
     protocol = "chat"
 

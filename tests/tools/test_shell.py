@@ -560,7 +560,7 @@ WAITS = "#!/bin/sh\ntouch asked\nexec sleep 600\n"
 
 @pytest.fixture
 def repository(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> Surroundings:
-    """Two commits, and in place of every program with which git could ask, one that waits."""
+    """Two commits. A program that waits replaces every program with which git could ask a question."""
     waiting = place.work_dir / "waits"
     waiting.write_text(WAITS)
     waiting.chmod(0o755)

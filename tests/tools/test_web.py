@@ -94,7 +94,10 @@ def anywhere(address: web.Address) -> bool:
 
 
 def fetcher(*addresses: str, allow_address: Callable[[web.Address], bool] = only_loopback, **more: Any) -> web.Fetcher:
-    """A fetcher that resolves every name to `addresses`. By default these, and all that it may reach, are loopback."""
+    """A fetcher that resolves every name to `addresses`, and connects where `allow_address` allows it.
+
+    Default: loopback.
+    """
 
     async def resolve(host: str, port: int) -> list[str]:
         return list(addresses) or ["127.0.0.1"]

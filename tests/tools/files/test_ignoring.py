@@ -1,4 +1,4 @@
-"""The ignore files that apply to a directory; tests/tools/test_searching.py compares a whole search with git."""
+"""The ignore files that apply to a directory; tests/tools/test_searching.py compares complete searches with git."""
 
 from __future__ import annotations
 
