@@ -1,5 +1,5 @@
-// Builds dist/: one minified ES module and the types beside it. With --size: fails when that module is too large.
-// The parser of the event stream is built in: whoever installs the client gets no dependency with it.
+// Builds dist/: one minified ES module with its types. With --size it fails if the module is too large. The parser of
+// the event stream is bundled, so the package has no dependencies.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-// Makes src/wire.ts out of the daemon's OpenAPI document.
+// Makes src/wire.ts from the daemon's OpenAPI document.
 //
 //   npm run generate                      the daemon of this repository describes itself (ASTER_PYTHON, or ../../.venv)
 //   npm run generate -- --url http://…    a running daemon (its token in ASTER_SIDECAR_TOKEN)
@@ -40,7 +40,7 @@ async function document() {
   return JSON.parse(execFileSync(python, ["-c", DESCRIBE], { cwd: repository, env: environment, encoding: "utf8" }));
 }
 
-/** Sets the exit code when redocly finds a fault. What is said over the WebSocket is in no operation, so it is unused. */
+/** Sets the exit code if redocly reports a problem. Unused models are allowed: the WebSocket's are in no operation. */
 function lint(described) {
   const folder = mkdtempSync(join(tmpdir(), "aster-openapi-"));
   try {
@@ -63,7 +63,7 @@ const described = await document();
 if (values.check) lint(described);
 for (const operations of Object.values(described.paths)) {
   for (const { responses } of Object.values(operations)) {
-    // Every refusal has one shape, Failure: it need not be told for each status of each operation.
+    // Every refusal has one shape, Failure, so it is left out of each operation's statuses.
     for (const status of Object.keys(responses)) if (status !== "200") delete responses[status];
   }
 }

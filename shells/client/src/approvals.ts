@@ -4,7 +4,7 @@ import type { PictureDraft } from "./picture.js";
 import { reconcile } from "./sharing.js";
 import type * as wire from "./types.js";
 
-/** Answered questions that the picture keeps. */
+/** How many answered questions the picture keeps. */
 const ANSWERED_MOST = 50;
 
 export class Approvals {

@@ -1,16 +1,16 @@
 // How long to wait before the next try.
 
 export interface Backoff {
-  /** The first wait, in seconds. */
+  /** The first delay, in seconds. */
   base_s: number;
-  /** No wait is longer. */
+  /** The longest delay, in seconds. */
   most_s: number;
 }
 
-/** For a daemon on the same machine: it is back within a second or two, and asking costs next to nothing. */
+/** For a daemon on the same machine: it is back within one or two seconds, and a try costs almost nothing. */
 export const BACKOFF: Backoff = { base_s: 0.25, most_s: 10 };
 
-/** Seconds to wait after `failures` failures in a row (1 or more): doubling, and half of it chance. */
+/** The delay in seconds after `failures` failures in a row (1 or more). It doubles each time; half of it is random. */
 export function delay_s(failures: number, { base_s, most_s }: Backoff = BACKOFF, random = Math.random): number {
   const whole = Math.min(most_s, base_s * 2 ** Math.min(failures - 1, 30));
   return whole * (0.5 + random() / 2);

@@ -1,4 +1,4 @@
-// What an event changes in the picture, apart from the messages of its session.
+// What an event changes in the picture, except for the messages of its session.
 import type { Approvals } from "./approvals.js";
 import type { Client } from "./client.js";
 import type { Histories } from "./histories.js";
@@ -8,7 +8,7 @@ import type { Slots } from "./slots.js";
 import { notificationOf, ruleOf, serviceOf, sessionOf, type Picture, type SessionEntry } from "./state.js";
 import type * as wire from "./types.js";
 
-/** Notifications that the picture keeps. */
+/** How many notifications the picture keeps. */
 const NOTIFICATIONS_MOST = 50;
 
 export interface ChangesOptions {
@@ -27,7 +27,7 @@ export class Changes {
     this.#options = options;
   }
 
-  /** Applies an event. False: it says nothing about the messages of its session. */
+  /** Applies an event. Returns false if the messages of its session are not affected. */
   apply(event: wire.AsterEvent): boolean {
     const { picture, approvals, loader } = this.#options;
     const session = event.session_id === null ? undefined : picture.next.sessions[event.session_id];
@@ -55,8 +55,8 @@ export class Changes {
         return true;
       case "history_cleared":
         this.#options.histories.clear(event.session_id ?? "");
-        // The events so far went with the messages. If the stream is behind, answers, states, titles and notifications
-        // are missing from it.
+        // The earlier events were deleted with the messages. If the stream lags behind, their changes to answers,
+        // states, titles and notifications are missing.
         loader.load();
         return false;
       case "text_chunk":
@@ -76,12 +76,12 @@ export class Changes {
       case "config_changed": {
         const { config } = picture.next;
         if (config) picture.draft().config = { ...config, values: { ...config.values, ...event.data.changed } };
-        // The event may be older than what was read of a daemon that has restarted since; and it has no `problems`.
+        // The event may be older than what was read from a restarted daemon, and it has no `problems`.
         loader.refetch();
         return false;
       }
       case "agents_changed":
-      case "secrets_changed": // the keys are not in the picture, but what follows from them is
+      case "secrets_changed": // the keys are not in the picture, but things that depend on them are
         loader.refetch();
         return false;
       default: {
@@ -105,7 +105,7 @@ export class Changes {
       picture.put(fresh);
       if (slots.isOpen(id)) histories.read(id).catch(() => undefined); // it was deleted while it was open
     } else {
-      // `status_change` tells the state.
+      // `status_change` reports the state.
       const { title, archived, is_default, pinned, updated_at } = fresh;
       Object.assign(picture.session(id), { title, archived, is_default, pinned });
       if (updated_at > known.updated_at) picture.session(id).updated_at = updated_at;
@@ -130,7 +130,7 @@ export class Changes {
         for (const missed of slot.missed ?? []) if (missed.type !== "approval_required") this.apply(missed);
       })
       .catch(() => {
-        picture.stale = true; // everything is read again with the next connection
+        picture.stale = true; // everything is read again when the stream connects next
       })
       .finally(() => {
         slot.missed = null;
@@ -148,7 +148,7 @@ type WithoutSession =
   | "onboarding_changed"
   | "service_changed";
 
-/** What changes with an event that belongs to no session; null for a type that only a newer daemon knows. */
+/** What an event without a session changes; null for a type that only a newer daemon knows. */
 function withoutSession(picture: Picture, event: wire.EventOf<WithoutSession>): Partial<Picture> | null {
   switch (event.type) {
     case "rules_changed": {

@@ -1,4 +1,4 @@
-// The daemon's API as functions: one for each thing to ask, all through one transport.
+// The daemon's API as functions: one per call, all through one transport.
 import { delay_s } from "./backoff.js";
 import { AsterError, open } from "./errors.js";
 import { follow, type Feed, type FollowOptions } from "./feed.js";
@@ -9,9 +9,12 @@ import type { Transport } from "./transport.js";
 import type * as wire from "./types.js";
 
 export interface ClientOptions extends HttpOptions {
-  /** Go through this native host instead of HTTP. */
+  /** Use this native host instead of HTTP. */
   host?: HostWire;
-  /** `http`: `fetch` for all, the stream included, where a page would use a WebSocket. Or something else altogether. */
+  /**
+   * `http`: use `fetch` for everything, also for the stream, where a page would use a WebSocket. Or give your own
+   * transport.
+   */
   transport?: Transport | "http";
 }
 
@@ -20,22 +23,22 @@ export interface CallOptions {
 }
 
 export interface SendOptions extends CallOptions {
-  /** How often to try while the daemon can't be reached; 5 when left out: about four seconds. */
+  /** How many times to try if the daemon can't be reached. Default: 5, which takes about four seconds. */
   tries?: number;
 }
 
 export interface Page {
-  /** Where the page before this one begins: `next_before` of the page you have. */
+  /** Where to continue: `next_before` of the previous page. */
   before?: string | null;
-  /** 1 to 500; 50 when left out. */
+  /** 1 to 500. Default: 50. */
   limit?: number;
 }
 
 export interface SessionQuery extends Page {
   agent_id?: string;
-  /** Only the archived ones, instead of only the others. */
+  /** Only the archived sessions, instead of only the others. */
   archived?: boolean;
-  /** The trash: those that were deleted and can be restored, the one deleted last first. */
+  /** The trash: deleted sessions that can be restored, the last deleted first. */
   deleted?: boolean;
 }
 
@@ -44,9 +47,9 @@ export type Client = ReturnType<typeof createClient>;
 const TRIES = 5;
 
 /**
- * A client. Without options it takes the native host of the page (`window.asterHost`) when there is one, else the page's
- * own address: by a WebSocket in a browser, by HTTP elsewhere and with a `fetch` of its own. Every call rejects with
- * AsterError, or with the reason of its signal.
+ * Creates a client. By default it uses the page's native host (`window.asterHost`) if there is one. Otherwise it uses
+ * the page's own address: over a WebSocket in a browser, over HTTP elsewhere or with a given `fetch`. Every call
+ * rejects with AsterError, or with the reason of its signal.
  */
 export function createClient(options: ClientOptions = {}) {
   const host = options.host ?? (options.url === undefined ? hostOf() : null);
@@ -57,7 +60,7 @@ export function createClient(options: ClientOptions = {}) {
         ? hostTransport({ host, ...options })
         : webTransport(options);
 
-  /** Any endpoint: `data` of its answer. `path` with its query; `body` as an object. */
+  /** Calls any endpoint and returns the answer's `data`. `path` includes its query; `body` is an object. */
   async function call<T = unknown>(
     method: string,
     path: string,
@@ -73,8 +76,8 @@ export function createClient(options: ClientOptions = {}) {
   }
 
   /**
-   * Sends a message so that it counts once: under a `client_message_id` of its own, and again under the same one while
-   * the daemon can't be reached. What the daemon refused is not sent again. Rejects with the last error.
+   * Sends a message so that it counts only once: with a `client_message_id`, and again with the same one while the
+   * daemon can't be reached. A message that the daemon refused is not sent again. Rejects with the last error.
    */
   async function send(body: wire.ChatRequest, { signal, tries = TRIES }: SendOptions = {}): Promise<wire.ChatStarted> {
     const message = { ...body, client_message_id: body.client_message_id ?? mintId() };
@@ -93,7 +96,7 @@ export function createClient(options: ClientOptions = {}) {
     call,
     chat,
     send,
-    /** Ends turns: one, a session's, or all of the agent's. */
+    /** Ends turns: one turn, all of a session, or all of the agent. */
     cancel: (body: wire.CancelRequest, options?: CallOptions): Promise<wire.Cancelled> =>
       call("POST", "/api/cancel", body, options),
     /** Answers a question. The first answer counts; a later one rejects with `approval_resolved`. */
@@ -105,7 +108,7 @@ export function createClient(options: ClientOptions = {}) {
     ): Promise<wire.ApprovalInfo[]> => call("GET", "/api/approvals" + queryOf(query), undefined, options),
     status: (agent_id: string, session_id?: string, options?: CallOptions): Promise<wire.Status> =>
       call("GET", "/api/status" + queryOf({ agent_id, session_id }), undefined, options),
-    /** A page of messages, oldest first; without `before` the newest page. */
+    /** A page of messages, oldest first; the newest page without `before`. */
     history: (
       agent_id: string,
       session_id?: string,
@@ -115,34 +118,34 @@ export function createClient(options: ClientOptions = {}) {
       call("GET", "/api/history" + queryOf({ agent_id, session_id, ...page }), undefined, options),
     clearHistory: (agent_id: string, session_id?: string, options?: CallOptions): Promise<wire.HistoryDeleted> =>
       call("DELETE", "/api/history" + queryOf({ agent_id, session_id }), undefined, options),
-    /** Everything that a first picture needs, as of one moment; `sessions`: how many, 16. */
+    /** Everything for a first picture, from one moment. `sessions`: how many of them; default 16. */
     snapshot: (query: { sessions?: number } = {}, options?: CallOptions): Promise<wire.Snapshot> =>
       call("GET", "/api/snapshot" + queryOf(query), undefined, options),
     agents: (options?: CallOptions): Promise<wire.AgentInfo[]> => call("GET", "/api/agents", undefined, options),
     tools: (options?: CallOptions): Promise<wire.ToolInfo[]> => call("GET", "/api/tools", undefined, options),
     models: (options?: CallOptions): Promise<wire.ModelInfo[]> => call("GET", "/api/models", undefined, options),
-    /** What would happen to a call, and why. Nothing runs. */
+    /** Checks what would happen to a call, and why. Nothing runs. */
     check: (body: wire.CheckRequest, options?: CallOptions): Promise<wire.CheckAnswer> =>
       call("POST", "/api/permissions/check", body, options),
     shutdown: (options?: CallOptions): Promise<wire.ShuttingDown> => call("POST", "/api/shutdown", undefined, options),
-    /** Not in an envelope, and no token is needed. */
+    /** Its answer has no envelope, and it needs no token. */
     health: async ({ signal }: CallOptions = {}): Promise<wire.Health> => {
       const { status, body } = await transport.request("GET", "/health", undefined, signal);
       return (status === 200 ? JSON.parse(body) : open(status, body)) as wire.Health;
     },
     config: {
       get: (options?: CallOptions): Promise<wire.ConfigView> => call("GET", "/api/config", undefined, options),
-      /** `null` takes back what was set. */
+      /** `null` removes a value that was set. */
       set: (patch: wire.ConfigPatch, options?: CallOptions): Promise<wire.ConfigView> =>
         call("POST", "/api/config", patch, options),
     },
     sessions: {
       list: (query: SessionQuery = {}, options?: CallOptions): Promise<wire.SessionPage> =>
         call("GET", "/api/sessions" + queryOf({ ...query }), undefined, options),
-      /** Looks in titles and messages; `hits` of the answer says where in the messages. */
+      /** Searches titles and messages. The answer's `hits` has the places in messages. */
       search: (q: string, query: SessionQuery = {}, options?: CallOptions): Promise<wire.SessionPage> =>
         call("GET", "/api/sessions" + queryOf({ ...query, q }), undefined, options),
-      /** The messages of one conversation that hold `q`, newest first. */
+      /** The messages of one conversation that contain `q`, newest first. */
       find: (session_id: string, q: string, query: Page = {}, options?: CallOptions): Promise<wire.FoundMessages> =>
         call("GET", `${session(session_id)}/find` + queryOf({ ...query, q }), undefined, options),
       get: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
@@ -155,13 +158,13 @@ export function createClient(options: ClientOptions = {}) {
         call("PATCH", session(session_id), { archived }, options),
       pin: (session_id: string, pinned = true, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("PATCH", session(session_id), { pinned }, options),
-      /** Moves it to the trash; `purge`: deletes it for good, also one that is in the trash. */
+      /** Moves it to the trash. `purge` deletes it permanently, also if it is in the trash. */
       delete: (
         session_id: string,
         { purge, ...options }: CallOptions & { purge?: boolean } = {},
       ): Promise<wire.SessionDeleted> =>
         call("DELETE", session(session_id) + (purge === true ? "?purge=true" : ""), undefined, options),
-      /** Brings a deleted one back as it was; one that is not deleted stays as it is. */
+      /** Restores a deleted session as it was. Does nothing if it is not deleted. */
       restore: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("POST", `${session(session_id)}/restore`, undefined, options),
     },
@@ -173,7 +176,7 @@ export function createClient(options: ClientOptions = {}) {
       remove: (rule_id: string, options?: CallOptions): Promise<wire.RuleDeleted> =>
         call("DELETE", `/api/permissions/rules/${encodeURIComponent(rule_id)}`, undefined, options),
     },
-    /** Opens the event stream and keeps it up. */
+    /** Opens the event stream and reconnects it when it breaks. */
     follow: (options: FollowOptions): Feed => follow(transport, options),
   };
 }
@@ -187,7 +190,7 @@ function session(session_id: string): string {
   return `/api/sessions/${encodeURIComponent(session_id)}`;
 }
 
-/** A new `client_message_id`: chance enough never to come twice, also where `crypto.randomUUID` is not to be had. */
+/** A new `client_message_id`: random enough to be unique, also where `crypto.randomUUID` is missing. */
 export function mintId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return "cm_" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

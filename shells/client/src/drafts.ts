@@ -1,39 +1,39 @@
-// Messages that could not be sent because the daemon was away: kept where they are safe, sent or discarded by a person.
+// Messages that could not be sent because the daemon was away: they are stored, and a person sends or discards them.
 import { mintId, type Client, type SendOptions } from "./client.js";
 import { AsterError, isObject } from "./errors.js";
 import type * as wire from "./types.js";
 
-/** Where drafts are kept: `localStorage`-like, a shell's state file, anything. One text under one key. */
+/** Where drafts are stored: something like `localStorage`, a shell's state file, or anything else. One text per key. */
 export interface DraftStorage {
   get: (key: string) => string | null | Promise<string | null>;
   set: (key: string, value: string) => void | Promise<void>;
 }
 
 export interface Draft {
-  /** What it is sent under, however often that is tried. */
+  /** The id with which it is sent, at every try. */
   client_message_id: string;
   agent_id: string;
-  /** The session it was written for; null: the agent's default one. */
+  /** The session it was written for; null for the agent's default session. */
   session_id: string | null;
   message: string;
   context: Record<string, unknown> | null;
   /** RFC 3339, UTC. */
   written_at: string;
-  /** Why the daemon refused it when it was sent later; null as long as it only could not be reached. */
+  /** Why the daemon refused it when it was sent later; null if it could only not be reached. */
   refused: { code: string; message: string; hint: string | null } | null;
 }
 
 export interface DraftsOptions {
   storage: DraftStorage;
   key?: string;
-  /** One had to go because there were too many: the person is to be told, and may want its text. */
+  /** A draft was dropped because there were too many. Tell the person, who may want its text. */
   onEvicted?(draft: Draft): void;
 }
 
-/** Most drafts that are kept. */
+/** The largest number of drafts. */
 export const DRAFTS_MOST = 20;
 
-/** The drafts in a storage. Each change reads it first, so that two windows don't undo each other's. */
+/** The drafts in a storage. Each change reads the storage first, so that two windows don't undo each other's. */
 export class Drafts {
   readonly #options: Required<Pick<DraftsOptions, "storage" | "key">> & DraftsOptions;
   readonly #listeners = new Set<() => void>();
@@ -44,7 +44,7 @@ export class Drafts {
     this.#options = { key: "aster-drafts", ...options };
   }
 
-  /** Oldest first, as known here; `load` looks again. */
+  /** The drafts as last read, oldest first. `load` reads them again. */
   list = (): readonly Draft[] => this.#drafts;
 
   subscribe = (listener: () => void): (() => void) => {
@@ -59,8 +59,8 @@ export class Drafts {
   }
 
   /**
-   * Sends a message as `client.send` does. When the daemon can't be reached it is kept, and the draft is the result.
-   * What the daemon refused is no draft: then this rejects.
+   * Sends a message as `client.send` does. If the daemon can't be reached, the message is stored and the draft is
+   * returned. If the daemon refuses the message, there is no draft: the promise rejects.
    */
   async send(client: Client, body: wire.ChatRequest, options?: SendOptions): Promise<wire.ChatStarted | Draft> {
     const message = { ...body, client_message_id: body.client_message_id ?? mintId() };
@@ -93,8 +93,8 @@ export class Drafts {
   }
 
   /**
-   * Sends a draft, because the person wants it, and lets go of it once it is recorded. It stays when that fails: the
-   * daemon's refusal is noted on it. Rejects with AsterError.
+   * Sends a draft because the person asked for it, and removes it when the daemon has recorded it. If that fails, the
+   * draft stays, with the daemon's refusal. Rejects with AsterError.
    */
   async resend(client: Client, client_message_id: string, options?: SendOptions): Promise<wire.ChatStarted> {
     const draft = (await this.load()).find((known) => known.client_message_id === client_message_id);
@@ -121,7 +121,7 @@ export class Drafts {
     await this.#change((drafts) => without(drafts, client_message_id));
   }
 
-  /** One change after another: reads, changes, writes. Rejects with the storage's error. */
+  /** Reads, changes and writes the drafts, one change at a time. Rejects with the storage's error. */
   #change(change: (drafts: readonly Draft[]) => readonly Draft[]): Promise<readonly Draft[]> {
     const { storage, key } = this.#options;
     const next = this.#last.then(async () => {
@@ -137,7 +137,7 @@ export class Drafts {
   }
 }
 
-/** The drafts in a storage; `load` reads them. */
+/** The drafts in a storage. Call `load` to read them. */
 export function createDrafts(options: DraftsOptions): Drafts {
   return new Drafts(options);
 }
@@ -146,7 +146,7 @@ function without(drafts: readonly Draft[], client_message_id: string): Draft[] {
   return drafts.filter((draft) => draft.client_message_id !== client_message_id);
 }
 
-/** What can't be read is not there: somebody else wrote it. */
+/** Content that can't be read counts as empty: another program wrote it. */
 function parse(text: string | null): readonly Draft[] {
   try {
     const found: unknown = JSON.parse(text ?? "[]");

@@ -1,4 +1,4 @@
-// The stream, kept up: it reconnects behind its cursor, watches the heartbeat, and says how the connection is.
+// A stream that stays open: it reconnects after its cursor, checks the heartbeat, and reports the connection's state.
 import { BACKOFF, delay_s, type Backoff } from "./backoff.js";
 import { report, unreachable, type AsterError } from "./errors.js";
 import type { StreamListener, StreamQuery, Transport } from "./transport.js";
@@ -6,8 +6,8 @@ import type { AsterEvent } from "./types.js";
 import { onWake } from "./wake.js";
 
 /**
- * `connected`: the stream is open, and its heartbeat comes. `reconnecting`: it is being opened, for the first time or
- * again. `offline`: that has failed several times in a row, or the daemon refuses; it is tried on and on.
+ * `connected`: the stream is open, and its heartbeat arrives. `reconnecting`: it is being opened, for the first time or
+ * again. `offline`: that has failed several times in a row, or the daemon refuses it; further tries follow.
  */
 export interface Link {
   state: "connected" | "reconnecting" | "offline";
@@ -18,24 +18,24 @@ export interface Link {
 }
 
 export interface FollowOptions extends Partial<StreamQuery> {
-  /** Every event, `connected`, `heartbeat` and `resync` included. */
+  /** Called with every event, including `connected`, `heartbeat` and `resync`. */
   onEvent(event: AsterEvent): void;
   onLink?(link: Link): void;
   backoff?: Backoff;
-  /** Timers and chance, for tests. */
+  /** Timers and random numbers, for tests. */
   clock?: Clock;
 }
 
 export interface Feed {
   readonly link: Link;
-  /** The seq behind which the stream goes on; null before it was connected for the first time. */
+  /** The seq after which the stream continues; null before the first connection. */
   readonly cursor: number | null;
-  /** Try now, without the rest of the wait. */
+  /** Tries now instead of after the delay. */
   retry(): void;
   /**
-   * Look now whether the daemon still answers: the system was asleep, the network has changed. A page notices that by
-   * itself. A stream that was silent for two seconds is opened again, and the old one kept until the new one stands.
-   * False: nothing is to be done, it was heard just now.
+   * Checks now whether the daemon still answers, for example after the system slept or the network changed. A page does
+   * this by itself. If the stream was silent for two seconds, a new one is opened, and the old one is kept until the
+   * new one is open. Returns false if no check was needed, because an event has just arrived.
    */
   check(): boolean;
   close(): void;
@@ -43,7 +43,7 @@ export interface Feed {
 
 export interface Clock {
   now(): number;
-  /** Calls back after so many ms; returns what calls it off. */
+  /** Calls back after `ms` milliseconds. Returns a function that cancels this. */
   after(ms: number, callback: () => void): () => void;
   random: () => number;
 }
@@ -59,23 +59,23 @@ export const CLOCK: Clock = {
   random: Math.random,
 };
 
-/** Failures in a row after which the daemon counts as gone. */
+/** After this many failures in a row the state is `offline`. */
 const OFFLINE_FROM = 3;
-/** Longest wait for `connected`, in seconds. */
+/** The longest wait for `connected`, in seconds. */
 const OPEN_S = 15;
-/** What a heartbeat may be late beyond two of its periods, in seconds. */
+/** How many seconds late a heartbeat may be, after two of its periods. */
 const GRACE_S = 1;
-/** What was heard within so many ms lives. */
+/** A stream with an event in the last QUIET_MS milliseconds counts as alive. */
 const QUIET_MS = 2_000;
-/** Longest wait for the answer to a check, in ms. */
+/** The longest wait for the answer to a check, in ms. */
 const CHECK_MS = 3_000;
-/** Tries after a failed check that wait no longer than it: each uses up a kept connection that may be as dead. */
+/** After a failed check, so many tries also have this short limit: each may use another dead kept-alive connection. */
 const BRIEF_TRIES = 6;
-/** How often the clock is compared with the timers, and how much later than asked for means that the system slept. */
+/** How often the clock is compared with the timers, and which delay means that the system slept. */
 const TICK_MS = 5_000;
 const LATE_MS = 2_000;
 
-/** One opening of the stream. Nothing is heard from it any more once it is closed. */
+/** One opened stream. After it is closed, its events are ignored. */
 class Line {
   over = false;
   #close: (() => void) | null = null;
@@ -89,7 +89,7 @@ class Line {
         if (!this.over) listener.end(error);
       },
     });
-    if (this.over) this.#close(); // it was over before it was there
+    if (this.over) this.#close(); // it was closed before it was open
   }
 
   close(): void {
@@ -98,7 +98,7 @@ class Line {
   }
 }
 
-/** Opens the stream and keeps it up until `close`. */
+/** Opens the stream and keeps it open until `close`. */
 export function follow(transport: Transport, options: FollowOptions): Feed {
   const clock = options.clock ?? CLOCK;
   const { agent_id, session_id, types } = options;
@@ -106,7 +106,7 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
   let link: Link = { state: "reconnecting", failures: 0, error: null };
   let line: Line | null = null;
   let cancelTimer: () => void = () => undefined;
-  /** A second stream that is to show whether the daemon still answers. */
+  /** A second stream that checks whether the daemon still answers. */
   let probe: Line | null = null;
   let cancelProbe: () => void = () => undefined;
   let heardAt = 0;
@@ -140,11 +140,11 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     line.open(transport, query(), { event: take, end: lost });
   }
 
-  /** One timer for the whole connection: set anew when it rings, not with each event. */
+  /** One timer for the whole connection. It is set again when it fires, not at each event. */
   function watch(): void {
     cancelTimer();
     const now = clock.now();
-    heardAt = Math.min(heardAt, now); // the clock was put back
+    heardAt = Math.min(heardAt, now); // the clock was set back
     const left_ms = heardAt + patience_ms - now;
     if (left_ms <= 0 && probe === null) {
       lost(unreachable("the daemon's heartbeat stayed away"));
@@ -184,7 +184,7 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     } else if (event.type === "resync") {
       cursor = event.data.last_seq;
     } else if (event.seq !== null) {
-      if (cursor !== null && event.seq <= cursor) return; // it came by the stream before this one
+      if (cursor !== null && event.seq <= cursor) return; // the previous stream delivered it
       cursor = event.seq;
     }
     guarded(() => {
@@ -206,14 +206,14 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
     return true;
   }
 
-  /** Opens a second stream; when it stands it takes the place of the first. */
+  /** Opens a second stream. When it is open, it replaces the first. */
   function look(): void {
     if (probe !== null) return;
     const since = clock.now();
     const fresh = new Line();
     const fail = (error: AsterError): void => {
       endProbe();
-      if (heardAt > since) return; // the first one lives
+      if (heardAt > since) return; // the first stream is alive
       brief = BRIEF_TRIES;
       lost(error);
     };
@@ -270,7 +270,7 @@ export function follow(transport: Transport, options: FollowOptions): Feed {
   };
 }
 
-/** A listener's fault is the listener's: the stream goes on. */
+/** Calls a listener. Its error is reported, and the stream continues. */
 export function guarded(call: () => void): void {
   try {
     call();

@@ -1,5 +1,6 @@
-// A conversation as its events tell it: the same fold that the daemon makes its history of. Applying an event that the
-// history has already changes nothing, so a history may be read while events stream, and these applied on top of it.
+// A conversation built from its events, in the same way as the daemon builds its history. Applying an event that the
+// history already includes changes nothing. So a history may be read while events arrive, and the events are then
+// applied to it.
 import type { Copies } from "./sharing.js";
 import {
   ended,
@@ -23,20 +24,20 @@ type Chunk = EventOf<"text_chunk"> | EventOf<"thinking_chunk">;
 type Call = EventOf<"tool_start"> | EventOf<"tool_end"> | EventOf<"approval_required">;
 type Kind = "text" | "thinking";
 
-/** Most characters of a running tool's output that are kept. */
+/** The most characters of a running tool's output that are kept. */
 export const OUTPUT_MOST = 64 * 1024;
 
-/** What is kept beside one session's history to find things in it. */
+/** An index of one session's history. */
 export class Ledger {
-  /** message_id → its place. */
+  /** message_id → its index in the history. */
   readonly places = new Map<string, number>();
   /** turn_id → the answer's message_id. */
   readonly answers = new Map<string, string>();
   /** Messages that streamed, by message_id: how many code points are known. */
   readonly lengths = new Map<string, Record<Kind, number>>();
-  /** Compactions that the history told, by message_id: events may tell them again. */
+  /** Compactions in the history, by message_id: events may report them again. */
   readonly told = new Map<string, string[]>();
-  /** Messages that are on an older page than those that are here. */
+  /** Messages on an older page that is not loaded. */
   readonly elsewhere = new Set<string>();
 
   constructor(messages: readonly MessageEntry[]) {
@@ -53,7 +54,10 @@ export class Ledger {
   }
 }
 
-/** Applies one event to a session with a history. False: something is missing, the history has to be read again. */
+/**
+ * Applies one event to a session with a history. Returns false if something is missing and the history must be read
+ * again.
+ */
 export function fold(copies: Copies, session: SessionEntry, ledger: Ledger, event: AsterEvent): boolean {
   if (session.history === null) return true;
   const view = new View(copies, session, ledger);
@@ -95,14 +99,14 @@ export function fold(copies: Copies, session: SessionEntry, ledger: Ledger, even
   }
 }
 
-/** As the daemon's history has it. */
+/** The sentence that the daemon's history has. */
 function compacted({ data: { messages_before, messages_after } }: EventOf<"history_compacted">): string {
   return messages_after < messages_before
     ? `Earlier messages were summarised for the model (${messages_before} became ${messages_after}).`
     : "Earlier messages were shortened for the model.";
 }
 
-/** One session, while an event is applied to it. */
+/** One session while an event is applied to it. */
 class View {
   readonly #copies: Copies;
   readonly #session: SessionEntry;
@@ -122,7 +126,7 @@ class View {
     const { message_id, turn_id, role } = message;
     const known = this.#session.history?.turns[turn_id];
     if (role === "user" && (known === undefined || (known.message_id === null && ended(known.state)))) {
-      // Also when the message is here already: how its turn stands was read a moment before or after it.
+      // Also if the message is already here: its turn's state was read a moment before or after the message.
       this.#turn({ turn_id, state: "queued", message_id: null });
     }
     if (this.#ledger.places.has(message_id)) return;
@@ -188,7 +192,7 @@ class View {
     return true;
   }
 
-  /** A person may have changed what will run. */
+  /** A person may have changed the arguments. */
   edited({ turn_id, data }: EventOf<"approval_resolved">): void {
     const message_id = this.#ledger.answers.get(turn_id ?? "");
     const answer = message_id === undefined ? null : this.#answer(message_id);
@@ -264,7 +268,7 @@ class View {
 
   // -- finding and copying ---------------------------------------------------------------------------------------------
 
-  /** The answer when it is still being given; undefined when it is finished, null when it is not here. */
+  /** The answer if it is still streaming; undefined if it is finished, null if it is not loaded. */
   #answer(message_id: string): MessageEntry | null | undefined {
     const place = this.#ledger.places.get(message_id);
     const message = place === undefined ? undefined : this.#session.history?.messages[place];
@@ -272,7 +276,7 @@ class View {
     return over(message.status) ? undefined : message;
   }
 
-  /** Whether it is no wonder that a message is not here. */
+  /** Whether there is a reason for which a message is not loaded. */
   #missing(message_id: string, turn_id: string | null): boolean {
     const turn = this.#session.history?.turns[turn_id ?? ""];
     return this.#ledger.elsewhere.has(message_id) || (turn !== undefined && ended(turn.state));
@@ -316,7 +320,7 @@ function wordsOf({ code, message }: NoticeEntry): string {
   return `${code}: ${message}`;
 }
 
-/** Whether a message or a call has come to its end: nothing changes it any more. */
+/** Whether a message or a call has ended: it no longer changes. */
 function over(state: MessageEntry["status"] | ToolEntry["state"]): boolean {
   return !["pending", "streaming", "waiting_approval", "running"].includes(state);
 }

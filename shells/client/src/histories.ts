@@ -9,7 +9,7 @@ import type { Slot, Slots } from "./slots.js";
 import { messageOf, NO_LIVE, sessionOf, turnsOf, type HistoryEntry, type MessageEntry } from "./state.js";
 import type * as wire from "./types.js";
 
-/** Messages that `open` fetches, and the most that one request may ask for. */
+/** How many messages `open` fetches, and the most that one request may ask for. */
 const PAGE = 50;
 const PAGE_MOST = 500;
 
@@ -63,7 +63,7 @@ export class Histories {
         this.#client.history(agent_id, session_id, { before, limit }),
       ]);
       const history = this.#picture.next.sessions[session_id]?.history;
-      if (history?.next_before !== before) return; // the session was read again meanwhile
+      if (history?.next_before !== before) return; // the session was read again in between
       const messages = [...page.messages.map(messageOf), ...history.messages];
       this.#install(session_id, slot, messages, page.next_before, status);
     });
@@ -85,7 +85,7 @@ export class Histories {
     if (fold(this.#picture.copies, this.#picture.session(session_id), slot.ledger, event)) return;
     const message_id = "message_id" in event.data ? event.data.message_id : "";
     if (slot.sought.has(message_id)) {
-      slot.ledger.elsewhere.add(message_id); // reading again did not bring it: it is on an older page
+      slot.ledger.elsewhere.add(message_id); // reading again did not find it: it is on an older page
     } else {
       slot.sought.add(message_id);
       slot.stale = true;
@@ -102,7 +102,7 @@ export class Histories {
     Object.assign(this.#picture.session(session_id), { history, live: NO_LIVE });
   }
 
-  /** The session was deleted. An open one stays wanted, because it may be restored. */
+  /** The session was deleted. An open session stays wanted, because it may be restored. */
   forget(session_id: string): void {
     this.#picture.remove(session_id);
     this.#slots.forget(session_id);
@@ -110,7 +110,7 @@ export class Histories {
 
   // -- reading ---------------------------------------------------------------------------------------------------------
 
-  /** Reads the newest messages of a session. If a read is in progress, they are read once more after it. */
+  /** Reads the newest messages of a session. If a read is in progress, another one follows it. */
   read(session_id: string): Promise<void> {
     const slot = this.#slots.of(session_id);
     if (slot.reading === null) return this.#reading(session_id, slot, () => this.#newest(session_id, slot));
@@ -158,10 +158,10 @@ export class Histories {
     const work = async (): Promise<void> => {
       slot.stale = true;
       slot.again = false;
-      slot.held = []; // earlier events are part of what will be read
+      slot.held = []; // earlier events will be part of what is read
       try {
         await read();
-        // Others set the flag while this waits.
+        // Another call may set the flag while this one waits.
         while (slot.again as boolean) {
           slot.again = false;
           slot.held = [];
@@ -186,7 +186,7 @@ export class Histories {
     return slot.reading;
   }
 
-  /** Puts messages that were read into the picture. False: nobody wants them any more. */
+  /** Puts messages into the picture. Returns false if they are no longer wanted. */
   #install(
     session_id: string,
     slot: Slot,
@@ -214,7 +214,10 @@ export class Histories {
   }
 }
 
-/** Takes whether a turn waits from the session's status, which is also right for a turn that a crash put back. */
+/**
+ * Takes from the session's status whether a turn is queued, which is also right for a turn that was queued again after
+ * a crash.
+ */
 function withStatus(message: MessageEntry, { turn_id, state }: wire.Status): MessageEntry {
   const open = message.status === "streaming" || message.status === "waiting_approval";
   if (message.turn_id !== turn_id || !open) return message;

@@ -1,4 +1,4 @@
-// The transport through a native shell: `window.asterHost` relays, so the page holds neither token nor port.
+// The transport through a native shell: `window.asterHost` relays requests, so the page needs neither token nor port.
 import { AsterError, isObject, refusal, unreachable } from "./errors.js";
 import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
 import type { AsterEvent, Failure } from "./types.js";
@@ -27,7 +27,7 @@ export interface HostSocketEvent {
   reason?: string;
 }
 
-/** What a shell puts at `window.asterHost`. This client needs the last five; the rest is for the page. */
+/** The functions of `window.asterHost`. This client needs the last five; the others are for the page. */
 export interface AsterHost {
   getRuntimeInfo(): Promise<HostRuntimeInfo>;
   startEngine(): Promise<void>;
@@ -51,13 +51,13 @@ export const SOCKET_URL = "aster-host://engine/ws";
 
 export interface HostOptions {
   host: HostWire;
-  /** Longest wait for an answer. */
+  /** The longest wait for an answer, in seconds. */
   timeout_s?: number;
 }
 
 const TIMEOUT_S = 60;
 
-/** The host of this page, or null in a browser. */
+/** The native host of this page, or null in a browser. */
 export function hostOf(scope: object = globalThis): AsterHost | null {
   return (scope as { asterHost?: AsterHost }).asterHost ?? null;
 }
@@ -89,7 +89,7 @@ export function hostTransport({ host, timeout_s = TIMEOUT_S }: HostOptions): Tra
     const requestId = `sub_${Math.random().toString(36).slice(2)}`;
     const payload = { after, agent_id, session_id, types }; // JSON leaves out what is undefined
     let socket: string | null = null;
-    let early: HostSocketEvent[] = []; // what comes before the host has told the socket's id
+    let early: HostSocketEvent[] = []; // events that arrive before the host has returned the socket's id
     let over = false;
 
     function close(): void {

@@ -1,24 +1,27 @@
-// The transport over HTTP: `fetch`, also for the stream, because EventSource can't send the token. For programs; a page
-// has socket.ts.
+// The transport over HTTP, for programs. It also uses `fetch` for the stream, because EventSource can't send the token.
+// Pages use socket.ts.
 import { AsterError, open, report, unreachable } from "./errors.js";
 import { createParser } from "./sse.js";
 import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
 import type { AsterEvent } from "./types.js";
 
 export interface HttpOptions {
-  /** Where the daemon listens, such as `http://127.0.0.1:8080`; left out in a page that the daemon itself serves. */
+  /** The daemon's address, such as `http://127.0.0.1:8080`. Not needed in a page that the daemon itself serves. */
   url?: string;
-  /** The launcher's token, or what gives it: asked before each request, so it may change with the daemon. */
+  /**
+   * The launcher's token, or a function that returns it. The function is called before each request, so the token may
+   * change.
+   */
   token?: string | (() => string | null | Promise<string | null>);
-  /** What this program calls itself: others see it as the one who answered an approval. */
+  /** The name of this program: other clients see it on approvals that this program has answered. */
   name?: string;
-  /** Longest wait for an answer (not for the stream). */
+  /** The longest wait for an answer, in seconds (not for the stream). */
   timeout_s?: number;
   fetch?: typeof fetch;
 }
 
 export const TIMEOUT_S = 60;
-/** Longest wait for the reason why a page gets no answer. */
+/** The longest wait for the reason why a page gets no answer, in seconds. */
 const WHY_S = 3;
 
 export function httpTransport(options: HttpOptions = {}): Transport {
@@ -35,8 +38,8 @@ export function httpTransport(options: HttpOptions = {}): Transport {
   }
 
   /**
-   * What a request without an answer means. A browser tells a page of another origin nothing of a refusal; the daemon
-   * lets a page of this machine read it in the answer to a request that needs no preflight.
+   * The error for a request without an answer. A browser hides a refusal from a page of another origin. The daemon lets
+   * a page of this machine read the refusal in the answer to a request without a preflight.
    */
   async function whyNot(words: string, cause: unknown): Promise<AsterError> {
     const origin = typeof location === "undefined" ? null : location.origin;
@@ -44,7 +47,7 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     try {
       const signal = AbortSignal.timeout(WHY_S * 1000);
       const answer = await send(base + "/health", { cache: "no-store", credentials: "omit", signal });
-      if (answer.status === 403) open(answer.status, await answer.text()); // throws what it says
+      if (answer.status === 403) open(answer.status, await answer.text()); // throws the refusal
     } catch (reason) {
       if (reason instanceof AsterError && reason.code === "origin_refused") return reason;
     }
@@ -76,14 +79,14 @@ export function httpTransport(options: HttpOptions = {}): Transport {
         throw signal.aborted ? cause : await whyNot("the stream can't be opened", cause);
       });
       if (!response.ok || response.body === null) {
-        open(response.status, await response.text()); // throws what it says
+        open(response.status, await response.text()); // throws the refusal
         throw unreachable("the stream has no body");
       }
       const parser = createParser((frame) => {
         if (!signal.aborted) listener.event(JSON.parse(frame.data) as AsterEvent);
       });
       const reader = response.body.getReader();
-      const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser takes the BOM
+      const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // the parser removes the BOM
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return unreachable("the stream ended");
@@ -95,7 +98,7 @@ export function httpTransport(options: HttpOptions = {}): Transport {
       .catch((cause: unknown) => (cause instanceof AsterError ? cause : unreachable("the stream broke off", cause)))
       .then((error) => {
         if (signal.aborted) return;
-        limit.abort(); // lets go of the connection where the fault was in what it brought
+        limit.abort(); // closes the connection if the error was in its content
         listener.end(error);
       })
       .catch(report);
@@ -107,7 +110,7 @@ export function httpTransport(options: HttpOptions = {}): Transport {
   return { request, stream };
 }
 
-/** Runs it with a signal that is aborted when the caller's is, and when it takes longer than this. */
+/** Calls `run` with a signal that is aborted after `timeout_s` seconds, or with the caller's signal. */
 export async function within<T>(
   timeout_s: number,
   signal: AbortSignal | undefined,
@@ -134,7 +137,7 @@ export async function tokenOf({ token }: HttpOptions): Promise<string | null> {
   return (typeof token === "function" ? await token() : token) ?? null;
 }
 
-/** The program's name as a header takes it. */
+/** The program's name with characters that a header allows. */
 export function nameOf({ name }: HttpOptions): string | null {
   return name ? name.replace(/[^\x20-\x7e]/g, "?") : null;
 }
@@ -143,7 +146,7 @@ function pathOf({ after, agent_id, session_id, types }: StreamQuery): string {
   return "/api/events" + queryOf({ after, agent_id, session_id, types: types?.join(",") });
 }
 
-/** The query string of what has a value. */
+/** The query string of all values that are set. */
 export function queryOf(values: Record<string, string | number | boolean | null | undefined>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {

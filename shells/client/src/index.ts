@@ -1,4 +1,4 @@
-// What the package is for those who use it.
+// The package's exports.
 export {
   createClient,
   mintId,

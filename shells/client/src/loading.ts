@@ -1,4 +1,4 @@
-// The picture as a whole, read from the daemon's snapshot. Events that come meanwhile wait and are applied on top.
+// The complete picture, read from the daemon's snapshot. Events that arrive in the meantime are held and then applied.
 import type { Client } from "./client.js";
 import { AsterError } from "./errors.js";
 import type { Histories } from "./histories.js";
@@ -9,9 +9,9 @@ import type { Slots } from "./slots.js";
 import { agentOf, notificationOf, ruleOf, serviceOf, sessionOf, type Picture, type SessionEntry } from "./state.js";
 import type * as wire from "./types.js";
 
-/** Sessions that are fetched at a time. */
+/** How many sessions are fetched at a time. */
 const PAGE = 50;
-/** Events that may wait for the picture. With more of them it is read again instead. */
+/** How many events may be held. If there are more, the picture is read again instead. */
 const HELD_MOST = 20_000;
 
 export interface LoaderOptions {
@@ -27,29 +27,29 @@ export interface LoaderOptions {
 
 export class Loader {
   readonly #options: LoaderOptions;
-  /** Events that wait for the picture that is being read; null when it is there. */
+  /** Events that are held while the picture is being read; null when it is there. */
   #held: wire.AsterEvent[] | null = [];
   #refetching: { again: boolean } | null = null;
-  /** Counts the reads: an older one that ends late changes nothing. */
+  /** The number of reads: if an earlier one ends late, it changes nothing. */
   #run = 0;
 
   constructor(options: LoaderOptions) {
     this.#options = options;
   }
 
-  /** Keeps an event until the picture is there. False: it is there, and the event is to be applied now. */
+  /** Holds an event until the picture is there. Returns false if it is there, and the event must be applied now. */
   hold(event: wire.AsterEvent): boolean {
     if (this.#held === null) return false;
     if (this.#held.push(event) > HELD_MOST) this.load();
     return true;
   }
 
-  /** Reads the whole picture, again and again until that works. */
+  /** Reads the complete picture, and repeats this until it succeeds. */
   load(): void {
     const { picture, retry } = this.#options;
     const run = (this.#run += 1);
     picture.stale = true;
-    this.#held = []; // earlier events are part of what will be read
+    this.#held = []; // earlier events will be part of what is read
     picture.draft().current = false;
     retry.cancel();
     this.#compose(run).then(
@@ -84,7 +84,7 @@ export class Loader {
     picture.publish();
   }
 
-  /** Reads again what follows from files and settings; once more if this is called meanwhile. */
+  /** Reads again what depends on files and settings; once more if it is called in the meantime. */
   refetch(): void {
     const { client, picture } = this.#options;
     if (this.#refetching !== null) {
@@ -133,7 +133,7 @@ export class Loader {
     picture.publish();
   }
 
-  /** Takes what follows from files and settings: events don't tell all of it. */
+  /** Takes over what depends on files and settings: events don't report all of it. */
   #takeSettings({ daemon, agents, config, flags, onboarding, warnings }: wire.Snapshot): void {
     const draft = this.#options.picture.draft();
     draft.daemon = reconcile(draft.daemon, daemon);
@@ -145,7 +145,7 @@ export class Loader {
     this.#options.picture.disorder();
   }
 
-  /** Takes what events tell in full, except for the sessions. */
+  /** Takes over the lists that events report completely, except for the sessions. */
   #takeLists({ rules, approvals, notifications, services, sessions_before }: wire.Snapshot): void {
     const draft = this.#options.picture.draft();
     draft.rules = reconcile(draft.rules, rules.map(ruleOf));
@@ -156,7 +156,7 @@ export class Loader {
     draft.sessions_before = sessions_before;
   }
 
-  /** Takes these sessions; null stands for one that was deleted. */
+  /** Takes over these sessions; null means that the session was deleted. */
   #takeSessions(infos: ReadonlyMap<string, wire.SessionInfo | null>): void {
     const { picture, slots, histories } = this.#options;
     const draft = picture.draft();
@@ -164,7 +164,7 @@ export class Loader {
     const sessions: Picture["sessions"] = {};
     for (const [session_id, info] of infos) if (info) sessions[session_id] = merged(before[session_id], info);
     for (const [session_id, session] of Object.entries(before)) {
-      // A session that was opened after this read began is read by itself.
+      // A session that was opened after this read began is read separately.
       if (!infos.has(session_id) && slots.isOpen(session_id)) sessions[session_id] = session;
     }
     for (const session_id of Object.keys(before)) if (!sessions[session_id]) histories.forget(session_id);

@@ -1,22 +1,22 @@
-// The picture while it changes: the next one is a copy of what was published, sharing everything that did not change.
+// The picture while it changes: the next one is a copy of the published one and shares everything that did not change.
 import { guarded } from "./feed.js";
 import { Copies, reconcile } from "./sharing.js";
 import { EMPTY, type AgentEntry, type Picture, type SessionEntry, type StoreState } from "./state.js";
 import type { State } from "./types.js";
 
-/** When to publish: the callback is called once, however much changes until then. */
+/** When to publish. The callback is called once, however many changes there are until then. */
 export type Schedule = (publish: () => void) => void;
 
-/** From the most to the least active state: an agent has the first one that one of its sessions has. */
+/** From the most to the least active state: an agent has the first one that any of its sessions has. */
 const LIVELIEST = ["running", "waiting_approval", "queued"] as const;
 
 export class PictureDraft {
   readonly copies = new Copies();
-  /** The picture as it was published last. */
+  /** The last published picture. */
   state: Picture = EMPTY;
-  /** The picture as it is now. Change it through `draft`, `session` and `put`. */
+  /** The current picture. Change it with `draft`, `session` and `put`. */
   next: Picture = EMPTY;
-  /** The picture as a whole has to be read again. */
+  /** The complete picture must be read again. */
   stale = true;
   readonly #listeners = new Set<() => void>();
   readonly #schedule: Schedule;
@@ -32,7 +32,7 @@ export class PictureDraft {
 
   // -- reading ---------------------------------------------------------------------------------------------------------
 
-  /** Calls back after each publication; returns what ends that. */
+  /** Calls back after each publication. Returns a function that ends this. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -90,7 +90,7 @@ export class PictureDraft {
     draft.connection = reconcile(draft.connection, { ...draft.connection, ...news });
   }
 
-  /** The order of the sessions and the agents' states are computed again before the next publication. */
+  /** Computes the order of the sessions and the agents' states again before the next publication. */
   disorder(): void {
     this.#disordered = true;
   }
@@ -115,7 +115,7 @@ export class PictureDraft {
     for (const listener of [...this.#listeners]) guarded(listener);
   }
 
-  /** Computes what follows from the sessions: which ones are shown, their order, and the agents' states. */
+  /** Computes what depends on the sessions: which ones are listed, their order, and the agents' states. */
   #order(): void {
     this.#disordered = false;
     const waiting = new Set(this.next.approvals.map(({ session_id }) => session_id));
@@ -154,7 +154,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** With the next frame. A hidden page has no frames: there, and in Node, a timer decides. */
+/** At the next frame. A hidden page has no frames: there, and in Node, a timer is used. */
 function soon(publish: () => void): void {
   if (typeof requestAnimationFrame !== "function") {
     setTimeout(publish, 16);

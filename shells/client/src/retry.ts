@@ -1,4 +1,4 @@
-// A read that failed: the picture says why, and it is tried again after a delay that grows.
+// After a failed read the picture has the error, and the read is tried again with growing delays.
 import { delay_s, type Backoff } from "./backoff.js";
 import { AsterError } from "./errors.js";
 import { CLOCK, type Clock } from "./feed.js";
@@ -30,7 +30,7 @@ export class ReadRetry {
     this.#cancel = this.#clock.after(delay_ms, this.#again);
   }
 
-  /** The next failure waits as briefly as the first one. */
+  /** After the next failure the delay starts from the beginning. */
   succeeded(): void {
     this.#failures = 0;
   }

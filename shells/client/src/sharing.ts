@@ -1,6 +1,6 @@
-// Structural sharing: values are changed by copying what is on the way to the change, once between two publications.
+// Structural sharing: a change copies the values on its path, once between two publications.
 
-/** Copies of one publication: what is copied already is changed in place. */
+/** The copies of one publication: values that are already copied are changed in place. */
 export class Copies {
   #own = new WeakSet();
 
@@ -17,19 +17,19 @@ export class Copies {
     return copy;
   }
 
-  /** Lets a value that nobody else has be changed in place. */
+  /** Marks a value that is used nowhere else, so that it is changed in place. */
   own<T extends object>(value: T): T {
     this.#own.add(value);
     return value;
   }
 
-  /** From here on, everything is copied again. */
+  /** From now on, values are copied again before they are changed. */
   publish(): void {
     this.#own = new WeakSet();
   }
 }
 
-/** `next`, made of the parts of `previous` that are equal: what did not change keeps its identity. */
+/** `next`, with the equal parts of `previous` in it: values that did not change keep their identity. */
 export function reconcile<T>(previous: unknown, next: T): T {
   if (Object.is(previous, next)) return next;
   if (typeof previous !== "object" || typeof next !== "object" || previous === null || next === null) return next;

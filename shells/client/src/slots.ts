@@ -1,4 +1,4 @@
-// What the store keeps about each session besides its published state.
+// What the store keeps for each session besides its published state.
 import { Ledger } from "./fold.js";
 import type { AsterEvent } from "./types.js";
 
@@ -6,11 +6,11 @@ export interface Slot {
   /** `open` was called: the session's messages are kept up to date. */
   wanted: boolean;
   ledger: Ledger;
-  /** Events that wait while the session's messages are being read; null when none are being read. */
+  /** Events that are held while the session's messages are being read; null if no read is in progress. */
   held: AsterEvent[] | null;
   /** The read in progress. */
   reading: Promise<void> | null;
-  /** Something asked for another read while one was in progress. */
+  /** Another read was requested while one was in progress. */
   again: boolean;
   /** Ids of missing messages for which the session was read again. */
   sought: Set<string>;
@@ -23,7 +23,7 @@ export interface Slot {
 export class Slots {
   readonly #slots = new Map<string, Slot>();
 
-  /** The session's slot; made when there is none. */
+  /** The session's slot; creates it if there is none. */
   of(session_id: string): Slot {
     let slot = this.#slots.get(session_id);
     if (slot === undefined) {
@@ -51,7 +51,7 @@ export class Slots {
     return this.#slots.get(session_id)?.wanted === true;
   }
 
-  /** Forgets what is known of a deleted session. An open one stays wanted, because it may be restored. */
+  /** Forgets everything about a deleted session. An open session stays wanted, because it may be restored. */
   forget(session_id: string): void {
     const slot = this.#slots.get(session_id);
     if (slot?.wanted) Object.assign(slot, { ledger: new Ledger([]), sought: new Set(), stale: true });

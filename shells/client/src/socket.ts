@@ -1,26 +1,27 @@
-// The transport of a page: one WebSocket for the stream and, while it stands, for calls. A browser opens six HTTP/1.1
-// connections to a host, over all its tabs, and a stream over HTTP holds one of them; of WebSockets it opens hundreds.
+// The transport of a page: one WebSocket for the stream and, while it is open, for calls. A browser opens at most six
+// HTTP/1.1 connections to a host over all its tabs, and a stream over HTTP needs one of them. It opens hundreds of
+// WebSockets.
 //
-// Calls go over HTTP while there is no socket. Where none can be opened although the daemon answers (the launcher's
-// token, which a page can't send with one; something in between that passes none on), the stream does so as well.
-// docs/decisions/0023-the-page-on-a-socket.md
+// Calls go over HTTP while no socket is open. If the daemon answers but no socket can be opened, the stream goes over
+// HTTP too. This happens with the launcher's token, which a page can't send with a WebSocket, or with a proxy that
+// passes no WebSockets on. docs/decisions/0023-the-page-on-a-socket.md has the reasons.
 import { AsterError, isObject, open, refusal, report, unreachable } from "./errors.js";
 import { httpTransport, nameOf, tokenOf, within, TIMEOUT_S, type HttpOptions } from "./http.js";
 import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
 import type { AsterEvent, Failure } from "./types.js";
 
 const SUBPROTOCOL = "aster.1";
-/** The daemon closes with it when the browser that has this bearer is signed out. */
+/** The daemon's close code when the browser with this bearer is signed out. */
 const SIGNED_OUT = 4401;
 const GOING_AWAY = 1001;
-/** A longer body goes over HTTP, whose limit is the body's alone. */
+/** A longer body goes over HTTP, where the limit is for the body alone. */
 const BODY_MOST = 256 * 1024;
-/** Longest silence, in ms, of a socket whose stream was closed while calls wait for their answers. */
+/** After its stream is closed, a socket with open calls may be silent for so many ms. */
 const SILENCE_MS = 3_000;
-/** How often a socket may be refused by a daemon that answers, before the stream is opened over HTTP. */
+/** How often a daemon that answers may refuse a socket before the stream goes over HTTP. */
 const REFUSED_MOST = 2;
 
-/** Where the socket of this page is; null where there are no WebSockets, or the address is not one of HTTP. */
+/** The address of this page's socket; null without WebSockets, or if the page's address is not HTTP. */
 export function socketUrl(url = ""): string | null {
   if (typeof WebSocket !== "function" || typeof location === "undefined") return null;
   try {
@@ -36,7 +37,7 @@ export function socketUrl(url = ""): string | null {
 export function socketTransport(options: HttpOptions, url: string): Transport {
   const http = httpTransport(options);
   const lines = new Set<Line>();
-  /** The last opening failed: HTTP is asked first, since a browser makes one that opens sockets in vain wait. */
+  /** The last socket could not be opened. HTTP is tried first, since browsers delay repeated failing sockets. */
   let doubtful = false;
 
   function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
@@ -64,7 +65,7 @@ export function socketTransport(options: HttpOptions, url: string): Transport {
   function stream(query: StreamQuery, listener: StreamListener): () => void {
     let close: (() => void) | null = () => undefined;
 
-    /** What closes the stream from now on; at once where it was closed already. Returns whether it was. */
+    /** Sets what closes the stream, or calls it if the stream is already closed. Returns whether it is closed. */
     function closes(by: () => void): boolean {
       if (close === null) by();
       else close = by;
@@ -76,7 +77,7 @@ export function socketTransport(options: HttpOptions, url: string): Transport {
         const asked = doubtful;
         if (asked) {
           const { status, body } = await http.request("GET", "/webui/bootstrap");
-          open(status, body); // throws what it says
+          open(status, body); // throws the refusal
         }
         const line = dial();
         const over = closes(() => {
@@ -114,7 +115,7 @@ interface Call {
 
 /** One socket. */
 class Line {
-  /** Whether it came to stand. */
+  /** Whether the socket could be opened. */
   readonly opened: Promise<boolean>;
   readonly #onOver: () => void;
   readonly #name: string | null;
@@ -141,7 +142,7 @@ class Line {
       if (this.#retired) return false;
       this.#socket = new WebSocket(url, token ? [SUBPROTOCOL, `aster.bearer.${token}`] : [SUBPROTOCOL]);
     } catch {
-      return false; // the page's policy forbids it, the token can't be part of a handshake, or there is none
+      return false; // the page's policy forbids it, the token can't be sent in a handshake, or there are no WebSockets
     }
     const socket = this.#socket;
     socket.onmessage = ({ data }: MessageEvent<unknown>) => {
@@ -196,7 +197,7 @@ class Line {
     });
   }
 
-  /** The stream is closed from here. Calls may still be answered: one that says nothing any more is given up. */
+  /** Closes the stream on this side. Open calls may still be answered; a silent socket is then closed. */
   retire(): void {
     if (this.#retired) return;
     this.#retired = true;
@@ -270,7 +271,7 @@ function whyClosed(code: number): AsterError {
   return unreachable(code === GOING_AWAY ? "the daemon is stopping" : "the connection broke off");
 }
 
-/** What it resolves with, unless the signal is aborted before. */
+/** Resolves like `promise`, unless the signal is aborted before. */
 function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {

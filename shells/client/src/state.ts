@@ -1,9 +1,9 @@
-// What the store holds: a page's whole picture of the daemon, as immutable values.
+// What the store contains: a page's complete picture of the daemon, as immutable values.
 import type { AsterError } from "./errors.js";
 import type { Link } from "./feed.js";
 import type * as wire from "./types.js";
 
-/** Nothing in a state may be changed by those who read it. */
+/** Readers must not change anything in a state. */
 export type Immutable<T> = T extends AsterError
   ? T
   : T extends readonly (infer Item)[]
@@ -26,38 +26,38 @@ export type Answered = Immutable<AnsweredEntry>;
 
 export interface Picture {
   connection: Connection;
-  /** The first picture is there. */
+  /** The first picture has been read. */
   ready: boolean;
-  /** The picture is true now: the stream is open, and everything was read. Else it is how things were. */
+  /** The picture is up to date: the stream is open, and everything was read. Otherwise it may be outdated. */
   current: boolean;
-  /** Why the picture could not be fetched (again), or null. It is tried on and on. */
+  /** Why the picture could not be read (again), or null. Further tries follow. */
   problem: AsterError | null;
   agents: AgentEntry[];
   /**
-   * By `session_id`: the newest, those loaded since, and those that something happened in. Archived ones are here only
-   * while they are open or a question waits in them.
+   * By `session_id`: the newest sessions, those loaded since, and those with events. Archived sessions are here only
+   * while they are open or have a pending approval.
    */
   sessions: Record<string, SessionEntry>;
-  /** Ids of `sessions` without the archived ones: the pinned ones first, then newest activity first. */
+  /** Ids of `sessions` without the archived ones: pinned ones first, then by newest activity. */
   order: string[];
   /** Where the next page of sessions begins; null at the end. */
   sessions_before: string | null;
   /** All questions that wait for a person, of all sessions, oldest first. */
   approvals: wire.ApprovalInfo[];
-  /** Questions that left the list while this store watched, by `call_id`: how, and by whom. The newest 50. */
+  /** Questions that were resolved while this store watched, by `call_id`: how, and by whom. The newest 50. */
   answered: Record<string, AnsweredEntry>;
   config: wire.ConfigView | null;
-  /** Rules as they were stored; one that has expired since is still here. */
+  /** The rules as they were stored, also those that have expired since then. */
   rules: wire.RuleInfo[];
-  /** The daemon itself, as it was when the picture was read. */
+  /** The daemon itself, at the moment when the picture was read. */
   daemon: wire.DaemonInfo | null;
-  /** What wants a person's attention, newest first: the newest 50. `unread` counts all there are. */
+  /** What needs a person's attention: the newest 50, newest first. `unread` counts all of them. */
   notifications: NotificationEntry[];
   unread: number;
   flags: wire.FlagInfo[];
   onboarding: wire.Onboarding | null;
   services: ServiceEntry[];
-  /** What a person should know of this daemon. */
+  /** What a person should know about this daemon. */
   warnings: wire.Warning[];
 }
 
@@ -67,23 +67,23 @@ export type ServiceEntry = Required<wire.ServiceInfo>;
 export interface Connection extends Link {
   framework: wire.Health["framework"] | null;
   protocol: number | null;
-  /** New with every start of the daemon. */
+  /** New at every start of the daemon. */
   instance_id: string | null;
 }
 
-/** `state` is the liveliest among the agent's sessions that the store knows. */
+/** `state` is the most active one of the agent's sessions that the store knows. */
 export type AgentEntry = Required<Omit<wire.AgentInfo, "sessions">>;
 
-/** What `SessionInfo` says, without the counts: no event tells of these. */
+/** The fields of `SessionInfo` without the counts, which no event reports. */
 export interface SessionEntry extends Omit<
   wire.SessionInfo,
   "messages" | "pending_approvals" | "deleted_at" | "restorable_until"
 > {
   /** The messages, once `open` has fetched them. */
   history: HistoryEntry | null;
-  /** `open` was called, and the messages are under way. */
+  /** `open` was called, and the messages are being read. */
   loading: boolean;
-  /** What only those see who watch: a page that comes later does not have it. Of the turn that is on, or the last one. */
+  /** Details of the current or last turn that only events report: a page that is opened later does not have them. */
   live: LiveEntry;
 }
 
@@ -92,21 +92,21 @@ export interface HistoryEntry {
   messages: MessageEntry[];
   /** There are older messages: `loadOlder` fetches them. */
   next_before: string | null;
-  /** By `turn_id`; those whose messages are here. */
+  /** By `turn_id`; only turns whose messages are loaded. */
   turns: Record<string, TurnEntry>;
 }
 
 export interface TurnEntry {
   turn_id: string;
   state: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled" | "interrupted";
-  /** Of the answer; null before there is one. */
+  /** The id of the answer; null before there is one. */
   message_id: string | null;
 }
 
 export interface MessageEntry extends Omit<wire.WireMessage, "parts" | "context" | "usage"> {
   parts: PartEntry[];
   context: Record<string, unknown> | null;
-  /** Of the whole turn, once it has ended. */
+  /** The usage of the complete turn, once it has ended. */
   usage: wire.Usage | null;
 }
 
@@ -118,9 +118,9 @@ export type ToolEntry = WirePart<"tool">;
 export type NoticeEntry = WirePart<"notice">;
 
 export interface LiveEntry {
-  /** Tools that run, by `call_id`. */
+  /** Running tools, by `call_id`. */
   calls: Record<string, LiveCallEntry>;
-  /** Turns that have said more than their messages tell, by `turn_id`. */
+  /** Details of turns that are not in their messages, by `turn_id`. */
   turns: Record<string, LiveTurnEntry>;
 }
 
@@ -130,12 +130,12 @@ export interface LiveCallEntry {
   message: string | null;
   /** The newest 64 Ki characters of what it printed. */
   output: { stream: "stdout" | "stderr"; text: string }[];
-  /** Output was dropped at the front. */
+  /** The beginning of the output was dropped. */
   cut: boolean;
 }
 
 export interface LiveTurnEntry {
-  /** The request is being tried again. */
+  /** The request to the model is being repeated. */
   retry: wire.EventOf<"model_retry">["data"] | null;
   error: wire.EventOf<"error">["data"] | null;
   stop_reason: wire.EventOf<"done">["data"]["stop_reason"] | null;
@@ -146,9 +146,9 @@ export type AnsweredEntry = Pick<
   "call_id" | "decision" | "resolved_by" | "resolved_at"
 > & {
   note: string | null;
-  /** It was not this store's `approve` that did it. */
+  /** Another client answered it. */
   elsewhere: boolean;
-  /** The question, when the store knew it. */
+  /** The question, if the store knew it. */
   question: wire.ApprovalInfo | null;
 };
 
@@ -183,7 +183,7 @@ export const EMPTY: Picture = {
 
 export const NO_LIVE: LiveEntry = { calls: {}, turns: {} };
 
-/** The session's turns that have not ended: the one that is on and those behind it. */
+/** The session's turns that have not ended: the current one and the queued ones. */
 export function openTurns(session: Session): readonly Turn[] {
   return Object.values(session.history?.turns ?? {}).filter((turn) => !ended(turn.state));
 }
@@ -237,7 +237,7 @@ function partOf(part: wire.WireMessage["parts"][number]): PartEntry {
   }
 }
 
-/** A call of which nothing else is known. */
+/** A call with nothing else known about it. */
 export function toolOf(call_id: string, name: string): ToolEntry {
   return {
     type: "tool",
@@ -270,7 +270,7 @@ export function serviceOf(service: wire.ServiceInfo): ServiceEntry {
   return { pid: null, last_start: null, last_exit: null, next_restart: null, ...service };
 }
 
-/** Whether a flag is on. One that the daemon does not name is. */
+/** Whether a flag is on. A flag that the daemon does not list is on. */
 export function isOn(state: Pick<StoreState, "flags">, name: string): boolean {
   return state.flags.find((flag) => flag.name === name)?.value !== false;
 }
@@ -284,7 +284,7 @@ export function ruleOf(rule: wire.RuleInfo): wire.RuleInfo {
   };
 }
 
-/** How a turn stands whose answer has this status. */
+/** The state of a turn whose answer has this status. */
 export function turnState(status: wire.WireMessage["status"]): TurnEntry["state"] {
   switch (status) {
     case "pending":
@@ -299,10 +299,10 @@ export function turnState(status: wire.WireMessage["status"]): TurnEntry["state"
   }
 }
 
-/** The turns of a page of messages. `whole`: the page begins where the session does. */
+/** The turns of a page of messages. `whole`: the page begins where the session begins. */
 export function turnsOf(messages: MessageEntry[], status: wire.Status, whole: boolean): Record<string, TurnEntry> {
   const turns: Record<string, TurnEntry> = {};
-  const atStart = new Set<string>(); // turns of messages before the first answer: their own may be on an older page
+  const atStart = new Set<string>(); // turns of messages before the first answer: theirs may be on an older page
   let answers = 0;
   for (const { role, turn_id, message_id, status: how } of messages) {
     if (role === "assistant") {
@@ -315,7 +315,7 @@ export function turnsOf(messages: MessageEntry[], status: wire.Status, whole: bo
   }
   for (const turn of Object.values(turns)) {
     if (turn.message_id !== null) continue;
-    // Without an answer: it waits its turn, has just begun, or was cancelled before it did.
+    // A turn without an answer: it is queued, has just begun, or was cancelled before it began.
     if (status.queue.includes(turn.turn_id)) turn.state = "queued";
     else if (status.turn_id === turn.turn_id) turn.state = "running";
     else if (atStart.has(turn.turn_id)) Reflect.deleteProperty(turns, turn.turn_id);

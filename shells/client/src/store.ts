@@ -1,9 +1,9 @@
-// The store: what the daemon said and says, as one picture that stays true. It needs no page.
+// The store: everything the daemon has reported, as one picture that is kept up to date. It works without a page.
 //
-// The stream is opened first; then a snapshot is read, and the events that came meanwhile are applied on top. An event
-// that is part of the snapshot already changes nothing. The messages of each open session are read separately. All of it
-// is read again after `resync` and after a restart of the daemon, because settings may have changed while it was down. One
-// session is read again when something of it is missing.
+// The stream is opened first. Then a snapshot is read, and the events that arrived in the meantime are applied to it.
+// An event that is already part of the snapshot changes nothing. The messages of each open session are read separately.
+// Everything is read again after `resync` and after a restart of the daemon, because settings may have changed while it
+// was down. A single session is read again if a part of it is missing.
 import { Approvals } from "./approvals.js";
 import type { Backoff } from "./backoff.js";
 import { Changes } from "./changes.js";
@@ -18,11 +18,11 @@ import type { StoreState } from "./state.js";
 import type * as wire from "./types.js";
 
 export interface StoreOptions {
-  /** When to publish what has changed: called once, however much changes until then. The next frame, or 16 ms. */
+  /** When to publish changes: called once for all changes until then. Default: the next frame, or 16 ms. */
   schedule?: Schedule;
   backoff?: Backoff;
   clock?: Clock;
-  /** Called with every event of the stream, once and in order, after the store has taken it in. */
+  /** Called with every event of the stream, once and in order, after the store has applied it. */
   onEvent?: (event: wire.AsterEvent) => void;
 }
 
@@ -35,7 +35,7 @@ export class Store {
   readonly #loader: Loader;
   readonly #changes: Changes;
   #feed: Feed | null = null;
-  /** The last event that counts. */
+  /** The seq of the last applied event. */
   #seq: number | null = null;
 
   constructor(client: Client, options: StoreOptions = {}) {
@@ -67,12 +67,12 @@ export class Store {
     this.#changes = new Changes({ client, picture, slots, approvals, histories, loader });
   }
 
-  // -- for those who watch ---------------------------------------------------------------------------------------------
+  // for subscribers
 
-  /** The picture as it was published last; the same value until something changes. */
+  /** The last published picture; the same value until something changes. */
   getState = (): StoreState => this.#picture.state;
 
-  /** Calls back after each publication; returns what ends that. */
+  /** Calls back after each publication. Returns a function that ends this. */
   subscribe = (listener: () => void): (() => void) => this.#picture.subscribe(listener);
 
   /** Resolves with the first picture for which `holds` is true. */
@@ -80,9 +80,9 @@ export class Store {
     return this.#picture.until(holds);
   }
 
-  // -- life ------------------------------------------------------------------------------------------------------------
+  // start and stop
 
-  /** Opens the stream and reads the picture; resolves when it is there. */
+  /** Opens the stream and reads the picture. Resolves when the picture is there. */
   async start(): Promise<StoreState> {
     if (this.#feed === null) {
       const { backoff, clock, onEvent } = this.#options;
@@ -111,29 +111,29 @@ export class Store {
     this.#picture.publish();
   }
 
-  /** Connects now: the native host says that the daemon is back, or the person asks for it. */
+  /** Connects now: the native host reports that the daemon is back, or the person asked for it. */
   retry(): void {
     this.#feed?.retry();
   }
 
-  /** Checks now whether the daemon still answers, as after the system's sleep. A page notices that by itself. */
+  /** Checks now whether the daemon still answers, for example after the system slept. A page does this by itself. */
   check(): void {
     this.#feed?.check();
   }
 
-  /** Reads everything again. Only a doubt about the picture is a reason for it. */
+  /** Reads everything again. Needed only if the picture may be wrong. */
   refresh(): void {
     this.#loader.load();
   }
 
-  // -- what the person does --------------------------------------------------------------------------------------------
+  // actions of the person
 
-  /** Fetches a session's messages and keeps them true until `close`. Rejects with AsterError. */
+  /** Fetches a session's messages and keeps them up to date until `close`. Rejects with AsterError. */
   open(session_id: string): Promise<void> {
     return this.#histories.open(session_id);
   }
 
-  /** Lets go of a session's messages. */
+  /** Drops a session's messages. */
   close(session_id: string): void {
     this.#histories.close(session_id);
   }
@@ -148,7 +148,7 @@ export class Store {
     return this.#loader.loadSessions();
   }
 
-  /** Answers a question, as `client.approve` does, and tells this answer from those given elsewhere. */
+  /** Answers a question like `client.approve`, and marks the answer as this store's. */
   approve(body: wire.ApproveRequest): Promise<wire.Approved> {
     return this.#approvals.approve(body);
   }
@@ -189,7 +189,7 @@ export class Store {
     if (this.#changes.apply(event) && event.session_id !== null) this.#histories.apply(event.session_id, event);
   }
 
-  /** Reads what could not be read before. Without a connection, the next one does it. */
+  /** Reads again what could not be read. Without a connection this happens at the next one. */
   #readAgain(): void {
     if (!this.#isConnected) return;
     if (this.#picture.stale) this.#loader.load();
@@ -197,7 +197,7 @@ export class Store {
   }
 }
 
-/** A store over a client. `start` it. */
+/** A store for a client. Call `start`. */
 export function createStore(client: Client, options: StoreOptions = {}): Store {
   return new Store(client, options);
 }

@@ -1,4 +1,4 @@
-// How requests and the stream travel: by a WebSocket from a page (socket.ts), over HTTP from a program (http.ts), or
+// How requests and the stream travel: over a WebSocket from a page (socket.ts), over HTTP from a program (http.ts), or
 // through the native host (host.ts).
 import type { AsterError } from "./errors.js";
 import type { AsterEvent } from "./types.js";
@@ -8,7 +8,7 @@ export interface Answer {
   body: string;
 }
 
-/** What to see of the stream. `after` null: from now on. */
+/** Which events to stream. `after` null: from now on. */
 export interface StreamQuery {
   after: number | null;
   agent_id?: string;
@@ -18,13 +18,13 @@ export interface StreamQuery {
 
 export interface StreamListener {
   event(event: AsterEvent): void;
-  /** The stream is over; called once, unless it was closed from here. */
+  /** The stream has ended. Called once, unless this side closed the stream. */
   end(error: AsterError): void;
 }
 
 export interface Transport {
-  /** Resolves with any answer there is, refusals included. Rejects with `unreachable`, or the signal's reason. */
+  /** Resolves with any answer, including refusals. Rejects with `unreachable`, or with the signal's reason. */
   request: (method: string, path: string, body?: string, signal?: AbortSignal) => Promise<Answer>;
-  /** Opens the stream; returns what closes it. */
+  /** Opens the stream. Returns a function that closes it. */
   stream: (query: StreamQuery, listener: StreamListener) => () => void;
 }

@@ -1,9 +1,9 @@
-// The contract's shapes by their names in docs/protocol.md, out of what is generated in wire.ts.
+// The contract's types, with their names from docs/protocol.md, from the generated wire.ts.
 import type { components } from "./wire.js";
 
 type Schemas = components["schemas"];
 
-/** Any event of the stream, told apart by `type`. */
+/** Any event of the stream; `type` distinguishes them. */
 export type AsterEvent = Schemas["Event"];
 export type EventType = AsterEvent["type"];
 export type EventOf<T extends EventType> = Extract<AsterEvent, { type: T }>;

@@ -1,10 +1,10 @@
-// When a page or program may have slept: what was true of a connection before need not be true now.
+// When a page or program may have slept: an open connection may be dead then.
 
-/** Says that the document is shown again, may run again, has the focus, or that the network is back. */
+/** Events of a page that is shown again, resumes or gets the focus, or whose network is back. */
 const OF_WINDOW = ["focus", "online", "pageshow"] as const;
 const OF_DOCUMENT = ["resume", "visibilitychange"] as const;
 
-/** Calls back after each of these; returns what ends that. Does nothing where there are no such events (Node). */
+/** Calls back after each of these events. Returns a function that ends this. Does nothing in Node. */
 export function onWake(callback: () => void): () => void {
   const woken = (): void => {
     if (typeof document === "undefined" || document.visibilityState !== "hidden") callback();
