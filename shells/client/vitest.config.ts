@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: "tests/forkserver.ts",
     testTimeout: 240_000,
     hookTimeout: 60_000,
-    // Each file of tests/daemon starts daemons: two at a time are enough for two cores.
+    // Most test files start daemons: two at a time are enough for two cores.
     maxWorkers: 2,
     fileParallelism: true,
   },

@@ -1,6 +1,6 @@
 // How the app is packaged: electron-forge reads this (Node 22.13 or newer).
 //
-//   ASTER_DAEMON_DIR   the frozen daemon, a directory called aster-desktop; left out: ../../dist/aster-desktop
+//   ASTER_DAEMON_DIR   the frozen daemon, a directory called aster-desktop; default: ../../dist/aster-desktop
 //   ELECTRON_ZIP_DIR   where Electron's own zips are, for machines that can't fetch them
 //   APPLE_IDENTITY, WINDOWS_CERTIFICATE, WINDOWS_CERTIFICATE_PASSWORD   sign the app; README.md says how
 import { existsSync } from "node:fs";
@@ -14,7 +14,7 @@ const daemon = resolve(env["ASTER_DAEMON_DIR"] ?? join(import.meta.dirname, ".."
 if (!existsSync(daemon) || basename(daemon) !== "aster-desktop")
   throw new Error(`no frozen daemon to package: ${daemon} (ASTER_DAEMON_DIR names a directory aster-desktop)`);
 
-/** All code is bundled: besides it only what the bundle reads goes along. */
+/** All code is bundled: only the files that the bundle reads are added. */
 const KEPT = /^\/?(?:$|package\.json$|assets(?:\/|$)|dist(?:$|\/(?:(?:main|preload)\.cjs$|ui(?:\/|$))))/;
 
 const config: ForgeConfig = {
@@ -36,7 +36,7 @@ const config: ForgeConfig = {
     {
       name: "@electron-forge/maker-deb",
       platforms: ["linux"],
-      // The package's name is that of its .desktop file: the app's id, by which portals know it.
+      // The package has the name of its .desktop file: the app's id, by which portals identify it.
       config: {
         options: {
           name: "app.aster.shell",
@@ -63,7 +63,7 @@ const config: ForgeConfig = {
   plugins: [
     new FusesPlugin({
       version: FuseVersion.V1,
-      strictlyRequireAllFuses: true, // one that comes with a newer Electron is to be decided on, not passed over
+      strictlyRequireAllFuses: true, // a new fuse of a newer Electron must be decided on, not ignored
       [FuseV1Options.RunAsNode]: false,
       [FuseV1Options.EnableCookieEncryption]: true,
       [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,

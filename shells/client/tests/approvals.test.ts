@@ -1,4 +1,4 @@
-// Questions that wait for a person, with the real daemon and several who may answer.
+// Questions that wait for a person, with the real daemon and several clients that may answer.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -9,7 +9,7 @@ async function asked(client: Client, store: Store, message: string, count = 1): 
   const { session_id } = await client.sessions.create();
   await store.open(session_id);
   await client.send({ agent_id: "default", session_id, message });
-  // The turn waits a moment after it has asked.
+  // The turn's state changes a moment after the question.
   return store.until(
     ({ approvals, agents, sessions }) =>
       approvals.length === count &&
@@ -109,7 +109,7 @@ test("a running tool's output is seen while it runs, and gone when it is over", 
   const daemon = await launch();
   const client = daemon.client();
   const store = await watch(client);
-  // It runs until it was seen.
+  // The command runs until its output has been seen.
   const state = await asked(client, store, "run `echo step 1; until [ -e seen ]; do sleep 0.05; done; echo step 2`");
   const { call_id = "", session_id = "" } = state.approvals[0] ?? {};
   await store.approve({ agent_id: "default", call_id, decision: "allow" });

@@ -23,7 +23,7 @@ test("an answer streams into the store and is what a fresh store reads", async (
   model.say({ reasoning_content: thinking.text });
   await store.until(() => isDeepStrictEqual(parts(), [thinking]));
   let text = "";
-  // Each word is seen before the next one is said.
+  // Each word is seen before the next one is sent.
   for (const word of ["Each ", "word ", "is ", "seen."]) {
     text += word;
     model.say(word);
@@ -62,7 +62,7 @@ test("messages queue behind a turn, and cancelling ends all of them", async () =
   await agrees(store, client);
 });
 
-/** While an answer streams, what is known of the turns is the same for one who comes now. */
+/** While an answer streams, a store that is opened now has the same turns. */
 async function agreesOnTurns(store: Store, client: Client, session_id: string): Promise<void> {
   const other = await watch(client, [session_id]);
   expect(other.getState().sessions[session_id]?.history?.turns).toEqual(
@@ -79,7 +79,7 @@ test("a message that steers waits for the model, and is complete when its turn i
   const steered = await client.send({ agent_id: "default", session_id, message: "and be quick", if_busy: "steer" });
   expect(steered).toMatchObject({ status: "steered", turn_id: first.turn_id });
   const statuses = (): unknown => store.getState().sessions[session_id]?.history?.messages.map(({ status }) => status);
-  // The turn waits a moment after it has asked.
+  // The turn's state changes a moment after the question.
   await store.until(() => isDeepStrictEqual(statuses(), ["complete", "waiting_approval", "pending"]));
   await store.approve({ agent_id: "default", call_id: approvals[0]?.call_id ?? "", decision: "allow" });
   await idle(store, session_id);
@@ -233,7 +233,7 @@ test("without the token, or with a wrong one, nothing comes through; with the ri
   const { connection, ready } = await store.until(({ connection }) => connection.failures > 3);
   expect(ready).toBe(false);
   expect(connection).toMatchObject({ state: "offline", error: { status: 401, code: "token_refused" } });
-  expect(connection.error).toBeInstanceOf(AsterError); // the words are the error's, not a copy's
+  expect(connection.error).toBeInstanceOf(AsterError); // the error itself, not a copy of its fields
   token = "wrong-".padEnd(20, "x");
   await expect(client.agents()).rejects.toMatchObject({ code: "token_refused" });
   token = daemon.token;

@@ -1,10 +1,10 @@
-// The cursor, with the real daemon: a stream taken up behind any event, and one that can't be.
+// The cursor, with the real daemon: a stream that resumes after any event, and cursors that can't be served.
 import { expect, onTestFinished, test } from "vitest";
 import { AsterError, createClient, createStore, httpTransport, type AsterEvent, type Transport } from "../src/index.js";
 import { agrees, idle, launch, TOKEN, watch } from "./daemon.js";
 import { Proxy } from "./proxy.js";
 
-/** The transport, but its stream breaks behind every so many events. */
+/** A transport whose stream breaks after every `every` events. */
 function breaking(transport: Transport, every: number): Transport {
   return {
     request: transport.request,
@@ -101,7 +101,7 @@ test.each(["future", "malformed"])(
     away = true;
     cut();
     await store.until(({ connection }) => connection.state === "offline");
-    // What happens now will never come to this store as an event.
+    // This store will never get these changes as events.
     await client.send({ agent_id: "default", session_id, message: "write a.txt" });
     await client.sessions.rename(session_id, "renamed");
     const gone = await client.sessions.create({ title: "gone before anybody heard of it" });
@@ -131,7 +131,7 @@ test("a daemon that comes back without its data is shown as it is", async () => 
   await store.until(({ current, order }) => current && order.length === 0);
   await agrees(store, client);
   await expect(store.open(session_id)).rejects.toMatchObject({ code: "session_not_found" });
-  // Its seqs begin anew, below those that were seen: what happens now counts all the same.
+  // Its seqs start again, below the earlier ones: new events count nevertheless.
   const { session_id: anew } = await client.sessions.create({ title: "anew" });
   await store.until(({ order }) => order[0] === anew);
   await agrees(store, client);

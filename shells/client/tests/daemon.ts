@@ -1,4 +1,4 @@
-// The real daemon for tests: a process of its own over a directory of its own, one life after another.
+// The real daemon for tests: a separate process with its own directory, which can be restarted.
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,21 +19,21 @@ import {
 export const TOKEN = "a-token-for-tests-only";
 
 const FORKED = join(repository, "tests", "support", "forked.py");
-/** What a daemon gets of this process's environment: no keys, no proxy, no keychain of whoever runs the tests. */
+/** The variables that a daemon inherits from this process: no keys, no proxy, no access to the user's keychain. */
 const INHERITED = ["PATH", "HOME", "LANG", "SYSTEMROOT", "TMPDIR"];
 
 export interface DaemonOptions {
   model?: string;
   token?: string | null;
   environment?: Record<string, string>;
-  /** Files there are before it starts, by their path in `config`. */
+  /** Files that exist before it starts, by their path in `config`. */
   files?: Record<string, string>;
 }
 
 export class Daemon {
   readonly home = mkdtempSync(join(tmpdir(), "aster-client-"));
   readonly token: string | null;
-  /** Below those that systems give to outgoing connections, so that the next life finds it free. */
+  /** Below the range that systems use for outgoing connections, so that it is still free after a restart. */
   port = 20_000 + Math.floor(Math.random() * 10_000);
   #process: ChildProcess | null = null;
   #pid = 0;
@@ -59,7 +59,7 @@ export class Daemon {
     return this.#log;
   }
 
-  /** Starts it, on the port of its last life if there was one, and waits for its ready line. */
+  /** Starts it, on the same port as before if it has run already, and waits for its ready line. */
   async start(): Promise<this> {
     const work = join(this.home, "work");
     mkdirSync(work, { recursive: true });
@@ -94,23 +94,23 @@ export class Daemon {
     return this;
   }
 
-  /** kill -9, and gone. */
+  /** kill -9, and wait for the end. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = null;
     if (child?.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
     try {
-      // A forked one is not our child: who stands for it goes when it is gone.
+      // A forked daemon is not our child. The process in its place ends when the daemon ends.
       if (this.#pid > 0) process.kill(this.#pid, "SIGKILL");
       else child.kill("SIGKILL");
     } catch {
-      // it was ending already
+      // it was already ending
     }
     await gone;
   }
 
-  /** It stands still (SIGSTOP), or goes on. */
+  /** Stops the process (SIGSTOP), or continues it. */
   signal(signal: "SIGSTOP" | "SIGCONT"): void {
     process.kill(this.#pid, signal);
   }
@@ -120,12 +120,12 @@ export class Daemon {
     return this.start();
   }
 
-  /** Its data as it was never there; only while it is not running. */
+  /** Deletes its data; only while it is not running. */
   forget(): void {
     rmSync(join(this.home, "data"), { recursive: true, force: true });
   }
 
-  /** Its events trimmed, all of them, as happens to a journal that has become long; only while it is not running. */
+  /** Deletes all its events, as if its journal had become too long; only while it is not running. */
   trim(): void {
     const script = `
 import sqlite3, sys
@@ -149,7 +149,7 @@ with sqlite3.connect(sys.argv[1]) as store:
     await this.kill();
     await vi.waitFor(
       () => {
-        rmSync(this.home, { recursive: true, force: true }); // again, should a command of it have written in between
+        rmSync(this.home, { recursive: true, force: true }); // repeated, if one of its commands has written in between
       },
       { timeout: 60_000, interval: 50 },
     );
@@ -160,14 +160,14 @@ function inherited(): Record<string, string | undefined> {
   return Object.fromEntries(INHERITED.map((name) => [name, process.env[name]]));
 }
 
-/** A running daemon, gone when the test is. */
+/** A running daemon, which is killed when the test ends. */
 export async function launch(options: DaemonOptions = {}): Promise<Daemon> {
   const daemon = new Daemon(options);
   onTestFinished(() => daemon.dispose());
   return daemon.start();
 }
 
-/** A started store, stopped when the test is over. */
+/** A started store, which is stopped when the test ends. */
 export async function watch(client: Client, sessions: readonly string[] = []): Promise<Store> {
   const store = createStore(client, { backoff: { base_s: 0.02, most_s: 0.2 } });
   onTestFinished(() => {
@@ -178,14 +178,15 @@ export async function watch(client: Client, sessions: readonly string[] = []): P
   return store;
 }
 
-/** Everything a page could show that a page opened now would show as well. */
+/** Everything in the picture that a page opened now would show too. */
 export function shown(state: StoreState): unknown {
   const { agents, sessions, approvals, config, rules, order, notifications, unread, flags, services } = state;
   const comparable = Object.values(sessions).map(({ live: _, updated_at: __, history, ...session }) => ({
     ...session,
     history: history && {
       ...history,
-      // No event says that the model has read a steering message; it is `complete` at the end of its turn at the latest.
+      // No event reports that the model has read a steering message. It is `complete` at the end of its turn at the
+      // latest.
       messages: history.messages.map((message) => ({
         ...message,
         status: message.status === "pending" ? "complete" : message.status,
@@ -194,7 +195,7 @@ export function shown(state: StoreState): unknown {
   }));
   return {
     agents,
-    // By two clocks: what events say of `updated_at` and `requested_at` is a moment before or after what answers say.
+    // `updated_at` and `requested_at` differ by a moment between events and answers.
     sessions: Object.fromEntries(comparable.map((session) => [session.session_id, session])),
     approvals: approvals.map(({ requested_at: _, ...question }) => question),
     config,
@@ -209,7 +210,7 @@ export function shown(state: StoreState): unknown {
   };
 }
 
-/** Waits until a store shows what a store shows that is opened now, with the same sessions open. */
+/** Waits until a store shows the same as a store that is opened now with the same open sessions. */
 export async function agrees(store: Store, client: Client): Promise<void> {
   await vi.waitFor(
     async () => {
@@ -232,12 +233,12 @@ export async function agrees(store: Store, client: Client): Promise<void> {
   );
 }
 
-/** The newest session's messages, as text. */
+/** The session's messages, each as one text. */
 export function said(state: StoreState, session_id: string): string[] {
   return (state.sessions[session_id]?.history?.messages ?? []).map(({ role, text }) => `${role}: ${text}`);
 }
 
-/** Waits until no turn of a session is on or queued, and one is known to have ended. */
+/** Waits until no turn of a session is running or queued, and turn `turn_id` is known. */
 export function idle(store: Store, session_id: string, turn_id?: string): Promise<StoreState> {
   return store.until(({ current, sessions }) => {
     const session = sessions[session_id];

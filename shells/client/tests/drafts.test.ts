@@ -1,4 +1,4 @@
-// Drafts: only while the daemon is away, never lost, never sent by themselves.
+// Drafts: made only while the daemon is away, never lost, never sent without the person.
 import { expect, test } from "vitest";
 import { createDrafts, DRAFTS_MOST, type Draft, type DraftStorage } from "../src/index.js";
 import { launch } from "./daemon.js";
@@ -37,7 +37,7 @@ test("a message is a draft only when the daemon can't be reached, and goes where
   });
 
   await daemon.start();
-  const later = createDrafts({ storage }); // the window was closed meanwhile
+  const later = createDrafts({ storage }); // the window was closed in between
   expect(await later.load()).toEqual([draft]);
   const started = await later.resend(client, draft.client_message_id);
   expect(started.session_id).toBe(session_id);
@@ -45,7 +45,7 @@ test("a message is a draft only when the daemon can't be reached, and goes where
   const { messages } = await client.history("default", session_id);
   expect(messages.filter(({ text }) => text === "later")).toHaveLength(1);
   await expect(later.resend(client, draft.client_message_id)).rejects.toMatchObject({ code: "draft_not_found" });
-  // It may have been recorded although nobody heard of it: then it is the same message still.
+  // It may have been recorded although no answer arrived: then it is still the same message.
   await later.keep({
     ...BODY,
     session_id,

@@ -1,4 +1,4 @@
-// The connection: heartbeats, waits, and what it says of itself, by a clock that the test holds.
+// The connection: heartbeats, delays and reported states, with a clock that the test controls.
 import { expect, test } from "vitest";
 import { AsterError, follow, type AsterEvent, type FollowOptions, type Link } from "../src/index.js";
 import { delay_s } from "../src/backoff.js";
@@ -27,12 +27,12 @@ test("two heartbeats that stay away are a lost connection, one is not", () => {
   script.say(connected());
   expect(feed.link).toEqual({ state: "connected", failures: 0, error: null });
   for (let beats = 0; beats < 10; beats += 1) {
-    clock.pass(29_000); // one stayed away each time
+    clock.pass(29_000); // one heartbeat is missing each time
     script.say(heartbeat());
   }
   expect(feed.link.state).toBe("connected");
   clock.pass(30_000);
-  expect(feed.link.state).toBe("connected"); // the second may still be on its way
+  expect(feed.link.state).toBe("connected"); // the second heartbeat may still be on its way
   clock.pass(1_000);
   expect(feed.link).toMatchObject({ state: "reconnecting", failures: 1, error: { code: "unreachable" } });
   expect(script.streams[0]?.closed).toBe(true);
@@ -113,7 +113,7 @@ test("the cursor is that of the newest event, or of the connection", () => {
   clock.pass(1_000);
   expect(script.open.query.after).toBe(40);
   script.say(connected({ last_seq: 45 }));
-  expect(feed.cursor).toBe(40); // 41 to 45 are to come
+  expect(feed.cursor).toBe(40); // 41 to 45 will follow
   script.say(event("status_change", { state: "idle", previous: "running" }, { seq: 43 }));
   script.say(heartbeat());
   expect(feed.cursor).toBe(43);
@@ -171,7 +171,7 @@ test("a listener may close the feed while it is called", () => {
 test("a check of a silent stream opens a second one, which takes the first one's place when it stands", () => {
   const { script, clock, events, links, feed } = start();
   script.say(connected({ last_seq: 40 }));
-  expect(feed.check()).toBe(false); // it was heard just now
+  expect(feed.check()).toBe(false); // an event has just arrived
   expect(script.streams).toHaveLength(1);
   clock.pass(2_000);
   expect([feed.check(), feed.check()]).toEqual([true, true]);
@@ -179,7 +179,7 @@ test("a check of a silent stream opens a second one, which takes the first one's
   expect(script.open.query.after).toBe(40);
   const [first, second] = script.streams;
   const told = event("status_change", { state: "idle", previous: "running" }, { seq: 41 });
-  first?.listener.event(told); // it lived after all
+  first?.listener.event(told); // it was alive after all
   second?.listener.event(connected({ last_seq: 41 }));
   expect(first?.closed).toBe(true);
   second?.listener.event(told);
@@ -205,7 +205,7 @@ test("a check that gets no answer is a lost connection, unless the first stream 
   expect(script.streams.every(({ closed }) => closed)).toBe(true);
   clock.pass(1_000);
   expect(script.streams).toHaveLength(4);
-  clock.pass(3_000); // a kept connection may be as dead as the first
+  clock.pass(3_000); // another kept-alive connection may be dead too
   expect(feed.link.failures).toBe(2);
 });
 
@@ -228,7 +228,7 @@ test.each([20_000, 8 * 3_600_000])("after %i ms of sleep the first timer that co
   clock.sleep(ms);
   clock.pass(5_000);
   expect(script.streams).toHaveLength(2);
-  expect(feed.link.state).toBe("connected"); // until it is known otherwise
+  expect(feed.link.state).toBe("connected"); // until the check has a result
   script.say(connected());
   expect(script.streams[0]?.closed).toBe(true);
   clock.pass(29_000);
@@ -238,7 +238,7 @@ test.each([20_000, 8 * 3_600_000])("after %i ms of sleep the first timer that co
 test("a timer that comes late while the stream is heard is no reason to look", () => {
   const { script, clock } = start();
   script.say(connected());
-  clock.sleep(60_000); // a hidden page: its timers come once a minute
+  clock.sleep(60_000); // a hidden page: its timers fire once a minute
   script.say(heartbeat());
   clock.pass(5_000);
   expect(script.streams).toHaveLength(1);

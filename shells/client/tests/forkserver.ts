@@ -1,5 +1,5 @@
-// Starts the fork server of the Python tests for a run of tests: a daemon is forked in 30 ms instead of started in half
-// a second. Not for tests of what a start is. Without Linux's means daemons start as everywhere.
+// Starts the fork server of the Python tests for a test run: forking a daemon takes 30 ms, starting one half a second.
+// Not for tests of the start itself. Where it is not available (only Linux has it), daemons start as usual.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,4 +1,4 @@
-// A native host on the page's side, for tests: it has the token, and relays to the real daemon what a shell would.
+// A native host for tests, as a page sees it: it has the token, and relays to the real daemon like a shell.
 import { WebSocket } from "ws";
 import { SOCKET_URL, type Answer, type HostSocketEvent, type HostWire } from "../src/index.js";
 import type { Daemon } from "./daemon.js";
@@ -32,7 +32,7 @@ export class TestHost implements HostWire {
     return new Promise((resolve, reject) => {
       socket.on("open", () => {
         this.#sockets.set(id, socket);
-        this.#say({ id, type: "open" }); // before the page knows the id: that happens
+        this.#say({ id, type: "open" }); // before the page knows the id, which can happen
         resolve(id);
       });
       socket.on("message", (data: Buffer) => {
@@ -41,7 +41,7 @@ export class TestHost implements HostWire {
       socket.on("close", (code, reason) => {
         if (this.#sockets.delete(id)) this.#say({ id, type: "close", code, reason: reason.toString("utf8") });
       });
-      socket.on("error", reject); // after the handshake the close says it
+      socket.on("error", reject); // after the handshake `close` reports it
     });
   }
 
@@ -66,7 +66,7 @@ export class TestHost implements HostWire {
     };
   }
 
-  /** Breaks every socket there is. */
+  /** Breaks every socket. */
   cut(): void {
     for (const [id, socket] of this.#sockets) {
       this.#sockets.delete(id);

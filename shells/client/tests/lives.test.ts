@@ -1,10 +1,10 @@
-// A store that lives through kills, cuts and restarts shows what a store shows that is opened afterwards.
+// A store that was running during kills, cuts and restarts shows the same as a store that is opened afterwards.
 import { expect, test } from "vitest";
 import type { Store } from "../src/index.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
 import { Proxy } from "./proxy.js";
 
-/** Waits for so many changes of a session's messages. */
+/** Waits for `count` changes of a session's messages. */
 async function changes(store: Store, session_id: string, count: number): Promise<void> {
   let left = count;
   let last = store.getState().sessions[session_id]?.history?.messages;
@@ -31,7 +31,7 @@ test("a daemon killed in the middle of an answer comes back, and the store knows
   await daemon.kill();
   await store.until(({ connection }) => connection.state === "offline");
   expect(store.getState().current).toBe(false);
-  // What it had said and was on its way may have come as well.
+  // Text that was already on its way may have arrived too.
   const before = answer();
   expect(before.startsWith(killed)).toBe(true);
 
@@ -62,7 +62,7 @@ test("a store behind a line that breaks after every few events misses nothing", 
   let cuts = 0;
   let last: unknown = null;
   store.subscribe(() => {
-    // After every second change of what is said, as long as it says something.
+    // Cuts after every second change of the messages.
     const messages = store.getState().sessions[session_id]?.history?.messages;
     if (messages === last) return;
     last = messages;
@@ -93,7 +93,7 @@ const MESSAGES = [
   'call read_file {"path": "../outside"}',
 ];
 
-/** Numbers in [0, 1) that are the same for the same seed. */
+/** Random numbers in [0, 1) that are the same for the same seed. */
 function chance(seed: number): () => number {
   let state = seed * 7919;
   return () => {
@@ -102,7 +102,7 @@ function chance(seed: number): () => number {
   };
 }
 
-/** More of them for a long look: ASTER_SEEDS=40 npm test. */
+/** More of them for a longer test: ASTER_SEEDS=40 npm test. */
 const SEEDS = Array.from({ length: Number(process.env["ASTER_SEEDS"] ?? 2) }, (_, number) => number + 1);
 
 test.each(SEEDS)("through anything that happens at random (seed %i)", { timeout: 600_000 }, async (seed) => {
@@ -143,20 +143,20 @@ test.each(SEEDS)("through anything that happens at random (seed %i)", { timeout:
     const sessions = (await client.sessions.list()).sessions.map(({ session_id }) => session_id);
     while (sessions.length < 3) sessions.push((await client.sessions.create()).session_id);
     for (let acts = 0; acts < 8; acts += 1) {
-      // It may be read while the daemon dies, or be gone.
+      // It may be read while the daemon is killed, or be deleted.
       if (random() < 0.5) store.open(pick(sessions) ?? "").catch(() => undefined);
       await act(sessions).catch((error: unknown) => {
-        // Busy sessions are not deleted, answered questions not answered: the daemon's own tests see to these.
+        // Busy sessions can't be deleted, answered questions can't be answered: the daemon's own tests check this.
         expect(error).toMatchObject({ name: "AsterError" });
       });
     }
     if (round % 3 === 2) await daemon.restart();
     if (round === 9) await client.cancel({ agent_id: "default" });
-    // Turns that run go on meanwhile; those that wait for a person are a picture as good as any.
+    // Running turns continue during this; waiting ones may be compared as they are.
     await agrees(store, client).catch((cause: unknown) => {
       throw new Error(`round ${round}\n${daemon.log}`, { cause });
     });
   }
-  // At least three there were when the last round began; of its acts, few delete or archive.
+  // There were at least three when the last round began, and few of its actions delete or archive.
   expect(Object.keys(store.getState().sessions)).not.toEqual([]);
 });

@@ -1,4 +1,4 @@
-// A page of another origin is told why it is refused, and how to be let in.
+// A page of another origin gets the reason why it is refused, and how it can be admitted.
 import { request } from "node:http";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createClient, createStore } from "../src/index.js";
@@ -6,7 +6,7 @@ import { launch } from "./daemon.js";
 
 const ORIGIN = "http://localhost:5173";
 
-/** `fetch` as a page of ORIGIN has it: the browser asks first where a header needs it, and shows what CORS allows. */
+/** `fetch` as in a page of ORIGIN: with a preflight if a header needs it, and only answers that CORS allows. */
 const pageFetch: typeof fetch = async (input, init) => {
   const headers = Object.fromEntries(new Headers(init?.headers));
   const asked = Object.keys(headers).filter((name) => name !== "accept");

@@ -1,12 +1,12 @@
-// A model provider of OpenAI's kind on this machine, which says what the test wants, in as many pieces.
+// A local model provider with OpenAI's protocol, which answers what the test wants, in the given pieces.
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** Text, a part of an answer as the provider's protocol has it, or why the answer ends. */
+/** Text, a part of an answer in the provider's protocol, or the reason why the answer ends. */
 export type Piece = string | { reasoning_content: string } | { finish_reason: string };
 
-/** What is said when the test says it, and not before: until then the model is still at it. */
+/** An answer to which the test adds pieces; it goes on until the test ends it. */
 export class Spoken implements AsyncIterable<Piece> {
   readonly #pieces: Piece[] = [];
   #over = false;
@@ -33,7 +33,7 @@ export class Spoken implements AsyncIterable<Piece> {
   }
 }
 
-/** The settings of a daemon that talks to it. `answer` gives the pieces of an answer to what was said. */
+/** The settings of a daemon that talks to it. `answer` gives the pieces of the answer to a message. */
 export async function provider(
   answer: (said: string) => Iterable<Piece> | AsyncIterable<Piece>,
 ): Promise<{ model: string; environment: Record<string, string> }> {
@@ -42,7 +42,7 @@ export async function provider(
     request.setEncoding("utf8").on("data", (text: string) => (body += text));
     request.on("end", () => {
       if (request.method !== "POST") {
-        response.writeHead(404).end(); // it has no list of its models
+        response.writeHead(404).end(); // it does not list its models
         return;
       }
       const { messages } = JSON.parse(body) as { messages: { role: string; content: unknown }[] };

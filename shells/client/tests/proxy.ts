@@ -1,16 +1,16 @@
-// A TCP proxy between client and daemon that cuts, refuses, swallows and goes silent.
+// A TCP proxy between client and daemon that cuts, refuses, swallows and becomes silent.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
 
 export class Proxy {
-  /** Connections are refused as long as this holds. */
+  /** While true, connections are refused. */
   refusing = false;
-  /** What the daemon answers is lost, and the connection with it, as often as this says. */
+  /** How many of the daemon's answers are dropped, each together with its connection. */
   swallow = 0;
-  /** Connections that nothing comes through any more, in neither direction, and that are not closed. */
+  /** Connections that stay open but pass nothing on, in either direction. */
   readonly #holes = new Set<Socket>();
-  /** Connections so far. */
+  /** The number of connections so far. */
   connections = 0;
   readonly #server: Server;
   readonly #pairs = new Set<[Socket, Socket]>();
@@ -33,7 +33,7 @@ export class Proxy {
       for (const socket of pair) socket.on("error", end).on("close", end);
       near.on("data", (data: Buffer) => {
         if (this.#holes.has(near)) return;
-        // The daemon answers to its own address only.
+        // The daemon accepts only its own address as Host.
         const text = data.toString("latin1").replaceAll(this.url.slice(7), `127.0.0.1:${port()}`);
         far.write(Buffer.from(text, "latin1"));
       });
@@ -53,12 +53,12 @@ export class Proxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Lets nothing more through the connections there are, as after a sleep; new ones are as always. */
+  /** Stops passing anything on over the current connections, as after a sleep. New ones work. */
   hole(): void {
     for (const [near] of this.#pairs) this.#holes.add(near);
   }
 
-  /** Breaks every connection there is. */
+  /** Breaks every connection. */
   cut(): void {
     for (const [near] of this.#pairs) near.destroy();
   }

@@ -1,4 +1,4 @@
-// A transport whose events and times a test sets: for what the real daemon does not do on request.
+// A transport whose events and times a test sets, for cases that the real daemon does not produce on request.
 import {
   AsterError,
   type AsterEvent,
@@ -9,11 +9,11 @@ import {
   type Transport,
 } from "../src/index.js";
 
-/** Time that stands still until `pass`. */
+/** A clock that moves only with `pass`. */
 export class TestClock implements Clock {
   #now = 1_000_000;
   #timers: { at: number; callback: () => void }[] = [];
-  /** The waits that were asked for, in ms. */
+  /** The requested delays, in ms. */
   readonly waits: number[] = [];
   random = (): number => 1;
 
@@ -42,7 +42,7 @@ export class TestClock implements Clock {
     this.#now = until;
   }
 
-  /** The system sleeps: its clock goes on, no timer rings. Each that is due comes as late as that. */
+  /** The system sleeps: the clock moves on, but no timer fires. Every timer becomes late by this time. */
   sleep(ms: number): void {
     this.#now += ms;
     for (const timer of this.#timers) timer.at += ms;
@@ -64,7 +64,7 @@ type Answers = Record<string, unknown>;
 export class Script implements Transport {
   readonly streams: Opened[] = [];
   readonly asked: string[] = [];
-  /** `data` by the request's path without its query; a function is called, an error is thrown. */
+  /** `data` by the request's path without its query; a function is called, and an error is thrown. */
   answers: Answers = {};
 
   request = async (method: string, path: string): Promise<{ status: number; body: string }> => {

@@ -1,4 +1,4 @@
-// Sending over a line that breaks: once is once.
+// Sending over a connection that breaks: each message counts once.
 import { expect, test } from "vitest";
 import { AsterError, createClient, httpTransport, type Transport } from "../src/index.js";
 import { launch, TOKEN } from "./daemon.js";

@@ -1,4 +1,4 @@
-// A page's transport, with the real daemon behind a line that breaks: one socket for the stream and for calls.
+// A page's transport, with the real daemon and a connection that breaks: one socket for the stream and for calls.
 import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createClient, createStore, type Client, type ClientOptions, type Store } from "../src/index.js";
@@ -8,7 +8,7 @@ import { Proxy } from "./proxy.js";
 
 const windowEvents = new EventTarget();
 
-/** A browser's page, whose address is the proxy's, as far as this library looks at one. */
+/** The parts of a browser's page that this library uses, with the proxy's address. */
 async function page(options: DaemonOptions = {}, reachable: (url: string) => string = (url) => url) {
   const daemon = await launch({ token: null, ...options });
   const proxy = await new Proxy(() => daemon.port).open();
@@ -16,7 +16,7 @@ async function page(options: DaemonOptions = {}, reachable: (url: string) => str
   class PageSocket extends WebSocket {
     constructor(url: string, protocols: string[]) {
       super(reachable(url), protocols, { origin: proxy.url });
-      this.on("error", () => undefined); // a page's socket says it with `close`
+      this.on("error", () => undefined); // a page's socket reports it with `close`
       sockets.push(this);
     }
   }
@@ -150,7 +150,7 @@ test.each(["focus", "online", "pageshow"])("a dead socket is replaced on %s, and
   proxy.hole();
   const lost = expect(own.agents()).rejects.toMatchObject({ code: "unreachable" });
   const { turn_id } = await straight.send({ agent_id: "default", session_id, message: "hello" });
-  await new Promise((resolve) => setTimeout(resolve, 2_100)); // less than that counts as alive
+  await new Promise((resolve) => setTimeout(resolve, 2_100)); // a shorter silence counts as alive
   expect(said(store.getState(), session_id)).toEqual([]);
   windowEvents.dispatchEvent(new Event(name));
   await idle(store, session_id, turn_id);

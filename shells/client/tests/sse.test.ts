@@ -1,4 +1,4 @@
-// The parser against the standard's own rules, in pieces of any size.
+// The parser compared with the standard's rules, with pieces of any size.
 import { expect, test } from "vitest";
 import { createParser, type Frame } from "../src/index.js";
 
@@ -39,7 +39,7 @@ test.each<[string, string, Frame[]]>([
   ["text of any language", "data: 🦊 über\n\n", [message("🦊 über")]],
 ])("%s", (_, text, frames) => {
   expect(parse(text)).toEqual(frames);
-  // Piece by piece, the halves of a surrogate pair one by one.
+  // One UTF-16 code unit at a time, which splits surrogate pairs.
   expect(parse(...Array.from({ length: text.length }, (_, at) => text.charAt(at)))).toEqual(frames);
   for (let at = 0; at <= text.length; at += 1) expect(parse(text.slice(0, at), text.slice(at))).toEqual(frames);
 });

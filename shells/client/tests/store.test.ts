@@ -1,4 +1,4 @@
-// The store by events in orders and moments that the real daemon does not give on request.
+// The store with event orders and times that the real daemon does not produce on request.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { repository } from "../scripts/python.mjs";
@@ -121,7 +121,7 @@ interface Scene {
   messages: () => readonly Message[];
 }
 
-/** A store that has connected, with one session open unless told otherwise. `manual`: only the test publishes. */
+/** A connected store, by default with one open session. `manual`: it publishes only when the test says so. */
 async function scene(history: WireMessage[] = [], { open = true, manual = false } = {}): Promise<Scene> {
   const script = new Script();
   const clock = new TestClock();
@@ -262,7 +262,7 @@ test("events that the history has already count once, whatever they are", async 
     done(),
     event("status_change", { state: "idle", previous: "running" }, { turn_id: null }),
   ];
-  // The history as it is after each event, by a store that saw them come one by one.
+  // The history after each event, from a store that got the events one by one.
   const pictures = [watching.session()];
   for (const one of events) {
     watching.script.say(one);
@@ -279,7 +279,7 @@ test("events that the history has already count once, whatever they are", async 
   ]);
   for (const [read, picture] of pictures.entries()) {
     for (let from = 0; from <= read; from += 1) {
-      // A store whose stream begins behind `from` events, and whose history is read after `read`.
+      // A store whose stream begins after `from` events, and whose history is read after `read` events.
       const late = await scene([], { open: false });
       const messages = (picture?.history?.messages ?? []) as WireMessage[];
       const turn = Object.values(picture?.history?.turns ?? {})[0];
@@ -525,7 +525,7 @@ test("every type of event in the protocol is in the generated types, and the oth
   const section = page.split("\n## 8 Events")[1]?.split("\n## 9 ")[0] ?? "";
   const documented = [...section.matchAll(/^### `(\w+)`/gm)].map(([, type]) => type);
   expect(new Set<unknown>(documented)).toEqual(new Set(EVENT_TYPES));
-  // That none is missing in the store's `switch` is for the compiler: `satisfies never` there, and this here.
+  // The compiler checks that the store's `switch` has all types: by `satisfies never` there, and by this line.
   const missing: Exclude<EventType, (typeof EVENT_TYPES)[number]>[] = [];
   expect(missing).toEqual([]);
 });
@@ -551,7 +551,7 @@ test("every golden event is taken, and a type that nobody knows yet is ignored",
   }
   const { rules, answered } = await store.until((state) => state.current && Object.keys(state.answered).length > 0);
   expect(Object.values(answered)[0]).toMatchObject({ resolved_by: expect.any(String) as string });
-  expect(rules).toEqual([]); // one was added, and removed
+  expect(rules).toEqual([]); // one was added and removed
   script.say(...golden.filter(({ seq }) => seq === null));
   const { connection } = await store.until(
     ({ connection, current }) => current && connection.instance_id !== "instance",

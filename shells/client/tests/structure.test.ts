@@ -1,4 +1,4 @@
-// The modules of src/ import each other without circles, also for types, and each one is part of the package.
+// The modules of src/ have no circular imports, not even of types, and each module is part of the package.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import ts from "typescript";
@@ -21,7 +21,7 @@ function imports(): Map<string, string[]> {
   return graph;
 }
 
-/** A circle of imports that can be reached from a module, as the path along it; null when there is none. */
+/** A circular import that can be reached from a module, as its path; null if there is none. */
 function circle(graph: Map<string, string[]>, name: string, path: string[], done: Set<string>): string[] | null {
   if (path.includes(name)) return [...path.slice(path.indexOf(name)), name];
   if (done.has(name)) return null;

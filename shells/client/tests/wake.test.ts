@@ -1,4 +1,4 @@
-// After a sleep: connections that are open and dead, a daemon that stood still, turns that ended unheard.
+// After a sleep: dead open connections, a daemon that was stopped, turns that ended unnoticed.
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createStore, follow, type AsterEvent, type Link } from "../src/index.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
@@ -6,7 +6,7 @@ import { Proxy } from "./proxy.js";
 
 const events = new EventTarget();
 
-/** A page's window and document, as far as their events go. */
+/** A page's window and document, as far as their events are used. */
 function page(): void {
   vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
   vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events));
@@ -39,7 +39,7 @@ test.each(["visibilitychange", "resume", "online", "focus", "pageshow"])(
     proxy.hole();
     const { turn_id } = await straight.send({ agent_id: "default", session_id, message: "hello" });
     await idle(await watch(straight, [session_id]), session_id, turn_id);
-    await new Promise((resolve) => setTimeout(resolve, 2_100)); // less than that counts as alive
+    await new Promise((resolve) => setTimeout(resolve, 2_100)); // a shorter silence counts as alive
     expect(said(store.getState(), session_id)).toEqual([]);
     events.dispatchEvent(new Event(name));
     await idle(store, session_id, turn_id);
@@ -49,7 +49,7 @@ test.each(["visibilitychange", "resume", "online", "focus", "pageshow"])(
     });
     const seqs = seen.flatMap(({ seq }) => (seq === null ? [] : [seq]));
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
-    // The wake found it, and not the heartbeat.
+    // The wake-up noticed it, not the heartbeat.
     expect(links.flatMap(({ error }) => error?.message ?? []).join()).not.toContain("heartbeat");
     expect(store.getState().connection.state).toBe("connected");
   },

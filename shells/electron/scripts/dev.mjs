@@ -1,5 +1,5 @@
-// The app while it is being worked on: what changes in main or preload process starts it anew, what changes in the page
-// loads the windows again. `npm run dev`; ELECTRON names another Electron than the one of package.json.
+// Runs the app during development: a change in the main or preload process restarts it, and a change in the page
+// reloads the windows. `npm run dev`; ELECTRON names another Electron than the one in package.json.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { dist, options } from "./build.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const page = fileURLToPath(new URL("../../ui", import.meta.url));
-// The package's own export is the path of its binary.
+// The package exports the path of its binary.
 const electron = process.env.ELECTRON ?? createRequire(import.meta.url)("electron");
 
 /** @type {import("node:child_process").ChildProcess | null} */
@@ -21,7 +21,7 @@ function start() {
   });
   app = next;
   next.once("exit", (code) => {
-    if (app !== next) return; // it makes room for the next one
+    if (app !== next) return; // it is being replaced by the next one
     process.exit(code ?? 1);
   });
 }
@@ -33,7 +33,7 @@ function restart() {
     return;
   }
   app = null;
-  // Only when it is gone: the next one would find it, show its window, and leave.
+  // Only after it has ended: otherwise the next one would find it, show its window, and exit.
   last.once("exit", start);
   last.kill("SIGTERM");
 }

@@ -6,7 +6,7 @@ export const BRAND = {
   app_id: "app.aster.shell",
   /** `aster://session/ID` opens that session. */
   link_scheme: "aster",
-  /** Where the source of Electron's own updater is; null: this build checks nowhere, and says so. */
+  /** The address for Electron's own updater; null: this build does not check for updates, and says so. */
   update_feed: null as string | null,
   /** The daemon's preferred port; pages of this app don't use it. */
   port: 9527,

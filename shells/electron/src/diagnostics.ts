@@ -1,4 +1,4 @@
-// One zip for somebody who helps: the daemon's own bundle, when it can make one, and what only the app knows.
+// A zip for support: the daemon's own bundle, if it can make one, and what only the app knows.
 import { promises as files } from "node:fs";
 import { join } from "node:path";
 import { strToU8, unzipSync, zipSync, type Zippable } from "fflate";
@@ -8,7 +8,7 @@ export interface Facts {
   app_version: string;
   versions: Record<string, string | undefined>;
   platform: string;
-  /** What the app remembers, without places of the person. */
+  /** The app's state file, without the person's places. */
   state: Record<string, unknown>;
 }
 
@@ -17,7 +17,7 @@ const MOST_BYTES = 5 * 1024 * 1024;
 const TIMEOUT_MS = 10_000;
 const NAME = /^aster-diagnostics-[0-9TZ-]+\.zip$/;
 
-/** Where the bundle is. It holds nothing that was said, and no secrets. */
+/** Writes the bundle and returns its path. It holds no conversations and no secrets. */
 export async function exportDiagnostics(supervisor: Supervisor, folder: string, facts: Facts): Promise<string> {
   const { binary, ...engine } = supervisor.info;
   const content: Zippable = {};

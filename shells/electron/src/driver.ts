@@ -1,4 +1,4 @@
-// The supervisor on a small protocol over stdio, for the scenarios of shells/conformance (its README describes it).
+// The supervisor with a small protocol over stdio, for the scenarios of shells/conformance (described in its README).
 import { createInterface } from "node:readline";
 import { EngineError, EngineUnavailable, Supervisor, wordsOf, type Places, type Timing } from "./supervisor/index.js";
 

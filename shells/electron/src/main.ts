@@ -1,4 +1,4 @@
-// The app's main process, from the top: what is set up in which order, and who tells whom.
+// The app's main process: sets up all parts in order, and connects them.
 import { mkdirSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import type { HostRuntimeInfo } from "@aster-sidecar/client";
@@ -30,19 +30,19 @@ protocol.registerSchemesAsPrivileged([
   { scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
 ]);
 app.setName(BRAND.name);
-// A second profile beside the first, for development and tests.
+// A second profile, for development and tests.
 if (process.env["ASTER_SHELL_PROFILE"]) app.setPath("userData", process.env["ASTER_SHELL_PROFILE"]);
 if (process.platform === "win32") app.setAppUserModelId(BRAND.app_id);
 if (process.platform === "linux") {
   app.setDesktopName(`${BRAND.app_id}.desktop`);
-  // Without it there is no hotkey in a Wayland session.
+  // Without it a Wayland session has no global hotkeys.
   app.commandLine.appendSwitch("enable-features", "GlobalShortcutsPortal");
 }
 
 if (app.requestSingleInstanceLock()) {
   void app.whenReady().then(onReady).catch(fail);
 } else {
-  app.quit(); // the first one is told what this one was asked for
+  app.quit(); // the first instance gets this one's arguments
 }
 
 function fail(cause: unknown): void {
@@ -85,7 +85,7 @@ async function onReady(): Promise<void> {
     toggleQuick: () => {
       if (isOn("ambient")) windows.toggleQuick();
     },
-    engine: (what) => supervisor[what]().catch(() => undefined), // what went wrong is told by onStatus
+    engine: (what) => supervisor[what]().catch(() => undefined), // onStatus reports errors
     chooseRoot,
     openLogs: () => told("The logs could not be opened", openLogs),
     exportDiagnostics: () => told("The diagnostics could not be exported", bundle),
@@ -115,7 +115,7 @@ async function onReady(): Promise<void> {
     },
   };
 
-  // -- what a page can ask ---------------------------------------------------------------------------------------
+  // what a page can call
 
   const sockets = new Sockets(() => supervisor.endpoint, CLIENT);
   const wire = ownWire(() => supervisor, sockets);
@@ -168,7 +168,7 @@ async function onReady(): Promise<void> {
   app.on("activate", () => {
     windows.show();
   });
-  app.on("window-all-closed", () => undefined); // closing hides; only quitting quits
+  app.on("window-all-closed", () => undefined); // closing hides; only Quit quits
   app.on("before-quit", quit);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
@@ -190,7 +190,7 @@ async function onReady(): Promise<void> {
     });
   }
 
-  /** It was given up: what happened, and what can be done. */
+  /** The supervisor gave up: shows what happened, and what can be done. */
   async function explain(): Promise<void> {
     const { problem } = supervisor.info;
     const { response } = await dialog.showMessageBox({
@@ -240,7 +240,7 @@ async function onReady(): Promise<void> {
         cancelId: 1,
       });
       if (response !== 0) return;
-      await supervisor.retire(); // for good: a start in between, or a late line, would make the old place once more
+      await supervisor.retire(); // permanently: a start or a late log line would create the old directory again
       let next = from;
       try {
         if (!adopt) moveData(from, to);
@@ -261,10 +261,10 @@ async function onReady(): Promise<void> {
   // -- what a person sees ----------------------------------------------------------------------------------------
 
   function isOn(flag: string): boolean {
-    return picture.flags[flag] !== false; // a flag that the daemon does not name counts as on
+    return picture.flags[flag] !== false; // a flag that the daemon does not list counts as on
   }
 
-  /** Tray, quick panel and hotkey: there, or away when the flag is off. */
+  /** Shows tray, quick panel and hotkey, or removes them while the flag is off. */
   function setAmbient(): void {
     if (isOn("ambient") === ambient) return;
     ambient = !ambient;
@@ -362,7 +362,7 @@ async function onReady(): Promise<void> {
   }
 }
 
-/** While the page is being worked on: when it was built again, the windows load it again. */
+/** During development: the windows reload the page after each build. */
 function reloadOnChange(folder: string, windows: Windows): void {
   let timer: NodeJS.Timeout | undefined;
   mkdirSync(folder, { recursive: true });
@@ -374,7 +374,7 @@ function reloadOnChange(folder: string, windows: Windows): void {
   });
 }
 
-/** A person waits for it, so what went wrong is said. */
+/** For something that the person asked for: shows its error. */
 async function told(title: string, act: () => Promise<unknown>): Promise<void> {
   try {
     await act();

@@ -3,7 +3,7 @@ import { promises as files } from "node:fs";
 import { extname, join, normalize, sep } from "node:path";
 import { ORIGIN } from "./host/checks.js";
 
-/** The page talks through the host only, so it needs no connections of its own. */
+/** The page uses only the host, so it needs no connections of its own. */
 export const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -41,7 +41,7 @@ const SAME: Record<string, string> = {
   "Cross-Origin-Opener-Policy": "same-origin",
 };
 
-/** The file that an address of the app's scheme means, beneath `folder`. */
+/** The file for an address of the app's scheme, inside `folder`. */
 export async function page(folder: string, method: string, url: string): Promise<Page> {
   if (method !== "GET" && method !== "HEAD") return refused(405, "this scheme only serves files");
   if (url !== ORIGIN && !url.startsWith(`${ORIGIN}/`)) return refused(404, "no such host");
@@ -56,7 +56,7 @@ export async function page(folder: string, method: string, url: string): Promise
   if (name.includes("\0") || !path.startsWith(folder + sep) || type === undefined) return refused(404, "no such file");
   try {
     const body = await files.readFile(path);
-    // Names of assets hold a hash of their content; the rest may be another file after an update.
+    // Names of assets contain a hash of their content; other files may change with an update.
     const cache = name.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
     return { status: 200, headers: { ...SAME, "Content-Type": type, "Cache-Control": cache }, body };
   } catch {

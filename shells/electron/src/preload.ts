@@ -1,9 +1,10 @@
-// `window.asterHost`: what the page can ask of the app. Runs sandboxed; the page gets functions, never Electron itself.
+// `window.asterHost`: the functions that the app offers to the page. Runs sandboxed; the page never gets Electron
+// itself.
 import type { AsterHost, EngineStatus, HostSocketEvent } from "@aster-sidecar/client";
 import { contextBridge, ipcRenderer } from "electron";
 import { CALLS, EVENTS } from "./host/channels.js";
 
-/** Calls back with what comes on a channel, without Electron's own event; returns what ends that. */
+/** Calls back with each message on a channel, without Electron's event. Returns a function that ends this. */
 function on(channel: string, listener: (said: unknown) => void): () => void {
   const take = (_event: unknown, said: unknown): void => {
     listener(said);

@@ -1,4 +1,4 @@
-// Another place for the data, chosen by the person: checked before it is used, and filled by moving what there is.
+// A data directory that the person chose: checked before it is used, and filled with the existing data.
 import {
   accessSync,
   constants,
@@ -20,7 +20,7 @@ export class RootRefused extends Error {
 
 export const STORE = "aster.db";
 
-/** Where data go when a person chose `folder`. Raises: RootRefused. `bundle`: the app's own directories. */
+/** The data directory for a chosen `folder`. `bundle`: the app's own directories. Raises: RootRefused. */
 export function chosenRoot(folder: string, bundle: readonly string[]): string {
   if (!isAbsolute(folder)) throw new RootRefused("The directory has to be an absolute path.");
   if (folder.split(/[\\/]/).includes("..")) throw new RootRefused("The path must not contain “..”.");
@@ -36,28 +36,31 @@ export function chosenRoot(folder: string, bundle: readonly string[]): string {
   } catch (cause) {
     throw new RootRefused(`Nothing can be written there: ${(cause as Error).message}`);
   }
-  // What is there is not mixed with ours, unless it is ours.
+  // Other files in the folder are not mixed with the data.
   return readdirSync(path).length === 0 || existsSync(join(path, STORE)) ? path : join(path, "aster");
 }
 
-/** Whether data of a daemon are there already; then they are used, and nothing is moved. */
+/** Whether a daemon's data are there already: then they are used, and nothing is moved. */
 export function holdsData(root: string): boolean {
   return existsSync(join(root, STORE));
 }
 
-/** Moves all data; the daemon has to be stopped. What fails leaves the old place whole. Raises: the system's error. */
+/**
+ * Moves all data; the daemon has to be stopped. After an error the old directory is complete. Raises: the system's
+ * error.
+ */
 export function moveData(from: string, to: string): void {
   if (!existsSync(from) || from === to) return;
   if (isBeneath(to, from)) throw new RootRefused("The new directory is inside the old one.");
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  if (existsSync(to)) rmdirSync(to); // it is empty: chosenRoot saw to that
+  if (existsSync(to)) rmdirSync(to); // it is empty, as chosenRoot has checked
   try {
     renameSync(from, to);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "EXDEV") throw cause;
     const half = `${to}.aster-half`;
     rmSync(half, { recursive: true, force: true });
-    // A socket is nothing to copy, and the next daemon makes its own.
+    // Sockets are not copied: the next daemon creates its own.
     cpSync(from, half, { recursive: true, preserveTimestamps: true, filter: (path) => relative(from, path) !== "run" });
     renameSync(half, to);
     rmSync(from, { recursive: true });

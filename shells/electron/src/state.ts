@@ -1,4 +1,4 @@
-// `desktop-state.json`: what the app remembers of its windows and its person. Written when it changes, never in part.
+// `desktop-state.json`: what the app remembers about its windows and the person. Each change is written atomically.
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
@@ -16,9 +16,9 @@ export interface WindowState {
 export interface DesktopState {
   schema_version: number;
   window: WindowState | null;
-  /** Where in the page the person was: what stands behind #. */
+  /** Where the person was in the page: the part of the address after #. */
   last_place: string | null;
-  /** Another place for the data than the app's own; null: that one. */
+  /** The data directory that the person chose; null: the default. */
   runtime_root: string | null;
   notifications: boolean;
   start_on_login: boolean;
@@ -33,25 +33,25 @@ const EMPTY: DesktopState = {
   start_on_login: false,
 };
 const LONGEST_PLACE = 300;
-/** Moving a window changes its place many times a second. */
+/** While a window is moved, its position changes many times a second, so writing waits so many ms. */
 const SETTLE_MS = 300;
 
-/** Made by a newer version of the app: left as it is. */
+/** The file is from a newer version of the app, and stays unchanged. */
 export class StateTooNew extends Error {
   override name = "StateTooNew";
 }
 
 export class StateFile {
   readonly path: string;
-  /** What the person should know of reading it, or null. */
+  /** What to tell the person about a file that could not be read, or null. */
   readonly notice: string | null;
-  /** As read: with fields that only others know. */
+  /** All fields of the file, also those that only other versions know. */
   readonly #unknown: Record<string, unknown>;
   #state: DesktopState;
   readonly #onProblem: (cause: unknown) => void;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `onProblem` hears why it could not be written. Raises: StateTooNew. A file that makes no sense is kept aside. */
+  /** `onProblem` is called if the file can't be written. An invalid file is renamed and kept. Raises: StateTooNew. */
   constructor(path: string, onProblem: (cause: unknown) => void = () => undefined) {
     this.path = path;
     this.#onProblem = onProblem;
@@ -65,7 +65,7 @@ export class StateFile {
     return this.#state;
   }
 
-  /** Remembers it, soon. */
+  /** Remembers a change, and writes it soon. */
   set(changed: Partial<Omit<DesktopState, "schema_version">>): void {
     const next = { ...this.#state, ...changed };
     if (JSON.stringify(next) === JSON.stringify(this.#state)) return;
@@ -75,7 +75,7 @@ export class StateFile {
     }, SETTLE_MS);
   }
 
-  /** Writes what is not written yet. A disk that takes nothing is no reason to stop. */
+  /** Writes changes that are not written yet. An error does not stop the app. */
   flush(): void {
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
@@ -129,7 +129,7 @@ function read(path: string): { found: Record<string, unknown>; notice: string | 
   return { found: found as Record<string, unknown>, notice: null };
 }
 
-/** Field by field: one that makes no sense is as if it were not there. */
+/** Checks each field; an invalid one counts as missing. */
 function checked(found: Record<string, unknown>): DesktopState {
   const { window, last_place, runtime_root, notifications, start_on_login } = found;
   return {
@@ -166,7 +166,7 @@ interface Rectangle {
   height: number;
 }
 
-/** Where a window goes that was somewhere: only where a screen still is, and not larger than that. */
+/** The position for a window with a remembered one: only on a screen that still exists, and not larger than it. */
 export function placed(window: WindowState | null, screens: readonly Rectangle[]): Partial<Rectangle> {
   if (window === null) return {};
   const { x, y } = window;

@@ -1,4 +1,4 @@
-// What menu and tray let a person do.
+// What the menu and the tray offer.
 export interface Actions {
   readonly name: string;
   readonly development: boolean;
@@ -8,7 +8,7 @@ export interface Actions {
   chooseRoot(): Promise<void>;
   openLogs(): Promise<void>;
   exportDiagnostics(): Promise<void>;
-  /** This page in the system's browser, signed in, once. */
+  /** Opens this page in the system's browser, signed in by a one-time link. */
   openInBrowser(): Promise<void>;
   sayUpdates(): Promise<void>;
   setNotifications(on: boolean): void;

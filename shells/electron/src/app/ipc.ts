@@ -1,4 +1,4 @@
-// The page's calls, answered: only for the app's own pages, only in a window's top frame, only with what is expected.
+// Answers the page's calls: only from the app's own pages, only from a window's top frame, only in the expected form.
 import type { HostRuntimeInfo } from "@aster-sidecar/client";
 import { ipcMain, type IpcMainInvokeEvent } from "electron";
 import { CALLS, EVENTS, type CallName } from "../host/channels.js";
@@ -7,13 +7,13 @@ import type { Sockets } from "../host/sockets.js";
 import type { Supervisor } from "../supervisor/index.js";
 
 const TIMEOUT_MS = 60_000;
-/** How long a page's call waits for an engine that is on its way, before it is told that there is none. */
+/** How long a page's call waits for an engine that is starting, before it fails. */
 const PATIENCE_MS = 5_000;
-/** Who answers approvals in this window, for all others. */
+/** The name under which approvals are answered in this window. */
 export const CLIENT = "the app window";
 
 export interface Services {
-  /** The one of now: another place for the data has another. */
+  /** The current supervisor: it is replaced when the data directory changes. */
   supervisor(): Supervisor;
   sockets: Sockets;
   runtimeInfo(): HostRuntimeInfo;
@@ -53,7 +53,7 @@ export function answerCalls(services: Services): void {
         const end = (): void => {
           sockets.closeAll(owner);
         };
-        page.on("did-navigate", end); // not for a step within the page
+        page.on("did-navigate", end); // not for navigation within the page
         page.on("render-process-gone", end);
         page.on("destroyed", () => {
           known.delete(page.id);

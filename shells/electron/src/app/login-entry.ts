@@ -1,8 +1,8 @@
-// How a desktop of Linux starts an app with its person's session: by a file of the Desktop Entry Specification.
+// Starts the app at login on Linux desktops: with a file of the Desktop Entry Specification.
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Said to the app when the system started it: it comes without a window. */
+/** The argument with which the system starts the app at login: the window stays hidden. */
 export const HIDDEN = "--hidden";
 
 export interface LoginOptions {
@@ -22,7 +22,7 @@ export function autostartEntry({ name, command }: LoginOptions): string {
   return `[Desktop Entry]\nType=Application\nName=${name}\nExec=${line}\nX-GNOME-Autostart-enabled=true\n`;
 }
 
-/** As the Desktop Entry Specification wants arguments quoted: twice, once for the value and once for the command. */
+/** Quotes an argument as the Desktop Entry Specification requires: once for the value and once for the command. */
 function quoted(argument: string): string {
   const inner = argument.replace(/(["`$\\])/g, "\\$1").replace(/%/g, "%%");
   return `"${inner.replace(/\\/g, "\\\\")}"`;

@@ -1,4 +1,4 @@
-// Starting with the person's session.
+// Starting the app at login.
 import { existsSync, mkdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { app } from "electron";

@@ -80,7 +80,7 @@ export function setMenu(actions: Actions, picture: Switches): void {
         { role: "zoomIn" },
         { role: "zoomOut" },
         { role: "togglefullscreen" },
-        // Not at its usual place, which is the inbox's.
+        // Not its usual shortcut, which the inbox has.
         ...(actions.development ? [{ role: "toggleDevTools", accelerator: "F12" } as const] : []),
       ],
     },

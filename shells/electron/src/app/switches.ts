@@ -1,4 +1,4 @@
-// What the app does by itself, to be switched on and off: in the menu and in the tray.
+// Settings of the app that can be switched in the menu and in the tray.
 import type { MenuItemConstructorOptions } from "electron";
 import type { Actions } from "./actions.js";
 

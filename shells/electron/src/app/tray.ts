@@ -1,4 +1,4 @@
-// The tray: how the engine is, what waits for the person, and the way back to the window.
+// The tray: the engine's status, what waits for the person, and a menu that leads back to the window.
 import { Menu, nativeImage, Tray, type MenuItemConstructorOptions } from "electron";
 import type { Status } from "../supervisor/index.js";
 import type { Actions } from "./actions.js";
@@ -8,7 +8,7 @@ export interface TrayPicture extends Switches {
   status: Status;
   approvals: number;
   unread: number;
-  /** Why the hotkey is not there, or null. */
+  /** Why the hotkey does not work, or null. */
   hotkey_problem: string | null;
 }
 
@@ -20,7 +20,7 @@ const WORDS: Record<Status, string> = {
   crashed: "has crashed",
 };
 
-/** What a person reads when the pointer is over it. */
+/** The tray's tooltip. */
 export function summary(name: string, { status, approvals, unread }: TrayPicture): string {
   const waiting = approvals === 1 ? ["1 question waits"] : approvals > 1 ? [`${approvals} questions wait`] : [];
   const news = unread > 0 ? [`${unread} unread`] : [];
@@ -67,7 +67,7 @@ export function trayItems(picture: TrayPicture, actions: Actions): MenuItemConst
   ];
 }
 
-/** The tray, or null where the system has none. */
+/** The tray, or null if the system has none. */
 export function openTray(icon: string, actions: Actions): { show(picture: TrayPicture): void; close(): void } | null {
   let tray: Tray;
   try {

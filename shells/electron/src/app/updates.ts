@@ -1,4 +1,4 @@
-// Whether there is a newer version: asked of Electron's updater where one is configured, and said honestly where not.
+// Checks for a newer version with Electron's updater if one is configured; otherwise says that there is none.
 import { app, autoUpdater } from "electron";
 
 export interface UpdateAnswer {

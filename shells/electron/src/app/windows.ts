@@ -1,23 +1,23 @@
-// The windows: the main one and the quick panel, both the shared page, both as locked up as Electron allows.
+// The windows: the main one and the quick panel. Both show the shared page, with all of Electron's restrictions.
 import { join } from "node:path";
 import { BrowserWindow, nativeTheme, screen, session, shell, type WebContents } from "electron";
 import { EVENTS } from "../host/channels.js";
 import { isOurs, isSafeLink, ORIGIN } from "../host/checks.js";
 import { placed, type StateFile } from "../state.js";
 
-/** Between the end of a page's process and the next one. */
+/** The delay between the end of a page's process and its reload, in ms. */
 const RELOAD_MS = 250;
 const HOME = "#/";
 const ASKED = new Set(["clipboard-sanitized-write"]);
 
 export interface WindowOptions {
   state: StateFile;
-  /** Where preload.cjs is. */
+  /** The folder with preload.cjs. */
   folder: string;
   icon: string;
   name: string;
   hidden: boolean;
-  /** Whether closing really closes. */
+  /** Whether the app is quitting, so that closing a window really closes it. */
   quitting(): boolean;
 }
 
@@ -25,13 +25,13 @@ export class Windows {
   readonly #options: WindowOptions;
   #main: BrowserWindow | null = null;
   #quick: BrowserWindow | null = null;
-  /** Where the main page is to go, while it loads and does not hear. */
+  /** The place to open in the main page when it has loaded and listens. */
   #going: string | null = null;
   #hears = false;
 
   constructor(options: WindowOptions) {
     this.#options = options;
-    // Nothing of a page is let through but what it needs.
+    // Pages get only the permissions that they need.
     session.defaultSession.setPermissionRequestHandler((_page, permission, answer) => {
       answer(ASKED.has(permission));
     });
@@ -56,7 +56,7 @@ export class Windows {
     for (const window of [this.#main, this.#quick]) window?.webContents.reloadIgnoringCache();
   }
 
-  /** Makes the main window, at the place where the person was. */
+  /** Creates the main window, at the place where the person was last. */
   open(place: string | null = null): BrowserWindow {
     const { state, icon, name, hidden } = this.#options;
     const { window: before, last_place } = state.current;
@@ -83,7 +83,7 @@ export class Windows {
     window.on("close", (event) => {
       this.#remember();
       if (this.#options.quitting()) return;
-      event.preventDefault(); // the app stays in the tray, and what the agents do goes on
+      event.preventDefault(); // the app stays in the tray, and the agents go on working
       window.hide();
     });
     window.on("closed", () => {
@@ -107,7 +107,7 @@ export class Windows {
     window.webContents.on("render-process-gone", (_event, { reason }) => {
       this.#hears = false;
       if (reason === "clean-exit") return;
-      // Not within the event: Electron 9 takes the page down there, and the whole app would end with SIGSEGV.
+      // Not during the event: Electron 9 destroys the page then, and the app would end with SIGSEGV.
       setTimeout(() => {
         if (!window.isDestroyed()) window.webContents.reload();
       }, RELOAD_MS);
@@ -136,7 +136,7 @@ export class Windows {
     this.#going = null;
   }
 
-  /** The small window over all others: there, or away. */
+  /** Shows or hides the small window above all others. */
   toggleQuick(): void {
     const window = this.#quick;
     if (window?.isVisible()) {
@@ -206,7 +206,7 @@ export class Windows {
     };
   }
 
-  /** No way out of the app's own pages; safe links open in the system's browser. */
+  /** Pages can't leave the app's own pages; safe links open in the system's browser. */
   #lock(page: WebContents): void {
     page.setWindowOpenHandler(({ url }) => {
       if (isSafeLink(url)) void shell.openExternal(url);
@@ -232,7 +232,7 @@ export class Windows {
   }
 }
 
-/** The page's own, so that nothing flashes before it is there. */
+/** The page's own background colour, so that nothing flashes before the page is drawn. */
 function background(): string {
   return nativeTheme.shouldUseDarkColors ? "#17161b" : "#ffffff";
 }

@@ -1,4 +1,4 @@
-// What waits for the person, counted: the tray shows it, and what is new becomes a notification of the system.
+// Counts what waits for the person: the tray shows it, and new notifications are shown by the system.
 import {
   follow,
   hostTransport,
@@ -20,9 +20,9 @@ export interface News {
 }
 
 export interface Picture {
-  /** Questions that wait for an answer. */
+  /** The number of questions that wait for an answer. */
   approvals: number;
-  /** Notifications that nobody has read. */
+  /** The number of unread notifications. */
   unread: number;
   /** Flags that the daemon does not name count as on. */
   flags: Readonly<Record<string, unknown>>;
@@ -47,7 +47,7 @@ export class Attention {
   readonly #options: AttentionOptions;
   readonly #feed: Feed;
   readonly #waiting = new Set<string>();
-  /** What came while the snapshot was read: it may be older than that, or newer. */
+  /** Events that arrived while the snapshot was read: they may be older or newer than the snapshot. */
   #held: AsterEvent[] | null = null;
   #unread = 0;
   #flags: Record<string, unknown> = {};
@@ -67,7 +67,7 @@ export class Attention {
     return { approvals: this.#waiting.size, unread: this.#unread, flags: this.#flags };
   }
 
-  /** The daemon is there: not only after the rest of a wait. */
+  /** The daemon is there: connect now, without the rest of the delay. */
   retry(): void {
     this.#feed.retry();
   }
@@ -84,7 +84,7 @@ export class Attention {
     switch (event.type) {
       case "connected":
       case "resync":
-      case "history_cleared": // with what was cleared went the events that it had
+      case "history_cleared": // the events of a cleared history are gone
         void this.#read();
         return;
       case "notification_added": {
@@ -100,7 +100,7 @@ export class Attention {
     this.#options.onPicture(this.picture);
   }
 
-  /** Any number of times, in the stream's order, to the same end. */
+  /** May be called several times with the same events, in the stream's order, with the same result. */
   #count(event: AsterEvent): void {
     switch (event.type) {
       case "approval_required":
@@ -125,7 +125,7 @@ export class Attention {
     this.#held = held;
     try {
       const { approvals, notifications, flags } = await this.#client.call<Snapshot>("GET", "/api/snapshot");
-      if (this.#held !== held) return; // another reading began meanwhile
+      if (this.#held !== held) return; // another read has begun
       this.#waiting.clear();
       for (const { call_id } of approvals) this.#waiting.add(call_id);
       this.#unread = notifications.unread;
@@ -133,7 +133,7 @@ export class Attention {
       for (const event of held) this.#count(event);
       this.#options.onPicture(this.picture);
     } catch {
-      // It went away again; the next `connected` asks again.
+      // The daemon is away again; after the next `connected` the snapshot is read again.
     } finally {
       if (this.#held === held) this.#held = null;
     }

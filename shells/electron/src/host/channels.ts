@@ -1,6 +1,6 @@
-// Every name that crosses between page and main process. Nothing else is listened to.
+// All channel names between page and main process. Nothing else is received.
 
-/** What the page asks for; each is answered. */
+/** The page's calls; each is answered. */
 export const CALLS = {
   getRuntimeInfo: "aster:get-runtime-info",
   startEngine: "aster:start-engine",
@@ -16,11 +16,11 @@ export const CALLS = {
   closeSocket: "aster:close-socket",
 } as const;
 
-/** What the page is told. */
+/** Events for the page. */
 export const EVENTS = {
   socket: "aster:socket-event",
   status: "aster:runtime-status",
-  /** Where in the app to go: what stands behind # in the page's address. */
+  /** The place to open in the app: the part of the page's address after #. */
   go: "aster:go",
 } as const;
 

@@ -1,4 +1,4 @@
-// What a page may say to the host, and whether it is a page of ours that says it.
+// Checks what a page passes to the host, and whether it is one of the app's own pages.
 
 export const SCHEME = "aster-app";
 export const ORIGIN = `${SCHEME}://app`;
@@ -6,7 +6,7 @@ export const ENGINE_ORIGIN = "aster-host://engine";
 
 const METHODS = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 const PATHS = /^\/(?:health|webui\/bootstrap|openapi\.json|api\/[\x21-\x7e]*)$/;
-/** The stream goes by openSocket; as an answer it would never end. */
+/** The stream goes over openSocket; as an answer it would never end. */
 const STREAM = /^\/api\/events(?:[?/]|$)/;
 /** The daemon takes bodies and frames up to 1 MiB. */
 const MOST_BYTES = 1024 * 1024;
@@ -39,7 +39,7 @@ export function checkRequest(method: unknown, path: unknown, body: unknown): Che
   return { method, path, body };
 }
 
-/** No control character, no space, and nothing that a server could take for another path. */
+/** Whether the path has no control characters, no spaces and nothing that a server could resolve to another path. */
 function plain(path: string): boolean {
   return (
     /^[\x21-\x7e]+$/.test(path) &&
@@ -48,7 +48,7 @@ function plain(path: string): boolean {
   );
 }
 
-/** The path of a socket of the daemon. Raises: Refused. */
+/** Checks the address of the daemon's socket and returns its path. Raises: Refused. */
 export function checkSocketUrl(url: unknown): "/ws" {
   if (url !== `${ENGINE_ORIGIN}/ws`) throw new Refused(`not a socket of this host; there is ${ENGINE_ORIGIN}/ws`);
   return "/ws";
@@ -65,7 +65,7 @@ export function checkFrame(data: unknown): string {
   return data;
 }
 
-/** A link that the system's browser or mail program may open. */
+/** Whether the system's browser or mail program may open a link. */
 export function isSafeLink(url: string): boolean {
   try {
     const { protocol, username, password, hostname } = new URL(url);
@@ -76,7 +76,7 @@ export function isSafeLink(url: string): boolean {
   }
 }
 
-/** Where in the page a link of the app's own scheme leads (`aster://session/ID`), or null. */
+/** The place in the page of a link with the app's own scheme (`aster://session/ID`), or null. */
 export function deepLink(url: string, scheme = "aster"): string | null {
   const match = new RegExp(`^${scheme}://session/([A-Za-z0-9_-]{1,128})/?$`).exec(url);
   if (match?.[1]) return `#/s/${match[1]}`;

@@ -1,13 +1,13 @@
-// The pages' sockets: each is one WebSocket to the daemon, opened and held here, so that no page has token or port.
+// The pages' sockets: each is a WebSocket to the daemon that the app holds, so that pages need no token and no port.
 import { randomBytes } from "node:crypto";
 import type { HostSocketEvent } from "@aster-sidecar/client";
 import type WebSocket from "ws";
 import { openSocket, type Endpoint } from "../supervisor/index.js";
 import { checkFrame, checkSocketId, checkSocketUrl, Refused } from "./checks.js";
 
-/** So many at once in one window; the shared page needs one. */
+/** The most open sockets for one window; the shared page needs one. */
 const MOST = 16;
-/** What may wait to be sent to the daemon. */
+/** The most bytes that may wait to be sent to the daemon. */
 const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 const OPEN = 1;
 
@@ -16,13 +16,13 @@ interface Held {
   socket: WebSocket;
 }
 
-/** `say` hears every event of the sockets of `owner`. */
+/** All open sockets. `say` is called with every event of a socket. */
 export class Sockets {
   readonly #endpoint: () => Endpoint;
   readonly #client: string;
   readonly #held = new Map<string, Held>();
 
-  /** `client` is what the daemon calls whoever answers approvals over these sockets. */
+  /** `client` is the name under which approvals are answered over these sockets. */
   constructor(endpoint: () => Endpoint, client: string) {
     this.#endpoint = endpoint;
     this.#client = client;
@@ -41,7 +41,7 @@ export class Sockets {
     const id = `socket_${randomBytes(16).toString("hex")}`;
     this.#held.set(id, { owner, socket });
     const end = (event: HostSocketEvent): void => {
-      if (this.#held.delete(id)) say(event); // the first end counts; one that was closed from here says nothing
+      if (this.#held.delete(id)) say(event); // only the first end is reported, and none after `close`
     };
     socket.on("open", () => {
       if (this.#held.has(id)) say({ id, type: "open" });
@@ -68,7 +68,7 @@ export class Sockets {
     socket.send(frame);
   }
 
-  /** Nothing more is said of it. Idempotent. */
+  /** Closes a socket; no more events follow. Closing it again does nothing. */
   close(owner: string, id: unknown): void {
     const held = this.#held.get(checkSocketId(id));
     if (held?.owner !== owner) return;
@@ -76,7 +76,7 @@ export class Sockets {
     held.socket.close();
   }
 
-  /** All of one window: it is gone, or shows another page. */
+  /** Closes all sockets of a window that was closed or shows another page. */
   closeAll(owner: string): void {
     for (const [id, held] of [...this.#held]) if (held.owner === owner) this.close(owner, id);
   }

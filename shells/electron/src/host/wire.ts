@@ -1,4 +1,4 @@
-// The app's own eyes on the daemon: the same client as the page's, through the same relay, without a page.
+// The app's own connection to the daemon: the same client as the page's, through the same relay, without a page.
 import { createClient, hostTransport, type Client, type HostSocketEvent, type HostWire } from "@aster-sidecar/client";
 import type { Supervisor } from "../supervisor/index.js";
 import type { Sockets } from "./sockets.js";

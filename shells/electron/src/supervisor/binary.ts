@@ -1,4 +1,5 @@
-// Which daemon is run: an override, the one beside the app, or the one of a development checkout. Never one from PATH.
+// Finds the daemon's binary: an override, the one in the app, or that of a development checkout. PATH is never
+// searched.
 import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { EngineError, problem } from "./errors.js";
@@ -13,14 +14,16 @@ export interface Binary {
 export interface Places {
   /** The value of `ASTER_SIDECAR_BINARY`; empty counts as not set. */
   override?: string | undefined;
-  /** Directories that may hold a packaged daemon: the app's resources, and where its executable is. */
+  /** Directories that may hold a packaged daemon: the app's resources, and the directory of its executable. */
   bundled?: readonly string[];
-  /** A checkout with a virtual environment; leave it out in a packaged app. */
+  /** A checkout with a virtual environment; not set in a packaged app. */
   development?: string | undefined;
   platform?: NodeJS.Platform;
 }
 
-/** Raises: EngineError `engine_not_found`; an override that can't be run is never passed over. */
+/**
+ * The first binary that can be run. An override that can't be run is an error. Raises: EngineError `engine_not_found`.
+ */
 export function findBinary({ override, bundled = [], development, platform = process.platform }: Places): Binary {
   const windows = platform === "win32";
   if (override) {

@@ -1,4 +1,4 @@
-// One way to a daemon that is proven ours: over its Unix socket where there is one, else over TCP.
+// Connections to a daemon that is proven to be ours: over its Unix socket if there is one, otherwise over TCP.
 import { request } from "node:http";
 import WebSocket from "ws";
 
@@ -20,14 +20,14 @@ export interface Call {
   path: string;
   body?: string | undefined;
   timeout_ms: number;
-  /** Sent as `X-Aster-Client`: who answers approvals. */
+  /** Sent as `X-Aster-Client`: the name under which approvals are answered. */
   client?: string;
   most_bytes?: number;
 }
 
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** Any answer of the daemon. The token goes along, but for /health, which may be asked of whoever is there. */
+/** Sends a request and returns any answer. The token is not sent to /health, which may be asked of another program. */
 export function call(
   endpoint: Endpoint,
   { method, path, body, timeout_ms, client, most_bytes = MOST_BYTES }: Call,
@@ -80,7 +80,7 @@ export function call(
   });
 }
 
-/** Whose /health answers there: its instance_id. Raises: Error when nobody does, or not as a daemon would. */
+/** The instance_id of the daemon that answers /health there. Raises: Error if there is no valid answer. */
 export async function identify(endpoint: Endpoint, timeout_ms: number): Promise<string> {
   const { status, body } = await call(endpoint, { method: "GET", path: "/health", timeout_ms, most_bytes: 65_536 });
   if (status !== 200) throw new Error(`/health answered ${status}`);
@@ -88,7 +88,7 @@ export async function identify(endpoint: Endpoint, timeout_ms: number): Promise<
   return typeof said?.instance_id === "string" ? said.instance_id : "";
 }
 
-/** The handshake of `/ws`. */
+/** Opens the daemon's WebSocket `/ws`. */
 export function openSocket(endpoint: Endpoint, client?: string): WebSocket {
   const address =
     endpoint.socket_path !== null ? `ws+unix://${endpoint.socket_path}:/ws` : `ws://127.0.0.1:${endpoint.port}/ws`;

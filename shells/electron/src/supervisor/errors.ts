@@ -1,22 +1,22 @@
-// What can go wrong with the engine, in words for a person and a code to decide by.
+// The engine's problems: with a text for people and a code for programs.
 
 export type ProblemCode =
-  | "engine_not_found" // no binary where one could be, or the override names none
+  | "engine_not_found" // there is no binary, or the override names none that runs
   | "engine_not_started" // the system refused to run it
-  | "engine_refused" // it ended with a code that a restart won't change
+  | "engine_refused" // its exit code says that a restart would fail too
   | "already_running" // another daemon has the data directory
-  | "port_taken" // neither its port nor a free one, and no Unix socket
+  | "port_taken" // it could use neither its port, nor a free one, nor a Unix socket
   | "protocol_mismatch" // it speaks another version of the contract
-  | "not_ready" // it said nothing in time
+  | "not_ready" // it was not ready in time
   | "unresponsive" // it stopped answering
-  | "stranger" // somebody else answers where it should
+  | "stranger" // another program answers at its address
   | "crashed" // it ended by itself
-  | "stopped"; // it was told to stop
+  | "stopped"; // a stop was requested
 
 export interface Problem {
   code: ProblemCode;
   message: string;
-  /** What a person can do. */
+  /** What a person can do about it. */
   hint: string | null;
 }
 
@@ -36,7 +36,7 @@ export class EngineError extends Error {
   }
 }
 
-/** Asked for while no daemon is there to answer. */
+/** A call was made while no daemon is ready. */
 export class EngineUnavailable extends Error {
   override name = "EngineUnavailable";
 }

@@ -1,4 +1,4 @@
-// Everything that keeps a daemon running. Nothing in this folder imports Electron.
+// The supervisor, which keeps a daemon running. Nothing in this folder imports Electron.
 export { findBinary, OVERRIDE, type Binary, type Places } from "./binary.js";
 export { call, openSocket, type Answer, type Call, type Endpoint } from "./connection.js";
 export { EngineError, EngineUnavailable, wordsOf, type Problem, type ProblemCode } from "./errors.js";

@@ -1,4 +1,4 @@
-// One life of the daemon: started, spoken to over stdin and stdout, and ended with all that it started.
+// One run of the daemon: its start, the lines over stdin and stdout, and the end of its complete process tree.
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { identify, type Endpoint } from "./connection.js";
@@ -22,7 +22,7 @@ export interface LifeOptions {
   binary: string;
   arguments: readonly string[];
   environment: Record<string, string | undefined>;
-  /** The line for its stdin, besides the token. */
+  /** More fields for the first line of its stdin, which also has the token. */
   settings: Record<string, unknown>;
   cwd: string;
   socket_path: string | null;
@@ -40,17 +40,17 @@ interface ReadyLine {
   version: string;
 }
 
-/** Variables of the app that are none of the daemon's business, or would change what it is. */
+/** Variables of the app that the daemon must not inherit: they are secret, or would change how it runs. */
 const NOT_INHERITED = ["ELECTRON_RUN_AS_NODE", "ELECTRON_NO_ATTACH_CONSOLE", "NODE_OPTIONS", "ASTER_SIDECAR_TOKEN"];
-/** How long the last words of a process are waited for when others hold its pipes. */
+/** How long to wait for an ended process's last output if other processes hold its pipes. */
 const OUTPUT_MS = 500;
 
 export class Life {
   readonly pid: number;
-  /** Resolves once its requests are answered. Raises: EngineError. */
+  /** Resolves when it answers requests. Raises: EngineError. */
   readonly ready: Promise<Endpoint>;
   readonly exited: Promise<Exit>;
-  /** Of the ready line; null before it. */
+  /** From the ready line; null before it. */
   version: string | null = null;
   readonly #child: ChildProcess;
   readonly #tree: Tree;
@@ -58,7 +58,7 @@ export class Life {
   readonly #token = randomBytes(32).toString("hex");
   #exit: Exit | null = null;
 
-  /** Raises: EngineError `engine_not_started`. */
+  /** Starts the process. Raises: EngineError `engine_not_started`. */
   static async start(options: LifeOptions): Promise<Life> {
     const mark = randomBytes(12).toString("hex");
     const inherited = { ...process.env };
@@ -67,8 +67,9 @@ export class Life {
       cwd: options.cwd,
       env: { ...inherited, ...options.environment, [MARK]: mark },
       stdio: ["pipe", "pipe", "pipe"],
-      // A group of its own, so that all of it can be ended, and no Ctrl-C of a terminal reaches it before the app has
-      // decided. On Windows it would mean a console of its own and would leave the job that ends it with this process.
+      // A separate process group, so that the whole group can be ended, and Ctrl-C in a terminal reaches only the app.
+      // On Windows `detached` would open a console window, and the process would leave the job that ends it with this
+      // process.
       detached: process.platform !== "win32",
       windowsHide: true,
     });
@@ -77,7 +78,7 @@ export class Life {
         resolve(null);
       });
       child.once("error", resolve);
-      if (child.pid !== undefined) resolve(null); // without the event, before Node 15
+      if (child.pid !== undefined) resolve(null); // Node before version 15 has no `spawn` event
     });
     if (cause !== null || child.pid === undefined)
       throw new EngineError(problem("engine_not_started", `the daemon can't be started: ${wordsOf(cause)}`));
@@ -95,7 +96,7 @@ export class Life {
     });
     this.exited = this.#watchExit();
     this.ready = this.#becomeReady();
-    this.ready.catch(() => undefined); // whoever waits for it says so
+    this.ready.catch(() => undefined); // the error is reported to code that waits for it
     this.#hand();
     void this.#tree.look();
   }
@@ -104,7 +105,7 @@ export class Life {
     return this.#exit;
   }
 
-  /** Closes its stdin, which tells it to end, and waits. Then its whole tree goes. Resolves when nothing is left. */
+  /** Closes its stdin, which asks it to end, waits, and ends its process tree. Resolves when no process is left. */
   async end(grace_ms: number): Promise<void> {
     const { log, timing } = this.#options;
     await this.#tree.look();
@@ -118,7 +119,7 @@ export class Life {
 
   #hand(): void {
     const { stdin } = this.#child;
-    stdin?.on("error", () => undefined); // it may be gone before it has read
+    stdin?.on("error", () => undefined); // it may end before it has read
     stdin?.write(JSON.stringify({ ...this.#options.settings, token: this.#token }) + "\n");
   }
 
@@ -140,7 +141,7 @@ export class Life {
         resolve({ code, signal, time: new Date().toISOString() });
       });
     });
-    // What it started may hold its pipes open for ever.
+    // Its children may hold its pipes open forever.
     await Promise.race([closed, pause(OUTPUT_MS)]);
     errors.end();
     this.#child.stdout?.destroy();
@@ -169,7 +170,7 @@ export class Life {
       token: this.#token,
       instance_id: line.instance_id,
     };
-    // Its own words are not enough: somebody else may answer where it says it listens.
+    // The ready line is no proof: another program may answer at that address.
     for (;;) {
       const found = await Promise.race([
         identify(endpoint, Math.max(1, Math.min(timing.health_timeout_ms, until - Date.now()))).catch(() => null),
@@ -209,7 +210,7 @@ export class Life {
   }
 }
 
-/** The line of JSON that says where the daemon listens, or null: whatever else is written there. */
+/** The ready line, which has the daemon's address; null for any other line. */
 export function readyLine(text: string): ReadyLine | null {
   let said: unknown;
   try {

@@ -1,9 +1,9 @@
-// Bytes of a pipe as lines: whatever the process writes, memory stays flat and no line is longer than the limit.
+// Splits the bytes of a pipe into lines: memory and the length of a line are limited, whatever the process writes.
 
 export const LINE_BYTES = 8 * 1024;
 const MARK = " […]";
 
-/** Calls back with every line, without its end; what is not UTF-8 is replaced, what is longer than the limit cut. */
+/** Calls back with every line, without its end. Invalid UTF-8 is replaced; lines longer than the limit are cut. */
 export class Lines {
   readonly #take: (line: string) => void;
   readonly #most: number;
@@ -27,7 +27,7 @@ export class Lines {
     }
   }
 
-  /** What came without an end of line. */
+  /** Passes on the last line, if it has no line end. */
   end(): void {
     if (this.#size > 0) this.#say();
   }
@@ -37,7 +37,7 @@ export class Lines {
     if (piece.length > room) this.#cut = true;
     const kept = piece.subarray(0, room);
     if (kept.length === 0) return;
-    this.#parts.push(Buffer.from(kept)); // a copy: the pipe's buffer is used again
+    this.#parts.push(Buffer.from(kept)); // a copy, since the pipe's buffer is used again
     this.#size += kept.length;
   }
 

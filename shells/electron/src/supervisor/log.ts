@@ -1,10 +1,10 @@
-// What the daemon writes on stdout and stderr: the newest lines in memory, all of them in files that rotate.
+// The log of the daemon's stdout and stderr: the newest lines in memory, all lines in rotating files.
 import { promises as files } from "node:fs";
 import { dirname } from "node:path";
 import type { Redaction } from "./redaction.js";
 
 export interface LogEntry {
-  /** Rises by one with each line, those that are missing in the file included. */
+  /** Rises by one with each line, also with those that are missing in the file. */
   seq: number;
   time: string;
   stream: "stdout" | "stderr" | "shell";
@@ -12,7 +12,7 @@ export interface LogEntry {
 }
 
 export interface LogOptions {
-  /** The file; older ones are beside it as `.1`, `.2`, … Null: memory only. */
+  /** The file; older files have `.1`, `.2`, … added to its path. Null: memory only. */
   path: string | null;
   redaction: Redaction;
   kept?: number;
@@ -49,12 +49,12 @@ export class Log {
     };
   }
 
-  /** How many lines came too fast for the file, and are missing there. */
+  /** How many lines are missing in the file because they came too fast. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Why nothing can be written to the file, or null. */
+  /** Why the file can't be written, or null. */
   get failure(): string | null {
     return this.#failure;
   }
@@ -84,21 +84,21 @@ export class Log {
     });
   }
 
-  /** Until everything that came so far is in the file. */
+  /** Resolves when everything added so far is in the file. */
   async flush(): Promise<void> {
     while (this.#writing) await this.#writing;
   }
 
-  /** Writes what was added before, and nothing from now on: its folder may be moved. The newest are kept as ever. */
+  /** Writes what was added before, and nothing after that, so that the folder can be moved. Memory still gets lines. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.flush();
   }
 
   async #write(path: string): Promise<void> {
-    await Promise.resolve(); // what comes in the same moment is written in one piece
+    await Promise.resolve(); // so that lines added at the same moment are written together
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.length; // more may come while these are written
+      const batch = this.#waiting.length; // more lines may be added while these are written
       try {
         const text = this.#waiting.map((entry) => JSON.stringify(entry) + "\n").join("");
         await this.#room(path, Buffer.byteLength(text));
@@ -108,7 +108,7 @@ export class Log {
         this.#failure = cause instanceof Error ? cause.message : String(cause);
         this.#bytes = null;
       }
-      // Only now: what is being written counts as waiting, or a flood would be kept whole in memory.
+      // Only now: lines that are being written count as waiting, which limits the memory for a flood.
       this.#waiting.splice(0, batch);
     }
   }
@@ -124,7 +124,7 @@ export class Log {
     if (this.#bytes > 0 && this.#bytes + bytes > this.#options.file_bytes) {
       for (let number = this.#options.older; number > 0; number -= 1) {
         const older = number === 1 ? path : `${path}.${number - 1}`;
-        await files.rename(older, `${path}.${number}`).catch(() => undefined); // it may not be there yet
+        await files.rename(older, `${path}.${number}`).catch(() => undefined); // it may not exist yet
       }
       this.#bytes = 0;
     }

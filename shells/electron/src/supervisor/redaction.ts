@@ -1,7 +1,7 @@
-// Takes secrets out of what is kept of the daemon's output: those that are known, and what looks like one.
+// Masks secrets in the daemon's output: known values, and text that looks like a secret.
 
 const MASK = "[secret]";
-/** A shorter value is no secret worth the name; hiding it would make holes in every text. */
+/** Shorter values are not masked: they occur in ordinary text. */
 const SHORTEST = 8;
 const NAMES = /KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|PRIVATE/i;
 const LOOKS = [
@@ -21,12 +21,12 @@ export class Redaction {
     }
   }
 
-  /** The values of variables whose names say that they are secret. */
+  /** Learns the values of variables whose names say that they are secret. */
   learnFrom(environment: Record<string, string | undefined>): void {
     for (const [name, value] of Object.entries(environment)) if (value && NAMES.test(name)) this.learn(value);
   }
 
-  /** No longer needed: a token of a life that is over. */
+  /** Stops masking a value, such as the token of a daemon that has ended. */
   forget(secret: string): void {
     this.#known.delete(secret);
   }

@@ -1,12 +1,12 @@
-// Where the Unix socket of a data directory is, if there can be one.
+// The path of the Unix socket for a data directory, if there can be one.
 import { createHash } from "node:crypto";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 
-/** What fits into a socket's address: 108 bytes on Linux, 104 elsewhere, with the zero at its end. */
+/** The longest path: a socket's address has 108 bytes on Linux and 104 elsewhere, with a final zero. */
 const MOST_BYTES = { linux: 107, other: 103 };
 
-/** In the data directory, or where its path is too long for that in one of its own. Null: no Unix sockets here. */
+/** In the data directory, or in a separate directory if that path is too long. Null: no Unix socket is possible. */
 export function socketPath(
   data_dir: string,
   platform: NodeJS.Platform = process.platform,

@@ -1,7 +1,7 @@
-// Keeps one daemon running: starts it, sees that it answers, starts it again when it ends, gives up when that is no use.
+// Keeps one daemon running: starts it, checks that it answers, restarts it when it ends, and gives up if that fails.
 //
-// One loop does all of it, from the moment the daemon is asked for until it has stopped or crashed for good. What people
-// ask for sets `#wanted` and wakes the loop; nothing else starts or ends a process, so there is never a second one.
+// One loop does all of this, from the first request until the daemon has stopped or crashed permanently. Requests set
+// `#wanted` and wake the loop. Nothing else starts or ends a process, so there is never a second daemon.
 import { promises as files } from "node:fs";
 import { join } from "node:path";
 import { findBinary, type Binary, type Places } from "./binary.js";
@@ -14,25 +14,25 @@ import { socketPath } from "./socketpath.js";
 import { backoff_ms, TIMING, type Timing } from "./timing.js";
 
 /**
- * What a person sees. `starting`: asked for, and not there yet. `ready`: it answers. `restarting`: it ended or stopped
- * answering, or a restart was asked for; it will be back. `stopped`: it does not run and is not to. `crashed`: it does
- * not run, and will not before somebody asks for it.
+ * The status that people see. `starting`: requested, and not ready yet. `ready`: it answers. `restarting`: it ended,
+ * stopped answering or was asked to restart, and will be back. `stopped`: it does not run, and should not. `crashed`:
+ * it does not run, and is started again only by a new request.
  */
 export type Status = "starting" | "ready" | "restarting" | "stopped" | "crashed";
 
 export interface SupervisorOptions {
   framework: "electron" | "tauri" | "wails";
-  /** Tried first; when it can't be had, the daemon takes a free one. */
+  /** The preferred port. If it is in use, the daemon takes a free one. */
   port: number;
   data_dir: string;
-  /** Null: nothing is written to files. */
+  /** Null: no log files are written. */
   logs_dir: string | null;
   places: Places;
-  /** Whether to talk over a Unix socket where the system has them. */
+  /** Whether to use a Unix socket where the system has them. */
   unix_socket?: boolean;
-  /** Variables for the daemon besides those of this process. */
+  /** Environment variables for the daemon, added to those of this process. */
   environment?: Record<string, string>;
-  /** More for the first line of its stdin: settings, providers' keys. */
+  /** More fields for the first line of its stdin: settings, API keys. */
   settings?: Record<string, unknown>;
   timing?: Partial<Timing>;
   random?: () => number;
@@ -48,20 +48,20 @@ export interface Info {
   instance_id: string | null;
   version: string | null;
   binary: Binary | null;
-  /** How many times it has been started. */
+  /** How many times the daemon has been started. */
   starts: number;
   last_start: string | null;
   last_exit: Exit | null;
   restart_attempt: number;
   next_restart: string | null;
-  /** Why it is not ready, or was not the last time. */
+  /** Why the daemon is not ready, or why it failed the last time. */
   problem: Problem | null;
 }
 
 type Wanted = "running" | "restart" | "stopped";
 type Verdict = { told: true } | { told: false; problem: Problem; exit: Exit | null };
 
-/** Exit codes of the daemon that mean something to its launcher. */
+/** Exit codes of the daemon that its launcher handles. */
 const ALREADY_RUNNING = 3;
 const PORT_TAKEN = 4;
 const REFUSALS: Record<number, string> = {
@@ -70,7 +70,7 @@ const REFUSALS: Record<number, string> = {
   6: "its store or its data directory can't be used",
 };
 const STOPPED = problem("stopped", "the daemon was stopped");
-/** Why the last life ended, in its own words: so many lines of stderr are kept with the problem. */
+/** How many of the last lines of stderr are kept with a problem. */
 const LAST_WORDS = 3;
 
 export class Supervisor {
@@ -82,19 +82,19 @@ export class Supervisor {
   #status: Status = "stopped";
   #wanted: Wanted = "stopped";
   #loop: Promise<void> | null = null;
-  /** Called when something is asked for. */
+  /** Called for each request to start, stop or restart. */
   readonly #waiting = new Set<() => void>();
-  /** How often something was asked for: only the last of it counts. */
+  /** The number of requests: only the last one counts. */
   #asks = 0;
   #stopping: Promise<void> | null = null;
-  /** Nobody starts it any more. */
+  /** Starts are refused from now on. */
   #retired = false;
   #life: Life | null = null;
   #endpoint: Endpoint | null = null;
   #crashes: number[] = [];
   #attempt = 0;
   #busySince: number | null = null;
-  /** Neither its port nor its socket could be had: a free port and no socket from now on. */
+  /** A start with the preferred port and socket failed: use a free port and no socket from now on. */
   #fallback = false;
   #facts: Pick<Info, "binary" | "starts" | "last_start" | "last_exit" | "next_restart" | "problem" | "version"> = {
     binary: null,
@@ -143,13 +143,13 @@ export class Supervisor {
     };
   }
 
-  /** The daemon, proven ours. Raises: EngineUnavailable. */
+  /** Where the daemon answers, which is proven to be ours. Raises: EngineUnavailable. */
   get endpoint(): Endpoint {
     if (this.#endpoint) return this.#endpoint;
     throw new EngineUnavailable(`the daemon is not there: ${this.#status}`);
   }
 
-  /** Waits while it is on its way, for so long at most. Resolves whether or not it is there then. */
+  /** Waits while the daemon starts or restarts, `timeout_ms` at most. Resolves in any case. */
   async reachable(timeout_ms: number): Promise<void> {
     if (this.#status !== "starting" && this.#status !== "restarting") return;
     let timer: NodeJS.Timeout | undefined;
@@ -160,7 +160,7 @@ export class Supervisor {
     clearTimeout(timer);
   }
 
-  /** Calls back with every change; returns what ends that. */
+  /** Calls back with every change of the status. Returns a function that ends this. */
   onStatus(listener: (status: Status) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -176,14 +176,17 @@ export class Supervisor {
     }
   }
 
-  /** Has it running. Resolves when it is ready. Raises: EngineError when it was given up or stopped before. */
+  /**
+   * Starts the daemon, unless it runs. Resolves when it is ready. Raises: EngineError if it failed or was stopped
+   * first.
+   */
   async start(): Promise<void> {
     await this.#turn();
     if (this.#wanted === "stopped") this.#want("running", "starting");
     return this.#settled();
   }
 
-  /** Has it stopped. Resolves when nothing of it is left. */
+  /** Stops the daemon. Resolves when no process of it is left. */
   stop(): Promise<void> {
     this.#asks += 1;
     this.#stopping ??= this.#stop().finally(() => {
@@ -192,14 +195,14 @@ export class Supervisor {
     return this.#stopping;
   }
 
-  /** Has it stopped for good: whoever asks for it then is told so, and what it kept can be moved. */
+  /** Stops the daemon permanently: later starts are refused, and its data can be moved. */
   async retire(): Promise<void> {
     this.#retired = true;
     await this.stop();
     await this.log.close();
   }
 
-  /** Has it stopped and started again, its crashes forgotten. Resolves when it is ready. Raises: as `start`. */
+  /** Stops and starts the daemon, and forgets earlier crashes. Resolves when it is ready. Raises: like `start`. */
   async restart(): Promise<void> {
     await this.#turn();
     if (this.#loop === null) this.#want("running", "starting");
@@ -207,7 +210,7 @@ export class Supervisor {
     return this.#settled();
   }
 
-  /** A stop that is under way comes first. Raises: EngineError when something else was asked for meanwhile. */
+  /** Waits for a stop in progress. Raises: EngineError if another request came in the meantime. */
   async #turn(): Promise<void> {
     const ask = (this.#asks += 1);
     if (this.#stopping !== null) await this.#stopping;
@@ -229,7 +232,7 @@ export class Supervisor {
     this.#wake();
     this.#loop ??= this.#keep().finally(() => {
       this.#loop = null;
-      // Asked for again after the loop had decided to end.
+      // A new request may have come after the loop had decided to end.
       if (this.#wanted !== "stopped") this.#want("running", "starting");
     });
   }
@@ -238,7 +241,7 @@ export class Supervisor {
     for (const look of [...this.#waiting]) look();
   }
 
-  /** Crashes no longer count. */
+  /** Forgets earlier crashes. */
   #forget(): void {
     this.#crashes = [];
     this.#attempt = 0;
@@ -270,7 +273,7 @@ export class Supervisor {
   async #keep(): Promise<void> {
     while (this.#wanted !== "stopped") {
       this.#wanted = "running";
-      this.#waiting.clear(); // those of the last life
+      this.#waiting.clear(); // waits of the last run
       const verdict = await this.#live();
       if (verdict.told) continue;
       this.#facts.problem = verdict.problem;
@@ -290,12 +293,12 @@ export class Supervisor {
     }
   }
 
-  /** Whether something was asked for that the loop has not met. */
+  /** Whether there is a request that the loop has not handled. */
   #asked(): boolean {
     return this.#wanted !== "running";
   }
 
-  /** How long to wait before it is started again; null: not at all. */
+  /** The delay before the next start; null: no further start. */
   #delay({ problem: { code }, exit }: Verdict & { told: false }): number | null {
     const now = Date.now();
     if (code === "engine_not_found" || code === "protocol_mismatch" || code === "engine_refused") return null;
@@ -316,7 +319,7 @@ export class Supervisor {
     return delay_ms;
   }
 
-  /** One life, from its start until nothing of it is left. */
+  /** One run of the daemon, from its start until no process of it is left. */
   async #live(): Promise<Verdict> {
     let life: Life;
     try {
@@ -335,7 +338,7 @@ export class Supervisor {
     return this.#asked() ? { told: true } : verdict;
   }
 
-  /** A person sees at once that it is gone, not only when the last of it is. */
+  /** Shows at once that the daemon is gone, not only when its last process has ended. */
   #lost({ problem: { code } }: Verdict & { told: false }): void {
     if (this.#status === "ready" || code === "unresponsive" || code === "stranger") this.#say("restarting");
   }
@@ -391,13 +394,13 @@ export class Supervisor {
     ]);
   }
 
-  /** Asks after its health for as long as it lives. Resolves when it no longer answers as it should. */
+  /** Checks the daemon's health while it runs. Resolves when it no longer answers as it should. */
   async #guard(life: Life, endpoint: Endpoint): Promise<Verdict> {
     const { health_interval_ms, health_timeout_ms, health_misses, healthy_ms } = this.#timing;
     const since = Date.now();
     for (let misses = 0; ;) {
       await this.#pause(life, health_interval_ms);
-      if (life.exit || this.#endpoint !== endpoint) return new Promise(() => undefined); // others say so
+      if (life.exit || this.#endpoint !== endpoint) return new Promise(() => undefined); // other code reports this
       const found = await identify(endpoint, health_timeout_ms).catch(() => null);
       if (found !== null && found !== endpoint.instance_id)
         return { told: false, problem: stranger(endpoint), exit: null };
@@ -413,7 +416,7 @@ export class Supervisor {
     }
   }
 
-  /** Until the time is over, or the life is; so that no timer outlives it. */
+  /** Waits for the time or for the end of the daemon, so that no timer is left. */
   async #pause(life: Life, ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
@@ -449,7 +452,7 @@ export class Supervisor {
     return { told: false, problem: problem(code, message, words || null), exit };
   }
 
-  /** Resolves when something is asked for that the loop has to see to. */
+  /** Resolves when there is a request that the loop must handle. */
   #told(): Promise<null> {
     return new Promise((resolve) => {
       const look = (): void => {

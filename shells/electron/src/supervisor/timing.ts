@@ -1,29 +1,29 @@
-// How long things may take. Every number can be set, so that tests take seconds.
+// Timeouts, intervals and limits. All of them can be set, so that tests run in seconds.
 
-/** All in milliseconds but for the counts. */
+/** All in milliseconds, except for the counts. */
 export interface Timing {
-  /** From the start of the process to its ready line and a first answer on /health. */
+  /** From the start of the process to its ready line and its first answer on /health. */
   start_timeout_ms: number;
   health_interval_ms: number;
   health_timeout_ms: number;
-  /** So many missed answers in a row, and the process counts as unresponsive. */
+  /** After this many missed answers in a row the process counts as unresponsive. */
   health_misses: number;
   backoff_ms: number;
   backoff_max_ms: number;
-  /** The delay doubles with each crash, so often at most. */
+  /** How many times the delay doubles at most. */
   backoff_doublings: number;
-  /** Of the delay, this much more or less by chance. */
+  /** The random part of the delay: up to this share more or less. */
   backoff_jitter: number;
-  /** After so long a life crashes are forgotten. */
+  /** After this time without a failure, earlier crashes are forgotten. */
   healthy_ms: number;
-  /** So many crashes within so long, and it is not started again until it is asked for. */
+  /** After this many crashes within `crash_window_ms` it is not restarted until it is requested again. */
   crash_limit: number;
   crash_window_ms: number;
-  /** From the end of its stdin to the end of its life; the daemon itself needs at most 5 s. */
+  /** From closing stdin to the end of the process; the daemon needs at most 5 s. */
   stop_ms: number;
   /** From SIGTERM to SIGKILL. */
   term_ms: number;
-  /** How long a daemon that still drains over the same data directory is waited for. */
+  /** How long to wait for an earlier daemon that is still stopping with the same data directory. */
   busy_ms: number;
   busy_interval_ms: number;
 }
@@ -46,7 +46,7 @@ export const TIMING: Timing = {
   busy_interval_ms: 500,
 };
 
-/** The delay before restart number `attempt`, counted from 0. `random` is in 0 to 1. */
+/** The delay before restart number `attempt`, counted from 0. `random` is between 0 and 1. */
 export function backoff_ms(attempt: number, timing: Timing = TIMING, random = Math.random): number {
   const whole = Math.min(timing.backoff_max_ms, timing.backoff_ms * 2 ** Math.min(attempt, timing.backoff_doublings));
   return Math.round(whole * (1 + timing.backoff_jitter * (2 * random() - 1)));

@@ -1,22 +1,22 @@
-// A process and all that it started, so that nothing of it is left when it is to be gone.
+// The daemon's process tree: finds and ends every process that the daemon started.
 //
-// On Linux and macOS the daemon leads a process group of its own; what left that group is found as a descendant while
-// the daemon lives, and on Linux also by a mark in its environment when the daemon is gone. On Windows `taskkill /T`
-// ends the tree, and libuv's job object ends the daemon with this process whatever happens to it.
+// On Linux and macOS the daemon leads a process group. Processes that left the group are found as descendants while the
+// daemon runs, and on Linux also by a variable in their environment afterwards. On Windows `taskkill /T` ends the tree,
+// and libuv's job object ends the daemon when this process ends in any way.
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** The variable by which processes of one launch are known. */
+/** The environment variable that marks the processes of one launch. */
 export const MARK = "ASTER_SHELL_LAUNCH";
 
 interface ProcessInfo {
   pid: number;
   parent: number;
   group: number;
-  /** When it was started, in whatever unit the system has: with the pid it is the process and no later one. */
+  /** The start time, in the system's own unit: it distinguishes the process from a later one with the same pid. */
   started: string;
 }
 
@@ -31,24 +31,24 @@ export class Tree {
     this.#mark = `${MARK}=${mark}`;
   }
 
-  /** Notes who belongs to it now. What is noted is found again when its parents are gone. */
+  /** Records the current members. Recorded processes are found again after their parents have ended. */
   async look(): Promise<void> {
     if (process.platform === "win32") return;
     const all = await processes();
     const lead = all.get(this.pid);
     this.#started ??= lead?.started ?? null;
-    // The pid of a process that is gone may be another's by now, and that one may lead a group.
+    // The pid of an ended process may be reused by a process that leads another group.
     const ours = lead === undefined || lead.started === this.#started;
     const found = new Set(this.#known.filter(({ pid, started }) => all.get(pid)?.started === started).map(pidOf));
     for (const { pid, group } of all.values()) if ((ours && group === this.pid) || this.#marked(pid)) found.add(pid);
     const children = new Map<number, number[]>();
     for (const { pid, parent } of all.values()) children.set(parent, [...(children.get(parent) ?? []), pid]);
-    for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child); // a set grows as it is read
+    for (const pid of found) for (const child of children.get(pid) ?? []) found.add(child); // a Set may grow while read
     found.delete(process.pid);
     this.#known = [...found].map((pid) => all.get(pid)).filter((one) => one !== undefined);
   }
 
-  /** Ends all that is left of it: politely, and after `term_ms` not so. Resolves when nothing is left. */
+  /** Ends all members: with SIGTERM, and after `term_ms` with SIGKILL. Resolves when none is left. */
   async end(term_ms: number): Promise<void> {
     if (process.platform === "win32") {
       await run("taskkill", ["/pid", String(this.pid), "/T", "/F"], { windowsHide: true }).catch(() => undefined);
@@ -60,9 +60,9 @@ export class Tree {
       await this.look();
       if (this.#known.length === 0) return;
       const now = performance.now();
-      until ??= now + term_ms; // from the moment that it is told: to look may have taken its time
+      until ??= now + term_ms; // counted from the first signal: listing the processes may have taken time
       const signal: NodeJS.Signals = now < until ? "SIGTERM" : "SIGKILL";
-      // SIGKILL again and again: one of them may have started another in between.
+      // SIGKILL is repeated: a member may have started another process in between.
       if (signal !== told || signal === "SIGKILL") for (const { pid } of this.#known) tell(pid, signal);
       told = signal;
       await pause(50);
@@ -74,7 +74,7 @@ export class Tree {
     try {
       return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(this.#mark);
     } catch {
-      return false; // somebody else's, or gone
+      return false; // another user's process, or it has ended
     }
   }
 }
@@ -85,7 +85,7 @@ function tell(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // gone in between
+    // it has ended in between
   }
 }
 
@@ -95,7 +95,7 @@ export function pause(ms: number): Promise<void> {
   });
 }
 
-/** All processes that live; one that only waits to be collected does not. */
+/** All running processes, without zombies. */
 async function processes(): Promise<Map<number, ProcessInfo>> {
   return process.platform === "linux" ? fromProc() : fromPs();
 }
@@ -106,13 +106,13 @@ function fromProc(): Map<number, ProcessInfo> {
     if (!/^\d+$/.test(name)) continue;
     try {
       const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      // The name in parentheses may hold anything, also parentheses.
+      // The name in parentheses may contain anything, also parentheses.
       const [state, parent, group, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (state === "Z" || state === "X") continue;
       const pid = Number(name);
       found.set(pid, { pid, parent: Number(parent), group: Number(group), started: rest[16] ?? "" });
     } catch {
-      continue; // gone in between
+      continue; // it has ended in between
     }
   }
   return found;
