@@ -12,10 +12,10 @@ export default defineConfig(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
-      // A reason of an AbortSignal, or what a listener threw, goes on as it came.
+      // The reason of an AbortSignal and the error of a listener are passed on unchanged.
       "@typescript-eslint/only-throw-error": "off",
       "@typescript-eslint/prefer-promise-reject-errors": "off",
-      // The types are made from the contract; a daemon of another version may send less.
+      // The types are generated from the contract; a daemon of another version may send less.
       "@typescript-eslint/no-unnecessary-condition": ["error", { allowConstantLoopConditions: true }],
     },
   },
@@ -25,7 +25,7 @@ export default defineConfig(
     rules: {
       "react-hooks/rules-of-hooks": "error",
       "react-hooks/exhaustive-deps": "error",
-      // What a handler gives back is nobody's: `() => setOpen(false)` reads better than three lines.
+      // The return value of a handler is ignored: `() => setOpen(false)` reads better than three lines.
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { attributes: false } }],
     },

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs npm in shells/ for the Makefile: `sh shells/npm.sh test`; without words it only installs. `npm ci` installs exactly
-# what package-lock.json names, and again when that has changed; with NPM_ONLY=page only what building the page takes, a
-# tenth of it. Without Node 20.19 or newer it says so and does nothing, or fails where CI=true.
+# Runs npm in shells/ for the Makefile: `sh shells/npm.sh test`. Without arguments it only installs the packages. `npm
+# ci` installs exactly what package-lock.json names, and runs again when that file has changed. NPM_ONLY=page installs
+# only what the build of the page needs, a tenth of the packages. Without Node 20.19 or newer the script prints a
+# message and does nothing; with CI=true it fails.
 set -eu
 cd "$(dirname "$0")"
 

@@ -9,7 +9,7 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // Processes are started and killed throughout: one file at a time is enough for two cores.
+    // The tests start and kill many processes, so two cores run one file at a time.
     fileParallelism: false,
     maxConcurrency: 2,
   },

@@ -1,12 +1,12 @@
-// Keeps package-lock.json free of addresses: it is to work with whatever registry npm is told to use.
-// Without arguments it takes them out; with --check it fails when one is there.
+// Keeps package-lock.json free of addresses, so that it works with every registry that npm is configured for. Without
+// arguments it removes them; with --check it fails if there are any.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const path = new URL("../package-lock.json", import.meta.url);
 const lock = JSON.parse(readFileSync(path, "utf8"));
 
 for (const entry of Object.values(lock.packages)) {
-  if (!entry.link) delete entry.resolved; // of a workspace it is the folder
+  if (!entry.link) delete entry.resolved; // for a workspace, `resolved` is its folder
   delete entry.funding;
 }
 const clean = JSON.stringify(lock, null, 2) + "\n";

@@ -1,4 +1,4 @@
-// This shell's supervisor in the scenarios that every shell has to pass.
+// Runs this shell's supervisor through the scenarios that every shell has to pass.
 import { execFile, execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,7 +10,7 @@ const kit = join(shells, "conformance", "run.py");
 const listed = execFileSync(python, [kit, "--list"], { encoding: "utf8" }).trim().split("\n");
 const scenarios = listed.map((line) => line.split("\t") as [string, string]);
 
-// The kit has limits of its own.
+// The kit enforces its own time limits, so this one is generous.
 test.concurrent.each(scenarios)("%s: %s", { timeout: 600_000 }, async (name) => {
   const said = await run(python, [kit, "--only", name, "--", process.execPath, join(dist, "driver.cjs")], {
     env: { ...process.env, ASTER_PYTHON: python },

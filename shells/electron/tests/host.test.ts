@@ -1,4 +1,4 @@
-// The host's parts that need no window, with the real daemon where there is one to talk to.
+// The parts of the host that need no window, with the real daemon where a test needs one.
 import {
   chmodSync,
   existsSync,
@@ -26,7 +26,7 @@ import { folder, python, repository } from "./places.js";
 
 const WAIT = { timeout: 60_000, interval: 20 };
 
-/** The real daemon, started by the shell's own supervisor; gone when the test is. */
+/** The real daemon, started by the shell's own supervisor; it is stopped when the test ends. */
 async function engine(unix_socket = true): Promise<Supervisor> {
   const home = folder();
   const binary = join(home, "aster-desktop");
@@ -211,7 +211,7 @@ describe("sockets", () => {
     await vi.waitFor(() => {
       expect(other.map(({ type }) => type)).toEqual(["open", "close"]);
     }, WAIT);
-    expect(seen.filter(({ type }) => type === "close")).toEqual([]); // closed from here: nothing more is said
+    expect(seen.filter(({ type }) => type === "close")).toEqual([]); // the shell closed it, so no event follows
     expect(() => sockets.open("window 1", "aster-host://engine/ws", () => undefined)).toThrow(
       "the daemon is not there",
     );
@@ -239,7 +239,7 @@ test("what waits is counted, from the start and from the stream, and what is new
   const client = ownClient(wire);
   await client.chat({ agent_id: "default", message: "write one.txt" });
   await vi.waitFor(async () => {
-    expect(await client.call("GET", "/api/notifications")).toMatchObject({ unread: 1 }); // from now on it is no news
+    expect(await client.call("GET", "/api/notifications")).toMatchObject({ unread: 1 }); // no longer new from here on
   }, WAIT);
 
   const pictures: Picture[] = [];

@@ -1,4 +1,4 @@
-// Where things are, for tests.
+// Paths and temporary directories for tests.
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,17 +8,17 @@ import { onTestFinished, vi } from "vitest";
 export const shells = fileURLToPath(new URL("../..", import.meta.url));
 export const repository = fileURLToPath(new URL("../../..", import.meta.url)).replace(/[\\/]$/, "");
 const venv = join(repository, ".venv", "bin", "python");
-/** The Python that has the daemon; for what needs only the standard library any will do. */
+/** The Python that has the daemon installed. For scripts that need only the standard library, any Python works. */
 export const python = process.env["ASTER_PYTHON"] ?? (existsSync(venv) ? venv : "python3");
 export const dist = fileURLToPath(new URL("../dist", import.meta.url));
 
-/** A directory that is gone when the test is. */
+/** A temporary directory that is removed when the test ends. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "aster-shell-"));
   onTestFinished(() =>
     vi.waitFor(
       () => {
-        rmSync(path, { recursive: true, force: true }); // again, should the last line of a log have come in between
+        rmSync(path, { recursive: true, force: true }); // retried: a last log line may arrive during the removal
       },
       { timeout: 60_000, interval: 50 },
     ),

@@ -1,4 +1,4 @@
-// The vectors of redaction that the daemon and every shell share.
+// The redaction test vectors that the daemon and every shell share.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -23,7 +23,7 @@ test.each(vectors)("redaction: $name", ({ secrets = [], environment = {}, text, 
   redaction.learnFrom(environment);
   const cleaned = redaction.clean(text);
   if (not_in.includes("electron")) {
-    // What is done after all must not be listed as missing.
+    // A vector that is listed as not supported must really fail; otherwise the list is out of date.
     expect(hides.some((secret) => cleaned.includes(secret))).toBe(true);
     return;
   }

@@ -1,4 +1,4 @@
-// The parts of the supervisor that are worth a look of their own; what they do together is in conformance.test.ts.
+// The parts of the supervisor that deserve separate tests; conformance.test.ts tests them together.
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

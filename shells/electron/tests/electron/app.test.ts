@@ -1,4 +1,4 @@
-// The app as a person meets it, in a real Electron with real windows, the shared page and the real daemon.
+// The app as a person uses it: a real Electron with real windows, the shared page and the real daemon.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ interface Approval {
   name: string;
 }
 
-/** What was said in the newest conversation. */
+/** The messages of the newest conversation. */
 async function messages(page: Page): Promise<{ role: string; text: string; status: string }[]> {
   const { sessions } = await page.call<{ sessions: { session_id: string }[] }>("GET", "/api/sessions");
   const path = `/api/history?agent_id=default&session_id=${sessions[0]?.session_id ?? ""}`;
@@ -89,7 +89,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await page.evaluate("window.seen")).toEqual(["restarting", "ready"]);
     expect((await app.sidecar()).instance_id).not.toBe(instance_id);
     expect(await page.call<Approval[]>("GET", "/api/approvals")).toEqual(before);
-    // What said that it was away moves the question when it goes, and a click beside it answers nothing.
+    // When the "disconnected" notice disappears, the question moves and an earlier click would miss the button.
     await page.shows("Connected");
     await page.click("Allow once");
     await vi.waitFor(() => {
@@ -162,7 +162,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await page.evaluate("window.seen")).toEqual(["stopped", "starting", "ready", "restarting", "ready"]);
     await page.evaluate("window.off()");
 
-    // The page has a socket of its own, whose events come here as well.
+    // The page has its own socket, whose events arrive here too.
     const socket = `new Promise((resolve, reject) => { const events = [];
       const given = window.asterHost.openSocket("aster-host://engine/ws");
       const off = window.asterHost.onSocketEvent(async (event) => { if (event.id !== (await given)) return; events.push(event);
@@ -173,7 +173,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(events.at(-1)?.type).toBe("message");
     expect(JSON.parse(events.at(-1)?.data ?? "")).toMatchObject({ id: "1", success: true });
 
-    // The system's own dialogs and file manager are not there to be clicked: what they would say is put in their place.
+    // The test can't click the system's dialogs and file manager, so these stubs replace them.
     await app.inMain(`
       electron.dialog.showOpenDialog = async () => ({ canceled: false, filePaths: ["/chosen"] });
       electron.shell.openPath = async (path) => { global.opened = path; return ""; };
@@ -187,7 +187,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(await app.inMain("return global.shown;")).toBe(bundle);
     const content = unzipSync(readFileSync(bundle));
     expect(Object.keys(content)).toEqual(expect.arrayContaining(["shell.json", "engine.log"]));
-    expect(Object.keys(content).length).toBeGreaterThan(2); // the daemon's part
+    expect(Object.keys(content).length).toBeGreaterThan(2); // the daemon's files
     expect(JSON.parse(strFromU8(content["shell.json"] ?? new Uint8Array()))).toMatchObject({
       engine: { status: "ready", binary: "override" },
       daemon_bundle: "included",
@@ -302,7 +302,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     await vi.waitFor(() => {
       expect(dunst("count", "displayed")).toBe("1");
     }, WAIT);
-    dunst("action"); // as a click on it
+    dunst("action"); // the same as a click on it
     await page.until(`location.hash === "#/s/${session_id}"`);
     expect(await app.inMain(`return electron.BrowserWindow.getAllWindows()[0].isVisible();`)).toBe(true);
   });
@@ -351,7 +351,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     mkdirSync(join(home, "bin"));
     writeFileSync(join(home, "bin", "mytool"), "#!/bin/sh\necho found by the login shell\n", { mode: 0o755 });
     writeFileSync(join(home, ".bash_profile"), 'PATH="$HOME/bin:$PATH"\n');
-    // As a desktop starts an app.
+    // The environment that a desktop gives to an app that it starts.
     const environment = { HOME: home, SHELL: "/bin/bash", PATH: "/usr/bin:/bin:/usr/sbin:/sbin", TERM: "" };
     const app = await App.launch({ environment: { ...environment, ASTER_PERMISSION_MODE: "auto_approve" } });
     const page = await app.ready();
@@ -392,7 +392,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       expect(kept.map((name) => readFileSync(join(app.profile, name), "utf8"))).toEqual(["{ half a"]);
     }, WAIT);
     await vi.waitFor(() => {
-      expect(afresh.windows()).toHaveLength(2); // the notice, beside the window
+      expect(afresh.windows()).toHaveLength(2); // the notice and the window
     }, WAIT);
   });
 
@@ -439,7 +439,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     await vi.waitFor(async () => {
       expect(await messages(page)).toMatchObject([{}, { status: "complete" }]);
     }, WAIT);
-    await page.shows((await messages(page))[1]?.text ?? "no answer"); // the page has it, too
+    await page.shows((await messages(page))[1]?.text ?? "no answer"); // the page has received it, too
     await page.host("stopEngine");
     await page.say("a thought for later");
     await page.shows("a thought for later");
@@ -459,7 +459,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     const click = (label: string): Promise<unknown> =>
       app.inMain(`electron.Menu.getApplicationMenu().items.flatMap(({ submenu }) => submenu.items)
         .find((item) => item.label === ${JSON.stringify(label)}).click();`);
-    // No key means two things; that closing is in two menus is Electron's own.
+    // No key may have two meanings. Electron itself puts Close in two menus, which is allowed.
     const keys = await app.inMain<Record<string, string>>(`const keys = {}; for (const item of
       electron.Menu.getApplicationMenu().items.flatMap(({ submenu }) => submenu.items)) {
         const own = (item.accelerator || item.getDefaultRoleAccelerator() || "").replace(/CommandOrControl|CmdOrCtrl|Ctrl/, "Control");
@@ -504,7 +504,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect((await redeem()).status).toBe(200);
     expect((await redeem()).status).not.toBe(200);
 
-    // What a person asked for and can't have is said.
+    // If something that a person asked for fails, a dialog shows an error.
     writeFileSync(join(app.profile, "data", "diagnostics"), "in the way");
     await app.inMain(`electron.dialog.showErrorBox = (title) => { global.said = title; };`);
     await click("Export Diagnostics");
@@ -529,12 +529,12 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       }, WAIT);
     await question("unheard.txt");
     await unread(1);
-    await click("Notifications"); // on again, but not by the flag
+    await click("Notifications"); // on again, but the flag turns them off
     await page.call("POST", "/api/flags", { desktop_notifications: false });
     await question("unheard_again.txt");
     await unread(2);
     await page.call("POST", "/api/flags", { desktop_notifications: true });
-    await question("heard.txt"); // this one is shown, those before were not
+    await question("heard.txt"); // this one is shown; the earlier ones were not
     await vi.waitFor(async () => {
       expect(await app.inMain("return shownNotifications.length;")).toBeGreaterThan(0);
     }, WAIT);
@@ -544,7 +544,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
   test("the tray says how things are, and does what it offers", async () => {
     const app = await App.launch();
     const page = await app.ready();
-    // No desktop draws it here: what it is given is looked at on the way.
+    // No desktop draws the tray here, so the test records the values that it is given.
     await app.inMain(`
       const { setContextMenu, setToolTip } = electron.Tray.prototype;
       electron.Tray.prototype.setContextMenu = function (menu) { global.tray = menu; setContextMenu.call(this, menu); };
@@ -589,7 +589,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       const now = "return electron.BrowserWindow.getAllWindows()[0].webContents.getOSProcessId();";
       expect([0, pid]).not.toContain(await app.inMain<number>(now));
     }, WAIT);
-    // Sent somewhere while it loads, it goes there when it hears.
+    // A link that arrives while the page loads is opened as soon as the page listens.
     const page = await app.page();
     for (const place of ["a", "b", "c"]) {
       await app.inMain(`

@@ -1,4 +1,4 @@
-// The app in a real Electron, in a screen of its own, with a profile of its own and the real daemon.
+// The app in a real Electron with its own screen, its own profile and the real daemon.
 import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,15 +14,15 @@ import { electron } from "./runtime.js";
 
 export const WAIT = { timeout: 60_000, interval: 50 };
 const build = fileURLToPath(new URL("../../build", import.meta.url));
-/** Where screenshots go, for people; nothing is compared. */
+/** Folder for screenshots, for people to look at; no test compares them. */
 const shots = process.env["ASTER_SHOTS_DIR"];
 
 let display: { name: string; process: ChildProcess } | null = null;
 
-/** A screen of this test run's own. */
+/** A screen for this test run only. */
 export async function screen(): Promise<string> {
   if (display) return display.name;
-  // -noreset: else it starts anew when its last window goes, and what connects in that moment is turned away.
+  // Without -noreset, Xvfb restarts when its last window closes and rejects the programs that connect at that moment.
   const child = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"], {
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
@@ -31,7 +31,7 @@ export async function screen(): Promise<string> {
   return display.name;
 }
 
-/** To be called after all tests of a file. */
+/** Call this after all tests of a file. */
 export function closeScreen(): void {
   display?.process.kill();
   display = null;
@@ -40,11 +40,11 @@ export function closeScreen(): void {
 export interface AppOptions {
   arguments?: string[];
   environment?: Record<string, string>;
-  /** Of an app that was there before: its profile and work directory are used again. */
+  /** An earlier app whose profile and work directory are used again. */
   after?: App;
-  /** Instead of this app: another main process, with flags for Electron before it. */
+  /** A main process to run instead of this app's, with flags for Electron before it. */
   main?: string[];
-  /** Instead of Electron and an app: one that is packaged, with the daemon it brings. */
+  /** A packaged app to run, with the daemon inside it, instead of Electron and an app. */
   packaged?: string;
 }
 
@@ -137,7 +137,7 @@ export class App {
     });
   }
 
-  /** The main process, to be asked what no page sees. */
+  /** The main process, for what no page can see. */
   async main(): Promise<Cdp> {
     this.#main ??= await Cdp.connect((await this.#debugging).main);
     return this.#main;
@@ -192,17 +192,17 @@ export class App {
     return new Page(cdp);
   }
 
-  /** Until the page shows the conversation and is connected. */
+  /** Waits until the page shows the conversation and is connected. */
   async ready(): Promise<Page> {
     const page = await this.page();
     await page.until(`window.asterHost && document.querySelector("#root > *")`);
     await page.host("request", "GET", "/api/agents"); // waits for the engine
-    if (this.#fresh) await page.click("Start a conversation"); // the first run is told what there is first
+    if (this.#fresh) await page.click("Start a conversation"); // the first run shows an introduction first
     await page.until(`document.querySelector("textarea") !== null`);
     return page;
   }
 
-  /** Its end, however it comes. */
+  /** Waits for the end of the process and returns its exit code or signal. */
   async ended(): Promise<number | string> {
     const { exitCode, signalCode } = this.process;
     if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode ?? "";
@@ -216,19 +216,19 @@ export class App {
     return this.ended();
   }
 
-  /** Node would wait with its end for the debugger to leave. */
+  /** Disconnects the debugger; Node would wait for that before it exits. */
   leave(): void {
     this.#main?.close();
     this.#main = null;
   }
 
-  /** This app's windows that are seen, also those of the system. */
+  /** The visible windows of this app, including system dialogs. */
   windows(): string[] {
     const find = ["search", "--onlyvisible", "--all", "--pid", String(this.process.pid)];
     return this.#xdotool(find).split("\n").filter(Boolean);
   }
 
-  /** Presses keys in the window; without a window manager somebody has to say which has the keyboard. */
+  /** Presses keys in the window. Without a window manager, xdotool must set the keyboard focus first. */
   press(keys: string): void {
     this.#xdotool(["windowfocus", "--sync", this.windows()[0] ?? "", "key", "--clearmodifiers", keys]);
   }
@@ -248,7 +248,7 @@ export class App {
       const left = this.family();
       for (const pid of left) process.kill(pid, "SIGKILL");
       if (left.length > 0) throw new Error("still there");
-      rmSync(this.home, { recursive: true, force: true }); // again, should one have written in between
+      rmSync(this.home, { recursive: true, force: true }); // retried, because a process may write during the removal
     }, WAIT);
   }
 
@@ -300,7 +300,7 @@ export class Page {
     return this.evaluate<T>(`window.asterHost.${name}(${given.map((one) => JSON.stringify(one)).join(", ")})`);
   }
 
-  /** A call through the host: `data` of the daemon's answer. */
+  /** Calls the daemon through the host and returns `data` of the answer. */
   async call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await this.host<{ status: number; body: string }>(
       "request",
@@ -342,7 +342,7 @@ export class Page {
     await this.#cdp.send("Input.dispatchKeyEvent", { type: "keyUp", key, code: key, windowsVirtualKeyCode });
   }
 
-  /** Clicks, with the mouse, the first button that is called so. */
+  /** Clicks the first button with this name, using the mouse. */
   async click(name: string): Promise<void> {
     const find = `[...document.querySelectorAll("button, a")].find((one) => one.offsetParent !== null && !one.disabled
       && (one.innerText.trim().startsWith(${JSON.stringify(name)}) || one.getAttribute("aria-label") === ${JSON.stringify(name)}))`;
@@ -350,7 +350,7 @@ export class Page {
     const where = `(() => { const one = ${find}; if (!one) return null;
       one.scrollIntoView({ block: "center" }); const { x, y, width, height } = one.getBoundingClientRect();
       return { x: x + width / 2, y: y + height / 2 }; })()`;
-    // One that is on its way elsewhere would be missed.
+    // A click would miss a button that is still moving.
     let seen: { x: number; y: number } | null = null;
     const { x, y } = await vi.waitFor(async () => {
       const before = seen;

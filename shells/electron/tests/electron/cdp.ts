@@ -1,4 +1,4 @@
-// Chromium's and Node's debugging protocol, as much of it as driving a window takes; any version of either speaks that.
+// The part of Chromium's and Node's debugging protocol that driving a window needs; every version of both supports it.
 import { once } from "node:events";
 import WebSocket from "ws";
 
@@ -24,7 +24,7 @@ export class Cdp {
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.on("error", () => undefined); // its end says enough
+    socket.on("error", () => undefined); // the close event is enough
     socket.on("message", (data: Buffer) => {
       const { id, result, error } = JSON.parse(data.toString("utf8")) as Said;
       const waiting = this.#waiting.get(id ?? -1);
@@ -56,7 +56,7 @@ export class Cdp {
     });
   }
 
-  /** What an expression, or what it promises, is; as JSON. */
+  /** The value of an expression, as JSON; a promise is awaited. */
   async evaluate<T>(expression: string): Promise<T> {
     const { result, exceptionDetails } = (await this.send("Runtime.evaluate", {
       expression,

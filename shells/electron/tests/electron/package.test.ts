@@ -1,4 +1,4 @@
-// The app as electron-forge packages it, out of the runtime of these tests, started from where it was packaged.
+// The app as electron-forge packages it with the runtime of these tests, started from the packaged folder.
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -18,9 +18,9 @@ const why = missing() ?? (existsSync(daemon) ? null : "there is no frozen daemon
 if (why !== null && process.env["CI"] === "true") throw new Error(`${why}, and CI=true`);
 if (why !== null) console.warn(`skipped: ${why}`);
 
-/** How the row of fuses in Electron's binary begins. */
+/** The marker at the start of the fuses in Electron's binary. */
 const FUSES = "dL7pKGdnNz796PbbjQWNKmHXBZaB9tsX";
-/** npm leaves out what makes a .deb when it runs on an older Node. */
+/** On an older Node, npm does not install the package that makes a .deb. */
 const debian = existsSync(join(shells, "node_modules", "electron-installer-debian"));
 const targets = ["@electron-forge/maker-zip", ...(debian ? ["@electron-forge/maker-deb"] : [])];
 
@@ -35,7 +35,8 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
     for (const name of ["assets", "forge.config.ts", "package.json"])
       cpSync(join(shell, name), join(stage, name), { recursive: true });
     const home = temporary();
-    // The packager asks for the version that the app is written for; in the zip is the one that can be had here.
+    // The packager asks for the version that the app is written for; the zip contains the version that is available
+    // here.
     const { version: written } = JSON.parse(
       readFileSync(fileURLToPath(import.meta.resolve("electron/package.json")), "utf8"),
     ) as { version: string };
@@ -44,7 +45,8 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
     await run("zip", ["-q", "-r", "-1", join(zips, `electron-v${written}-linux-x64.zip`), "."], {
       cwd: dirname(electron),
     });
-    // This runtime has no fuses. A row of them behind its end changes nothing in it, and shows that they are set.
+    // This runtime has no fuses. Fuses appended to the binary change nothing in it, and show that the packager sets
+    // them.
     if (Number(version().split(".")[0]) < 12) {
       mkdirSync(join(home, "fused"));
       const row = Buffer.concat([Buffer.from(FUSES), Buffer.from([1, 9]), Buffer.from("1".repeat(9))]);
@@ -70,7 +72,7 @@ describe.skipIf(why !== null)(`Electron ${version()}, packaged`, () => {
     expect(readdirSync(join(packaged, "resources")).sort()).toEqual(["app.asar", "aster-desktop"]);
     const binary = readFileSync(join(packaged, "aster"));
     const fuses = binary.indexOf(FUSES) + FUSES.length + 2;
-    // Of RunAsNode, cookies, NODE_OPTIONS, --inspect, asar hash, only asar, snapshot, file://, wasm.
+    // In this order: RunAsNode, cookies, NODE_OPTIONS, --inspect, asar hash, only asar, snapshot, file://, wasm.
     expect(binary.subarray(fuses, fuses + 9).toString()).toBe("010011001");
     const asar = readFileSync(join(packaged, "resources", "app.asar"), "latin1");
     for (const kept of ["main.cjs", "preload.cjs", "tray.png", "index.html"]) expect(asar).toContain(`"${kept}"`);

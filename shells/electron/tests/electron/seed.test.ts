@@ -1,5 +1,5 @@
 // The seed's own main.js and preload.js, unmodified, in a real Electron against the real daemon.
-// They are read at test time and not kept here.
+// They are read when the test runs; this repository has no copy of them.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const why = missing() ?? (seed === undefined ? `no seed in ${seeds} (ASTER_SEEDS
 if (why !== null && process.env["CI"] === "true") throw new Error(`${why}, and CI=true`);
 if (why !== null) console.warn(`skipped: ${why}`);
 
-/** The seed's lines from the one line `first` up to the next line `after`, which is not included. */
+/** The seed's lines from the only line `first` up to, but not including, the next line `after`. */
 function cut(first: string, after: string): string {
   const lines = readFileSync(join(seeds, seed ?? ""), "utf8").split("\n");
   const begin = lines.indexOf(first);
@@ -29,7 +29,7 @@ function cut(first: string, after: string): string {
   return lines.slice(begin, end).join("\n") + "\n";
 }
 
-/** The seed's fixed port is everybody's: whoever else runs the seed on this machine waits. */
+/** The seed uses a fixed port, so only one test on this machine may run the seed at a time. */
 async function lock(): Promise<void> {
   const holder = spawn("flock", ["-x", join(seeds, seed ?? ""), "-c", "echo held; cat"], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -64,7 +64,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     await page.until("window.aster");
     expect(await page.evaluate("typeof require")).toBe("undefined"); // contextIsolation is on
     await vi.waitFor(async () => {
-      expect((await fetch("http://127.0.0.1:9527/health")).status).toBe(200); // what the seed's page can't know
+      expect((await fetch("http://127.0.0.1:9527/health")).status).toBe(200); // the seed's page does not show this
     }, WAIT);
     await page.evaluate(`(window.seen = [], window.off = window.aster.subscribeEvents((type, event) => {
       if (event.data) window.seen.push({ type, ...event.data }); }), 0)`);

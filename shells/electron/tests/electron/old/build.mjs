@@ -1,4 +1,4 @@
-// The app for Electron 9 (Node 12, Chrome 83), into build/: the same sources, lowered, with what was not there yet.
+// Builds the app for Electron 9 (Node 12, Chrome 83) into build/: the same sources, compiled down, with polyfills.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
@@ -11,7 +11,7 @@ export const folder = path("../../../build");
 const old = {
   name: "electron 9",
   setup({ onResolve, onLoad }) {
-    // Node 12 knows its modules by their plain names only.
+    // Node 12 knows its modules only by their plain names.
     onResolve({ filter: /^node:/ }, ({ path: name }) => ({ path: name.slice("node:".length), external: true }));
     onResolve({ filter: /^electron$/ }, ({ importer }) =>
       importer.endsWith("main.ts") || importer.includes("/src/app/") ? { path: path("electron.ts") } : null,
@@ -59,7 +59,10 @@ export async function buildOld(into = folder) {
   writeFileSync(`${into}/package.json`, JSON.stringify({ name, productName, version, main: "main.cjs" }));
 }
 
-/** Units and shorthands that came after Chrome 83. Gaps between flex items stay away: nothing stands in for them. */
+/**
+ * Replaces units and shorthands that are newer than Chrome 83. Gaps between flex items are lost: they have no
+ * substitute.
+ */
 function olderStyle(/** @type {string} */ css) {
   return css
     .replace(/\b(\d+)[ds]v([hw])\b/g, "$1v$2")
@@ -73,7 +76,7 @@ function olderStyle(/** @type {string} */ css) {
     });
 }
 
-/** The page's first module, which nobody imports, without `await` at its top. */
+/** Wraps the page's first module, which no other module imports, so that it has no top-level `await`. */
 function wrapped(source) {
   const statement = /\bimport(?:[\w$*{},\s]+from)?\s*"\.\/[^"]+";/g;
   const imports = source.match(statement)?.join("") ?? "";

@@ -1,4 +1,4 @@
-// Electron 9 made to look like today's, as far as this app needs it. For tests only: the app is written for today's.
+// Makes Electron 9 look like the current version, as far as this app needs it. For tests only.
 import { Readable } from "node:stream";
 import * as real from "electron";
 
@@ -74,7 +74,7 @@ export const {
   Tray,
 } = old;
 
-/** What stands in for the system's notifications, where no desktop shows any. */
+/** Replaces the system's notifications, because no desktop shows them here. */
 class Recorded {
   static shown: { title: string; body: string; click: () => void }[] = [];
   static isSupported = (): boolean => true;
