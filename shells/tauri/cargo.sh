@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check`, `test`, and `build` for what `test` wants.
-# What it builds is kept outside the checkout; the first time that takes some ten minutes on two cores. Without cargo it
-# says so and does nothing; what else is missing is named, and fails where CI=true. Everything is built from Cargo.lock.
+# Runs cargo in shells/tauri for the Makefile: `sh shells/tauri/cargo.sh check`, `test`, and `build`, which compiles
+# what `test` runs. The build results are kept outside the checkout; the first build takes about ten minutes on two
+# cores. Without cargo the script prints a message and does nothing. If anything else is missing, it names it and skips
+# that part; with CI=true it fails. Everything is built from Cargo.lock.
 set -eu
 cd "$(dirname "$0")"
 DENY=0.20.2
@@ -14,7 +15,7 @@ fi
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/aster-sidecar"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 PATH="$cache/tools/bin:$PATH"
-# Built once and thrown away: what would help the next build only costs.
+# CI builds once and discards the result, so data for a later incremental build would only cost time.
 [ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
 
 missing() {
@@ -23,7 +24,7 @@ missing() {
 }
 
 packages="--workspace"
-# What the app is built with; without it there is the supervisor alone.
+# What to build; without the libraries of the app, only the supervisor.
 if [ "$(uname)" = Linux ]; then
 	sh ../../scripts/system-packages.sh tauri
 	pkg-config --exists webkit2gtk-4.1 2>/dev/null || {
@@ -36,7 +37,7 @@ if [ ! -e ../../aster_sidecar/webui/index.html ]; then
 	packages="--package aster-supervisor"
 fi
 
-# tool NAME VERSION, through cargo, into the cache; unoptimised, which is built in a third of the time
+# tool NAME VERSION: installs it with cargo into the cache, unoptimised, which takes a third of the time
 tool() {
 	case "$(cargo install --list --root "$cache/tools" 2>/dev/null)" in
 	*"$1 v$2:"*) return 0 ;;
@@ -57,18 +58,18 @@ check)
 	else
 		missing "cargo deny is skipped, because it could not be installed"
 	fi
-	# Its database of advisories is in a place of its own, and no registry of crates.
+	# Its database of advisories has a separate address, which is not a registry of crates.
 	echo "shells/tauri: cargo deny check advisories is skipped; run it where its database can be reached" >&2
 	;;
 build | test)
-	# As the packaged app is built, so that it needs no other build to be packed.
+	# With the feature of a packaged app, so that packing it needs no other build.
 	[ "$packages" != --workspace ] || packages="--workspace --features aster-app/custom-protocol"
 	[ "$(uname)" != Linux ] || tool tauri-driver "$DRIVER" || missing "tauri-driver could not be installed"
 	if [ "$1" = build ]; then
 		# shellcheck disable=SC2086
 		exec cargo test --quiet --locked $packages --no-run
 	fi
-	# Two at a time: each has a screen, a bus, a WebKit and a daemon.
+	# Two tests at a time: each has a screen, a bus, a WebKit and a daemon.
 	# shellcheck disable=SC2086
 	cargo test --quiet --locked $packages -- --test-threads 2
 	[ "$packages" != "--package aster-supervisor" ] && [ "$(uname)" = Linux ] || exit 0

@@ -1,4 +1,4 @@
-//! What waits for the user, as the daemon's events tell it: pending approvals, unread notifications and flags.
+//! What waits for the user, according to the daemon's events: pending approvals, unread notifications and flags.
 
 use std::collections::{HashMap, HashSet};
 
@@ -65,7 +65,7 @@ pub struct News {
     pub notification_id: String,
     pub title: String,
     pub body: String,
-    /// The place in the page that it is about, as `#/…`.
+    /// The place in the page that it refers to, as `#/…`.
     pub place: Option<String>,
 }
 

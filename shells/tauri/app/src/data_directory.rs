@@ -38,7 +38,7 @@ async fn change(shell: &Arc<Shell>, folder: &Path) -> Result<(), Error> {
     if !dialogs::confirm(&shell.app, text, yes).await {
         return Ok(());
     }
-    // For good: a start meanwhile would create the old directory again, and so would a late line of the log.
+    // Permanently: another start would create the old directory again, and so would a late line of the log.
     old.retire().await;
     old.log().close().await;
     let moved = if adopt { Ok(()) } else { data_files::move_data(&from, &to) }

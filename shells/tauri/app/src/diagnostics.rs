@@ -51,7 +51,7 @@ pub async fn export(shell: &Shell) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// Writes a bundle into `folder`, also without an answer of the daemon. `facts`: what the app says of itself.
+/// Writes a bundle into `folder`, even if the daemon does not answer. `facts`: what the app reports about itself.
 async fn bundle(supervisor: &Supervisor, folder: &Path, facts: Value) -> Result<PathBuf, String> {
     let (mut files, daemon) = match of_daemon(supervisor).await {
         Ok(files) => (files, "included".to_owned()),

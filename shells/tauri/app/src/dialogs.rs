@@ -28,7 +28,7 @@ pub async fn confirm(app: &AppHandle, text: String, yes: &str) -> bool {
         .title(NAME)
         .buttons(MessageDialogButtons::OkCancelCustom(yes.into(), "Cancel".into()))
         .show(move |agreed| {
-            // The caller may have ended meanwhile.
+            // The caller may have ended in the meantime.
             let _ = send.send(agreed);
         });
     answer.await.unwrap_or(false)
@@ -42,7 +42,7 @@ pub async fn pick_folder(app: &AppHandle, title: &str) -> Option<PathBuf> {
         dialog = dialog.set_parent(&window);
     }
     dialog.pick_folder(move |folder| {
-        // The caller may have ended meanwhile.
+        // The caller may have ended in the meantime.
         let _ = send.send(folder);
     });
     chosen.await.ok().flatten()?.into_path().ok()

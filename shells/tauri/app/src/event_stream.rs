@@ -59,7 +59,7 @@ async fn listen(
         let Ok(event) = serde_json::from_str::<Value>(&text) else { continue };
         let data = &event["data"];
         match event["type"].as_str() {
-            // The events of a cleared history are gone, so the state is read again.
+            // The events of a cleared history no longer exist, so the state is read again.
             Some(kind @ ("connected" | "resync" | "history_cleared")) => {
                 if kind == "resync" || cursor.is_none() {
                     *cursor = data["last_seq"].as_i64();

@@ -1,4 +1,4 @@
-//! Notifications of the system: one for each new notification of the daemon. A click opens the place it is about.
+//! Notifications of the system: one for each new notification of the daemon. A click opens the place that it refers to.
 
 use std::{sync::Arc, time::Duration};
 

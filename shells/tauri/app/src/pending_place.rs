@@ -1,4 +1,4 @@
-//! Where the main page is to go, while it loads and does not listen for it.
+//! The place that the main page should go to. It is kept here while the page loads and does not listen for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,7 +30,7 @@ impl PendingPlace {
         state.place.take()
     }
 
-    /// The page is loaded anew, and does not listen until [`Self::listen`].
+    /// The page is loaded again, and does not listen until [`Self::listen`].
     pub fn reload(&self) {
         self.state().listening = false;
     }

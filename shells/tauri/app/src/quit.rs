@@ -16,7 +16,7 @@ const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
 const STOPPED: u8 = 2;
 
-/// How far quitting is. Managed by the app.
+/// The progress of quitting. Managed by the app.
 #[derive(Default)]
 pub struct Quit(AtomicU8);
 

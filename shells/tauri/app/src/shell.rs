@@ -39,7 +39,7 @@ impl Shell {
         *self.supervisor.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
-    /// Receives the view as it is now and its changes; of several changes in a row perhaps only the last.
+    /// Receives the current view and its changes. Of several changes in a row, it may receive only the last.
     pub fn subscribe(&self) -> watch::Receiver<View> {
         self.view.subscribe()
     }

@@ -49,7 +49,7 @@ pub fn show(app: &AppHandle, place: Option<&str>) {
     shell(app).log_error("the window", shown);
 }
 
-/// Call it when a page is loaded anew: until it asks for its place, events don't reach it.
+/// Call it when a page is loaded again: until it asks for its place, events don't reach it.
 fn page_reloads(window: &WebviewWindow) {
     if window.label() == MAIN {
         window.state::<PendingPlace>().reload();

@@ -14,7 +14,7 @@ pub enum Error {
     /// The system could not start the process.
     #[error("the daemon can't be started: {0}")]
     NotStarted(Arc<io::Error>),
-    /// It ended with an exit code that says another start would fail too. `words`: its last lines of stderr.
+    /// It ended with an exit code for which another start would fail too. `words`: its last lines of stderr.
     #[error("the daemon ended with {exit}: {}", reason(exit))]
     Refused { exit: Exit, words: String },
     #[error("the daemon ended with {exit}: another daemon uses its data directory")]
@@ -95,7 +95,7 @@ impl Error {
         Self::NotStarted(Arc::new(cause))
     }
 
-    /// The error for an exit that nobody asked for, by its exit code. `words`: its last lines of stderr.
+    /// The error for an exit that was not requested, by its exit code. `words`: its last lines of stderr.
     pub(crate) fn of_exit(exit: Exit, words: String) -> Self {
         match exit.code {
             Some(2 | 5 | 6) => Self::Refused { exit, words },

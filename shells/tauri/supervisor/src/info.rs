@@ -17,7 +17,7 @@ pub enum Transport {
 #[derive(Debug, Clone, Serialize)]
 pub struct Info {
     pub status: Status,
-    /// Whether a start was asked for and not taken back by a stop.
+    /// Whether a start was requested and no stop since.
     pub desired_running: bool,
     pub pid: Option<u32>,
     pub port: Option<u16>,

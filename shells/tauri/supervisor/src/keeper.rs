@@ -1,7 +1,7 @@
 //! The task that keeps the daemon running: starts it, checks that it answers, starts it again when it ends, and gives
 //! up after too many crashes.
 //!
-//! This one task does all of it, from the first start until the daemon has stopped or crashed for good. Requests set
+//! This one task does all of it, from the first start until the daemon has stopped or crashed too often. Requests set
 //! `wanted` and wake the task; nothing else starts or ends a process, so there is never a second daemon.
 
 use std::{
@@ -25,7 +25,7 @@ use crate::{
 
 /// Why one run of the daemon ended.
 enum Verdict {
-    /// A stop or a restart was asked for.
+    /// A stop or a restart was requested.
     Asked,
     Failed(Error),
 }
@@ -112,7 +112,7 @@ impl Shared {
         }
     }
 
-    /// Starts the daemon once and watches it. Returns when its whole process tree has ended.
+    /// Starts the daemon once and watches it. Returns when its complete process tree has ended.
     async fn live(&self) -> Verdict {
         let mut life = match self.launch().await {
             Ok(life) => life,
@@ -122,7 +122,7 @@ impl Shared {
         let verdict = self.watch(&mut life).await;
         self.set(|state| {
             state.endpoint = None;
-            // Shown at once, not only after the whole process tree has ended.
+            // Shown at once, not only after the complete process tree has ended.
             if let Verdict::Failed(error) = &verdict
                 && !state.asked()
                 && (state.status == Status::Ready
@@ -224,7 +224,7 @@ impl Shared {
         }
     }
 
-    /// The verdict on an exit that nobody asked for, with the last lines of stderr.
+    /// The verdict on an exit that was not requested, with the last lines of stderr.
     fn died(&self, exit: Exit) -> Verdict {
         let since = self.state().last_start.clone().unwrap_or_default();
         let entries = self.log.entries();

@@ -103,7 +103,7 @@ impl Life {
         for name in NOT_INHERITED {
             command.env_remove(name);
         }
-        // An own process group, so that all of it can be ended and Ctrl-C in a terminal reaches the app only.
+        // A separate process group, so that all of it can be ended and Ctrl-C in a terminal reaches only the app.
         #[cfg(unix)]
         command.process_group(0);
         #[cfg(windows)]
@@ -207,8 +207,8 @@ impl Life {
         }
     }
 
-    /// Closes stdin, which asks the daemon to end, and waits. Then ends its whole process tree. Returns how the daemon
-    /// itself ended.
+    /// Closes stdin, which asks the daemon to end, and waits. Then ends its complete process tree. Returns how the
+    /// daemon itself ended.
     pub(crate) async fn end(mut self) -> Exit {
         let Timing { stop, term, .. } = self.launch.timing;
         self.tree.look().await;

@@ -1,4 +1,4 @@
-//! What an app tells its supervisor about the daemon to run.
+//! The app's settings for its supervisor: which daemon to run, and how.
 
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     changed: watch::Sender<()>,
 }
 
-/// What was asked for last.
+/// The last request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Running,
@@ -37,7 +37,7 @@ pub(crate) struct State {
     pub wanted: Wanted,
     /// Whether the task runs that keeps the daemon running.
     pub active: bool,
-    /// Whether a stop was asked for and is not complete.
+    /// Whether a stop was requested and is not complete.
     pub stopping: bool,
     /// Whether starts are refused from now on.
     pub retired: bool,
@@ -105,7 +105,7 @@ impl State {
         }
     }
 
-    /// Forgets earlier crashes and what followed from them.
+    /// Forgets earlier crashes and their consequences.
     pub(crate) fn forget(&mut self) {
         self.crashes.clear();
         self.attempt = 0;
@@ -114,14 +114,14 @@ impl State {
         self.next_restart = None;
     }
 
-    /// The daemon is stopped, as it was asked for.
+    /// The daemon is stopped, as requested.
     pub(crate) fn stopped(&mut self) {
         self.forget();
         self.stopping = false;
         self.say(Status::Stopped);
     }
 
-    /// Whether a stop or a restart was asked for that the task has not begun.
+    /// Whether a stop or a restart was requested that the task has not begun.
     pub(crate) fn asked(&self) -> bool {
         self.wanted != Wanted::Running
     }
@@ -136,14 +136,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and wakes everyone who waits in [`Self::until`]. Returns what `change` returns.
+    /// Changes the state and wakes all tasks that wait in [`Self::until`]. Returns what `change` returns.
     pub(crate) fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state());
         self.wake();
         result
     }
 
-    /// Wakes everyone who waits in [`Self::until`].
+    /// Wakes all tasks that wait in [`Self::until`].
     pub(crate) fn wake(&self) {
         self.changed.send_replace(());
     }
@@ -157,7 +157,7 @@ impl Shared {
         }
     }
 
-    /// Waits until a stop or a restart is asked for.
+    /// Waits until a stop or a restart is requested.
     pub(crate) async fn asked(&self) {
         self.until(State::asked).await;
     }

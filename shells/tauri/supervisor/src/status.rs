@@ -7,13 +7,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It was asked for and does not answer yet.
+    /// It was asked to start and does not answer yet.
     Starting,
     /// It answers.
     Ready,
     /// It ended, stopped answering or was asked to restart; the supervisor starts it again.
     Restarting,
-    /// It does not run, and nobody asked for it.
+    /// It does not run and was not asked to run.
     Stopped,
     /// It does not run, and the supervisor gave up; a start or restart tries again.
     Crashed,

@@ -81,7 +81,8 @@ impl Supervisor {
         }
     }
 
-    /// Where the daemon answers, once it has proven to be the one that was started. Raises: [`Error::Unavailable`].
+    /// The address at which the daemon answers, once it has proven to be the one that was started. Raises:
+    /// [`Error::Unavailable`].
     pub fn endpoint(&self) -> Result<Endpoint, Error> {
         let state = self.shared.state();
         state.endpoint.clone().ok_or(Error::Unavailable(state.status))
@@ -92,7 +93,8 @@ impl Supervisor {
         self.shared.state().subscribe()
     }
 
-    /// Waits while the daemon starts or restarts, `within` at most. Returns in any case; [`Self::endpoint`] says more.
+    /// Waits while the daemon starts or restarts, at most for `within`. Returns in any case; [`Self::endpoint`] says
+    /// more.
     pub async fn reachable(&self, within: Duration) {
         let settled = self.shared.until(|state| !matches!(state.status, Status::Starting | Status::Restarting));
         let _ = timeout(within, settled).await;
@@ -103,8 +105,8 @@ impl Supervisor {
         call(&self.endpoint()?, asked).await
     }
 
-    /// Starts the daemon, unless it runs. Returns when it is ready. Raises: [`Error`] when the supervisor gave up or
-    /// was asked to stop meanwhile.
+    /// Starts the daemon, unless it runs. Returns when it is ready. Raises: [`Error`] when the supervisor gave up, or
+    /// when a stop was requested during the start.
     pub async fn start(&self) -> Result<(), Error> {
         self.turn().await?;
         let settled = {
@@ -120,7 +122,7 @@ impl Supervisor {
         self.outcome(settled.await)
     }
 
-    /// Stops the daemon. Returns when its whole process tree has ended.
+    /// Stops the daemon. Returns when its complete process tree has ended.
     pub async fn stop(&self) {
         {
             let mut state = self.shared.state();
@@ -136,7 +138,7 @@ impl Supervisor {
         self.shared.until(|state| !state.stopping).await;
     }
 
-    /// Stops the daemon for good: later starts raise [`Error::Stopped`], and the data directory can be moved.
+    /// Stops the daemon permanently: later starts raise [`Error::Stopped`], and the data directory can be moved.
     pub async fn retire(&self) {
         self.shared.state().retired = true;
         self.stop().await;
@@ -160,7 +162,7 @@ impl Supervisor {
         self.outcome(settled.await)
     }
 
-    /// Waits for a stop in progress. Raises: [`Error::Stopped`] when something else was asked for meanwhile.
+    /// Waits for a stop in progress. Raises: [`Error::Stopped`] when there was another request during the wait.
     async fn turn(&self) -> Result<(), Error> {
         let ask = {
             let mut state = self.shared.state();

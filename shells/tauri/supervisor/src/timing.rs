@@ -27,7 +27,7 @@ pub struct Timing {
     /// After this time without a failure earlier crashes are forgotten.
     #[serde(rename = "healthy_ms", deserialize_with = "ms")]
     pub healthy: Duration,
-    /// After this many crashes within `crash_window` the daemon is not started again until it is asked for.
+    /// After this many crashes within `crash_window` the daemon is not started again until a start is requested.
     pub crash_limit: usize,
     #[serde(rename = "crash_window_ms", deserialize_with = "ms")]
     pub crash_window: Duration,

@@ -151,7 +151,7 @@ impl Desktop {
         children.into_iter().map(line).collect()
     }
 
-    /// Bus name and menu path of the newest tray item; None while it is hidden.
+    /// The bus name and menu path of the newest tray item; None while it is hidden.
     async fn menu(&self) -> Result<Option<(String, OwnedObjectPath)>> {
         let newest = self.trays.0.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
         let Some((owner, path)) = newest else { return Ok(None) };

@@ -37,7 +37,7 @@ pub const STEP: Duration = Duration::from_millis(50);
 /// After this time without an effect, keys and clicks count as lost and are sent again.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// Which of the tools that the tests need are not on PATH. None: all are there.
+/// The tools that the tests need and that are not on PATH. None: all are there.
 pub fn missing() -> Option<String> {
     let tools = ["Xvfb", "dbus-daemon", "dunst", "xdotool", "WebKitWebDriver", "tauri-driver", "ps"];
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -60,7 +60,7 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Result<Self> {
-        // -noreset: otherwise Xvfb resets when its last window closes and refuses clients that connect meanwhile.
+        // -noreset: otherwise Xvfb resets when its last window closes and refuses clients that connect at that moment.
         let mut screen = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
@@ -186,7 +186,7 @@ impl Desk {
         let path = std::env::var("PATH").unwrap_or_default();
         command
             .current_dir(self.home.path())
-            // As a desktop starts an app: without a terminal, with a login shell.
+            // The environment that a desktop gives an app: no terminal, and a login shell.
             .env_remove("TERM")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -198,7 +198,7 @@ impl Desk {
                 ("DBUS_SESSION_BUS_ADDRESS", self.address.clone()),
                 ("DISPLAY", self.display.clone()),
                 ("HOME", folder("")),
-                // No graphics card here.
+                // There is no graphics card here.
                 ("LIBGL_ALWAYS_SOFTWARE", "1".to_owned()),
                 ("NO_AT_BRIDGE", "1".to_owned()),
                 ("PATH", format!("{}:{path}", folder("bin"))),
@@ -224,7 +224,7 @@ impl Desk {
 
     // -- screen and keyboard ---------------------------------------------------------------------------------------
 
-    /// An xdotool command, ended after 20 s: it may wait for a window that is gone.
+    /// An xdotool command that ends after 20 s: it may wait for a window that is closed.
     pub fn by_hand(&self, words: &[&str]) -> Command {
         let mut xdotool = Command::new("timeout");
         xdotool.args(["20", "xdotool"]).args(words).env("DISPLAY", &self.display);
@@ -275,7 +275,7 @@ impl Desk {
             }
             self.xdotool(&["windowfocus", &dialog])?;
             press()?;
-            // Not again at once: the window behind the dialog would get the keys.
+            // Not again at once: the window under the dialog would get the keys.
             let pressed = Instant::now();
             while there() && pressed.elapsed() < AGAIN {
                 tokio::time::sleep(STEP).await;
@@ -438,7 +438,8 @@ impl App {
         Ok(serde_json::from_slice(&fs::read(&self.sidecar)?)?)
     }
 
-    /// Ends the app with SIGTERM. Waits until the app, its daemon and its WebKit processes, which write last, are gone.
+    /// Ends the app with SIGTERM. Waits until the app, its daemon and its WebKit processes, which write last, have
+    /// ended.
     pub async fn end(self) -> Result<()> {
         self.end_by(Signal::SIGTERM).await
     }

@@ -73,7 +73,7 @@ async fn quitting_and_a_killed_app_leave_nothing_also_while_a_tool_runs() -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_whose_process_ends_is_loaded_again() -> Result<()> {
     let Some(desk) = a_desk()? else { return Ok(()) };
-    // Without a WebDriver, which would end with the page.
+    // Without a WebDriver, because it would end with the page.
     let app = desk.start(&[])?;
     let of_app = ["-P", &app.id().to_string(), "-f", "WebKitWebProcess"];
     let page = || {

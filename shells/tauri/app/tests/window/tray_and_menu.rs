@@ -29,7 +29,7 @@ async fn closing_hides_and_a_question_then_is_a_notification_that_opens_its_sess
     shows_notifications(&desk, 1).await?;
     desk.shot("notification");
     assert_eq!(app.pids()?, pids);
-    dunst_says(&desk, &["action"]); // as a click on the notification does
+    dunst_says(&desk, &["action"]); // the same as a click on the notification
     app.until(&format!("location.hash === '#/s/{session_id}'")).await?;
     desk.seen("Aster", 1).await?;
     desktop.tray_says("Aster: ready, 1 question waits").await?; // the click marked it read
