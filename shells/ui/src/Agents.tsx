@@ -1,4 +1,4 @@
-// The agents there are: what each can do, with which model, and what is wrong with its file.
+// The list of agents: what each can do, which model it uses, and the errors in its file.
 import type { ReactNode } from "react";
 import { Note } from "./Buttons.js";
 import { usePicture } from "./engine.js";

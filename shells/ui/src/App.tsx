@@ -1,4 +1,4 @@
-// The whole page: the side, and what is chosen there.
+// The complete page: the sidebar, and the page that is chosen there.
 import { isOn } from "@aster-sidecar/client";
 import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 import { useAnnouncement } from "./announce.js";
@@ -32,7 +32,7 @@ export function App() {
   const waiting = useWaiting();
   const [known, setKnown] = useState(route);
   if (known !== route) {
-    // The person has gone somewhere: the drawer has done its work.
+    // The person went to another page, so the drawer closes.
     setKnown(route);
     setDrawer(false);
   }
@@ -135,13 +135,13 @@ type DialogName = "palette" | "shortcuts";
 
 interface Opened {
   name: DialogName;
-  /** Which opening this is: each one is a dialog of its own. */
+  /** The number of this opening: each opening is a separate dialog. */
   opening: number;
 }
 
 /**
- * The dialog that is open. A browser hides a dialog first and says so in a later task: a key that opens it again
- * may come between the two, and the late word closes only the opening that it is about.
+ * The dialog that is open. A browser first hides a closed dialog and sends its event in a later task. A key may open
+ * the dialog again in between, so the late event closes only the opening that it belongs to.
  */
 function useDialog() {
   const [dialog, setDialog] = useState<Opened | null>(null);
@@ -157,7 +157,7 @@ function useDialog() {
   return { dialog, open, close };
 }
 
-/** The keys that work everywhere. Plain letters do only where nothing is being written. */
+/** The keys that work everywhere. Plain letters work only while the person is not typing. */
 function useShortcuts(open: (dialog: DialogName) => void, search: RefObject<HTMLInputElement | null>): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
@@ -192,7 +192,7 @@ function useShortcuts(open: (dialog: DialogName) => void, search: RefObject<HTML
   }, [open, search]);
 }
 
-/** Whether this is a field that takes letters. One of a dialog that was closed keeps the focus until the next frame. */
+/** Whether this is a field that takes letters. A field of a closed dialog keeps the focus until the next frame. */
 function isWriting(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement) || !target.matches("input, textarea, select")) return false;
   return target.closest("dialog:not([open])") === null;
@@ -209,7 +209,7 @@ const ALT: Partial<Record<string, () => void>> = {
   KeyM: () => document.querySelector<HTMLElement>(".composer textarea")?.focus(),
 };
 
-/** A first-time person begins with the steps; once seen, they don't come by themselves. */
+/** A person who is new starts with the first-run steps. After that they no longer open automatically. */
 function useFirstRun(ready: boolean): void {
   useEffect(() => {
     if (!ready || kept("welcomed") !== null || store.getState().order.length > 0) return;
@@ -221,7 +221,7 @@ function useFirstRun(ready: boolean): void {
   }, [ready]);
 }
 
-/** Says when what is shown may not be how things are. */
+/** Shows that the page may be out of date. */
 function Banner() {
   const link = usePicture((state) => state.connection);
   const ready = usePicture((state) => state.ready);
@@ -230,7 +230,7 @@ function Banner() {
   const lost = link.state !== "connected";
   useEffect(() => {
     if (!lost) return;
-    // A stream that is back at once is no news.
+    // A stream that reconnects at once needs no notice.
     const timer = setTimeout(() => {
       setLate(true);
     }, 700);
@@ -285,12 +285,12 @@ function Banner() {
   return null;
 }
 
-/** What becomes of what is written while the daemon is away. */
+/** What happens to messages that are written while the daemon is away. */
 function Meanwhile() {
   return usePicture((state) => isOn(state, "offline_drafts")) ? texts.app.drafts : texts.app.noDrafts;
 }
 
-/** The shell says that the daemon's process has ended and is not started again by itself. */
+/** Shows the shell's report that the daemon's process has ended and does not restart automatically. */
 function Down({ engine }: { engine: "crashed" | "stopped" }) {
   return (
     <div className="banner banner-offline" role="status">
@@ -340,7 +340,7 @@ function Starting() {
   );
 }
 
-/** For a page that was opened by hand while the daemon wants a token. */
+/** For a page that was opened by hand while the daemon requires a token. */
 function SignIn() {
   const [token, setToken] = useState("");
   return (

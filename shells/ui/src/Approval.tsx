@@ -1,4 +1,5 @@
-// One question: what exactly will run, why it is asked, and the ways to answer it. Keys answer while the card has the focus.
+// One question: what exactly will run, why the agent asks, and the possible answers. Keys answer while the card has the
+// focus.
 import type { CheckAnswer } from "@aster-sidecar/client";
 import type { ApprovalInfoView } from "./questions.js";
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
@@ -16,7 +17,7 @@ type Decision = "allow" | "deny" | "allow_always" | "deny_always";
 
 type Always = "allow_always" | "deny_always";
 
-/** None of them decides for good: an answer for always is confirmed by a second key. */
+/** No key decides permanently: “always allow” and “always deny” need a second key to confirm them. */
 const KEYS: Record<string, "allow" | "deny" | Always | "note" | "edit"> = {
   a: "allow",
   d: "deny",
@@ -28,7 +29,7 @@ const KEYS: Record<string, "allow" | "deny" | Always | "note" | "edit"> = {
 
 const PREVIEW_MS = 250;
 
-/** Arguments that a person wrote, when they are an object. */
+/** The arguments that a person wrote, if they are an object. */
 function asArguments(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -40,7 +41,10 @@ function asArguments(text: string): Record<string, unknown> | null {
   }
 }
 
-/** A sentence; of one about a command, the daemon puts that into the only backquotes. A file's name may hold others. */
+/**
+ * A sentence. For a command, the only backquotes are those that the daemon puts around it; a file's name may contain
+ * others.
+ */
 function sentenceOf(text: string): ReactNode {
   const [, before, command, after] = /^(Run )`([^`]*)`(.*)$/s.exec(text) ?? [];
   if (command === undefined) return visible(text);
@@ -57,9 +61,9 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   const { call_id, agent_id, session_id, name } = question;
   const [note, setNote] = useState(() => begun(call_id).note);
   const [edited, setEdited] = useState(() => begun(call_id).edited);
-  /** The answer for always that is to be confirmed. */
+  /** The “always” answer that waits for confirmation. */
   const [always, setAlways] = useState<Always | null>(null);
-  /** What the edited arguments would do, and the text that this is about. */
+  /** What the edited arguments would do, and the text that this preview belongs to. */
   const [preview, setPreview] = useState<{ text: string; answer: CheckAnswer } | null>(null);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const [answering, setAnswering] = useState<Decision | null>(null);
@@ -94,7 +98,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
         (answer) => {
           if (wanted) setPreview({ text: edited, answer });
         },
-        () => undefined, // what is wrong with them is said when they are sent
+        () => undefined, // their errors are shown when they are sent
       );
     }, PREVIEW_MS);
     return () => {
@@ -103,7 +107,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     };
   }, [edited, name, agent_id, session_id]);
   const { risk, reason, summary, display, remember, preview: change } = preview?.answer ?? question;
-  // The lines that change are the end of what is shown: they are drawn, and what stands before them is text.
+  // The changed lines are at the end of the display: they are drawn as a diff, and everything before them as text.
   const drawn = change != null && display.endsWith(change.diff) ? change.diff : null;
 
   async function answer(decision: Decision): Promise<void> {
@@ -140,7 +144,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     }
   }
 
-  /** Opens a field and goes there; one that is empty or unchanged is closed. */
+  /** Opens a field and focuses it; if it is open and empty or unchanged, closes it. */
   function open(what: "note" | "edit"): void {
     const [now, empty, box, set] =
       what === "note" ? [note, "", noteBox, setNote] : [edited, pretty(question.arguments), editBox, setEdited];
@@ -336,7 +340,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
   );
 }
 
-/** The object that a text is in JSON; why it is none, in words. */
+/** The object that a JSON text contains; otherwise the reason why there is none. */
 function objectIn(text: string): Record<string, unknown> | string {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,4 +1,4 @@
-// Conversations that were put away, and those that were deleted and can be restored.
+// Archived conversations, and deleted conversations that can be restored.
 import type { SessionInfo } from "@aster-sidecar/client";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
 import { Note } from "./Buttons.js";
@@ -16,7 +16,7 @@ interface Pages {
   more: (() => void) | null;
 }
 
-/** The archive, or the trash, page after page; read anew whenever a conversation changes. */
+/** The archive or the trash, page by page; read again whenever a conversation changes. */
 function usePages(which: "archived" | "deleted"): Pages {
   const [sessions, setSessions] = useState<readonly SessionInfo[] | null>(null);
   const [before, setBefore] = useState<string | null>(null);

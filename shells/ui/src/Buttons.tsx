@@ -1,4 +1,4 @@
-// Buttons that are used everywhere, and the menu behind one.
+// Buttons that are used everywhere, and a button that opens a menu.
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
@@ -26,7 +26,7 @@ export function IconButton({ icon, label, onClick, className = "", disabled = fa
   );
 }
 
-/** Puts text on the clipboard; also where a page has no clipboard of its own. */
+/** Copies text to the clipboard, even if the page has no clipboard API. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -37,7 +37,7 @@ export async function copyText(text: string): Promise<boolean> {
     area.className = "out-of-sight";
     document.body.append(area);
     area.select();
-    // Old, and the only way in a web view without a secure address.
+    // Deprecated, but the only way in a web view without a secure address.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     const done = document.execCommand("copy");
     area.remove();
@@ -45,7 +45,7 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-/** Reads a text aloud with the system's voice, code left out; a second press ends it. */
+/** Reads a text aloud with the system's voice, without its code; a second press stops it. */
 export function ReadButton({ text }: { text: string }) {
   const [reading, setReading] = useState(false);
   useEffect(() => {
@@ -109,7 +109,7 @@ export interface MenuItem {
   danger?: boolean;
 }
 
-/** A button with a menu. Arrow keys move in it, Escape closes it and gives the focus back. */
+/** A button with a menu. The arrow keys move in it; Escape closes it and returns the focus. */
 export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -184,7 +184,7 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
   );
 }
 
-/** A note of the kind `error`, `warning` or `info`, with what can be done about it. */
+/** A note of the kind `error`, `warning` or `info`, with a hint. */
 export function Note({
   kind,
   children,

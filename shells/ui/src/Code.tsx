@@ -1,4 +1,4 @@
-// A block of code: its language, a button that copies it, and colours once the highlighter has been fetched.
+// A block of code: its language, a button that copies it, and colours after the highlighter has been fetched.
 import { useEffect, useState, type ReactNode } from "react";
 import { CopyButton } from "./Buttons.js";
 import { texts } from "./messages.js";
@@ -17,7 +17,7 @@ export function Code({ text, language, growing }: { text: string; language: stri
         const nodes = highlight(text, language);
         if (!gone && nodes !== null) setColoured({ of: text, nodes });
       },
-      () => undefined, // without colours it can be read as well
+      () => undefined, // it can be read without colours, too
     );
     return () => {
       gone = true;

@@ -1,4 +1,4 @@
-// Where the person writes. Enter sends, Shift+Enter begins a new line, ArrowUp brings back what was said before.
+// The message field. Enter sends, Shift+Enter begins a new line, ArrowUp brings back earlier messages.
 import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { Icon } from "./Icon.js";
 import { keep, kept, keptJson } from "./keep.js";
@@ -6,17 +6,17 @@ import { texts } from "./messages.js";
 import type { IfBusy } from "./outbox.js";
 
 export interface ComposerHandle {
-  /** Puts text in to be changed. What was being written comes back when it is sent or left. */
+  /** Puts in a text to edit. The current draft comes back after this text is sent or left. */
   put(text: string): void;
   focus(): void;
 }
 
 interface ComposerProps {
-  /** What is being written is kept under this key. */
+  /** The key under which the draft is kept. */
   draftKey: string;
   busy: boolean;
   offline: boolean;
-  /** What was said here before, newest last. */
+  /** The earlier messages of the conversation, newest last. */
   before: readonly string[];
   onSend: (text: string, if_busy: IfBusy) => void;
   onStop: () => void;
@@ -31,7 +31,7 @@ const TEXT_MOST = 1_000_000;
 
 export function Composer({ draftKey, busy, offline, before, onSend, onStop, handle }: ComposerProps) {
   const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
-  /** What was being written before another text came in to be changed; null when none did. */
+  /** The draft that was put aside for another text to edit; null when there is none. */
   const [aside, setAside] = useState(() => keptJson<{ text: string } | null>(`aside.${draftKey}`, null)?.text ?? null);
   const [mode, setMode] = useState<Mode>("queue");
   const [back, setBack] = useState(0);
@@ -48,7 +48,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     keep(`aside.${draftKey}`, draft === null ? null : JSON.stringify({ text: draft }));
   }
 
-  /** Brings back what was being written. */
+  /** Brings back the draft that was put aside. */
   function takeUp(): void {
     change(aside ?? "");
     putAside(null);
@@ -76,7 +76,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     area.style.height = `${Math.min(area.scrollHeight, window.innerHeight * 0.4)}px`;
   }, [text]);
 
-  // A person who opens a conversation wants to write; on a touch screen the keyboard would cover it.
+  // A person who opens a conversation wants to write. On a touch screen the keyboard would cover the conversation.
   useEffect(() => {
     if (window.matchMedia("(hover: hover)").matches) box.current?.focus();
   }, []);

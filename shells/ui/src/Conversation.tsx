@@ -1,4 +1,4 @@
-// A conversation: its head, its messages, and the composer.
+// A conversation: its header, its messages and the composer.
 import type { Message } from "@aster-sidecar/client";
 import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
@@ -25,13 +25,13 @@ import { said } from "./problems.js";
 type Entry = Message | Outgoing;
 
 const keyOf = (entry: Entry): string => ("client_message_id" in entry ? entry.client_message_id : entry.message_id);
-/** Pages of older messages that are fetched at most to come back to where the person was. */
+/** The most pages of older messages to fetch in order to return to the last reading position. */
 const PLACE_TRIES = 10;
-/** What the demo model understands. */
+/** The messages that the demo model understands. */
 const SUGGESTIONS = ["list", "write hello.txt", "run", "think", "long"];
 const BUSY = new Set(["running", "waiting_approval", "queued"]);
 
-/** `session_id` null: a conversation that begins with the first message. */
+/** `session_id` null: a new conversation, which the first message creates. */
 export function Conversation({
   session_id,
   agent_id,
@@ -193,7 +193,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
     );
   }, [agent_id, session_id]);
 
-  // Escape stops the answer, unless what has the focus has keys of its own.
+  // Escape stops the answer, unless the focused element uses keys itself.
   useEffect(() => {
     if (!busy) return;
     const pressed = (event: globalThis.KeyboardEvent): void => {
@@ -266,14 +266,14 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
     setOlder(true);
     store
       .loadOlder(session_id, 200)
-      .catch(() => undefined) // the picture says what is wrong; scrolling tries again
+      .catch(() => undefined) // the store's state has the error; scrolling tries again
       .finally(() => {
         loading.current = false;
         setOlder(false);
       });
   }, [next_before, session_id]);
 
-  // Where the person was may be in an older part of the history, which is fetched first.
+  // The last reading position may be in an older part of the history, which is fetched first.
   const [place] = useState(() => placeIn(session_id));
   const [tries, setTries] = useState(0);
   const lacking =
@@ -295,7 +295,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
       gone = true;
     };
   }, [lacking, tries, session_id]);
-  /** Has the history fetched back to a message. Resolves with whether it is there. */
+  /** Loads the history back to a message. Resolves with whether the message exists. */
   const bring = useCallback(
     async (message_id: string) => {
       for (;;) {
@@ -458,7 +458,7 @@ function Head({ session_id }: { session_id: string }) {
   );
 }
 
-/** Looks in the conversation on Ctrl+F or ⌘F; pressed in the field once more, the browser looks in what it shows. */
+/** Searches the conversation on Ctrl+F or ⌘F. If the field has the focus already, the browser's own search opens. */
 function useFindKey(session_id: string, findable: boolean): RefObject<HTMLInputElement | null> {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
@@ -544,7 +544,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
   );
 }
 
-/** Says to a screen reader what has happened, once it has. */
+/** Announces to a screen reader what has happened. */
 function useSpoken(session_id: string): void {
   const known = useRef<{ state: string; questions: number } | null>(null);
   const state = usePicture((picture) => picture.sessions[session_id]?.state);

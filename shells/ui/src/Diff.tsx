@@ -1,16 +1,16 @@
-// The lines of a file that change, as people know them: old and new line numbers, a mark, and a colour.
+// The changed lines of a file as a usual diff: old and new line numbers, a mark and a colour.
 import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 
 interface Line {
   mark: " " | "-" | "+" | "@";
   text: string;
-  /** In the old and in the new file; null where the line is not in it. */
+  /** The line's number in the old and in the new file; null where the file does not contain it. */
   before: number | null;
   after: number | null;
 }
 
-/** Reads the daemon's form: each line begins with its mark, and `@ line N` says which old line follows. */
+/** Parses the daemon's format: each line begins with its mark, and `@ line N` gives the number of the next old line. */
 export function linesOf(diff: string): Line[] {
   let before = 1;
   let moved = 0;

@@ -1,4 +1,4 @@
-// Finds words in a conversation, also in messages that are not in the page: the daemon looks, as it does for the list.
+// Searches a conversation, including the messages that are not in the page: the daemon searches, as for the list.
 import type { Hit } from "@aster-sidecar/client";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
@@ -12,15 +12,15 @@ import { said } from "./problems.js";
 const PAGE = 200;
 const MOST = 2000;
 const TOP_PX = 16;
-/** Frames in which a row that was asked for may come into the page. */
+/** The number of frames in which a requested row may appear in the page. */
 const FRAMES = 30;
 
 interface FindBarProps {
   session_id: string;
-  /** What to look for first, and the message to begin with; else the newest that holds it. */
+  /** The first query, and the message to begin with; without one, the newest match. */
   begin: { query: string; at: string | null };
   list: RefObject<ListHandle | null>;
-  /** Has the messages up to this one in the list. Resolves with whether it is there. */
+  /** Loads the messages of the list back to this one. Resolves with whether it exists. */
   bring: (message_id: string) => Promise<boolean>;
   /** Changes when the messages do. */
   version: string;
@@ -39,13 +39,13 @@ interface Hits {
 export function FindBar({ session_id, begin, list, bring, version, field, onClose }: FindBarProps) {
   const [query, setQuery] = useState(begin.query);
   const [at, setAt] = useState(begin.at);
-  /** How often a match was asked for: also the one that is there, to come back to it. */
+  /** How often a match was requested, including the current one, so that the list scrolls back to it. */
   const [steps, setSteps] = useState(0);
   const connected = usePicture((state) => state.connection.state === "connected");
   const hits = useWithGrowing(session_id, useHits(session_id, query.trim(), `${version} ${connected}`));
   const place = hits === null ? -1 : hits.messages.indexOf(at ?? "");
   const current = hits === null ? null : (hits.messages[place] ?? hits.messages.at(-1) ?? null);
-  // The person stays where she is when more is said.
+  // The current match stays the same when new messages arrive.
   if (current !== null && current !== at) setAt(current);
 
   useMarks(list, hits === null ? "" : hits.query, current);
@@ -63,7 +63,7 @@ export function FindBar({ session_id, begin, list, bring, version, field, onClos
     setSteps((before) => before + 1);
   };
 
-  /** What had the focus before. */
+  /** The element that had the focus before. */
   const came = useRef<Element | null>(null);
   useLayoutEffect(() => {
     came.current = document.activeElement;
@@ -119,7 +119,7 @@ function status(hits: Hits | null, query: string, current: string | null): strin
   return texts.find.place(place, hits.messages.length, hits.more);
 }
 
-/** The messages that hold `query`; null while they are looked for the first time. */
+/** The messages that match `query`; null during the first search. */
 function useHits(session_id: string, query: string, version: string): Hits | null {
   const [hits, setHits] = useState<Hits | null>(null);
   useEffect(() => {
@@ -146,7 +146,7 @@ function useHits(session_id: string, query: string, version: string): Hits | nul
   return query === "" || hits?.query !== query ? null : hits;
 }
 
-/** With the answer that is being written, which the daemon looks through when it is whole. */
+/** Adds the answer that is being written; the daemon searches it only when it is complete. */
 function useWithGrowing(session_id: string, hits: Hits | null): Hits | null {
   const last = usePicture((state) => state.sessions[session_id]?.history?.messages.at(-1));
   return useMemo(() => {
@@ -183,7 +183,7 @@ const frame = (): Promise<void> =>
     });
   });
 
-/** Goes to a message, so far that the first place in it is seen. */
+/** Scrolls to a message, far enough to show its first match. */
 function useShown(
   list: RefObject<ListHandle | null>,
   bring: (message_id: string) => Promise<boolean>,
@@ -218,7 +218,7 @@ function useShown(
       const third = box.clientHeight / 3;
       if (below > third) list.current?.to(message_id, third - below);
     };
-    // While the daemon is away the page says so; then it is tried once more.
+    // While the daemon is away the page shows that; after a reconnect this is tried again.
     show().catch(() => undefined);
     return () => {
       over = true;
@@ -226,7 +226,7 @@ function useShown(
   }, [list, bring, message_id, query, steps, connected]);
 }
 
-/** Marks what is found in the rows that are in the page, for as long as this is there. */
+/** Highlights the matches in the rows that are in the page, while the find bar is open. */
 function useMarks(list: RefObject<ListHandle | null>, query: string, current: string | null): void {
   const paint = useCallback(() => {
     const here = current === null ? null : list.current?.row(current);

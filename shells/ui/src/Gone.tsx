@@ -1,4 +1,4 @@
-// In the place of a conversation that is not there: deleted, which can be undone here, or never known.
+// Shown instead of a conversation that does not exist: it was deleted, which can be undone here, or it never existed.
 import { useEffect, useState } from "react";
 import { Note } from "./Buttons.js";
 import { client, onEvent } from "./engine.js";
@@ -8,7 +8,7 @@ import { go, newHref } from "./route.js";
 import { restore } from "./sessions.js";
 import { exactly } from "./words.js";
 
-/** Until when a conversation that is not there can be restored; null: it can't, or it is not known yet. */
+/** The time until which a missing conversation can be restored; null: it can't, or this is not known yet. */
 function useRestorable(session_id: string): string | null {
   const [until, setUntil] = useState<string | null>(null);
   useEffect(() => {
@@ -31,7 +31,7 @@ function useRestorable(session_id: string): string | null {
   return until;
 }
 
-/** `problem`: why it could not be read; null when it was there until now. */
+/** `problem`: why it could not be read; null when it existed until now. */
 export function Gone({
   session_id,
   problem,

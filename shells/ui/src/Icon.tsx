@@ -1,4 +1,4 @@
-// The icons, as strokes on a grid of 20.
+// The icons, as strokes on a 20 × 20 grid.
 const PATHS = {
   aster: "M10 2.5v5M10 12.5v5M2.5 10h5M12.5 10h5M4.7 4.7l3.5 3.5M11.8 11.8l3.5 3.5M15.3 4.7l-3.5 3.5M8.2 11.8l-3.5 3.5",
   plus: "M10 4v12M4 10h12",

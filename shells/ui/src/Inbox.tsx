@@ -1,4 +1,4 @@
-// All questions that wait for a person, of every agent and conversation, oldest first; and what became of the newest ones.
+// All questions that wait for a person, of every agent and conversation, oldest first; and the newest answered ones.
 import { isOn, type NotificationEntry } from "@aster-sidecar/client";
 import type { ReactNode } from "react";
 import { Approval } from "./Approval.js";
@@ -11,7 +11,7 @@ import { visible, visibleText } from "./Plain.js";
 import { sessionHref } from "./route.js";
 import { when } from "./words.js";
 
-/** How many things wait for the person: all that the inbox shows as open or unread. */
+/** How many things wait for the person: everything that the inbox shows as open or unread. */
 export function useWaiting(): number {
   const approvals = usePicture((state) => state.approvals.length);
   const shell = usePicture((state) => isOn(state, "companion_shell"));
@@ -19,7 +19,7 @@ export function useWaiting(): number {
   return approvals + (shell ? unread : 0);
 }
 
-/** Questions stand above already. */
+/** Questions are already listed above. */
 const isNews = ({ kind }: { kind: NotificationEntry["kind"] }): boolean => kind !== "approval_required";
 
 export default function Inbox() {
@@ -80,7 +80,7 @@ const ICONS: Record<NotificationEntry["kind"], IconName> = {
   service_crashed: "warning",
 };
 
-/** What became of a call; `by`: who answered, null for the person here. */
+/** The outcome of a call; `by`: who answered, null for the person here. */
 function answeredBy(call: string | undefined, decision: string, by: string | null): ReactNode {
   const named = <code>{visible(call ?? texts.inbox.call)}</code>;
   const words = texts.decision[decision] ?? decision;
@@ -88,13 +88,13 @@ function answeredBy(call: string | undefined, decision: string, by: string | nul
   return by === null ? texts.inbox.answeredByYou(named, words) : texts.inbox.answeredBy(named, words, visibleText(by));
 }
 
-/** The conversation that something is about, by its title. */
+/** The title of the conversation that an entry belongs to. */
 function Where({ session_id }: { session_id: string | null | undefined }) {
   const title = usePicture((state) => (session_id == null ? undefined : state.sessions[session_id]?.title));
   return title === undefined ? null : <>{texts.inbox.where(visible(title))} ·</>;
 }
 
-/** What happened while nobody looked. */
+/** What happened while the person was away. */
 function News() {
   const notifications = usePicture((state) => state.notifications);
   const shell = usePicture((state) => isOn(state, "companion_shell"));

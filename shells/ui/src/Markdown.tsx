@@ -1,11 +1,11 @@
-// Markdown as React elements, made from the parser's tokens: there is no HTML in between that could be anything else.
+// Markdown as React elements, made directly from the parser's tokens: without HTML in between, nothing can be injected.
 import { createElement, memo, useRef, type ReactNode } from "react";
 import { Blocks, type Block, type Token } from "./blocks.js";
 import { Code } from "./Code.js";
 import { texts } from "./messages.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 
-/** `growing`: more of it may come. */
+/** `growing`: more text may follow. */
 export function Markdown({ text, growing = false }: { text: string; growing?: boolean }) {
   const blocks = useRef<Blocks>(null);
   blocks.current ??= new Blocks();
@@ -25,7 +25,7 @@ const BlockView = memo(function BlockView({ block, growing }: { block: Block; gr
   return block.piece ? <div className="piece">{shown}</div> : <>{shown}</>;
 });
 
-/** A flat list of tokens as a tree of elements. */
+/** Turns a flat list of tokens into a tree of elements. */
 function build(tokens: readonly Token[], growing: boolean): ReactNode[] {
   const root: ReactNode[] = [];
   const stack: { children: ReactNode[]; token: Token }[] = [];
@@ -40,7 +40,7 @@ function build(tokens: readonly Token[], growing: boolean): ReactNode[] {
       into.push(leaf(token, key, growing));
     }
   });
-  // What the parser left open is closed here.
+  // Elements that the parser left open are closed here.
   while (stack.length > 0) {
     const closed = stack.pop();
     if (closed) (stack.at(-1)?.children ?? root).push(element(closed.token, closed.children, -stack.length - 1));
@@ -110,7 +110,7 @@ function leaf(token: Token, key: number, growing: boolean): ReactNode {
     case "hr":
       return <hr key={key} />;
     case "image":
-      // Nothing is loaded from elsewhere because a model named it.
+      // Images are shown as links: nothing is loaded from elsewhere only because a model named it.
       return (
         <a key={key} href={String(token.attrGet("src") ?? "")} target="_blank" rel="noreferrer noopener">
           {token.content === "" ? texts.markdown.imageUndescribed : texts.markdown.image(visible(token.content))}

@@ -19,7 +19,7 @@ export interface MessageActions {
   edit: (text: string) => void;
   /** Sends a message. */
   say: (text: string) => void;
-  /** Sends the message of a turn once more. */
+  /** Sends the message of a turn again. */
   retry: (turn_id: string) => void;
 }
 
@@ -113,7 +113,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
   const again = status === "failed" || status === "interrupted" || status === "cancelled";
   const noticed = parts.some((part) => part.type === "notice" && part.code === status);
   const last = parts.length - 1;
-  // What ended a failed turn; the turn went on after all other notices, or ended in order.
+  // The notice that ended a failed turn. After any other notice the turn went on or ended normally.
   const failure = status === "failed" ? parts.findLastIndex((part) => part.type === "notice") : -1;
   const [input, output] = [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0];
   return (
@@ -213,7 +213,7 @@ function PartView({
   part: Part;
   session_id: string;
   growing: boolean;
-  /** The part says why the turn failed. */
+  /** This part tells why the turn failed. */
   failed: boolean;
   onContinue: (() => void) | null;
 }) {

@@ -1,8 +1,8 @@
-// What a page stands in: it scrolls, and is where it was when the person comes back.
+// The scroll container of a page. It restores the scroll position when the person comes back.
 import { useState, type ReactNode } from "react";
 import { keptScroll } from "./places.js";
 
-/** `name`: under which its place is kept. */
+/** `name`: the name under which the scroll position is kept. */
 export function PageScroller({ name, label, children }: { name: string; label: string; children: ReactNode }) {
   const [kept] = useState(() => keptScroll(name));
   return (

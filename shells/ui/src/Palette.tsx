@@ -1,4 +1,4 @@
-// Everything by name: commands and conversations, chosen with the keyboard.
+// Finds everything by name: commands and conversations, chosen with the keyboard.
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
@@ -214,7 +214,7 @@ export default function Palette({
   );
 }
 
-/** A text as it is compared: without the difference of case and of composition. */
+/** A text in the form for comparison: differences of case and composition are removed. */
 function folded(text: string): string {
   return text.normalize("NFKD").toLowerCase();
 }

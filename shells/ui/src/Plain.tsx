@@ -1,17 +1,17 @@
-// Text that was written by others: what could hide or reorder it is shown instead of obeyed.
+// Text that was written by others: characters that could hide or reorder it are shown by name and have no effect.
 import { Fragment, useMemo, useState, type ReactNode } from "react";
 import { placesOf, useLookedFor } from "./found.js";
 import { texts } from "./messages.js";
 
-// Control characters but tab and line ends; what turns the direction of text; what is not to be seen at all.
+// Control characters except tab and line ends; characters that change the text direction; invisible characters.
 
 const HIDDEN =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 
-/** Letters that are written from right to left, as the daemon isolates them: what is around them keeps its place. */
+/** Right-to-left letters, as the daemon isolates them so that the text around them keeps its order. */
 const ISOLATED = /\u2066([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]+)\u2069/u;
 
-/** The text, with each hidden character as its name. */
+/** The text, with each hidden character replaced by its name. */
 export function visible(text: string): ReactNode {
   const parts = text.split(ISOLATED);
   if (parts.length === 1) return named(text);
@@ -23,11 +23,11 @@ export function visible(text: string): ReactNode {
 function named(text: string): ReactNode {
   HIDDEN.lastIndex = 0;
   if (!HIDDEN.test(text)) return text;
-  HIDDEN.lastIndex = 0; // the test has left it behind the first one
+  HIDDEN.lastIndex = 0; // `test` moved it past the first match
   const parts: ReactNode[] = [];
   let from = 0;
   for (const match of text.matchAll(HIDDEN)) {
-    if (parts.length > 2000) break; // enough to see what it is
+    if (parts.length > 2000) break; // enough to recognize such a text
     parts.push(text.slice(from, match.index));
     const name = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
     parts.push(
@@ -49,7 +49,7 @@ export function visibleText(text: string): string {
     .join("");
 }
 
-/** What a call would do, as the daemon shows it: whole, and from left to right. */
+/** What a call would do, as the daemon describes it: complete, and from left to right. */
 export function Display({ text }: { text: string }) {
   return (
     <pre className="plain display" dir="ltr" tabIndex={0}>
@@ -59,10 +59,10 @@ export function Display({ text }: { text: string }) {
 }
 
 const STEP = 20_000;
-/** How much is shown after what was found. */
+/** How many characters are shown after the match. */
 const AFTER = 2_000;
 
-/** Text as it is, in a box of its own. Of a long one the first part, until more is asked for. */
+/** Text as it is, in a separate box. Of a long text only the first part is shown, until the person asks for more. */
 export function Plain({ text, className = "plain", most = STEP }: { text: string; className?: string; most?: number }) {
   const [shown, setShown] = useState(most);
   const wanted = useLookedFor();
@@ -70,7 +70,7 @@ export function Plain({ text, className = "plain", most = STEP }: { text: string
     () => (wanted === "" || text.length <= most ? 0 : (placesOf(text, wanted)[0]?.[1] ?? 0)),
     [wanted, text, most],
   );
-  // What is found is shown, and stays when it is no longer looked for.
+  // A match is shown, and stays visible after the search ends.
   if (reach > shown) setShown(reach + AFTER);
   const cut = text.length > shown;
   return (

@@ -1,4 +1,4 @@
-// What one does with a conversation, wherever it stands.
+// The menu of a conversation, wherever it is listed.
 import type { Session } from "@aster-sidecar/client";
 import { Menu } from "./Buttons.js";
 import { texts } from "./messages.js";

@@ -1,4 +1,4 @@
-// Settings: one section at a time. Those that this daemon does not have are not offered.
+// Settings: one section at a time. Sections that this daemon does not have are not offered.
 import type { ComponentType } from "react";
 import { texts } from "./messages.js";
 import { PageScroller } from "./PageScroller.js";
@@ -24,7 +24,7 @@ const SECTIONS: [string, string, ComponentType][] = [
   ["about", texts.settings.sections.about, AboutSection],
 ];
 
-/** On a narrow page the sections stand in one row, of which a part is in view. */
+/** On a narrow page the sections are in one row, of which only a part is visible. */
 function intoView(link: HTMLElement | null): void {
   const row = link?.parentElement;
   if (link && row) row.scrollLeft = link.offsetLeft - row.offsetLeft - (row.clientWidth - link.clientWidth) / 2;

@@ -1,4 +1,4 @@
-// The left side: conversations, and the ways to the other pages.
+// The sidebar: the conversations, and the links to the other pages.
 import type { Hit, Session } from "@aster-sidecar/client";
 import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
 import { IconButton } from "./Buttons.js";
@@ -182,7 +182,7 @@ interface Results {
   problem: string | null;
 }
 
-/** What a search finds in the daemon, while the person types; null without a search. */
+/** The daemon's search results, while the person types; null without a search. */
 function useFound(query: string, agent: string): Results | null {
   const [found, setFound] = useState<Results | null>(null);
   const [changes, setChanges] = useState(0);
@@ -218,7 +218,7 @@ function useFound(query: string, agent: string): Results | null {
 
 const NOTHING: Results = { query: "", sessions: [], hits: {}, next_before: null, problem: null };
 
-/** Those whose title another one has, too: they are told apart by their time. */
+/** The conversations that share their title with another one; their time tells them apart. */
 function twinsIn(sessions: readonly Listed[]): ReadonlySet<string> {
   const seen = new Map<string, string[]>();
   for (const { title, session_id } of sessions) seen.set(title, [...(seen.get(title) ?? []), session_id]);
@@ -254,9 +254,9 @@ function Found({ found, route }: { found: Results; route: Route }) {
 interface SessionRowProps {
   session: Listed;
   on: boolean;
-  /** Its time is shown. */
+  /** Whether its time is shown. */
   timed?: boolean;
-  /** Where it was found, and what was looked for. */
+  /** Where it was found, and the query. */
   hit?: Hit | undefined;
   query?: string;
 }

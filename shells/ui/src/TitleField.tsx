@@ -1,8 +1,8 @@
-// A conversation's title, being changed.
+// The field for editing a conversation's title.
 import { useEffect, useRef, useState } from "react";
 import { texts } from "./messages.js";
 
-/** Enter keeps it, Escape leaves it: `onDone` with null when nothing is to change. */
+/** Enter saves, Escape cancels. `onDone` gets the new title, or null if it stays the same. */
 export function TitleField({ title, onDone }: { title: string; onDone: (title: string | null) => void }) {
   const [text, setText] = useState(title);
   const box = useRef<HTMLInputElement>(null);

@@ -1,4 +1,4 @@
-// One call of a tool: what it does, how far it is, and what came of it.
+// One tool call: what it does, its progress and its result.
 import type { ToolPart } from "@aster-sidecar/client";
 import { useEffect, useId, useRef, useState } from "react";
 import { Approval } from "./Approval.js";
@@ -19,7 +19,7 @@ const ICONS: Record<ToolPart["state"], IconName> = {
   unknown: "question",
 };
 
-/** Ways in which a question ends without an answer: nobody did it. */
+/** The ways in which a question ends without an answer from a person. */
 const BY_ITSELF = new Set(["expired", "cancelled"]);
 
 export function ToolCard({ part, session_id }: { part: ToolPart; session_id: string }) {
@@ -111,7 +111,7 @@ function Section({ title, children }: { title: string; children: React.ReactNode
   );
 }
 
-/** The first line of what it does. */
+/** The first line of its description. */
 function summary({ display, arguments: given }: ToolPart): string {
   if (display === null)
     return (
@@ -124,7 +124,7 @@ function summary({ display, arguments: given }: ToolPart): string {
   return (first.endsWith(":") && lines[1] !== undefined ? lines[1] : first).slice(0, 200);
 }
 
-/** What a running tool prints, kept at its end while the person is there. */
+/** The output of a running tool. It scrolls to the end while the person is at the end. */
 function Output({ call }: { call: { output: readonly { stream: string; text: string }[]; cut: boolean } }) {
   const box = useRef<HTMLPreElement>(null);
   const atEnd = useRef(true);
@@ -153,7 +153,7 @@ function Output({ call }: { call: { output: readonly { stream: string; text: str
   );
 }
 
-/** A result; of a command what it printed, of anything else its JSON. */
+/** A result: for a command its output, for anything else its JSON. */
 function Result({ value, truncated }: { value: unknown; truncated: boolean }) {
   const rest =
     typeof value === "object" && value !== null && !Array.isArray(value)

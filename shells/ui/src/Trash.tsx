@@ -1,4 +1,4 @@
-// The trash, a part of the Archive page: deleted conversations until they are deleted for good.
+// The trash, a part of the Archive page: deleted conversations until they are deleted permanently.
 import type { SessionInfo } from "@aster-sidecar/client";
 import { useEffect, useRef, useState } from "react";
 import { texts } from "./messages.js";

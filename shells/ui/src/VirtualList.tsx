@@ -1,9 +1,9 @@
 // A list of rows of any height, of which only those near the view are in the page.
 //
-// `@tanstack/react-virtual` measures the rows, decides which ones are in the page, and keeps what is in view in its place
-// when rows above it change. This file adds what the library leaves to its users: whether the end is followed, where the
-// person was, and how a row is shown. Rows stand in the page's normal flow between two spacers that are as high as the rows
-// left out, so that text can be selected and found.
+// `@tanstack/react-virtual` measures the rows, decides which ones are in the page, and keeps the visible rows in place
+// when rows above them change. This file adds what the library leaves to its users: whether the list follows the end,
+// the last reading position, and how to scroll to a row. The rows are in the page's normal flow, between two spacers as
+// high as the omitted rows, so that text can be selected and found.
 import { elementScroll, useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
 import type { Place } from "./places.js";
@@ -13,35 +13,35 @@ export interface VirtualListProps<Item> {
   keyOf: (item: Item) => string;
   render: (item: Item) => ReactNode;
   label: string;
-  /** The person has come near the first row. */
+  /** Called when the person has scrolled near the first row. */
   onNearStart: () => void;
   /** Whether the end is in view. */
   onAtEnd: (atEnd: boolean) => void;
-  /** What stands above the first and below the last row. */
+  /** The content above the first and below the last row. */
   head?: ReactNode;
   tail?: ReactNode;
   handle: RefObject<ListHandle | null>;
-  /** Where to begin; null: at the end. */
+  /** The position to begin at; null: at the end. */
   place: Place | null;
-  /** The person is somewhere else now. */
+  /** Called when the position changes. */
   onPlace: (place: Place | null) => void;
 }
 
 export interface ListHandle {
   toEnd(): void;
-  /** Shows the row with this key, its upper edge `top` pixels below the list's. False: there is none. */
+  /** Scrolls to the row with this key, its upper edge `top` pixels below the list's. False: there is none. */
   to(key: string, top: number): boolean;
-  /** The row with this key, when it is in the page. */
+  /** The row with this key, if it is in the page. */
   row(key: string): HTMLElement | null;
 }
 
 const GUESS_PX = 120;
-/** Rows that are in the page before and after those in view. */
+/** The number of rows that are in the page before and after the visible ones. */
 const OVERSCAN = 6;
 const NEAR_PX = 1200;
 const END_PX = 40;
 
-/** This list decides whether the end is followed; the library is not to decide it by the distance. */
+/** This list decides whether it follows the end; the library must not decide that by the distance. */
 const endOf = (following: boolean) => ({
   followOnAppend: following,
   scrollEndThreshold: following ? Infinity : -1,
@@ -53,7 +53,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
   const { items, keyOf, render, label, onNearStart, onAtEnd, head, tail, handle, place, onPlace } = props;
   const frame = useRef<HTMLDivElement>(null);
   const spacer = useRef<HTMLDivElement>(null);
-  /** How far the list was scrolled when that was last known: what differs from it was scrolled by the person. */
+  /** The last known scroll position: if the current one differs, the person has scrolled. */
   const lastTop = useRef(0);
   /** The height of `head`, in pixels. */
   const [margin, setMargin] = useState(0);
@@ -63,9 +63,9 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
       ? { place, offset: at * GUESS_PX - place.top }
       : { place: null, offset: items.length * GUESS_PX };
   });
-  /** Whether the end is followed. Not a state: the library renders at once when it is told of a scroll. */
+  /** Whether the list follows the end. Not a state: the library renders at once after a scroll event. */
   const following = useRef(begin.place === null);
-  /** How far below the list's upper edge the row is put that `to` shows, in pixels. */
+  /** How far below the list's upper edge `to` puts the row, in pixels. */
   const aim = useRef(begin.place?.top ?? 0);
 
   const list = useVirtualizer<HTMLDivElement, HTMLDivElement>({
@@ -75,7 +75,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     getItemKey: useCallback((index: number) => keyOf(items[index] as Item), [items, keyOf]),
     measureElement: heightOf,
     overscan: OVERSCAN,
-    // Roughly where the list begins, so that the first rows that are rendered are those in view.
+    // Roughly the position where the list begins, so that the first rendered rows are the visible ones.
     initialOffset: begin.offset,
     initialRect: { width: 0, height: window.innerHeight },
     scrollMargin: margin,
@@ -89,7 +89,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
   });
 
   useLayoutEffect(() => {
-    // A row above the view never moves what is in view. By default it does while the person scrolls up.
+    // A changed row above the view never moves the visible rows. By default it does while the person scrolls up.
     list.shouldAdjustScrollPositionOnItemSizeChange = ({ key, start, end }, _, { itemSizeCache, scrollOffset }) =>
       itemSizeCache.has(key) ? end <= (scrollOffset ?? 0) : start < (scrollOffset ?? 0);
   }, [list]);
@@ -122,7 +122,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     return item ? { key: String(item.key), top: item.start - offset } : null;
   }, [list]);
 
-  /** Scrolls to the end if it is followed. */
+  /** Scrolls to the end if the list follows it. */
   const pin = useCallback(() => {
     const box = frame.current;
     if (!box || !following.current) return;
@@ -130,7 +130,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
     lastTop.current = box.scrollTop;
   }, []);
 
-  /** Something was scrolled, by the person or by this list. */
+  /** Handles a scroll by the person or by this list. */
   const look = useCallback(() => {
     const box = frame.current;
     if (!box) return;
@@ -160,16 +160,16 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
 
   useEffect(() => {
     const box = frame.current;
-    // A page that doesn't fill the window can't be scrolled to ask for more.
+    // A list that doesn't fill the window can't be scrolled, so more is fetched at once.
     if (box && box.scrollTop < NEAR_PX && items.length > 0) onNearStart();
   }, [items, onNearStart]);
 
-  /** Tells the library that the list was scrolled. The browser does so one frame later, and that frame would be blank. */
+  /** Notifies the library of a scroll. The browser's event comes one frame later, and that frame would be blank. */
   const moved = useCallback(() => {
     frame.current?.dispatchEvent(new Event("scroll"));
   }, []);
 
-  /** Scrolls to a row. False: there is none with this key. */
+  /** Scrolls to a row. False: no row has this key. */
   const show = useCallback(
     (key: string, top: number): boolean => {
       const { items, keyOf } = live.current;
@@ -193,13 +193,14 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
         moved();
       },
       to(key, top) {
-        // A row that has just grown, because a cut text is shown whole now, would otherwise be measured one frame later.
+        // A row may have just grown, because its text is now shown in full. Otherwise it would be measured one frame
+        // later.
         for (const row of frame.current?.querySelectorAll<HTMLElement>("[data-row]") ?? [])
           list.resizeItem(Number(row.dataset.index), heightOf(row));
         if (!show(key, top)) return false;
         moved();
         const box = frame.current;
-        // Where nothing is below, the end goes on being followed.
+        // If nothing is below, the list goes on following the end.
         const atEnd = box !== null && rowOf(key) !== null && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
         follow(atEnd);
         live.current.onPlace(atEnd ? null : { key, top });
@@ -225,7 +226,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
       aria-label={label}
       onScroll={look}
       onKeyDown={(event) => {
-        // The end is where the last row is, not where the guessed heights would have it.
+        // The end is at the last row; the estimated heights would give another place.
         if (event.key !== "End" || event.shiftKey || event.altKey || event.target !== frame.current) return;
         event.preventDefault();
         handle.current?.toEnd();

@@ -1,4 +1,4 @@
-// The first run, step by step, as the daemon sees it. None of it has to be done before a conversation.
+// The first run, step by step, as the daemon reports it. No step is required before a conversation.
 import { isOn, type Immutable, type Onboarding } from "@aster-sidecar/client";
 import { useState } from "react";
 import { Note } from "./Buttons.js";
@@ -78,7 +78,7 @@ interface StepProps {
   number: number;
   current: boolean;
   busy: boolean;
-  /** The demo model answers. */
+  /** Whether the demo model answers. */
   demo: boolean;
   act: (action: "complete" | "skip" | "reset") => void;
 }
@@ -88,7 +88,7 @@ function Step({ step, number, current, busy, demo, act }: StepProps) {
   const [opened, setOpened] = useState(false);
   const open = current || opened;
   const over = state === "done" || state === "skipped";
-  // Which model messages go to, and whether it can answer, is said by the list of models.
+  // The list of models shows which model answers messages, and whether it can.
   const shown = id === "provider" ? checks.filter(({ status }) => status !== "ok") : checks;
   return (
     <li className={`step step-${current ? "current" : state}`} aria-current={current ? "step" : undefined}>

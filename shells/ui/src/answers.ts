@@ -1,5 +1,5 @@
-// What the person has begun to write for a question: a note, or other arguments. It lives as long as the question does, also
-// while the card is out of view, in another place of the page, or the page is loaded again.
+// What the person has begun to write for a question: a note or edited arguments. It is kept as long as the question
+// waits, even if the card is out of view, the person goes to another page, or the page is reloaded.
 import { store } from "./engine.js";
 import { keep, keptJson } from "./keep.js";
 

@@ -1,4 +1,5 @@
-// Which conversation the person looks at, and the system's notifications where there is no native shell to show them.
+// Reports which conversation the person looks at, and shows system notifications if there is no native shell to show
+// them.
 import { isOn, type NotificationEntry } from "@aster-sidecar/client";
 import { client, host, onEvent, store } from "./engine.js";
 import { kept, keep } from "./keep.js";
@@ -11,7 +12,7 @@ export function watchAttention(): void {
   let client_id: string | null = null;
   let looked: string | null | undefined;
 
-  /** Says which conversation is in view; none while the page is hidden. */
+  /** Reports the conversation in view; none while the page is hidden. */
   function look(): void {
     if (client_id === null) return;
     const route = parse(window.location.hash);
@@ -20,7 +21,7 @@ export function watchAttention(): void {
     if (session_id === looked) return;
     looked = session_id;
     client.call("POST", "/api/focus", { client_id, session_id }).catch(() => {
-      looked = undefined; // a session that is gone
+      looked = undefined; // the session no longer exists
     });
     if (session_id === null) return;
     const seen = store
@@ -62,7 +63,7 @@ export function openAttention({ kind, session_id, notification_id }: Openable): 
 const ASKED = "notifications.asked";
 let missed = false;
 
-/** Only while nobody looks, only with permission; a native shell shows its own. */
+/** Only while the page is hidden, and only with permission; a native shell shows its own notifications. */
 function tell(news: Openable & { title: string; body: string }): void {
   if (host !== null || document.visibilityState === "visible") return;
   if (!isOn(store.getState(), "desktop_notifications") || !("Notification" in window)) return;
@@ -77,7 +78,7 @@ function tell(news: Openable & { title: string; body: string }): void {
   };
 }
 
-/** Asks whether to be told, once, after something came while nobody looked. */
+/** Offers notifications, once, after something happened while the page was hidden. */
 function offer(): void {
   if (!missed || !("Notification" in window) || Notification.permission !== "default" || kept(ASKED) !== null) return;
   missed = false;

@@ -1,5 +1,5 @@
-// Markdown as blocks: while a text grows, only its last block is parsed again. A block that has become large is split where
-// it can be, at a line, an item or a row: what stands above is not looked at again, so that each piece costs the same.
+// Markdown as blocks: while a text grows, only its last block is parsed again. A large block is split where possible,
+// at a line, an item or a row. The part before the split is not parsed again, so each piece costs the same.
 import MarkdownIt from "markdown-it";
 
 const parser = new MarkdownIt({ html: false, linkify: true, maxNesting: 60 });
@@ -10,28 +10,28 @@ export type Token = ReturnType<typeof parser.parse>[number];
 type Env = NonNullable<Parameters<typeof parser.parse>[1]>;
 
 export interface Block {
-  /** Where it begins in the text: a block that grows keeps its key. */
+  /** The block's position in the text: a growing block keeps its key. */
   key: number;
   source: string;
-  /** Null: shown as it is, because it is too large or too deep to be read as markdown. */
+  /** Null: shown as it is, because it is too large or too deeply nested to be parsed as Markdown. */
   tokens: Token[] | null;
-  /** It is a part of a large block, which goes on in the next one or began in an earlier one. */
+  /** Whether it is a part of a large block, which continues in the next one or began in an earlier one. */
   piece: boolean;
 }
 
-/** A line longer than this, or a text longer than the other, is no prose. */
+/** A line longer than LINE_MOST, or a text longer than TEXT_MOST, is not prose. */
 const LINE_MOST = 20_000;
 const TEXT_MOST = 400_000;
 const DEEP = 50;
-/** A block that is larger than this is split while it grows. */
+/** A block larger than this is split while it grows. */
 const PIECE = 4_000;
 
-/** Where the next reading begins. */
+/** Where the next parse begins. */
 interface Rest {
   from: number;
-  /** Stands before the rest when it is read: the head of a table whose rows go on there. */
+  /** Put before the rest for parsing: the head of a table whose rows continue there. */
   head: string;
-  /** The rest goes on in a large block. */
+  /** Whether the rest continues a large block. */
   piece: boolean;
 }
 
@@ -40,7 +40,7 @@ const WHOLE: Rest = { from: 0, head: "", piece: false };
 export class Blocks {
   #text = "";
   #blocks: Block[] = [];
-  /** Of `#blocks`, those that stay: all before the one that may still grow. */
+  /** The part of `#blocks` that no longer changes: all before the last one, which may still grow. */
   #settled: Block[] = [];
   #rest = WHOLE;
   #env: Env = {};
@@ -100,14 +100,14 @@ function rowsOf(tokens: Token[]): Token[] {
 
 const indexOf = (tokens: readonly Token[], type: string): number => tokens.findIndex((token) => token.type === type);
 
-/** What opens a part of a block that can stand alone, by the block's own token. A paragraph's parts are its lines. */
+/** The token that opens a separable part of a block, by the block's own token. A paragraph's parts are its lines. */
 const PARTS: Record<string, string> = {
   table_open: "tr_open",
   bullet_list_open: "list_item_open",
   ordered_list_open: "list_item_open",
 };
 
-/** Splits a block that has become large before its last part; null when it is not large or has only one. */
+/** Splits a large block before its last part; null if it is not large or has only one part. */
 function halve(block: Block, { head }: Rest, env: Env): { settled: Block; rest: Rest } | null {
   const { key, source, tokens, piece } = block;
   const kind = tokens?.[0]?.type ?? "";
@@ -118,14 +118,14 @@ function halve(block: Block, { head }: Rest, env: Env): { settled: Block; rest: 
   else {
     const level = kind === "table_open" ? 2 : 1;
     const last = tokens?.findLast((token) => token.type === PARTS[kind] && token.level === level);
-    // Lines are counted from where the block was read: in a block that is not the first, from its own first line.
+    // Line numbers count from the start of the parsed text; in a later block, subtract the number of its first line.
     const line = (last?.map?.[0] ?? 0) - (head === "" ? (tokens?.[0]?.map?.[0] ?? 0) : 0);
     cut = (starts[line] ?? 0) - head.length;
   }
   if (cut <= 0) return null;
   const above = source.slice(0, cut);
   const [settled, ...more] = read(above, { from: key, head, piece }, env);
-  // Alone, the part above has to be what it was: nothing may get lost between the two.
+  // The part above must give the same block when parsed alone: no text may get lost at the split.
   if (settled?.source.trimEnd() !== above.trimEnd() || more.length > 0) return null;
   const top = kind !== "table_open" ? "" : head !== "" ? head : `${source.split("\n", 2).join("\n")}\n`;
   return { settled: { ...settled, piece: true }, rest: { from: key + cut, head: top, piece: true } };

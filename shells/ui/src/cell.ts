@@ -1,4 +1,4 @@
-// One value that several parts of the page watch, outside of any of them.
+// A value that several parts of the page watch, stored outside of all of them.
 import { useSyncExternalStore } from "react";
 
 export class Cell<T> {
@@ -16,7 +16,7 @@ export class Cell<T> {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  /** Calls back with every change; returns what ends that. */
+  /** Calls `listener` after every change; returns a function that ends this. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => {

@@ -1,4 +1,4 @@
-// What a section of the settings asks for by itself: it is not in the picture that the store keeps.
+// Data that a section of the settings requests itself, because the store does not keep it.
 import type { EventType } from "@aster-sidecar/client";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { client, onEvent, usePicture } from "./engine.js";
@@ -11,7 +11,7 @@ export interface Endpoint<T> {
   set: (data: T) => void;
 }
 
-/** What an endpoint answers; asked again after each of these events, and when the daemon has started anew. */
+/** The answer of an endpoint; requested again after each of these events, and after a restart of the daemon. */
 export function useEndpoint<T>(path: string, events: readonly EventType[] = []): Endpoint<T> {
   const instance = usePicture((state) => state.connection.instance_id);
   const [state, setState] = useState<Pick<Endpoint<T>, "data" | "problem">>({ data: null, problem: null });

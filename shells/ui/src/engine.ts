@@ -1,4 +1,4 @@
-// The daemon as the page sees it: one client, one store, and the events that the store does not keep.
+// The page's connection to the daemon: one client, one store, and the events that the store does not keep.
 import {
   createClient,
   createStore,
@@ -16,7 +16,7 @@ const BEARER = "aster.bearer";
 
 const listeners = new Set<(event: AsterEvent) => void>();
 
-/** Calls back with every event as it comes; returns what ends that. */
+/** Calls `listener` with every event as it arrives; returns a function that ends this. */
 export function onEvent(listener: (event: AsterEvent) => void): () => void {
   listeners.add(listener);
   return () => {
@@ -43,7 +43,7 @@ export function keepBearer(token: string): void {
 /** The native shell, or null in a browser. */
 export const host: AsterHost | null = hostOf();
 
-/** What others see as the one who answered a question. */
+/** The name under which this window's answers to questions appear in other windows. */
 const NAME = host ? texts.app.asApp : texts.app.asBrowser;
 
 export const client = createClient({ token: bearer, name: NAME });
@@ -54,12 +54,12 @@ export const store = createStore(client, {
   },
 });
 
-/** A part of the picture. `select` has to give the same value for the same picture. */
+/** Selects a part of the store's state. `select` must return the same value for the same state. */
 export function usePicture<T>(select: (state: StoreState) => T): T {
   return useSyncExternalStore(store.subscribe, () => select(store.getState()));
 }
 
-// -- the native shell's word on the daemon's process ---------------------------------------------------------------------
+// -- the daemon's status from the native shell ---------------------------------------------------------------------------
 
 const engine = new Cell<EngineStatus | null>(null);
 
@@ -68,7 +68,7 @@ host?.onRuntimeStatus((status) => {
   if (status === "ready") store.retry();
 });
 
-/** What the shell said last of the daemon's process; null in a browser, and until it has said something. */
+/** The last status of the daemon's process that the shell reported; null in a browser, and before the first report. */
 export function useEngine(): EngineStatus | null {
   return useCell(engine);
 }

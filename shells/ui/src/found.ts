@@ -1,16 +1,19 @@
-// Where in a text something that was looked for stands, and its mark on the page.
+// Finds a query in a text, and highlights it on the page.
 import { Cell, useCell } from "./cell.js";
 
-/** What is not to be seen: it joins the letter before it, and does not count. */
+/** Invisible characters: each belongs to the letter before it, and is ignored in a comparison. */
 const UNSEEN =
   "\\0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\u{e0000}-\\u{e0fff}";
 const ALL_UNSEEN = new RegExp(`[${UNSEEN}]`, "gu");
 /** A letter with its marks, as people see it. */
 const LETTER = new RegExp(`[^][\\p{M}\\u1160-\\u11ff\\ud7b0-\\ud7fb\\uff9e\\uff9f\\uffa0-\\uffdc${UNSEEN}]*`, "gu");
-/** Marks that people leave out, after a letter of their alphabet; elsewhere a mark is a part of the letter. */
+/**
+ * Marks that people often omit, after a letter of their alphabet; after any other letter a mark is a part of the
+ * letter.
+ */
 const ACCENTS =
   /([a-z\u0250-\u02af\u0370-\u03ff])[\u0300-\u036f]+|([\u0400-\u052f])[\u0300\u0301]|(\u0435)\u0308|[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]/gu;
-/** Letters that stand for each other. */
+/** Letters that are treated as equal. */
 const SAME: Readonly<Record<string, string>> = {
   ς: "σ",
   đ: "d",
@@ -29,9 +32,9 @@ const ALL_SAME = new RegExp(`[${Object.keys(SAME).join("")}]`, "gu");
 const ASCII = /^[\x01-\x7f]*$/;
 
 interface Letters {
-  /** The text as it is compared. */
+  /** The text in the form for comparison. */
   folded: string;
-  /** Where in the text the letter begins that each of its code units comes from. */
+  /** For each code unit of `folded`: the position in the text of the letter that it comes from. */
   starts: number[];
 }
 
@@ -48,21 +51,24 @@ function letters(text: string): Letters {
   return { folded, starts };
 }
 
-/** A text as it is compared, in the daemon's way: case, accents, composition and what nobody sees do not count. */
+/**
+ * A text in the daemon's form for comparison: without differences of case, accents, composition and invisible
+ * characters.
+ */
 export function fold(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
   return text
     .normalize("NFKD")
     .replace(ALL_UNSEEN, "")
     .toLowerCase()
-    .toUpperCase() // ß is two capitals, and several small letters share one
+    .toUpperCase() // ß becomes two capitals, and several small letters share one capital
     .toLowerCase()
     .replace(ALL_SAME, (letter) => SAME[letter] ?? letter)
     .replace(ACCENTS, "$1$2$3")
     .normalize("NFKC");
 }
 
-/** Where `query` stands in `text`, as [start, end] in code units of whole letters, from left to right. */
+/** The matches of `query` in `text`, as [start, end] in code units of complete letters, from left to right. */
 export function placesOf(text: string, query: string): [number, number][] {
   const wanted = fold(query);
   if (wanted === "") return [];
@@ -86,20 +92,20 @@ export function placesOf(text: string, query: string): [number, number][] {
   return found;
 }
 
-/** A part of a text, by code points, as the daemon counts. */
+/** Splits a text before, at and after a range, in code points, as the daemon counts. */
 export function parted(text: string, start: number, end: number): [string, string, string] {
   const [from, to] = [unit(text, start), unit(text, end)];
   return [text.slice(0, from), text.slice(from, to), text.slice(to)];
 }
 
-/** Where the code point with this number begins, in code units. */
+/** The position, in code units, of the code point with this number. */
 function unit(text: string, point: number): number {
   let at = 0;
   for (let n = 0; n < point && at < text.length; n++) at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
   return at;
 }
 
-/** The places of `query` in what is shown of an element and not folded away, also where it spans several of its parts. */
+/** The matches of `query` in the visible text of an element, including those that span several of its nodes. */
 export function rangesIn(element: Element, query: string): Range[] {
   const nodes: { node: Text; start: number }[] = [];
   let text = "";
@@ -139,7 +145,7 @@ export function rangesIn(element: Element, query: string): Range[] {
 
 const lookedFor = new Cell("");
 
-/** What is looked for in the conversation that is shown: long texts show as much as it takes. Empty: nothing. */
+/** Sets the query for the conversation that is shown: long texts expand to show its first match. Empty: no query. */
 export function lookFor(query: string): void {
   if (lookedFor.get() !== query) lookedFor.set(query);
 }
@@ -151,7 +157,7 @@ export function useLookedFor(): string {
 const ALL = "found";
 const THIS = "found-here";
 
-/** Marks ranges on the page, where the browser can do that without changing the page. */
+/** Highlights ranges, if the browser can do that without a change to the page's elements. */
 export function mark(all: readonly Range[], here: readonly Range[]): void {
   if (!("highlights" in CSS)) return;
   CSS.highlights.set(ALL, new Highlight(...all));

@@ -1,4 +1,4 @@
-// The link that an app opens a browser with: its code is turned into a key for this tab, once.
+// The link with which an app opens a browser: its code is redeemed once, for a key for this tab.
 import { createClient, type Handoff, type HandoffRedeemed } from "@aster-sidecar/client";
 import { client, keepBearer } from "./engine.js";
 import { texts } from "./messages.js";
@@ -7,12 +7,12 @@ import { said } from "./problems.js";
 
 const PREFIX = "#handoff=";
 
-/** Redeems the code in the address, if there is one. Resolves with what went wrong, in words, or null. */
+/** Redeems the code in the address, if there is one. Resolves with an error message or null. */
 export async function redeem(): Promise<string | null> {
   const { hash } = window.location;
   if (!hash.startsWith(PREFIX)) return null;
   const code = hash.slice(PREFIX.length);
-  replace(newHref()); // before anything else: the code is not to stay in the address or the history
+  replace(newHref()); // first of all: the code must not stay in the address or the history
   try {
     const answer = await client.call<HandoffRedeemed>("POST", "/api/handoff/redeem", { code });
     keepBearer(answer.bearer);
@@ -27,8 +27,8 @@ export async function redeem(): Promise<string | null> {
 }
 
 /**
- * Signs this tab in with the launcher's token: by a link that it uses itself, because only what a link gave opens a socket
- * and can be taken back. Where there are no links, the token is kept.
+ * Signs this tab in with the launcher's token. It makes a sign-in link and redeems it itself, because only a key from a
+ * link can open a socket and be revoked. If the daemon makes no links, the token itself is kept.
  */
 export async function signIn(token: string): Promise<void> {
   const asking = createClient({ token, transport: "http" });
@@ -37,6 +37,6 @@ export async function signIn(token: string): Promise<void> {
     const code = url.slice(url.indexOf(PREFIX) + PREFIX.length);
     keepBearer((await asking.call<HandoffRedeemed>("POST", "/api/handoff/redeem", { code })).bearer);
   } catch {
-    keepBearer(token); // what is wrong with it is said when it is used
+    keepBearer(token); // an invalid token causes an error when it is used
   }
 }

@@ -1,4 +1,4 @@
-// Colours for code, fetched when the first code is shown: the highlighter's tree as React elements.
+// Highlights code. The highlighter is fetched when the first code is shown; its tree becomes React elements.
 import { common, createLowlight } from "lowlight";
 import { Fragment, type ReactNode } from "react";
 import { visible } from "./Plain.js";
@@ -8,7 +8,7 @@ type Node = Tree["children"][number];
 
 const lowlight = createLowlight(common);
 
-/** Null when the language is not known. */
+/** Null if the language is not known. */
 export function highlight(text: string, language: string): ReactNode {
   const name = language.toLowerCase();
   if (!lowlight.registered(name)) return null;

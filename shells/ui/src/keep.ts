@@ -1,4 +1,4 @@
-// What this device remembers for the person. Where there is no storage, it forgets.
+// The browser's storage for the person's settings and drafts. Without storage, nothing is kept.
 const PREFIX = "aster.";
 
 export function kept(key: string): string | null {
@@ -9,7 +9,7 @@ export function kept(key: string): string | null {
   }
 }
 
-/** Empty or null forgets it. False: there was no room, or there is no storage. */
+/** Empty or null removes it. False: there was no room, or there is no storage. */
 export function keep(key: string, value: string | null): boolean {
   try {
     if (value === null || value === "") localStorage.removeItem(PREFIX + key);

@@ -1,8 +1,8 @@
-// Keys that are not meant for the page.
+// Keys that the page must ignore.
 
 /**
- * Keeps the keys of an input method from everything that acts on keys. While text is composed, Enter takes a candidate and
- * Escape drops it. WebKit says the Enter that ends a composition after the composition is over; then only its key code tells.
+ * Hides the keys of an input method from all key handlers. During a composition, Enter accepts a candidate and Escape
+ * drops it. WebKit sends the Enter that ends a composition after the end; then only its key code identifies it.
  */
 export function leaveCompositionAlone(): void {
   window.addEventListener(
@@ -15,7 +15,7 @@ export function leaveCompositionAlone(): void {
   );
 }
 
-/** What stands where Escape stops an answer: the message field, and whatever takes no keys of its own. */
+/** Whether Escape stops an answer here: in the message field, and in every element that uses no keys itself. */
 export function escapeStops(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return true;
   if (target.closest(".composer") !== null) return true;

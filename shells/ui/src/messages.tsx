@@ -1,14 +1,15 @@
-// Every text of the page that people read or hear, by the place where it stands; a test finds those that stand elsewhere.
-// What is said twice for the same reason is in `shared`. A sentence with values is a function that gives the whole of it.
+// Every text of the page that people read or hear, grouped by the place where it is shown; a test finds texts
+// elsewhere. Texts that several places use for the same reason are in `shared`. A sentence with values is a function
+// that returns the complete sentence.
 //
-// Not here: `index.html` has its title, what is seen before the script is read (“Aster”, “Connecting…”, the name of the
-// side) and the notice without JavaScript; no public file has a text. Numbers, dates, times and units are made in
-// words.ts. The daemon's and the client's own messages and hints come as they are.
+// Not here: `index.html` has its title, the texts before the script has loaded (“Aster”, “Connecting…”, the name of the
+// sidebar) and the notice without JavaScript; no public file has a text. Numbers, dates, times and units are made in
+// words.ts. Messages and hints of the daemon and of the client are shown unchanged.
 import type { Message } from "@aster-sidecar/client";
 import type { ReactNode } from "react";
 import { count } from "./words.js";
 
-/** Texts for names that the daemon gives; of one that is not known here there is none. */
+/** Texts for names that the daemon gives; a name that is not known here has no text. */
 type Named = Readonly<Record<string, string>>;
 
 const plural = (value: number, one: string, many: string): string => (value === 1 ? one : many);
@@ -24,7 +25,7 @@ export const texts = {
     delete: "Delete",
     edit: "Edit",
     findHere: "Find in this conversation",
-    /** Why a text that has to be JSON is none. */
+    /** The reason why a text is not valid JSON. */
     invalidJson: (why: string) => `The arguments are not valid JSON: ${why}`,
     model: "Model",
     newConversation: "New conversation",
@@ -45,12 +46,12 @@ export const texts = {
     tryAgain: "Try again",
     undo: "Undo",
     unreachable: "Can’t reach Aster.",
-    /** What went wrong, and what to do. */
+    /** An error, and what to do about it. */
     withHint: (problem: string, hint: string) => `${problem} ${hint}`,
     you: "You",
   },
 
-  /** The pages, in the links to them and as their headings. */
+  /** The pages, for the links to them and their headings. */
   pages: {
     inbox: "Inbox",
     agents: "Agents",
@@ -58,7 +59,7 @@ export const texts = {
     settings: "Settings",
   },
 
-  /** Keys that have a word on them. */
+  /** Keys with a word on them. */
   keys: {
     alt: "Alt",
     ctrl: "Ctrl",
@@ -75,7 +76,7 @@ export const texts = {
     side: "Sidebar",
     openMenu: "Open the menu",
     inboxWaiting: (waiting: number) => `Inbox: ${waiting} waiting`,
-    /** What becomes of messages meanwhile, behind the sentence that says why. */
+    /** What happens to messages while the daemon is away; shown after the sentence that gives the reason. */
     drafts: "Messages are saved as drafts.",
     noDrafts: "Messages can’t be sent now.",
     reconnecting: "Connection lost. Reconnecting…",
@@ -84,7 +85,7 @@ export const texts = {
     stopped: "Aster’s engine is stopped.",
     unreachable: "Can’t reach Aster. Trying again…",
     connecting: "Connecting…",
-    /** Who answered a question, as other windows say it. */
+    /** Who answered a question, as other windows show it. */
     asApp: "the app window",
     asBrowser: "a browser window",
   },
@@ -117,7 +118,7 @@ export const texts = {
     turnOn: "Turn on",
   },
 
-  // -- talking ---------------------------------------------------------------------------------------------------------
+  // -- conversations ---------------------------------------------------------------------------------------------------
 
   composer: {
     write: "Write a message",
@@ -172,7 +173,7 @@ export const texts = {
     find: "Find in conversation",
     deleted: "This conversation was deleted.",
     restorable: (until: string) => `It can be restored until ${until}.`,
-    /** What a screen reader is told. */
+    /** Announcements for a screen reader. */
     questions: (questions: number) =>
       plural(questions, `${count(questions)} question to answer.`, `${count(questions)} questions to answer.`),
     answering: "The agent is answering.",
@@ -180,9 +181,9 @@ export const texts = {
     failed: (answer: string) => `The answer failed. ${answer}`,
   },
 
-  /** Words that are looked for in a conversation. */
+  /** Searching in a conversation. */
   find: {
-    /** Which message of those that hold the words. */
+    /** The position of the current message among the matching ones. */
     place: (place: number, messages: number, more: boolean) =>
       `${count(place)} of ${count(messages)}${more ? "+" : ""}`,
     previous: "Previous match",
@@ -248,7 +249,7 @@ export const texts = {
     table: "Table",
     image: (description: ReactNode) => <>Image: {description}</>,
     imageUndescribed: "Image without a description",
-    /** Code in no known language. */
+    /** The label of code without a known language. */
     code: "text",
     copyCode: "Copy code",
   },
@@ -336,7 +337,7 @@ export const texts = {
     note: "Note",
     noteTitle: "Sent to the agent when you deny.",
     editTitle: "Change what runs, then allow it.",
-    /** The second press, which makes the rule. */
+    /** The labels of the second button, which creates the rule. */
     confirm: {
       allow_always: "Always allow",
       deny_always: "Always deny",
@@ -370,7 +371,7 @@ export const texts = {
         {call} {decision} by you
       </>
     ),
-    /** A question that nobody answered. */
+    /** A question that ended without an answer. */
     ended: (call: ReactNode, how: string) => (
       <>
         {call} {how}
@@ -386,7 +387,7 @@ export const texts = {
 
   // -- lists and pages -------------------------------------------------------------------------------------------------
 
-  /** What is done with a conversation. */
+  /** The actions for a conversation. */
   session: {
     title: "Title",
     rename: "Rename",
@@ -580,7 +581,7 @@ export const texts = {
   // -- settings --------------------------------------------------------------------------------------------------------
 
   settings: {
-    /** The sections, in the links to them and as their headings. */
+    /** The sections, for the links to them and their headings. */
     sections: {
       models: "Models and keys",
       permissions: "Permissions",

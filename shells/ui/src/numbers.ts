@@ -1,11 +1,11 @@
-// Numbers as people write them.
+// Parses numbers as people write them.
 
 const UNITS: Record<string, number> = { k: 1e3, m: 1e6 };
 const SECONDS: Record<string, number> = { s: 1, sec: 1, min: 60, h: 3600, hour: 3600, hours: 3600, d: 86_400 };
 
 /**
- * The number in a text such as `1,000`, `1 000`, `1.5`, `20k`, and for seconds also `10 min` or `2 h`; null when it is none,
- * or could be two: `1,000` is a thousand in one country and one in another.
+ * The number in a text such as `1,000`, `1 000`, `1.5`, `20k`, and for seconds also `10 min` or `2 h`. Null if the text
+ * is not a number or is ambiguous: `1,000` is a thousand in one country and one in another.
  */
 export function numberOf(text: string, unit: "count" | "seconds", decimal = decimalSign()): number | null {
   const plain = text
@@ -36,7 +36,7 @@ function figure(text: string, decimal: string): number | null {
   return /^\d+[.,]\d+$/.test(text) ? Number(text.replace(",", ".")) : null;
 }
 
-/** The ASCII digit of a digit in any script: in Unicode the ten of a script stand side by side, zero first. */
+/** The ASCII digit for a digit in any script: in Unicode the ten digits of a script are consecutive, zero first. */
 function digit(one: string): string {
   let zero = one.codePointAt(0) ?? 0;
   const value = zero;

@@ -1,5 +1,5 @@
-// Messages on their way to the daemon. One that it could not be reached for is kept on this device as a draft; only the
-// person sends or discards it, and it goes where it was written for, under the id it was sent with first.
+// Messages on their way to the daemon. If the daemon can't be reached, a message is kept on this device as a draft;
+// only the person sends or discards it. It is sent to its original conversation, under its first id.
 import { createDrafts, DRAFTS_MOST, isOn, mintId, type ChatRequest, type Draft } from "@aster-sidecar/client";
 import { Cell, useCell } from "./cell.js";
 import { client, store } from "./engine.js";
@@ -11,18 +11,18 @@ import { said } from "./problems.js";
 export type IfBusy = NonNullable<ChatRequest["if_busy"]>;
 
 export interface Outgoing extends Omit<Draft, "context" | "refused"> {
-  /** `refused`: the daemon did not take it; `problem` says why. */
+  /** `refused`: the daemon rejected it; `problem` gives the reason. */
   state: "sending" | "waiting" | "refused";
   problem: { message: string; hint: string | null } | null;
-  /** Once the daemon has it. */
+  /** Null until the daemon has it. */
   message_id: string | null;
 }
 
 const KEY = "drafts";
-/** What another window is just sending is no draft yet. */
+/** A message that another window started to send within this time is not shown as a draft. */
 const GRACE_MS = 3000;
 
-// What is under way is kept as well: a page that is closed meanwhile loses nothing, and sending twice is harmless.
+// Messages that are being sent are stored too: if the page is closed, none is lost, and sending one twice is harmless.
 const drafts = createDrafts({
   key: KEY,
   storage: {
@@ -38,7 +38,7 @@ const drafts = createDrafts({
     toast(texts.outgoing.evicted(DRAFTS_MOST), { kind: "error" });
   },
 });
-/** What this window sends, has sent, or was refused; by `client_message_id`. */
+/** Messages that this window sends or has sent, or that were refused; by `client_message_id`. */
 const mine = new Map<string, Outgoing>();
 const entries = new Cell<readonly Outgoing[]>([]);
 
@@ -81,7 +81,7 @@ export function useOutbox(): readonly Outgoing[] {
   return useCell(entries);
 }
 
-/** Sends a message. Resolves with its conversation once the daemon has it, or null when it has not. */
+/** Sends a message. Resolves with its conversation once the daemon has it, or with null if sending failed. */
 export function post(
   agent_id: string,
   session_id: string | null,
@@ -101,7 +101,7 @@ export function post(
   return deliver(entry, if_busy);
 }
 
-/** Sends one that waits, again under its own id. */
+/** Sends a waiting message again, under the same id. */
 export function again(client_message_id: string): Promise<string | null> {
   const entry = entries.get().find((one) => one.client_message_id === client_message_id);
   return !entry || entry.state === "sending" ? Promise.resolve(null) : deliver(entry, "queue");
@@ -132,7 +132,7 @@ async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null>
     return session_id;
   } catch (error) {
     const waits = keeps && (error as { unreachable?: boolean }).unreachable === true;
-    if (!waits) await drafts.discard(client_message_id); // what was refused is an error and no draft
+    if (!waits) await drafts.discard(client_message_id); // a refused message is an error, not a draft
     change(client_message_id, { state: waits ? "waiting" : "refused", problem: said(error) });
     return null;
   }
@@ -140,7 +140,7 @@ async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null>
 
 const SEEN_MS = 3000;
 
-/** Takes it off the list when the conversation shows it. */
+/** Removes the message from the list once the conversation shows it. */
 async function settle(session_id: string, client_message_id: string, message_id: string): Promise<void> {
   const seen = store.until(({ sessions }) => {
     const messages = sessions[session_id]?.history?.messages;

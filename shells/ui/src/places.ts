@@ -1,4 +1,4 @@
-// Where the person was in each conversation, for as long as this window is open.
+// The reading position in each conversation, for as long as this window is open.
 
 export interface Place {
   /** The topmost message in view. */
@@ -13,7 +13,7 @@ export function placeIn(session_id: string): Place | null {
   return places.get(session_id) ?? null;
 }
 
-/** Null: at the end, where new messages are followed. */
+/** Null: at the end; the list follows new messages. */
 export function keepPlace(session_id: string, place: Place | null): void {
   if (place === null) places.delete(session_id);
   else places.set(session_id, place);
@@ -21,14 +21,14 @@ export function keepPlace(session_id: string, place: Place | null): void {
 
 const pages = new Map<string, number>();
 
-/** Keeps how far a page is scrolled, and goes there again. For the `ref` of what scrolls. */
+/** Keeps the scroll position of a page and restores it. For the `ref` of the scroll container. */
 export function keptScroll(page: string): (box: HTMLElement | null) => (() => void) | undefined {
   return (box) => {
     if (!box) return undefined;
     const scrolled = (): void => {
       pages.set(page, box.scrollTop);
     };
-    /** What a page shows may come later than the page. */
+    /** The content of a page may load later than the page. */
     const grown = new ResizeObserver(() => {
       const wanted = pages.get(page) ?? 0;
       if (box.scrollTop < wanted && box.scrollHeight - box.clientHeight >= wanted) box.scrollTop = wanted;

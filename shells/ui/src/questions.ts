@@ -1,4 +1,4 @@
-// Questions that wait for a person, and those that were answered while this page watched.
+// Questions that wait for a person, and those that were answered while this page was open.
 import type { ApprovalInfo, StoreState } from "@aster-sidecar/client";
 import { usePicture } from "./engine.js";
 

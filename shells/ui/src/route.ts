@@ -1,4 +1,4 @@
-// Where in the app the person is: the part of the address behind #, so that it works under any scheme.
+// The current place in the app: the part of the address after #, so that it works under any scheme.
 import { useSyncExternalStore } from "react";
 
 export type Route =
@@ -6,23 +6,23 @@ export type Route =
   | { page: "inbox" | "agents" | "archive" | "welcome" }
   | { page: "settings"; section: string };
 
-/** What is looked for in a conversation, and the message in which it was found. */
+/** The query in a conversation, and the message in which it was found. */
 export interface Find {
   query: string;
   at: string | null;
-  /** Which opening this is. */
+  /** The number of this opening. */
   opening: number;
 }
 
 let openings = 0;
-/** The most characters that the daemon looks for. */
+/** The longest query that the daemon accepts, in characters. */
 const QUERY_MOST = 200;
 
 export function parse(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [first = "", second = ""] = path.split("/").map(decoded);
   switch (first) {
-    case "approvals": // as a shell's notification may call it
+    case "approvals": // the name that a shell's notification may use
       return { page: "inbox" };
     case "inbox":
     case "agents":
@@ -54,7 +54,7 @@ function decoded(text: string): string {
 }
 
 export const sessionHref = (session_id: string): string => `#/s/${encodeURIComponent(session_id)}`;
-/** A conversation with what is looked for in it, at a message that holds it. */
+/** The address of a search in a conversation, at a matching message. */
 export const findHref = (session_id: string, query = "", message_id?: string): string =>
   `${sessionHref(session_id)}?${new URLSearchParams({ find: query, ...(message_id && { at: message_id }) }).toString()}`;
 export const newHref = (agent_id?: string): string =>
@@ -66,13 +66,13 @@ export function go(href: string): void {
 
 let current = { hash: window.location.hash, route: parse(window.location.hash) };
 
-/** Goes on without a step in the browser's history. */
+/** Changes the place without a new entry in the browser's history. */
 export function replace(href: string): void {
   window.history.replaceState(null, "", href);
   window.dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
-/** Opens once more what the address names. */
+/** Opens the current address again. */
 export function reopen(): void {
   current = { ...current, route: parse(current.hash) };
   window.dispatchEvent(new HashChangeEvent("hashchange"));

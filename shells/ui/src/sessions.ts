@@ -1,4 +1,4 @@
-// What people do with conversations.
+// The actions for conversations.
 import type { EventOf } from "@aster-sidecar/client";
 import { Cell, useCell } from "./cell.js";
 import { client, onEvent } from "./engine.js";
@@ -7,7 +7,7 @@ import { go, newHref, parse, sessionHref } from "./route.js";
 import { dismiss, toast } from "./toasts.js";
 import { said } from "./problems.js";
 
-/** Messages that were to steer a turn that was stopped before the agent read them: it does with the next one. */
+/** Messages that should steer a turn that was stopped before the agent read them; it reads them in its next turn. */
 const unread = new Cell<ReadonlySet<string>>(new Set());
 
 export function leftUnread(message_ids: readonly string[]): void {
@@ -27,7 +27,7 @@ function failed(session_id: string, words: (why: string) => string, error: unkno
 
 type Change = EventOf<"session_changed">["data"];
 
-/** Takes a notice back once a conversation is no more as it says, whoever changed it. */
+/** Dismisses a notice once its statement about the conversation is no longer true, whoever changed it. */
 function holdWhile(key: number, session_id: string, holds: (change: Change) => boolean): void {
   const stop = onEvent((event) => {
     if (event.type !== "session_changed" || event.session_id !== session_id || holds(event.data)) return;
@@ -37,7 +37,7 @@ function holdWhile(key: number, session_id: string, holds: (change: Change) => b
   setTimeout(stop, MOST_S * 1000);
 }
 
-/** No notice of this file is there for longer. */
+/** The longest time that a notice of this file is shown. */
 const MOST_S = 12;
 
 export async function rename(session_id: string, title: string): Promise<void> {
@@ -76,7 +76,7 @@ function leave(session_id: string): void {
   if (route.page === "chat" && route.session_id === session_id) go(newHref());
 }
 
-/** Moves a conversation to the trash. It can be had back from any window, here at once. */
+/** Moves a conversation to the trash. Any window can restore it; here a notice offers that at once. */
 export async function remove(session_id: string): Promise<void> {
   const { page, session_id: shown } = { session_id: null, ...parse(window.location.hash) };
   const was_open = page === "chat" && shown === session_id;
@@ -105,11 +105,11 @@ export async function remove(session_id: string): Promise<void> {
         }),
     },
   });
-  // It may be back by now, or be deleted for good.
+  // It may have been restored by now, or deleted permanently.
   holdWhile(key, session_id, ({ change, restorable_until }) => change === "deleted" && restorable_until != null);
 }
 
-/** How long the way back is offered where it was deleted; the trash has it for 30 days. */
+/** How long the notice offers to undo a deletion; the trash offers it for 30 days. */
 const UNDO_S = 8;
 
 async function stopAndRemove(session_id: string): Promise<void> {
@@ -123,7 +123,7 @@ async function stopAndRemove(session_id: string): Promise<void> {
   await remove(session_id);
 }
 
-/** Brings a deleted conversation back. Resolves with whether that worked. */
+/** Restores a deleted conversation. Resolves with whether that succeeded. */
 export async function restore(session_id: string): Promise<boolean> {
   try {
     await client.sessions.restore(session_id);
@@ -134,7 +134,7 @@ export async function restore(session_id: string): Promise<boolean> {
   }
 }
 
-/** Deletes what is in the trash now and not after 30 days. */
+/** Deletes a conversation in the trash now, instead of after 30 days. */
 export async function purge(session_id: string): Promise<void> {
   try {
     await client.sessions.delete(session_id, { purge: true });

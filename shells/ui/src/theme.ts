@@ -1,4 +1,4 @@
-// Light or dark: as the system has it, or as the person chose it on this device.
+// Light or dark: the system's setting, or the person's choice on this device.
 import { Cell, useCell } from "./cell.js";
 import { kept, keep } from "./keep.js";
 

@@ -1,5 +1,5 @@
-// Short notices above the page. A new one takes the place of the last one of its kind, and of all that
-// are about the same conversation, so that none says what is not so any more.
+// Short notices above the page. A new notice replaces the last one of its kind and all notices about the same
+// conversation, so that no outdated notice is shown.
 import { Cell, useCell } from "./cell.js";
 
 export interface Toast {
@@ -7,7 +7,7 @@ export interface Toast {
   kind: "info" | "error";
   text: string;
   action: { label: string; act: () => void } | null;
-  /** The conversation that it is about; empty: none. */
+  /** The conversation that the notice refers to; empty: none. */
   about: string;
 }
 

@@ -1,4 +1,4 @@
-// Figures as people read them: numbers, dates, times and sizes.
+// Formats numbers, dates, times and sizes for people.
 
 const number = new Intl.NumberFormat();
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -18,7 +18,7 @@ export function exactly(time: string): string {
   return Number.isNaN(date.getTime()) ? time : whole.format(date);
 }
 
-/** Whole days between that day and today; 0: today. */
+/** The number of days between that date and today; 0: today. */
 export function daysAgo(date: Date): number {
   const midnight = (of: Date): number => new Date(of.getFullYear(), of.getMonth(), of.getDate()).getTime();
   return Math.round((midnight(new Date()) - midnight(date)) / 86_400_000);
@@ -48,12 +48,12 @@ export function bytes(value: number): string {
   return `${(value / 1024 / 1024).toFixed(1)} MiB`;
 }
 
-/** What the daemon says in passing, as a sentence of its own. */
+/** Makes a separate sentence of a short text of the daemon. */
 export function sentence(text: string): string {
   return text === "" ? "" : `${capital(text)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }
 
-/** A text that begins with a plain word with a capital; a name, a path or a command at its beginning stays as it is. */
+/** Capitalizes a text that begins with a plain word; a name, a path or a command at its beginning is not changed. */
 export function capital(text: string): string {
   return /^\p{Ll}[\p{L}’']*(?:[\s,;]|$)/u.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;
 }

@@ -109,7 +109,7 @@ function badlySet(all: readonly Entry[]): string[] {
   );
 }
 
-// -- they hold -------------------------------------------------------------------------------------------------------------
+// -- the rules hold --------------------------------------------------------------------------------------------------------
 
 test("no text for people stands outside of messages.tsx", () => {
   expect(names.length).toBeGreaterThan(50);
@@ -134,7 +134,7 @@ test("texts are set alike, in words that people understand", () => {
   expect(badlySet(entries)).toEqual([]);
 });
 
-// -- each rule finds what it is for ------------------------------------------------------------------------------------------
+// -- each rule finds its violations ------------------------------------------------------------------------------------------
 
 test.each([
   ["text between tags", `<p>Loading</p>`],

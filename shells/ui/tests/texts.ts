@@ -43,7 +43,7 @@ function calledName(node: ts.CallExpression | ts.NewExpression): string {
   return ts.isPropertyAccessExpression(called) ? called.name.text : ts.isIdentifier(called) ? called.text : "";
 }
 
-// -- texts that stand outside of messages.tsx ----------------------------------------------------------------------------
+// -- texts outside of messages.tsx ---------------------------------------------------------------------------------------
 
 /** Attributes of elements, and properties of our own parts, that people read or hear. */
 const SEEN_ATTRIBUTES = new Set(

@@ -1,4 +1,4 @@
-// Which daemon this is, and how it is.
+// Which daemon this is, and its state.
 import type { Health, Snapshot } from "@aster-sidecar/client";
 import { useEffect, useId, useState } from "react";
 import { Note } from "../Buttons.js";

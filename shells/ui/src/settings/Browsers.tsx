@@ -1,4 +1,4 @@
-// Browsers that were signed in by a link, and a new link.
+// The browsers that were signed in by a link, and a button for a new link.
 import type { BearerInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { CopyButton } from "../Buttons.js";

@@ -1,4 +1,4 @@
-// Every value of the configuration, where it comes from, and a field for those that can be set here.
+// Every value of the configuration and its source, with a field for each value that can be set here.
 import { useId, useState } from "react";
 import { Note } from "../Buttons.js";
 import { host, usePicture } from "../engine.js";
@@ -117,7 +117,7 @@ function ValueRow({ name, about, value, source }: { name: string; about: Key; va
     : typeof value === "string" || typeof value === "number"
       ? String(value)
       : "";
-  /** What the person has written and not saved yet: no answer and no other window writes over it. */
+  /** The person's unsaved text: neither an answer nor another window overwrites it. */
   const [written, setWritten] = useState<string | null>(null);
   const text = written ?? shown;
   const { change, busy, problem, forget } = useConfigChange();

@@ -1,4 +1,4 @@
-// A file for those who help: versions, states and logs, without what was said unless you want that in.
+// A file for support: versions, states and logs. It contains conversations only if you choose that.
 import type { DiagnosticsInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";

@@ -1,4 +1,4 @@
-// Which parts of the companion there are.
+// Turns parts of the companion on and off.
 import { useId, useState } from "react";
 import { client, host, store, usePicture } from "../engine.js";
 import { texts } from "../messages.js";
@@ -6,7 +6,7 @@ import { visible } from "../Plain.js";
 import { said } from "../problems.js";
 import { Problem } from "./Problem.js";
 
-/** What can be switched here: the others belong to an app that has them, or to none yet. */
+/** The flags that can be set here. The other flags are for apps that have the feature, or have no effect yet. */
 const HERE: Record<string, () => boolean> = {
   companion_shell: () => true,
   desktop_notifications: () => host !== null || "Notification" in window,
@@ -18,7 +18,7 @@ const HERE: Record<string, () => boolean> = {
 
 export default function FlagsSection() {
   const flags = usePicture((state) => state.flags);
-  /** What is being changed just now: shown as if it were so already. */
+  /** The values that are being saved; they are shown as if they were set already. */
   const [wanted, setWanted] = useState<Readonly<Record<string, boolean | string>>>({});
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const shown = flags.filter(({ name }) => HERE[name]?.() ?? false);

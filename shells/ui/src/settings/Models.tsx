@@ -1,4 +1,4 @@
-// Which model answers, whether it does, and the keys that it needs.
+// Which model answers, whether it works, and the keys that it needs.
 import type { ModelCheck, ModelInfo, SecretInfo } from "@aster-sidecar/client";
 import { useId, useState, type ReactNode } from "react";
 import { Note } from "../Buttons.js";
@@ -24,7 +24,7 @@ export function ModelsSection() {
   const shown = useInPlace(models.data);
   const selected = wanted.model ?? chosen;
   const demo = shown.filter(({ provider }) => provider === DEMO);
-  // What does not run here is named in a sentence, not by rows that can't be used.
+  // Local providers that are not running are named in a sentence, because their rows could not be used.
   const here = shown.filter((model) => LOCAL.has(model.provider) && (isHere(model) || model.name === selected));
   const online = shown.filter(({ provider }) => provider !== DEMO && !LOCAL.has(provider));
   const row = (model: ModelInfo) => (
@@ -108,7 +108,7 @@ export function ModelsSection() {
 const DEMO = "demo";
 const LOCAL = new Set(["local", "ollama", "lmstudio", "llamacpp"]);
 
-/** Whether a server of this machine offers it. */
+/** Whether a server on this machine offers it. */
 const isHere = (model: ModelInfo): boolean => LOCAL.has(model.provider) && model.ready;
 
 function Group({ title, children }: { title: string; children: ReactNode }) {
@@ -159,13 +159,13 @@ function ModelRow({ model, group, selected, lacking, onChoose }: ModelRowProps) 
   );
 }
 
-/** The key's entry, when all that the model lacks is a key. */
+/** The key's entry, if the model lacks only a key. */
 function lacksKey(model: ModelInfo, secrets: readonly SecretInfo[] | null): SecretInfo | null {
   const secret = secrets?.find(({ provider, set }) => provider === model.provider && !set);
   return !model.ready && secret && model.why_not?.includes(secret.variable) === true ? secret : null;
 }
 
-/** The list in the order in which it was first shown, without losing one: nothing jumps away from the pointer. */
+/** The list in its first order, including models that are no longer listed: no row moves under the pointer. */
 function useInPlace(models: readonly ModelInfo[] | null): readonly ModelInfo[] {
   const [known, setKnown] = useState<readonly ModelInfo[]>([]);
   const [read, setRead] = useState<readonly ModelInfo[] | null>(null);
@@ -178,7 +178,7 @@ function useInPlace(models: readonly ModelInfo[] | null): readonly ModelInfo[] {
   return known;
 }
 
-/** What the chosen model lacks, where it was chosen. */
+/** What the chosen model lacks, shown below it. */
 function NotReady({ model, lacking }: { model: ModelInfo; lacking: SecretInfo | null }) {
   return (
     <div className="choice-more">
@@ -225,7 +225,7 @@ function Check({ chosen }: { chosen: string }) {
   );
 }
 
-/** Sends a key to the daemon, which by default tries it with one request before it keeps it. */
+/** Sends a key to the daemon, which by default tests it with one request before it saves it. */
 function KeyForm({ secret, onDone }: { secret: SecretInfo; onDone: () => void }) {
   const { provider, source } = secret;
   const [value, setValue] = useState("");

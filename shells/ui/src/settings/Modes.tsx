@@ -1,4 +1,4 @@
-// When the agent asks, explained by what would happen.
+// When the agent asks; each mode is explained by its effect.
 import { useId } from "react";
 import { usePicture } from "../engine.js";
 import { texts } from "../messages.js";

@@ -1,4 +1,4 @@
-// When the agent asks, the rules that answer instead of you, and a place to try out what would happen.
+// When the agent asks, the rules that answer instead of you, and a form to test what would happen.
 import type { CheckAnswer, RuleCreate, ToolInfo } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";
@@ -83,8 +83,8 @@ function RuleForm({ tools, onDone }: { tools: readonly ToolInfo[]; onDone: () =>
   const [folder, setFolder] = useState("");
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const id = useId();
-  // Nothing is chosen for the person: a rule that is saved by a careless Enter would hold for good.
-  /** Commands are allowed in a folder; a rule that denies may do without. */
+  // Nothing is chosen in advance: a rule that is saved by an accidental Enter would be permanent.
+  /** An allow rule for a command needs a folder; a deny rule does not. */
   const command = tool === "run_command" && kind === "exact";
   const whole = command && folder.trim() !== "" ? commandIn(folder.trim(), value) : value;
   const complete =
@@ -272,7 +272,7 @@ function TryOut({ tools }: { tools: readonly ToolInfo[] }) {
   );
 }
 
-/** A command in its folder, as a rule for commands names it (docs/protocol.md, POST /api/permissions/rules). */
+/** A command in its folder, in the format of rules for commands (docs/protocol.md, POST /api/permissions/rules). */
 function commandIn(folder: string, command: string): string {
   const placed = `in ${folder}:\n${command}`;
   return placed;

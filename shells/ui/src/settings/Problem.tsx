@@ -1,7 +1,7 @@
 import { Note } from "../Buttons.js";
 import { visible } from "../Plain.js";
 
-/** What went wrong with something that was just tried. */
+/** The error of an action that just failed. */
 export function Problem({ problem }: { problem: { message: string; hint?: string | null } | null }) {
   if (problem === null) return null;
   return (

@@ -1,4 +1,4 @@
-// Programs that the daemon runs beside itself.
+// The programs that the daemon runs as services.
 import type { ServiceEntry as Service, ServiceLogs } from "@aster-sidecar/client";
 import { useId, useState } from "react";
 import { useEndpoint } from "../endpoint.js";
@@ -32,7 +32,7 @@ export default function ServicesSection() {
   );
 }
 
-/** How a process ended. */
+/** How a process ended, in words. */
 function howOf({ error, signal, code }: NonNullable<Service["last_exit"]>): string {
   if (error != null) return error;
   if (signal) return texts.settings.services.bySignal(signal);

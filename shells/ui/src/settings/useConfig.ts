@@ -1,4 +1,4 @@
-// Changing settings, and saying what the daemon thinks of it.
+// Changes settings and shows the daemon's errors.
 import type { ConfigPatch } from "@aster-sidecar/client";
 import { useState } from "react";
 import { client, store } from "../engine.js";
@@ -7,10 +7,10 @@ import { said } from "../problems.js";
 export function useConfigChange(): {
   change: (patch: ConfigPatch) => Promise<boolean>;
   busy: boolean;
-  /** What is being changed just now: shown as if it were so already. */
+  /** The values that are being saved; they are shown as if they were set already. */
   wanted: ConfigPatch;
   problem: ReturnType<typeof said> | null;
-  /** Takes the problem back: it was one of what stood there before. */
+  /** Clears the problem: it belonged to the earlier text. */
   forget: () => void;
 } {
   const [wanted, setWanted] = useState<ConfigPatch>({});
@@ -21,7 +21,7 @@ export function useConfigChange(): {
     setProblem(null);
     try {
       const { values } = await client.config.set(patch);
-      // The event that tells of it may take a moment longer than the answer.
+      // The event for this change may arrive shortly after the answer.
       await Promise.race([
         store.until(({ config }) =>
           Object.keys(patch).every(
