@@ -17,7 +17,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000 } },
-    // Each file has a browser and daemons of its own: one at a time is enough for two cores.
+    // Each file has its own browser and daemons, so two cores run one file at a time.
     maxWorkers: 1,
     fileParallelism: false,
   },

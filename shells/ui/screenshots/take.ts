@@ -1,5 +1,5 @@
-// Pictures of every page, light and dark, at a phone's and at a desk's width: `npm run screenshots` puts them into
-// docs/screenshots, and they are to be looked at. SCREENSHOTS names another folder, FORMAT another kind of picture.
+// Screenshots of every page, light and dark, at the width of a phone and of a desktop: `npm run screenshots` writes
+// them to docs/screenshots, for people to look at. SCREENSHOTS names another folder, FORMAT another image format.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
@@ -41,7 +41,7 @@ def liters(pots: int, days: int) -> float:
 
 More in [the almanac](https://example.com/almanac).`;
 
-/** One picture in each light, at each width. */
+/** One screenshot per theme and width. */
 async function shoot(page: Page, name: string): Promise<void> {
   const eye = await page.context().newCDPSession(page);
   for (const [width, height] of SIZES) {

@@ -1,5 +1,5 @@
-// Fails when what the browser needs for the first paint is too large: the page, its script with all that this imports
-// at once, and its style sheets, gzipped. What is loaded later is listed, and does not count.
+// Fails if the files for the first paint are too large: the page, its script with everything that this imports at once,
+// and its style sheets, gzipped. Files that are loaded later are listed but do not count.
 import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 

@@ -133,7 +133,7 @@ test("“always” says what it covers, stores a rule, and is not asked again", 
     .waitFor();
   await questions(page).focus();
   await page.keyboard.press("l");
-  // One key decides nothing for good.
+  // A single key never decides permanently.
   const sure = page.getByRole("group", { name: "Always allow" });
   await sure.getByText(/write_file anywhere in/).waitFor();
   expect(existsSync(join(daemon.home, "work", "one.txt"))).toBe(false);
@@ -158,7 +158,7 @@ test("Escape in a question throws nothing away, and what was begun outlives the 
   await focused(note);
   await note.fill("rather in notes/");
   for (let times = 0; times < 3; times += 1) await page.keyboard.press("Escape");
-  await page.keyboard.press("n"); // what was written stays: the key goes there
+  await page.keyboard.press("n"); // the note is still there, and the key focuses it
   await focused(note);
   expect(await note.inputValue()).toBe("rather in notes/");
   await page.reload();

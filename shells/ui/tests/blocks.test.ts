@@ -12,7 +12,7 @@ const TEXTS: Record<string, string> = {
   CRLF: `| a | b |\r\n|---|---|\r\n${rows(900).replaceAll("\n", "\r\n")}`,
 };
 
-/** What is said in the blocks, without the marks of Markdown. */
+/** The lines of text in the blocks, without the marks of Markdown. */
 function said(blocks: readonly Block[]): string[] {
   return blocks.flatMap(({ tokens, source }) =>
     tokens === null

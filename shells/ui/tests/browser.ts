@@ -1,4 +1,4 @@
-// Debian's Chromium over the page: windows that share one person's device, and what is expected of any page.
+// The page in Debian's Chromium: windows that share one person's device, and the checks for every page.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import {
@@ -31,12 +31,12 @@ export interface Desk {
   daemon: Daemon;
   url: string;
   context: BrowserContext;
-  /** A window of its own, on the given part of the address. */
+  /** Opens a new window, at this part of the address. */
   open: (hash?: string, prepare?: (page: Page) => void) => Promise<Page>;
 }
 
-/** A daemon, its page, and one person's browser. All of it is gone when the test is. `shell`: not the daemon serves the
- *  page, so that it can be opened while the daemon is away. */
+/** A daemon, its page and one person's browser. All of it is removed when the test ends. `shell`: another server serves
+ * the page, so that it can be opened while the daemon is away. */
 export async function desk(
   options: DaemonOptions & { device?: BrowserContextOptions; first?: boolean; shell?: boolean } = {},
 ): Promise<Desk> {
@@ -47,7 +47,7 @@ export async function desk(
   const context = await browser.newContext({ viewport, locale: "en-US", ...options.device });
   context.setDefaultTimeout(60_000);
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  // Not for the first time: who is, is shown the steps of the first run.
+  // Not the first visit: a new person would see the first-run steps.
   if (options.first !== true) await context.addInitScript(() => localStorage.setItem("aster.welcomed", "yes"));
   const complaints: string[] = [];
   onTestFinished(async () => {
@@ -66,7 +66,7 @@ export async function desk(
       page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
       page.on("console", (message) => {
         const text = message.text();
-        // What the network did is no fault of the page: a daemon that is killed has no answers.
+        // Network errors are not the page's fault: a daemon that is killed does not answer.
         const ofNetwork = /^Failed to load resource|^WebSocket connection to .* failed/.test(text);
         if (message.type() === "error" && !ofNetwork) complaints.push(text);
       });
@@ -84,8 +84,8 @@ export async function say(page: Page, text: string): Promise<void> {
   await box.press("Enter");
 }
 
-/** Does something before the daemon gets a call to this endpoint; with false the call is refused on its way. For pages
- *  that are opened afterwards: their calls go over a socket. */
+/** Does something before the daemon gets a call to this endpoint; if `act` returns false, the call is refused on its
+ * way. Only for pages that are opened afterwards, because their calls go over a socket. */
 export async function beforeCall(context: BrowserContext, path: string, act: () => Promise<boolean>): Promise<void> {
   await context.routeWebSocket(/\/ws$/, (page) => {
     const daemon = page.connectToServer();
@@ -101,7 +101,7 @@ export async function beforeCall(context: BrowserContext, path: string, act: () 
   });
 }
 
-/** Notices stay, with what they offer, until the test lets their time pass. For pages that are opened afterwards. */
+/** Keeps notices and their buttons until the test lets their time pass. Only for pages that are opened afterwards. */
 export async function noticesStay(context: BrowserContext): Promise<(page: Page) => Promise<void>> {
   await context.addInitScript(() => {
     const held = new Map<number, () => void>();
@@ -126,7 +126,7 @@ export async function noticesStay(context: BrowserContext): Promise<(page: Page)
     });
 }
 
-/** Waits until what is typed goes there. */
+/** Waits until the element has the focus. */
 export async function focused(locator: Locator): Promise<void> {
   await expect.poll(() => locator.evaluate((one) => one === document.activeElement)).toBe(true);
 }
@@ -134,7 +134,7 @@ export async function focused(locator: Locator): Promise<void> {
 export const answers = (page: Page) => page.getByRole("article", { name: "Assistant" });
 export const questions = (page: Page) => page.locator(".approval");
 
-/** Axe finds nothing. The policy lets no script in, so it comes by the debugger. */
+/** Axe finds no violations. The page's policy allows no foreign scripts, so Axe is injected through the debugger. */
 export async function accessible(page: Page, where: string): Promise<void> {
   await page.evaluate(AXE);
   const found = await page.evaluate(async () => {

@@ -48,7 +48,7 @@ test("a draft outlives the edit of an earlier message", async () => {
   await box.fill("a long draft");
   await page.getByRole("button", { name: "Edit" }).click();
   await expect.poll(() => box.inputValue()).toBe("first words");
-  await page.getByRole("button", { name: "Edit" }).click(); // once more: the draft is still the draft
+  await page.getByRole("button", { name: "Edit" }).click(); // a second Edit does not replace the kept draft
   await page.reload();
   await expect.poll(() => box.inputValue()).toBe("first words");
   await page.getByRole("button", { name: "Cancel" }).click();
@@ -98,7 +98,7 @@ test("Escape stops the answer only where it is meant for it", async () => {
   for (let times = 0; times < 3; times += 1) await search.press("Escape");
   await page.getByRole("button", { name: "Conversation menu" }).focus();
   await page.keyboard.press("Escape");
-  // What is being written is found already.
+  // The search also finds text of the answer that is still being written.
   await page.keyboard.press("Control+f");
   await page.keyboard.type("begun");
   const find = page.getByRole("search");
@@ -115,7 +115,7 @@ test("keys of an input method are left to it, in every field", async () => {
   const { open, daemon } = await desk();
   await daemon.client().sessions.create({ title: "a title" });
   const page = await open();
-  /** How Chromium and Firefox say a key while text is composed, and how WebKit says the Enter that ended it. */
+  /** How Chromium and Firefox report a key during a composition, and how WebKit reports the Enter that ended it. */
   const compose = async (field: Locator, key: string): Promise<void> => {
     for (const how of [
       { key, isComposing: true },
@@ -175,7 +175,7 @@ test("Escape stops an answer, and what was said stays", async () => {
   await answers(page).getByText("Stopped by you.").waitFor();
   expect(await answers(page).textContent()).toContain("This is paragraph 1");
   await expect.poll(() => page.getByRole("button", { name: "Stop" }).count()).toBe(0);
-  // It is offered at sight, not only to a pointer that happens to come by.
+  // The button is visible even without the pointer over it.
   await page.mouse.move(0, 0);
   const offered = answers(page).locator(".message-actions", { hasText: "Send again" });
   await expect.poll(() => offered.evaluate((actions) => getComputedStyle(actions).opacity)).toBe("1");
@@ -201,7 +201,7 @@ test("while the agent is busy, a message is queued, steers, or interrupts", asyn
   await page.getByText("Interrupt", { exact: true }).click();
   await say(page, "now this");
   await answers(page).getByText("Stopped by you.").waitFor();
-  // What had steered and was not read yet comes along.
+  // The steering message that was not read yet is answered together with the next one.
   await answers(page).getByText("You said: “mind this as well").waitFor();
   await answers(page).getByText("now this”").waitFor();
 });
@@ -233,7 +233,7 @@ test("an answer that was cut off goes on", async () => {
   expect(await answers(page).locator(".note").getAttribute("class")).toContain("note-warning");
   await answers(page).getByRole("button", { name: "Continue" }).click();
   await answers(page).getByText("second, and third.").waitFor();
-  // What has gone on is not offered to go on.
+  // An answer that has continued offers no second Continue.
   await expect.poll(() => page.getByRole("button", { name: "Continue" }).count()).toBe(0);
 });
 
@@ -250,7 +250,8 @@ test("a model that says nothing leads to where another is chosen", async () => {
 test("a tool shows its output while it runs, and its result when it is done", async () => {
   const { open, daemon } = await desk();
   const page = await open();
-  await say(page, "run `echo first; echo second; until [ -e seen ]; do sleep 0.1; done; echo third`"); // until it was seen
+  // The command waits until the test has seen its output.
+  await say(page, "run `echo first; echo second; until [ -e seen ]; do sleep 0.1; done; echo third`");
   await questions(page).getByRole("button", { name: "Allow once" }).click();
   await page.getByText("Output").waitFor();
   await page.locator(".tool .output").getByText("second").waitFor();
@@ -270,7 +271,7 @@ test("the daemon is killed in the middle of an answer: the page goes on, and not
   await daemon.kill();
   await page.getByText(/Connection lost|Can’t reach Aster/).waitFor();
   expect(await answers(page).textContent()).toContain("This is paragraph 1");
-  // Nobody writes now, and nobody could be stopped.
+  // No answer is being written any more, so there is nothing to stop.
   await expect.poll(() => answers(page).getByText("Writing", { exact: true }).count()).toBe(0);
   await expect.poll(() => page.getByRole("button", { name: "Stop" }).count()).toBe(0);
   await say(page, "written while it was away");
@@ -293,7 +294,7 @@ test("ten thousand messages scroll without blank screens", { timeout: 600_000 },
   await page.getByText("answer 4999", { exact: true }).waitFor();
   const scroller = page.getByRole("region", { name: "Messages" });
   const seen = async (): Promise<number> => page.locator("[data-row]").count();
-  // Up, a window at a time, until the beginning: there is always something in view.
+  // Scrolls up a few window heights at a time until the beginning: some rows are always in view.
   for (let step = 0; (await page.getByText("question 0", { exact: true }).count()) === 0; step += 1) {
     expect(step).toBeLessThan(400);
     await scroller.evaluate(async (box) => {
@@ -315,7 +316,7 @@ test("ten thousand messages scroll without blank screens", { timeout: 600_000 },
     await expect.poll(inView).toBeGreaterThan(0);
     expect(await seen()).toBeLessThan(200);
   }
-  // And back to the end at once.
+  // Then back to the end at once.
   await page.getByRole("button", { name: "Go to the latest message" }).click();
   await page.getByText("answer 4999", { exact: true }).waitFor();
   expect(await seen()).toBeLessThan(200);

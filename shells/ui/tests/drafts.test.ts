@@ -1,4 +1,4 @@
-// What is written while the daemon can't be reached.
+// Messages that are written while the daemon can't be reached.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { answers, beforeCall, desk, noticesStay, say } from "./browser.js";
@@ -19,7 +19,7 @@ test("three drafts: one is sent, one discarded, one kept over a restart of the p
   }
   await daemon.start();
   await page.locator(".link-connected").waitFor();
-  // Nothing is sent by itself.
+  // No draft is sent automatically.
   expect(await drafts(page).count()).toBe(3);
 
   await drafts(page).filter({ hasText: "second draft" }).getByRole("button", { name: "Discard" }).click();
@@ -84,7 +84,7 @@ test("a message that the daemon refuses is an error, and no draft", async () => 
   const { open, daemon, context } = await desk();
   const client = daemon.client();
   let late = false;
-  // Deleted elsewhere at the very moment it is written to.
+  // The conversation is deleted elsewhere at the moment a message is sent to it.
   await beforeCall(context, "/api/chat", async () => {
     const { sessions } = late ? await client.sessions.list() : { sessions: [] };
     for (const { session_id } of sessions) await client.sessions.delete(session_id);
@@ -93,7 +93,7 @@ test("a message that the daemon refuses is an error, and no draft", async () => 
   const page = await open();
   await say(page, "hello");
   await answers(page).getByText("You said: “hello”").waitFor();
-  // While a turn is on, a session is not deleted.
+  // A session can't be deleted during a turn.
   await expect
     .poll(async () => (await client.sessions.list()).sessions.map(({ state }) => state as string))
     .toEqual(["idle"]);

@@ -1,4 +1,4 @@
-// A long history, written where the daemon keeps it while it is not running: thousands of turns take no minutes so.
+// A long history, written directly into the daemon's database while it is stopped; real turns would take minutes.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { python } from "../../client/scripts/python.mjs";
@@ -23,7 +23,7 @@ for number in range(count // 2):
 store.commit()
 `;
 
-/** Gives a session so many messages. The daemon is started anew. */
+/** Writes this many messages into a session and restarts the daemon. */
 export async function fill(daemon: Daemon, session_id: string, messages: number): Promise<void> {
   await daemon.kill();
   const path = join(daemon.home, "data", "aster.db");

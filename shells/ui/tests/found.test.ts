@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { python, repository } from "../../client/scripts/python.mjs";
 import { fold, placesOf } from "../src/found.js";
 
-/** What the daemon makes of it. */
+/** The daemon's result for the same input. */
 function daemon(script: string, input: unknown): unknown {
   const lines = [
     "import json, sys, unicodedata",
@@ -58,12 +58,12 @@ test("each letter is compared as the daemon compares it", () => {
   const letters: string[] = [];
   for (let point = 0x20; point < 0x2_0000; point++) {
     const letter = String.fromCodePoint(point);
-    // Cherokee: the daemon compares its capitals, the page its small letters.
+    // Without Cherokee: the daemon compares its capitals, the page its small letters.
     if (/[\p{Cn}\p{Cs}\p{Co}]/u.test(letter) || /\p{Script=Cherokee}/u.test(letter)) continue;
     letters.push(letter, `a${letter}`, `е${letter}`);
   }
   const theirs = daemon(
-    // None: letters that its Unicode does not have yet.
+    // None: letters that the daemon's version of Unicode does not have yet.
     "[fold(text) if unicodedata.category(text[-1]) != 'Cn' else None for text in given]",
     letters,
   ) as (string | null)[];

@@ -1,4 +1,4 @@
-// The page as the daemon itself serves it, and the link that signs a browser in.
+// The page that the daemon itself serves, and the link that signs a browser in.
 import { expect, test } from "vitest";
 import { answers, desk, say } from "./browser.js";
 

@@ -1,5 +1,5 @@
-// The page in a native shell, as far as the page goes: `window.asterHost` relays to the real daemon, and the page holds
-// neither token nor port. The shells have tests of their own with real windows.
+// The page's part in a native shell: `window.asterHost` relays to the real daemon, and the page has neither token nor
+// port. The shells have separate tests with real windows.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { TestHost } from "../../client/tests/host.js";
@@ -97,7 +97,7 @@ test("the system tells what happens while nobody looks, once it may", async () =
     const scope = window as unknown as { shown: string[]; away: boolean };
     scope.shown = [];
     scope.away = false;
-    // A browser without a screen never hides a page and shows no notifications: both are taken over here.
+    // A headless browser never hides a page and shows no notifications, so both are replaced here.
     Object.defineProperty(document, "visibilityState", { get: () => (scope.away ? "hidden" : "visible") });
     window.Notification = class {
       static permission = "granted";
@@ -125,7 +125,7 @@ test("the system tells what happens while nobody looks, once it may", async () =
     (window as unknown as { click: () => void }).click();
   });
   await page.getByRole("heading", { level: 1, name: "elsewhere" }).waitFor();
-  await questions(page).waitFor(); // opened, and not answered
+  await questions(page).waitFor(); // the click opened the question and did not answer it
 });
 
 test("the person is asked whether the system may tell only after something was missed, and once", async () => {

@@ -1,4 +1,4 @@
-// What a model, a tool or a person may say: it stays text.
+// Hostile text from a model, a tool or a person: it is shown only as text.
 import { expect, test } from "vitest";
 import { answers, desk, questions, say } from "./browser.js";
 import { provider } from "../../client/tests/provider.js";

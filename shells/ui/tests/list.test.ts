@@ -1,4 +1,4 @@
-// The list of messages: what is read stays where it is, and the end is followed for as long as the person is there.
+// The list of messages: the visible rows stay in place, and the list follows the end as long as the person is there.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { provider, Spoken } from "../../client/tests/provider.js";
@@ -7,11 +7,11 @@ import { fill } from "./fill.js";
 
 const list = (page: Page) => page.getByRole("region", { name: "Messages" });
 
-/** Pixels below what is seen. */
+/** The number of pixels below the view. */
 const left = (page: Page): Promise<number> =>
   list(page).evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
 
-/** The topmost row in view, and how far below the upper edge it begins. */
+/** The topmost visible row, and how far below the upper edge it begins. */
 const top = (page: Page): Promise<string> =>
   list(page).evaluate((box) => {
     const edge = box.getBoundingClientRect().top;
@@ -32,7 +32,7 @@ async function settled(page: Page): Promise<string> {
   return before;
 }
 
-/** Makes the last row above the view, or the last one in the list, this much higher. */
+/** Makes the last row above the view, or the last row of the list, higher by this much. */
 const grow = (page: Page, which: "above" | "last", px: number): Promise<void> =>
   list(page).evaluate(
     (box, [which, px]) => {

@@ -1,4 +1,5 @@
-// All texts for people stand in src/messages.tsx, are used, and are written alike. No browser: the source is read.
+// All texts for people are in src/messages.tsx, are used, and follow the same rules. Without a browser: it reads the
+// source.
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, test } from "vitest";
@@ -10,7 +11,7 @@ const read = (name: string): string => readFileSync(new URL(name, SRC), "utf8");
 const names = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .map((name) => name.replaceAll("\\", "/"))
   .filter((name) => /\.tsx?$/.test(name) && name !== "messages.tsx");
-/** The source that a file imports under such words; none for messages.tsx and for libraries. */
+/** The source of the file that an import names; none for messages.tsx and for libraries. */
 const importedBy =
   (name: string) =>
   (module: string): string | undefined => {
@@ -23,7 +24,7 @@ const uses = names.flatMap((name) => usesOf(name, read(name)));
 
 // -- the rules for messages.tsx ------------------------------------------------------------------------------------------
 
-/** The same words under several names, because they mean different things. */
+/** Texts that several names have, because they mean different things. */
 const TWICE: Record<string, string> = {
   Archive: "the page, and what is done",
   Delete: "what is done, and the key",
@@ -50,7 +51,7 @@ function unused(all: readonly Entry[], of: readonly Use[]): string[] {
   return all.filter(({ path }) => usedBy(of, path).length === 0).map(({ path }) => path);
 }
 
-/** Said as a notice, and no sentence. */
+/** Texts that are shown as a notice but are not sentences. */
 const NO_SENTENCES: Record<string, string> = {
   "conversation.archived": "one of the facts about a conversation",
   "sidebar.nothingFound": "a heading over what was found",
@@ -73,7 +74,7 @@ function unfinished(all: readonly Entry[], of: readonly Use[], allowed: Record<s
   ];
 }
 
-/** Words that people did not understand. */
+/** Words that confused people. */
 const PUZZLING = [
   /\bMay .* run\?/,
   /smart_approve asks/,
@@ -210,7 +211,7 @@ const SEED = `export const texts = {
   },
 };`;
 
-/** The entries of a seed in which one text is another one. */
+/** The entries of a seed after one text has been replaced. */
 const changed = (from: string, to: string): Entry[] => entriesOf(SEED.replace(from, () => to));
 
 test("texts are read whole", () => {

@@ -16,7 +16,7 @@ test.each([
   ["1.5 M", 1_500_000],
   ["\u0661\u0660\u0660\u0660", 1000], // Arabic digits
   ["\uff11\uff10", 10], // full width
-  ["-1", -1], // for the daemon to refuse
+  ["-1", -1], // the daemon refuses it
   ["0", 0],
 ])("%s is a number", (text, value) => {
   expect(numberOf(text, "count", ".")).toBe(value);

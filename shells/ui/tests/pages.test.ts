@@ -36,7 +36,7 @@ test("every page, light and dark, narrow and wide: axe finds nothing, and nothin
   for (const name of [chat, ...PAGES]) {
     await page.evaluate(async (hash) => {
       if (window.location.hash === hash) return;
-      // Until the new page is drawn: the old one has a heading as well.
+      // Waits until the new page is drawn: the old one has a heading, too.
       const changed = new Promise((resolve) => window.addEventListener("hashchange", resolve, { once: true }));
       window.location.hash = hash;
       await changed;

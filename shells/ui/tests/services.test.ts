@@ -1,4 +1,4 @@
-// Services, diagnostics, the model's check and the work directory: what the settings do to the real daemon.
+// Services, diagnostics, the test of the model and the work directory: how the settings affect the real daemon.
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "node:http";
@@ -96,7 +96,7 @@ test("diagnostics are made and downloaded, without what was said", async () => {
   expect(readFileSync(path).includes("a-secret-matter")).toBe(false);
 });
 
-/** A provider that knows no key; its address. */
+/** Starts a provider that rejects every key, and returns its address. */
 async function refusal(): Promise<string> {
   const server = createServer((request, response) => {
     request.resume();

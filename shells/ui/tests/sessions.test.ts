@@ -39,7 +39,7 @@ test("conversations are renamed, searched, archived and brought back", async () 
 
 const list = (page: Page) => page.getByRole("navigation", { name: "Conversations" });
 
-/** Says something, and waits for the answer's end: while it is being answered a conversation is not deleted. */
+/** Sends a message and waits for the end of the answer: a conversation can't be deleted while it is being answered. */
 async function conversation(page: Page, text: string, answered = 1): Promise<void> {
   await say(page, text);
   await answers(page)
@@ -71,7 +71,7 @@ test("a deleted conversation is gone at once in all windows, and comes back in a
   await answers(other).getByText("You said").waitFor();
   await page.getByText("Deleted.", { exact: true }).waitFor({ state: "detached" });
 
-  // From the other window, in the place of the conversation.
+  // Restored in the other window, which shows a notice instead of the conversation.
   await link.press("Delete");
   await page.getByText("Deleted.", { exact: true }).waitFor();
   await other.getByText("It can be restored until").waitFor();
@@ -80,7 +80,7 @@ test("a deleted conversation is gone at once in all windows, and comes back in a
   await link.waitFor();
   await conversation(other, "it goes on", 2);
 
-  // When the notice is gone the conversation still is in the trash.
+  // After the notice has disappeared, the conversation is still in the trash.
   await link.press("Delete");
   await page.getByText("Deleted.", { exact: true }).waitFor();
   await letPass(page);
@@ -179,7 +179,7 @@ test("a conversation in which a question waits is stopped before it is deleted, 
 
 const messages = (page: Page) => page.getByRole("region", { name: "Messages" });
 
-/** What is marked as found in the message that is shown, and whether it can be seen. */
+/** The highlighted text in the message that is shown, and whether it is visible. */
 async function marked(page: Page): Promise<{ text: string; seen: boolean }[]> {
   return messages(page).evaluate((box) => {
     const frame = box.getBoundingClientRect();
@@ -203,7 +203,7 @@ test("a search shows the words it found, and opens there", async () => {
   expect(await hit.locator(".session-hit").textContent()).toContain("- point 1 of answer 13");
   await accessible(page, "a search");
   await hit.click();
-  // It is the newest that holds the words, not the only one.
+  // The search opens at the newest match; there are more.
   const find = page.getByRole("search");
   await find.getByText("10 of 10").waitFor();
   await expect.poll(() => marked(page)).toEqual([{ text: "point 0 of answer 13", seen: true }]);
@@ -249,11 +249,11 @@ test("words are found in a conversation, also where it is not in the page", asyn
   await accessible(page, "find");
   await page.setViewportSize({ width: 390, height: 800 });
   await fits(page);
-  // Escape closes, and stops nothing; where the person was, she stays.
+  // Escape closes the search and stops nothing; the reading position stays the same.
   await page.keyboard.press("Escape");
   await find.waitFor({ state: "detached" });
   await messages(page).getByText("question 2", { exact: true }).waitFor();
-  // Once more, by the menu.
+  // Opened again, through the menu.
   await page.getByRole("button", { name: "Conversation menu" }).click();
   await page.getByRole("menuitem", { name: "Find in conversation" }).click();
   await focused(field);
@@ -284,7 +284,7 @@ test("what is found is shown where a long text is cut, and nothing that is folde
   const find = page.getByRole("search");
   await find.getByText("1 of 1").waitFor();
   await expect.poll(() => marked(page)).toEqual([{ text: "ocelot", seen: true }]);
-  // The thoughts hold the word before the answer does; they are folded.
+  // The first match is in the thoughts, which are folded; the second is in the answer.
   await page.getByRole("searchbox", { name: "Find in this conversation" }).fill("fold");
   await find.getByText("2 of 2").waitFor();
   await expect.poll(async () => (await marked(page)).some(({ seen }) => seen)).toBe(true);
@@ -319,7 +319,7 @@ test("a match that was left is come back to, by key and by the list", async () =
   await left();
   await hit.click();
   await expect.poll(() => marked(page)).toEqual(there);
-  // Closed, the focus is where it was.
+  // After closing, the focus is where it was before.
   await find.getByRole("button", { name: "Close" }).press("Escape");
   await find.waitFor({ state: "detached" });
   await focused(hit);
@@ -334,7 +334,7 @@ test("a search outlives a daemon that is away", async () => {
   await find.getByText("61 of 61").waitFor();
   await daemon.kill();
   await page.getByText("Can’t reach Aster.").waitFor();
-  // What is looked for next is far back, and not in the page yet.
+  // The next match is far back, and not in the page yet.
   await find.getByRole("button", { name: "Next match" }).click();
   await find.getByText("1 of 61").waitFor();
   await daemon.start();

@@ -55,7 +55,7 @@ test("a model server that is started on this computer is found, and its model ch
   await here.getByText("No model server was found.").waitFor();
   expect(await here.getByRole("radio").count()).toBe(0);
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  // What was found is taken as true for some seconds.
+  // The result of the last search is cached for a few seconds.
   await vi.waitFor(
     async () => {
       if (await here.getByRole("button", { name: "Look again" }).isVisible())
@@ -134,7 +134,7 @@ test("limits are set and taken back; what the daemon refuses is said", async () 
   await field.press("Enter");
   const refused = page.getByRole("alert").filter({ hasText: "max_tool_calls" });
   await refused.waitFor();
-  // Once, and without what only helps who writes a client.
+  // The error appears once, without the hint that helps only the author of a client.
   expect(await refused.textContent()).toMatch(/^max_tool_calls: [^(:]+$/);
   await field.fill("7");
   await refused.waitFor({ state: "detached" });
@@ -158,7 +158,7 @@ test("a limit is read as people write it, and never taken for none", async () =>
     expect(await field.inputValue(), "what was written stays").toBe(text);
   }
   expect(await value()).toBe(1000);
-  // What is being written is nobody else's to change.
+  // A change elsewhere does not overwrite the text that is being written.
   await field.fill("12");
   await daemon.client().config.set({ max_tool_calls: 77 });
   await page.getByLabel(/Maximum requests per turn/).fill("30");
@@ -179,7 +179,7 @@ test("a key is kept, called unprotected where it is, and forgotten", async () =>
   const row = page.getByRole("listitem").filter({ hasText: "anthropic" });
   await row.getByRole("button", { name: "Add a key" }).click();
   await row.getByLabel("API key for anthropic").fill("sk-ant-never-shown-0123456789");
-  await row.getByLabel("Test the key before saving").uncheck(); // there is nobody to test it with
+  await row.getByLabel("Test the key before saving").uncheck(); // there is no provider to test it with
   await row.getByRole("button", { name: "Save", exact: true }).click();
   await row.getByText(/unprotected, in a file|in the keychain/).waitFor();
   expect(await page.content()).not.toContain("never-shown");
@@ -214,7 +214,7 @@ test("a feature that is turned off is taken away", async () => {
 
 test("an answer is read aloud once that is turned on", async () => {
   const { open, context } = await desk();
-  // A browser without a screen has no voice: what it was given to say is kept.
+  // A headless browser has no voice, so the test records the texts to speak.
   await context.addInitScript(() => {
     const said: string[] = [];
     Object.assign(window, { said });

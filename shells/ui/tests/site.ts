@@ -1,5 +1,5 @@
-// The page as a shell has it, whose own scheme serves the files: they are there while the daemon is not. Calls go on to
-// the real daemon.
+// The page as in a shell, whose own scheme serves the files: they are available while the daemon is away. Calls are
+// relayed to the real daemon.
 import { readFileSync } from "node:fs";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -57,14 +57,14 @@ function file(path: string, outgoing: ServerResponse): void {
   }
 }
 
-/** Its headers as the daemon's own page would have sent them. */
+/** The request's headers, changed as if the daemon's own page had sent them. */
 function headersFor(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage) {
   const headers = { ...incoming.headers, host: `127.0.0.1:${daemon.port}` };
   if (headers.origin !== undefined) headers.origin = daemon.url;
   return headers;
 }
 
-/** A WebSocket: its handshake and then whatever comes, both ways. */
+/** Relays a WebSocket: first its handshake, then the data in both directions. */
 function upgrade(daemon: Pick<Daemon, "port" | "url">, incoming: IncomingMessage, near: Socket): void {
   const { url: path } = incoming;
   const onwards = request({ host: "127.0.0.1", port: daemon.port, path, headers: headersFor(daemon, incoming) });

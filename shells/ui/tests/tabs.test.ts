@@ -1,5 +1,5 @@
-// Many tabs of one browser, each with a socket of its own: a browser opens six connections to a daemon, and hundreds of
-// sockets beside them.
+// Many tabs of one browser, each with a separate socket: a browser opens only six HTTP connections to a daemon, but
+// hundreds of sockets in addition.
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { Proxy } from "../../client/tests/proxy.js";
@@ -17,7 +17,7 @@ async function streams({ daemon }: Desk): Promise<number> {
 
 const connected = (page: Page) => page.locator(".link-connected").waitFor();
 
-/** A first tab with a conversation, and others on the same one. */
+/** A first tab with a conversation, and more tabs on the same one. */
 async function tabs({ open, daemon }: Desk, count: number): Promise<{ pages: Page[]; session_id: string }> {
   const { session_id } = await daemon.client().sessions.create({ title: "shared" });
   const pages: Page[] = [];
@@ -29,10 +29,10 @@ async function tabs({ open, daemon }: Desk, count: number): Promise<{ pages: Pag
   return { pages, session_id };
 }
 
-/** Every tab shows what the daemon has recorded, once, and that nothing is going on. */
+/** Every tab shows the daemon's messages exactly once, and no turn in progress. */
 async function allShow({ daemon }: Desk, pages: readonly Page[], session_id: string, turns: number): Promise<void> {
   const client = daemon.client();
-  // The turn that was asked for last is over, and none runs.
+  // The last turn has ended, and none is running.
   const over = async (): Promise<boolean> => {
     const { messages } = await client.history("default", session_id);
     return messages.length === 2 * turns && messages.at(-1)?.status === "complete";
@@ -55,7 +55,7 @@ async function allShow({ daemon }: Desk, pages: readonly Page[], session_id: str
   }
 }
 
-/** The messages that a tab shows, in their order. */
+/** The messages that a tab shows, in order. */
 const shown = (page: Page): Promise<string[]> => page.getByRole("article").allInnerTexts();
 
 test("twenty tabs show what one of them asks, and calls have connections left", async () => {
@@ -64,7 +64,7 @@ test("twenty tabs show what one of them asks, and calls have connections left", 
   expect(await streams(here)).toBe(20);
   await say(at(pages, 0), "hello");
   await allShow(here, pages, session_id, 1);
-  // Calls of all tabs at once over HTTP, while their sockets are open.
+  // All tabs call at once over HTTP, while their sockets are open.
   const statuses = await Promise.all(
     pages.map((page) => page.evaluate(async () => (await fetch("/api/agents", { credentials: "omit" })).status)),
   );
@@ -149,7 +149,7 @@ test("a tab that stands still holds up none of the others, and has it all when i
 test("who pastes the launcher's token gets a bearer of the tab's own, and a socket with it", async () => {
   const here = await desk({ token: "the-shells-own-token" });
   const client = here.daemon.client();
-  // A link makes the daemon show its page; the person pastes the token instead of using it.
+  // A first link makes the daemon serve its page; the person pastes the token instead of using the link.
   await client.call("POST", "/api/handoff", {});
   const page = await here.context.newPage();
   const sockets: string[] = [];
@@ -165,7 +165,7 @@ test("who pastes the launcher's token gets a bearer of the tab's own, and a sock
   expect(kept).toMatch(/^[\w-]{43}$/);
   expect(await client.call("GET", "/api/handoff")).toHaveLength(1);
   expect(sockets.at(-1)).toBe(`${here.daemon.url.replace("http", "ws")}/ws`);
-  // Where somebody put the token itself, it opens the page over HTTP.
+  // If the token itself is stored, the page works over HTTP.
   await page.evaluate(() => sessionStorage.setItem("aster.bearer", "the-shells-own-token"));
   await page.reload();
   await connected(page);
@@ -192,7 +192,7 @@ test("a page whose connection died in a sleep shows what ended meanwhile as soon
   const over = async (): Promise<boolean> =>
     (await client.history("default", session_id)).messages.at(-1)?.status === "complete";
   await expect.poll(over).toBe(true);
-  // Less than two seconds of silence count as alive.
+  // Silence of less than two seconds counts as alive.
   await page.waitForTimeout(2_100);
   expect(await questions(page).count()).toBe(1);
   await page.evaluate(() => window.dispatchEvent(new Event("focus")));

@@ -1,7 +1,7 @@
-// Reads the page's source as TypeScript does: which texts stand in it, and which of messages.tsx it uses, for tests.
+// Parses the page's source as TypeScript, for tests: the texts in it, and the texts of messages.tsx that it uses.
 import ts from "typescript";
 
-/** Stands in a text where a value goes in. */
+/** The placeholder for a value in a text. */
 export const VALUE = "¤";
 
 export function parse(name: string, source: string): ts.SourceFile {
@@ -25,7 +25,7 @@ function wordsOf(node: Text): string {
   return node.head.text + node.templateSpans.map(({ literal }) => VALUE + literal.text).join("");
 }
 
-/** An expression without parentheses and what says its type. */
+/** An expression without parentheses and type annotations. */
 function bare(node: ts.Expression): ts.Expression {
   while (
     ts.isParenthesizedExpression(node) ||
@@ -45,7 +45,7 @@ function calledName(node: ts.CallExpression | ts.NewExpression): string {
 
 // -- texts outside of messages.tsx ---------------------------------------------------------------------------------------
 
-/** Attributes of elements, and properties of our own parts, that people read or hear. */
+/** Attributes of elements, and properties of the page's own components, that people read or hear. */
 const SEEN_ATTRIBUTES = new Set(
   "alt aria-description aria-label aria-placeholder aria-roledescription aria-valuetext label none placeholder title".split(
     " ",
@@ -57,7 +57,7 @@ const SEEN_PROPERTIES = new Set(
 const SEEN_ARGUMENTS = new Set("Error Notification announce failed sentence toast visible visibleText".split(" "));
 
 interface Position {
-  /** What the text goes into. */
+  /** The node that the text belongs to. */
   node: ts.Node;
   from: ts.Node;
   text: string;
@@ -73,7 +73,7 @@ const named = (node: ts.Node, name: string): boolean =>
     ts.isBindingElement(node)) &&
   node.name.getText() === name;
 
-/** What looks like words and is not for people, by the kind of place where it stands. */
+/** Strings that look like words but are not for people, by the kind of place that they are in. */
 const ALLOWED: Record<string, (position: Position) => boolean> = {
   "a module's name": ({ node }) =>
     ts.isImportDeclaration(node) || ts.isExportDeclaration(node) || (ts.isCallExpression(node) && isImport(node)),
@@ -103,7 +103,7 @@ const ALLOWED: Record<string, (position: Position) => boolean> = {
 
 const isImport = (node: ts.CallExpression): boolean => node.expression.kind === ts.SyntaxKind.ImportKeyword;
 
-/** Where a text goes: out of parentheses, choices and lists. */
+/** The node that receives a text, outside of parentheses, choices and lists. */
 function placeOf(text: Text): ts.Node {
   let node: ts.Node = text.parent;
   for (;;) {
@@ -117,17 +117,17 @@ function placeOf(text: Text): ts.Node {
   }
 }
 
-/** Two words, or one that begins like a sentence. */
+/** Two words, or one word that begins like a sentence. */
 const READS_LIKE_WORDS = /[\p{L}¤][,.:;!?]?\s+\p{L}|\p{L}[,.:;!?]?\s+¤|^\p{Lu}\p{Ll}/u;
-/** In the place of a text that is shown, any word is one; a single letter is that of a key. */
+/** Where a text is shown, every word counts; a single letter is the name of a key. */
 const WORD = /\p{L}\p{M}*\p{L}/u;
-/** Marks that make a sentence of pieces. */
+/** Punctuation that joins pieces into a sentence. */
 const GLUE = /[.,:;!?()“”–]/u;
 
-/** Gives the source of a module that a file imports, by the words of the import; undefined when it is none of ours. */
+/** Returns the source of an imported module, by the text of the import; undefined when it is not one of ours. */
 export type Imported = (module: string) => string | undefined;
 
-/** Each text for people that stands in a file, as `file:line: text (why)`. */
+/** Each text for people in a file, as `file:line: text (why)`. */
 export function leftovers(name: string, source: string, imported: Imported = () => undefined): string[] {
   const file = parse(name, source);
   const found = new Map<ts.Node, string>();
@@ -169,7 +169,7 @@ export function leftovers(name: string, source: string, imported: Imported = () 
   return [...found.values()];
 }
 
-/** The texts that an expression gives, also by a constant or a table, of the same file or of one that it imports. */
+/** The texts that an expression can have, also through a constant or a table in the same file or in an imported one. */
 function shownBy(given: ts.Expression | undefined, imported: Imported): Text[] {
   const by = (inner: ts.Expression | undefined): Text[] => shownBy(inner, imported);
   if (!given) return [];
@@ -195,7 +195,7 @@ function shownBy(given: ts.Expression | undefined, imported: Imported): Text[] {
   return constant && !ts.isObjectLiteralExpression(constant) ? by(constant) : [];
 }
 
-/** What a name was given as a constant, in the innermost place where it is known. */
+/** The value of a constant, from the innermost scope that declares it. */
 function constantOf(name: ts.Identifier, imported: Imported): ts.Expression | undefined {
   let node: ts.Node = name.parent;
   for (; !ts.isSourceFile(node); node = node.parent) {
@@ -218,7 +218,7 @@ function constantOf(name: ts.Identifier, imported: Imported): ts.Expression | un
   return undefined;
 }
 
-/** What a name is given in these statements; null: something else than one expression; undefined: it is not theirs. */
+/** The value of a name in these statements; null: not a single expression; undefined: it is not declared there. */
 function givenIn(statements: readonly ts.Statement[], name: string): ts.Expression | null | undefined {
   for (const statement of statements) {
     if (!ts.isVariableStatement(statement)) continue;
@@ -238,10 +238,10 @@ function bound(pattern: ts.BindingName, name: string): boolean {
 // -- messages.tsx ----------------------------------------------------------------------------------------------------------
 
 export interface Entry {
-  /** As in `composer.modes.queue.label`. */
+  /** For example `composer.modes.queue.label`. */
   path: string;
   line: number;
-  /** What it may say, whole. */
+  /** Its possible texts, each complete. */
   texts: string[];
 }
 
@@ -267,7 +267,7 @@ export function entriesOf(source: string): Entry[] {
   return entries;
 }
 
-/** The texts of an entry, each as a whole: the branches of a choice, the forms of a plural, an element with all in it. */
+/** The complete texts of an entry: each branch of a choice, each form of a plural, an element with its content. */
 function wholes(node: ts.Node): string[] {
   if (isText(node)) return [wordsOf(node)];
   if (ts.isJsxFragment(node) || ts.isJsxElement(node)) return [said(node).trim()];
@@ -295,11 +295,11 @@ function said(node: ts.JsxChild): string {
 // -- the use of messages.tsx -------------------------------------------------------------------------------------------------
 
 export interface Use {
-  /** As an entry's path; `*` where the name is computed. */
+  /** The path of an entry; `*` where the name is computed. */
   path: string;
-  /** All below is used. */
+  /** Whether everything below it is used. */
   spread: boolean;
-  /** It is the whole of what a notice says, and so a sentence. */
+  /** Whether it is the complete text of a notice, and so must be a sentence. */
   notice: boolean;
   where: string;
 }
@@ -332,14 +332,14 @@ const matches = (use: Use, path: string): boolean => {
 
 export const usedBy = (uses: readonly Use[], path: string): Use[] => uses.filter((use) => matches(use, path));
 
-/** Uses that give no entry: a group of texts that is passed on, so that nobody sees which of them are used. */
+/** Uses that name no entry: a group of texts is passed on, so it is not known which of them are used. */
 export const vague = (uses: readonly Use[], entries: readonly Entry[]): Use[] =>
   uses.filter((use) => !entries.some(({ path }) => matches(use, path)));
 
-/** Elements whose text is a notice, by the class of a paragraph or a hint. */
+/** Elements whose text is a notice, by the class of a paragraph or hint. */
 const NOTICES = /^(?:empty|hint|lead|message-end|tool-unknown)$/;
 
-/** The value of an attribute; `{}` when it is computed, empty when there is none. */
+/** The value of an attribute; `{}` when it is computed, empty when it does not exist. */
 function attributeOf(attributes: ts.JsxAttributes, name: string): string {
   for (const one of attributes.properties) {
     if (!ts.isJsxAttribute(one) || one.name.getText() !== name) continue;
@@ -348,7 +348,7 @@ function attributeOf(attributes: ts.JsxAttributes, name: string): string {
   return "";
 }
 
-/** Whether what is said there is said as a notice: in a toast, to a screen reader, in a note, a status or a lead. */
+/** Whether the text is shown as a notice: in a toast, to a screen reader, in a note, a status or a lead. */
 function isNotice(from: ts.Node): boolean {
   for (let node = from; ; node = node.parent) {
     const { parent } = node;

@@ -1,4 +1,4 @@
-// A newcomer's walk through the page, as docs/walk.md tells it.
+// A newcomer's walk through the page, as docs/walk.md describes it.
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
@@ -20,7 +20,7 @@ interface Walk extends Desk {
 const current = (page: Page) => page.locator(".step-current");
 const list = (page: Page) => page.getByRole("navigation", { name: "Conversations" });
 
-/** What is done and seen at each step, in their order. */
+/** The actions and checks of each step, in order. */
 const WALK: ((walk: Walk) => Promise<void>)[] = [
   async ({ page }) => {
     await page.getByRole("heading", { name: "Set up Aster" }).waitFor();
@@ -184,7 +184,7 @@ const WALK: ((walk: Walk) => Promise<void>)[] = [
   },
 ];
 
-/** Steps whose picture is kept where `ASTER_SHOTS` names a directory, in both widths and themes. */
+/** The directory for screenshots of the steps, in both widths and themes; none without `ASTER_SHOTS`. */
 const SHOTS = process.env.ASTER_SHOTS;
 
 async function shoot(page: Page, step: number): Promise<void> {
@@ -219,6 +219,6 @@ test("what the walk calls by name is on the page", () => {
   const texts = readFileSync(new URL("../src/messages.tsx", import.meta.url), "utf8");
   const named = [...TOLD.matchAll(/“([^”]+)”/g)].map(([, words]) => words ?? "");
   expect(named.length).toBeGreaterThan(20);
-  const said = new Set(["1 of 2", "Create hello.txt (1 line)", "Replace hello.txt"]); // the daemon's, or with a value
+  const said = new Set(["1 of 2", "Create hello.txt (1 line)", "Replace hello.txt"]); // daemon texts, or with a value
   expect(named.filter((words) => !said.has(words) && !texts.includes(words))).toEqual([]);
 });
