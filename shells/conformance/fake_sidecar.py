@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""A sidecar that misbehaves on command: it reads what to do from a plan, life by life, and writes down what it saw.
+"""A sidecar that misbehaves as planned: for each run it reads its behaviour from a plan, and it records what happened.
 
-The plan is `plan.json` in the directory that ASTER_FAKE_DIR names: a list with one object for each life; the last one
-holds for all later lives. README.md says what such an object may hold. In the same directory it leaves `lives.jsonl` (a
-line for each start and each thing worth asserting) and holds `alive.lock` while it lives: two lives at once are noted.
+The plan is `plan.json` in the directory that ASTER_FAKE_DIR names: a list with one object for each run (a "life"); the
+last object applies to all later runs. README.md lists the fields of such an object. In the same directory the sidecar
+writes `lives.jsonl`, with a line for each start and each event that a scenario may check. It holds `alive.lock` while
+it runs, and notes it if two runs overlap.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ time.sleep(600)
 
 
 def note(what: str, **more: Any) -> None:
-    """Write down what happened, for the runner."""
+    """Records an event for the runner."""
     line = json.dumps({"what": what, "pid": os.getpid(), **more}) + "\n"
     with open(HOME / "lives.jsonl", "a", encoding="utf-8") as file:
         file.write(line)
@@ -49,7 +50,7 @@ def say(text: str) -> None:
 
 
 def life_of_plan() -> dict[str, Any]:
-    """What this life is to do, and that the next one is the next."""
+    """Returns the plan of this run and advances the counter to the next run."""
     with open(HOME / "count", "a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
@@ -61,7 +62,7 @@ def life_of_plan() -> dict[str, Any]:
 
 
 class Fake:
-    """One life."""
+    """One run of the sidecar."""
 
     def __init__(self, life: dict[str, Any], arguments: argparse.Namespace) -> None:
         self.life = life
@@ -71,10 +72,10 @@ class Fake:
         self.asked = 0
         self.port = 0
 
-    # -- its endpoints ---------------------------------------------------------------------------------------------
+    # -- endpoints -------------------------------------------------------------------------------------------------
 
     def health(self) -> tuple[int, dict[str, Any]] | None:
-        """Status and body; None: it never answers."""
+        """Returns status and body; None: it never answers."""
         self.asked += 1
         health = self.life.get("health", {})
         if self.asked <= health.get("well", 0 if health else sys.maxsize):
@@ -92,7 +93,7 @@ class Fake:
         return 200, {"status": "ok", "instance_id": "instance_of_somebody_else", "protocol": 1}
 
     def listen(self) -> None:
-        """On a port, or on a Unix socket too when it was given one."""
+        """Listens on a port, and also on a Unix socket if `--uds` names one."""
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -142,10 +143,13 @@ class Fake:
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    # -- its life --------------------------------------------------------------------------------------------------
+    # -- one run ---------------------------------------------------------------------------------------------------
 
     def read_first_line(self) -> None:
-        """The token; the runner is told whether it is worth the name, and never gets to see it."""
+        """Reads the token.
+
+        The note for the runner has its length and whether it was in argv, never the token itself.
+        """
         settings = json.loads(sys.stdin.buffer.readline() or b"{}")
         self.token = settings.get("token", "")
         note("token", length=len(self.token), argv=self.token in " ".join(sys.argv) and bool(self.token))
@@ -153,7 +157,7 @@ class Fake:
             os.write(2, f"the launcher gave me {self.token}\n".encode())
 
     def grandchildren(self) -> None:
-        """Processes of its own, some of which leave its group or ignore SIGTERM; all are noted."""
+        """Starts child processes, some of which leave its process group or ignore SIGTERM; all are noted."""
         for kind in self.life.get("grandchildren", []):
             stubborn = "stubborn" if kind.get("ignores_term") else "meek"
             where = "own_session" if kind.get("own_session") else "same"
@@ -171,7 +175,7 @@ class Fake:
             note("grandchild", child=child.pid)
 
     def speak(self) -> None:
-        """What it writes before it is ready."""
+        """Writes its output before it is ready."""
         for line in self.life.get("stdout", []):
             say(line + "\n")
         if self.life.get("stdout_bytes"):
@@ -210,7 +214,7 @@ class Fake:
         note("ready")
 
     def run(self) -> int:
-        """Its exit code."""
+        """Returns the exit code."""
         start = self.life.get("exit_at_start")
         if start is not None:
             for line in self.life.get("stderr", []):
@@ -220,7 +224,7 @@ class Fake:
             signal.signal(signal.SIGTERM, lambda *_: note("term"))
         end = self.life.get("exit")
         if end is not None:
-            # The end that nobody asked for, at the moment that the scenario chooses.
+            # An exit that was not requested, at the moment that the scenario chooses.
             end_on(getattr(signal, end["on"]), end.get("code", 70))
         if not self.life.get("never_reads_stdin"):
             self.read_first_line()
@@ -241,7 +245,10 @@ class Fake:
 
 
 def end_on(number: int, code: int) -> None:
-    """End at this signal, whenever it comes. A handler would wait for a read that began just before the signal."""
+    """Ends the process at this signal at any time.
+
+    A handler would wait for a read that began just before the signal.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
 
     def wait() -> None:
@@ -260,7 +267,7 @@ def main() -> int:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--uds")
     arguments = parser.parse_args()
-    # Kept open, and locked, for as long as the process lives.
+    # Kept open and locked as long as the process lives.
     lock = os.open(HOME / "alive.lock", os.O_RDWR | os.O_CREAT, 0o600)
     os.set_inheritable(lock, False)
     try:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the scenarios against a shell's supervisor, through its driver: `run.py [options] -- DRIVER [ARGUMENT ...]`.
 
-README.md says what a driver understands and what a scenario may hold. Standard library only, Linux and macOS.
+README.md describes the commands of a driver and the fields of a scenario. Needs only the standard library; runs on
+Linux and macOS.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 FAKE = HERE / "fake_sidecar.py"
 WAIT_S = 60.0
-"""How long anything may take; `--wait-s` sets it."""
+"""The longest wait for anything, in seconds; `--wait-s` sets it."""
 TIMING = {
     "start_timeout_ms": 50_000,
     "health_interval_ms": 100,
@@ -47,28 +48,31 @@ TIMING = {
     "busy_ms": 1_500,
     "busy_interval_ms": 100,
 }
-"""What a scenario does not set. Waits that every run goes through are short: a real app's would take minutes. Limits
-that only a failure reaches are long: a machine that stands still for a moment is no failure."""
+"""The default timing of a scenario.
+
+Waits that every run includes are short: in a real app they would take minutes. Limits that only a failure reaches are
+long, so that a short pause of the machine is not a failure.
+"""
 STEPS = ("do", "finish", "until", "request", "signal", "end", "logs", "write", "holder")
 STATES = {"starting", "ready", "restarting", "stopped", "crashed"}
 
 
 class Failure(Exception):
-    """What is not as the scenario says."""
+    """A difference between the scenario and what happened."""
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
 def processes() -> dict[int, int]:
-    """pid → parent of all that live; one that only waits to be collected does not."""
+    """Maps the pid of each running process to its parent's pid; zombies don't count."""
     answer = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
     rows = (line.split() for line in answer.stdout.splitlines())
     return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
 
 
 def family(pid: int) -> set[int]:
-    """A process and all that descend from it."""
+    """The pids of a process and all its descendants."""
     parents = processes()
     found = {pid} & parents.keys()
     while more := {one for one, parent in parents.items() if parent in found} - found:
@@ -77,7 +81,7 @@ def family(pid: int) -> set[int]:
 
 
 def until(what: str, true: Callable[[], Any]) -> Any:
-    """Wait for it; an end without it is a failure, not an assertion about time."""
+    """Waits until `true` returns a true value. Raises: Failure after WAIT_S; no scenario asserts a time."""
     deadline = time.monotonic() + WAIT_S
     while not (found := true()):
         if time.monotonic() > deadline:
@@ -90,7 +94,7 @@ def until(what: str, true: Callable[[], Any]) -> Any:
 
 
 class Driver:
-    """The shell's supervisor, spoken to in lines of JSON."""
+    """The shell's supervisor, controlled through lines of JSON."""
 
     def __init__(self, command: list[str], environment: dict[str, str], home: Path) -> None:
         self.states: list[str] = []
@@ -132,7 +136,7 @@ class Driver:
 
     def answer(self, number: int, what: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
-            gone = self.process.poll() is not None and not self._reader.is_alive()  # before the look: it says no more
+            gone = self.process.poll() is not None and not self._reader.is_alive()  # checked first: no output follows
             said = self._answers.get(number)
             if said is None and gone:
                 raise Failure(f"the driver ended with {self.process.returncode}")
@@ -141,7 +145,7 @@ class Driver:
         return until(f"the answer to {what}", look)
 
     def ask(self, what: str, given: Any = None) -> Any:
-        """The result. A refusal is a failure."""
+        """Returns the result. Raises: Failure if the driver refuses the request."""
         said = self.answer(self.send(what, given), what)
         if not said.get("ok"):
             raise Failure(f"{what} was refused: {said.get('error')}")
@@ -156,7 +160,7 @@ class Driver:
             raise Failure("the driver did not end") from None
         finally:
             self._stderr.close()
-        self._reader.join(WAIT_S)  # all that it said has been read
+        self._reader.join(WAIT_S)  # everything that it wrote has been read
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -164,11 +168,11 @@ class Driver:
             self.process.stdin.close()
 
 
-# -- what else is there ------------------------------------------------------------------------------------------------
+# -- other programs ----------------------------------------------------------------------------------------------------
 
 
 class Stranger:
-    """Somebody else on a port, who answers everything kindly and writes down what was said to him."""
+    """Another program on a port. It answers every request with success and records what it received."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -218,7 +222,7 @@ class Scenario:
         self.pending: dict[str, int] = {}
 
     def run(self) -> None:
-        """Raises Failure."""
+        """Runs the scenario. Raises: Failure."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.clean)
             self.prepare()
@@ -230,7 +234,7 @@ class Scenario:
                 except Failure as failure:
                     raise Failure(f"{json.dumps(step)}: {failure}; states so far {self.driver.states}") from None
             if self.driver.process.poll() is None:
-                self.driver.ask("info")  # what it said before that has been read now
+                self.driver.ask("info")  # everything that it wrote before this answer has been read
                 states = list(self.driver.states)
                 self.note_pids()
                 self.driver.end(self.driver.close)
@@ -261,7 +265,7 @@ class Scenario:
         return {**inherited, "ASTER_FAKE_DIR": str(self.home / "fake"), "PYTHONPATH": str(REPOSITORY)}
 
     def engine(self) -> str:
-        """The executable that the supervisor is to start."""
+        """The executable that the supervisor starts."""
         kind = self.says.get("engine", "fake")
         if kind == "fake":
             return str(FAKE)
@@ -287,7 +291,7 @@ class Scenario:
         }
 
     def hold(self) -> None:
-        """Another daemon over the same data directory, which is there before the shell starts one."""
+        """Starts another daemon with the same data directory, before the shell starts one."""
         self.holder = subprocess.Popen(
             [
                 *(self.engine(), "--framework", "electron", "--port", "0", "--supervised"),
@@ -310,7 +314,7 @@ class Scenario:
         path = self.home / "fake" / "lives.jsonl"
         if not path.exists():
             return []
-        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]  # the last line may be being written
+        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]  # the last line may be incomplete
         return [json.loads(line) for line in whole.splitlines()]
 
     def note_pids(self) -> None:
@@ -340,7 +344,7 @@ class Scenario:
             self.pending[what] = number
 
     def step_finish(self, step: dict[str, Any]) -> None:
-        """The answer to what was begun without waiting."""
+        """Waits for the answer to a command that was sent without waiting."""
         what = step["finish"]
         self.outcome(step, self.driver.answer(self.pending.pop(what), what))
 
@@ -352,7 +356,7 @@ class Scenario:
     def step_until(self, step: dict[str, Any]) -> None:
         wanted = step["until"]
         if "states" in wanted:
-            # From the first one on: one that is over again by the time of a look was seen all the same.
+            # Compares all states so far, so that a state counts even if it has ended before the check.
             until(f"states {wanted['states']}", lambda: self.saw(wanted["states"]))
         if "info" in wanted:
             until(f"info {wanted['info']}", lambda: fits(self.driver.ask("info"), wanted["info"]))
@@ -403,7 +407,7 @@ class Scenario:
             os.kill(pid, number)
 
     def step_end(self, step: dict[str, Any]) -> None:
-        """The shell goes, politely: its driver's stdin ends."""
+        """Ends the shell normally: its driver's stdin ends."""
         self.note_pids()
         self.pids |= family(self.driver.process.pid)
         self.driver.end(self.driver.close)
@@ -437,11 +441,11 @@ class Scenario:
                 raise Failure(f"only {seen} lines were counted")
 
     def log_text(self) -> str:
-        """What is kept, and what the files hold."""
+        """The log in memory and in the files."""
         logs = self.driver.ask("logs")
         texts = [entry["text"] for entry in logs["entries"]]
         for path in sorted((self.home / "logs").glob("*")):
-            with contextlib.suppress(FileNotFoundError):  # renamed just now, because it was full
+            with contextlib.suppress(FileNotFoundError):  # it was full and has just been renamed
                 texts.append(path.read_text(encoding="utf-8", errors="replace"))
         return "\n".join(texts)
 
@@ -484,7 +488,7 @@ class Scenario:
 
 
 def fits(found: Any, wanted: Any) -> bool:
-    """Whether what was found has all that is wanted; `{"at_least": n}`, `{"set": true}` and `{"contains": text}`."""
+    """Whether `found` has everything in `wanted`; also `{"at_least": n}`, `{"set": true}` and `{"contains": text}`."""
     if isinstance(wanted, dict):
         if "at_least" in wanted:
             return isinstance(found, int) and found >= wanted["at_least"]
