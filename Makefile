@@ -54,7 +54,7 @@ NPM := ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh
 	unit lint lint-py lint-shells types types-py types-shells rust \
 	test-py test-seed test-install test-package test-client test-ui test-shells test-electron test-tauri tauri-build test-llama test-readme soak
 
-# -- whole jobs, step by step ------------------------------------------------------------------------------------------
+# -- complete jobs, step by step ---------------------------------------------------------------------------------------
 
 # $(call steps,COUNT,TARGETS): run these step-… targets, several at the same time, and say how many have ended.
 define steps

@@ -267,7 +267,7 @@ def main() -> int:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--uds")
     arguments = parser.parse_args()
-    # Kept open and locked as long as the process lives.
+    # Kept open and locked as long as the process runs.
     lock = os.open(HOME / "alive.lock", os.O_RDWR | os.O_CREAT, 0o600)
     os.set_inheritable(lock, False)
     try:

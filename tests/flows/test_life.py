@@ -567,7 +567,7 @@ def test_a_daemon_that_is_stopped_is_named_with_what_can_be_done(
         assert "is stopped" in words
         assert f"kill -CONT {pid}" in words
         assert "--replace" in words
-    assert not wait_gone(pid, 0), "its launcher lives, and may continue it"
+    assert not wait_gone(pid, 0), "its launcher still runs and may continue it"
     checked = subprocess.run(
         [sys.executable, "-m", "aster_sidecar", "doctor", "--no-model", "--data-dir", str(client.data_dir)],
         env=environment(),

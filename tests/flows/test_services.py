@@ -336,7 +336,7 @@ def test_its_whole_family_is_ended_with_it(serve: Callable[..., Daemon]) -> None
 
 
 def test_a_restart_waits_until_nothing_of_the_old_one_is_left(serve: Callable[..., Daemon], tmp_path: Path) -> None:
-    """The service leaves a process that ignores TERM and holds a lock: the next instance fails while that one lives."""
+    """The service leaves a process that ignores TERM and holds a lock: the next instance fails while that one runs."""
     source = LOCKS + "sys.stdin.readline(); sys.exit(1)"
     daemon = serve(locks={"command": python(source, str(tmp_path / "lock")), "backoff_s": 0.01, "stop_timeout_s": 0.2})
     ask(daemon, "locks", "start")

@@ -1,4 +1,4 @@
-"""Problems of the store: full, locked, damaged, or from a newer version; and what a client is told then."""
+"""Problems of the store: full, locked, damaged, or from a newer version; and the answers that clients get then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--uds`: a Unix socket only for its owner: a dead one is replaced, a live one never, and other users are refused."""
+"""`--uds`: a Unix socket only for its owner: a dead one is replaced, one in use never, and other users are refused."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def run(home: Path, *words: str, given: bytes = b"", **environment: str) -> subp
 
 
 def result_of(daemon: Daemon, name: str, arguments: Json, agent_id: str = "default") -> Json:
-    """The result of a tool that the demo model calls, with nobody asked for permission."""
+    """The result of a tool that the demo model calls without asking for permission."""
     daemon.config(permission_mode="auto_approve")
     events = daemon.ask(f"call {name} {json.dumps(arguments)}", agent_id=agent_id)
     [end] = [event["data"] for event in events if event["type"] == "tool_end"]

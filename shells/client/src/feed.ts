@@ -34,8 +34,8 @@ export interface Feed {
   retry(): void;
   /**
    * Checks now whether the daemon still answers, for example after the system slept or the network changed. A page does
-   * this by itself. If the stream was silent for two seconds, a new one is opened, and the old one is kept until the
-   * new one is open. Returns false if no check was needed, because an event has just arrived.
+   * this automatically. If the stream was silent for two seconds, a new one is opened, and the old one is kept until
+   * the new one is open. Returns false if no check was needed, because an event has just arrived.
    */
   check(): boolean;
   close(): void;

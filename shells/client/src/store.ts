@@ -116,7 +116,9 @@ export class Store {
     this.#feed?.retry();
   }
 
-  /** Checks now whether the daemon still answers, for example after the system slept. A page does this by itself. */
+  /**
+   * Checks now whether the daemon still answers, for example after the system slept. A page does this automatically.
+   */
   check(): void {
     this.#feed?.check();
   }

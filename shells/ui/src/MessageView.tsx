@@ -213,7 +213,7 @@ function PartView({
   part: Part;
   session_id: string;
   growing: boolean;
-  /** This part tells why the turn failed. */
+  /** This part explains why the turn failed. */
   failed: boolean;
   onContinue: (() => void) | null;
 }) {

@@ -200,7 +200,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
         if (!show(key, top)) return false;
         moved();
         const box = frame.current;
-        // If nothing is below, the list goes on following the end.
+        // If nothing is below, the list continues to follow the end.
         const atEnd = box !== null && rowOf(key) !== null && box.scrollHeight - box.scrollTop - box.clientHeight <= 1;
         follow(atEnd);
         live.current.onPlace(atEnd ? null : { key, top });

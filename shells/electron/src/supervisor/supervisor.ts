@@ -338,7 +338,7 @@ export class Supervisor {
     return this.#asked() ? { told: true } : verdict;
   }
 
-  /** Shows at once that the daemon is gone, not only when its last process has ended. */
+  /** Shows at once that the daemon is lost, not only when its last process has ended. */
   #lost({ problem: { code } }: Verdict & { told: false }): void {
     if (this.#status === "ready" || code === "unresponsive" || code === "stranger") this.#say("restarting");
   }

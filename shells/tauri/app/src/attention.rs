@@ -14,7 +14,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Whether a flag is on. One that the daemon does not name counts as on.
+    /// Whether a flag is on. A flag that the daemon does not name counts as on.
     pub fn is_on(&self, flag: &str) -> bool {
         self.flags.get(flag) != Some(&Value::Bool(false))
     }

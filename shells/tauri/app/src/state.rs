@@ -43,7 +43,7 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Reads the file. One that is not valid is renamed to `.corrupt-TIME`, and the app starts with the defaults.
+    /// Reads the file. An invalid file is renamed to `.corrupt-TIME`, and the app starts with the defaults.
     /// Raises: [`Error`].
     pub fn read(path: PathBuf) -> Result<Self, Error> {
         let text = match fs::read(&path) {

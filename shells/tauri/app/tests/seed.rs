@@ -10,7 +10,7 @@ use std::{fs, net::TcpListener, path::Path};
 use desk::{Desk, Result, missing, repository, until};
 use serde_json::json;
 
-/// The text of the guide's `src/api.js`. None: there is no guide beside this checkout (`ASTER_SEEDS_DIR` says where).
+/// The text of the guide's `src/api.js`. None: there is no guide next to this checkout (`ASTER_SEEDS_DIR` says where).
 fn module() -> Option<String> {
     let beside = || Some(repository().parent()?.join("shared/seeds"));
     let seeds = std::env::var_os("ASTER_SEEDS_DIR").map(Into::into).or_else(beside)?;

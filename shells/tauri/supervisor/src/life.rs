@@ -158,7 +158,7 @@ impl Life {
         exit
     }
 
-    /// Waits until the daemon answers requests. Raises: [`Error`]; [`Error::Crashed`] stands for any exit.
+    /// Waits until the daemon answers requests. Raises: [`Error`]; [`Error::Crashed`] is used for any exit.
     pub(crate) async fn ready(&mut self) -> Result<Endpoint, Error> {
         let Timing { start_timeout, health_timeout, .. } = self.launch.timing;
         let until = Instant::now() + start_timeout;

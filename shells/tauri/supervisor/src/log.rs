@@ -47,7 +47,7 @@ impl Default for Limits {
     }
 }
 
-/// The file is written by a separate thread; older files are beside it as `.1`, `.2` and so on.
+/// The file is written by a separate thread; older files are next to it as `.1`, `.2` and so on.
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,

@@ -42,7 +42,7 @@ mod unix {
     struct Members {
         system: System,
         lead: Pid,
-        /// When the lead was started, which tells it from a later process with the same pid.
+        /// When the lead was started, which distinguishes it from a later process with the same pid.
         started: Option<u64>,
         mark: OsString,
         known: HashMap<Pid, u64>,

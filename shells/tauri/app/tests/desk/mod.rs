@@ -323,7 +323,7 @@ fn first_line(child: &mut Child) -> Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// tauri-driver and its process group. The app's daemon has a group of its own and ends with the app.
+/// tauri-driver and its process group. The app's daemon has a separate group and ends with the app.
 struct Driver(Child);
 
 impl Drop for Driver {
