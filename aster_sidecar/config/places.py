@@ -1,26 +1,29 @@
-"""The directories of settings, data and logs on each platform."""
+"""The directories of settings, data and logs on each platform. Imports nothing slow."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 STORE_NAME = "aster.db"
 """The store's file, in the data directory."""
 
 
-@dataclass(frozen=True, slots=True)
 class Places:
-    """The daemon's directories. Source: docs/protocol.md."""
+    """The daemon's directories. Source: docs/protocol.md.
 
-    config_dir: Path
-    data_dir: Path
-    logs_dir: Path
-    daemons_dir: Path
-    """The list of running daemons (daemon/running_daemons.py); --data-dir does not change it."""
+    `daemons_dir` has the list of running daemons (daemon/running_daemons.py); --data-dir does not change it.
+    """
+
+    __slots__ = ("config_dir", "daemons_dir", "data_dir", "logs_dir")
+
+    def __init__(self, config_dir: Path, data_dir: Path, logs_dir: Path, daemons_dir: Path) -> None:
+        self.config_dir = config_dir
+        self.data_dir = data_dir
+        self.logs_dir = logs_dir
+        self.daemons_dir = daemons_dir
 
     @property
     def config_path(self) -> Path:
@@ -52,7 +55,7 @@ def places(
         usual = Places(config, data, state / "logs", state / "daemons")
     if data_dir is not None:
         return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
-    return replace(usual, config_dir=config_dir) if config_dir is not None else usual
+    return Places(config_dir or usual.config_dir, usual.data_dir, usual.logs_dir, usual.daemons_dir)
 
 
 def roaming(environment: Mapping[str, str], home: Path) -> Path:

@@ -1,33 +1,32 @@
-"""Parses server-sent events from text in pieces of any size. `connection` uses it."""
+"""Parses server-sent events from text in pieces of any size. `connection` and `one_shot` use it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 
-async def lines(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The lines of the stream, without their ends.
+class Frames:
+    """The frames of one stream, from its text."""
 
-    httpx's own line iterator also ends a line at U+2028 and the like, which occur in texts.
-    """
-    rest = ""
-    async for piece in pieces:
-        *ended, rest = (rest + piece).split("\n")
+    def __init__(self) -> None:
+        self._rest = ""
+        self._id = ""
+        self._data: list[str] = []
+
+    def feed(self, piece: str) -> Iterator[tuple[str, str]]:
+        """The frames that this piece completes and that have data, as (id, data); the id is "" without one.
+
+        A line ends with a line feed only: U+2028 and similar characters occur in texts.
+        """
+        *ended, self._rest = (self._rest + piece).split("\n")
         for line in ended:
-            yield line.removesuffix("\r")
-
-
-async def frames(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str]]:
-    """The frames of these lines that have data, as (id, data); the id is "" where the frame has none."""
-    frame_id, data = "", list[str]()
-    async for line in lines:
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line:
-            if data:
-                yield frame_id, "\n".join(data)
-            frame_id, data = "", []
-        elif name == "id":
-            frame_id = value
-        elif name == "data":
-            data.append(value)
+            name, _, value = line.removesuffix("\r").partition(":")
+            value = value.removeprefix(" ")
+            if not line.removesuffix("\r"):
+                if self._data:
+                    yield self._id, "\n".join(self._data)
+                self._id, self._data = "", []
+            elif name == "id":
+                self._id = value
+            elif name == "data":
+                self._data.append(value)

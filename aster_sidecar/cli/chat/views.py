@@ -1,4 +1,4 @@
-"""What an event of the conversation looks like: as JSON lines, as plain text, or on a terminal.
+"""What an event of the conversation looks like on a terminal; `plain_views` has what scripts get.
 
 `session` chooses one view for each chat; the other modules of `chat` write their own words through `View.note`.
 """
@@ -48,59 +48,6 @@ def show_error(view: View, error: Exception) -> None:
     view.note(texts.trouble("✗", plain(str(error))), "red")
     if isinstance(error, Refused) and (advice := texts.remedy(error.code, error.hint)):
         view.note(texts.hint(plain(advice)))
-
-
-class JsonView:
-    """Every event of a turn as one line of JSON on stdout; notes on stderr."""
-
-    def show(self, event: Json) -> None:
-        if event["turn_id"] is not None:
-            print(json.dumps(event, ensure_ascii=False), flush=True)
-
-    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def flush(self) -> None:
-        sys.stdout.flush()
-
-
-class PlainView:
-    """The answer's text, as the model wrote it, on stdout; everything else on stderr."""
-
-    def __init__(self) -> None:
-        self._written: dict[str, int] = {}
-        """Characters of each message that are written."""
-        self._in_line = False
-        """Whether the last line on stdout has no end yet."""
-
-    def show(self, event: Json) -> None:
-        data = event["data"]
-        if event["type"] == "text_chunk":
-            written = self._written.get(data["message_id"], 0)
-            new = data["delta"][max(0, written - data["offset"]) :]
-            self._written[data["message_id"]] = max(written, data["offset"] + len(data["delta"]))
-            sys.stdout.write(new)
-            sys.stdout.flush()
-            self._in_line = not new.endswith("\n") if new else self._in_line
-        elif event["type"] == "tool_start":
-            self.note(texts.plain_call(data["name"], cut(still_visible(data["display"], newlines=False), 300)))
-        elif event["type"] == "tool_end" and data["outcome"] != "done":
-            error = cut(plain(str(data.get("error") or "")), 300)
-            self.note(texts.plain_outcome(data["name"], data["outcome"], error))
-        elif event["type"] == "error":
-            hint = plain(data["hint"]) if data.get("hint") else None
-            self.note(texts.plain_error(data["severity"], plain(data["message"]), hint))
-        elif event["type"] == "done":
-            self.flush()
-
-    def note(self, text: str, style: str = "dim", *, indent: int | None = None) -> None:
-        self.flush()
-        print(text, file=sys.stderr, flush=True)
-
-    def flush(self) -> None:
-        if self._in_line:
-            print(flush=True)
-        self._in_line = False
 
 
 class TerminalView:

@@ -84,7 +84,9 @@ def select_owners() -> Query[OwnerRow]:
 
 def select_session(session_id: str) -> Query[SessionRow]:
     """A session, also one in the trash."""
-    return Query(f"SELECT {COLUMNS}, s.used_n AS position FROM sessions s WHERE s.session_id=?", (session_id,), SessionRow)
+    return Query(
+        f"SELECT {COLUMNS}, s.used_n AS position FROM sessions s WHERE s.session_id=?", (session_id,), SessionRow
+    )
 
 
 def select_listed(wanted: Listed) -> Query[SessionRow]:
