@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from aster_sidecar.text.repair import typed_path
+from aster_sidecar.text.path_names import typed_path
 
 PROGRAMS = ("aster-sidecar", "aster-desktop")
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, program: AppProgram | None = No
             pass
     hide_secrets()
     if words and words[0] in COMMANDS:
-        from aster_sidecar.cli.commands.run import run
+        from aster_sidecar.cli.run_command import run
 
         return run(words)
     if words and not words[0].startswith("-"):

@@ -32,7 +32,7 @@ class Help(argparse.HelpFormatter):
 def parser() -> argparse.ArgumentParser:
     """The parser of the flags for serving."""
     from aster_sidecar.config.settings import DEFAULT_PORTS
-    from aster_sidecar.text.repair import typed_path as place
+    from aster_sidecar.text.path_names import typed_path as place
 
     ports = ", ".join(f"{name} {port}" for name, port in DEFAULT_PORTS.items())
     text = argparse.ArgumentParser(
@@ -142,7 +142,7 @@ def first_line_problem(said: Mapping[str, Any]) -> str | None:
 
 def misnamed_places(given: argparse.Namespace, where: Places) -> tuple[int, str, str] | None:
     """Exit code, message and hint for a path whose name is not UTF-8; None when all are."""
-    from aster_sidecar.text.repair import misnamed
+    from aster_sidecar.text.path_names import misnamed
 
     for flag in ("data_dir", "config_dir", "uds"):
         if (shown := misnamed(getattr(given, flag, None) or "")) is not None:

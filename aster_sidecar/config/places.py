@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+
+TYPE_CHECKING = False  # as in typing, which every start would wait for
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 STORE_NAME = "aster.db"
 """The store's file, in the data directory."""
@@ -37,32 +40,46 @@ def places(
     config_dir: Path | None = None,
 ) -> Places:
     """The platform's directories; with `data_dir`, all are inside it, so that two apps never share files."""
-    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or Path.home())
+    from pathlib import Path
 
-    def xdg(name: str, default: str) -> Path:
-        given = environment.get(name, "")
-        return (Path(given) if os.path.isabs(given) else home / default) / "aster"
-
-    if platform == "darwin":
-        base = home / "Library" / "Application Support" / "aster"
-        usual = Places(base, base, base, base / "daemons")
-    elif platform == "win32":
-        base = roaming(environment, home) / "aster"
-        usual = Places(base, base, base, base / "daemons")
+    home, data = home_of(environment), Path(usual_data_dir(environment, platform))
+    if platform in ("darwin", "win32"):
+        usual = Places(data, data, data, data / "daemons")
     else:
-        state = xdg("XDG_STATE_HOME", ".local/state")
-        config, data = xdg("XDG_CONFIG_HOME", ".config"), xdg("XDG_DATA_HOME", ".local/share")
+        state = Path(xdg(environment, home, "XDG_STATE_HOME", ".local/state"))
+        config = Path(xdg(environment, home, "XDG_CONFIG_HOME", ".config"))
         usual = Places(config, data, state / "logs", state / "daemons")
     if data_dir is not None:
         return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
     return Places(config_dir or usual.config_dir, usual.data_dir, usual.logs_dir, usual.daemons_dir)
 
 
-def roaming(environment: Mapping[str, str], home: Path) -> Path:
+def usual_data_dir(environment: Mapping[str, str], platform: str = sys.platform) -> str:
+    """The platform's data directory."""
+    home = home_of(environment)
+    if platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", "aster")
+    if platform == "win32":
+        return os.path.join(roaming(environment, home), "aster")
+    return xdg(environment, home, "XDG_DATA_HOME", ".local/share")
+
+
+def home_of(environment: Mapping[str, str]) -> str:
+    """The user's home directory."""
+    return environment.get("HOME") or environment.get("USERPROFILE") or os.path.expanduser("~")
+
+
+def xdg(environment: Mapping[str, str], home: str, name: str, default: str) -> str:
+    """Aster's directory in one that the XDG base directory specification names; relative paths are ignored."""
+    given = environment.get(name, "")
+    return os.path.join(given if os.path.isabs(given) else os.path.join(home, default), "aster")
+
+
+def roaming(environment: Mapping[str, str], home: str) -> str:
     """%APPDATA%. If the launcher cleared the environment, Windows is asked, because the folder can be redirected."""
     given = environment.get("APPDATA")
     if not given and sys.platform == "win32":
         from platformdirs import user_data_path
 
-        return user_data_path(roaming=True)
-    return Path(given) if given else home / "AppData" / "Roaming"
+        return str(user_data_path(roaming=True))
+    return given or os.path.join(home, "AppData", "Roaming")

@@ -21,7 +21,7 @@ from aster_sidecar.config.project_file import Project, read_project
 from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ConfigInvalid
-from aster_sidecar.text.repair import misnamed
+from aster_sidecar.text.path_names import misnamed
 
 log = logging.getLogger(__name__)
 

@@ -61,7 +61,7 @@ from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import turns as turn_rows
 from aster_sidecar.telemetry.spans import NoSpans, Span, Spans
-from aster_sidecar.text.repair import price
+from aster_sidecar.text.numbers import price
 from aster_sidecar.tools.mcp.servers import Missing, Servers
 from aster_sidecar.tools.registry import Toolkit
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
-from aster_sidecar.text.repair import count, price
+from aster_sidecar.text.numbers import count, price
 
 UNKNOWN = "How this tool ended is not known: the daemon stopped while it ran. It was not run again."
 """The result, for people and models, of a call whose end was not recorded."""

@@ -10,7 +10,9 @@ from typing import Any, cast
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest
 from pydantic_core import from_json
 
-from aster_sidecar.text.repair import as_text, count, plain, price, without_nul
+from aster_sidecar.text.numbers import count, price
+from aster_sidecar.text.repair import without_nul
+from aster_sidecar.text.values import as_text, plain
 
 Fields = dict[str, Any]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aster_sidecar.contract import wire
+from aster_sidecar.text.notices import compacted
 
 
 @dataclass(slots=True)
@@ -106,10 +107,3 @@ class Transcript:
             else:
                 parts.append(wire.ThinkingPart(text="".join(entry.chunks)))
         return parts
-
-
-def compacted(before: int, after: int) -> str:
-    """The notice about a compaction of the model's history; shells/client/src/fold.ts has the same text."""
-    if after < before:
-        return f"Earlier messages were summarised for the model ({before} became {after})."
-    return "Earlier messages were shortened for the model."

@@ -21,7 +21,8 @@ from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import turns as rows
 from aster_sidecar.store.sql import Write
-from aster_sidecar.text.repair import price, whole
+from aster_sidecar.text.numbers import price
+from aster_sidecar.text.repair import whole
 
 if TYPE_CHECKING:
     from aster_sidecar.conversation.engine import Engine

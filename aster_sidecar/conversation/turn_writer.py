@@ -13,7 +13,8 @@ from aster_sidecar.errors import AsterError
 from aster_sidecar.store.events import Run
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.sql import Write
-from aster_sidecar.text.repair import as_text, plain, whole
+from aster_sidecar.text.repair import whole
+from aster_sidecar.text.values import as_text, plain
 
 GATHER_S = 0.004
 """Deltas within this time after a chunk are combined into one; too short for a reader to notice."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, MutableMapping
 
-from aster_sidecar.telemetry.redaction import SHORTEST, secrets_of
+from aster_sidecar.telemetry.secret_words import SECRET_WORDS, SHORTEST
+
+TYPE_CHECKING = False  # as in typing, which every start would wait for
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping
 
 
 def hide(environ: MutableMapping[str, str] = os.environ) -> list[str]:
@@ -25,7 +28,13 @@ def hide(environ: MutableMapping[str, str] = os.environ) -> list[str]:
 
 def _is_secret(name: str, value: str) -> bool:
     # A path (XAUTHORITY, SSH_AUTH_SOCK) is not a secret, and child processes need it.
-    return len(value) >= SHORTEST and not os.path.isabs(value) and any(secrets_of({name: value}))
+    if len(value) < SHORTEST or os.path.isabs(value):
+        return False
+    if "@" not in value and not any(word in name.upper() for word in SECRET_WORDS):
+        return False
+    from aster_sidecar.telemetry.redaction import secrets_of  # its patterns take time to compile
+
+    return any(secrets_of({name: value}))
 
 
 def _overwrite(names: Iterable[str]) -> None:

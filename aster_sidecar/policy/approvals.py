@@ -29,7 +29,7 @@ from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import approvals as rows
 from aster_sidecar.store.rows.calls import update_state
 from aster_sidecar.store.sql import Write
-from aster_sidecar.text.repair import jsonable
+from aster_sidecar.text.values import jsonable
 
 CHECK_S = 30.0
 """Longest time between checks for expired approvals: the event loop's clock stops while the machine sleeps."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from aster_sidecar.text.repair import as_text
+from aster_sidecar.text.values import as_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

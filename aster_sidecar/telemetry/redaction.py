@@ -12,15 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from aster_sidecar.telemetry.secret_words import SECRET_WORDS, SHORTEST
 from aster_sidecar.text import addresses
 
 MASK = "[secret]"
-SHORTEST = 8
-"""The fewest characters of a value that is masked; shorter ones occur in ordinary text."""
 
-NAMES = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|PRIVATE|HEADERS|_PAT\b|_DSN\b", re.IGNORECASE
-)
+NAMES = re.compile("|".join(rf"{word}\b" if word.startswith("_") else word for word in SECRET_WORDS), re.IGNORECASE)
 """Names of variables with secret values."""
 LOOKS = re.compile(
     r"""

@@ -18,7 +18,7 @@ from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
 from aster_sidecar.policy.permissions import Assessment, Decision, Mode, Rule, covers, decide
-from aster_sidecar.text.repair import jsonable
+from aster_sidecar.text.values import jsonable
 from aster_sidecar.tools import paths
 from aster_sidecar.tools.base import RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp.servers import Missing

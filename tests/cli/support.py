@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.cli.commands.run import run
+from aster_sidecar.cli.run_command import run
 from aster_sidecar.store.journal import Journal
 
 

@@ -18,7 +18,7 @@ from aster_sidecar.cli import exit_codes as codes
 from aster_sidecar.cli import serve_args
 from aster_sidecar.cli.command_list import COMMANDS
 from aster_sidecar.cli.commands import parser as commands
-from aster_sidecar.cli.commands.run import RUN
+from aster_sidecar.cli.dispatch import RUN
 from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS
 from aster_sidecar.contract import wire
 from aster_sidecar.contract.wire import SOCKET_PATH

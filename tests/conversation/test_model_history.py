@@ -38,7 +38,9 @@ from aster_sidecar.conversation.strict_history import BEGINNING, NO_RESULT, SEEN
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.models.streams.shapes import readable
 from aster_sidecar.store.journal import Journal
-from aster_sidecar.text.repair import MOST, as_text, count, plain, price, whole, without_nul
+from aster_sidecar.text.numbers import MOST, count, price
+from aster_sidecar.text.repair import whole, without_nul
+from aster_sidecar.text.values import as_text, plain
 
 HALVES = re.compile("[\ud800-\udfff]")
 TEXTS = st.text(st.characters() | st.sampled_from("\ud83d\ude00\udcaf"), max_size=8)

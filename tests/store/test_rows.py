@@ -40,7 +40,8 @@ def sample(kind: Any) -> Any:
         return [sample(choices[0])]
     if choices:
         return sample(choices[0])
-    return {str: "some", int: 1, float: 1.0, bool: True, object: 1}[kind]
+    samples: dict[Any, Any] = {str: "some", int: 1, float: 1.0, bool: True, object: 1}
+    return samples[kind]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import Target
 from aster_sidecar.cli.chat.daemon_process import NotStarted, OwnDaemon, connect, find
+from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.session import talk
 from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
@@ -27,18 +28,17 @@ DAEMON_FLAGS = (("--model", "model"), ("--work-dir", "work_dir"), ("--permission
 
 def run_chat(given: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    message = whole(" ".join(given.message))
-    if not sys.stdin.isatty():
-        piped = whole(sys.stdin.read())
-        message = "\n\n".join(filter(None, (message, piped.strip())))
-        if not message.strip():
+    unfinished: Unfinished | None = given.unfinished
+    message = unfinished.message if unfinished is not None else typed(given)
+    if not message.strip():
+        if not sys.stdin.isatty():
             return refuse(EXIT_USAGE, texts.NO_MESSAGE)
-    elif given.json and not message:
-        return refuse(EXIT_USAGE, texts.JSON_NEEDS_MESSAGE)
-    elif not message and not sys.stdout.isatty():
-        return refuse(EXIT_USAGE, texts.NO_TERMINAL)
+        if given.json:
+            return refuse(EXIT_USAGE, texts.JSON_NEEDS_MESSAGE)
+        if not sys.stdout.isatty():
+            return refuse(EXIT_USAGE, texts.NO_TERMINAL)
     try:
-        return with_daemon(given, message or None)
+        return with_daemon(given, message or None, unfinished)
     except NotStarted as error:
         return refuse(error.code or EXIT_FAILED, str(error))
     except Refused as refusal:
@@ -49,7 +49,14 @@ def run_chat(given: argparse.Namespace) -> int:
         return refuse(EXIT_FAILED, str(error))
 
 
-def with_daemon(given: argparse.Namespace, message: str | None) -> int:
+def typed(given: argparse.Namespace) -> str:
+    """The message from the command line and from stdin, unless that is a terminal."""
+    message = whole(" ".join(given.message))
+    piped = "" if sys.stdin.isatty() else whole(sys.stdin.read()).strip()
+    return "\n\n".join(filter(None, (message, piped)))
+
+
+def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfinished | None) -> int:
     """Chat with the daemon of the data directory or, if none runs, with one that stops at the end; the exit code.
 
     Raises: NotStarted, Refused, Unreachable.
@@ -67,7 +74,15 @@ def with_daemon(given: argparse.Namespace, message: str | None) -> int:
         target = Target(whole(given.agent), given.session, given.new)
         history = at.data_dir / HISTORY_NAME
         return asyncio.run(
-            talk(connection, target, message=message, as_json=given.json, banner=banner, history=history)
+            talk(
+                connection,
+                target,
+                message=message,
+                as_json=given.json,
+                banner=banner,
+                history=history,
+                unfinished=unfinished,
+            )
         )
 
     found = find(at.data_dir)

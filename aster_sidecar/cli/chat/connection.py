@@ -12,14 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aster_sidecar.cli.chat import texts
-from aster_sidecar.cli.chat.sse import frames, lines
+from aster_sidecar.cli.chat.loopback import CALL_S, CLIENT_NAME, SILENCE_S
+from aster_sidecar.cli.chat.sse import Frames
 
 if TYPE_CHECKING:
     import httpx
 
-CALL_S = 30.0
-SILENCE_S = 35.0
-"""After this time without a byte, two heartbeats of 15 s are missing and the connection is lost."""
 BACKOFF_S = (0.1, 0.3, 1.0, 2.0)
 
 Json = dict[str, Any]
@@ -56,7 +54,7 @@ class Connection:
         self._token = token
         self._relocate = relocate
         self._http: httpx.AsyncClient = httpx.AsyncClient(
-            trust_env=False, timeout=CALL_S, headers={"X-Aster-Client": texts.CLIENT_NAME}
+            trust_env=False, timeout=CALL_S, headers={"X-Aster-Client": CLIENT_NAME}
         )
         self._checked = False
 
@@ -116,14 +114,17 @@ class Connection:
         self._checked = False
         await self.check()
 
-    async def events(self, lost: Callable[[str], None], back: Callable[[], None]) -> AsyncIterator[Json]:
+    async def events(
+        self, lost: Callable[[str], None], back: Callable[[], None], after: int | None = None
+    ) -> AsyncIterator[Json]:
         """All events from now on, across lost connections and restarts; `connected` comes once a connection.
 
+        `after`: all events after this seq instead.
         `lost` is called with the reason when the connection breaks, `back` when it works again. Raises: Refused.
         """
         import httpx
 
-        cursor: str | None = None
+        cursor = str(after) if after is not None else None
         failures = 0
         while True:
             reason = texts.STREAM_ENDED
@@ -141,10 +142,11 @@ class Connection:
                     if failures:
                         back()
                     failures = 0
-                    async for frame_id, data in frames(lines(answer.aiter_text())):
-                        if frame_id:
-                            cursor = frame_id
-                        yield json.loads(data)
+                    frames = Frames()
+                    async for piece in answer.aiter_text():
+                        for frame_id, data in frames.feed(piece):
+                            cursor = frame_id or cursor
+                            yield json.loads(data)
             except (httpx.HTTPError, httpx.StreamError, Unreachable) as error:
                 reason = str(error) or type(error).__name__
             except Refused as refusal:

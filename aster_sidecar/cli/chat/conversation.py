@@ -58,6 +58,13 @@ class OpenConversation:
         state.agent_id = session["agent_id"]
         await self.catch_up()
 
+    async def ask_again(self) -> None:
+        """Read which questions wait in the conversation of a message that was sent. Raises: Refused, Unreachable."""
+        state = self._state
+        found = await self._connection.call("GET", "/api/approvals", session_id=state.session_id)
+        state.questions |= {entry["call_id"]: entry for entry in found}
+        state.changed.set()
+
     def _open_none(self, agent_id: str) -> None:
         """The agent has no conversation yet: its first message creates one, and `Follower` opens it."""
         state = self._state

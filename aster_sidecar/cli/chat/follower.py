@@ -25,8 +25,11 @@ class Follower:
         self.connected = asyncio.Event()
         """Set when the stream is open, and when it has failed."""
 
-    async def run(self) -> None:
-        """Follow the stream. An error ends it and becomes the failure of the chat's state."""
+    async def run(self, after: int | None = None) -> None:
+        """Follow the stream from now on, or after a seq.
+
+        An error ends it and becomes the failure of the chat's state.
+        """
 
         def lost(reason: str) -> None:
             self._view.note(texts.lost(cut(plain(reason), 200)), "yellow")
@@ -35,7 +38,7 @@ class Follower:
             self._view.note(texts.CONNECTED, "green")
 
         try:
-            async for event in self._connection.events(lost, back):
+            async for event in self._connection.events(lost, back, after):
                 await self._take(event)
         except Exception as error:
             self._state.fail(error)

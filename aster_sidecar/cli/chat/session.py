@@ -18,14 +18,16 @@ from aster_sidecar.cli.chat.connection import Connection, Json, Refused, Unreach
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
 from aster_sidecar.cli.chat.follower import Follower
 from aster_sidecar.cli.chat.interrupts import CtrlC, ended_by_signals
+from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.plain_prompt import plain_session
+from aster_sidecar.cli.chat.plain_views import JsonView, PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.prompt_parts import Interrupted
 from aster_sidecar.cli.chat.questions import Questions
 from aster_sidecar.cli.chat.screen import Screen, window_console
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import QuestionWaits, Turns
-from aster_sidecar.cli.chat.views import JsonView, PlainView, TerminalView, View, show_error
+from aster_sidecar.cli.chat.views import TerminalView, View, show_error
 from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WAITS
 from aster_sidecar.text.repair import cut
 from aster_sidecar.text.safe_text import still_visible
@@ -41,6 +43,9 @@ class Chat:
         self._view = view
         self._target = target
         self._history = history
+        self._begun: str | None = None
+        """The turn of the message that `one_shot` has sent."""
+        self._interrupted = False
         self._state = ChatState(target.agent_id, sent)
         self._ctrl_c = CtrlC(self._state)
         self._prompt = Prompt(view, self._state, self._ctrl_c)
@@ -52,27 +57,45 @@ class Chat:
         )
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncGenerator[None]:
-        """Follow the event stream and open the conversation. Raises: Refused, Unreachable."""
+    async def open(self, unfinished: Unfinished | None = None) -> AsyncGenerator[None]:
+        """Follow the event stream and open the conversation; `unfinished`: go on with that message.
+
+        Raises: Refused, Unreachable.
+        """
         await self._connection.check()
+        after: int | None = None
+        if unfinished is not None and unfinished.body is not None:
+            after = await self._go_on(unfinished, unfinished.body)
         follower = Follower(self._connection, self._view, self._state, self._conversation)
-        following = asyncio.create_task(follower.run())
+        following = asyncio.create_task(follower.run(after))
         try:
             await follower.connected.wait()
             self._state.check_stream()
-            await self._conversation.choose(self._target)
+            if self._begun is None:
+                await self._conversation.choose(self._target)
+            else:
+                await self._conversation.ask_again()
             yield
         finally:
             following.cancel()
             await self._turns.stop()
             await asyncio.gather(following, return_exceptions=True)
 
+    async def _go_on(self, unfinished: Unfinished, body: Json) -> int:
+        """Send a message again that the daemon may have; returns the seq of the last event that was shown."""
+        started = await self._turns.deliver(body)
+        self._begun, self._interrupted = started["turn_id"], unfinished.interrupted
+        return unfinished.cursor if unfinished.cursor is not None else started["seq"] - 1
+
     async def answer(self, message: str, *, ask: bool) -> Json:
         """Send one message and wait for the end of its turn; returns the data of its `done` event.
 
         `ask`: ask the questions of the turn. Raises: QuestionWaits, Leave, Refused, Unreachable.
         """
-        return await self._turns.finish(await self._turns.send(message), ask=ask)
+        turn_id = self._begun if self._begun is not None else await self._turns.send(message)
+        if self._interrupted:
+            self._turns.cancel_soon()
+        return await self._turns.finish(turn_id, ask=ask)
 
     async def converse(self, banner: str) -> None:
         """Talk until the person leaves; `banner` is the first line. Raises: Refused, Unreachable."""
@@ -153,16 +176,20 @@ async def talk(
     as_json: bool,
     banner: str,
     history: Path | None,
+    unfinished: Unfinished | None = None,
 ) -> int:
     """Send one message and show its answer or, without one, hold a conversation; returns the exit code.
 
-    The code is 0, 1 when the turn failed, 7 when it waits for an approval and there is nobody to ask, 130 when the
-    person left during the turn, and 128 and the number of a signal that ended it. Raises: Refused, Unreachable.
+    `unfinished`: go on with a message that `one_shot` has begun with. The code is 0, 1 when the turn failed, 7 when it
+    waits for an approval and there is no terminal to ask on, 130 when the person left during the turn, and 128 and the
+    number of a signal that ended it. Raises: Refused, Unreachable.
     """
     sent: set[str] = set()
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     view: View
-    if as_json:
+    if unfinished is not None:
+        view = unfinished.view
+    elif as_json:
         view = JsonView()
     elif sys.stdout.isatty():
         view = TerminalView(Screen(window_console()), sent)
@@ -171,7 +198,7 @@ async def talk(
     chat = Chat(connection, view, target, sent, history)
     with ended_by_signals() as signals:
         try:
-            async with connection, chat.open():
+            async with connection, chat.open(unfinished):
                 if message is not None:
                     return await _exit_code(chat, view, message, ask=interactive)
                 await chat.converse(banner)

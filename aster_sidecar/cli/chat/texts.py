@@ -241,8 +241,6 @@ def not_json(problem: str) -> str:
 
 # -- the connection ----------------------------------------------------------------------------------------------------
 
-CLIENT_NAME = "aster-sidecar chat"
-"""The name that other clients show when this one has answered a question."""
 CONNECTED = "Connected."
 STREAM_ENDED = "the stream ended"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
-import uuid
 from collections.abc import Coroutine
 from typing import Any
 
@@ -60,12 +60,17 @@ class Turns:
             "agent_id": state.agent_id,
             "session_id": state.session_id or None,
             "message": message,
-            "client_message_id": uuid.uuid4().hex,
+            "client_message_id": os.urandom(16).hex(),
             "if_busy": if_busy,
         }
         state.sent.add(f"text:{message}")
         with self._ctrl_c.calls(self.interrupt) if self._prompt.line is None else contextlib.nullcontext():
-            started = await self._delivered(body)
+            return (await self.deliver(body))["turn_id"]
+
+    async def deliver(self, body: Json) -> Json:
+        """Send the body of POST /api/chat, which has a `client_message_id`; returns the answer. Raises: as `send`."""
+        state, message, if_busy = self._state, body["message"], body["if_busy"]
+        started = await self._delivered(body)
         state.session_id = state.session_id or started["session_id"]
         state.sent |= {started["message_id"], started["turn_id"]}
         if started["status"] == "queued":
@@ -74,7 +79,7 @@ class Turns:
                 state.queued[started["turn_id"]] = message
         elif started["status"] == "steered":
             self._view.note(texts.STEERED)
-        return started["turn_id"]
+        return started
 
     async def _delivered(self, body: Json) -> Json:
         failures = 0
@@ -150,12 +155,16 @@ class Turns:
         now, line = time.monotonic(), self._prompt.line
         if self._state.asks and now - self._interrupted_at >= TWICE_S:
             self._interrupted_at = now
-            self._view.note(texts.CANCELING, "yellow")
-            self._in_background(self.cancel())
+            self.cancel_soon()
         elif line is not None and line.text and not self._state.finishing:
             line.clear()
         else:
             self._state.leave()
+
+    def cancel_soon(self) -> None:
+        """Cancel the running turn and those in the queue, in the background."""
+        self._view.note(texts.CANCELING, "yellow")
+        self._in_background(self.cancel())
 
     async def cancel(self) -> None:
         """Cancel the running turn and those in the queue; say so if there is none, or why it failed."""

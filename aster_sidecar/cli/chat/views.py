@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
 from typing import Protocol
 
@@ -17,9 +15,9 @@ from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prose import Prose
 from aster_sidecar.cli.chat.screen import Screen
 from aster_sidecar.cli.chat.tool_call import ToolCall
-from aster_sidecar.conversation.transcript import compacted
+from aster_sidecar.text.notices import compacted
 from aster_sidecar.text.repair import cut
-from aster_sidecar.text.safe_text import still_visible, visible
+from aster_sidecar.text.safe_text import visible
 
 PAINT_S = 0.05
 """Shortest time between two repaints."""

@@ -8,7 +8,7 @@ from typing import Any
 from aster_sidecar.cli.command_list import COMMANDS
 from aster_sidecar.cli.serve_args import FRAMEWORKS, Help
 from aster_sidecar.config.toml_file import DEFAULTS
-from aster_sidecar.text.repair import typed_path as place
+from aster_sidecar.text.path_names import typed_path as place
 
 
 def parser() -> argparse.ArgumentParser:

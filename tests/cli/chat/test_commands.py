@@ -12,11 +12,11 @@ from aster_sidecar.cli.chat.commands import Commands, listed_id, number_of, titl
 from aster_sidecar.cli.chat.connection import Connection
 from aster_sidecar.cli.chat.conversation import OpenConversation
 from aster_sidecar.cli.chat.interrupts import CtrlC
+from aster_sidecar.cli.chat.plain_views import PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import Turns
-from aster_sidecar.cli.chat.views import PlainView
 
 
 def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:

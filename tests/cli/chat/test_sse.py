@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 
-from aster_sidecar.cli.chat.sse import frames, lines
+from aster_sidecar.cli.chat.sse import Frames
 
 STREAM = (
     'id: 1\ndata: {"text": "a\u2028b"}\n\n: ping\n\nevent: x\ndata: one\r\ndata: two\r\n\r\n'
@@ -16,14 +13,8 @@ STREAM = (
 
 
 def read(size: int) -> list[tuple[str, str]]:
-    async def pieces() -> AsyncIterator[str]:
-        for at in range(0, len(STREAM), size):
-            yield STREAM[at : at + size]
-
-    async def collect() -> list[tuple[str, str]]:
-        return [frame async for frame in frames(lines(pieces()))]
-
-    return asyncio.run(collect())
+    frames = Frames()
+    return [frame for at in range(0, len(STREAM), size) for frame in frames.feed(STREAM[at : at + size])]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

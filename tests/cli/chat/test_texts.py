@@ -12,7 +12,9 @@ from aster_sidecar.cli.chat import texts
 
 PAGE = (Path(__file__).parent.parent.parent.parent / "shells" / "ui" / "src" / "messages.tsx").read_text("utf-8")
 CHAT = Path(__file__).parents[3] / "aster_sidecar" / "cli" / "chat"
-OTHERS = sorted(path.stem for path in CHAT.glob("*.py") if path.stem not in ("__init__", "texts"))
+OTHERS = sorted(
+    path.stem for path in CHAT.glob("*.py") if path.stem not in ("__init__", "texts", "loopback")
+)  # loopback has words of HTTP
 SHOWN = {
     "note",
     "say",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aster_sidecar.cli.chat.connection import Refused, Unreachable
-from aster_sidecar.cli.chat.views import JsonView, PlainView, TerminalView, show_error
+from aster_sidecar.cli.chat.plain_views import JsonView, PlainView
+from aster_sidecar.cli.chat.views import TerminalView, show_error
 from tests.cli.chat.support import printed, screen
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.cli import exit_codes
-from aster_sidecar.cli.commands.run import run
+from aster_sidecar.cli.run_command import run
 from aster_sidecar.config.places import places
 from tests.cli.support import answer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.cli import exit_codes
-from aster_sidecar.cli.commands.run import run
+from aster_sidecar.cli.run_command import run
 
 
 def test_sessions_without_a_daemon_say_how_to_start_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

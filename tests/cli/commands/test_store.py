@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.cli import exit_codes
-from aster_sidecar.cli.commands.run import run
+from aster_sidecar.cli.run_command import run
 from tests.cli.support import answer, make_store
 
 

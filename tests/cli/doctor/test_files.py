@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.cli.commands.run import run
 from aster_sidecar.cli.config_preview import config_of
 from aster_sidecar.cli.doctor import files
+from aster_sidecar.cli.run_command import run
 from aster_sidecar.config.places import places
 from aster_sidecar.store.examine import examine
 from aster_sidecar.store.schema import scripts

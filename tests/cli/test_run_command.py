@@ -9,8 +9,9 @@ import pytest
 from aster_sidecar.cli import exit_codes
 from aster_sidecar.cli.command_list import COMMANDS
 from aster_sidecar.cli.commands import agents
-from aster_sidecar.cli.commands.run import RUN, run
 from aster_sidecar.cli.commands.running import Failed
+from aster_sidecar.cli.dispatch import RUN
+from aster_sidecar.cli.run_command import run
 from aster_sidecar.daemon.client import ClientError
 from aster_sidecar.errors import ConfigInvalid
 
