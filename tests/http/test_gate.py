@@ -1,4 +1,4 @@
-"""Each rule of the gate, without a server. tests/http/test_guard.py attacks all of them over a real socket."""
+"""The gate's rules one by one, without a server. tests/http/guard/ attacks all of them over a real socket."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_foreign_page_s_request_without_origin_is_refused(
 
 
 class Family:
-    """Gives the answers that a test chooses."""
+    """Answers as a test says."""
 
     def __init__(self, descent: Descent, *, alone: bool = False) -> None:
         self._descent: Descent = descent
