@@ -1,4 +1,4 @@
-"""Shared by the tests of the tools: a work directory next to the daemon's own, a recording context, and calls."""
+"""Helpers of the tools' tests: a work directory beside the daemon's data, a context that keeps progress, and calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Told:
 
 @dataclass
 class Listener:
-    """A CallContext that keeps all progress."""
+    """A CallContext that keeps all calls of `progress`."""
 
     surroundings: Surroundings
     call_id: str = "call_1"
@@ -66,23 +66,23 @@ class Listener:
 
 
 BEFORE: set[psutil.Process] = set()
-"""This process's descendants when the test began.
+"""The descendants of this process when the test began.
 
-Once a program was launched, this process adopts orphans: the fork server and processes of killed daemons of earlier
-tests may be among them.
+After the first launch of a program, this process adopts orphans. So they may include the fork server and processes of
+daemons that earlier tests have killed.
 """
 
 
 def note_others() -> None:
-    """Remember this process's descendants."""
+    """Remember the descendants that this process has now."""
     BEFORE.clear()
     BEFORE.update(psutil.Process().children(recursive=True))
 
 
 def left() -> list[psutil.Process]:
-    """Processes that the test left: new descendants of this process, without the keeper.
+    """The processes that the test has left: new descendants of this process, without the keeper of programs.
 
-    Ending processes and zombies are ignored.
+    Processes that are ending, and zombies, are not included.
     """
     found: list[psutil.Process] = []
     for one in psutil.Process().children(recursive=True):
@@ -116,7 +116,7 @@ def call(name: str, surroundings: Surroundings, **arguments: Any) -> Outcome:
 
 
 def run_assessed(name: str, surroundings: Surroundings, assessment: Assessment, **arguments: Any) -> Outcome:
-    """Run a call with an earlier assessment: the test changed something in between."""
+    """Run a call with an assessment made earlier, so that a test can change something in between."""
     found = tool(name)
     return asyncio.run(_run(found, found.arguments.model_validate(arguments), assessment, Listener(surroundings)))
 
@@ -126,7 +126,7 @@ async def _run(found: Tool[Any], parsed: Any, assessment: Assessment, context: L
 
 
 def make_surroundings(base: Path) -> Surroundings:
-    """A work directory base/work, and base/daemon for the daemon's own files."""
+    """The work directory base/work, and base/daemon with the daemon's own files."""
     work, daemon = base.resolve() / "work", base.resolve() / "daemon"
     work.mkdir()
     daemon.mkdir()
@@ -135,8 +135,8 @@ def make_surroundings(base: Path) -> Surroundings:
 
 
 async def until(condition: Callable[[], bool], within_s: float = 30) -> None:
-    """Return as soon as `condition` is true; fail if it is not true in time."""
+    """Wait until `condition` holds. Raises: AssertionError if it does not hold within `within_s` seconds."""
     end = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, f"the condition did not hold within {within_s:g} s"
         await asyncio.sleep(0.005)
