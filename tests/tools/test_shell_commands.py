@@ -1,4 +1,4 @@
-"""What a command line would do, judged by its words. tests/tools/test_shell.py tests the same in complete calls."""
+"""What a command line would do, judged by its words. tests/tools/run_command/test_questions.py has complete calls."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def reason(command: str, tmp_path: Path, path: str = "/usr/bin:/bin") -> str | N
 @pytest.mark.skipif(os.name == "nt", reason="cmd.exe reads words by other rules")
 def test_only_programs_that_read_and_print_can_be_remembered(tmp_path: Path) -> None:
     assert reason("ls | wc -l", tmp_path) is None
-    assert reason("echo x", tmp_path, path="") is None, "the shell has a built-in echo"
+    assert reason("echo x", tmp_path, path="") is None, "a shell has its own echo"
     assert "may change files" in (reason("git status", tmp_path) or "")
     assert "complex" in (reason("ls *", tmp_path) or "")
     assert "can't find the program `ls`" in (reason("ls", tmp_path, path="") or "")
@@ -65,7 +65,7 @@ def test_a_program_in_the_work_folder_cannot_be_remembered(tmp_path: Path) -> No
     assert "in your home or work folder" in (reason("ls", tmp_path, path=str(own.parent)) or "")
     harmless = tmp_path / "cat"
     harmless.symlink_to("/bin/sh")
-    assert "may change files" in (reason("cat", tmp_path, path=str(tmp_path)) or ""), "it is another program, sh"
+    assert "may change files" in (reason("cat", tmp_path, path=str(tmp_path)) or ""), "it is another program"
 
 
 def test_a_replaced_binary_has_another_identity(tmp_path: Path) -> None:

@@ -1,7 +1,4 @@
-"""The files that a command line runs, found by its words.
-
-tests/tools/test_shell.py tests the same in complete calls.
-"""
+"""The files that a command line runs, by its words. tests/tools/run_command/test_scripts.py has complete calls."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Complete calls of run_command, with real processes."""
