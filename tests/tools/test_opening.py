@@ -1,4 +1,4 @@
-"""Opening by the canonical path: no link is followed. Races are tested in tests/tools/test_files.py."""
+"""Opening by the canonical path: no link is followed. tests/tools/files/test_races.py has the races."""
 
 from __future__ import annotations
 

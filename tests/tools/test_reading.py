@@ -16,8 +16,8 @@ from aster_sidecar.tools import denied_places, lookalikes
 from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.files import reading
 from aster_sidecar.tools.registry import Toolkit
+from tests.tools.files.support import READERS, WRITERS
 from tests.tools.support import assess, call, make_surroundings
-from tests.tools.test_files import READERS, WRITERS
 
 ON = re.compile(r"read on with offset (\d+)(?:, column (\d+))?")
 

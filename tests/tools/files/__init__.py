@@ -1,0 +1,1 @@
+"""The file tools on real files, and the parts that they consist of."""

@@ -1,0 +1,34 @@
+"""Calls of the file tools, to repeat a test with each of them."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aster_sidecar.policy.permissions import Assessment, Rule, decide
+
+READERS: list[tuple[str, dict[str, Any]]] = [
+    ("read_file", {}),
+    ("list_dir", {}),
+    ("search_files", {"pattern": "x"}),
+]
+WRITERS: list[tuple[str, dict[str, Any]]] = [
+    ("write_file", {"content": "x"}),
+    ("edit_file", {"old": "a", "new": "b"}),
+    ("delete_file", {}),
+]
+
+
+def decided(assessment: Assessment, rule: Rule, name: str) -> str:
+    """The verdict about a call of the tool `name` when only this rule exists."""
+    now = datetime.now(UTC)
+    return decide(
+        "smart_approve", [rule], tool=name, assessment=assessment, agent_id="a", session_id="s", now=now
+    ).verdict
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Temporary files of the tools in the folder."""
+    return [name for name in os.listdir(folder) if name.startswith(".aster-")]
