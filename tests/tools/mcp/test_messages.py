@@ -1,4 +1,4 @@
-"""How messages of MCP servers are repaired; tests/tools/mcp/test_servers.py uses real processes."""
+"""Messages of MCP servers as they are repaired; tests/tools/mcp/test_broken_messages.py has real processes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_an_error_of_any_form_has_a_code_and_a_message(given: Any, message: str 
 
 
 def answered(method: str, result: Any) -> tuple[Any, Answers]:
-    """The result of one request, whose id the server returns as a string, and the state afterwards."""
+    """What becomes of the answer to one request, whose id the server makes a string of."""
     answers = Answers()
     [request] = messages_in(line(id=4, method=method, params={}))
     answers.asked(request)
