@@ -27,7 +27,7 @@ def test_no_call_leaves_a_descriptor_open(place: Surroundings) -> None:
     everything()
     before = psutil.Process().num_fds()
     everything()
-    assert psutil.Process().num_fds() <= before
+    assert psutil.Process().num_fds() <= before, "descriptors are still open"
 
 
 def test_importing_the_tools_starts_and_loads_nothing_heavy() -> None:
@@ -38,4 +38,4 @@ def test_importing_the_tools_starts_and_loads_nothing_heavy() -> None:
     heavy = ["httpx", "psutil", "markdownify", "bs4", "fastapi", "pydantic_ai"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, env=env, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[]", "these modules must not be loaded at the start"

@@ -100,7 +100,7 @@ def test_a_cancelled_write_is_done_or_not_there(place: Surroundings) -> None:
         text = target.read_text()
         assert text in (old, new)
         assert text == new or task.cancelled()
-        assert leftovers(place.work_dir) == []
+        assert leftovers(place.work_dir) == [], "temporary files are left"
         seen.add(text[0])
 
     for turns in (0, 1, 2, 3, 5, 50, 500):
@@ -118,7 +118,7 @@ def test_writers_of_one_file_leave_one_whole_text(place: Surroundings) -> None:
 
     asyncio.run(all_at_once())
     assert (place.work_dir / "a").read_text() in texts
-    assert leftovers(place.work_dir) == []
+    assert leftovers(place.work_dir) == [], "temporary files are left"
 
 
 def test_edits_replace_exactly_one_place(place: Surroundings) -> None:
@@ -182,7 +182,7 @@ def test_what_somebody_else_wrote_in_the_meantime_is_not_lost(place: Surrounding
                 replacing.replace(folder, "a", fill, found, stop)
             assert target.read_text() == "somebody else's"
             target.unlink()
-    assert leftovers(place.work_dir) == []
+    assert leftovers(place.work_dir) == [], "temporary files are left"
 
 
 def test_an_edit_never_destroys_what_it_cannot_read(place: Surroundings) -> None:

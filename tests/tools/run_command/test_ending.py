@@ -76,7 +76,7 @@ def test_nothing_of_a_command_outlives_it(place: Surroundings, token: str, comma
     assert "ended" in found["note"]
     assert alive(token) == [], "a process of the command still runs"
     assert time.monotonic() - began < 30
-    assert left() == []
+    assert left() == [], "the command has left a process"
 
 
 @linux
@@ -133,7 +133,7 @@ def test_cancelling_ends_the_whole_tree_before_it_is_through(place: Surroundings
         with pytest.raises(asyncio.CancelledError):
             await task
         assert alive(token) == [], "a process of the command still runs"
-        assert left() == []
+        assert left() == [], "the command has left a process"
 
     asyncio.run(cancelled())
 
@@ -150,7 +150,7 @@ def test_cancelling_at_any_moment_leaves_nothing(place: Surroundings, token: str
         with pytest.raises(asyncio.CancelledError):
             await task
         assert alive(token) == [], "a process of the command still runs"
-        assert left() == []
+        assert left() == [], "the command has left a process"
 
     for turns in (0, 1, 2, 3, 4, 5, 8, 20, 60, 200):
         asyncio.run(cancelled(turns))
@@ -258,8 +258,8 @@ def test_many_commands_leave_no_descriptor_and_no_process(place: Surroundings) -
     asyncio.run(many())
     before = psutil.Process().num_fds()
     asyncio.run(many())
-    assert psutil.Process().num_fds() <= before
-    assert left() == []
+    assert psutil.Process().num_fds() <= before, "descriptors are still open"
+    assert left() == [], "the command has left a process"
 
 
 @linux

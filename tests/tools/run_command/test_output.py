@@ -138,7 +138,7 @@ def test_small_output_comes_in_few_pieces(place: Surroundings) -> None:
 
 
 def counts(context: Listener) -> int:
-    """How many messages have told the size of the output so far."""
+    """How many progress messages give the size of the output so far."""
     return sum("of output so far" in (one.message or "") for one in context.told)
 
 
@@ -166,8 +166,8 @@ def test_a_flood_costs_neither_memory_nor_the_loop(place: Surroundings) -> None:
     run(place, "true")
     before = psutil.Process().memory_info().rss
     outcome, longest_s = asyncio.run(flood())
-    assert psutil.Process().memory_info().rss - before < 16 * 1024 * 1024
-    assert longest_s < 0.2
+    assert psutil.Process().memory_info().rss - before < 16 * 1024 * 1024, "the output is kept in memory"
+    assert longest_s < 0.2, "one step of the event loop took too long"
     assert outcome.truncated
     assert "ended" in outcome.value["note"]
     streamed = len(context.streamed("stdout")) + len(context.streamed("stderr"))

@@ -129,7 +129,7 @@ def test_a_pattern_walks_no_further_than_its_directory(place: Surroundings, monk
     monkeypatch.setattr(os, "scandir", counted)
     assert list(assess("run_command", place, command="sh ./*.sh").binding["scripts"]) == ["a.sh"]
     assert assess("run_command", place, command="sh /*/*/*/*.sh **/x.sh */*").binding["scripts"] == {}
-    assert set(listed) == {f"{place.work_dir}/."}
+    assert set(listed) == {f"{place.work_dir}/."}, "other directories were listed"
 
 
 def test_data_that_grows_is_not_asked_for_again(place: Surroundings) -> None:
