@@ -159,7 +159,7 @@ $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modul
 OTHERS := --ignore tests/guide --ignore tests/install --ignore tests/llama --ignore tests/package --ignore tests/readme
 
 unit: setup
-	$(PYTEST) --ignore tests/flows $(OTHERS) $(ARGS)
+	$(PYTEST) -m unit $(OTHERS) $(ARGS)
 
 test-py: setup
 	$(PYTEST) $(OTHERS) $(ARGS)

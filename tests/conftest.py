@@ -13,6 +13,20 @@ from tests.support.provider import ProviderDouble
 PROTOCOLS = {"responses": "openai:double", "chat": "openai-chat:double", "anthropic": "anthropic:double"}
 
 
+FOLDERS = {"flows": "daemon", "guide": "daemon", "llama": "daemon", "readme": "daemon"} | dict.fromkeys(
+    ("package", "install"), "package"
+)
+"""Folders whose tests have a mark of their own; all other tests are marked `unit`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, so that `-m unit` and the like select them; `launch` starts a daemon anywhere."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        mark = FOLDERS.get(folder, "unit")
+        item.add_marker("daemon" if mark == "unit" and "launch" in getattr(item, "fixturenames", ()) else mark)
+
+
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons that are killed when the test ends."""
