@@ -33,17 +33,18 @@ class Loopback:
         """`url` as in `sidecar.json`. Connects at once."""
         self._host = url.removeprefix("http://")
         self._token = token
+        address, _, port = self._host.partition(":")
+        if not url.startswith("http://") or address != "127.0.0.1" or not port.isdecimal():
+            raise Lost
+        self._socket = socket.socket()
         try:
-            address, _, port = self._host.partition(":")
-            if address != "127.0.0.1":
-                raise Lost
-            self._socket = socket.socket()
             self._socket.settimeout(CALL_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.connect((address.encode(), int(port)))  # as text it would be looked up, with more imports
-            self._answer = self._socket.makefile("rb")
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._socket.close()
             raise Lost from error
+        self._answer = self._socket.makefile("rb")
 
     def close(self) -> None:
         """Close the connection; an event stream ends."""
@@ -58,7 +59,9 @@ class Loopback:
             if length > ANSWER_BYTES or headers.get("connection") == "close":
                 raise Lost
             content = self._answer.read(length)
-            return status, json.loads(content)  # if it is cut off, that fails
+            if len(content) < length:
+                raise Lost
+            return status, json.loads(content)
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise Lost from error
 
