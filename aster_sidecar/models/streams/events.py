@@ -50,6 +50,24 @@ def parts(frame: bytes) -> tuple[str, bytes | None]:
     return kind, "\n".join(data).encode("utf-8", "surrogateescape") if data else None
 
 
+def frame_parts(frame: bytes) -> tuple[str, bytes, bool]:
+    """Name and data of an event, each empty if it has none, and whether SDKs read the same from its bytes.
+
+    Events of the two usual forms, `data:` alone or after one line with the name, are not split into lines.
+    """
+    body = frame[5:-2]
+    if frame.startswith(b"data:") and b"\n" not in body and b"\r" not in body:
+        return "", body.strip(), True
+    first = frame.find(b"\n")
+    if frame.startswith(b"event: ") and frame.startswith(b"data:", first + 1) and b"\r" not in frame:
+        name, body = frame[7:first], frame[first + 6 : -2]
+        kind = name.decode("ascii", "ignore")
+        if kind and b"\n" not in body:
+            return kind, body.strip(), name.isascii()
+    kind, data = parts(frame)
+    return kind, (data or b"").strip(), is_text(frame) and UNREAD_LINE.search(frame) is None
+
+
 def parse(body: bytes) -> tuple[Any, bool]:
     """The value of a JSON text, and whether it has unpaired surrogates or bytes that are not UTF-8.
 

@@ -16,17 +16,15 @@ from typing import Any, ClassVar, cast
 
 from aster_sidecar.models.request_context import Ending, Finish
 from aster_sidecar.models.streams.events import (
-    UNREAD_LINE,
     Fields,
     Malformed,
     NoStream,
     ProviderError,
     dump,
+    frame_parts,
     is_comment,
-    is_text,
     parse,
     parse_or_none,
-    parts,
 )
 from aster_sidecar.models.streams.framing import Framing
 from aster_sidecar.models.streams.shapes import Shape, fit, joined, sound, split_half
@@ -54,6 +52,9 @@ FINISHES: dict[str, Finish] = {
     **dict.fromkeys(("failed", "failure", "server_error", "timeout", "unexpected_error"), "error"),
 }
 """A server's finish reason → its meaning. An unknown one means `stop`."""
+
+DONE = (b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n")
+"""The forms of the `[DONE]` event that are passed on as they came; others are sent in the first form."""
 
 TAG = re.compile(r"</?[a-zA-Z_|]+>")
 """A text that consists of one tag, which may start or end the model's thinking."""
@@ -177,25 +178,22 @@ class Reader:
 
     def _frame(self, frame: bytes) -> None:
         """Process the bytes of one event. Raises: Malformed, ProviderError."""
-        kind, body, plain = "", frame[5:-2], True
-        if not frame.startswith(b"data:") or b"\n" in body or b"\r" in body:
-            first = frame.find(b"\n")
-            kind = frame[7:first].decode("ascii", "ignore") if frame.startswith(b"event: ") else ""
-            body = frame[first + 6 : -2]
-            if not kind or not frame.startswith(b"data:", first + 1) or b"\n" in body or b"\r" in frame:
-                kind, body = parts(frame)
-                plain = is_text(frame) and UNREAD_LINE.search(frame) is None
-            else:
-                plain = frame[7:first].isascii()
-        if body is None or not (body := body.strip()):
+        kind, body, plain = frame_parts(frame)
+        if not body:
             self._flush()
             if plain and is_comment(frame):
                 self._out.append(frame)
-            return
-        if body.startswith(b"[DONE]"):
-            self.done(frame if frame in (b"data: [DONE]\n\n", b"data: [DONE]\r\n\r\n") else b"data: [DONE]\n\n")
-            return
-        self.has_events = True
+        elif body.startswith(b"[DONE]"):
+            self.done(frame if frame in DONE else DONE[0])
+        else:
+            self.has_events = True
+            self._data(frame if plain else b"", kind, body)
+
+    def _data(self, frame: bytes, kind: str, body: bytes) -> None:
+        """Process one event with data. `frame` is empty when the event must be encoded anew.
+
+        Raises: Malformed, ProviderError.
+        """
         try:
             value, odd = parse(body)
         except Malformed:
@@ -206,8 +204,6 @@ class Reader:
             raise
         if kind == "error" and not isinstance(value, dict):
             value = {"error": value}
-        if not plain:
-            frame = b""
         if isinstance(value, dict):
             self.event(frame, kind, cast("Fields", value), odd)
         elif isinstance(value, list):
