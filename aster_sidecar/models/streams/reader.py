@@ -74,6 +74,29 @@ class Run:
     pieces: list[str] = field(default_factory=list[str])
 
 
+@dataclass(slots=True)
+class Event:
+    """An event on its way to the SDK, in dialects whose events have types.
+
+    `repaired`: it differs from the one that arrived, so it must be encoded anew.
+    """
+
+    type: str
+    value: Fields
+    repaired: bool
+
+    def fit_to(self, shape: Shape) -> None:
+        """Convert fields that do not fit the shape, or remove them. Its fields may be changed in place afterwards."""
+        fields = {**self.value, "type": self.type}
+        self.value = cast("Fields", fit(fields, shape))
+        self.repaired = self.repaired or self.value is not fields
+
+    def put(self, name: str, value: str | int) -> None:
+        """Set a field."""
+        if self.value.get(name) != value:
+            self.value[name], self.repaired = value, True
+
+
 class Reader:
     """Reads one answer. `feed` and `end` return the bytes for the SDK.
 

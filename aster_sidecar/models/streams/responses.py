@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from aster_sidecar.models.streams.events import Fields, NoStream, ProviderError, dump, with_counts
-from aster_sidecar.models.streams.reader import Reader
-from aster_sidecar.models.streams.shapes import GONE, Shape, fit, sound
+from aster_sidecar.models.streams.reader import Event, Reader
+from aster_sidecar.models.streams.shapes import Shape, fit, sound
 
 ITEM: Shape = {
     "id": "text",
@@ -61,6 +61,8 @@ EVENT: Shape = {
     "item": ITEM,
     "response": RESPONSE,
 }
+BEGINS = ("response.created", "response.in_progress", "response.queued")
+ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled")
 PIECES = {
     "response.output_text.delta",
     "response.reasoning_text.delta",
@@ -69,14 +71,16 @@ PIECES = {
 }
 INDEXES = {"response.reasoning_text": "content_index", "response.reasoning_summary": "summary_index"}
 """The beginning of an event's type → the index that it requires. llama.cpp omits it."""
+WITH_ITEM = "response.output_item"
+"""The beginning of the types whose events contain an item."""
 OF_AN_ITEM = ("response.function_call", "response.output_text", *INDEXES)
-ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done", "response.cancelled")
+"""The beginnings of the types whose events name the item that they belong to."""
 
 
 def with_output(response: Fields, event_type: str) -> Fields:
     """The response with a list of items, which pydantic-ai needs to count searches by their action."""
     output = response.get("output")
-    if output is None and event_type in ("response.created", "response.in_progress", "response.queued"):
+    if output is None and event_type in BEGINS:
         known = response.get("status") in ("in_progress", "queued")
         return response if known else {**response, "output": []}
     items = [item for item in output or () if item.get("type") != "web_search_call" or item.get("action")]
@@ -86,6 +90,33 @@ def with_output(response: Fields, event_type: str) -> Fields:
 def index_of(event_type: str) -> str | None:
     """The index that an event of this type requires; None when it requires none."""
     return next((name for begins, name in INDEXES.items() if event_type.startswith(begins)), None)
+
+
+def raise_failure(event_type: str, value: Fields) -> None:
+    """Raises: ProviderError when an event reports a failure, or belongs to another dialect."""
+    error = value.get("error")
+    if event_type == "error" or (error and not event_type.startswith("response.")):
+        raise ProviderError(value if error else {"error": value})
+    if not event_type and isinstance(value.get("choices"), list):
+        raise ProviderError({"error": {"code": "unsupported_endpoint", "message": "chat completions came instead"}})
+    if event_type in ("response.failed", "response.done"):
+        response: Any = value.get("response")
+        fields = cast("Fields", response) if isinstance(response, dict) else {}
+        if event_type == "response.failed" or fields.get("status") == "failed":
+            reason = fields.get("error") or {"code": "server_error", "message": "the response failed"}
+            raise ProviderError({"error": reason})
+
+
+def reason_of_end(event_type: str, response: Fields) -> str:
+    """Why a response ended: the server's word, or one for the type of the event."""
+    if event_type == "response.cancelled":
+        return "cancelled"
+    details: Any = response.get("incomplete_details")
+    reason: Any = cast("Fields", details).get("reason") if isinstance(details, dict) else None
+    if isinstance(reason, str) and reason:
+        return reason
+    incomplete = event_type == "response.incomplete" or response.get("status") == "incomplete"
+    return "max_output_tokens" if incomplete else "completed"
 
 
 class ResponsesReader(Reader):
@@ -109,67 +140,43 @@ class ResponsesReader(Reader):
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
         if not odd and self._is_plain(frame, value):
             return
-        event_type = value.get("type")
-        repaired = odd
-        if not isinstance(event_type, str):
-            event_type, repaired = kind, True
-        if event_type == "error" or (value.get("error") and not event_type.startswith("response.")):
-            raise ProviderError(value if value.get("error") else {"error": value})
-        if not event_type and isinstance(value.get("choices"), list):
-            raise ProviderError({"error": {"code": "unsupported_endpoint", "message": "chat completions came instead"}})
-        response: Any = value.get("response")
-        fields = cast("Fields", response) if isinstance(response, dict) else {}
-        if event_type == "response.failed" or (event_type == "response.done" and fields.get("status") == "failed"):
-            reason = fields.get("error")
-            raise ProviderError({"error": reason or {"code": "server_error", "message": "the response failed"}})
-        if event_type in ENDS and isinstance(response, dict):
-            response, changed = self._repair_end(cast("Fields", response), event_type)
-            event_type = "response.incomplete" if response.get("status") == "incomplete" else "response.completed"
-            value, repaired = (
-                {**value, "type": event_type, "response": response},
-                repaired or changed or value["type"] != event_type,
-            )
-        elif event_type in ENDS:
+        given = value.get("type")
+        has_type = isinstance(given, str)
+        event = Event(given if has_type else kind, value, repaired=odd or not has_type)
+        raise_failure(event.type, value)
+        if not self._follow(event) or not self._repair(event):
             return
-        if (self.known and event_type not in self.known) or not event_type:
-            return
-        if event_type in ("response.created", "response.in_progress", "response.queued"):
-            # After other events, the SDK would take them for those of a response in the background.
-            if not isinstance(response, dict) or (self._goes_on and not fields.get("background")):
-                return
-            if event_type != "response.created":
-                self._create()
-            self._begun = True
-        else:
-            self._start()
-        right = cast("Fields", fit({**value, "type": event_type}, EVENT))
-        if isinstance(right.get("response"), dict):
-            right["response"] = with_counts(right["response"], "usage", ("input_tokens", "output_tokens"))
-            right["response"] = with_output(right["response"], event_type)
-        repaired = repaired or any(right.get(name, GONE) is not one for name, one in value.items())
-        value = right
-        if event_type.endswith(".delta"):
-            delta = value.get("delta")
-            if not isinstance(delta, str):
-                return
-            repaired = self._repair_delta(event_type, value, delta) or repaired
-        item: Any = value.get("item")
-        if isinstance(item, dict):
-            if self.known and cast("Fields", item).get("type") not in self.known:
-                return
-            repaired = self._repair_item(value, cast("Fields", item), event_type) or repaired
-        elif event_type.startswith("response.output_item"):
-            return
-        elif event_type.startswith(OF_AN_ITEM) and not value.get("item_id"):
-            value["item_id"] = self._items.get(value.get("output_index"), "item")
-            repaired = True
-        if (index := index_of(event_type)) is not None and value.get(index) is None:
-            value[index], repaired = 0, True
-        if odd:
-            value = sound(value)
-        self.pass_on(frame, event_type, value, repaired=repaired)
+        self.pass_on(frame, event.type, sound(event.value) if odd else event.value, repaired=event.repaired)
         if self.finished:
             self.close()
+
+    def _follow(self, event: Event) -> bool:
+        """Follow the response from its beginning to its end. Returns whether the SDK gets the event."""
+        if event.type in ENDS and not self._end(event):
+            return False
+        if (self.known and event.type not in self.known) or not event.type:
+            return False
+        if event.type in BEGINS:
+            return self._begin(event)
+        self._start()
+        return True
+
+    def _repair(self, event: Event) -> bool:
+        """Give an event the fields that the SDK requires. Returns whether the SDK gets it."""
+        event.fit_to(EVENT)
+        response: Fields | None = event.value.get("response")
+        if response is not None:
+            right = with_output(with_counts(response, "usage", ("input_tokens", "output_tokens")), event.type)
+            event.value["response"] = right
+            event.repaired = event.repaired or right is not response
+        if event.type.endswith(".delta") and not self._repair_delta(event):
+            return False
+        if not self._repair_item(event):
+            return False
+        index = index_of(event.type)
+        if index is not None and event.value.get(index) is None:
+            event.put(index, 0)
+        return True
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
         event_type, text = value.get("type"), value.get("delta")
@@ -190,6 +197,20 @@ class ResponsesReader(Reader):
         self.piece(frame, value, text, rest, place, latest=True)
         return True
 
+    # -- the beginning and the end -----------------------------------------------------------------------------------
+
+    def _begin(self, event: Event) -> bool:
+        """Process an event that begins a response. Returns whether the SDK gets it."""
+        response: Any = event.value.get("response")
+        if not isinstance(response, dict):
+            return False
+        if self._goes_on and not cast("Fields", response).get("background"):
+            return False  # after other events, the SDK would take it for one of a response in the background
+        if event.type != "response.created":
+            self._create()
+        self._begun = True
+        return True
+
     def _start(self) -> None:
         self._create()
         self._goes_on = True
@@ -202,54 +223,79 @@ class ResponsesReader(Reader):
             self._out.append(self.encode("", {"type": "response.created", "sequence_number": 0, "response": created}))
         self._begun = True
 
-    def _repair_delta(self, event_type: str, value: Fields, delta: str) -> bool:
-        self.progress += bool(delta)
+    def _end(self, event: Event) -> bool:
+        """Process an event that ends a response: give it the type and status that the SDK knows.
 
-        def place(value: Fields, text: str) -> None:
-            value["delta"] = text
+        Returns whether it has a response.
+        """
+        given: Any = event.value.get("response")
+        if not isinstance(given, dict):
+            return False
+        response = self._repair_end(event.type, cast("Fields", given))
+        event_type = "response.incomplete" if response.get("status") == "incomplete" else "response.completed"
+        event.repaired = event.repaired or response is not given or event.type != event_type
+        event.type, event.value = event_type, {**event.value, "type": event_type, "response": response}
+        return True
 
-        text = self.repair_text((event_type, value.get("item_id")), delta, dict(value), place)
-        value["delta"] = text
-        return text != delta
-
-    def _repair_item(self, value: Fields, item: Fields, event_type: str) -> bool:
-        """Add the fields that a tool call requires. Returns whether anything was changed."""
-        changed = False
-        if not item.get("id"):
-            index = value.get("output_index")
-            item["id"], changed = self._items.get(index) or f"item_{index or 0}", True
-        self._items[value.get("output_index")] = item["id"]
-        if item.get("type") == "function_call":
-            if not item.get("call_id"):
-                item["call_id"], changed = item["id"], True
-            for name in ("name", "arguments"):
-                if not isinstance(item.get(name), str):
-                    item[name], changed = "", True
-            if event_type == "response.output_item.done" and item["arguments"]:
-                self.progress += 1
-        return changed
-
-    def _repair_end(self, response: Fields, event_type: str) -> tuple[Fields, bool]:
-        """The last event's response with a known status, and whether it was changed. Records the finish reason."""
-        details: Any = response.get("incomplete_details")
-        reason: Any = cast("Fields", details).get("reason") if isinstance(details, dict) else None
-        status = response.get("status")
-        if not isinstance(reason, str) or not reason:
-            reason = (
-                "max_output_tokens" if event_type == "response.incomplete" or status == "incomplete" else "completed"
-            )
-        if event_type == "response.cancelled":
-            reason = "cancelled"
-        meaning = self.finish(reason)
+    def _repair_end(self, event_type: str, response: Fields) -> Fields:
+        """The last event's response with a known status; the same object if it has one. Records the finish reason."""
+        meaning = self.finish(reason_of_end(event_type, response))
         self._end_halves()
         right: Fields = {"status": "completed"}
         if meaning in ("length", "content_filter"):
             known = "max_output_tokens" if meaning == "length" else "content_filter"
             right = {"status": "incomplete", "incomplete_details": {"reason": known}}
+        elif response.get("incomplete_details"):
+            right["incomplete_details"] = None
         changed = any(response.get(name) != one for name, one in right.items())
-        if right["status"] == "completed" and response.get("incomplete_details"):
-            right["incomplete_details"], changed = None, True
-        return ({**response, **right}, True) if changed else (response, False)
+        return {**response, **right} if changed else response
+
+    # -- deltas and items --------------------------------------------------------------------------------------------
+
+    def _repair_delta(self, event: Event) -> bool:
+        """Repair a piece of text or arguments. Returns whether it is text, as the SDK requires."""
+        delta = event.value.get("delta")
+        if not isinstance(delta, str):
+            return False
+        self.progress += bool(delta)
+
+        def place(value: Fields, text: str) -> None:
+            value["delta"] = text
+
+        key = (event.type, event.value.get("item_id"))
+        event.put("delta", self.repair_text(key, delta, dict(event.value), place))
+        return True
+
+    def _repair_item(self, event: Event) -> bool:
+        """Repair an event's item, or the id of the item that it belongs to. Returns whether the SDK gets the event."""
+        item: Fields | None = event.value.get("item")
+        if item is not None:
+            if self.known and item.get("type") not in self.known:
+                return False
+            self._complete_item(event, item)
+        elif event.type.startswith(WITH_ITEM):
+            return False
+        elif event.type.startswith(OF_AN_ITEM) and not event.value.get("item_id"):
+            event.put("item_id", self._items.get(event.value.get("output_index"), "item"))
+        return True
+
+    def _complete_item(self, event: Event, item: Fields) -> None:
+        """Add, in place, the fields that an event's item requires."""
+        index = event.value.get("output_index")
+        if not item.get("id"):
+            item["id"], event.repaired = self._items.get(index) or f"item_{index or 0}", True
+        self._items[index] = item["id"]
+        if item.get("type") != "function_call":
+            return
+        if not item.get("call_id"):
+            item["call_id"], event.repaired = item["id"], True
+        for name in ("name", "arguments"):
+            if not isinstance(item.get(name), str):
+                item[name], event.repaired = "", True
+        if event.type == "response.output_item.done" and item["arguments"]:
+            self.progress += 1
+
+    # -- an answer that is no stream ---------------------------------------------------------------------------------
 
     def is_answer(self, value: Fields) -> bool:
         return super().is_answer(value) or isinstance(value.get("output"), list)
