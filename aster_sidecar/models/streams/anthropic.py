@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from aster_sidecar.models.streams.events import Fields, NoStream, ProviderError, dump, with_counts
-from aster_sidecar.models.streams.reader import Reader
-from aster_sidecar.models.streams.shapes import GONE, Shape, arguments, fit, sound
+from aster_sidecar.models.streams.reader import Event, Reader
+from aster_sidecar.models.streams.shapes import Shape, arguments, fit, sound
 
 BLOCK: Shape = {"type": "text", "text": "text", "thinking": "text", "signature": "text", "id": "text", "name": "text"}
 CONTAINER: Shape = {"id": "text", "expires_at": "text"}
@@ -41,11 +41,13 @@ ANTHROPIC: Shape = {
     "usage": "counts",
 }
 DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+"""Types of deltas with text → the field that has it."""
 STARTS: dict[str, Fields] = {
     "text_delta": {"type": "text", "text": ""},
     "thinking_delta": {"type": "thinking", "thinking": "", "signature": ""},
 }
-OTHER_DELTAS = ("signature_delta", "citations_delta", "compaction_delta")
+"""Types of deltas whose block may have no start event → the block to start."""
+KNOWN_DELTAS = frozenset((*DELTAS, "signature_delta", "citations_delta", "compaction_delta"))
 STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -79,61 +81,40 @@ class AnthropicReader(Reader):
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
         if not odd and kind and self._is_plain(frame, value):
             return
-        event_type = value.get("type")
-        repaired = odd or not kind or kind != event_type
-        if not isinstance(event_type, str):
-            event_type, repaired = kind, True
-        if event_type == "error" or value.get("error"):
+        given = value.get("type")
+        event = Event(given if isinstance(given, str) else kind, value, repaired=odd or not kind or kind != given)
+        if event.type == "error" or value.get("error"):
             if not self.finished:
                 raise ProviderError(value)
             return
-        if (self.known and event_type not in self.known and event_type != "ping") or not event_type:
-            return
-        right = cast("Fields", fit({**value, "type": event_type}, ANTHROPIC))
-        repaired = repaired or any(right.get(name, GONE) is not one for name, one in value.items())
-        value = right
-        delta = cast("Fields", value.get("delta")) if isinstance(value.get("delta"), dict) else None
-        if not self._begun and event_type not in ("ping", "message_start"):
+        if self._is_known(event.type) and self._repair(event):
+            self.pass_on(frame, event.type, sound(event.value) if odd else event.value, repaired=event.repaired)
+
+    def _is_known(self, event_type: str) -> bool:
+        """Whether the SDK can read events of this type. It skips `ping`, although no type of its own says so."""
+        return bool(event_type) and (not self.known or event_type in self.known or event_type == "ping")
+
+    def _repair(self, event: Event) -> bool:
+        """Repair an event of a known type. Returns whether the SDK gets it."""
+        event.fit_to(ANTHROPIC)
+        if not self._begun and event.type not in ("ping", "message_start"):
             self._start()
-        match event_type:
-            case "content_block_start":
-                block: Any = value.get("content_block")
-                if not isinstance(block, dict) or (self.known and cast("Fields", block).get("type") not in self.known):
-                    return
-                repaired = self._open(value) or repaired
-            case "content_block_delta":
-                if delta is None or delta.get("type") not in (*DELTAS, *OTHER_DELTAS):
-                    return
-                index = value.get("index", max(self._at, default=0))
-                if index not in self._at and delta["type"] not in STARTS:
-                    return
-                repaired = self._repair_delta(value, delta, index) or repaired
-            case "content_block_stop":
-                index = self._at.pop(value.get("index", -1), None)
-                if index is None:
-                    return
-                repaired = repaired or index != value["index"]
-                value["index"] = index
-            case "message_delta":
-                repaired = self._repair_end(value, delta or {}) or repaired
+        match event.type:
             case "message_start":
-                message: Any = value.get("message")
-                if not isinstance(message, dict):
-                    return
-                start = with_counts(cast("Fields", message), "usage", ("input_tokens", "output_tokens"))
-                if not isinstance(start.get("usage"), dict):
-                    start = {**start, "usage": {"input_tokens": 0, "output_tokens": 0}}
-                repaired = repaired or start is not message
-                value["message"] = start
-                self._begun = True
+                return self._message_start(event)
+            case "content_block_start":
+                return self._block_start(event)
+            case "content_block_delta":
+                return self._block_delta(event)
+            case "content_block_stop":
+                return self._block_stop(event)
+            case "message_delta":
+                self._message_delta(event)
             case "message_stop":
-                self._end_halves()
-                self.whole = True
+                self._message_stop()
             case _:
                 pass
-        if odd:
-            value = sound(value)
-        self.pass_on(frame, event_type, value, repaired=repaired)
+        return True
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
         delta: Any = value.get("delta")
@@ -155,6 +136,76 @@ class AnthropicReader(Reader):
         self.piece(frame, value, text, (others, rest), place)
         return True
 
+    # -- events by type. A method that returns a value returns whether the SDK gets the event -------------------------
+
+    def _message_start(self, event: Event) -> bool:
+        """Give the message counts of tokens."""
+        message: Fields | None = event.value.get("message")
+        if message is None:
+            return False
+        right = with_counts(message, "usage", ("input_tokens", "output_tokens"))
+        if not isinstance(right.get("usage"), dict):
+            right = {**right, "usage": {"input_tokens": 0, "output_tokens": 0}}
+        event.value["message"] = right
+        event.repaired = event.repaired or right is not message
+        self._begun = True
+        return True
+
+    def _block_start(self, event: Event) -> bool:
+        """Give the block an unused index."""
+        block: Fields | None = event.value.get("content_block")
+        if block is None or (self.known and block.get("type") not in self.known):
+            return False
+        event.put("index", self._open(event.value.get("index")))
+        return True
+
+    def _block_delta(self, event: Event) -> bool:
+        """Give the delta its block's index. Text and thinking get a block if none was started for them."""
+        delta: Fields = event.value.get("delta") or {}
+        kind = delta.get("type")
+        if kind not in KNOWN_DELTAS:
+            return False
+        given = event.value.get("index", max(self._at, default=0))
+        if given not in self._at:
+            if kind not in STARTS:
+                return False
+            self._start_block(given, STARTS[kind])
+        event.put("index", self._at[given])
+        if kind in DELTAS:
+            self._repair_text(event, delta)
+        return True
+
+    def _block_stop(self, event: Event) -> bool:
+        """Give the end of a block that block's index."""
+        index = self._at.pop(event.value.get("index", -1), None)
+        if index is None:
+            return False
+        event.put("index", index)
+        return True
+
+    def _message_delta(self, event: Event) -> None:
+        """Give the event a count of tokens and a stop reason that the SDK knows. Records the finish reason."""
+        given, usage = event.value.get("delta"), event.value.get("usage")
+        delta: Fields = given or {}
+        if delta is not given:
+            event.value["delta"], event.repaired = delta, True
+        if usage is None or usage.get("output_tokens") is None:
+            event.value["usage"], event.repaired = {**(usage or {}), "output_tokens": 0}, True
+        word = delta.get("stop_reason")
+        if not word:
+            return
+        meaning = self.finish(word)
+        self._end_halves()
+        if word not in OWN_REASONS:
+            event.value["delta"], event.repaired = {**delta, "stop_reason": STOP_REASONS[meaning]}, True
+
+    def _message_stop(self) -> None:
+        """Complete the answer."""
+        self._end_halves()
+        self.whole = True
+
+    # -- repairs -----------------------------------------------------------------------------------------------------
+
     def _start(self) -> None:
         """Output the beginning of a message that arrived without one."""
         self._begun = True
@@ -163,58 +214,38 @@ class AnthropicReader(Reader):
         self._flush()
         self._out.append(self.encode("", {"type": "message_start", "message": message}))
 
-    def _open(self, value: Fields) -> bool:
-        """Give a block an unused index. Returns whether it differs from the given one."""
-        given = value.get("index")
-        index = given if isinstance(given, int) and given >= self._blocks else self._blocks
-        self._blocks = index + 1
-        self._at[index if given is None else given] = value["index"] = index
-        return index != given
+    def _start_block(self, given: int, block: Fields) -> None:
+        """Output the beginning of a block that arrived without one."""
+        start = {"type": "content_block_start", "index": self._open(given), "content_block": dict(block)}
+        self._flush()
+        self._out.append(self.encode("content_block_start", start))
 
-    def _repair_delta(self, value: Fields, delta: Fields, given: int) -> bool:
+    def _open(self, given: int | None) -> int:
+        """An unused index for a block that has the given one in the input, where possible the same."""
+        index = self._blocks if given is None else max(given, self._blocks)
+        self._blocks = index + 1
+        self._at[index if given is None else given] = index
+        return index
+
+    def _repair_text(self, event: Event, delta: Fields) -> None:
+        """Repair the text of a delta in place."""
         kind = delta["type"]
-        if given not in self._at:
-            opened: Fields = {"type": "content_block_start", "index": given, "content_block": dict(STARTS[kind])}
-            self._open(opened)
-            self._at[given] = opened["index"]
-            self._flush()
-            self._out.append(self.encode("content_block_start", opened))
-        index = self._at[given]
-        changed = value.get("index") != index
-        value["index"] = index
-        name = DELTAS.get(kind)
-        if name is None:
-            return changed
+        name = DELTAS[kind]
         text = delta.get(name)
-        if not isinstance(text, str):
-            delta[name] = ""
-            return True
+        if text is None:
+            delta[name], event.repaired = "", True
+            return
         if text:
             self.progress += 1
 
         def place(value: Fields, text: str) -> None:
             value["delta"] = {"type": kind, name: text}
 
-        right = self.repair_text(index, text, {**value, "delta": {}}, place)
+        right = self.repair_text(event.value["index"], text, {**event.value, "delta": {}}, place)
         delta[name] = right
-        return changed or right != text
+        event.repaired = event.repaired or right != text
 
-    def _repair_end(self, value: Fields, delta: Fields) -> bool:
-        changed = value.get("delta") is not delta
-        value["delta"] = delta
-        usage: Any = value.get("usage")
-        if not isinstance(usage, dict) or cast("Fields", usage).get("output_tokens") is None:
-            given = cast("Fields", usage) if isinstance(usage, dict) else {}
-            value["usage"], changed = {**given, "output_tokens": 0}, True
-        word = delta.get("stop_reason")
-        if not isinstance(word, str) or not word:
-            return changed
-        meaning = self.finish(word)
-        self._end_halves()
-        if word in OWN_REASONS:
-            return changed
-        value["delta"] = {**delta, "stop_reason": STOP_REASONS[meaning]}
-        return True
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         if not self.whole:
@@ -226,6 +257,8 @@ class AnthropicReader(Reader):
     def done(self, frame: bytes) -> None:
         if self._begun:
             super().done(frame)
+
+    # -- an answer that is no stream ---------------------------------------------------------------------------------
 
     def is_answer(self, value: Fields) -> bool:
         return super().is_answer(value) or value.get("type") == "message"
