@@ -153,8 +153,7 @@ class GeminiReader(Reader):
     def event(self, frame: bytes, kind: str, value: Fields, odd: bool) -> None:
         if not odd and not kind and self._is_plain(frame, value):
             return
-        bare = isinstance(value.get("message"), str) and not value.keys() & {"candidates", "usageMetadata"}
-        if value.get("error") or kind == "error" or bare:
+        if says_error(kind, value):
             if not self.finished:
                 raise ProviderError(value)
             return
@@ -162,21 +161,11 @@ class GeminiReader(Reader):
         repaired = odd or bool(kind) or right is not value
         value = {name: one for name, one in right.items() if name not in UNREAD}
         repaired |= len(value) != len(right)
-        candidates: list[Fields] = value.get("candidates") or []
-        candidate = next((one for one in candidates if not one.get("index")), candidates[0] if candidates else None)
-        feedback: Fields | None = value.get("promptFeedback")
-        if candidate is not None:
-            right = self._candidate(candidate, value)
-            repaired |= right != candidate or len(candidates) > 1
-            value["candidates"] = [right]
-        if feedback is not None:
-            blocked = candidate is None and bool(feedback.get("blockReason"))
-            right = self._feedback(feedback) if blocked else None
-            value["promptFeedback"] = right
-            repaired |= right != feedback
-        if candidate is None and not value.get("promptFeedback") and not value.get("usageMetadata"):
+        repaired |= self._repair_candidates(value)
+        repaired |= self._repair_feedback(value)
+        if not any(value.get(name) for name in ("candidates", "promptFeedback", "usageMetadata")):
             return  # nothing for the SDK
-        repaired = self._repair_head(value) or repaired
+        repaired |= self._repair_head(value)
         self.pass_on(frame, "", sound(value) if odd else value, repaired=repaired)
 
     def _is_plain(self, frame: bytes, value: Fields) -> bool:
@@ -243,6 +232,16 @@ class GeminiReader(Reader):
 
     # -- candidates --------------------------------------------------------------------------------------------------
 
+    def _repair_candidates(self, value: Fields) -> bool:
+        """Leave one candidate, in place: the first without an index or with index 0. Returns whether it was changed."""
+        candidates: list[Fields] = value.get("candidates") or []
+        if not candidates:
+            return False
+        candidate = next((one for one in candidates if not one.get("index")), candidates[0])
+        right = self._candidate(candidate, value)
+        value["candidates"] = [right]
+        return right != candidate or len(candidates) > 1
+
     def _candidate(self, candidate: Fields, value: Fields) -> Fields:
         """A candidate that the SDK can parse."""
         right = {name: one for name, one in candidate.items() if name != "index" and name not in UNREAD}
@@ -272,6 +271,15 @@ class GeminiReader(Reader):
             right.pop("continuationToken")
         return right
 
+    def _repair_feedback(self, value: Fields) -> bool:
+        """Leave only feedback for a refused prompt, in place. Returns whether it was changed."""
+        feedback: Fields | None = value.get("promptFeedback")
+        if feedback is None:
+            return False
+        blocked = not value.get("candidates") and feedback.get("blockReason")
+        right = value["promptFeedback"] = self._feedback(feedback) if blocked else None
+        return right != feedback
+
     def _feedback(self, feedback: Fields) -> Fields:
         """The feedback for a refused prompt; records it as the end of the answer."""
         right = dict(feedback)
@@ -289,34 +297,33 @@ class GeminiReader(Reader):
         thought = right.get("thought", False)
         if not isinstance(thought, bool):
             right["thought"] = thought = str(thought).strip().lower() in ("true", "1")
-        if not is_base64(right.get("thoughtSignature")):
-            right.pop("thoughtSignature")
-        if "functionCall" in right and (call := self._call(right.pop("functionCall"))) is not None:
-            right["functionCall"] = call
-        data: Fields = right.get("inlineData") or {}
-        if "inlineData" in right and not (data.get("mimeType") and data.get("data") and is_base64(data["data"])):
-            right.pop("inlineData")
-        right.pop("functionResponse", None)  # only requests have these
-        for name, word in KINDS_OF.items():
-            if name in right and not self._is_known(right[name].get(word)):
-                right.pop(name)
-        self._code = self._code or "executableCode" in right
-        if not self._code:
-            right.pop("codeExecutionResult", None)
-        text = right.get("text")
-        if self._halves and thought not in self._halves and any(right.get(name) for name in CONTENTS):
+        self._remove_unreadable(right)
+        if self._halves and thought not in self._halves and has_content(right):
             self._end_halves()  # the text that they belong to has ended
-        if isinstance(text, str) and text:
+        text = right.get("text")
+        if text:
             right["text"] = self._text(text, thought, pattern, last=last)
-        if not any(name in right for name in CONTENTS):
-            signature = right.get("thoughtSignature")
-            if signature is None:
-                return None
-            right = {"text": "", "thought": True, "thoughtSignature": signature} if thought else right
-            right = right if thought else {"thoughtSignature": signature}
-        if any(right.get(name) for name in CONTENTS):
+        if has_content(right):
             self._go_on()
+        elif not any(name in right for name in CONTENTS):
+            right = bare_signature(right, thought=thought)
         return part if right == part else right
+
+    def _remove_unreadable(self, part: Fields) -> None:
+        """Remove, in place, fields of a part that the SDK or pydantic-ai cannot parse."""
+        if not is_base64(part.get("thoughtSignature")):
+            part.pop("thoughtSignature")
+        if "functionCall" in part and (call := self._call(part.pop("functionCall"))) is not None:
+            part["functionCall"] = call
+        if "inlineData" in part and not is_file(part["inlineData"]):
+            part.pop("inlineData")
+        part.pop("functionResponse", None)  # only requests have these
+        for name, word in KINDS_OF.items():
+            if name in part and not self._is_known(part[name].get(word)):
+                part.pop(name)
+        self._code = self._code or "executableCode" in part
+        if not self._code:
+            part.pop("codeExecutionResult", None)
 
     def _text(self, text: str, thought: bool, pattern: Fields, *, last: bool) -> str:
         """A text without unpaired surrogates."""
@@ -385,6 +392,31 @@ class GeminiReader(Reader):
             self._out.append(self.encode("", {"candidates": [{"finishReason": "STOP", "index": 0}]}))
         self.finished = self.ending is not None
         self.close()
+
+
+def says_error(kind: str, value: Fields) -> bool:
+    """Whether an event reports an error. Some servers send only its message, without a field `error`."""
+    is_answer = "candidates" in value or "usageMetadata" in value
+    return kind == "error" or bool(value.get("error")) or (not is_answer and isinstance(value.get("message"), str))
+
+
+def has_content(part: Fields) -> bool:
+    """Whether a part has text, a call or other content that is not empty."""
+    return any(part.get(name) for name in CONTENTS)
+
+
+def bare_signature(part: Fields, *, thought: bool) -> Fields | None:
+    """The signature of a part without content, as a part that pydantic-ai can parse; None when it has none."""
+    signature = part.get("thoughtSignature")
+    if signature is None:
+        return None
+    empty: Fields = {"text": "", "thought": True} if thought else {}
+    return {**empty, "thoughtSignature": signature}
+
+
+def is_file(data: Fields) -> bool:
+    """Whether data inside a part has a type and content that the SDK can decode."""
+    return bool(data.get("mimeType") and data.get("data")) and is_base64(data["data"])
 
 
 def figures(value: Any) -> Any:
