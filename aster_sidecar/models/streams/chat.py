@@ -66,6 +66,10 @@ class Call:
         arguments = self.arguments.rstrip()
         return arguments.endswith("}") and isinstance(parse_or_none(arguments.encode("utf-8", "replace")), dict)
 
+    def is_followed_by(self, name: str, args: str) -> bool:
+        """Whether a piece that seems to continue this call begins another: this one is complete, and a name comes."""
+        return bool(name and self.name) and args.lstrip()[:1] == "{" and self.complete
+
 
 class ChatReader(Reader):
     """Reads chat completions, with the variations of some fifty servers."""
@@ -264,22 +268,38 @@ class ChatReader(Reader):
 
     def _call_of(self, index: int | None, given: str, name: str, args: str) -> Call:
         """The call that a piece belongs to. Servers reuse indexes, and omit indexes, ids or both."""
-        known = next((call for call in self._calls if given and call.id == given), None)
-        at = self._at_index.get(index) if index is not None else (self._calls[-1] if self._calls else None)
-        if given and at is not None and at.id and at.id != given:
-            at = known
-        elif index is None and given:
-            at = known or (at if at is not None and not at.id and not (name and at.name) else None)
-        if at is not None and name and args.lstrip()[:1] == "{" and at.name and at.arguments and at.complete:
-            at = None  # complete already, and a name again: another call
-        if at is None:
-            used = {call.number for call in self._calls}
-            number = index if index is not None and index not in used else max(used, default=-1) + 1
-            at = Call(number)
-            self._calls.append(at)
+        call = self._begun_call(index, given, name)
+        if call is None or call.is_followed_by(name, args):
+            call = self._new_call(index)
         if index is not None:
-            self._at_index[index] = at
-        return at
+            self._at_index[index] = call
+        return call
+
+    def _begun_call(self, index: int | None, given: str, name: str) -> Call | None:
+        """The call that a piece continues; None when it begins one."""
+        if index is not None:
+            call = self._at_index.get(index)
+            if call is None or not given or call.id in ("", given):
+                return call
+            return self._call_with(given)  # the server reuses the index
+        last = self._calls[-1] if self._calls else None
+        if not given or last is None:
+            return last
+        known = self._call_with(given)
+        if known is None and not last.id and not (name and last.name):
+            return last  # its id arrives after its beginning
+        return known
+
+    def _call_with(self, given: str) -> Call | None:
+        """The first call with this id."""
+        return next((call for call in self._calls if call.id == given), None)
+
+    def _new_call(self, index: int | None) -> Call:
+        """A further call, where possible with the given index as its number."""
+        used = {call.number for call in self._calls}
+        call = Call(index if index is not None and index not in used else max(used, default=-1) + 1)
+        self._calls.append(call)
+        return call
 
     def is_answer(self, value: Fields) -> bool:
         choices: Any = value.get("choices")
