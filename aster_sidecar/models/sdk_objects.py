@@ -23,28 +23,38 @@ def shaped(kind: Any, value: Any) -> Any:
     """JSON `value` as an object of type `kind`. Raises: Unclear."""
     kinds = kinds_of(kind)
     if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        models = [one for one in kinds if is_model(one)]
-        fitting = [one for one in models if fields.get("type") in types_of(one)] if len(models) > 1 else models
-        if len(fitting) == 1:
-            return construct(fitting[0], fields)
-        of_items = [get_args(one) for one in kinds if get_origin(one) is dict]
-        if not models and len(of_items) == 1:
-            return {key: shaped(of_items[0][1], item) for key, item in fields.items()}
-        if not models and not of_items and ANYTHING.intersection(kinds):
-            return fields
-        raise Unclear(kind)
+        return shaped_object(kinds, cast("dict[str, Any]", value))
     if isinstance(value, list):
-        items = cast("list[Any]", value)
-        of_items = [get_args(one) for one in kinds if get_origin(one) is list]
-        if len(of_items) == 1:
-            return [shaped(of_items[0][0], item) for item in items]
-        if not of_items and ANYTHING.intersection(kinds):
-            return items
-        raise Unclear(kind)
+        items, item_kind = cast("list[Any]", value), kind_of_items(kinds, list)
+        return items if item_kind is None else [shaped(item_kind, item) for item in items]
     if float in kinds and int not in kinds and type(value) is int:
         return float(value)
     return value
+
+
+def shaped_object(kinds: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    """A JSON object as an instance of the model among `kinds` that has its `type`, or as a dict. Raises: Unclear."""
+    models = [one for one in kinds if is_model(one)]
+    if not models:
+        item_kind = kind_of_items(kinds, dict)
+        return fields if item_kind is None else {key: shaped(item_kind, item) for key, item in fields.items()}
+    fitting = models if len(models) == 1 else [one for one in models if fields.get("type") in types_of(one)]
+    if len(fitting) != 1:
+        raise Unclear(kinds)
+    return construct(fitting[0], fields)
+
+
+def kind_of_items(kinds: tuple[Any, ...], container: type) -> Any:
+    """The type of the values in the only dict or list among `kinds`; None when it allows any value.
+
+    Raises: Unclear.
+    """
+    found = [get_args(one)[-1] for one in kinds if get_origin(one) is container]
+    if len(found) == 1:
+        return found[0]
+    if not found and ANYTHING.intersection(kinds):
+        return None
+    raise Unclear(kinds)
 
 
 def construct(model: type[BaseModel], fields: dict[str, Any]) -> BaseModel:
