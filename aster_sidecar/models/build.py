@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from aster_sidecar.contract import wire
@@ -30,6 +30,30 @@ from aster_sidecar.text.addresses import shown
 CHAT_IS_BETTER = ("llamacpp",)
 """Servers whose `/responses` reports less: llama.cpp's calls an answer complete that a token limit cut off."""
 OFF = ("off", "0", "false", "no")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where requests to a model go, and in which form.
+
+    `base_url` may contain a password, `bare_url` doesn't. `own_server`: the address is not the provider's default.
+    `speaks` is the protocol; `lacks` is as in `Chosen`.
+    """
+
+    name: str
+    provider: Provider
+    model_name: str
+    base_url: str | None = field(repr=False)
+    bare_url: str | None
+    own_server: bool
+    key: str | None = field(repr=False)
+    speaks: str
+    lacks: frozenset[str]
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Equal for two targets whose requests are equal."""
+        return (self.name, self.speaks, self.base_url or "", self.key or "", *sorted(self.lacks))
 
 
 class Models:
@@ -132,57 +156,69 @@ class Models:
 
     def _build(self, name: str, provider: Provider, model_name: str) -> Chosen:
         generation = self._generation  # before the key is read, which may change meanwhile
-        settings = self.settings
-        key = settings.key(provider)
-        base_url = settings.base_url(provider)
-        own_server = base_url != provider.default_url
-        if key is None and provider.needs_key and not own_server:
-            raise ModelError(
-                "key_missing",
-                f"{name} needs a key: {settings.why_no_key(provider)}",
-                hint=f"add the key in the settings, set {provider.key} for the daemon, or choose another model",
-            )
-        network.way(base_url or "https://", settings.environment).verify()  # reports an invalid proxy or certificate
-        served = self._ask(name, provider, model_name, base_url, key)
-        base_url = served.base_url if served is not None else base_url
-        bare_url = shown(base_url) if base_url else None
-        speaks = provider.speaks
-        if provider.name == "openai" and (
-            self._learned.speaks_chat_only(bare_url) or (served is not None and served.kind in CHAT_IS_BETTER)
-        ):
-            speaks = "chat"
-        lacks = self._learned.lacks(name, bare_url)
-        identity = (name, speaks, base_url or "", key or "", *sorted(lacks))
+        target, served = self._target(name, provider, model_name)
         with self._building:  # the warm-up and the first turn build the same model, each in a thread
-            built = self._built.get(identity)
+            built = self._built.get(target.identity)
             if built is None:
-                add_prices(PRICED_AS[speaks], f"{base_url or ''}/")
-                try:
-                    model = self.sdk.make(speaks, model_name, base_url, key or "no-key-needed", lacks)
-                except ImportError as error:
-                    raise ModelError(
-                        "extra_missing",
-                        f"{name} needs a library that is not installed ({error.name})",
-                        hint=how_to_get(provider.extra or provider.name),
-                    ) from error
-                built = Chosen(
-                    name,
-                    model,
-                    DEFAULT_WINDOW_TOKENS,
-                    bare_url,
-                    may_fall_back=provider.name == "openai" and speaks == "responses" and own_server,
-                    says_why_it_ends=True,
-                    lacks=lacks,
-                    wait_s=self._wait_s,
-                    dialect=speaks if self._edge and speaks != "google" else None,
-                )
+                built = self._make(target)
             window_tokens = self._window(built, served)
             if window_tokens != built.window_tokens:
                 built = replace(built, window_tokens=window_tokens)
             with self._keeping:
                 if generation == self._generation:
-                    self._built[identity] = self._by_name[name] = built
+                    self._built[target.identity] = self._by_name[name] = built
         return built
+
+    def _target(self, name: str, provider: Provider, model_name: str) -> tuple[Target, Served | None]:
+        """Where requests to a model go, and what the server there reports. Blocks as `_ask`. Raises: ModelError."""
+        key = self.settings.key(provider)
+        base_url = self.settings.base_url(provider)
+        own_server = base_url != provider.default_url
+        if key is None and provider.needs_key and not own_server:
+            raise ModelError(
+                "key_missing",
+                f"{name} needs a key: {self.settings.why_no_key(provider)}",
+                hint=f"add the key in the settings, set {provider.key} for the daemon, or choose another model",
+            )
+        environment = self.settings.environment
+        network.way(base_url or "https://", environment).verify()  # reports an invalid proxy or certificate
+        served = self._ask(name, provider, model_name, base_url, key)
+        base_url = served.base_url if served is not None else base_url
+        bare_url = shown(base_url) if base_url else None
+        speaks = self._protocol(provider, bare_url, served)
+        lacks = self._learned.lacks(name, bare_url)
+        return Target(name, provider, model_name, base_url, bare_url, own_server, key, speaks, lacks), served
+
+    def _protocol(self, provider: Provider, bare_url: str | None, served: Served | None) -> str:
+        """The protocol for requests to a provider's server: the provider's, or chat completions if they work better."""
+        if provider.name != "openai":
+            return provider.speaks
+        chat_is_better = served is not None and served.kind in CHAT_IS_BETTER
+        return "chat" if self._learned.speaks_chat_only(bare_url) or chat_is_better else provider.speaks
+
+    def _make(self, target: Target) -> Chosen:
+        """A model for a target. Imports its SDK. Raises: ModelError."""
+        name, provider, speaks, base_url = target.name, target.provider, target.speaks, target.base_url
+        add_prices(PRICED_AS[speaks], f"{base_url or ''}/")
+        try:
+            model = self.sdk.make(speaks, target.model_name, base_url, target.key or "no-key-needed", target.lacks)
+        except ImportError as error:
+            raise ModelError(
+                "extra_missing",
+                f"{name} needs a library that is not installed ({error.name})",
+                hint=how_to_get(provider.extra or provider.name),
+            ) from error
+        return Chosen(
+            name,
+            model,
+            DEFAULT_WINDOW_TOKENS,
+            target.bare_url,
+            may_fall_back=provider.name == "openai" and speaks == "responses" and target.own_server,
+            says_why_it_ends=True,
+            lacks=target.lacks,
+            wait_s=self._wait_s,
+            dialect=speaks if self._edge and speaks != "google" else None,
+        )
 
     def _ask(
         self, name: str, provider: Provider, model_name: str, base_url: str | None, key: str | None
