@@ -145,26 +145,43 @@ def _walk(value: object, evidence: Evidence, depth: int, nested: int) -> None:
 
 
 def _take(key: str, item: object, evidence: Evidence, depth: int, nested: int) -> None:
+    """Collect evidence from a member of an object, according to its name and its type."""
     name = key.lower()
-    if name in NUMBER_KEYS and isinstance(item, int | str) and not isinstance(item, bool):
-        if (number := tokens(item)) is not None:
-            evidence.numbers.setdefault(NUMBER_KEYS[name], number)
+    if name in NUMBER_KEYS:
+        _add_number(name, item, evidence)
     elif name in WAIT_KEYS:
         seconds = cast("Mapping[str, object]", item).get("seconds") if isinstance(item, Mapping) else item
         evidence.waits.append((name, seconds))
-    elif name == "headers" and isinstance(item, Mapping):
-        for header, text in list(cast("Mapping[object, object]", item).items())[:50]:
-            evidence.headers.setdefault(str(header).lower()[:100], str(text)[:300])
+    elif name == "headers":
+        _add_headers(item, evidence)
     elif isinstance(item, str):
-        if name in CODE_KEYS and len(item) <= 2 * SHORT and _CODE.fullmatch(item.strip()):
-            _add_code(name, item.strip(), evidence)
-        elif name in TEXT_KEYS or (name == "param" and " " in item.strip()):
-            _add_text(item, evidence, depth, nested)
+        _add_words(name, item, evidence, depth, nested)
     elif isinstance(item, int) and not isinstance(item, bool):
         if name in CODE_KEYS and 0 <= item < 1_000_000:
             _add_code(name, str(item), evidence)
     elif name in INTO_KEYS or name in TEXT_KEYS:
         _walk(item, evidence, depth + 1, nested)
+
+
+def _add_number(name: str, item: object, evidence: Evidence) -> None:
+    """Keep a number of tokens, unless an outer object had it."""
+    if isinstance(item, int | str) and not isinstance(item, bool) and (number := tokens(item)) is not None:
+        evidence.numbers.setdefault(NUMBER_KEYS[name], number)
+
+
+def _add_headers(item: object, evidence: Evidence) -> None:
+    """Keep headers that a gateway put into the body, unless the response has them itself."""
+    if isinstance(item, Mapping):
+        for header, text in list(cast("Mapping[object, object]", item).items())[:50]:
+            evidence.headers.setdefault(str(header).lower()[:100], str(text)[:300])
+
+
+def _add_words(name: str, item: str, evidence: Evidence, depth: int, nested: int) -> None:
+    """Keep a string as a code or as a sentence."""
+    if name in CODE_KEYS and len(item) <= 2 * SHORT and _CODE.fullmatch(item.strip()):
+        _add_code(name, item.strip(), evidence)
+    elif name in TEXT_KEYS or (name == "param" and " " in item.strip()):
+        _add_text(item, evidence, depth, nested)
 
 
 def _add_code(name: str, code: str, evidence: Evidence) -> None:
