@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aster_sidecar.errors import AsterError, ModelError
 from aster_sidecar.models.catalog import Provider
@@ -13,6 +14,60 @@ from aster_sidecar.text.repair import cut
 
 MOST_TEXT = 300
 """Characters of a foreign error's text that are shown."""
+
+
+SEND_AGAIN = "send again; the text so far is kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an exception means. `code` is our error code; `message` and `hint` are shown to people.
+
+    In `message`, {model} is the model's name, {kind} and {text} are the exception's class and text. In `hint`, {base}
+    is empty or the environment variable that sets the base URL.
+    """
+
+    code: str
+    message: str
+    hint: str
+    retryable: bool = False
+
+
+TOO_LONG = Failure(
+    "context_too_long",
+    "{model}: the conversation is longer than the model can read",
+    "start a new session, clear the history, or choose a model with a larger context window",
+)
+TOO_LATE = Failure(
+    "provider_timeout",
+    "{model}: the provider did not answer in time",
+    "try again; ASTER_MODEL_TIMEOUT_S sets how long the daemon waits",
+    retryable=True,
+)
+CUT_OFF = Failure("malformed_stream", "{model}: the answer ended before it was complete", SEND_AGAIN, retryable=True)
+UNREACHABLE = Failure(
+    "provider_unreachable",
+    "{model}: the provider cannot be reached",
+    "check the network, the proxy settings and the base URL{base}",
+    retryable=True,
+)
+FILTERED = Failure("content_refused", "{model}: the provider's filter refused: {text}", "rephrase your message")
+BAD_CALL = Failure(
+    "bad_tool_call",
+    "{model}: the model kept calling a tool with invalid arguments: {text}",
+    "rephrase your message, or choose a model that is better with tools",
+)
+MALFORMED = Failure(
+    "malformed_stream", "{model}: the answer could not be understood: {text}", SEND_AGAIN, retryable=True
+)
+MALFORMED_FOR_LIBRARY = Failure(
+    "malformed_stream", "{model}: the answer could not be understood: {kind}: {text}", SEND_AGAIN, retryable=True
+)
+BUG = Failure(
+    "internal_error",
+    "the turn failed inside the daemon: {kind}: {text}",
+    "this is a bug: please report it with the daemon's log",
+)
 
 
 def explain(
@@ -43,74 +98,38 @@ def own_error(error: BaseException) -> AsterError | None:
 
 def translate(error: BaseException, name: str, provider: Provider | None) -> ModelError:
     """Our error for an exception of pydantic-ai, an SDK or the HTTP client. `name` is the model's."""
-    from pydantic_ai import exceptions as ai
+    from pydantic_ai.exceptions import ModelHTTPError
 
-    text = one_line(str(error))
-    if isinstance(error, ai.ModelHTTPError) or getattr(error, "in_stream", False):
+    if isinstance(error, ModelHTTPError) or getattr(error, "in_stream", False):
         return refusal(error, name, provider)
+    text = one_line(str(error))
+    failure = failure_of(error, text)
+    message = failure.message.format(model=name, kind=type(error).__name__, text=text)
+    hint = failure.hint.format(base=f" ({provider.base})" if provider and provider.base else "")
+    return ModelError(failure.code, message, hint=hint, retryable=failure.retryable)
 
-    def model_error(code: str, message: str, hint: str, retryable: bool = False) -> ModelError:
-        return ModelError(code, message, hint=hint, retryable=retryable)
+
+def failure_of(error: BaseException, text: str) -> Failure:
+    """What an exception that is no refusal means. `text` is its message."""
+    from pydantic_ai import exceptions as ai
 
     match error:
         case ai.ModelContextWindowExceededError():
-            return model_error(
-                "context_too_long",
-                f"{name}: the conversation is longer than the model can read",
-                "start a new session, clear the history, or choose a model with a larger context window",
-            )
+            return TOO_LONG
         case ai.ModelTimeoutError() | ai.ModelRequestTimeout():
-            return model_error(
-                "provider_timeout",
-                f"{name}: the provider did not answer in time",
-                "try again; ASTER_MODEL_TIMEOUT_S sets how long the daemon waits",
-                True,
-            )
+            return TOO_LATE
         case ai.ModelConnectionError():
-            if getattr(error, "phase", None) == "read":
-                return model_error(
-                    "malformed_stream",
-                    f"{name}: the answer ended before it was complete",
-                    "send again; the text so far is kept",
-                    True,
-                )
-            return model_error(
-                "provider_unreachable",
-                f"{name}: the provider cannot be reached",
-                "check the network, the proxy settings and the base URL"
-                + (f" ({provider.base})" if provider and provider.base else ""),
-                True,
-            )
+            return CUT_OFF if getattr(error, "phase", None) == "read" else UNREACHABLE
         case ai.ContentFilterError():
-            return model_error(
-                "content_refused", f"{name}: the provider's filter refused: {text}", "rephrase your message"
-            )
+            return FILTERED
         case ai.UnexpectedModelBehavior() if re.search(r"max(imum)? \w*\s?retries", text):
-            return model_error(
-                "bad_tool_call",
-                f"{name}: the model kept calling a tool with invalid arguments: {text}",
-                "rephrase your message, or choose a model that is better with tools",
-            )
+            return BAD_CALL
         case ai.ModelAPIError() | ai.UnexpectedModelBehavior():
-            return model_error(
-                "malformed_stream",
-                f"{name}: the answer could not be understood: {text}",
-                "send again; the text so far is kept",
-                True,
-            )
+            return MALFORMED
         case _ if isinstance(error, ValueError) or type(error).__module__.startswith(("openai", "anthropic", "httpx")):
-            return model_error(
-                "malformed_stream",
-                f"{name}: the answer could not be understood: {type(error).__name__}: {text}",
-                "send again; the text so far is kept",
-                True,
-            )
+            return MALFORMED_FOR_LIBRARY
         case _:
-            return model_error(
-                "internal_error",
-                f"the turn failed inside the daemon: {type(error).__name__}: {text}",
-                "this is a bug: please report it with the daemon's log",
-            )
+            return BUG
 
 
 def refusal(error: BaseException, name: str, provider: Provider | None) -> ModelError:
