@@ -46,8 +46,8 @@ def places(
     if platform in ("darwin", "win32"):
         usual = Places(data, data, data, data / "daemons")
     else:
-        state = Path(xdg(environment, home, "XDG_STATE_HOME", ".local/state"))
-        config = Path(xdg(environment, home, "XDG_CONFIG_HOME", ".config"))
+        state = Path(xdg("XDG_STATE_HOME", ".local/state", environment, home))
+        config = Path(xdg("XDG_CONFIG_HOME", ".config", environment, home))
         usual = Places(config, data, state / "logs", state / "daemons")
     if data_dir is not None:
         return Places(config_dir or data_dir, data_dir, data_dir / "logs", usual.daemons_dir)
@@ -61,7 +61,7 @@ def usual_data_dir(environment: Mapping[str, str], platform: str = sys.platform)
         return os.path.join(home, "Library", "Application Support", "aster")
     if platform == "win32":
         return os.path.join(roaming(environment, home), "aster")
-    return xdg(environment, home, "XDG_DATA_HOME", ".local/share")
+    return xdg("XDG_DATA_HOME", ".local/share", environment, home)
 
 
 def home_of(environment: Mapping[str, str]) -> str:
@@ -69,7 +69,7 @@ def home_of(environment: Mapping[str, str]) -> str:
     return environment.get("HOME") or environment.get("USERPROFILE") or os.path.expanduser("~")
 
 
-def xdg(environment: Mapping[str, str], home: str, name: str, default: str) -> str:
+def xdg(name: str, default: str, environment: Mapping[str, str], home: str) -> str:
     """Aster's directory in one that the XDG base directory specification names; relative paths are ignored."""
     given = environment.get(name, "")
     return os.path.join(given if os.path.isabs(given) else os.path.join(home, default), "aster")

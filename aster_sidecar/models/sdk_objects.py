@@ -28,7 +28,10 @@ def shaped(kind: Any, value: Any) -> Any:
         items, item_kind = cast("list[Any]", value), kind_of_items(kinds, list)
         return items if item_kind is None else [shaped(item_kind, item) for item in items]
     if float in kinds and int not in kinds and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise Unclear(kinds) from error
     return value
 
 

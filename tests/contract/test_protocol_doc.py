@@ -104,7 +104,7 @@ def turn_codes() -> set[str]:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             first = node.args[0]
-            if name in ("ModelError", "model_error") and isinstance(first, ast.Constant):
+            if name in ("ModelError", "model_error", "Failure") and isinstance(first, ast.Constant):
                 codes.add(str(first.value))
     return codes
 

@@ -175,7 +175,7 @@ def test_no_reader_finds_a_hole_where_chunks_become_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, ring: int
 ) -> None:
     """Readers leave and return after the last event they read, while text is streamed, recorded and joined."""
-    monkeypatch.setattr(journals, "RING_EVENTS", ring)
+    monkeypatch.setattr(rings, "RING_EVENTS", ring)
     monkeypatch.setattr(journals, "READ_EVENTS", 4)
     chance = random.Random(seed)
 

@@ -46,7 +46,7 @@ def parts(frame: bytes) -> tuple[str, bytes | None]:
         elif name == "data":
             data.append(value.removeprefix(" "))
         elif name == "event":
-            kind = value.strip()
+            kind = value.strip().encode("ascii", "ignore").decode()
     return kind, "\n".join(data).encode("utf-8", "surrogateescape") if data else None
 
 

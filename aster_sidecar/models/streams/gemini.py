@@ -422,7 +422,12 @@ def is_file(data: Fields) -> bool:
 def figures(value: Any) -> Any:
     """The part of a usage figure that must be equal in two events so that the second one can replace the first."""
     if isinstance(value, list):
-        return [(item.get("modality"), bool(item.get("tokenCount"))) for item in cast("list[Fields]", value)]
+        return [
+            (cast("Fields", item).get("modality"), bool(cast("Fields", item).get("tokenCount")))
+            if isinstance(item, dict)
+            else item
+            for item in cast("list[Any]", value)
+        ]
     return bool(value) if isinstance(value, int) else value
 
 

@@ -28,6 +28,7 @@ from aster_sidecar.models.streams.events import (
         (b"event: x\nid: 5\n\n", "x", None),
         (b"data: \xff\n\n", "", b"\xff"),
         (b"data\n\n", "", b""),
+        (b"event: x\xff\ndata: 1\ndata: 2\n\n", "x", b"1\n2"),
     ],
 )
 def test_the_parts_of_an_event(frame: bytes, kind: str, data: bytes | None) -> None:

@@ -57,6 +57,14 @@ def test_thoughts_and_words_stay_apart() -> None:
     assert texts(out) == ["ab", "cd"]
 
 
+@pytest.mark.parametrize("odd", [[None], [1, "two"], [[]], {"a": [1]}, "many"])
+def test_figures_of_a_form_that_nobody_knows_lose_no_text(odd: Any) -> None:
+    reader = GeminiReader()
+    out = reader.feed(chunk({"text": "one "}, **counted(1, extraDetails=odd)))
+    out += reader.feed(chunk({"text": "two"}, finish="STOP", **counted(2, extraDetails=odd)))
+    assert "".join(texts(out + reader.end())) == "one two"
+
+
 def test_pieces_with_other_figures_stay_apart() -> None:
     first, second = chunk({"text": "a"}, **counted(1, cachedContentTokenCount=4)), chunk({"text": "b"}, **counted(2))
     assert GeminiReader().feed(first + second) == first + second
