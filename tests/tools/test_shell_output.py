@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from aster_sidecar.tools import shell_output, terminal_screen
+from aster_sidecar.tools import shell_output, terminal_grid
 from aster_sidecar.tools.shell_output import BLOCK_BYTES, Rendered
-from aster_sidecar.tools.terminal_screen import CELLS, COLUMNS, ROWS
+from aster_sidecar.tools.terminal_grid import CELLS, COLUMNS, ROWS
 
 PLENTY = 10_000_000
 
@@ -166,7 +166,7 @@ def test_hostile_output_is_neither_kept_nor_gone_through_again(piece: str) -> No
     output = Rendered(1000, 1000)
     for start in range(0, len(data), 65536):
         output.feed(data[start : start + 65536])
-    terminal = output._screen
+    terminal = output._screen._grid
     held = sum(len(row) for row in terminal._rows) + sum(len(row) for row in (terminal._main or [[]])[0])
     assert held <= 10 * CELLS
     text, _ = output.text()
@@ -201,8 +201,8 @@ def test_how_it_is_cut_makes_no_difference(data: bytes, cuts: list[int]) -> None
 def test_blocks_and_bounds_make_no_difference_either(data: bytes, block: int) -> None:
     """Blocks and screens are made small here, so that their boundaries are reached often."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(terminal_screen, "ROWS", 5)
-        patch.setattr(terminal_screen, "CELLS", 40)
+        patch.setattr(terminal_grid, "ROWS", 5)
+        patch.setattr(terminal_grid, "CELLS", 40)
         patch.setattr(shell_output, "_is_binary", lambda *_: False)
         whole = screen(data)
         patch.setattr(shell_output, "BLOCK_BYTES", block)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aster_sidecar.tools.terminal_screen import CELLS, ROWS, Screen
+from aster_sidecar.tools.terminal_grid import CELLS, ROWS
+from aster_sidecar.tools.terminal_screen import Screen
 
 
 def written(*pieces: str, end: bool = True) -> list[str]:
