@@ -88,45 +88,69 @@ def run_by(command: str, cwd: Path, protected: tuple[Path, ...], env: Mapping[st
     It looks at words and does not parse: files that a program reads by itself are not found. Variables are those of
     `env` and those that the line sets. Files that no tool may open are left out: the system's and the `protected` ones.
     """
-
-    def open_to_tools(files: Iterator[tuple[str, Path]]) -> dict[str, Path]:
-        return {name: path for name, path in files if not forbidden(Path(os.path.realpath(path)), protected)}
-
-    found: dict[str, Path] = {}
-    folders = [cwd]
-    unnamed: dict[str, None] = {}
+    line = _Line(cwd, protected)
     piped: dict[str, Path] = {}
     left = MOST_WORDS
     segments = ["", *_SEGMENT.split(_expanded(command, cwd, env))]
     for between, segment in zip(segments[::2], segments[1::2], strict=True):
         words = list(islice(_words_of(segment), left))
         left -= len(words)
+        named = line.read(words)
+        piped = {**piped, **named} if between == "|" else named
+        if between == "|" and _FROM_PIPE.search(segment):
+            line.found |= piped
+    line.add_unnamed()
+    return dict(islice(line.found.items(), MOST_FILES))
+
+
+class _Line:
+    """What has been found out about a command line, segment by segment."""
+
+    def __init__(self, cwd: Path, protected: tuple[Path, ...]) -> None:
+        self.found: dict[str, Path] = {}
+        """The files that it would run, by their names in `cwd`."""
+        self._cwd = cwd
+        self._protected = protected
+        self._folders = [cwd]
+        """The directories that it may have changed to."""
+        self._unnamed: dict[str, None] = {}
+        """The names of files that its programs run although it does not name them."""
+
+    def read(self, words: list[str]) -> dict[str, Path]:
+        """Read the words of one segment. Returns the files that they name, whether they are run or not."""
         named: dict[str, Path] = {}
         runs_first = loads = False
         for place, word in enumerate(words):
-            before = words[place - 1] if place else ""
-            if before in ("cd", "pushd") or before.startswith("-") or before.endswith(f"={word}"):
-                _enter(word, folders)
-            elif word.startswith("-"):
-                _enter(word[2:], folders)
-            files = open_to_tools(_named(word, folders))
+            self._enter(word, words[place - 1] if place else "")
+            files = self._open_to_tools(_named(word, self._folders))
             named |= files
             first = runs_first or (place == 0 and (os.sep in word or os.name == "nt"))
             run = {name: path for name, path in files.items() if first or _is_script(path)}
             if loads and not files:
-                run = open_to_tools(_loaded(word, folders))
-            found |= run
+                run = self._open_to_tools(_loaded(word, self._folders))
+            self.found |= run
             bare = os.path.basename(word).casefold().removesuffix(".exe")
             program = re.sub(r"[-.\d]+$", "", bare)
             runs_first = (runs_first and not run) or program in _INTERPRETERS
             loads = loads or program in _LOADING
-            unnamed |= dict.fromkeys(_UNNAMED.get(bare, ()))
-        piped = {**piped, **named} if between == "|" else named
-        if between == "|" and _FROM_PIPE.search(segment):
-            found |= piped
-    beside = ((_from(cwd, folder / name), folder / name) for folder in folders for name in unnamed)
-    found |= open_to_tools((name, path) for name, path in beside if _is_file(path))
-    return dict(islice(found.items(), MOST_FILES))
+            self._unnamed |= dict.fromkeys(_UNNAMED.get(bare, ()))
+        return named
+
+    def add_unnamed(self) -> None:
+        """Add the files that its programs run although it does not name them."""
+        places = ((folder, name) for folder in self._folders for name in self._unnamed)
+        beside = ((_from(self._cwd, folder / name), folder / name) for folder, name in places)
+        self.found |= self._open_to_tools((name, path) for name, path in beside if _is_file(path))
+
+    def _enter(self, word: str, before: str) -> None:
+        """Add the directories that a word names if the line may change to them: `before` is the word before it."""
+        if before in ("cd", "pushd") or before.startswith("-") or before.endswith(f"={word}"):
+            _add_folders(word, self._folders)
+        elif word.startswith("-"):
+            _add_folders(word[2:], self._folders)
+
+    def _open_to_tools(self, files: Iterator[tuple[str, Path]]) -> dict[str, Path]:
+        return {name: path for name, path in files if not forbidden(Path(os.path.realpath(path)), self._protected)}
 
 
 def programs_in(command: str) -> list[str]:
@@ -156,7 +180,7 @@ def _words_of(segment: str) -> Iterator[str]:
             yield word.partition("=")[2]
 
 
-def _enter(word: str, folders: list[Path]) -> None:
+def _add_folders(word: str, folders: list[Path]) -> None:
     """Add the directories that a word names, relative to each directory so far."""
     for folder in tuple(folders):
         for part in word.split(os.pathsep):
