@@ -10,8 +10,7 @@ import sys
 
 TYPE_CHECKING = False  # as in typing, whose import would slow down every start
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
-    from types import CodeType
+    from collections.abc import MutableMapping
 
 FROZEN = bool(getattr(sys, "frozen", False))
 _HOME = str(getattr(sys, "_MEIPASS", ""))
@@ -58,33 +57,10 @@ def own_command() -> list[str]:
     return [sys.executable, *([] if from_here else ["-P"]), "-m", "aster_sidecar"]
 
 
-def run_worker(spec: str) -> None:
-    """Run MODULE:NAME, a self-contained function of a tools module (`tools.workers.worker`).
+def run_worker(module: str) -> None:
+    """Run `main` of a worker module of the tools (`tools.workers.worker`). Raises: ValueError for any other module."""
+    from importlib import import_module
 
-    Raises: ValueError for any other module or name. Only the function's code object is loaded, because importing the
-    module would take ten times as long.
-    """
-    import builtins
-    from types import CodeType, FunctionType
-
-    module, _, name = spec.partition(":")
-    if module.startswith("aster_sidecar.tools."):
-        for code in code_of(module).co_consts:
-            if isinstance(code, CodeType) and code.co_name == name:
-                FunctionType(code, {"__builtins__": builtins, "__name__": module})()
-                return
-    raise ValueError(f"not a worker of the tools: {spec}")
-
-
-def code_of(module: str) -> CodeType:
-    """The compiled code of a tools module, not executed. Raises: ImportError."""
-    from importlib.machinery import PathFinder
-
-    place = os.path.join(os.path.dirname(__file__), *module.split(".")[1:-1])
-    found = PathFinder.find_spec(module, [place])
-    # PyInstaller's loader has this method, but does not inherit it from importlib's class.
-    get_code: Callable[[str], CodeType | None] | None = getattr(found and found.loader, "get_code", None)
-    code = get_code(module) if get_code is not None else None
-    if code is None:
-        raise ImportError(f"no module {module}")
-    return code
+    if not (module.startswith("aster_sidecar.tools.") and module.endswith("_worker")):
+        raise ValueError(f"not a worker of the tools: {module}")
+    import_module(module).main()

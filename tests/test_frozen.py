@@ -47,15 +47,7 @@ def test_modules_are_not_looked_for_where_a_person_stands(monkeypatch: pytest.Mo
     assert frozen.own_command() == [sys.executable, "-m", "aster_sidecar"]
 
 
-@pytest.mark.parametrize(
-    "spec", ["", "os:system", "aster_sidecar.tools.shell:nothing", "aster_sidecar.errors:AsterError"]
-)
-def test_only_a_worker_of_the_tools_is_run(spec: str) -> None:
+@pytest.mark.parametrize("module", ["", "os", "os_worker", "aster_sidecar.tools.shell", "aster_sidecar.errors"])
+def test_only_a_worker_of_the_tools_is_run(module: str) -> None:
     with pytest.raises(ValueError, match="not a worker"):
-        frozen.run_worker(spec)
-
-
-def test_a_module_that_is_not_there_is_an_import_error() -> None:
-    with pytest.raises(ImportError, match="no module"):
-        frozen.code_of("aster_sidecar.tools.nowhere")
-    assert frozen.code_of("aster_sidecar.tools.shell").co_filename.endswith("shell.py")
+        frozen.run_worker(module)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from types import ModuleType
 
 from aster_sidecar.frozen import FROZEN
 
 
-def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
-    """The argv and environment of a process that runs only `function`, which must use nothing from outside itself.
+def worker(module: ModuleType) -> tuple[list[str], dict[str, str]]:
+    """The argv and environment of a process that runs only `main` of a module, which is named `…_worker`.
 
-    The function is passed on as source, so that the process imports only what the function imports. A packaged build
-    has no interpreter to pass it to: there, `--tool-worker MODULE:NAME` runs it (`frozen.run_worker`).
+    The module is passed on as source, so that the process imports only what the module imports: the standard library,
+    and in its functions the library that does the work, but nothing of ours. A packaged build has no interpreter to
+    pass it to: there, `--tool-worker MODULE` runs it (`frozen.run_worker`).
     """
     import inspect
 
@@ -21,10 +22,9 @@ def worker(function: Callable[[], None]) -> tuple[list[str], dict[str, str]]:
     names = ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP")
     env = {name: os.environ[name] for name in names if name in os.environ}
     if FROZEN:
-        return [sys.executable, "--tool-worker", f"{function.__module__}:{function.__name__}"], env
+        return [sys.executable, "--tool-worker", module.__name__], env
     code = (
-        "from __future__ import annotations\n"
         f"import sys\nsys.path[:] = {[entry for entry in sys.path if entry]!r}\n"
-        f"{inspect.getsource(function)}\n{function.__name__}()\n"
+        f"exec({inspect.getsource(module)!r})\nmain()\n"
     )
     return [sys.executable, "-I", "-S", "-B", "-c", code], env

@@ -267,7 +267,7 @@ def test_its_workers_search_and_make_markdown(frozen: Callable[..., Daemon], tmp
     daemon = frozen()
     (daemon.work_dir / "a.txt").write_text("one\ntwo\n")
     assert "a.txt" in json.dumps(result_of(daemon, "search_files", {"pattern": "tw."}))
-    told = run(tmp_path, "--tool-worker", "aster_sidecar.tools.web:to_markdown", given=b"<h1>x</h1>")
+    told = run(tmp_path, "--tool-worker", "aster_sidecar.tools.web.markdown_worker", given=b"<h1>x</h1>")
     assert told.stdout == b"# x"
 
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import psutil
@@ -132,6 +134,15 @@ def make_surroundings(base: Path) -> Surroundings:
     daemon.mkdir()
     (daemon / "aster.db").write_text("the journal")
     return Surroundings(work, (daemon,))
+
+
+def module_of(folder: Path, source: str) -> ModuleType:
+    """A module with this source, in a file of its own."""
+    path = folder / "some_worker.py"
+    path.write_text(source)
+    spec = spec_from_file_location("some_worker", path)
+    assert spec is not None
+    return module_from_spec(spec)
 
 
 async def until(condition: Callable[[], bool], within_s: float = 30) -> None:

@@ -1,10 +1,9 @@
-"""fetch_url with a real server on loopback, and everything that must not reach a server."""
+"""fetch_url against a real server on loopback, and everything that must not reach one."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import ipaddress
 import shutil
 import ssl
 import subprocess
@@ -20,9 +19,13 @@ from typing import Any
 import psutil
 import pytest
 
-from aster_sidecar.tools import web
 from aster_sidecar.tools.base import Outcome, Surroundings, ToolError
-from tests.tools.support import Listener, assess, left, make_surroundings, until
+from aster_sidecar.tools.web import page_text
+from aster_sidecar.tools.web.addresses import Address
+from aster_sidecar.tools.web.fetch_tool import FetchTool
+from aster_sidecar.tools.web.fetching import Fetcher, resolve, trusted
+from aster_sidecar.tools.web.urls import parse
+from tests.tools.support import Listener, assess, left, make_surroundings, module_of, until
 
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -43,7 +46,7 @@ def redirect(location: str, status: int = 302) -> bytes:
 
 @dataclass
 class Site:
-    """A server on loopback with a table of answers; it records the requests."""
+    """A server on loopback that answers from a table, and what it was asked."""
 
     answers: dict[str, Answer]
     port: int = 0
@@ -85,34 +88,36 @@ async def site(answers: dict[str, Answer], tls: ssl.SSLContext | None = None) ->
         await asyncio.sleep(0)
 
 
-def only_loopback(address: web.Address) -> bool:
+def only_loopback(address: Address) -> bool:
     return str(address) == "127.0.0.1"
 
 
-def anywhere(address: web.Address) -> bool:
+def anywhere(address: Address) -> bool:
     return True
 
 
-def fetcher(*addresses: str, allow_address: Callable[[web.Address], bool] = only_loopback, **more: Any) -> web.Fetcher:
-    """A fetcher that resolves every name to `addresses`, and connects where `allow_address` allows it.
-
-    Default: loopback.
-    """
+def fetcher(
+    *addresses: str,
+    allow_address: Callable[[Address], bool] = only_loopback,
+    tls: Callable[[], ssl.SSLContext] = trusted,
+    total_s: float = 50,
+    markdown_s: float = 50,
+) -> FetchTool:
+    """One that resolves every name to `addresses` (by default loopback), and may connect to loopback's first."""
 
     async def resolve(host: str, port: int) -> list[str]:
         return list(addresses) or ["127.0.0.1"]
 
-    patient: dict[str, Any] = {"total_s": 50, "markdown_s": 50, **more}
-    return web.Fetcher(resolve=resolve, allow_address=allow_address, **patient)
+    return FetchTool(Fetcher(resolve=resolve, allow_address=allow_address, tls=tls, total_s=total_s), markdown_s)
 
 
-async def fetch(by: web.Fetcher, place: Surroundings, url: str, **more: Any) -> Outcome:
+async def fetch(by: FetchTool, place: Surroundings, url: str, **more: Any) -> Outcome:
     tool = by.tool()
     arguments = tool.arguments(url=url, **more)
     return await tool.run(arguments, tool.assess(arguments, place), Listener(place))
 
 
-def fetched(place: Surroundings, answer: Answer, by: web.Fetcher | None = None, **more: Any) -> Outcome:
+def fetched(place: Surroundings, answer: Answer, by: FetchTool | None = None, **more: Any) -> Outcome:
     async def once() -> Outcome:
         async with site({"/": answer}) as found:
             return await fetch(by or fetcher(), place, f"http://example.test:{found.port}/", **more)
@@ -120,57 +125,7 @@ def fetched(place: Surroundings, answer: Answer, by: web.Fetcher | None = None, 
     return asyncio.run(once())
 
 
-# --- addresses -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("text", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::1.1.1.1", "::ffff:8.8.8.8"])
-def test_public_addresses_are(text: str) -> None:
-    assert web.is_public(ipaddress.ip_address(text))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "0.0.0.0",
-            "0.1.2.3",
-            "10.0.0.1",
-            "100.64.0.1",
-            "100.100.100.200",
-            "127.0.0.1",
-            "127.255.0.1",
-            "169.254.169.254",
-        ),
-        *("172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1"),
-        *("198.51.100.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "168.63.129.16"),
-        *("::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "fe80::1"),
-        *(
-            "fc00::1",
-            "fd00:ec2::254",
-            "fec0::1",
-            "ff02::1",
-            "2001:db8::1",
-            "2001::1",
-            "2002:7f00:1::",
-            "2002:101:101::",
-        ),
-        *("64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1.1.1.1", "100::1", "3fff::1", "5f00::1", "4000::1"),
-        *("2606:4700::5efe:7f00:1", "2606:4700::200:5efe:10.0.0.1"),
-    ],
-)
-def test_everything_else_is_not(text: str) -> None:
-    assert not web.is_public(ipaddress.ip_address(text))
-    assert not web.is_elsewhere(ipaddress.ip_address(text))
-
-
-def test_this_machine_is_not_elsewhere() -> None:
-    for cards in psutil.net_if_addrs().values():
-        for card in cards:
-            if card.family.name in ("AF_INET", "AF_INET6"):
-                assert not web.is_elsewhere(ipaddress.ip_address(card.address.split("%")[0]))
-
-
-# --- assessing -----------------------------------------------------------------------------------------------------
+# --- judging -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -285,14 +240,14 @@ def test_a_name_that_leads_inside_is_refused_before_any_connection(place: Surrou
     async def once() -> int:
         async with site({"/": page(b"secret")}) as found:
             with pytest.raises(ToolError, match="outside the public internet"):
-                await fetch(web.Fetcher(resolve=resolve), place, f"http://example.org:{found.port}/")
+                await fetch(FetchTool(Fetcher(resolve=resolve)), place, f"http://example.org:{found.port}/")
             return found.connections
 
     assert asyncio.run(once()) == 0
 
 
 def test_the_system_resolver_is_held_to_it_too(place: Surroundings) -> None:
-    found = asyncio.run(web.resolve("127.0.0.1", 80))
+    found = asyncio.run(resolve("127.0.0.1", 80))
     assert found == ["127.0.0.1"]
 
 
@@ -305,7 +260,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(place: Surroundings
 
     async def once() -> None:
         async with site({"/": page(b"<p>hello"), "/again": redirect("/")}) as found:
-            by = web.Fetcher(rebinding, only_loopback)
+            by = FetchTool(Fetcher(rebinding, only_loopback))
             url = f"http://rebind.test:{found.port}/"
             assert (await fetch(by, place, url)).value["text"] == "hello"
             assert asked == [("rebind.test", found.port)]
@@ -405,7 +360,7 @@ def test_redirects_end(place: Surroundings) -> None:
         fetched(place, redirect("/"))
 
 
-# --- what is returned ----------------------------------------------------------------------------------------------
+# --- what comes back -----------------------------------------------------------------------------------------------
 
 
 def test_html_becomes_markdown(place: Surroundings) -> None:
@@ -474,7 +429,7 @@ def test_broken_answers_are_errors(place: Surroundings, answer: bytes) -> None:
         fetched(place, answer)
 
 
-# --- limits --------------------------------------------------------------------------------------------------------
+# --- bounds --------------------------------------------------------------------------------------------------------
 
 
 def test_an_endless_body_is_cut(place: Surroundings) -> None:
@@ -495,7 +450,7 @@ def test_an_endless_body_is_cut(place: Surroundings) -> None:
 def test_a_body_that_unpacks_to_much_is_cut(place: Surroundings) -> None:
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(b"A" * 1_000_000) for _ in range(100)) + packer.flush()
-    web.parse("http://example.org")
+    parse("http://example.org")
     tracemalloc.start()
     try:
         outcome = fetched(place, page(bomb, "text/plain", "Content-Encoding: gzip"))
@@ -533,7 +488,7 @@ def test_a_slow_name_server_has_an_end(place: Surroundings) -> None:
         return []
 
     with pytest.raises(ToolError, match="no complete answer"):
-        asyncio.run(fetch(web.Fetcher(resolve=never, total_s=0.1), place, "http://example.org/"))
+        asyncio.run(fetch(FetchTool(Fetcher(resolve=never, total_s=0.1)), place, "http://example.org/"))
 
 
 def test_headers_without_end_are_refused(place: Surroundings) -> None:
@@ -550,20 +505,17 @@ def test_headers_without_end_are_refused(place: Surroundings) -> None:
 def test_a_page_made_to_tie_up_the_parser_does_not(place: Surroundings) -> None:
     began = time.monotonic()
     outcome = fetched(place, page(b"<p>words<!--" * 100_000), fetcher(markdown_s=1.0))
-    assert outcome.value["text"].startswith("words")  # the parser of a later Python may finish
-    assert outcome.value["text"].startswith("words words") or "too tangled" not in outcome.value["note"]
+    assert outcome.value["text"].startswith("words")  # a later Python's parser may well be through in time
+    assert outcome.value["text"].startswith("words words") or "could not be converted" not in outcome.value["note"]
     assert time.monotonic() - began < 30
     assert left() == []
 
 
-def for_ever() -> None:
-    import time
-
-    time.sleep(1000)
-
-
-def test_a_parser_that_never_ends_is_ended(place: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "to_markdown", for_ever)
+def test_a_parser_that_never_ends_is_ended(
+    place: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = module_of(tmp_path, "import time\n\n\ndef main():\n    time.sleep(1000)\n")
+    monkeypatch.setattr(page_text, "markdown_worker", endless)
     outcome = fetched(place, page(b"<p>words<!--" * 3), fetcher(markdown_s=0.5))
     assert outcome.value["text"] == "words words words"
     assert "could not be converted" in outcome.value["note"]
