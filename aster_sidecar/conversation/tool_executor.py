@@ -6,12 +6,10 @@ A call runs at most once: its intent is recorded before it runs and its result a
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel
 from pydantic_ai import (
@@ -31,7 +29,10 @@ from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.run_request import UNKNOWN, Usage, denial
+from aster_sidecar.conversation.binding_changes import changes
+from aster_sidecar.conversation.call_context import Context
+from aster_sidecar.conversation.recorded_calls import Call, call_row, end_row, load_calls, recorded_result
+from aster_sidecar.conversation.run_request import Usage, denial
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.policy.approvals import Answer, Approvals, Pending
@@ -39,78 +40,14 @@ from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.store.rows import calls as rows
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
-from aster_sidecar.text.repair import whole
-from aster_sidecar.text.safe_text import visible
-from aster_sidecar.text.values import jsonable
-from aster_sidecar.tools.base import Outcome, Surroundings, ToolError
+from aster_sidecar.text.repair import jsonable, whole
+from aster_sidecar.tools.base import Outcome, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
 log = logging.getLogger(__name__)
 
 ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()))
 """Any object: `Toolkit.assess` checks what is in it."""
-
-
-@dataclass(slots=True)
-class Context:
-    """What a running tool receives besides its arguments: see tools.CallContext."""
-
-    log: TurnLog
-    call_id: str
-    surroundings: Surroundings
-    context: Mapping[str, Any]
-
-    @property
-    def agent_id(self) -> str:
-        return self.log.agent_id
-
-    @property
-    def session_id(self) -> str:
-        return self.log.session_id
-
-    @property
-    def turn_id(self) -> str:
-        return self.log.turn_id
-
-    async def progress(
-        self,
-        message: str | None = None,
-        *,
-        progress: float | None = None,
-        stream: Literal["stdout", "stderr"] | None = None,
-        delta: str | None = None,
-    ) -> None:
-        self.tell(message, progress=progress, stream=stream, delta=delta)
-        await asyncio.sleep(0)
-
-    def tell(
-        self,
-        message: str | None = None,
-        *,
-        progress: float | None = None,
-        stream: Literal["stdout", "stderr"] | None = None,
-        delta: str | None = None,
-    ) -> None:
-        self.log.put(
-            "tool_progress",
-            wire.ToolProgressEvent(
-                call_id=self.call_id, progress=progress, message=message, stream=stream, delta=delta
-            ),
-            durable=False,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A row of `calls`."""
-
-    call_id: str
-    model_call_id: str
-    name: str
-    arguments: dict[str, Any]
-    state: str
-    outcome: str | None
-    result: Any
 
 
 class Toolbox(AbstractToolset[Any]):
@@ -221,43 +158,53 @@ class Toolbox(AbstractToolset[Any]):
     ) -> Any:
         """Run one call and return its result. Raises: ApprovalRequired (the run pauses), ToolFailed, ModelRetry."""
         model_call_id = ctx.tool_call_id or clock.new_id("call")
-        call = self._calls.get(model_call_id)
-        if call is not None and call.state in ("ended", "started"):
-            return recorded_result(call)
-        if call is not None and name not in self._names:
+        known = self._calls.get(model_call_id)
+        if known is not None and known.state in ("ended", "started"):
+            return recorded_result(known)
+        if known is not None and name not in self._names:
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
-            return await self._refuse(call, self._unassessed(call), f"not run: {why}", "failed")
+            await self._refuse(known, self._unassessed(known), f"not run: {why}", "failed")
         if model_call_id in self.rejected:
             raise ModelRetry(f"arguments of {name}: they must not contain NUL (U+0000); it was replaced by U+FFFD")
         if (before := self._toolkit.get(name).before) is not None:
             await before()
+        parsed, assessment = await self._assess(known, model_call_id, name, tool_args)
+        call = known or self._new(model_call_id, name, tool_args)
+        return await self._decide(call, tool_args, parsed, assessment, fresh=known is None)
+
+    async def _assess(
+        self, known: Call | None, model_call_id: str, name: str, arguments: dict[str, Any]
+    ) -> tuple[BaseModel, Assessment]:
+        """The parsed arguments, and what the call would do. Raises: ToolFailed, ModelRetry."""
         try:
-            parsed, assessment = self._toolkit.assess(name, tool_args)
+            return self._toolkit.assess(name, arguments)
         except ArgumentsInvalid as error:
-            if call is not None:  # a person saw the call, so its end is published
-                return await self._refuse(call, self._unassessed(call), error.message, "failed")
-            raise ModelRetry(error.message) from error
+            if known is None:
+                raise ModelRetry(error.message) from error
+            # A person saw the call, so its end is published.
+            await self._refuse(known, self._unassessed(known), error.message, "failed")
         except ToolError as error:
-            call = call or self._new(model_call_id, name, tool_args)
-            return await self._refuse(call, self._unassessed(call), str(error), "failed")
-        decision = self._toolkit.decide(name, assessment, self._log.agent_id, self._log.session_id)
-        fresh = call is None
-        call = call or self._new(model_call_id, name, tool_args)
+            call = known or self._new(model_call_id, name, arguments)
+            await self._refuse(call, self._unassessed(call), str(error), "failed")
+
+    async def _decide(
+        self, call: Call, arguments: dict[str, Any], parsed: BaseModel, assessment: Assessment, *, fresh: bool
+    ) -> Any:
+        """Run the call, refuse it, or ask a person. `fresh`: it is new, so that no answer to it exists.
+
+        Raises: ApprovalRequired, ToolFailed.
+        """
+        decision = self._toolkit.decide(call.name, assessment, self._log.agent_id, self._log.session_id)
         if decision.verdict == "deny":
-            return await self._refuse(call, assessment, f"denied: {decision.reason}", "denied")
+            await self._refuse(call, assessment, f"denied: {decision.reason}", "denied")
         answer = None if fresh else self._approvals.answer_of(call.call_id)
         if answer is not None and not answer.allowed:
-            return await self._refuse(call, assessment, denial(answer.note), "denied")
-        if answer is not None and answer.allowed and answer.binding == jsonable(assessment.binding):
+            await self._refuse(call, assessment, denial(answer.note), "denied")
+        if answer is not None and answer.binding == jsonable(assessment.binding):
             return await self._run(call, parsed, assessment, "person")
-        if decision.verdict == "allow" and answer is None:
+        if answer is None and decision.verdict == "allow":
             return await self._run(call, parsed, assessment, decision.decided_by)
-        if assessment.unshown is not None:
-            return await self._refuse(call, assessment, f"nobody can be asked: {assessment.unshown}", "failed")
-        if self._unattended_denies() and not self._log.journal.watchers:
-            reason = "denied: no event stream is open, and on_unattended is deny"
-            return await self._refuse(call, assessment, reason, "denied")
-        await self._ask(call, tool_args, assessment, decision, answer)
+        await self._ask(call, arguments, assessment, decision, answer)
         raise ApprovalRequired
 
     def _new(self, model_call_id: str, name: str, arguments: dict[str, Any]) -> Call:
@@ -272,6 +219,12 @@ class Toolbox(AbstractToolset[Any]):
     async def _ask(
         self, call: Call, arguments: dict[str, Any], assessment: Assessment, decision: Decision, earlier: Answer | None
     ) -> None:
+        """Ask a person; a call about which nobody can be asked is refused. Raises: ToolFailed."""
+        if assessment.unshown is not None:
+            await self._refuse(call, assessment, f"nobody can be asked: {assessment.unshown}", "failed")
+        if self._unattended_denies() and not self._log.journal.watchers:
+            unattended = "denied: no event stream is open, and on_unattended is deny"
+            await self._refuse(call, assessment, unattended, "denied")
         reason = decision.reason
         if earlier is not None:
             differs = ", ".join(changes(earlier.binding, jsonable(assessment.binding)))
@@ -296,14 +249,14 @@ class Toolbox(AbstractToolset[Any]):
             preview=preview_of(assessment),
         )
         self._log.flush()
-        self._log.journal.put(writes=[self._row(call, assessment, "waiting")])
+        self._log.journal.put(writes=[call_row(self._log, call, assessment.risk, "waiting")])
         self._approvals.request(pending, timeout_s=self._approval_timeout_s())
         self._log.transcript.apply(0, "approval_required", {**vars_of(pending), "message_id": self._log.message_id})
         await self._log.commit()
 
     async def _refuse(
         self, call: Call, assessment: Assessment, message: str, outcome: Literal["denied", "failed"]
-    ) -> Any:
+    ) -> NoReturn:
         """End a call without running it. Raises: ToolFailed."""
         self.denied_last = outcome == "denied"
         asked = call.call_id in self._log.transcript.tools  # then the approval request had these fields
@@ -318,9 +271,8 @@ class Toolbox(AbstractToolset[Any]):
             risk=None if asked else assessment.risk,
             display=None if asked else assessment.display,
         )
-        self._log.put(
-            "tool_end", event, writes=[self._row(call, assessment, "new"), end_row(call.call_id, outcome, message)]
-        )
+        writes = [call_row(self._log, call, assessment.risk, "new"), end_row(call.call_id, outcome, message)]
+        self._log.put("tool_end", event, writes=writes)
         await self._log.commit()
         raise ToolFailed(message)
 
@@ -341,7 +293,7 @@ class Toolbox(AbstractToolset[Any]):
                 decided_by=decided_by,
                 display=assessment.display,
             ),
-            writes=[self._row(call, assessment, "started")],
+            writes=[call_row(self._log, call, assessment.risk, "started")],
         )
         began = time.monotonic()
         try:
@@ -403,84 +355,6 @@ class Toolbox(AbstractToolset[Any]):
             ),
             writes=[end_row(call.call_id, status, error if error is not None else outcome and outcome.value)],
         )
-
-    def _row(self, call: Call, assessment: Assessment, state: str) -> Write:
-        return rows.insert_or_update(
-            rows.NewCallRow(
-                call_id=call.call_id,
-                turn_id=self._log.turn_id,
-                session_id=self._log.session_id,
-                agent_id=self._log.agent_id,
-                model_call_id=call.model_call_id,
-                name=call.name,
-                arguments=json.dumps(call.arguments),
-                risk=assessment.risk,
-                state=state,
-                started_at=clock.stamp() if state == "started" else None,
-            )
-        )
-
-
-def load_calls(log: TurnLog) -> dict[str, Call]:
-    """The turn's calls that are not closed, by the model's call id. Raises: StoreError."""
-    return {
-        row.model_call_id: Call(
-            call_id=row.call_id,
-            model_call_id=row.model_call_id,
-            name=row.name,
-            arguments=json.loads(row.arguments),
-            state=row.state,
-            outcome=row.outcome,
-            result=json.loads(row.result or "null"),
-        )
-        for row in log.journal.rows(rows.select_calls(log.turn_id))
-    }
-
-
-BOUND = {
-    "paths": "what a path resolves to",
-    "content": "what stands there",
-    "moved": "what is moved",
-    "change": "the lines that would change",
-    "command": "the command",
-    "cwd": "the directory to run in",
-    "folder": "the directory to run in",
-    "shell": "the shell",
-    "path": "the search path for programs",
-    "binaries": "the program",
-    "scripts": "the content of",
-}
-"""The keys of an approval's binding, in words."""
-
-
-def changes(approved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The parts of an approval's binding that have changed, in words."""
-    changed: list[str] = []
-    for key in sorted(approved.keys() | now.keys()):
-        was, is_now = approved.get(key), now.get(key)
-        if was == is_now:
-            continue
-        words = BOUND.get(key, key.replace("_", " "))
-        if isinstance(was, dict) and isinstance(is_now, dict):
-            both: list[dict[str, Any]] = [was, is_now]
-            names = sorted(name for name in both[0].keys() | both[1].keys() if both[0].get(name) != both[1].get(name))
-            words += f" {', '.join(visible(name, newlines=False) for name in names)}"
-        changed.append(words)
-    return changed or ["the call"]
-
-
-def end_row(call_id: str, outcome: str, result: Any) -> Write:
-    """The update that records the outcome of a call and the result for the model."""
-    return rows.update_ended(call_id, outcome, json.dumps(result), clock.stamp())
-
-
-def recorded_result(call: Call) -> Any:
-    """The recorded result of a call that ran before. Raises: ToolFailed if it failed or its end is unknown."""
-    if call.state == "started":
-        raise ToolFailed(UNKNOWN)
-    if call.outcome != "done":
-        raise ToolFailed(str(call.result))
-    return call.result
 
 
 def vars_of(pending: Pending) -> dict[str, Any]:
