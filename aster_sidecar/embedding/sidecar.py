@@ -20,7 +20,8 @@ from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.policy.permissions import STRICTNESS, Mode
 from aster_sidecar.tools.base import Tool, ToolError
 from aster_sidecar.tools.builtin import builtin_tools
-from aster_sidecar.tools.python_tools import OwnTool, ToolContext, own_tool, tool
+from aster_sidecar.tools.python_tools import OwnTool, own_tool, tool
+from aster_sidecar.tools.tool_context import ToolContext
 
 __all__ = ["Agent", "Sidecar", "ToolContext", "ToolError", "tool"]
 

@@ -20,7 +20,8 @@ from aster_sidecar import Agent, Sidecar, ToolContext, ToolError, tool
 from aster_sidecar.errors import ConfigInvalid
 from aster_sidecar.policy.permissions import Assessment, decide
 from aster_sidecar.tools.base import Outcome, Surroundings
-from aster_sidecar.tools.python_tools import AT_ONCE, RESULT_BYTES, TELL_S, TOLD_BYTES, OwnTool, own_tool
+from aster_sidecar.tools.python_tools import RESULT_BYTES, OwnTool, own_tool
+from aster_sidecar.tools.tool_context import AT_ONCE, TELL_S, TOLD_BYTES
 from tests.tools.support import Listener
 
 
@@ -477,7 +478,7 @@ async def cancelled(made: OwnTool[..., Any], begun: threading.Event, listener: L
 
 
 def test_an_async_tool_is_cancelled_where_it_awaits_and_may_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aster_sidecar.tools.python_tools.GRACE_S", 50)
+    monkeypatch.setattr("aster_sidecar.tools.function_runner.GRACE_S", 50)
     begun, cleaned = threading.Event(), threading.Event()
 
     @tool
@@ -497,7 +498,7 @@ def test_an_async_tool_is_cancelled_where_it_awaits_and_may_clean_up(monkeypatch
 
 
 def test_a_thread_that_looks_at_cancelled_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aster_sidecar.tools.python_tools.GRACE_S", 50)
+    monkeypatch.setattr("aster_sidecar.tools.function_runner.GRACE_S", 50)
     begun, ended = threading.Event(), threading.Event()
 
     @tool
@@ -515,7 +516,7 @@ def test_a_thread_that_looks_at_cancelled_is_waited_for(monkeypatch: pytest.Monk
 def test_a_call_that_never_looks_is_left_behind(
     asynchronous: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("aster_sidecar.tools.python_tools.GRACE_S", 0.05)
+    monkeypatch.setattr("aster_sidecar.tools.function_runner.GRACE_S", 0.05)
     begun, let_go, ended = threading.Event(), threading.Event(), threading.Event()
 
     async def one(ctx: ToolContext) -> str:
