@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from aster_sidecar.conversation import answer_endings, compaction, engine, strict_history
+from aster_sidecar.conversation import answer_endings, compaction, retries, strict_history
 from aster_sidecar.models import chosen, request_context, sdk_models, server_facts, transport
 from aster_sidecar.models.catalog import PROVIDERS, Provider
 from aster_sidecar.models.provider_errors.kinds import REFUSAL_CODES
@@ -172,8 +172,8 @@ def test_every_number_is_the_codes() -> None:
         f"must be established within {sdk_models.CONNECT_TIMEOUT_S:g} s.",
         f"waits at most {transport.TAIL_S:g} s for the end of the stream",
         f"is complete after {transport.TAIL_S:g} s",
-        f"Sent up to {engine.MAX_ATTEMPTS} times",
-        f"If the wait is more than {engine.RETRY_MOST_S:g} s, the daemon does not wait",
+        f"Sent up to {retries.MAX_ATTEMPTS} times",
+        f"If the wait is more than {retries.RETRY_MOST_S:g} s, the daemon does not wait",
         f"5. {chosen.DEFAULT_WINDOW_TOKENS:,} tokens.",
         f"more than {compaction.COMPACT_AT:.0%} of the window".replace("%", " %"),
         f"above {compaction.UNSURE_AT:.0%} of the window (of {compaction.ASSUMED_TOKENS:,} tokens".replace("%", " %"),
@@ -186,6 +186,6 @@ def test_every_number_is_the_codes() -> None:
         f"{request_context.FIRST_S:g} s for the first word "
         f"({request_context.FIRST_HERE_S:g} s from a server on this machine), then"
         f" {transport.STALL_S:g} s",
-        f"is sent up to {engine.MAX_ATTEMPTS} times",
+        f"is sent up to {retries.MAX_ATTEMPTS} times",
     ):
         assert said in " ".join(PROTOCOL.split()), said
