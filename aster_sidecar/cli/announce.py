@@ -9,7 +9,7 @@ import sys
 from aster_sidecar import __version__
 from aster_sidecar.api.browser_login import PRINTED_S
 from aster_sidecar.contract.wire import PROTOCOL
-from aster_sidecar.daemon.wiring import Daemon
+from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.frozen import own_command
 from aster_sidecar.telemetry.log_file import FILE as LOG
 

@@ -28,9 +28,9 @@ from aster_sidecar.config.places import places
 from aster_sidecar.config.settings import DEFAULT_PORTS, DEFAULTS, Settings
 from aster_sidecar.contract.wire import Framework
 from aster_sidecar.daemon import parent_process
+from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.launcher_watch import BadFirstLine, read_first_line
 from aster_sidecar.daemon.server import AlreadyRunning, Launch, redactor_for, serve
-from aster_sidecar.daemon.wiring import Daemon
 from aster_sidecar.errors import ConfigInvalid, StoreError
 from aster_sidecar.http.sockets import PortTaken
 from aster_sidecar.telemetry import log_file

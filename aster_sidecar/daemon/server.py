@@ -27,9 +27,10 @@ from aster_sidecar.config.toml_file import read_file, write_first
 from aster_sidecar.contract.wire import PROTOCOL
 from aster_sidecar.daemon import lock_holder, running_daemons
 from aster_sidecar.daemon.client import state
+from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.launcher_watch import Watch
 from aster_sidecar.daemon.lock_holder import LOCK_BYTES, LOCK_NAME, Holder
-from aster_sidecar.daemon.wiring import Daemon, build
+from aster_sidecar.daemon.wiring import build
 from aster_sidecar.http.sockets import BACKLOG, HOST, PROTOCOLS, bind, unix_socket
 from aster_sidecar.services.process_facts import started_at
 from aster_sidecar.telemetry import log_file as logs

@@ -18,7 +18,8 @@ from aster_sidecar.config.settings import Settings
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation import turns
 from aster_sidecar.conversation.model_history import Memory
-from aster_sidecar.daemon.wiring import Daemon, build
+from aster_sidecar.daemon.daemon import Daemon
+from aster_sidecar.daemon.wiring import build
 from aster_sidecar.errors import AsterError, StoreError
 from aster_sidecar.store.batch import Batch
 from aster_sidecar.store.journal import Journal

@@ -1,0 +1,41 @@
+"""Where tools work, and which paths they may not touch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from aster_sidecar.config.places import STORE_NAME
+from aster_sidecar.config.settings import Config, Settings
+from aster_sidecar.config.trusted_projects import FILE as TRUSTED
+from aster_sidecar.config.trusted_projects import FOLDER, project_of
+from aster_sidecar.models.api_keys import FILE as KEYS_FILE
+from aster_sidecar.tools.base import Surroundings
+
+
+def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surroundings]:
+    """The current work directory of tools, and the paths that they may not touch.
+
+    These are the daemon's directories, or, if tools work inside one (`workspace`), its files there; and the project's
+    `.aster` folder: otherwise instructions from a web page could be made permanent.
+    """
+    places = settings.places
+    own = tuple({Path(os.path.realpath(place)) for place in (places.data_dir, places.config_dir, places.logs_dir)})
+    own_files = tuple(
+        Path(os.path.realpath(place))  # `resolve` raises on a loop of symbolic links
+        for place in (
+            *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
+            *(places.data_dir / name for name in ("aster.lock", "sidecar.json", KEYS_FILE)),
+            *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
+            *([settings.uds] if settings.uds is not None else []),
+        )
+    )
+
+    def surroundings() -> Surroundings:
+        work_dir = config.work_dir
+        inside = any(work_dir.is_relative_to(place) for place in own)
+        project_folder = (project_of(work_dir) or work_dir) / FOLDER
+        return Surroundings(work_dir, (*(own_files if inside else own), project_folder))
+
+    return surroundings
