@@ -40,7 +40,8 @@ from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.store.rows import calls as rows
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
-from aster_sidecar.text.repair import jsonable, whole
+from aster_sidecar.text.repair import whole
+from aster_sidecar.text.values import jsonable
 from aster_sidecar.tools.base import Outcome, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
