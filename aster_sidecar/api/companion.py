@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aster_sidecar.api.event_stream import Streams
 from aster_sidecar.companion.feature_flags import Flags
-from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.sessions import Sessions
@@ -19,7 +19,7 @@ class CompanionCalls:
         journal: Journal,
         sessions: Sessions,
         streams: Streams,
-        notifications: Attention,
+        notifications: Notifications,
         flags: Flags,
         onboarding: Onboarding,
     ) -> None:

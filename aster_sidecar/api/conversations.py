@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aster_sidecar.api.agents import AgentCalls
-from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.conversation.history import History
@@ -32,7 +32,7 @@ class ConversationCalls:
         engine: EngineLoader,
         approvals: Approvals,
         rules: Rules,
-        notifications: Attention,
+        notifications: Notifications,
         models: Models,
     ) -> None:
         self._journal = journal

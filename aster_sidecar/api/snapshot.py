@@ -14,7 +14,7 @@ from aster_sidecar.api.policy import PolicyCalls
 from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
 from aster_sidecar.api.warnings import Warnings
-from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.config.settings import Config
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.sessions import Sessions
@@ -39,7 +39,7 @@ class SnapshotCalls:
         models: Models,
         sessions: Sessions,
         approvals: Approvals,
-        notifications: Attention,
+        notifications: Notifications,
         streams: Streams,
         agents: AgentCalls,
         companion: CompanionCalls,

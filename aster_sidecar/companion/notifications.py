@@ -38,7 +38,7 @@ ENDED = {
 """Stop reasons that make a notification, and its text. A cancelled turn makes none, a failed one makes an `error`."""
 
 
-class Attention:
+class Notifications:
     """The notifications. `focused` returns the sessions that a person is looking at, `name_of` an agent's name."""
 
     def __init__(self, journal: Journal, focused: Callable[[], Collection[str]], name_of: Callable[[str], str]) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from aster_sidecar.text.repair import valid_text
+
 PROTOCOL = 1
 """The protocol version. It is raised only for changes that break existing clients."""
 
@@ -15,6 +17,9 @@ HEARTBEAT_S = 15.0
 
 SOCKET_PATH = "/ws"
 """The path of the WebSocket."""
+
+VALID = AfterValidator(valid_text)
+"""Repairs text from a client, so that it can be encoded and stored."""
 
 Framework = Literal["tauri", "electron", "wails", "web"]
 

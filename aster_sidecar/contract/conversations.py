@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from aster_sidecar.contract.base import (
+    VALID,
     ErrorInfo,
     IfBusy,
     MessageStatus,
@@ -18,14 +19,13 @@ from aster_sidecar.contract.base import (
     State,
     Time,
 )
-from aster_sidecar.text.repair import whole
 
 
 class ChatRequest(Request):
     """Send a message to an agent. Without `session_id`: to the agent's default session."""
 
     agent_id: Name
-    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000), AfterValidator(whole)]
+    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000), VALID]
     session_id: Name | None = None
     context: Object | None = Field(
         default=None, description="a small object that the agent's instructions and tools can read during this turn"
@@ -190,14 +190,11 @@ class FoundMessages(Model):
 
 class SessionCreate(Request):
     agent_id: Name = "default"
-    title: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(whole)] | None = None
+    title: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), VALID] | None = None
 
 
 class SessionPatch(Request):
-    title: (
-        Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(whole)]
-        | None
-    ) = None
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), VALID] | None = None
     archived: bool | None = None
     pinned: bool | None = None
 

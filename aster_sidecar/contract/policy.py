@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from aster_sidecar.contract.base import ApprovalDecision, Model, Name, Object, Request, Risk, Time
-from aster_sidecar.text.repair import whole
+from aster_sidecar.contract.base import VALID, ApprovalDecision, Model, Name, Object, Request, Risk, Time
 
 
 class ApproveRequest(Request):
@@ -20,7 +19,7 @@ class ApproveRequest(Request):
     agent_id: Name
     call_id: Name
     decision: ApprovalDecision
-    note: Annotated[str, StringConstraints(max_length=10_000), AfterValidator(whole)] | None = None
+    note: Annotated[str, StringConstraints(max_length=10_000), VALID] | None = None
     arguments: Object | None = None
     confirm: Annotated[str, StringConstraints(max_length=64)] | None = None
 

@@ -31,13 +31,19 @@ from aster_sidecar.conversation.answer_endings import EmptyAnswer, empty_answer_
 from aster_sidecar.conversation.compaction import Step, fixed_tokens
 from aster_sidecar.conversation.earlier_messages import Earlier, begins_at
 from aster_sidecar.conversation.kept_messages import keep_request, keep_response
-from aster_sidecar.conversation.model_history import Memory, closing_messages, edited_calls, recorded_calls, unanswered
+from aster_sidecar.conversation.model_history import (
+    ModelHistory,
+    closing_messages,
+    edited_calls,
+    recorded_calls,
+    unanswered,
+)
 from aster_sidecar.conversation.model_stream import Tap, note_response, publish_delta
 from aster_sidecar.conversation.retries import attempts_for, is_retryable, wait_before_retry
 from aster_sidecar.conversation.run_compaction import Compactor
-from aster_sidecar.conversation.run_request import Job
+from aster_sidecar.conversation.run_request import RunRequest
 from aster_sidecar.conversation.run_state import Run, check_tokens, usage_limit_error
-from aster_sidecar.conversation.tool_executor import Toolbox
+from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_warnings import TurnWarnings
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import AsterError, ModelError
@@ -48,7 +54,7 @@ from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import turns as turn_rows
 from aster_sidecar.telemetry.spans import NoSpans, Spans
-from aster_sidecar.text.repair import price
+from aster_sidecar.text.numbers import price
 from aster_sidecar.tools.mcp.servers import Servers
 from aster_sidecar.tools.registry import Toolkit
 
@@ -72,7 +78,7 @@ class Engine:
         self._toolkit = toolkit
         self._approvals = approvals
         self._servers = servers
-        self._memory = Memory(journal)
+        self._memory = ModelHistory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
         self._compactor = Compactor(self._memory, models, self._spans, self._agent, self._choose)
@@ -97,10 +103,10 @@ class Engine:
         added = closing_messages(history, recorded_calls(self._journal, log.turn_id), partial, undelivered)
         self._memory.append(log.session_id, log.turn_id, added)
 
-    async def run(self, job: Job) -> Literal["finished", "denied", "paused"]:
+    async def run(self, job: RunRequest) -> Literal["finished", "denied", "paused"]:
         """Run until the model is done or a call waits; `denied`: the model added no text after a denied call.
 
-        Raises: ModelError, LimitReached, StoreError, CancelledError. `Job.usage` is up to date in any case.
+        Raises: ModelError, LimitReached, StoreError, CancelledError. `RunRequest.usage` is up to date in any case.
         """
         with self._spans.run(
             turn_id=job.log.turn_id,
@@ -112,7 +118,7 @@ class Engine:
             span.note(aster__turn__outcome=outcome)
             return outcome
 
-    async def _run(self, job: Job) -> Literal["finished", "denied", "paused"]:
+    async def _run(self, job: RunRequest) -> Literal["finished", "denied", "paused"]:
         self._warnings.missing_servers(job.log, await self._servers.reach(job.spec.tools))
         run = self._begin(job)
         said_before = job.log.transcript.length["text_chunk"]
@@ -127,11 +133,11 @@ class Engine:
         silent = job.log.transcript.length["text_chunk"] == said_before
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
 
-    def _begin(self, job: Job) -> Run:
+    def _begin(self, job: RunRequest) -> Run:
         """The state of a run that begins."""
         usage = job.usage
         names = self._toolkit.of(job.spec.tools)
-        toolbox = Toolbox(
+        toolbox = ToolExecutor(
             self._toolkit,
             names,
             self._approvals,
@@ -321,7 +327,7 @@ def take_usage(run: Run) -> None:
         usage.cost_usd = (usage.cost_usd or 0.0) + cost
 
 
-def instructions(job: Job) -> str:
+def instructions(job: RunRequest) -> str:
     """The agent's instructions, and the context that the app sent with this message."""
     if not job.context:
         return job.spec.instructions

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pydantic_ai import ToolCallPart, UserPromptPart
 from pydantic_ai.messages import ModelRequest, ModelResponse
 
-from aster_sidecar.conversation.model_history import Memory
+from aster_sidecar.conversation.model_history import ModelHistory
 from aster_sidecar.conversation.run_state import Run
 from aster_sidecar.conversation.strict_history import unique_ids
 from aster_sidecar.models.streams.shapes import holds_nul, readable
@@ -15,7 +15,7 @@ from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import turns as turn_rows
 
 
-def keep_request(journal: Journal, memory: Memory, run: Run, request: ModelRequest) -> None:
+def keep_request(journal: Journal, memory: ModelHistory, run: Run, request: ModelRequest) -> None:
     """Record a request with the steered messages before it is sent, and close the calls that it answers."""
     run.log.new_paragraph()
     texts = run.job.steered()
@@ -29,7 +29,7 @@ def keep_request(journal: Journal, memory: Memory, run: Run, request: ModelReque
     run.stored_length = run.log.transcript.length.copy()
 
 
-def keep_response(journal: Journal, memory: Memory, run: Run, response: ModelResponse) -> None:
+def keep_response(journal: Journal, memory: ModelHistory, run: Run, response: ModelResponse) -> None:
     """Record a complete response before any of its tools runs."""
     run.log.new_paragraph()
     run.toolbox.rejected = repair_calls(response, memory.call_ids(run.log.session_id))

@@ -54,7 +54,7 @@ class Recorded:
     note: str | None = None
 
 
-class Memory:
+class ModelHistory:
     """The model's history of each session."""
 
     def __init__(self, journal: Journal) -> None:

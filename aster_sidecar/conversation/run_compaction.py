@@ -10,7 +10,7 @@ from pydantic_ai import Agent, CallToolsNode, ModelRequestNode, UsageLimits
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.compaction import Size, Step, after_refusal, compact, nearly_full, size
 from aster_sidecar.conversation.earlier_messages import Earlier
-from aster_sidecar.conversation.model_history import Memory
+from aster_sidecar.conversation.model_history import ModelHistory
 from aster_sidecar.conversation.model_stream import Tap, note_response
 from aster_sidecar.conversation.retries import attempts_for, wait_before_retry
 from aster_sidecar.conversation.run_state import Run
@@ -25,7 +25,7 @@ class Compactor:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: ModelHistory,
         models: Models,
         spans: Spans,
         agent: Agent[Any, Any],

@@ -64,7 +64,7 @@ class Usage:
 
 
 @dataclass(slots=True)
-class Job:
+class RunRequest:
     """One run of a turn. `prompt` starts the turn; None resumes a paused one."""
 
     spec: AgentSpec

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pydantic_ai import DeferredToolResults, RunUsage
 
-from aster_sidecar.conversation.run_request import Job
-from aster_sidecar.conversation.tool_executor import Toolbox
+from aster_sidecar.conversation.run_request import RunRequest
+from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import LimitReached, ModelError
 
@@ -16,8 +16,8 @@ from aster_sidecar.errors import LimitReached, ModelError
 class Run:
     """The state of a job that runs: what changes from attempt to attempt."""
 
-    job: Job
-    toolbox: Toolbox
+    job: RunRequest
+    toolbox: ToolExecutor
     usage: RunUsage
     prompt: str | None
     answers: DeferredToolResults | None = None

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from aster_sidecar.text.numbers import count, price
 from aster_sidecar.text.repair import without_nul
-from aster_sidecar.text.values import as_text, plain
+from aster_sidecar.text.values import as_text, json_value
 
 Fields = dict[str, Any]
 
@@ -70,9 +70,9 @@ def has_plausible_usage(message: ModelMessage) -> bool:
 def storable(message: ModelMessage) -> tuple[ModelMessage, str]:
     """The part of a message that can be stored and read back, and its JSON."""
     try:
-        raw = plain(ModelMessagesTypeAdapter.dump_python([message], warnings=False)[0])
+        raw = json_value(ModelMessagesTypeAdapter.dump_python([message], warnings=False)[0])
     except Exception:
-        raw = plain(message)
+        raw = json_value(message)
     try:
         text = dump(repaired(raw, message.kind) or note(LOST, message.kind))
         return validated(text), text
@@ -102,11 +102,11 @@ def read_row(text: str) -> tuple[ModelMessage | None, bool]:
 def parsed(text: str) -> tuple[Any, bool]:
     """The value of damaged JSON, and whether the end of the text is missing."""
     try:
-        return plain(json.loads(text, strict=False)), False
+        return json_value(json.loads(text, strict=False)), False
     except (ValueError, RecursionError):
         pass
     try:
-        return plain(from_json(text, allow_partial=True)), True
+        return json_value(from_json(text, allow_partial=True)), True
     except ValueError:
         return None, True
 

@@ -40,7 +40,7 @@ from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.store.rows import calls as rows
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
-from aster_sidecar.text.repair import whole
+from aster_sidecar.text.repair import valid_text
 from aster_sidecar.text.values import jsonable
 from aster_sidecar.tools.base import Outcome, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
@@ -51,7 +51,7 @@ ARGUMENTS = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), co
 """Any object: `Toolkit.assess` checks what is in it."""
 
 
-class Toolbox(AbstractToolset[Any]):
+class ToolExecutor(AbstractToolset[Any]):
     """The pydantic-ai toolset of one turn."""
 
     def __init__(
@@ -323,7 +323,7 @@ class Toolbox(AbstractToolset[Any]):
             raise
         except Exception as failure:  # any error of a tool is its result
             error = f"{type(failure).__name__}: {failure}"
-        error = None if error is None else whole(error)
+        error = None if error is None else valid_text(error)
         self._end(call, "failed" if error is not None else "done", began, outcome=outcome, error=error)
         await self._log.commit()
         if error is not None:

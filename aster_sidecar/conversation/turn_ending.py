@@ -22,7 +22,7 @@ from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import turns as rows
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.numbers import price
-from aster_sidecar.text.repair import whole
+from aster_sidecar.text.repair import valid_text
 
 if TYPE_CHECKING:
     from aster_sidecar.conversation.engine import Engine
@@ -71,8 +71,8 @@ class TurnEnding:
         if failure is not None and reason == "failed":
             info = wire.ErrorInfo(
                 code=failure.code,
-                message=whole(failure.message),
-                hint=whole(failure.hint) if failure.hint else None,
+                message=valid_text(failure.message),
+                hint=valid_text(failure.hint) if failure.hint else None,
                 time=clock.stamp(),
             ).model_dump_json()
         done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=turn.usage.to_wire())
@@ -121,8 +121,8 @@ class TurnEnding:
         retry_after_s = getattr(failure, "retry_after_s", None)
         event = wire.ErrorEvent(
             code=failure.code,
-            message=whole(failure.message),
-            hint=whole(failure.hint) if failure.hint else None,
+            message=valid_text(failure.message),
+            hint=valid_text(failure.hint) if failure.hint else None,
             retryable=bool(getattr(failure, "retryable", reason in ("limit", "interrupted"))),
             retry_after_s=price(retry_after_s),
             severity=severity,

@@ -13,8 +13,8 @@ from aster_sidecar.errors import AsterError
 from aster_sidecar.store.events import Run
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.sql import Write
-from aster_sidecar.text.repair import whole
-from aster_sidecar.text.values import as_text, plain
+from aster_sidecar.text.repair import valid_text
+from aster_sidecar.text.values import as_text, json_value
 
 GATHER_S = 0.004
 """Deltas within this time after a chunk are combined into one; too short for a reader to notice."""
@@ -57,7 +57,7 @@ class TurnLog:
         except AsterError:
             raise
         except Exception:  # a value that JSON can't represent, in a file name or an error text
-            data = type(data).model_validate(plain(data.model_dump(warnings=False)))
+            data = type(data).model_validate(json_value(data.model_dump(warnings=False)))
             seq = self._put(kind, data, writes, runs, durable)
         self.transcript.apply(seq, kind, data.model_dump())
         return seq
@@ -104,7 +104,7 @@ class TurnLog:
     def flush(self) -> None:
         """Put all text so far as a chunk, because another kind of event follows. Raises: StoreError."""
         if self._held:
-            self._pieces.append(whole(self._held))  # the second half of the pair will not come
+            self._pieces.append(valid_text(self._held))  # the second half of the pair will not come
             self._held = ""
         self._put_pieces()
 
@@ -143,7 +143,7 @@ class TurnLog:
         text, self._held = self._held + piece, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._held = text[:-1], text[-1]
-        return whole(text)
+        return valid_text(text)
 
     def runs(self) -> list[Run]:
         """Each run of adjacent chunks as one event, which has the last seq and the whole text.

@@ -20,7 +20,7 @@ from aster_sidecar.agents.registry import Agents
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.messages import insert_message
-from aster_sidecar.conversation.run_request import Job, Limits, Usage
+from aster_sidecar.conversation.run_request import Limits, RunRequest, Usage
 from aster_sidecar.conversation.sends import SendKey, Sends
 from aster_sidecar.conversation.session_queue import SessionQueue, SessionQueues, Turn
 from aster_sidecar.conversation.sessions import Sessions
@@ -421,7 +421,7 @@ class Turns:
                 turn.spec = turn.spec or self._agents.get(turn.agent_id)
                 engine = await self._load_engine()
                 outcome = await engine.run(
-                    Job(
+                    RunRequest(
                         spec=turn.spec,
                         log=turn.log,
                         limits=options.limits,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aster_sidecar.api.browser_login import PRINTED_S, Handoffs, link
 from aster_sidecar.api.calls import Calls
 from aster_sidecar.api.identity import Identity
-from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.config.settings import Config
 from aster_sidecar.conversation.engine_loader import EngineLoader
@@ -56,7 +56,7 @@ class Daemon:
     _queues: SessionQueues
     _turns: Turns
     _onboarding: Onboarding
-    _notifications: Attention
+    _notifications: Notifications
     _servers: Servers
     _mark: ProgramMark
     _engine: EngineLoader

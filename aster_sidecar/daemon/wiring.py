@@ -29,7 +29,7 @@ from aster_sidecar.api.snapshot import SnapshotCalls
 from aster_sidecar.api.tools import ToolCalls
 from aster_sidecar.api.warnings import Warnings
 from aster_sidecar.companion.feature_flags import Flags
-from aster_sidecar.companion.notifications import Attention
+from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Config, Settings
@@ -268,7 +268,7 @@ class CompanionParts:
 
     streams: Streams
     flags: Flags
-    notifications: Attention
+    notifications: Notifications
     onboarding: Onboarding
 
 
@@ -276,7 +276,7 @@ def build_companion(base: Base, parts: ModelParts, tools: ToolParts) -> Companio
     settings, journal = base.settings, base.journal
     streams = Streams(journal, settings.framework, base.identity.instance_id)
     flags = Flags(settings.places.config_path)
-    notifications = Attention(journal, streams.focused, tools.agents.name_of)
+    notifications = Notifications(journal, streams.focused, tools.agents.name_of)
     onboarding = Onboarding(journal, settings, base.config, parts.models, lambda: parts.keys.why_no_keychain)
     return CompanionParts(streams, flags, notifications, onboarding)
 

@@ -14,10 +14,10 @@ from aster_sidecar import __version__
 from aster_sidecar.api.calls import Calls
 from aster_sidecar.contract.wire import SOCKET_PATH
 from aster_sidecar.errors import AsterError, MalformedBody, MethodNotAllowed, NotFound
-from aster_sidecar.http.envelope import bug, failure, misshapen
+from aster_sidecar.http.envelope import bug, failure, shape_error
 from aster_sidecar.http.guard import Gate, Guard
 from aster_sidecar.http.request_id import request_id
-from aster_sidecar.http.static_ui import Pages, Shown
+from aster_sidecar.http.static_ui import Pages, StaticUI
 from aster_sidecar.models.library_patches import without
 
 
@@ -43,7 +43,7 @@ def build_app(calls: Calls, gate: Gate, pages: Pages) -> Guard:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    return Guard(Shown(app, pages), gate)
+    return Guard(StaticUI(app, pages), gate)
 
 
 # -- errors → HTTP -----------------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ async def on_invalid(request: Request, error: RequestValidationError) -> Respons
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return refusal(request, MalformedBody("the body is not valid JSON"))
-    return refusal(request, *misshapen(problems, within=1))
+    return refusal(request, *shape_error(problems, within=1))
 
 
 async def on_http_error(request: Request, error: HTTPException) -> Response:

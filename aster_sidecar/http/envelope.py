@@ -41,7 +41,7 @@ def bug() -> AsterError:
     )
 
 
-def misshapen(problems: Iterable[Mapping[str, Any]], within: int = 0) -> tuple[InvalidShape, list[dict[str, str]]]:
+def shape_error(problems: Iterable[Mapping[str, Any]], within: int = 0) -> tuple[InvalidShape, list[dict[str, str]]]:
     """pydantic's problems with a message, as our error and its `details`.
 
     `within`: the number of leading names in a location that only say where the message came from (`body`, `query`).

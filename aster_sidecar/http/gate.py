@@ -51,7 +51,7 @@ class SignedIn(Protocol):
         ...
 
 
-class Kin(Protocol):
+class Descents(Protocol):
     """Tells which processes descend from this daemon (`peer_ancestry.py`)."""
 
     def alone(self) -> bool:
@@ -85,7 +85,7 @@ class Gate:
     port: Callable[[], int]
     allow_origins: tuple[str, ...] = ()
     check_peer: bool = True
-    kin: Kin | None = None
+    kin: Descents | None = None
     is_page: Callable[[str], bool] = lambda path: False
     find_signed_in: Callable[[bytes], SignedIn | None] = lambda credentials: None
 

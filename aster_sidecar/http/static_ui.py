@@ -61,7 +61,7 @@ class Pages:
         return self._found.get(path) if self._served() else None
 
 
-class Shown:
+class StaticUI:
     """ASGI middleware behind the gate: serves the UI's files and passes every other request on to the routes."""
 
     def __init__(self, app: ASGIApp, pages: Pages) -> None:

@@ -36,7 +36,7 @@ from aster_sidecar.errors import (
     StoreError,
     TokenRefused,
 )
-from aster_sidecar.http.envelope import bug, failure, misshapen, success
+from aster_sidecar.http.envelope import bug, failure, shape_error, success
 from aster_sidecar.http.guard import BODY_LIMIT_BYTES, SUBPROTOCOL
 from aster_sidecar.http.sse import SEND_TIMEOUT_S
 from aster_sidecar.store.events import Event
@@ -165,7 +165,7 @@ class Socket:
                 return
             answer, status = success(request_id, await CALLS[message.type](self._here, payload, self._who)), 200
         except ValidationError as error:
-            refusal, details = misshapen(error.errors(include_url=False, include_input=False))
+            refusal, details = shape_error(error.errors(include_url=False, include_input=False))
             answer, status = failure(request_id, refusal, details), refusal.status
         except AsterError as error:
             answer, status = failure(request_id, error), error.status

@@ -19,7 +19,7 @@ MASK = "[secret]"
 
 NAMES = re.compile("|".join(rf"{word}\b" if word.startswith("_") else word for word in SECRET_WORDS), re.IGNORECASE)
 """Names of variables with secret values."""
-LOOKS = re.compile(
+SECRET_SHAPES = re.compile(
     r"""
     -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z)
     | \b(?:sk|pk|rk|sess|key)-[A-Za-z0-9_-]{12,}
@@ -38,7 +38,7 @@ LOOKS = re.compile(
 
 
 class Redactor:
-    """Masks a set of known secrets, and everything that matches LOOKS."""
+    """Masks a set of known secrets, and everything that matches SECRET_SHAPES."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known: set[str] = set()
@@ -57,7 +57,7 @@ class Redactor:
         """The text with every secret masked."""
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
-        return LOOKS.sub(MASK, text)
+        return SECRET_SHAPES.sub(MASK, text)
 
 
 def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:

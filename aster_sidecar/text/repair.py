@@ -7,7 +7,7 @@ import re
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
-def whole(text: str) -> str:
+def valid_text(text: str) -> str:
     """The text with split surrogate pairs joined, and U+FFFD for lone surrogates and NUL; the same object if unchanged.
 
     Servers that split their JSON between the two escapes of a pair send such surrogates, and no encoder accepts one.

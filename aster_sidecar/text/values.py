@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
-from aster_sidecar.text.repair import whole, without_nul
+from aster_sidecar.text.repair import valid_text, without_nul
 
 DEEPEST = 100
-"""Levels of nesting that `plain` keeps; a value further down becomes None."""
+"""Levels of nesting that `json_value` keeps; a value further down becomes None."""
 INT_BITS = 1024
-"""The largest size of an integer that `plain` keeps; a larger one becomes None."""
+"""The largest size of an integer that `json_value` keeps; a larger one becomes None."""
 
 
 def jsonable(value: Any) -> Any:
@@ -29,16 +29,16 @@ def jsonable(value: Any) -> Any:
 def as_text(value: object) -> str:
     """A value as text: a string unchanged, None as the empty string, anything else as JSON."""
     if isinstance(value, str):
-        return whole(value)
-    return "" if value is None else json.dumps(plain(value), ensure_ascii=False)
+        return valid_text(value)
+    return "" if value is None else json.dumps(json_value(value), ensure_ascii=False)
 
 
-def plain(value: object, depth: int = 0) -> Any:
+def json_value(value: object, depth: int = 0) -> Any:
     """The value as types that JSON has, with valid texts: NaN and infinity become None, other objects their text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return whole(str(value))
+        return valid_text(str(value))
     if isinstance(value, int):
         return value if value.bit_length() <= INT_BITS else None
     if isinstance(value, float):
@@ -47,14 +47,14 @@ def plain(value: object, depth: int = 0) -> Any:
         return None
     if isinstance(value, Mapping):
         named = cast("Mapping[object, object]", value)
-        return {as_text(key): plain(inner, depth + 1) for key, inner in named.items()}
+        return {as_text(key): json_value(inner, depth + 1) for key, inner in named.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner, depth + 1) for inner in cast("list[object]", value)]
+        return [json_value(inner, depth + 1) for inner in cast("list[object]", value)]
     if isinstance(value, bytes | bytearray):
         return base64.urlsafe_b64encode(value).decode()
     if is_dataclass(value) and not isinstance(value, type):
-        return {entry.name: plain(getattr(value, entry.name, None), depth + 1) for entry in fields(value)}
+        return {entry.name: json_value(getattr(value, entry.name, None), depth + 1) for entry in fields(value)}
     try:
-        return whole(str(value))
+        return valid_text(str(value))
     except Exception:
         return type(value).__name__

@@ -31,7 +31,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.usage import RequestUsage
 
-from aster_sidecar.conversation.model_history import Memory
+from aster_sidecar.conversation.model_history import ModelHistory
 from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.stored_messages import LOST, LOST_PART, UNNAMED, read_row, stored, validated
 from aster_sidecar.conversation.strict_history import BEGINNING, NO_RESULT, SEEN, as_sent, unique_ids, with_unique_ids
@@ -39,8 +39,8 @@ from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.models.streams.shapes import readable
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.text.numbers import MOST, count, price
-from aster_sidecar.text.repair import whole, without_nul
-from aster_sidecar.text.values import as_text, plain
+from aster_sidecar.text.repair import valid_text, without_nul
+from aster_sidecar.text.values import as_text, json_value
 
 HALVES = re.compile("[\ud800-\udfff]")
 TEXTS = st.text(st.characters() | st.sampled_from("\ud83d\ude00\udcaf"), max_size=8)
@@ -112,19 +112,19 @@ def test_whole_text_joins_pairs_and_replaces_lone_halves_and_nul(text: str) -> N
         lambda pair: pair[0].encode("utf-16-be", "surrogatepass").decode("utf-16-be"),
         text,
     )
-    assert whole(text) == HALVES.sub("\ufffd", joined).replace("\0", "\ufffd")
+    assert valid_text(text) == HALVES.sub("\ufffd", joined).replace("\0", "\ufffd")
 
 
 @given(st.text(st.sampled_from('\0\\u0"a'), max_size=12))
 def test_a_json_text_without_nul_says_the_same_otherwise(text: str) -> None:
-    assert json.loads(without_nul(json.dumps({text: text}))) == {whole(text): whole(text)}
+    assert json.loads(without_nul(json.dumps({text: text}))) == {valid_text(text): valid_text(text)}
     arguments = readable(json.dumps({"a": text}))
-    assert json.loads(arguments) == {"a": whole(text)}
+    assert json.loads(arguments) == {"a": valid_text(text)}
 
 
 @given(ODD)
 def test_plain_values_have_a_form_in_json(value: Any) -> None:
-    as_text(plain(value)).encode()
+    as_text(json_value(value)).encode()
 
 
 @given(ODD)
@@ -180,7 +180,7 @@ def test_whatever_is_written_reads_back_as_what_is_in_memory(message: ModelMessa
 @settings(deadline=None)
 def test_what_was_said_is_never_lost_in_writing(message: ModelMessage) -> None:
     said = [
-        whole(part.content)
+        valid_text(part.content)
         for part in message.parts
         if isinstance(part, TextPart | ThinkingPart | UserPromptPart) and isinstance(part.content, str)
     ]
@@ -293,7 +293,7 @@ def test_a_broken_row_costs_one_message_and_open_calls_are_closed(tmp_path: Path
                 )
             ]
         )
-        memory = Memory(journal)
+        memory = ModelHistory(journal)
         memory.append("s", "gone", [ModelRequest.user_text_prompt("one")])
         memory.append("s", "gone", [ModelResponse(parts=[TextPart("first answer")])])
         await journal.commit()

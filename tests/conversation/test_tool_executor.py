@@ -11,7 +11,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RunUsage
 
 from aster_sidecar.conversation.run_request import Usage
-from aster_sidecar.conversation.tool_executor import Toolbox
+from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
@@ -43,7 +43,7 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
         rules = Rules(journal)
         toolkit = Toolkit(builtin_tools(), lambda: place, lambda agent: "auto_approve", rules.active)
         log = TurnLog(journal, "default", "session_1", "turn_1", "message_1")
-        toolbox = Toolbox(
+        toolbox = ToolExecutor(
             toolkit,
             toolkit.names(),
             Approvals(journal, rules, toolkit.check),

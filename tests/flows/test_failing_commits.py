@@ -17,7 +17,7 @@ from aster_sidecar.config.places import places
 from aster_sidecar.config.settings import Settings
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation import turns
-from aster_sidecar.conversation.model_history import Memory
+from aster_sidecar.conversation.model_history import ModelHistory
 from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.wiring import build
 from aster_sidecar.errors import AsterError, StoreError
@@ -125,7 +125,7 @@ def recorded(daemon: Daemon) -> Json:
             for queue in daemon._queues.all()
             if queue.session_id in {row[0] for row in known}
         },
-        "history": {session_id: dumped(Memory(journal).of(session_id)) for session_id in engine._memory._kept},
+        "history": {session_id: dumped(ModelHistory(journal).of(session_id)) for session_id in engine._memory._kept},
         "onboarding": json.loads(kept) if kept else type(daemon._onboarding._kept)().__dict__,
     }
 

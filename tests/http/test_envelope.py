@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import BadRequest, NotFound
-from aster_sidecar.http.envelope import NAMED, bug, encoded, failure, misshapen, success
+from aster_sidecar.http.envelope import NAMED, bug, encoded, failure, shape_error, success
 
 
 class Point(BaseModel):
@@ -58,7 +58,7 @@ def problems(value: object) -> list[dict[str, object]]:
 
 
 def test_each_problem_of_a_message_is_named_with_its_field() -> None:
-    error, details = misshapen(problems({"x": "one"}))
+    error, details = shape_error(problems({"x": "one"}))
     assert [entry["field"] for entry in details] == ["x", "y"]
     assert error.code == "invalid_shape"
     assert error.message == "; ".join(f"{entry['field']}: {entry['problem']}" for entry in details)
@@ -70,12 +70,12 @@ def test_where_a_message_came_from_is_no_part_of_a_field() -> None:
         {"loc": ("body",), "msg": "bad"},
         {"loc": (), "msg": "bad"},
     ]
-    _, details = misshapen(found, within=1)
+    _, details = shape_error(found, within=1)
     assert [entry["field"] for entry in details] == ["items.3.x", "body", "message"]
 
 
 def test_a_message_with_many_problems_names_the_first() -> None:
     found = [{"loc": (f"f{n}",), "msg": "bad"} for n in range(NAMED + 3)]
-    error, details = misshapen(found)
+    error, details = shape_error(found)
     assert error.message.count("bad") == NAMED
     assert len(details) == NAMED + 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from aster_sidecar.http.static_ui import POLICY, Pages, Shown, headers_of
+from aster_sidecar.http.static_ui import POLICY, Pages, StaticUI, headers_of
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_every_other_request_goes_on_to_the_routes(folder: Path, method: str, pa
         sent.append(message)
 
     scope: Scope = {"type": "http", "method": method, "path": path, "headers": []}
-    asyncio.run(Shown(app, Pages(lambda: True, folder))(scope, receive, send))
+    asyncio.run(StaticUI(app, Pages(lambda: True, folder))(scope, receive, send))
     assert (passed == [path]) is not served
     if served:
         headers = dict(sent[0]["headers"])

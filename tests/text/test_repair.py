@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aster_sidecar.text.repair import cut, whole, without_nul
+from aster_sidecar.text.repair import cut, valid_text, without_nul
 
 HIGH, LOW = "\ud83d", "\ude00"
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
@@ -27,15 +27,15 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
     ],
 )
 def test_what_no_encoder_takes_is_replaced(text: str, repaired: str) -> None:
-    assert whole(text) == repaired
+    assert valid_text(text) == repaired
 
 
 @given(ANY_TEXT)
 def test_every_text_can_be_encoded_afterwards(text: str) -> None:
-    repaired = whole(text)
+    repaired = valid_text(text)
     assert "\0" not in repaired
     assert repaired.encode().decode() == repaired
-    assert whole(repaired) is repaired
+    assert valid_text(repaired) is repaired
 
 
 @given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3)))

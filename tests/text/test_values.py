@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.text.values import DEEPEST, INT_BITS, as_text, jsonable, plain
+from aster_sidecar.text.values import DEEPEST, INT_BITS, as_text, json_value, jsonable
 
 HIGH = "\ud83d"
 
@@ -53,16 +53,16 @@ class Mute:
     ],
 )
 def test_a_plain_value_has_only_types_of_json(value: object, made: object) -> None:
-    assert plain(value) == made
-    assert type(plain(value)) is type(made)
-    json.dumps(plain(value), allow_nan=False).encode()
+    assert json_value(value) == made
+    assert type(json_value(value)) is type(made)
+    json.dumps(json_value(value), allow_nan=False).encode()
 
 
 def test_a_value_that_is_too_deep_ends_in_none() -> None:
     value: object = "deep"
     for _ in range(DEEPEST + 5):
         value = [value]
-    found, depth = plain(value), 0
+    found, depth = json_value(value), 0
     while isinstance(found, list):
         found, depth = found[0], depth + 1  # pyright: ignore[reportUnknownVariableType]
     assert (found, depth) == (None, DEEPEST)

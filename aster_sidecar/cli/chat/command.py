@@ -18,7 +18,7 @@ from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
 from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from aster_sidecar.daemon.client import find as find_running
-from aster_sidecar.text.repair import whole
+from aster_sidecar.text.repair import valid_text
 
 HISTORY_NAME = "chat-history"
 """The file in the data directory with what was typed."""
@@ -51,8 +51,8 @@ def run_chat(given: argparse.Namespace) -> int:
 
 def typed(given: argparse.Namespace) -> str:
     """The message from the command line and from stdin, unless that is a terminal."""
-    message = whole(" ".join(given.message))
-    piped = "" if sys.stdin.isatty() else whole(sys.stdin.read()).strip()
+    message = valid_text(" ".join(given.message))
+    piped = "" if sys.stdin.isatty() else valid_text(sys.stdin.read()).strip()
     return "\n\n".join(filter(None, (message, piped)))
 
 
@@ -71,7 +71,7 @@ def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfi
     ]
 
     def chat(connection: Connection, banner: str) -> int:
-        target = Target(whole(given.agent), given.session, given.new)
+        target = Target(valid_text(given.agent), given.session, given.new)
         history = at.data_dir / HISTORY_NAME
         return asyncio.run(
             talk(

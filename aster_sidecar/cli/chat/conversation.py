@@ -11,7 +11,7 @@ from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.state import ChatState
 from aster_sidecar.cli.chat.views import TerminalView, View
 from aster_sidecar.text.folding import fold
-from aster_sidecar.text.repair import cut, whole
+from aster_sidecar.text.repair import cut, valid_text
 
 ID = re.compile(r"[\w-]+", re.ASCII)
 """What may be a session id; other text would change the path of the request."""
@@ -77,7 +77,7 @@ class OpenConversation:
 
     async def _named(self, words: str) -> Json:
         """The session with this id or, of those whose title begins with `words`, the newest."""
-        words = whole(words)
+        words = valid_text(words)
         if ID.fullmatch(words):
             try:
                 return await self._connection.call("GET", f"/api/sessions/{words}")

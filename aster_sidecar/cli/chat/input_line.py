@@ -19,7 +19,7 @@ from aster_sidecar.cli.chat.prompt_parts import Interrupted, command_completer, 
 from aster_sidecar.cli.chat.resizing import Resizing
 from aster_sidecar.cli.chat.screen import TAIL_ROWS_KEPT, Screen
 from aster_sidecar.cli.chat.wrapping import cells
-from aster_sidecar.text.repair import whole
+from aster_sidecar.text.repair import valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -227,7 +227,7 @@ class InputLine:
 
     def _enter(self) -> None:
         buffer = self._session.default_buffer
-        text = whole(buffer.text)  # a paste may have bytes that are not UTF-8
+        text = valid_text(buffer.text)  # a paste may have bytes that are not UTF-8
         if self._mode == "asked":
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(text)

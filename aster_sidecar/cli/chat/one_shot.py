@@ -19,7 +19,7 @@ from aster_sidecar.cli.chat.sse import Frames
 from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from aster_sidecar.config.places import usual_data_dir
 from aster_sidecar.services.process_facts import started_at
-from aster_sidecar.text.repair import whole
+from aster_sidecar.text.repair import valid_text
 
 TYPE_CHECKING = False  # as in typing, which every start would wait for
 if TYPE_CHECKING:
@@ -90,15 +90,15 @@ def run_once(words: Sequence[str]) -> int | Unfinished | None:
     found = _found(given)
     if found is None:
         return None
-    message = whole(given.message)
+    message = valid_text(given.message)
     if not sys.stdin.isatty():
-        message = "\n\n".join(filter(None, (message, whole(sys.stdin.read()).strip())))
+        message = "\n\n".join(filter(None, (message, valid_text(sys.stdin.read()).strip())))
     unfinished = Unfinished(message, JsonView() if given.as_json else PlainView())
     if not message.strip():
         return unfinished
     before = end_by_signals()
     try:
-        return _answered(unfinished, whole(given.agent_id), *found)
+        return _answered(unfinished, valid_text(given.agent_id), *found)
     except (Lost, ValueError, KeyError, TypeError):
         return unfinished
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster_sidecar.cli.chat.prompt_parts import Interrupted, command_completer, sending_keys, typed_before
-from aster_sidecar.text.repair import whole
+from aster_sidecar.text.repair import valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -34,4 +34,4 @@ async def prompted(label: str, default: str, session: PromptSession[str] | None)
 
     asking = session or PromptSession[str](interrupt_exception=Interrupted)
     with patch_stdout(raw=True):
-        return whole(await asking.prompt_async(label, default=default))
+        return valid_text(await asking.prompt_async(label, default=default))

@@ -24,7 +24,7 @@ from aster_sidecar.models.provider_errors.words import (
     WINDOW,
     plain,
 )
-from aster_sidecar.telemetry.redaction import LOOKS, MASK
+from aster_sidecar.telemetry.redaction import MASK, SECRET_SHAPES
 from aster_sidecar.text.repair import cut
 
 MOST_WORDS = 300
@@ -117,7 +117,7 @@ def not_a_stream(
 def shown(text: str, most: int = MOST_WORDS) -> str:
     """One line of at most `most` characters, without secrets and control characters."""
     text = "".join(map(_visible, text[: 20 * most]))
-    line = " ".join(KEYS.sub(MASK, LOOKS.sub(MASK, text)).split())
+    line = " ".join(KEYS.sub(MASK, SECRET_SHAPES.sub(MASK, text)).split())
     return cut(line, most)
 
 

@@ -14,7 +14,8 @@ from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.config.places import places
 from aster_sidecar.config.settings import Settings
 from aster_sidecar.contract import wire
-from aster_sidecar.daemon.daemon import Daemon, build
+from aster_sidecar.daemon.daemon import Daemon
+from aster_sidecar.daemon.wiring import build
 from tests.flows.chaos.world import WAIT_S
 
 
