@@ -17,7 +17,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -162,13 +161,13 @@ class DiagnosticsCalls:
             "journal.json": {
                 **journal.statistics(),
                 "failure": journal.failure.code if journal.failure is not None else None,
-                **asdict(journal.rows(select_counts())[0]),
+                **journal.rows(select_counts())[0]._asdict(),
                 "approvals_pending": len(self._approvals.list(None, None)),
                 "streams": self._streams.count,
             },
         }
         if include_messages:
-            contents["messages.json"] = [asdict(row) for row in journal.rows(select_newest(MESSAGES))]
+            contents["messages.json"] = [row._asdict() for row in journal.rows(select_newest(MESSAGES))]
         return contents
 
 

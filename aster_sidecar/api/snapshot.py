@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 
 from aster_sidecar import __version__, clock
 from aster_sidecar.api.agents import AgentCalls
@@ -81,7 +80,7 @@ class SnapshotCalls:
             sessions=page.sessions,
             sessions_before=page.next_before,
             approvals=self._approvals.list(None, None),
-            turns=[wire.ActiveTurn.model_validate(asdict(row)) for row in turns],
+            turns=[wire.ActiveTurn.model_validate(row._asdict()) for row in turns],
             notifications=self._notifications.list(NOTIFICATIONS),
             flags=self._companion.flags(),
             onboarding=self._companion.onboarding(),

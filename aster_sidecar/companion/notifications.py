@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import asdict
 from typing import Any
 
 from aster_sidecar import clock
@@ -179,7 +178,7 @@ class Notifications:
     def list(self, limit: int, unread: bool = False) -> wire.Notifications:
         """At most `limit` notifications, newest first; with `unread` only unread ones."""
         found = [
-            wire.Notification.model_validate(asdict(row))
+            wire.Notification.model_validate(row._asdict())
             for row in self._journal.rows(rows.select_newest(limit, unread=unread))
         ]
         return wire.Notifications(notifications=found, unread=self.unread)

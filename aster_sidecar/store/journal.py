@@ -15,7 +15,6 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -490,4 +489,4 @@ class Journal:
     def statistics(self) -> dict[str, int]:
         """Figures for diagnostics: number of events, first and last seq, bytes of the file. Raises: StoreError."""
         found = self.rows(event_rows.select_count())[0]
-        return {**asdict(found), "bytes": self.size_bytes}
+        return {**found._asdict(), "bytes": self.size_bytes}

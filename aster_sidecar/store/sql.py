@@ -5,15 +5,10 @@ The modules of `store/rows` make them, one module for each table; `Journal.put` 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from aster_sidecar.text.values import as_text
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -23,30 +18,29 @@ Row = tuple[Any, ...]
 """A row as SQLite returns it: columns in the order of the SELECT."""
 
 
-@dataclass(frozen=True, slots=True)
 class Query(Generic[T]):
     """A SELECT. `make` is called with the columns of each row, in the order of the SELECT."""
 
-    sql: str
-    parameters: Sequence[Any]
-    make: Callable[..., T]
+    __slots__ = ("make", "parameters", "sql")
+
+    def __init__(self, sql: str, parameters: Sequence[Any], make: Callable[..., T]) -> None:
+        self.sql = sql
+        self.parameters = parameters
+        self.make = make
 
 
-@functools.cache
-def columns(row: type[DataclassInstance], table: str = "") -> str:
+def columns(row: type[NamedTuple], table: str = "") -> str:
     """The columns of a row's class, which has a field for each, as a list for a SELECT or INSERT.
 
     `table` is the table's alias in the statement, if it has one.
     """
-    return ", ".join(f"{table}.{field.name}" if table else field.name for field in fields(row))
+    return ", ".join(f"{table}.{name}" if table else name for name in row._fields)
 
 
-def insert(table: str, row: DataclassInstance) -> Write:
+def insert(table: str, row: NamedTuple) -> Write:
     """Insert a row. Its class has a field for each column."""
-    names = [field.name for field in fields(row)]
-    marks = ",".join("?" * len(names))
-    sql = f"INSERT INTO {table} ({columns(type(row))}) VALUES ({marks})"
-    return (sql, tuple(getattr(row, name) for name in names))
+    marks = ",".join("?" * len(row))
+    return (f"INSERT INTO {table} ({columns(type(row))}) VALUES ({marks})", row)
 
 
 def storable(parameters: Sequence[Any]) -> tuple[Any, ...]:

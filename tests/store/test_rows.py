@@ -7,7 +7,6 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,9 +29,9 @@ STATEMENTS: dict[str, Callable[..., Any]] = {
 
 def sample(kind: Any) -> Any:
     """A value of this type."""
-    if is_dataclass(kind) and isinstance(kind, type):
+    if isinstance(kind, type) and issubclass(kind, tuple) and kind is not tuple:
         kinds = typing.get_type_hints(kind)
-        return kind(**{field.name: sample(kinds[field.name]) for field in fields(kind)})
+        return kind(*[sample(kinds[name]) for name in kind.__annotations__])
     choices = typing.get_args(kind)
     if typing.get_origin(kind) is Literal:
         return choices[0]

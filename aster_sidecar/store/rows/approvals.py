@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns, insert
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalRow:
+class ApprovalRow(NamedTuple):
     """A pending approval.
 
     `arguments`, `binding`, `remember` and `preview` are JSON. `requested_at`, `expires_at`, `boot` and `due_s` are its
@@ -39,8 +37,7 @@ class ApprovalRow:
     preview: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
+class AnswerRow(NamedTuple):
     """The answer to an approval. `arguments`, `edited` and `binding` are JSON."""
 
     state: str
@@ -51,8 +48,7 @@ class AnswerRow:
     binding: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndRow:
+class EndRow(NamedTuple):
     """How an approval ended."""
 
     state: str

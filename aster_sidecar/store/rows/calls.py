@@ -6,14 +6,13 @@ the next response may use its `model_call_id` again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aster_sidecar.store.rows.approvals import NEWEST
 from aster_sidecar.store.sql import Query, Write, columns
 
 
-@dataclass(frozen=True, slots=True)
-class CallRow:
+class CallRow(NamedTuple):
     """A call that is not closed. `arguments` and `result` are JSON."""
 
     call_id: str
@@ -25,8 +24,7 @@ class CallRow:
     result: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCallRow:
+class OpenCallRow(NamedTuple):
     """A call without an outcome."""
 
     call_id: str
@@ -34,8 +32,7 @@ class OpenCallRow:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCallRow:
+class RecordedCallRow(NamedTuple):
     """What a call came to. `result` is JSON; `note` is what a person wrote with the answer."""
 
     model_call_id: str
@@ -45,16 +42,14 @@ class RecordedCallRow:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class EditedCallRow:
+class EditedCallRow(NamedTuple):
     """Arguments that a person edited, as JSON."""
 
     model_call_id: str
     edited: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewCallRow:
+class NewCallRow(NamedTuple):
     """A call that is recorded for the first time, or again with another state."""
 
     call_id: str

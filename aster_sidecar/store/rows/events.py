@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aster_sidecar.store.events import COLUMNS, Event
 from aster_sidecar.store.sql import Query, Write
 
 
-@dataclass(frozen=True, slots=True)
-class EventCount:
+class EventCount(NamedTuple):
     """`first_seq` and `last_seq` are 0 when there are no events."""
 
     events: int
@@ -49,8 +48,7 @@ def delete_upto(seq: int) -> Write:
     return ("DELETE FROM events WHERE seq<=?", (seq,))
 
 
-@dataclass(frozen=True, slots=True)
-class TurnEvent:
+class TurnEvent(NamedTuple):
     """An event of a turn; `data` is JSON."""
 
     seq: int
@@ -58,8 +56,7 @@ class TurnEvent:
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailureEvent:
+class FailureEvent(NamedTuple):
     """An `error` event; `data` is JSON."""
 
     time: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
@@ -15,8 +14,7 @@ CONTAINS = "coalesce(f.text, m.text) LIKE ? ESCAPE '\\'"
 """The condition for a message that contains what a LIKE pattern says; `m` and `f` are the two tables."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
+class MessageRow(NamedTuple):
     """`parts`, `context` and `usage` are JSON. The events of a message are at or after `first_seq`."""
 
     message_id: str
@@ -32,8 +30,7 @@ class MessageRow:
     first_seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class HitRow:
+class HitRow(NamedTuple):
     """A message that a search found."""
 
     message_id: str
@@ -42,16 +39,14 @@ class HitRow:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class PromptRow:
+class PromptRow(NamedTuple):
     """A user's message that the model has not received yet."""
 
     message_id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlainRow:
+class PlainRow(NamedTuple):
     """A message for the diagnostics bundle."""
 
     session_id: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aster_sidecar.store.sql import Query, Write
 
 
-@dataclass(frozen=True, slots=True)
-class ModelMessageRow:
+class ModelMessageRow(NamedTuple):
     """`message` is JSON."""
 
     message: str

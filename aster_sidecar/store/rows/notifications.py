@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
@@ -10,8 +10,7 @@ from aster_sidecar.store.sql import Query, Write, columns
 SHOWN = f"(session_id IS NULL OR session_id NOT IN ({TRASHED}))"
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationRow:
+class NotificationRow(NamedTuple):
     notification_id: str
     kind: str
     title: str
@@ -24,8 +23,7 @@ class NotificationRow:
     read: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadRow:
+class UnreadRow(NamedTuple):
     notification_id: str
     call_id: str | None
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns, insert
 
 
-@dataclass(frozen=True, slots=True)
-class RuleRow:
+class RuleRow(NamedTuple):
     """A rule. `expires_at`, `boot` and `due_s` are its deadline (`clock.Deadline`); None without a time limit."""
 
     rule_id: str
@@ -26,8 +24,7 @@ class RuleRow:
     due_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RuleTarget:
+class RuleTarget(NamedTuple):
     rule_id: str
     value: str
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aster_sidecar.store.sql import Query, Write, columns, insert
 
 
-@dataclass(frozen=True, slots=True)
-class SendRow:
+class SendRow(NamedTuple):
     """`body_hash` is of the message; `answer` is what the client got, as JSON."""
 
     agent_id: str

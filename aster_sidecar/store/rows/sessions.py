@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aster_sidecar.store.rows.messages import CONTAINS
 from aster_sidecar.store.rows.trash import TRASHED
@@ -17,8 +16,7 @@ PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
 """The order of the list as one number, so that an index can hold it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRow:
+class SessionRow(NamedTuple):
     """A session with the number of its messages. `deleted_at` is set for one in the trash.
 
     `position` orders a list: the next page begins below that of its last row.
@@ -44,28 +42,24 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerRow:
+class OwnerRow(NamedTuple):
     session_id: str
     agent_id: str
     is_default: int
 
 
-@dataclass(frozen=True, slots=True)
-class TitleRow:
+class TitleRow(NamedTuple):
     title: str
     archived: int
 
 
-@dataclass(frozen=True, slots=True)
-class CountRow:
+class CountRow(NamedTuple):
     sessions: int
     messages: int
     turns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """Which sessions a list has. `pattern` is a LIKE pattern; `before` is the position of the previous page's last row.
 
     A list has those that are archived or those that are not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aster_sidecar.store.sql import Query, Write, columns, insert
 
@@ -10,8 +10,7 @@ TRASHED = "SELECT session_id FROM trash"
 """A query for the ids of the sessions in the trash, for conditions in other statements."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrashRow:
+class TrashRow(NamedTuple):
     """`left_s`: seconds until the session is deleted permanently, as of `counted_at`.
 
     `counted_at` is by the wall clock, `counted_s` by `clock.real_s` in the machine's run with the id `boot`.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
@@ -11,8 +10,7 @@ from aster_sidecar.store.sql import Query, Write, columns
 SHOWN = f"session_id NOT IN ({TRASHED})"
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRow:
+class TurnRow(NamedTuple):
     """A turn that has not ended, with its user message. `context` and `usage` are JSON.
 
     `first_seq` is that of the answer, 0 before it has begun. `urgent`: it interrupted the turn before it.
@@ -32,8 +30,7 @@ class TurnRow:
     urgent: int
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveRow:
+class ActiveRow(NamedTuple):
     """A turn that has not ended, as clients see it."""
 
     turn_id: str
@@ -42,8 +39,7 @@ class ActiveRow:
     state: Literal["queued", "running", "waiting"]
 
 
-@dataclass(frozen=True, slots=True)
-class LastRow:
+class LastRow(NamedTuple):
     """The turn of a session that ended last. `ended_n` counts the ends of turns."""
 
     session_id: str
@@ -52,8 +48,7 @@ class LastRow:
     ended_n: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRow:
+class OutcomeRow(NamedTuple):
     """Usage and error of a turn that has ended, as JSON."""
 
     usage: str
