@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from aster_sidecar import __version__, frozen
@@ -53,9 +54,16 @@ def main(arguments: Sequence[str] | None = None, program: AppProgram | None = No
 
         parser().error(f"no such command: {words[0][:100]!r}; there are {', '.join(COMMANDS)}")
 
-    from aster_sidecar.cli.serve import serve_command
+    # Nearly everything that a start creates stays. Looking for garbage meanwhile would take a tenth of the start.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from aster_sidecar.cli.serve import serve_command
 
-    return serve_command(words, started_by, program)
+        return serve_command(words, started_by, program, on_ready=gc.enable if collects else None)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def hide_secrets() -> None:

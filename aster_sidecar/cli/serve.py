@@ -38,8 +38,17 @@ from aster_sidecar.telemetry import log_file
 log = logging.getLogger(__name__)
 
 
-def serve_command(words: Sequence[str], started_by: parent_process.Parent, program: AppProgram | None) -> int:
-    """Run the daemon until it is stopped; returns the exit code. `program`: the app whose code calls this, if any."""
+def serve_command(
+    words: Sequence[str],
+    started_by: parent_process.Parent,
+    program: AppProgram | None,
+    *,
+    on_ready: Callable[[], None] | None = None,
+) -> int:
+    """Run the daemon until it is stopped; returns the exit code.
+
+    `program`: the app whose code calls this, if any; `on_ready` is called once the daemon answers.
+    """
     given = parser().parse_args(words)
     if given.work_dir:  # relative to the current directory
         given.work_dir = str(absolute(Path(given.work_dir)))
@@ -68,7 +77,13 @@ def serve_command(words: Sequence[str], started_by: parent_process.Parent, progr
         replace=given.replace,
     )
     say = announce_ready if given.supervised else announce_and_open if given.open else announce
-    return run(settings, code, say, launch)
+
+    def ready(daemon: Daemon) -> None:
+        say(daemon)
+        if on_ready is not None:
+            on_ready()
+
+    return run(settings, code, ready, launch)
 
 
 def take_first_line(given: argparse.Namespace, environment: dict[str, str]) -> str | None:

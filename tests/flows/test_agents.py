@@ -162,6 +162,18 @@ def test_the_demo_model_calls_an_own_tool_when_it_is_told_to(launch: Callable[..
     assert watcher.of("tool_end")[0]["data"]["outcome"] == "denied"
 
 
+def test_garbage_is_collected_again_once_the_daemon_answers(serve: Callable[..., Daemon]) -> None:
+    """It is not during the start, where nearly everything that is created stays."""
+    app = (
+        "import gc\nfrom aster_sidecar import Agent, Sidecar, tool\nat_start = gc.isenabled()\n"
+        "@tool(risk='low')\ndef collects() -> list[bool]:\n    return [at_start, gc.isenabled()]\n"
+        "sidecar = Sidecar(agents=[Agent('one', 'x', tools=[collects], model='demo:instant')])\n"
+    )
+    daemon = serve(app, cold=True)
+    events = daemon.ask("call collects {}", agent_id="one")
+    assert next(event["data"]["result"] for event in events if event["type"] == "tool_end") == [False, True]
+
+
 def test_a_supervised_program_of_its_own_says_that_it_is_ready(tmp_path: Path) -> None:
     put(tmp_path, "garden.py", snippet())
     process = subprocess.Popen(
