@@ -47,7 +47,9 @@ LLAMA_SERVER ?=
 
 UI := aster_sidecar/webui/index.html
 PACKAGE := dist/aster-desktop/aster-desktop
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+# $(call pytest,NAME,PARALLEL FLAGS): pytest, with a second try for a few failed tests.
+pytest = $(BIN)/python scripts/pytest_again.py build/pytest/$(1) '$(2)'
+PARALLEL := -n $(WORKERS) --dist loadgroup
 NPM := ASTER_PYTHON=$(abspath $(BIN)/python) sh shells/npm.sh
 
 .PHONY: run test check setup runtime npm system-packages ui dist wheel package bench lock format clean \
@@ -159,26 +161,26 @@ $(UI): $(shell find shells/ui shells/client/src -type f -not -path '*/node_modul
 OTHERS := --ignore tests/guide --ignore tests/install --ignore tests/llama --ignore tests/package --ignore tests/readme
 
 unit: setup
-	$(PYTEST) -m unit $(OTHERS) $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m unit $(OTHERS) $(ARGS)
 
 test-py: setup
-	$(PYTEST) $(OTHERS) $(ARGS)
+	$(call pytest,py,$(PARALLEL)) $(OTHERS) $(ARGS)
 
 test-seed: setup
-	$(BIN)/pytest tests/guide $(ARGS)
+	$(call pytest,guide,) tests/guide $(ARGS)
 
 test-install: setup
-	$(PYTEST) tests/install $(ARGS)
+	$(call pytest,install,$(PARALLEL)) tests/install $(ARGS)
 
 test-package: setup $(PACKAGE)
-	$(PYTEST) tests/package $(ARGS)
+	$(call pytest,package,$(PARALLEL)) tests/package $(ARGS)
 
 test-llama: setup
 	@export LLAMA_SERVER='$(LLAMA_SERVER)'; python=$$(sh tests/llama/environment.sh $(PYTHON)) || exit 1; \
-		[ -z "$$python" ] || ASTER_LLAMA_PYTHON=$$python $(BIN)/pytest -rs tests/llama $(ARGS)
+		[ -z "$$python" ] || ASTER_LLAMA_PYTHON=$$python $(call pytest,llama,) -rs tests/llama $(ARGS)
 
 test-readme: setup
-	$(BIN)/pytest tests/readme $(ARGS)
+	$(call pytest,readme,) tests/readme $(ARGS)
 
 # A worker for the tests of each dialect, with its own daemon, and one for the tests of the stream readers.
 soak: setup

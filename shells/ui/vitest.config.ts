@@ -14,6 +14,8 @@ export default defineConfig({
     include: found ? ["tests/**/*.test.ts"] : [],
     passWithNoTests: !found,
     globalSetup: "../client/tests/forkserver.ts",
+    // A second try beside all other steps of `make test`; the report marks such a test as retried.
+    retry: process.env.CI === "true" ? 1 : 0,
     testTimeout: 240_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000 } },
