@@ -19,15 +19,10 @@ from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.text.safe_text import still_visible, visible
 from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.file_content import COMPARED_LINES, HASHED_BYTES, difference, in_form, read_text
-from tests.tools.support import assess, call, make_surroundings, run_assessed
+from tests.tools.support import assess, call, run_assessed
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 BOM = b"\xef\xbb\xbf"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Surroundings:
-    return make_surroundings(tmp_path)
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -17,14 +17,9 @@ from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.files import reading
 from aster_sidecar.tools.registry import Toolkit
 from tests.tools.files.support import READERS, WRITERS
-from tests.tools.support import assess, call, make_surroundings
+from tests.tools.support import assess, call
 
 ON = re.compile(r"read on with offset (\d+)(?:, column (\d+))?")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Surroundings:
-    return make_surroundings(tmp_path)
 
 
 def read(place: Surroundings, path: str, **more: Any) -> dict[str, Any]:

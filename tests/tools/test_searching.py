@@ -13,13 +13,8 @@ import pytest
 from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.files import searching
 from aster_sidecar.tools.files.globs import Glob
-from tests.tools.support import assess, call, make_surroundings
+from tests.tools.support import assess, call
 from tests.tools.test_reading import denying, private
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Surroundings:
-    return make_surroundings(tmp_path)
 
 
 def put(place: Surroundings, *names: str, text: str = "needle\n") -> None:
