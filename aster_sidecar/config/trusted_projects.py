@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.text.json_text import parse_json
 
 FOLDER = ".aster"
 FILE = "trusted.json"
@@ -32,7 +33,7 @@ def trusted(config_dir: Path) -> list[Path]:
     """The trusted directories, in the order in which they were added. Raises: ConfigInvalid."""
     path = config_dir / FILE
     try:
-        told = json.loads(path.read_text("utf-8"))
+        told = parse_json(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError) as error:

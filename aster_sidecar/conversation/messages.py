@@ -13,6 +13,7 @@ from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.events import select_of_turn
 from aster_sidecar.store.rows.messages import MessageRow, insert_or_update
 from aster_sidecar.store.sql import Write
+from aster_sidecar.text.json_text import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def message_of(row: MessageRow) -> wire.Message:
 def parsed(text: str | None, kind: type) -> Any:
     """The value of a JSON column; None if it is empty, can't be read, or is not of type `kind`."""
     try:
-        value: Any = json.loads(text) if text else None
+        value: Any = parse_json(text) if text else None
     except ValueError:
         return None
     return value if isinstance(value, kind) else None

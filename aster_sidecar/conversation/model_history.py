@@ -34,6 +34,7 @@ from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import model_messages as rows
 from aster_sidecar.store.rows.turns import select_state
 from aster_sidecar.store.sql import Write
+from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.repair import without_nul
 
 log = logging.getLogger(__name__)
@@ -288,6 +289,6 @@ def edited_calls(journal: Journal, turn_id: str) -> dict[str, dict[str, Any]]:
 def result_of(text: str | None) -> Any:
     """A recorded result; the text itself where it is not JSON."""
     try:
-        return json.loads(text) if text else None
+        return parse_json(text) if text else None
     except ValueError:
         return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,6 +9,7 @@ from typing import Any, cast
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.numbers import count, price
 
 UNKNOWN = "How this tool ended is not known: the daemon stopped while it ran. It was not run again."
@@ -56,7 +56,7 @@ class Usage:
     def stored(cls, text: str | None) -> Usage:
         """The usage stored in a row; values that can't be read become 0."""
         try:
-            given: Any = json.loads(text or "{}")
+            given: Any = parse_json(text or "{}")
         except ValueError:
             given = None
         known = cast("dict[str, Any]", given) if isinstance(given, dict) else {}

@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest
 from pydantic_core import from_json
 
+from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.numbers import count, price
 from aster_sidecar.text.repair import without_nul
 from aster_sidecar.text.values import as_text, json_value
@@ -102,8 +103,8 @@ def read_row(text: str) -> tuple[ModelMessage | None, bool]:
 def parsed(text: str) -> tuple[Any, bool]:
     """The value of damaged JSON, and whether the end of the text is missing."""
     try:
-        return json_value(json.loads(text, strict=False)), False
-    except (ValueError, RecursionError):
+        return json_value(parse_json(text, strict=False)), False
+    except ValueError:
         pass
     try:
         return json_value(from_json(text, allow_partial=True)), True

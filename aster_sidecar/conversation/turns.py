@@ -43,6 +43,7 @@ from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import turns as rows
 from aster_sidecar.store.sql import Write
+from aster_sidecar.text.json_text import parse_json
 
 if TYPE_CHECKING:
     from aster_sidecar.conversation.engine import Engine
@@ -618,7 +619,7 @@ class Turns:
 def context_of(text: str | None) -> dict[str, Any]:
     """The context of a message from its row; empty if it can't be read."""
     try:
-        context: object = json.loads(text or "{}")
+        context: object = parse_json(text or "{}")
     except ValueError:
         return {}
     return cast("dict[str, Any]", context) if isinstance(context, dict) else {}

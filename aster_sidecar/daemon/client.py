@@ -8,19 +8,19 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-STATE_NAME = "sidecar.json"
+from aster_sidecar.daemon.state_file import read_state
+from aster_sidecar.text.json_text import parse_json
+
 FIND_S = 2.0
 CALL_S = 30.0
 """Read timeout of a call; a cancel waits 8 s for tools."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-STATE_BYTES = 1 << 16
 ANSWER_BYTES = 64 << 20
 UNREACHABLE = "unreachable"
 """Not a code of the protocol: no answer, or not the answer of a daemon."""
@@ -50,21 +50,9 @@ class ClientError(Exception):
         self.hint = hint
 
 
-def state(data_dir: Path) -> dict[str, Any] | None:
-    """The content of `sidecar.json`, whether or not its daemon still runs, with `written_at`; None if unreadable."""
-    try:
-        with open(data_dir / STATE_NAME, "rb") as file:
-            content = json.loads(file.read(STATE_BYTES))
-            # `started_at` only identifies the process; the file's own time is the daemon's start by the wall clock.
-            written_at = os.fstat(file.fileno()).st_mtime
-    except (OSError, ValueError, RecursionError):
-        return None
-    return {**cast("dict[str, Any]", content), "written_at": written_at} if isinstance(content, dict) else None
-
-
 def find(data_dir: Path) -> Running | None:
     """The daemon that uses this data directory and answers; None if there is none. Never raises."""
-    content = state(data_dir)
+    content = read_state(data_dir)
     if content is None:
         return None
     try:
@@ -153,8 +141,8 @@ class Client:
     def _json(self, answer: http.client.HTTPResponse) -> tuple[int, dict[str, Any]]:
         with contextlib.closing(answer):
             try:
-                body = json.loads(answer.read(ANSWER_BYTES))
-            except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+                body = parse_json(answer.read(ANSWER_BYTES))
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 raise self._unreachable(error) from error
         return answer.status, cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 

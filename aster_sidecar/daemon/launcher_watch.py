@@ -7,7 +7,6 @@ the launcher's process, by a handle or start time, because pids are reused.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import select
 import sys
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aster_sidecar.services.process_facts import started_at
+from aster_sidecar.text.json_text import parse_json
 
 FIRST_LINE_S = 10.0
 """How long the launcher may take to send its first line."""
@@ -66,7 +66,7 @@ def parse_first_line(line: bytes, allowed: frozenset[str]) -> FirstLine:
     if not line.strip():
         raise BadFirstLine('stdin ended before its first line, which must be JSON such as {"token": "…"}')
     try:
-        parsed: Any = json.loads(line)
+        parsed = parse_json(line)
     except ValueError as error:
         raise BadFirstLine(f"the first line on stdin is not JSON: {error}") from error
     if not isinstance(parsed, dict):

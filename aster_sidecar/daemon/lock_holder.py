@@ -13,11 +13,11 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from aster_sidecar import clock
 from aster_sidecar.daemon.client import Client, ClientError
 from aster_sidecar.services.process_facts import started_at, state_of
+from aster_sidecar.text.json_text import parse_object
 
 LOCK_NAME = "aster.lock"
 LOCK_BYTES = 4096
@@ -102,7 +102,7 @@ def written(holder: Holder) -> str:
 def read(text: str) -> Holder | None:
     """The holder in a lock file's content; None if it can't be parsed."""
     try:
-        fields: Any = json.loads(text)
+        fields = parse_object(text)
         return Holder(
             int(fields["pid"]),
             float(fields["started_at"]),
@@ -111,7 +111,7 @@ def read(text: str) -> Holder | None:
             int(fields["launcher_pid"]) if fields.get("launcher_pid") else None,
             float(fields["launcher_started_at"]) if fields.get("launcher_started_at") else None,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
 
 

@@ -11,10 +11,10 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 from aster_sidecar.daemon import client
 from aster_sidecar.services.process_facts import started_at
+from aster_sidecar.text.json_text import parse_object
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ def _read(path: Path) -> Path | None:
     """The data directory in an entry; None if its process has ended or the entry can't be read."""
     try:
         with path.open("rb") as file:
-            entry: Any = json.loads(file.read(ENTRY_BYTES))
+            entry = parse_object(file.read(ENTRY_BYTES))
         data_dir, pid, born = Path(entry["data_dir"]), int(entry["pid"]), float(entry["started_at"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     return data_dir if data_dir.is_absolute() and started_at(pid) == born else None

@@ -26,10 +26,10 @@ from aster_sidecar.config.settings import Settings
 from aster_sidecar.config.toml_file import read_file, write_first
 from aster_sidecar.contract.wire import PROTOCOL
 from aster_sidecar.daemon import lock_holder, running_daemons
-from aster_sidecar.daemon.client import state
 from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.launcher_watch import Watch
 from aster_sidecar.daemon.lock_holder import LOCK_BYTES, LOCK_NAME, Holder
+from aster_sidecar.daemon.state_file import STATE_NAME, read_state
 from aster_sidecar.daemon.wiring import build
 from aster_sidecar.http.sockets import BACKLOG, HOST, PROTOCOLS, bind, unix_socket
 from aster_sidecar.services.process_facts import started_at
@@ -38,7 +38,6 @@ from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
 
 log = logging.getLogger(__name__)
 
-STATE_NAME = "sidecar.json"
 STOP_S = 4.8
 """Time limit of an orderly stop; docs/protocol.md promises 5 s."""
 
@@ -138,7 +137,7 @@ def refusal(data_dir: Path, text: str) -> AlreadyRunning:
     Waits at most 2 s for its answer. `text`: the lock file's content.
     """
     named = lock_holder.read(text)
-    other = state(data_dir) or {}
+    other = read_state(data_dir) or {}
     if named is None and isinstance(other.get("pid"), int):
         with contextlib.suppress(TypeError, ValueError):
             since = clock.stamp(clock.at(float(other["written_at"])))

@@ -40,6 +40,7 @@ from aster_sidecar.http.envelope import bug, failure, shape_error, success
 from aster_sidecar.http.guard import BODY_LIMIT_BYTES, SUBPROTOCOL
 from aster_sidecar.http.sse import SEND_TIMEOUT_S
 from aster_sidecar.store.events import Event
+from aster_sidecar.text.json_text import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -218,8 +219,8 @@ def parse(text: str | None) -> dict[str, Any]:
     if text is None:
         raise MalformedBody("the message is binary", hint="send JSON as text")
     try:
-        parsed: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        parsed = parse_json(text)
+    except ValueError as error:
         raise MalformedBody("the message is not valid JSON") from error
     if not isinstance(parsed, dict):
         raise InvalidShape("the message is not a JSON object", hint='send {"id": "…", "type": "…", "payload": {…}}')

@@ -26,6 +26,7 @@ from aster_sidecar.publisher import Publisher
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.meta import remember
 from aster_sidecar.text import addresses
+from aster_sidecar.text.json_text import parse_object
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +105,8 @@ class Keys:
 
     def _in_file(self) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError):
-            saved: Any = json.loads(self._file.read_text("utf-8"))
-            return {str(name): str(value) for name, value in dict(saved).items()}
+            saved = parse_object(self._file.read_text("utf-8"))
+            return {name: value for name, value in saved.items() if isinstance(value, str)}
         return {}
 
     @cached_property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import ssl
 import time
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from aster_sidecar.text import addresses
 from aster_sidecar.text.addresses import is_loopback
+from aster_sidecar.text.json_text import parse_json
 
 ASK_S = 2.0
 """Longest wait for a connection, and for each piece of an answer. A closed port is detected at once."""
@@ -148,8 +148,8 @@ def fetch(url: str, key: str | None = None) -> Any:
             body += chunk
             if len(body) > ANSWER_BYTES or time.monotonic() > until:
                 return None
-        return json.loads(body) if answer.status == 200 else None
-    except (OSError, ValueError, http.client.HTTPException, RecursionError):
+        return parse_json(body) if answer.status == 200 else None
+    except (OSError, ValueError, http.client.HTTPException):
         return None
     finally:
         connection.close()

@@ -6,7 +6,6 @@ It is asked once, in the thread that builds the model. If it cannot be asked, th
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from aster_sidecar.models.local_servers import (
 from aster_sidecar.models.network import way
 from aster_sidecar.text import addresses
 from aster_sidecar.text.addresses import shown
+from aster_sidecar.text.json_text import parse_json
 
 if TYPE_CHECKING:
     import httpx2
@@ -214,12 +214,12 @@ class Asker:
                     read += piece
                     if len(read) > ANSWER_BYTES or time.monotonic() > self._until:
                         return None
-            return json.loads(read) if answer.status_code == 200 else None
+            return parse_json(read) if answer.status_code == 200 else None
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, SOCKSError):
             self.reached = False
         except httpx2.TransportError:
             self._until = 0.0  # the server does not support such requests
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
             pass
         return None
 

@@ -1,4 +1,4 @@
-"""The mark: a small file beside the store with the newest seq that is on disk, and whether a daemon has the store open.
+"""The high-water mark: the newest seq that is on disk and whether a daemon has the store open, in a file beside it.
 
 It reveals lost data: SQLite reads a damaged write-ahead log up to the first damage and drops the rest without an error,
 and creates an empty store where one is missing. The file stays after a stop and must be moved together with the store.

@@ -75,7 +75,7 @@ def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
         trust(tmp_path, tmp_path / "nothing", {})
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": 1}', "[1]", '"x"', ""])
+@pytest.mark.parametrize("text", ["{", '{"a": 1}', "[1]", '"x"', "", "[" * 100_000])
 def test_a_damaged_list_trusts_nobody_and_is_named(tmp_path: Path, project: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ConfigInvalid, match=FILE):

@@ -155,7 +155,8 @@ def test_usage_holds_whole_numbers_whatever_it_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"input_tokens": 2.5, "gone": 1}', '{"input_tokens": "2"}', "[]", "{", "", '{"cost_usd": NaN}']
+    "text",
+    ['{"input_tokens": 2.5, "gone": 1}', '{"input_tokens": "2"}', "[]", "{", "", '{"cost_usd": NaN}', "[" * 100_000],
 )
 def test_usage_of_any_row_is_read(text: str) -> None:
     assert Usage.stored(text).input_tokens in (0, 2)

@@ -12,6 +12,7 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import Target
 from aster_sidecar.cli.chat.daemon_process import NotStarted, OwnDaemon, connect, find
+from aster_sidecar.cli.chat.message import given_message
 from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.session import talk
 from aster_sidecar.cli.commands.running import described, places_of
@@ -29,7 +30,7 @@ DAEMON_FLAGS = (("--model", "model"), ("--work-dir", "work_dir"), ("--permission
 def run_chat(given: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     unfinished: Unfinished | None = given.unfinished
-    message = unfinished.message if unfinished is not None else typed(given)
+    message = unfinished.message if unfinished is not None else given_message(given.message)
     if not message.strip():
         if not sys.stdin.isatty():
             return refuse(EXIT_USAGE, texts.NO_MESSAGE)
@@ -47,13 +48,6 @@ def run_chat(given: argparse.Namespace) -> int:
         return refuse(EXIT_FAILED, str(refusal), refusal.hint)
     except Unreachable as error:
         return refuse(EXIT_FAILED, str(error))
-
-
-def typed(given: argparse.Namespace) -> str:
-    """The message from the command line and from stdin, unless that is a terminal."""
-    message = valid_text(" ".join(given.message))
-    piped = "" if sys.stdin.isatty() else valid_text(sys.stdin.read()).strip()
-    return "\n\n".join(filter(None, (message, piped)))
 
 
 def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfinished | None) -> int:

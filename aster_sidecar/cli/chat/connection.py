@@ -6,7 +6,6 @@ Nothing is sent to a server until its `instance_id` is the one that `sidecar.jso
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.loopback import CALL_S, CLIENT_NAME, SILENCE_S
 from aster_sidecar.cli.chat.sse import Frames
+from aster_sidecar.text.json_text import parse_object
 
 if TYPE_CHECKING:
     import httpx
@@ -75,7 +75,7 @@ class Connection:
 
         try:
             answer = await self._http.get(self.url + "/health")
-            health: Json = answer.json()
+            health = parse_object(answer.content)
         except (httpx.HTTPError, ValueError) as error:
             raise Unreachable(texts.no_daemon_at(self.url, str(error))) from error
         if health.get("instance_id") != self.instance_id:
@@ -100,7 +100,7 @@ class Connection:
                 params={name: value for name, value in query.items() if value is not None},
                 headers=self._headers(),
             )
-            envelope: Json = answer.json()
+            envelope = parse_object(answer.content)
         except (httpx.HTTPError, ValueError) as error:
             self._checked = False
             raise Unreachable(texts.no_answer(self.url, str(error) or type(error).__name__)) from error
@@ -138,7 +138,7 @@ class Connection:
                 ) as answer:
                     if answer.status_code != 200:
                         await answer.aread()
-                        raise Refused(answer.status_code, answer.json())
+                        raise Refused(answer.status_code, parse_object(answer.content))
                     if failures:
                         back()
                     failures = 0
@@ -146,8 +146,8 @@ class Connection:
                     async for piece in answer.aiter_text():
                         for frame_id, data in frames.feed(piece):
                             cursor = frame_id or cursor
-                            yield json.loads(data)
-            except (httpx.HTTPError, httpx.StreamError, Unreachable) as error:
+                            yield parse_object(data)
+            except (httpx.HTTPError, httpx.StreamError, Unreachable, ValueError) as error:
                 reason = str(error) or type(error).__name__
             except Refused as refusal:
                 if refusal.status != 503:

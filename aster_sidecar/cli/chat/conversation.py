@@ -58,8 +58,8 @@ class OpenConversation:
         state.agent_id = session["agent_id"]
         await self.catch_up()
 
-    async def ask_again(self) -> None:
-        """Read which questions wait in the conversation of a message that was sent. Raises: Refused, Unreachable."""
+    async def read_questions(self) -> None:
+        """Read which approval requests wait in the open conversation. Raises: Refused, Unreachable."""
         state = self._state
         found = await self._connection.call("GET", "/api/approvals", session_id=state.session_id)
         state.questions |= {entry["call_id"]: entry for entry in found}

@@ -16,9 +16,8 @@ from pathlib import Path
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Unreachable
 from aster_sidecar.config.places import Places
-from aster_sidecar.daemon.client import state
+from aster_sidecar.daemon.state_file import read_live_state
 from aster_sidecar.frozen import own_command
-from aster_sidecar.services.process_facts import started_at
 
 EXIT_S = 30.0
 """Longest wait for the exit of a daemon that failed to start."""
@@ -59,8 +58,8 @@ def find(data_dir: Path) -> Found | None:
     A process with that pid is the daemon only if it started when `sidecar.json` says.
     """
     try:
-        content = state(data_dir) or {}
-        found = Found(
+        content = read_live_state(data_dir) or {}
+        return Found(
             url=str(content["url"]),
             pid=int(content["pid"]),
             instance_id=str(content["instance_id"]),
@@ -68,8 +67,6 @@ def find(data_dir: Path) -> Found | None:
             version=str(content["version"]),
             needs_token=bool(content["token"]),
         )
-        born = started_at(found.pid)
-        return found if born is not None and born == content["started_at"] else None
     except (ValueError, KeyError, TypeError):
         return None
 

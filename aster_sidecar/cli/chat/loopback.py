@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import socket
 
+from aster_sidecar.text.json_text import parse_object
+
 TYPE_CHECKING = False  # as in typing, which every start would wait for
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,9 @@ SILENCE_S = 35.0
 CLIENT_NAME = "aster-sidecar chat"
 """The name of the client in `resolved_by` and in the log."""
 ANSWER_BYTES = 1 << 20
+PIECE_BYTES = 64 << 20
+LINE_BYTES = 8192
+HEADERS = 100
 
 
 class Lost(Exception):
@@ -51,17 +56,17 @@ class Loopback:
         self._answer.close()
         self._socket.close()
 
-    def call(self, method: str, path: str, body: Any = None, *, with_token: bool = True) -> tuple[int, Any]:
-        """One call; returns the status and the JSON of the answer."""
+    def call(self, method: str, path: str, body: Any = None, *, with_token: bool = True) -> tuple[int, dict[str, Any]]:
+        """One call; returns the status and the answer, a JSON object."""
         try:
             status, headers = self._request(method, path, body, with_token=with_token)
             length = int(headers["content-length"])
-            if length > ANSWER_BYTES or headers.get("connection") == "close":
+            if not 0 <= length <= ANSWER_BYTES or headers.get("connection") == "close":
                 raise Lost
             content = self._answer.read(length)
             if len(content) < length:
                 raise Lost
-            return status, json.loads(content)
+            return status, parse_object(content)
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise Lost from error
 
@@ -79,7 +84,9 @@ class Loopback:
 
     def _piece(self) -> bytes:
         try:
-            size = int(self._answer.readline(), 16)
+            size = int(self._answer.readline(LINE_BYTES), 16)
+            if not 0 <= size <= PIECE_BYTES:
+                raise Lost
             piece = self._answer.read(size + 2)
         except (OSError, ValueError) as error:
             raise Lost from error
@@ -96,11 +103,13 @@ class Loopback:
             content = json.dumps(body).encode()
             lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
         self._socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
-        version, _, rest = self._answer.readline().decode().partition(" ")
+        version, _, rest = self._answer.readline(LINE_BYTES).decode().partition(" ")
         if not version.startswith("HTTP/1.1"):
             raise Lost
         headers: dict[str, str] = {}
-        while line := self._answer.readline().decode("latin-1").strip():
+        while line := self._answer.readline(LINE_BYTES).decode("latin-1").strip():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
+            if len(headers) > HEADERS:
+                raise Lost
         return int(rest.split()[0]), headers

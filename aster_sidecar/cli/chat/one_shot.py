@@ -8,17 +8,18 @@ Ctrl-C) it leaves to the full chat, with what it has done so far: `command` cont
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import signal
 import sys
 
 from aster_sidecar.cli.chat.loopback import Loopback, Lost
+from aster_sidecar.cli.chat.message import given_message
 from aster_sidecar.cli.chat.plain_views import JsonView, PlainView
 from aster_sidecar.cli.chat.sse import Frames
 from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from aster_sidecar.config.places import usual_data_dir
-from aster_sidecar.services.process_facts import started_at
+from aster_sidecar.daemon.state_file import read_live_state
+from aster_sidecar.text.json_text import parse_object
 from aster_sidecar.text.repair import valid_text
 
 TYPE_CHECKING = False  # as in typing, which every start would wait for
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-STATE_NAME = "sidecar.json"
-STATE_BYTES = 1 << 16
 ENDED_WELL = ("complete", "denied")
 """Stop reasons with the exit code 0."""
 
@@ -36,8 +35,8 @@ ENDED_WELL = ("complete", "denied")
 class Given:
     """The arguments, if the command line has only those that this module handles."""
 
-    def __init__(self, message: str, data_dir: str, agent_id: str, as_json: bool) -> None:
-        self.message = message
+    def __init__(self, words: list[str], data_dir: str, agent_id: str, as_json: bool) -> None:
+        self.words = words
         self.data_dir = data_dir
         self.agent_id = agent_id
         self.as_json = as_json
@@ -76,7 +75,7 @@ def parsed(words: Sequence[str]) -> Given | None:
             return None
         else:
             message.append(word)
-    return Given(" ".join(message), flags["--data-dir"], flags["--agent"], as_json)
+    return Given(message, flags["--data-dir"], flags["--agent"], as_json)
 
 
 def run_once(words: Sequence[str]) -> int | Unfinished | None:
@@ -90,9 +89,7 @@ def run_once(words: Sequence[str]) -> int | Unfinished | None:
     found = _found(given)
     if found is None:
         return None
-    message = valid_text(given.message)
-    if not sys.stdin.isatty():
-        message = "\n\n".join(filter(None, (message, valid_text(sys.stdin.read()).strip())))
+    message = given_message(given.words)
     unfinished = Unfinished(message, JsonView() if given.as_json else PlainView())
     if not message.strip():
         return unfinished
@@ -117,16 +114,14 @@ def _found(given: Given) -> tuple[str, str, str | None] | None:
     data_dir = os.path.expanduser(given.data_dir) or usual_data_dir(os.environ)
     try:
         data_dir.encode()  # a name that is not UTF-8 is refused by the full chat
-        with open(os.path.join(data_dir, STATE_NAME), "rb") as file:
-            content = json.loads(file.read(STATE_BYTES))
-        born = started_at(int(content["pid"]))
-        if born is None or born != content["started_at"]:
+        content = read_live_state(data_dir)
+        if content is None:
             return None
         token = os.environ.get("ASTER_SIDECAR_TOKEN") or None
         if content["token"] and token is None:
             return None
         return str(content["url"]), str(content["instance_id"]), token if content["token"] else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError):
         return None
 
 
@@ -177,7 +172,7 @@ def _events(calls: Loopback, session_id: str, after: int) -> Iterator[tuple[int,
     for piece in calls.stream(f"/api/events?session_id={session_id}&after={after}"):
         for frame_id, data in frames.feed(decoder.decode(piece)):
             after = int(frame_id) if frame_id else after
-            yield after, json.loads(data)
+            yield after, parse_object(data)
 
 
 def end_by_signals() -> dict[int, Any]:

@@ -20,6 +20,7 @@ from aster_sidecar.cli.chat.prompt_parts import Interrupted
 from aster_sidecar.cli.chat.question_view import show_question
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.views import TerminalView, View, show_error
+from aster_sidecar.text.json_text import parse_json
 
 NO_LONGER_WAITS = ("approval_resolved", "approval_not_found", "approval_expired")
 """Codes of errors that say that a question needs no answer any more."""
@@ -158,7 +159,7 @@ class Questions:
             except (Interrupted, EOFError):
                 return None
         try:
-            value: Any = json.loads(text or "")
+            value = parse_json(text or "")
         except ValueError as error:
             self._view.note(texts.not_json(str(error)), "red")
             return None

@@ -74,7 +74,7 @@ class Chat:
             if self._begun is None:
                 await self._conversation.choose(self._target)
             else:
-                await self._conversation.ask_again()
+                await self._conversation.read_questions()
             yield
         finally:
             following.cancel()

@@ -17,7 +17,7 @@ from aster_sidecar import __version__
 from aster_sidecar.cli.console import local_time
 from aster_sidecar.cli.doctor.check import Check
 from aster_sidecar.config.places import STORE_NAME
-from aster_sidecar.daemon.client import STATE_NAME
+from aster_sidecar.daemon.state_file import STATE_NAME
 from aster_sidecar.services import launch
 from aster_sidecar.services.login_path import NoAnswer, ask, login_shell
 

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias, cast
 
 from pydantic_core import from_json, to_json
 
+from aster_sidecar.text.json_text import parse_json
+
 Fields: TypeAlias = dict[str, Any]
 """A JSON object."""
 
@@ -78,8 +80,8 @@ def parse(body: bytes) -> tuple[Any, bool]:
     except ValueError:
         pass
     try:
-        return json.loads(body.decode("utf-8", "replace")), True
-    except (ValueError, RecursionError) as error:
+        return parse_json(body.decode("utf-8", "replace")), True
+    except ValueError as error:
         raise Malformed(f"an event that is not JSON: {body[:200].decode('utf-8', 'replace')!r}") from error
 
 

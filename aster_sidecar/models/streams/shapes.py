@@ -13,6 +13,8 @@ from typing import Any, TypeAlias, cast
 
 from pydantic_core import from_json
 
+from aster_sidecar.text.json_text import parse_json
+
 Shape: TypeAlias = "str | dict[str, Shape] | list[Shape]"
 
 
@@ -224,7 +226,7 @@ def readable(arguments: str) -> str:
     except ValueError:
         pass
     with contextlib.suppress(ValueError, RecursionError):
-        return json.dumps(sound(json.loads(arguments, strict=False)), ensure_ascii=False)
+        return json.dumps(sound(parse_json(arguments, strict=False)), ensure_ascii=False)
     return arguments.replace("\0", "\ufffd")
 
 

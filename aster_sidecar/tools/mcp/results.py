@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.safe_text import sized, visible
 from aster_sidecar.tools.base import CallContext, Outcome, ToolError
 
@@ -73,7 +74,7 @@ def outcome(result: CallToolResult) -> Outcome:
             truncated = True
             value["note"] = f"the structured result is left out: {sized(size)} is too much"
         with suppress(ValueError, RecursionError):
-            if "structured" in value and json.loads(text) == result.structured_content:
+            if "structured" in value and parse_json(text) == result.structured_content:
                 text = ""  # servers repeat the structured content as text, for clients that only read text
     if other:
         value["other"] = other

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aster_sidecar.policy.permissions import Assessment, Scope
+from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.safe_text import visible
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
 from aster_sidecar.tools.mcp.config import ServerSpec
@@ -60,7 +61,7 @@ def server_tool(
     def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
         prefix = f"{spec.name}:{definition.name}:"
         try:
-            values = json.loads(asked.value.removeprefix(prefix))
+            values = parse_json(asked.value.removeprefix(prefix))
             if asked.kind == "exact" and isinstance(values, dict):
                 return prefix + canonical(cast("dict[str, Any]", values))
         except (ValueError, RecursionError):

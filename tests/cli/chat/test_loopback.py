@@ -81,6 +81,11 @@ def test_a_stream_is_read_in_its_pieces(server: Callable[[bytes], tuple[str, lis
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{a}",
         b"HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(10_000)),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2" + b" " * 10_000 + b"\r\n\r\n{}",
     ],
 )
 def test_an_unusual_answer_is_lost(server: Callable[[bytes], tuple[str, list[bytes]]], answer: bytes) -> None:
@@ -91,7 +96,9 @@ def test_an_unusual_answer_is_lost(server: Callable[[bytes], tuple[str, list[byt
     client.close()
 
 
-@pytest.mark.parametrize("rest", [b"", b"5\r\nab", b"zz\r\nab\r\n", b"2\r\na"])
+@pytest.mark.parametrize(
+    "rest", [b"", b"5\r\nab", b"zz\r\nab\r\n", b"-4\r\nab\r\n", b"7fffffffffff\r\nab\r\n", b"2\r\na"]
+)
 def test_a_stream_that_breaks_off_is_lost(server: Callable[[bytes], tuple[str, list[bytes]]], rest: bytes) -> None:
     url, _ = server(CHUNKED + rest)
     client = Loopback(url, None)

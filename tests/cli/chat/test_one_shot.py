@@ -21,7 +21,12 @@ def test_a_simple_command_line_is_read(
 ) -> None:
     given = parsed(words)
     assert given is not None
-    assert (given.message, given.data_dir, given.agent_id, given.as_json) == (message, data_dir, agent_id, as_json)
+    assert (" ".join(given.words), given.data_dir, given.agent_id, given.as_json) == (
+        message,
+        data_dir,
+        agent_id,
+        as_json,
+    )
 
 
 @pytest.mark.parametrize(
