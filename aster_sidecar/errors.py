@@ -38,6 +38,7 @@ AsterError
 ├── StoreError            503  store_unavailable
 │   ├── StoreTooNew       503  store_too_new
 │   └── StoreCorrupt      503  store_corrupt
+├── FolderUnusable        409  folder_unusable
 ├── LimitReached          429  limit_reached
 └── ModelError            502  (a turn could not continue: models/provider_errors/exceptions.py)
     └── Refused           502  (a provider refused a request: models/provider_errors/classify.py)
@@ -303,6 +304,13 @@ class Refused(ModelError):
         self.window_tokens = window_tokens
         self.asked_tokens = asked_tokens
         self.lacks = lacks
+
+
+class FolderUnusable(AsterError):
+    """A turn could not begin, because its tools can't work in the session's folder. The message names it."""
+
+    code, status = "folder_unusable", 409
+    hint = "restore the folder, or choose another: PATCH /api/sessions/{session_id} takes work_dir"
 
 
 class LimitReached(AsterError):

@@ -499,6 +499,7 @@ async def fill(data_dir: Path, size: int) -> tuple[str, str]:
     from aster_sidecar import clock
     from aster_sidecar.contract import wire
     from aster_sidecar.conversation.messages import insert_message
+    from aster_sidecar.conversation.session_choices import SessionChoices
     from aster_sidecar.conversation.session_queue import SessionQueues
     from aster_sidecar.conversation.sessions import Sessions
     from aster_sidecar.policy.approvals import Approvals
@@ -507,7 +508,13 @@ async def fill(data_dir: Path, size: int) -> tuple[str, str]:
 
     journal = Journal(data_dir / "aster.db")
     journal.open()
-    sessions = Sessions(journal, SessionQueues(journal), Approvals(journal, Rules(journal), unasked))
+    sessions = Sessions(
+        journal,
+        SessionQueues(journal),
+        Approvals(journal, Rules(journal), unasked),
+        SessionChoices(journal),
+        lambda agent_id, choices: None,
+    )
     sessions.open()
     session_id = (await sessions.create(wire.SessionCreate(agent_id="default"))).session_id
     middle = ""

@@ -80,10 +80,9 @@ class Agents:
             raise self._missing(agent_id)
         return spec
 
-    def name_of(self, agent_id: str) -> str:
-        """An agent's name for people; its id if it does not exist or has no name."""
-        found = next((spec for spec in self.list() if spec.agent_id == agent_id), None)
-        return (found and found.name) or agent_id
+    def known(self, agent_id: str) -> AgentSpec | None:
+        """The agent as of the last reading of the files, also one whose file was removed since."""
+        return self._state.specs.get(agent_id) or self._gone.get(agent_id)
 
     def list(self) -> list[AgentSpec]:
         """All usable agents, in the order built-in, code, user, project."""
@@ -101,7 +100,7 @@ class Agents:
 
     def mode(self, agent_id: str, configured: Mode) -> Mode:
         """The permission mode of an agent. It does not become looser when the agent's file is removed."""
-        spec = self._state.specs.get(agent_id) or self._gone.get(agent_id)
+        spec = self.known(agent_id)
         return (
             configured if spec is None or spec.permission_mode is None else stricter(configured, spec.permission_mode)
         )

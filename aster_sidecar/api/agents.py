@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.errors import AgentNotFound
@@ -16,22 +20,29 @@ class AgentCalls:
     """Calls about agents, and agent lookup for the other groups of calls."""
 
     def __init__(
-        self, agents: Agents, sessions: Sessions, queues: SessionQueues, toolkit: Toolkit, models: Models
+        self,
+        agents: FolderAgents,
+        sessions: Sessions,
+        queues: SessionQueues,
+        choices: SessionChoices,
+        toolkit: Toolkit,
+        models: Models,
     ) -> None:
         self._agents = agents
         self._sessions = sessions
         self._queues = queues
+        self._choices = choices
         self._toolkit = toolkit
         self._models = models
 
-    def require(self, agent_id: str) -> AgentSpec:
-        """The agent. Raises: AgentNotFound."""
-        return self._agents.get(agent_id)
+    def require(self, agent_id: str, folder: Path | None = None) -> AgentSpec:
+        """The agent, as a session's folder has it; by default the daemon's folder. Raises: AgentNotFound."""
+        return self._agents.of(folder).get(agent_id)
 
     def find(self, agent_id: str) -> AgentSpec | None:
         """The agent; None if its file is missing or broken but it has conversations. Raises: AgentNotFound."""
         try:
-            return self._agents.get(agent_id)
+            return self._agents.default.get(agent_id)
         except AgentNotFound:
             if self._sessions.count(agent_id) == 0:
                 raise
@@ -40,13 +51,18 @@ class AgentCalls:
     @property
     def count(self) -> int:
         """The number of working agents."""
-        return len(self._agents.ids())
+        return len(self._agents.default.ids())
 
-    def list(self) -> list[wire.AgentInfo]:
-        """All agents, including those with a broken file."""
-        specs = self._agents.list()  # reads the files, so it must come before `problems_of`
+    def list(self, session_id: str | None = None) -> list[wire.AgentInfo]:
+        """All agents that a session can use, including those with a broken file. None: a new session.
+
+        Raises: SessionNotFound.
+        """
+        folder = self._choices.work_dir(self._sessions.require(session_id)) if session_id is not None else None
+        agents = self._agents.of(folder)
+        specs = agents.list()  # reads the files, so it must come before `problems_of`
         problems: dict[str, list[wire.AgentProblem]] = {}
-        for problem in problems_of(self._agents):
+        for problem in problems_of(agents):
             problems.setdefault(problem.id, []).append(problem)
         working = [
             wire.AgentInfo(

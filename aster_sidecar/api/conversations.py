@@ -7,11 +7,11 @@ from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.conversation.history import History
+from aster_sidecar.conversation.session_choices import NONE
 from aster_sidecar.conversation.session_queue import SessionQueues
-from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.sessions import Sessions, choices_from
 from aster_sidecar.conversation.turn_status import TurnStatus
 from aster_sidecar.conversation.turns import Turns
-from aster_sidecar.models.build import Models
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.store.journal import Journal
@@ -33,7 +33,6 @@ class ConversationCalls:
         approvals: Approvals,
         rules: Rules,
         notifications: Notifications,
-        models: Models,
     ) -> None:
         self._journal = journal
         self._agents = agents
@@ -46,7 +45,6 @@ class ConversationCalls:
         self._approvals = approvals
         self._rules = rules
         self._notifications = notifications
-        self._models = models
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
@@ -63,9 +61,8 @@ class ConversationCalls:
 
     async def status(self, agent_id: str, session_id: str | None) -> wire.Status:
         """The agent's current state. Creates no session. Raises: AgentNotFound, SessionNotFound, StoreError."""
-        spec = self._agents.find(agent_id)
-        model = (spec and spec.model) or self._models.name()
-        answer = self._status.read(agent_id, session_id, model)
+        self._agents.find(agent_id)
+        answer = self._status.read(agent_id, session_id)
         await self._journal.commit()
         return answer
 
@@ -110,8 +107,8 @@ class ConversationCalls:
         return self._sessions.list(agent_id, query, archived, before, limit, deleted)
 
     async def create_session(self, body: wire.SessionCreate) -> wire.SessionInfo:
-        """Create a session. Raises: AgentNotFound, StoreError."""
-        self._agents.require(body.agent_id)
+        """Create a session. Raises: AgentNotFound, InvalidShape, StoreError."""
+        self._agents.require(body.agent_id, choices_from(body, NONE).folder)
         return await self._sessions.create(body)
 
     async def get_session(self, session_id: str) -> wire.SessionInfo:
@@ -129,7 +126,14 @@ class ConversationCalls:
         return self._history.find(session_id, query, before, limit)
 
     async def patch_session(self, session_id: str, body: wire.SessionPatch) -> wire.SessionInfo:
-        """Rename, archive, unarchive, pin or unpin a session. Raises: SessionNotFound, InvalidShape, StoreError."""
+        """Rename, archive or pin a session, or change its agent or its settings.
+
+        Raises: AgentNotFound, SessionNotFound, AgentBusy, InvalidShape, StoreError.
+        """
+        if body.agent_id is not None or body.work_dir is not None:
+            before = self._sessions.info(session_id)
+            chosen = choices_from(body, self._sessions.choices_of(session_id))
+            self._agents.require(body.agent_id or before.agent_id, chosen.folder)
         return await self._sessions.patch(session_id, body)
 
     async def delete_session(self, session_id: str, purge: bool) -> wire.SessionDeleted:

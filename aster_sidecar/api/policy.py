@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
@@ -23,6 +24,7 @@ class PolicyCalls:
         journal: Journal,
         agents: AgentCalls,
         sessions: Sessions,
+        choices: SessionChoices,
         engine: EngineLoader,
         approvals: Approvals,
         rules: Rules,
@@ -31,6 +33,7 @@ class PolicyCalls:
         self._journal = journal
         self._agents = agents
         self._sessions = sessions
+        self._choices = choices
         self._engine = engine
         self._approvals = approvals
         self._rules = rules
@@ -79,9 +82,9 @@ class PolicyCalls:
 
         Raises: AgentNotFound, SessionNotFound, and what `Toolkit.check` raises.
         """
-        self._agents.require(body.agent_id)
-        self._engine.look_for_tools()
         session_id = self._sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
+        self._agents.require(body.agent_id, self._choices.work_dir(session_id))
+        self._engine.look_for_tools()
         return self._toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aster_sidecar.config.toml_file import SETTINGS
+from aster_sidecar.config.trusted_projects import FILE as TRUSTED
 from aster_sidecar.config.trusted_projects import FOLDER, project_of, trusted
 from aster_sidecar.errors import ConfigInvalid
 
@@ -61,6 +62,27 @@ def read_project(config_dir: Path, work_dir: Path) -> Project:
         if key not in values
     )
     return Project(directory, values, problems)
+
+
+ProjectStamp = tuple[str, ...]
+"""Changes when the settings of a project may have changed."""
+
+
+def project_stamp(config_dir: Path, work_dir: Path) -> ProjectStamp:
+    """The stamp of the project that contains `work_dir`: of its file, and of the list of trusted projects."""
+    directory = project_of(work_dir)
+    if directory is None:
+        return ()
+    return (str(directory), file_stamp(directory / FOLDER / "config.toml"), file_stamp(config_dir / TRUSTED))
+
+
+def file_stamp(path: Path) -> str:
+    """What changes with the content of a file; empty for one that can't be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
 
 
 def read_small(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from aster_sidecar.config.places import Places
-from aster_sidecar.config.project_file import Project, read_project
+from aster_sidecar.config.project_file import Project, ProjectStamp, project_stamp, read_project
 from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ConfigInvalid
@@ -26,6 +26,9 @@ from aster_sidecar.text.path_names import misnamed
 log = logging.getLogger(__name__)
 
 Source = Literal["api", "flag", "environment", "project", "file", "default"]
+
+PROJECTS_MOST = 500
+"""The most projects of sessions' folders that are kept in memory."""
 
 DEFAULT_PORTS: dict[wire.Framework, int] = {"tauri": 9528, "electron": 9527, "wails": 9529, "web": 8080}
 
@@ -80,42 +83,54 @@ class Config:
             base=settings.places.data_dir,
         )
         self._project = Project()
+        self._projects: dict[Path, tuple[ProjectStamp, Project]] = {}
+        """The projects of sessions' folders."""
         self._logged: set[str] = set()
         self.read_project()
 
     def read_project(self) -> None:
         """Load the settings of the work directory's project. Errors in it are added to `problems`, never raised."""
         self._project = Project()  # a project can't set `work_dir`, which decides on the project
-        found = read_project(self._settings.places.config_dir, self.work_dir)
-        problems = list(found.problems)
-        values: dict[str, Any] = {}
-        for key, value in found.values.items():
-            try:
-                values |= validated({key: value}, str(found.path))
-            except ConfigInvalid as error:
-                problems.append(f"{error.message}; ignored ({error.hint})")
-        self._project = Project(found.directory, values, tuple(problems))
-        for problem in self.problems:
+        self._project = checked(read_project(self._settings.places.config_dir, self.work_dir))
+        self._log(self.problems)
+
+    def _log(self, problems: Iterable[str]) -> None:
+        for problem in problems:
             if problem not in self._logged:
                 self._logged.add(problem)
                 log.warning("%s", problem)
+
+    def project_in(self, folder: Path) -> Project:
+        """The settings of the project that contains a session's folder, read again when its file has changed."""
+        if folder == self.work_dir:
+            return self._project
+        config_dir = self._settings.places.config_dir
+        stamp = project_stamp(config_dir, folder)
+        kept = self._projects.get(folder)
+        if kept is None or kept[0] != stamp:
+            if len(self._projects) >= PROJECTS_MOST:
+                self._projects.clear()
+            kept = self._projects[folder] = (stamp, checked(read_project(config_dir, folder)))
+            self._log(kept[1].problems)
+        return kept[1]
 
     @property
     def problems(self) -> list[str]:
         """Messages about keys in the user's and the project's file that are ignored."""
         return [*self._own_problems, *self._project.problems]
 
-    def value(self, key: str) -> Any:
-        """The effective value of a settable key."""
-        return self.sourced(key).value
+    def value(self, key: str, folder: Path | None = None) -> Any:
+        """The effective value of a settable key; in a session's `folder`, its project's settings count."""
+        return self.sourced(key, folder).value
 
-    def sourced(self, key: str) -> wire.ConfigValue:
-        """The effective value and where it comes from."""
+    def sourced(self, key: str, folder: Path | None = None) -> wire.ConfigValue:
+        """The effective value and where it comes from; in a session's `folder`, its project's settings count."""
+        project = self._project if folder is None else self.project_in(folder)
         layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
             ("api", self._api),
             ("flag", self._flags),
             ("environment", self._environment),
-            ("project", self._project.values),
+            ("project", project.values),
             ("file", self._file),
         )
         for source, layer in layers:
@@ -178,10 +193,24 @@ class Config:
         return value
 
 
+def checked(project: Project) -> Project:
+    """The project with valid values only; the others are among its problems."""
+    problems = list(project.problems)
+    values: dict[str, Any] = {}
+    for key, value in project.values.items():
+        try:
+            values |= validated({key: value}, str(project.path))
+        except ConfigInvalid as error:
+            problems.append(f"{error.message}; ignored ({error.hint})")
+    return Project(project.directory, values, tuple(problems))
+
+
 def unfit(work_dir: Path) -> str | None:
     """Why a directory can't be the work directory; None if it can."""
     try:
-        return None if work_dir.is_absolute() and work_dir.resolve().is_dir() else "not a directory"
+        if not work_dir.is_absolute():
+            return "not an absolute path"
+        return None if work_dir.resolve().is_dir() else "not a directory"
     except OSError as error:  # a name that is too long, or a parent directory without permission
         return error.strerror or str(error)
     except RuntimeError:  # a loop of symbolic links
@@ -208,23 +237,32 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
         ) from error
     result = {key: getattr(parsed, key) for key in values}
     if result.get("work_dir") is not None:
-        work_dir = Path(result["work_dir"]).expanduser()
-        if base is not None:
-            work_dir = base / work_dir
-        if (shown := misnamed(work_dir)) is not None:
-            raise ConfigInvalid(
-                f"work_dir = {shown[:200]} ({where}): its name is not UTF-8",
-                hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
-            )
-        if (wrong := unfit(work_dir)) is not None:
-            raise ConfigInvalid(
-                f"work_dir = {str(work_dir)[:200]!r} ({where}): {wrong}",
-                hint="allowed: the absolute path of an existing directory",
-            )
-        result["work_dir"] = str(work_dir.resolve())
-        if (shown := misnamed(result["work_dir"])) is not None:
-            raise ConfigInvalid(
-                f"work_dir = {work_dir} ({where}): it leads to {shown[:200]}, whose name is not UTF-8",
-                hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
-            )
+        result["work_dir"] = canonical_folder(result["work_dir"], where, base)
     return result
+
+
+def canonical_folder(given: str, where: str, base: Path | None = None) -> str:
+    """The path of an existing directory, without `~`, links and "..". A relative one is resolved in `base`.
+
+    Raises: ConfigInvalid, which names `where` the path comes from.
+    """
+    work_dir = Path(given).expanduser()
+    if base is not None:
+        work_dir = base / work_dir
+    if (shown := misnamed(work_dir)) is not None:
+        raise ConfigInvalid(
+            f"work_dir = {shown[:200]} ({where}): its name is not UTF-8",
+            hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
+        )
+    if (wrong := unfit(work_dir)) is not None:
+        raise ConfigInvalid(
+            f"work_dir = {str(work_dir)[:200]!r} ({where}): {wrong}",
+            hint="allowed: the absolute path of an existing directory",
+        )
+    resolved = str(work_dir.resolve())
+    if (shown := misnamed(resolved)) is not None:
+        raise ConfigInvalid(
+            f"work_dir = {work_dir} ({where}): it leads to {shown[:200]}, whose name is not UTF-8",
+            hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
+        )
+    return resolved

@@ -37,6 +37,10 @@ StopReason = Literal["complete", "cancelled", "denied", "limit", "failed", "inte
 
 AgentSource = Literal["builtin", "code", "user", "project"]
 
+Effort = Literal["none", "minimal", "low", "medium", "high"]
+
+SettingSource = Literal["turn", "session", "agent", "config", "default"]
+
 IfBusy = Literal["queue", "steer", "reject", "interrupt"]
 
 NotificationKind = Literal["approval_required", "turn_done", "error", "service_crashed"]
@@ -61,6 +65,10 @@ SocketType = Literal[
 MessageStatus = Literal["pending", "streaming", "waiting_approval", "complete", "cancelled", "failed", "interrupted"]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+Folder = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 Time = Annotated[str, Field(description="RFC 3339, UTC, milliseconds", examples=["2026-11-20T12:00:00.000Z"])]
 

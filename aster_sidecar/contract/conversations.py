@@ -8,14 +8,19 @@ from pydantic import Field, StringConstraints
 
 from aster_sidecar.contract.base import (
     VALID,
+    Effort,
     ErrorInfo,
+    Folder,
     IfBusy,
     MessageStatus,
     Model,
+    ModelName,
     Name,
     Object,
+    PermissionMode,
     Request,
     Risk,
+    SettingSource,
     State,
     Time,
 )
@@ -34,6 +39,8 @@ class ChatRequest(Request):
         default=None, description="idempotency key: the same id with the same body returns the same turn again"
     )
     if_busy: IfBusy = "queue"
+    model: ModelName | None = Field(default=None, description="for this turn only; such a message never steers")
+    effort: Effort | None = Field(default=None, description="for this turn only; such a message never steers")
 
 
 class ChatStarted(Model):
@@ -65,6 +72,26 @@ class Usage(Model):
     cost_usd: float | None = None
 
 
+class SessionSetting(Model):
+    """A value that a session's turns use, and where it comes from.
+
+    `turn`: chosen with the message of the running turn. `config`: the flags, the environment, a trusted project or the
+    user's file.
+    """
+
+    value: str = Field(description="empty: nobody chose one")
+    source: SettingSource
+
+
+class SessionSettings(Model):
+    """What a session's turns work with."""
+
+    work_dir: SessionSetting = Field(description="where tools work: an absolute path")
+    model: SessionSetting = Field(description="empty: one must be chosen first")
+    effort: SessionSetting = Field(description="how much the model thinks; `default`: as usual for this agent's model")
+    permission_mode: SessionSetting
+
+
 class Status(Model):
     id: str = Field(description="the agent's id")
     state: State
@@ -75,6 +102,7 @@ class Status(Model):
     model: str
     usage: Usage
     last_error: ErrorInfo | None
+    settings: SessionSettings = Field(description="of the session; without one, of a new session of the agent")
 
 
 class TextPart(Model):
@@ -157,6 +185,7 @@ class SessionInfo(Model):
     pending_approvals: int
     deleted_at: Time | None = Field(default=None, description="set while it is in the trash")
     restorable_until: Time | None = Field(default=None, description="when it is deleted permanently")
+    settings: SessionSettings | None = Field(default=None, description="null in events that an older version recorded")
 
 
 class Hit(Model):
@@ -189,14 +218,32 @@ class FoundMessages(Model):
 
 
 class SessionCreate(Request):
+    """Start a conversation. What is null or absent below `title` is inherited from agent and configuration."""
+
     agent_id: Name = "default"
     title: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), VALID] | None = None
+    work_dir: Folder | None = Field(default=None, description="the absolute path of an existing directory")
+    model: ModelName | None = None
+    effort: Effort | None = None
+    permission_mode: PermissionMode | None = Field(
+        default=None, description="may be looser than the configured mode, but not looser than the agent's"
+    )
 
 
 class SessionPatch(Request):
+    """Change a session. Absent fields stay. null stays too, but for the last four, which are inherited then.
+
+    `agent_id` and `work_dir` can change only while no turn of the session is running, waiting or queued.
+    """
+
     title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), VALID] | None = None
     archived: bool | None = None
     pinned: bool | None = None
+    agent_id: Name | None = Field(default=None, description="not for a default session")
+    work_dir: Folder | None = Field(default=None, description="null: the configured one")
+    model: ModelName | None = Field(default=None, description="null: as agent and configuration say")
+    effort: Effort | None = Field(default=None, description="null: as the agent says")
+    permission_mode: PermissionMode | None = Field(default=None, description="null: as agent and configuration say")
 
 
 class SessionDeleted(Model):

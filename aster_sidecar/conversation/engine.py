@@ -228,7 +228,7 @@ class Engine:
 
     async def _choose(self, run: Run) -> Chosen:
         """The model, built in a thread: the first use of a provider imports its SDK."""
-        name = run.job.spec.model
+        name = run.job.model
         return self._models.built(name) or await asyncio.to_thread(self._models.build, name)
 
     def _rewind(self, run: Run) -> bool:
@@ -253,7 +253,7 @@ class Engine:
             message_history=history[at:],
             deferred_tool_results=run.answers,
             model=tap,
-            model_settings=cast("ModelSettings", dict(run.job.spec.model_settings)),
+            model_settings=cast("ModelSettings", dict(run.job.model_settings)),
             instructions=instructions(run.job),
             toolsets=[run.toolbox],
             usage=run.usage,

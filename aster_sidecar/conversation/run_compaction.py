@@ -44,7 +44,7 @@ class Compactor:
 
     def nearly_full(self, run: Run, chosen: Chosen) -> bool:
         """Whether the next request would come too close to the limit of the model's context window."""
-        answer_tokens = run.job.spec.model_settings.get("max_tokens") or 0
+        answer_tokens = run.job.model_settings.get("max_tokens") or 0
         return nearly_full(self._size(run, chosen).tokens, chosen.window_tokens, answer_tokens)
 
     def after_refusal(self, run: Run, chosen: Chosen, failure: ModelError) -> Step | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
@@ -63,11 +63,26 @@ class Usage:
         return cls(**{name: value for name, value in known.items() if name in cls.__slots__})
 
 
+class TurnChoice(NamedTuple):
+    """What a message chose for its turn only; None: the session's settings hold."""
+
+    model: str | None = None
+    effort: wire.Effort | None = None
+
+
+NOTHING = TurnChoice()
+
+
 @dataclass(slots=True)
 class RunRequest:
-    """One run of a turn. `prompt` starts the turn; None resumes a paused one."""
+    """One run of a turn. `prompt` starts the turn; None resumes a paused one.
+
+    `model` is the name of the model to ask, `model_settings` are pydantic-ai's.
+    """
 
     spec: AgentSpec
+    model: str
+    model_settings: Mapping[str, Any]
     log: TurnLog
     limits: Limits
     usage: Usage

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.run_request import NOTHING, TurnChoice
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.errors import AsterError, IdempotencyMismatch, StoreError
 from aster_sidecar.store.journal import Journal
@@ -49,8 +50,12 @@ class Sends:
         if request.client_message_id is None:
             return await accept(None)
         key = (request.agent_id, request.client_message_id)
+        choice = TurnChoice(request.model, request.effort)
         digest = hashlib.sha256(
-            json.dumps([request.session_id, request.message, request.context], sort_keys=True).encode()
+            json.dumps(
+                [request.session_id, request.message, request.context, *([choice] if choice != NOTHING else [])],
+                sort_keys=True,
+            ).encode()
         ).hexdigest()
         in_flight = self._in_flight.get(key)
         if in_flight is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.run_request import Usage
+from aster_sidecar.conversation.run_request import TurnChoice, Usage
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.events import select_last_data
@@ -33,6 +33,7 @@ class Turn:
     message_id: str
     prompt: str
     context: Mapping[str, Any]
+    choice: TurnChoice
     log: TurnLog
     state: Literal["queued", "running", "waiting"] = "queued"
     begun: bool = False
@@ -41,6 +42,8 @@ class Turn:
     urgent: bool = False
     spec: AgentSpec | None = None
     """The agent as it was when the turn began; changes of its file apply to the next turn."""
+    model: tuple[str, dict[str, Any]] | None = None
+    """The model that answers and the settings of its requests, as they were when the turn began."""
     usage: Usage = field(default_factory=Usage)
     ran_s: float = 0.0
     first_seq: int = 0

@@ -8,11 +8,16 @@ import re
 from collections.abc import Callable
 
 from aster_sidecar import clock
+from aster_sidecar.config.settings import canonical_folder
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.session_choices import NONE, Choices, SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.trash import Trash
-from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
+from aster_sidecar.errors import AgentBusy, ConfigInvalid, InvalidShape, SessionNotFound
+from aster_sidecar.models.catalog import LOCAL, misnamed
 from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.policy.permissions import Mode, stricter
+from aster_sidecar.policy.rules import relocated
 from aster_sidecar.store import search
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import sessions as rows
@@ -32,10 +37,22 @@ TITLE_CHARS = 60
 class Sessions:
     """All conversations of all agents."""
 
-    def __init__(self, journal: Journal, queues: SessionQueues, approvals: Approvals) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        queues: SessionQueues,
+        approvals: Approvals,
+        choices: SessionChoices,
+        settings_of: Callable[[str, Choices], wire.SessionSettings | None],
+    ) -> None:
+        """`settings_of` returns the effective settings of an agent's session with these choices."""
         self._journal = journal
         self._queues = queues
         self._approvals = approvals
+        self._choices = choices
+        self._settings_of = settings_of
+        self._changing: set[str] = set()
+        """Sessions whose agent or folder is being changed: they accept no message."""
         self._defaults: dict[str, str] = {}
         self._known: dict[str, str] = {}
         self._trash = Trash(journal, self.purge_due)
@@ -81,8 +98,11 @@ class Sessions:
         return found
 
     def resolve(self, agent_id: str, session_id: str | None, text: str) -> str:
-        """The session for a message: the given one or the agent's default one. Raises: SessionNotFound."""
-        return self.require(session_id, agent_id) if session_id is not None else self.default(agent_id, text)
+        """The session for a message: the given one or the agent's default one. Raises: SessionNotFound, AgentBusy."""
+        found = self.require(session_id, agent_id) if session_id is not None else self.default(agent_id, text)
+        if found in self._changing:
+            raise AgentBusy("the agent or the folder of this session is being changed", hint="send again in a moment")
+        return found
 
     def find_default(self, agent_id: str, session_id: str | None) -> str | None:
         """The session to read: the given one or the agent's default one; None if there is no default one yet.
@@ -95,18 +115,24 @@ class Sessions:
         """The agent of a session that is not deleted."""
         return self._known.get(session_id)
 
+    def choices_of(self, session_id: str) -> Choices:
+        """What a session chose for itself."""
+        return self._choices.of(session_id)
+
     def count(self, agent_id: str) -> int:
         return sum(owner == agent_id for owner in self._known.values())
 
     async def create(self, request: wire.SessionCreate) -> wire.SessionInfo:
-        """Start a conversation. Raises: StoreError."""
-        session_id = self._put_new(request.agent_id, request.title or UNTITLED, is_default=False)
+        """Start a conversation. Raises: InvalidShape, StoreError."""
+        chosen = choices_from(request, NONE)
+        session_id = self._put_new(request.agent_id, request.title or UNTITLED, is_default=False, chosen=chosen)
         await self._journal.commit()
         return self.info(session_id)
 
-    def _put_new(self, agent_id: str, title: str, *, is_default: bool) -> str:
+    def _put_new(self, agent_id: str, title: str, *, is_default: bool, chosen: Choices = NONE) -> str:
         session_id, now = clock.new_id("ses"), clock.stamp()
         self._known[session_id] = agent_id
+        self._choices.keep(session_id, chosen)  # nobody knows the session before its commit
         session = wire.SessionInfo(
             session_id=session_id,
             agent_id=agent_id,
@@ -119,13 +145,17 @@ class Sessions:
             messages=0,
             state="idle",
             pending_approvals=0,
+            settings=self._settings_of(agent_id, chosen),
         )
         self._journal.put(
             "session_changed",
             wire.SessionChangedEvent(change="created", session=session),
             agent_id=agent_id,
             session_id=session_id,
-            writes=[rows.insert_session(session_id, agent_id, title, now, is_default=is_default)],
+            writes=[
+                rows.insert_session(session_id, agent_id, title, now, is_default=is_default),
+                *([rows.update_choices(chosen.row(session_id))] if chosen != NONE else []),
+            ],
         )
         return session_id
 
@@ -155,6 +185,7 @@ class Sessions:
             pending_approvals=len(self._approvals.list(session_id=row.session_id)),
             deleted_at=row.deleted_at,
             restorable_until=self._trash.until(row.session_id) if in_trash else None,
+            settings=self._settings_of(row.agent_id, self._choices.of(row.session_id)),
         )
 
     def list(
@@ -192,18 +223,56 @@ class Sessions:
         return wire.SessionPage(sessions=page, next_before=more, hits=hits)
 
     async def patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
-        """Rename, archive, unarchive, pin, unpin. Raises: SessionNotFound, StoreError."""
-        self.require(session_id)
-        session = self.info(session_id)
-        changed = session.model_copy(update=patch.model_dump(exclude_none=True))
-        await self._journal.record(
-            "session_changed",
-            wire.SessionChangedEvent(change="updated", session=changed),
-            agent_id=session.agent_id,
-            session_id=session_id,
-            writes=[rows.update_session(session_id, changed.title, archived=changed.archived, pinned=changed.pinned)],
+        """Rename, archive, pin, or change the agent or what the session chose.
+
+        Raises: SessionNotFound, AgentBusy, InvalidShape, StoreError.
+        """
+        agent_id, before = self._known[self.require(session_id)], self._choices.of(session_id)
+        chosen = choices_from(patch, before)
+        new_agent_id = patch.agent_id or agent_id
+        moves = new_agent_id != agent_id or chosen.work_dir != before.work_dir
+        if new_agent_id != agent_id and self._defaults.get(agent_id) == session_id:
+            raise InvalidShape("agent_id: a default session keeps its agent", hint="create another session")
+        if moves:
+            self.refuse_while_busy(session_id)
+            self._changing.add(session_id)
+        if is_stricter(chosen.permission_mode, before.permission_mode):
+            self._choices.keep(session_id, before._replace(permission_mode=chosen.permission_mode))
+        named = patch.model_dump(include={"title", "archived", "pinned"}, exclude_none=True)
+        changed = self.info(session_id).model_copy(
+            update={**named, "agent_id": new_agent_id, "settings": self._settings_of(new_agent_id, chosen)}
         )
+
+        def on_commit() -> None:
+            self._choices.keep(session_id, chosen)
+            if new_agent_id != agent_id:
+                self._known[session_id] = new_agent_id
+                self._queues.of(session_id).agent_id = new_agent_id
+
+        try:
+            await self._journal.record(
+                "session_changed",
+                wire.SessionChangedEvent(change="updated", session=changed),
+                agent_id=new_agent_id,
+                session_id=session_id,
+                writes=[
+                    rows.update_session(session_id, changed.title, archived=changed.archived, pinned=changed.pinned),
+                    *([rows.update_choices(chosen.row(session_id))] if chosen != before else []),
+                    *([rows.update_agent(session_id, new_agent_id)] if new_agent_id != agent_id else []),
+                ],
+                on_commit=on_commit,
+            )
+        finally:
+            self._changing.discard(session_id)
         return self.info(session_id)
+
+    def relocate(self, old: str, new: str) -> None:
+        """Change folders in the directory `old` to its new path `new`. Raises: StoreError."""
+        for row in self._journal.rows(rows.select_choices()):
+            if row.work_dir is not None and (now := relocated(row.work_dir, old, new)) != row.work_dir:
+                chosen = self._choices.of(row.session_id)._replace(work_dir=now)
+                self._choices.keep(row.session_id, chosen)
+                self._journal.put(writes=[rows.update_choices(chosen.row(row.session_id))])
 
     async def delete(self, session_id: str, *, purge: bool = False) -> wire.SessionDeleted:
         """Move a conversation to the trash; `purge`: delete it permanently, even if it is in the trash already.
@@ -265,6 +334,7 @@ class Sessions:
             self._journal.forget(lambda event: event.session_id == session_id and event.seq < seq)
             if until is None:
                 self._trash.forget(session_id)
+                self._choices.keep(session_id, NONE)
 
         self._journal.put(writes=[*writes, earlier], on_commit=deleted)
         await self._journal.commit()
@@ -350,6 +420,34 @@ class Sessions:
 
 
 CURSOR = re.compile(r"[0-9]{1,18}")
+
+
+def choices_from(request: wire.SessionCreate | wire.SessionPatch, before: Choices) -> Choices:
+    """The choices after a request, with the folder's canonical path; absent fields stay as `before`.
+
+    Raises: InvalidShape for an unusable folder or model.
+    """
+    chosen = before._replace(**request.model_dump(include=request.model_fields_set & set(Choices._fields)))
+    require_model(request.model)
+    if request.work_dir is None:
+        return chosen
+    try:
+        return chosen._replace(work_dir=canonical_folder(request.work_dir, "request"))
+    except ConfigInvalid as error:
+        raise InvalidShape(error.message, hint=error.hint) from error
+
+
+def require_model(name: str | None) -> None:
+    """Raises: InvalidShape, if the text can't be a model's name. None: no model is chosen."""
+    if name not in (None, LOCAL) and (wrong := misnamed(name)) is not None:
+        raise InvalidShape(f"model: {wrong}", hint="GET /api/models lists models that can be chosen")
+
+
+def is_stricter(mode: Mode | None, before: Mode | None) -> bool:
+    """Whether a mode is certainly stricter than the one before. None: the configured one."""
+    if mode is None or before is None:
+        return mode == "always_ask" or before == "auto_approve"
+    return mode != before and stricter(mode, before) == mode
 
 
 def titled(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from aster_sidecar.agents.registry import Agents
+from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.run_request import Usage
+from aster_sidecar.conversation.effective_settings import EffectiveSettings
+from aster_sidecar.conversation.run_request import NOTHING, Usage
+from aster_sidecar.conversation.session_choices import NONE, SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.policy.approvals import Approvals
@@ -16,15 +18,24 @@ class TurnStatus:
     """Reads the state of agents in their sessions. Creates nothing."""
 
     def __init__(
-        self, journal: Journal, agents: Agents, sessions: Sessions, queues: SessionQueues, approvals: Approvals
+        self,
+        journal: Journal,
+        agents: FolderAgents,
+        sessions: Sessions,
+        queues: SessionQueues,
+        approvals: Approvals,
+        choices: SessionChoices,
+        settings: EffectiveSettings,
     ) -> None:
         self._journal = journal
         self._agents = agents
         self._sessions = sessions
         self._queues = queues
         self._approvals = approvals
+        self._choices = choices
+        self._settings = settings
 
-    def read(self, agent_id: str, session_id: str | None, model: str) -> wire.Status:
+    def read(self, agent_id: str, session_id: str | None) -> wire.Status:
         """The state of an agent in a session, by default in its default session. Creates nothing.
 
         Raises: AgentNotFound, SessionNotFound, StoreError.
@@ -32,6 +43,7 @@ class TurnStatus:
         check_known(self._agents, self._sessions, agent_id)
         session_id = self._sessions.find_default(agent_id, session_id)
         if session_id is None:
+            settings = self._settings.of(agent_id, NONE)
             return wire.Status(
                 id=agent_id,
                 state="idle",
@@ -39,12 +51,15 @@ class TurnStatus:
                 turn_id=None,
                 queue=[],
                 pending_approvals=0,
-                model=model,
+                model=settings.model.value,
                 usage=wire.Usage(),
                 last_error=None,
+                settings=settings,
             )
         queue = self._queues.of(session_id, agent_id)
         usage, error = wire.Usage(), None
+        choice = queue.active.choice if queue.active is not None else NOTHING
+        settings = self._settings.of(agent_id, self._choices.of(session_id), choice)
         if queue.active is not None:
             usage = queue.active.usage.to_wire()
         else:
@@ -58,16 +73,17 @@ class TurnStatus:
             turn_id=queue.active.turn_id if queue.active is not None else None,
             queue=[turn.turn_id for turn in queue.queued],
             pending_approvals=len(self._approvals.list(agent_id, session_id)),
-            model=model,
+            model=settings.model.value,
             usage=usage,
             last_error=error,
+            settings=settings,
         )
 
 
-def check_known(agents: Agents, sessions: Sessions, agent_id: str) -> None:
+def check_known(agents: FolderAgents, sessions: Sessions, agent_id: str) -> None:
     """Raises: AgentNotFound, if the agent neither exists nor has conversations."""
     if sessions.count(agent_id) == 0:
-        agents.get(agent_id)
+        agents.default.get(agent_id)
 
 
 def error_of(text: str | None) -> wire.ErrorInfo | None:

@@ -16,14 +16,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from aster_sidecar import clock
-from aster_sidecar.agents.registry import Agents
+from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.messages import insert_message
-from aster_sidecar.conversation.run_request import Limits, RunRequest, Usage
+from aster_sidecar.conversation.run_request import NOTHING, Limits, RunRequest, TurnChoice, Usage
 from aster_sidecar.conversation.sends import SendKey, Sends
+from aster_sidecar.conversation.session_choices import effort_of
 from aster_sidecar.conversation.session_queue import SessionQueue, SessionQueues, Turn
-from aster_sidecar.conversation.sessions import Sessions
+from aster_sidecar.conversation.sessions import Sessions, require_model
 from aster_sidecar.conversation.turn_ending import TurnEnding, unexpected, where
 from aster_sidecar.conversation.turn_status import check_known
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -73,7 +75,10 @@ class Options:
 
 
 class Turns:
-    """All turns of all sessions. `load_engine` returns the engine, which is built when the first turn needs it."""
+    """All turns of all sessions.
+
+    `load_engine` returns the engine, which is built when the first turn needs it. `options` gets a session's id.
+    """
 
     def __init__(
         self,
@@ -82,9 +87,10 @@ class Turns:
         history: History,
         queues: SessionQueues,
         approvals: Approvals,
-        agents: Agents,
+        agents: FolderAgents,
         load_engine: Callable[[], Awaitable[Engine]],
-        options: Callable[[], Options],
+        options: Callable[[str], Options],
+        settings: EffectiveSettings,
     ) -> None:
         self._journal = journal
         self._sessions = sessions
@@ -94,6 +100,7 @@ class Turns:
         self._agents = agents
         self._load_engine = load_engine
         self._options = options
+        self._settings = settings
         self._turns: dict[str, Turn] = {}
         self._sends = Sends(journal, sessions)
         self._ending = TurnEnding(journal, approvals, load_engine)
@@ -117,6 +124,7 @@ class Turns:
                 row.message_id,
                 row.text,
                 context_of(row.context),
+                TurnChoice(row.model, effort_of(row.effort)),
             )
             turn.usage, turn.ran_s, turn.first_seq = Usage.stored(row.usage), row.ran_s, row.first_seq
             turn.urgent = bool(row.urgent)
@@ -194,9 +202,10 @@ class Turns:
         message_id: str,
         prompt: str,
         context: Mapping[str, Any],
+        choice: TurnChoice,
     ) -> Turn:
         turn_log = TurnLog(self._journal, agent_id, session_id, turn_id, message_id)
-        turn = Turn(turn_id, session_id, agent_id, user_message_id, message_id, prompt, context, turn_log)
+        turn = Turn(turn_id, session_id, agent_id, user_message_id, message_id, prompt, context, choice, turn_log)
         self._turns[turn_id] = turn
         return turn
 
@@ -225,9 +234,11 @@ class Turns:
 
         Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
         """
-        self._agents.get(request.agent_id)
+        session_id = self._sessions.find_default(request.agent_id, request.session_id)
+        self._settings.agent(request.agent_id, session_id)
         if not request.message.strip():
             raise InvalidShape("message: it is empty")
+        require_model(request.model)
         if self._stopping:
             raise Stopping("the daemon is stopping")
         return await self._sends.once(request, lambda key: self._accept(request, key))
@@ -241,7 +252,8 @@ class Turns:
         busy = active is not None or bool(queue.queued)
         if busy and request.if_busy == "reject":
             raise AgentBusy(f"agent {request.agent_id!r} is {queue.state} in this session")
-        if active is not None and request.if_busy == "steer" and not active.closing:
+        choice = TurnChoice(request.model, request.effort)
+        if active is not None and request.if_busy == "steer" and not active.closing and choice == NOTHING:
             return await self._steer(active, request, key)
         turn = self._turn(
             clock.new_id("turn"),
@@ -251,6 +263,7 @@ class Turns:
             clock.new_id("msg"),
             request.message,
             request.context or {},
+            choice,
         )
         turn.urgent = request.if_busy == "interrupt"
         seq = self._put_message(
@@ -268,6 +281,8 @@ class Turns:
                     created_at=clock.stamp(),
                     usage=json.dumps(asdict(turn.usage)),
                     urgent=turn.urgent,
+                    model=choice.model,
+                    effort=choice.effort,
                 )
             ],
         )
@@ -415,15 +430,20 @@ class Turns:
         most_s: float | None = None
         deadline = asyncio.timeout(None)
         try:
-            options = self._options()
+            options = self._options(turn.session_id)
             most_s = options.max_turn_s
             deadline = asyncio.timeout(None if most_s is None else max(0.01, most_s - turn.ran_s))
             async with deadline:
-                turn.spec = turn.spec or self._agents.get(turn.agent_id)
+                self._settings.usable_work_dir(turn.session_id)
+                turn.spec = turn.spec or self._settings.agent(turn.agent_id, turn.session_id)
+                turn.model = turn.model or self._settings.for_run(turn.spec, turn.session_id, turn.choice)
+                name, model_settings = turn.model
                 engine = await self._load_engine()
                 outcome = await engine.run(
                     RunRequest(
                         spec=turn.spec,
+                        model=name,
+                        model_settings=model_settings,
                         log=turn.log,
                         limits=options.limits,
                         usage=turn.usage,
@@ -431,8 +451,8 @@ class Turns:
                         context=turn.context,
                         steered=lambda: [text for _, text in turn.steered],
                         took_steered=lambda count: self._took_steered(turn, count),
-                        approval_timeout_s=lambda: self._options().approval_timeout_s,
-                        unattended_denies=lambda: self._options().on_unattended == "deny",
+                        approval_timeout_s=lambda: self._options(turn.session_id).approval_timeout_s,
+                        unattended_denies=lambda: self._options(turn.session_id).on_unattended == "deny",
                     )
                 )
                 ended = "complete" if outcome == "finished" else outcome

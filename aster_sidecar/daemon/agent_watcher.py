@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aster_sidecar.agents.registry import Agents
+from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.api.agents import problems_of
 from aster_sidecar.contract import wire
 from aster_sidecar.store.journal import Journal
@@ -16,7 +16,7 @@ LOOK_S = 2.0
 class AgentWatcher:
     """Checks the agents' files every `LOOK_S` while a stream is open; without one, they are read on request only."""
 
-    def __init__(self, journal: Journal, agents: Agents) -> None:
+    def __init__(self, journal: Journal, agents: FolderAgents) -> None:
         self._journal = journal
         self._agents = agents
         self._looking: asyncio.TimerHandle | None = None
@@ -34,10 +34,11 @@ class AgentWatcher:
             self._looking.cancel()
 
     def _record(self) -> None:
-        """Record an `agents_changed` event with the current agents."""
+        """Record an `agents_changed` event with the current agents of the daemon's folder."""
         if self._closed:
             return
-        event = wire.AgentsChangedEvent(agents=self._agents.ids(), problems=problems_of(self._agents))
+        agents = self._agents.default
+        event = wire.AgentsChangedEvent(agents=agents.ids(), problems=problems_of(agents))
         self._journal.put("agents_changed", event)
 
         def again(commit: asyncio.Future[None]) -> None:

@@ -13,6 +13,7 @@ from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.config.settings import Config
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.turns import Turns
@@ -53,6 +54,7 @@ class Daemon:
     _rules: Rules
     _approvals: Approvals
     _sessions: Sessions
+    _choices: SessionChoices
     _queues: SessionQueues
     _turns: Turns
     _onboarding: Onboarding
@@ -75,6 +77,7 @@ class Daemon:
     async def open(self) -> None:
         """Open the store and restore the state of all components from it. Raises: StoreError."""
         self._journal.open()
+        self._choices.open()
         self._sessions.open()
         await self._record_data_dir()
         self._rules.open()
@@ -99,7 +102,7 @@ class Daemon:
         self.services.begin(self._ending_orphans)
 
     async def _record_data_dir(self) -> None:
-        """Record the data directory's path; if it was moved since the last start, adjust the rules that name it."""
+        """Record the data directory's path; if it was moved since the last start, adjust what names it."""
         here = str(self.identity.settings.places.data_dir.resolve())
         before = self._journal.recall("data_dir")
         if before != here:
@@ -107,6 +110,7 @@ class Daemon:
         if before not in (None, here):
             log.info("the data directory was moved")
             self._rules.relocate(before, here)
+            self._sessions.relocate(before, here)
             await self._journal.commit()
 
     async def close(self) -> None:

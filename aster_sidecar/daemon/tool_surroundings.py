@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aster_sidecar.config.places import STORE_NAME
-from aster_sidecar.config.settings import Config, Settings
+from aster_sidecar.config.settings import Settings
 from aster_sidecar.config.trusted_projects import FILE as TRUSTED
 from aster_sidecar.config.trusted_projects import FOLDER, project_of
 from aster_sidecar.models.api_keys import FILE as KEYS_FILE
 from aster_sidecar.tools.base import Surroundings
 
 
-def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surroundings]:
-    """The current work directory of tools, and the paths that they may not touch.
+def surroundings_of(settings: Settings) -> Callable[[Path], Surroundings]:
+    """A function from the folder in which tools work to their surroundings: also the paths that they may not touch.
 
     These are the daemon's directories, or, if tools work inside one (`workspace`), its files there; and the project's
     `.aster` folder: otherwise instructions from a web page could be made permanent.
@@ -32,8 +32,7 @@ def surroundings_of(settings: Settings, config: Config) -> Callable[[], Surround
         )
     )
 
-    def surroundings() -> Surroundings:
-        work_dir = config.work_dir
+    def surroundings(work_dir: Path) -> Surroundings:
         inside = any(work_dir.is_relative_to(place) for place in own)
         project_folder = (project_of(work_dir) or work_dir) / FOLDER
         return Surroundings(work_dir, (*(own_files if inside else own), project_folder))

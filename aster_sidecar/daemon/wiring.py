@@ -6,9 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aster_sidecar.agents.app_code import AppCode
+from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.registry import Places as AgentPlaces
 from aster_sidecar.api.agents import AgentCalls
@@ -35,9 +38,11 @@ from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.config.trusted_projects import trusted_project
+from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.run_request import Limits
+from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.turn_status import TurnStatus
@@ -81,7 +86,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
     base = build_base(settings, port)
     models = build_models(base)
     programs = build_programs(base)
-    tools = build_tools(base, code)
+    tools = build_tools(base, code, models)
     conversations = build_conversations(base, models, programs, tools)
     companion = build_companion(base, models, tools)
     api = build_api(base, models, programs, tools, conversations, companion, ask_stop)
@@ -96,6 +101,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _rules=tools.rules,
         _approvals=conversations.approvals,
         _sessions=conversations.sessions,
+        _choices=tools.choices,
         _queues=conversations.queues,
         _turns=conversations.turns,
         _onboarding=companion.onboarding,
@@ -187,12 +193,14 @@ class ToolParts:
     """What a model can call, who calls it, and the rules for that."""
 
     servers: Servers
-    agents: Agents
+    agents: FolderAgents
+    choices: SessionChoices
+    settings: EffectiveSettings
     rules: Rules
     toolkit: Toolkit
 
 
-def build_tools(base: Base, code: AppCode) -> ToolParts:
+def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     """Raises: ConfigInvalid."""
     config, places = base.config, base.settings.places
     tools = [*builtin_tools(), *code.tools]
@@ -202,21 +210,29 @@ def build_tools(base: Base, code: AppCode) -> ToolParts:
     known = known_names(names, servers, [spec.name for spec in mcp_specs])
     for spec in code.agents:
         check_own(spec, known)
-    agent_places = AgentPlaces(
-        places.config_dir / "agents", lambda: trusted_project(places.config_dir, config.work_dir)
-    )
-    agents = Agents(code, agent_places, known)
+
+    def agents_of(folder: Path | None) -> Agents:
+        project = partial(project_of, folder)
+        return Agents(code, AgentPlaces(places.config_dir / "agents", project), known)
+
+    def project_of(folder: Path | None) -> Path | None:
+        return trusted_project(places.config_dir, folder or config.work_dir)
+
+    agents = FolderAgents(agents_of)
+    choices = SessionChoices(base.journal)
+    settings = EffectiveSettings(config, agents, parts.models, choices)
     rules = Rules(base.journal)
+    surroundings = surroundings_of(base.settings)
     toolkit = Toolkit(
         tools,
-        surroundings_of(base.settings, config),
-        lambda agent_id: agents.mode(agent_id, config.value("permission_mode")),
+        lambda session_id: surroundings(settings.work_dir(session_id)),
+        settings.mode,
         rules.active,
         {tool.name for tool in code.tools} - code.shared,
         servers.why_absent,
     )
     servers.changed.subscribe(lambda: toolkit.extend(servers.tools()))
-    return ToolParts(servers, agents, rules, toolkit)
+    return ToolParts(servers, agents, choices, settings, rules, toolkit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +250,10 @@ class Conversations:
 
 
 def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools: ToolParts) -> Conversations:
-    config, journal, models = base.config, base.journal, parts.models
+    journal, models, choices, settings = base.journal, parts.models, tools.choices, tools.settings
     approvals = Approvals(journal, tools.rules, tools.toolkit.check)
     queues = SessionQueues(journal)
-    sessions = Sessions(journal, queues, approvals)
+    sessions = Sessions(journal, queues, approvals, choices, settings.of)
     history = History(journal, sessions, queues)
 
     def make_engine() -> Engine:
@@ -247,17 +263,18 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
         spans = make_spans(base.settings.environment)
         return Engine(journal, models, tools.toolkit, approvals, tools.servers, spans)
 
-    def options() -> Options:
+    def options(session_id: str) -> Options:
+        value = partial(settings.value, session_id=session_id)
         return Options(
-            Limits(config.value("max_requests"), config.value("max_tool_calls"), config.value("max_tokens")),
-            config.value("max_turn_s"),
-            config.value("approval_timeout_s"),
-            config.value("on_unattended"),
+            Limits(value("max_requests"), value("max_tool_calls"), value("max_tokens")),
+            value("max_turn_s"),
+            value("approval_timeout_s"),
+            value("on_unattended"),
         )
 
     engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
-    turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options)
-    status = TurnStatus(journal, tools.agents, sessions, queues, approvals)
+    turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings)
+    status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path)
     return Conversations(approvals, queues, sessions, history, engine, turns, status, warm_up)
 
@@ -307,9 +324,11 @@ def build_api(
     # With other frameworks a browser gets the page only while a sign-in link or a signed-in browser exists.
     pages = Pages(lambda: base.settings.framework == "web" or handoffs.open())
     lifecycle = Lifecycle(ask_stop, conversations.warm_up.begin)
-    agent_calls = AgentCalls(tools.agents, sessions, queues, tools.toolkit, models)
+    agent_calls = AgentCalls(tools.agents, sessions, queues, tools.choices, tools.toolkit, models)
     warnings = Warnings(journal, config, models, parts.keys, agent_calls, tools.servers)
-    policy_calls = PolicyCalls(journal, agent_calls, sessions, engine, approvals, tools.rules, tools.toolkit)
+    policy_calls = PolicyCalls(
+        journal, agent_calls, sessions, tools.choices, engine, approvals, tools.rules, tools.toolkit
+    )
     companion_calls = CompanionCalls(journal, sessions, streams, notifications, companion.flags, onboarding)
     service_calls = ServiceCalls(programs.services)
     settings_calls = SettingsCalls(journal, identity, config)
@@ -330,7 +349,6 @@ def build_api(
             approvals,
             tools.rules,
             notifications,
-            models,
         ),
         EventCalls(journal, agent_calls, sessions, streams),
         policy_calls,

@@ -88,9 +88,12 @@ class Models:
         """Counts how often built models were forgotten. A model whose building began before that is not kept."""
         self._keeping = threading.Lock()
 
-    def name(self) -> str:
-        """The model that requests go to now; empty when one must be chosen first."""
-        chosen = self._chosen()
+    def name(self, configured: str | None = None) -> str:
+        """The model that requests go to now; empty when one must be chosen first.
+
+        `configured`: the configured one where that is not the daemon's, such as in a session's folder.
+        """
+        chosen = self._chosen() if configured is None else configured
         if chosen:
             return chosen
         return "" if self.settings.configured() else DEMO

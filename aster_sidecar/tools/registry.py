@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -33,20 +34,22 @@ class Toolkit:
     def __init__(
         self,
         tools: Sequence[Tool[Any]],
-        surroundings: Callable[[], Surroundings],
-        mode: Callable[[str], Mode],
+        surroundings: Callable[[str], Surroundings],
+        mode: Callable[[str, str], Mode],
         rules: Callable[[], Sequence[Rule]],
         private: Collection[str] = (),
         why_absent: Callable[[str], Missing | None] = lambda name: None,
     ) -> None:
-        """`mode` gets an agent's id; `private` are names of tools that only agents have whose spec lists them.
+        """`surroundings` gets a session's id, "" for none; `mode` gets an agent's and a session's.
 
-        `why_absent` returns the missing MCP server that a tool would belong to.
+        `private` are names of tools that only agents have whose spec lists them. `why_absent` returns the missing MCP
+        server that a tool would belong to.
         """
         self._tools = {tool.name: tool for tool in tools}
         self._private = frozenset(private)
         self._schemas: dict[str, dict[str, Any]] = {}
-        self.surroundings = surroundings
+        self._surroundings = surroundings
+        self._caller: tuple[str, str] | None = None
         self._mode = mode
         self._rules = rules
         self._why_absent = why_absent
@@ -54,8 +57,14 @@ class Toolkit:
     def called_by(self, agent_id: str, session_id: str) -> Toolkit:
         """The same tools, with surroundings that have the deny rules for this agent in this session."""
         mine = copy(self)
-        mine.surroundings = lambda: replace(self.surroundings(), denials=partial(self._denials, agent_id, session_id))
+        mine._caller = (agent_id, session_id)
         return mine
+
+    def surroundings(self) -> Surroundings:
+        """Where tools work now: in the folder of the caller's session; without a caller, in the daemon's."""
+        if self._caller is None:
+            return self._surroundings("")
+        return replace(self._surroundings(self._caller[1]), denials=partial(self._denials, *self._caller))
 
     def _denials(self, agent_id: str, session_id: str, tool: str) -> list[Rule]:
         now = clock.now()
@@ -138,7 +147,7 @@ class Toolkit:
     def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
         """What the policy decides about the call now."""
         return decide(
-            self._mode(agent_id),
+            self._mode(agent_id, session_id),
             self._rules(),
             tool=name,
             assessment=assessment,
@@ -153,13 +162,14 @@ class Toolkit:
         if asked.kind == "any" or not asked.value:
             return asked.value
         target = RuleTarget(asked.decision, asked.kind, asked.value)
+        place = self._surroundings(asked.session_id or "")
         try:
             if tool is not None:
-                return tool.rule_value(target, self.surroundings()) if tool.rule_value is not None else asked.value
+                return tool.rule_value(target, place) if tool.rule_value is not None else asked.value
             if os.path.isabs(asked.value) or asked.value.startswith("~"):
-                return paths.rule_value(target, self.surroundings())
-            if asked.kind == "exact" and (meaning := self._meaning(asked.value)) is not None:
-                return meaning(target, self.surroundings())
+                return paths.rule_value(target, place)
+            if asked.kind == "exact" and (meaning := self._meaning(asked.value, place.work_dir)) is not None:
+                return meaning(target, place)
         except ToolError as error:
             raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
         raise RuleInvalid(
@@ -167,11 +177,11 @@ class Toolkit:
             hint="begin a path with / or ~ (on Windows with the drive); for a command or arguments name the tool",
         )
 
-    def _meaning(self, value: str) -> Callable[[RuleTarget, Surroundings], str] | None:
+    def _meaning(self, value: str, work_dir: Path) -> Callable[[RuleTarget, Surroundings], str] | None:
         """The function for the target of a rule for every tool that is not a file: an address or a command."""
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
             name = "fetch_url"
-        elif len(value.split()) > 1 and value[0] != "{" and not os.path.lexists(self.surroundings().work_dir / value):
+        elif len(value.split()) > 1 and value[0] != "{" and not os.path.lexists(work_dir / value):
             name = "run_command"
         else:
             return None

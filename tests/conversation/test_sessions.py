@@ -19,6 +19,7 @@ from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.messages import insert_message
+from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
 from aster_sidecar.conversation.sessions import titled as title_of
@@ -108,7 +109,13 @@ def within(tmp_path: Path, check: Callable[[Journal, Sessions], object]) -> None
     async def main() -> None:
         journal = Journal(tmp_path / "store")
         journal.open()
-        sessions = Sessions(journal, SessionQueues(journal), Approvals(journal, Rules(journal), unasked))
+        sessions = Sessions(
+            journal,
+            SessionQueues(journal),
+            Approvals(journal, Rules(journal), unasked),
+            SessionChoices(journal),
+            lambda *_: None,
+        )
         sessions.open()
         result = check(journal, sessions)
         if asyncio.iscoroutine(result):
@@ -364,4 +371,7 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
         old.execute("UPDATE folded_texts SET text='un café'; DROP TABLE trash; PRAGMA user_version=5")
         old.execute("ALTER TABLE approvals DROP COLUMN summary; ALTER TABLE approvals DROP COLUMN preview")
         old.execute("DROP INDEX sessions_by_place; ALTER TABLE sessions DROP COLUMN pinned")
+        for column in ("sessions.work_dir", "sessions.model", "sessions.effort", "sessions.permission_mode"):
+            old.execute("ALTER TABLE {} DROP COLUMN {}".format(*column.split(".")))
+        old.execute("ALTER TABLE turns DROP COLUMN model; ALTER TABLE turns DROP COLUMN effort")
     within(tmp_path, lambda journal, sessions: found(sessions, "cafe") == ["one"] or pytest.fail("not found"))

@@ -41,7 +41,7 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
             ]
         )
         rules = Rules(journal)
-        toolkit = Toolkit(builtin_tools(), lambda: place, lambda agent: "auto_approve", rules.active)
+        toolkit = Toolkit(builtin_tools(), lambda _: place, lambda *_: "auto_approve", rules.active)
         log = TurnLog(journal, "default", "session_1", "turn_1", "message_1")
         toolbox = ToolExecutor(
             toolkit,

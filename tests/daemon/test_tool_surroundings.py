@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Path:
 def protected(home: Path, work_dir: Path, uds: Path | None = None) -> tuple[Path, ...]:
     own = places({"HOME": str(home)}, data_dir=home / "data")
     settings = Settings("web", 0, own, flags={"work_dir": str(work_dir)}, uds=uds)
-    found = surroundings_of(settings, Config(settings))()
+    found = surroundings_of(settings)(Config(settings).work_dir)
     assert found.work_dir == work_dir
     return found.protected
 
@@ -50,4 +50,4 @@ def test_a_link_to_the_data_directory_leads_to_what_is_protected(home: Path) -> 
     (home / "linked").symlink_to(home / "data")
     own = places({"HOME": str(home)}, data_dir=home / "linked")
     settings = Settings("web", 0, own, flags={"work_dir": str(home / "work")})
-    assert home / "data" in surroundings_of(settings, Config(settings))().protected
+    assert home / "data" in surroundings_of(settings)(Config(settings).work_dir).protected

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from aster_sidecar.agents.app_code import AppCode
+from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.config.places import places
 from aster_sidecar.config.settings import Settings
 from aster_sidecar.contract import wire
@@ -51,6 +52,10 @@ class Failing:
         self.count, self.at = 0, at
 
 
+OTHER = AgentSpec("other", "Other", "", "")
+"""An agent of the app's code."""
+
+
 @contextlib.asynccontextmanager
 async def inside(home: Path) -> AsyncGenerator[Daemon]:
     """A daemon in this process."""
@@ -62,7 +67,7 @@ async def inside(home: Path) -> AsyncGenerator[Daemon]:
         "ASTER_WORK_DIR": str(home / "work"),
     }
     settings = Settings("web", 0, places(environment, data_dir=home / "data"), environment=environment)
-    daemon = build(settings, AppCode(), 0, lambda: None)
+    daemon = build(settings, AppCode(agents=(OTHER,)), 0, lambda: None)
     await daemon.open()
     await daemon._engine.load()
     try:
@@ -82,6 +87,7 @@ def remembered(daemon: Daemon) -> Json:
     return {
         "sessions": dict(sessions._known),
         "defaults": dict(sessions._defaults),
+        "choices": dict(daemon._choices._choices),
         "trash": set(sessions._trash._ends),
         "rules": {rule.rule_id for rule in daemon._rules.list()},
         "approvals": {approval.call_id for approval in daemon._approvals.list()},
@@ -111,10 +117,12 @@ def recorded(daemon: Daemon) -> Json:
 
     shown = f"session_id NOT IN ({TRASHED})"
     known = journal.all(f"SELECT session_id, agent_id, is_default FROM sessions WHERE {shown}")
+    chosen = journal.all("SELECT session_id, work_dir, model, effort, permission_mode FROM sessions")
     kept = journal.recall("onboarding")
     return {
         "sessions": {row[0]: row[1] for row in known},
         "defaults": {row[1]: row[0] for row in known if row[2]},
+        "choices": {row[0]: row[1:] for row in chosen if set(row[1:]) != {None}},
         "trash": column("SELECT session_id FROM trash"),
         "rules": column(f"SELECT rule_id FROM rules WHERE session_id IS NULL OR {shown}"),
         "approvals": column(f"SELECT call_id FROM approvals WHERE state='pending' AND {shown}"),
@@ -228,6 +236,19 @@ OPERATIONS: dict[str, Operation] = {
     "interrupt": interrupt,
     "question cancelled": ask_and_cancel,
     "rename": lambda scene: scene.calls.conversations.patch_session(scene.quiet, wire.SessionPatch(title="Named")),
+    "create with settings": lambda scene: scene.calls.conversations.create_session(
+        wire.SessionCreate(work_dir="/", model="demo", effort="low", permission_mode="always_ask")
+    ),
+    "settings": lambda scene: scene.calls.conversations.patch_session(
+        scene.quiet, wire.SessionPatch(work_dir="/", model="demo:instant", permission_mode="auto_approve")
+    ),
+    "a stricter mode": lambda scene: scene.calls.conversations.patch_session(
+        scene.waits, wire.SessionPatch(permission_mode="always_ask")
+    ),
+    "another agent": lambda scene: scene.calls.conversations.patch_session(
+        scene.quiet, wire.SessionPatch(agent_id="other")
+    ),
+    "a model for one turn": lambda scene: say(scene.daemon, "hello again", scene.quiet, model="demo:instant"),
     "archive": lambda scene: scene.calls.conversations.patch_session(scene.quiet, wire.SessionPatch(archived=True)),
     "clear": lambda scene: scene.calls.conversations.clear_history("default", scene.quiet),
     "delete": lambda scene: scene.calls.conversations.delete_session(scene.quiet, False),

@@ -321,7 +321,7 @@ def test_a_huge_directory_is_not_looked_through(place: Surroundings, monkeypatch
 def denying(place: Surroundings, *rules: tuple[str, str, str]) -> Surroundings:
     """The same surroundings with these deny rules (tool, kind, value), as the toolbox passes them on."""
     stored = [Rule(f"rule_{n}", "deny", *fields) for n, fields in enumerate(rules)]  # type: ignore[arg-type]
-    kit = Toolkit([], lambda: place, lambda _: "smart_approve", lambda: stored)
+    kit = Toolkit([], lambda _: place, lambda *_: "smart_approve", lambda: stored)
     return kit.called_by("default", "session_1").surroundings()
 
 
@@ -430,7 +430,7 @@ def test_what_a_rule_denies_is_not_told_by_its_likeness(place: Surroundings) -> 
 def test_a_rule_for_another_session_does_not_count(place: Surroundings) -> None:
     folder = private(place)
     stored = [Rule("r", "deny", "*", "beneath", str(folder), session_id="session_2")]
-    kit = Toolkit([], lambda: place, lambda _: "smart_approve", lambda: stored)
+    kit = Toolkit([], lambda _: place, lambda *_: "smart_approve", lambda: stored)
     mine, other = (kit.called_by("default", name).surroundings() for name in ("session_1", "session_2"))
     assert call("list_dir", mine).value["notes"] == []
     assert call("list_dir", other).value["notes"] == ["private is left out: a rule denies it"]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from aster_sidecar.contract import wire
-from aster_sidecar.http.routes.common import Here, answers, ok
+from aster_sidecar.http.routes.common import Here, SessionId, answers, ok
 
 router = APIRouter(tags=["settings"])
 
@@ -28,9 +28,9 @@ async def set_config(request: Request, body: wire.ConfigPatch, here: Here) -> Re
 
 @router.get("/api/agents")
 @answers(list[wire.AgentInfo])
-async def agents(request: Request, here: Here) -> Response:
-    """All agents, including those with a broken file."""
-    return ok(request, here.agents.list())
+async def agents(request: Request, here: Here, session_id: SessionId = None) -> Response:
+    """All agents, including those with a broken file; with `session_id`, as the folder of that session has them."""
+    return ok(request, here.agents.list(session_id))
 
 
 @router.get("/api/tools")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from aster_sidecar.store.rows.messages import CONTAINS
 from aster_sidecar.store.rows.trash import TRASHED
-from aster_sidecar.store.sql import Query, Write
+from aster_sidecar.store.sql import Query, Write, columns
 
 SHOWN = f"session_id NOT IN ({TRASHED})"
 USED_NOW = "(SELECT coalesce(max(used_n), 0) + 1 FROM sessions)"
@@ -33,6 +33,16 @@ class SessionRow(NamedTuple):
     deleted_at: str | None
     pinned: int
     position: int
+
+
+class ChoicesRow(NamedTuple):
+    """What a session chose for itself; None: it takes what its agent and the configuration say."""
+
+    session_id: str
+    work_dir: str | None
+    model: str | None
+    effort: str | None
+    permission_mode: str | None
 
 
 COLUMNS = (
@@ -74,6 +84,20 @@ class Listed(NamedTuple):
 
 def select_owners() -> Query[OwnerRow]:
     return Query(f"SELECT session_id, agent_id, is_default FROM sessions WHERE {SHOWN}", (), OwnerRow)
+
+
+def select_choices() -> Query[ChoicesRow]:
+    """The choices of all sessions, also of those in the trash."""
+    return Query(f"SELECT {columns(ChoicesRow)} FROM sessions", (), ChoicesRow)
+
+
+def select_folders(limit: int) -> Query[str]:
+    """The folders that sessions chose, the last used first, each once."""
+    sql = (
+        f"SELECT work_dir FROM sessions WHERE work_dir IS NOT NULL AND {SHOWN}"
+        " GROUP BY work_dir ORDER BY max(used_n) DESC LIMIT ?"
+    )
+    return Query(sql, (limit,), str)
 
 
 def select_session(session_id: str) -> Query[SessionRow]:
@@ -143,6 +167,17 @@ def update_session(session_id: str, title: str, *, archived: bool, pinned: bool)
         "UPDATE sessions SET title=?, archived=?, pinned=? WHERE session_id=?",
         (title, int(archived), int(pinned), session_id),
     )
+
+
+def update_choices(row: ChoicesRow) -> Write:
+    return (
+        "UPDATE sessions SET work_dir=?, model=?, effort=?, permission_mode=? WHERE session_id=?",
+        (row.work_dir, row.model, row.effort, row.permission_mode, row.session_id),
+    )
+
+
+def update_agent(session_id: str, agent_id: str) -> Write:
+    return ("UPDATE sessions SET agent_id=? WHERE session_id=?", (agent_id, session_id))
 
 
 def update_used(session_id: str, updated_at: str) -> Write:

@@ -13,6 +13,8 @@ SHOWN = f"session_id NOT IN ({TRASHED})"
 class TurnRow(NamedTuple):
     """A turn that has not ended, with its user message. `context` and `usage` are JSON.
 
+    `model` and `effort` were chosen for this turn only; None: they were not.
+
     `first_seq` is that of the answer, 0 before it has begun. `urgent`: it interrupted the turn before it.
     """
 
@@ -28,6 +30,8 @@ class TurnRow(NamedTuple):
     ran_s: float
     first_seq: int
     urgent: int
+    model: str | None
+    effort: str | None
 
 
 class ActiveRow(NamedTuple):
@@ -59,7 +63,7 @@ def select_open(session_id: str | None) -> Query[TurnRow]:
     """The turns of a session (None: of all that are not in the trash) that have not ended, in their order."""
     return Query(
         "SELECT t.turn_id, t.session_id, t.agent_id, t.user_message_id, t.message_id, u.text, u.context, t.state,"
-        " t.usage, t.ran_s, coalesce(a.first_seq, 0), t.urgent FROM turns t"
+        " t.usage, t.ran_s, coalesce(a.first_seq, 0), t.urgent, t.model, t.effort FROM turns t"
         " JOIN messages u ON u.message_id=t.user_message_id LEFT JOIN messages a ON a.message_id=t.message_id"
         f" WHERE t.state<>'ended' AND t.{SHOWN} AND ? IN ('', t.session_id) ORDER BY t.urgent DESC, t.n",
         (session_id or "",),
@@ -119,12 +123,14 @@ def insert_queued(
     created_at: str,
     usage: str,
     urgent: bool,
+    model: str | None,
+    effort: str | None,
 ) -> Write:
     """Insert a queued turn. `usage` is JSON."""
     return (
         "INSERT INTO turns (turn_id, session_id, agent_id, state, user_message_id, message_id, created_at, usage,"
-        " urgent) VALUES (?,?,?,'queued',?,?,?,?,?)",
-        (turn_id, session_id, agent_id, user_message_id, message_id, created_at, usage, int(urgent)),
+        " urgent, model, effort) VALUES (?,?,?,'queued',?,?,?,?,?,?,?)",
+        (turn_id, session_id, agent_id, user_message_id, message_id, created_at, usage, int(urgent), model, effort),
     )
 
 

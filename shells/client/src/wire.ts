@@ -379,7 +379,7 @@ export interface paths {
     };
     /**
      * Agents
-     * @description All agents, including those with a broken file.
+     * @description All agents, including those with a broken file; with `session_id`, as the folder of that session has them.
      */
     get: operations["agents"];
     put?: never;
@@ -961,6 +961,18 @@ export interface components {
        * @enum {string}
        */
       if_busy?: "queue" | "steer" | "reject" | "interrupt";
+      /**
+       * Model
+       * @description for this turn only; such a message never steers
+       * @default null
+       */
+      model?: string | null;
+      /**
+       * Effort
+       * @description for this turn only; such a message never steers
+       * @default null
+       */
+      effort?: ("none" | "minimal" | "low" | "medium" | "high") | null;
     };
     /**
      * CheckRequest
@@ -1204,7 +1216,10 @@ export interface components {
       /** Model */
       model?: string | null;
     };
-    /** SessionCreate */
+    /**
+     * SessionCreate
+     * @description Start a conversation. What is null or absent below `title` is inherited from agent and configuration.
+     */
     SessionCreate: {
       /**
        * Agent Id
@@ -1213,8 +1228,27 @@ export interface components {
       agent_id?: string;
       /** Title */
       title?: string | null;
+      /**
+       * Work Dir
+       * @description the absolute path of an existing directory
+       */
+      work_dir?: string | null;
+      /** Model */
+      model?: string | null;
+      /** Effort */
+      effort?: ("none" | "minimal" | "low" | "medium" | "high") | null;
+      /**
+       * Permission Mode
+       * @description may be looser than the configured mode, but not looser than the agent's
+       */
+      permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
     };
-    /** SessionPatch */
+    /**
+     * SessionPatch
+     * @description Change a session. Absent fields stay. null stays too, but for the last four, which are inherited then.
+     *
+     *     `agent_id` and `work_dir` can change only while no turn of the session is running, waiting or queued.
+     */
     SessionPatch: {
       /** Title */
       title?: string | null;
@@ -1222,6 +1256,31 @@ export interface components {
       archived?: boolean | null;
       /** Pinned */
       pinned?: boolean | null;
+      /**
+       * Agent Id
+       * @description not for a default session
+       */
+      agent_id?: string | null;
+      /**
+       * Work Dir
+       * @description null: the configured one
+       */
+      work_dir?: string | null;
+      /**
+       * Model
+       * @description null: as agent and configuration say
+       */
+      model?: string | null;
+      /**
+       * Effort
+       * @description null: as the agent says
+       */
+      effort?: ("none" | "minimal" | "low" | "medium" | "high") | null;
+      /**
+       * Permission Mode
+       * @description null: as agent and configuration say
+       */
+      permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
     };
     /**
      * AgentProblem
@@ -2015,6 +2074,11 @@ export interface components {
        * @default null
        */
       restorable_until?: string | null;
+      /**
+       * @description null in events that an older version recorded
+       * @default null
+       */
+      settings?: components["schemas"]["SessionSettings"] | null;
     };
     /**
      * SessionQuery
@@ -2028,6 +2092,38 @@ export interface components {
        * @default null
        */
       session_id?: string | null;
+    };
+    /**
+     * SessionSetting
+     * @description A value that a session's turns use, and where it comes from.
+     *
+     *     `turn`: chosen with the message of the running turn. `config`: the flags, the environment, a trusted project or the
+     *     user's file.
+     */
+    SessionSetting: {
+      /**
+       * Value
+       * @description empty: nobody chose one
+       */
+      value: string;
+      /**
+       * Source
+       * @enum {string}
+       */
+      source: "turn" | "session" | "agent" | "config" | "default";
+    };
+    /**
+     * SessionSettings
+     * @description What a session's turns work with.
+     */
+    SessionSettings: {
+      /** @description where tools work: an absolute path */
+      work_dir: components["schemas"]["SessionSetting"];
+      /** @description empty: one must be chosen first */
+      model: components["schemas"]["SessionSetting"];
+      /** @description how much the model thinks; `default`: as usual for this agent's model */
+      effort: components["schemas"]["SessionSetting"];
+      permission_mode: components["schemas"]["SessionSetting"];
     };
     /**
      * SocketMessage
@@ -2902,6 +2998,8 @@ export interface components {
       model: string;
       usage: components["schemas"]["Usage"];
       last_error: components["schemas"]["ErrorInfo"] | null;
+      /** @description of the session; without one, of a new session of the agent */
+      settings: components["schemas"]["SessionSettings"];
     };
     /**
      * HistoryPage
@@ -4312,7 +4410,9 @@ export interface operations {
   };
   agents: {
     parameters: {
-      query?: never;
+      query?: {
+        session_id?: string | null;
+      };
       header?: never;
       path?: never;
       cookie?: never;

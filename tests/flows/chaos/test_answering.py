@@ -41,7 +41,7 @@ def test_an_edit_that_comes_while_its_turn_is_cancelled_is_in_the_history(tmp_pa
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: parts.calls.conversations._status.read("default", None, "").state == "waiting_approval")
+            await until(lambda: parts.calls.conversations._status.read("default", None).state == "waiting_approval")
             await parts._journal.commit()
             [asked] = parts._approvals.list()
             edited = {"command": "echo edited >> marks"}

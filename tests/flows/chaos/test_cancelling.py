@@ -64,7 +64,7 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
     async def story() -> None:
         async with inside(tmp_path) as parts:
             turn_id = await start(parts)
-            await until(lambda: parts.calls.conversations._status.read("default", None, "").state == "waiting_approval")
+            await until(lambda: parts.calls.conversations._status.read("default", None).state == "waiting_approval")
             await parts._journal.commit()
             [asked] = parts._approvals.list()
             answer = wire.ApproveRequest(agent_id="default", call_id=asked.call_id, decision="allow")
@@ -77,7 +77,7 @@ def test_a_turn_ends_that_is_cancelled_just_when_it_goes_on(tmp_path: Path) -> N
             cancelled = await parts._turns.cancel(wire.CancelRequest(agent_id="default"))
             await answering
             assert cancelled.cancelled == [turn_id]
-            assert parts.calls.conversations._status.read("default", None, "").state == "idle"
+            assert parts.calls.conversations._status.read("default", None).state == "idle"
             assert recorded_types(parts, turn_id)[-1] == "done"
 
     asyncio.run(story())
