@@ -237,32 +237,39 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
         ) from error
     result = {key: getattr(parsed, key) for key in values}
     if result.get("work_dir") is not None:
-        result["work_dir"] = canonical_folder(result["work_dir"], where, base)
+        try:
+            result["work_dir"] = canonical_folder(result["work_dir"], base)
+        except UnfitFolder as error:
+            message = f"work_dir = {error.shown} ({where}): {error}"
+            raise ConfigInvalid(message, hint=f"allowed: {error.hint}") from error
     return result
 
 
-def canonical_folder(given: str, where: str, base: Path | None = None) -> str:
+class UnfitFolder(Exception):
+    """Tools can't work in a folder; says why. `shown`: its path, to be printed; `hint`: what can be used."""
+
+    def __init__(self, shown: str, why: str, hint: str = "the absolute path of an existing directory") -> None:
+        super().__init__(why)
+        self.shown = shown
+        self.hint = hint
+
+
+NOT_UTF8 = "a directory whose whole path is UTF-8; rename it, or work in another"
+
+
+def canonical_folder(given: str, base: Path | None = None) -> str:
     """The path of an existing directory, without `~`, links and "..". A relative one is resolved in `base`.
 
-    Raises: ConfigInvalid, which names `where` the path comes from.
+    Raises: UnfitFolder.
     """
     work_dir = Path(given).expanduser()
     if base is not None:
         work_dir = base / work_dir
     if (shown := misnamed(work_dir)) is not None:
-        raise ConfigInvalid(
-            f"work_dir = {shown[:200]} ({where}): its name is not UTF-8",
-            hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
-        )
+        raise UnfitFolder(shown[:200], "its name is not UTF-8", NOT_UTF8)
     if (wrong := unfit(work_dir)) is not None:
-        raise ConfigInvalid(
-            f"work_dir = {str(work_dir)[:200]!r} ({where}): {wrong}",
-            hint="allowed: the absolute path of an existing directory",
-        )
+        raise UnfitFolder(repr(str(work_dir)[:200]), wrong)
     resolved = str(work_dir.resolve())
     if (shown := misnamed(resolved)) is not None:
-        raise ConfigInvalid(
-            f"work_dir = {work_dir} ({where}): it leads to {shown[:200]}, whose name is not UTF-8",
-            hint="allowed: a directory whose whole path is UTF-8; rename it, or work in another",
-        )
+        raise UnfitFolder(str(work_dir), f"it leads to {shown[:200]}, whose name is not UTF-8", NOT_UTF8)
     return resolved

@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable
 
 from aster_sidecar import clock
-from aster_sidecar.config.settings import canonical_folder
+from aster_sidecar.config.settings import UnfitFolder, canonical_folder
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.session_choices import NONE, Choices, SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.trash import Trash
-from aster_sidecar.errors import AgentBusy, ConfigInvalid, InvalidShape, SessionNotFound
+from aster_sidecar.errors import AgentBusy, InvalidShape, SessionNotFound
 from aster_sidecar.models.catalog import LOCAL, misnamed
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.permissions import Mode, stricter
@@ -432,9 +432,9 @@ def choices_from(request: wire.SessionCreate | wire.SessionPatch, before: Choice
     if request.work_dir is None:
         return chosen
     try:
-        return chosen._replace(work_dir=canonical_folder(request.work_dir, "request"))
-    except ConfigInvalid as error:
-        raise InvalidShape(error.message, hint=error.hint) from error
+        return chosen._replace(work_dir=canonical_folder(request.work_dir))
+    except UnfitFolder as error:
+        raise InvalidShape(f"work_dir: {error.shown}: {error}", hint=f"choose {error.hint}") from error
 
 
 def require_model(name: str | None) -> None:

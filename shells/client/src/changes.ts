@@ -106,8 +106,8 @@ export class Changes {
       if (slots.isOpen(id)) histories.read(id).catch(() => undefined); // it was deleted while it was open
     } else {
       // `status_change` reports the state.
-      const { title, archived, is_default, pinned, updated_at } = fresh;
-      Object.assign(picture.session(id), { title, archived, is_default, pinned });
+      const { agent_id, title, archived, is_default, pinned, settings, updated_at } = fresh;
+      Object.assign(picture.session(id), { agent_id, title, archived, is_default, pinned, settings });
       if (updated_at > known.updated_at) picture.session(id).updated_at = updated_at;
     }
     return true;

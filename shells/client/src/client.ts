@@ -121,7 +121,9 @@ export function createClient(options: ClientOptions = {}) {
     /** Everything for a first picture, from one moment. `sessions`: how many of them; default 16. */
     snapshot: (query: { sessions?: number } = {}, options?: CallOptions): Promise<wire.Snapshot> =>
       call("GET", "/api/snapshot" + queryOf(query), undefined, options),
-    agents: (options?: CallOptions): Promise<wire.AgentInfo[]> => call("GET", "/api/agents", undefined, options),
+    /** The agents; with a session, as its folder has them. */
+    agents: ({ session_id, ...options }: CallOptions & { session_id?: string } = {}): Promise<wire.AgentInfo[]> =>
+      call("GET", "/api/agents" + queryOf({ session_id }), undefined, options),
     tools: (options?: CallOptions): Promise<wire.ToolInfo[]> => call("GET", "/api/tools", undefined, options),
     models: (options?: CallOptions): Promise<wire.ModelInfo[]> => call("GET", "/api/models", undefined, options),
     /** Checks what would happen to a call, and why. Nothing runs. */
@@ -158,6 +160,9 @@ export function createClient(options: ClientOptions = {}) {
         call("PATCH", session(session_id), { archived }, options),
       pin: (session_id: string, pinned = true, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("PATCH", session(session_id), { pinned }, options),
+      /** Changes any of its fields: its folder, model, effort, mode and agent too. `null` inherits these again. */
+      change: (session_id: string, patch: wire.SessionPatch, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("PATCH", session(session_id), patch, options),
       /** Moves it to the trash. `purge` deletes it permanently, also if it is in the trash. */
       delete: (
         session_id: string,

@@ -15,6 +15,8 @@ export interface Draft {
   agent_id: string;
   /** The session it was written for; null for the agent's default session. */
   session_id: string | null;
+  /** The session to create for it first, if it has none; absent in drafts of older versions. */
+  session?: wire.SessionCreate | null;
   message: string;
   context: Record<string, unknown> | null;
   /** RFC 3339, UTC. */
@@ -72,11 +74,13 @@ export class Drafts {
     }
   }
 
-  async keep(body: wire.ChatRequest): Promise<Draft> {
+  /** Stores a message. `session`: the session to create for it first. */
+  async keep(body: wire.ChatRequest, session: wire.SessionCreate | null = null): Promise<Draft> {
     const draft: Draft = {
       client_message_id: body.client_message_id ?? mintId(),
       agent_id: body.agent_id,
       session_id: body.session_id ?? null,
+      session,
       message: body.message,
       context: body.context ?? null,
       written_at: new Date().toISOString(),
@@ -99,8 +103,15 @@ export class Drafts {
   async resend(client: Client, client_message_id: string, options?: SendOptions): Promise<wire.ChatStarted> {
     const draft = (await this.load()).find((known) => known.client_message_id === client_message_id);
     if (!draft) throw new AsterError(0, "draft_not_found", "this draft was sent or discarded");
-    const { agent_id, session_id, message, context } = draft;
+    const { agent_id, message, context, session } = draft;
+    let { session_id } = draft;
     try {
+      if (session_id === null && session) {
+        ({ session_id } = await client.sessions.create({ ...session, agent_id }));
+        await this.#change((drafts) =>
+          drafts.map((known) => (known.client_message_id === client_message_id ? { ...known, session_id } : known)),
+        );
+      }
       const started = await client.send({ agent_id, session_id, message, context, client_message_id }, options);
       await this.discard(client_message_id);
       return started;

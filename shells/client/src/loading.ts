@@ -11,6 +11,8 @@ import type * as wire from "./types.js";
 
 /** How many sessions are fetched at a time. */
 const PAGE = 50;
+/** The most sessions in one answer. */
+const LIST_MOST = 500;
 /** How many events may be held. If there are more, the picture is read again instead. */
 const HELD_MOST = 20_000;
 
@@ -97,6 +99,7 @@ export class Loader {
       while (entry.again) {
         entry.again = false;
         this.#takeSettings(await client.snapshot({ sessions: 1 }));
+        await this.#readSessionSettings();
         picture.changed();
       }
     };
@@ -105,6 +108,23 @@ export class Loader {
         picture.stale = true;
       })
       .finally(() => (this.#refetching = null));
+  }
+
+  /** Reads the settings of sessions, which follow the configuration and the agents, without an event for each. */
+  async #readSessionSettings(): Promise<void> {
+    const { client, picture, slots } = this.#options;
+    const { sessions } = await client.sessions.list({ limit: LIST_MOST });
+    const read = new Set(sessions.map(({ session_id }) => session_id));
+    for (const session_id of Object.keys(picture.next.sessions)) {
+      const info = read.has(session_id) || !slots.isOpen(session_id) ? null : await sessionInfo(client, session_id);
+      if (info) sessions.push(info);
+    }
+    for (const { session_id, settings } of sessions) {
+      const known = picture.next.sessions[session_id];
+      if (!known) continue;
+      const fresh = reconcile(known.settings ?? null, settings ?? null);
+      if (fresh !== known.settings) picture.session(session_id).settings = fresh;
+    }
   }
 
   async #compose(run: number): Promise<void> {

@@ -191,6 +191,27 @@ test("settings and rules that change are seen by others", async () => {
   await agrees(store, client);
 });
 
+test("what a session works with follows its own choice, the configuration and its agent", async () => {
+  const daemon = await launch();
+  const client = daemon.client();
+  const store = await watch(client);
+  const a = await client.sessions.create({ title: "a", effort: "low" });
+  const b = await client.sessions.create({ title: "b", permission_mode: "auto_approve" });
+  const mode = (id: string) => store.getState().sessions[id]?.settings?.permission_mode;
+  await store.until(({ sessions }) => sessions[b.session_id] !== undefined);
+  await client.config.set({ permission_mode: "always_ask" });
+  await store.until(() => mode(a.session_id)?.value === "always_ask");
+  expect(mode(a.session_id)).toEqual({ value: "always_ask", source: "config" });
+  expect(mode(b.session_id)).toEqual({ value: "auto_approve", source: "session" });
+  await client.sessions.change(b.session_id, { permission_mode: null, model: "demo", effort: "high" });
+  await store.until(({ sessions }) => sessions[b.session_id]?.settings?.model.value === "demo");
+  expect(mode(b.session_id)).toEqual({ value: "always_ask", source: "config" });
+  expect((await client.agents({ session_id: a.session_id })).map(({ id }) => id)).toContain("default");
+  await client.config.set({ permission_mode: null });
+  await store.until(() => mode(b.session_id)?.source !== "config");
+  await agrees(store, client);
+});
+
 test("every call there is has its function", async () => {
   const daemon = await launch();
   const client = daemon.client();

@@ -33,6 +33,7 @@ const SESSION: SessionInfo = {
   state: "idle",
   pending_approvals: 0,
 };
+const SETTING = { value: "", source: "default" } as const;
 const STATUS: Status = {
   id: "default",
   state: "idle",
@@ -43,6 +44,7 @@ const STATUS: Status = {
   model: "demo",
   usage: { input_tokens: 0, output_tokens: 0, requests: 0 },
   last_error: null,
+  settings: { work_dir: SETTING, model: SETTING, effort: SETTING, permission_mode: SETTING },
 };
 const SNAPSHOT: Snapshot = {
   last_seq: 0,

@@ -3,11 +3,12 @@ import type { Message } from "@aster-sidecar/client";
 import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
+import { folderName, modeName, SessionSettingsLine, SettingsPanel, type Choices } from "./ConversationSettings.js";
 import { client, store, usePicture } from "./engine.js";
 import { FindBar } from "./FindBar.js";
 import { Gone } from "./Gone.js";
 import { Icon } from "./Icon.js";
-import { keep } from "./keep.js";
+import { keep, keptJson } from "./keep.js";
 import { escapeStops } from "./keys.js";
 import { texts } from "./messages.js";
 import { MessageView, type MessageActions } from "./MessageView.js";
@@ -27,6 +28,8 @@ type Entry = Message | Outgoing;
 const keyOf = (entry: Entry): string => ("client_message_id" in entry ? entry.client_message_id : entry.message_id);
 /** The most pages of older messages to fetch in order to return to the last reading position. */
 const PLACE_TRIES = 10;
+/** Where the choices for the next new conversation are kept until it begins. */
+const CHOICES = "new.choices";
 /** The messages that the demo model understands. */
 const SUGGESTIONS = ["list", "write hello.txt", "run", "think", "long"];
 const BUSY = new Set(["running", "waiting_approval", "queued"]);
@@ -51,18 +54,28 @@ export function Conversation({
 function NewConversation({ agent_id }: { agent_id: string | null }) {
   const agents = usePicture((state) => state.agents);
   const [chosen, setChosen] = useState(agent_id);
+  const [choices, setChoices] = useState<Choices>(() => keptJson<Choices>(CHOICES, {}));
+  const [changing, setChanging] = useState(false);
   const composer = useRef<ComposerHandle>(null);
   const outbox = useOutbox().filter((entry) => entry.session_id === null);
   const offline = usePicture((state) => state.connection.state === "offline");
   const working = agents.filter((agent) => agent.state !== "failed");
   const agent = working.find(({ id }) => id === chosen) ?? working.find(({ id }) => id === "default") ?? working[0];
   const model = usePicture((state) => state.config?.values.model?.value);
-  const demo = String(agent?.model ?? model).startsWith("demo");
+  const folder = usePicture((state) => state.daemon?.work_dir ?? "");
+  const demo = String(choices.model ?? agent?.model ?? model).startsWith("demo");
 
   function send(text: string): void {
-    void post(agent?.id ?? "default", null, text, "queue").then((session_id) => {
-      if (session_id !== null) go(sessionHref(session_id));
+    void post(agent?.id ?? "default", null, text, "queue", choices).then((session_id) => {
+      if (session_id === null) return;
+      choose({});
+      go(sessionHref(session_id));
     });
+  }
+
+  function choose(next: Choices): void {
+    setChoices(next);
+    keep(CHOICES, Object.values(next).some((value) => value != null) ? JSON.stringify(next) : null);
   }
 
   return (
@@ -96,6 +109,34 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
                 <span className="quiet"> {visible(agent.description)}</span>
               )}
             </p>
+          )}
+          <p>
+            <button
+              type="button"
+              className="head-settings quiet"
+              aria-haspopup="dialog"
+              onClick={() => setChanging(true)}
+            >
+              {[
+                folderName(choices.work_dir ?? folder),
+                ...(choices.model ? [choices.model] : []),
+                ...(choices.effort ? [texts.panel.withEffort(choices.effort)] : []),
+                ...(choices.permission_mode ? [modeName(choices.permission_mode)] : []),
+              ].map((words) => (
+                <span key={words}>{visible(words)}</span>
+              ))}
+              <span className="link">{texts.panel.change}</span>
+            </button>
+          </p>
+          {changing && (
+            <SettingsPanel
+              choices={choices}
+              onChange={(change) => {
+                choose({ ...choices, ...change });
+                return Promise.resolve();
+              }}
+              onClose={() => setChanging(false)}
+            />
           )}
           {demo && (
             <div className="suggestions">
@@ -415,7 +456,6 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
 
 function Head({ session_id }: { session_id: string }) {
   const session = usePicture((state) => state.sessions[session_id]);
-  const agent = usePicture((state) => state.agents.find(({ id }) => id === session?.agent_id));
   const [renaming, setRenaming] = useState(false);
   if (!session) return <header className="head" />;
   const title = session.title;
@@ -440,11 +480,7 @@ function Head({ session_id }: { session_id: string }) {
             {visible(title)}
           </h1>
         )}
-        <p className="quiet">
-          {visible(agent?.name ?? session.agent_id)}
-          {agent?.model ? <> · {visible(agent.model)}</> : null}
-          {session.archived && <> · {texts.conversation.archived}</>}
-        </p>
+        <SessionSettingsLine session={session} busy={BUSY.has(session.state)} />
       </div>
       <SessionMenu
         session={session}

@@ -2,6 +2,7 @@
 import type { Hit, Session } from "@aster-sidecar/client";
 import { Fragment, memo, useEffect, useRef, useState, type RefObject } from "react";
 import { IconButton } from "./Buttons.js";
+import { folderName } from "./ConversationSettings.js";
 import { client, onEvent, store, usePicture } from "./engine.js";
 import { parted } from "./found.js";
 import { Icon, type IconName } from "./Icon.js";
@@ -12,9 +13,12 @@ import { SessionMenu } from "./SessionMenu.js";
 import { remove, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { said } from "./problems.js";
-import { ageOf, when, type Age } from "./words.js";
+import { ageOf, when } from "./words.js";
 
-type Listed = Pick<Session, "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived" | "pinned">;
+type Listed = Pick<
+  Session,
+  "session_id" | "agent_id" | "title" | "updated_at" | "state" | "archived" | "pinned" | "settings"
+>;
 
 interface SidebarProps {
   route: Route;
@@ -26,7 +30,9 @@ interface SidebarProps {
 export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
   const [query, setQuery] = useState("");
   const [agent, setAgent] = useState("");
+  const [folder, setFolder] = useState("");
   const agents = usePicture((state) => state.agents);
+  const folders = useFolders();
   const found = useFound(query, agent);
   return (
     <>
@@ -88,8 +94,30 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
           ))}
         </select>
       )}
+      {folders.length > 1 && (
+        <select
+          className="side-agent"
+          aria-label={texts.sidebar.showIn}
+          value={folder}
+          onChange={(event) => {
+            setFolder(event.target.value);
+          }}
+        >
+          <option value="">{texts.sidebar.allFolders}</option>
+          <option value={BY_FOLDER}>{texts.sidebar.byFolder}</option>
+          {folders.map((path) => (
+            <option key={path} value={path} title={path}>
+              {visibleText(folderName(path))}
+            </option>
+          ))}
+        </select>
+      )}
       <nav aria-label={texts.shared.conversations} className="side-sessions">
-        {found === null ? <All route={route} agent={agent} /> : <Found found={found} route={route} />}
+        {found === null ? (
+          <All route={route} agent={agent} folder={folders.length > 1 ? folder : ""} />
+        ) : (
+          <Found found={found} route={route} />
+        )}
       </nav>
       <Foot />
     </>
@@ -122,7 +150,22 @@ function PageLink({
   );
 }
 
-function All({ route, agent }: { route: Route; agent: string }) {
+const BY_FOLDER = "*";
+
+/** The folders of the listed conversations, each once; the daemon's own comes first. */
+function useFolders(): readonly string[] {
+  const own = usePicture((state) => state.daemon?.work_dir ?? "");
+  const sessions = usePicture((state) => state.sessions);
+  const found = new Set([own, ...Object.values(sessions).map((one) => one.settings?.work_dir.value ?? own)]);
+  const [first = "", ...others] = found;
+  return [first, ...others.sort((a, b) => folderName(a).localeCompare(folderName(b)))];
+}
+
+/** `folder`: only those of a folder; `*`: all, grouped by folder. */
+function All({ route, agent, folder }: { route: Route; agent: string; folder: string }) {
+  const folders = useFolders();
+  const own = folders[0] ?? "";
+  const folderOf = (session: Listed): string => session.settings?.work_dir.value ?? own;
   const order = usePicture((state) => state.order);
   const sessions = usePicture((state) => state.sessions);
   const more = usePicture((state) => state.sessions_before !== null);
@@ -131,22 +174,31 @@ function All({ route, agent }: { route: Route; agent: string }) {
     .map((session_id) => sessions[session_id])
     .filter((session) => session !== undefined)
     .filter((session) => !session.archived)
-    .filter((session) => agent === "" || session.agent_id === agent);
+    .filter((session) => agent === "" || session.agent_id === agent)
+    .filter((session) => folder === "" || folder === BY_FOLDER || folderOf(session) === folder);
+  if (folder === BY_FOLDER) shown.sort((a, b) => folders.indexOf(folderOf(a)) - folders.indexOf(folderOf(b)));
   const twins = twinsIn(shown);
-  let age: Age | "pinned" | null = null;
+  const headingOf = (session: Listed): string => {
+    if (folder === BY_FOLDER) return visibleText(folderName(folderOf(session)));
+    return session.pinned ? texts.sidebar.pinned : texts.sidebar.ages[ageOf(session.updated_at)];
+  };
+  let before: string | null = null;
   return (
     <>
       {shown.length === 0 && <p className="quiet side-empty">{texts.sidebar.empty}</p>}
       {shown.map((session) => {
-        const now = session.pinned ? "pinned" : ageOf(session.updated_at);
-        const heading = now === age ? null : now;
-        age = now;
+        const now = headingOf(session);
+        const heading = now === before ? null : now;
+        before = now;
         return (
           <Fragment key={session.session_id}>
-            {heading !== null && (
-              <h2 className="side-age">{heading === "pinned" ? texts.sidebar.pinned : texts.sidebar.ages[heading]}</h2>
-            )}
-            <SessionRow session={session} on={isOn(route, session.session_id)} timed={twins.has(session.session_id)} />
+            {heading !== null && <h2 className="side-age">{heading}</h2>}
+            <SessionRow
+              session={session}
+              on={isOn(route, session.session_id)}
+              timed={twins.has(session.session_id)}
+              folder={folder === "" && folderOf(session) !== own ? folderName(folderOf(session)) : null}
+            />
           </Fragment>
         );
       })}
@@ -256,12 +308,21 @@ interface SessionRowProps {
   on: boolean;
   /** Whether its time is shown. */
   timed?: boolean;
+  /** The folder's name, if it is shown. */
+  folder?: string | null;
   /** Where it was found, and the query. */
   hit?: Hit | undefined;
   query?: string;
 }
 
-export const SessionRow = memo(function SessionRow({ session, on, timed = false, hit, query = "" }: SessionRowProps) {
+export const SessionRow = memo(function SessionRow({
+  session,
+  on,
+  timed = false,
+  folder = null,
+  hit,
+  query = "",
+}: SessionRowProps) {
   const [renaming, setRenaming] = useState(false);
   const link = useRef<HTMLAnchorElement>(null);
   const { session_id } = session;
@@ -299,6 +360,7 @@ export const SessionRow = memo(function SessionRow({ session, on, timed = false,
         <span className="session-words">
           <span className="session-title">{visible(title)}</span>
           {hit && <Snippet hit={hit} />}
+          {folder !== null && <span className="session-time">{visible(folder)}</span>}
           {timed && (
             <time className="session-time" dateTime={session.updated_at}>
               {when(session.updated_at)}

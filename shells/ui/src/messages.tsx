@@ -181,6 +181,22 @@ export const texts = {
     failed: (answer: string) => `The answer failed. ${answer}`,
   },
 
+  /** What a conversation works with. */
+  panel: {
+    title: "This conversation",
+    open: "Folder, model and more of this conversation",
+    change: "Change…",
+    agent: "Agent",
+    folder: "Folder",
+    folderWords: "The path of the folder in which tools work. Empty: the work folder in the settings.",
+    modelWords: "As provider:name. It answers from your next message on.",
+    effort: "How much it thinks",
+    efforts: { none: "Not at all", minimal: "Minimal", low: "Low", medium: "Medium", high: "High" },
+    withEffort: (effort: string) => `thinks: ${effort}`,
+    inherit: "As in the settings",
+    busy: "Agent and folder can change once the answer is finished.",
+  },
+
   /** Searching in a conversation. */
   find: {
     /** The position of the current message among the matching ones. */
@@ -413,6 +429,9 @@ export const texts = {
     closeMenu: "Close the menu",
     pages: "Pages",
     showOf: "Show conversations of",
+    showIn: "Show conversations in",
+    allFolders: "All folders",
+    byFolder: "By folder",
     allAgents: "All agents",
     waiting: (things: number) => `${things} waiting`,
     empty: "No conversations yet.",

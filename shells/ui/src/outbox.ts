@@ -1,6 +1,14 @@
 // Messages on their way to the daemon. If the daemon can't be reached, a message is kept on this device as a draft;
 // only the person sends or discards it. It is sent to its original conversation, under its first id.
-import { createDrafts, DRAFTS_MOST, isOn, mintId, type ChatRequest, type Draft } from "@aster-sidecar/client";
+import {
+  createDrafts,
+  DRAFTS_MOST,
+  isOn,
+  mintId,
+  type ChatRequest,
+  type Draft,
+  type SessionCreate,
+} from "@aster-sidecar/client";
 import { Cell, useCell } from "./cell.js";
 import { client, store } from "./engine.js";
 import { keep, kept } from "./keep.js";
@@ -81,17 +89,19 @@ export function useOutbox(): readonly Outgoing[] {
   return useCell(entries);
 }
 
-/** Sends a message. Resolves with its conversation once the daemon has it, or with null if sending failed. */
+/** Sends a message; without `session_id`, in a new `session`. Resolves with its conversation once the daemon has it, or with null if sending failed. */
 export function post(
   agent_id: string,
   session_id: string | null,
   message: string,
   if_busy: IfBusy,
+  session: SessionCreate | null = null,
 ): Promise<string | null> {
   const entry: Outgoing = {
     client_message_id: mintId(),
     agent_id,
     session_id,
+    session,
     message,
     written_at: new Date().toISOString(),
     state: "sending",
@@ -108,18 +118,18 @@ export function again(client_message_id: string): Promise<string | null> {
 }
 
 async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null> {
-  const { client_message_id, agent_id, message } = entry;
+  const { client_message_id, agent_id, message, session = null } = entry;
   let { session_id } = entry;
   const keeps = isOn(store.getState(), "offline_drafts");
   const remember = async (): Promise<void> => {
-    if (keeps) await drafts.keep({ client_message_id, agent_id, session_id, message });
+    if (keeps) await drafts.keep({ client_message_id, agent_id, session_id, message }, session);
   };
   mine.set(client_message_id, { ...entry, state: "sending", problem: null });
   publish();
   await remember();
   try {
     if (session_id === null) {
-      ({ session_id } = await client.sessions.create({ agent_id }));
+      ({ session_id } = await client.sessions.create({ ...session, agent_id }));
       change(client_message_id, { session_id });
       await remember();
     }

@@ -53,7 +53,6 @@ function unused(all: readonly Entry[], of: readonly Use[]): string[] {
 
 /** Texts that are shown as a notice but are not sentences. */
 const NO_SENTENCES: Record<string, string> = {
-  "conversation.archived": "one of the facts about a conversation",
   "sidebar.nothingFound": "a heading over what was found",
   "sidebar.foundMore": "a heading over what was found",
   "sidebar.link.connected": "a state",
