@@ -57,7 +57,7 @@ class Sessions:
         self._known: dict[str, str] = {}
         self._trash = Trash(journal, self.purge_due)
         self._moving_lock = asyncio.Lock()
-        """Held while a session is deleted or restored, so that a failure does not undo another change."""
+        """Held while a session is changed, deleted or restored, so that no change undoes another."""
         journal.lost.subscribe(self._reload)
 
     def open(self) -> None:
@@ -227,6 +227,10 @@ class Sessions:
 
         Raises: SessionNotFound, AgentBusy, InvalidShape, StoreError.
         """
+        async with self._moving_lock:  # two changes at once would undo each other
+            return await self._patch(session_id, patch)
+
+    async def _patch(self, session_id: str, patch: wire.SessionPatch) -> wire.SessionInfo:
         agent_id, before = self._known[self.require(session_id)], self._choices.of(session_id)
         chosen = choices_from(patch, before)
         new_agent_id = patch.agent_id or agent_id

@@ -234,8 +234,8 @@ class Turns:
 
         Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
         """
-        session_id = self._sessions.find_default(request.agent_id, request.session_id)
-        self._settings.agent(request.agent_id, session_id)
+        session_id = request.session_id or self._sessions.find_default(request.agent_id, None)
+        self._settings.agent(request.agent_id, session_id)  # an unknown session is refused below
         if not request.message.strip():
             raise InvalidShape("message: it is empty")
         require_model(request.model)

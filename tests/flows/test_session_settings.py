@@ -346,3 +346,31 @@ def test_agent_and_folder_stay_while_a_turn_runs_and_the_rest_can_change(
         watcher.until("done")
     assert [request.body["model"] for request in provider.requests][1] != "gpt-5.2-mini", "a turn keeps its model"
     assert patch(real, one, work_dir=str(work))["settings"]["work_dir"]["value"] == str(work)
+
+
+def test_changes_at_the_same_time_do_not_undo_each_other(daemon: Daemon) -> None:
+    one = session(daemon)["session_id"]
+    changes: list[dict[str, object]] = [
+        {"effort": "low"},
+        {"model": OTHER},
+        {"permission_mode": "always_ask"},
+        {"title": "Named"},
+        {"pinned": True},
+        {"work_dir": str(folder(daemon, "garden"))},
+    ]
+    threads = [threading.Thread(target=patch, args=(daemon, one), kwargs=change) for change in changes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = daemon.call("GET", f"/api/sessions/{one}")
+    assert (found["title"], found["pinned"]) == ("Named", True)
+    assert {name: setting["source"] for name, setting in found["settings"].items()} == dict.fromkeys(
+        ("work_dir", "model", "effort", "permission_mode"), "session"
+    )
+
+
+def test_an_unknown_agent_is_named_before_an_unknown_session(daemon: Daemon) -> None:
+    body = {"agent_id": "nobody", "session_id": "ses_0", "message": "x"}
+    assert daemon.refused("POST", "/api/chat", body).code == "agent_not_found"
+    assert daemon.refused("POST", "/api/chat", {**body, "agent_id": "default"}).code == "session_not_found"
