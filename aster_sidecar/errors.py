@@ -29,6 +29,7 @@ AsterError
 │   ├── AgentBusy         409  agent_busy
 │   ├── ApprovalResolved  409  approval_resolved
 │   ├── EditUnconfirmed   409  edit_unconfirmed
+│   ├── TrustChanged      409  trust_changed
 │   └── IdempotencyMismatch 409 idempotency_mismatch
 ├── ApprovalExpired       410  approval_expired
 ├── HandoffRefused        410  handoff_refused
@@ -206,6 +207,13 @@ class EditUnconfirmed(Conflict):
 
     code = "edit_unconfirmed"
     hint = "show `details` to the person, and answer again with its `confirm`"
+
+
+class TrustChanged(Conflict):
+    """A project's files are not those that the person saw: `details` (wire.TrustView) has those of now."""
+
+    code = "trust_changed"
+    hint = "show `details` to the person, and send its `digest`"
 
 
 class IdempotencyMismatch(Conflict):

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".yaml", ".yml")
 FILES_MOST = 200
 """The most files of one directory that are read."""
+LINKED = "a link; a project's agents must be files in the project"
 FRESH_NS = 2_000_000_000
 """A file that changed this shortly before it was read can change again with the same time stamp; it is read again."""
 
@@ -154,11 +155,7 @@ class Agents:
             if os.path.realpath(folder) == str(folder):
                 self._take("project", folder, state, problems, seen)
             elif folder.exists():
-                problems.append(
-                    Problem(
-                        "*", "project", str(folder), None, "a link; a project's agents must be files in the project"
-                    )
-                )
+                problems.append(Problem("*", "project", str(folder), None, LINKED))
         self._readings = seen
         state.problems = tuple(problems)
         return state

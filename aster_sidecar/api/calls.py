@@ -10,6 +10,7 @@ from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.conversations import ConversationCalls
 from aster_sidecar.api.diagnostics_bundle import DiagnosticsCalls
 from aster_sidecar.api.event_stream import EventCalls
+from aster_sidecar.api.folders import FolderCalls
 from aster_sidecar.api.health import HealthCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
@@ -19,6 +20,7 @@ from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
 from aster_sidecar.api.snapshot import SnapshotCalls
 from aster_sidecar.api.tools import ToolCalls
+from aster_sidecar.api.trust import TrustCalls
 
 PAGE = 50
 """Default page size."""
@@ -40,6 +42,8 @@ class Calls:
     models: ModelCalls
     services: ServiceCalls
     settings: SettingsCalls
+    folders: FolderCalls
+    trust: TrustCalls
     companion: CompanionCalls
     snapshot: SnapshotCalls
     browsers: BrowserCalls

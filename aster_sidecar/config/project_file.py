@@ -19,6 +19,7 @@ from aster_sidecar.config.trusted_projects import FOLDER, project_of, trusted
 from aster_sidecar.errors import ConfigInvalid
 
 FILE_BYTES = 64 * 1024
+LINKED = "a link; a project's settings must be a file in the project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,33 @@ def read_project(config_dir: Path, work_dir: Path) -> Project:
             return Project(
                 problems=(f"{path} is not read: its directory is not trusted (aster-sidecar trust {directory})",)
             )
-        content = tomllib.loads(read_small(path))
+        return settings_in(directory, read_settings(directory))
     except ConfigInvalid as error:  # the list of trusted projects is invalid, so no project is trusted
         return Project(problems=(f"{error.message}; {path} is not read",))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         return Project(directory, problems=(f"{path}: {error}; ignored",))
     except OSError as error:
         return Project(directory, problems=(f"{path}: {error.strerror}; ignored",))
+
+
+def read_settings(directory: Path) -> str:
+    """The text of a project's `.aster/config.toml`, trusted or not.
+
+    Raises: OSError, also for a link; UnicodeDecodeError.
+    """
+    folder = directory / FOLDER
+    if os.path.realpath(folder) != str(folder):
+        raise OSError(0, LINKED)
+    return read_small(folder / "config.toml")
+
+
+def settings_in(directory: Path, text: str) -> Project:
+    """The settings in the text of a project's file, limited to keys that a project may set, not validated."""
+    path = directory / FOLDER / "config.toml"
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return Project(directory, problems=(f"{path}: {error}; ignored",))
     values = {key: value for key, value in content.items() if key in SETTINGS and SETTINGS[key].in_project}
     free = ", ".join(key for key, setting in SETTINGS.items() if setting.in_project)
     problems = tuple(
@@ -86,8 +107,11 @@ def file_stamp(path: Path) -> str:
 
 
 def read_small(path: Path) -> str:
-    """The text of a regular file of at most `FILE_BYTES`. Raises: OSError, UnicodeDecodeError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as opened:
+    """The text of a regular file of at most `FILE_BYTES`, no link. Raises: OSError, UnicodeDecodeError."""
+    if path.is_symlink():
+        raise OSError(0, LINKED)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             raise OSError(0, "not a regular file")
         content = opened.read(FILE_BYTES + 1)

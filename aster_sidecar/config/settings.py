@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 Source = Literal["api", "flag", "environment", "project", "file", "default"]
 
+FOLDER_ALLOWED = "allowed: the absolute path of an existing directory"
+NAME_ALLOWED = "allowed: a directory whose whole path is UTF-8; rename it, or work in another"
+
 PROJECTS_MOST = 500
 """The most projects of sessions' folders that are kept in memory."""
 
@@ -157,9 +160,8 @@ class Config:
 
     def view(self, extra: Mapping[str, wire.ConfigValue]) -> wire.ConfigView:
         """The whole effective configuration; `extra`: values that can't be set through the API."""
-        values = {key: self.sourced(key) for key in DEFAULTS}
         return wire.ConfigView(
-            values={**values, **extra},
+            values={**self._values(), **extra},
             config_path=str(self._path),
             data_dir=str(self._settings.places.data_dir),
             logs_dir=str(self._settings.places.logs_dir),
@@ -174,16 +176,26 @@ class Config:
         """
         given = patch.model_dump(include=patch.model_fields_set)
         checked = validated({key: value for key, value in given.items() if value is not None}, "request")
-        before = {key: self.sourced(key) for key in DEFAULTS}
+        before = self._values()
         write_file(self._path, {key: self._kept(key, checked.get(key)) for key in given})
         for key in given:
             self._api.pop(key, None)
             self._file.pop(key, None)
         self._api.update(checked)
         self._file.update(checked)
+        return self._read_project_since(before)
+
+    def read_project_again(self) -> dict[str, wire.ConfigValue]:
+        """As `read_project`, when the trusted projects have changed. Returns the effective values that changed."""
+        return self._read_project_since(self._values())
+
+    def _read_project_since(self, before: Mapping[str, wire.ConfigValue]) -> dict[str, wire.ConfigValue]:
         self.read_project()
-        after = {key: self.sourced(key) for key in DEFAULTS}
+        after = self._values()
         return {key: after[key] for key in DEFAULTS if after[key].value != before[key].value}
+
+    def _values(self) -> dict[str, wire.ConfigValue]:
+        return {key: self.sourced(key) for key in DEFAULTS}
 
     def _kept(self, key: str, value: Any) -> Any:
         """A value as it is saved: a directory inside the data directory as a relative path, as that may be moved."""
@@ -262,7 +274,11 @@ def canonical_folder(given: str, base: Path | None = None) -> str:
 
     Raises: UnfitFolder.
     """
-    work_dir = Path(given).expanduser()
+    try:
+        work_dir = Path(given).expanduser()
+    except RuntimeError as error:  # "~name" of a user that does not exist
+        shown = repr(given[:200]) if (escaped := misnamed(given)) is None else escaped[:200]
+        raise UnfitFolder(shown, "no such user") from error
     if base is not None:
         work_dir = base / work_dir
     if (shown := misnamed(work_dir)) is not None:

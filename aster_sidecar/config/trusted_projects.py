@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from aster_sidecar.config.toml_file import write_beside
 from aster_sidecar.errors import ConfigInvalid
-from aster_sidecar.text.json_text import parse_json
+from aster_sidecar.text.json_text import parse_json, parse_object
 
 FOLDER = ".aster"
 FILE = "trusted.json"
+CONTENT = "trusted_files.json"
+"""For each trusted project the digests of its files at the moment when the person trusted it. The list of trusted
+projects is a file of its own, because earlier versions read it."""
 TOOL_MARK = "ASTER_TOOL_CALL"
 """The variable in the environment of every process that a tool started. None of them may change the list."""
 
@@ -52,18 +56,39 @@ def refuse_tools(environment: Mapping[str, str]) -> None:
         )
 
 
-def trust(config_dir: Path, directory: Path, environment: Mapping[str, str]) -> Path:
+def trusted_files(config_dir: Path, directory: Path) -> dict[str, str] | None:
+    """The digests of a trusted project's files when the person trusted it, by name; None: not known. Never raises."""
+    files = _contents(config_dir).get(str(directory))
+    if not isinstance(files, dict):
+        return None
+    return {str(name): str(digest) for name, digest in files.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _contents(config_dir: Path) -> dict[str, Any]:
+    """The file of digests; a damaged one counts as empty, because it decides on nothing."""
+    try:
+        return parse_object((config_dir / CONTENT).read_bytes())
+    except (OSError, ValueError):
+        return {}
+
+
+def trust(
+    config_dir: Path, directory: Path, environment: Mapping[str, str], files: Mapping[str, str] | None = None
+) -> Path:
     """Trust a directory; returns its resolved path. `environment`: this process's; a process of a tool is refused.
 
-    Raises: ConfigInvalid.
+    `files`: the digests of the project's files that the person saw, by name. Raises: ConfigInvalid.
     """
     refuse_tools(environment)
     directory = directory.expanduser().resolve()
     if not directory.is_dir():
         raise ConfigInvalid(f"{directory}: not a directory", hint="allowed: the path of an existing directory")
     known = trusted(config_dir)
-    if directory not in known:
-        keep(config_dir, [*known, directory])
+    listed = known if directory in known else [*known, directory]
+    if files is not None:  # before the list: no trusted project lacks its digests
+        _keep_contents(config_dir, listed, {str(directory): dict(files)})
+    if listed != known:
+        _write(config_dir, FILE, [str(place) for place in listed])
     return directory
 
 
@@ -73,27 +98,36 @@ def distrust(config_dir: Path, directory: Path, environment: Mapping[str, str]) 
     Raises: ConfigInvalid.
     """
     refuse_tools(environment)
-    directory = directory.expanduser().resolve()
+    directory = Path(os.path.abspath(directory.expanduser()))
     known = trusted(config_dir)
+    if directory not in known:  # a listed one is not looked at: it may be gone, or a link by now
+        directory = directory.resolve()
     if directory not in known:
         return False
-    keep(config_dir, [place for place in known if place != directory])
+    listed = [place for place in known if place != directory]
+    _write(config_dir, FILE, [str(place) for place in listed])
+    if (config_dir / CONTENT).exists():
+        _keep_contents(config_dir, listed, {})
     return True
 
 
-def keep(config_dir: Path, directories: list[Path]) -> None:
-    """Write the list atomically, readable by its owner only. Raises: ConfigInvalid."""
+def _keep_contents(config_dir: Path, listed: list[Path], fresh: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the digests of the listed projects; `fresh` replaces known ones. Raises: ConfigInvalid."""
+    contents = {**_contents(config_dir), **fresh}
+    kept = {str(place) for place in listed}
+    _write(config_dir, CONTENT, {name: files for name, files in contents.items() if name in kept})
+
+
+def _write(config_dir: Path, name: str, value: object) -> None:
+    """Write a file of JSON atomically, readable by its owner only. Raises: ConfigInvalid."""
+    path = config_dir / name
     try:
         config_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=config_dir, prefix=".trusted-")
+        fresh = write_beside(path, json.dumps(value, indent=2))
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                json.dump([str(place) for place in directories], out, indent=2)
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(name, config_dir / FILE)
+            os.replace(fresh, path)
         except BaseException:
-            os.unlink(name)
+            os.unlink(fresh)
             raise
     except OSError as error:
-        raise ConfigInvalid(f"{config_dir / FILE}: {error.strerror}", hint="nothing was changed") from error
+        raise ConfigInvalid(f"{path}: {error.strerror}", hint="nothing was changed") from error

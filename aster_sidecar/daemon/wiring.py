@@ -14,6 +14,7 @@ from aster_sidecar.agents.app_code import AppCode
 from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.registry import Places as AgentPlaces
+from aster_sidecar.agents.spec import Known
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.browser_login import BrowserCalls, Handoffs
 from aster_sidecar.api.calls import Calls
@@ -21,6 +22,7 @@ from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.conversations import ConversationCalls
 from aster_sidecar.api.diagnostics_bundle import DiagnosticsCalls
 from aster_sidecar.api.event_stream import EventCalls, Streams
+from aster_sidecar.api.folders import FolderCalls
 from aster_sidecar.api.health import HealthCalls
 from aster_sidecar.api.identity import Identity
 from aster_sidecar.api.lifecycle import Lifecycle
@@ -30,10 +32,12 @@ from aster_sidecar.api.services import ServiceCalls
 from aster_sidecar.api.settings import SettingsCalls
 from aster_sidecar.api.snapshot import SnapshotCalls
 from aster_sidecar.api.tools import ToolCalls
+from aster_sidecar.api.trust import TrustCalls
 from aster_sidecar.api.warnings import Warnings
 from aster_sidecar.companion.feature_flags import Flags
 from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
+from aster_sidecar.companion.timed_reading import TimedReading
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
@@ -193,6 +197,7 @@ class ToolParts:
     """What a model can call, who calls it, and the rules for that."""
 
     servers: Servers
+    known: Known
     agents: FolderAgents
     choices: SessionChoices
     settings: EffectiveSettings
@@ -232,7 +237,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
         servers.why_absent,
     )
     servers.changed.subscribe(lambda: toolkit.extend(servers.tools()))
-    return ToolParts(servers, agents, choices, settings, rules, toolkit)
+    return ToolParts(servers, known, agents, choices, settings, rules, toolkit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +337,7 @@ def build_api(
     companion_calls = CompanionCalls(journal, sessions, streams, notifications, companion.flags, onboarding)
     service_calls = ServiceCalls(programs.services)
     settings_calls = SettingsCalls(journal, identity, config)
+    reading = TimedReading()
     model_calls = ModelCalls(models, parts.keys, parts.environment, onboarding)
     calls = Calls(
         identity,
@@ -357,6 +363,8 @@ def build_api(
         model_calls,
         service_calls,
         settings_calls,
+        FolderCalls(journal, identity, config, reading),
+        TrustCalls(journal, identity, config, tools.agents, tools.known, reading),
         companion_calls,
         SnapshotCalls(
             journal,

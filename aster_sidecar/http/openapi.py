@@ -37,6 +37,7 @@ TAGS = [
     {"name": "conversations", "description": "Messages, turns, sessions and their history."},
     {"name": "policy", "description": "Approvals, permission rules, and dry-run checks of tool calls."},
     {"name": "settings", "description": "Settings, agents, tools, models and provider keys."},
+    {"name": "projects", "description": "Folders, and trust in the projects in them."},
     {"name": "events", "description": "The event stream."},
     {"name": "companion", "description": "The snapshot, notifications, focus, feature flags and onboarding."},
     {"name": "services", "description": "Services and diagnostics bundles."},

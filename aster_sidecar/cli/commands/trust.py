@@ -7,9 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+from aster_sidecar.agents.project_content import trust_directory
 from aster_sidecar.cli.commands.running import Failed, places_of
 from aster_sidecar.cli.console import cell, print_json
-from aster_sidecar.config.trusted_projects import FOLDER, distrust, project_of, trust, trusted
+from aster_sidecar.config.trusted_projects import FOLDER, distrust, project_of, trusted
+from aster_sidecar.daemon.client import find
 
 
 def run_trust(given: argparse.Namespace) -> int:
@@ -19,9 +21,9 @@ def run_trust(given: argparse.Namespace) -> int:
     """
     config_dir = places_of(given).config_dir
     if given.directory is not None:
-        kept = trust(config_dir, given.directory, os.environ)
+        kept = trust_directory(config_dir, given.directory, os.environ)
         print_json({"trusted": str(kept)}) if given.json else print(f"trusted: {cell(kept)}")
-        for line in notes(kept):
+        for line in notes(kept, running=find(places_of(given).data_dir) is not None):
             print(line, file=sys.stderr)
         return 0
     known = trusted(config_dir)
@@ -34,15 +36,20 @@ def run_trust(given: argparse.Namespace) -> int:
     return 0
 
 
-def notes(kept: Path) -> list[str]:
-    """What the person may not expect: which folder counts, and when a running daemon reads it."""
+def notes(kept: Path, *, running: bool) -> list[str]:
+    """What the person may not expect: which folder counts, and when a daemon that is `running` uses it."""
     project = project_of(kept)
     found: list[str] = []
     if project is None:
         found.append(f"there is no {FOLDER} folder in it yet")
     elif project != kept:
         found.append(f"the nearest {FOLDER} folder is {cell(project / FOLDER)}: aster-sidecar trust {cell(project)}")
-    return [*found, "a running daemon reads it when its settings change, or at its next start"]
+    if running:
+        found.append(
+            "the running daemon uses its agents at once, and its settings in conversations that chose this folder; the "
+            "settings of its own work directory count from the next change of a setting, or its next start"
+        )
+    return found
 
 
 def run_untrust(given: argparse.Namespace) -> int:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from aster_sidecar.http.routes import companion, conversations, daemon, events, page, policy, services, settings
+from aster_sidecar.http.routes import (
+    companion,
+    conversations,
+    daemon,
+    events,
+    page,
+    policy,
+    projects,
+    services,
+    settings,
+)
 
 ROUTES: list[BaseRoute] = [
     route
-    for group in (daemon, conversations, policy, settings, events, companion, services, page)
+    for group in (daemon, conversations, policy, settings, projects, events, companion, services, page)
     for route in group.router.routes
 ]
