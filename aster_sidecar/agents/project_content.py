@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from aster_sidecar.agents.registry import FILES_MOST, LINKED, owner_of, stamps
+from aster_sidecar.agents.registry import FILES_MOST, LINKED, owner_of, problems_with, stamps
 from aster_sidecar.agents.spec import AgentSpec, Broken, Known, Problem, parse, read
 from aster_sidecar.config.project_file import Project, read_settings, settings_in
 from aster_sidecar.config.settings import checked
@@ -135,8 +135,7 @@ def agents_of(content: ProjectContent, known: Known, others: Iterable[AgentSpec]
                 raise Broken((None, file.problem or ""))
             spec = parse(file.path.stem, file.text, known, "project", path)
         except Broken as broken:
-            problems = tuple(Problem(agent_id, "project", path, line, reason) for line, reason in broken.reasons)
-            found.append(FoundAgent(agent_id, path, None, problems))
+            found.append(FoundAgent(agent_id, path, None, problems_with(file.path, "project", broken)))
             continue
         if (first := taken.get(spec.agent_id)) is not None:
             problem = Problem(agent_id, "project", path, None, f"not used: {owner_of(first)}")

@@ -19,6 +19,7 @@ from aster_sidecar.config.trusted_projects import FOLDER
 from aster_sidecar.errors import AgentNotFound, AsterError
 from aster_sidecar.policy.permissions import Mode, stricter
 from aster_sidecar.publisher import Publisher
+from aster_sidecar.text.path_names import misnamed
 
 log = logging.getLogger(__name__)
 
@@ -194,8 +195,14 @@ class Agents:
             text = read(path, follow_links=source == "user")
             found = parse(path.stem, text, self._known, source, str(path))
         except Broken as broken:
-            found = tuple(Problem(path.stem, source, str(path), line, reason) for line, reason in broken.reasons)
+            found = problems_with(path, source, broken)
         return Reading(stamp, settled, found)
+
+
+def problems_with(path: Path, source: Source, broken: Broken) -> tuple[Problem, ...]:
+    """The problems of a broken file, also of one whose name is not UTF-8."""
+    agent_id, shown = misnamed(path.stem) or path.stem, misnamed(path) or str(path)
+    return tuple(Problem(agent_id, source, shown, line, reason) for line, reason in broken.reasons)
 
 
 def stamps(folder: Path) -> dict[Path, tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -50,6 +51,15 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     return House(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no such names")
+def test_a_file_whose_name_is_not_utf_8_is_a_problem_that_can_be_shown(house: House) -> None:
+    house.put(house.theirs, os.fsdecode(b"\xff.yaml"))
+    [(name, _, reason)] = house.problems()
+    assert name == "\\xff.yaml"
+    assert "the name of the file" in reason
+    reason.encode()
 
 
 def test_default_is_there_without_any_file(house: House) -> None:

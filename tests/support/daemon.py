@@ -150,14 +150,14 @@ class Daemon:
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
-    def call(self, method: str, path: str, body: Json = None, **parameters: Any) -> Json:
+    def call(self, method: str, path: str, /, body: Json = None, **parameters: Any) -> Json:
         """One REST call; returns `data`. Raises: Refused."""
         status, answer = self.raw(method, path, body, **parameters)
         if not answer.get("success"):
             raise Refused(status, answer)
         return answer["data"]
 
-    def raw(self, method: str, path: str, body: Json = None, **parameters: Any) -> tuple[int, Json]:
+    def raw(self, method: str, path: str, /, body: Json = None, **parameters: Any) -> tuple[int, Json]:
         """One REST call. Returns the status and the complete JSON answer."""
         # Without certificates: loading them takes 15 ms, and this connection does not need them.
         with httpx.Client(trust_env=False, verify=False, timeout=WAIT_S) as client:
@@ -170,7 +170,7 @@ class Daemon:
             )
         return answer.status_code, answer.json()
 
-    def refused(self, method: str, path: str, body: Json = None, **parameters: Any) -> Refused:
+    def refused(self, method: str, path: str, /, body: Json = None, **parameters: Any) -> Refused:
         """One REST call that must be refused."""
         try:
             data = self.call(method, path, body, **parameters)

@@ -173,6 +173,22 @@ export function createClient(options: ClientOptions = {}) {
       restore: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("POST", `${session(session_id)}/restore`, undefined, options),
     },
+    /** The directories in a directory, for a picker; by default in the daemon's work folder. */
+    folders: (query: { path?: string; hidden?: boolean } = {}, options?: CallOptions): Promise<wire.FolderList> =>
+      call("GET", "/api/folders" + queryOf({ ...query }), undefined, options),
+    trust: {
+      /** The project that contains a path, and what trusting it lets in; by default of the daemon's work folder. */
+      get: (path?: string, options?: CallOptions): Promise<wire.TrustView> =>
+        call("GET", "/api/trust" + queryOf({ path }), undefined, options),
+      /**
+       * Trusts a project. `digest` is that of the view that the person saw; rejects with `trust_changed` if the files
+       * have changed since, and its `details` is a new view.
+       */
+      add: (body: wire.TrustRequest, options?: CallOptions): Promise<wire.TrustView> =>
+        call("POST", "/api/trust", body, options),
+      remove: (path: string, options?: CallOptions): Promise<wire.TrustView> =>
+        call("DELETE", "/api/trust" + queryOf({ path }), undefined, options),
+    },
     rules: {
       list: (options?: CallOptions): Promise<wire.RuleInfo[]> =>
         call("GET", "/api/permissions/rules", undefined, options),

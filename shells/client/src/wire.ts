@@ -494,6 +494,54 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/folders": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Folders
+     * @description The directories in a directory, for a picker; by default in the daemon's work folder.
+     */
+    get: operations["folders"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/trust": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Get Trust
+     * @description The project that contains a path, whether it is trusted, and what trusting it lets in.
+     */
+    get: operations["get_trust"];
+    put?: never;
+    /**
+     * Trust
+     * @description Trust the project that contains a path, if its files are those that the person saw. Idempotent.
+     */
+    post: operations["trust"];
+    /**
+     * Untrust
+     * @description Stop trusting a directory. Idempotent.
+     */
+    delete: operations["untrust"];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/events": {
     parameters: {
       query?: never;
@@ -1281,6 +1329,16 @@ export interface components {
        * @description null: as agent and configuration say
        */
       permission_mode?: ("auto_approve" | "smart_approve" | "always_ask") | null;
+    };
+    /**
+     * TrustRequest
+     * @description Trust the project that contains `path`. `digest`: that of the `TrustView` which the person saw.
+     */
+    TrustRequest: {
+      /** Path */
+      path: string;
+      /** Digest */
+      digest: string;
     };
     /**
      * AgentProblem
@@ -3342,6 +3400,136 @@ export interface components {
       /** Protected */
       protected: boolean;
     };
+    /**
+     * FolderInfo
+     * @description A directory. `project`: it contains `.git` or `.aster`. `usable`: a conversation can work in it.
+     */
+    FolderInfo: {
+      /** Name */
+      name: string;
+      /** Path */
+      path: string;
+      /** Project */
+      project: boolean;
+      /** Usable */
+      usable: boolean;
+    };
+    /**
+     * FolderList
+     * @description The directories in a directory, for a picker. `parent` is null at a root.
+     */
+    FolderList: {
+      /** Path */
+      path: string;
+      /** Parent */
+      parent: string | null;
+      /** Home */
+      home: string | null;
+      /**
+       * Roots
+       * @description where the file system begins; several on Windows
+       */
+      roots: string[];
+      /** Folders */
+      folders: components["schemas"]["FolderInfo"][];
+      /**
+       * Truncated
+       * @description whether there are more
+       */
+      truncated: boolean;
+      /**
+       * Unnamed
+       * @description how many were left out because their names are not UTF-8
+       */
+      unnamed: number;
+      /**
+       * Recent
+       * @description those of conversations, the last used first, then the daemon's own
+       */
+      recent: components["schemas"]["FolderInfo"][];
+    };
+    /**
+     * FileChange
+     * @description How a file differs from the moment when the person trusted the project.
+     */
+    FileChange: {
+      /** Name */
+      name: string;
+      /**
+       * Change
+       * @enum {string}
+       */
+      change: "added" | "changed" | "removed";
+    };
+    /**
+     * ProjectAgent
+     * @description An agent that a project defines. It would not be used if it has `problems`.
+     */
+    ProjectAgent: {
+      /** Id */
+      id: string;
+      /** Name */
+      name: string;
+      /** Description */
+      description: string;
+      /** Path */
+      path: string;
+      /** Problems */
+      problems: components["schemas"]["AgentProblem"][];
+    };
+    /**
+     * ProjectFile
+     * @description A file that counts if the project is trusted. `text` is null if it can't be shown; `problem` says why.
+     */
+    ProjectFile: {
+      /**
+       * Name
+       * @description its path in the project
+       */
+      name: string;
+      /** Text */
+      text: string | null;
+      /** Problem */
+      problem: string | null;
+    };
+    /**
+     * TrustView
+     * @description A project, whether it is trusted, and what trust lets in. `directory` is null if the path is in no project.
+     */
+    TrustView: {
+      /** Directory */
+      directory: string | null;
+      /** Trusted */
+      trusted: boolean;
+      /**
+       * Settings
+       * @description the values that its file sets
+       */
+      settings: {
+        [key: string]: unknown;
+      };
+      /** Agents */
+      agents: components["schemas"]["ProjectAgent"][];
+      /** Files */
+      files: components["schemas"]["ProjectFile"][];
+      /**
+       * Problems
+       * @description what is ignored, and why
+       */
+      problems: string[];
+      /**
+       * Digest
+       * @description changes with the files; empty without a project
+       */
+      digest: string;
+      /** Changed */
+      changed: components["schemas"]["FileChange"][];
+      /**
+       * Projects
+       * @description all trusted directories
+       */
+      projects: string[];
+    };
     /** ActiveTurn */
     ActiveTurn: {
       /** Turn Id */
@@ -4593,6 +4781,117 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["SecretInfo"];
+          };
+        };
+      };
+    };
+  };
+  folders: {
+    parameters: {
+      query?: {
+        path?: string | null;
+        hidden?: boolean;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["FolderList"];
+          };
+        };
+      };
+    };
+  };
+  get_trust: {
+    parameters: {
+      query?: {
+        path?: string | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["TrustView"];
+          };
+        };
+      };
+    };
+  };
+  trust: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["TrustRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["TrustView"];
+          };
+        };
+      };
+    };
+  };
+  untrust: {
+    parameters: {
+      query: {
+        path: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["TrustView"];
           };
         };
       };
