@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.config.trusted_projects import (
+    CONTENT,
     FILE,
     distrust,
     project_of,
     trust,
     trusted,
+    trusted_files,
     trusted_project,
 )
 from aster_sidecar.errors import ConfigInvalid
@@ -44,6 +46,38 @@ def test_trust_is_kept_for_the_owner_only_and_taken_back(tmp_path: Path, project
     assert not distrust(config, project, {})
     assert trusted(config) == []
     assert [entry.name for entry in config.iterdir()] == [FILE]
+
+
+def test_the_digests_of_a_project_s_files_are_kept_while_it_is_trusted(tmp_path: Path, project: Path) -> None:
+    config, other = tmp_path / "config", tmp_path.resolve()
+    trust(config, project, {}, {"a": "1"})
+    trust(config, other, {}, {"b": "2"})
+    assert trusted_files(config, project) == {"a": "1"}
+    assert json.loads((config / FILE).read_text()) == [str(project), str(other)], "as earlier versions read it"
+    trust(config, project, {}, {"a": "3"})
+    assert (trusted_files(config, project), trusted_files(config, other)) == ({"a": "3"}, {"b": "2"})
+    if os.name == "posix":
+        assert (config / CONTENT).stat().st_mode & 0o777 == 0o600
+    distrust(config, project, {})
+    assert trusted_files(config, project) is None
+    assert json.loads((config / CONTENT).read_text()) == {str(other): {"b": "2"}}
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"', "", "[" * 100_000, '{"/a": 1}'])
+def test_damaged_digests_are_unknown_and_written_anew(tmp_path: Path, project: Path, text: str) -> None:
+    (tmp_path / CONTENT).write_text(text)
+    trust(tmp_path, project, {})
+    assert trusted_files(tmp_path, project) is None
+    trust(tmp_path, project, {}, {"a": "1"})
+    assert trusted_files(tmp_path, project) == {"a": "1"}
+
+
+def test_a_trusted_directory_that_became_a_link_can_be_taken_back(tmp_path: Path, project: Path) -> None:
+    trust(tmp_path, project, {})
+    project.rename(project.with_name("moved"))
+    project.symlink_to(project.with_name("moved"))
+    assert distrust(tmp_path, project, {})
+    assert trusted(tmp_path) == []
 
 
 def test_a_link_trusts_what_it_leads_to(tmp_path: Path, project: Path) -> None:

@@ -32,7 +32,9 @@ def test_it_says_which_folder_counts_and_when_it_is_read(
     assert "there is no .aster folder in it yet" in capsys.readouterr().err
     (tmp_path / "project" / ".aster").mkdir()
     assert run(["trust", str(tmp_path / "project" / "src")]) == 0
-    assert f"aster-sidecar trust {tmp_path / 'project'}" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"aster-sidecar trust {tmp_path / 'project'}" in told
+    assert "running daemon" not in told, "none runs"
 
 
 @pytest.mark.parametrize("command", ["trust", "untrust"])
