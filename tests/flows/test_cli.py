@@ -126,6 +126,41 @@ def test_a_conversation_is_listed_shown_renamed_found_archived_and_deleted(daemo
     assert "GET /api/sessions lists them" in gone.err
 
 
+def test_what_a_conversation_works_with_is_set_and_shown(daemon: Daemon) -> None:
+    garden = daemon.home / "my garden"
+    garden.mkdir()
+    (daemon.data_dir / "agents").mkdir(exist_ok=True)
+    (daemon.data_dir / "agents" / "poet.yaml").write_text("instructions: Rhyme.\n")
+    one, two = (daemon.call("POST", "/api/sessions", {"title": title})["session_id"] for title in ("Garden", "Other"))
+    assert "folder" not in ask(daemon, "sessions").out
+    told = ask(daemon, "sessions", "set", one, "--work-dir", "my garden", "--effort", "high", "--agent", "poet")
+    rows = [line.split(maxsplit=1) for line in told.out.splitlines()]
+    assert ["agent", "poet"] in rows
+    assert ["work_dir", f"{garden.resolve()}  session"] in rows
+    shown = ask(daemon, "sessions", "show", one).out.splitlines()
+    assert f"work_dir: {garden.resolve()}" in shown
+    assert "effort: high" in shown
+    assert not any(line.startswith("model:") for line in shown)
+    listed = {line.split()[0]: line for line in ask(daemon, "sessions").out.splitlines()}
+    assert listed["id"].endswith("folder")
+    assert listed[one].endswith(str(garden.resolve()))
+    assert not listed[two].endswith(str(daemon.work_dir.resolve()))
+    words = ["--work-dir", "-", "--effort", "-", "--permission-mode", "always_ask", "--model", "demo"]
+    now = ask(daemon, "sessions", "set", one, *words, "--json").json["settings"]
+    assert {name: setting["source"] for name, setting in now.items()} == {
+        "work_dir": "default",
+        "model": "session",
+        "effort": "default",
+        "permission_mode": "session",
+    }
+    refused = [["--work-dir", "/no/such"], ["--model", "gpt"], ["--agent", "nobody"]]
+    for flags, words in zip(refused, ("not a directory", "not provider:name", "agent not found"), strict=True):
+        told = ask(daemon, "sessions", "set", one, *flags)
+        assert (told.code, words in told.err) == (1, True)
+    assert ask(daemon, "sessions", "set", one).code == 2
+    assert daemon.call("GET", f"/api/sessions/{one}")["settings"] == now
+
+
 def test_more_sessions_than_a_page_holds_are_listed(daemon: Daemon) -> None:
     for number in range(105):
         daemon.call("POST", "/api/sessions", {"title": f"number {number}"})
@@ -324,6 +359,28 @@ def test_a_server_that_speaks_chat_completions_only_is_asked_so(tmp_path: Path, 
     assert examined(told)["model"]["status"] == "ok"
 
 
+def test_the_folder_of_a_conversation_can_be_checked(tmp_path: Path) -> None:
+    garden = tmp_path / "garden"
+    (garden / ".aster" / "agents").mkdir(parents=True)
+    (garden / ".aster" / "config.toml").write_text('model = "demo:slow"\nport = 1\n')
+    (garden / ".aster" / "agents" / "poet.yaml").write_text("instructions: Rhyme.\n")
+    words = ["doctor", "--json", "--no-model", "--port", "0", "--work-dir"]
+    data = tmp_path / "data"
+    found = examined(say(*words, "garden", home=tmp_path, data_dir=data))
+    assert found["work dir"]["status"] == "warning"
+    assert found["work dir"]["remedy"] == f"aster-sidecar trust {garden.resolve()}"
+    assert found["agents"]["detail"] == "default"
+    assert say("trust", "garden", home=tmp_path, data_dir=data).code == 0
+    found = examined(say(*words, "garden", home=tmp_path, data_dir=data))
+    assert found["work dir"]["status"] == "ok"
+    assert found["agents"]["detail"] == "default, poet"
+    assert "'port' can't be set by a project" in found["configuration"]["detail"].replace("unknown key 'port'", "")
+    told = say(*words, "nowhere", home=tmp_path, data_dir=data)
+    found = examined(told)
+    assert (told.code, found["work dir"]["status"], found["configuration"]["status"]) == (1, "failed", "ok")
+    assert "work dir" not in examined(say(*words[:-1], home=tmp_path, data_dir=data))
+
+
 def test_the_model_to_check_can_be_named(tmp_path: Path) -> None:
     told = say("doctor", "--model", "openai:gpt-5.2", "--port", "0", home=tmp_path)
     assert told.code == 1
@@ -401,6 +458,10 @@ COMPLETED = [
     (["aster-sidecar", "sessions", "re"], ["rename", "restore"]),
     (["aster-sidecar", "sessions", "--data-dir", "list", "arch"], ["archive"]),
     (["aster-sidecar", "sessions", "delete", "--y"], ["--yes"]),
+    (["aster-sidecar", "sessions", "set", "ses_1", "--perm"], ["--permission-mode"]),
+    (["aster-sidecar", "sessions", "set", "--work-dir", "a"], ["a directory"]),
+    (["aster-sidecar", "chat", "--effort", "m"], ["minimal", "medium"]),
+    (["aster-sidecar", "doctor", "--work-dir", "a"], ["a directory"]),
     (["aster-sidecar", "config", "set", "max_t"], ["max_tool_calls", "max_tokens", "max_turn_s"]),
     (["aster-sidecar", "doctor", "--framework", "w"], ["wails", "web"]),
     (["aster-sidecar", "completion", "f"], ["fish"]),
@@ -622,6 +683,82 @@ def test_a_chat_without_the_token_is_told_who_holds_the_directory(launch: Callab
     right = chat(daemon, "hello", ASTER_SIDECAR_TOKEN=TOKEN)
     assert (right.code, right.err) == (0, "")
     assert TOKEN not in refused.err + refused.out + right.out
+
+
+def settings(daemon: Daemon, session_id: str) -> dict[str, tuple[str, str]]:
+    """The session's settings as (value, source)."""
+    found = daemon.call("GET", f"/api/sessions/{session_id}")["settings"]
+    return {name: (one["value"], one["source"]) for name, one in found.items()}
+
+
+def test_the_flags_of_one_message(real: Daemon, provider: ProviderDouble) -> None:
+    provider.script(*(Reply([Say("Yes.")]) for _ in range(4)))
+    (real.home / "garden").mkdir()
+    garden = str((real.home / "garden").resolve())
+    told = chat(real, "--model", "openai:gpt-5.2-mini", "--effort", "low", "one")
+    assert (told.code, told.out, told.err) == (0, "Yes.\n", "")
+    [session] = real.call("GET", "/api/sessions")["sessions"]
+    one = session["session_id"]
+    before = settings(real, one)
+    assert {source for _, source in before.values()} <= {"config", "default"}, "the message had them, for itself only"
+    told = chat(real, "--work-dir", "garden", "--permission-mode", "always_ask", "two")
+    assert told.out == "Yes.\n"
+    assert f"Folder: {garden} (chosen for this conversation)" in told.err
+    assert "Permission mode: always_ask (chosen for this conversation)" in told.err
+    chosen = {**before, "work_dir": (garden, "session"), "permission_mode": ("always_ask", "session")}
+    assert settings(real, one) == chosen
+    told = chat(real, "--work-dir", "garden", "three")
+    assert (told.out, told.err) == ("Yes.\n", ""), "it has this folder already"
+    sent = [(request.body["model"], request.body.get("reasoning", {}).get("effort")) for request in provider.requests]
+    assert sent == [("gpt-5.2-mini", "low"), (sent[1][0], None), (sent[1][0], None)]
+    told = chat(real, "--new", "--model", "openai:gpt-5.2-mini", "--effort", "high", "--work-dir", "garden", "four")
+    assert (told.out, told.err) == ("Yes.\n", "")
+    two = next(row["session_id"] for row in real.call("GET", "/api/sessions")["sessions"] if row["session_id"] != one)
+    assert settings(real, two) == {
+        "work_dir": (garden, "session"),
+        "model": ("openai:gpt-5.2-mini", "session"),
+        "effort": ("high", "session"),
+        "permission_mode": before["permission_mode"],
+    }
+
+
+def test_flags_that_are_refused_send_nothing(daemon: Daemon) -> None:
+    (daemon.home / "garden").mkdir()
+    for words in (["--work-dir", "nowhere"], ["--model", "gpt"], ["--new", "--model", "gpt"]):
+        told = chat(daemon, *words, "hello")
+        assert (told.code, told.out) == (1, "")
+    assert chat(daemon, "--effort", "extreme", "hello").code == 2
+    assert daemon.call("GET", "/api/sessions")["sessions"] == []
+    with daemon.watch() as watcher:
+        daemon.chat("write hello.txt")
+        watcher.until("approval_required")
+    told = chat(daemon, "--work-dir", "garden", "hello")
+    assert (told.code, "running or waiting" in told.err) == (1, True)
+    assert len(daemon.history()) == 2
+
+
+def test_flags_before_the_first_message_start_a_conversation_with_them(daemon: Daemon) -> None:
+    (daemon.home / "garden").mkdir()
+    told = chat(daemon, "--work-dir", "garden", "hello")
+    [session] = daemon.call("GET", "/api/sessions")["sessions"]
+    assert f"A new one was started: {session['session_id']}" in told.err
+    assert (session["settings"]["work_dir"]["source"], session["messages"]) == ("session", 2)
+
+
+def test_the_flags_of_a_daemon_that_chat_starts_win_over_what_a_conversation_chose(daemon: Daemon) -> None:
+    for name in ("garden", "shed"):
+        (daemon.home / name).mkdir()
+    one, two = (
+        daemon.call("POST", "/api/sessions", {"title": title, "work_dir": folder})["session_id"]
+        for title, folder in (("Garden", str(daemon.home / "garden")), ("Plain", None))
+    )
+    daemon.stop()
+    for title, said in (("Garden", True), ("Plain", False)):
+        told = chat(daemon, "--session", title, "--work-dir", "shed", "hello")
+        assert (told.code, "Folder: " in told.err) == (0, said)
+    daemon.start()
+    assert settings(daemon, one)["work_dir"] == (str((daemon.home / "shed").resolve()), "session")
+    assert settings(daemon, two)["work_dir"][1] != "session", "the daemon worked there, and nothing is kept"
 
 
 def test_a_message_for_a_conversation_by_its_title(daemon: Daemon) -> None:

@@ -340,8 +340,8 @@ def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Da
     pane.until(lambda text: text.count("You said: “hello” I am the") > 1)
     pane.until_prompt(9)
     pane.type("/mode always_ask")
-    pane.until("permission_mode: always_ask")
-    assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "always_ask"
+    pane.until("Permission mode: always_ask (chosen for this conversation)")
+    assert daemon.call("GET", "/api/config")["values"]["permission_mode"]["value"] == "smart_approve"
     pane.until_prompt(10)
     pane.type("/mode sometimes")
     pane.until("✗ ")
@@ -351,6 +351,76 @@ def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Da
     pane.until_prompt(12)
     pane.type("/help")
     pane.until("/approvals")
+
+
+def test_what_a_conversation_chooses(terminal: Callable[..., Pane], daemon: Daemon, tmp_path: Path) -> None:
+    (daemon.data_dir / "agents").mkdir(exist_ok=True)
+    (daemon.data_dir / "agents" / "poet.yaml").write_text("description: Rhymes.\ninstructions: Rhyme.\n")
+    garden = tmp_path / "work" / "my garden"
+    garden.mkdir(parents=True)
+    pane = terminal(data_dir=daemon.data_dir, columns=220)
+    prompts = iter(range(1, 100))
+
+    def types(text: str, *shown: str) -> None:
+        pane.until_prompt(next(prompts))
+        pane.type(text)
+        for words in shown:
+            pane.until(words)
+
+    def chosen() -> dict[str, str]:
+        [session] = daemon.call("GET", "/api/sessions")["sessions"]
+        settings = session["settings"].items()
+        return {name: one["value"] for name, one in settings if one["source"] == "session"}
+
+    types("/effort", "Effort: as the provider decides (the default)")
+    types("/folder -", f"Folder: {daemon.work_dir.resolve()} (")
+    assert daemon.call("GET", "/api/sessions")["sessions"] == []
+    types("/effort high", "There was no conversation yet.", "Effort: high (chosen for this conversation)")
+    assert chosen() == {"effort": "high"}
+    types("/effort -")
+    pane.until(lambda text: text.count("as the provider decides (the default)") == 2)
+    types("/effort extreme", "/effort takes one of none, minimal")
+    types('/folder "my garden"', f"Folder: {garden.resolve()} (chosen for this conversation)")
+    types("/folder nowhere", "nowhere' (request): not a directory")
+    types("/model demo:instant", "Model: demo:instant (chosen for this conversation)")
+    types("/model", "/model NAME chooses a model for this conversation")
+    types("/model nonsense", "'nonsense' is not provider:name")
+    types("/agent", "▸ default", "  poet  Rhymes.")
+    types("/agent nobody", "/agent lists the agents.")
+    types("/agent poet", "Agent: poet. It answers from the next message on")
+    types("hello", "tokens in")
+    assert chosen() == {"work_dir": str(garden.resolve()), "model": "demo:instant"}
+    [session] = daemon.call("GET", "/api/sessions")["sessions"]
+    assert (session["agent_id"], session["messages"]) == ("poet", 2)
+    daemon.call("PATCH", f"/api/sessions/{session['session_id']}", {"agent_id": "default"})  # as in the page
+    types("write hello.txt", ASKED)
+    pane.type("d")
+    pane.until(lambda text: text.count("tokens in") == 2)
+    assert not (garden / "hello.txt").exists()
+
+
+def test_the_main_conversation_of_an_agent_keeps_it_and_a_strict_agent_stays_strict(
+    terminal: Callable[..., Pane], daemon: Daemon
+) -> None:
+    (daemon.data_dir / "agents").mkdir(exist_ok=True)
+    (daemon.data_dir / "agents" / "careful.yaml").write_text("permission_mode: always_ask\n")
+    daemon.ask("hello")
+    pane = terminal("--effort", "low", data_dir=daemon.data_dir, columns=160)
+    pane.until("Effort: low (chosen for this conversation)")
+    pane.until_prompt()
+    pane.type("/agent careful")
+    pane.until("This is the main conversation of the agent default")
+    pane.until("/new starts another conversation, and /agent ID works there.")
+    pane.until_prompt(2)
+    pane.type("/new Careful")
+    pane.until("Conversation: Careful")
+    pane.until_prompt(3)
+    pane.type("/agent careful")
+    pane.until("Agent: careful.")
+    pane.until_prompt(4)
+    pane.type("/mode auto_approve")
+    pane.until("Permission mode: always_ask (from the agent)")
+    pane.until("The agent does not allow a mode that asks less.")
 
 
 def test_a_conversation_is_deleted_after_a_question_and_restored(terminal: Callable[..., Pane], daemon: Daemon) -> None:

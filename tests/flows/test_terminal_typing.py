@@ -400,7 +400,7 @@ def test_what_cannot_be_done_says_what_can_be_typed_here(
     pane.type("/restore 7")
     text = pane.until("/sessions lists conversations, and /restore those that were deleted.")
     pane.type("/mode nosuch")
-    pane.until("/mode takes one of smart_approve, always_ask, auto_approve.")
+    pane.until("/mode takes one of smart_approve, always_ask, auto_approve, or - for the usual one.")
     pane.type("/rename " + "x" * 300)
     text = pane.until("✗ Title: String should have at most")
     assert "/api/" not in text

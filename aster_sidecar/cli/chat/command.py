@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 
 from aster_sidecar import __version__
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.choices import Wanted
 from aster_sidecar.cli.chat.connection import Connection, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import Target
 from aster_sidecar.cli.chat.daemon_process import NotStarted, OwnDaemon, connect, find
@@ -19,12 +21,13 @@ from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
 from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from aster_sidecar.daemon.client import find as find_running
+from aster_sidecar.text.path_names import misnamed
 from aster_sidecar.text.repair import valid_text
 
 HISTORY_NAME = "chat-history"
 """The file in the data directory with what was typed."""
-DAEMON_FLAGS = (("--model", "model"), ("--work-dir", "work_dir"), ("--permission-mode", "permission_mode"))
-"""Flags for a daemon that has to be started, with their names in the parsed arguments."""
+DAEMON_FLAGS = {"model": "--model", "work_dir": "--work-dir", "permission_mode": "--permission-mode"}
+"""Settings of a conversation → the flag with which a daemon is started."""
 
 
 def run_chat(given: argparse.Namespace) -> int:
@@ -57,20 +60,19 @@ def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfi
     """
     at = places_of(given)
     token = os.environ.get("ASTER_SIDECAR_TOKEN") or None
-    flags = [
-        entry
-        for flag, name in DAEMON_FLAGS
-        if (value := getattr(given, name)) is not None
-        for entry in (flag, str(value))
-    ]
+    settings = settings_of(given)
+    if (shown := misnamed(settings.get("work_dir", ""))) is not None:
+        return refuse(EXIT_USAGE, texts.not_utf8(shown))
 
-    def chat(connection: Connection, banner: str) -> int:
-        target = Target(valid_text(given.agent), given.session, given.new)
+    def chat(connection: Connection, banner: str, of_daemon: frozenset[str] = frozenset()) -> int:
+        wanted = wanted_of(settings, of_daemon, one_message=message is not None and not given.new)
+        target = Target(valid_text(given.agent), given.session, given.new, wanted.at_creation)
         history = at.data_dir / HISTORY_NAME
         return asyncio.run(
             talk(
                 connection,
                 target,
+                wanted,
                 message=message,
                 as_json=given.json,
                 banner=banner,
@@ -85,13 +87,32 @@ def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfi
             running = find_running(at.data_dir)
             holder = described(running) if running is not None else found.words
             return refuse(EXIT_FAILED, texts.needs_token(at.data_dir, holder), texts.NEEDS_TOKEN_HINT)
-        if flags:
-            print_error(texts.flags_change_nothing(", ".join(flags[::2])))
         return chat(connect(found, at.data_dir, token), texts.found_daemon(found.version, found.words))
+    flags = [entry for name, flag in DAEMON_FLAGS.items() if name in settings for entry in (flag, settings[name])]
     for flag, place in (("--data-dir", given.data_dir), ("--config-dir", given.config_dir)):
         flags += [flag, str(place)] if place is not None else []
     with OwnDaemon(flags, at, os.environ, token) as own:
-        return chat(own.connection(), texts.own_daemon(__version__, own.child.url))
+        return chat(own.connection(), texts.own_daemon(__version__, own.child.url), frozenset(DAEMON_FLAGS))
+
+
+def settings_of(given: argparse.Namespace) -> dict[str, str]:
+    """The settings that the flags choose. The folder is absolute and without links, as the daemon returns it."""
+    settings = {name: str(value) for name in (*DAEMON_FLAGS, "effort") if (value := getattr(given, name)) is not None}
+    if "model" in settings:
+        settings["model"] = valid_text(settings["model"])
+    if "work_dir" in settings:
+        settings["work_dir"] = os.path.realpath(os.path.expanduser(settings["work_dir"]))
+    return settings
+
+
+def wanted_of(settings: Mapping[str, str], of_daemon: frozenset[str], *, one_message: bool) -> Wanted:
+    """What the flags want. `one_message`: model and effort are for one message of a conversation that may exist."""
+    of_turn = ("model", "effort") if one_message else ()
+    return Wanted(
+        {name: value for name, value in settings.items() if name not in of_turn},
+        of_daemon,
+        {name: value for name, value in settings.items() if name in of_turn},
+    )
 
 
 def refuse(code: int, message: str, hint: str | None = None) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.choices import Choices
 from aster_sidecar.cli.chat.connection import Connection, Json
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
 from aster_sidecar.cli.chat.plain_text import plain
@@ -39,6 +40,7 @@ class Commands:
         prompt: Prompt,
         questions: Questions,
         turns: Turns,
+        choices: Choices,
     ) -> None:
         self._call = connection.call
         self._view = view
@@ -61,8 +63,11 @@ class Commands:
             "/delete": self._delete,
             "/restore": self._restore,
             "/history": self._history,
-            "/model": self._model,
-            "/mode": self._mode,
+            "/model": choices.model,
+            "/effort": choices.effort,
+            "/mode": choices.mode,
+            "/folder": choices.folder,
+            "/agent": choices.agent,
             "/approvals": self._approvals,
             "/steer": self._steer,
             "/interrupt": self._interrupt,
@@ -195,22 +200,6 @@ class Commands:
                 self._view.note(texts.call_in_history(visible(part["name"]), first, part["state"]))
             elif part["type"] == "notice":
                 self._view.note(texts.trouble("✗", plain(part["message"])), "yellow")
-
-    # -- settings --------------------------------------------------------------------------------------------------
-
-    async def _model(self, name: str) -> None:
-        if name:
-            await self._call("POST", "/api/config", {"model": name})
-        for model in await self._call("GET", "/api/models"):
-            self._view.note(texts.model(model["name"], model["why_not"], chosen=model["chosen"]), "")
-
-    async def _mode(self, mode: str) -> None:
-        if mode and mode not in texts.MODES:
-            self._view.note(texts.trouble("✗", texts.MODE_TAKES), "red")
-        elif mode:
-            await self._call("POST", "/api/config", {"permission_mode": mode})
-        values = (await self._call("GET", "/api/config"))["values"]
-        self._view.note(texts.mode(values["permission_mode"]["value"]), "")
 
     # -- turns and questions ---------------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Json, Refused
@@ -21,12 +22,14 @@ ID = re.compile(r"[\w-]+", re.ASCII)
 class Target:
     """Which conversation to open.
 
-    `session`: an id, or the beginning of a title; `new`: create one; neither: the agent's current conversation.
+    `session`: an id, or the beginning of a title; `new`: create one, with the `settings`; neither: the agent's current
+    conversation.
     """
 
     agent_id: str = "default"
     session: str | None = None
     new: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class OpenConversation:
@@ -41,7 +44,7 @@ class OpenConversation:
         """Open a conversation. Raises: Refused, Unreachable."""
         call, state = self._connection.call, self._state
         if target.new:
-            session = await call("POST", "/api/sessions", {"agent_id": target.agent_id})
+            session = await call("POST", "/api/sessions", {"agent_id": target.agent_id, **target.settings})
         elif target.session is None:
             status = await call("GET", "/api/status", agent_id=target.agent_id)
             if status["session_id"] is None:
@@ -89,6 +92,12 @@ class OpenConversation:
         if not named:
             raise Refused(404, {"error": texts.unknown_title(cut(words, 100)), "code": "session_not_found"})
         return named[0]
+
+    async def refresh(self) -> None:
+        """Read the conversation again, after events of it were missed. Raises: Refused, Unreachable."""
+        session = await self._connection.call("GET", f"/api/sessions/{self._state.session_id}")
+        self._state.agent_id = session["agent_id"]
+        await self.catch_up()
 
     async def catch_up(self) -> None:
         """Read which questions wait, what is being written and which turns have ended.

@@ -54,7 +54,7 @@ class Follower:
         if kind == "connected":
             self.connected.set()
         elif kind == "resync" and session_id:
-            await self._conversation.catch_up()
+            await self._conversation.refresh()
         elif session_id and event["session_id"] == session_id:
             self._note(event)
             self._show(event)
@@ -86,6 +86,8 @@ class Follower:
             if question is not None and not answered_here and data["decision"] != "cancelled":
                 by = plain(str(data["resolved_by"]))
                 self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")
+        elif kind == "session_changed" and data["change"] == "updated":
+            state.agent_id = data["session"]["agent_id"]
         elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):
             self._view.note(texts.DELETED_ELSEWHERE, "yellow")
 

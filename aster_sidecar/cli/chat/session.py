@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.choices import Choices, Wanted
 from aster_sidecar.cli.chat.commands import Commands
 from aster_sidecar.cli.chat.connection import Connection, Json, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
@@ -37,14 +38,15 @@ class Chat:
     """One chat. `history`: the file of what was typed before, None for no file."""
 
     def __init__(
-        self, connection: Connection, view: View, target: Target, sent: set[str], history: Path | None
+        self, connection: Connection, view: View, target: Target, wanted: Wanted, sent: set[str], history: Path | None
     ) -> None:
         self._connection = connection
         self._view = view
         self._target = target
+        self._wanted = wanted
         self._history = history
         self._begun: str | None = None
-        """The turn of the message that `one_shot` has sent."""
+        """The turn of the one message, once it was sent, also by `one_shot`."""
         self._interrupted = False
         self._state = ChatState(target.agent_id, sent)
         self._ctrl_c = CtrlC(self._state)
@@ -52,8 +54,9 @@ class Chat:
         self._conversation = OpenConversation(connection, view, self._state)
         self._questions = Questions(connection, view, self._state, self._prompt)
         self._turns = Turns(connection, view, self._state, self._prompt, self._questions, self._ctrl_c)
+        self._choices = Choices(connection, view, self._state, self._conversation)
         self._commands = Commands(
-            connection, view, self._state, self._conversation, self._prompt, self._questions, self._turns
+            connection, view, self._state, self._conversation, self._prompt, self._questions, self._turns, self._choices
         )
 
     @contextlib.asynccontextmanager
@@ -92,15 +95,18 @@ class Chat:
 
         `ask`: ask the questions of the turn. Raises: QuestionWaits, Leave, Refused, Unreachable.
         """
-        turn_id = self._begun if self._begun is not None else await self._turns.send(message)
+        if self._begun is None:
+            await self._choices.take(self._wanted)
+            self._begun = await self._turns.send(message, choice=self._wanted.turn)
         if self._interrupted:
             self._turns.cancel_soon()
-        return await self._turns.finish(turn_id, ask=ask)
+        return await self._turns.finish(self._begun, ask=ask)
 
     async def converse(self, banner: str) -> None:
         """Talk until the person leaves; `banner` is the first line. Raises: Refused, Unreachable."""
         view = self._view
         view.note(banner)
+        await self._choices.take(self._wanted)
         self._conversation.tell_where()
         view.note(texts.HELP_IS)
         with contextlib.suppress(Leave), self._ctrl_c.calls(self._turns.interrupt):
@@ -171,6 +177,7 @@ class Chat:
 async def talk(
     connection: Connection,
     target: Target,
+    wanted: Wanted,
     *,
     message: str | None,
     as_json: bool,
@@ -195,7 +202,7 @@ async def talk(
         view = TerminalView(Screen(window_console()), sent)
     else:
         view = PlainView()
-    chat = Chat(connection, view, target, sent, history)
+    chat = Chat(connection, view, target, wanted, sent, history)
     with ended_by_signals() as signals:
         try:
             async with connection, chat.open(unfinished):

@@ -15,6 +15,7 @@ Json = Mapping[str, Any]
 # -- help --------------------------------------------------------------------------------------------------------------
 
 MODES = ("smart_approve", "always_ask", "auto_approve")
+EFFORTS = ("none", "minimal", "low", "medium", "high")
 COMMANDS = {
     "/help": "what you can type here",
     "/new": "[TITLE]  start a new conversation",
@@ -25,8 +26,11 @@ COMMANDS = {
     "/delete": "delete this conversation; /restore can restore it for 30 days",
     "/restore": "[NUMBER or ID]  list deleted conversations, or restore one",
     "/history": "[N]  show the last N messages (10)",
-    "/model": "[NAME]  show or choose the model",
-    "/mode": "[MODE]  show or choose when to ask: " + ", ".join(MODES),
+    "/model": "[NAME or -]  show or choose the model of this conversation; with - the usual one again",
+    "/effort": "[LEVEL or -]  show or choose how much its model thinks: " + ", ".join(EFFORTS),
+    "/mode": "[MODE or -]  show or choose when this conversation asks: " + ", ".join(MODES),
+    "/folder": "[PATH or -]  show or choose the folder in which this conversation works",
+    "/agent": "[ID]  list the agents, or choose which one answers in this conversation",
     "/approvals": "answer the questions that wait in all conversations, one by one",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
     "/interrupt": "TEXT  during an answer: stop the answer and send a message",
@@ -109,6 +113,8 @@ def trouble(mark: str, message: str) -> str:
 
 REMEDIES: Mapping[str, str | None] = {
     "agent_busy": "/cancel stops the answer that is being written.",
+    "agent_not_found": "/agent lists the agents.",
+    "folder_unusable": "/folder PATH chooses another folder.",
     "invalid_shape": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
     "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
@@ -284,7 +290,6 @@ SWITCH_OPENS = "/switch NUMBER opens one of these conversations."
 NO_SESSIONS = "No conversations yet."
 NO_MATCHES = "No matches."
 SWITCH_TAKES = "/switch takes a number from /sessions, an id, or the beginning of a title."
-MODE_TAKES = f"/mode takes one of {', '.join(MODES)}."
 STEER_TAKES = "/steer and /interrupt take the text of a message."
 RESTORE_TAKES = "/restore NUMBER restores one of these conversations."
 TRASH_IS_EMPTY = "No deleted conversations."
@@ -342,16 +347,66 @@ def deleted(until: str, session_id: str) -> str:
     return f"Deleted. You can restore it until {local_time(until)}:\n  /restore {session_id}"
 
 
+def no_command(name: str) -> str:
+    return f"{name} is not a command. {HELP_IS}"
+
+
+# -- what a conversation chooses ---------------------------------------------------------------------------------------
+
+SETTINGS = {"model": "Model", "effort": "Effort", "permission_mode": "Permission mode", "work_dir": "Folder"}
+NO_VALUE = {"model": "none is chosen", "effort": "as the provider decides", "permission_mode": "", "work_dir": ""}
+"""What applies when nobody chose a value."""
+SOURCES = {
+    "session": "chosen for this conversation",
+    "agent": "from the agent",
+    "config": "from the configuration",
+    "default": "the default",
+}
+LATER = {
+    "model": "The current answer keeps its model.",
+    "effort": "The current answer keeps its effort.",
+    "permission_mode": "In the current answer it applies from the next tool call on.",
+}
+MODEL_TAKES = (
+    "/model NAME chooses a model for this conversation, and /model - the usual one. aster-sidecar config set model NAME"
+    " changes the usual one."
+)
+EFFORT_TAKES = f"/effort takes one of {', '.join(EFFORTS)}, or - for the usual one."
+MODE_TAKES = f"/mode takes one of {', '.join(MODES)}, or - for the usual one."
+AGENT_TAKES = "/agent ID chooses which one answers in this conversation."
+NEW_THEN_AGENT = "/new starts another conversation, and /agent ID works there."
+AGENT_IS_STRICTER = "The agent does not allow a mode that asks less."
+
+
+def begun(session_id: str) -> str:
+    """A conversation was started, because a setting was chosen before the first message."""
+    return f"There was no conversation yet. A new one was started: {session_id}"
+
+
+def setting(name: str, value: str, source: str) -> str:
+    """A setting of the conversation, and who chose it."""
+    return f"{SETTINGS[name]}: {value} ({SOURCES.get(source, source)})"
+
+
 def model(name: str, why_not: str | None, *, chosen: bool) -> str:
     return f"{'▸' if chosen else ' '} {name}{f'  ({why_not})' if why_not else ''}"
 
 
-def mode(value: str) -> str:
-    return f"permission_mode: {value}"
+def agent(agent_id: str, words: str, *, here: bool, broken: bool) -> str:
+    """One agent of a list."""
+    return f"{'▸' if here else ' '} {agent_id}  {words}{'  (its file has an error)' if broken else ''}"
 
 
-def no_command(name: str) -> str:
-    return f"{name} is not a command. {HELP_IS}"
+def answers_now(agent_id: str) -> str:
+    return f"Agent: {agent_id}. It answers from the next message on and knows the conversation so far."
+
+
+def keeps_agent(agent_id: str) -> str:
+    return f"This is the main conversation of the agent {agent_id}, which can’t be given to another agent."
+
+
+def not_utf8(path: str) -> str:
+    return f"The name of this folder is not UTF-8: {path}"
 
 
 # -- the command, before and without a conversation --------------------------------------------------------------------
@@ -373,10 +428,6 @@ def daemon_exited(code: int) -> str:
 
 def needs_token(data_dir: object, holder: str) -> str:
     return f"the daemon that uses the data directory {data_dir} needs a token ({holder})"
-
-
-def flags_change_nothing(flags: str) -> str:
-    return f"a daemon is already running, so this has no effect: {flags}; use /model and /mode"
 
 
 def plain_call(name: str, display: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from aster_sidecar.cli.chat import texts
@@ -50,8 +50,10 @@ class Turns:
         self._interrupted_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def send(self, message: str, if_busy: str = "queue") -> str:
+    async def send(self, message: str, if_busy: str = "queue", choice: Mapping[str, str] | None = None) -> str:
         """Send a message; `if_busy` as in POST /api/chat. Returns the turn's id.
+
+        `choice`: `model` and `effort` for this turn only.
 
         While the daemon does not answer, it is sent again. Raises: Refused, Leave, and what ended the event stream.
         """
@@ -62,6 +64,7 @@ class Turns:
             "message": message,
             "client_message_id": os.urandom(16).hex(),
             "if_busy": if_busy,
+            **(choice or {}),
         }
         state.sent.add(f"text:{message}")
         with self._ctrl_c.calls(self.interrupt) if self._prompt.line is None else contextlib.nullcontext():

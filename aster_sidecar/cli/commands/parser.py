@@ -37,14 +37,12 @@ def parser() -> argparse.ArgumentParser:
     chat.add_argument("--agent", default="default", metavar="ID", help="the agent (default: default)")
     chat.add_argument("--session", metavar="ID", help="the conversation: its id, or the beginning of its title")
     chat.add_argument("--new", action="store_true", help="start a new conversation")
-    fresh = chat.add_argument_group("if a daemon has to be started")
-    fresh.add_argument("--model", metavar="NAME", help="provider:name, or demo, or local")
-    fresh.add_argument("--work-dir", metavar="DIR", help="the directory in which its tools work")
-    fresh.add_argument(
-        "--permission-mode",
-        choices=("smart_approve", "always_ask", "auto_approve"),
-        help="when it asks before a tool call",
+    chosen = chat.add_argument_group(
+        "settings of the conversation",
+        "The conversation keeps them. With a message and without --new, --model and --effort are for this message "
+        "only. If chat has to start a daemon, --model, --work-dir and --permission-mode apply until that daemon stops.",
     )
+    settings(chosen)
 
     doctor = command(
         "doctor",
@@ -56,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
         "--framework", choices=FRAMEWORKS, help="check the default port of this framework (default web)"
     )
     doctor.add_argument("--port", type=int, help="check this port instead")
+    doctor.add_argument(
+        "--work-dir", type=place, metavar="DIR", help="also check this folder, as for a conversation in it"
+    )
     doctor.add_argument("--no-model", action="store_true", help="send no request to the model")
 
     sessions = command("sessions", "Needs a running daemon.", "aster-sidecar sessions search invoice")
@@ -71,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
     rename = verb(verbs, "rename", "change the title of a conversation")
     rename.add_argument("session", metavar="ID")
     rename.add_argument("title", nargs="+", metavar="TITLE")
+    choosing = verb(verbs, "set", "choose what a conversation works with; - takes the usual value again")
+    choosing.add_argument("session", metavar="ID")
+    settings(choosing, "-")
+    choosing.add_argument("--agent", metavar="ID", help="the agent that answers from now on")
     verb(verbs, "pin", "keep a conversation at the top of the list").add_argument("session", metavar="ID")
     verb(verbs, "unpin", "undo pin").add_argument("session", metavar="ID")
     verb(verbs, "archive", "archive a conversation; a new message moves it back to the list").add_argument(
@@ -145,6 +150,20 @@ def common(made: argparse.ArgumentParser, json: bool, suppress: bool = False) ->
     if json:
         off: Any = argparse.SUPPRESS if suppress else False
         made.add_argument("--json", action="store_true", default=off, help="print JSON, for scripts")
+
+
+def settings(made: argparse._ActionsContainer, *more: str) -> None:
+    """Add the flags for the settings of a conversation. `more`: values that each of them takes besides."""
+    made.add_argument("--model", metavar="NAME", help="provider:name, or demo, or local")
+    made.add_argument(
+        "--effort", choices=("none", "minimal", "low", "medium", "high", *more), help="how much the model thinks"
+    )
+    made.add_argument("--work-dir", type=place, metavar="DIR", help="the folder in which its tools work")
+    made.add_argument(
+        "--permission-mode",
+        choices=("smart_approve", "always_ask", "auto_approve", *more),
+        help="when it asks before a tool call",
+    )
 
 
 def verb(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:

@@ -7,12 +7,17 @@ import sys
 from typing import Any
 
 from aster_sidecar.cli.commands.running import Failed, needed
-from aster_sidecar.cli.console import cell, on_terminal, print_json, print_line, print_table
+from aster_sidecar.cli.console import cell, on_terminal, print_error, print_json, print_line, print_table
+from aster_sidecar.cli.exit_codes import EXIT_USAGE
+from aster_sidecar.cli.serve_args import absolute
 from aster_sidecar.daemon.client import Client, ClientError, path_part
+from aster_sidecar.text.path_names import misnamed
 from aster_sidecar.text.safe_text import still_visible, visible
 
 PAGE = 100
 """Conversations or messages of one request."""
+INHERIT = "-"
+"""The value with which `sessions set` takes a setting from the agent and the configuration again."""
 
 
 def run_sessions(given: argparse.Namespace) -> int:
@@ -31,6 +36,8 @@ def run_sessions(given: argparse.Namespace) -> int:
             return show_session(given, client)
         case "delete":
             return delete_session(given, client)
+        case "set":
+            return set_session(given, client)
         case "rename":
             patch: dict[str, Any] = {"title": " ".join(given.title)}
         case "restore" if (session := restored(client, given.session)) is not None:
@@ -80,6 +87,10 @@ def show_sessions(given: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
         names = ["session_id", "title", "agent_id", "messages", "state", "archived", "updated_at"]
         head = ["id", "title", "agent", "messages", "state", "archived", "updated"]
         table = [[row[name] for name in names] for row in rows]
+        if any(own_folder(row) for row in rows):
+            head.append("folder")
+            for line, row in zip(table, rows, strict=True):
+                line.append(own_folder(row))
         if any(row.get("hit") for row in rows):
             head.append("found")
             for line, row in zip(table, rows, strict=True):
@@ -107,6 +118,9 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
         print_json({**session, "history": messages})
         return 0
     print_line((cell(session["title"]), "bold"), f"  {cell(session['session_id'])}")
+    for name, one in session["settings"].items():
+        if one["source"] == "session":
+            print_line((f"{name}: {cell(one['value'])}", "dim"))
     for message in messages:
         print_line("\n", (cell(message["role"]), "bold"), f"  {cell(message['created_at'])}")
         for part in message["parts"]:
@@ -121,6 +135,37 @@ def show_session(given: argparse.Namespace, client: Client) -> int:
                     print_line((f"[{cell(part['code'])}] {visible(part['message'])}", "yellow"))
                 case _:
                     pass
+    return 0
+
+
+def own_folder(session: dict[str, Any]) -> str:
+    """The folder that a session chose; empty if it works where the daemon works."""
+    folder = session["settings"]["work_dir"]
+    return folder["value"] if folder["source"] == "session" else ""
+
+
+def set_session(given: argparse.Namespace, client: Client) -> int:
+    """Choose what a session works with, and print what applies now; returns the exit code. Raises: ClientError."""
+    chosen = {name: getattr(given, name) for name in ("model", "effort", "work_dir", "permission_mode")}
+    patch: dict[str, Any] = {
+        name: None if str(value) == INHERIT else str(value) for name, value in chosen.items() if value is not None
+    }
+    if patch.get("work_dir") is not None:
+        patch["work_dir"] = str(absolute(given.work_dir))
+        if (shown := misnamed(patch["work_dir"])) is not None:
+            print_error(f"--work-dir {shown[:200]}: its name is not UTF-8", "rename it, or choose another")
+            return EXIT_USAGE
+    if given.agent is not None:
+        patch["agent_id"] = given.agent
+    if not patch:
+        print_error("nothing to set", "pass --model, --effort, --work-dir, --permission-mode or --agent")
+        return EXIT_USAGE
+    now = client.call("PATCH", f"/api/sessions/{path_part(given.session)}", patch)
+    if given.json:
+        print_json(now)
+        return 0
+    rows = [(name, one["value"], one["source"]) for name, one in now["settings"].items()]
+    print_table(("setting", "value", "source"), [("agent", now["agent_id"], ""), *rows])
     return 0
 
 

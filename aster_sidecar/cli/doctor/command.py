@@ -11,7 +11,7 @@ from aster_sidecar.cli.commands.running import places_of
 from aster_sidecar.cli.config_preview import config_of
 from aster_sidecar.cli.console import print_json, print_line
 from aster_sidecar.cli.doctor.check import Check
-from aster_sidecar.cli.doctor.files import agents, configuration, directories, disk, store
+from aster_sidecar.cli.doctor.files import agents, canonical, configuration, directories, disk, store, work_folder
 from aster_sidecar.cli.doctor.machine import clock, command_path, libraries, python, sandbox
 from aster_sidecar.cli.doctor.models import keys, models
 from aster_sidecar.cli.doctor.proxy import proxies
@@ -57,9 +57,14 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield python()
     yield libraries()
     yield from directories(where)
+    at: str | None = None
+    if given.work_dir is not None:
+        work = work_folder(where.config_dir, given.work_dir)
+        yield work
+        at = canonical(given.work_dir) if work.status != "failed" else None
     config: Config | None = None
     try:
-        config = config_of(where, model=given.model)
+        config = config_of(where, model=given.model, work_dir=at)
     except ConfigInvalid as error:
         yield Check("configuration", "failed", error.message, error.hint or "fix it")
     else:

@@ -14,13 +14,14 @@ from typing import Any
 from aster_sidecar.cli.config_preview import agents_of
 from aster_sidecar.cli.doctor.check import Check
 from aster_sidecar.config.places import Places
-from aster_sidecar.config.settings import Config
+from aster_sidecar.config.settings import Config, unfit
 from aster_sidecar.config.toml_file import DEFAULTS, read_file
 from aster_sidecar.daemon.client import Running
 from aster_sidecar.daemon.lock_holder import LOCK_NAME
 from aster_sidecar.errors import AsterError, ConfigInvalid
 from aster_sidecar.frozen import how_to_get
 from aster_sidecar.store import files
+from aster_sidecar.text.path_names import misnamed
 from aster_sidecar.text.safe_text import sized
 
 LOW_BYTES, TOO_LOW_BYTES = 500 << 20, 50 << 20
@@ -60,6 +61,44 @@ def directory(name: str, path: Path) -> Check:
         mode = f"{stat.st_mode & 0o777:o}"
         return Check(name, "warning", f"{path} is open to other users of this machine ({mode})", f"chmod 700 {path}")
     return Check(name, "ok", str(path))
+
+
+def canonical(path: Path) -> str:
+    """The absolute path without links, with ~ expanded."""
+    return os.path.realpath(os.path.expanduser(path))
+
+
+def work_folder(config_dir: Path, typed: Path) -> Check:
+    """Whether tools can work in a folder, and whether its project's settings and agents are used.
+
+    What is wrong in the files of a trusted project is reported by the checks of the configuration and the agents.
+    """
+    from aster_sidecar.config.trusted_projects import FOLDER, project_of, trusted
+
+    folder = Path(canonical(typed))
+    name, remedy = "work dir", "choose another folder with --work-dir"
+    if (shown := misnamed(folder)) is not None:
+        return Check(name, "failed", f"{shown}: its name is not UTF-8", f"rename it, or {remedy}")
+    if (wrong := unfit(folder)) is not None:
+        return Check(name, "failed", f"{folder}: {wrong}", remedy)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Check(
+            name, "failed", f"{folder} is not readable for this user", f"chmod u+rx {shlex.quote(str(folder))}"
+        )
+    if not os.access(folder, os.W_OK):
+        detail = f"{folder} is not writable for this user: tools can only read there"
+        return Check(name, "warning", detail, f"chmod u+w {shlex.quote(str(folder))}, or {remedy}")
+    project = project_of(folder)
+    if project is None:
+        return Check(name, "ok", f"{folder}: in no project (there is no {FOLDER} folder)")
+    try:
+        is_trusted = project in trusted(config_dir)
+    except ConfigInvalid as error:
+        return Check(name, "warning", f"{folder}: {error.message}; no project is trusted", error.hint or "fix it")
+    if is_trusted:
+        return Check(name, "ok", f"{folder}: in the trusted project {project}")
+    detail = f"{folder}: the project {project} is not trusted, so its settings and agents are not used"
+    return Check(name, "warning", detail, f"aster-sidecar trust {shlex.quote(str(project))}")
 
 
 def existing(path: Path) -> Path:

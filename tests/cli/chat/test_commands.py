@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.choices import Choices
 from aster_sidecar.cli.chat.commands import Commands, listed_id, number_of, titled
 from aster_sidecar.cli.chat.connection import Connection
 from aster_sidecar.cli.chat.conversation import OpenConversation
@@ -30,7 +31,8 @@ def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:
             questions = Questions(connection, view, state, prompt)
             turns = Turns(connection, view, state, prompt, questions, ctrl_c)
             conversation = OpenConversation(connection, view, state)
-            await body(Commands(connection, view, state, conversation, prompt, questions, turns))
+            choices = Choices(connection, view, state, conversation)
+            await body(Commands(connection, view, state, conversation, prompt, questions, turns, choices))
 
     asyncio.run(run())
 
@@ -44,7 +46,16 @@ def test_the_help_lists_what_is_run() -> None:
 
 def test_commands_that_need_no_daemon(capsys: pytest.CaptureFixture[str]) -> None:
     async def body(commands: Commands) -> None:
-        for text in ("/help", "/find", "/switch  ", "/steer", "/nonsense \x1b", "/non\x1bsense"):
+        for text in (
+            "/help",
+            "/find",
+            "/switch  ",
+            "/steer",
+            "/mode x",
+            "/effort x",
+            "/nonsense \x1b",
+            "/non\x1bsense",
+        ):
             await commands.run(text)
         with pytest.raises(Leave):
             await commands.run("/quit")
@@ -54,10 +65,12 @@ def test_commands_that_need_no_daemon(capsys: pytest.CaptureFixture[str]) -> Non
     with_commands(body)
     told = capsys.readouterr().err
     assert all(f"\n{name} " in f"\n{told}" for name in texts.COMMANDS)
-    assert told.splitlines()[-5:] == [
+    assert told.splitlines()[-7:] == [
         texts.FIND_TAKES,
         texts.SWITCH_TAKES,
         texts.STEER_TAKES,
+        f"✗ {texts.MODE_TAKES}",
+        f"✗ {texts.EFFORT_TAKES}",
         texts.no_command("/nonsense"),
         texts.no_command("/non␛sense"),
     ]

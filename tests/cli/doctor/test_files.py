@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,6 +59,37 @@ def test_examining_a_store_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (found.schema, found.problems) == (99, ())
     assert found.knows < 99
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_folder_of_a_conversation_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a garden"
+    assert files.work_folder(tmp_path, folder).detail == f"{folder.resolve()}: not a directory"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert files.work_folder(tmp_path, Path("a garden")).detail.startswith(f"{folder.resolve()}: in no project")
+    (folder / ".aster").mkdir()
+    below = folder / "below"
+    below.mkdir()
+    found = files.work_folder(tmp_path, below)
+    assert (found.status, found.remedy) == ("warning", f"aster-sidecar trust '{folder.resolve()}'")
+    (tmp_path / "trusted.json").write_text(json.dumps([str(folder.resolve())]))
+    assert files.work_folder(tmp_path, below).detail.endswith(f"in the trusted project {folder.resolve()}")
+    (tmp_path / "trusted.json").write_text("{}")
+    found = files.work_folder(tmp_path, below)
+    assert (found.status, "not a list of directories" in found.detail) == ("warning", True)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions stop no one here")
+def test_a_folder_without_permissions_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "shut"
+    folder.mkdir(mode=0o500)
+    assert (files.work_folder(tmp_path, folder).status, "only read" in files.work_folder(tmp_path, folder).detail) == (
+        "warning",
+        True,
+    )
+    folder.chmod(0)
+    assert files.work_folder(tmp_path, folder).status == "failed"
+    folder.chmod(0o700)
 
 
 def test_one_directory_with_several_names_is_checked_once(tmp_path: Path) -> None:
