@@ -5,7 +5,7 @@ from __future__ import annotations
 COMMANDS = {
     "chat": "chat with an agent in the terminal",
     "doctor": "check keys, model, port, directories, disk, store, sandbox and proxies, with remedies",
-    "sessions": "list, show, search, rename, set up, archive or delete conversations",
+    "sessions": "list, show, search, change, archive or delete conversations",
     "config": "show or change settings and where each comes from",
     "agents": "list the agents",
     "paths": "show where files are stored",
