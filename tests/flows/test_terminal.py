@@ -399,6 +399,30 @@ def test_what_a_conversation_chooses(terminal: Callable[..., Pane], daemon: Daem
     assert not (garden / "hello.txt").exists()
 
 
+def test_what_can_change_during_an_answer(
+    terminal: Callable[..., Pane], real: Daemon, provider: ProviderDouble, tmp_path: Path
+) -> None:
+    gate = threading.Event()
+    provider.script(Reply([Say("This takes long.", chunk=4)], gate=gate, gate_at=1))
+    (tmp_path / "work" / "garden").mkdir(parents=True)
+    pane = terminal(data_dir=real.data_dir, columns=120)
+    pane.until_prompt()
+    pane.type("begin")
+    pane.until("This")
+    pane.type("/effort low")
+    pane.until("The current answer keeps its effort.")
+    pane.type("/mode auto_approve")
+    pane.until("In the current answer it applies from the next tool call on.")
+    pane.type("/folder garden")
+    pane.until("✗ A turn of this session is running or waiting")
+    pane.until("/cancel stops the answer that is being written.")
+    gate.set()
+    pane.until("tokens in")
+    pane.until_prompt(2)
+    pane.type("/folder garden")
+    pane.until("Folder: ")
+
+
 def test_the_main_conversation_of_an_agent_keeps_it_and_a_strict_agent_stays_strict(
     terminal: Callable[..., Pane], daemon: Daemon
 ) -> None:
