@@ -17,10 +17,9 @@ from aster_sidecar.agents.project_content import (
 )
 from aster_sidecar.agents.spec import AgentSpec, Known
 from aster_sidecar.api.identity import Identity
-from aster_sidecar.companion.folder_picker import folder_in_request
 from aster_sidecar.companion.timed_reading import TimedReading
 from aster_sidecar.config.project_file import Project
-from aster_sidecar.config.settings import Config
+from aster_sidecar.config.settings import Config, folder_in_request
 from aster_sidecar.config.trusted_projects import distrust, project_of, trust, trusted, trusted_files
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import FolderUnusable, InvalidShape, TrustChanged
@@ -121,7 +120,7 @@ class TrustCalls:
 
     def _found(self, path: str, others: list[AgentSpec]) -> Found:
         """Read the project; runs in a thread. Raises: InvalidShape."""
-        folder = Path(folder_in_request(path))
+        folder = Path(folder_in_request(path, "path"))
         directory = project_of(folder)
         if directory is None:
             return Found(folder, None, Project(), [])

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aster_sidecar.config.settings import FOLDER_ALLOWED, canonical_folder
+from aster_sidecar.config.settings import ANY_FOLDER, folder_in_request
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import ConfigInvalid, InvalidShape
+from aster_sidecar.errors import InvalidShape
 from aster_sidecar.text.folding import fold
 from aster_sidecar.text.path_names import misnamed
 
@@ -39,17 +39,9 @@ class Scan:
     unnamed: int
 
 
-def folder_in_request(given: str) -> str:
-    """The canonical path of a directory that a request names. Raises: InvalidShape."""
-    try:
-        return canonical_folder(given, "request", key="path")
-    except ConfigInvalid as error:
-        raise InvalidShape(error.message, hint=error.hint) from error
-
-
 def scan(given: str, *, hidden: bool) -> Scan:
     """The directories and links in a directory, `hidden` ones too. Raises: InvalidShape."""
-    path = folder_in_request(given)
+    path = folder_in_request(given, "path")
     names: list[str] = []
     unnamed = 0
     try:
@@ -64,7 +56,7 @@ def scan(given: str, *, hidden: bool) -> Scan:
                     else:
                         unnamed += is_folder
     except OSError as error:
-        raise InvalidShape(f"path = {path[:200]!r}: {error.strerror or error}", hint=FOLDER_ALLOWED) from error
+        raise InvalidShape(f"path: {path[:200]!r}: {error.strerror or error}", hint=f"choose {ANY_FOLDER}") from error
     names.sort(key=as_people_sort)
     paths = [os.path.join(path, name) for name in names[:ENTRIES_MOST]]
     return Scan(path, paths, len(names) > ENTRIES_MOST, unnamed)

@@ -20,15 +20,15 @@ from aster_sidecar.config.places import Places
 from aster_sidecar.config.project_file import Project, ProjectStamp, project_stamp, read_project
 from aster_sidecar.config.toml_file import DEFAULTS, TABLES, allowed, read_file, write_file
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import ConfigInvalid
+from aster_sidecar.errors import ConfigInvalid, InvalidShape
 from aster_sidecar.text.path_names import misnamed
 
 log = logging.getLogger(__name__)
 
 Source = Literal["api", "flag", "environment", "project", "file", "default"]
 
-FOLDER_ALLOWED = "allowed: the absolute path of an existing directory"
-NAME_ALLOWED = "allowed: a directory whose whole path is UTF-8; rename it, or work in another"
+ANY_FOLDER = "the absolute path of an existing directory"
+NAMED_FOLDER = "a directory whose whole path is UTF-8; rename it, or work in another"
 
 PROJECTS_MOST = 500
 """The most projects of sessions' folders that are kept in memory."""
@@ -260,13 +260,18 @@ def validated(values: Mapping[str, Any], where: str, base: Path | None = None) -
 class UnfitFolder(Exception):
     """Tools can't work in a folder; says why. `shown`: its path, to be printed; `hint`: what can be used."""
 
-    def __init__(self, shown: str, why: str, hint: str = "the absolute path of an existing directory") -> None:
+    def __init__(self, shown: str, why: str, hint: str = ANY_FOLDER) -> None:
         super().__init__(why)
         self.shown = shown
         self.hint = hint
 
 
-NOT_UTF8 = "a directory whose whole path is UTF-8; rename it, or work in another"
+def folder_in_request(given: str, field: str) -> str:
+    """The canonical path of an existing directory that a `field` of a request names. Raises: InvalidShape."""
+    try:
+        return canonical_folder(given)
+    except UnfitFolder as error:
+        raise InvalidShape(f"{field}: {error.shown}: {error}", hint=f"choose {error.hint}") from error
 
 
 def canonical_folder(given: str, base: Path | None = None) -> str:
@@ -282,10 +287,10 @@ def canonical_folder(given: str, base: Path | None = None) -> str:
     if base is not None:
         work_dir = base / work_dir
     if (shown := misnamed(work_dir)) is not None:
-        raise UnfitFolder(shown[:200], "its name is not UTF-8", NOT_UTF8)
+        raise UnfitFolder(shown[:200], "its name is not UTF-8", NAMED_FOLDER)
     if (wrong := unfit(work_dir)) is not None:
         raise UnfitFolder(repr(str(work_dir)[:200]), wrong)
     resolved = str(work_dir.resolve())
     if (shown := misnamed(resolved)) is not None:
-        raise UnfitFolder(str(work_dir), f"it leads to {shown[:200]}, whose name is not UTF-8", NOT_UTF8)
+        raise UnfitFolder(str(work_dir), f"it leads to {shown[:200]}, whose name is not UTF-8", NAMED_FOLDER)
     return resolved

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from aster_sidecar import clock
-from aster_sidecar.config.settings import UnfitFolder, canonical_folder
+from aster_sidecar.config.settings import folder_in_request
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.session_choices import NONE, Choices, SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
@@ -435,10 +435,7 @@ def choices_from(request: wire.SessionCreate | wire.SessionPatch, before: Choice
     require_model(request.model)
     if request.work_dir is None:
         return chosen
-    try:
-        return chosen._replace(work_dir=canonical_folder(request.work_dir))
-    except UnfitFolder as error:
-        raise InvalidShape(f"work_dir: {error.shown}: {error}", hint=f"choose {error.hint}") from error
+    return chosen._replace(work_dir=folder_in_request(request.work_dir, "work_dir"))
 
 
 def require_model(name: str | None) -> None:
