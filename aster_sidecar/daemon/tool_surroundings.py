@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Settings
+from aster_sidecar.config.trusted_projects import CONTENT, FOLDER, project_of
 from aster_sidecar.config.trusted_projects import FILE as TRUSTED
-from aster_sidecar.config.trusted_projects import FOLDER, project_of
 from aster_sidecar.models.api_keys import FILE as KEYS_FILE
 from aster_sidecar.tools.base import Surroundings
 
@@ -27,7 +27,8 @@ def surroundings_of(settings: Settings) -> Callable[[Path], Surroundings]:
         for place in (
             *(places.data_dir / f"{STORE_NAME}{more}" for more in ("", "-wal", "-shm")),
             *(places.data_dir / name for name in ("aster.lock", "sidecar.json", KEYS_FILE)),
-            *(places.config_path, places.config_dir / "agents", places.config_dir / TRUSTED, places.logs_dir),
+            *(places.config_path, places.logs_dir),
+            *(places.config_dir / name for name in ("agents", TRUSTED, CONTENT)),
             *([settings.uds] if settings.uds is not None else []),
         )
     )

@@ -214,7 +214,7 @@ def test_what_the_command_line_trusts_is_the_same(daemon: Daemon) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
         return subprocess.run(program, capture_output=True, text=True, check=True, timeout=60, env=environment)
 
-    assert "the running daemon uses its agents at once" in command("trust", str(place)).stderr
+    assert "the running daemon applies this at once to agents" in command("trust", str(place)).stderr
     seen = daemon.call("GET", "/api/trust", path=str(place))
     assert (seen["trusted"], seen["changed"]) == (True, [])
     assert agents_of(daemon, place) == ["default", "gardener"]
@@ -222,7 +222,7 @@ def test_what_the_command_line_trusts_is_the_same(daemon: Daemon) -> None:
     assert daemon.call("GET", "/api/trust", path=str(place))["changed"] == [
         {"name": ".aster/config.toml", "change": "removed"}
     ]
-    command("untrust", str(place))
+    assert "the running daemon applies this" in command("untrust", str(place)).stderr
     assert daemon.call("GET", "/api/trust", path=str(place))["trusted"] is False
     trust(daemon, place)
     assert command("trust").stdout.strip() == str(place)

@@ -23,7 +23,7 @@ def run_trust(given: argparse.Namespace) -> int:
     if given.directory is not None:
         kept = trust_directory(config_dir, given.directory, os.environ)
         print_json({"trusted": str(kept)}) if given.json else print(f"trusted: {cell(kept)}")
-        for line in notes(kept, running=find(places_of(given).data_dir) is not None):
+        for line in [*notes(kept), *notes_of_daemon(given)]:
             print(line, file=sys.stderr)
         return 0
     known = trusted(config_dir)
@@ -36,20 +36,25 @@ def run_trust(given: argparse.Namespace) -> int:
     return 0
 
 
-def notes(kept: Path, *, running: bool) -> list[str]:
-    """What the person may not expect: which folder counts, and when a daemon that is `running` uses it."""
+def notes(kept: Path) -> list[str]:
+    """What the person may not expect: which folder counts."""
     project = project_of(kept)
     found: list[str] = []
     if project is None:
         found.append(f"there is no {FOLDER} folder in it yet")
     elif project != kept:
         found.append(f"the nearest {FOLDER} folder is {cell(project / FOLDER)}: aster-sidecar trust {cell(project)}")
-    if running:
-        found.append(
-            "the running daemon uses its agents at once, and its settings in conversations that chose this folder; the "
-            "settings of its own work directory count from the next change of a setting, or its next start"
-        )
     return found
+
+
+def notes_of_daemon(given: argparse.Namespace) -> list[str]:
+    """From when on a daemon applies the change, if one is running."""
+    if find(places_of(given).data_dir) is None:
+        return []
+    return [
+        "the running daemon applies this at once to agents, and to settings of conversations that chose their folder; to "
+        "settings of its own work directory when a setting changes next, or at its next start"
+    ]
 
 
 def run_untrust(given: argparse.Namespace) -> int:
@@ -61,4 +66,6 @@ def run_untrust(given: argparse.Namespace) -> int:
         raise Failed(f"{given.directory} was not trusted", "aster-sidecar trust lists the trusted directories")
     place = given.directory.expanduser().resolve()
     print_json({"untrusted": str(place)}) if given.json else print(f"no longer trusted: {cell(place)}")
+    for line in notes_of_daemon(given):
+        print(line, file=sys.stderr)
     return 0
