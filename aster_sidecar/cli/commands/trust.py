@@ -52,8 +52,8 @@ def notes_of_daemon(given: argparse.Namespace) -> list[str]:
     if find(places_of(given).data_dir) is None:
         return []
     return [
-        "the running daemon applies this at once to agents, and to settings of conversations that chose their folder; to "
-        "settings of its own work directory when a setting changes next, or at its next start"
+        "the running daemon applies this at once to agents, and to settings of conversations that chose their folder; "
+        "to settings of its own work directory when a setting changes next, or at its next start"
     ]
 
 

@@ -4,9 +4,11 @@ import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { IconButton } from "./Buttons.js";
 import { useEndpoint } from "./endpoint.js";
 import { client, host, usePicture } from "./engine.js";
+import { FolderBrowser } from "./FolderBrowser.js";
 import { texts } from "./messages.js";
 import { visible, visibleText } from "./Plain.js";
 import { said } from "./problems.js";
+import { ProjectTrust } from "./ProjectTrust.js";
 import { toast } from "./toasts.js";
 import { Problem } from "./settings/Problem.js";
 
@@ -53,6 +55,7 @@ export function SettingsPanel({ choices, onChange, onClose, fixed = null, childr
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const models = useEndpoint<ModelInfo[]>("/api/models", ["config_changed", "secrets_changed"]);
   const folder = usePicture((state) => state.daemon?.work_dir ?? "");
+  const [browsing, setBrowsing] = useState(false);
   const id = useId();
   useEffect(() => {
     dialog.current?.showModal();
@@ -94,19 +97,32 @@ export function SettingsPanel({ choices, onChange, onClose, fixed = null, childr
             change({ work_dir });
           }}
         >
-          {host && fixed === null && (
+          {fixed === null && (
             <button
               type="button"
+              aria-expanded={host ? undefined : browsing}
               onClick={() => {
-                void host?.pickFolder().then((path) => {
-                  if (path !== null) change({ work_dir: path });
-                });
+                if (!host) setBrowsing(!browsing);
+                else
+                  void host.pickFolder().then((path) => {
+                    if (path !== null) change({ work_dir: path });
+                  });
               }}
             >
-              {texts.shared.choose}
+              {host ? texts.shared.choose : texts.folders.browse}
             </button>
           )}
         </TextChoice>
+        {browsing && fixed === null && (
+          <FolderBrowser
+            begin={choices.work_dir ?? ""}
+            onChoose={(work_dir) => {
+              setBrowsing(false);
+              change({ work_dir });
+            }}
+          />
+        )}
+        <ProjectTrust key={choices.work_dir ?? folder} folder={choices.work_dir ?? folder} />
         <TextChoice
           label={texts.shared.model}
           value={choices.model ?? ""}
@@ -278,9 +294,7 @@ export function SessionSettingsLine({ session, busy }: { session: Session; busy:
             setOpen(false);
           }}
         >
-          {!is_default && agents.length > 1 && (
-            <AgentChoice session_id={session_id} agent_id={agent_id} disabled={busy} />
-          )}
+          {!is_default && <AgentChoice session_id={session_id} agent_id={agent_id} disabled={busy} />}
         </SettingsPanel>
       )}
     </>
@@ -295,6 +309,7 @@ function AgentChoice({ session_id, agent_id, disabled }: { session_id: string; a
   );
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const working = (agents.data ?? []).filter(({ id, state }) => state !== "failed" || id === agent_id);
+  if (working.length < 2) return null;
   return (
     <>
       <label className="panel-field">

@@ -15,8 +15,9 @@ export function ProjectTrust({ folder }: { folder: string }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ReturnType<typeof said> | null>(null);
   const project = view.data;
-  if (project === null || project.directory === null) return null;
-  const { directory, trusted, digest, files, changed, problems } = project;
+  const directory = project?.directory ?? null;
+  if (project === null || directory === null) return null;
+  const { trusted, digest, files, changed, problems } = project;
   if (!trusted && files.length === 0) return null;
 
   function act(answer: Promise<TrustView>): void {

@@ -197,6 +197,28 @@ export const texts = {
     busy: "Agent and folder can change once the answer is finished.",
   },
 
+  /** Choosing a folder in a browser. */
+  folders: {
+    browse: "Browse…",
+    recent: "Recent",
+    up: "Go to the parent folder",
+    use: "Use this folder",
+    list: "Folders",
+    empty: "No folders in here.",
+    project: "project",
+    truncated: "More folders are not listed.",
+  },
+
+  /** A project that can change how Aster works in it. */
+  trust: {
+    untrusted: "This folder’s project has its own settings or agents. They count only if you trust it.",
+    trusted: "You trust this folder’s project. Its settings and agents count here.",
+    changed: (names: string) => `Changed since you trusted it: ${names}.`,
+    files: (files: number) => plural(files, "Show its file", `Show its ${count(files)} files`),
+    add: "Trust it",
+    remove: "Stop trusting it",
+  },
+
   /** Searching in a conversation. */
   find: {
     /** The position of the current message among the matching ones. */

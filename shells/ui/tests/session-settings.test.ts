@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
@@ -76,4 +76,41 @@ test("agent and folder wait for the end of the answer", async () => {
   expect(await panel(page).getByLabel("Folder").isDisabled()).toBe(true);
   await panel(page).getByText("once the answer is finished").waitFor();
   expect(await panel(page).getByLabel("Model").isDisabled()).toBe(false);
+});
+
+test("a folder is found in the browser, and its project counts once it is trusted", async () => {
+  const { open, daemon } = await desk();
+  const garden = join(daemon.home, "garden");
+  mkdirSync(join(garden, ".aster", "agents"), { recursive: true });
+  mkdirSync(join(garden, "beds"));
+  writeFileSync(join(garden, ".aster", "agents", "gardener.yaml"), "name: Gardener\ndescription: Plans beds.\n");
+  const { session_id } = await daemon.client().sessions.create({ title: "Peas" });
+  const page = await open();
+  await list(page).getByRole("link", { name: "Peas" }).click();
+  await line(page).click();
+  await panel(page).getByRole("button", { name: "Browse…" }).click();
+  await panel(page).getByRole("button", { name: "Go to the parent folder" }).click();
+  await panel(page).getByRole("button", { name: "garden project" }).click();
+  await panel(page).getByRole("button", { name: "beds" }).click();
+  await panel(page).getByRole("button", { name: "Go to the parent folder" }).click();
+  await accessible(page, "choosing a folder");
+  await panel(page).getByText(garden, { exact: true }).waitFor();
+  await panel(page).getByRole("button", { name: "Use this folder" }).click();
+  await expect.poll(() => panel(page).getByLabel("Folder").inputValue()).toBe(garden);
+  await panel(page).getByText("They count only if you trust it").waitFor();
+  await panel(page).getByText("Show its file").click();
+  await panel(page).getByText("description: Plans beds.").waitFor();
+  expect(await panel(page).getByLabel("Agent").count()).toBe(0);
+  await panel(page).getByRole("button", { name: "Trust it" }).click();
+  await panel(page).getByText("You trust this folder’s project").waitFor();
+  await accessible(page, "a trusted project");
+  writeFileSync(join(garden, ".aster", "agents", "gardener.yaml"), "name: Weeder\ndescription: Pulls weeds.\n");
+  await panel(page).getByText("Changed since you trusted it: .aster/agents/gardener.yaml.").waitFor();
+  await panel(page).getByLabel("Agent").selectOption("Weeder");
+  await expect.poll(() => line(page).textContent()).toMatch(/Weeder|gardener/);
+  const { agent_id, settings } = await daemon.client().sessions.get(session_id);
+  expect([agent_id, settings?.work_dir.value]).toEqual(["gardener", garden]);
+  await panel(page).getByLabel("Agent").selectOption("Assistant");
+  await panel(page).getByRole("button", { name: "Stop trusting it" }).click();
+  await panel(page).getByText("They count only if you trust it").waitFor();
 });
