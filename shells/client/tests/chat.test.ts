@@ -1,7 +1,10 @@
 // A conversation with the real daemon, as the store sees it.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { AsterError, createClient, createStore, type Client, type Store } from "../src/index.js";
+import type * as wire from "../src/types.js";
 import { agrees, idle, launch, said, watch } from "./daemon.js";
 import { provider, Spoken } from "./provider.js";
 
@@ -288,4 +291,25 @@ test("an open conversation that is deleted and restored is whole again without b
   }
   expect(await client.sessions.delete(session_id, { purge: true })).toMatchObject({ restorable_until: null });
   await expect(client.sessions.restore(session_id)).rejects.toMatchObject({ code: "session_not_found", details: null });
+});
+
+test("a page lists folders, and trusts a project as the person saw it", async () => {
+  const daemon = await launch({ model: "demo" });
+  const client = daemon.client();
+  const agents = join(daemon.home, "garden", ".aster", "agents");
+  mkdirSync(agents, { recursive: true });
+  const listed = await client.folders({ path: daemon.home });
+  const garden = listed.folders.find(({ name }) => name === "garden");
+  expect(garden?.project).toBe(true);
+  const path = garden?.path ?? "";
+  const { digest } = await client.trust.get(path);
+  writeFileSync(join(agents, "gardener.yaml"), "description: Plans the beds.\n");
+  const refused = await client.trust.add({ path, digest }).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(AsterError);
+  const { code, details } = refused as AsterError;
+  expect(code).toBe("trust_changed");
+  const seen = details as wire.TrustView;
+  expect(seen.agents.map(({ id }) => id)).toEqual(["gardener"]);
+  expect(await client.trust.add({ path, digest: seen.digest })).toMatchObject({ trusted: true, changed: [] });
+  expect(await client.trust.remove(path)).toMatchObject({ trusted: false, projects: [] });
 });
