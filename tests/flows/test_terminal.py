@@ -381,7 +381,7 @@ def test_what_a_conversation_chooses(terminal: Callable[..., Pane], daemon: Daem
     pane.until(lambda text: text.count("as the provider decides (the default)") == 2)
     types("/effort extreme", "/effort takes one of none, minimal")
     types('/folder "my garden"', f"Folder: {garden.resolve()} (chosen for this conversation)")
-    types("/folder nowhere", "nowhere' (request): not a directory")
+    types("/folder nowhere", "nowhere': not a directory")
     types("/model demo:instant", "Model: demo:instant (chosen for this conversation)")
     types("/model", "/model NAME chooses a model for this conversation")
     types("/model nonsense", "'nonsense' is not provider:name")

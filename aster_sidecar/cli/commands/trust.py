@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from aster_sidecar.agents.project_content import trust_directory
 from aster_sidecar.cli.commands.running import Failed, places_of
 from aster_sidecar.cli.console import cell, print_json
 from aster_sidecar.config.trusted_projects import FOLDER, distrust, project_of, trusted
@@ -21,6 +20,8 @@ def run_trust(given: argparse.Namespace) -> int:
     """
     config_dir = places_of(given).config_dir
     if given.directory is not None:
+        from aster_sidecar.agents.project_content import trust_directory  # with the models that check agent files
+
         kept = trust_directory(config_dir, given.directory, os.environ)
         print_json({"trusted": str(kept)}) if given.json else print(f"trusted: {cell(kept)}")
         for line in [*notes(kept), *notes_of_daemon(given)]:
