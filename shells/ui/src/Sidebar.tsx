@@ -78,39 +78,24 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
         />
       </div>
       {agents.length > 1 && (
-        <select
-          className="side-agent"
-          aria-label={texts.sidebar.showOf}
+        <Filter
+          label={texts.sidebar.showOf}
           value={agent}
-          onChange={(event) => {
-            setAgent(event.target.value);
-          }}
-        >
-          <option value="">{texts.sidebar.allAgents}</option>
-          {agents.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {visibleText(name)}
-            </option>
-          ))}
-        </select>
+          onChange={setAgent}
+          options={[["", texts.sidebar.allAgents], ...agents.map(({ id, name }) => [id, visibleText(name)] as const)]}
+        />
       )}
       {folders.length > 1 && (
-        <select
-          className="side-agent"
-          aria-label={texts.sidebar.showIn}
+        <Filter
+          label={texts.sidebar.showIn}
           value={folder}
-          onChange={(event) => {
-            setFolder(event.target.value);
-          }}
-        >
-          <option value="">{texts.sidebar.allFolders}</option>
-          <option value={BY_FOLDER}>{texts.sidebar.byFolder}</option>
-          {folders.map((path) => (
-            <option key={path} value={path} title={path}>
-              {visibleText(folderName(path))}
-            </option>
-          ))}
-        </select>
+          onChange={setFolder}
+          options={[
+            ["", texts.sidebar.allFolders],
+            [BY_FOLDER, texts.sidebar.byFolder],
+            ...folders.map((path) => [path, visibleText(folderName(path))] as const),
+          ]}
+        />
       )}
       <nav aria-label={texts.shared.conversations} className="side-sessions">
         {found === null ? (
@@ -121,6 +106,36 @@ export function Sidebar({ route, search, onClose, waiting }: SidebarProps) {
       </nav>
       <Foot />
     </>
+  );
+}
+
+/** Which conversations are listed. `options` are values with their names. */
+function Filter({
+  label,
+  value,
+  onChange,
+  options,
+}: {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+  options: readonly (readonly [string, string])[];
+}) {
+  return (
+    <select
+      className="side-agent"
+      aria-label={label}
+      value={value}
+      onChange={(event) => {
+        onChange(event.target.value);
+      }}
+    >
+      {options.map(([one, name]) => (
+        <option key={one} value={one}>
+          {name}
+        </option>
+      ))}
+    </select>
   );
 }
 
