@@ -54,13 +54,19 @@ def main(arguments: Sequence[str] | None = None, program: AppProgram | None = No
 
         parser().error(f"no such command: {words[0][:100]!r}; there are {', '.join(COMMANDS)}")
 
-    # Nearly everything that a start creates stays. Looking for garbage meanwhile would take a tenth of the start.
+    # Nearly everything that a start creates stays. Looking for garbage meanwhile would take a tenth of the start, and
+    # looking at it for the first time later would pause a turn.
     collects = gc.isenabled()
     gc.disable()
     try:
         from aster_sidecar.cli.serve import serve_command
 
-        return serve_command(words, started_by, program, on_ready=gc.enable if collects else None)
+        def ready() -> None:
+            gc.freeze()
+            if collects:
+                gc.enable()
+
+        return serve_command(words, started_by, program, on_ready=ready)
     finally:
         if collects:
             gc.enable()

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from aster_sidecar.garbage import long_lived
+
 if TYPE_CHECKING:
     from aster_sidecar.conversation.engine import Engine
 
@@ -30,7 +32,8 @@ class EngineLoader:
             async with self._loading:
                 if self._engine is None:
                     await self._prepare()
-                    self._engine = await asyncio.to_thread(self._make)
+                    with long_lived():
+                        self._engine = await asyncio.to_thread(self._make)
                     self.look_for_tools()
         return self._engine
 

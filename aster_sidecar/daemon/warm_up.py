@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.garbage import long_lived
 from aster_sidecar.models.api_keys import Keys
 from aster_sidecar.models.build import Models
 from aster_sidecar.services import launch
@@ -38,5 +39,6 @@ class WarmUp:
         await self._keys.load()
         await self._engine.load()
         if self._models.name():
-            await asyncio.to_thread(self._models.build)
+            with long_lived():  # it imports the SDK of a provider
+                await asyncio.to_thread(self._models.build)
         self._command_path.begin()
