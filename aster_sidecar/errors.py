@@ -19,6 +19,7 @@ AsterError
 │   ├── AgentNotFound     404  agent_not_found
 │   ├── SessionNotFound   404  session_not_found
 │   ├── ApprovalNotFound  404  approval_not_found
+│   ├── AttachmentNotFound 404 attachment_not_found
 │   ├── RuleNotFound      404  rule_not_found
 │   ├── ServiceNotFound   404  service_not_found
 │   ├── BearerNotFound    404  bearer_not_found
@@ -156,6 +157,11 @@ class SessionNotFound(NotFound):
 class ApprovalNotFound(NotFound):
     code = "approval_not_found"
     hint = "GET /api/approvals lists the open ones"
+
+
+class AttachmentNotFound(NotFound):
+    code = "attachment_not_found"
+    hint = "upload the file again: POST /api/attachments"
 
 
 class RuleNotFound(NotFound):

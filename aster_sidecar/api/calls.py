@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aster_sidecar.api.agents import AgentCalls
+from aster_sidecar.api.attachments import AttachmentCalls
 from aster_sidecar.api.browser_login import BrowserCalls
 from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.conversations import ConversationCalls
@@ -35,6 +36,7 @@ class Calls:
     lifecycle: Lifecycle
     health: HealthCalls
     conversations: ConversationCalls
+    attachments: AttachmentCalls
     events: EventCalls
     policy: PolicyCalls
     agents: AgentCalls

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from aster_sidecar.contract.attachments import AttachmentInfo, AttachmentRef, FilePart, ImagePart
 from aster_sidecar.contract.base import (
     VALID,
     Effort,
@@ -25,12 +26,20 @@ from aster_sidecar.contract.base import (
     Time,
 )
 
+MOST_ATTACHMENTS = 50
+"""Most files with one message."""
+
 
 class ChatRequest(Request):
     """Send a message to an agent. Without `session_id`: to the agent's default session."""
 
     agent_id: Name
-    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000), VALID]
+    message: Annotated[str, StringConstraints(max_length=1_000_000), VALID] = Field(
+        default="", description="may be empty if there are attachments"
+    )
+    attachments: list[AttachmentRef] = Field(
+        default_factory=list[AttachmentRef], max_length=MOST_ATTACHMENTS, description="files for the model"
+    )
     session_id: Name | None = None
     context: Object | None = Field(
         default=None, description="a small object that the agent's instructions and tools can read during this turn"
@@ -131,6 +140,7 @@ class ToolPart(Model):
     error: str | None = None
     duration_ms: int | None = None
     truncated: bool = False
+    attachments: list[AttachmentInfo] | None = Field(default=None, description="images in the result")
 
 
 class NoticePart(Model):
@@ -142,7 +152,7 @@ class NoticePart(Model):
     hint: str | None = None
 
 
-Part = Annotated[TextPart | ThinkingPart | ToolPart | NoticePart, Field(discriminator="type")]
+Part = Annotated[TextPart | ThinkingPart | ToolPart | NoticePart | ImagePart | FilePart, Field(discriminator="type")]
 
 
 class Message(Model):

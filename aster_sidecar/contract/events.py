@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from aster_sidecar.contract.attachments import AttachmentInfo
 from aster_sidecar.contract.base import Framework, Model, Risk, State, StopReason, Time
 from aster_sidecar.contract.companion import FlagInfo, Notification, NotificationsRead, Onboarding
 from aster_sidecar.contract.conversations import Message, SessionInfo, Usage
@@ -74,6 +75,7 @@ class ToolEndEvent(Model):
     outcome: Literal["done", "failed", "denied", "cancelled", "unknown"]
     duration_ms: int
     truncated: bool = False
+    attachments: list[AttachmentInfo] | None = Field(default=None, description="images in the result")
     arguments: dict[str, Any] | None = Field(
         default=None, description="only if neither tool_start nor approval_required was sent for the call"
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from aster_sidecar.contract.attachments import AttachmentInfo, AttachmentRef, FilePart, ImagePart
 from aster_sidecar.contract.base import (
     DEEPEST,
     HEARTBEAT_S,
@@ -190,6 +191,8 @@ __all__ = [
     "ApprovalResolvedEvent",
     "ApproveRequest",
     "Approved",
+    "AttachmentInfo",
+    "AttachmentRef",
     "BearerInfo",
     "BearerRevoked",
     "Bootstrap",
@@ -213,6 +216,7 @@ __all__ = [
     "ErrorInfo",
     "Failure",
     "FileChange",
+    "FilePart",
     "FlagInfo",
     "FlagsChangedEvent",
     "FlagsPatch",
@@ -235,6 +239,7 @@ __all__ = [
     "HistoryQuery",
     "Hit",
     "IfBusy",
+    "ImagePart",
     "Message",
     "MessageAddedEvent",
     "MessageStatus",

@@ -12,6 +12,7 @@ from aster_sidecar.api.identity import Identity
 from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.companion.onboarding import Onboarding
 from aster_sidecar.config.settings import Config
+from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
@@ -54,6 +55,7 @@ class Daemon:
     _rules: Rules
     _approvals: Approvals
     _sessions: Sessions
+    _attachments: Attachments
     _choices: SessionChoices
     _queues: SessionQueues
     _turns: Turns
@@ -79,6 +81,7 @@ class Daemon:
         self._journal.open()
         self._choices.open()
         self._sessions.open()
+        self._attachments.open()
         await self._record_data_dir()
         self._rules.open()
         self._approvals.open()
@@ -121,6 +124,7 @@ class Daemon:
         self._agent_watcher.close()
         self._approvals.close()
         self._sessions.close()
+        self._attachments.close()
         services = asyncio.get_running_loop().create_task(self.services.close())
         await self._turns.close()
         await asyncio.gather(self._servers.close(), self._engine.close(), services, self._command_path.close())

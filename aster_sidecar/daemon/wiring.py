@@ -16,6 +16,7 @@ from aster_sidecar.agents.registry import Agents
 from aster_sidecar.agents.registry import Places as AgentPlaces
 from aster_sidecar.agents.spec import Known
 from aster_sidecar.api.agents import AgentCalls
+from aster_sidecar.api.attachments import AttachmentCalls
 from aster_sidecar.api.browser_login import BrowserCalls, Handoffs
 from aster_sidecar.api.calls import Calls
 from aster_sidecar.api.companion import CompanionCalls
@@ -42,6 +43,7 @@ from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.config.toml_file import read_file
 from aster_sidecar.config.trusted_projects import trusted_project
+from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.conversation.history import History
@@ -105,6 +107,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _rules=tools.rules,
         _approvals=conversations.approvals,
         _sessions=conversations.sessions,
+        _attachments=conversations.attachments,
         _choices=tools.choices,
         _queues=conversations.queues,
         _turns=conversations.turns,
@@ -245,6 +248,7 @@ class Conversations:
     """Sessions, and the turns in them."""
 
     approvals: Approvals
+    attachments: Attachments
     queues: SessionQueues
     sessions: Sessions
     history: History
@@ -257,6 +261,7 @@ class Conversations:
 def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools: ToolParts) -> Conversations:
     journal, models, choices, settings = base.journal, parts.models, tools.choices, tools.settings
     approvals = Approvals(journal, tools.rules, tools.toolkit.check)
+    attachments = Attachments(journal, base.settings.places.data_dir)
     queues = SessionQueues(journal)
     sessions = Sessions(journal, queues, approvals, choices, settings.of)
     history = History(journal, sessions, queues)
@@ -281,7 +286,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings)
     status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path)
-    return Conversations(approvals, queues, sessions, history, engine, turns, status, warm_up)
+    return Conversations(approvals, attachments, queues, sessions, history, engine, turns, status, warm_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +361,7 @@ def build_api(
             tools.rules,
             notifications,
         ),
+        AttachmentCalls(conversations.attachments),
         EventCalls(journal, agent_calls, sessions, streams),
         policy_calls,
         agent_calls,

@@ -23,7 +23,10 @@ _ALWAYS: tuple[Pair, ...] = (
 _OWNED = frozenset(name for name, _ in _ALWAYS if name != b"vary") | {b"x-request-id"}
 _PREFLIGHT: tuple[Pair, ...] = (
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
-    (b"access-control-allow-headers", b"authorization, content-type, last-event-id, x-aster-client, x-request-id"),
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, last-event-id, x-aster-client, x-filename, x-request-id",
+    ),
     (b"access-control-max-age", b"600"),
 )
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aster_sidecar.errors import AsterError, OriginRefused
 from aster_sidecar.http.gate import REDEEM_PATH, Checks, Gate, SignedIn
 from aster_sidecar.http.gate_responses import answer_preflight, refuse, send_refusal, with_headers
-from aster_sidecar.http.request_body import BODY_LIMIT_BYTES, BodyMeter, check_body
+from aster_sidecar.http.request_body import BODY_LIMIT_BYTES, BodyMeter, check_body, is_upload, limit_of
 from aster_sidecar.http.request_head import (
     SUBPROTOCOL,
     is_preflight,
@@ -78,7 +78,8 @@ class Guard:
                     receive,
                     answer,
                     lambda refusal: send_refusal(answer, refusal, request_id),
-                    typed=b"content-type" in headers,
+                    typed=is_upload(scope) or b"content-type" in headers,
+                    limit=limit_of(scope),
                 )
         except AsterError as refusal:
             if isinstance(refusal, OriginRefused) and not is_preflight(scope, headers):

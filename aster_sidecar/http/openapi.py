@@ -35,6 +35,7 @@ REFUSALS = {
 TAGS = [
     {"name": "daemon", "description": "Health, shutdown, and this document."},
     {"name": "conversations", "description": "Messages, turns, sessions and their history."},
+    {"name": "attachments", "description": "Files that people attach to messages."},
     {"name": "policy", "description": "Approvals, permission rules, and dry-run checks of tool calls."},
     {"name": "settings", "description": "Settings, agents, tools, models and provider keys."},
     {"name": "projects", "description": "Folders, and trust in the projects in them."},
@@ -150,6 +151,11 @@ def success(route: APIRoute, schemas: dict[str, Any]) -> dict[str, Any]:
         return {
             "description": "the data of each SSE frame is one Event",
             "content": {"text/event-stream": {"schema": schema}},
+        }
+    if route.path == "/api/attachments/{attachment_id}":
+        return {
+            "description": "the file",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         }
     if route.path == "/api/diagnostics/{name}":
         return {

@@ -11,13 +11,27 @@ from aster_sidecar.errors import AsterError, BadRequest, BodyTooLarge, WrongMedi
 from aster_sidecar.http.request_head import Headers, quoted, values
 
 BODY_LIMIT_BYTES = 1024 * 1024
+FILE_LIMIT_BYTES = 25 * BODY_LIMIT_BYTES
+"""The largest body of an upload."""
+FILE_PATH = "/api/attachments"
+"""The path of uploads: the body of a POST is a file of any type."""
 MESSAGE_LIMIT_BYTES = 2 * BODY_LIMIT_BYTES
 """The longest message of a WebSocket. It leaves room for a body above the limit, which is then refused as over HTTP."""
 _CONTENT_TYPE_MISSING = "a request with a body needs exactly one Content-Type"
 
 
+def is_upload(scope: Scope) -> bool:
+    """Whether the body of a request is a file."""
+    return scope["method"] == "POST" and scope["path"] == FILE_PATH
+
+
+def limit_of(scope: Scope) -> int:
+    """The most bytes of a request's body."""
+    return FILE_LIMIT_BYTES if is_upload(scope) else BODY_LIMIT_BYTES
+
+
 def check_body(scope: Scope, headers: Headers) -> bool:
-    """Refuse a body that is not JSON or too large, for every method.
+    """Refuse a body that is too large or, unless it is an upload, not JSON; for every method.
 
     Returns whether the body's length is not announced, so that a `BodyMeter` must count it. Raises: BadRequest,
     WrongMediaType, BodyTooLarge.
@@ -37,10 +51,12 @@ def check_body(scope: Scope, headers: Headers) -> bool:
     if not length and not unannounced:
         return False
     types = values(headers, b"content-type")
-    if types != [b"application/json"] and (types or length) and not is_json(types):
+    if is_upload(scope):
+        pass  # any type; what the client says about it does not count
+    elif types != [b"application/json"] and (types or length) and not is_json(types):
         raise WrongMediaType(_CONTENT_TYPE_MISSING if len(types) != 1 else f"not JSON: {quoted(types[0])}")
-    if length > BODY_LIMIT_BYTES:
-        raise BodyTooLarge(f"the body has {length} bytes")
+    if length > limit_of(scope):
+        raise BodyTooLarge(f"the body has {length} bytes", hint=too_large_hint(scope))
     return unannounced
 
 
@@ -56,21 +72,33 @@ def is_json(types: list[bytes]) -> bool:
     return media_type.strip() == b"application/json"
 
 
+def too_large_hint(scope: Scope) -> str:
+    """The limit, in words."""
+    return f"{'an attachment' if is_upload(scope) else 'a request body'} is at most {limit_of(scope) >> 20} MiB"
+
+
 class BodyMeter:
     """Counts a body of unannounced length as the app reads it, and refuses the request when it is not allowed.
 
     It answers by `refuse` instead of raising into the app, because frameworks take an exception from `receive` for a
     parse error (FastAPI answers 400). The app is told that the client disconnected, and what it sends then is dropped.
-    `typed`: the request has a Content-Type.
+    `typed`: the request has a Content-Type, or needs none. `limit`: the most bytes.
     """
 
     def __init__(
-        self, receive: Receive, send: Send, refuse: Callable[[AsterError], Awaitable[None]], *, typed: bool
+        self,
+        receive: Receive,
+        send: Send,
+        refuse: Callable[[AsterError], Awaitable[None]],
+        *,
+        typed: bool,
+        limit: int = BODY_LIMIT_BYTES,
     ) -> None:
         self._receive = receive
         self._send = send
         self._refuse = refuse
         self._typed = typed
+        self._limit = limit
         self._taken_bytes = 0
         self._started = False
         self._refused = False
@@ -102,8 +130,9 @@ class BodyMeter:
         self._taken_bytes += len(body)
         if body and not self._typed:
             return WrongMediaType(_CONTENT_TYPE_MISSING)
-        if self._taken_bytes > BODY_LIMIT_BYTES:
-            return BodyTooLarge(f"the body has more than {BODY_LIMIT_BYTES} bytes")
+        if self._taken_bytes > self._limit:
+            hint = f"it may have at most {self._limit >> 20} MiB"
+            return BodyTooLarge(f"the body has more than {self._limit} bytes", hint=hint)
         return None
 
     async def send(self, message: Message) -> None:

@@ -143,7 +143,10 @@ def test_an_operation_describes_its_body_and_parameters(method: str, route: APIR
     expected |= {("header", field.alias.lower()) for field in route.dependant.header_params}
     expected |= {("path", name) for name in re.findall(r"\{(\w+)\}", route.path)}
     assert given == expected
-    assert ("requestBody" in described) == (route.body_field is not None)
+    upload = route.path == "/api/attachments"
+    assert ("requestBody" in described) == (route.body_field is not None or upload)
+    if upload:
+        assert sole_schema(described["requestBody"]["content"], "application/octet-stream")["format"] == "binary"
     if route.body_field is not None:
         assert described["requestBody"]["required"] is True
         reference = sole_schema(described["requestBody"]["content"])["$ref"]
@@ -184,6 +187,9 @@ def test_an_operation_describes_its_answer_and_its_refusals(method: str, route: 
             assert sole_schema(response["content"]) == {"$ref": "#/components/schemas/Failure"}
     if route.path == "/api/events":
         assert sole_schema(responses["200"]["content"], "text/event-stream") == {"$ref": "#/components/schemas/Event"}
+        return
+    if route.path == "/api/attachments/{attachment_id}":
+        assert sole_schema(responses["200"]["content"], "application/octet-stream")["format"] == "binary"
         return
     if route.path == "/api/diagnostics/{name}":
         assert sole_schema(responses["200"]["content"], "application/zip")["format"] == "binary"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from aster_sidecar.http.routes import (
+    attachments,
     companion,
     conversations,
     daemon,
@@ -18,6 +19,6 @@ from aster_sidecar.http.routes import (
 
 ROUTES: list[BaseRoute] = [
     route
-    for group in (daemon, conversations, policy, settings, projects, events, companion, services, page)
+    for group in (daemon, conversations, attachments, policy, settings, projects, events, companion, services, page)
     for route in group.router.routes
 ]

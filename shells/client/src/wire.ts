@@ -238,6 +238,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/attachments": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Upload
+     * @description Keep a file for a message. The body is the file's bytes, of any type, at most 25 MiB.
+     */
+    post: operations["upload"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/attachments/{attachment_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Download
+     * @description The bytes of an attachment, never to be shown as a page.
+     */
+    get: operations["download"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/approve": {
     parameters: {
       query?: never;
@@ -958,6 +998,23 @@ export interface components {
       confirm?: string | null;
     };
     /**
+     * AttachmentRef
+     * @description A file to attach: an uploaded one, or one in the session's folder. Give one of the two.
+     */
+    AttachmentRef: {
+      /**
+       * Attachment Id
+       * @default null
+       */
+      attachment_id?: string | null;
+      /**
+       * Path
+       * @description relative to the session's folder, or absolute and inside it
+       * @default null
+       */
+      path?: string | null;
+    };
+    /**
      * CancelRequest
      * @description Cancel one turn, a session's turns, or (neither given) every turn of the agent. Idempotent.
      */
@@ -982,8 +1039,17 @@ export interface components {
     ChatRequest: {
       /** Agent Id */
       agent_id: string;
-      /** Message */
-      message: string;
+      /**
+       * Message
+       * @description may be empty if there are attachments
+       * @default
+       */
+      message?: string;
+      /**
+       * Attachments
+       * @description files for the model
+       */
+      attachments?: components["schemas"]["AttachmentRef"][];
       /**
        * Session Id
        * @default null
@@ -1452,6 +1518,40 @@ export interface components {
       /** @default null */
       rule?: components["schemas"]["RuleInfo"] | null;
     };
+    /**
+     * AttachmentInfo
+     * @description A file that can be attached to a message. `media_type` is that of its content.
+     */
+    AttachmentInfo: {
+      /** Attachment Id */
+      attachment_id: string;
+      /** Name */
+      name: string;
+      /** Media Type */
+      media_type: string;
+      /**
+       * Size
+       * @description bytes
+       */
+      size: number;
+      /**
+       * Sha256
+       * @description of the content, in hexadecimal
+       */
+      sha256: string;
+      /**
+       * Width
+       * @description pixels, if it is an image
+       * @default null
+       */
+      width?: number | null;
+      /**
+       * Height
+       * @description pixels, if it is an image
+       * @default null
+       */
+      height?: number | null;
+    };
     /** ConfigChangedEvent */
     ConfigChangedEvent: {
       /** Changed */
@@ -1587,6 +1687,45 @@ export interface components {
       details?: unknown;
     };
     /**
+     * FilePart
+     * @description A file in a message. GET /api/attachments/{attachment_id} has its bytes.
+     */
+    FilePart: {
+      /** Attachment Id */
+      attachment_id: string;
+      /** Name */
+      name: string;
+      /** Media Type */
+      media_type: string;
+      /**
+       * Size
+       * @description bytes
+       */
+      size: number;
+      /**
+       * Sha256
+       * @description of the content, in hexadecimal
+       */
+      sha256: string;
+      /**
+       * Width
+       * @description pixels, if it is an image
+       * @default null
+       */
+      width?: number | null;
+      /**
+       * Height
+       * @description pixels, if it is an image
+       * @default null
+       */
+      height?: number | null;
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "file";
+    };
+    /**
      * FlagInfo
      * @description A feature of the companion that can be switched on or off.
      */
@@ -1674,6 +1813,45 @@ export interface components {
       limit?: number;
     };
     /**
+     * ImagePart
+     * @description An image in a message: png, jpeg, gif or webp. GET /api/attachments/{attachment_id} has its bytes.
+     */
+    ImagePart: {
+      /** Attachment Id */
+      attachment_id: string;
+      /** Name */
+      name: string;
+      /** Media Type */
+      media_type: string;
+      /**
+       * Size
+       * @description bytes
+       */
+      size: number;
+      /**
+       * Sha256
+       * @description of the content, in hexadecimal
+       */
+      sha256: string;
+      /**
+       * Width
+       * @description pixels, if it is an image
+       * @default null
+       */
+      width?: number | null;
+      /**
+       * Height
+       * @description pixels, if it is an image
+       * @default null
+       */
+      height?: number | null;
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "image";
+    };
+    /**
      * Message
      * @description One message of a history. The offsets of `text_chunk` events count code points in `text`.
      */
@@ -1697,6 +1875,8 @@ export interface components {
         | components["schemas"]["ThinkingPart"]
         | components["schemas"]["ToolPart"]
         | components["schemas"]["NoticePart"]
+        | components["schemas"]["ImagePart"]
+        | components["schemas"]["FilePart"]
       )[];
       /**
        * Created At
@@ -2370,6 +2550,12 @@ export interface components {
        */
       truncated?: boolean;
       /**
+       * Attachments
+       * @description images in the result
+       * @default null
+       */
+      attachments?: components["schemas"]["AttachmentInfo"][] | null;
+      /**
        * Arguments
        * @description only if neither tool_start nor approval_required was sent for the call
        * @default null
@@ -2453,6 +2639,12 @@ export interface components {
        * @default false
        */
       truncated?: boolean;
+      /**
+       * Attachments
+       * @description images in the result
+       * @default null
+       */
+      attachments?: components["schemas"]["AttachmentInfo"][] | null;
     };
     /**
      * ToolProgressEvent
@@ -4342,6 +4534,60 @@ export interface operations {
             success: true;
             data: components["schemas"]["SessionInfo"];
           };
+        };
+      };
+    };
+  };
+  upload: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description the file's name, UTF-8, percent-encoded */
+        "x-filename"?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/octet-stream": string;
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["AttachmentInfo"];
+          };
+        };
+      };
+    };
+  };
+  download: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        attachment_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description the file */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/octet-stream": string;
         };
       };
     };

@@ -1,0 +1,188 @@
+"""Files that people attach to messages: kept once per content, and deleted with the last message that refers to them.
+
+An attachment to which no message refers is deleted after a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import unicodedata
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aster_sidecar import clock
+from aster_sidecar.contract import wire
+from aster_sidecar.errors import AttachmentNotFound, BodyTooLarge, InvalidShape
+from aster_sidecar.store.contents import Contents, Incoming
+from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import attachments as rows
+from aster_sidecar.text.media_types import Sniffer
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 25 * 1024 * 1024
+UNUSED_S = 24 * 3600.0
+"""How long an attachment is kept to which no message refers."""
+CHECK_S = 3600.0
+PIECE_BYTES = 1 << 20
+NAME_BYTES = 255
+FOLDER = "attachments"
+"""In the data directory."""
+
+
+class Attachments:
+    """All attachments."""
+
+    def __init__(self, journal: Journal, data_dir: Path) -> None:
+        self._journal = journal
+        self._contents = Contents(data_dir / FOLDER)
+        self._alarm: asyncio.TimerHandle | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._finishing = asyncio.Lock()
+        """Held while a content gets its row, or loses its last one: no content is removed while it becomes needed."""
+
+    def open(self) -> None:
+        """Remove what a crash has left, and begin to delete unused attachments. Raises: StoreError."""
+        self._contents.sweep(self._journal.rows(rows.select_contents()))
+        self._watch(1.0)
+
+    def close(self) -> None:
+        """Stop deleting unused attachments."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._work is not None:
+            self._work.cancel()
+
+    async def receive(self, name: str, pieces: AsyncIterator[bytes]) -> wire.AttachmentInfo:
+        """Keep a file that arrives in pieces. It is on disk when this returns.
+
+        Raises: InvalidShape for an empty file, BodyTooLarge, StoreError.
+        """
+        incoming = await asyncio.to_thread(self._contents.begin)
+        try:
+            sniffer = await self._fill(incoming, pieces)
+            if incoming.size == 0:
+                raise InvalidShape("the file is empty", hint="attach a file with content")
+            async with self._finishing:
+                sha256 = await asyncio.to_thread(incoming.finish)
+                return await self._record(sha256, safe_name(name), sniffer.media_type(), incoming.size)
+        finally:
+            await asyncio.shield(asyncio.to_thread(incoming.discard))
+
+    async def _fill(self, incoming: Incoming, pieces: AsyncIterator[bytes]) -> Sniffer:
+        sniffer, gathered = Sniffer(), bytearray()
+
+        def take(piece: bytes) -> None:
+            sniffer.feed(piece)
+            incoming.write(piece)
+
+        async for piece in pieces:
+            gathered += piece
+            if incoming.size + len(gathered) > MOST_BYTES:
+                raise BodyTooLarge("the file is too large", hint=f"an attachment has at most {MOST_BYTES >> 20} MiB")
+            if len(gathered) >= PIECE_BYTES:
+                await asyncio.to_thread(take, bytes(gathered))
+                gathered.clear()
+        await asyncio.to_thread(take, bytes(gathered))
+        return sniffer
+
+    async def _record(self, sha256: str, name: str, media_type: str, size: int) -> wire.AttachmentInfo:
+        ends = clock.Deadline.after(UNUSED_S)
+        row = rows.AttachmentRow(
+            clock.new_id("att"),
+            sha256,
+            name,
+            media_type,
+            size,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            clock.stamp(),
+            ends.at,
+            ends.due_s,
+            clock.boot(),
+        )
+        self._journal.put(writes=[rows.insert_attachment(row)])
+        await self._journal.commit()
+        return info(row)
+
+    def find(self, attachment_id: str) -> wire.AttachmentInfo:
+        """Raises: AttachmentNotFound, StoreError."""
+        return info(self._row(attachment_id))
+
+    def _row(self, attachment_id: str) -> rows.AttachmentRow:
+        row = self._journal.first(rows.select_attachment(attachment_id))
+        if row is None:
+            raise AttachmentNotFound(f"attachment not found: {attachment_id[:100]!r}")
+        return row
+
+    async def content(self, attachment_id: str) -> bytes:
+        """The bytes. Raises: AttachmentNotFound, StoreError."""
+        return await asyncio.to_thread(self._contents.read, self._row(attachment_id).sha256)
+
+    # -- deletion ------------------------------------------------------------------------------------------------------
+
+    def _watch(self, after_s: float) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(after_s, self._check)
+
+    def _check(self) -> None:
+        self._work = asyncio.get_running_loop().create_task(self._delete_expired())
+
+    async def _delete_expired(self) -> None:
+        try:
+            expired = [row.attachment_id for row in self._journal.rows(rows.select_unused()) if is_over(row)]
+            await self.delete_unused(expired)
+        except Exception as error:  # the store may be unavailable; the next check tries again
+            log.warning("unused attachments could not be deleted", exc_info=error)
+        self._work = None
+        self._watch(CHECK_S)
+
+    async def delete_unused(self, attachment_ids: list[str]) -> None:
+        """Delete those of these attachments to which no message refers, and contents that nothing needs any more.
+
+        Raises: StoreError.
+        """
+        if not attachment_ids:
+            return
+        async with self._finishing:
+            found = [self._journal.first(rows.select_attachment(attachment_id)) for attachment_id in attachment_ids]
+            self._journal.put(writes=[rows.delete_if_unused(attachment_id) for attachment_id in attachment_ids])
+            await self._journal.commit()
+            needed = set(self._journal.rows(rows.select_contents()))
+            for sha256 in {row.sha256 for row in found if row is not None} - needed:
+                await asyncio.to_thread(self._contents.remove, sha256)
+
+
+def is_over(row: rows.AttachmentRow) -> bool:
+    """Whether an attachment that nothing refers to has been kept long enough."""
+    return clock.Deadline.restored(row.created_at, row.expires_at, row.boot, row.due_s).over
+
+
+def info(row: rows.AttachmentRow) -> wire.AttachmentInfo:
+    """The attachment as clients see it."""
+    return wire.AttachmentInfo(
+        attachment_id=row.attachment_id,
+        name=row.name,
+        media_type=row.media_type,
+        size=row.size,
+        sha256=row.sha256,
+        width=row.width,
+        height=row.height,
+    )
+
+
+def safe_name(given: str) -> str:
+    """A file's name without directories, control characters and characters that reorder text; at most 255 bytes."""
+    last = given.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    shown = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")).strip()
+    if shown in ("", ".", ".."):
+        return "file"
+    stem, dot, suffix = shown.rpartition(".")
+    if not stem or len(suffix.encode()) > 20:
+        stem, dot, suffix = shown, "", ""
+    room = NAME_BYTES - len((dot + suffix).encode())
+    return stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix

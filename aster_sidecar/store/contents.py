@@ -1,0 +1,129 @@
+"""Files by their content: each stored once, under its SHA-256, in a directory beside the store.
+
+A file appears under its name only when it is complete and on disk. So a crash leaves either the whole file or a part
+file, which the next start removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import Collection, Generator
+from pathlib import Path
+
+from aster_sidecar.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+PART = ".part-"
+
+
+class Contents:
+    """The files in one directory. All methods block, and raise StoreError when the disk is full or not writable."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def begin(self) -> Incoming:
+        """A new file, to be filled."""
+        with _translated("saved", self._directory):
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return Incoming(self._directory)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file with this content is."""
+        return self._directory / sha256[:2] / sha256
+
+    def read(self, sha256: str) -> bytes:
+        """The content. Raises: StoreError, also when it is gone or was changed."""
+        path = self.path(sha256)
+        with _translated("read", path):
+            content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise StoreError(f"{path} was changed", hint="attach the file again")
+        return content
+
+    def remove(self, sha256: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        with _translated("removed", self._directory), contextlib.suppress(FileNotFoundError):
+            self.path(sha256).unlink()
+
+    def sweep(self, needed: Collection[str]) -> None:
+        """Remove part files, and files that nothing needs. Call it before any file is begun."""
+        kept = set(needed)
+        for path in self._directory.glob(f"{PART}*"):
+            path.unlink(missing_ok=True)
+        for path in self._directory.glob("??/*"):
+            if path.name not in kept:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+class Incoming:
+    """A file that arrives in pieces. `finish` or `discard` ends it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._part = directory / f"{PART}{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self._file = os.fdopen(os.open(self._part, flags, 0o600), "wb", buffering=0)
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Append bytes."""
+        self._digest.update(piece)
+        self.size += len(piece)
+        left = memoryview(piece)
+        with _translated("saved", self._directory):
+            while left:
+                left = left[self._file.write(left) :]
+
+    def finish(self) -> str:
+        """Put the complete file on disk under its name; returns its SHA-256 in hexadecimal."""
+        sha256 = self._digest.hexdigest()
+        folder = self._directory / sha256[:2]
+        place = folder / sha256
+        try:
+            with _translated("saved", self._directory):
+                os.fsync(self._file.fileno())
+                self._file.close()
+                folder.mkdir(exist_ok=True, mode=0o700)
+                os.replace(self._part, place)
+                for changed in (folder, self._directory):
+                    sync_directory(changed)
+        except StoreError:
+            self.discard()
+            raise
+        return sha256
+
+    def discard(self) -> None:
+        """Remove what has arrived."""
+        self._file.close()
+        with contextlib.suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable; Windows does this by itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _translated(done: str, path: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "free some space on the disk" if full else f"check the permissions of {path}"
+        raise StoreError(f"the file could not be {done}: {error.strerror or error}", hint=hint) from error
