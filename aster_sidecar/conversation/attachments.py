@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from aster_sidecar import clock
@@ -17,6 +17,7 @@ from aster_sidecar.errors import AttachmentNotFound, BodyTooLarge, InvalidShape
 from aster_sidecar.store.contents import Contents, Incoming
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import attachments as rows
+from aster_sidecar.store.rows.attachments import AttachmentRow
 from aster_sidecar.text.media_types import Sniffer
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,12 @@ class Attachments:
         self._contents = Contents(data_dir / FOLDER)
         self._alarm: asyncio.TimerHandle | None = None
         self._work: asyncio.Task[None] | None = None
+        self._again = False
+        """Whether there is something to delete since the work began."""
         self._finishing = asyncio.Lock()
         """Held while a content gets its row, or loses its last one: no content is removed while it becomes needed."""
+        self._going: set[str] = set()
+        """Attachments that are being deleted, because no message refers to them: none may do so any more."""
 
     def open(self) -> None:
         """Remove what a crash has left, and begin to delete unused attachments. Raises: StoreError."""
@@ -51,6 +56,7 @@ class Attachments:
         """Stop deleting unused attachments."""
         if self._alarm is not None:
             self._alarm.cancel()
+            self._alarm = None
         if self._work is not None:
             self._work.cancel()
 
@@ -89,7 +95,7 @@ class Attachments:
 
     async def _record(self, sha256: str, name: str, media_type: str, size: int) -> wire.AttachmentInfo:
         ends = clock.Deadline.after(UNUSED_S)
-        row = rows.AttachmentRow(
+        row = AttachmentRow(
             clock.new_id("att"),
             sha256,
             name,
@@ -114,34 +120,65 @@ class Attachments:
         """Raises: AttachmentNotFound, StoreError."""
         return info(self._row(attachment_id))
 
-    def _row(self, attachment_id: str) -> rows.AttachmentRow:
+    def _row(self, attachment_id: str) -> AttachmentRow:
         row = self._journal.first(rows.select_attachment(attachment_id))
-        if row is None:
+        if row is None or attachment_id in self._going:
             raise AttachmentNotFound(f"attachment not found: {attachment_id[:100]!r}")
         return row
+
+    def to_use(self, attachment_ids: Iterable[str]) -> tuple[AttachmentRow, ...]:
+        """The files for a message, each once; the caller puts `insert_use` before it waits for anything.
+
+        Raises: AttachmentNotFound, StoreError.
+        """
+        return tuple(self._row(attachment_id) for attachment_id in dict.fromkeys(attachment_ids))
+
+    def of_message(self, message_id: str) -> tuple[AttachmentRow, ...]:
+        """The files of a message, in their order. Raises: StoreError."""
+        return tuple(self._journal.rows(rows.select_of_message(message_id)))
 
     async def content(self, attachment_id: str) -> bytes:
         """The bytes. Raises: AttachmentNotFound, StoreError."""
         return await asyncio.to_thread(self._contents.read, self._row(attachment_id).sha256)
 
+    def read(self, sha256: str) -> bytes:
+        """A content; blocks. Raises: StoreError."""
+        return self._contents.read(sha256)
+
+    def check(self, sha256: str, size: int) -> None:
+        """Raises: StoreError when a content can't be read, or was changed; blocks, but reads it only the first time."""
+        self._contents.check(sha256, size)
+
     # -- deletion ------------------------------------------------------------------------------------------------------
 
+    def check_soon(self) -> None:
+        """Messages were deleted: delete the attachments to which none refers any more."""
+        if self._alarm is not None:
+            self._watch(0.0)
+
     def _watch(self, after_s: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._alarm = asyncio.get_running_loop().call_later(after_s, self._check)
 
     def _check(self) -> None:
-        self._work = asyncio.get_running_loop().create_task(self._delete_expired())
+        self._watch(CHECK_S)
+        self._again = True
+        if self._work is None:
+            self._work = asyncio.get_running_loop().create_task(self._delete_unused())
 
-    async def _delete_expired(self) -> None:
+    async def _delete_unused(self) -> None:
         try:
-            expired = [row.attachment_id for row in self._journal.rows(rows.select_unused()) if is_over(row)]
-            await self.delete_unused(expired)
+            while self._again:
+                self._again = False
+                unused = self._journal.rows(rows.select_unused())
+                await self._delete([row.attachment_id for row in unused if row.used or is_over(row)])
         except Exception as error:  # the store may be unavailable; the next check tries again
             log.warning("unused attachments could not be deleted", exc_info=error)
-        self._work = None
-        self._watch(CHECK_S)
+        finally:
+            self._work = None
 
-    async def delete_unused(self, attachment_ids: list[str]) -> None:
+    async def _delete(self, attachment_ids: list[str]) -> None:
         """Delete those of these attachments to which no message refers, and contents that nothing needs any more.
 
         Raises: StoreError.
@@ -150,19 +187,23 @@ class Attachments:
             return
         async with self._finishing:
             found = [self._journal.first(rows.select_attachment(attachment_id)) for attachment_id in attachment_ids]
-            self._journal.put(writes=[rows.delete_if_unused(attachment_id) for attachment_id in attachment_ids])
-            await self._journal.commit()
-            needed = set(self._journal.rows(rows.select_contents()))
-            for sha256 in {row.sha256 for row in found if row is not None} - needed:
+            self._going.update(attachment_ids)
+            try:
+                self._journal.put(writes=[rows.delete_if_unused(attachment_id) for attachment_id in attachment_ids])
+                await self._journal.commit()
+            finally:
+                self._going.difference_update(attachment_ids)
+            own = {sha256 for row in found if row is not None for sha256 in (row.sha256, row.scaled_sha256) if sha256}
+            for sha256 in own - set(self._journal.rows(rows.select_contents())):
                 await asyncio.to_thread(self._contents.remove, sha256)
 
 
-def is_over(row: rows.AttachmentRow) -> bool:
+def is_over(row: AttachmentRow) -> bool:
     """Whether an attachment that nothing refers to has been kept long enough."""
     return clock.Deadline.restored(row.created_at, row.expires_at, row.boot, row.due_s).over
 
 
-def info(row: rows.AttachmentRow) -> wire.AttachmentInfo:
+def info(row: AttachmentRow) -> wire.AttachmentInfo:
     """The attachment as clients see it."""
     return wire.AttachmentInfo(
         attachment_id=row.attachment_id,

@@ -14,6 +14,7 @@ from weakref import ref
 from pydantic_ai import RequestUsage, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.messages import BaseToolCallPart, BaseToolReturnPart, ModelMessage, ModelRequest, ModelResponse
 
+from aster_sidecar.conversation.file_references import Reference, is_reference, number
 from aster_sidecar.conversation.summary import (
     GO_ON,
     LEAST_TOKENS,
@@ -154,7 +155,7 @@ def part_tokens(part: Any) -> int:
     if isinstance(part, BaseToolCallPart):
         return MESSAGE_TOKENS + estimate_tokens(part.tool_name) + estimate_tokens(part.args_as_json_str())
     if isinstance(part, BaseToolReturnPart):
-        files = len(part.files) * FILE_TOKENS
+        files = sum(content_tokens(file) for file in part.files)
         return MESSAGE_TOKENS + estimate_tokens(part.model_response_str()) + files
     return content_tokens(getattr(part, "content", None))
 
@@ -165,6 +166,8 @@ def content_tokens(content: object) -> int:
         return 0
     if isinstance(content, str):
         return estimate_tokens(content)
+    if is_reference(content):
+        return number(cast("Reference", content), "tokens")
     if isinstance(content, list | tuple):
         return sum(content_tokens(item) for item in cast("Sequence[object]", content))
     if hasattr(content, "data") or hasattr(content, "url"):

@@ -25,11 +25,14 @@ from pydantic_ai import (
     UsageLimits,
 )
 from pydantic_ai.exceptions import UsageLimitExceeded
-from pydantic_ai.messages import ModelRequest, ModelResponse
+from pydantic_ai.messages import ModelRequest, ModelResponse, UserContent
 
 from aster_sidecar.conversation.answer_endings import EmptyAnswer, empty_answer_error, is_empty, judge
+from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.compaction import Step, fixed_tokens
 from aster_sidecar.conversation.earlier_messages import Earlier, begins_at
+from aster_sidecar.conversation.file_loading import Files
+from aster_sidecar.conversation.file_references import content_of, kind_of, model_refuses, no_model_takes
 from aster_sidecar.conversation.kept_messages import keep_request, keep_response
 from aster_sidecar.conversation.model_history import (
     ModelHistory,
@@ -41,7 +44,7 @@ from aster_sidecar.conversation.model_history import (
 from aster_sidecar.conversation.model_stream import Tap, note_response, publish_delta
 from aster_sidecar.conversation.retries import attempts_for, is_retryable, wait_before_retry
 from aster_sidecar.conversation.run_compaction import Compactor
-from aster_sidecar.conversation.run_request import RunRequest
+from aster_sidecar.conversation.run_request import Prompt, RunRequest
 from aster_sidecar.conversation.run_state import Run, check_tokens, usage_limit_error
 from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_warnings import TurnWarnings
@@ -69,6 +72,7 @@ class Engine:
         toolkit: Toolkit,
         approvals: Approvals,
         servers: Servers,
+        attachments: Attachments,
         spans: Spans | None = None,
     ) -> None:
         pydantic_ai.BANNER_ENABLED = False  # no banner in the terminal and the log
@@ -81,7 +85,8 @@ class Engine:
         self._memory = ModelHistory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
-        self._compactor = Compactor(self._memory, models, self._spans, self._agent, self._choose)
+        self._files = Files(attachments)
+        self._compactor = Compactor(self._memory, models, self._spans, self._agent, self._choose, self._files)
         self._warnings = TurnWarnings()
 
     async def shut_down(self) -> None:
@@ -92,7 +97,7 @@ class Engine:
         """Drop a session's messages from memory, because its rows were changed from outside."""
         self._memory.forget(session_id)
 
-    def close(self, log: TurnLog, prompt: str, steered: Sequence[str]) -> None:
+    def close(self, log: TurnLog, prompt: Prompt, steered: Sequence[Prompt]) -> None:
         """Append what the model must know of an interrupted turn, so that the next turn can continue."""
         self._memory.edit_calls(log.session_id, log.turn_id, edited_calls(self._journal, log.turn_id))
         history = self._memory.of(log.session_id)
@@ -123,6 +128,7 @@ class Engine:
         run = self._begin(job)
         said_before = job.log.transcript.length["text_chunk"]
         try:
+            await self._check_files(run, job)
             if job.prompt is None:
                 edited = edited_calls(self._journal, job.log.turn_id)
                 self._memory.edit_calls(job.log.session_id, job.log.turn_id, edited)
@@ -132,6 +138,16 @@ class Engine:
             take_usage(run)
         silent = job.log.transcript.length["text_chunk"] == said_before
         return "denied" if ended == "finished" and silent and run.toolbox.denied_last else ended
+
+    async def _check_files(self, run: Run, job: RunRequest) -> None:
+        """Raises: ModelError, if the message has a file that its model is known not to take."""
+        rows = job.prompt.files if job.prompt is not None else ()
+        for row in rows:
+            kind = kind_of(row.media_type)
+            if kind == "other":
+                raise no_model_takes(row)
+            if kind != "text" and kind in (chosen := await self._choose(run)).refuses:
+                raise model_refuses(chosen.name, row, await asyncio.to_thread(self._models.that_take, kind))
 
     def _begin(self, job: RunRequest) -> Run:
         """The state of a run that begins."""
@@ -156,7 +172,7 @@ class Engine:
             job,
             toolbox,
             RunUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, requests=usage.requests),
-            job.prompt,
+            content_of(job.prompt) if job.prompt is not None else None,
             stored_length=job.log.transcript.length.copy(),
             sent=usage.requests,
             fixed_tokens=fixed_tokens(instructions(job), tools),
@@ -173,10 +189,10 @@ class Engine:
             try:
                 if await self._once(run, chosen) == "paused":
                     return "paused"
-                texts = run.job.steered()
-                if not texts:
+                steered = run.job.steered()
+                if not steered:
                     return "finished"
-                run.prompt, run.answers, run.carried = "\n\n".join(texts), None, len(texts)
+                run.prompt, run.answers, run.carried = joined(steered), None, len(steered)
             except NearlyFull:
                 full = Step("near_window", chosen.window_tokens)
                 self._rewind(run)
@@ -247,7 +263,7 @@ class Engine:
         sent_again = run.prompt is None and run.answers is None
         answered_now = run.answers is not None
         at = begins_at(history, fresh=run.prompt is not None)
-        tap = Tap(chosen, run, history[:at], self._earlier)
+        tap = Tap(chosen, run, history[:at], self._earlier, self._files)
         async with self._agent.iter(
             run.prompt,
             message_history=history[at:],
@@ -325,6 +341,14 @@ def take_usage(run: Run) -> None:
     cost = price(run.usage.cost)
     if cost is not None:
         usage.cost_usd = (usage.cost_usd or 0.0) + cost
+
+
+def joined(prompts: Sequence[Prompt]) -> str | list[UserContent]:
+    """Messages as the content of one prompt."""
+    contents = [content_of(prompt) for prompt in prompts]
+    if all(isinstance(content, str) for content in contents):
+        return "\n\n".join(cast("list[str]", contents))
+    return [item for content in contents for item in ([content] if isinstance(content, str) else content)]
 
 
 def instructions(job: RunRequest) -> str:

@@ -19,7 +19,15 @@ from aster_sidecar.store.rows.sessions import delete_history
 class History:
     """The messages of all conversations."""
 
-    def __init__(self, journal: Journal, sessions: Sessions, queues: SessionQueues) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        sessions: Sessions,
+        queues: SessionQueues,
+        messages_deleted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`messages_deleted` is called when a conversation was cleared."""
+        self._messages_deleted = messages_deleted
         self._journal = journal
         self._sessions = sessions
         self._queues = queues
@@ -87,4 +95,5 @@ class History:
         self._queues.publish_cleared(session_id)
         await self._journal.commit()
         forget(session_id)
+        self._messages_deleted()
         return wire.HistoryDeleted(deleted=deleted)

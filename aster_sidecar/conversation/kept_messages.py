@@ -7,6 +7,7 @@ from dataclasses import replace
 from pydantic_ai import ToolCallPart, UserPromptPart
 from pydantic_ai.messages import ModelRequest, ModelResponse
 
+from aster_sidecar.conversation.file_references import content_of
 from aster_sidecar.conversation.model_history import ModelHistory
 from aster_sidecar.conversation.run_state import Run
 from aster_sidecar.conversation.strict_history import unique_ids
@@ -18,13 +19,14 @@ from aster_sidecar.store.rows import turns as turn_rows
 def keep_request(journal: Journal, memory: ModelHistory, run: Run, request: ModelRequest) -> None:
     """Record a request with the steered messages before it is sent, and close the calls that it answers."""
     run.log.new_paragraph()
-    texts = run.job.steered()
-    request.parts = [*request.parts, *(UserPromptPart(content=text) for text in texts[run.carried :])]
+    steered = run.job.steered()
+    added = (UserPromptPart(content=content_of(prompt)) for prompt in steered[run.carried :])
+    request.parts = [*request.parts, *added]
     writes = run.toolbox.close_calls()
     writes.append(turn_rows.update_prompt_kept(run.log.turn_id))
     journal.put(turn_id=run.log.turn_id, writes=writes, durable=False)
     memory.append(run.log.session_id, run.log.turn_id, [request])
-    run.job.took_steered(len(texts))
+    run.job.took_steered(len(steered))
     run.prompt, run.answers, run.carried = None, None, 0
     run.stored_length = run.log.transcript.length.copy()
 

@@ -24,7 +24,8 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from aster_sidecar.conversation.run_request import UNKNOWN, denial
+from aster_sidecar.conversation.file_references import content_of
+from aster_sidecar.conversation.run_request import UNKNOWN, Prompt, denial
 from aster_sidecar.conversation.stored_messages import LOST, note, read_row, stored
 from aster_sidecar.conversation.strict_history import call_ids, same, with_unique_ids
 from aster_sidecar.errors import StoreCorrupt
@@ -235,7 +236,7 @@ def unanswered(messages: Sequence[ModelMessage]) -> list[ToolCallPart]:
 
 
 def closing_messages(
-    messages: Sequence[ModelMessage], recorded: Mapping[str, Recorded], partial: str, undelivered: Sequence[str]
+    messages: Sequence[ModelMessage], recorded: Mapping[str, Recorded], partial: str, undelivered: Sequence[Prompt]
 ) -> list[ModelMessage]:
     """The messages to append so that the next turn can continue.
 
@@ -252,13 +253,13 @@ def closing_messages(
         )
         for call in unanswered(messages)
     ]
-    parts += [UserPromptPart(content=text) for text in undelivered] if not partial else []
+    parts += [UserPromptPart(content=content_of(prompt)) for prompt in undelivered] if not partial else []
     if parts:
         added.append(ModelRequest(parts=parts))
     if partial:
         added.append(ModelResponse(parts=[TextPart(content=partial)], state="interrupted"))
         if undelivered:
-            added.append(ModelRequest(parts=[UserPromptPart(content=text) for text in undelivered]))
+            added.append(ModelRequest(parts=[UserPromptPart(content=content_of(prompt)) for prompt in undelivered]))
     return added
 
 

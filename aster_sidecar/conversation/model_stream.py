@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from pydantic_ai import (
@@ -26,6 +27,8 @@ from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar.conversation.earlier_messages import Earlier
+from aster_sidecar.conversation.file_loading import Files
+from aster_sidecar.conversation.file_references import Reference, fact, left_out, note, replaced
 from aster_sidecar.conversation.run_state import Run
 from aster_sidecar.conversation.strict_history import as_sent, without_thinking
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -50,13 +53,24 @@ class Tap(WrapperModel):
     """
 
     def __init__(
-        self, chosen: Chosen, run: Run, before: list[ModelMessage], earlier: Earlier, *, publish: bool = True
+        self,
+        chosen: Chosen,
+        run: Run,
+        before: list[ModelMessage],
+        earlier: Earlier,
+        files: Files,
+        *,
+        publish: bool = True,
     ) -> None:
         super().__init__(chosen.model)
         self._publish = publish
         self._before = before
         self._earlier = earlier
-        self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks)
+        self._files = files
+        self._marks = chosen.has_edge
+        self._refuses = chosen.refuses
+        self._left_out: frozenset[str] = frozenset()
+        self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks, chosen.refuses)
         self._log = run.log
         self._run = run
         self.exchange = chosen.exchange(run.count_request)
@@ -101,7 +115,9 @@ class Tap(WrapperModel):
         context: RunContext[Any] | None,
     ) -> StreamedResponse:
         """Send the request; where possible with the cached JSON of the earlier messages (`request_prefix`)."""
-        earlier, turn = self._earlier.of(self._key, self._before, self._form), self._form(messages)
+        self._left_out = left_out(self._before, messages)
+        earlier = self._earlier.of((*self._key, self._left_out), self._before, self._form)
+        turn = self._form(messages)
         passage = None
         if self._dialect is not None and not parameters.native_tools:
             passage = earlier.prefix.passage(
@@ -110,20 +126,39 @@ class Tap(WrapperModel):
         if passage is not None:
             self.exchange.complete = passage.complete
             try:
-                return await opened.enter_async_context(
-                    self.wrapped.request_stream(passage.messages, settings, parameters, context)
-                )
+                return await self._send(opened, passage.messages, settings, parameters, context)
             except Exception:
                 if not passage.failed:
                     raise
             finally:
                 self.exchange.complete = None
-        return await opened.enter_async_context(
-            self.wrapped.request_stream([*earlier.sent, *turn], settings, parameters, context)
-        )
+        return await self._send(opened, [*earlier.sent, *turn], settings, parameters, context)
+
+    async def _send(
+        self,
+        opened: AsyncExitStack,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+        context: RunContext[Any] | None,
+    ) -> StreamedResponse:
+        """Put the files into the messages, and send them."""
+        messages = await self._files.put_in(messages, marks=self._marks)
+        if self._marks:
+            self.exchange.fill = partial(self._files.fill, url_safe=self.wrapped.system.startswith("google"))
+        return await opened.enter_async_context(self.wrapped.request_stream(messages, settings, parameters, context))
+
+    def _in_place_of(self, item: Reference) -> object:
+        """A reference, or the note that is sent instead of the file."""
+        if item.url in self._left_out:
+            return note(item, "newer files fill the request")
+        if fact(item, "kind") in self._refuses:
+            return note(item, "this model does not take such files")
+        return item
 
     def _form(self, messages: Sequence[ModelMessage]) -> list[ModelMessage]:
         """One turn's messages in the form that is sent to this model."""
+        messages = replaced(messages, self._in_place_of)
         if not self._over_wire:
             return list(messages)
         if self.wrapped.system == "anthropic":

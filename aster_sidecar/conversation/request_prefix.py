@@ -23,6 +23,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from aster_sidecar.conversation.file_references import is_reference
 from aster_sidecar.models.request_context import MARK, MARKS
 
 LEAST_MESSAGES = 12
@@ -160,7 +161,7 @@ def is_plain(message: ModelMessage) -> bool:
 
 def is_plain_part(part: Any) -> bool:
     if type(part) is UserPromptPart:
-        return isinstance(part.content, str) or all(type(item) is str for item in part.content)
+        return isinstance(part.content, str) or all(type(item) is str or is_reference(item) for item in part.content)
     return type(part) is ToolReturnPart and not part.files
 
 

@@ -10,6 +10,7 @@ from pydantic_ai import Agent, CallToolsNode, ModelRequestNode, UsageLimits
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.compaction import Size, Step, after_refusal, compact, nearly_full, size
 from aster_sidecar.conversation.earlier_messages import Earlier
+from aster_sidecar.conversation.file_loading import Files
 from aster_sidecar.conversation.model_history import ModelHistory
 from aster_sidecar.conversation.model_stream import Tap, note_response
 from aster_sidecar.conversation.retries import attempts_for, wait_before_retry
@@ -30,6 +31,7 @@ class Compactor:
         spans: Spans,
         agent: Agent[Any, Any],
         choose: Callable[[Run], Awaitable[Chosen]],
+        files: Files,
     ) -> None:
         """`choose` returns the model of a run, built anew after it was adapted."""
         self._memory = memory
@@ -37,6 +39,7 @@ class Compactor:
         self._spans = spans
         self._agent = agent
         self._choose = choose
+        self._files = files
 
     def _size(self, run: Run, chosen: Chosen) -> Size:
         """The size of the next request."""
@@ -108,7 +111,7 @@ class Compactor:
         text = ""
         async with self._agent.iter(
             prompt,
-            model=Tap(chosen, run, [], Earlier(), publish=False),
+            model=Tap(chosen, run, [], Earlier(), self._files, publish=False),
             output_type=str,
             usage=run.usage,
             usage_limits=UsageLimits(request_limit=None),

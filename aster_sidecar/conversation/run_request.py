@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.store.rows.attachments import AttachmentRow
 from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.numbers import count, price
 
@@ -63,6 +64,13 @@ class Usage:
         return cls(**{name: value for name, value in known.items() if name in cls.__slots__})
 
 
+class Prompt(NamedTuple):
+    """A person's message for the model: its text, and its files in order."""
+
+    text: str
+    files: tuple[AttachmentRow, ...] = ()
+
+
 class TurnChoice(NamedTuple):
     """What a message chose for its turn only; None: the session's settings hold."""
 
@@ -86,9 +94,9 @@ class RunRequest:
     log: TurnLog
     limits: Limits
     usage: Usage
-    prompt: str | None
+    prompt: Prompt | None
     context: Mapping[str, Any]
-    steered: Callable[[], list[str]]
+    steered: Callable[[], list[Prompt]]
     """Steered messages that the model has not received yet, oldest first; `took_steered(count)` removes the oldest."""
     took_steered: Callable[[int], None]
     approval_timeout_s: Callable[[], float]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pydantic_ai import DeferredToolResults, RunUsage
+from pydantic_ai.messages import UserContent
 
 from aster_sidecar.conversation.run_request import RunRequest
 from aster_sidecar.conversation.tool_executor import ToolExecutor
@@ -19,7 +20,7 @@ class Run:
     job: RunRequest
     toolbox: ToolExecutor
     usage: RunUsage
-    prompt: str | None
+    prompt: str | list[UserContent] | None
     answers: DeferredToolResults | None = None
     carried: int = 0
     """Number of steered messages that `prompt` consists of."""

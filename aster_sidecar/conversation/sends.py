@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.run_request import NOTHING, TurnChoice
@@ -50,13 +51,7 @@ class Sends:
         if request.client_message_id is None:
             return await accept(None)
         key = (request.agent_id, request.client_message_id)
-        choice = TurnChoice(request.model, request.effort)
-        digest = hashlib.sha256(
-            json.dumps(
-                [request.session_id, request.message, request.context, *([choice] if choice != NOTHING else [])],
-                sort_keys=True,
-            ).encode()
-        ).hexdigest()
+        digest = digest_of(request)
         in_flight = self._in_flight.get(key)
         if in_flight is not None:
             check_same(digest, in_flight[0])
@@ -80,6 +75,15 @@ class Sends:
             self._in_flight.pop(key, None)
         future.set_result(started)
         return started
+
+
+def digest_of(request: wire.ChatRequest) -> str:
+    """The digest of what a message says and chooses, in hexadecimal. Older clients' messages keep theirs."""
+    content: list[Any] = [request.session_id, request.message, request.context]
+    choice = TurnChoice(request.model, request.effort)
+    content += [choice] if choice != NOTHING else []
+    content += [{"attachments": [ref.model_dump() for ref in request.attachments]}] if request.attachments else []
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def check_same(digest: str, other: str) -> None:

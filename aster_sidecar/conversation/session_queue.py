@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from aster_sidecar.agents.spec import AgentSpec
 from aster_sidecar.contract import wire
-from aster_sidecar.conversation.run_request import TurnChoice, Usage
+from aster_sidecar.conversation.run_request import Prompt, TurnChoice, Usage
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.events import select_last_data
@@ -31,7 +31,7 @@ class Turn:
     agent_id: str
     user_message_id: str
     message_id: str
-    prompt: str
+    prompt: Prompt
     context: Mapping[str, Any]
     choice: TurnChoice
     log: TurnLog
@@ -47,7 +47,8 @@ class Turn:
     usage: Usage = field(default_factory=Usage)
     ran_s: float = 0.0
     first_seq: int = 0
-    steered: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    steered: list[tuple[str, Prompt]] = field(default_factory=list[tuple[str, Prompt]])
+    """(id, message) of messages that the model has not received yet, oldest first."""
     task: asyncio.Task[None] | None = None
     end_as: wire.StopReason = "interrupted"
     ended_as: wire.StopReason | None = None

@@ -44,8 +44,13 @@ class Sessions:
         approvals: Approvals,
         choices: SessionChoices,
         settings_of: Callable[[str, Choices], wire.SessionSettings | None],
+        messages_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`settings_of` returns the effective settings of an agent's session with these choices."""
+        """`settings_of` returns the effective settings of an agent's session with these choices.
+
+        `messages_deleted` is called when a session was deleted permanently.
+        """
+        self._messages_deleted = messages_deleted
         self._journal = journal
         self._queues = queues
         self._approvals = approvals
@@ -339,6 +344,7 @@ class Sessions:
             if until is None:
                 self._trash.forget(session_id)
                 self._choices.keep(session_id, NONE)
+                self._messages_deleted()
 
         self._journal.put(writes=[*writes, earlier], on_commit=deleted)
         await self._journal.commit()

@@ -133,7 +133,7 @@ def script(messages: Sequence[ModelMessage], most_tokens: int) -> str:
 
 
 def content_text(content: object) -> str:
-    """The text of a part's content, without files."""
+    """The text of a part's content. Each attached file has its name in the text before it."""
     items = cast("Sequence[object]", content) if isinstance(content, list | tuple) else [content]
     return " ".join(item for item in items if isinstance(item, str))
 

@@ -97,7 +97,7 @@ class TurnEnding:
             await self._journal.commit()  # the reads below need all rows
             await self._approvals.wait_recorded(turn.turn_id)  # answers given during the commit
             self.reload(turn)  # arguments that a person edited, of a call that never started
-            engine.close(turn.log, turn.prompt, [text for _, text in turn.steered])
+            engine.close(turn.log, turn.prompt, [prompt for _, prompt in turn.steered])
         except StoreError:
             raise
         except Exception as error:

@@ -20,8 +20,9 @@ from aster_sidecar.agents.folders import FolderAgents
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.history import History
+from aster_sidecar.conversation.message_files import MessageFiles, parts, uses
 from aster_sidecar.conversation.messages import insert_message
-from aster_sidecar.conversation.run_request import NOTHING, Limits, RunRequest, TurnChoice, Usage
+from aster_sidecar.conversation.run_request import NOTHING, Limits, Prompt, RunRequest, TurnChoice, Usage
 from aster_sidecar.conversation.sends import SendKey, Sends
 from aster_sidecar.conversation.session_choices import effort_of
 from aster_sidecar.conversation.session_queue import SessionQueue, SessionQueues, Turn
@@ -91,6 +92,7 @@ class Turns:
         load_engine: Callable[[], Awaitable[Engine]],
         options: Callable[[str], Options],
         settings: EffectiveSettings,
+        files: MessageFiles,
     ) -> None:
         self._journal = journal
         self._sessions = sessions
@@ -101,6 +103,7 @@ class Turns:
         self._load_engine = load_engine
         self._options = options
         self._settings = settings
+        self._files = files
         self._turns: dict[str, Turn] = {}
         self._sends = Sends(journal, sessions)
         self._ending = TurnEnding(journal, approvals, load_engine)
@@ -122,7 +125,7 @@ class Turns:
                 row.agent_id,
                 row.user_message_id,
                 row.message_id,
-                row.text,
+                self._files.prompt(row.text, row.user_message_id),
                 context_of(row.context),
                 TurnChoice(row.model, effort_of(row.effort)),
             )
@@ -153,7 +156,7 @@ class Turns:
         """Restore a turn that had begun from its rows."""
         self._ending.reload(turn)
         prompts = self._journal.rows(message_rows.select_pending(turn.turn_id))
-        turn.steered = [(prompt.message_id, prompt.text) for prompt in prompts]
+        turn.steered = [(row.message_id, self._files.prompt(row.text, row.message_id)) for row in prompts]
         self._continue(turn, state)
 
     def _fail(self, turn: Turn, failure: ModelError) -> None:
@@ -200,7 +203,7 @@ class Turns:
         agent_id: str,
         user_message_id: str,
         message_id: str,
-        prompt: str,
+        prompt: Prompt,
         context: Mapping[str, Any],
         choice: TurnChoice,
     ) -> Turn:
@@ -232,19 +235,33 @@ class Turns:
     async def chat(self, request: wire.ChatRequest) -> wire.ChatStarted:
         """Accept a message: start, queue or steer a turn. The message is recorded when this returns.
 
-        Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, InvalidShape, Stopping, StoreError.
+        Raises: AgentNotFound, SessionNotFound, AgentBusy, IdempotencyMismatch, AttachmentNotFound, BodyTooLarge,
+        InvalidShape, Stopping, StoreError.
         """
         session_id = request.session_id or self._sessions.find_default(request.agent_id, None)
         self._settings.agent(request.agent_id, session_id)  # an unknown session is refused below
-        if not request.message.strip():
+        if not request.message.strip() and not request.attachments:
             raise InvalidShape("message: it is empty")
         require_model(request.model)
         if self._stopping:
             raise Stopping("the daemon is stopping")
-        return await self._sends.once(request, lambda key: self._accept(request, key))
+        return await self._sends.once(request, lambda key: self._store_files(request, session_id or "", key))
 
-    async def _accept(self, request: wire.ChatRequest, key: SendKey | None) -> wire.ChatStarted:
-        session_id = self._sessions.resolve(request.agent_id, request.session_id, request.message)
+    async def _store_files(self, request: wire.ChatRequest, session_id: str, key: SendKey | None) -> wire.ChatStarted:
+        """Accept a message once its files are stored."""
+        if not request.attachments:
+            return await self._accept(request, [], key)
+        if request.session_id is not None:
+            self._sessions.require(request.session_id, request.agent_id)
+        return await self._accept(request, await self._files.store(request.attachments, session_id), key)
+
+    async def _accept(self, request: wire.ChatRequest, file_ids: list[str], key: SendKey | None) -> wire.ChatStarted:
+        if self._stopping:
+            raise Stopping("the daemon is stopping")
+        files = self._files.of_ids(file_ids)
+        title = request.message if request.message.strip() or not files else files[0].name
+        session_id = self._sessions.resolve(request.agent_id, request.session_id, title)
+        prompt = Prompt(request.message, files)
         if session_id in self._history.clearing:
             raise AgentBusy("the history of this session is being deleted", hint="send again in a moment")
         queue = self._queues.of(session_id, request.agent_id)
@@ -254,21 +271,23 @@ class Turns:
             raise AgentBusy(f"agent {request.agent_id!r} is {queue.state} in this session")
         choice = TurnChoice(request.model, request.effort)
         if active is not None and request.if_busy == "steer" and not active.closing and choice == NOTHING:
-            return await self._steer(active, request, key)
+            return await self._steer(active, request, prompt, title, key)
         turn = self._turn(
             clock.new_id("turn"),
             session_id,
             request.agent_id,
             clock.new_id("msg"),
             clock.new_id("msg"),
-            request.message,
+            prompt,
             request.context or {},
             choice,
         )
         turn.urgent = request.if_busy == "interrupt"
         seq = self._put_message(
             turn,
-            request,
+            request.context,
+            prompt,
+            title,
             turn.user_message_id,
             "complete",
             [
@@ -321,7 +340,9 @@ class Turns:
     def _put_message(
         self,
         turn: Turn,
-        request: wire.ChatRequest,
+        context: dict[str, Any] | None,
+        prompt: Prompt,
+        title: str,
         message_id: str,
         status: Literal["complete", "pending"],
         writes: list[Write],
@@ -331,11 +352,11 @@ class Turns:
             turn_id=turn.turn_id,
             session_id=turn.session_id,
             role="user",
-            text=request.message,
-            parts=[wire.TextPart(text=request.message)],
+            text=prompt.text,
+            parts=parts(prompt.text, prompt.files),
             created_at=clock.stamp(),
             status=status,
-            context=request.context,
+            context=context,
         )
         return self._journal.put(
             "message_added",
@@ -345,20 +366,23 @@ class Turns:
             turn_id=turn.turn_id,
             writes=[
                 insert_message(message, 0),
-                *self._sessions.touch(turn.session_id, request.message),
+                *uses(message_id, prompt.files),
+                *self._sessions.touch(turn.session_id, title),
                 *writes,
             ],
         )
 
-    async def _steer(self, turn: Turn, request: wire.ChatRequest, key: SendKey | None) -> wire.ChatStarted:
+    async def _steer(
+        self, turn: Turn, request: wire.ChatRequest, prompt: Prompt, title: str, key: SendKey | None
+    ) -> wire.ChatStarted:
         """Add a message to the active turn; the model receives it with its next request."""
         message_id = clock.new_id("msg")
-        seq = self._put_message(turn, request, message_id, "pending", [])
+        seq = self._put_message(turn, request.context, prompt, title, message_id, "pending", [])
         answer = wire.ChatStarted(
             status="steered", turn_id=turn.turn_id, message_id=message_id, session_id=turn.session_id, seq=seq
         )
         self._journal.put(writes=[key.row(answer)] if key is not None else [])
-        turn.steered.append((message_id, request.message))
+        turn.steered.append((message_id, prompt))
         try:
             await asyncio.shield(self._journal.commit())
         except StoreError:
@@ -449,7 +473,7 @@ class Turns:
                         usage=turn.usage,
                         prompt=None if turn.resumes else turn.prompt,
                         context=turn.context,
-                        steered=lambda: [text for _, text in turn.steered],
+                        steered=lambda: [prompt for _, prompt in turn.steered],
                         took_steered=lambda count: self._took_steered(turn, count),
                         approval_timeout_s=lambda: self._options(turn.session_id).approval_timeout_s,
                         unattended_denies=lambda: self._options(turn.session_id).on_unattended == "deny",

@@ -47,6 +47,7 @@ from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.conversation.history import History
+from aster_sidecar.conversation.message_files import MessageFiles
 from aster_sidecar.conversation.run_request import Limits
 from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
@@ -78,6 +79,7 @@ from aster_sidecar.store.rows.meta import remember
 from aster_sidecar.telemetry import log_file
 from aster_sidecar.telemetry.choose import make_spans
 from aster_sidecar.telemetry.redaction import Redactor, secrets_in, secrets_of
+from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.builtin import builtin_tools
 from aster_sidecar.tools.mcp.config import server_specs
 from aster_sidecar.tools.mcp.servers import Servers
@@ -206,6 +208,8 @@ class ToolParts:
     settings: EffectiveSettings
     rules: Rules
     toolkit: Toolkit
+    surroundings: Callable[[str], Surroundings]
+    """Where the tools of a session work, by its id."""
 
 
 def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
@@ -230,17 +234,21 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     choices = SessionChoices(base.journal)
     settings = EffectiveSettings(config, agents, parts.models, choices)
     rules = Rules(base.journal)
-    surroundings = surroundings_of(base.settings)
+    surroundings_in = surroundings_of(base.settings)
+
+    def surroundings(session_id: str) -> Surroundings:
+        return surroundings_in(settings.work_dir(session_id))
+
     toolkit = Toolkit(
         tools,
-        lambda session_id: surroundings(settings.work_dir(session_id)),
+        surroundings,
         settings.mode,
         rules.active,
         {tool.name for tool in code.tools} - code.shared,
         servers.why_absent,
     )
     servers.changed.subscribe(lambda: toolkit.extend(servers.tools()))
-    return ToolParts(servers, known, agents, choices, settings, rules, toolkit)
+    return ToolParts(servers, known, agents, choices, settings, rules, toolkit, surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,15 +271,15 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     approvals = Approvals(journal, tools.rules, tools.toolkit.check)
     attachments = Attachments(journal, base.settings.places.data_dir)
     queues = SessionQueues(journal)
-    sessions = Sessions(journal, queues, approvals, choices, settings.of)
-    history = History(journal, sessions, queues)
+    sessions = Sessions(journal, queues, approvals, choices, settings.of, attachments.check_soon)
+    history = History(journal, sessions, queues, attachments.check_soon)
 
     def make_engine() -> Engine:
         with without("httpx._main"):  # httpx's command line, with the libraries that it imports
             from aster_sidecar.conversation.engine import Engine
 
         spans = make_spans(base.settings.environment)
-        return Engine(journal, models, tools.toolkit, approvals, tools.servers, spans)
+        return Engine(journal, models, tools.toolkit, approvals, tools.servers, attachments, spans)
 
     def options(session_id: str) -> Options:
         value = partial(settings.value, session_id=session_id)
@@ -283,7 +291,8 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
         )
 
     engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
-    turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings)
+    files = MessageFiles(attachments, tools.surroundings)
+    turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings, files)
     status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path)
     return Conversations(approvals, attachments, queues, sessions, history, engine, turns, status, warm_up)

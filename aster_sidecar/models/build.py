@@ -220,6 +220,7 @@ class Models:
             says_why_it_ends=True,
             lacks=target.lacks,
             wait_s=self._wait_s,
+            has_edge=self._edge,
             dialect=speaks if self._edge and speaks != "google" else None,
         )
 

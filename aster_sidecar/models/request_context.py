@@ -51,6 +51,8 @@ class Exchange:
     leave: Callable[[], None] = lambda: None
     complete: Callable[[bytes], bytes] | None = None
     """Replaces the marks in a request's body by stored messages (see `conversation.request_prefix`)."""
+    fill: Callable[[bytes], bytes] | None = None
+    """Replaces the marks of files in a request's body (see `file_marks`). It runs in a thread."""
     ending: Ending | None = None
     """How the answer ended; set while it is read."""
 

@@ -27,6 +27,8 @@ class Contents:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._checked: dict[str, tuple[int, int, int]] = {}
+        """SHA-256 → size, time and inode of a file whose content was checked."""
 
     def begin(self) -> Incoming:
         """A new file, to be filled."""
@@ -47,10 +49,26 @@ class Contents:
             raise StoreError(f"{path} was changed", hint="attach the file again")
         return content
 
+    def check(self, sha256: str, size: int) -> None:
+        """Raises: StoreError when the file is gone, was changed, or has another size in bytes.
+
+        The content is read only if the file is not the one that was checked last.
+        """
+        path = self.path(sha256)
+        with _translated("read", path):
+            found = path.stat()
+        mark = (found.st_size, found.st_mtime_ns, found.st_ino)
+        if found.st_size != size:
+            raise StoreError(f"{path} was changed", hint="attach the file again")
+        if self._checked.get(sha256) != mark:
+            self.read(sha256)
+            self._checked[sha256] = mark
+
     def remove(self, sha256: str) -> None:
         """Remove a file; one that is gone already is no error."""
         with _translated("removed", self._directory), contextlib.suppress(FileNotFoundError):
             self.path(sha256).unlink()
+        self._checked.pop(sha256, None)
 
     def sweep(self, needed: Collection[str]) -> None:
         """Remove part files, and files that nothing needs. Call it before any file is begun."""

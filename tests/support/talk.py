@@ -83,22 +83,26 @@ class Talk:
     provider: BytesProvider
     session_id: str
 
-    def ask(self, text: str, *, within_s: float = ANSWER_S, meanwhile: Callable[[], None] | None = None) -> Outcome:
-        """Send a message and wait for the turn's end. `meanwhile` is called when it has begun.
+    def ask(
+        self, text: str, *, within_s: float = ANSWER_S, meanwhile: Callable[[], None] | None = None, **fields: Any
+    ) -> Outcome:
+        """Send a message (`fields`: more of POST /api/chat) and wait for the turn's end.
+
+        `meanwhile` is called when it has begun.
 
         Raises: AssertionError when the turn does not end in time.
         """
         before = len(self.provider.requests)
         with self.daemon.watch() as watcher:
-            turn_id = self.say(text)["turn_id"]
+            turn_id = self.say(text, **fields)["turn_id"]
             if meanwhile is not None:
                 meanwhile()
             events = watcher.until("done", turn_id=turn_id, within_s=within_s)
         mine = [event for event in events if event["turn_id"] == turn_id]
         return Outcome(mine, self.provider.requests[before:])
 
-    def say(self, text: str) -> Json:
-        return self.daemon.chat(text, session_id=self.session_id)
+    def say(self, text: str, **fields: Any) -> Json:
+        return self.daemon.chat(text, session_id=self.session_id, **fields)
 
     def history(self) -> list[Json]:
         return self.daemon.history(session_id=self.session_id)

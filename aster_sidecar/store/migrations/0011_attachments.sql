@@ -17,16 +17,17 @@ CREATE TABLE attachments (
     -- When it is deleted unless a message refers to it; by the wall clock, and by `clock.real_s` in the run `boot`.
     expires_at TEXT NOT NULL,
     due_s REAL,
-    boot TEXT
+    boot TEXT,
+    -- 1: a message has referred to it, so that it is deleted as soon as none does any more.
+    used INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX attachments_by_content ON attachments (sha256);
 
 -- Which messages refer to an attachment. It is deleted with the last of them.
 CREATE TABLE attachment_uses (
+    message_id TEXT NOT NULL REFERENCES messages (message_id) ON DELETE CASCADE,
     attachment_id TEXT NOT NULL REFERENCES attachments ON DELETE CASCADE,
-    message_id TEXT NOT NULL,
-    session_id TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    position INTEGER NOT NULL,
     PRIMARY KEY (message_id, attachment_id)
 );
 CREATE INDEX attachment_uses_by_attachment ON attachment_uses (attachment_id);
-CREATE INDEX attachment_uses_by_session ON attachment_uses (session_id);

@@ -14,6 +14,7 @@ class AttachmentRow(NamedTuple):
 
     `scaled_sha256`, `scaled_type` and `scaled_size` are of the image that models get instead of it, if there is one.
     `expires_at`: when it is deleted unless a message refers to it; by `clock.real_s` at `due_s` in the run `boot`.
+    `used`: 1 if a message has referred to it; then it is deleted with the last one that does.
     """
 
     attachment_id: str
@@ -31,12 +32,15 @@ class AttachmentRow(NamedTuple):
     expires_at: str
     due_s: float | None
     boot: str | None
+    used: int = 0
 
 
 class UseRow(NamedTuple):
-    attachment_id: str
+    """A message refers to an attachment, which is at a position among the message's attachments."""
+
     message_id: str
-    session_id: str
+    attachment_id: str
+    position: int
 
 
 def select_attachment(attachment_id: str) -> Query[AttachmentRow]:
@@ -50,9 +54,13 @@ def select_unused() -> Query[AttachmentRow]:
     return Query(sql, (), AttachmentRow)
 
 
-def select_used_by(session_id: str) -> Query[str]:
-    """The attachments to which messages of a session refer, each once."""
-    return Query("SELECT DISTINCT attachment_id FROM attachment_uses WHERE session_id=?", (session_id,), str)
+def select_of_message(message_id: str) -> Query[AttachmentRow]:
+    """The attachments of a message, in their order."""
+    sql = (
+        f"SELECT {columns(AttachmentRow, 'a')} FROM attachments a JOIN attachment_uses u USING (attachment_id)"
+        " WHERE u.message_id=? ORDER BY u.position"
+    )
+    return Query(sql, (message_id,), AttachmentRow)
 
 
 def select_contents() -> Query[str]:
@@ -66,7 +74,9 @@ def insert_attachment(row: AttachmentRow) -> Write:
 
 
 def insert_use(row: UseRow) -> Write:
-    return insert("attachment_uses", row)
+    """A message refers to an attachment from now on."""
+    sql, values = insert("attachment_uses", row)
+    return f"{sql}; UPDATE attachments SET used=1 WHERE attachment_id=?", (*values, row.attachment_id)
 
 
 def delete_if_unused(attachment_id: str) -> Write:
