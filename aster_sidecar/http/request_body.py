@@ -22,7 +22,7 @@ _CONTENT_TYPE_MISSING = "a request with a body needs exactly one Content-Type"
 
 def is_upload(scope: Scope) -> bool:
     """Whether the body of a request is a file."""
-    return scope["method"] == "POST" and scope["path"] == FILE_PATH
+    return scope.get("method") == "POST" and scope["path"] == FILE_PATH
 
 
 def limit_of(scope: Scope) -> int:

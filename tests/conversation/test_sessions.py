@@ -373,5 +373,6 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
         old.execute("DROP INDEX sessions_by_place; ALTER TABLE sessions DROP COLUMN pinned")
         for column in ("sessions.work_dir", "sessions.model", "sessions.effort", "sessions.permission_mode"):
             old.execute("ALTER TABLE {} DROP COLUMN {}".format(*column.split(".")))
+        old.execute("DROP TABLE attachment_uses; DROP TABLE attachments")
         old.execute("ALTER TABLE turns DROP COLUMN model; ALTER TABLE turns DROP COLUMN effort")
     within(tmp_path, lambda journal, sessions: found(sessions, "cafe") == ["one"] or pytest.fail("not found"))

@@ -1,20 +1,25 @@
-"""Attached files in requests to providers: in each provider's form, equal to what its SDK writes, and the same again."""
+"""Attached files in requests: in each provider's form, as its SDK writes them, and always the same bytes."""
 
 from __future__ import annotations
 
 import base64
 import importlib.util
 import json
+import os
+import threading
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.flows.test_attachments import upload
+from aster_sidecar.conversation.file_references import MOST_FILES, MOST_TEXT_BYTES
+from tests.flows.test_attachments import upload, wait_for_files
+from tests.support.bytes_provider import Answer
 from tests.support.daemon import Json
-from tests.support.stream_bytes import DIALECTS, GEMINI, Dialect, say
-from tests.support.talk import Outcome, Talk, last_body
+from tests.support.stream_bytes import CHAT, DIALECTS, GEMINI, Dialect, called, chat, say
+from tests.support.talk import Outcome, Talk, last_body, set_at_end
 
 Begin = Callable[..., Talk]
 ALL = [*DIALECTS.values(), GEMINI]
@@ -124,3 +129,209 @@ def test_a_message_may_be_attachments_alone(begin: Begin) -> None:
     assert (part["type"], part["name"], part["media_type"]) == ("image", "Zürich 🙂.png", "image/png")
     session = talk.daemon.call("GET", f"/api/sessions/{talk.session_id}")
     assert session["title"] == "Zürich 🙂.png"
+
+
+# -- what is left out --------------------------------------------------------------------------------------------------
+
+
+def test_only_the_newest_pictures_are_sent_and_the_beginning_changes_in_steps(begin: Begin) -> None:
+    talk = begin()
+    sent: list[int] = []
+    for n in range(MOST_FILES + 5):
+        body = last_body(answered(talk, f"picture {n}", attachments=attach(talk, (png(8, 8, n), f"{n}.png"))))
+        found = blobs(body)
+        assert found[-1] == png(8, 8, n)
+        sent.append(len(found))
+    assert sent == [*range(1, MOST_FILES + 1), *range(MOST_FILES // 2, MOST_FILES // 2 + 5)]
+    assert "0.png is left out here" in json.dumps(body)
+
+
+def test_a_file_that_is_gone_is_noted_and_the_conversation_goes_on(own: Begin) -> None:
+    talk = own()
+    answered(talk, "Look.", attachments=attach(talk, (PICTURE, "photo.png"), (TEXT.encode(), "notes.txt")))
+    for path in (talk.daemon.data_dir / "attachments").glob("??/*"):
+        path.unlink()
+    body = last_body(answered(talk, "And now?"))
+    assert blobs(body) == []
+    assert "photo.png is left out here" in json.dumps(body)
+    assert "notes.txt is left out here" in json.dumps(body)
+    assert [part["type"] for part in talk.history()[0]["parts"]] == ["text", "image", "file"]
+
+
+def test_a_file_that_was_changed_on_the_disk_is_not_sent(own: Begin) -> None:
+    talk = own()
+    answered(talk, "Look.", attachments=attach(talk, (PICTURE, "photo.png")))
+    [path] = (talk.daemon.data_dir / "attachments").glob("??/*")
+    path.write_bytes(png(40, 30, 7))
+    body = last_body(answered(talk, "And now?"))
+    assert blobs(body) == []
+    assert "photo.png is left out here" in json.dumps(body)
+
+
+def test_of_a_long_text_the_beginning_is_sent(begin: Begin) -> None:
+    talk = begin()
+    lines = "".join(f"line {n}\n" for n in range(100_000)).encode()
+    body = json.dumps(last_body(answered(talk, "Read.", attachments=attach(talk, (lines, "long.txt")))))
+    assert "line 20000\\\\n" in json.dumps(body)
+    assert f"only the first {MOST_TEXT_BYTES} of its {len(lines)} bytes are here" in body
+    assert len(body) < 2 * MOST_TEXT_BYTES
+
+
+def test_one_photo_causes_no_compaction(own: Begin) -> None:
+    talk = own(ASTER_CONTEXT_WINDOW="8000")
+    photo = PICTURE + b"\0" * 3_000_000
+    outcome = answered(talk, "Look.", attachments=attach(talk, (photo, "photo.png")))
+    again = answered(talk, "And now?")
+    assert outcome.compacted + again.compacted == []
+
+
+# -- the life of a message with files ----------------------------------------------------------------------------------
+
+
+def test_files_survive_a_restart_also_in_a_queued_message(own: Begin) -> None:
+    talk = own()
+    held = threading.Event()
+    with set_at_end(held):
+        talk.provider.script(Answer(chat("Wait."), hold=held))
+        talk.say("first")
+        talk.provider.wait_for_requests(1)
+        talk.say("second", attachments=attach(talk, (PICTURE, "photo.png")))
+        talk.daemon.kill()
+    talk.provider.reset()
+    talk.provider.script(say("Seen."))
+    talk.daemon.start()
+    [request] = talk.provider.wait_for_requests(1)
+    assert blobs(request.body) == [PICTURE]
+    assert "second" in request.last_user_text
+
+
+def test_a_steered_message_brings_its_files(own: Begin) -> None:
+    talk = own()
+    held = threading.Event()
+    files = attach(talk, (PICTURE, "photo.png"))
+    with set_at_end(held):
+        talk.provider.script(Answer(CHAT.stream(called("read_file", path="a.txt")), hold=held), say("Seen."))
+        with talk.daemon.watch() as watcher:
+            turn_id = talk.say("first")["turn_id"]
+            talk.provider.wait_for_requests(1)
+            steered = talk.say("Look at this too.", attachments=files, if_busy="steer")
+            assert steered["status"] == "steered"
+            held.set()
+            watcher.until("done", turn_id=turn_id)
+    assert blobs(talk.provider.requests[-1].body) == [PICTURE]
+
+
+def test_a_message_is_told_apart_by_its_files(own: Begin) -> None:
+    talk = own()
+    talk.provider.script(say("Seen."))
+    one, other = attach(talk, (PICTURE, "a.png"), (PICTURE, "b.png"))
+    first = talk.say("same", attachments=[one], client_message_id="k")
+    assert talk.say("same", attachments=[one], client_message_id="k") == first
+    refused = talk.daemon.refused(
+        "POST",
+        "/api/chat",
+        {
+            "agent_id": "default",
+            "message": "same",
+            "session_id": talk.session_id,
+            "attachments": [other],
+            "client_message_id": "k",
+        },
+    )
+    assert refused.code == "idempotency_mismatch"
+
+
+def test_a_summary_names_the_files(own: Begin) -> None:
+    talk = own(ASTER_CONTEXT_WINDOW="6000")
+    answered(talk, "Look.", attachments=attach(talk, (PICTURE, "holiday.png")))
+    talk.provider.script(say("word " * 1500))
+    for n in range(6):
+        outcome = talk.ask(f"tell me {n} " + "x " * 400)
+    asked = [request for request in talk.provider.requests if "Summarise the conversation" in request.last_user_text]
+    assert asked, str(outcome)
+    assert "holiday.png" in asked[0].last_user_text
+
+
+# -- files by their path -----------------------------------------------------------------------------------------------
+
+
+def test_a_file_in_the_folder_is_sent_as_it_was(own: Begin) -> None:
+    talk = own()
+    (talk.daemon.work_dir / "docs").mkdir()
+    path = talk.daemon.work_dir / "docs" / "photo.png"
+    path.write_bytes(PICTURE)
+    body = last_body(answered(talk, "Look.", attachments=[{"path": "docs/photo.png"}]))
+    assert blobs(body) == [PICTURE]
+    path.write_bytes(png(8, 8))
+    assert blobs(last_body(answered(talk, "And now?"))) == [PICTURE]
+    part = talk.history()[0]["parts"][1]
+    assert (part["type"], part["name"]) == ("image", "photo.png")
+
+
+@pytest.mark.parametrize("path", ["missing.png", "../outside.txt", "/etc/hostname", ".", "link.txt", "fifo", "a\0b"])
+def test_a_path_that_can_not_be_attached_is_refused(begin: Begin, path: str) -> None:
+    talk = begin()
+    folder = talk.daemon.work_dir
+    (folder.parent / "outside.txt").write_text("secret")
+    if not (folder / "fifo").exists():
+        (folder / "link.txt").symlink_to(folder.parent / "outside.txt")
+        os.mkfifo(folder / "fifo")
+    body = {"agent_id": "default", "message": "Look.", "attachments": [{"path": path}]}
+    refused = talk.daemon.refused("POST", "/api/chat", {**body, "session_id": talk.session_id})
+    assert (refused.status, refused.code) == (422, "invalid_shape")
+    assert "attachments.0" in refused.body["error"]
+    assert talk.history() == []
+
+
+@pytest.mark.parametrize(
+    "attachments",
+    [
+        [{}],
+        [{"attachment_id": "a", "path": "b"}],
+        [{"attachment_id": "a", "more": 1}],
+        [{"path": "a.txt"}] * 10_000,
+        "a.txt",
+    ],
+)
+def test_other_attachments_are_refused(begin: Begin, attachments: Any) -> None:
+    talk = begin()
+    body = {"agent_id": "default", "message": "Look.", "attachments": attachments, "session_id": talk.session_id}
+    refused = talk.daemon.refused("POST", "/api/chat", body)
+    assert (refused.status, refused.code) == (422, "invalid_shape")
+
+
+def test_an_unknown_attachment_is_refused_and_nothing_is_recorded(begin: Begin) -> None:
+    talk = begin()
+    body = {"agent_id": "default", "message": "Look.", "attachments": [{"attachment_id": "att_0"}]}
+    refused = talk.daemon.refused("POST", "/api/chat", {**body, "session_id": talk.session_id})
+    assert (refused.status, refused.code) == (404, "attachment_not_found")
+    assert talk.history() == []
+
+
+# -- deletion ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_goes_with_the_last_conversation_that_refers_to_it(own: Begin) -> None:
+    talk = own()
+    files = attach(talk, (PICTURE, "photo.png"))
+    other = Talk(talk.daemon, talk.provider, talk.daemon.call("POST", "/api/sessions", {})["session_id"])
+    for one in (talk, other):
+        answered(one, "Look.", attachments=files)
+    stored = [path.name for path in (talk.daemon.data_dir / "attachments").glob("??/*")]
+    talk.daemon.call("DELETE", f"/api/sessions/{talk.session_id}", purge="true")
+    time.sleep(0.3)
+    wait_for_files(talk.daemon, stored)
+    talk.daemon.call("DELETE", f"/api/sessions/{other.session_id}")
+    time.sleep(0.3)
+    wait_for_files(talk.daemon, stored)  # it is in the trash, and can be restored
+    talk.daemon.call("DELETE", f"/api/sessions/{other.session_id}", purge="true")
+    wait_for_files(talk.daemon, [])
+    assert talk.daemon.raw("GET", f"/api/attachments/{files[0]['attachment_id']}")[0] == 404
+
+
+def test_a_cleared_history_takes_its_files_with_it(own: Begin) -> None:
+    talk = own()
+    answered(talk, "Look.", attachments=attach(talk, (PICTURE, "photo.png")))
+    talk.daemon.call("DELETE", "/api/history", agent_id="default", session_id=talk.session_id)
+    wait_for_files(talk.daemon, [])
+    assert blobs(last_body(answered(talk, "And now?"))) == []

@@ -125,7 +125,7 @@ def test_preflight_of_a_listed_origin_is_answered_before_the_token(serve: Serve,
         assert (answer.status, answer.body) == (204, b"")
         allows(answer, origin.replace("PORT", str(daemon.port)))
         assert answer.one("access-control-allow-methods") == "GET, POST, PUT, PATCH, DELETE"
-        allowed = "authorization, content-type, last-event-id, x-aster-client, x-request-id"
+        allowed = "authorization, content-type, last-event-id, x-aster-client, x-filename, x-request-id"
         assert answer.one("access-control-allow-headers") == allowed
         assert answer.one("access-control-max-age") == "600"
         assert answer.one("access-control-allow-private-network") == "true"
