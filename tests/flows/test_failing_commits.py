@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -59,7 +59,7 @@ OTHER = AgentSpec("other", "Other", "", "")
 @contextlib.asynccontextmanager
 async def inside(home: Path) -> AsyncGenerator[Daemon]:
     """A daemon in this process."""
-    (home / "work").mkdir(parents=True)
+    (home / "work").mkdir(parents=True, exist_ok=True)
     environment = {
         "HOME": str(home),
         "PATH": os.environ["PATH"],
@@ -96,6 +96,7 @@ def remembered(daemon: Daemon) -> Json:
         "states": {queue.session_id: queue.published for queue in queues.all() if queue.session_id in sessions._known},
         "history": {session_id: dumped(kept) for session_id, kept in engine._memory._kept.items()},
         "onboarding": daemon._onboarding._kept.__dict__,
+        "files": {path.name for path in daemon._attachments._contents._directory.rglob("*") if path.is_file()},
     }
 
 
@@ -134,6 +135,7 @@ def recorded(daemon: Daemon) -> Json:
             if queue.session_id in {row[0] for row in known}
         },
         "history": {session_id: dumped(ModelHistory(journal).of(session_id)) for session_id in engine._memory._kept},
+        "files": column("SELECT sha256 FROM attachments"),
         "onboarding": json.loads(kept) if kept else type(daemon._onboarding._kept)().__dict__,
     }
 
@@ -154,7 +156,8 @@ async def settle(daemon: Daemon) -> None:
             idle = journal._under_way is None and not (journal._batch.events or journal._batch.writes)
             tasks = [turn.task for turn in daemon._turns._turns.values() if turn.task is not None]
             queued = [queue for queue in daemon._queues.all() if queue.active is None and queue.queued]
-            if idle and not queued and all(task.done() for task in tasks):
+            deletes = daemon._attachments._work is not None
+            if idle and not queued and not deletes and all(task.done() for task in tasks):
                 return
 
 
@@ -180,6 +183,11 @@ async def asked(daemon: Daemon, session_id: str) -> str:
     return found[0].call_id
 
 
+async def content(content: bytes = b"content") -> AsyncIterator[bytes]:
+    """A file that is uploaded."""
+    yield content
+
+
 class Scene:
     """The sessions, rules and approvals that exist before the operation."""
 
@@ -189,7 +197,9 @@ class Scene:
 
     async def set(self) -> None:
         self.quiet = await session(self.daemon, "quiet")
-        await say(self.daemon, "hello", self.quiet)
+        info = await self.calls.attachments.upload("a.txt", content())
+        self.file = wire.AttachmentRef(attachment_id=info.attachment_id)
+        await say(self.daemon, "hello", self.quiet, attachments=[self.file])
         self.trashed = await session(self.daemon, "trashed")
         await say(self.daemon, "hello", self.trashed)
         await settle(self.daemon)
@@ -213,6 +223,11 @@ Operation: TypeAlias = Callable[[Scene], Awaitable[Any]]
 async def steer(scene: Scene) -> None:
     await say(scene.daemon, "wait", scene.quiet)
     await say(scene.daemon, "and this", scene.quiet, if_busy="steer")
+
+
+async def steer_with_file(scene: Scene) -> None:
+    await say(scene.daemon, "wait", scene.quiet)
+    await say(scene.daemon, "and this", scene.quiet, if_busy="steer", attachments=[scene.file])
 
 
 async def interrupt(scene: Scene) -> None:
@@ -249,6 +264,12 @@ OPERATIONS: dict[str, Operation] = {
         scene.quiet, wire.SessionPatch(agent_id="other")
     ),
     "a model for one turn": lambda scene: say(scene.daemon, "hello again", scene.quiet, model="demo:instant"),
+    "upload": lambda scene: scene.calls.attachments.upload("b.txt", content(b"other")),
+    "a file": lambda scene: say(scene.daemon, "look", scene.other, attachments=[scene.file]),
+    "a file by its path": lambda scene: say(
+        scene.daemon, "look", scene.quiet, attachments=[wire.AttachmentRef(path="c.txt")]
+    ),
+    "steer with a file": steer_with_file,
     "archive": lambda scene: scene.calls.conversations.patch_session(scene.quiet, wire.SessionPatch(archived=True)),
     "clear": lambda scene: scene.calls.conversations.clear_history("default", scene.quiet),
     "delete": lambda scene: scene.calls.conversations.delete_session(scene.quiet, False),
@@ -277,6 +298,7 @@ async def story(home: Path, name: str, failing: Failing, at: int) -> int:
     Returns how many transactions there were.
     """
     async with inside(home) as daemon:
+        (home / "work" / "c.txt").write_text("in the folder")
         scene = Scene(daemon)
         await scene.set()
         failing.begin(at)

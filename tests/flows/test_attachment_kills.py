@@ -1,0 +1,25 @@
+"""kill -9 at every point of an upload, a send with a file and a deletion: the old state or the new one is found."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the stories run in forked processes")
+@pytest.mark.parametrize(("operation", "least"), [("upload", 7), ("send", 12), ("delete", 7)])
+def test_a_kill_leaves_no_file_without_a_message_and_no_message_without_its_file(
+    operation: str, least: int, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.support.kill_points", operation, str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    killed = re.findall(r"killed at \d+", ended.stdout)
+    assert len(killed) >= least, ended.stdout
