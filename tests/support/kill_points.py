@@ -72,7 +72,7 @@ async def pieces() -> AsyncIterator[bytes]:
         yield CONTENT[start : start + 50_000]
 
 
-# -- the operations: what is there before, and what is done -------------------------------------------------------------
+# -- the operations: what is there before, and what is done ------------------------------------------------------------
 
 
 async def no_scene(daemon: Daemon) -> None:
@@ -114,9 +114,10 @@ async def story(points: Points, home: Path, operation: str, kill_at: int) -> int
         await settle(daemon)
         points.begin(kill_at, home / "data")
         await act(daemon)
-        await settle(daemon)
-        await asyncio.sleep(0.02)
-        await settle(daemon)
+        if operation == "delete":  # the files are removed after the answer
+            await settle(daemon)
+            await asyncio.sleep(0.02)
+            await settle(daemon)
         return points.end()
 
 
