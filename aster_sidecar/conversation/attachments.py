@@ -126,6 +126,21 @@ class Attachments:
             raise AttachmentNotFound(f"attachment not found: {attachment_id[:100]!r}")
         return row
 
+    def of_call(self, message_id: str, call_id: str) -> tuple[AttachmentRow, ...]:
+        """The images in the result of a tool call. Raises: StoreError."""
+        return tuple(self._journal.rows(rows.select_of_call(message_id, call_id)))
+
+    async def keep(self, name: str, content: bytes) -> AttachmentRow:
+        """Keep a file that is in memory. The caller puts `insert_use` before it waits for anything.
+
+        Raises: InvalidShape for an empty file or an image of too many pixels, BodyTooLarge, StoreError.
+        """
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+
+        return self._row((await self.receive(name, pieces())).attachment_id)
+
     def to_use(self, attachment_ids: Iterable[str]) -> tuple[AttachmentRow, ...]:
         """The files for a message, each once; the caller puts `insert_use` before it waits for anything.
 

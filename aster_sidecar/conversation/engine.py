@@ -85,6 +85,7 @@ class Engine:
         self._memory = ModelHistory(journal)
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
+        self._attachments = attachments
         self._files = Files(attachments)
         self._compactor = Compactor(self._memory, models, self._spans, self._agent, self._choose, self._files)
         self._warnings = TurnWarnings()
@@ -105,7 +106,9 @@ class Engine:
         kept_chars = found if found is not None else -1
         partial = log.transcript.text[max(kept_chars, 0) :].strip()
         undelivered = [*([prompt] if kept_chars < 0 else []), *steered]
-        added = closing_messages(history, recorded_calls(self._journal, log.turn_id), partial, undelivered)
+        added = closing_messages(
+            history, recorded_calls(self._journal, log.turn_id, log.message_id), partial, undelivered
+        )
         self._memory.append(log.session_id, log.turn_id, added)
 
     async def run(self, job: RunRequest) -> Literal["finished", "denied", "paused"]:
@@ -157,6 +160,7 @@ class Engine:
             self._toolkit,
             names,
             self._approvals,
+            self._attachments,
             job.log,
             approval_timeout_s=job.approval_timeout_s,
             unattended_denies=job.unattended_denies,

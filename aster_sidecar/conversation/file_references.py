@@ -64,6 +64,11 @@ def content_of(prompt: Prompt) -> str | list[UserContent]:
     return [*content, prompt.text] if prompt.text.strip() else content
 
 
+def with_images(value: Any, images: Sequence[AttachmentRow]) -> Any:
+    """A tool's result with its images, as the content of a tool's return."""
+    return [value, *(reference(row) for row in images)] if images else value
+
+
 def label(row: AttachmentRow) -> str:
     return f"[attached {'image' if kind_of(row.media_type) == 'image' else 'file'}: {row.name}]"
 

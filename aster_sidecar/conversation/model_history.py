@@ -24,16 +24,18 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from aster_sidecar.conversation.file_references import content_of
+from aster_sidecar.conversation.file_references import content_of, with_images
 from aster_sidecar.conversation.run_request import UNKNOWN, Prompt, denial
 from aster_sidecar.conversation.stored_messages import LOST, note, read_row, stored
 from aster_sidecar.conversation.strict_history import call_ids, same, with_unique_ids
 from aster_sidecar.errors import StoreCorrupt
 from aster_sidecar.models.streams.shapes import readable
 from aster_sidecar.store.journal import Journal
+from aster_sidecar.store.rows import attachments as attachment_rows
 from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import model_messages as rows
-from aster_sidecar.store.rows.turns import select_state
+from aster_sidecar.store.rows.attachments import AttachmentRow
+from aster_sidecar.store.rows.turns import select_message_id, select_state
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.json_text import parse_json
 from aster_sidecar.text.repair import without_nul
@@ -48,12 +50,13 @@ NOT_RUN = "This tool was not run: the turn was ended before it could start."
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A row of `calls`: its state, outcome and result, and the note of a person who denied the call."""
+    """A row of `calls`: its state, outcome and result, the note of a person who denied the call, and its images."""
 
     state: str
     outcome: str | None
     result: Any
     note: str | None = None
+    images: Sequence[AttachmentRow] = ()
 
 
 class ModelHistory:
@@ -119,8 +122,9 @@ class ModelHistory:
             return []
         if self._journal.first(select_state(turn_id)) not in (None, "ended"):
             return []
+        message_id = self._journal.first(select_message_id(turn_id)) or ""
         log.warning("tool calls without a result in the model's history", extra={"turn_id": turn_id})
-        return closing_messages(messages, recorded_calls(self._journal, turn_id), "", [])
+        return closing_messages(messages, recorded_calls(self._journal, turn_id, message_id), "", [])
 
     def append(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
         """Append messages; they are stored once the caller's transaction commits.
@@ -271,13 +275,22 @@ def final_result(recorded: Recorded | None) -> Any:
         return denial(recorded.note)
     if recorded.state == "started":
         return UNKNOWN
-    return recorded.result
+    return with_images(recorded.result, recorded.images)
 
 
-def recorded_calls(journal: Journal, turn_id: str) -> dict[str, Recorded]:
-    """The turn's calls that belong to its last response, by the model's call id. Raises: StoreError."""
+def recorded_calls(journal: Journal, turn_id: str, message_id: str) -> dict[str, Recorded]:
+    """The calls that belong to the last response of a turn with this answer, by the model's call id.
+
+    Raises: StoreError.
+    """
     return {
-        row.model_call_id: Recorded(row.state, row.outcome, result_of(row.result), row.note)
+        row.model_call_id: Recorded(
+            row.state,
+            row.outcome,
+            result_of(row.result),
+            row.note,
+            journal.rows(attachment_rows.select_of_call(message_id, row.call_id)),
+        )
         for row in journal.rows(call_rows.select_recorded(turn_id))
     }
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_ai import ToolFailed
 
 from aster_sidecar import clock
+from aster_sidecar.conversation.file_references import with_images
 from aster_sidecar.conversation.run_request import UNKNOWN
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.policy.permissions import Risk
 from aster_sidecar.store.rows import calls as rows
+from aster_sidecar.store.rows.attachments import AttachmentRow
 from aster_sidecar.store.sql import Write
 
 
@@ -68,10 +71,10 @@ def end_row(call_id: str, outcome: str, result: Any) -> Write:
     return rows.update_ended(call_id, outcome, json.dumps(result), clock.stamp())
 
 
-def recorded_result(call: Call) -> Any:
+def recorded_result(call: Call, images: Sequence[AttachmentRow]) -> Any:
     """The recorded result of a call that ran before. Raises: ToolFailed if it failed or its end is unknown."""
     if call.state == "started":
         raise ToolFailed(UNKNOWN)
     if call.outcome != "done":
         raise ToolFailed(str(call.result))
-    return call.result
+    return with_images(call.result, images)

@@ -162,7 +162,7 @@ def is_plain(message: ModelMessage) -> bool:
 def is_plain_part(part: Any) -> bool:
     if type(part) is UserPromptPart:
         return isinstance(part.content, str) or all(type(item) is str or is_reference(item) for item in part.content)
-    return type(part) is ToolReturnPart and not part.files
+    return type(part) is ToolReturnPart and all(is_reference(file) for file in part.files)
 
 
 def has_no_odd_details(said: Any) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel
@@ -29,8 +30,10 @@ from pydantic_core import SchemaValidator, core_schema
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.attachments import Attachments, info
 from aster_sidecar.conversation.binding_changes import changes
 from aster_sidecar.conversation.call_context import Context
+from aster_sidecar.conversation.file_references import with_images
 from aster_sidecar.conversation.recorded_calls import Call, call_row, end_row, load_calls, recorded_result
 from aster_sidecar.conversation.run_request import Usage, denial
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -38,11 +41,13 @@ from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.policy.approvals import Answer, Approvals, Pending
 from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.store.rows import calls as rows
+from aster_sidecar.store.rows.attachments import AttachmentRow, UseRow, insert_use
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
+from aster_sidecar.text.media_types import IMAGES
 from aster_sidecar.text.repair import valid_text
 from aster_sidecar.text.values import jsonable
-from aster_sidecar.tools.base import Outcome, ToolError
+from aster_sidecar.tools.base import Image, Outcome, ToolError
 from aster_sidecar.tools.registry import Toolkit, preview_of, summary_of
 
 log = logging.getLogger(__name__)
@@ -59,6 +64,7 @@ class ToolExecutor(AbstractToolset[Any]):
         toolkit: Toolkit,
         names: Sequence[str],
         approvals: Approvals,
+        attachments: Attachments,
         log: TurnLog,
         *,
         approval_timeout_s: Callable[[], float],
@@ -74,6 +80,7 @@ class ToolExecutor(AbstractToolset[Any]):
         self._toolkit = toolkit.called_by(log.agent_id, log.session_id)
         self._names = names
         self._approvals = approvals
+        self._attachments = attachments
         self._log = log
         self._approval_timeout_s = approval_timeout_s
         self._unattended_denies = unattended_denies
@@ -161,7 +168,7 @@ class ToolExecutor(AbstractToolset[Any]):
         model_call_id = ctx.tool_call_id or clock.new_id("call")
         known = self._calls.get(model_call_id)
         if known is not None and known.state in ("ended", "started"):
-            return recorded_result(known)
+            return recorded_result(known, self._attachments.of_call(self._log.message_id, known.call_id))
         if known is not None and name not in self._names:
             why = self._toolkit.why_absent(name) or "the agent does not have this tool any more"
             await self._refuse(known, self._unassessed(known), f"not run: {why}", "failed")
@@ -310,7 +317,7 @@ class ToolExecutor(AbstractToolset[Any]):
             with self._spans.tool(call_id=call.call_id, name=call.name):
                 async with alarm:
                     outcome = await tool.run(parsed, assessment, context)
-            outcome = Outcome(jsonable(outcome.value), outcome.truncated)
+            outcome = replace(outcome, value=jsonable(outcome.value))
         except asyncio.CancelledError:
             self._end(call, "cancelled", began, error="cancelled while it ran")
             raise
@@ -324,11 +331,30 @@ class ToolExecutor(AbstractToolset[Any]):
         except Exception as failure:  # any error of a tool is its result
             error = f"{type(failure).__name__}: {failure}"
         error = None if error is None else valid_text(error)
-        self._end(call, "failed" if error is not None else "done", began, outcome=outcome, error=error)
+        ended: Literal["done", "failed"] = "failed" if error is not None else "done"
+        try:
+            images = await self._keep(outcome.images)
+        except asyncio.CancelledError:
+            self._end(call, ended, began, outcome=outcome, error=error)
+            raise
+        self._end(call, ended, began, outcome=outcome, error=error, images=images)
         await self._log.commit()
         if error is not None:
             raise ToolFailed(error)
-        return outcome.value
+        return with_images(outcome.value, images)
+
+    async def _keep(self, images: Sequence[Image]) -> list[AttachmentRow]:
+        """The images of a result as attachments. What is no image, or can't be stored, is left out."""
+        kept: list[AttachmentRow] = []
+        for image in images:
+            try:
+                row = await self._attachments.keep(image.name, image.data)
+            except AsterError as error:
+                log.warning("an image of a tool's result is left out: %s", error.message)
+                continue
+            if row.media_type in IMAGES:
+                kept.append(row)
+        return kept
 
     def _end(
         self,
@@ -338,6 +364,7 @@ class ToolExecutor(AbstractToolset[Any]):
         *,
         outcome: Outcome | None = None,
         error: str | None = None,
+        images: Sequence[AttachmentRow] = (),
     ) -> None:
         duration_ms = round((time.monotonic() - began) * 1000)
         fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": status}
@@ -353,8 +380,15 @@ class ToolExecutor(AbstractToolset[Any]):
                 outcome=status,
                 duration_ms=duration_ms,
                 truncated=outcome.truncated if outcome is not None else False,
+                attachments=[info(row) for row in images] or None,
             ),
-            writes=[end_row(call.call_id, status, error if error is not None else outcome and outcome.value)],
+            writes=[
+                end_row(call.call_id, status, error if error is not None else outcome and outcome.value),
+                *(
+                    insert_use(UseRow(self._log.message_id, row.attachment_id, n, call.call_id))
+                    for n, row in enumerate(images)
+                ),
+            ],
         )
 
 

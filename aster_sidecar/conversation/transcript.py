@@ -56,6 +56,8 @@ class Transcript:
                 part.state = data["outcome"]
                 part.result, part.error = data.get("result"), data.get("error")
                 part.duration_ms, part.truncated = data["duration_ms"], data["truncated"]
+                if data.get("attachments"):
+                    part.attachments = [wire.AttachmentInfo.model_validate(one) for one in data["attachments"]]
             case "approval_resolved":
                 part = self.tools.get(data["call_id"])
                 if part is not None and data.get("arguments") is not None:

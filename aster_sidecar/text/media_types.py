@@ -83,6 +83,13 @@ def _of_text(head: bytes) -> str:
     return next((media_type for tag, media_type in _MARKUP if begin.startswith(tag)), TEXT)
 
 
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is an image that providers take."""
+    sniffer = Sniffer()
+    sniffer.feed(head)
+    return sniffer.media_type() in IMAGES
+
+
 def is_readable(media_type: str) -> bool:
     """Whether a model can read the file as text."""
     return media_type.startswith("text/") or media_type == "image/svg+xml"

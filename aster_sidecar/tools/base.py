@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -73,12 +73,20 @@ class Surroundings:
     denials: Callable[[str], Sequence[Rule]] = nothing_denied
 
 
+class Image(NamedTuple):
+    """An image in a tool's result: a name for it, and the file."""
+
+    name: str
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A tool's result: `value` can be written as JSON; `truncated`: whether a limit cut it."""
+    """A tool's result: `value` can be written as JSON; `truncated`: whether a limit cut it; `images` belong to it."""
 
     value: Any
     truncated: bool = False
+    images: tuple[Image, ...] = ()
 
 
 A = TypeVar("A", bound=BaseModel)

@@ -10,6 +10,7 @@ from pydantic_ai import RunContext
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RunUsage
 
+from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -47,6 +48,7 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
             toolkit,
             toolkit.names(),
             Approvals(journal, rules, toolkit.check),
+            Attachments(journal, tmp_path),
             log,
             approval_timeout_s=lambda: 0.0,
             unattended_denies=lambda: False,

@@ -28,6 +28,8 @@ CREATE TABLE attachment_uses (
     message_id TEXT NOT NULL REFERENCES messages (message_id) ON DELETE CASCADE,
     attachment_id TEXT NOT NULL REFERENCES attachments ON DELETE CASCADE,
     position INTEGER NOT NULL,
+    -- The tool call whose result it is; NULL: a person attached it.
+    call_id TEXT,
     PRIMARY KEY (message_id, attachment_id)
 );
 CREATE INDEX attachment_uses_by_attachment ON attachment_uses (attachment_id);

@@ -36,11 +36,15 @@ class AttachmentRow(NamedTuple):
 
 
 class UseRow(NamedTuple):
-    """A message refers to an attachment, which is at a position among the message's attachments."""
+    """A message refers to an attachment, which is at a position among those of the message or of the call.
+
+    `call_id`: the tool call whose result it is; None: a person attached it.
+    """
 
     message_id: str
     attachment_id: str
     position: int
+    call_id: str | None = None
 
 
 def select_attachment(attachment_id: str) -> Query[AttachmentRow]:
@@ -61,6 +65,15 @@ def select_of_message(message_id: str) -> Query[AttachmentRow]:
         " WHERE u.message_id=? ORDER BY u.position"
     )
     return Query(sql, (message_id,), AttachmentRow)
+
+
+def select_of_call(message_id: str, call_id: str) -> Query[AttachmentRow]:
+    """The images in the result of a tool call, in their order. The call belongs to the message."""
+    sql = (
+        f"SELECT {columns(AttachmentRow, 'a')} FROM attachments a JOIN attachment_uses u USING (attachment_id)"
+        " WHERE u.message_id=? AND u.call_id=? ORDER BY u.position"
+    )
+    return Query(sql, (message_id, call_id), AttachmentRow)
 
 
 def select_contents() -> Query[str]:

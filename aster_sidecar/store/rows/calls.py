@@ -35,6 +35,7 @@ class OpenCallRow(NamedTuple):
 class RecordedCallRow(NamedTuple):
     """What a call came to. `result` is JSON; `note` is what a person wrote with the answer."""
 
+    call_id: str
     model_call_id: str
     state: str
     outcome: str | None
@@ -81,7 +82,8 @@ def select_started() -> Query[str]:
 def select_recorded(turn_id: str) -> Query[RecordedCallRow]:
     """The calls of the turn's last response."""
     note = f"SELECT note FROM approvals a WHERE a.call_id=c.call_id {NEWEST}"
-    sql = f"SELECT model_call_id, state, outcome, result, ({note}) FROM calls c WHERE turn_id=? AND state<>'closed'"
+    found = f"call_id, model_call_id, state, outcome, result, ({note})"
+    sql = f"SELECT {found} FROM calls c WHERE turn_id=? AND state<>'closed'"
     return Query(sql, (turn_id,), RecordedCallRow)
 
 

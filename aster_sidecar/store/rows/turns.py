@@ -98,6 +98,11 @@ def select_state(turn_id: str) -> Query[str]:
     return Query("SELECT state FROM turns WHERE turn_id=?", (turn_id,), str)
 
 
+def select_message_id(turn_id: str) -> Query[str]:
+    """The id of the turn's answer."""
+    return Query("SELECT message_id FROM turns WHERE turn_id=?", (turn_id,), str)
+
+
 def select_kept_chars(turn_id: str) -> Query[int]:
     """How many characters of the answer the model's history has; -1 when it lacks the user's message too."""
     return Query("SELECT kept_chars FROM turns WHERE turn_id=?", (turn_id,), int)

@@ -15,9 +15,10 @@ from typing import Any
 from pydantic import Field
 
 from aster_sidecar.policy.permissions import Assessment
+from aster_sidecar.text.media_types import is_image
 from aster_sidecar.text.safe_text import shown, sized
 from aster_sidecar.tools import opening, paths
-from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.base import CallContext, Image, Outcome, Surroundings, Tool, ToolError
 from aster_sidecar.tools.encodings import SAMPLE_BYTES, encoding_of
 from aster_sidecar.tools.files.common import (
     DENIED,
@@ -38,6 +39,8 @@ READ_BYTES = 256 * 1024
 """How much text one call returns."""
 READ_SCAN_BYTES = 64 * 1024 * 1024
 """How much of a file is read to reach the first line that is asked for."""
+IMAGE_BYTES = 25 * 1024 * 1024
+"""A larger image is not shown: no attachment has more."""
 LINE_CHARS = 2000
 LIST_ENTRIES = 1000
 SCAN_ENTRIES = 50_000
@@ -85,10 +88,15 @@ def _read(path: Path, arguments: ReadFile, taken: list[str], stop: threading.Eve
         value: dict[str, Any] = {"path": str(path), "bytes": size}
         encoding = encoding_of(file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES])
         page = _Page(arguments)
+        image = encoding is None and size <= IMAGE_BYTES and is_image(file.peek(SAMPLE_BYTES)[:SAMPLE_BYTES])
+        picture = file.read(IMAGE_BYTES + 1) if image else b""
         if encoding is not None:
             with closing(Lines(file, encoding, READ_SCAN_BYTES, stop)) as lines:
                 page.fill(lines)
     if encoding is None or any("\0" in line for line in page.lines):
+        if picture and len(picture) <= IMAGE_BYTES:
+            noted = {"note": "; ".join(taken)} if taken else {}
+            return Outcome(value | {"image": True} | noted, images=(Image(path.name, picture),))
         notes = [*taken, f"a binary file of {sized(size)}: not shown"]
         return Outcome(value | {"binary": True, "note": "; ".join(notes)})
     value |= {"first_line": arguments.offset, "last_line": arguments.offset + len(page.lines) - 1}

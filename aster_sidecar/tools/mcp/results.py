@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import math
 import time
+from base64 import b64decode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aster_sidecar.text.json_text import parse_json
+from aster_sidecar.text.media_types import HEAD_BYTES, is_image
 from aster_sidecar.text.safe_text import sized, visible
-from aster_sidecar.tools.base import CallContext, Outcome, ToolError
+from aster_sidecar.tools.base import CallContext, Image, Outcome, ToolError
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult
 
 RESULT_BYTES = 64 * 1024
 ERROR_BYTES = 8192
+IMAGES_MOST = 8
+"""Images of a result that the model gets."""
 OTHER_MOST = 32
 """Content blocks other than text that are named in a result."""
 PROGRESS_AT_ONCE = 100
@@ -55,10 +59,14 @@ def outcome(result: CallToolResult) -> Outcome:
     """
     texts: list[str] = []
     other: list[str] = []
+    images: list[Image] = []
     for block in result.content:
         if block.type == "text":
             texts.append(block.text)
-        elif len(other) < OTHER_MOST:
+            continue
+        if len(images) < IMAGES_MOST and (data := _image_in(block)) is not None:
+            images.append(Image(f"image {len(images) + 1}", data))
+        if len(other) < OTHER_MOST:
             other.append(_named(block))
     text = "\n".join(texts)
     if result.is_error:
@@ -82,7 +90,20 @@ def outcome(result: CallToolResult) -> Outcome:
     if text or not value:
         value["text"], cut = shortened(text, max(left, 0))
         truncated = truncated or cut
-    return Outcome(value, truncated)
+    return Outcome(value, truncated, tuple(images))
+
+
+def _image_in(block: Any) -> bytes | None:
+    """The image in a block, if it is one that providers take."""
+    inner = getattr(block, "resource", block)
+    data = getattr(inner, "data", None) or getattr(inner, "blob", None)
+    if not isinstance(data, str) or not str(getattr(inner, "mime_type", None)).startswith("image/"):
+        return None
+    try:
+        content = b64decode(data, validate=True)
+    except ValueError:
+        return None
+    return content if is_image(content[:HEAD_BYTES]) else None
 
 
 def shortened(text: str, most: int) -> tuple[str, bool]:

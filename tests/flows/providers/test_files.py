@@ -6,16 +6,19 @@ import base64
 import importlib.util
 import json
 import os
+import re
+import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aster_sidecar.conversation.file_references import MOST_FILES, MOST_TEXT_BYTES
-from tests.flows.test_attachments import upload, wait_for_files
+from tests.flows.test_attachments import download, upload, wait_for_files
 from tests.support.bytes_provider import Answer
 from tests.support.daemon import Json
 from tests.support.stream_bytes import CHAT, DIALECTS, GEMINI, Dialect, called, chat, say
@@ -335,3 +338,82 @@ def test_a_cleared_history_takes_its_files_with_it(own: Begin) -> None:
     talk.daemon.call("DELETE", "/api/history", agent_id="default", session_id=talk.session_id)
     wait_for_files(talk.daemon, [])
     assert blobs(last_body(answered(talk, "And now?"))) == []
+
+
+# -- images in results of tools ----------------------------------------------------------------------------------------
+
+
+def test_an_image_that_a_tool_reads_reaches_the_model_and_the_page(begin: Begin, dialect: Dialect) -> None:
+    talk = begin(dialect)
+    (talk.daemon.work_dir / "screen.png").write_bytes(PICTURE)
+    talk.provider.script(dialect.answer(called("read_file", path="screen.png")), say("Seen."))
+    outcome = talk.ask("What is on it?")
+    assert (outcome.stop_reason, outcome.errors) == ("complete", []), str(outcome)
+    body = last_body(outcome)
+    assert blobs(body) == [PICTURE]
+    assert "attachment:" not in json.dumps(body)
+    [ended] = outcome.of("tool_end")
+    [image] = ended["attachments"]
+    assert (image["name"], image["media_type"], image["size"]) == ("screen.png", "image/png", len(PICTURE))
+    [part] = [part for part in talk.history()[-1]["parts"] if part["type"] == "tool"]
+    assert [found["attachment_id"] for found in part["attachments"]] == [image["attachment_id"]]
+    assert download(talk.daemon, image["attachment_id"]).content == PICTURE
+    later = [last_body(answered(talk, f"again {n}")) for n in range(8)]
+    assert all(blobs(body) == [PICTURE] for body in later)
+
+
+def test_a_request_with_an_image_of_a_tool_equals_that_of_the_sdk(own: Begin, dialect: Dialect) -> None:
+    bodies: list[str] = []
+    last: Json = {}
+    for edge in ("on", "off"):
+        talk = own(dialect.model, ASTER_MODEL_EDGE=edge)
+        (talk.daemon.work_dir / "screen.png").write_bytes(PICTURE)
+        talk.provider.script(dialect.answer(called("read_file", path="screen.png")), say("Seen."))
+        talk.ask("What is on it?")
+        for n in range(6):
+            last = last_body(answered(talk, f"again {n}"))
+        path, ids = str(talk.daemon.work_dir), re.findall(r"att_\w+", json.dumps(last))
+        bodies.append(re.sub(r"att_\w+", "att", json.dumps(last).replace(path, "DIR")))
+        assert len(set(ids)) <= 1
+        talk.daemon.stop()
+        talk.provider.reset()
+    assert bodies[0] == bodies[1]
+
+
+def test_an_image_of_a_tool_survives_a_kill_before_the_model_has_it(own: Begin) -> None:
+    talk = own()
+    (talk.daemon.work_dir / "screen.png").write_bytes(PICTURE)
+    held = threading.Event()
+    with set_at_end(held):
+        talk.provider.script(CHAT.answer(called("read_file", path="screen.png")), Answer(chat("So"), hold=held))
+        with talk.daemon.watch() as watcher:
+            talk.say("What is on it?")
+            watcher.until("tool_end")
+        talk.provider.wait_for_requests(2)
+        talk.daemon.kill()
+    talk.provider.reset()
+    talk.daemon.start()
+    body = last_body(answered(talk, "And now?"))
+    assert blobs(body) == [PICTURE]
+
+
+def test_images_of_an_mcp_server_reach_the_model(own: Begin, tmp_path: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import base64\nfrom mcp.server import MCPServer\nfrom mcp.types import CallToolResult, ImageContent\n"
+        "server = MCPServer('shots')\n"
+        "@server.tool(structured_output=False)\n"
+        "def shot() -> CallToolResult:\n"
+        f"    data = base64.b64encode(bytes.fromhex('{PICTURE.hex()}')).decode()\n"
+        "    return CallToolResult(content=[ImageContent(type='image', data=data, mime_type='image/png')])\n"
+        "server.run()\n"
+    )
+    talk = own()
+    talk.daemon.stop()
+    config = talk.daemon.data_dir / "config.toml"
+    config.write_text(f"[mcp.shots]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(server))}]\n")
+    talk.daemon.start()
+    talk.provider.script(CHAT.answer(called("shots_shot")), say("Seen."))
+    outcome = talk.ask("Take a picture.")
+    assert (outcome.stop_reason, outcome.codes) == ("complete", []), str(outcome)
+    assert blobs(last_body(outcome)) == [PICTURE]
