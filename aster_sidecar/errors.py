@@ -47,8 +47,8 @@ AsterError
     one code each: model_not_set, model_unknown, no_local_model, address_invalid, key_missing, key_refused,
     quota_exhausted, rate_limited, provider_error, provider_unavailable, provider_unreachable, provider_timeout,
     context_too_long, malformed_stream, bad_tool_call, content_refused, request_refused, extra_missing,
-    demo_failure, interrupted, internal_error, endpoint_unknown, tools_unsupported, images_unsupported,
-    model_loading, out_of_memory, output_limit, model_silent, mcp_unavailable
+    demo_failure, interrupted, internal_error, endpoint_unknown, tools_unsupported, attachment_unsupported,
+    attachment_refused, model_loading, out_of_memory, output_limit, model_silent, mcp_unavailable
 """
 
 from __future__ import annotations

@@ -38,7 +38,10 @@ KEYS = re.compile(
 """API keys, including those that the provider masked in part."""
 ECHOES = re.compile(
     r"""; ?messages ?= ?\[|\binput(?:_value)?['"]? ?[=:] ?['"{\[]"""
-    r"""|\b(?:got|received|invalid value|content|text|prompt)['"]? ?[:=]? ?['"“]""",
+    r"""|\b(?:got|received|invalid value|content|text|prompt)['"]? ?[:=]? ?['"“]"""
+    # The name of a field or of a type of content is no quotation of what somebody wrote.
+    r"""(?! ?(?:(?:input_)?(?:text|image|image_url|file)['"]|(?:: ?['"])?content['"] objects|objects\b"""
+    r"""|:? ?value must be|content type\b))""",
     re.IGNORECASE,
 )
 """Where a provider starts to quote the request."""

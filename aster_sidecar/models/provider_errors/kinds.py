@@ -67,10 +67,21 @@ KINDS: dict[str, Kind] = {
         lacks="tools",
     ),
     "images": Kind(
-        "images_unsupported",
+        "attachment_unsupported",
         "the model does not support images",
         "choose a model that does, or send text only",
         lacks="images",
+    ),
+    "files": Kind(
+        "attachment_unsupported",
+        "the model or its server does not support files such as PDFs",
+        "choose a model that does, or send the text of the file",
+        lacks="files",
+    ),
+    "attachment": Kind(
+        "attachment_refused",
+        "the provider refused an image or a file",
+        "send a smaller one, fewer of them, or another format; a new session has none of the earlier ones",
     ),
     "roles": Kind(
         "request_refused",

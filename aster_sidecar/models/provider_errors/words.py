@@ -19,7 +19,11 @@ CODES: dict[str, str] = {
         input_too_long request_too_large token_limit_exceeded
     """,
     "tools": "tools_not_supported tool_use_not_supported",
-    "images": "images_not_supported image_input_not_supported unsupported_image_media_type vision_not_supported",
+    "images": "images_not_supported image_input_not_supported vision_not_supported",
+    "attachment": """
+        unsupported_image_media_type unsupported_image invalid_image invalid_image_format invalid_image_url
+        image_parse_error image_too_large image_too_small image_file_too_large unsupported_image_format
+    """,
     "roles": "invalid_request_message_order",
     "memory": "out_of_memory OutOfMemoryError insufficient_memory cuda_out_of_memory",
     "loading": "model_loading loading_model model_is_loading ModelNotReadyException",
@@ -219,18 +223,68 @@ SENTENCES: list[tuple[str, re.Pattern[str]]] = [
         ),
     ),
     (
+        "attachment",
+        _any(
+            r"\bimages?(?: file)?(?: size)? exceeds? (?:the )?(?:\d[\d.,]* ?[MK]i?B|maximum|max|size|limit)",
+            r"\bimage dimensions\b.{0,20}\bexceed",
+            r"\b(?:image|file|document|pdf)s? (?:is |are )?too (?:large|big|small)\b",
+            r"\btoo many (?:images?|pdfs?|files|documents|pages)\b",
+            r"\bat most [1-9]\d* (?:images?\b|image\(s\))",
+            r"\bmaximum of \d+ (?:images?|pdf pages|pages|files|documents)\b",
+            r"\b(?:could not|unable to|cannot|failed to) (?:process|decode|load|read|parse|open) "
+            r"(?:the |this |input |an |a )*(?:image|pdf|document)\b",
+            r"\bimage does not match the provided media type",
+            r"\bimage media type mismatch",
+            r"\binvalid image (?:data|input|format)",
+            r"\binvalid base64 image",
+            r"\bnot represent a valid image",
+            r"\bimage data\b.{0,40}\b(?:not valid|invalid)",
+            r"\bunsupported image (?:type|format|media)",
+            r"\buploaded an unsupported image",
+            r"\bpdf\b.{0,60}\b(?:not valid|password[ -]protected|encrypted|corrupt\w*)",
+            r"\bdocument has no pages",
+            r"图片输入格式",
+        ),
+    ),
+    (
+        "files",
+        _any(
+            r"\bdo(?:es)?(?: not|n't) support (?:the )?(?:pdfs?\b|(?:documents?|files?)"
+            r"(?=(?: (?:inputs?|contents?|attachments?|uploads?|parts?|types?|blocks?))*(?: *$| *[^\w\s])))",
+            r"\b(?:pdf|document|file|application/pdf)s?(?: inputs?| content| attachments?| uploads?)? "
+            r"(?:is|are)(?: not|n't) (?:supported|enabled|allowed) (?:by|for|in|with|on) (?:this|the) model",
+            r"\bno endpoints found that support (?:pdf|file|document)",
+            r"\bunknown variant .?(?:input_)?file\b",
+            r"\bfile must have a file_id or file_data",
+            r"\binvalid part type: ?['\"]?(?:input_)?file",
+            r"\binvalid value: ?['\"](?:input_)?file['\"]",
+            r"\bunsupported (?:chat )?content (?:part )?type:? ['\"]?(?:input_)?file",
+            r"\bunsupported content\[\]\.type",  # llama.cpp; it has another sentence for images
+            r"\bobjects must have a ['\"]type['\"] field that is either",  # LM Studio, which accepts images
+            r"\bunsupported (?:mime|media) ?type:? ['\"]?application/pdf",
+            r"\binvalid message format\b",  # Ollama; it has another sentence for images
+        ),
+    ),
+    (
         "images",
         _any(
-            r"\bdo(?:es)?(?: not|n't) support (?:image|vision|multimodal|multi-modal|image_url|picture)",
-            r"\b(?:image|vision|multimodal)s?(?: input| content)? (?:is|are)(?: not|n't) (?:supported|enabled|allowed)",
+            r"\bdo(?:es)?(?: not|n't) support (?:image|vision|multimodal|multi-modal|image_url|picture|the image)",
+            r"\b(?:image|vision|multimodal)s?(?: inputs?| content| input modality)? (?:is|are)(?: not|n't) "
+            r"(?:supported|enabled|allowed)",
             r"\bno endpoints found that support image",
             r"\bis not a multimodal model",
             r"\bunsupported content part type\b.{0,40}\bimage",
-            r"\bunknown variant .?image_url",
+            r"\bunknown variant .?image",
             r"\bnot (?:compiled|built) (?:for|with) multimodal",
             r"\bmissing data required for image input",
             r"\bimage_url is (?:not supported|only supported)",
             r"\bat most 0 image",
+            r"\binvalid part type: ?['\"]?(?:input_)?image",
+            r"\binvalid value: ?['\"](?:input_)?image(?:_url)?['\"].{0,40}\bvalues are: ?['\"](?:input_)?text",
+            r"\bonly ['\"]?text['\"]? content type is supported",
+            r"\bunexpected item type in content",
+            r"\bcontent['\"]? ?:? ?(?:value )?must be a string",
+            r"参数非法.{0,12}取值范围 ?\[['\"](?:text|$)",
         ),
     ),
     (

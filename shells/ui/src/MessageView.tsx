@@ -245,7 +245,7 @@ const CHOOSE_MODEL = new Set([
   "key_refused",
   "extra_missing",
   "tools_unsupported",
-  "images_unsupported",
+  "attachment_unsupported",
   "out_of_memory",
   "endpoint_unknown",
   "address_invalid",

@@ -171,7 +171,7 @@ def well_formed(refused: Refused) -> None:
     for number in (refused.window_tokens, refused.asked_tokens):
         assert number is None or (type(number) is int and 0 < number < 10**10)
     assert refused.window_tokens is None or refused.code == "context_too_long"
-    assert refused.lacks in (None, "tools", "images", "responses", "roles", "ids", "items", "system")
+    assert refused.lacks in (None, "tools", "images", "files", "responses", "roles", "ids", "items", "system")
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=400)
