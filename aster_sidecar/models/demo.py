@@ -12,7 +12,14 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from typing import Any
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_ai.models.function import (
     AgentInfo,
     DeltaThinkingCalls,
@@ -38,6 +45,7 @@ INTRODUCTION = (
     "- `think`: thinks before it answers\n"
     "- `fail`: shows an error as a provider's would be shown\n"
     "- `long`: answers at length\n"
+    "- an attached image or PDF: I take it, but I don't look at it\n"
     '- `call my_tool {"name": "value"}`: calls any tool that this agent has\n\n'
     'To use a real model, choose one in the settings, or by `POST /api/config {"model": "openai:…"}`.'
 )
@@ -82,7 +90,7 @@ def demo_model(*, instant: bool = False) -> FunctionModel:
                     )
                 }
             return
-        async for word in spoken(text_for(prompt), pause_s):
+        async for word in spoken(text_for(prompt, attached_to(messages)), pause_s):
             yield word
 
     return FunctionModel(stream_function=answer, model_name="demo")
@@ -96,12 +104,24 @@ def last_exchange(messages: list[ModelMessage]) -> tuple[str, list[ToolReturnPar
             continue
         for part in message.parts:
             if isinstance(part, UserPromptPart):
-                prompt, results = part.content if isinstance(part.content, str) else "", []
+                prompt, results = text_in(part), []
             elif isinstance(part, ToolReturnPart):
                 results.append(part)
     if messages and isinstance(messages[-1], ModelResponse):
         results = []
     return prompt, results
+
+
+def text_in(part: UserPromptPart) -> str:
+    """What the user wrote: the first text, as others belong to what is attached."""
+    content = [part.content] if isinstance(part.content, str) else part.content
+    return next((item for item in content if isinstance(item, str)), "")
+
+
+def attached_to(messages: list[ModelMessage]) -> int:
+    """How many images and files the user's last message has."""
+    prompts = [part for message in messages for part in message.parts if isinstance(part, UserPromptPart)]
+    return sum(isinstance(item, BinaryContent) for item in prompts[-1].content) if prompts else 0
 
 
 def calls_for(prompt: str, names: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -141,8 +161,10 @@ def report(results: list[ToolReturnPart]) -> str:
     return "\n\n".join(lines)
 
 
-def text_for(prompt: str) -> str:
-    """The answer to a message that asks for no tool."""
+def text_for(prompt: str, attached: int = 0) -> str:
+    """The answer to a message that asks for no tool. `attached`: how many images and files it has."""
+    if attached:
+        return f"I have received {attached} attached file{'s' if attached > 1 else ''}. I don't look at such files."
     if re.search(r"\blong\b", prompt, re.I):
         return "\n\n".join(
             f"**{number}.** This is paragraph {number} of a long answer. It carries no meaning, only length: enough to "

@@ -121,8 +121,12 @@ class SdkModels:
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.profiles.openai import OpenAIModelProfile
 
-            # Without it an answer that was cut off looks complete.
-            profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+            profile = OpenAIModelProfile(
+                # Without it an answer that was cut off looks complete.
+                openai_chat_streaming_requires_finish_reason=True,
+                # Otherwise pydantic-ai itself refuses PDFs at some addresses. Only a server's refusal can be learned.
+                openai_chat_supports_document_input=True,
+            )
             send_as_is(openai.chat.completions, ("messages", "tools"))
             return OpenAIChatModel(model_name, provider=provider, profile=profile)
         from openai.types.responses import ParsedResponse, ResponseStreamEvent

@@ -6,11 +6,28 @@ import asyncio
 from typing import Any
 
 import pytest
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 from pydantic_ai.models import ModelRequestParameters
 
 from aster_sidecar.errors import ModelError
-from aster_sidecar.models.demo import INTRODUCTION, PROGRESS, calls_for, demo_model, last_exchange, report, text_for
+from aster_sidecar.models.demo import (
+    INTRODUCTION,
+    PROGRESS,
+    attached_to,
+    calls_for,
+    demo_model,
+    last_exchange,
+    report,
+    text_for,
+)
 
 TOOLS = ("read_file", "write_file", "list_dir", "run_command", "my_tool")
 
@@ -47,6 +64,16 @@ def test_the_last_exchange_is_the_prompt_and_the_results_after_it() -> None:
     assert last_exchange(history) == ("one", [result])
     assert last_exchange([*history, ModelRequest(parts=[UserPromptPart("two")])]) == ("two", [])
     assert last_exchange([]) == ("", [])
+
+
+def test_attached_files_are_received_and_not_looked_at() -> None:
+    files = [BinaryContent(b"PNG", media_type="image/png"), BinaryContent(b"%PDF", media_type="application/pdf")]
+    asked: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(["look", *files, "run, says a text file"])])]
+    assert last_exchange(asked) == ("look", [])
+    assert attached_to(asked) == 2
+    assert attached_to([ModelRequest(parts=[UserPromptPart("look")])]) == attached_to([]) == 0
+    assert text_for("look", 2) == "I have received 2 attached files. I don't look at such files."
+    assert "1 attached file." in text_for("look", 1)
 
 
 def test_results_are_reported_short_and_with_their_outcome() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, cast
 
 import httpx2
 import pytest
+from pydantic_ai.messages import BinaryContent, ModelRequest, UserPromptPart
+from pydantic_ai.models import ModelRequestParameters
 
 from aster_sidecar.models.request_context import FIRST_HERE_S, FIRST_S
 from aster_sidecar.models.sdk_models import CONNECT_TIMEOUT_S, GOOGLE_VERSION, SdkModels, known_types
@@ -68,8 +71,6 @@ def test_items_get_a_type_for_a_server_that_needs_it(lacks: frozenset[str], sent
     bodies: list[Any] = []
 
     async def note(request: httpx2.Request) -> None:
-        import json
-
         bodies.append(json.loads(request.content))
         raise httpx2.ConnectError("enough")
 
@@ -89,3 +90,31 @@ def test_googles_version_is_taken_off_an_address() -> None:
     for url in ("https://g.example", "https://g.example/v1beta", "https://g.example/v1", "https://g.example/v1alpha"):
         assert GOOGLE_VERSION.sub("", url) == "https://g.example"
     assert GOOGLE_VERSION.sub("", "https://g.example/v1/more") == "https://g.example/v1/more"
+
+
+@pytest.mark.parametrize(
+    ("speaks", "url", "kinds"),
+    [
+        ("chat", "https://api.openai.com/v1", ["text", "file", "image_url"]),
+        ("chat", "https://openrouter.ai/api/v1", ["text", "file", "image_url"]),
+        ("chat", "http://127.0.0.1:11434/v1", ["text", "file", "image_url"]),
+        ("chat", "https://mine.openai.azure.com/openai/v1", ["text", "file", "image_url"]),
+        ("responses", URL, ["input_text", "input_file", "input_image"]),
+        ("anthropic", URL, ["text", "document", "image"]),
+    ],
+)
+def test_an_image_and_a_pdf_are_sent_to_any_server(speaks: str, url: str, kinds: list[str]) -> None:
+    """Whether a server takes them is decided by what is known about it, not by the library."""
+    model, bodies = made(speaks, url=url), list[Any]()
+
+    async def note(request: httpx2.Request) -> None:
+        bodies.append(json.loads(request.content))
+        raise httpx2.ConnectError("enough")
+
+    model.client._client.event_hooks = {"request": [note], "response": []}
+    files = [BinaryContent(b"%PDF-1.7", media_type="application/pdf"), BinaryContent(b"PNG", media_type="image/png")]
+    asked = ModelRequest(parts=[UserPromptPart(["what is this?", *files])])
+    with pytest.raises(Exception, match="onnect"):
+        asyncio.run(model.request([asked], None, ModelRequestParameters()))
+    [message] = bodies[0]["input" if speaks == "responses" else "messages"]
+    assert [part["type"] for part in message["content"]] == kinds
