@@ -17,10 +17,11 @@ from aster_sidecar.frozen import how_to_get
 from aster_sidecar.models import network
 from aster_sidecar.models.catalog import DEMO, LOCAL, ON_THIS_MACHINE, PRICED_AS, PROVIDERS, SUGGESTED, Provider
 from aster_sidecar.models.chosen import DEFAULT_WINDOW_TOKENS, Chosen
+from aster_sidecar.models.inputs import BOTH, LACKED_AS, Inputs, Kind, known
 from aster_sidecar.models.learned import Learned
 from aster_sidecar.models.library_patches import add_prices
 from aster_sidecar.models.listing import list_models
-from aster_sidecar.models.local_servers import LocalModels
+from aster_sidecar.models.local_servers import LocalModel, LocalModels
 from aster_sidecar.models.provider_errors.exceptions import explain
 from aster_sidecar.models.provider_settings import ProviderSettings, positive_number
 from aster_sidecar.models.sdk_models import SdkModels
@@ -30,6 +31,8 @@ from aster_sidecar.text.addresses import shown
 CHAT_IS_BETTER = ("llamacpp",)
 """Servers whose `/responses` reports less: llama.cpp's calls an answer complete that a token limit cut off."""
 OFF = ("off", "0", "false", "no")
+MOST_NAMED = 5
+"""The most models that `that_take` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,9 @@ class Target:
 class Models:
     """Builds models by name and keeps them. Methods may run in any thread.
 
-    `chosen` returns the configured model. `recall` and `remember` read and write facts about servers in the store.
-    The constructor raises ConfigInvalid when a variable is not a number.
+    `chosen` returns the configured model, `vision` whether that one takes images, if the user has set it. `recall` and
+    `remember` read and write facts about servers in the store. The constructor raises ConfigInvalid when a variable is
+    not a number.
     """
 
     # Shared by the process: a key that is being tried has a `Models` of its own, and both load the same SDKs.
@@ -72,11 +76,13 @@ class Models:
         chosen: Callable[[], str | None],
         recall: Callable[[str], str | None],
         remember: Callable[[str, str], None],
+        vision: Callable[[], bool | None] = lambda: None,
     ) -> None:
         self._window_tokens = positive_number(environment, "ASTER_CONTEXT_WINDOW")
         self._wait_s = positive_number(environment, "ASTER_MODEL_TIMEOUT_S")
         self._edge = environment.get("ASTER_MODEL_EDGE", "").strip().lower() not in OFF
         self._chosen = chosen
+        self._vision = vision
         self.settings = ProviderSettings(environment, recall, remember)
         self.sdk = SdkModels(environment, self._wait_s, edge=self._edge)
         self._facts = ServerFacts(environment)
@@ -137,7 +143,7 @@ class Models:
         """
         name = name or self.name()
         chosen = self._by_name.get(name)
-        return None if chosen is None or self._facts.outdated(name) else chosen
+        return None if chosen is None or self._facts.outdated(name) else self._as_set(chosen)
 
     def _not_set(self) -> ModelError:
         keys = ", ".join(sorted({PROVIDERS[p].key or p for p in self.settings.configured()}))
@@ -153,9 +159,15 @@ class Models:
 
         with self._building:
             add_prices()
-        chosen = Chosen(name, demo_model(instant=variant == "instant"), DEFAULT_WINDOW_TOKENS)
+        chosen = Chosen(
+            name,
+            demo_model(instant=variant == "instant"),
+            DEFAULT_WINDOW_TOKENS,
+            takes=BOTH.takes,
+            refuses=BOTH.refuses,
+        )
         self._by_name[name] = chosen
-        return chosen
+        return self._as_set(chosen)
 
     def _build(self, name: str, provider: Provider, model_name: str) -> Chosen:
         generation = self._generation  # before the key is read, which may change meanwhile
@@ -164,13 +176,21 @@ class Models:
             built = self._built.get(target.identity)
             if built is None:
                 built = self._make(target)
-            window_tokens = self._window(built, served)
-            if window_tokens != built.window_tokens:
-                built = replace(built, window_tokens=window_tokens)
+            window_tokens, inputs = self._window(built, served), inputs_of(target, served)
+            if (window_tokens, inputs.takes, inputs.refuses) != (built.window_tokens, built.takes, built.refuses):
+                built = replace(built, window_tokens=window_tokens, takes=inputs.takes, refuses=inputs.refuses)
             with self._keeping:
                 if generation == self._generation:
                     self._built[target.identity] = self._by_name[name] = built
-        return built
+        return self._as_set(built)
+
+    def _as_set(self, chosen: Chosen) -> Chosen:
+        """The model, with what the user set about images, which only concerns the configured model."""
+        vision = self._vision()
+        if vision is None or chosen.name != self._chosen():
+            return chosen
+        inputs = Inputs(chosen.takes, chosen.refuses).but("image", vision)
+        return replace(chosen, takes=inputs.takes, refuses=inputs.refuses)
 
     def _target(self, name: str, provider: Provider, model_name: str) -> tuple[Target, Served | None]:
         """Where requests to a model go, and what the server there reports. Blocks as `_ask`. Raises: ModelError."""
@@ -189,7 +209,8 @@ class Models:
         base_url = served.base_url if served is not None else base_url
         bare_url = shown(base_url) if base_url else None
         speaks = self._protocol(provider, bare_url, served)
-        lacks = self._learned.lacks(name, bare_url)
+        reported = frozenset(("images",)) if served is not None and served.vision else frozenset[str]()
+        lacks = self._learned.lacks(name, bare_url, reported)
         return Target(name, provider, model_name, base_url, bare_url, own_server, key, speaks, lacks), served
 
     def _protocol(self, provider: Provider, bare_url: str | None, served: Served | None) -> str:
@@ -246,6 +267,50 @@ class Models:
         believed = reported or chosen.model.context_window or usual or DEFAULT_WINDOW_TOKENS
         refused = self._learned.window_tokens(chosen, reported)
         return believed if refused is None else min(refused, believed)
+
+    # -- attachments ---------------------------------------------------------------------------------------------------
+
+    def that_take(self, kind: Kind) -> list[str]:
+        """Names of at most `MOST_NAMED` models that take a kind of attachments or may, those known to take it first.
+
+        They are the chosen one, those on this machine, and suggestions whose provider has a key. Blocks as
+        `local.find`.
+        """
+        here = {model.name: model for model in self.local.find()}
+        suggested = [name for name in SUGGESTED if name not in here and self._has_key(name)]
+        named: dict[str, bool] = {}
+        for name in dict.fromkeys((self.name(), *here, *suggested)):
+            inputs = self._inputs_by_name(name, here.get(name))
+            if inputs is not None and kind not in inputs.refuses:
+                named[name] = kind in inputs.takes
+        return sorted(named, key=lambda name: not named[name])[:MOST_NAMED]
+
+    def _has_key(self, name: str) -> bool:
+        """Whether the provider of a model needs a key and has one."""
+        provider = PROVIDERS[name.partition(":")[0]]
+        try:
+            return provider.needs_key and self.settings.key(provider) is not None
+        except ModelError:
+            return False
+
+    def _inputs_by_name(self, name: str, here: LocalModel | None) -> Inputs | None:
+        """What a model takes, without building it; None for the demo, `local` and names that are no model's."""
+        provider_name, _, model_name = name.partition(":")
+        provider = PROVIDERS.get(provider_name)
+        if provider is None or not model_name:
+            return None
+        if (chosen := self._by_name.get(name)) is not None:
+            chosen = self._as_set(chosen)
+            return Inputs(chosen.takes, chosen.refuses)
+        try:
+            base_url = self.settings.base_url(provider)
+        except ModelError:
+            return None
+        bare_url = shown(base_url) if base_url else None
+        inputs = known(provider, model_name, bare_url, speaks=provider.speaks)
+        inputs = inputs.but("image", here.vision if here is not None else None)
+        inputs = without(inputs, self._learned.lacks(name, bare_url))
+        return inputs.but("image", self._vision() if name == self._chosen() else None)
 
     # -- what requests show --------------------------------------------------------------------------------------------
 
@@ -311,3 +376,17 @@ class Models:
         await self.sdk.close()
         self._built.clear()
         self._by_name.clear()
+
+
+def inputs_of(target: Target, served: Served | None) -> Inputs:
+    """What a model takes: as refusals showed, else as its server reports, else as the catalogue says."""
+    kind = served.kind if served is not None else ""
+    inputs = known(target.provider, target.model_name, target.bare_url, speaks=target.speaks, server=kind)
+    return without(inputs.but("image", served.vision if served is not None else None), target.lacks)
+
+
+def without(inputs: Inputs, lacks: frozenset[str]) -> Inputs:
+    """The same, but refusing the kinds that a server refused."""
+    for kind, feature in LACKED_AS.items():
+        inputs = inputs.but(kind, False if feature in lacks else None)
+    return inputs

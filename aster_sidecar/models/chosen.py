@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aster_sidecar.models.catalog import Provider, provider_of
+from aster_sidecar.models.inputs import Kind
 from aster_sidecar.models.request_context import Exchange
 from aster_sidecar.text.addresses import is_loopback
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
 DEFAULT_WINDOW_TOKENS = 128_000
 """The context window of a model about which nothing is known; `ASTER_CONTEXT_WINDOW` overrides it."""
-LACKING = frozenset({"tools", "roles", "ids", "items"})
+LACKING = frozenset({"tools", "roles", "ids", "items", "images", "files"})
 """Features that a request can do without when a server refuses them: tools; roles in any order; tool-call ids in the
-form of another server; items for `/responses` without a type."""
+form of another server; items for `/responses` without a type; images; files such as PDFs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Chosen:
     """A model, its context window in tokens, and its base URL without a password.
 
     `may_fall_back`: its server may support chat completions only. `says_why_it_ends`: a complete answer has a finish
-    reason, so an answer without one was cut off. `lacks`: what its server refused before (see `LACKING`).
+    reason, so an answer without one was cut off. `lacks`: what its server refused before (see `LACKING`). `takes` and
+    `refuses`: the kinds of attachments that it is known to take and to refuse; other kinds are tried.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Chosen:
     may_fall_back: bool = False
     says_why_it_ends: bool = False
     lacks: frozenset[str] = frozenset()
+    takes: frozenset[Kind] = frozenset()
+    refuses: frozenset[Kind] = frozenset()
     wait_s: float | None = None
     """Longest wait without progress, when `ASTER_MODEL_TIMEOUT_S` sets one."""
     refuses: frozenset[str] = frozenset()

@@ -31,9 +31,16 @@ class Learned:
         """Whether the server at a base URL (without a password) has no `/responses`."""
         return self._known(f"speaks:{base_url}") == "chat"
 
-    def lacks(self, name: str, base_url: str | None) -> frozenset[str]:
-        """The features (see `LACKING`) that a model's server refused."""
-        return frozenset((self._known(f"lacks:{name}@{base_url}") or "").split(",")) & LACKING
+    def lacks(self, name: str, base_url: str | None, reported: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The features (see `LACKING`) that a model's server refused.
+
+        `reported`: those that the server says it has. A refusal from before the daemon started no longer counts then:
+        the server was restarted with the feature.
+        """
+        key = f"lacks:{name}@{base_url}"
+        if tried := self._tried.get(key):
+            return frozenset(tried.split(",")) & LACKING
+        return (frozenset((self._recall(key) or "").split(",")) & LACKING) - reported
 
     def learn(self, chosen: Chosen, failure: ModelError) -> bool:
         """Note the feature that a refusal names. Returns whether a request without it was not tried yet."""

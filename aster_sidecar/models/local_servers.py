@@ -29,12 +29,16 @@ NOT_FOR_CHAT = re.compile(r"embed|rerank|whisper|\bbge\b|minilm", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model that a server on this machine offers. `loaded` and `window_tokens` are set if the server reports them."""
+    """A model that a server on this machine offers.
+
+    `loaded`, `window_tokens` and `vision` (whether it takes images) are set if the server reports them.
+    """
 
     provider: str
     model: str
     loaded: bool = False
     window_tokens: int | None = None
+    vision: bool | None = None
 
     @property
     def name(self) -> str:
@@ -83,8 +87,8 @@ def ask(provider: str, base_url: str, key: str | None) -> list[LocalModel]:
                 if name not in known or known[name][0] in (None, "llm", "vlm")
             ]
         case _:
-            window = llamacpp_window(get, root)
-            return [LocalModel(provider, name, loaded=True, window_tokens=window) for name in names]
+            window, vision = llamacpp_props(get, root)
+            return [LocalModel(provider, name, True, window, vision) for name in names]
 
 
 def root_of(base_url: str) -> str:
@@ -98,12 +102,13 @@ def ollama_running(get: Callable[[str], Any], root: str) -> dict[str, int | None
     return {str(row.get("model")): number(row.get("context_length")) for row in loaded}
 
 
-def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any, bool, int | None]]:
-    """LM Studio's models → kind, whether loaded, and context window: as loaded, else the largest possible."""
-    found: dict[str, tuple[Any, bool, int | None]] = {}
+def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any, bool, int | None, bool | None]]:
+    """LM Studio's models → kind, whether loaded, context window (as loaded, else the largest possible), and vision."""
+    found: dict[str, tuple[Any, bool, int | None, bool | None]] = {}
     for row in rows(get(f"{root}/api/v0/models"), "data"):
         window = number(row.get("loaded_context_length")) or number(row.get("max_context_length"))
-        found[str(row.get("id"))] = (row.get("type"), row.get("state") == "loaded", window)
+        vision = {"vlm": True, "llm": False}.get(str(row.get("type")))
+        found[str(row.get("id"))] = (row.get("type"), row.get("state") == "loaded", window, vision)
     if found:
         return found
     for row in rows(get(f"{root}/api/v1/models"), "models"):
@@ -112,20 +117,25 @@ def lmstudio_known(get: Callable[[str], Any], root: str) -> dict[str, tuple[Any,
         windows = [number(inside(instance, "config").get("context_length")) for instance in loaded]
         # A name may refer to any of its instances: the smallest window is safe.
         window = min(filter(None, windows), default=most)
-        found[str(row.get("key"))] = (row.get("type"), bool(loaded), window)
+        vision = yes_or_no(inside(row, "capabilities").get("vision"))
+        found[str(row.get("key"))] = (row.get("type"), bool(loaded), window, vision)
         for instance, its in zip(loaded, windows, strict=True):
-            found.setdefault(str(instance.get("id")), (row.get("type"), True, its or most))
+            found.setdefault(str(instance.get("id")), (row.get("type"), True, its or most, vision))
     return found
 
 
-def llamacpp_window(get: Callable[[str], Any], root: str, model: str | None = None) -> int | None:
-    """The context window of one slot of llama-server. A router is asked about `model` without loading it."""
+def llamacpp_props(get: Callable[[str], Any], root: str, model: str | None = None) -> tuple[int | None, bool | None]:
+    """The context window of one slot of llama-server, and whether it takes images.
+
+    A router is asked about `model` without loading it.
+    """
     asked = [f"{root}/props?model={quote(model, safe='')}&autoload=false"] if model else []
     for url in (*asked, f"{root}/props"):
-        window = number(inside(get(url), "default_generation_settings").get("n_ctx"))
+        props = get(url)
+        window = number(inside(props, "default_generation_settings").get("n_ctx"))
         if window is not None:
-            return window
-    return None
+            return window, yes_or_no(inside(props, "modalities").get("vision"))
+    return None, None
 
 
 def fetch(url: str, key: str | None = None) -> Any:
@@ -166,6 +176,11 @@ def rows(answer: Any, key: str) -> list[dict[str, Any]]:
     value = cast("dict[str, Any]", answer).get(key) if isinstance(answer, dict) else None
     entries = cast("list[Any]", value) if isinstance(value, list) else []
     return [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict)]
+
+
+def yes_or_no(value: Any) -> bool | None:
+    """A boolean; None for anything else."""
+    return value if isinstance(value, bool) else None
 
 
 def number(value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""What a server reports about a model: the base URL of its API, and the model's context window.
+"""What a server reports about a model: the base URL of its API, the context window, and whether it takes images.
 
 It is asked once, in the thread that builds the model. If it cannot be asked, the model is built without these facts.
 """
@@ -16,12 +16,13 @@ from aster_sidecar.errors import ModelError
 from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.models.local_servers import (
     inside,
-    llamacpp_window,
+    llamacpp_props,
     lmstudio_known,
     number,
     ollama_running,
     root_of,
     rows,
+    yes_or_no,
 )
 from aster_sidecar.models.network import way
 from aster_sidecar.text import addresses
@@ -51,7 +52,8 @@ OWNERS = {"llamacpp": "llamacpp", "library": "ollama", "organization_owner": "lm
 class Served:
     """What a server reported. `base_url` is that of its API; `found`: its list of models is there.
 
-    `lasting`: later turns need not ask again. `kind`: ollama, lmstudio or llamacpp, if it is known to be one.
+    `lasting`: later turns need not ask again. `kind`: ollama, lmstudio or llamacpp, if it is known to be one. `vision`:
+    whether the model takes images.
     """
 
     base_url: str
@@ -59,6 +61,7 @@ class Served:
     lasting: bool = True
     found: bool = False
     kind: str = ""
+    vision: bool | None = None
 
 
 class ServerFacts:
@@ -128,17 +131,19 @@ def _ask(asker: Asker, provider: str, model: str, base_url: str, environment: Ma
     root = root_of(inner)
     match kind:
         case "ollama":
-            window, lasting = ollama_window(asker, root, model, environment)
+            window, lasting, vision = ollama_facts(asker, root, model, environment)
         case "lmstudio":
             # A model that is not loaded yet may be loaded with another window: it is asked about again.
             known = lmstudio_known(asker.get, root)
-            _, lasting, window = known.get(model, (None, not known, None))
+            _, lasting, window, vision = known.get(model, (None, not known, None, None))
         case "llamacpp":
-            window, lasting = llamacpp_window(asker.get, root, model), True
+            window, vision = llamacpp_props(asker.get, root, model)
+            # The server is restarted to give the model its projector: after that it takes images.
+            lasting = vision is not False
         case _:
-            window, lasting = None, True
+            window, lasting, vision = None, True, listed_vision(row)
     window = window or listed_window(row)
-    return Served(base_url, window, lasting and asker.reached, bool(listed), kind)
+    return Served(base_url, window, lasting and asker.reached, bool(listed), kind, vision)
 
 
 def listed_window(row: dict[str, Any]) -> int | None:
@@ -149,8 +154,17 @@ def listed_window(row: dict[str, Any]) -> int | None:
     return min(filter(None, found), default=None)
 
 
-def ollama_window(asker: Asker, root: str, model: str, environment: Mapping[str, str]) -> tuple[int | None, bool]:
-    """The context window that Ollama gives a model, and whether it is final.
+def listed_vision(row: dict[str, Any]) -> bool | None:
+    """Whether a model takes images, from an entry of a list of models: as Mistral or OpenRouter write it."""
+    told = yes_or_no(inside(row, "capabilities").get("vision"))
+    kinds = inside(row, "architecture").get("input_modalities")
+    return "image" in kinds if told is None and isinstance(kinds, list) else told
+
+
+def ollama_facts(
+    asker: Asker, root: str, model: str, environment: Mapping[str, str]
+) -> tuple[int | None, bool, bool | None]:
+    """The context window that Ollama gives a model, whether it is final, and whether the model takes images.
 
     A loaded model has the window it was loaded with. For another one, `/api/show` reports the model's own window, often
     ten times what Ollama will load it with: the model file's num_ctx, else OLLAMA_CONTEXT_LENGTH, else what the
@@ -159,22 +173,24 @@ def ollama_window(asker: Asker, root: str, model: str, environment: Mapping[str,
     """
     running_now = as_object(asker.get(f"{root}/api/ps"))
     if not isinstance(running_now.get("models"), list):
-        return None, True  # not Ollama: other servers get no further questions
+        return None, True, None  # not Ollama: other servers get no further questions
     running = ollama_running(lambda _: running_now, root)
+    shown_model = as_object(asker.get(f"{root}/api/show", {"model": model}))
+    abilities = shown_model.get("capabilities")
+    vision = "vision" in abilities if isinstance(abilities, list) else None
     for name in (model, f"{model}:latest"):
         if running.get(name):
-            return running[name], True
-    shown_model = as_object(asker.get(f"{root}/api/show", {"model": model}))
+            return running[name], True, vision
     info = inside(shown_model, "model_info")
     trained = [number(value) for name, value in info.items() if name.endswith(".context_length")]
     most = min(filter(None, trained), default=None)
     if shown_model.get("remote_host"):
-        return most, True  # a model in the cloud has its full window
+        return most, True, vision  # a model in the cloud has its full window
     parameters = str(shown_model.get("parameters") or "").split()
     own = [value for name, value in itertools.pairwise(parameters) if name == "num_ctx"]
     given = own[0] if own else environment.get("OLLAMA_CONTEXT_LENGTH", "") if addresses.is_loopback(root) else ""
     tokens = int(given) if re.fullmatch(r"[1-9][0-9]{0,8}", given) else OLLAMA_WINDOW_TOKENS
-    return min(tokens, most or tokens), False
+    return min(tokens, most or tokens), False, vision
 
 
 def as_object(answer: Any) -> dict[str, Any]:

@@ -49,11 +49,21 @@ def test_missing_tools_are_forgotten_when_the_daemon_stops() -> None:
     assert learned(kept).lacks("openai:m", URL) == {"ids"}
 
 
+def test_a_stored_refusal_does_not_count_once_the_server_reports_the_feature() -> None:
+    kept = {f"lacks:openai:m@{URL}": "ids,images"}
+    reported = frozenset({"images"})
+    facts = learned(kept)
+    assert facts.lacks("openai:m", URL) == {"ids", "images"}
+    assert facts.lacks("openai:m", URL, reported) == {"ids"}, "the server was restarted with it"
+    assert facts.learn(chosen(lacks=frozenset({"ids"})), refusal("images"))
+    assert facts.lacks("openai:m", URL, reported) == {"ids", "images"}, "what it refused since then counts"
+
+
 def test_each_feature_is_tried_once() -> None:
     facts = learned({})
     assert facts.learn(chosen(), refusal("roles"))
     assert not facts.learn(chosen(lacks=frozenset({"roles"})), refusal("roles"))
-    assert not facts.learn(chosen(), refusal("images")), "what the user put into a request is not left out"
+    assert not facts.learn(chosen(), refusal("system")), "nothing can be sent instead"
     assert not facts.learn(chosen(), refusal(None))
     assert not facts.learn(chosen(), ModelError("provider_error", "no", hint="x"))
 

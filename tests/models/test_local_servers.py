@@ -94,8 +94,8 @@ def test_lm_studio_says_which_of_its_models_chat(server: Server) -> None:
         ]
     }
     assert ask("lmstudio", server.root + "/v1", "a-key") == [
-        LocalModel("lmstudio", "qwen2-vl-7b", window_tokens=32768),
-        LocalModel("lmstudio", "llama-3.1-8b", loaded=True, window_tokens=4096),
+        LocalModel("lmstudio", "qwen2-vl-7b", window_tokens=32768, vision=True),
+        LocalModel("lmstudio", "llama-3.1-8b", loaded=True, window_tokens=4096, vision=False),
     ]
     assert {key for _, key in server.seen} == {"Bearer a-key"}
 
@@ -104,6 +104,8 @@ def test_llama_cpp_says_its_window(server: Server) -> None:
     server.answers["/v1/models"] = listed("model.gguf")
     server.answers["/props"] = {"default_generation_settings": {"n_ctx": 16384}}
     assert ask("llamacpp", server.root + "/v1", None) == [LocalModel("llamacpp", "model.gguf", True, 16384)]
+    server.answers["/props"] = {"default_generation_settings": {"n_ctx": 16384}, "modalities": {"vision": True}}
+    assert ask("llamacpp", server.root + "/v1", None) == [LocalModel("llamacpp", "model.gguf", True, 16384, True)]
 
 
 def test_a_newer_lm_studio_says_it_elsewhere(server: Server) -> None:
@@ -115,14 +117,20 @@ def test_a_newer_lm_studio_says_it_elsewhere(server: Server) -> None:
     server.answers["/api/v1/models"] = {
         "models": [
             {"key": "qwen3-4b", "type": "llm", "loaded_instances": loaded, "max_context_length": 262144},
-            {"key": "gemma-3", "type": "llm", "loaded_instances": [], "max_context_length": 131072},
+            {
+                "key": "gemma-3",
+                "type": "llm",
+                "loaded_instances": [],
+                "max_context_length": 131072,
+                "capabilities": {"vision": True, "trained_for_tool_use": False},
+            },
             {"key": "vectors", "type": "embedding", "loaded_instances": []},
         ]
     }
     assert ask("lmstudio", server.root + "/v1", None) == [
         LocalModel("lmstudio", "qwen3-4b", loaded=True, window_tokens=8192),
         LocalModel("lmstudio", "qwen3-4b:2", loaded=True, window_tokens=8192),
-        LocalModel("lmstudio", "gemma-3", window_tokens=131072),
+        LocalModel("lmstudio", "gemma-3", window_tokens=131072, vision=True),
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from aster_sidecar.conversation import answer_endings, compaction, retries, strict_history
-from aster_sidecar.models import chosen, request_context, sdk_models, server_facts, transport
+from aster_sidecar.models import build, chosen, request_context, sdk_models, server_facts, transport
 from aster_sidecar.models.catalog import PROVIDERS, Provider
 from aster_sidecar.models.provider_errors.kinds import REFUSAL_CODES
 
@@ -180,6 +180,7 @@ def test_every_number_is_the_codes() -> None:
         f"at most {compaction.MOST_COMPACTIONS} times for one request, each time to half",
         f"or {server_facts.OLLAMA_WINDOW_TOKENS} tokens, until it is loaded",
         f"Ids of {strict_history.SHORT_CHARS} letters and digits",
+        f"names at most {build.MOST_NAMED} configured models",
     ):
         assert said in FLAT, said
     for said in (

@@ -76,6 +76,78 @@ def test_lm_studio_and_llama_cpp_tell_it_as_they_do_in_lists(server: Server) -> 
     assert window(server, "llamacpp:m") == (32768, True)
 
 
+def vision(server: Server, name: str) -> tuple[bool | None, bool]:  # noqa: F811
+    """Whether a model's server reports that it takes images, and whether the report stays valid."""
+    provider, _, model = name.partition(":")
+    told = server_facts.ask(provider, model, f"{server.root}/v1", None, {})
+    return told.vision, told.lasting
+
+
+@pytest.mark.parametrize("loaded", [[], [{"model": "m", "context_length": 8192}]], ids=["not loaded", "loaded"])
+@pytest.mark.parametrize(
+    ("shown", "takes"),
+    [
+        ({"capabilities": ["completion", "vision", "tools"]}, True),
+        ({"capabilities": ["completion", "tools"]}, False),
+        ({"capabilities": "vision"}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_ollama_says_whether_a_model_takes_images(
+    server: Server,  # noqa: F811
+    loaded: list[Any],
+    shown: Any,
+    takes: bool | None,
+) -> None:
+    server.answers["/v1/models"] = listed("m")
+    server.answers["/api/ps"] = {"models": loaded}
+    server.answers["/api/show m"] = shown
+    assert vision(server, "ollama:m")[0] is takes
+
+
+def test_llama_cpp_may_be_restarted_with_a_projector(server: Server) -> None:  # noqa: F811
+    server.answers["/v1/models"] = listed("m")
+    props: dict[str, Any] = {"default_generation_settings": {"n_ctx": 16384}}
+    for modalities, told in (
+        ({"vision": False, "audio": False}, (False, False)),
+        ({"vision": True, "audio": False}, (True, True)),
+        ({"vision": "yes"}, (None, True)),
+        ([], (None, True)),
+    ):
+        server.answers["/props"] = {**props, "modalities": modalities}
+        assert vision(server, "llamacpp:m") == told
+
+
+def test_lm_studio_says_it_in_both_of_its_lists(server: Server) -> None:  # noqa: F811
+    server.answers["/v1/models"] = listed("m")
+    for kind, takes in (("vlm", True), ("llm", False), ("other", None), (None, None)):
+        server.answers["/api/v0/models"] = {"data": [{"id": "m", "type": kind, "state": "loaded"}]}
+        assert vision(server, "lmstudio:m") == (takes, True)
+    server.answers["/api/v0/models"] = None
+    for abilities, takes in (({"vision": True}, True), ({"vision": False}, False), ({}, None), (None, None)):
+        row = {"key": "m", "type": "llm", "capabilities": abilities, "loaded_instances": [{"id": "m:2"}]}
+        server.answers["/api/v1/models"] = {"models": [row]}
+        assert vision(server, "lmstudio:m") == (takes, True)
+        assert vision(server, "lmstudio:m:2") == (takes, True)
+
+
+@pytest.mark.parametrize(
+    ("row", "takes"),
+    [
+        ({"capabilities": {"vision": True}}, True),
+        ({"capabilities": {"vision": False}}, False),
+        ({"architecture": {"input_modalities": ["text", "image"]}}, True),
+        ({"architecture": {"input_modalities": ["text"]}}, False),
+        ({"capabilities": ["vision"], "architecture": {"input_modalities": "image"}}, None),
+        ({}, None),
+    ],
+)
+def test_lists_of_models_say_which_take_images(server: Server, row: dict[str, Any], takes: bool | None) -> None:  # noqa: F811
+    server.answers["/v1/models"] = {"data": [{"id": "m", **row}]}
+    assert vision(server, "openai-chat:m") == (takes, True)
+
+
 @pytest.mark.parametrize(
     ("row", "tokens"),
     [
