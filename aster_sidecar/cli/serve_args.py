@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     text.add_argument("--open", action="store_true", help="open the web UI in the browser, signed in")
     turns = text.add_argument_group("what a turn may do (also POST /api/config)")
     turns.add_argument("--model", help="provider:name, for example openai:gpt-5.2 or ollama:qwen3; demo needs no key")
+    turns.add_argument("--vision", help="true or false: whether this model takes images (default: as it is known)")
     turns.add_argument("--work-dir", help="the directory in which tools work (default: the current one)")
     turns.add_argument(
         "--permission-mode", help="auto_approve, smart_approve (default; asks for medium and high risk) or always_ask"

@@ -81,7 +81,11 @@ class Config:
         unknown = sorted(content.keys() - DEFAULTS.keys() - TABLES)
         self._own_problems = [f"{self._path}: unknown key {key[:100]}, ignored ({allowed(key)})" for key in unknown]
         self._file = validated(
-            {key: value for key, value in content.items() if key in DEFAULTS and (key, value) != ("work_dir", "")},
+            {
+                key: value
+                for key, value in content.items()
+                if key in DEFAULTS and not (value == "" and DEFAULTS[key] is None)
+            },
             str(self._path),
             base=settings.places.data_dir,
         )

@@ -38,6 +38,13 @@ SETTINGS = {
             "provider:name, for example openai:gpt-5.2, or demo, or empty; at most 200 characters",
         ),
         Setting(
+            "vision",
+            None,
+            "Whether this model takes images, where that is not known or is known wrongly. Empty: as it is known.",
+            'true, false, or "" (as it is known)',
+            in_project=False,
+        ),
+        Setting(
             "permission_mode",
             "smart_approve",
             "When tools ask a person first: never, for medium and high risk, always. Deny rules hold in each mode.",
@@ -91,7 +98,8 @@ SETTINGS = {
     )
 }
 DEFAULTS: dict[str, Any] = {key: setting.default for key, setting in SETTINGS.items()}
-"""The settable keys. `work_dir` None: where the daemon was started; `approval_timeout_s` 0: no limit."""
+"""The settable keys. `work_dir` None: where the daemon was started; `vision` None: as it is known; `approval_timeout_s`
+0: no limit."""
 TABLES = frozenset(("mcp", "services", "flags"))
 """The tables that the user's file may also contain."""
 

@@ -84,6 +84,7 @@ class ConfigPatch(Request):
     """Any subset of the settable keys. `null` removes the value set here or in `config.toml`."""
 
     model: Annotated[str, StringConstraints(max_length=200)] | None = None
+    vision: bool | None = None
     permission_mode: PermissionMode | None = None
     work_dir: str | None = None
     approval_timeout_s: Annotated[float, Field(ge=0, le=31_536_000)] | None = None

@@ -173,7 +173,7 @@ def build_models(base: Base) -> ModelParts:
 
     keys = Keys(journal, settings.places.data_dir, settings.environment, learn)
     environment = WithKeys(settings.environment, keys)
-    models = Models(environment, lambda: config.value("model"), journal.recall, keep)
+    models = Models(environment, lambda: config.value("model"), journal.recall, keep, lambda: config.value("vision"))
     keys.changed.subscribe(models.forget)
     return ModelParts(keys, environment, models)
 

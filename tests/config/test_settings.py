@@ -14,7 +14,7 @@ import pytest
 from aster_sidecar.config import toml_file
 from aster_sidecar.config.places import places
 from aster_sidecar.config.settings import DEFAULTS, Config, Settings, validated
-from aster_sidecar.config.toml_file import SETTINGS, template, with_value, without, write_file, write_first
+from aster_sidecar.config.toml_file import SETTINGS, template, toml, with_value, without, write_file, write_first
 from aster_sidecar.config.trusted_projects import trust
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ConfigInvalid
@@ -104,7 +104,21 @@ def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None
     assert made.sourced("max_requests").source == "flag"
 
 
-@pytest.mark.parametrize("variable", ["ASTER_MAX_REQUESTS", "ASTER_PERMISSION_MODE", "ASTER_MAX_TURN_S"])
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", None)])
+def test_vision_is_a_choice_of_three(tmp_path: Path, text: str, value: bool | None) -> None:
+    assert config(tmp_path, environment={**HOME, "ASTER_VISION": text}).value("vision") is value
+    (tmp_path / "config.toml").write_text(f"vision = {text or toml(None)}\n")
+    made = config(tmp_path)
+    assert made.value("vision") is value
+    made.change(wire.ConfigPatch(vision=True))
+    assert made.value("vision") is True
+    made.change(wire.ConfigPatch.model_validate({"vision": None}))
+    assert made.value("vision") is None
+
+
+@pytest.mark.parametrize(
+    "variable", ["ASTER_VISION", "ASTER_MAX_REQUESTS", "ASTER_PERMISSION_MODE", "ASTER_MAX_TURN_S"]
+)
 def test_a_bad_variable_is_named(tmp_path: Path, variable: str) -> None:
     with pytest.raises(ConfigInvalid, match=variable.removeprefix("ASTER_").lower()):
         config(tmp_path, environment={**HOME, variable: "nonsense"})
@@ -153,7 +167,8 @@ def test_uncommenting_every_line_is_a_valid_configuration_with_the_defaults(tmp_
         key: plain.value(key) for key in DEFAULTS if key != "work_dir"
     }
     assert made.work_dir == tmp_path.resolve()
-    assert {made.sourced(key).source for key in DEFAULTS if key != "work_dir"} == {"file"}
+    assert {made.sourced(key).source for key in DEFAULTS if DEFAULTS[key] is not None} == {"file"}
+    assert made.sourced("vision").source == "default", "an empty one is not set"
 
 
 @pytest.mark.parametrize("key", SETTINGS)
@@ -239,6 +254,7 @@ def test_the_first_file_where_links_cannot_be_made(
 
 SAMPLES: dict[str, Any] = {
     "model": "openai:gpt-5.2",
+    "vision": True,
     "permission_mode": "always_ask",
     "approval_timeout_s": 60.5,
     "on_unattended": "deny",

@@ -1118,6 +1118,11 @@ export interface components {
        */
       model?: string | null;
       /**
+       * Vision
+       * @default null
+       */
+      vision?: boolean | null;
+      /**
        * Permission Mode
        * @default null
        */
