@@ -54,6 +54,12 @@ export function open(status: number, body: string): unknown {
   throw new AsterError(status, BAD_ANSWER, `the answer (${status}) has no envelope: is this Aster Sidecar?`);
 }
 
+/** Throws the error of an answer that should have been a file. */
+export function notAFile(status: number, body: string): never {
+  open(status, body);
+  throw new AsterError(status, BAD_ANSWER, `the answer (${status}) is not a file`);
+}
+
 /** The error in a refusal's envelope. */
 export function refusal(status: number, { id, error, code, hint, details }: Failure): AsterError {
   return new AsterError(status, code, error, hint ?? null, details ?? null, id);

@@ -1,6 +1,13 @@
 // The transport through a native shell: `window.asterHost` relays requests, so the page needs neither token nor port.
-import { AsterError, isObject, refusal, unreachable } from "./errors.js";
-import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
+import { AsterError, isObject, notAFile, refusal, unreachable } from "./errors.js";
+import {
+  checkSize,
+  type Answer,
+  type StreamListener,
+  type StreamQuery,
+  type Transport,
+  type UploadOptions,
+} from "./transport.js";
 import type { AsterEvent, Failure } from "./types.js";
 
 export type EngineStatus = "starting" | "ready" | "restarting" | "stopped" | "crashed";
@@ -27,7 +34,15 @@ export interface HostSocketEvent {
   reason?: string;
 }
 
-/** The functions of `window.asterHost`. This client needs the last five; the others are for the page. */
+/** An answer of the daemon to `GET /api/attachments/{attachment_id}`. */
+export interface HostFile {
+  status: number;
+  media_type: string;
+  /** The file. If `status` is not 200, the daemon's refusal: an envelope, as JSON in UTF-8. */
+  bytes: Uint8Array;
+}
+
+/** The functions of `window.asterHost`. This client needs those of `HostWire`; the others are for the page. */
 export interface AsterHost {
   getRuntimeInfo(): Promise<HostRuntimeInfo>;
   startEngine(): Promise<void>;
@@ -38,14 +53,28 @@ export interface AsterHost {
   exportDiagnostics(): Promise<string>;
   checkForUpdates(): Promise<{ supported: boolean; message?: string }>;
   onRuntimeStatus(listener: (status: EngineStatus) => void): () => void;
+  /**
+   * Lets the person choose where to save an attachment; the dialog suggests `name` in the folder for downloads. Returns
+   * the path of the written file, or null if the person cancels. Rejects if the daemon refuses it, or if it can't be
+   * written.
+   */
+  saveAttachment(attachment_id: string, name: string): Promise<string | null>;
   request(method: string, path: string, body?: string): Promise<Answer>;
+  /**
+   * Sends a file to `POST /api/attachments` and returns the daemon's answer, including refusals. Rejects if the file has
+   * more than 25 MiB; then nothing is sent.
+   */
+  upload(name: string, bytes: Uint8Array): Promise<Answer>;
+  download(attachment_id: string): Promise<HostFile>;
   openSocket(url: string): Promise<string>;
   sendSocket(id: string, data: string): Promise<void>;
   closeSocket(id: string): Promise<void>;
   onSocketEvent(listener: (event: HostSocketEvent) => void): () => void;
 }
 
-export type HostWire = Pick<AsterHost, "request" | "openSocket" | "sendSocket" | "closeSocket" | "onSocketEvent">;
+/** What this client needs of a host. A host without the last two carries no files. */
+export type HostWire = Pick<AsterHost, "request" | "openSocket" | "sendSocket" | "closeSocket" | "onSocketEvent"> &
+  Partial<Pick<AsterHost, "upload" | "download">>;
 
 export const SOCKET_URL = "aster-host://engine/ws";
 
@@ -63,7 +92,8 @@ export function hostOf(scope: object = globalThis): AsterHost | null {
 }
 
 export function hostTransport({ host, timeout_s = TIMEOUT_S }: HostOptions): Transport {
-  async function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
+  /** Waits for the host's answer, at most `timeout_s`. The signal ends only the wait. */
+  async function answered<T>(signal: AbortSignal | undefined, ask: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     let give: () => void = () => undefined;
     const gone = new Promise<never>((_, reject) => {
@@ -79,10 +109,33 @@ export function hostTransport({ host, timeout_s = TIMEOUT_S }: HostOptions): Tra
         signal?.removeEventListener("abort", abort);
       };
     });
-    const asked = host.request(method, path, body).catch((cause: unknown) => {
+    const asked = ask().catch((cause: unknown) => {
       throw unreachable("the shell has no answer from the daemon", cause);
     });
     return Promise.race([asked, gone]).finally(give);
+  }
+
+  function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
+    return answered(signal, () => host.request(method, path, body));
+  }
+
+  async function upload(name: string, bytes: Uint8Array, { signal, progress }: UploadOptions = {}): Promise<Answer> {
+    checkSize(bytes);
+    const answer = await answered(signal, () => {
+      if (!host.upload) throw noFiles();
+      return host.upload(name, bytes);
+    });
+    progress?.(bytes.byteLength);
+    return answer;
+  }
+
+  async function download(attachment_id: string, signal?: AbortSignal): Promise<Blob> {
+    const { status, media_type, bytes } = await answered(signal, () => {
+      if (!host.download) throw noFiles();
+      return host.download(attachment_id);
+    });
+    if (status !== 200) notAFile(status, new TextDecoder().decode(bytes));
+    return new Blob([bytes as Uint8Array<ArrayBuffer>], { type: media_type }); // not shared with another thread
   }
 
   function stream({ after, agent_id, session_id, types }: StreamQuery, listener: StreamListener): () => void {
@@ -153,5 +206,9 @@ export function hostTransport({ host, timeout_s = TIMEOUT_S }: HostOptions): Tra
     return close;
   }
 
-  return { request, stream };
+  return { request, upload, download, stream };
+}
+
+function noFiles(): AsterError {
+  return new AsterError(0, "not_supported", "this app carries no files", "update the app");
 }

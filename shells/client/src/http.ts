@@ -1,8 +1,15 @@
 // The transport over HTTP, for programs. It also uses `fetch` for the stream, because EventSource can't send the token.
 // Pages use socket.ts.
-import { AsterError, open, report, unreachable } from "./errors.js";
+import { AsterError, notAFile, open, report, unreachable } from "./errors.js";
 import { createParser } from "./sse.js";
-import type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
+import {
+  checkSize,
+  type Answer,
+  type StreamListener,
+  type StreamQuery,
+  type Transport,
+  type UploadOptions,
+} from "./transport.js";
 import type { AsterEvent } from "./types.js";
 
 export interface HttpOptions {
@@ -21,6 +28,7 @@ export interface HttpOptions {
 }
 
 export const TIMEOUT_S = 60;
+const UPLOAD = "/api/attachments";
 /** The longest wait for the reason why a page gets no answer, in seconds. */
 const WHY_S = 3;
 
@@ -28,12 +36,17 @@ export function httpTransport(options: HttpOptions = {}): Transport {
   const base = (options.url ?? "").replace(/\/+$/, "");
   const send = options.fetch ?? ((input, init) => fetch(input, init));
 
-  async function ask(path: string, init: RequestInit): Promise<Response> {
-    const headers = new Headers(init.headers);
+  async function signed(given?: HeadersInit): Promise<Headers> {
+    const headers = new Headers(given);
     const token = await tokenOf(options);
     if (token) headers.set("Authorization", `Bearer ${token}`);
     const name = nameOf(options);
     if (name) headers.set("X-Aster-Client", name);
+    return headers;
+  }
+
+  async function ask(path: string, init: RequestInit): Promise<Response> {
+    const headers = await signed(init.headers);
     return send(base + path, { ...init, headers, cache: "no-store", credentials: "omit", redirect: "error" });
   }
 
@@ -54,18 +67,47 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     return unreachable(words, cause, `is the daemon running? It has to let pages in with --allow-origin ${origin}`);
   }
 
-  function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
+  /** Calls `run` with a signal that also ends after the longest wait, and explains why there was no answer. */
+  function answered<T>(signal: AbortSignal | undefined, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
     return within(options.timeout_s ?? TIMEOUT_S, signal, async (limit) => {
       try {
-        const init: RequestInit = { method, signal: limit };
-        if (body !== undefined) Object.assign(init, { body, headers: { "Content-Type": "application/json" } });
-        const response = await ask(path, init);
-        return { status: response.status, body: await response.text() };
+        return await run(limit);
       } catch (cause) {
         if (limit.aborted) throw limit.reason;
         if (cause instanceof AsterError) throw cause;
         throw await whyNot("the daemon can't be reached", cause);
       }
+    });
+  }
+
+  function request(method: string, path: string, body?: string, signal?: AbortSignal): Promise<Answer> {
+    return answered(signal, async (limit) => {
+      const init: RequestInit = { method, signal: limit };
+      if (body !== undefined) Object.assign(init, { body, headers: { "Content-Type": "application/json" } });
+      const response = await ask(path, init);
+      return { status: response.status, body: await response.text() };
+    });
+  }
+
+  function upload(name: string, bytes: Uint8Array, { signal, progress }: UploadOptions = {}): Promise<Answer> {
+    return answered(signal, async (signal) => {
+      checkSize(bytes);
+      const headers = { "Content-Type": "application/octet-stream", "X-Filename": fileHeader(name) };
+      const body = bytes as Uint8Array<ArrayBuffer>; // not shared with another thread
+      if (progress && options.fetch === undefined && typeof XMLHttpRequest === "function") {
+        return post(base + UPLOAD, await signed(headers), body, signal, progress);
+      }
+      const response = await ask(UPLOAD, { method: "POST", headers, body, signal });
+      const answer = { status: response.status, body: await response.text() };
+      progress?.(bytes.byteLength);
+      return answer;
+    });
+  }
+
+  function download(attachment_id: string, signal?: AbortSignal): Promise<Blob> {
+    return answered(signal, async (signal) => {
+      const response = await ask(`${UPLOAD}/${encodeURIComponent(attachment_id)}`, { signal });
+      return response.ok ? await response.blob() : notAFile(response.status, await response.text());
     });
   }
 
@@ -107,7 +149,48 @@ export function httpTransport(options: HttpOptions = {}): Transport {
     };
   }
 
-  return { request, stream };
+  return { request, upload, download, stream };
+}
+
+/** Sends a file with XMLHttpRequest, because `fetch` reports no progress. */
+function post(
+  url: string,
+  headers: Headers,
+  body: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal,
+  progress: (sent: number) => void,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = new XMLHttpRequest();
+    const abort = (): void => {
+      asked.abort();
+      reject(signal.reason as Error);
+    };
+    asked.open("POST", url);
+    headers.forEach((value, name) => {
+      asked.setRequestHeader(name, value);
+    });
+    asked.upload.onprogress = ({ loaded }) => {
+      progress(loaded);
+    };
+    asked.onload = () => {
+      resolve({ status: asked.status, body: asked.responseText });
+    };
+    asked.onerror = () => {
+      reject(new TypeError("the upload broke off"));
+    };
+    asked.onloadend = () => {
+      signal.removeEventListener("abort", abort);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    else asked.send(body);
+  });
+}
+
+/** A file's name as the header `X-Filename` has it. Halves of characters, which can't be encoded, are replaced. */
+function fileHeader(name: string): string {
+  return encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\ufffd"));
 }
 
 /** Calls `run` with a signal that is aborted after `timeout_s` seconds, or with the caller's signal. */

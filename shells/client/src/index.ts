@@ -18,6 +18,7 @@ export {
   SOCKET_URL,
   type AsterHost,
   type EngineStatus,
+  type HostFile,
   type HostRuntimeInfo,
   type HostSocketEvent,
   type HostWire,
@@ -43,7 +44,7 @@ export type {
   Turn,
 } from "./state.js";
 export { createStore, Store, type StoreOptions } from "./store.js";
-export type { Answer, StreamListener, StreamQuery, Transport } from "./transport.js";
+export type { Answer, StreamListener, StreamQuery, Transport, UploadOptions } from "./transport.js";
 export type * from "./types.js";
 export { EVENT_TYPES } from "./wire.js";
 export type { components, paths } from "./wire.js";

@@ -105,7 +105,8 @@ export function socketTransport(options: HttpOptions, url: string): Transport {
     };
   }
 
-  return { request, stream };
+  // Files go over HTTP: frames are text, and the daemon takes frames up to 1 MiB.
+  return { request, upload: http.upload, download: http.download, stream };
 }
 
 interface Call {

@@ -7,7 +7,7 @@ import { Proxy } from "./proxy.js";
 /** A transport whose stream breaks after every `every` events. */
 function breaking(transport: Transport, every: number): Transport {
   return {
-    request: transport.request,
+    ...transport,
     stream(query, listener) {
       let left = every;
       const close = transport.stream(query, {
@@ -71,7 +71,7 @@ test.each(["future", "malformed"])(
     let away = false;
     let cut: () => void = () => undefined;
     const transport: Transport = {
-      request: straight.request,
+      ...straight,
       stream(query, listener) {
         if (away) {
           listener.end(new AsterError(0, "unreachable", "cut by the test"));

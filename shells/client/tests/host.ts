@@ -1,6 +1,6 @@
 // A native host for tests, as a page sees it: it has the token, and relays to the real daemon like a shell.
 import { WebSocket } from "ws";
-import { SOCKET_URL, type Answer, type HostSocketEvent, type HostWire } from "../src/index.js";
+import { SOCKET_URL, type Answer, type HostFile, type HostSocketEvent, type HostWire } from "../src/index.js";
 import type { Daemon } from "./daemon.js";
 
 export class TestHost implements HostWire {
@@ -22,6 +22,23 @@ export class TestHost implements HostWire {
       ...(body !== undefined && { body }),
     });
     return { status: response.status, body: await response.text() };
+  }
+
+  async upload(name: string, bytes: Uint8Array): Promise<Answer> {
+    this.calls.push("POST /api/attachments");
+    const response = await fetch(`${this.#daemon.url}/api/attachments`, {
+      method: "POST",
+      headers: { ...this.#headers(), "X-Filename": encodeURIComponent(name) },
+      body: bytes as Uint8Array<ArrayBuffer>,
+    });
+    return { status: response.status, body: await response.text() };
+  }
+
+  async download(attachment_id: string): Promise<HostFile> {
+    this.calls.push(`GET /api/attachments/${attachment_id}`);
+    const response = await fetch(`${this.#daemon.url}/api/attachments/${attachment_id}`, { headers: this.#headers() });
+    const media_type = response.headers.get("Content-Type") ?? "";
+    return { status: response.status, media_type, bytes: new Uint8Array(await response.arrayBuffer()) };
   }
 
   openSocket(url: string): Promise<string> {

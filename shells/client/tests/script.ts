@@ -77,6 +77,10 @@ export class Script implements Transport {
     return { status: 200, body: JSON.stringify({ id: "req", success: true, data }) };
   };
 
+  upload = (): Promise<never> => Promise.reject(new Error("a script takes no files"));
+
+  download = (): Promise<never> => Promise.reject(new Error("a script has no files"));
+
   stream = (query: StreamQuery, listener: StreamListener): (() => void) => {
     const opened = { query, listener, closed: false };
     this.streams.push(opened);

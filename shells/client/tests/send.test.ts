@@ -47,7 +47,7 @@ test("what was refused is not sent again", async () => {
   const straight = httpTransport({ url: daemon.url, token: TOKEN });
   const sent: string[] = [];
   const transport: Transport = {
-    stream: straight.stream,
+    ...straight,
     request(method, path, body, signal) {
       sent.push(body ?? "");
       return straight.request(method, path, body, signal);
