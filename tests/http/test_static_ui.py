@@ -54,6 +54,7 @@ def test_the_policy_lets_a_page_load_and_reach_only_the_daemon() -> None:
     rules: dict[str, str] = {name: value for name, _, value in (rule.partition(" ") for rule in POLICY.split("; "))}
     assert rules["default-src"] == rules["base-uri"] == rules["frame-ancestors"] == "'none'"
     assert rules["script-src"] == rules["connect-src"] == "'self'"
+    assert rules["img-src"] == "'self' data: blob:"  # blob: is what the page itself has downloaded with its bearer
 
 
 def test_exactly_the_built_files_have_a_path(folder: Path) -> None:
