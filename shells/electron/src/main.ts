@@ -1,5 +1,5 @@
 // The app's main process: sets up all parts in order, and connects them.
-import { mkdirSync, watch } from "node:fs";
+import { mkdirSync, promises as files, watch } from "node:fs";
 import { dirname, join } from "node:path";
 import type { HostRuntimeInfo } from "@aster-sidecar/client";
 import { app, dialog, globalShortcut, Notification, protocol, shell } from "electron";
@@ -125,6 +125,7 @@ async function onReady(): Promise<void> {
     sockets,
     runtimeInfo,
     pickFolder: () => pickFolder("Choose a folder"),
+    saveFile,
     openLogs,
     exportDiagnostics: bundle,
     checkForUpdates: () => checkForUpdates(BRAND.update_feed),
@@ -318,6 +319,19 @@ async function onReady(): Promise<void> {
       ? dialog.showOpenDialog(main, options)
       : dialog.showOpenDialog(options));
     return canceled ? null : (filePaths[0] ?? null);
+  }
+
+  async function saveFile(name: string, bytes: Uint8Array): Promise<string | null> {
+    const options: Electron.SaveDialogOptions = {
+      title: "Save the file",
+      defaultPath: join(app.getPath("downloads"), name),
+      properties: ["createDirectory", "showOverwriteConfirmation"],
+    };
+    const { main } = windows;
+    const { canceled, filePath } = await (main ? dialog.showSaveDialog(main, options) : dialog.showSaveDialog(options));
+    if (canceled || !filePath) return null;
+    await files.writeFile(filePath, bytes);
+    return filePath;
   }
 
   async function openLogs(): Promise<void> {

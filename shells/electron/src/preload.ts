@@ -24,8 +24,11 @@ const host: AsterHost = {
   openLogs: () => ipcRenderer.invoke(CALLS.openLogs) as Promise<void>,
   exportDiagnostics: () => ipcRenderer.invoke(CALLS.exportDiagnostics) as Promise<string>,
   checkForUpdates: () => ipcRenderer.invoke(CALLS.checkForUpdates) as ReturnType<AsterHost["checkForUpdates"]>,
+  saveAttachment: (id, name) => ipcRenderer.invoke(CALLS.saveAttachment, id, name) as Promise<string | null>,
   request: (method, path, body) =>
     ipcRenderer.invoke(CALLS.request, method, path, body) as ReturnType<AsterHost["request"]>,
+  upload: (name, bytes) => ipcRenderer.invoke(CALLS.upload, name, bytes) as ReturnType<AsterHost["upload"]>,
+  download: (id) => ipcRenderer.invoke(CALLS.download, id) as ReturnType<AsterHost["download"]>,
   openSocket: (url) => ipcRenderer.invoke(CALLS.openSocket, url) as Promise<string>,
   sendSocket: (id, data) => ipcRenderer.invoke(CALLS.sendSocket, id, data) as Promise<void>,
   closeSocket: (id) => ipcRenderer.invoke(CALLS.closeSocket, id) as Promise<void>,

@@ -1,4 +1,5 @@
 // The parts of the host that need no window, with the real daemon where a test needs one.
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -15,7 +16,16 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { autostartEntry, autostartPath } from "../src/app/login-entry.js";
 import { Attention, type News, type Picture } from "../src/host/attention.js";
 import { CALLS, EVENTS } from "../src/host/channels.js";
-import { checkRequest, checkSocketUrl, deepLink, isOurs, isSafeLink } from "../src/host/checks.js";
+import {
+  checkAttachment,
+  checkRequest,
+  checkSocketUrl,
+  checkUpload,
+  deepLink,
+  fileName,
+  isOurs,
+  isSafeLink,
+} from "../src/host/checks.js";
 import { Sockets } from "../src/host/sockets.js";
 import { ownClient, ownWire } from "../src/host/wire.js";
 import { page, POLICY } from "../src/pages.js";
@@ -87,6 +97,36 @@ describe("what a page may ask", () => {
     expect(checkRequest("POST", "/api/chat", "ü".repeat(512 * 1024)).body).toHaveLength(512 * 1024);
     expect(() => checkRequest("POST", "/api/chat", "ü".repeat(512 * 1024) + "x")).toThrow("1 MiB");
     expect(() => checkRequest("POST", "/api/chat", {})).toThrow("not text");
+  });
+
+  test("a file has bytes, at most 25 MiB of them, and a name", () => {
+    const most = new Uint8Array(25 * 1024 * 1024);
+    const { name, bytes } = checkUpload("Übersicht 🦊.png", most);
+    expect([name, bytes === most]).toEqual(["Übersicht 🦊.png", true]);
+    expect(checkUpload("half \ud83e", new Uint8Array()).name).toBe("half \ufffd");
+    expect(() => checkUpload("big", new Uint8Array(25 * 1024 * 1024 + 1))).toThrow("25 MiB");
+    for (const bytes of ["text", [1, 2], null, new ArrayBuffer(1)])
+      expect(() => checkUpload("x", bytes)).toThrow("a file is bytes");
+    for (const name of [7, undefined, "ü".repeat(700)])
+      expect(() => checkUpload(name, new Uint8Array())).toThrow("name of a file");
+  });
+
+  test("an attachment by its id, and nothing else", () => {
+    expect(checkAttachment("att_0aZ-9")).toBe("/api/attachments/att_0aZ-9");
+    for (const id of ["", "a/b", "..", "a%2fb", "a?b", "ä", "a\n", "x".repeat(201), 7])
+      expect(() => checkAttachment(id)).toThrow("not the id of an attachment");
+  });
+
+  test.each([
+    ["Übersicht 🦊.png", "Übersicht 🦊.png"],
+    ["/etc/passwd", "passwd"],
+    ["..\\..\\evil.exe", "evil.exe"],
+    ["a\u202egnp.\r\nexe\0", "agnp.exe"],
+    ["dir/", "attachment"],
+    ["..", "attachment"],
+    ["", "attachment"],
+  ])("the name %j is saved as %j", (name, saved) => {
+    expect(fileName(name)).toBe(saved);
   });
 
   test("the one socket there is", () => {
@@ -176,6 +216,19 @@ describe("the page's files", () => {
     expect((await page(site(), "POST", "aster-app://app/index.html")).status).toBe(405);
     expect((await page(site(), "GET", "aster-app://app/%zz")).status).toBe(400);
   });
+});
+
+test.each([true, false])("the daemon takes and gives files (Unix socket: %s)", async (unix_socket) => {
+  const supervisor = await engine(unix_socket);
+  const bytes = randomBytes(3 * 1024 * 1024);
+  const [path, timeout_ms] = ["/api/attachments", 60_000];
+  const body = { name: "Übersicht 🦊 50%.bin", bytes };
+  const { status, body: text } = await supervisor.call({ method: "POST", path, body, timeout_ms });
+  const { data } = JSON.parse(text) as { data: { attachment_id: string; name: string } };
+  expect([status, data.name]).toEqual([200, body.name]);
+  const file = await supervisor.fetch({ method: "GET", path: `${path}/${data.attachment_id}`, timeout_ms });
+  expect([file.status, file.media_type]).toEqual([200, "application/octet-stream"]);
+  expect(file.bytes.equals(bytes)).toBe(true);
 });
 
 describe("sockets", () => {

@@ -202,6 +202,7 @@ export class Windows {
       sandbox: true,
       webSecurity: true,
       webviewTag: false,
+      navigateOnDragDrop: false,
       spellcheck: true,
     };
   }

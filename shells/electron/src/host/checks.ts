@@ -10,7 +10,11 @@ const PATHS = /^\/(?:health|webui\/bootstrap|openapi\.json|api\/[\x21-\x7e]*)$/;
 const STREAM = /^\/api\/events(?:[?/]|$)/;
 /** The daemon takes bodies and frames up to 1 MiB. */
 const MOST_BYTES = 1024 * 1024;
+/** The daemon takes files up to 25 MiB. */
+const MOST_FILE_BYTES = 25 * 1024 * 1024;
 const LONGEST_PATH = 16 * 1024;
+/** The longest name of a file as the daemon takes it, percent-encoded. */
+const LONGEST_NAME = 4096;
 
 export class Refused extends Error {
   override name = "Refused";
@@ -46,6 +50,36 @@ function plain(path: string): boolean {
     !/(?:^|\/)(?:\.|%2e){1,2}(?:\/|\?|$)/i.test(path) &&
     !/[\\#]|%(?:00|2f|5c)/i.test(path.split("?")[0] ?? "")
   );
+}
+
+export interface CheckedUpload {
+  /** Without halves of characters, which can't be encoded. */
+  name: string;
+  bytes: Uint8Array;
+}
+
+/** Raises: Refused. */
+export function checkUpload(name: unknown, bytes: unknown): CheckedUpload {
+  if (typeof name !== "string" || name.length > LONGEST_NAME) throw new Refused("not the name of a file");
+  const whole = name.replace(/\p{Surrogate}/gu, "\ufffd");
+  if (encodeURIComponent(whole).length > LONGEST_NAME) throw new Refused("not the name of a file");
+  if (!(bytes instanceof Uint8Array)) throw new Refused("a file is bytes");
+  if (bytes.byteLength > MOST_FILE_BYTES) throw new Refused("the file is over 25 MiB");
+  return { name: whole, bytes };
+}
+
+/** Checks the id of an attachment and returns the path of its file. Raises: Refused. */
+export function checkAttachment(id: unknown): string {
+  if (typeof id !== "string" || !/^[\w-]{1,200}$/.test(id)) throw new Refused("not the id of an attachment");
+  return `/api/attachments/${id}`;
+}
+
+/** A name for a file to save: without folders, control characters and characters that reorder text. Raises: Refused. */
+export function fileName(name: unknown): string {
+  if (typeof name !== "string") throw new Refused("not the name of a file");
+  const last = name.split(/[/\\]/).pop() ?? "";
+  const plain = last.replace(/[\p{Control}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, "").trim();
+  return ["", ".", ".."].includes(plain) ? "attachment" : plain;
 }
 
 /** Checks the address of the daemon's socket and returns its path. Raises: Refused. */

@@ -15,10 +15,19 @@ export interface Answer {
   body: string;
 }
 
+/** An answer whose body is any file. */
+export interface Content {
+  status: number;
+  /** The answer's `Content-Type`; empty if it has none. */
+  media_type: string;
+  bytes: Buffer;
+}
+
 export interface Call {
   method: string;
   path: string;
-  body?: string | undefined;
+  /** JSON, or a file. */
+  body?: string | { name: string; bytes: Uint8Array } | undefined;
   timeout_ms: number;
   /** Sent as `X-Aster-Client`: the name under which approvals are answered. */
   client?: string;
@@ -28,10 +37,16 @@ export interface Call {
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /** Sends a request and returns any answer. The token is not sent to /health, which may be asked of another program. */
-export function call(
+export async function call(endpoint: Endpoint, asked: Call): Promise<Answer> {
+  const { status, bytes } = await fetchContent(endpoint, asked);
+  return { status, body: bytes.toString("utf8") };
+}
+
+/** Like `call`, for an answer that is a file. */
+export function fetchContent(
   endpoint: Endpoint,
   { method, path, body, timeout_ms, client, most_bytes = MOST_BYTES }: Call,
-): Promise<Answer> {
+): Promise<Content> {
   return new Promise((resolve, reject) => {
     const asked = request({
       ...(endpoint.socket_path !== null
@@ -44,9 +59,14 @@ export function call(
         Host: `127.0.0.1:${endpoint.port}`,
         ...(path !== "/health" && { Authorization: `Bearer ${endpoint.token}` }),
         ...(client !== undefined && { "X-Aster-Client": client }),
-        ...(body !== undefined && {
+        ...(typeof body === "string" && {
           "Content-Type": "application/json",
           "Content-Length": String(Buffer.byteLength(body)),
+        }),
+        ...(typeof body === "object" && {
+          "Content-Type": "application/octet-stream",
+          "Content-Length": String(body.bytes.byteLength),
+          "X-Filename": encodeURIComponent(body.name),
         }),
       },
     });
@@ -63,7 +83,8 @@ export function call(
       });
       response.on("end", () => {
         clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") });
+        const media_type = response.headers["content-type"] ?? "";
+        resolve({ status: response.statusCode ?? 0, media_type, bytes: Buffer.concat(chunks) });
       });
       response.on("error", fail);
       response.on("aborted", () => {
@@ -71,13 +92,18 @@ export function call(
       });
     });
     asked.on("error", fail);
-    asked.end(body);
+    asked.end(typeof body === "object" ? bufferOf(body.bytes) : body);
 
     function fail(cause: Error): void {
       clearTimeout(timer);
       reject(cause);
     }
   });
+}
+
+/** The same memory as a Buffer, which is all that Node 12 sends. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** The instance_id of the daemon that answers /health there. Raises: Error if there is no valid answer. */

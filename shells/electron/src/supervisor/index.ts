@@ -1,6 +1,6 @@
 // The supervisor, which keeps a daemon running. Nothing in this folder imports Electron.
 export { findBinary, OVERRIDE, type Binary, type Places } from "./binary.js";
-export { call, openSocket, type Answer, type Call, type Endpoint } from "./connection.js";
+export { call, openSocket, type Answer, type Call, type Content, type Endpoint } from "./connection.js";
 export { EngineError, EngineUnavailable, wordsOf, type Problem, type ProblemCode } from "./errors.js";
 export { PROTOCOL, type Exit } from "./life.js";
 export { Log, type LogEntry } from "./log.js";

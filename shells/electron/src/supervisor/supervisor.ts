@@ -5,7 +5,7 @@
 import { promises as files } from "node:fs";
 import { join } from "node:path";
 import { findBinary, type Binary, type Places } from "./binary.js";
-import { call, identify, type Answer, type Call, type Endpoint } from "./connection.js";
+import { call, fetchContent, identify, type Answer, type Call, type Content, type Endpoint } from "./connection.js";
 import { EngineError, EngineUnavailable, problem, wordsOf, type Problem, type ProblemCode } from "./errors.js";
 import { Life, stranger, type Exit } from "./life.js";
 import { Log } from "./log.js";
@@ -168,12 +168,13 @@ export class Supervisor {
     };
   }
 
-  call(asked: Call): Promise<Answer> {
-    try {
-      return call(this.endpoint, asked);
-    } catch (cause) {
-      return Promise.reject(cause);
-    }
+  async call(asked: Call): Promise<Answer> {
+    return call(this.endpoint, asked);
+  }
+
+  /** Sends a request whose answer is a file. */
+  async fetch(asked: Call): Promise<Content> {
+    return fetchContent(this.endpoint, asked);
   }
 
   /**

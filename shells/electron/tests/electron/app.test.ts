@@ -135,7 +135,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
       [
         ...["getRuntimeInfo", "startEngine", "stopEngine", "restartEngine", "pickFolder", "openLogs"],
         ...["exportDiagnostics", "checkForUpdates", "request", "openSocket", "sendSocket", "closeSocket"],
-        ...["onSocketEvent", "onRuntimeStatus"],
+        ...["onSocketEvent", "onRuntimeStatus", "upload", "download", "saveAttachment"],
       ].sort(),
     );
     const data_dir = join(app.profile, "data");
@@ -197,6 +197,62 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     expect(updates.message).not.toBe("");
   });
 
+  test("a file goes to the daemon and comes back, and is saved where a person wants it", async () => {
+    const app = await App.launch();
+    const page = await app.ready();
+    const size = 3 * 1024 * 1024;
+    await page.evaluate(`(window.bytes = new Uint8Array(${size}), [...Array(48).keys()].forEach((part) =>
+      crypto.getRandomValues(window.bytes.subarray(part * 65536, (part + 1) * 65536))), 0)`);
+    const name = "Übersicht 🦊 50%.bin";
+    const answer = await page.evaluate<{ status: number; body: string }>(
+      `window.asterHost.upload(${JSON.stringify(name)}, window.bytes)`,
+    );
+    expect(answer.status, answer.body).toBe(200);
+    const { data } = JSON.parse(answer.body) as { data: { attachment_id: string; name: string; size: number } };
+    expect(data).toMatchObject({ name, size });
+    const { attachment_id: id } = data;
+    expect(
+      await page.evaluate(`window.asterHost.download("${id}").then(({ status, media_type, bytes }) => [status, media_type,
+        bytes instanceof Uint8Array, bytes.length === window.bytes.length && bytes.every((one, at) => one === window.bytes[at])])`),
+    ).toEqual([200, "application/octet-stream", true, true]);
+
+    const empty = await page.evaluate<{ status: number }>(`window.asterHost.upload("empty", new Uint8Array())`);
+    expect(empty.status).toBe(422);
+    const refusal = `({ status, bytes }) => ({ status, ...JSON.parse(new TextDecoder().decode(bytes)) })`;
+    const gone = await page.evaluate(`window.asterHost.download("att_nothing").then(${refusal})`);
+    expect(gone).toMatchObject({ status: 404, success: false, code: "attachment_not_found" });
+    for (const [call, why] of [
+      [`upload("big", new Uint8Array(25 * 1024 * 1024 + 1))`, "25 MiB"],
+      [`upload("text", "no bytes")`, "a file is bytes"],
+      [`download("a/../../agents")`, "not the id of an attachment"],
+      [`saveAttachment("a/b", "x")`, "not the id of an attachment"],
+      [`saveAttachment("att_nothing", "x")`, "attachment not found"],
+    ] as const)
+      await expect(page.evaluate(`window.asterHost.${call}`)).rejects.toThrow(why);
+
+    // An object URL of a downloaded image is shown: the page's policy allows it.
+    const image = `new Promise((resolve) => { const image = new Image(); image.onload = () => resolve("shown");
+      image.onerror = () => resolve("refused"); document.createElement("canvas").toBlob((blob) => {
+      image.src = URL.createObjectURL(blob); }); })`;
+    expect(await page.evaluate(image)).toBe("shown");
+
+    // The test can't use the system's dialog, so these stubs replace it.
+    const path = join(app.home, "saved.bin");
+    await app.inMain(`electron.dialog.showSaveDialog = async (_window, { defaultPath }) => {
+      global.suggested = defaultPath; return { canceled: false, filePath: ${JSON.stringify(path)} }; };`);
+    expect(await page.host("saveAttachment", id, `../elsewhere/${name}`)).toBe(path);
+    const folder = await app.inMain<string>(`return electron.app.getPath("downloads");`);
+    expect(await app.inMain("return global.suggested;")).toBe(join(folder, name));
+    const sum = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => (sum * 31 + byte) % 1_000_003, 0);
+    const saved = readFileSync(path);
+    expect(saved).toHaveLength(size);
+    expect(await page.evaluate(`window.bytes.reduce((sum, byte) => (sum * 31 + byte) % 1_000_003, 0)`)).toBe(
+      sum(saved),
+    );
+    await app.inMain(`electron.dialog.showSaveDialog = async () => ({ canceled: true, filePath: "" });`);
+    expect(await page.host("saveAttachment", id, name)).toBeNull();
+  });
+
   test("the page has no more than that: no Node, no token, no other origin, no other window", async () => {
     const app = await App.launch();
     const page = await app.ready();
@@ -225,6 +281,7 @@ describe.skipIf(why !== null)(`Electron ${version()}`, () => {
     const headers = Object.fromEntries(await page.evaluate<[string, string][]>(answer));
     expect(headers["x-content-type-options"]).toBe("nosniff");
     expect(headers["content-security-policy"]).toContain("default-src 'none'; script-src 'self'");
+    expect(headers["content-security-policy"]).toContain("img-src 'self' data: blob:;");
     expect(await page.evaluate(`fetch("http://127.0.0.1:9527/health").then(() => "reached", () => "refused")`)).toBe(
       "refused",
     );
