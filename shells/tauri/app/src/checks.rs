@@ -9,7 +9,12 @@ pub const SOCKET_URL: &str = "aster-host://engine/ws";
 
 /// The longest body or frame: the daemon takes 1 MiB.
 const MOST_BYTES: usize = 1024 * 1024;
+/// The largest file: the daemon takes 25 MiB.
+const MOST_FILE_BYTES: usize = 25 * 1024 * 1024;
 const LONGEST_PATH: usize = 16 * 1024;
+/// The longest percent-encoded name of a file, and the longest id of an attachment.
+const LONGEST_NAME: usize = 4096;
+const LONGEST_ID: usize = 200;
 const LONGEST_PLACE: usize = 300;
 
 /// Why a call is refused.
@@ -45,6 +50,35 @@ fn plain(path: &str, bare: &str) -> bool {
         && !bare.contains(['\\', '#'])
         && !["%00", "%2f", "%5c"].iter().any(|odd| bare.contains(odd))
         && !bare.split('/').any(step)
+}
+
+/// Checks the percent-encoded name of a file, which becomes a header, and the file's size in bytes. Raises:
+/// [`Refused`].
+pub fn check_upload(name: &str, size: usize) -> Result<(), Refused> {
+    if name.len() > LONGEST_NAME || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Refused("not the name of a file"));
+    }
+    if size > MOST_FILE_BYTES { Err(Refused("the file is over 25 MiB")) } else { Ok(()) }
+}
+
+/// Checks the id of an attachment, which becomes a part of a path. Raises: [`Refused`].
+pub fn check_attachment_id(id: &str) -> Result<(), Refused> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let right = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(known);
+    if right { Ok(()) } else { Err(Refused("not the id of an attachment")) }
+}
+
+/// A name for a file to save: without folders, control characters and characters that reorder text.
+pub fn file_name(name: &str) -> String {
+    let odd = |one: char| {
+        one.is_control()
+            || matches!(one, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default().replace(odd, "");
+    match last.trim() {
+        "" | "." | ".." => "attachment".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// Checks that the address is [`SOCKET_URL`]. Raises: [`Refused`].
@@ -131,6 +165,30 @@ mod tests {
         assert!(check_request("get", "/api/chat", None).is_err());
         assert!(check_request("POST", "/api/chat", Some(&"x".repeat(MOST_BYTES))).is_ok());
         assert!(check_request("POST", "/api/chat", Some(&"x".repeat(MOST_BYTES + 1))).is_err());
+    }
+
+    #[test]
+    fn files_have_a_size_a_name_and_an_id() {
+        assert_eq!(check_upload("a%20b.png", MOST_FILE_BYTES), Ok(()));
+        assert!(check_upload("a.png", MOST_FILE_BYTES + 1).is_err_and(|why| why.0.contains("25 MiB")));
+        for name in ["a b", "ü", "a\r\nX: y", &"x".repeat(LONGEST_NAME + 1)] {
+            assert!(check_upload(name, 1).is_err(), "{name}");
+        }
+        assert_eq!(check_attachment_id("att_0aZ-9"), Ok(()));
+        for id in ["", "a/b", "..", "a%2fb", "a?b", "ä", "a\n", &"x".repeat(LONGEST_ID + 1)] {
+            assert!(check_attachment_id(id).is_err(), "{id}");
+        }
+        for (name, kept) in [
+            ("Übersicht 🦊.png", "Übersicht 🦊.png"),
+            ("/etc/passwd", "passwd"),
+            ("..\\..\\evil.exe", "evil.exe"),
+            ("a\u{202e}gnp.\r\nexe\u{0}", "agnp.exe"),
+            ("dir/", "attachment"),
+            ("..", "attachment"),
+            ("", "attachment"),
+        ] {
+            assert_eq!(file_name(name), kept, "{name:?}");
+        }
     }
 
     #[test]

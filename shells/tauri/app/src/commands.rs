@@ -1,13 +1,20 @@
 //! The commands that pages may call: `window.asterHost` in host.js calls them, the capability lists them.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use aster_supervisor::{Answer, Call};
+use aster_supervisor::{Answer, Body, Call, Content};
 use serde::Serialize;
-use tauri::{AppHandle, Emitter, Manager, State, WebviewWindow, ipc::Invoke};
+use serde_json::{Value, json};
+use tauri::{
+    AppHandle, Emitter, Manager, State, WebviewWindow,
+    ipc::{Invoke, InvokeBody, Request, Response},
+};
 
 use crate::{
-    checks::{check_frame, check_place, check_request, check_socket_url},
+    checks::{
+        Refused, check_attachment_id, check_frame, check_place, check_request, check_socket_url, check_upload,
+        file_name,
+    },
     diagnostics, dialogs,
     pending_place::PendingPlace,
     runtime_info::RuntimeInfo,
@@ -23,6 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The name under which approvals are answered in a window.
 const CLIENT: &str = "the app window";
+const ATTACHMENTS: &str = "/api/attachments";
 
 type Host<'a> = State<'a, Arc<Shell>>;
 
@@ -50,7 +58,10 @@ pub fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         open_logs,
         export_diagnostics,
         check_for_updates,
+        save_attachment,
         request,
+        upload,
+        download,
         open_socket,
         send_socket,
         close_socket,
@@ -101,12 +112,62 @@ async fn check_for_updates(app: AppHandle) -> Answered<Updates> {
     Ok(updates::check(&app).await)
 }
 
+/// Saves an attachment where the user chooses. Returns its path; none when the user cancels.
+#[tauri::command]
+async fn save_attachment(
+    host: Host<'_>,
+    app: AppHandle,
+    attachment_id: String,
+    name: String,
+) -> Answered<Option<PathBuf>> {
+    let Content { status, bytes, .. } = attachment(&host, &attachment_id).await?;
+    if status != 200 {
+        let said: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let words = said["error"].as_str().map(str::to_owned);
+        return Err(Refusal(words.unwrap_or_else(|| format!("the daemon answered {status}"))));
+    }
+    let Some(path) = dialogs::save_file(&app, "Save the file", &file_name(&name)).await else { return Ok(None) };
+    fs::write(&path, bytes)?;
+    Ok(Some(path))
+}
+
 #[tauri::command]
 async fn request(host: Host<'_>, method: String, path: String, body: Option<String>) -> Answered<Answer> {
     check_request(&method, &path, body.as_deref())?;
     let supervisor = host.supervisor();
     supervisor.reachable(PATIENCE).await;
+    let body = body.map(Body::Json);
     Ok(supervisor.call(Call { method, path, body, within: TIMEOUT, client: Some(CLIENT.into()) }).await?)
+}
+
+/// The message's body is the file; its header X-Filename has the percent-encoded name.
+#[tauri::command]
+async fn upload(host: Host<'_>, message: Request<'_>) -> Answered<Answer> {
+    let InvokeBody::Raw(bytes) = message.body() else { return Err(Refused("a file is bytes").into()) };
+    let name = message.headers().get("X-Filename").and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
+    check_upload(&name, bytes.len())?;
+    let supervisor = host.supervisor();
+    supervisor.reachable(PATIENCE).await;
+    let body = Some(Body::File { name, bytes: bytes.clone() });
+    let (method, client) = ("POST".into(), Some(CLIENT.into()));
+    Ok(supervisor.call(Call { method, body, client, ..Call::get(ATTACHMENTS, TIMEOUT) }).await?)
+}
+
+/// The message is one line of JSON with `status` and `media_type`, and then the bytes of the daemon's answer.
+#[tauri::command]
+async fn download(host: Host<'_>, attachment_id: String) -> Answered<Response> {
+    let Content { status, media_type, bytes } = attachment(&host, &attachment_id).await?;
+    let head = json!({ "status": status, "media_type": media_type }).to_string() + "\n";
+    Ok(Response::new([head.into_bytes(), bytes].concat()))
+}
+
+/// The daemon's answer to a request for an attachment.
+async fn attachment(host: &Host<'_>, id: &str) -> Answered<Content> {
+    check_attachment_id(id)?;
+    let supervisor = host.supervisor();
+    supervisor.reachable(PATIENCE).await;
+    let asked = Call { client: Some(CLIENT.into()), ..Call::get(format!("{ATTACHMENTS}/{id}"), TIMEOUT) };
+    Ok(supervisor.fetch(asked).await?)
 }
 
 #[tauri::command]

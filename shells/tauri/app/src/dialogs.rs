@@ -1,9 +1,9 @@
-//! The system's dialogs: messages, questions and the choice of a folder.
+//! The system's dialogs: messages, questions and the choice of a folder or of a place for a file.
 
 use std::{fmt::Display, path::PathBuf};
 
-use tauri::{AppHandle, Manager};
-use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
+use tauri::{AppHandle, Manager, Wry};
+use tauri_plugin_dialog::{DialogExt, FileDialogBuilder, MessageDialogButtons, MessageDialogKind};
 use tokio::sync::oneshot;
 
 use crate::{brand::NAME, windows::MAIN};
@@ -34,14 +34,33 @@ pub async fn confirm(app: &AppHandle, text: String, yes: &str) -> bool {
     answer.await.unwrap_or(false)
 }
 
+fn file_dialog(app: &AppHandle, title: &str) -> FileDialogBuilder<Wry> {
+    let dialog = app.dialog().file().set_title(title);
+    match app.get_webview_window(MAIN) {
+        Some(window) => dialog.set_parent(&window),
+        None => dialog,
+    }
+}
+
+/// Lets the user choose where to save a file. Suggests `name` in the folder for downloads. None: the dialog was
+/// cancelled.
+pub async fn save_file(app: &AppHandle, title: &str, name: &str) -> Option<PathBuf> {
+    let (send, chosen) = oneshot::channel();
+    let mut dialog = file_dialog(app, title).set_file_name(name);
+    if let Ok(folder) = app.path().download_dir() {
+        dialog = dialog.set_directory(folder);
+    }
+    dialog.save_file(move |path| {
+        // The caller may have ended in the meantime.
+        let _ = send.send(path);
+    });
+    chosen.await.ok().flatten()?.into_path().ok()
+}
+
 /// Lets the user choose a folder. None: the dialog was cancelled.
 pub async fn pick_folder(app: &AppHandle, title: &str) -> Option<PathBuf> {
     let (send, chosen) = oneshot::channel();
-    let mut dialog = app.dialog().file().set_title(title);
-    if let Some(window) = app.get_webview_window(MAIN) {
-        dialog = dialog.set_parent(&window);
-    }
-    dialog.pick_folder(move |folder| {
+    file_dialog(app, title).pick_folder(move |folder| {
         // The caller may have ended in the meantime.
         let _ = send.send(folder);
     });

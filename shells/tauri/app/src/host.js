@@ -4,8 +4,8 @@
   const tauri = window.__TAURI_INTERNALS__;
   const label = tauri.metadata.currentWindow.label;
 
-  const ask = (command, given) =>
-    tauri.invoke(command, given).catch((cause) => {
+  const ask = (command, given, options) =>
+    tauri.invoke(command, given, options).catch((cause) => {
       throw cause instanceof Error ? cause : new Error(String(cause));
     });
 
@@ -42,7 +42,18 @@
     openLogs: () => ask("open_logs"),
     exportDiagnostics: () => ask("export_diagnostics"),
     checkForUpdates: () => ask("check_for_updates"),
+    saveAttachment: (attachmentId, name) => ask("save_attachment", { attachmentId, name }),
     request: (method, path, body) => ask("request", { method, path, body: body ?? null }),
+    // Halves of characters can't be encoded, and are replaced.
+    upload: async (name, bytes) => {
+      const filename = encodeURIComponent(name.replace(/\p{Surrogate}/gu, "\ufffd"));
+      return ask("upload", bytes, { headers: { "X-Filename": filename } });
+    },
+    download: async (attachmentId) => {
+      const said = new Uint8Array(await ask("download", { attachmentId }));
+      const end = said.indexOf(10); // the first line is JSON
+      return { ...JSON.parse(new TextDecoder().decode(said.subarray(0, end))), bytes: said.slice(end + 1) };
+    },
     // Its first events may arrive before the answer, so the page has to listen first.
     openSocket: (url) => socket.listening.then(() => ask("open_socket", { url })),
     sendSocket: (id, data) => ask("send_socket", { id, data }),

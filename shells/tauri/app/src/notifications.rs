@@ -45,7 +45,7 @@ pub fn handle_clicks(shell: &Arc<Shell>) {
 
 async fn mark_read(supervisor: &Supervisor, notification_id: &str) {
     let body = json!({ "ids": [notification_id] }).to_string();
-    let call = Call { method: "POST".into(), body: Some(body), ..Call::get("/api/notifications/read", TIMEOUT) };
+    let call = Call { method: "POST".into(), body: Some(body.into()), ..Call::get("/api/notifications/read", TIMEOUT) };
     // Without a daemon it stays unread, which the inbox shows.
     let _ = supervisor.call(call).await;
 }

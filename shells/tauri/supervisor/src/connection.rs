@@ -56,11 +56,36 @@ pub struct Answer {
     pub body: String,
 }
 
+/// An answer whose body is any file.
+#[derive(Debug)]
+pub struct Content {
+    pub status: u16,
+    /// The answer's `Content-Type`; empty when it has none.
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Body {
+    Json(String),
+    /// A file. Its name is percent-encoded UTF-8 and is sent as `X-Filename`.
+    File {
+        name: String,
+        bytes: Vec<u8>,
+    },
+}
+
+impl<T: Into<String>> From<T> for Body {
+    fn from(json: T) -> Self {
+        Self::Json(json.into())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Call {
     pub method: String,
     pub path: String,
-    pub body: Option<String>,
+    pub body: Option<Body>,
     pub within: Duration,
     /// Sent as `X-Aster-Client`: the name under which approvals are answered.
     pub client: Option<String>,
@@ -75,6 +100,12 @@ impl Call {
 /// Sends a request and returns the answer, whatever its status. The token is sent, except to /health, which may be
 /// asked of a program that is not the daemon. Raises: [`Error::Call`].
 pub async fn call(endpoint: &Endpoint, call: Call) -> Result<Answer, Error> {
+    let Content { status, bytes, .. } = fetch(endpoint, call).await?;
+    Ok(Answer { status, body: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+/// Like [`call`], for an answer that is a file. Raises: [`Error::Call`].
+pub async fn fetch(endpoint: &Endpoint, call: Call) -> Result<Content, Error> {
     let within = call.within;
     match timeout(within, exchange(endpoint, call)).await {
         Ok(answer) => answer.map_err(|cause| Error::Call(cause.to_string())),
@@ -82,7 +113,7 @@ pub async fn call(endpoint: &Endpoint, call: Call) -> Result<Answer, Error> {
     }
 }
 
-async fn exchange(endpoint: &Endpoint, call: Call) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+async fn exchange(endpoint: &Endpoint, call: Call) -> Result<Content, Box<dyn std::error::Error + Send + Sync>> {
     let mut request = Request::builder()
         .method(call.method.as_str())
         .uri(&call.path)
@@ -93,17 +124,27 @@ async fn exchange(endpoint: &Endpoint, call: Call) -> Result<Answer, Box<dyn std
     if let Some(client) = &call.client {
         request = request.header("X-Aster-Client", client);
     }
-    if call.body.is_some() {
-        request = request.header(header::CONTENT_TYPE, "application/json");
-    }
-    let request = request.body(Full::new(Bytes::from(call.body.unwrap_or_default())))?;
+    let body = match call.body {
+        None => Bytes::new(),
+        Some(Body::Json(text)) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            text.into()
+        }
+        Some(Body::File { name, bytes }) => {
+            request = request.header(header::CONTENT_TYPE, "application/octet-stream").header("X-Filename", name);
+            bytes.into()
+        }
+    };
+    let request = request.body(Full::new(body))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(endpoint.connect().await?)).await?;
     let answered = async {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await?.to_bytes();
-        Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+        let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = media_type.unwrap_or_default().to_owned();
+        let bytes = Limited::new(response.into_body(), MOST_BYTES).collect().await?.to_bytes().into();
+        Ok(Content { status, media_type, bytes })
     };
     tokio::pin!(answered);
     // The connection is driven during the exchange and closed after it.

@@ -20,7 +20,7 @@ mod timing;
 mod tree;
 
 pub use binary::{Binary, OVERRIDE, Places, Source, find_binary};
-pub use connection::{Answer, Call, Endpoint, Socket, call, open_socket};
+pub use connection::{Answer, Body, Call, Content, Endpoint, Socket, call, fetch, open_socket};
 pub use error::{Error, Problem};
 pub use exit::Exit;
 pub use info::{Info, Transport};

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::spawn, time::timeout};
 
 use crate::{
-    connection::{Answer, Call, Endpoint, call},
+    connection::{Answer, Call, Content, Endpoint, call, fetch},
     error::Error,
     info::{Info, Transport},
     log::Log,
@@ -103,6 +103,11 @@ impl Supervisor {
     /// Sends a request to the daemon. Raises: [`Error::Unavailable`], [`Error::Call`].
     pub async fn call(&self, asked: Call) -> Result<Answer, Error> {
         call(&self.endpoint()?, asked).await
+    }
+
+    /// Sends a request whose answer is a file. Raises: [`Error::Unavailable`], [`Error::Call`].
+    pub async fn fetch(&self, asked: Call) -> Result<Content, Error> {
+        fetch(&self.endpoint()?, asked).await
     }
 
     /// Starts the daemon, unless it runs. Returns when it is ready. Raises: [`Error`] when the supervisor gave up, or

@@ -70,7 +70,7 @@ async fn fall(way: &str, home: &Path) -> Result<(), Box<dyn Error>> {
     let command = format!("echo $$ > {} && exec sleep 600", pid_file.display());
     let message = format!("call run_command {}", serde_json::json!({ "command": command }));
     let body = serde_json::json!({ "agent_id": "default", "message": message }).to_string();
-    let call = Call { method: "POST".into(), body: Some(body), ..Call::get("/api/chat", PATIENCE) };
+    let call = Call { method: "POST".into(), body: Some(body.into()), ..Call::get("/api/chat", PATIENCE) };
     let answer = supervisor.call(call).await?;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let until = Instant::now() + PATIENCE;

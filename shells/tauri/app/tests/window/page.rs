@@ -16,7 +16,8 @@ async fn the_host_has_every_function_and_takes_only_what_is_the_daemons() -> Res
     let names = app.value("Object.keys(window.asterHost)").await?;
     let names: HashSet<&str> = names.as_array().ok_or("no list")?.iter().filter_map(Value::as_str).collect();
     let contract = "getRuntimeInfo startEngine stopEngine restartEngine pickFolder openLogs exportDiagnostics \
-                    checkForUpdates request openSocket sendSocket closeSocket onSocketEvent onRuntimeStatus";
+                    checkForUpdates request openSocket sendSocket closeSocket onSocketEvent onRuntimeStatus \
+                    upload download saveAttachment";
     assert_eq!(names, contract.split_whitespace().collect());
     let info = app.promised("window.asterHost.getRuntimeInfo()").await?;
     let data_dir = desk.data("").display().to_string().trim_end_matches('/').to_owned();
@@ -41,6 +42,13 @@ async fn the_host_has_every_function_and_takes_only_what_is_the_daemons() -> Res
         ("request('GET', 'http://127.0.0.1/api/agents')", "path"),
         ("request('GET', '/api/events')", "openSocket"),
         ("request('POST', '/api/chat', 'x'.repeat(1024 * 1024 + 1))", "1 MiB"),
+        ("upload('big', new Uint8Array(25 * 1024 * 1024 + 1))", "25 MiB"),
+        ("upload('text', 'no bytes')", "a file is bytes"),
+        ("upload('x'.repeat(5000), new Uint8Array(1))", "name of a file"),
+        ("download('a/../../agents')", "id of an attachment"),
+        ("download('')", "id of an attachment"),
+        ("saveAttachment('a/b', 'x')", "id of an attachment"),
+        ("saveAttachment('att_nothing', 'x')", "attachment not found"),
         ("openSocket('ws://127.0.0.1:9528/ws')", "not a socket of this host"),
         ("sendSocket('socket_0', 'x')", "no such socket"),
     ] {
@@ -64,6 +72,7 @@ async fn the_page_is_held_by_its_policy_and_streams_through_the_host() -> Result
     assert_eq!(headers["x-content-type-options"], "nosniff", "{headers}");
     let policy = headers["content-security-policy"].as_str().unwrap_or_default();
     assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{headers}");
+    assert!(policy.contains("img-src 'self' data: blob:;"), "{headers}");
     for refused in [
         "fetch('http://127.0.0.1:9528/health').then(() => 'reached', () => 'refused')",
         "new Promise((done) => { const one = document.createElement('script'); one.textContent = 'window.evil = 1'; \

@@ -124,6 +124,7 @@ async fn answer(supervisor: &Supervisor, what: What) -> Outcome {
             json!({ "entries": log.entries(), "dropped": log.dropped(), "path": log.path() })
         }
         What::Request { method, path, body } => {
+            let body = body.map(Into::into);
             let call = Call { method, path, body, within: Duration::from_secs(10), client: None };
             json!(supervisor.call(call).await?)
         }
