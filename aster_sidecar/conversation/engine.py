@@ -218,6 +218,7 @@ class Engine:
         if can_retry and self._models.adapts(chosen, failure):
             if failure.code == "tools_unsupported":
                 self._warnings.warn(run.log, failure, "the turn goes on without tools")
+            await self._check_files(run, run.job)  # without files of earlier messages it can go on
             return None, await self._choose(run)
         if can_retry and (step := self._compactor.after_refusal(run, chosen, failure)) is not None:
             return step, replace(chosen, window_tokens=step.window_tokens)

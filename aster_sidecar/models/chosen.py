@@ -41,8 +41,6 @@ class Chosen:
     refuses: frozenset[Kind] = frozenset()
     wait_s: float | None = None
     """Longest wait without progress, when `ASTER_MODEL_TIMEOUT_S` sets one."""
-    refuses: frozenset[str] = frozenset()
-    """Kinds of files that the model is known not to take: `image`, `pdf`."""
     has_edge: bool = False
     """Whether requests pass through `transport.py`, which can insert files into their bodies."""
     dialect: str | None = None

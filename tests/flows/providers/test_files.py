@@ -20,7 +20,7 @@ import pytest
 from aster_sidecar.conversation.file_references import MOST_FILES, MOST_TEXT_BYTES
 from tests.flows.test_attachments import download, upload, wait_for_files
 from tests.support.bytes_provider import Answer
-from tests.support.daemon import Json
+from tests.support.daemon import WAIT_S, Json
 from tests.support.stream_bytes import CHAT, DIALECTS, GEMINI, Dialect, called, chat, say
 from tests.support.talk import Outcome, Talk, last_body, set_at_end
 
@@ -413,7 +413,63 @@ def test_images_of_an_mcp_server_reach_the_model(own: Begin, tmp_path: Path) -> 
     config = talk.daemon.data_dir / "config.toml"
     config.write_text(f"[mcp.shots]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(server))}]\n")
     talk.daemon.start()
+    talk.provider.script(say("Hello."))
+    talk.ask("hello")  # servers are asked for their tools when the first turn begins
+    until = time.monotonic() + WAIT_S
+    while "shots_shot" not in {tool["name"] for tool in talk.daemon.call("GET", "/api/tools")}:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     talk.provider.script(CHAT.answer(called("shots_shot")), say("Seen."))
     outcome = talk.ask("Take a picture.")
     assert (outcome.stop_reason, outcome.codes) == ("complete", []), str(outcome)
     assert blobs(last_body(outcome)) == [PICTURE]
+
+
+# -- models that take no such files ------------------------------------------------------------------------------------
+
+NO_IMAGES = {"error": {"message": "this model does not support image input", "type": "invalid_request_error"}}
+
+
+def test_a_model_that_is_known_to_take_no_images_is_not_asked(own: Begin) -> None:
+    talk = own("openai-chat:one", ASTER_VISION="false")
+    talk.provider.script(say("Seen."))
+    outcome = talk.ask("Look.", attachments=attach(talk, (PICTURE, "photo.png")))
+    assert (outcome.stop_reason, outcome.codes, outcome.requests) == ("failed", ["attachment_unsupported"], [])
+    [error] = outcome.errors
+    assert "openai-chat:one takes no images: photo.png" in error["message"]
+    assert "openai:gpt-5.2" in error["hint"]
+    body = last_body(answered(talk, "Never mind."))
+    assert blobs(body) == []
+    assert "photo.png is left out here: this model does not take such files" in json.dumps(body)
+    talk.daemon.call("PATCH", f"/api/sessions/{talk.session_id}", {"model": "openai-chat:other"})
+    assert blobs(last_body(answered(talk, "And now?"))) == [PICTURE]
+
+
+def test_a_refused_image_is_said_once_and_remembered(own: Begin) -> None:
+    talk = own("openai-chat:unknown-model")
+    talk.provider.script(Answer.json(NO_IMAGES, 400))
+    files = attach(talk, (PICTURE, "photo.png"))
+    first = talk.ask("Look.", attachments=files)
+    assert (first.stop_reason, first.codes, len(first.requests)) == ("failed", ["attachment_unsupported"], 1)
+    again = talk.ask("Look again.", attachments=files)
+    assert (again.stop_reason, again.codes, again.requests) == ("failed", ["attachment_unsupported"], [])
+    talk.goes_on()
+
+
+def test_earlier_images_are_left_out_for_a_model_that_refuses_them(own: Begin) -> None:
+    talk = own("openai-chat:one")
+    answered(talk, "Look.", attachments=attach(talk, (PICTURE, "photo.png")))
+    talk.daemon.call("PATCH", f"/api/sessions/{talk.session_id}", {"model": "openai-chat:other"})
+    talk.provider.script(Answer.json(NO_IMAGES, 400), say("Fine."))
+    outcome = talk.ask("And now?")
+    assert (outcome.stop_reason, outcome.errors, outcome.text) == ("complete", [], "Fine."), str(outcome)
+    assert [len(blobs(request.body)) for request in outcome.requests] == [1, 0]
+
+
+def test_a_file_that_no_model_takes_is_named(begin: Begin) -> None:
+    talk = begin()
+    files = attach(talk, (b"PK\x03\x04" + bytes(100), "archive.zip"))
+    outcome = talk.ask("Look.", attachments=files)
+    assert (outcome.stop_reason, outcome.codes, outcome.requests) == ("failed", ["attachment_unsupported"], [])
+    assert "archive.zip" in outcome.errors[0]["message"]
+    talk.goes_on()
