@@ -27,6 +27,16 @@ export interface SendOptions extends CallOptions {
   tries?: number;
 }
 
+export interface UploadOptions extends CallOptions {
+  /** Called while the file is being sent, with the number of bytes sent so far. */
+  progress?: (sent: number) => void;
+}
+
+/** A message to send: an attachment may be what `upload` has returned. */
+export interface MessageToSend extends Omit<wire.ChatRequest, "attachments"> {
+  attachments?: readonly (wire.AttachmentRef | wire.AttachmentInfo)[];
+}
+
 export interface Page {
   /** Where to continue: `next_before` of the previous page. */
   before?: string | null;
@@ -45,6 +55,11 @@ export interface SessionQuery extends Page {
 export type Client = ReturnType<typeof createClient>;
 
 const TRIES = 5;
+
+/** The largest attachment, in bytes. */
+export const ATTACHMENT_MOST = 25 * 1024 * 1024;
+/** The most attachments of a message. */
+export const ATTACHMENTS_MOST = 50;
 
 /**
  * Creates a client. By default it uses the page's native host (`window.asterHost`) if there is one. Otherwise it uses
@@ -71,15 +86,31 @@ export function createClient(options: ClientOptions = {}) {
     return open(answer.status, answer.body) as T;
   }
 
-  function chat(body: wire.ChatRequest, options?: CallOptions): Promise<wire.ChatStarted> {
-    return call("POST", "/api/chat", body, options);
+  function chat({ attachments = [], ...body }: MessageToSend, options?: CallOptions): Promise<wire.ChatStarted> {
+    const files = attachments.length > 0 ? { attachments: attachments.map(refOf) } : {};
+    return call("POST", "/api/chat", { ...body, ...files }, options);
+  }
+
+  /**
+   * Stores a file for a message: a name with its extension, and at most `ATTACHMENT_MOST` bytes. A file that no message
+   * refers to is deleted after a day.
+   */
+  async function upload(
+    name: string,
+    content: Uint8Array | Blob,
+    options: UploadOptions = {},
+  ): Promise<wire.AttachmentInfo> {
+    const bytes = content instanceof Blob ? new Uint8Array(await content.arrayBuffer()) : content;
+    options.signal?.throwIfAborted();
+    const answer = await transport.upload(name, bytes, options);
+    return open(answer.status, answer.body) as wire.AttachmentInfo;
   }
 
   /**
    * Sends a message so that it counts only once: with a `client_message_id`, and again with the same one while the
    * daemon can't be reached. A message that the daemon refused is not sent again. Rejects with the last error.
    */
-  async function send(body: wire.ChatRequest, { signal, tries = TRIES }: SendOptions = {}): Promise<wire.ChatStarted> {
+  async function send(body: MessageToSend, { signal, tries = TRIES }: SendOptions = {}): Promise<wire.ChatStarted> {
     const message = { ...body, client_message_id: body.client_message_id ?? mintId() };
     for (let failures = 1; ; failures += 1) {
       try {
@@ -96,6 +127,10 @@ export function createClient(options: ClientOptions = {}) {
     call,
     chat,
     send,
+    upload,
+    /** The content of a file that was attached. */
+    download: (attachment_id: string, { signal }: CallOptions = {}): Promise<Blob> =>
+      transport.download(attachment_id, signal),
     /** Ends turns: one turn, all of a session, or all of the agent. */
     cancel: (body: wire.CancelRequest, options?: CallOptions): Promise<wire.Cancelled> =>
       call("POST", "/api/cancel", body, options),
@@ -209,6 +244,10 @@ function webTransport(options: ClientOptions): Transport {
 
 function session(session_id: string): string {
   return `/api/sessions/${encodeURIComponent(session_id)}`;
+}
+
+function refOf({ attachment_id, ...ref }: wire.AttachmentRef | wire.AttachmentInfo): wire.AttachmentRef {
+  return attachment_id != null ? { attachment_id } : { path: "path" in ref ? (ref.path ?? null) : null };
 }
 
 /** A new `client_message_id`: random enough to be unique, also where `crypto.randomUUID` is missing. */

@@ -1,5 +1,5 @@
 // Messages that could not be sent because the daemon was away: they are stored, and a person sends or discards them.
-import { mintId, type Client, type SendOptions } from "./client.js";
+import { mintId, type Client, type MessageToSend, type SendOptions } from "./client.js";
 import { AsterError, isObject } from "./errors.js";
 import type * as wire from "./types.js";
 
@@ -18,6 +18,8 @@ export interface Draft {
   /** The session to create for it first, if it has none; absent in drafts of older versions. */
   session?: wire.SessionCreate | null;
   message: string;
+  /** Its files, which were uploaded; absent in drafts of older versions. */
+  attachments?: NonNullable<MessageToSend["attachments"]>;
   context: Record<string, unknown> | null;
   /** RFC 3339, UTC. */
   written_at: string;
@@ -64,7 +66,7 @@ export class Drafts {
    * Sends a message as `client.send` does. If the daemon can't be reached, the message is stored and the draft is
    * returned. If the daemon refuses the message, there is no draft: the promise rejects.
    */
-  async send(client: Client, body: wire.ChatRequest, options?: SendOptions): Promise<wire.ChatStarted | Draft> {
+  async send(client: Client, body: MessageToSend, options?: SendOptions): Promise<wire.ChatStarted | Draft> {
     const message = { ...body, client_message_id: body.client_message_id ?? mintId() };
     try {
       return await client.send(message, options);
@@ -75,13 +77,14 @@ export class Drafts {
   }
 
   /** Stores a message. `session`: the session to create for it first. */
-  async keep(body: wire.ChatRequest, session: wire.SessionCreate | null = null): Promise<Draft> {
+  async keep(body: MessageToSend, session: wire.SessionCreate | null = null): Promise<Draft> {
     const draft: Draft = {
       client_message_id: body.client_message_id ?? mintId(),
       agent_id: body.agent_id,
       session_id: body.session_id ?? null,
       session,
-      message: body.message,
+      message: body.message ?? "",
+      attachments: body.attachments ?? [],
       context: body.context ?? null,
       written_at: new Date().toISOString(),
       refused: null,
@@ -103,7 +106,7 @@ export class Drafts {
   async resend(client: Client, client_message_id: string, options?: SendOptions): Promise<wire.ChatStarted> {
     const draft = (await this.load()).find((known) => known.client_message_id === client_message_id);
     if (!draft) throw new AsterError(0, "draft_not_found", "this draft was sent or discarded");
-    const { agent_id, message, context, session } = draft;
+    const { agent_id, message, attachments = [], context, session } = draft;
     let { session_id } = draft;
     try {
       if (session_id === null && session) {
@@ -112,7 +115,8 @@ export class Drafts {
           drafts.map((known) => (known.client_message_id === client_message_id ? { ...known, session_id } : known)),
         );
       }
-      const started = await client.send({ agent_id, session_id, message, context, client_message_id }, options);
+      const body = { agent_id, session_id, message, attachments, context, client_message_id };
+      const started = await client.send(body, options);
       await this.discard(client_message_id);
       return started;
     } catch (error) {

@@ -3,6 +3,7 @@
 // applied to it.
 import type { Copies } from "./sharing.js";
 import {
+  attachmentsOf,
   ended,
   messageOf,
   NO_LIVE,
@@ -177,6 +178,7 @@ class View {
       part.error = data.error ?? null;
       part.duration_ms = data.duration_ms;
       part.truncated = data.truncated ?? false;
+      part.attachments = attachmentsOf(data.attachments);
       if (this.#session.live.calls[data.call_id]) {
         Reflect.deleteProperty(this.#copies.at(this.#copies.at(this.#session, "live"), "calls"), data.call_id);
       }

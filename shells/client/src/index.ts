@@ -1,13 +1,17 @@
 // The package's exports.
 export {
+  ATTACHMENT_MOST,
+  ATTACHMENTS_MOST,
   createClient,
   mintId,
   type CallOptions,
   type Client,
   type ClientOptions,
+  type MessageToSend,
   type Page,
   type SendOptions,
   type SessionQuery,
+  type UploadOptions,
 } from "./client.js";
 export { createDrafts, Drafts, DRAFTS_MOST, type Draft, type DraftsOptions, type DraftStorage } from "./drafts.js";
 export { AsterError } from "./errors.js";
@@ -29,6 +33,7 @@ export { approvalsOf, isOn, openTurns } from "./state.js";
 export type {
   Agent,
   Answered,
+  Attachment,
   Connection,
   History,
   Immutable,

@@ -17,6 +17,8 @@ export type Session = Immutable<SessionEntry>;
 export type Message = Immutable<MessageEntry>;
 export type Part = Immutable<PartEntry>;
 export type ToolPart = Immutable<ToolEntry>;
+/** A file of a message or of a tool's result. */
+export type Attachment = Immutable<AttachmentEntry>;
 export type Turn = Immutable<TurnEntry>;
 export type Agent = Immutable<AgentEntry>;
 export type History = Immutable<HistoryEntry>;
@@ -110,12 +112,18 @@ export interface MessageEntry extends Omit<wire.WireMessage, "parts" | "context"
   usage: wire.Usage | null;
 }
 
-export type PartEntry = TextEntry | ThinkingEntry | ToolEntry | NoticeEntry;
+export type AttachmentEntry = Required<wire.AttachmentInfo>;
+export type PartEntry = TextEntry | ThinkingEntry | ToolEntry | NoticeEntry | ImageEntry | FileEntry;
 type WirePart<Type> = Required<Extract<wire.WireMessage["parts"][number], { type: Type }>>;
 export type TextEntry = WirePart<"text">;
 export type ThinkingEntry = WirePart<"thinking">;
-export type ToolEntry = WirePart<"tool">;
+export type ToolEntry = Omit<WirePart<"tool">, "attachments"> & {
+  /** Images in the result. */
+  attachments: AttachmentEntry[] | null;
+};
 export type NoticeEntry = WirePart<"notice">;
+export type ImageEntry = WirePart<"image">;
+export type FileEntry = WirePart<"file">;
 
 export interface LiveEntry {
   /** Running tools, by `call_id`. */
@@ -229,12 +237,19 @@ export function usageOf(usage: wire.Usage): Required<wire.Usage> {
 function partOf(part: wire.WireMessage["parts"][number]): PartEntry {
   switch (part.type) {
     case "tool":
-      return { ...toolOf(part.call_id, part.name), ...part };
+      return { ...toolOf(part.call_id, part.name), ...part, attachments: attachmentsOf(part.attachments) };
+    case "image":
+    case "file":
+      return { ...part, width: part.width ?? null, height: part.height ?? null };
     case "notice":
       return noticeOf(part.code, part.message, part.hint);
     default:
       return part;
   }
+}
+
+export function attachmentsOf(given: wire.AttachmentInfo[] | null | undefined): AttachmentEntry[] | null {
+  return given?.map((info) => ({ ...info, width: info.width ?? null, height: info.height ?? null })) ?? null;
 }
 
 /** A call with nothing else known about it. */
@@ -253,6 +268,7 @@ export function toolOf(call_id: string, name: string): ToolEntry {
     error: null,
     duration_ms: null,
     truncated: false,
+    attachments: null,
   };
 }
 
