@@ -2,6 +2,7 @@
 import { isOn } from "@aster-sidecar/client";
 import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 import { useAnnouncement } from "./announce.js";
+import { Viewer } from "./Attachments.js";
 import { IconButton, Note } from "./Buttons.js";
 import { Conversation } from "./Conversation.js";
 import { host, store, useEngine, usePicture } from "./engine.js";
@@ -109,6 +110,7 @@ export function App() {
         />
       )}
       {dialog?.name === "shortcuts" && <Shortcuts key={dialog.opening} onClose={() => close(dialog)} />}
+      <Viewer />
       <Announcer />
     </div>
   );

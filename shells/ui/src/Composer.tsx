@@ -1,13 +1,31 @@
-// The message field. Enter sends, Shift+Enter begins a new line, ArrowUp brings back earlier messages.
-import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type RefObject } from "react";
+// The message field and its files. Enter sends, Shift+Enter begins a new line, ArrowUp brings back earlier messages.
+import type { Attachment } from "@aster-sidecar/client";
+import {
+  useCallback,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type RefObject,
+} from "react";
+import { announce } from "./announce.js";
+import { AttachButton, AttachProblems } from "./AttachButton.js";
+import { pastedFiles, useDrop } from "./drop.js";
 import { Icon } from "./Icon.js";
 import { keep, kept, keptJson } from "./keep.js";
 import { texts } from "./messages.js";
 import type { IfBusy } from "./outbox.js";
+import { TrayView } from "./TrayView.js";
+import { allReady, attach, fill, move, uploadsRun, useTray } from "./tray.js";
 
 export interface ComposerHandle {
-  /** Puts in a text to edit. The current draft comes back after this text is sent or left. */
-  put(text: string): void;
+  /**
+   * Puts in a text and files to edit. The current draft comes back after these are sent or left. `gone`: those of the
+   * files that the daemon no longer has.
+   */
+  put(text: string, files?: readonly Attachment[], gone?: readonly string[]): void;
   focus(): void;
 }
 
@@ -18,7 +36,7 @@ interface ComposerProps {
   offline: boolean;
   /** The earlier messages of the conversation, newest last. */
   before: readonly string[];
-  onSend: (text: string, if_busy: IfBusy) => void;
+  onSend: (text: string, files: readonly Attachment[], if_busy: IfBusy) => void;
   onStop: () => void;
   handle: RefObject<ComposerHandle | null>;
 }
@@ -30,12 +48,15 @@ const MODES: readonly Mode[] = ["queue", "steer", "interrupt"];
 const TEXT_MOST = 1_000_000;
 
 export function Composer({ draftKey, busy, offline, before, onSend, onStop, handle }: ComposerProps) {
+  const asideKey = `aside.${draftKey}`;
   const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
   /** The draft that was put aside for another text to edit; null when there is none. */
-  const [aside, setAside] = useState(() => keptJson<{ text: string } | null>(`aside.${draftKey}`, null)?.text ?? null);
+  const [aside, setAside] = useState(() => keptJson<{ text: string } | null>(asideKey, null)?.text ?? null);
   const [mode, setMode] = useState<Mode>("queue");
   const [back, setBack] = useState(0);
+  const [problems, setProblems] = useState<readonly string[]>([]);
   const box = useRef<HTMLTextAreaElement>(null);
+  const files = useTray(draftKey);
   const id = useId();
 
   function change(next: string): void {
@@ -45,22 +66,37 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
 
   function putAside(draft: string | null): void {
     setAside(draft);
-    keep(`aside.${draftKey}`, draft === null ? null : JSON.stringify({ text: draft }));
+    if (draft !== null) move(draftKey, asideKey);
+    keep(asideKey, draft === null ? null : JSON.stringify({ text: draft }));
   }
 
   /** Brings back the draft that was put aside. */
   function takeUp(): void {
     change(aside ?? "");
+    if (aside !== null) move(asideKey, draftKey);
+    else fill(draftKey, []);
     putAside(null);
     setBack(0);
+    setProblems([]);
     box.current?.focus();
   }
 
+  const take = useCallback(
+    (given: readonly File[], folders = false) => {
+      const refused = attach(draftKey, given);
+      setProblems(folders ? [...refused, texts.attachments.folder] : refused);
+      box.current?.focus();
+    },
+    [draftKey],
+  );
+  const dragging = useDrop(take);
+
   useLayoutEffect(() => {
     handle.current = {
-      put(next) {
+      put(next, infos = [], gone = []) {
         if (aside === null) putAside(text);
         change(next);
+        fill(draftKey, infos, gone);
         box.current?.focus();
       },
       focus() {
@@ -81,11 +117,16 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     if (window.matchMedia("(hover: hover)").matches) box.current?.focus();
   }, []);
 
-  const sendable = text.trim() !== "" && text.length <= TEXT_MOST;
+  const uploading = uploadsRun(files);
+  const sendable = (text.trim() !== "" || files.length > 0) && text.length <= TEXT_MOST && allReady(files);
 
   function send(): void {
-    if (!sendable) return;
-    onSend(text, busy ? mode : "queue");
+    if (!sendable) {
+      if (files.length > 0) announce(uploading ? texts.attachments.wait : texts.attachments.blocked);
+      return;
+    }
+    const infos = files.flatMap(({ info }) => (info === null ? [] : [info]));
+    onSend(text, infos, busy ? mode : "queue");
     takeUp();
   }
 
@@ -143,7 +184,11 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           </button>
         </p>
       )}
+      {dragging && <div className="drop-zone">{texts.attachments.drop}</div>}
+      <AttachProblems problems={problems} onDismiss={() => setProblems([])} />
+      <TrayView tray={draftKey} files={files} onEmptied={() => box.current?.focus()} />
       <div className="composer-box">
+        <AttachButton onFiles={take} />
         <textarea
           ref={box}
           rows={1}
@@ -157,6 +202,12 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
             setBack(0);
           }}
           onKeyDown={pressed}
+          onPaste={(event) => {
+            const given = pastedFiles(event.clipboardData);
+            if (given.length === 0) return;
+            event.preventDefault();
+            take(given);
+          }}
         />
         {busy && (
           <button
@@ -174,8 +225,8 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           type="submit"
           className="send-button"
           disabled={!sendable}
-          aria-label={texts.composer.send}
-          title={texts.composer.sendWithKey}
+          aria-label={uploading ? texts.attachments.wait : texts.composer.send}
+          title={uploading ? texts.attachments.wait : texts.composer.sendWithKey}
         >
           <Icon name="send" />
         </button>

@@ -1,7 +1,8 @@
 // A conversation: its header, its messages and the composer.
-import type { Message } from "@aster-sidecar/client";
+import type { Attachment, Message } from "@aster-sidecar/client";
 import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
+import { Attachments } from "./Attachments.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { folderName, modeName, SessionSettingsLine, SettingsPanel, type Choices } from "./ConversationSettings.js";
 import { client, store, usePicture } from "./engine.js";
@@ -11,14 +12,15 @@ import { Icon } from "./Icon.js";
 import { keep, keptJson } from "./keep.js";
 import { escapeStops } from "./keys.js";
 import { texts } from "./messages.js";
-import { MessageView, type MessageActions } from "./MessageView.js";
-import { again, discard, post, useOutbox, type IfBusy, type Outgoing } from "./outbox.js";
+import { filesOf, MessageView, type MessageActions } from "./MessageView.js";
+import { again, discard, post, useOutbox, withoutFile, type IfBusy, type Outgoing } from "./outbox.js";
 import { keepPlace, placeIn, type Place } from "./places.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { findHref, go, newHref, replace, sessionHref, type Find } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
+import { fill } from "./tray.js";
 import { toast } from "./toasts.js";
 import { VirtualList, type ListHandle } from "./VirtualList.js";
 import { said } from "./problems.js";
@@ -65,8 +67,9 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
   const folder = usePicture((state) => state.daemon?.work_dir ?? "");
   const demo = String(choices.model ?? agent?.model ?? model).startsWith("demo");
 
-  function send(text: string): void {
-    void post(agent?.id ?? "default", null, text, "queue", choices).then((session_id) => {
+  function send(message: string, attachments: readonly Attachment[] = []): void {
+    const written = { agent_id: agent?.id ?? "default", session_id: null, session: choices, message, attachments };
+    void post(written, "queue").then((session_id) => {
       if (session_id === null) return;
       choose({});
       go(sessionHref(session_id));
@@ -163,7 +166,11 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
         </div>
         <div className="column">
           {outbox.map((entry) => (
-            <OutgoingView key={entry.client_message_id} entry={entry} edit={(text) => composer.current?.put(text)} />
+            <OutgoingView
+              key={entry.client_message_id}
+              entry={entry}
+              edit={(text, files, gone) => composer.current?.put(text, files, gone)}
+            />
           ))}
         </div>
       </div>
@@ -172,7 +179,9 @@ function NewConversation({ agent_id }: { agent_id: string | null }) {
         busy={false}
         offline={offline}
         before={[]}
-        onSend={send}
+        onSend={(text, files) => {
+          send(text, files);
+        }}
         onStop={() => undefined}
         handle={composer}
       />
@@ -256,14 +265,14 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
     return waiting.length > 0 ? [...(messages ?? []), ...waiting] : (messages ?? []);
   }, [messages, outbox, session_id]);
 
-  const before = useMemo(
-    () => [...new Set((messages ?? []).filter(({ role }) => role === "user").map(({ text }) => text))].slice(-100),
-    [messages],
-  );
+  const before = useMemo(() => {
+    const said = (messages ?? []).filter(({ role, text }) => role === "user" && text !== "");
+    return [...new Set(said.map(({ text }) => text))].slice(-100);
+  }, [messages]);
 
   const send = useCallback(
-    (text: string, if_busy: IfBusy) => {
-      void post(agent_id, session_id, text, if_busy);
+    (message: string, attachments: readonly Attachment[], if_busy: IfBusy) => {
+      void post({ agent_id, session_id, message, attachments }, if_busy);
       list.current?.toEnd();
     },
     [agent_id, session_id],
@@ -271,11 +280,11 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
 
   const actions = useMemo<MessageActions>(
     () => ({
-      edit(text) {
-        composer.current?.put(text);
+      edit(text, files, gone) {
+        composer.current?.put(text, files, gone);
       },
-      say(text) {
-        send(text, "queue");
+      say(text, files = []) {
+        send(text, files, "queue");
       },
       retry(turn_id) {
         const said = store
@@ -283,7 +292,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
           .sessions[session_id]?.history?.messages.find(
             (message) => message.turn_id === turn_id && message.role === "user",
           );
-        if (said) send(said.text, "queue");
+        if (said) send(said.text, filesOf(said), "queue");
       },
     }),
     [send, session_id],
@@ -369,8 +378,9 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
               <OutgoingView
                 key={entry.client_message_id}
                 entry={entry}
-                edit={(text) => {
+                edit={(text, files, gone) => {
                   keep("text.new.", text);
+                  fill("new.", files, gone);
                   go(newHref());
                 }}
               />
@@ -519,17 +529,36 @@ function useFindKey(session_id: string, findable: boolean): RefObject<HTMLInputE
 }
 
 /** A message that the daemon does not have yet. */
-function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) => void }) {
-  const { client_message_id, message: text, state, problem, written_at } = entry;
+function OutgoingView({
+  entry,
+  edit,
+}: {
+  entry: Outgoing;
+  edit: (text: string, files: readonly Attachment[], gone: readonly string[]) => void;
+}) {
+  const { client_message_id, message: text, attachments, gone, state, problem, written_at } = entry;
   const offline = usePicture((picture) => picture.connection.state !== "connected");
   return (
     <article
       className={`said outgoing outgoing-${state}`}
       aria-label={state === "sending" ? texts.outgoing.label : texts.outgoing.states.waiting}
     >
-      <div className="said-box">
-        <Plain text={text} className="plain said-text" most={6000} />
-      </div>
+      <Attachments
+        files={attachments}
+        marked={gone}
+        onRemove={
+          state === "refused"
+            ? (attachment_id) => {
+                withoutFile(client_message_id, attachment_id);
+              }
+            : undefined
+        }
+      />
+      {text.trim() !== "" && (
+        <div className="said-box">
+          <Plain text={text} className="plain said-text" most={6000} />
+        </div>
+      )}
       <footer className="message-foot">
         <span className="badge">{texts.outgoing.states[state]}</span>
         {state === "waiting" && offline && <span>{texts.shared.unreachable}</span>}
@@ -556,7 +585,7 @@ function OutgoingView({ entry, edit }: { entry: Outgoing; edit: (text: string) =
               className="link"
               onClick={() => {
                 discard(client_message_id);
-                edit(text);
+                edit(text, attachments, gone);
               }}
             >
               {texts.shared.edit}

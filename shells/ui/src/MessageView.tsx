@@ -1,6 +1,7 @@
 // One message of a conversation.
-import { isOn, type Message, type Part } from "@aster-sidecar/client";
+import { isOn, type Attachment, type Message, type Part } from "@aster-sidecar/client";
 import { memo } from "react";
+import { Attachments } from "./Attachments.js";
 import { CopyButton, Note, ReadButton } from "./Buttons.js";
 import { client, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
@@ -15,12 +16,17 @@ import { said } from "./problems.js";
 import { duration, exactly, when } from "./words.js";
 
 export interface MessageActions {
-  /** Puts text into the composer. */
-  edit: (text: string) => void;
+  /** Puts a text and files into the composer. `gone`: those of the files that the daemon no longer has. */
+  edit: (text: string, files: readonly Attachment[], gone?: readonly string[]) => void;
   /** Sends a message. */
-  say: (text: string) => void;
+  say: (text: string, files?: readonly Attachment[]) => void;
   /** Sends the message of a turn again. */
   retry: (turn_id: string) => void;
+}
+
+/** The files of a message, in its order. */
+export function filesOf({ parts }: Message): Extract<Part, { type: "image" | "file" }>[] {
+  return parts.filter((part) => part.type === "image" || part.type === "file");
 }
 
 export const MessageView = memo(function MessageView({
@@ -39,6 +45,7 @@ export const MessageView = memo(function MessageView({
 
 function Said({ message, actions }: { message: Message; actions: MessageActions }) {
   const { session_id, message_id, turn_id, text, status, created_at } = message;
+  const files = filesOf(message);
   const turn = usePicture((state) => state.sessions[session_id]?.history?.turns[turn_id]);
   const agent_id = usePicture((state) => state.sessions[session_id]?.agent_id);
   const newest = usePicture(
@@ -49,9 +56,12 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
   const withdrawn = turn?.state === "cancelled" && turn.message_id === null;
   return (
     <article className="said" aria-label={texts.shared.you}>
-      <div className="said-box">
-        <Plain text={text} className="plain said-text" most={6000} />
-      </div>
+      <Attachments files={files} />
+      {text.trim() !== "" && (
+        <div className="said-box">
+          <Plain text={text} className="plain said-text" most={6000} />
+        </div>
+      )}
       <footer className="message-foot">
         {queued && (
           <>
@@ -75,7 +85,7 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
         {withdrawn && (
           <>
             <span className="badge">{texts.message.canceled}</span>
-            <button type="button" className="link" onClick={() => actions.say(text)}>
+            <button type="button" className="link" onClick={() => actions.say(text, files)}>
               {texts.shared.sendAgain}
             </button>
           </>
@@ -88,13 +98,13 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
             type="button"
             className="small-button"
             onClick={() => {
-              actions.edit(text);
+              actions.edit(text, files);
             }}
           >
             <Icon name="edit" />
             {texts.shared.edit}
           </button>
-          <CopyButton text={text} label={texts.message.copy} />
+          {text !== "" && <CopyButton text={text} label={texts.message.copy} />}
         </span>
       </footer>
     </article>
@@ -229,6 +239,9 @@ function PartView({
       );
     case "tool":
       return <ToolCard part={part} session_id={session_id} />;
+    case "image":
+    case "file":
+      return <Attachments files={[part]} />;
     case "notice":
       return <NoticeView notice={part} session_id={session_id} failed={failed} onContinue={onContinue} />;
     default:

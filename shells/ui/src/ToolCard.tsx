@@ -2,6 +2,7 @@
 import type { ToolPart } from "@aster-sidecar/client";
 import { useEffect, useId, useRef, useState } from "react";
 import { Approval } from "./Approval.js";
+import { Attachments } from "./Attachments.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
@@ -98,6 +99,7 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
           {part.result !== null && <Result value={part.result} truncated={part.truncated} />}
         </div>
       )}
+      {part.attachments !== null && <Attachments files={part.attachments} />}
     </div>
   );
 }

@@ -147,6 +147,30 @@ export const texts = {
     ),
   },
 
+  attachments: {
+    attach: "Attach files",
+    drop: "Drop files here to attach them.",
+    label: "Attached files",
+    show: (name: string) => `Show ${name}`,
+    save: (name: string) => `Save ${name}`,
+    remove: (name: string) => `Remove ${name}`,
+    progress: (name: string) => `Upload of ${name}`,
+    wait: "Wait until the files are uploaded.",
+    blocked: "Remove the files that could not be attached, or try again.",
+    tooLarge: (name: string, size: string, most: string) =>
+      `“${name}” is too large (${size}). A file can have at most ${most}.`,
+    tooMany: (most: number) => `A message can have at most ${count(most)} files.`,
+    folder: "A folder can’t be attached.",
+    gone: "No longer available. Attach it again.",
+    notShown: "This picture can’t be shown.",
+    saved: (path: string) => `Saved as ${path}.`,
+    notSaved: (why: string) => `The file was not saved: ${why}`,
+    /** Announcements for a screen reader. */
+    uploadingFile: (name: string) => `Uploading ${name}.`,
+    attached: (name: string) => `${name} is attached.`,
+    removed: (name: string) => `${name} was removed.`,
+  },
+
   conversation: {
     withAgent: (agent: ReactNode) => <>With {agent}</>,
     demo: (link: (words: string) => ReactNode) => (

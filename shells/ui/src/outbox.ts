@@ -5,11 +5,13 @@ import {
   DRAFTS_MOST,
   isOn,
   mintId,
+  type Attachment,
   type ChatRequest,
   type Draft,
   type SessionCreate,
 } from "@aster-sidecar/client";
 import { Cell, useCell } from "./cell.js";
+import { attachmentOf } from "./contents.js";
 import { client, store } from "./engine.js";
 import { keep, kept } from "./keep.js";
 import { texts } from "./messages.js";
@@ -18,7 +20,10 @@ import { said } from "./problems.js";
 
 export type IfBusy = NonNullable<ChatRequest["if_busy"]>;
 
-export interface Outgoing extends Omit<Draft, "context" | "refused"> {
+export interface Outgoing extends Omit<Draft, "attachments" | "context" | "refused"> {
+  attachments: readonly Attachment[];
+  /** The ids of those attachments that the daemon no longer has. */
+  gone: readonly string[];
   /** `refused`: the daemon rejected it; `problem` gives the reason. */
   state: "sending" | "waiting" | "refused";
   problem: { message: string; hint: string | null } | null;
@@ -61,8 +66,10 @@ function publish(): void {
   const shown = others.filter(({ written_at }) => now - Date.parse(written_at) > GRACE_MS);
   if (shown.length < others.length) setTimeout(publish, GRACE_MS);
   entries.set([
-    ...shown.map(({ context: _, refused, ...draft }): Outgoing => {
-      return { ...draft, state: refused ? "refused" : "waiting", problem: refused, message_id: null };
+    ...shown.map(({ context: _, refused, attachments: files = [], ...draft }): Outgoing => {
+      const attachments = files.flatMap((file) => ("sha256" in file ? [attachmentOf(file)] : []));
+      const state = refused ? "refused" : "waiting";
+      return { ...draft, attachments, gone: [], state, problem: refused, message_id: null };
     }),
     ...mine.values(),
   ]);
@@ -89,20 +96,22 @@ export function useOutbox(): readonly Outgoing[] {
   return useCell(entries);
 }
 
-/** Sends a message; without `session_id`, in a new `session`. Resolves with its conversation once the daemon has it, or with null if sending failed. */
-export function post(
-  agent_id: string,
-  session_id: string | null,
-  message: string,
-  if_busy: IfBusy,
-  session: SessionCreate | null = null,
-): Promise<string | null> {
+interface NewMessage {
+  agent_id: string;
+  /** Null: a new conversation, made of `session`. */
+  session_id: string | null;
+  session?: SessionCreate;
+  message: string;
+  attachments: readonly Attachment[];
+}
+
+/** Sends a message. Resolves with its conversation once the daemon has it, or with null if sending failed. */
+export function post({ session, ...written }: NewMessage, if_busy: IfBusy): Promise<string | null> {
   const entry: Outgoing = {
+    ...written,
     client_message_id: mintId(),
-    agent_id,
-    session_id,
-    session,
-    message,
+    session: session ?? null,
+    gone: [],
     written_at: new Date().toISOString(),
     state: "sending",
     problem: null,
@@ -117,14 +126,23 @@ export function again(client_message_id: string): Promise<string | null> {
   return !entry || entry.state === "sending" ? Promise.resolve(null) : deliver(entry, "queue");
 }
 
+/** Takes a file out of a message that was refused. */
+export function withoutFile(client_message_id: string, attachment_id: string): void {
+  const entry = entries.get().find((one) => one.client_message_id === client_message_id);
+  if (!entry) return;
+  const attachments = entry.attachments.filter((file) => file.attachment_id !== attachment_id);
+  mine.set(client_message_id, { ...entry, attachments });
+  publish();
+}
+
 async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null> {
-  const { client_message_id, agent_id, message, session = null } = entry;
+  const { client_message_id, agent_id, message, attachments, session = null } = entry;
   let { session_id } = entry;
   const keeps = isOn(store.getState(), "offline_drafts");
   const remember = async (): Promise<void> => {
-    if (keeps) await drafts.keep({ client_message_id, agent_id, session_id, message }, session);
+    if (keeps) await drafts.keep({ client_message_id, agent_id, session_id, message, attachments }, session);
   };
-  mine.set(client_message_id, { ...entry, state: "sending", problem: null });
+  mine.set(client_message_id, { ...entry, state: "sending", problem: null, gone: [] });
   publish();
   await remember();
   try {
@@ -134,7 +152,7 @@ async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null>
       await remember();
     }
     const tries = store.getState().connection.state === "offline" ? 1 : 5;
-    const body = { agent_id, session_id, message, client_message_id, if_busy };
+    const body = { agent_id, session_id, message, attachments, client_message_id, if_busy };
     const { message_id } = await client.send(body, { tries });
     change(client_message_id, { message_id });
     await drafts.discard(client_message_id);
@@ -143,9 +161,20 @@ async function deliver(entry: Outgoing, if_busy: IfBusy): Promise<string | null>
   } catch (error) {
     const waits = keeps && (error as { unreachable?: boolean }).unreachable === true;
     if (!waits) await drafts.discard(client_message_id); // a refused message is an error, not a draft
-    change(client_message_id, { state: waits ? "waiting" : "refused", problem: said(error) });
+    change(client_message_id, {
+      state: waits ? "waiting" : "refused",
+      problem: said(error),
+      gone: goneOf(error, attachments),
+    });
     return null;
   }
+}
+
+/** The ids of the files that the daemon did not find: its message names one. */
+function goneOf(error: unknown, attachments: readonly Attachment[]): string[] {
+  const { code, message } = error as { code?: string; message?: string };
+  if (code !== "attachment_not_found") return [];
+  return attachments.map(({ attachment_id }) => attachment_id).filter((id) => message?.includes(id));
 }
 
 const SEEN_MS = 3000;
