@@ -5,7 +5,7 @@ import { follow, type Feed, type FollowOptions } from "./feed.js";
 import { hostOf, hostTransport, type HostWire } from "./host.js";
 import { httpTransport, queryOf, type HttpOptions } from "./http.js";
 import { socketTransport, socketUrl } from "./socket.js";
-import type { Transport } from "./transport.js";
+import type { Transport, UploadOptions } from "./transport.js";
 import type * as wire from "./types.js";
 
 export interface ClientOptions extends HttpOptions {
@@ -25,11 +25,6 @@ export interface CallOptions {
 export interface SendOptions extends CallOptions {
   /** How many times to try if the daemon can't be reached. Default: 5, which takes about four seconds. */
   tries?: number;
-}
-
-export interface UploadOptions extends CallOptions {
-  /** Called while the file is being sent, with the number of bytes sent so far. */
-  progress?: (sent: number) => void;
 }
 
 /** A message to send: an attachment may be what `upload` has returned. */

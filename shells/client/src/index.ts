@@ -11,7 +11,6 @@ export {
   type Page,
   type SendOptions,
   type SessionQuery,
-  type UploadOptions,
 } from "./client.js";
 export { createDrafts, Drafts, DRAFTS_MOST, type Draft, type DraftsOptions, type DraftStorage } from "./drafts.js";
 export { AsterError } from "./errors.js";
