@@ -364,6 +364,38 @@ test("a page publishes with its frames, and by the clock while it is hidden", as
   store.stop();
 });
 
+test("files of messages and of results are in their parts, from events as from the history", async () => {
+  const info = { attachment_id: "att_1", name: "a.png", media_type: "image/png", size: 70, sha256: "0" };
+  const picture = { ...info, width: 2, height: 1 };
+  const said = message("u", "user", "look", {
+    parts: [
+      { type: "image", ...picture },
+      { type: "file", ...info },
+    ],
+  });
+  const { script, publish, messages } = await scene();
+  const place = { message_id: "a", call_id: "c", name: "screenshot" };
+  const ended = { ...place, result: null, outcome: "done", duration_ms: 5, truncated: false } as const;
+  script.say(added(said), added(message("a", "assistant")));
+  script.say(event("tool_end", { ...ended, attachments: [info] }), event("tool_end", { ...ended, call_id: "d" }));
+  publish();
+  const unmeasured = { ...info, width: null, height: null };
+  expect(messages()[0]?.parts).toEqual([
+    { type: "image", ...picture },
+    { type: "file", ...unmeasured },
+  ]);
+  const files = (of: readonly Message[]): unknown[] =>
+    of.flatMap(({ parts }) => parts).map((part) => (part.type === "tool" ? part.attachments : part.type));
+  expect(files(messages())).toEqual(["image", "file", [unmeasured], null]);
+  const call = { type: "tool", state: "done", arguments: {}, risk: "low", ...place } as const;
+  const parts = [
+    { ...call, attachments: [info] },
+    { ...call, call_id: "d" },
+  ];
+  const read = await scene([said, message("a", "assistant", "", { parts })]);
+  expect(files(read.messages())).toEqual(files(messages()));
+});
+
 test("what has a seq that was seen changes nothing", async () => {
   const { script, publish, messages } = await scene([message("u", "user", "hello"), message("a", "assistant")]);
   const output = event("tool_start", {
