@@ -157,8 +157,8 @@ export const texts = {
     progress: (name: string) => `Upload of ${name}`,
     wait: "Wait until the files are uploaded.",
     blocked: "Remove the files that could not be attached, or try again.",
-    tooLarge: (name: string, size: string, most: string) =>
-      `“${name}” is too large (${size}). A file can have at most ${most}.`,
+    tooLarge: (name: string, size: string, most: number) =>
+      `“${name}” is too large (${size}). A file can have at most ${count(most)} MiB.`,
     tooMany: (most: number) => `A message can have at most ${count(most)} files.`,
     folder: "A folder can’t be attached.",
     gone: "No longer available. Attach it again.",

@@ -89,7 +89,7 @@ export function attach(tray: string, given: readonly File[]): string[] {
   const problems: string[] = [];
   for (const file of given) {
     if (file.size > ATTACHMENT_MOST) {
-      problems.push(texts.attachments.tooLarge(file.name, bytes(file.size), bytes(ATTACHMENT_MOST)));
+      problems.push(texts.attachments.tooLarge(file.name, bytes(file.size), ATTACHMENT_MOST / 1024 / 1024));
     } else if (files.length >= ATTACHMENTS_MOST) {
       problems.push(texts.attachments.tooMany(ATTACHMENTS_MOST));
       break;
@@ -140,6 +140,7 @@ async function upload(key: string): Promise<void> {
   } catch (error) {
     if (signal.aborted) return;
     const { message, hint } = said(error);
+    if ((error as { unreachable?: boolean }).unreachable !== true) pending.delete(key); // it would be refused again
     change(key, { problem: hint ? texts.shared.withHint(message, hint) : message });
   }
 }
