@@ -632,6 +632,24 @@ def test_a_question_prints_the_answer_and_nothing_else(daemon: Daemon) -> None:
     assert told.out == daemon.history()[-1]["text"] + "\n"
 
 
+def test_files_go_with_a_message(daemon: Daemon, tmp_path: Path) -> None:
+    note, other = tmp_path / "a note.txt", tmp_path / "other.txt"
+    note.write_text("a note", encoding="utf-8")
+    other.write_text("another", encoding="utf-8")
+    told = chat(daemon, "--attach", str(note), "--attach", str(other), "look")
+    assert (told.code, told.out) == (0, daemon.history()[-1]["text"] + "\n")
+    assert told.err.splitlines() == [
+        "For your next message: [file a note.txt, 6 B]",
+        "For your next message: [file other.txt, 7 B]",
+    ]
+    assert [part.get("name") for part in daemon.history()[0]["parts"]] == [None, "a note.txt", "other.txt"]
+    assert chat(daemon, "--attach", str(note)).code == 0
+    assert [part["name"] for part in daemon.history()[2]["parts"]] == ["a note.txt"]
+    missing = chat(daemon, "--attach", str(tmp_path / "missing"), "look")
+    assert (missing.code, missing.out) == (2, "")
+    assert "can’t be attached: No such file or directory" in missing.err
+
+
 def test_what_is_piped_in_comes_behind_the_message(daemon: Daemon) -> None:
     assert chat(daemon, "look", "at", said="line one\nline two\n").code == 0
     assert daemon.history()[0]["text"] == "look at\n\nline one\nline two"

@@ -101,7 +101,7 @@ class Choices:
     async def folder(self, path: str) -> None:
         """Show or choose the folder in which the tools work."""
         if path and path != INHERIT:
-            path = typed_folder(path)
+            path = typed_path(path)
             if (shown := misnamed(path)) is not None:
                 self._view.note(texts.trouble("✗", texts.not_utf8(shown)), "red")
                 return
@@ -163,9 +163,9 @@ class Choices:
             self._view.note(texts.hint(texts.AGENT_IS_STRICTER), "yellow")
 
 
-def typed_folder(text: str) -> str:
+def typed_path(text: str) -> str:
     """The absolute path of what a person typed: with ~, quotes or escaped spaces, from the current directory."""
-    if not os.path.isdir(os.path.expanduser(text)):
+    if not os.path.exists(os.path.expanduser(text)):
         if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
             text = text[1:-1]
         elif os.name != "nt":

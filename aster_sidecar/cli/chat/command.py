@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aster_sidecar import __version__
 from aster_sidecar.cli.chat import texts
@@ -14,6 +14,7 @@ from aster_sidecar.cli.chat.choices import Wanted
 from aster_sidecar.cli.chat.connection import Connection, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import Target
 from aster_sidecar.cli.chat.daemon_process import NotStarted, OwnDaemon, connect, find
+from aster_sidecar.cli.chat.files import LocalFile, Unreadable, read
 from aster_sidecar.cli.chat.message import given_message
 from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.session import talk
@@ -34,7 +35,12 @@ def run_chat(given: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     unfinished: Unfinished | None = given.unfinished
     message = unfinished.message if unfinished is not None else given_message(given.message)
-    if not message.strip():
+    try:
+        files = [read(path) for path in given.attach]
+    except Unreadable as error:
+        return refuse(EXIT_USAGE, str(error))
+    alone = bool(files) and (given.json or not (sys.stdin.isatty() and sys.stdout.isatty()))
+    if not message.strip() and not alone:
         if not sys.stdin.isatty():
             return refuse(EXIT_USAGE, texts.NO_MESSAGE)
         if given.json:
@@ -42,7 +48,7 @@ def run_chat(given: argparse.Namespace) -> int:
         if not sys.stdout.isatty():
             return refuse(EXIT_USAGE, texts.NO_TERMINAL)
     try:
-        return with_daemon(given, message or None, unfinished)
+        return with_daemon(given, message if message or alone else None, files, unfinished)
     except NotStarted as error:
         return refuse(error.code or EXIT_FAILED, str(error))
     except Refused as refusal:
@@ -53,7 +59,9 @@ def run_chat(given: argparse.Namespace) -> int:
         return refuse(EXIT_FAILED, str(error))
 
 
-def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfinished | None) -> int:
+def with_daemon(
+    given: argparse.Namespace, message: str | None, files: Sequence[LocalFile], unfinished: Unfinished | None
+) -> int:
     """Chat with the daemon of the data directory or, if none runs, with one that stops at the end; the exit code.
 
     Raises: NotStarted, Refused, Unreachable.
@@ -77,6 +85,7 @@ def with_daemon(given: argparse.Namespace, message: str | None, unfinished: Unfi
                 as_json=given.json,
                 banner=banner,
                 history=history,
+                files=files,
                 unfinished=unfinished,
             )
         )

@@ -10,6 +10,8 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.choices import Choices
 from aster_sidecar.cli.chat.connection import Connection, Json
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
+from aster_sidecar.cli.chat.file_lines import words_of
+from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
@@ -41,6 +43,7 @@ class Commands:
         questions: Questions,
         turns: Turns,
         choices: Choices,
+        files: Files,
     ) -> None:
         self._call = connection.call
         self._view = view
@@ -68,6 +71,7 @@ class Commands:
             "/mode": choices.mode,
             "/folder": choices.folder,
             "/agent": choices.agent,
+            "/attach": files.attach,
             "/approvals": self._approvals,
             "/steer": self._steer,
             "/interrupt": self._interrupt,
@@ -181,7 +185,7 @@ class Commands:
         )
         for message in page["messages"]:
             if message["role"] == "user":
-                self._view.note(texts.said(plain(message["text"]), by_us=False), "bold")
+                self._view.note(texts.said(words_of(message), by_us=False), "bold")
             else:
                 self._show_answer(message)
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.loopback import CALL_S, CLIENT_NAME, SILENCE_S
@@ -88,18 +89,21 @@ class Connection:
 
         Query parameters that are None are left out.
         """
+        params = {name: value for name, value in query.items() if value is not None}
+        return await self._data(method, path, json=body, params=params, headers=self._headers())
+
+    async def upload(self, name: str, content: bytes) -> Json:
+        """Upload a file for a message; returns its AttachmentInfo. Raises: Refused, Unreachable."""
+        headers = {"X-Filename": quote(name.encode(errors="replace"), safe=""), **self._headers()}
+        return await self._data("POST", "/api/attachments", content=content, headers=headers)
+
+    async def _data(self, method: str, path: str, **request: Any) -> Any:
         import httpx
 
         if not self._checked:
             await self.check()
         try:
-            answer = await self._http.request(
-                method,
-                self.url + path,
-                json=body,
-                params={name: value for name, value in query.items() if value is not None},
-                headers=self._headers(),
-            )
+            answer = await self._http.request(method, self.url + path, **request)
             envelope = parse_object(answer.content)
         except (httpx.HTTPError, ValueError) as error:
             self._checked = False

@@ -1,4 +1,4 @@
-"""Counts, times and durations as chat's texts write them, in the same way as the web UI."""
+"""Counts, times, durations and sizes as chat's texts write them, in the same way as the web UI."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def duration(ms: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def size(value: int) -> str:
+    """Bytes as `12 B`, `3.4 KiB` or `5.6 MiB`."""
+    if value < 1024:
+        return f"{value} B"
+    return f"{value / 1024:.1f} KiB" if value < 1 << 20 else f"{value / (1 << 20):.1f} MiB"
 
 
 def sentence(text: str) -> str:

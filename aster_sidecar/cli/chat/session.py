@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from aster_sidecar.cli.chat import texts
@@ -17,6 +17,7 @@ from aster_sidecar.cli.chat.choices import Choices, Wanted
 from aster_sidecar.cli.chat.commands import Commands
 from aster_sidecar.cli.chat.connection import Connection, Json, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
+from aster_sidecar.cli.chat.files import Files, LocalFile
 from aster_sidecar.cli.chat.follower import Follower
 from aster_sidecar.cli.chat.interrupts import CtrlC, ended_by_signals
 from aster_sidecar.cli.chat.one_shot import Unfinished
@@ -53,10 +54,19 @@ class Chat:
         self._prompt = Prompt(view, self._state, self._ctrl_c)
         self._conversation = OpenConversation(connection, view, self._state)
         self._questions = Questions(connection, view, self._state, self._prompt)
-        self._turns = Turns(connection, view, self._state, self._prompt, self._questions, self._ctrl_c)
+        self._files = Files(connection, view)
+        self._turns = Turns(connection, view, self._state, self._prompt, self._questions, self._ctrl_c, self._files)
         self._choices = Choices(connection, view, self._state, self._conversation)
         self._commands = Commands(
-            connection, view, self._state, self._conversation, self._prompt, self._questions, self._turns, self._choices
+            connection,
+            view,
+            self._state,
+            self._conversation,
+            self._prompt,
+            self._questions,
+            self._turns,
+            self._choices,
+            self._files,
         )
 
     @contextlib.asynccontextmanager
@@ -89,6 +99,11 @@ class Chat:
         started = await self._turns.deliver(body)
         self._begun, self._interrupted = started["turn_id"], unfinished.interrupted
         return unfinished.cursor if unfinished.cursor is not None else started["seq"] - 1
+
+    async def attach(self, files: Sequence[LocalFile]) -> None:
+        """Upload files for the first message. Raises: Refused, Unreachable."""
+        for file in files:
+            await self._files.upload(file)
 
     async def answer(self, message: str, *, ask: bool) -> Json:
         """Send one message and wait for the end of its turn; returns the data of its `done` event.
@@ -183,13 +198,16 @@ async def talk(
     as_json: bool,
     banner: str,
     history: Path | None,
+    files: Sequence[LocalFile] = (),
     unfinished: Unfinished | None = None,
 ) -> int:
     """Send one message and show its answer or, without one, hold a conversation; returns the exit code.
 
-    `unfinished`: go on with a message that `one_shot` has begun with. The code is 0, 1 when the turn failed, 7 when it
-    waits for an approval and there is no terminal to ask on, 130 when the person left during the turn, and 128 and the
-    number of a signal that ended it. Raises: Refused, Unreachable.
+    `files` go with the message or, in a conversation, with the first one. `unfinished`: go on with a message that
+    `one_shot` has begun with. The code is 0, 1 when the turn failed, 7 when it waits for an approval and there is no
+    terminal to ask on, 130 when the person left during the turn, and 128 and the number of a signal that ended it.
+
+    Raises: Refused, Unreachable.
     """
     sent: set[str] = set()
     interactive = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
@@ -206,6 +224,7 @@ async def talk(
     with ended_by_signals() as signals:
         try:
             async with connection, chat.open(unfinished):
+                await chat.attach(files)
                 if message is not None:
                     return await _exit_code(chat, view, message, ask=interactive)
                 await chat.converse(banner)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aster_sidecar.cli.chat.figures import duration, local_time, sentence, times
+from aster_sidecar.cli.chat.figures import duration, local_time, sentence, size, times
 
 Json = Mapping[str, Any]
 
@@ -31,6 +31,7 @@ COMMANDS = {
     "/mode": "[MODE or -]  show or choose when this conversation asks: " + ", ".join(MODES),
     "/folder": "[PATH or -]  show or choose the folder in which this conversation works",
     "/agent": "[ID]  list the agents, or choose which one answers in this conversation",
+    "/attach": "[PATH or -]  attach a file to your next message; with - none; alone, list them",
     "/approvals": "answer the questions that wait in all conversations, one by one",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
     "/interrupt": "TEXT  during an answer: stop the answer and send a message",
@@ -63,6 +64,31 @@ def said(text: str, *, by_us: bool) -> str:
     """A person's message in the conversation."""
     indented = text.replace("\n", "\n  ")
     return f"{'›' if by_us else '▸'} {indented}"
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+ATTACH_TAKES = "/attach PATH attaches a file to your next message, and /attach - removes all."
+NOTHING_ATTACHED = "Your next message has no files."
+NOT_A_FILE = "it is not a file"
+
+
+def file_line(name: str, size_bytes: int, *, is_image: bool, pixels: tuple[int, int] | None) -> str:
+    """An image or a file of a message, on one line."""
+    facts = f"{pixels[0]} × {pixels[1]}" if pixels else size(size_bytes)
+    return f"[{'image' if is_image else 'file'} {name}, {facts}]"
+
+
+def attached(line: str) -> str:
+    return f"For your next message: {line}"
+
+
+def not_attached(path: str, reason: str) -> str:
+    return f"{path} can’t be attached: {reason}"
+
+
+def too_large(most_bytes: int) -> str:
+    return f"it has more than {most_bytes >> 20} MiB"
 
 
 # -- a turn ------------------------------------------------------------------------------------------------------------
@@ -114,6 +140,7 @@ def trouble(mark: str, message: str) -> str:
 REMEDIES: Mapping[str, str | None] = {
     "agent_busy": "/cancel stops the answer that is being written.",
     "agent_not_found": "/agent lists the agents.",
+    "attachment_not_found": "/attach PATH attaches the file again.",
     "folder_unusable": "/folder PATH chooses another folder.",
     "invalid_shape": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",

@@ -11,6 +11,7 @@ from typing import Any
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import BACKOFF_S, Connection, Json, Refused, Unreachable
+from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.interrupts import CtrlC
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
@@ -40,8 +41,10 @@ class Turns:
         prompt: Prompt,
         questions: Questions,
         ctrl_c: CtrlC,
+        files: Files,
     ) -> None:
         self._connection = connection
+        self._files = files
         self._view = view
         self._state = state
         self._prompt = prompt
@@ -51,24 +54,31 @@ class Turns:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, message: str, if_busy: str = "queue", choice: Mapping[str, str] | None = None) -> str:
-        """Send a message; `if_busy` as in POST /api/chat. Returns the turn's id.
+        """Send a message with the files that are attached; `if_busy` as in POST /api/chat. Returns the turn's id.
 
         `choice`: `model` and `effort` for this turn only.
 
-        While the daemon does not answer, it is sent again. Raises: Refused, Leave, and what ended the event stream.
+        While the daemon does not answer, it is sent again. The files stay attached if it is refused, except when the
+        daemon no longer has one of them. Raises: Refused, Leave, and what ended the event stream.
         """
-        state = self._state
+        state, files = self._state, self._files.take()
         body = {
             "agent_id": state.agent_id,
             "session_id": state.session_id or None,
             "message": message,
             "client_message_id": os.urandom(16).hex(),
             "if_busy": if_busy,
+            **({"attachments": [{"attachment_id": file["attachment_id"]} for file in files]} if files else {}),
             **(choice or {}),
         }
         state.sent.add(f"text:{message}")
-        with self._ctrl_c.calls(self.interrupt) if self._prompt.line is None else contextlib.nullcontext():
-            return (await self.deliver(body))["turn_id"]
+        try:
+            with self._ctrl_c.calls(self.interrupt) if self._prompt.line is None else contextlib.nullcontext():
+                return (await self.deliver(body))["turn_id"]
+        except Refused as refusal:
+            if refusal.code != "attachment_not_found":
+                self._files.put_back(files)
+            raise
 
     async def deliver(self, body: Json) -> Json:
         """Send the body of POST /api/chat, which has a `client_message_id`; returns the answer. Raises: as `send`."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Json, Refused
+from aster_sidecar.cli.chat.file_lines import words_of
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prose import Prose
 from aster_sidecar.cli.chat.screen import Screen
@@ -147,7 +148,7 @@ class TerminalView:
         if by_text in self._sent:
             self._sent.discard(by_text)
         elif message["message_id"] not in self._sent:
-            self._tell(texts.said(plain(message["text"]), by_us=False), "bold")
+            self._tell(texts.said(words_of(message), by_us=False), "bold")
 
     def _tool_end(self, data: Json) -> None:
         self._switch_to(None)

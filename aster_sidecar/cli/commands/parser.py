@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     chat.add_argument("--agent", default="default", metavar="ID", help="the agent (default: default)")
     chat.add_argument("--session", metavar="ID", help="the conversation: its id, or the beginning of its title")
     chat.add_argument("--new", action="store_true", help="start a new conversation")
+    chat.add_argument(
+        "--attach", action="append", default=[], metavar="FILE", help="a file for the message; may be given again"
+    )
     chosen = chat.add_argument_group(
         "settings of the conversation",
         "The conversation keeps them. With a message and without --new, --model and --effort are for this message "

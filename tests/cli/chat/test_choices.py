@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.cli.chat.choices import Wanted, typed_folder
+from aster_sidecar.cli.chat.choices import Wanted, typed_path
 from aster_sidecar.cli.chat.command import wanted_of
 
 
@@ -24,26 +24,26 @@ from aster_sidecar.cli.chat.command import wanted_of
         ('"quoted"', '"quoted"'),
     ],
 )
-def test_a_typed_folder(typed: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typed_path(typed: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my garden").mkdir()
     if sys.platform != "win32":
         (tmp_path / '"quoted"').mkdir()  # a folder with this very name comes first
     monkeypatch.chdir(tmp_path)
     expected = meant if sys.platform != "win32" else meant.strip('"')
-    assert typed_folder(typed) == os.path.join(os.getcwd(), expected)
+    assert typed_path(typed) == os.path.join(os.getcwd(), expected)
 
 
 def test_a_typed_folder_in_the_home_or_from_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
-    assert typed_folder("~/garden") == f"{tmp_path}/garden"
-    assert typed_folder("'~/my garden'") == f"{tmp_path}/my garden"
-    assert typed_folder(str(tmp_path)) == str(tmp_path)
+    assert typed_path("~/garden") == f"{tmp_path}/garden"
+    assert typed_path("'~/my garden'") == f"{tmp_path}/my garden"
+    assert typed_path(str(tmp_path)) == str(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a backslash separates folders there")
 def test_escaped_spaces() -> None:
-    assert typed_folder("/a/my\\ garden") == "/a/my garden"
+    assert typed_path("/a/my\\ garden") == "/a/my garden"
 
 
 def applies(value: str, source: str) -> dict[str, dict[str, str]]:

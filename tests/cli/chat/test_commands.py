@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -12,6 +13,7 @@ from aster_sidecar.cli.chat.choices import Choices
 from aster_sidecar.cli.chat.commands import Commands, listed_id, number_of, titled
 from aster_sidecar.cli.chat.connection import Connection
 from aster_sidecar.cli.chat.conversation import OpenConversation
+from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.interrupts import CtrlC
 from aster_sidecar.cli.chat.plain_views import PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
@@ -29,10 +31,11 @@ def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:
             ctrl_c = CtrlC(state)
             prompt = Prompt(view, state, ctrl_c)
             questions = Questions(connection, view, state, prompt)
-            turns = Turns(connection, view, state, prompt, questions, ctrl_c)
+            files = Files(connection, view)
+            turns = Turns(connection, view, state, prompt, questions, ctrl_c, files)
             conversation = OpenConversation(connection, view, state)
             choices = Choices(connection, view, state, conversation)
-            await body(Commands(connection, view, state, conversation, prompt, questions, turns, choices))
+            await body(Commands(connection, view, state, conversation, prompt, questions, turns, choices, files))
 
     asyncio.run(run())
 
@@ -53,6 +56,9 @@ def test_commands_that_need_no_daemon(capsys: pytest.CaptureFixture[str]) -> Non
             "/steer",
             "/mode x",
             "/effort x",
+            "/attach",
+            "/attach -",
+            "/attach no\x1bthing",
             "/nonsense \x1b",
             "/non\x1bsense",
         ):
@@ -65,12 +71,15 @@ def test_commands_that_need_no_daemon(capsys: pytest.CaptureFixture[str]) -> Non
     with_commands(body)
     told = capsys.readouterr().err
     assert all(f"\n{name} " in f"\n{told}" for name in texts.COMMANDS)
-    assert told.splitlines()[-7:] == [
+    assert told.splitlines()[-10:] == [
         texts.FIND_TAKES,
         texts.SWITCH_TAKES,
         texts.STEER_TAKES,
         f"✗ {texts.MODE_TAKES}",
         f"✗ {texts.EFFORT_TAKES}",
+        texts.ATTACH_TAKES,
+        texts.NOTHING_ATTACHED,
+        f"✗ {os.getcwd()}/no␛thing can’t be attached: No such file or directory.",
         texts.no_command("/nonsense"),
         texts.no_command("/non␛sense"),
     ]

@@ -1,4 +1,4 @@
-"""Counts and durations are written as the web UI writes them."""
+"""Counts, durations and sizes are written as the web UI writes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from aster_sidecar.cli.chat.figures import duration, local_time, sentence, times
+from aster_sidecar.cli.chat.figures import duration, local_time, sentence, size, times
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,17 @@ from aster_sidecar.cli.chat.figures import duration, local_time, sentence, times
 )
 def test_durations(ms: float, shown: str) -> None:
     assert duration(ms) == shown
+
+
+def test_sizes() -> None:
+    assert [size(value) for value in (0, 1023, 1024, 3000, 1 << 20, 25 << 20)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "2.9 KiB",
+        "1.0 MiB",
+        "25.0 MiB",
+    ]
 
 
 def test_counts() -> None:

@@ -22,8 +22,9 @@ def chunk(offset: int, delta: str, message_id: str = "msg_1") -> dict[str, Any]:
     return event("text_chunk", message_id=message_id, offset=offset, delta=delta)
 
 
-def user(text: str, message_id: str = "msg_0") -> dict[str, Any]:
-    return event("message_added", message={"role": "user", "text": text, "message_id": message_id})
+def user(text: str, message_id: str = "msg_0", *files: dict[str, Any]) -> dict[str, Any]:
+    parts = [{"type": "text", "text": text}, *files]
+    return event("message_added", message={"role": "user", "text": text, "message_id": message_id, "parts": parts})
 
 
 DONE = event("done", stop_reason="complete", usage={"input_tokens": 1, "output_tokens": 1200})
@@ -86,6 +87,22 @@ def test_messages_of_others_are_shown_and_our_own_are_not() -> None:
     text = shown(user("ours"), user("also ours", "msg_9"), user("theirs \x1b"), sent=sent)
     assert text == "▸ theirs ␛\n"
     assert sent == {"msg_9"}
+
+
+def test_images_and_files_of_a_message_are_lines() -> None:
+    photo = {"type": "image", "name": "photo.png", "media_type": "image/png", "size": 9, "width": 1280, "height": 720}
+    file = {
+        "type": "file",
+        "name": "a\x1b.svg",
+        "media_type": "image/svg+xml",
+        "size": 3000,
+        "width": None,
+        "height": None,
+    }
+    assert shown(user("look", "msg_1", photo, file)) == (
+        "▸ look\n  [image photo.png, 1280 × 720]\n  [file a␛.svg, 2.9 KiB]\n"
+    )
+    assert shown(user("", "msg_2", {**photo, "width": None})) == "▸ [image photo.png, 9 B]\n"
 
 
 def test_a_call_that_never_ran_is_shown_with_its_name() -> None:
