@@ -274,6 +274,26 @@ test("a picture alone is a message: in both windows, after a reload, large, and 
   await focused(picture);
 });
 
+test("images of a tool's result are below its call", async () => {
+  const { open, context, daemon } = await desk();
+  const picture = await daemon.client().upload("screen.png", PHOTO.buffer);
+  // As if the tool had returned a picture.
+  await context.routeWebSocket(/\/ws$/, (page) => {
+    const connection = page.connectToServer();
+    connection.onMessage((text) => {
+      const event = JSON.parse(String(text)) as { type?: string; data?: object };
+      if (event.type === "tool_end") Object.assign(event.data ?? {}, { attachments: [picture] });
+      page.send(JSON.stringify(event));
+    });
+  });
+  const page = await open();
+  await conversation(page);
+  await say(page, "list");
+  const shown = page.locator(".tool").getByRole("button", { name: "Show screen.png" });
+  await expect.poll(() => widthOf(shown)).toBe(400);
+  await accessible(page, "a tool with a picture");
+});
+
 test("a file is saved byte for byte; an SVG and a page are files, never shown", async () => {
   const { open } = await desk();
   const page = await open();

@@ -10,7 +10,7 @@ import type { Daemon } from "../../client/tests/daemon.js";
 const dist = fileURLToPath(new URL("../../../aster_sidecar/webui", import.meta.url));
 
 export const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
   "connect-src 'self' http://127.0.0.1:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const TYPES: Record<string, string> = {
