@@ -81,6 +81,13 @@ class Usage(Model):
     cost_usd: float | None = None
 
 
+class Context(Model):
+    """How much of the model's context window a conversation fills."""
+
+    used_tokens: int = Field(description="of the last request and its answer, as the provider counted or estimated")
+    window_tokens: int | None = Field(description="null: neither the provider nor a refusal has said it")
+
+
 class SessionSetting(Model):
     """A value that a session's turns use, and where it comes from.
 
@@ -110,6 +117,7 @@ class Status(Model):
     pending_approvals: int
     model: str
     usage: Usage
+    context: Context | None = Field(description="null: no model was asked yet")
     last_error: ErrorInfo | None
     settings: SessionSettings = Field(description="of the session; without one, of a new session of the agent")
 
@@ -195,6 +203,7 @@ class SessionInfo(Model):
     pending_approvals: int
     deleted_at: Time | None = Field(default=None, description="set while it is in the trash")
     restorable_until: Time | None = Field(default=None, description="when it is deleted permanently")
+    context: Context | None = Field(default=None, description="null: no model was asked yet")
     settings: SessionSettings | None = Field(default=None, description="null in events that an older version recorded")
 
 

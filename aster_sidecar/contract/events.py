@@ -9,7 +9,7 @@ from pydantic import Field
 from aster_sidecar.contract.attachments import AttachmentInfo
 from aster_sidecar.contract.base import Framework, Model, Risk, State, StopReason, Time
 from aster_sidecar.contract.companion import FlagInfo, Notification, NotificationsRead, Onboarding
-from aster_sidecar.contract.conversations import Message, SessionInfo, Usage
+from aster_sidecar.contract.conversations import Context, Message, SessionInfo, Usage
 from aster_sidecar.contract.policy import Preview, RuleInfo
 from aster_sidecar.contract.services import ServiceInfo
 from aster_sidecar.contract.settings import AgentProblem, ConfigValue, SecretInfo
@@ -132,6 +132,7 @@ class DoneEvent(Model):
     message_id: str
     stop_reason: StopReason
     usage: Usage
+    context: Context | None = Field(default=None, description="left out if no model was asked")
 
 
 class StatusChangeEvent(Model):

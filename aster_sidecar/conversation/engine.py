@@ -309,6 +309,7 @@ class Engine:
         check_tokens(run)
         if not sent_again:
             keep_request(self._journal, self._memory, run, node.request)
+            self._compactor.note_size(run, chosen)
             if self._compactor.nearly_full(run, chosen):
                 raise NearlyFull
         with self._spans.request(model=chosen.name, attempt=run.attempt) as span:
@@ -323,6 +324,7 @@ class Engine:
         wrong = self._judge(response, ending, chosen)
         if wrong is None or (not is_retryable(wrong) and not is_empty(response)):
             keep_response(self._journal, self._memory, run, response)
+            self._compactor.note_size(run, chosen)
         if wrong is not None:
             raise wrong
         self._models.worked(chosen)

@@ -17,7 +17,7 @@ from aster_sidecar.conversation.retries import attempts_for, wait_before_retry
 from aster_sidecar.conversation.run_state import Run
 from aster_sidecar.errors import ModelError
 from aster_sidecar.models.build import Models
-from aster_sidecar.models.chosen import DEFAULT_WINDOW_TOKENS, Chosen
+from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.telemetry.spans import Span, Spans
 
 
@@ -45,6 +45,11 @@ class Compactor:
         """The size of the next request."""
         return size(self._memory.of(run.log.session_id), min(run.fixed_tokens, chosen.window_tokens // 2))
 
+    def note_size(self, run: Run, chosen: Chosen) -> None:
+        """Note in the turn's usage how much of the context window the conversation fills."""
+        run.job.usage.context_tokens = self._size(run, chosen).tokens
+        run.job.usage.window_tokens = chosen.window_tokens if chosen.window_known else 0
+
     def nearly_full(self, run: Run, chosen: Chosen) -> bool:
         """Whether the next request would come too close to the limit of the model's context window."""
         answer_tokens = run.job.model_settings.get("max_tokens") or 0
@@ -57,7 +62,7 @@ class Compactor:
             tokens=self._size(run, chosen).tokens,
             window_tokens=chosen.window_tokens,
             compacted=run.compacted,
-            assumed=chosen.window_tokens == DEFAULT_WINDOW_TOKENS,
+            assumed=not chosen.window_known,
         )
         run.refused = failure if step is not None else None
         if step is not None and step.learned:

@@ -40,6 +40,10 @@ class Usage:
     requests: int = 0
     tool_calls: int = 0
     cost_usd: float | None = None
+    context_tokens: int = 0
+    """How much of the context window the last request and its answer fill; 0: no model was asked."""
+    window_tokens: int = 0
+    """The context window; 0: not known."""
 
     def __setattr__(self, name: str, value: object) -> None:
         object.__setattr__(self, name, price(value) if name == "cost_usd" else count(value))
@@ -52,6 +56,13 @@ class Usage:
             requests=self.requests,
             cost_usd=self.cost_usd,
         )
+
+    @property
+    def context(self) -> wire.Context | None:
+        """How much of the context window the conversation fills; None: no model was asked."""
+        if not self.context_tokens:
+            return None
+        return wire.Context(used_tokens=self.context_tokens, window_tokens=self.window_tokens or None)
 
     @classmethod
     def stored(cls, text: str | None) -> Usage:

@@ -190,6 +190,7 @@ class Sessions:
             pending_approvals=len(self._approvals.list(session_id=row.session_id)),
             deleted_at=row.deleted_at,
             restorable_until=self._trash.until(row.session_id) if in_trash else None,
+            context=context_of(row.context_tokens, row.window_tokens),
             settings=self._settings_of(row.agent_id, self._choices.of(row.session_id)),
         )
 
@@ -442,6 +443,11 @@ def choices_from(request: wire.SessionCreate | wire.SessionPatch, before: Choice
     if request.work_dir is None:
         return chosen
     return chosen._replace(work_dir=folder_in_request(request.work_dir, "work_dir"))
+
+
+def context_of(used_tokens: int | None, window_tokens: int | None) -> wire.Context | None:
+    """How much of the context window a session fills; None: not known."""
+    return wire.Context(used_tokens=used_tokens, window_tokens=window_tokens) if used_tokens else None
 
 
 def require_model(name: str | None) -> None:

@@ -20,6 +20,7 @@ from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import turns as rows
+from aster_sidecar.store.rows.sessions import update_context
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.numbers import price
 from aster_sidecar.text.repair import valid_text
@@ -76,10 +77,13 @@ class TurnEnding:
                 time=clock.stamp(),
             ).model_dump_json()
         done = wire.DoneEvent(message_id=turn.message_id, stop_reason=reason, usage=turn.usage.to_wire())
+        done.context = turn.usage.context
         writes: list[Write] = [
             message_rows.update_prompts_complete(turn.turn_id),
             rows.update_ended(turn.turn_id, reason, json.dumps(asdict(turn.usage)), turn.ran_s, info),
         ]
+        if done.context is not None:
+            writes.append(update_context(turn.session_id, done.context.used_tokens, done.context.window_tokens))
         try:
             answer = [insert_message(self._answer(turn, reason), turn.first_seq)] if turn.begun else []
             turn.log.put("done", done, writes=[*answer, *writes], runs=turn.log.runs())

@@ -53,6 +53,7 @@ class TurnStatus:
                 pending_approvals=0,
                 model=settings.model.value,
                 usage=wire.Usage(),
+                context=None,
                 last_error=None,
                 settings=settings,
             )
@@ -75,6 +76,7 @@ class TurnStatus:
             pending_approvals=len(self._approvals.list(agent_id, session_id)),
             model=settings.model.value,
             usage=usage,
+            context=(queue.active and queue.active.usage.context) or self._sessions.info(session_id).context,
             last_error=error,
             settings=settings,
         )

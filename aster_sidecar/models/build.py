@@ -177,8 +177,14 @@ class Models:
             if built is None:
                 built = self._make(target)
             window_tokens, inputs = self._window(built, served), inputs_of(target, served)
-            if (window_tokens, inputs.takes, inputs.refuses) != (built.window_tokens, built.takes, built.refuses):
-                built = replace(built, window_tokens=window_tokens, takes=inputs.takes, refuses=inputs.refuses)
+            facts = {
+                "window_tokens": window_tokens or DEFAULT_WINDOW_TOKENS,
+                "window_known": window_tokens is not None,
+                "takes": inputs.takes,
+                "refuses": inputs.refuses,
+            }
+            if any(getattr(built, fact) != value for fact, value in facts.items()):
+                built = replace(built, **facts)
             with self._keeping:
                 if generation == self._generation:
                     self._built[target.identity] = self._by_name[name] = built
@@ -258,15 +264,15 @@ class Models:
             self.settings.found(base_url, served.base_url)
         return served
 
-    def _window(self, chosen: Chosen, served: Served | None) -> int:
-        """The context window in tokens: as set, else as a refusal, the server or the catalogue says."""
+    def _window(self, chosen: Chosen, served: Served | None) -> int | None:
+        """The context window in tokens: as set, else as a refusal, the server or the catalogue says. None: unknown."""
         if self._window_tokens:
             return int(self._window_tokens)
         reported = served.window_tokens if served is not None else None
         usual = chosen.provider.window_tokens if chosen.provider else None
-        believed = reported or chosen.model.context_window or usual or DEFAULT_WINDOW_TOKENS
+        believed = reported or chosen.model.context_window or usual
         refused = self._learned.window_tokens(chosen, reported)
-        return believed if refused is None else min(refused, believed)
+        return min((tokens for tokens in (believed, refused) if tokens is not None), default=None)
 
     # -- attachments ---------------------------------------------------------------------------------------------------
 
@@ -350,7 +356,7 @@ class Models:
         reported = served.window_tokens if served is not None else None
         if self._window_tokens or not self._learned.learn_window(chosen, tokens, reported):
             return chosen
-        learned = replace(chosen, window_tokens=tokens)
+        learned = replace(chosen, window_tokens=tokens, window_known=True)
         with self._keeping:
             for kept in (self._built, self._by_name):
                 for key, one in list(kept.items()):

@@ -43,6 +43,8 @@ class Chosen:
     """Longest wait without progress, when `ASTER_MODEL_TIMEOUT_S` sets one."""
     has_edge: bool = False
     """Whether requests pass through `transport.py`, which can insert files into their bodies."""
+    window_known: bool = False
+    """Whether `window_tokens` was set, reported or learned, not only assumed."""
     dialect: str | None = None
     """The protocol, when requests pass through `transport.py`, which can insert stored messages into their bodies."""
 

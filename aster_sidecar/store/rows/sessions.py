@@ -19,6 +19,8 @@ PINNED_FIRST = "s.pinned * 1000000000000000 + s.used_n"
 class SessionRow(NamedTuple):
     """A session with the number of its messages. `deleted_at` is set for one in the trash.
 
+    `context_tokens`: how much of the model's window, of `window_tokens`, it filled after its last request.
+
     `position` orders a list: the next page begins below that of its last row.
     """
 
@@ -32,6 +34,8 @@ class SessionRow(NamedTuple):
     messages: int
     deleted_at: str | None
     pinned: int
+    context_tokens: int | None
+    window_tokens: int | None
     position: int
 
 
@@ -48,7 +52,8 @@ class ChoicesRow(NamedTuple):
 COLUMNS = (
     "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
     " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id),"
-    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned"
+    " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned,"
+    " s.context_tokens, s.window_tokens"
 )
 
 
@@ -202,7 +207,14 @@ def delete_session(session_id: str) -> list[Write]:
     return [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")]
 
 
+def update_context(session_id: str, tokens: int | None, window_tokens: int | None) -> Write:
+    """How much of the model's context window the session fills. None: not known."""
+    sql = "UPDATE sessions SET context_tokens=?, window_tokens=? WHERE session_id=?"
+    return (sql, (tokens, window_tokens, session_id))
+
+
 def delete_history(session_id: str) -> list[Write]:
     """Delete all messages and turns of a session, and what belongs to them."""
     tables = ("messages", "model_messages", "turns", "approvals", "calls", "sends")
-    return [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
+    deletes: list[Write] = [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
+    return [*deletes, update_context(session_id, None, None)]
