@@ -53,7 +53,7 @@ def test_a_cold_start_imports_neither_an_agent_loop_nor_a_provider() -> None:
     script = (
         "import sys; import aster_sidecar.cli.serve, aster_sidecar.http.routes.all;"
         "heavy = {'pydantic_ai', 'openai', 'anthropic', 'httpx', 'httpx2', 'psutil', 'mcp', 'tomlkit', 'markdownify',"
-        "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests', 'websockets'};"
+        "'yaml', 'griffe', 'platformdirs', 'opentelemetry.sdk', 'requests', 'websockets', 'PIL'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     told = subprocess.run(
@@ -106,6 +106,8 @@ CALLED_BY_LIBRARIES = {
     "render_bullet": "rich",
     "render_number": "rich",
     "get_tools": "pydantic-ai",
+    "seekable": "io.BufferedReader",
+    "readinto": "io.BufferedReader",
 }
 """Methods that a library calls by their names."""
 FOR_DOCUMENTS = {"REFUSAL_CODES": "docs/models.md is held to it"}

@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import unicodedata
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
-from aster_sidecar.errors import AttachmentNotFound, BodyTooLarge, InvalidShape
+from aster_sidecar.conversation import images
+from aster_sidecar.conversation.pdf_pages import count_pages
+from aster_sidecar.errors import AttachmentNotFound, BodyTooLarge, InvalidShape, StoreError
 from aster_sidecar.store.contents import Contents, Incoming
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import attachments as rows
 from aster_sidecar.store.rows.attachments import AttachmentRow
-from aster_sidecar.text.media_types import Sniffer
+from aster_sidecar.text.media_types import BINARY, IMAGES, PDF, Sniffer
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ class Attachments:
         self._work: asyncio.Task[None] | None = None
         self._again = False
         """Whether there is something to delete since the work began."""
+        self._looking = asyncio.Lock()
+        """Held while an image is decoded: one at a time, so that many need no more memory than one."""
         self._finishing = asyncio.Lock()
         """Held while a content gets its row, or loses its last one: no content is removed while it becomes needed."""
         self._going: set[str] = set()
@@ -63,18 +68,32 @@ class Attachments:
     async def receive(self, name: str, pieces: AsyncIterator[bytes]) -> wire.AttachmentInfo:
         """Keep a file that arrives in pieces. It is on disk when this returns.
 
-        Raises: InvalidShape for an empty file, BodyTooLarge, StoreError.
+        Raises: InvalidShape for an empty file or an image with too many pixels, BodyTooLarge, StoreError.
         """
         incoming = await asyncio.to_thread(self._contents.begin)
+        scaled: Incoming | None = None
         try:
             sniffer = await self._fill(incoming, pieces)
             if incoming.size == 0:
                 raise InvalidShape("the file is empty", hint="attach a file with content")
+            found = await self._look(incoming, sniffer.media_type())
+            if found.scaled is not None:
+                scaled = await asyncio.to_thread(self._contents.begin)
+                await asyncio.to_thread(scaled.write, found.scaled)
             async with self._finishing:
-                sha256 = await asyncio.to_thread(incoming.finish)
-                return await self._record(sha256, safe_name(name), sniffer.media_type(), incoming.size)
+                stored: list[str] = []
+                try:
+                    for part in (incoming, scaled):
+                        if part is not None:
+                            stored.append(await asyncio.to_thread(part.finish))
+                    return await self._record(stored, safe_name(name), found, incoming.size)
+                except StoreError:
+                    await self._remove_unneeded(stored)
+                    raise
         finally:
-            await asyncio.shield(asyncio.to_thread(incoming.discard))
+            for part in (incoming, scaled):
+                if part is not None:
+                    await asyncio.shield(asyncio.to_thread(part.discard))
 
     async def _fill(self, incoming: Incoming, pieces: AsyncIterator[bytes]) -> Sniffer:
         sniffer, gathered = Sniffer(), bytearray()
@@ -93,28 +112,46 @@ class Attachments:
         await asyncio.to_thread(take, bytes(gathered))
         return sniffer
 
-    async def _record(self, sha256: str, name: str, media_type: str, size: int) -> wire.AttachmentInfo:
+    async def _look(self, incoming: Incoming, media_type: str) -> Found:
+        """Find out what a file is whose content looks like this type. Raises: InvalidShape, StoreError."""
+        if media_type not in (*IMAGES, PDF):
+            return Found(media_type)
+        async with self._looking:
+            work = asyncio.ensure_future(asyncio.to_thread(examine, incoming, media_type))
+            try:
+                return await asyncio.shield(work)
+            finally:
+                await asyncio.wait([work])  # a thread can't be stopped, and the next image waits for its memory
+
+    async def _record(self, stored: list[str], name: str, found: Found, size: int) -> wire.AttachmentInfo:
+        """Insert the row. `stored` has the SHA-256 of the file and, if there is one, that of the scaled image."""
         ends = clock.Deadline.after(UNUSED_S)
         row = AttachmentRow(
-            clock.new_id("att"),
-            sha256,
-            name,
-            media_type,
-            size,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            clock.stamp(),
-            ends.at,
-            ends.due_s,
-            clock.boot(),
+            attachment_id=clock.new_id("att"),
+            sha256=stored[0],
+            name=name,
+            media_type=found.media_type,
+            size=size,
+            width=found.width,
+            height=found.height,
+            pages=found.pages,
+            scaled_sha256=stored[1] if found.scaled is not None else None,
+            scaled_type=found.scaled_type,
+            scaled_size=len(found.scaled) if found.scaled is not None else None,
+            created_at=clock.stamp(),
+            expires_at=ends.at,
+            due_s=ends.due_s,
+            boot=clock.boot(),
         )
         self._journal.put(writes=[rows.insert_attachment(row)])
         await self._journal.commit()
         return info(row)
+
+    async def _remove_unneeded(self, contents: Collection[str]) -> None:
+        """Remove those of these contents that no row needs. Call it while `_finishing` is held. Raises: StoreError."""
+        needed = set(self._journal.rows(rows.select_contents()))
+        for sha256 in set(contents) - needed:
+            await asyncio.to_thread(self._contents.remove, sha256)
 
     def find(self, attachment_id: str) -> wire.AttachmentInfo:
         """Raises: AttachmentNotFound, StoreError."""
@@ -208,9 +245,29 @@ class Attachments:
                 await self._journal.commit()
             finally:
                 self._going.difference_update(attachment_ids)
-            own = {sha256 for row in found if row is not None for sha256 in (row.sha256, row.scaled_sha256) if sha256}
-            for sha256 in own - set(self._journal.rows(rows.select_contents())):
-                await asyncio.to_thread(self._contents.remove, sha256)
+            contents = [sha256 for row in found if row is not None for sha256 in (row.sha256, row.scaled_sha256)]
+            await self._remove_unneeded([sha256 for sha256 in contents if sha256 is not None])
+
+
+class Found(NamedTuple):
+    """What a file is; the fields are those of `rows.AttachmentRow`, and `scaled` has the scaled image's bytes."""
+
+    media_type: str
+    width: int | None = None
+    height: int | None = None
+    pages: int | None = None
+    scaled: bytes | None = None
+    scaled_type: str | None = None
+
+
+def examine(incoming: Incoming, media_type: str) -> Found:
+    """Look into an image or a PDF. It blocks. Raises: InvalidShape, StoreError."""
+    with incoming.reader() as file:
+        if media_type == PDF:
+            return Found(media_type, pages=count_pages(file))
+        looked = images.look(file, incoming.size, media_type)
+    # A broken image is a file: as an image it would make each later request to the model fail.
+    return Found(BINARY) if looked is None else Found(media_type, looked.width, looked.height, None, *looked[2:])
 
 
 def is_over(row: AttachmentRow) -> bool:

@@ -14,6 +14,7 @@ import os
 import secrets
 from collections.abc import Collection, Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from aster_sidecar.errors import StoreError
 
@@ -100,6 +101,11 @@ class Incoming:
         with _translated("saved", self._directory):
             while left:
                 left = left[self._file.write(left) :]
+
+    def reader(self) -> BinaryIO:
+        """What has arrived, to be read; the caller closes it."""
+        with _translated("read", self._directory):
+            return self._part.open("rb")
 
     def finish(self) -> str:
         """Put the complete file on disk under its name; returns its SHA-256 in hexadecimal."""
