@@ -1,4 +1,5 @@
-"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, package.
+"""`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, upload,
+package.
 
 The daemon and the floor are measured in turns, each in a separate process, against the same provider. Figures are
 medians of several runs. The daemon is configured as it ships: the journal is on a real disk, and every event is
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import platform
@@ -27,7 +29,7 @@ from typing import Any
 import psutil
 
 REPO = Path(__file__).parent.parent
-WHAT = ("cold", "commands", "idle", "first", "spacing", "burst", "long", "history", "page", "package")
+WHAT = ("cold", "commands", "idle", "first", "spacing", "burst", "long", "history", "page", "upload", "package")
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
 
 
@@ -139,6 +141,21 @@ class Server:
         if not told.get("success"):
             raise SystemExit(f"{method} {path}: {told}")
         return told.get("data")
+
+    def upload(self, content: bytes) -> None:
+        """Attach a file, and wait until it is kept."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection.request("POST", "/api/attachments", content, {"Content-Type": "application/octet-stream"})
+        answer = connection.getresponse()
+        told = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise SystemExit(f"POST /api/attachments: {told!r}")
+
+    def resident_mb(self, name: str) -> float:
+        """The process's resident size: `VmRSS` now, `VmHWM` at its peak. Only on Linux."""
+        rows = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(row.split()[1]) for row in rows if row.startswith(f"{name}:")) * 1024 / 1e6
 
     def session(self) -> str | None:
         """Create a session and return its id; None for the floor, which has no sessions."""
@@ -466,6 +483,27 @@ def page(bench: Bench) -> None:
             add(title, "ms", {kind: [one.key_ms for one in of[kind]] for kind in of})
 
     with_browser(path, look)
+
+
+def upload(bench: Bench) -> None:
+    """How much more memory the daemon needs at its peak while a large file goes up, compared with the file."""
+    if sys.platform != "linux":
+        print("upload: skipped, only Linux says the peak of a process's memory", flush=True)
+        return
+    from bench.photos import files
+
+    for name, content in files().items():
+
+        def peak_mb(content: bytes = content) -> float:
+            with running(bench, "daemon", 1) as (server, _):  # with the engine, which loads by itself after a start
+                before = server.resident_mb("VmRSS")
+                Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # begins the peak anew
+                server.upload(content)
+                return server.resident_mb("VmHWM") - before
+
+        peaks = [peak_mb() for _ in range(bench.times(4))]
+        title = f"memory for an upload, {name} (floor: the file)"
+        bench.add(title, "MB", statistics.median(peaks), len(content) / 1e6, 2.0)
 
 
 def package(bench: Bench) -> None:
