@@ -17,7 +17,6 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
-    (b"%PDF-", PDF),
     (b"PK\x03\x04", "application/zip"),
     (b"\x1f\x8b", "application/gzip"),
     (b"BM", "image/bmp"),
@@ -60,6 +59,8 @@ class Sniffer:
 
     def media_type(self) -> str:
         """The media type; call it once, at the end."""
+        if self._head.startswith(b"%PDF-"):  # one without images may be all ASCII
+            return PDF
         if self._is_text and self._decodes(b"", final=True):
             return _of_text(self._head)
         for signature, media_type in _SIGNATURES:

@@ -33,6 +33,7 @@ def found(content: bytes, size: int) -> str:
         (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
         (b"RIFF\x10\0\0\0WAVEfmt ", "application/octet-stream"),
         (b"%PDF-1.7\n\xe2\xe3\xcf\xd3", "application/pdf"),
+        (b"%PDF-1.4\n1 0 obj", "application/pdf"),
         (b"PK\x03\x04\x14\0", "application/zip"),
         (b"\0\0\0\x18ftypheic\0", "image/heic"),
         (b"<svg xmlns='x'><script>1</script></svg>", "image/svg+xml"),

@@ -1601,6 +1601,22 @@ export interface components {
       heartbeat_s: number;
     };
     /**
+     * Context
+     * @description How much of the model's context window a conversation fills.
+     */
+    Context: {
+      /**
+       * Used Tokens
+       * @description of the last request and its answer, as the provider counted or estimated
+       */
+      used_tokens: number;
+      /**
+       * Window Tokens
+       * @description null: neither the provider nor a refusal has said it
+       */
+      window_tokens: number | null;
+    };
+    /**
      * DoneEvent
      * @description The turn has ended: exactly one per turn, always its last event.
      */
@@ -1613,6 +1629,11 @@ export interface components {
        */
       stop_reason: "complete" | "cancelled" | "denied" | "limit" | "failed" | "interrupted";
       usage: components["schemas"]["Usage"];
+      /**
+       * @description left out if no model was asked
+       * @default null
+       */
+      context?: components["schemas"]["Context"] | null;
     };
     /**
      * ErrorEvent
@@ -2317,6 +2338,11 @@ export interface components {
        * @default null
        */
       restorable_until?: string | null;
+      /**
+       * @description null: no model was asked yet
+       * @default null
+       */
+      context?: components["schemas"]["Context"] | null;
       /**
        * @description null in events that an older version recorded
        * @default null
@@ -3252,6 +3278,8 @@ export interface components {
       /** Model */
       model: string;
       usage: components["schemas"]["Usage"];
+      /** @description null: no model was asked yet */
+      context: components["schemas"]["Context"] | null;
       last_error: components["schemas"]["ErrorInfo"] | null;
       /** @description of the session; without one, of a new session of the agent */
       settings: components["schemas"]["SessionSettings"];
