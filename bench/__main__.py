@@ -29,7 +29,20 @@ from typing import Any
 import psutil
 
 REPO = Path(__file__).parent.parent
-WHAT = ("cold", "commands", "idle", "first", "spacing", "burst", "long", "history", "page", "upload", "package")
+WHAT = (
+    "cold",
+    "commands",
+    "idle",
+    "first",
+    "spacing",
+    "burst",
+    "long",
+    "history",
+    "page",
+    "upload",
+    "pictures",
+    "package",
+)
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
 
 
@@ -142,8 +155,8 @@ class Server:
             raise SystemExit(f"{method} {path}: {told}")
         return told.get("data")
 
-    def upload(self, content: bytes) -> None:
-        """Attach a file, and wait until it is kept."""
+    def upload(self, content: bytes) -> str:
+        """Attach a file, and wait until it is kept. Returns its id."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         connection.request("POST", "/api/attachments", content, {"Content-Type": "application/octet-stream"})
         answer = connection.getresponse()
@@ -151,6 +164,7 @@ class Server:
         connection.close()
         if answer.status != 200:
             raise SystemExit(f"POST /api/attachments: {told!r}")
+        return json.loads(told)["data"]["attachment_id"]
 
     def resident_mb(self, name: str) -> float:
         """The process's resident size: `VmRSS` now, `VmHWM` at its peak. Only on Linux."""
@@ -201,9 +215,9 @@ class Readers:
         self._told = self.process.stdout
         self._told.readline()
 
-    def turn(self, message: str, session_id: str | None) -> dict[str, Any]:
+    def turn(self, message: str, session_id: str | None, **more: Any) -> dict[str, Any]:
         """Send a message and wait until all subscribers have the complete answer. Times are in ns after the request."""
-        body = {"agent_id": "default", "message": message}
+        body = {"agent_id": "default", "message": message, **more}
         began_ns = time.monotonic_ns()
         self.server.call("POST", "/api/chat", body | ({"session_id": session_id} if session_id else {}))
         told = json.loads(self._told.readline())
@@ -504,6 +518,35 @@ def upload(bench: Bench) -> None:
         peaks = [peak_mb() for _ in range(bench.times(4))]
         title = f"memory for an upload, {name} (floor: the file)"
         bench.add(title, "MB", statistics.median(peaks), len(content) / 1e6, 2.0)
+
+
+def pictures(bench: Bench) -> None:
+    """A long conversation with many pictures, beside one without any: each tenth message brings one."""
+    from bench.photos import encoded, photo
+
+    turns = 200 if bench.quick else 1000
+    picture = encoded(photo(1200, 900), "JPEG", quality=80)
+    with running(bench, "daemon", 1) as (server, readers):
+        agent = {"agent_id": "default"}
+        without, with_them = (server.call("POST", "/api/sessions", agent)["session_id"] for _ in range(2))
+        for n in range(turns):
+            readers.turn("bench 20 0 and so on, as people do", without)
+            more = {"attachments": [{"attachment_id": server.upload(picture)}]} if n % 10 == 0 else {}
+            readers.turn("bench 20 0 and so on, as people do", with_them, **more)
+
+        def opened_ms(session_id: str) -> float:
+            began_ns = time.monotonic_ns()
+            server.call("GET", f"/api/history?agent_id=default&session_id={session_id}")
+            return (time.monotonic_ns() - began_ns) / 1e6
+
+        def asked_ms(session_id: str) -> float:
+            return readers.turn("bench 1 0", session_id)["request_ns"] / 1e6
+
+        title = f"after {turns:,} turns with {turns // 10} pictures of {len(picture) >> 10} KiB (floor: without)"
+        for name, measure in (("history opened", opened_ms), ("request to provider", asked_ms)):
+            pairs = [(measure(with_them), measure(without)) for _ in range(bench.times(20))]
+            mine, floor = (statistics.median(values) for values in zip(*pairs, strict=True))
+            bench.add(f"{name} {title}", "ms", mine, floor, 1.5)
 
 
 def package(bench: Bench) -> None:

@@ -26,7 +26,7 @@ from aster_sidecar.contract.base import (
     Time,
 )
 
-MOST_ATTACHMENTS = 50
+MOST_ATTACHMENTS = 20
 """Most files with one message."""
 
 

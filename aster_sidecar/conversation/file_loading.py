@@ -21,7 +21,7 @@ from aster_sidecar.conversation.file_references import (
     replaced,
 )
 from aster_sidecar.errors import StoreError
-from aster_sidecar.models.file_marks import filled, mark
+from aster_sidecar.models.file_marks import FilledBody, mark, split
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class Files:
             data = self._attachments.read(sha256)
         return BinaryContent(data, media_type=item.media_type, identifier=item.url.removeprefix(SCHEME))
 
-    def fill(self, body: bytes, *, url_safe: bool) -> bytes:
+    def fill(self, body: bytes, *, url_safe: bool) -> FilledBody:
         """A request's body with the files in place of their marks; blocks. Raises: StoreError."""
-        return filled(body, self._attachments.read, url_safe=url_safe)
+        pieces = split(body, self._attachments.size)
+        return FilledBody(pieces, self._attachments.read_checked, url_safe=url_safe)

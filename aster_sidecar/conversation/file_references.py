@@ -23,8 +23,8 @@ from aster_sidecar.text.media_types import IMAGES, PDF, is_readable
 SCHEME = "attachment:"
 MOST_FILES = 20
 """Most images and PDFs in one request."""
-MOST_BYTES = 16 << 20
-"""Most bytes of images and PDFs in one request. In base64 it is a third more, and providers refuse 20 to 50 MB."""
+MOST_BYTES = 8 << 20
+"""Most bytes of images and PDFs of earlier turns in one request: each request sends them again, in base64."""
 MOST_TEXT_BYTES = 256 << 10
 """The longest beginning of a text file that a model gets."""
 BYTES_PER_TOKEN = 3

@@ -28,7 +28,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar.conversation.earlier_messages import Earlier
 from aster_sidecar.conversation.file_loading import Files
-from aster_sidecar.conversation.file_references import Reference, fact, left_out, note, replaced
+from aster_sidecar.conversation.file_references import Reference, binary, fact, left_out, note, replaced
 from aster_sidecar.conversation.run_state import Run
 from aster_sidecar.conversation.strict_history import as_sent, without_thinking
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -116,6 +116,9 @@ class Tap(WrapperModel):
     ) -> StreamedResponse:
         """Send the request; where possible with the cached JSON of the earlier messages (`request_prefix`)."""
         self._left_out = left_out(self._before, messages)
+        has_files = next(binary((*self._before, *messages)), None) is not None
+        if has_files and self._marks:
+            self.exchange.fill = partial(self._files.fill, url_safe=self.wrapped.system.startswith("google"))
         earlier = self._earlier.of((*self._key, self._left_out), self._before, self._form)
         turn = self._form(messages)
         passage = None
@@ -144,8 +147,6 @@ class Tap(WrapperModel):
     ) -> StreamedResponse:
         """Put the files into the messages, and send them."""
         messages = await self._files.put_in(messages, marks=self._marks)
-        if self._marks:
-            self.exchange.fill = partial(self._files.fill, url_safe=self.wrapped.system.startswith("google"))
         return await opened.enter_async_context(self.wrapped.request_stream(messages, settings, parameters, context))
 
     def _in_place_of(self, item: Reference) -> object:

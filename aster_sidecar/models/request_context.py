@@ -10,7 +10,10 @@ import secrets
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+if TYPE_CHECKING:
+    from aster_sidecar.models.file_marks import FilledBody
 
 MARK = f"aster-{secrets.token_hex(16)}-"
 """The beginning of the marks that replace stored messages while a request is built. No mark is ever sent."""
@@ -51,8 +54,8 @@ class Exchange:
     leave: Callable[[], None] = lambda: None
     complete: Callable[[bytes], bytes] | None = None
     """Replaces the marks in a request's body by stored messages (see `conversation.request_prefix`)."""
-    fill: Callable[[bytes], bytes] | None = None
-    """Replaces the marks of files in a request's body (see `file_marks`). It runs in a thread."""
+    fill: Callable[[bytes], FilledBody] | None = None
+    """Replaces the marks of files in a request's body. It runs in a thread."""
     ending: Ending | None = None
     """How the answer ended; set while it is read."""
 

@@ -99,10 +99,11 @@ async def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Reque
     if exchange.complete is None and exchange.fill is None:
         return request
     body = exchange.complete(body) if exchange.complete is not None else body
-    body = await asyncio.to_thread(exchange.fill, body) if exchange.fill is not None else body
+    filled = await asyncio.to_thread(exchange.fill, body) if exchange.fill is not None else None
+    content = body if filled is None else filled
     headers = request.headers.copy()
-    headers["content-length"] = str(len(body))
-    return httpx2.Request(request.method, request.url, headers=headers, content=body, extensions=request.extensions)
+    headers["content-length"] = str(len(body) if filled is None else filled.length)
+    return httpx2.Request(request.method, request.url, headers=headers, content=content, extensions=request.extensions)
 
 
 async def refused(response: httpx2.Response, exchange: Exchange) -> ModelError:

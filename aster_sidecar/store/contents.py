@@ -50,6 +50,18 @@ class Contents:
             raise StoreError(f"{path} was changed", hint="attach the file again")
         return content
 
+    def size(self, sha256: str) -> int:
+        """Bytes of the content. Raises: StoreError."""
+        path = self.path(sha256)
+        with _translated("read", path):
+            return path.stat().st_size
+
+    def read_checked(self, sha256: str) -> bytes:
+        """A content that was just checked. Raises: StoreError, when it can't be read any more."""
+        path = self.path(sha256)
+        with _translated("read", path):
+            return path.read_bytes()
+
     def check(self, sha256: str, size: int) -> None:
         """Raises: StoreError when the file is gone, was changed, or has another size in bytes.
 

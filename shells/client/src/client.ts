@@ -54,7 +54,7 @@ const TRIES = 5;
 /** The largest attachment, in bytes. */
 export const ATTACHMENT_MOST = 25 * 1024 * 1024;
 /** The most attachments of a message. */
-export const ATTACHMENTS_MOST = 50;
+export const ATTACHMENTS_MOST = 20;
 
 /**
  * Creates a client. By default it uses the page's native host (`window.asterHost`) if there is one. Otherwise it uses
