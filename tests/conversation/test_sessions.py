@@ -371,7 +371,14 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
         old.execute("UPDATE folded_texts SET text='un café'; DROP TABLE trash; PRAGMA user_version=5")
         old.execute("ALTER TABLE approvals DROP COLUMN summary; ALTER TABLE approvals DROP COLUMN preview")
         old.execute("DROP INDEX sessions_by_place; ALTER TABLE sessions DROP COLUMN pinned")
-        for column in ("sessions.work_dir", "sessions.model", "sessions.effort", "sessions.permission_mode"):
+        for column in (
+            "sessions.work_dir",
+            "sessions.model",
+            "sessions.effort",
+            "sessions.permission_mode",
+            "sessions.context_tokens",
+            "sessions.window_tokens",
+        ):
             old.execute("ALTER TABLE {} DROP COLUMN {}".format(*column.split(".")))
         old.execute("DROP TABLE attachment_uses; DROP TABLE attachments")
         old.execute("ALTER TABLE turns DROP COLUMN model; ALTER TABLE turns DROP COLUMN effort")

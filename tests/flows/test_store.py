@@ -18,6 +18,7 @@ import pytest
 from aster_sidecar.cli.doctor.files import store as doctor_store
 from aster_sidecar.store.schema import scripts
 from tests.conftest import provider_environment
+from tests.flows.test_attachments import download, files, send, upload, wait_for_files
 from tests.support.daemon import Daemon, text_of
 from tests.support.provider import ProviderDouble, Reply, Say
 
@@ -383,3 +384,20 @@ def test_a_person_can_go_back_to_the_version_before(daemon: Daemon) -> None:
     subprocess.run([sys.executable, "-m", "aster_sidecar", *words], env=environment, check=True)
     daemon.start()
     assert [message["text"] for message in daemon.history() if message["role"] == "user"] == ["before the update"]
+
+
+def test_an_upload_to_a_full_disk_is_refused_in_words_and_leaves_nothing(small_disk: Path) -> None:
+    daemon = Daemon(small_disk)
+    daemon.start()
+    try:
+        kept = upload(daemon, b"kept")
+        refused = send(daemon, os.urandom(4 << 20))
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert "No space left on device" in refused.json()["error"]
+        assert "free some space" in refused.json()["hint"]
+        wait_for_files(daemon, [kept["sha256"]])
+        assert download(daemon, kept["attachment_id"]).content == b"kept"
+        after = upload(daemon, b"after")
+        assert {path.name for path in files(daemon)} == {kept["sha256"], after["sha256"]}
+    finally:
+        daemon.stop()
