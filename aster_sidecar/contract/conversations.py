@@ -85,7 +85,7 @@ class Context(Model):
     """How much of the model's context window a conversation fills."""
 
     used_tokens: int = Field(description="of the last request and its answer, as the provider counted or estimated")
-    window_tokens: int | None = Field(description="null: neither the provider nor a refusal has said it")
+    window_tokens: int | None = Field(default=None, description="null: neither the provider nor a refusal has said it")
 
 
 class SessionSetting(Model):

@@ -1613,8 +1613,9 @@ export interface components {
       /**
        * Window Tokens
        * @description null: neither the provider nor a refusal has said it
+       * @default null
        */
-      window_tokens: number | null;
+      window_tokens?: number | null;
     };
     /**
      * DoneEvent
