@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const MOST_BYTES = 17 * 1024;
+// Attachments and the context meter took what was left of 17 KiB.
+const MOST_BYTES = 18_000;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sizeOnly = process.argv.includes("--size");
 

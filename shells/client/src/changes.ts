@@ -5,7 +5,7 @@ import type { Histories } from "./histories.js";
 import { sessionInfo, type Loader } from "./loading.js";
 import type { PictureDraft } from "./picture.js";
 import type { Slots } from "./slots.js";
-import { notificationOf, ruleOf, serviceOf, sessionOf, type Picture, type SessionEntry } from "./state.js";
+import { contextOf, notificationOf, ruleOf, serviceOf, sessionOf, type Picture, type SessionEntry } from "./state.js";
 import type * as wire from "./types.js";
 
 /** How many notifications the picture keeps. */
@@ -55,17 +55,21 @@ export class Changes {
         return true;
       case "history_cleared":
         this.#options.histories.clear(event.session_id ?? "");
+        if (session) picture.session(session.session_id).context = null;
         // The earlier events were deleted with the messages. If the stream lags behind, their changes to answers,
         // states, titles and notifications are missing.
         loader.load();
         return false;
+      case "done":
+        if (!session) return this.#meet(event);
+        if (event.data.context) picture.session(session.session_id).context = contextOf(event.data.context);
+        return true;
       case "text_chunk":
       case "thinking_chunk":
       case "tool_start":
       case "tool_progress":
       case "tool_end":
       case "error":
-      case "done":
       case "model_retry":
       case "history_compacted":
         return true; // these change messages only

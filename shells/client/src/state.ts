@@ -79,8 +79,10 @@ export type AgentEntry = Required<Omit<wire.AgentInfo, "sessions">>;
 /** The fields of `SessionInfo` without the counts, which no event reports. */
 export interface SessionEntry extends Omit<
   wire.SessionInfo,
-  "messages" | "pending_approvals" | "deleted_at" | "restorable_until"
+  "messages" | "pending_approvals" | "deleted_at" | "restorable_until" | "context"
 > {
+  /** How much of the model's context window it fills; null: no model was asked yet. */
+  context: Required<wire.Context> | null;
   /** The messages, once `open` has fetched them. */
   history: HistoryEntry | null;
   /** `open` was called, and the messages are being read. */
@@ -218,7 +220,11 @@ export function sessionOf({
   restorable_until: ____,
   ...info
 }: wire.SessionInfo): SessionEntry {
-  return { ...info, history: null, loading: false, live: NO_LIVE };
+  return { ...info, context: contextOf(info.context), history: null, loading: false, live: NO_LIVE };
+}
+
+export function contextOf(context?: wire.Context | null): SessionEntry["context"] {
+  return context ? { window_tokens: null, ...context } : null;
 }
 
 export function messageOf(message: wire.WireMessage): MessageEntry {

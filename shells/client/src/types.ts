@@ -22,6 +22,7 @@ export type ApprovalInfo = Schemas["ApprovalInfo"];
 export type Status = Schemas["Status"];
 export type State = Status["state"];
 export type Usage = Schemas["Usage"];
+export type Context = Schemas["Context"];
 export type WireMessage = Schemas["Message"];
 export type HistoryPage = Schemas["HistoryPage"];
 export type HistoryDeleted = Schemas["HistoryDeleted"];

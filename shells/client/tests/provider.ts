@@ -3,8 +3,8 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** Text, a part of an answer in the provider's protocol, or the reason why the answer ends. */
-export type Piece = string | { reasoning_content: string } | { finish_reason: string };
+/** Text, a part of an answer in the provider's protocol, why the answer ends, or the size of the request. */
+export type Piece = string | { reasoning_content: string } | { finish_reason: string } | { prompt_tokens: number };
 
 /** An answer to which the test adds pieces; it goes on until the test ends it. */
 export class Spoken implements AsyncIterable<Piece> {
@@ -70,13 +70,18 @@ async function speak(response: ServerResponse, pieces: Iterable<Piece> | AsyncIt
   response.writeHead(200, { "Content-Type": "text/event-stream" });
   response.flushHeaders();
   let finish = "stop";
+  let prompt_tokens = 12;
   for await (const piece of pieces) {
     if (typeof piece !== "string" && "finish_reason" in piece) {
       finish = piece.finish_reason;
       continue;
     }
+    if (typeof piece !== "string" && "prompt_tokens" in piece) {
+      ({ prompt_tokens } = piece);
+      continue;
+    }
     response.write(frame({ role: "assistant", ...(typeof piece === "string" ? { content: piece } : piece) }, null));
   }
-  const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
+  const usage = { prompt_tokens, completion_tokens: 34, total_tokens: prompt_tokens + 34 };
   response.end(frame({}, finish) + chunk({ choices: [], usage }) + "data: [DONE]\n\n");
 }

@@ -43,6 +43,7 @@ const STATUS: Status = {
   pending_approvals: 0,
   model: "demo",
   usage: { input_tokens: 0, output_tokens: 0, requests: 0 },
+  context: null,
   last_error: null,
   settings: { work_dir: SETTING, model: SETTING, effort: SETTING, permission_mode: SETTING },
 };
@@ -394,6 +395,53 @@ test("files of messages and of results are in their parts, from events as from t
   ];
   const read = await scene([said, message("a", "assistant", "", { parts })]);
   expect(files(read.messages())).toEqual(files(messages()));
+});
+
+test("how much of the context window is filled follows the turns, also of a session that is not open", async () => {
+  const first = { used_tokens: 900, window_tokens: null };
+  const read = { ...SESSION, context: first };
+  const { script, publish, store, session } = await scene([], { open: false });
+  expect(session()?.context).toBeNull();
+  const asked = script.asked.length;
+  const usage = { input_tokens: 900, output_tokens: 0, requests: 1 };
+  const ended = (context?: SessionInfo["context"]): AsterEvent =>
+    event("done", { message_id: "a", stop_reason: "complete", usage, ...(context !== undefined && { context }) });
+  script.say(ended({ used_tokens: 900 }));
+  publish();
+  expect(session()?.context).toEqual(first);
+  script.say(ended(), ended(null)); // turns in which no model was asked
+  publish();
+  expect(session()?.context).toEqual(first);
+  await store.open("s");
+  const second = { used_tokens: 24_100, window_tokens: 200_000 };
+  script.say(ended(second));
+  publish();
+  expect(session()?.context).toEqual(second);
+  expect(script.asked.slice(asked).every((path) => /history|status/.test(path))).toBe(true);
+
+  let go: (snapshot: unknown) => void = () => undefined;
+  script.answers["/api/snapshot"] = () => new Promise((resolve) => (go = resolve));
+  script.say(event("history_cleared", { deleted: 2 }, { turn_id: null }));
+  publish();
+  expect(session()?.context).toBeNull(); // at once, before all is read again
+  go({ ...SNAPSHOT, sessions: [read] });
+  await store.until(({ current }) => current);
+  expect(session()?.context).toEqual(first);
+});
+
+test("the context of a session that the picture does not have yet is that of its last turn", async () => {
+  const { script, publish, store } = await scene([], { open: false });
+  let go: (info: unknown) => void = () => undefined;
+  script.answers["/api/sessions/new"] = () => new Promise((resolve) => (go = resolve));
+  const where = { session_id: "new" };
+  const context = { used_tokens: 10, window_tokens: 100 };
+  const usage = { input_tokens: 10, output_tokens: 0, requests: 1 };
+  script.say(event("status_change", { state: "running", previous: "idle" }, where));
+  script.say(event("done", { message_id: "a", stop_reason: "complete", usage, context }, where));
+  go({ ...SESSION, session_id: "new", state: "running" });
+  await store.until(({ sessions }) => sessions["new"] !== undefined);
+  publish();
+  expect(store.getState().sessions["new"]?.context).toEqual(context);
 });
 
 test("what has a seq that was seen changes nothing", async () => {
