@@ -5,6 +5,7 @@ import { announce } from "./announce.js";
 import { Attachments } from "./Attachments.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { folderName, modeName, SessionSettingsLine, SettingsPanel, type Choices } from "./ConversationSettings.js";
+import { ContextMeter } from "./ContextMeter.js";
 import { client, store, usePicture } from "./engine.js";
 import { FindBar } from "./FindBar.js";
 import { Gone } from "./Gone.js";
@@ -492,6 +493,7 @@ function Head({ session_id }: { session_id: string }) {
         )}
         <SessionSettingsLine session={session} busy={BUSY.has(session.state)} />
       </div>
+      {session.context && <ContextMeter context={session.context} />}
       <SessionMenu
         session={session}
         label={texts.conversation.menu}

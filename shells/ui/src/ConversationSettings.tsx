@@ -2,6 +2,7 @@
 import type { ModelInfo, Session, SessionCreate, SessionSetting } from "@aster-sidecar/client";
 import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { IconButton } from "./Buttons.js";
+import { contextWords } from "./ContextMeter.js";
 import { useEndpoint } from "./endpoint.js";
 import { client, host, usePicture } from "./engine.js";
 import { FolderBrowser } from "./FolderBrowser.js";
@@ -294,6 +295,12 @@ export function SessionSettingsLine({ session, busy }: { session: Session; busy:
             setOpen(false);
           }}
         >
+          {session.context && (
+            <div className="panel-field">
+              <span>{texts.context.label}</span>
+              <p className="quiet">{contextWords(session.context)}</p>
+            </div>
+          )}
           {!is_default && <AgentChoice session_id={session_id} agent_id={agent_id} disabled={busy} />}
         </SettingsPanel>
       )}

@@ -164,7 +164,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
           </time>
           {usage && input + output > 0 && (
             <span title={texts.answer.usage(input, output, usage.requests ?? 0)}>
-              {texts.answer.tokens(input + output)}
+              {texts.shared.tokens(input + output)}
             </span>
           )}
           {usage?.cost_usd != null && (

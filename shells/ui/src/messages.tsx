@@ -7,7 +7,7 @@
 // words.ts. Messages and hints of the daemon and of the client are shown unchanged.
 import type { Message } from "@aster-sidecar/client";
 import type { ReactNode } from "react";
-import { count } from "./words.js";
+import { count, percent } from "./words.js";
 
 /** Texts for names that the daemon gives; a name that is not known here has no text. */
 type Named = Readonly<Record<string, string>>;
@@ -42,6 +42,7 @@ export const texts = {
     start: "Start",
     startConversation: "Start a conversation",
     stop: "Stop",
+    tokens: (tokens: number) => plural(tokens, `${count(tokens)} token`, `${count(tokens)} tokens`),
     tool: "Tool",
     tryAgain: "Try again",
     undo: "Undo",
@@ -205,6 +206,28 @@ export const texts = {
     failed: (answer: string) => `The answer failed. ${answer}`,
   },
 
+  /** How much of the model's context window a conversation fills. */
+  context: {
+    label: "Context window",
+    /** `rest`: what only wide windows show. */
+    filled: (share: number, rest: (words: string) => ReactNode) => (
+      <>
+        {percent(share)}
+        {rest(" of the context window")}
+      </>
+    ),
+    used: (used: number, all: number) =>
+      `${count(used)} of ${count(all)} tokens used; when it is nearly full, the conversation is summarised.`,
+    nearlyFull: (used: number, all: number) =>
+      `Nearly full: ${count(used)} of ${count(all)} tokens used; the conversation is summarised soon.`,
+    windowUnknown: (used: number) =>
+      plural(
+        used,
+        `${count(used)} token of the context window used. Its size is not known.`,
+        `${count(used)} tokens of the context window used. Its size is not known.`,
+      ),
+  },
+
   /** What a conversation works with. */
   panel: {
     title: "This conversation",
@@ -288,7 +311,6 @@ export const texts = {
       </>
     ),
     denied: "The agent stopped because a tool call was denied.",
-    tokens: (tokens: number) => plural(tokens, `${count(tokens)} token`, `${count(tokens)} tokens`),
     usage: (input: number, output: number, requests: number) => {
       const took = plural(input, `${count(input)} token in`, `${count(input)} tokens in`);
       const gave = plural(output, `${count(output)} token out`, `${count(output)} tokens out`);

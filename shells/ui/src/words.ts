@@ -1,11 +1,15 @@
 // Formats numbers, dates, times and sizes for people.
 
 const number = new Intl.NumberFormat();
+const percentage = new Intl.NumberFormat(undefined, { style: "percent" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 export const count = (value: number): string => number.format(value);
+
+/** `share`: 0 to 100. */
+export const percent = (share: number): string => percentage.format(share / 100);
 
 export function when(time: string): string {
   const date = new Date(time);
