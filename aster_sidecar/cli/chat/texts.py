@@ -107,6 +107,8 @@ ENDS = {
     "denied": "The agent stopped because a tool call was denied.",
 }
 """How a turn ended, by its `stop_reason`."""
+NEARLY_FULL = 80
+"""At this percentage of the context window and above, the conversation is summarised soon. The web UI has the same."""
 UNSAID_ENDS = ("complete", "failed", "limit")
 """Ends that need no text; the last two come with an `error` event."""
 
@@ -118,9 +120,15 @@ def ended(stop_reason: str) -> str | None:
     return "— " + ENDS.get(stop_reason, f"The turn ended: {stop_reason}.")
 
 
-def used(usage: Json) -> str:
-    """The tokens of a turn."""
-    return f"— {times(usage['input_tokens'], 'token')} in, {times(usage['output_tokens'], 'token')} out."
+def used(usage: Json, context: Json | None) -> str:
+    """The tokens of a turn, and how much of the model's context window the conversation fills, if both are known."""
+    tokens = f"— {times(usage['input_tokens'], 'token')} in, {times(usage['output_tokens'], 'token')} out."
+    window = (context or {}).get("window_tokens")
+    if context is None or not window:
+        return tokens
+    percent = min(100, context["used_tokens"] * 100 // window)
+    soon = "; the conversation is summarised soon" if percent >= NEARLY_FULL else ""
+    return f"{tokens} {percent}% of the context window used{soon}."
 
 
 def now_answering(message: str) -> str:

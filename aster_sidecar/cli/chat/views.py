@@ -106,7 +106,7 @@ class TerminalView:
                 self._calls.clear()
                 if (words := texts.ended(data["stop_reason"])) is not None:
                     self._tell(words, "yellow")
-                self._tell(texts.used(data["usage"]))
+                self._tell(texts.used(data["usage"], data.get("context")))
             case _:
                 pass
 

@@ -58,11 +58,11 @@ def test_plain_text_is_the_answer_alone_and_chunks_that_come_twice_are_written_o
     assert err == "read_file: read ‹U+001B›a\nread_file: failed: no file\nwarning: slow\n  wait\n"
 
 
-def shown(*events: dict[str, Any], sent: set[str] | None = None) -> str:
+def shown(*events: dict[str, Any], sent: set[str] | None = None, width: int = 60) -> str:
     """What a terminal shows after these events."""
 
     async def show() -> str:
-        view = TerminalView(screen(60), sent if sent is not None else set())
+        view = TerminalView(screen(width), sent if sent is not None else set())
         for one in events:
             view.show(one)
         view.flush()
@@ -127,6 +127,32 @@ def test_errors_retries_and_ends() -> None:
         "— 0 tokens in, 0 tokens out.",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("context", "words"),
+    [
+        (None, ""),
+        ({"used_tokens": 24_100}, ""),
+        ({"used_tokens": 24_100, "window_tokens": 200_000}, " 12% of the context window used."),
+        ({"used_tokens": 159_999, "window_tokens": 200_000}, " 79% of the context window used."),
+        (
+            {"used_tokens": 160_000, "window_tokens": 200_000},
+            " 80% of the context window used; the conversation is summarised soon.",
+        ),
+        (
+            {"used_tokens": 9, "window_tokens": 8},
+            " 100% of the context window used; the conversation is summarised soon.",
+        ),
+    ],
+)
+def test_the_end_of_a_turn_says_how_much_of_the_context_window_is_used(
+    context: dict[str, int] | None, words: str
+) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 1200}
+    data = {} if context is None else {"context": context}
+    text = shown(event("done", stop_reason="complete", usage=usage, **data), width=120)
+    assert text == f"— 1 token in, 1,200 tokens out.{words}\n"
 
 
 def test_a_message_that_is_being_written_is_taken_over_from_the_history() -> None:
