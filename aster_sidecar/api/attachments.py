@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from io import FileIO
 
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.attachments import Attachments
@@ -18,6 +19,6 @@ class AttachmentCalls:
         """Keep a file for a message. Raises: InvalidShape, BodyTooLarge, StoreError."""
         return await self._attachments.receive(name, pieces)
 
-    async def download(self, attachment_id: str) -> tuple[wire.AttachmentInfo, bytes]:
-        """A file and its bytes. Raises: AttachmentNotFound, StoreError."""
-        return self._attachments.find(attachment_id), await self._attachments.content(attachment_id)
+    async def download(self, attachment_id: str) -> tuple[wire.AttachmentInfo, FileIO]:
+        """A file, to be read from its beginning; the caller closes it. Raises: AttachmentNotFound, StoreError."""
+        return self._attachments.find(attachment_id), await self._attachments.opened(attachment_id)

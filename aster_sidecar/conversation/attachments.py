@@ -9,6 +9,7 @@ import asyncio
 import logging
 import unicodedata
 from collections.abc import AsyncIterator, Collection, Iterable
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation import images
 from aster_sidecar.conversation.pdf_pages import count_pages
-from aster_sidecar.errors import AttachmentNotFound, BodyTooLarge, InvalidShape, StoreError
+from aster_sidecar.errors import AttachmentNotFound, BodyTooLarge, InvalidShape, Stopping, StoreError
 from aster_sidecar.store.contents import Contents, Incoming
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import attachments as rows
@@ -49,16 +50,26 @@ class Attachments:
         """Held while an image is decoded: one at a time, so that many need no more memory than one."""
         self._finishing = asyncio.Lock()
         """Held while a content gets its row, or loses its last one: no content is removed while it becomes needed."""
+        self._receiving: set[asyncio.Timeout] = set()
+        """The limits of uploads under way; `close` ends them by these."""
+        self._closed = False
         self._going: set[str] = set()
         """Attachments that are being deleted, because no message refers to them: none may do so any more."""
 
     def open(self) -> None:
-        """Remove what a crash has left, and begin to delete unused attachments. Raises: StoreError."""
-        self._contents.sweep(self._journal.rows(rows.select_contents()))
+        """Remove what a crash has left, and begin to delete unused attachments. Raises: StoreError.
+
+        With another store beside this one, all contents stay: that store may need them when a person restores it.
+        """
+        others = self._journal.has_others()
+        self._contents.sweep(None if others else self._journal.rows(rows.select_contents()))
         self._watch(1.0)
 
     def close(self) -> None:
-        """Stop deleting unused attachments."""
+        """Stop deleting unused attachments, and end uploads."""
+        self._closed = True
+        for limit in self._receiving:
+            limit.reschedule(0.0)
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -68,8 +79,23 @@ class Attachments:
     async def receive(self, name: str, pieces: AsyncIterator[bytes]) -> wire.AttachmentInfo:
         """Keep a file that arrives in pieces. It is on disk when this returns.
 
-        Raises: InvalidShape for an empty file or an image with too many pixels, BodyTooLarge, StoreError.
+        Raises: InvalidShape for an empty file or an image with too many pixels, BodyTooLarge, Stopping, StoreError.
         """
+        if self._closed:
+            raise Stopping("the daemon is stopping")
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._receiving.add(limit)
+                return await self._receive(name, pieces)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Stopping("the daemon is stopping") from error
+        finally:
+            self._receiving.discard(limit)
+
+    async def _receive(self, name: str, pieces: AsyncIterator[bytes]) -> wire.AttachmentInfo:
         incoming = await asyncio.to_thread(self._contents.begin)
         scaled: Incoming | None = None
         try:
@@ -161,6 +187,8 @@ class Attachments:
         row = self._journal.first(rows.select_attachment(attachment_id))
         if row is None or attachment_id in self._going:
             raise AttachmentNotFound(f"attachment not found: {attachment_id[:100]!r}")
+        with self._journal.parsing(f"attachment {attachment_id[:100]}"):
+            info(row)
         return row
 
     def of_call(self, message_id: str, call_id: str) -> tuple[AttachmentRow, ...]:
@@ -189,9 +217,9 @@ class Attachments:
         """The files of a message, in their order. Raises: StoreError."""
         return tuple(self._journal.rows(rows.select_of_message(message_id)))
 
-    async def content(self, attachment_id: str) -> bytes:
-        """The bytes. Raises: AttachmentNotFound, StoreError."""
-        return await asyncio.to_thread(self._contents.read, self._row(attachment_id).sha256)
+    async def opened(self, attachment_id: str) -> FileIO:
+        """The file, to be read from its beginning; the caller closes it. Raises: AttachmentNotFound, StoreError."""
+        return await asyncio.to_thread(self._contents.opened, self._row(attachment_id).sha256)
 
     def read(self, sha256: str) -> bytes:
         """A content; blocks. Raises: StoreError."""
@@ -279,8 +307,11 @@ def examine(incoming: Incoming, media_type: str) -> Found:
 
 
 def is_over(row: AttachmentRow) -> bool:
-    """Whether an attachment that nothing refers to has been kept long enough."""
-    return clock.Deadline.restored(row.created_at, row.expires_at, row.boot, row.due_s).over
+    """Whether an attachment that nothing refers to has been kept long enough; one with damaged times has."""
+    try:
+        return clock.Deadline.restored(row.created_at, row.expires_at, row.boot, row.due_s).over
+    except (ValueError, TypeError):
+        return True
 
 
 def info(row: AttachmentRow) -> wire.AttachmentInfo:

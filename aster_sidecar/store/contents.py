@@ -11,8 +11,11 @@ import errno
 import hashlib
 import logging
 import os
+import re
 import secrets
+import stat
 from collections.abc import Collection, Generator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +24,15 @@ from aster_sidecar.errors import StoreError
 log = logging.getLogger(__name__)
 
 PART = ".part-"
+_NAME = re.compile("[0-9a-f]{64}")
+# O_NONBLOCK: opening a FIFO that was put in a file's place must not block.
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 
 class Contents:
@@ -38,16 +50,18 @@ class Contents:
             return Incoming(self._directory)
 
     def path(self, sha256: str) -> Path:
-        """Where the file with this content is."""
+        """Where the file with this content is. Raises: StoreError for what is no SHA-256, as in a damaged row."""
+        if not is_name(sha256):
+            raise StoreError(f"not the SHA-256 of a file: {str(sha256)[:80]!r}", hint="attach the file again")
         return self._directory / sha256[:2] / sha256
 
     def read(self, sha256: str) -> bytes:
         """The content. Raises: StoreError, also when it is gone or was changed."""
         path = self.path(sha256)
-        with _translated("read", path):
-            content = path.read_bytes()
+        with self._file(path) as file, _translated("read", path):
+            content = file.read()
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise StoreError(f"{path} was changed", hint="attach the file again")
+            raise changed(path)
         return content
 
     def size(self, sha256: str) -> int:
@@ -67,31 +81,66 @@ class Contents:
 
         The content is read only if the file is not the one that was checked last.
         """
+        with self.opened(sha256) as file, _translated("read", self._directory):
+            found = os.fstat(file.fileno()).st_size
+        if found != size:
+            raise changed(self.path(sha256))
+
+    def opened(self, sha256: str) -> FileIO:
+        """The file, to be read from its beginning; the caller closes it. Raises: StoreError, as `check`."""
         path = self.path(sha256)
+        file = self._file(path)
+        try:
+            with _translated("read", path):
+                found = os.fstat(file.fileno())
+                mark = (found.st_size, found.st_mtime_ns, found.st_ino)
+                if self._checked.get(sha256) != mark:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                        raise changed(path)
+                    file.seek(0)
+                    self._checked[sha256] = mark
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _file(self, path: Path) -> FileIO:
+        """A regular file, opened without following a link. Raises: StoreError."""
         with _translated("read", path):
-            found = path.stat()
-        mark = (found.st_size, found.st_mtime_ns, found.st_ino)
-        if found.st_size != size:
-            raise StoreError(f"{path} was changed", hint="attach the file again")
-        if self._checked.get(sha256) != mark:
-            self.read(sha256)
-            self._checked[sha256] = mark
+            descriptor = os.open(path, _READ)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise changed(path)
+            return FileIO(descriptor)
 
     def remove(self, sha256: str) -> None:
         """Remove a file; one that is gone already is no error."""
-        with _translated("removed", self._directory), contextlib.suppress(FileNotFoundError):
-            self.path(sha256).unlink()
+        if is_name(sha256):  # a damaged row has no file
+            with _translated("removed", self._directory), contextlib.suppress(FileNotFoundError):
+                self.path(sha256).unlink()
         self._checked.pop(sha256, None)
 
-    def sweep(self, needed: Collection[str]) -> None:
-        """Remove part files, and files that nothing needs. Call it before any file is begun."""
-        kept = set(needed)
-        for path in self._directory.glob(f"{PART}*"):
-            path.unlink(missing_ok=True)
-        for path in self._directory.glob("??/*"):
-            if path.name not in kept:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+    def sweep(self, needed: Collection[str] | None) -> None:
+        """Remove part files, and files that nothing needs (None: all are needed). Call it before any file is begun.
+
+        Only what has the name of a content is removed: the directory may be a link to one with other files.
+        """
+        found = self._directory.glob("??/*") if needed is not None else ()
+        kept = set(needed or ())
+        contents = [path for path in found if is_name(path.name) and path.name not in kept]
+        for path in (*self._directory.glob(f"{PART}*"), *contents):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def is_name(text: str) -> bool:
+    """Whether it is a SHA-256 in hexadecimal. A damaged row may have any value."""
+    return _NAME.fullmatch(str(text)) is not None
+
+
+def changed(path: Path) -> StoreError:
+    """The error for a file with another content than its name says."""
+    return StoreError(f"{path} was changed", hint="attach the file again")
 
 
 class Incoming:
@@ -130,8 +179,8 @@ class Incoming:
                 self._file.close()
                 folder.mkdir(exist_ok=True, mode=0o700)
                 os.replace(self._part, place)
-                for changed in (folder, self._directory):
-                    sync_directory(changed)
+                for directory in (folder, self._directory):
+                    sync_directory(directory)
         except StoreError:
             self.discard()
             raise

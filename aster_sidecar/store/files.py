@@ -297,6 +297,11 @@ def copies(path: Path) -> list[Copy]:
     return sorted(found, key=lambda copy: (copy.made_at, copy.path.name), reverse=True)
 
 
+def has_others(path: Path) -> bool:
+    """Whether another store is beside it: one that was moved aside, or saved when its file was deleted."""
+    return any(copy.kind in (SAVED, ASIDE) for copy in copies(path))
+
+
 def names_of(there: list[Copy]) -> str:
     return ", ".join(copy.path.name for copy in there[:5])
 

@@ -148,6 +148,10 @@ class Journal:
         """Why nothing can be recorded now; None when the store works. Checks that the store's files still exist."""
         return self._file_error() or self.failure
 
+    def has_others(self) -> bool:
+        """Whether another store is beside this one, which a person may restore."""
+        return files.has_others(self._path)
+
     def _file_error(self) -> StoreError | None:
         return self._files.error() if self._files is not None else None
 

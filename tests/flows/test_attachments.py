@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.flows.test_damage import command
+from tests.flows.test_websocket import opened
 from tests.support.daemon import WAIT_S, Daemon, Json
 
 MIB = 1024 * 1024
@@ -178,3 +182,169 @@ def test_a_folder_that_can_not_be_written_is_named(daemon: Daemon) -> None:
     answer = send(daemon, b"x")
     assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
     assert "attachments" in json.dumps(answer.json())
+
+
+# -- uploads and downloads that do not end as they should --------------------------------------------------------------
+
+
+def begun(daemon: Daemon, *lines: str, content: bytes = b"") -> socket.socket:
+    """A connection with a request that was sent, and perhaps not all of its body."""
+    connection = socket.create_connection(("127.0.0.1", daemon.port))
+    connection.sendall("\r\n".join((*lines, f"Host: 127.0.0.1:{daemon.port}", "", "")).encode() + content)
+    return connection
+
+
+UPLOAD = ("POST /api/attachments HTTP/1.1", "Content-Length: 1000000")
+
+
+def wait_for_parts(daemon: Daemon, count: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while len([path for path in files(daemon) if path.name.startswith(".part-")]) != count:
+        assert time.monotonic() < deadline, files(daemon)
+        time.sleep(0.02)
+
+
+def test_an_upload_that_is_cut_off_leaves_no_file_and_is_no_error_of_the_daemon(daemon: Daemon) -> None:
+    connections = [begun(daemon, *UPLOAD, content=b"x" * 9000) for _ in range(3)]
+    connections.append(begun(daemon, UPLOAD[0], "Transfer-Encoding: chunked", content=b"5\r\nhello\r\n"))
+    wait_for_parts(daemon, 4)
+    for connection in connections:
+        connection.close()
+    wait_for_files(daemon, [])
+    daemon.stop()
+    assert "ERROR" not in daemon.log
+
+
+def test_a_stop_ends_uploads_at_once(daemon: Daemon) -> None:
+    connections = [begun(daemon, *UPLOAD, content=b"x" * 9000) for _ in range(3)]
+    wait_for_parts(daemon, 3)
+    daemon.stop()
+    for connection in connections:
+        with connection:
+            answer = connection.recv(65536)
+            assert b" 503 " in answer
+            assert b'"stopping"' in answer
+    assert files(daemon) == []
+    assert "ERROR" not in daemon.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is read from /proc")
+def test_downloads_that_are_read_slowly_need_little_memory(daemon: Daemon) -> None:
+    found = upload(daemon, os.urandom(MIB) * 25)
+
+    def peak_bytes() -> int:
+        assert daemon.process is not None
+        lines = Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+    before = peak_bytes()
+    connections = [begun(daemon, f"GET /api/attachments/{found['attachment_id']} HTTP/1.1") for _ in range(20)]
+    for connection in connections:
+        assert connection.recv(20).startswith(b"HTTP/1.1 200"), "each has begun"
+    assert peak_bytes() - before < 100 * MIB
+    for connection in connections:
+        connection.close()
+    assert len(download(daemon, found["attachment_id"]).content) == 25 * MIB
+
+
+def test_a_file_is_not_uploaded_over_a_websocket(daemon: Daemon) -> None:
+    with opened(daemon) as client:
+        answer = client.answer(client.send("request", method="POST", path="/api/attachments", body={"a": 1}))
+    assert (answer["status"], answer["code"]) == (422, "invalid_shape")
+    assert "HTTP" in answer["hint"]
+    assert files(daemon) == []
+
+
+# -- what else is in the folder, or in a row ---------------------------------------------------------------------------
+
+
+def replace_by_link(path: Path) -> None:
+    elsewhere = path.parent.parent.parent / "elsewhere"
+    elsewhere.write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(elsewhere)
+
+
+def replace_by_endless_file(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def replace_by_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replace_by_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs and links")
+@pytest.mark.parametrize("replace", [replace_by_link, replace_by_endless_file, replace_by_fifo, replace_by_directory])
+def test_only_a_plain_file_is_read(daemon: Daemon, replace: Callable[[Path], None]) -> None:
+    found = upload(daemon, b"as it was")
+    replace(files(daemon)[0])
+    answer = download(daemon, found["attachment_id"])
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    with daemon.watch() as watcher:
+        turn = daemon.chat("Read it.", attachments=[{"attachment_id": found["attachment_id"]}])
+        assert watcher.until("done", turn_id=turn["turn_id"])[-1]["data"]["stop_reason"] == "complete"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_folder_that_leads_elsewhere_loses_no_other_file(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.stop()
+    elsewhere = tmp_path / "elsewhere"
+    mine = elsewhere / "ab" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    (elsewhere / ".part-x").mkdir()
+    (daemon.data_dir / "attachments").symlink_to(elsewhere)
+    daemon.start()
+    found = upload(daemon, b"x")
+    assert download(daemon, found["attachment_id"]).content == b"x"
+    assert mine.read_text() == "mine"
+
+
+def test_another_store_finds_its_files_when_it_is_restored(daemon: Daemon) -> None:
+    found = upload(daemon, b"of the first store")
+    daemon.stop()
+    assert command(daemon, "store", "new").returncode == 0
+    daemon.start()
+    assert download(daemon, found["attachment_id"]).status_code == 404
+    daemon.stop()
+    [aside] = [path for path in daemon.data_dir.glob("aster.db.aside-*") if path.suffix.count("-") == 1]
+    assert command(daemon, "store", "restore", str(aside)).returncode == 0
+    daemon.start()
+    assert download(daemon, found["attachment_id"]).content == b"of the first store"
+
+
+def change_row(daemon: Daemon, sql: str, attachment_id: str) -> None:
+    daemon.stop()
+    with sqlite3.connect(daemon.data_dir / "aster.db") as store:
+        store.execute(f"UPDATE attachments SET {sql} WHERE attachment_id=?", (attachment_id,))
+    daemon.start()
+
+
+def test_a_damaged_row_keeps_no_other_file_and_removes_none(daemon: Daemon) -> None:
+    other = daemon.data_dir / "other"
+    other.write_text("not an attachment")
+    damaged, old = upload(daemon, b"damaged"), upload(daemon, b"old")
+    change_row(daemon, "sha256='../other', created_at='x', boot=NULL", damaged["attachment_id"])
+    over = "created_at='2020-01-01T00:00:00.000Z', expires_at='2020-01-02T00:00:00.000Z', boot=NULL"
+    change_row(daemon, over, old["attachment_id"])
+    wait_for_files(daemon, [])
+    assert download(daemon, damaged["attachment_id"]).status_code == 404
+    assert other.read_text() == "not an attachment"
+
+
+@pytest.mark.parametrize("sql", ["name=x'ff'", "size='many'", "media_type=x'ff'", "width='wide'"])
+def test_a_damaged_row_is_named(daemon: Daemon, sql: str) -> None:
+    found = upload(daemon, b"x")
+    change_row(daemon, sql, found["attachment_id"])
+    answer = download(daemon, found["attachment_id"])
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_corrupt")
+    assert found["attachment_id"] in answer.json()["error"]
+    body = {"agent_id": "default", "message": "m", "attachments": [{"attachment_id": found["attachment_id"]}]}
+    assert daemon.refused("POST", "/api/chat", body).code == "store_corrupt"
