@@ -32,7 +32,14 @@ from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.compaction import Step, fixed_tokens
 from aster_sidecar.conversation.earlier_messages import Earlier, begins_at
 from aster_sidecar.conversation.file_loading import Files
-from aster_sidecar.conversation.file_references import content_of, kind_of, model_refuses, no_model_takes
+from aster_sidecar.conversation.file_references import (
+    addresses,
+    content_of,
+    kind_of,
+    model_refuses,
+    no_model_takes,
+    reference,
+)
 from aster_sidecar.conversation.kept_messages import keep_request, keep_response
 from aster_sidecar.conversation.model_history import (
     ModelHistory,
@@ -129,6 +136,9 @@ class Engine:
     async def _run(self, job: RunRequest) -> Literal["finished", "denied", "paused"]:
         self._warnings.missing_servers(job.log, await self._servers.reach(job.spec.tools))
         run = self._begin(job)
+        if job.prompt is not None:
+            own = frozenset(reference(row).url for row in job.prompt.files)
+            run.earlier_files = addresses(self._memory.of(job.log.session_id)) - own
         said_before = job.log.transcript.length["text_chunk"]
         try:
             await self._check_files(run, job)
@@ -220,6 +230,13 @@ class Engine:
                 self._warnings.warn(run.log, failure, "the turn goes on without tools")
             await self._check_files(run, run.job)  # without files of earlier messages it can go on
             return None, await self._choose(run)
+        if failure.code == "attachment_refused":
+            # Without this, a refused file would be refused with each later message as well.
+            if can_retry and run.sent_earlier:
+                run.set_aside = run.sent_earlier
+                self._files.leave_out(chosen.name, run.set_aside)
+                return None, chosen
+            self._files.leave_out(chosen.name, run.sent_own, instead_of=run.set_aside)
         if can_retry and (step := self._compactor.after_refusal(run, chosen, failure)) is not None:
             return step, replace(chosen, window_tokens=step.window_tokens)
         self._models.failed(chosen, failure)

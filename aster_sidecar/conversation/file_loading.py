@@ -22,10 +22,12 @@ from aster_sidecar.conversation.file_references import (
 )
 from aster_sidecar.errors import StoreError
 from aster_sidecar.models.file_marks import FilledBody, mark, split
+from aster_sidecar.text.media_types import IMAGES, PDF
 
 log = logging.getLogger(__name__)
 
 GONE = "it can't be read any more"
+UNKNOWN = "models do not take files of its type"
 
 
 class Files:
@@ -33,6 +35,15 @@ class Files:
 
     def __init__(self, attachments: Attachments) -> None:
         self._attachments = attachments
+        self._refused: dict[str, frozenset[str]] = {}
+
+    def leave_out(self, model: str, addresses: frozenset[str], *, instead_of: frozenset[str] = frozenset()) -> None:
+        """A model's provider refused one of these files, not `instead_of`: later requests go without them."""
+        self._refused[model] = (self.refused_by(model) - instead_of) | addresses
+
+    def refused_by(self, model: str) -> frozenset[str]:
+        """The addresses of files that later requests to a model go without, until the daemon ends."""
+        return self._refused.get(model, frozenset())
 
     async def put_in(self, messages: Sequence[ModelMessage], *, marks: bool) -> list[ModelMessage]:
         """The messages with files in place of references. A file that can't be read is replaced by a note.
@@ -49,7 +60,12 @@ class Files:
         found: dict[str, str | BinaryContent] = {}
         for url, item in wanted.items():
             try:
-                found[url] = self._text(item) if fact(item, "kind") == "text" else self._binary(item, marks)
+                if fact(item, "kind") == "text":
+                    found[url] = self._text(item)
+                elif item.media_type in (*IMAGES, PDF):
+                    found[url] = self._binary(item, marks)
+                else:  # its message was not sent, but it is in the history
+                    found[url] = note(item, UNKNOWN)
             except (StoreError, ValueError) as error:
                 log.warning("an attachment can't be sent to the model: %s", error)
                 found[url] = note(item, GONE)

@@ -19,12 +19,15 @@ from aster_sidecar.conversation.run_request import Prompt
 from aster_sidecar.errors import ModelError
 from aster_sidecar.store.rows.attachments import AttachmentRow
 from aster_sidecar.text.media_types import IMAGES, PDF, is_readable
+from aster_sidecar.text.safe_text import sized
 
 SCHEME = "attachment:"
 MOST_FILES = 20
 """Most images and PDFs in one request."""
 MOST_BYTES = 8 << 20
 """Most bytes of images and PDFs of earlier turns in one request: each request sends them again, in base64."""
+MOST_SENT_BYTES = 48 << 20
+"""Most bytes of images and PDFs with the turn's own, which are never left out. No provider takes more."""
 MOST_TEXT_BYTES = 256 << 10
 """The longest beginning of a text file that a model gets."""
 BYTES_PER_TOKEN = 3
@@ -143,28 +146,33 @@ def items_of(part: object) -> Sequence[object]:
     return cast("Sequence[object]", content) if isinstance(content, list | tuple) else ()
 
 
-def left_out(earlier: Iterable[ModelMessage], turn: Iterable[ModelMessage]) -> frozenset[str]:
-    """The addresses of files for which a request has no room: the oldest ones, never the turn's own.
+def addresses(messages: Iterable[ModelMessage]) -> frozenset[str]:
+    """The addresses of all files in the messages."""
+    return frozenset(item.url for message in messages for item in references(message))
+
+
+def left_out(messages: Iterable[ModelMessage], own: frozenset[str]) -> frozenset[str]:
+    """The addresses of files for which a request has no room: the oldest ones, never those of the turn's `own`.
 
     When there are too many, half of them are left out, so that the beginning of requests stays the same for a while.
     """
-    kept: OrderedDict[str, int] = OrderedDict()
-    dropped: set[str] = set()
-    sent_bytes = 0
-    own = {item.url for message in turn for item in references(message)}
-    for item in binary((*earlier, *turn)):
-        if item.url not in kept:
-            sent_bytes += number(item, "size")
-        kept[item.url] = number(item, "size")
-        kept.move_to_end(item.url)
-        dropped.discard(item.url)
-        if len(kept) <= MOST_FILES and sent_bytes <= MOST_BYTES:
+    kept: OrderedDict[str, list[int]] = OrderedDict()  # the size of a file, as often as it is sent
+    dropped: dict[str, list[int]] = {}
+    files = sent_bytes = 0
+    for item in binary(messages):
+        before = kept.pop(item.url, None)
+        sizes = [number(item, "size")] if before is not None else [*dropped.pop(item.url, ()), number(item, "size")]
+        kept[item.url] = [*(before or ()), *sizes]
+        files += len(sizes)
+        sent_bytes += sum(sizes)
+        if files <= MOST_FILES and sent_bytes <= MOST_BYTES:
             continue
         for url in [url for url in kept if url not in own]:
-            if len(kept) <= MOST_FILES // 2 and sent_bytes <= MOST_BYTES // 2:
+            if files <= MOST_FILES // 2 and sent_bytes <= MOST_BYTES // 2:
                 break
-            sent_bytes -= kept.pop(url)
-            dropped.add(url)
+            dropped[url] = kept.pop(url)
+            files -= len(dropped[url])
+            sent_bytes -= sum(dropped[url])
     return frozenset(dropped)
 
 
@@ -207,6 +215,15 @@ def no_model_takes(row: AttachmentRow) -> ModelError:
         "attachment_unsupported",
         f"{row.name} can't be sent to a model: it is neither an image, a PDF nor a text ({row.media_type})",
         hint="attach a png, jpeg, gif or webp image, a PDF or a text file",
+    )
+
+
+def too_large(sent_bytes: int) -> ModelError:
+    """The error for a turn with more bytes of images and PDFs than any provider takes."""
+    return ModelError(
+        "attachment_refused",
+        f"the files are too large for one request: {sized(sent_bytes)} of at most {sized(MOST_SENT_BYTES)}",
+        hint="send fewer files, or smaller ones",
     )
 
 

@@ -28,7 +28,18 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from aster_sidecar.conversation.earlier_messages import Earlier
 from aster_sidecar.conversation.file_loading import Files
-from aster_sidecar.conversation.file_references import Reference, binary, fact, left_out, note, replaced
+from aster_sidecar.conversation.file_references import (
+    MOST_SENT_BYTES,
+    Reference,
+    addresses,
+    binary,
+    fact,
+    left_out,
+    note,
+    number,
+    replaced,
+    too_large,
+)
 from aster_sidecar.conversation.run_state import Run
 from aster_sidecar.conversation.strict_history import as_sent, without_thinking
 from aster_sidecar.conversation.turn_writer import TurnLog
@@ -69,6 +80,7 @@ class Tap(WrapperModel):
         self._files = files
         self._marks = chosen.has_edge
         self._refuses = chosen.refuses
+        self._refused_files = files.refused_by(chosen.name)
         self._left_out: frozenset[str] = frozenset()
         self._key = (run.log.session_id, chosen.name, chosen.base_url, chosen.lacks, chosen.refuses)
         self._log = run.log
@@ -114,10 +126,12 @@ class Tap(WrapperModel):
         parameters: ModelRequestParameters,
         context: RunContext[Any] | None,
     ) -> StreamedResponse:
-        """Send the request; where possible with the cached JSON of the earlier messages (`request_prefix`)."""
-        self._left_out = left_out(self._before, messages)
-        has_files = next(binary((*self._before, *messages)), None) is not None
-        if has_files and self._marks:
+        """Send the request; where possible with the cached JSON of the earlier messages (`request_prefix`).
+
+        Raises: ModelError, if the files of the turn are too large for any provider.
+        """
+        self._choose_files(messages)
+        if self._marks and (self._run.sent_earlier or self._run.sent_own):
             self.exchange.fill = partial(self._files.fill, url_safe=self.wrapped.system.startswith("google"))
         earlier = self._earlier.of((*self._key, self._left_out), self._before, self._form)
         turn = self._form(messages)
@@ -137,6 +151,23 @@ class Tap(WrapperModel):
                 self.exchange.complete = None
         return await self._send(opened, [*earlier.sent, *turn], settings, parameters, context)
 
+    def _choose_files(self, messages: Sequence[ModelMessage]) -> None:
+        """Choose which files the request has. Raises: ModelError, if they are too large for any provider."""
+        everything = (*self._before, *messages)
+        own = addresses(messages) - self._run.earlier_files
+        self._left_out = left_out(everything, own) | (self._refused_files - own)
+        sent = [
+            item
+            for item in binary(everything)
+            if item.url not in self._left_out and fact(item, "kind") not in self._refuses
+        ]
+        self._run.sent_earlier = self._run.sent_own = frozenset()
+        sent_bytes = sum(number(item, "size") for item in sent)
+        if sent_bytes > MOST_SENT_BYTES:
+            raise too_large(sent_bytes)
+        addresses_sent = frozenset(item.url for item in sent)
+        self._run.sent_earlier, self._run.sent_own = addresses_sent - own, addresses_sent & own
+
     async def _send(
         self,
         opened: AsyncExitStack,
@@ -151,6 +182,8 @@ class Tap(WrapperModel):
 
     def _in_place_of(self, item: Reference) -> object:
         """A reference, or the note that is sent instead of the file."""
+        if item.url in self._left_out and item.url in self._refused_files:
+            return note(item, "it was refused")
         if item.url in self._left_out:
             return note(item, "newer files fill the request")
         if fact(item, "kind") in self._refuses:

@@ -31,6 +31,14 @@ class Run:
     """The refusal that is the reason for a compaction, if there was one."""
     fixed_tokens: int = 0
     """Tokens of instructions and tools in each request."""
+    earlier_files: frozenset[str] = frozenset()
+    """The addresses of files in the history of earlier turns; all others are the turn's own."""
+    sent_earlier: frozenset[str] = frozenset()
+    """Those images and PDFs among them that the newest request had."""
+    sent_own: frozenset[str] = frozenset()
+    """The turn's own images and PDFs that the newest request had."""
+    set_aside: frozenset[str] = frozenset()
+    """Earlier files without which a refused request was sent again."""
     asked_again: bool = False
     """Whether the model was asked once more after an empty answer."""
     sent: int = 0

@@ -65,25 +65,21 @@ class Contents:
         return content
 
     def size(self, sha256: str) -> int:
-        """Bytes of the content. Raises: StoreError."""
-        path = self.path(sha256)
-        with _translated("read", path):
-            return path.stat().st_size
+        """Bytes of the content. Raises: StoreError, as `check`."""
+        with self.opened(sha256) as file, _translated("read", self._directory):
+            return os.fstat(file.fileno()).st_size
 
     def read_checked(self, sha256: str) -> bytes:
-        """A content that was just checked. Raises: StoreError, when it can't be read any more."""
-        path = self.path(sha256)
-        with _translated("read", path):
-            return path.read_bytes()
+        """The content, which is compared with its SHA-256 only if the file has changed since. Raises: StoreError."""
+        with self.opened(sha256) as file, _translated("read", self._directory):
+            return file.readall()
 
     def check(self, sha256: str, size: int) -> None:
         """Raises: StoreError when the file is gone, was changed, or has another size in bytes.
 
         The content is read only if the file is not the one that was checked last.
         """
-        with self.opened(sha256) as file, _translated("read", self._directory):
-            found = os.fstat(file.fileno()).st_size
-        if found != size:
+        if self.size(sha256) != size:
             raise changed(self.path(sha256))
 
     def opened(self, sha256: str) -> FileIO:

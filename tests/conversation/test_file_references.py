@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pydantic_ai import ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai import DocumentUrl, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 
 from aster_sidecar.conversation.compaction import estimated
@@ -12,6 +12,8 @@ from aster_sidecar.conversation.file_references import (
     IMAGE_TOKENS,
     MOST_BYTES,
     MOST_FILES,
+    SCHEME,
+    addresses,
     content_of,
     kind_of,
     left_out,
@@ -21,6 +23,8 @@ from aster_sidecar.conversation.file_references import (
 )
 from aster_sidecar.conversation.run_request import Prompt
 from aster_sidecar.store.rows.attachments import AttachmentRow
+
+MIB = 1 << 20
 
 
 def row(n: int, media_type: str = "image/png", size: int = 1000, **facts: int) -> AttachmentRow:
@@ -40,6 +44,17 @@ def row(n: int, media_type: str = "image/png", size: int = 1000, **facts: int) -
 
 def asked(*rows: AttachmentRow) -> ModelMessage:
     return ModelRequest(parts=[UserPromptPart(content=content_of(Prompt("look", rows)))])
+
+
+def without_room(earlier: list[ModelMessage], turn: list[ModelMessage]) -> frozenset[str]:
+    return left_out([*earlier, *turn], addresses(turn))
+
+
+def sized(name: str, size: int, times: int = 1) -> ModelRequest:
+    """A request with a PDF of so many bytes, several times."""
+    facts = {"kind": "pdf", "size": size, "name": name}
+    file = DocumentUrl(SCHEME + name, media_type="application/pdf", vendor_metadata=facts)
+    return ModelRequest(parts=[UserPromptPart(content=[file] * times)])
 
 
 def urls(*numbers: int) -> set[str]:
@@ -73,7 +88,7 @@ def test_the_oldest_files_are_left_out_in_steps() -> None:
     history: list[ModelMessage] = []
     steps: list[int] = []
     for n in range(3 * MOST_FILES):
-        steps.append(len(left_out(history, [asked(row(n))])))
+        steps.append(len(without_room(history, [asked(row(n))])))
         history += [asked(row(n)), ModelResponse(parts=[TextPart("seen")])]
     assert steps[:MOST_FILES] == [0] * MOST_FILES
     assert sorted(set(steps)) == [0, 11, 22, 33, 44]
@@ -82,15 +97,15 @@ def test_the_oldest_files_are_left_out_in_steps() -> None:
 
 def test_files_of_the_turn_are_never_left_out() -> None:
     many = [row(n, size=MOST_BYTES // 2) for n in range(5)]
-    assert left_out([], [asked(*many)]) == set()
-    assert left_out([asked(*many)], [asked(row(9, size=MOST_BYTES))]) == urls(0, 1, 2, 3, 4)
-    again = left_out([asked(*many)], [asked(many[0])])
+    assert without_room([], [asked(*many)]) == set()
+    assert without_room([asked(*many)], [asked(row(9, size=MOST_BYTES))]) == urls(0, 1, 2, 3, 4)
+    again = without_room([asked(*many)], [asked(many[0])])
     assert again == urls(1, 2, 3, 4), "a file that is sent again counts as new"
 
 
 def test_texts_take_no_room() -> None:
     texts = [row(n, "text/plain", size=MOST_BYTES) for n in range(2 * MOST_FILES)]
-    assert left_out([asked(*texts)], [asked(row(99))]) == set()
+    assert without_room([asked(*texts)], [asked(row(99))]) == set()
 
 
 def test_references_are_replaced_where_they_stand() -> None:
@@ -104,3 +119,19 @@ def test_references_are_replaced_where_they_stand() -> None:
         "[2.png is left out here: too many]",
         "look",
     ]
+
+
+def test_a_file_counts_as_often_as_it_is_sent() -> None:
+    assert left_out([sized("a", 3 * MIB)] * 2, frozenset()) == frozenset()
+    assert left_out([sized("a", 3 * MIB)] * 3, frozenset()) == {SCHEME + "a"}
+    assert left_out([sized("a", 1, MOST_FILES)], frozenset()) == frozenset()
+    assert left_out([sized("a", 1, MOST_FILES + 1)], frozenset()) == {SCHEME + "a"}
+
+
+def test_a_file_that_comes_back_comes_back_everywhere() -> None:
+    """A file is left out by its address, so the earlier places where it is sent again count as well."""
+    earlier = [sized("a", 3 * MIB), sized("b", 3 * MIB), sized("c", 3 * MIB)]
+    again = [*earlier, sized("a", 3 * MIB)]
+    assert left_out(earlier, frozenset()) == {SCHEME + "a", SCHEME + "b"}
+    assert left_out(again, frozenset()) == {SCHEME + "a", SCHEME + "b", SCHEME + "c"}
+    assert left_out(again, frozenset((SCHEME + "a",))) == {SCHEME + "b", SCHEME + "c"}

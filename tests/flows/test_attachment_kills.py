@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the stories run in forked processes")
-@pytest.mark.parametrize(("operation", "least"), [("upload", 7), ("send", 11), ("delete", 7)])
+@pytest.mark.parametrize(("operation", "least"), [("upload", 7), ("send", 9), ("delete", 7)])
 def test_a_kill_leaves_no_file_without_a_message_and_no_message_without_its_file(
     operation: str, least: int, tmp_path: Path
 ) -> None:

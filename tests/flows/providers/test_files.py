@@ -21,7 +21,7 @@ from aster_sidecar.conversation.file_references import MOST_FILES, MOST_TEXT_BYT
 from tests.flows.test_attachments import download, upload, wait_for_files
 from tests.support.bytes_provider import Answer
 from tests.support.daemon import WAIT_S, Json
-from tests.support.stream_bytes import CHAT, DIALECTS, GEMINI, Dialect, called, chat, say
+from tests.support.stream_bytes import CHAT, DIALECTS, GEMINI, Dialect, called, chat, refuse, say
 from tests.support.talk import Outcome, Talk, last_body, set_at_end
 
 Begin = Callable[..., Talk]
@@ -466,10 +466,42 @@ def test_earlier_images_are_left_out_for_a_model_that_refuses_them(own: Begin) -
     assert [len(blobs(request.body)) for request in outcome.requests] == [1, 0]
 
 
-def test_a_file_that_no_model_takes_is_named(begin: Begin) -> None:
-    talk = begin()
+def test_a_file_that_no_model_takes_is_named(begin: Begin, dialect: Dialect) -> None:
+    talk = begin(dialect)
     files = attach(talk, (b"PK\x03\x04" + bytes(100), "archive.zip"))
     outcome = talk.ask("Look.", attachments=files)
     assert (outcome.stop_reason, outcome.codes, outcome.requests) == ("failed", ["attachment_unsupported"], [])
     assert "archive.zip" in outcome.errors[0]["message"]
+    body = last_body(talk.goes_on())
+    assert blobs(body) == [], "nor is it sent with a later message"
+    assert "archive.zip is left out here" in json.dumps(body)
+
+
+def test_a_refused_file_is_refused_once_and_the_conversation_goes_on(own: Begin, dialect: Dialect) -> None:
+    if dialect is GEMINI:
+        pytest.skip("its errors have another form")
+    talk = own(dialect.model)
+    talk.provider.script(refuse("Could not process image"))
+    refused = talk.ask("Look.", attachments=attach(talk, (PICTURE, "photo.png")))
+    assert (refused.stop_reason, refused.codes) == ("failed", ["attachment_refused"])
+    other = png(9, 9, 9)
+    again = answered(talk, "Look at this, then.", attachments=attach(talk, (other, "other.png")))
+    assert [blobs(request.body) for request in again.requests] == [[other]]
+    assert "photo.png is left out here: it was refused" in json.dumps(last_body(again))
+    talk.provider.script(refuse("Could not process image"), refuse("Could not process image"))
+    third = talk.ask("And this?", attachments=attach(talk, (png(9, 9, 8), "third.png")))
+    assert (third.stop_reason, third.codes) == ("failed", ["attachment_refused"])
+    assert [len(blobs(request.body)) for request in third.requests] == [2, 1], "perhaps an earlier file was refused"
+    assert blobs(last_body(talk.goes_on())) == [other]
+    talk.daemon.restart()
+    talk.provider.script(refuse("Could not process image"), say("Going on."))
+    assert [len(blobs(request.body)) for request in talk.ask("After a restart").requests] == [3, 0]
+    talk.goes_on()
+
+
+def test_files_that_are_too_large_together_are_refused_before_they_are_read(own: Begin) -> None:
+    talk = own()
+    pdfs = [(PDF + bytes((n,)) + b"\0" * (9 << 20), f"{n}.pdf") for n in range(6)]
+    outcome = talk.ask("Look.", attachments=attach(talk, *pdfs))
+    assert (outcome.stop_reason, outcome.codes, outcome.requests) == ("failed", ["attachment_refused"], [])
     talk.goes_on()
