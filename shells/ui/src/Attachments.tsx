@@ -108,11 +108,13 @@ function useNear(element: RefObject<HTMLElement | null>): boolean {
   const [near, setNear] = useState(false);
   useEffect(() => {
     if (near || !element.current) return;
+    // Without a root, the margin would not count, because the list cuts off what is outside of it.
+    const root = element.current.closest(".scroller");
     const observer = new IntersectionObserver(
       (entries) => {
         if (entries.some(({ isIntersecting }) => isIntersecting)) setNear(true);
       },
-      { rootMargin: "300px" },
+      { root, rootMargin: "300px" },
     );
     observer.observe(element.current);
     return () => {
@@ -134,6 +136,15 @@ function view(file: Attachment): void {
 export function Viewer() {
   const file = useCell(viewed);
   return file && <LargePicture key={file.attachment_id} file={file} />;
+}
+
+/** The space of a picture at its own size, or as large as the window allows, before it is loaded too. */
+function largeSpaceOf({ width, height }: Attachment): CSSProperties | undefined {
+  if (width === null || height === null || width < 1 || height < 1) return undefined;
+  return {
+    width: `min(${width}px, 100vw - 2rem - 2px, (100dvh - 6rem) * ${width / height})`,
+    aspectRatio: `${width} / ${height}`,
+  };
 }
 
 function LargePicture({ file }: { file: Attachment }) {
@@ -174,19 +185,15 @@ function LargePicture({ file }: { file: Attachment }) {
         </button>
         <IconButton icon="cross" label={texts.shared.close} onClick={() => dialog.current?.close()} />
       </div>
-      {failed ? (
-        <p className="empty">{texts.attachments.notShown}</p>
-      ) : (
-        url !== null && (
-          <img
-            src={url}
-            alt={name}
-            width={file.width ?? undefined}
-            height={file.height ?? undefined}
-            draggable={false}
-          />
-        )
-      )}
+      <div className="viewer-body">
+        {failed ? (
+          <p className="empty">{texts.attachments.notShown}</p>
+        ) : (
+          <div className="viewer-picture" style={largeSpaceOf(file)}>
+            {url !== null && <img src={url} alt={name} draggable={false} />}
+          </div>
+        )}
+      </div>
     </dialog>
   );
 }

@@ -260,14 +260,20 @@ test("a picture alone is a message: in both windows, after a reload, large, and 
   const picture = said(other).getByRole("button", { name: "Show photo.png" });
   await picture.waitFor();
   const before = await picture.boundingBox();
-  expect(await picture.locator("img").count()).toBe(0);
+  await picture.click();
+  const dialog = other.getByRole("dialog", { name: "photo.png" });
+  const empty = await dialog.boundingBox();
+  expect(await other.locator(".picture img, .viewer img").count()).toBe(0);
+  await other.keyboard.press("Escape");
   go();
   await expect.poll(() => widthOf(picture)).toBe(400);
   expect(await picture.boundingBox()).toEqual(before);
 
   await picture.click();
-  const dialog = other.getByRole("dialog", { name: "photo.png" });
-  await dialog.getByRole("img", { name: "photo.png" }).waitFor();
+  const large = dialog.getByRole("img", { name: "photo.png" });
+  await expect.poll(() => widthOf(dialog)).toBe(400);
+  expect(await dialog.boundingBox()).toEqual(empty);
+  expect(await large.boundingBox()).toMatchObject({ width: 400, height: 200 });
   await accessible(other, "a large picture");
   await other.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
@@ -357,7 +363,7 @@ test("editing an earlier message brings its files, and the draft comes back with
   await uploaded(page).waitFor();
   await say(page, "first");
   await said(page).getByRole("button", { name: "Show photo.png" }).waitFor();
-  await answers(page).getByText("I am the demo model").waitFor();
+  await answers(page).getByText("I have received 1 attached file").waitFor();
   await field(page).fill("my draft");
   await pick(page, DATA);
   await uploaded(page).getByText("data.bin").waitFor();
