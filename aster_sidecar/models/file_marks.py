@@ -48,7 +48,7 @@ def split(body: bytes, size: Callable[[str], int]) -> list[bytes | MarkedFile]:
 
 
 class FilledBody(httpx2.AsyncByteStream):
-    """A body that reads each file when it is sent, so that only one is in memory.
+    """A body that reads each file while the one before it is sent, so that only two are in memory.
 
     `read` returns the file of a key, and may block. `url_safe`: in base64's alphabet for URLs, as Google's SDK does.
     """
@@ -64,8 +64,22 @@ class FilledBody(httpx2.AsyncByteStream):
         return sum(piece.encoded_bytes if isinstance(piece, MarkedFile) else len(piece) for piece in self._pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield await asyncio.to_thread(self._encoded, piece) if isinstance(piece, MarkedFile) else piece
+        files = iter([piece for piece in self._pieces if isinstance(piece, MarkedFile)])
+        reading = self._begin(next(files, None))
+        try:
+            for piece in self._pieces:
+                if isinstance(piece, MarkedFile) and reading is not None:
+                    encoded = await reading
+                    reading = self._begin(next(files, None))
+                    yield encoded
+                elif isinstance(piece, bytes):
+                    yield piece
+        finally:
+            if reading is not None:
+                reading.cancel()
+
+    def _begin(self, file: MarkedFile | None) -> asyncio.Future[bytes] | None:
+        return asyncio.ensure_future(asyncio.to_thread(self._encoded, file)) if file is not None else None
 
     def _encoded(self, file: MarkedFile) -> bytes:
         """Raises: ValueError when the file has another length now; what `read` raises."""
