@@ -187,8 +187,6 @@ class Attachments:
         row = self._journal.first(rows.select_attachment(attachment_id))
         if row is None or attachment_id in self._going:
             raise AttachmentNotFound(f"attachment not found: {attachment_id[:100]!r}")
-        with self._journal.parsing(f"attachment {attachment_id[:100]}"):
-            info(row)
         return row
 
     def of_call(self, message_id: str, call_id: str) -> tuple[AttachmentRow, ...]:

@@ -339,12 +339,11 @@ def test_a_damaged_row_keeps_no_other_file_and_removes_none(daemon: Daemon) -> N
     assert other.read_text() == "not an attachment"
 
 
-@pytest.mark.parametrize("sql", ["name=x'ff'", "size='many'", "media_type=x'ff'", "width='wide'"])
-def test_a_damaged_row_is_named(daemon: Daemon, sql: str) -> None:
+@pytest.mark.parametrize("sql", ["name=CAST(x'ff' AS TEXT)", "media_type=CAST(x'ff' AS TEXT)"])
+def test_a_damaged_row_is_an_error_in_words(daemon: Daemon, sql: str) -> None:
     found = upload(daemon, b"x")
     change_row(daemon, sql, found["attachment_id"])
     answer = download(daemon, found["attachment_id"])
     assert (answer.status_code, answer.json()["code"]) == (503, "store_corrupt")
-    assert found["attachment_id"] in answer.json()["error"]
     body = {"agent_id": "default", "message": "m", "attachments": [{"attachment_id": found["attachment_id"]}]}
     assert daemon.refused("POST", "/api/chat", body).code == "store_corrupt"

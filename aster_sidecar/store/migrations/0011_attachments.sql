@@ -20,7 +20,7 @@ CREATE TABLE attachments (
     boot TEXT,
     -- 1: a message has referred to it, so that it is deleted as soon as none does any more.
     used INTEGER NOT NULL DEFAULT 0
-);
+) STRICT;
 CREATE INDEX attachments_by_content ON attachments (sha256);
 
 -- Which messages refer to an attachment. It is deleted with the last of them.
@@ -31,5 +31,5 @@ CREATE TABLE attachment_uses (
     -- The tool call whose result it is; NULL: a person attached it.
     call_id TEXT,
     PRIMARY KEY (message_id, attachment_id)
-);
+) STRICT;
 CREATE INDEX attachment_uses_by_attachment ON attachment_uses (attachment_id);
