@@ -103,11 +103,14 @@ fn set_up(app: &mut App) -> Result<(), Box<dyn Error>> {
             let hint =
                 if matches!(cause, state::Error::TooNew(_)) { "\n\nUpdate the app; nothing was changed." } else { "" };
             eprintln!("{cause}");
+            let ended = app.clone();
             app.dialog()
                 .message(format!("{cause}{hint}"))
                 .title(format!("{} can't start", brand::NAME))
                 .kind(MessageDialogKind::Error)
-                .show(|_| std::process::exit(1));
+                // The dialog has a thread of its own. If the process ended there, the system's libraries would be taken
+                // down while the main thread still uses them.
+                .show(move |_| ended.exit(1));
             return Ok(());
         }
     };
