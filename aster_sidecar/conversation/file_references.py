@@ -17,6 +17,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, UserContent
 
 from aster_sidecar.conversation.run_request import Prompt
 from aster_sidecar.errors import ModelError
+from aster_sidecar.models.inputs import LABEL
 from aster_sidecar.store.rows.attachments import AttachmentRow
 from aster_sidecar.text.media_types import IMAGES, PDF, is_readable
 from aster_sidecar.text.safe_text import sized
@@ -73,7 +74,7 @@ def with_images(value: Any, images: Sequence[AttachmentRow]) -> Any:
 
 
 def label(row: AttachmentRow) -> str:
-    return f"[attached {'image' if kind_of(row.media_type) == 'image' else 'file'}: {row.name}]"
+    return f"{LABEL}{'image' if kind_of(row.media_type) == 'image' else 'file'}: {row.name}]"
 
 
 def reference(row: AttachmentRow) -> Reference:

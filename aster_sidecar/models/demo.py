@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any
 
 from pydantic_ai.messages import (
-    BinaryContent,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -30,6 +29,7 @@ from pydantic_ai.models.function import (
 )
 
 from aster_sidecar.errors import ModelError
+from aster_sidecar.models.inputs import LABEL
 
 WORDS_PER_S = 25.0
 """About four times as fast as people read: fast enough not to wait, slow enough to see it stream."""
@@ -113,15 +113,19 @@ def last_exchange(messages: list[ModelMessage]) -> tuple[str, list[ToolReturnPar
 
 
 def text_in(part: UserPromptPart) -> str:
-    """What the user wrote: the first text, as others belong to what is attached."""
+    """What the user wrote, without the names and the contents of attached files."""
     content = [part.content] if isinstance(part.content, str) else part.content
-    return next((item for item in content if isinstance(item, str)), "")
+    is_label = [isinstance(item, str) and item.startswith(LABEL) for item in content]
+    is_file = [False, *is_label[:-1]]
+    own = (item for n, item in enumerate(content) if isinstance(item, str) and not is_label[n] and not is_file[n])
+    return "\n\n".join(own)
 
 
 def attached_to(messages: list[ModelMessage]) -> int:
     """How many images and files the user's last message has."""
     prompts = [part for message in messages for part in message.parts if isinstance(part, UserPromptPart)]
-    return sum(isinstance(item, BinaryContent) for item in prompts[-1].content) if prompts else 0
+    content = prompts[-1].content if prompts and not isinstance(prompts[-1].content, str) else ()
+    return sum(isinstance(item, str) and item.startswith(LABEL) for item in content)
 
 
 def calls_for(prompt: str, names: Collection[str]) -> list[tuple[str, dict[str, Any]]]:

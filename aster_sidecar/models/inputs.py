@@ -15,6 +15,8 @@ from aster_sidecar.models.catalog import ON_THIS_MACHINE, PROVIDERS, Provider
 
 Kind = Literal["image", "pdf"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+LABEL = "[attached "
+"""The beginning of the text with the name of a file, which stands before each file in a message."""
 LACKED_AS: dict[Kind, str] = {"image": "images", "pdf": "files"}
 """Kind → the feature that a server lacks when it refuses the kind (see `chosen.LACKING`)."""
 

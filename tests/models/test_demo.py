@@ -28,6 +28,7 @@ from aster_sidecar.models.demo import (
     report,
     text_for,
 )
+from aster_sidecar.models.inputs import LABEL
 
 TOOLS = ("read_file", "write_file", "list_dir", "run_command", "my_tool")
 
@@ -68,9 +69,12 @@ def test_the_last_exchange_is_the_prompt_and_the_results_after_it() -> None:
 
 def test_attached_files_are_received_and_not_looked_at() -> None:
     files = [BinaryContent(b"PNG", media_type="image/png"), BinaryContent(b"%PDF", media_type="application/pdf")]
-    asked: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(["look", *files, "run, says a text file"])])]
+    named = [item for n, file in enumerate(files) for item in (f"{LABEL}file: {n}]", file)]
+    text = [f"{LABEL}file: a.txt]", "run, says a text file"]
+    asked: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart([*named, *text, "look"])])]
     assert last_exchange(asked) == ("look", [])
-    assert attached_to(asked) == 2
+    assert attached_to(asked) == 3
+    assert last_exchange([ModelRequest(parts=[UserPromptPart(text)])]) == ("", [])
     assert attached_to([ModelRequest(parts=[UserPromptPart("look")])]) == attached_to([]) == 0
     assert text_for("look", 2) == "I have received 2 attached files. I don't look at such files."
     assert "1 attached file." in text_for("look", 1)
