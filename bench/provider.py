@@ -12,7 +12,10 @@ import json
 import re
 import socket
 import time
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 ASKED = re.compile(rb"bench (\d+) (\d+)")
 SHAPED = re.compile(rb"bench (paragraph|code|table)")
@@ -99,12 +102,38 @@ def token(mark: str, moment_ns: int) -> bytes:
     return TOKEN.replace(b'"@"', b'"%s%d "' % (mark.encode(), moment_ns))
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def some(receiving: Coroutine[Any, Any, T]) -> T:
+    """What was received. Raises: EOFError when the connection was closed."""
+    if not (received := await receiving):
+        raise EOFError("the request is cut off")
+    return received
+
+
+async def received(connection: socket.socket) -> bytearray:
+    """The body of the request. It is read into memory of its size: a stream's reader would copy it several times."""
+    loop = asyncio.get_running_loop()
+    head, end = b"", -1
+    while end < 0:
+        head += await some(loop.sock_recv(connection, 1 << 16))
+        end = head.find(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head[:end], re.IGNORECASE)
+    body = bytearray(int(length[1]) if length else 0)
+    size = len(head) - end - 4
+    body[:size] = head[end + 4 :]
+    while size < len(body):
+        size += await some(loop.sock_recv_into(connection, memoryview(body)[size:]))
+    return body
+
+
+async def answer(connection: socket.socket) -> None:
     """Answer one request, then close the connection."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-    body = await reader.readexactly(int(length[1])) if length else b""
+    try:
+        body = await received(connection)
+    except (EOFError, OSError):
+        connection.close()
+        return
     arrived_ns = time.monotonic_ns()
+    _, writer = await asyncio.open_connection(sock=connection)
     if shape := SHAPED.findall(body):
         await say(writer, shaped(shape[-1].decode()))
         return
@@ -140,12 +169,17 @@ async def finish(writer: asyncio.StreamWriter, input_tokens: int) -> None:
 
 
 async def main() -> None:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=1 << 26)
-    for listening in server.sockets:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    async with server:
-        await server.serve_forever()
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setblocking(False)
+    print(listening.getsockname()[1], flush=True)
+    loop = asyncio.get_running_loop()
+    answers: set[asyncio.Task[None]] = set()
+    while True:
+        connection, _ = await loop.sock_accept(listening)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = loop.create_task(answer(connection))
+        answers.add(task)
+        task.add_done_callback(answers.discard)
 
 
 if __name__ == "__main__":

@@ -227,10 +227,6 @@ class Attachments:
         """A content after `check`; blocks. Raises: StoreError."""
         return self._contents.read_checked(sha256)
 
-    def size(self, sha256: str) -> int:
-        """Bytes of a content; blocks. Raises: StoreError."""
-        return self._contents.size(sha256)
-
     def check(self, sha256: str, size: int) -> None:
         """Raises: StoreError when a content can't be read, or was changed; blocks, but reads it only the first time."""
         self._contents.check(sha256, size)

@@ -21,13 +21,15 @@ from aster_sidecar.conversation.file_references import (
     replaced,
 )
 from aster_sidecar.errors import StoreError
-from aster_sidecar.models.file_marks import FilledBody, mark, split
+from aster_sidecar.models.file_marks import EncodedFiles, FilledBody, mark
 from aster_sidecar.text.media_types import IMAGES, PDF
 
 log = logging.getLogger(__name__)
 
 GONE = "it can't be read any more"
 UNKNOWN = "models do not take files of its type"
+CACHED_S = 120.0
+"""How long files stay in memory after a request."""
 
 
 class Files:
@@ -36,6 +38,8 @@ class Files:
     def __init__(self, attachments: Attachments) -> None:
         self._attachments = attachments
         self._refused: dict[str, frozenset[str]] = {}
+        self._encoded = EncodedFiles(attachments.read_checked)
+        self._forgetting: asyncio.TimerHandle | None = None
 
     def leave_out(self, model: str, addresses: frozenset[str], *, instead_of: frozenset[str] = frozenset()) -> None:
         """A model's provider refused one of these files, not `instead_of`: later requests go without them."""
@@ -53,6 +57,9 @@ class Files:
         wanted = {item.url: item for message in messages for item in references(message)}
         if not wanted:
             return list(messages)
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        self._forgetting = asyncio.get_running_loop().call_later(CACHED_S, self._encoded.forget)
         found = await asyncio.to_thread(self._load, wanted, marks)
         return replaced(messages, lambda item: found[item.url])
 
@@ -83,13 +90,13 @@ class Files:
         """An image or a PDF. Raises: StoreError, ValueError."""
         sha256 = fact(item, "sha256")
         if marks:
-            self._attachments.check(sha256, number(item, "size"))
-            data = mark(sha256)
+            size = number(item, "size")
+            self._attachments.check(sha256, size)
+            data = mark(sha256, size)
         else:
             data = self._attachments.read(sha256)
         return BinaryContent(data, media_type=item.media_type, identifier=item.url.removeprefix(SCHEME))
 
     def fill(self, body: bytes, *, url_safe: bool) -> FilledBody:
-        """A request's body with the files in place of their marks; blocks. Raises: StoreError."""
-        pieces = split(body, self._attachments.size)
-        return FilledBody(pieces, self._attachments.read_checked, url_safe=url_safe)
+        """A request's body with the files in place of their marks."""
+        return FilledBody(body, self._encoded, url_safe=url_safe)

@@ -10,6 +10,7 @@ import asyncio
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
+from threading import Lock
 from typing import NamedTuple
 
 import httpx2
@@ -17,46 +18,96 @@ import httpx2
 from aster_sidecar.models.request_context import MARK
 
 _BEGIN = f"{MARK}fil".encode()
-_LONGEST = 64
-"""A key is a SHA-256 in hexadecimal. Padding makes the length of a mark a multiple of 3, as base64 needs it."""
-_FOUND = re.compile(b64encode(_BEGIN) + rb"([A-Za-z0-9]{88})")
+_KEY = 64
+"""A key is a SHA-256 in hexadecimal."""
+_SIZE = 10
+"""Digits of a file's size. With the `-` behind it, the length of a mark is a multiple of 3, as base64 needs it."""
+_FOUND = re.compile(b64encode(_BEGIN) + rb"([A-Za-z0-9]{100})")
+MOST_CACHED_BYTES = 12 << 20
+"""Enough for the images of earlier turns in one request, in base64."""
 
 
 class MarkedFile(NamedTuple):
-    """A file in a body, by its key. `encoded_bytes` is its length in base64."""
+    """A file in a body, by its key. `size` is in bytes."""
 
     key: str
-    encoded_bytes: int
+    size: int
+
+    @property
+    def encoded_bytes(self) -> int:
+        """Its length in base64."""
+        return 4 * ((self.size + 2) // 3)
 
 
-def mark(key: str) -> bytes:
-    """The bytes that stand for the file with a key of 64 letters and digits. Raises: ValueError for another key."""
-    if len(key) != _LONGEST or not (key.isascii() and key.isalnum()):
+def mark(key: str, size: int) -> bytes:
+    """The bytes that stand for a file. Raises: ValueError for a key that is not 64 letters and digits."""
+    if len(key) != _KEY or not (key.isascii() and key.isalnum()):
         raise ValueError("not a key")
-    return _BEGIN + key.encode() + b"--"
+    return _BEGIN + f"{key}{size:0{_SIZE}}-".encode()
 
 
-def split(body: bytes, size: Callable[[str], int]) -> list[bytes | MarkedFile]:
-    """The body as pieces: its own bytes, and files in place of the marks. `size` returns a file's bytes, by its key."""
+def split(body: bytes) -> list[bytes | MarkedFile]:
+    """The body as pieces: its own bytes, and files in place of the marks."""
     pieces: list[bytes | MarkedFile] = []
     end = 0
     for found in _FOUND.finditer(body):
-        key = b64decode(found[1])[:_LONGEST].decode()
-        pieces += [body[end : found.start()], MarkedFile(key, 4 * ((size(key) + 2) // 3))]
+        told = b64decode(found[1]).decode()
+        pieces += [body[end : found.start()], MarkedFile(told[:_KEY], int(told[_KEY : _KEY + _SIZE]))]
         end = found.end()
     return [*pieces, body[end:]]
 
 
-class FilledBody(httpx2.AsyncByteStream):
-    """A body that reads each file while the one before it is sent, so that only two are in memory.
+class EncodedFiles:
+    """Files in base64 that were sent lately: an active conversation sends its images with each request again."""
 
-    `read` returns the file of a key, and may block. `url_safe`: in base64's alphabet for URLs, as Google's SDK does.
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        """`read` returns the file of a key, and may block."""
+        self._read = read
+        self._cached: dict[tuple[str, bool], bytes] = {}
+        self._lock = Lock()
+
+    def cached(self, key: str, *, url_safe: bool) -> bytes | None:
+        """The file, if it was sent lately."""
+        with self._lock:
+            found = self._cached.pop((key, url_safe), None)
+            if found is not None:
+                self._cached[key, url_safe] = found  # the one that was used last is the last
+        return found
+
+    def load(self, key: str, *, url_safe: bool) -> bytes:
+        """The file, and cache it; blocks. `url_safe`: in base64's alphabet for URLs. Raises: what `read` raises."""
+        encoded = (urlsafe_b64encode if url_safe else b64encode)(self._read(key))
+        with self._lock:
+            self._cached[key, url_safe] = encoded
+            size = sum(len(one) for one in self._cached.values())
+            for oldest in list(self._cached):
+                if size <= MOST_CACHED_BYTES:
+                    break
+                size -= len(self._cached.pop(oldest))
+        return encoded
+
+    def forget(self) -> None:
+        """Free the memory."""
+        with self._lock:
+            self._cached.clear()
+
+
+class FilledBody(httpx2.AsyncByteStream):
+    """A body that reads each file while the one before it is sent, so that only two are in memory beside the cache.
+
+    `url_safe`: in base64's alphabet for URLs, as Google's SDK does.
     """
 
-    def __init__(self, pieces: list[bytes | MarkedFile], read: Callable[[str], bytes], *, url_safe: bool) -> None:
-        self._pieces = pieces
-        self._read = read
-        self._encode = urlsafe_b64encode if url_safe else b64encode
+    def __init__(self, body: bytes, files: EncodedFiles, *, url_safe: bool) -> None:
+        self._files = files
+        self._url_safe = url_safe
+        self._pieces = [self._with_cached(piece) for piece in split(body)]
+
+    def _with_cached(self, piece: bytes | MarkedFile) -> bytes | MarkedFile:
+        if isinstance(piece, bytes):
+            return piece
+        encoded = self._files.cached(piece.key, url_safe=self._url_safe)
+        return encoded if encoded is not None and len(encoded) == piece.encoded_bytes else piece
 
     @property
     def length(self) -> int:
@@ -83,7 +134,7 @@ class FilledBody(httpx2.AsyncByteStream):
 
     def _encoded(self, file: MarkedFile) -> bytes:
         """Raises: ValueError when the file has another length now; what `read` raises."""
-        encoded = self._encode(self._read(file.key))
+        encoded = self._files.load(file.key, url_safe=self._url_safe)
         if len(encoded) != file.encoded_bytes:
             raise ValueError("a file has changed")
         return encoded

@@ -55,7 +55,7 @@ class Exchange:
     complete: Callable[[bytes], bytes] | None = None
     """Replaces the marks in a request's body by stored messages (see `conversation.request_prefix`)."""
     fill: Callable[[bytes], FilledBody] | None = None
-    """Replaces the marks of files in a request's body. It runs in a thread."""
+    """Replaces the marks of files in a request's body."""
     ending: Ending | None = None
     """How the answer ended; set while it is read."""
 

@@ -48,7 +48,7 @@ class EdgeClient(httpx2.AsyncClient):
         dialect = dialect_of(request)
         exchange = CURRENT.get(None) or Exchange()
         if dialect is not None:
-            request = await completed(request, exchange)
+            request = completed(request, exchange)
             exchange.leave()
             exchange.ending = None
         response = await super().send(request, stream=stream or dialect is not None, **given)
@@ -88,18 +88,15 @@ def dialect_of(request: httpx2.Request) -> type[Reader] | None:
     return next((reader for reader in READERS if path.endswith(reader.path)), None)
 
 
-async def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
-    """The request with stored messages and files instead of marks.
-
-    Raises: ValueError when a mark cannot be replaced, StoreError when a file can't be read.
-    """
+def completed(request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
+    """The request with stored messages and files instead of marks. Raises: ValueError if a mark cannot be replaced."""
     body = request.content
     if exchange.complete is None and MARK.encode() in body:
         raise ValueError("a mark in a request that belongs to no exchange")
     if exchange.complete is None and exchange.fill is None:
         return request
     body = exchange.complete(body) if exchange.complete is not None else body
-    filled = await asyncio.to_thread(exchange.fill, body) if exchange.fill is not None else None
+    filled = exchange.fill(body) if exchange.fill is not None else None
     content = body if filled is None else filled
     headers = request.headers.copy()
     headers["content-length"] = str(len(body) if filled is None else filled.length)
