@@ -14,10 +14,14 @@ AsterError
 │   └── BodyTooLarge      413  body_too_large
 ├── InvalidShape          422  invalid_shape
 │   ├── ArgumentsInvalid  422  arguments_invalid
-│   └── RuleInvalid       422  rule_invalid
+│   ├── RuleInvalid       422  rule_invalid
+│   └── NotTurnStart      422  not_a_turn_start
 ├── NotFound              404  not_found
 │   ├── AgentNotFound     404  agent_not_found
 │   ├── SessionNotFound   404  session_not_found
+│   ├── MessageNotFound   404  message_not_found
+│   ├── RewindNotFound    404  rewind_not_found
+│   ├── ChangeNotFound    404  change_not_found
 │   ├── ApprovalNotFound  404  approval_not_found
 │   ├── AttachmentNotFound 404 attachment_not_found
 │   ├── RuleNotFound      404  rule_not_found
@@ -31,6 +35,7 @@ AsterError
 │   ├── ApprovalResolved  409  approval_resolved
 │   ├── EditUnconfirmed   409  edit_unconfirmed
 │   ├── TrustChanged      409  trust_changed
+│   ├── RevertConflict    409  revert_conflict
 │   └── IdempotencyMismatch 409 idempotency_mismatch
 ├── ApprovalExpired       410  approval_expired
 ├── HandoffRefused        410  handoff_refused
@@ -139,6 +144,11 @@ class RuleInvalid(InvalidShape):
     code = "rule_invalid"
 
 
+class NotTurnStart(InvalidShape):
+    code = "not_a_turn_start"
+    hint = "name a message of a person that began a turn: not an answer, and not a message sent during a turn"
+
+
 class NotFound(AsterError):
     code, status = "not_found", 404
     hint = "docs/protocol.md lists the endpoints"
@@ -152,6 +162,21 @@ class AgentNotFound(NotFound):
 class SessionNotFound(NotFound):
     code = "session_not_found"
     hint = "GET /api/sessions lists them"
+
+
+class MessageNotFound(NotFound):
+    code = "message_not_found"
+    hint = "GET /api/history lists the messages of the conversation"
+
+
+class RewindNotFound(NotFound):
+    code = "rewind_not_found"
+    hint = "a rewind can be undone until the next message is sent"
+
+
+class ChangeNotFound(NotFound):
+    code = "change_not_found"
+    hint = "GET /api/sessions/{session_id}/changes lists the changes"
 
 
 class ApprovalNotFound(NotFound):
@@ -220,6 +245,13 @@ class TrustChanged(Conflict):
 
     code = "trust_changed"
     hint = "show `details` to the person, and send its `digest`"
+
+
+class RevertConflict(Conflict):
+    """Files changed since, or can't be restored: `details` (a list of wire.NotReverted). Nothing was written."""
+
+    code = "revert_conflict"
+    hint = "show `details` to the person; `force` takes paths that are undone nevertheless"
 
 
 class IdempotencyMismatch(Conflict):

@@ -25,6 +25,7 @@ from aster_sidecar.contract.base import (
     State,
     Time,
 )
+from aster_sidecar.contract.changes import ForkedFrom, RewindInfo
 
 MOST_ATTACHMENTS = 20
 """Most files with one message."""
@@ -205,6 +206,9 @@ class SessionInfo(Model):
     restorable_until: Time | None = Field(default=None, description="when it is deleted permanently")
     context: Context | None = Field(default=None, description="null: no model was asked yet")
     settings: SessionSettings | None = Field(default=None, description="null in events that an older version recorded")
+    forked_from: ForkedFrom | None = Field(default=None, description="set for a fork")
+    rewind: RewindInfo | None = Field(default=None, description="the last rewind, while it can be undone")
+    changed_files: int = Field(default=0, description="paths that the session's turns changed")
 
 
 class Hit(Model):

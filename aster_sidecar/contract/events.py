@@ -148,6 +148,32 @@ class HistoryClearedEvent(Model):
     deleted: int
 
 
+class HistoryRewoundEvent(Model):
+    """Turns were taken out of the conversation: from this message of a person on, all messages of these turns."""
+
+    from_message_id: str
+    turn_ids: list[str]
+    messages: int
+
+
+class HistoryUnrewoundEvent(Model):
+    """A rewind was undone: the messages of these turns are in the conversation again. Read the history again."""
+
+    from_message_id: str
+    turn_ids: list[str]
+    messages: int
+
+
+class FilesChangedEvent(Model):
+    """Files were changed by a tool, during a command, or by a revert."""
+
+    call_id: str | None = None
+    revert_id: str | None = None
+    paths: list[str] = Field(description="at most 20 of them")
+    files: int = Field(description="how many")
+    changed_files: int = Field(description="paths that the session's turns changed, all together")
+
+
 class SessionChangedEvent(Model):
     """On `deleted`, `session` is absent, and `restorable_until` if permanently; `created` also when restored."""
 
@@ -246,6 +272,9 @@ EVENTS: dict[str, type[Model]] = {
     "status_change": StatusChangeEvent,
     "message_added": MessageAddedEvent,
     "history_cleared": HistoryClearedEvent,
+    "history_rewound": HistoryRewoundEvent,
+    "history_unrewound": HistoryUnrewoundEvent,
+    "files_changed": FilesChangedEvent,
     "session_changed": SessionChangedEvent,
     "config_changed": ConfigChangedEvent,
     "rules_changed": RulesChangedEvent,
