@@ -1,0 +1,1 @@
+"""What tools and commands change in files, and how to undo it."""
