@@ -6,7 +6,9 @@ from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.companion.notifications import Notifications
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.forks import Forks
 from aster_sidecar.conversation.history import History
+from aster_sidecar.conversation.rewinds import Rewinds
 from aster_sidecar.conversation.session_choices import NONE
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions, choices_from
@@ -33,6 +35,8 @@ class ConversationCalls:
         approvals: Approvals,
         rules: Rules,
         notifications: Notifications,
+        rewinds: Rewinds,
+        forks: Forks,
     ) -> None:
         self._journal = journal
         self._agents = agents
@@ -45,6 +49,8 @@ class ConversationCalls:
         self._approvals = approvals
         self._rules = rules
         self._notifications = notifications
+        self._rewinds = rewinds
+        self._forks = forks
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
@@ -91,6 +97,24 @@ class ConversationCalls:
         if session_id is None:
             return wire.HistoryDeleted(deleted=0)
         return await self._history.clear(session_id, self._forget)
+
+    async def rewind(self, session_id: str, body: wire.RewindRequest) -> wire.Rewound:
+        """Take a message that began a turn, and everything after it, out of the conversation.
+
+        Raises: SessionNotFound, MessageNotFound, NotTurnStart, StoreError; AgentBusy while a turn has not ended.
+        """
+        return await self._rewinds.rewind(session_id, body)
+
+    async def unrewind(self, session_id: str) -> wire.Rewound:
+        """Undo the last rewind. Raises: SessionNotFound, RewindNotFound, AgentBusy, StoreError."""
+        return await self._rewinds.unrewind(session_id)
+
+    async def fork(self, session_id: str, body: wire.ForkRequest) -> wire.SessionInfo:
+        """Copy a conversation, up to and with a turn, into a new session.
+
+        Raises: SessionNotFound, MessageNotFound, NotTurnStart, AgentBusy, StoreError.
+        """
+        return await self._forks.fork(session_id, body.message_id)
 
     # -- sessions --------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ TITLE_CHARS, WHAT_CHARS = 60, 200
 """The most characters of a conversation's title and of an error in a notification."""
 UPTO = "attention_upto"
 """The key under which the store keeps the `seq` of the last event that was handled."""
-SEEN = ("approval_required", "approval_resolved", "done", "error", "service_changed")
+SEEN = ("approval_required", "approval_resolved", "done", "error", "history_rewound", "service_changed")
 """The types of events that can change notifications."""
 ENDED = {
     "complete": "",
@@ -96,6 +96,8 @@ class Notifications:
                 self._add(made, [done])
             elif event.type == "approval_resolved":
                 self._mark({id for id, call_id in self._unread.items() if call_id == data["call_id"]}, [done])
+            elif event.type == "history_rewound":
+                self._mark(set(self._journal.rows(rows.select_unread_of_rewound())) & self._unread.keys(), [done])
             else:
                 self._journal.put(
                     writes=[done], durable=False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 
 from aster_sidecar.contract import wire
 from aster_sidecar.conversation.messages import message_of, transcript_of
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import Sessions
-from aster_sidecar.errors import InvalidShape
+from aster_sidecar.errors import AgentBusy, InvalidShape
 from aster_sidecar.store import search
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import messages as rows
@@ -31,8 +32,8 @@ class History:
         self._journal = journal
         self._sessions = sessions
         self._queues = queues
-        self.clearing: set[str] = set()
-        """Sessions with a history that is being deleted: no turn may begin in them."""
+        self.changing: set[str] = set()
+        """Sessions with a history that is being deleted, rewound or put back: no turn may begin in them."""
 
     def page(self, session_id: str, before: str | None, limit: int) -> wire.HistoryPage:
         """A page of messages, oldest first; `before` is a message id. Raises: InvalidShape, StoreError."""
@@ -74,12 +75,20 @@ class History:
 
     async def clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
         """Delete a conversation's messages, for people and for the model. Raises: AgentBusy, StoreError."""
-        self._sessions.refuse_while_busy(session_id)
-        self.clearing.add(session_id)
-        try:
+        with self.change(session_id):
             return await self._clear(session_id, forget)
+
+    @contextlib.contextmanager
+    def change(self, session_id: str) -> Generator[None]:
+        """Keep turns from beginning in a session for the duration of the block. Raises: AgentBusy."""
+        self._sessions.refuse_while_busy(session_id)
+        if session_id in self.changing:
+            raise AgentBusy("the history of this session is being changed", hint="try again in a moment")
+        self.changing.add(session_id)
+        try:
+            yield
         finally:
-            self.clearing.discard(session_id)
+            self.changing.discard(session_id)
 
     async def _clear(self, session_id: str, forget: Callable[[str], None]) -> wire.HistoryDeleted:
         deleted = self._journal.first(rows.count_of(session_id)) or 0

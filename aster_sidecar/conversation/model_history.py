@@ -142,9 +142,12 @@ class ModelHistory:
         self._kept[session_id] = [*before, *messages]
 
     def replace(self, session_id: str, turn_id: str, messages: Sequence[ModelMessage]) -> None:
-        """Replace all messages; stored once the caller's transaction commits. Raises: StoreError."""
+        """Replace all messages; stored once the caller's transaction commits. Raises: StoreError.
+
+        The replaced rows stay, and count again when the turn is rewound.
+        """
         self._journal.check(turn_id)
-        writes: list[Write] = [rows.delete_messages(session_id)]
+        writes: list[Write] = [rows.update_superseded(session_id, turn_id)]
         writes += [rows.insert_message(session_id, turn_id, stored(message)) for message in messages]
         self._journal.put(turn_id=turn_id, writes=writes)
         self._kept[session_id] = list(messages)

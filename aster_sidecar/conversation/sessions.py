@@ -24,6 +24,7 @@ from aster_sidecar.store.rows import sessions as rows
 from aster_sidecar.store.rows import trash as trash_rows
 from aster_sidecar.store.rows.events import delete_ended_of_session
 from aster_sidecar.store.rows.notifications import update_read_of_session
+from aster_sidecar.store.rows.rewinds import RewindRow, select_undoable
 from aster_sidecar.store.rows.turns import update_waiting_running
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.repair import cut
@@ -134,7 +135,36 @@ class Sessions:
         await self._journal.commit()
         return self.info(session_id)
 
-    def _put_new(self, agent_id: str, title: str, *, is_default: bool, chosen: Choices = NONE) -> str:
+    def put_fork(
+        self, source: wire.SessionInfo, origin: wire.ForkedFrom, messages: int, context: wire.Context | None
+    ) -> str:
+        """Put a new session that is a copy of `source` into the next transaction; returns its id.
+
+        The caller copies the messages in the same transaction.
+        """
+        session_id = self._put_new(
+            source.agent_id,
+            source.title,
+            is_default=False,
+            chosen=self._choices.of(source.session_id),
+            forked_from=origin,
+            messages=messages,
+            context=context,
+        )
+        self._journal.put(writes=[rows.update_forked(session_id, origin.session_id, origin.message_id)])
+        return session_id
+
+    def _put_new(
+        self,
+        agent_id: str,
+        title: str,
+        *,
+        is_default: bool,
+        chosen: Choices = NONE,
+        forked_from: wire.ForkedFrom | None = None,
+        messages: int = 0,
+        context: wire.Context | None = None,
+    ) -> str:
         session_id, now = clock.new_id("ses"), clock.stamp()
         self._known[session_id] = agent_id
         self._choices.keep(session_id, chosen)  # nobody knows the session before its commit
@@ -147,10 +177,12 @@ class Sessions:
             archived=False,
             is_default=is_default,
             pinned=False,
-            messages=0,
+            messages=messages,
             state="idle",
             pending_approvals=0,
+            context=context,
             settings=self._settings_of(agent_id, chosen),
+            forked_from=forked_from,
         )
         self._journal.put(
             "session_changed",
@@ -192,6 +224,8 @@ class Sessions:
             restorable_until=self._trash.until(row.session_id) if in_trash else None,
             context=context_of(row.context_tokens, row.window_tokens),
             settings=self._settings_of(row.agent_id, self._choices.of(row.session_id)),
+            forked_from=forked_from(row.forked_from, row.forked_at),
+            rewind=rewind_info(self._journal.first(select_undoable(row.session_id))),
         )
 
     def list(
@@ -448,6 +482,23 @@ def choices_from(request: wire.SessionCreate | wire.SessionPatch, before: Choice
 def context_of(used_tokens: int | None, window_tokens: int | None) -> wire.Context | None:
     """How much of the context window a session fills; None: not known."""
     return wire.Context(used_tokens=used_tokens, window_tokens=window_tokens) if used_tokens else None
+
+
+def forked_from(session_id: str | None, message_id: str | None) -> wire.ForkedFrom | None:
+    """What clients see of where a fork comes from."""
+    return wire.ForkedFrom(session_id=session_id, message_id=message_id) if session_id is not None else None
+
+
+def rewind_info(row: RewindRow | None) -> wire.RewindInfo | None:
+    """What clients see of a rewind that can be undone."""
+    if row is None:
+        return None
+    return wire.RewindInfo(
+        message_id=row.message_id,
+        messages=row.messages,
+        rewound_at=row.rewound_at,
+        files=row.revert_id is not None,
+    )
 
 
 def require_model(name: str | None) -> None:

@@ -45,6 +45,7 @@ from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import calls as call_rows
 from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import turns as rows
+from aster_sidecar.store.rows.rewinds import update_final
 from aster_sidecar.store.sql import Write
 from aster_sidecar.text.json_text import parse_json
 
@@ -262,8 +263,8 @@ class Turns:
         title = request.message if request.message.strip() or not files else files[0].name
         session_id = self._sessions.resolve(request.agent_id, request.session_id, title)
         prompt = Prompt(request.message, files)
-        if session_id in self._history.clearing:
-            raise AgentBusy("the history of this session is being deleted", hint="send again in a moment")
+        if session_id in self._history.changing:
+            raise AgentBusy("the history of this session is being changed", hint="send again in a moment")
         queue = self._queues.of(session_id, request.agent_id)
         active = queue.active
         busy = active is not None or bool(queue.queued)
@@ -312,7 +313,7 @@ class Turns:
             session_id=session_id,
             seq=seq,
         )
-        self._journal.put(writes=[key.row(answer)] if key is not None else [])
+        self._journal.put(writes=[update_final(session_id), *([key.row(answer)] if key is not None else [])])
         queue.join(turn)
         self._advance(queue)
         # Shielded: the message counts even if the client disconnects.

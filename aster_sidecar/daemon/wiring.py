@@ -46,8 +46,10 @@ from aster_sidecar.config.trusted_projects import trusted_project
 from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.effective_settings import EffectiveSettings
 from aster_sidecar.conversation.engine_loader import EngineLoader
+from aster_sidecar.conversation.forks import Forks
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.message_files import MessageFiles
+from aster_sidecar.conversation.rewinds import Rewinds
 from aster_sidecar.conversation.run_request import Limits
 from aster_sidecar.conversation.session_choices import SessionChoices
 from aster_sidecar.conversation.session_queue import SessionQueues
@@ -262,6 +264,8 @@ class Conversations:
     history: History
     engine: EngineLoader
     turns: Turns
+    rewinds: Rewinds
+    forks: Forks
     status: TurnStatus
     warm_up: WarmUp
 
@@ -293,9 +297,13 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
     files = MessageFiles(attachments, tools.surroundings)
     turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings, files)
+    rewinds = Rewinds(journal, sessions, history, queues, engine.forget)
+    forks = Forks(journal, sessions, queues)
     status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path)
-    return Conversations(approvals, attachments, queues, sessions, history, engine, turns, status, warm_up)
+    return Conversations(
+        approvals, attachments, queues, sessions, history, engine, turns, rewinds, forks, status, warm_up
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +377,8 @@ def build_api(
             approvals,
             tools.rules,
             notifications,
+            conversations.rewinds,
+            conversations.forks,
         ),
         AttachmentCalls(conversations.attachments),
         EventCalls(journal, agent_calls, sessions, streams),

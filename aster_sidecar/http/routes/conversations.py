@@ -119,3 +119,24 @@ async def delete_session(request: Request, session_id: str, here: Here, purge: b
 async def restore_session(request: Request, session_id: str, here: Here) -> Response:
     """Restore a session from the trash, unchanged. Idempotent."""
     return ok(request, await here.conversations.restore_session(session_id))
+
+
+@router.post("/api/sessions/{session_id}/fork")
+@answers(wire.SessionInfo)
+async def fork(request: Request, session_id: str, body: wire.ForkRequest, here: Here) -> Response:
+    """Copy the conversation, up to and with the turn that a message began, into a new session."""
+    return ok(request, await here.conversations.fork(session_id, body))
+
+
+@router.post("/api/sessions/{session_id}/rewind")
+@answers(wire.Rewound)
+async def rewind(request: Request, session_id: str, body: wire.RewindRequest, here: Here) -> Response:
+    """Take a message that began a turn, and everything after it, out of the conversation."""
+    return ok(request, await here.conversations.rewind(session_id, body))
+
+
+@router.post("/api/sessions/{session_id}/unrewind")
+@answers(wire.Rewound)
+async def unrewind(request: Request, session_id: str, here: Here) -> Response:
+    """Undo the last rewind. Possible until the next message is sent."""
+    return ok(request, await here.conversations.unrewind(session_id))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from aster_sidecar.store.rows.rewinds import REWOUND
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
 from aster_sidecar.text.folding import fold, folds_itself
+
+SHOWN = f"turn_id NOT IN ({REWOUND})"
 
 ALL = 1 << 62
 """As a bound: above the number of every row."""
@@ -58,7 +62,7 @@ class PlainRow(NamedTuple):
 
 def select_before(session_id: str, bound: int, limit: int) -> Query[MessageRow]:
     """Messages with a row number below `bound`, newest first."""
-    sql = f"SELECT {columns(MessageRow)} FROM messages WHERE session_id=? AND n<? ORDER BY n DESC LIMIT ?"
+    sql = f"SELECT {columns(MessageRow)} FROM messages WHERE session_id=? AND n<? AND {SHOWN} ORDER BY n DESC LIMIT ?"
     return Query(sql, (session_id, bound, limit), MessageRow)
 
 
@@ -67,11 +71,16 @@ def select_number(message_id: str, session_id: str) -> Query[int]:
     return Query("SELECT n FROM messages WHERE message_id=? AND session_id=?", (message_id, session_id), int)
 
 
+def is_shown(message_id: str) -> Query[bool]:
+    """Whether a message is in its conversation: no rewind took it out."""
+    return Query(f"SELECT {SHOWN} FROM messages WHERE message_id=?", (message_id,), bool)
+
+
 def select_hits(session_id: str, pattern: str, bound: int, limit: int) -> Query[HitRow]:
     """Messages with a row number below `bound` that match a LIKE pattern, newest first."""
     return Query(
         f"SELECT {columns(HitRow, 'm')} FROM messages m LEFT JOIN folded_texts f USING (n)"
-        f" WHERE m.session_id=? AND m.n<? AND {CONTAINS} ORDER BY m.n DESC LIMIT ?",
+        f" WHERE m.session_id=? AND m.n<? AND m.{SHOWN} AND {CONTAINS} ORDER BY m.n DESC LIMIT ?",
         (session_id, bound, pattern, limit),
         HitRow,
     )
@@ -85,13 +94,24 @@ def select_pending(turn_id: str) -> Query[PromptRow]:
 
 def select_newest(limit: int) -> Query[PlainRow]:
     """The newest messages of all sessions that are not in the trash, newest first."""
-    where = f"session_id NOT IN ({TRASHED})"
+    where = f"session_id NOT IN ({TRASHED}) AND {SHOWN}"
     sql = f"SELECT {columns(PlainRow)} FROM messages WHERE {where} ORDER BY n DESC LIMIT ?"
     return Query(sql, (limit,), PlainRow)
 
 
 def count_of(session_id: str) -> Query[int]:
-    return Query("SELECT count(*) FROM messages WHERE session_id=?", (session_id,), int)
+    return Query(f"SELECT count(*) FROM messages WHERE session_id=? AND {SHOWN}", (session_id,), int)
+
+
+def count_of_turns(turn_ids: Sequence[str]) -> Query[int]:
+    """How many messages belong to these turns."""
+    marks = ",".join("?" * len(turn_ids))
+    return Query(f"SELECT count(*) FROM messages WHERE turn_id IN ({marks})", turn_ids, int)
+
+
+def select_message(message_id: str) -> Query[MessageRow]:
+    """A message, also one that was taken out by a rewind."""
+    return Query(f"SELECT {columns(MessageRow)} FROM messages WHERE message_id=?", (message_id,), MessageRow)
 
 
 def insert_or_update(row: MessageRow) -> Write:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aster_sidecar.store.rows.rewinds import REWOUND
 from aster_sidecar.store.sql import Query, Write
+
+LIVE = f"turn_id NOT IN ({REWOUND}) AND (superseded_by IS NULL OR superseded_by IN ({REWOUND}))"
+"""The condition for messages that count: not those that a rewind took out, or that a compaction replaced."""
 
 
 class ModelMessageRow(NamedTuple):
@@ -17,14 +21,16 @@ class ModelMessageRow(NamedTuple):
 def select_messages(session_id: str) -> Query[ModelMessageRow]:
     """A session's messages in order."""
     return Query(
-        "SELECT message, turn_id FROM model_messages WHERE session_id=? ORDER BY n", (session_id,), ModelMessageRow
+        f"SELECT message, turn_id FROM model_messages WHERE session_id=? AND {LIVE} ORDER BY n",
+        (session_id,),
+        ModelMessageRow,
     )
 
 
 def select_damaged(session_id: str) -> Query[ModelMessageRow]:
     """A session's messages in order. Bytes that are not UTF-8, which `select_messages` can't read, are replaced."""
     return Query(
-        "SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? ORDER BY n",
+        f"SELECT CAST(message AS BLOB), turn_id FROM model_messages WHERE session_id=? AND {LIVE} ORDER BY n",
         (session_id,),
         decoded,
     )
@@ -37,12 +43,13 @@ def insert_message(session_id: str, turn_id: str, message: str) -> Write:
 
 def update_message(session_id: str, from_end: int, message: str) -> Write:
     """Replace a message. `from_end` counts from the session's last message, which has 0."""
-    row = "SELECT n FROM model_messages WHERE session_id=? ORDER BY n DESC LIMIT 1 OFFSET ?"
+    row = f"SELECT n FROM model_messages WHERE session_id=? AND {LIVE} ORDER BY n DESC LIMIT 1 OFFSET ?"
     return (f"UPDATE model_messages SET message=? WHERE n=({row})", (message, session_id, from_end))
 
 
-def delete_messages(session_id: str) -> Write:
-    return ("DELETE FROM model_messages WHERE session_id=?", (session_id,))
+def update_superseded(session_id: str, turn_id: str) -> Write:
+    """A compaction in this turn replaces all messages."""
+    return (f"UPDATE model_messages SET superseded_by=? WHERE session_id=? AND {LIVE}", (turn_id, session_id))
 
 
 def decoded(message: bytes, turn_id: str) -> ModelMessageRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aster_sidecar.store.rows.rewinds import REWOUND
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
 
@@ -32,6 +33,12 @@ def select_unread() -> Query[UnreadRow]:
     """Unread notifications, oldest first."""
     sql = f"SELECT notification_id, call_id FROM notifications WHERE read=0 AND {SHOWN} ORDER BY n"
     return Query(sql, (), UnreadRow)
+
+
+def select_unread_of_rewound() -> Query[str]:
+    """The ids of unread notifications about turns that a rewind took out of their conversations."""
+    sql = f"SELECT notification_id FROM notifications WHERE read=0 AND turn_id IN ({REWOUND})"
+    return Query(sql, (), str)
 
 
 def select_newest(limit: int, *, unread: bool) -> Query[NotificationRow]:

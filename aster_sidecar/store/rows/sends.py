@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from aster_sidecar.store.sql import Query, Write, columns, insert
+from aster_sidecar.store.rows.rewinds import REWOUND
+from aster_sidecar.store.sql import Query, Write, columns
 
 
 class SendRow(NamedTuple):
@@ -18,9 +19,13 @@ class SendRow(NamedTuple):
 
 
 def select_send(agent_id: str, client_message_id: str) -> Query[SendRow]:
-    sql = f"SELECT {columns(SendRow)} FROM sends WHERE agent_id=? AND client_message_id=?"
+    """The row of a message, unless a rewind took it out of its conversation."""
+    turn_id = "coalesce(CASE WHEN json_valid(answer) THEN answer ->> 'turn_id' END, '')"
+    where = f"agent_id=? AND client_message_id=? AND {turn_id} NOT IN ({REWOUND})"
+    sql = f"SELECT {columns(SendRow)} FROM sends WHERE {where}"
     return Query(sql, (agent_id, client_message_id), SendRow)
 
 
 def insert_send(row: SendRow) -> Write:
-    return insert("sends", row)
+    """Insert a row. That of a message with the same id, which a rewind took out, is replaced."""
+    return (f"INSERT OR REPLACE INTO sends ({columns(SendRow)}) VALUES (?,?,?,?,?)", row)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from aster_sidecar.store.rows.messages import CONTAINS
+from aster_sidecar.store.rows.messages import SHOWN as IN_CONVERSATION
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
 
@@ -20,6 +21,8 @@ class SessionRow(NamedTuple):
     """A session with the number of its messages. `deleted_at` is set for one in the trash.
 
     `context_tokens`: how much of the model's window, of `window_tokens`, it filled after its last request.
+
+    `forked_from`: the session that it was copied from, up to the turn of the message `forked_at`.
 
     `position` orders a list: the next page begins below that of its last row.
     """
@@ -36,6 +39,8 @@ class SessionRow(NamedTuple):
     pinned: int
     context_tokens: int | None
     window_tokens: int | None
+    forked_from: str | None
+    forked_at: str | None
     position: int
 
 
@@ -51,9 +56,9 @@ class ChoicesRow(NamedTuple):
 
 COLUMNS = (
     "s.session_id, s.agent_id, s.title, s.created_at, s.updated_at, s.archived, s.is_default,"
-    " (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id),"
+    f" (SELECT count(*) FROM messages m WHERE m.session_id=s.session_id AND m.{IN_CONVERSATION}),"
     " (SELECT deleted_at FROM trash t WHERE t.session_id=s.session_id), s.pinned,"
-    " s.context_tokens, s.window_tokens"
+    " s.context_tokens, s.window_tokens, s.forked_from, s.forked_at"
 )
 
 
@@ -137,7 +142,7 @@ def _select(source: str, order: str, conditions: list[str], parameters: list[Any
     if wanted.pattern is not None:
         conditions.append(
             "(fold(s.title) LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM messages m LEFT JOIN folded_texts f USING (n)"
-            f" WHERE m.session_id=s.session_id AND {CONTAINS}))"
+            f" WHERE m.session_id=s.session_id AND m.{IN_CONVERSATION} AND {CONTAINS}))"
         )
         parameters += [wanted.pattern, wanted.pattern]
     where = " AND ".join(conditions) or "true"
@@ -172,6 +177,15 @@ def update_session(session_id: str, title: str, *, archived: bool, pinned: bool)
         "UPDATE sessions SET title=?, archived=?, pinned=? WHERE session_id=?",
         (title, int(archived), int(pinned), session_id),
     )
+
+
+def update_title(session_id: str, title: str) -> Write:
+    return ("UPDATE sessions SET title=? WHERE session_id=?", (title, session_id))
+
+
+def update_forked(session_id: str, forked_from: str, forked_at: str | None) -> Write:
+    """The session is a copy of another one, up to the turn of the message `forked_at`."""
+    return ("UPDATE sessions SET forked_from=?, forked_at=? WHERE session_id=?", (forked_from, forked_at, session_id))
 
 
 def update_choices(row: ChoicesRow) -> Write:
@@ -215,6 +229,6 @@ def update_context(session_id: str, tokens: int | None, window_tokens: int | Non
 
 def delete_history(session_id: str) -> list[Write]:
     """Delete all messages and turns of a session, and what belongs to them."""
-    tables = ("messages", "model_messages", "turns", "approvals", "calls", "sends")
+    tables = ("messages", "model_messages", "turns", "approvals", "calls", "sends", "rewinds")
     deletes: list[Write] = [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
     return [*deletes, update_context(session_id, None, None)]

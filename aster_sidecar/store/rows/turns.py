@@ -8,6 +8,8 @@ from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.sql import Query, Write, columns
 
 SHOWN = f"session_id NOT IN ({TRASHED})"
+BEGUN = "EXISTS (SELECT 1 FROM messages m WHERE m.message_id=turns.message_id)"
+"""Whether a turn has an answer, perhaps an empty one. One that was cancelled in the queue has none."""
 
 
 class TurnRow(NamedTuple):
@@ -75,7 +77,7 @@ def select_last(session_id: str | None) -> Query[LastRow]:
     """The last ended turn of a session (None: of each session that is not in the trash)."""
     return Query(
         "SELECT session_id, agent_id, stop_reason, max(ended_n) FROM turns"
-        f" WHERE state='ended' AND {SHOWN} AND ? IN ('', session_id) GROUP BY session_id",
+        f" WHERE state='ended' AND rewound IS NULL AND {SHOWN} AND ? IN ('', session_id) GROUP BY session_id",
         (session_id or "",),
         LastRow,
     )
@@ -89,9 +91,36 @@ def select_active() -> Query[ActiveRow]:
 
 def select_outcome(session_id: str) -> Query[OutcomeRow]:
     """Usage and error of the session's turn that ended last."""
-    where = "session_id=? AND state='ended'"
+    where = "session_id=? AND state='ended' AND rewound IS NULL"
     sql = f"SELECT usage, error FROM turns WHERE {where} ORDER BY ended_n DESC LIMIT 1"
     return Query(sql, (session_id,), OutcomeRow)
+
+
+ENDED = f"turn_id, n, ended_n, {BEGUN}, user_message_id, message_id, coalesce(stop_reason, ''), usage"
+
+
+class EndedRow(NamedTuple):
+    """A turn that has ended. `begun`: it has an answer, perhaps an empty one. `usage` is JSON."""
+
+    turn_id: str
+    n: int
+    ended_n: int
+    begun: bool
+    user_message_id: str
+    message_id: str
+    stop_reason: str
+    usage: str
+
+
+def select_rewound(rewind_id: str) -> Query[EndedRow]:
+    """The turns that a rewind took out, in the order in which they were sent."""
+    return Query(f"SELECT {ENDED} FROM turns WHERE rewound=? ORDER BY n", (rewind_id,), EndedRow)
+
+
+def select_ended(session_id: str) -> Query[EndedRow]:
+    """The ended turns of a session that no rewind took out, in the order in which they were sent."""
+    where = "session_id=? AND state='ended' AND rewound IS NULL"
+    return Query(f"SELECT {ENDED} FROM turns WHERE {where} ORDER BY n", (session_id,), EndedRow)
 
 
 def select_state(turn_id: str) -> Query[str]:

@@ -238,6 +238,66 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/sessions/{session_id}/fork": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Fork
+     * @description Copy the conversation, up to and with the turn that a message began, into a new session.
+     */
+    post: operations["fork"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/sessions/{session_id}/rewind": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rewind
+     * @description Take a message that began a turn, and everything after it, out of the conversation.
+     */
+    post: operations["rewind"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/sessions/{session_id}/unrewind": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Unrewind
+     * @description Undo the last rewind. Possible until the next message is sent.
+     */
+    post: operations["unrewind"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/attachments": {
     parameters: {
       query?: never;
@@ -1241,6 +1301,17 @@ export interface components {
       session_id?: string | null;
     };
     /**
+     * ForkRequest
+     * @description Copy a conversation into a new session.
+     */
+    ForkRequest: {
+      /**
+       * Message Id
+       * @description the last turn to copy, by the person's message that began it; absent: all
+       */
+      message_id?: string | null;
+    };
+    /**
      * HandoffCreate
      * @description What the browser should open: a section of the UI, or a session.
      */
@@ -1289,6 +1360,32 @@ export interface components {
        * @enum {string}
        */
       action: "complete" | "skip" | "reset";
+    };
+    /**
+     * RewindRequest
+     * @description Take a message that began a turn, and everything after it, out of the conversation.
+     */
+    RewindRequest: {
+      /** Message Id */
+      message_id: string;
+      /**
+       * Files
+       * @description `restore`: also undo what the turns changed in files
+       * @default keep
+       * @enum {string}
+       */
+      files?: "keep" | "restore";
+      /**
+       * Commands
+       * @description with `restore`: also undo what changed while commands ran
+       * @default false
+       */
+      commands?: boolean;
+      /**
+       * Force
+       * @description with `restore`: paths to undo although they changed since
+       */
+      force?: string[];
     };
     /**
      * RuleCreate
@@ -1753,6 +1850,37 @@ export interface components {
       type: "file";
     };
     /**
+     * FilesChangedEvent
+     * @description Files were changed by a tool, during a command, or by a revert.
+     */
+    FilesChangedEvent: {
+      /**
+       * Call Id
+       * @default null
+       */
+      call_id?: string | null;
+      /**
+       * Revert Id
+       * @default null
+       */
+      revert_id?: string | null;
+      /**
+       * Paths
+       * @description at most 20 of them
+       */
+      paths: string[];
+      /**
+       * Files
+       * @description how many
+       */
+      files: number;
+      /**
+       * Changed Files
+       * @description paths that the session's turns changed, all together
+       */
+      changed_files: number;
+    };
+    /**
      * FlagInfo
      * @description A feature of the companion that can be switched on or off.
      */
@@ -1783,6 +1911,20 @@ export interface components {
     FlagsChangedEvent: {
       /** Changed */
       changed: components["schemas"]["FlagInfo"][];
+    };
+    /**
+     * ForkedFrom
+     * @description The session and the turn that a fork was made from; they may be deleted meanwhile.
+     */
+    ForkedFrom: {
+      /** Session Id */
+      session_id: string;
+      /**
+       * Message Id
+       * @description the person's message of the last turn that was copied
+       * @default null
+       */
+      message_id?: string | null;
     };
     /**
      * HeartbeatEvent
@@ -1838,6 +1980,30 @@ export interface components {
        * @default 50
        */
       limit?: number;
+    };
+    /**
+     * HistoryRewoundEvent
+     * @description Turns were taken out of the conversation: from this message of a person on, all messages of these turns.
+     */
+    HistoryRewoundEvent: {
+      /** From Message Id */
+      from_message_id: string;
+      /** Turn Ids */
+      turn_ids: string[];
+      /** Messages */
+      messages: number;
+    };
+    /**
+     * HistoryUnrewoundEvent
+     * @description A rewind was undone: the messages of these turns are in the conversation again. Read the history again.
+     */
+    HistoryUnrewoundEvent: {
+      /** From Message Id */
+      from_message_id: string;
+      /** Turn Ids */
+      turn_ids: string[];
+      /** Messages */
+      messages: number;
     };
     /**
      * ImagePart
@@ -2129,6 +2295,30 @@ export interface components {
       last_seq: number;
     };
     /**
+     * RewindInfo
+     * @description The last rewind of a session, which can be undone until the next message.
+     */
+    RewindInfo: {
+      /** Message Id */
+      message_id: string;
+      /**
+       * Messages
+       * @description how many messages it took out
+       */
+      messages: number;
+      /**
+       * Rewound At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      rewound_at: string;
+      /**
+       * Files
+       * @description whether it also undid changes to files
+       */
+      files: boolean;
+    };
+    /**
      * RuleInfo
      * @description A permission rule: the calls that it covers, as fields and in `words`.
      */
@@ -2349,6 +2539,22 @@ export interface components {
        * @default null
        */
       settings?: components["schemas"]["SessionSettings"] | null;
+      /**
+       * @description set for a fork
+       * @default null
+       */
+      forked_from?: components["schemas"]["ForkedFrom"] | null;
+      /**
+       * @description the last rewind, while it can be undone
+       * @default null
+       */
+      rewind?: components["schemas"]["RewindInfo"] | null;
+      /**
+       * Changed Files
+       * @description paths that the session's turns changed
+       * @default 0
+       */
+      changed_files?: number;
     };
     /**
      * SessionQuery
@@ -2949,6 +3155,51 @@ export interface components {
       time: string;
       data: components["schemas"]["HistoryClearedEvent"];
     };
+    /** history_rewound envelope */
+    history_rewound_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "history_rewound";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["HistoryRewoundEvent"];
+    };
+    /** history_unrewound envelope */
+    history_unrewound_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "history_unrewound";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["HistoryUnrewoundEvent"];
+    };
+    /** files_changed envelope */
+    files_changed_event: {
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "files_changed";
+      agent_id: string | null;
+      session_id: string | null;
+      turn_id: string | null;
+      seq: number;
+      /** Format: date-time */
+      time: string;
+      data: components["schemas"]["FilesChangedEvent"];
+    };
     /** session_changed envelope */
     session_changed_event: {
       /**
@@ -3173,6 +3424,9 @@ export interface components {
       | components["schemas"]["status_change_event"]
       | components["schemas"]["message_added_event"]
       | components["schemas"]["history_cleared_event"]
+      | components["schemas"]["history_rewound_event"]
+      | components["schemas"]["history_unrewound_event"]
+      | components["schemas"]["files_changed_event"]
       | components["schemas"]["session_changed_event"]
       | components["schemas"]["config_changed_event"]
       | components["schemas"]["rules_changed_event"]
@@ -3378,6 +3632,81 @@ export interface components {
        * @description null: it was deleted permanently
        */
       restorable_until: string | null;
+    };
+    /**
+     * NotReverted
+     * @description A path that was not undone.
+     */
+    NotReverted: {
+      /** Path */
+      path: string;
+      /**
+       * Code
+       * @description `during_command`: it changed while a command ran, and was not chosen
+       * @enum {string}
+       */
+      code: "changed_since" | "not_kept" | "unreadable" | "during_command";
+      /** Message */
+      message: string;
+    };
+    /**
+     * Reverted
+     * @description `revert_id` undoes this revert; null if nothing was written.
+     */
+    Reverted: {
+      /** Revert Id */
+      revert_id: string | null;
+      /** Files */
+      files: components["schemas"]["RevertedFile"][];
+      /**
+       * Left
+       * @description conflicts are in `error.details` of revert_conflict instead
+       */
+      left: components["schemas"]["NotReverted"][];
+    };
+    /**
+     * RevertedFile
+     * @description What was done at one path, or would be done.
+     */
+    RevertedFile: {
+      /** Path */
+      path: string;
+      /**
+       * Action
+       * @description `none`: it is as before already
+       * @enum {string}
+       */
+      action: "write" | "delete" | "none";
+      /**
+       * Kind
+       * @description the change that is undone
+       * @enum {string}
+       */
+      kind: "created" | "modified" | "deleted" | "moved";
+      /**
+       * Source
+       * @enum {string}
+       */
+      source: "tool" | "command";
+    };
+    /**
+     * Rewound
+     * @description What was taken out, or put back.
+     */
+    Rewound: {
+      /** Session Id */
+      session_id: string;
+      /** From Message Id */
+      from_message_id: string;
+      /** Turn Ids */
+      turn_ids: string[];
+      /** Messages */
+      messages: number;
+      /**
+       * @description what was undone in files, if that was asked for
+       * @default null
+       */
+      files?: components["schemas"]["Reverted"] | null;
     };
     /**
      * Approved
@@ -4567,6 +4896,95 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["SessionInfo"];
+          };
+        };
+      };
+    };
+  };
+  fork: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        session_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ForkRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SessionInfo"];
+          };
+        };
+      };
+    };
+  };
+  rewind: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        session_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RewindRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Rewound"];
+          };
+        };
+      };
+    };
+  };
+  unrewind: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        session_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Rewound"];
           };
         };
       };
@@ -5790,6 +6208,9 @@ export const EVENT_TYPES = [
   "status_change",
   "message_added",
   "history_cleared",
+  "history_rewound",
+  "history_unrewound",
+  "files_changed",
   "session_changed",
   "config_changed",
   "rules_changed",
