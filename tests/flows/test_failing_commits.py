@@ -25,10 +25,12 @@ from aster_sidecar.errors import AsterError, StoreError
 from aster_sidecar.store.batch import Batch
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.trash import TRASHED
+from aster_sidecar.store.rows.turns import select_last
 
 Json: TypeAlias = Any
 WAIT_S = 30.0
 ASKS = "run `echo asked`"
+FAILS = "fail"
 
 
 class Failing:
@@ -94,6 +96,7 @@ def remembered(daemon: Daemon) -> Json:
         "unread": set(daemon._notifications._unread),
         "turns": {turn.turn_id: turn.state for turn in daemon._turns._turns.values()},
         "states": {queue.session_id: queue.published for queue in queues.all() if queue.session_id in sessions._known},
+        "failed": {queue.session_id for queue in queues.all() if queue.failed and queue.session_id in sessions._known},
         "history": {session_id: dumped(kept) for session_id, kept in engine._memory._kept.items()},
         "onboarding": daemon._onboarding._kept.__dict__,
         "files": {path.name for path in daemon._attachments._contents._directory.rglob("*") if path.is_file()},
@@ -133,6 +136,11 @@ def recorded(daemon: Daemon) -> Json:
             queue.session_id: told(queue.session_id)
             for queue in daemon._queues.all()
             if queue.session_id in {row[0] for row in known}
+        },
+        "failed": {
+            row.session_id
+            for row in journal.rows(select_last(None))
+            if row.stop_reason == "failed" and row.session_id in {queue.session_id for queue in daemon._queues.all()}
         },
         "history": {session_id: dumped(ModelHistory(journal).of(session_id)) for session_id in engine._memory._kept},
         "files": column("SELECT sha256 FROM attachments"),
@@ -209,6 +217,14 @@ class Scene:
         self.call_id = await asked(self.daemon, self.waits)
         rule = wire.RuleCreate(decision="deny", tool="write_file", kind="any", value="")
         self.rule_id = (await self.calls.policy.add_rule(rule)).rule_id
+        self.failed = await session(self.daemon, "failed")
+        await say(self.daemon, "hello", self.failed)
+        self.failure = (await say(self.daemon, FAILS, self.failed)).message_id
+        self.rewound = await session(self.daemon, "rewound")
+        await say(self.daemon, "hello", self.rewound)
+        gone = await say(self.daemon, FAILS, self.rewound)
+        await settle(self.daemon)
+        await self.calls.conversations.rewind(self.rewound, wire.RewindRequest(message_id=gone.message_id))
         self.other = await session(self.daemon, "other")
         await settle(self.daemon)
 
@@ -241,7 +257,19 @@ async def ask_and_cancel(scene: Scene) -> None:
     await scene.calls.conversations.cancel(wire.CancelRequest(agent_id="default", session_id=scene.quiet))
 
 
+async def edit(scene: Scene) -> None:
+    await scene.calls.conversations.rewind(scene.failed, wire.RewindRequest(message_id=scene.failure))
+    await say(scene.daemon, "another text", scene.failed)
+
+
 OPERATIONS: dict[str, Operation] = {
+    "rewind": lambda scene: scene.calls.conversations.rewind(
+        scene.failed, wire.RewindRequest(message_id=scene.failure)
+    ),
+    "undo a rewind": lambda scene: scene.calls.conversations.unrewind(scene.rewound),
+    "fork": lambda scene: scene.calls.conversations.fork(scene.failed, wire.ForkRequest()),
+    "edit": edit,
+    "a message after a rewind": lambda scene: say(scene.daemon, "hello again", scene.rewound),
     "create": lambda scene: session(scene.daemon, "new"),
     "first message": lambda scene: say(scene.daemon, "hello"),
     "message": lambda scene: say(scene.daemon, "hello again", scene.quiet),

@@ -431,7 +431,7 @@ def test_files_and_calls_are_in_a_fork_too(real: Daemon, provider: ProviderDoubl
     copy = fork(real, one)["session_id"]
     real.call("DELETE", f"/api/sessions/{one}", purge=True)
     first, _, _, answer = real.history(session_id=copy)
-    assert [part["type"] for part in first["parts"]] == ["image", "text"]
+    assert [part["type"] for part in first["parts"]] == ["text", "image"]
     [call] = [part for part in answer["parts"] if part["type"] == "tool"]
     assert (call["name"], call["state"]) == ("read_file", "done")
     real.ask("c", session_id=copy)
