@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from aster_sidecar import clock
@@ -37,16 +36,18 @@ class Forks:
         if message_id is not None:
             turns = upto_turn(self._last(session_id, message_id, turns), turns)
         turn_ids = [turn.turn_id for turn in turns]
-        message_ids = self._journal.rows(rows.select_message_ids(json.dumps(turn_ids)))
-        ids = {old: clock.new_id("turn") for old in turn_ids}
-        ids |= {old: clock.new_id("msg") for old in (*message_ids, *(turn.message_id for turn in turns))}
+        message_ids = self._journal.rows(rows.select_message_ids(turn_ids))
+        # The answer of a turn that was cancelled in the queue has an id, but no row.
+        of_messages = dict.fromkeys([*message_ids, *(turn.message_id for turn in turns)])
+        ids = [rows.NewId(old, clock.new_id("turn")) for old in turn_ids]
+        ids += [rows.NewId(old, clock.new_id("msg")) for old in of_messages]
         began = message_id or (turns[-1].user_message_id if turns else None)
         origin = wire.ForkedFrom(session_id=session_id, message_id=began)
         context, failed = state_after(turns)
         copy_id = self._sessions.put_fork(self._sessions.info(session_id), origin, len(message_ids), context)
         self._journal.put(
             writes=[
-                *rows.insert_copies(copy_id, json.dumps(ids)),
+                *rows.insert_copies(copy_id, ids),
                 update_context(copy_id, context and context.used_tokens, context and context.window_tokens),
             ]
         )

@@ -1,23 +1,32 @@
-"""Statements that copy the turns of a session into another one, for a fork: the rows get new ids.
-
-`ids` in all of them is a JSON object: the new id of each turn and message by its old one.
-"""
+"""Statements that copy the turns of a session into another one, for a fork: the rows get new ids."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from aster_sidecar.store.sql import Query, Write
 
-IDS = "WITH ids AS (SELECT key AS old, value AS new FROM json_each(?))"
+IDS = "WITH ids AS (SELECT value ->> 0 AS old, value ->> 1 AS new FROM json_each(?))"
 
 
-def select_message_ids(turn_ids: str) -> Query[str]:
-    """The ids of all messages of these turns. `turn_ids` is a JSON list."""
+class NewId(NamedTuple):
+    """The id of a turn or a message, and that of its copy."""
+
+    old: str
+    new: str
+
+
+def select_message_ids(turn_ids: Sequence[str]) -> Query[str]:
+    """The ids of all messages of these turns."""
     sql = "SELECT message_id FROM messages WHERE turn_id IN (SELECT value FROM json_each(?)) ORDER BY n"
-    return Query(sql, (turn_ids,), str)
+    return Query(sql, (json.dumps(turn_ids),), str)
 
 
-def insert_copies(session_id: str, ids: str) -> list[Write]:
-    """Copy the turns, messages and model messages that `ids` names into a session."""
+def insert_copies(session_id: str, new_ids: Sequence[NewId]) -> list[Write]:
+    """Copy the turns, messages and model messages with these ids into a session."""
+    ids = json.dumps(new_ids)
     return [
         (
             f"{IDS} INSERT INTO turns (turn_id, session_id, agent_id, state, stop_reason, user_message_id, message_id,"
