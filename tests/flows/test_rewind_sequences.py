@@ -1,0 +1,229 @@
+"""Random sequences of messages, compactions, rewinds, forks, deletions and kills, compared with a simple model.
+
+The model is a list of turns for each session. After each sequence the history, the numbers, the search and what the
+provider gets must agree with it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.conftest import PROTOCOLS, provider_environment
+from tests.support.daemon import Daemon
+from tests.support.provider import Fault, ProviderDouble, RecordedRequest, Reply, Say
+
+SEEDS = range(10)
+STEPS = 14
+FULL = "This model's maximum context length is 8192 tokens. However, you requested 9001 tokens."
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn with the texts of its messages. `summary`: a compaction in it replaced what was before it."""
+
+    message_id: str
+    texts: tuple[str, ...]
+    summary: str | None = None
+
+
+@dataclass
+class Expected:
+    """A session as it should be: its turns, and what the rewinds that can be undone took out."""
+
+    session_id: str
+    turns: list[Turn] = field(default_factory=list[Turn])
+    taken: list[list[Turn]] = field(default_factory=list[list[Turn]])
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for turn in self.turns for text in turn.texts]
+
+
+class Story:
+    """A daemon, the sessions it should have, and the steps that were done."""
+
+    def __init__(self, daemon: Daemon, provider: ProviderDouble, seed: int) -> None:
+        self.daemon = daemon
+        self.provider = provider
+        self.random = random.Random(seed)
+        self.steps: list[str] = []
+        self.count = 0
+        self.sessions: list[Expected] = []
+        self.new()
+
+    def step(self) -> None:
+        steps: list[tuple[int, Callable[[], None]]] = [
+            (8, self.chat),
+            (2, self.steer),
+            (2, self.compact),
+            (4, self.rewind),
+            (3, self.unrewind),
+            (2, self.fork),
+            (1, self.clear),
+            (1, self.new),
+            (2, self.kill),
+        ]
+        weights = [weight for weight, _ in steps]
+        [(_, act)] = self.random.choices(steps, weights)
+        self.steps.append(act.__name__)
+        act()
+
+    def one(self) -> Expected:
+        return self.random.choice(self.sessions)
+
+    def word(self) -> str:
+        self.count += 1
+        return f"word{self.count}."
+
+    # -- the steps -----------------------------------------------------------------------------------------------------
+
+    def new(self) -> None:
+        self.sessions.append(Expected(self.daemon.call("POST", "/api/sessions", {})["session_id"]))
+
+    def chat(self) -> None:
+        one, word = self.one(), self.word()
+        events = self.daemon.ask(word, session_id=one.session_id)
+        self._add(one, Turn(self._began(events), (word, f"You said: {word}")))
+
+    def steer(self) -> None:
+        """A message that comes while a turn runs."""
+        one, first, second = self.one(), self.word(), self.word()
+        with self.daemon.watch() as watcher:
+            started = self.daemon.chat(first, session_id=one.session_id)
+            late = self.daemon.chat(second, session_id=one.session_id, if_busy="steer")
+            watcher.until("done", 1 if late["turn_id"] == started["turn_id"] else 2)
+        shown = {message["message_id"]: message for message in self.daemon.history(session_id=one.session_id)}
+        for turn_id in dict.fromkeys([started["turn_id"], late["turn_id"]]):
+            texts = tuple(message["text"] for message in shown.values() if message["turn_id"] == turn_id)
+            began = next(key for key, message in shown.items() if message["turn_id"] == turn_id)
+            self._add(one, Turn(began, texts))
+
+    def compact(self) -> None:
+        """A turn whose first request is refused because it is too long."""
+        one, word, summary = self.one(), self.word(), self.word()
+        if len(one.turns) < 4 or any(turn.summary for turn in one.turns[-4:]):
+            return
+        refusal = Fault(400, body={"error": {"message": FULL, "code": 400}})
+        self.provider.script(refusal, Reply([Say(summary)]))
+        events = self.daemon.ask(word, session_id=one.session_id)
+        assert [event["type"] for event in events].count("history_compacted") == 1
+        self._add(one, Turn(self._began(events), (word, f"You said: {word}"), summary))
+
+    def rewind(self) -> None:
+        one = self.one()
+        if not one.turns:
+            return
+        at = self.random.randrange(len(one.turns))
+        body = {"message_id": one.turns[at].message_id}
+        done = self.daemon.call("POST", f"/api/sessions/{one.session_id}/rewind", body)
+        one.taken.append(one.turns[at:])
+        one.turns = one.turns[:at]
+        assert done["messages"] == sum(len(turn.texts) for turn in one.taken[-1])
+
+    def unrewind(self) -> None:
+        one = self.one()
+        path = f"/api/sessions/{one.session_id}/unrewind"
+        if not one.taken:
+            assert self.daemon.refused("POST", path).code == "rewind_not_found"
+            return
+        self.daemon.call("POST", path)
+        one.turns += one.taken.pop()
+
+    def fork(self) -> None:
+        one = self.one()
+        at = self.random.randrange(len(one.turns)) if one.turns else None
+        body = {"message_id": one.turns[at].message_id} if at is not None else {}
+        copy = self.daemon.call("POST", f"/api/sessions/{one.session_id}/fork", body)
+        turns = one.turns[: at + 1] if at is not None else []
+        ids = iter(self.daemon.history(session_id=copy["session_id"], limit=200))
+        copied: list[Turn] = []
+        for turn in turns:
+            began, *_ = [next(ids)["message_id"] for _ in turn.texts]
+            copied.append(Turn(began, turn.texts, turn.summary))
+        self.sessions.append(Expected(copy["session_id"], copied))
+
+    def clear(self) -> None:
+        one = self.one()
+        self.daemon.call("DELETE", "/api/history", agent_id="default", session_id=one.session_id)
+        one.turns, one.taken = [], []
+
+    def kill(self) -> None:
+        self.daemon.kill()
+        self.daemon.start()
+
+    def _add(self, one: Expected, turn: Turn) -> None:
+        one.turns.append(turn)
+        one.taken = []
+
+    def _began(self, events: list[dict[str, object]]) -> str:
+        [first, *_] = [event["data"] for event in events if event["type"] == "message_added"]
+        assert isinstance(first, dict)
+        return first["message"]["message_id"]
+
+    # -- what must hold ------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        listed = {
+            found["session_id"]: found for found in self.daemon.call("GET", "/api/sessions", limit=200)["sessions"]
+        }
+        for one in self.sessions:
+            found = self.daemon.history(session_id=one.session_id, limit=200)
+            assert [message["text"] for message in found] == one.texts
+            info = listed[one.session_id]
+            assert info["messages"] == len(one.texts)
+            assert (info["rewind"] is not None) == bool(one.taken)
+            hits = self.daemon.call("GET", f"/api/sessions/{one.session_id}/find", q="word", limit=200)["hits"]
+            assert [hit["message_id"] for hit in hits] == [message["message_id"] for message in reversed(found)]
+            self._check_model(one)
+
+    def _check_model(self, one: Expected) -> None:
+        """What the model gets, looked at in a fork, so that the session stays as it is."""
+        copy = self.daemon.call("POST", f"/api/sessions/{one.session_id}/fork", {})["session_id"]
+        self.daemon.ask("probe", session_id=copy)
+        got = words(self.provider.requests[-1])
+        at = max((n for n, turn in enumerate(one.turns) if turn.summary), default=None)
+        after = [sorted(pieces(turn.texts)) for turn in one.turns[0 if at is None else at + 1 :]]
+        count = sum(len(turn) for turn in after)
+        assert at is not None or len(got) == count
+        got_after = iter(got[len(got) - count :])
+        assert [sorted(next(got_after) for _ in turn) for turn in after] == after
+        if at is None:
+            return
+        body = json.dumps(self.provider.requests[-1].messages)
+        assert str(one.turns[at].summary) in body
+        assert one.turns[0].texts[0] not in got, "it was summarised"
+
+
+def words(request: RecordedRequest) -> list[str]:
+    """The texts of people and answers in a request."""
+    found: list[str] = []
+    for message in request.messages:
+        content = message.get("content")
+        parts = content if isinstance(content, list) else [{"text": content}]
+        found += [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    return pieces([text for text in found if text.startswith(("word", "You said: word"))])
+
+
+def pieces(texts: Iterable[str]) -> list[str]:
+    """The texts of single answers: the page shows those before and after a steered message as one."""
+    return [piece for text in texts for piece in text.split("\n\n") if piece]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_history_and_model_agree_after_any_sequence(
+    launch: Callable[..., Daemon], provider: ProviderDouble, seed: int
+) -> None:
+    daemon = launch(environment=provider_environment(provider, PROTOCOLS["chat"]))
+    story = Story(daemon, provider, seed)
+    try:
+        for _ in range(STEPS):
+            story.step()
+            story.check()
+    except BaseException:
+        print(f"seed {seed}: {', '.join(story.steps)}")
+        raise
