@@ -43,6 +43,7 @@ from aster_sidecar.conversation.file_references import (
 from aster_sidecar.conversation.kept_messages import keep_request, keep_response
 from aster_sidecar.conversation.model_history import (
     ModelHistory,
+    as_rows,
     closing_messages,
     edited_calls,
     recorded_calls,
@@ -100,6 +101,10 @@ class Engine:
     async def shut_down(self) -> None:
         """Send the spans that are not sent yet."""
         await self._spans.close()
+
+    def as_messages(self, question: str, answer: str) -> list[str]:
+        """A question and its answer as rows of the model's history."""
+        return as_rows(question, answer)
 
     def forget(self, session_id: str) -> None:
         """Drop a session's messages from memory, because its rows were changed from outside."""

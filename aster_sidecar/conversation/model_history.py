@@ -242,6 +242,13 @@ def unanswered(messages: Sequence[ModelMessage]) -> list[ToolCallPart]:
     return []
 
 
+def as_rows(question: str, answer: str) -> list[str]:
+    """The rows of a question and its answer, of which only the texts are known."""
+    messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(content=question)])]
+    messages += [ModelResponse(parts=[TextPart(content=answer)])] if answer else []
+    return [stored(message) for message in messages]
+
+
 def closing_messages(
     messages: Sequence[ModelMessage], recorded: Mapping[str, Recorded], partial: str, undelivered: Sequence[Prompt]
 ) -> list[ModelMessage]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
+from aster_sidecar.conversation.forgotten_turns import restored
 from aster_sidecar.conversation.history import History
 from aster_sidecar.conversation.messages import message_of
 from aster_sidecar.conversation.run_request import Usage
@@ -16,9 +17,13 @@ from aster_sidecar.errors import MessageNotFound, NotTurnStart, RewindNotFound
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import rewinds as rows
+from aster_sidecar.store.rows.model_messages import insert_message
 from aster_sidecar.store.rows.sessions import update_context, update_title
 from aster_sidecar.store.rows.turns import EndedRow, select_ended, select_rewound
 from aster_sidecar.store.sql import Write
+
+if TYPE_CHECKING:
+    from aster_sidecar.conversation.engine import Engine
 
 
 class Rewinds:
@@ -30,9 +35,11 @@ class Rewinds:
         sessions: Sessions,
         history: History,
         queues: SessionQueues,
+        load_engine: Callable[[], Awaitable[Engine]],
         forget: Callable[[str], None],
     ) -> None:
         """`forget` drops the model's history of a session from memory."""
+        self._load_engine = load_engine
         self._journal = journal
         self._sessions = sessions
         self._history = history
@@ -50,11 +57,13 @@ class Rewinds:
             turns = self._journal.rows(select_ended(session_id))
             first = turn_of(self._journal, session_id, request.message_id, turns)
             taken = from_turn(first, turns)
+            turn_ids = [turn.turn_id for turn in taken]
+            lacking = await restored(self._journal, self._load_engine, session_id, turn_ids)
             row = rows.RewindRow(
                 rewind_id=clock.new_id("rewind"),
                 session_id=session_id,
                 message_id=taken[0].user_message_id,
-                messages=self._journal.first(message_rows.count_of_turns([turn.turn_id for turn in taken])) or 0,
+                messages=self._journal.first(message_rows.count_of_turns(turn_ids)) or 0,
                 title=self._sessions.info(session_id).title,
                 revert_id=None,
                 rewound_at=clock.stamp(),
@@ -67,7 +76,11 @@ class Rewinds:
                 taken,
                 left,
                 title,
-                [rows.insert_rewind(row), *(rows.update_rewound(turn.turn_id, row.rewind_id) for turn in taken)],
+                [
+                    rows.insert_rewind(row),
+                    *(rows.update_rewound(turn_id, row.rewind_id) for turn_id in turn_ids),
+                    *(insert_message(session_id, *message) for message in lacking),
+                ],
                 {"messages": -row.messages, "rewind": rewind_info(row)},
             )
             await self._journal.commit()

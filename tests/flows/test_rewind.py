@@ -51,7 +51,7 @@ def sent(request: RecordedRequest) -> list[str]:
     found: list[str] = []
     for message in request.messages:
         content = message.get("content")
-        parts = content if isinstance(content, list) else [{"text": content}]
+        parts: list[Json] = content if isinstance(content, list) else [{"text": content}]
         found += [part["text"] for part in parts if isinstance(part.get("text"), str)]
     return [text for text in found if text in ALL]
 
@@ -341,6 +341,32 @@ def test_a_cut_before_a_compaction_restores_what_it_summarised(
     daemon.start()
     daemon.ask("h")
     assert sent(provider.requests[-1]) == [*answered("a", "b", "c", "d", "e", "g"), "h"]
+
+
+def test_what_an_earlier_version_deleted_is_taken_from_the_history(
+    launch: Callable[..., Daemon], provider: ProviderDouble
+) -> None:
+    """An earlier version deleted the messages that a compaction replaced."""
+    daemon = compacted(launch, provider)
+    one = session_of(daemon)
+    daemon.ask("g")
+    daemon.stop()
+    with closing(sqlite3.connect(daemon.data_dir / "aster.db")) as store, store:
+        assert store.execute("DELETE FROM model_messages WHERE superseded_by IS NOT NULL").rowcount > 0
+    daemon.start()
+    copies = [fork(daemon, one, letter)["session_id"] for letter in "dg"]
+    daemon.ask("h", session_id=copies[0])
+    assert sent(provider.requests[-1]) == [*answered("a", "b", "c", "d"), "h"]
+    daemon.ask("h", session_id=copies[1])
+    assert "a short summary" in json.dumps(provider.requests[-1].messages)
+    assert "a" not in sent(provider.requests[-1])
+    rewind(daemon, one, "f")
+    daemon.ask("h", session_id=fork(daemon, one)["session_id"])
+    assert sent(provider.requests[-1]) == [*answered("a", "b", "c", "d", "e"), "h"]
+    unrewind(daemon, one)
+    daemon.ask("h")
+    assert "a short summary" in json.dumps(provider.requests[-1].messages)
+    assert "a" not in sent(provider.requests[-1]), "it is there once"
 
 
 def test_a_cut_after_a_compaction_keeps_the_summary(launch: Callable[..., Daemon], provider: ProviderDouble) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, Json
 from tests.support.provider import Fault, ProviderDouble, RecordedRequest, Reply, Say
 
 SEEDS = range(10)
@@ -204,7 +204,7 @@ def words(request: RecordedRequest) -> list[str]:
     found: list[str] = []
     for message in request.messages:
         content = message.get("content")
-        parts = content if isinstance(content, list) else [{"text": content}]
+        parts: list[Json] = content if isinstance(content, list) else [{"text": content}]
         found += [part["text"] for part in parts if isinstance(part.get("text"), str)]
     return pieces([text for text in found if text.startswith(("word", "You said: word"))])
 

@@ -36,9 +36,36 @@ def select_damaged(session_id: str) -> Query[ModelMessageRow]:
     )
 
 
-def insert_message(session_id: str, turn_id: str, message: str) -> Write:
-    sql = "INSERT INTO model_messages (session_id, turn_id, message) VALUES (?,?,?)"
-    return (sql, (session_id, turn_id, message))
+class TextsRow(NamedTuple):
+    """What people see of a turn: the message that began it, and the answer."""
+
+    turn_id: str
+    question: str
+    answer: str
+
+
+def select_forgotten(session_id: str) -> Query[TextsRow]:
+    """The turns that the model knew and that have no messages: an earlier version deleted what it summarised."""
+    return Query(
+        "SELECT t.turn_id, u.text AS question, a.text AS answer FROM turns t"
+        " JOIN messages u ON u.message_id=t.user_message_id JOIN messages a ON a.message_id=t.message_id"
+        " WHERE t.session_id=? AND t.rewound IS NULL AND t.state='ended' AND t.kept_chars>=0"
+        " AND NOT EXISTS (SELECT 1 FROM model_messages m WHERE m.session_id=t.session_id AND m.turn_id=t.turn_id)"
+        " ORDER BY t.ended_n",
+        (session_id,),
+        TextsRow,
+    )
+
+
+def select_oldest_turn(session_id: str) -> Query[str]:
+    """The turn of the session's oldest message."""
+    return Query("SELECT turn_id FROM model_messages WHERE session_id=? ORDER BY n LIMIT 1", (session_id,), str)
+
+
+def insert_message(session_id: str, turn_id: str, message: str, superseded_by: str | None = None) -> Write:
+    """`superseded_by`: a turn whose compaction has replaced the message already."""
+    sql = "INSERT INTO model_messages (session_id, turn_id, message, superseded_by) VALUES (?,?,?,?)"
+    return (sql, (session_id, turn_id, message, superseded_by))
 
 
 def update_message(session_id: str, from_end: int, message: str) -> Write:
