@@ -29,7 +29,7 @@ async def restored(
     """The messages that the model lacks when these turns are cut off; usually none. Raises: StoreError."""
     forgotten = [row for row in journal.rows(select_forgotten(session_id)) if row.turn_id not in cut]
     oldest = journal.first(select_oldest_turn(session_id))
-    if not forgotten or oldest not in cut:
+    if not forgotten or oldest is None or oldest not in cut:
         return []
     engine = await load_engine()
     return [

@@ -1,4 +1,4 @@
-"""Kills a daemon at every point of an operation with attachments, and checks what the next start finds.
+"""Kills a daemon at every point of an operation, and checks what the next start finds.
 
 `python -m tests.support.kill_points OPERATION HOME` prints a line for each point. Each story runs in a forked process.
 """
@@ -24,6 +24,7 @@ from tests.flows.test_failing_commits import inside, say, session, settle
 CONTENT = b"the content of a file " * 5000
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 MOST_POINTS = 200
+WORDS = ["one", "two", "three"]
 
 
 class Points:
@@ -98,12 +99,64 @@ async def purge(daemon: Daemon) -> None:
     await daemon.calls.conversations.delete_session(session_id, True)
 
 
+async def three_turns(daemon: Daemon) -> None:
+    found = await session(daemon, "three turns")
+    for word in WORDS:
+        await say(daemon, word, found)
+        await settle(daemon)
+
+
+async def began(daemon: Daemon, place: int) -> tuple[str, str]:
+    """The session, and the message that began its turn number `place`."""
+    [session_id] = daemon._sessions._known
+    page = await daemon.calls.conversations.history("default", session_id, None, 100)
+    return session_id, [message.message_id for message in page.messages if message.role == "user"][place]
+
+
+async def rewind(daemon: Daemon) -> None:
+    session_id, message_id = await began(daemon, 1)
+    await daemon.calls.conversations.rewind(session_id, wire.RewindRequest(message_id=message_id))
+
+
+async def rewound(daemon: Daemon) -> None:
+    await three_turns(daemon)
+    await rewind(daemon)
+
+
+async def unrewind(daemon: Daemon) -> None:
+    [session_id] = daemon._sessions._known
+    await daemon.calls.conversations.unrewind(session_id)
+
+
+async def edit(daemon: Daemon) -> None:
+    await rewind(daemon)
+    [session_id] = daemon._sessions._known
+    await say(daemon, "edited", session_id)
+    await settle(daemon)
+
+
+async def fork(daemon: Daemon) -> None:
+    session_id, message_id = await began(daemon, 1)
+    await daemon.calls.conversations.fork(session_id, wire.ForkRequest(message_id=message_id))
+
+
 Step = Callable[[Daemon], Awaitable[None]]
 OPERATIONS: dict[str, tuple[Step, Step]] = {
     "upload": (no_scene, upload),
     "send": (no_scene, send),
     "delete": (conversation, purge),
+    "rewind": (three_turns, rewind),
+    "unrewind": (rewound, unrewind),
+    "edit": (three_turns, edit),
+    "fork": (three_turns, fork),
 }
+STATES = {
+    "rewind": [[WORDS], [WORDS[:1]]],
+    "unrewind": [[WORDS[:1]], [WORDS]],
+    "edit": [[WORDS], [WORDS[:1]], [[*WORDS[:1], "edited"]]],
+    "fork": [[WORDS], [WORDS, WORDS[:2]]],
+}
+"""What people said in each session, as a kill may leave it."""
 
 
 async def story(points: Points, home: Path, operation: str, kill_at: int) -> int:
@@ -119,6 +172,30 @@ async def story(points: Points, home: Path, operation: str, kill_at: int) -> int
             await asyncio.sleep(0.02)
             await settle(daemon)
         return points.end()
+
+
+async def conversations_agree(home: Path, operation: str) -> None:
+    """Start again: what people see, what the model has and the numbers agree, and are those before or after."""
+    async with inside(home) as daemon:
+        await settle(daemon)
+        engine = daemon._engine._engine
+        assert engine is not None
+        assert daemon._journal.all("PRAGMA foreign_key_check") == []
+        said: list[list[str]] = []
+        for session_id in daemon._sessions._known:
+            page = await daemon.calls.conversations.history("default", session_id, None, 100)
+            asked = [message.text for message in page.messages if message.role == "user"]
+            told = [
+                part.content
+                for message in engine._memory.of(session_id)
+                for part in message.parts
+                if part.part_kind == "user-prompt"
+            ]
+            assert told == asked, (told, asked)
+            info = await daemon.calls.conversations.get_session(session_id)
+            assert info.messages == len(page.messages)
+            said.append(asked)
+        assert sorted(said) in [sorted(state) for state in STATES[operation]], said
 
 
 async def afterwards(home: Path) -> None:
@@ -164,8 +241,8 @@ def told(points: Points, home: Path, operation: str, kill_at: int) -> int:
     return asyncio.run(story(points, home, operation, kill_at))
 
 
-def after(home: Path) -> int:
-    asyncio.run(afterwards(home))
+def after(home: Path, operation: str) -> int:
+    asyncio.run(conversations_agree(home, operation) if operation in STATES else afterwards(home))
     return 0
 
 
@@ -177,7 +254,7 @@ def main() -> None:
         place = home / str(kill_at)
         place.mkdir()
         ended = forked(partial(told, points, place, operation, kill_at))
-        forked(partial(after, place))
+        forked(partial(after, place, operation))
         if ended is not None:
             print(f"{ended} points", flush=True)
             return
