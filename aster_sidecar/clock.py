@@ -12,6 +12,9 @@ from pathlib import Path
 
 JUMP_S = 1.0
 """A wall clock that deviates by more than this from the expected time was set."""
+GAP_MOST_S = 7 * 24 * 3600.0
+"""Most seconds that count for a gap that only the wall clock measured: the machine, or (on systems without a boot id)
+the daemon, did not run. Otherwise a wall clock that was set years ahead would empty the trash."""
 
 
 def now() -> datetime:
@@ -55,6 +58,16 @@ def boot() -> str | None:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() or None
     except (OSError, ValueError):
         return None
+
+
+def seconds_since(counted_at: str, counted_s: float, boot_then: str | None) -> float:
+    """Seconds since a moment, possibly before a restart of the daemon or machine. Raises: ValueError.
+
+    The moment is given by the wall clock (`stamp`), by `real_s`, and by the boot in which that was read.
+    """
+    if boot_then is not None and boot_then == boot():
+        return max(0.0, real_s() - counted_s)
+    return max(0.0, min(GAP_MOST_S, (now() - parse(counted_at)).total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,6 @@ log = logging.getLogger(__name__)
 
 KEPT_S = 30 * 24 * 3600.0
 """Seconds from the deletion of a conversation until it is deleted permanently."""
-GAP_MOST_S = 7 * 24 * 3600.0
-"""Most seconds that count for a gap that only the wall clock measured: the machine, or (on systems without a boot id)
-the daemon, did not run. Otherwise a wall clock that was set years ahead would empty the trash."""
 CHECK_S = 6 * 3600.0
 """Seconds between two checks for expired sessions; each check also records the time that is left."""
 
@@ -44,7 +41,7 @@ class Trash:
         found: dict[str, clock.Deadline] = {}
         for row in self._journal.rows(rows.select_trash()):
             with self._journal.parsing(f"the deletion of session {row.session_id[:100]}"):
-                left_s = row.left_s - seconds_since(row.counted_at, row.counted_s, row.boot)
+                left_s = row.left_s - clock.seconds_since(row.counted_at, row.counted_s, row.boot)
                 at = clock.stamp(clock.parse(row.deleted_at) + timedelta(seconds=KEPT_S))
             found[row.session_id] = clock.Deadline(at, clock.real_s() + left_s)
         self._ends = found
@@ -115,10 +112,3 @@ class Trash:
     def forget(self, session_id: str) -> None:
         """Remove a session that was restored or permanently deleted."""
         self._ends.pop(session_id, None)
-
-
-def seconds_since(counted_at: str, counted_s: float, boot: str | None) -> float:
-    """Seconds since a check, possibly before a restart of the daemon or machine. Raises: ValueError."""
-    if boot is not None and boot == clock.boot():
-        return max(0.0, clock.real_s() - counted_s)
-    return max(0.0, min(GAP_MOST_S, (clock.now() - clock.parse(counted_at)).total_seconds()))

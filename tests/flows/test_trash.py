@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aster_sidecar.conversation.trash import GAP_MOST_S, KEPT_S
+from aster_sidecar.clock import GAP_MOST_S
+from aster_sidecar.conversation.trash import KEPT_S
 from tests.conftest import provider_environment
 from tests.flows.test_companion import bundle
 from tests.support.daemon import Daemon, Json
