@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 class PathState(NamedTuple):
     """`type` None: there is nothing. `sha256` is of the content of a file, or of the text of a link, else None.
 
-    `kept`: the content is in the ledger's store, so that it can be restored. `why_not_kept`: a reason, for people.
+    `mode`: the permission bits. `kept`: the content is in the ledger's store, so that it can be restored.
+    `why_not_kept`: a reason, for people. A file that was not read, such as a large one, has no `sha256`. A FIFO, socket
+    or device is a file that is not kept.
     """
 
     type: Literal["file", "link", "directory"] | None = None

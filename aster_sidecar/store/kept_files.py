@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import zlib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -253,12 +253,17 @@ class KeptFiles:
 
     def keep_all(self, contents: Iterable[bytes]) -> list[str]:
         """Keep contents in one transaction; returns their SHA-256 in hexadecimal, in the same order."""
-        given = [(hashlib.sha256(content).digest(), content) for content in contents]
+        given = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
+        self.keep_hashed(dict(given))
+        return [sha256 for sha256, _ in given]
+
+    def keep_hashed(self, contents: Mapping[str, bytes]) -> None:
+        """Keep contents in one transaction. Their keys are their SHA-256 in hexadecimal, which the caller computed."""
+        given = [(bytes.fromhex(sha256), content) for sha256, content in contents.items()]
         if given:
-            missing = self._run(lambda connection: [key for key, _ in given if _id_of(connection, key) is None])
-            ready = {key: _packed(content) for key, content in given if key in set(missing)}  # without the lock
+            missing = self._run(lambda connection: {key for key, _ in given if _id_of(connection, key) is None})
+            ready = {key: _packed(content) for key, content in given if key in missing}  # without the lock
             self._run(lambda connection: self._insert(connection, given, ready))
-        return [key.hex() for key, _ in given]
 
     def _insert(
         self, connection: apsw.Connection, given: list[tuple[bytes, bytes]], ready: dict[bytes, tuple[int, bytes]]
