@@ -1,5 +1,5 @@
 """`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, upload,
-package.
+snapshot, package.
 
 The daemon and the floor are measured in turns, each in a separate process, against the same provider. Figures are
 medians of several runs. The daemon is configured as it ships: the journal is on a real disk, and every event is
@@ -15,6 +15,7 @@ import http.client
 import json
 import os
 import platform
+import shutil
 import socket
 import statistics
 import subprocess
@@ -41,6 +42,7 @@ WHAT = (
     "page",
     "upload",
     "pictures",
+    "snapshot",
     "package",
 )
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
@@ -547,6 +549,56 @@ def pictures(bench: Bench) -> None:
             pairs = [(measure(with_them), measure(without)) for _ in range(bench.times(20))]
             mine, floor = (statistics.median(values) for values in zip(*pairs, strict=True))
             bench.add(f"{name} {title}", "ms", mine, floor, 1.5)
+
+
+def snapshot(bench: Bench) -> None:
+    """What the daemon does before and after each command in a folder; git, which compares the same, is the floor."""
+    from aster_sidecar.ledger.snapshots import Snapshots
+    from aster_sidecar.store.kept_files import KeptFiles
+
+    files = 5_000 if bench.quick else 20_000
+    title = f"in {files:,} files"
+    folder = Path(tempfile.mkdtemp(dir=bench.home))
+    for number in range(files):
+        path = folder / f"part{number // 1000:02}" / f"module{number // 50:03}" / f"file{number:05}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"value_{line} = {number * line}\n" for line in range(60)))
+    time.sleep(0.1)  # files that have just changed would be read again
+
+    def git(*command: str) -> float:
+        """Milliseconds of a git command."""
+        began = time.perf_counter()
+        environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        subprocess.run(["git", *command], cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
+        return (time.perf_counter() - began) * 1000
+
+    has_git = shutil.which("git") is not None
+    if not has_git:
+        print("snapshot: without the floor, it needs git", flush=True)
+
+    async def measure() -> tuple[float, list[float], list[float], list[float]]:
+        kept = KeptFiles(Path(tempfile.mkdtemp(dir=bench.home)))
+        snapshots = Snapshots(kept)
+
+        async def before_ms() -> float:
+            began = time.perf_counter()
+            await snapshots.before(folder)
+            return (time.perf_counter() - began) * 1000
+
+        first_ms = await before_ms()
+        adding = [git("init", "-q"), git("add", "-A")][1:] if has_git else []
+        again: list[float] = []
+        status: list[float] = []
+        for _ in range(bench.times(20)):
+            again.append(await before_ms())
+            status += [git("status", "--porcelain")] if has_git else []
+        kept.close()
+        return first_ms, adding, again, status
+
+    first_ms, adding, again, status = asyncio.run(measure())
+    floor = statistics.median(status) if status else None
+    bench.add(f"before a command {title} (floor: git status)", "ms", statistics.median(again), floor, 150.0, of=None)
+    bench.add(f"first look {title} (floor: git add)", "ms", first_ms, adding[0] if adding else None, 2.0)
 
 
 def package(bench: Bench) -> None:
