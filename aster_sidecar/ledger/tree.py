@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 from aster_sidecar.ledger.ignored import Rules
 from aster_sidecar.ledger.keeping import MOST_FILE_BYTES
@@ -55,13 +55,28 @@ Gaps = Mapping[str, tuple[int, str]]
 """What is not covered: how many of each kind, and an example's path relative to the directory."""
 
 
-class Entry(NamedTuple):
-    """A file, link or special file. `mark`: the status with which it need not be read again; None: read it again."""
+Type = Literal["file", "link", "directory"]
+Entry = tuple[Mark | None, Mark, Type, int, int, str | None, str | None, str | None]
+"""A file, link or special file: mark, seen, type, size, mode, sha256, why_not_kept, gap.
 
-    mark: Mark | None
-    seen: Mark
-    state: PathState
-    gap: str | None = None
+`mark` is the status with which it need not be read again; None: read it again. `seen` is the status with which it was
+read. The others are as in PathState, and the kind of gap. It is a plain tuple, because there are many: the garbage
+collector looks at each object of a class at each full collection, which would stop the daemon for a tenth of a second.
+"""
+MARK, SEEN, SIZE, SHA256, WHY, GAP = 0, 1, 3, 5, 6, 7
+"""Places in an entry."""
+
+
+def entry_of(mark: Mark | None, seen: Mark, state: PathState, gap: str | None = None) -> Entry:
+    """An entry for what is there. `state` has a type."""
+    assert state.type is not None
+    return mark, seen, state.type, state.size, state.mode, state.sha256, state.why_not_kept, gap
+
+
+def state_of_entry(entry: Entry) -> PathState:
+    """The state that an entry has recorded."""
+    _, _, kind, size, mode, sha256, why, _ = entry
+    return PathState(kind, size, mode, sha256, why is None, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +115,11 @@ def directory(
     gaps: dict[str, tuple[int, str]] = {}
     kept = 0
     for name, entry in entries.items():
-        if entry.gap is not None:
-            count, example = gaps.get(entry.gap, (0, name))
-            gaps[entry.gap] = count + 1, example
-        elif entry.state.kept:
-            kept += entry.state.size
+        if (gap := entry[GAP]) is not None:
+            count, example = gaps.get(gap, (0, name))
+            gaps[gap] = count + 1, example
+        elif entry[WHY] is None:
+            kept += entry[SIZE]
     for name, inner in folders.items():
         kept += inner.kept_bytes
         for gap, (many, example) in inner.gaps.items():
@@ -201,11 +216,13 @@ class Comparison:
 
 
 def _state(one: Entry | Directory | None) -> PathState:
-    return NOTHING if one is None else one.state
+    if one is None:
+        return NOTHING
+    return one.state if isinstance(one, Directory) else state_of_entry(one)
 
 
 def _equal(was: Entry | Directory | None, now: Entry | Directory | None) -> bool:
-    if isinstance(was, Entry) and isinstance(now, Entry) and (was.state.sha256 is None or now.state.sha256 is None):
-        return was.seen == now.seen  # contents are not known
+    if isinstance(was, tuple) and isinstance(now, tuple) and (was[SHA256] is None or now[SHA256] is None):
+        return was[SEEN] == now[SEEN]  # contents are not known
     before, after = _state(was), _state(now)
     return (before.type, before.mode, before.sha256) == (after.type, after.mode, after.sha256)

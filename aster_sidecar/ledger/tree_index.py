@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, field
 
 from aster_sidecar.ledger.keeping import MOST_FILE_BYTES
-from aster_sidecar.ledger.path_state import PathState
 from aster_sidecar.ledger.tree import LARGE, NONE, Directory, Entry, directory
 from aster_sidecar.store.kept_files import IndexRow, KeptFiles
 
@@ -54,14 +53,14 @@ def _differences(was: Directory, now: Directory, path: bytes, rows: list[IndexRo
 
 def _row(path: bytes, entry: Entry) -> IndexRow | None:
     """The row of an entry; None if it is to be read again after a restart."""
-    state = entry.state
-    if entry.mark is None or not (state.kept or entry.gap == LARGE) or state.type is None:
+    mark, _, kind, _, _, sha256, why, gap = entry
+    if mark is None or (why is not None and gap != LARGE):
         return None
-    mtime_ns, ctime_ns, size, inode, mode = entry.mark
+    mtime_ns, ctime_ns, size, inode, mode = mark
     inode = inode if inode < SIGN else inode - BITS_64
     if max(abs(mtime_ns), abs(ctime_ns), abs(inode + 1)) >= SIGN:  # a file system with larger numbers
         return None
-    return IndexRow(path, state.type, size, mtime_ns, ctime_ns, inode, mode, state.sha256, state.why_not_kept)
+    return IndexRow(path, kind, size, mtime_ns, ctime_ns, inode, mode, sha256, why)
 
 
 @dataclass(slots=True)
@@ -100,8 +99,7 @@ def read_index(files: KeptFiles, folder: bytes) -> Directory | None:
             continue
         above, _, name = row.path.rpartition(b"/")
         mark = (row.mtime_ns, row.ctime_ns, row.size, row.inode % BITS_64, row.mode)
-        kept = row.why_not_kept is None
-        state = PathState(row.type, row.size, row.mode & PERMISSIONS, row.sha256, kept, row.why_not_kept)
-        gap = LARGE if not kept and row.size > MOST_FILE_BYTES else None
-        place(above).entries[os.fsdecode(name)] = Entry(mark, mark, state, gap)
+        gap = LARGE if row.why_not_kept is not None and row.size > MOST_FILE_BYTES else None
+        entry = (mark, mark, row.type, row.size, row.mode & PERMISSIONS, row.sha256, row.why_not_kept, gap)
+        place(above).entries[os.fsdecode(name)] = entry
     return root.grown()

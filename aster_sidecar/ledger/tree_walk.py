@@ -23,16 +23,22 @@ from aster_sidecar.ledger.tree import (
     CONTENTS,
     DEEP,
     ENTRIES,
+    GAP,
     LARGE,
     LATE,
     LATE_FOLDERS,
+    MARK,
     MOST_DEPTH,
     MOUNTED,
+    SEEN,
+    SIZE,
     UNREADABLE,
+    WHY,
     Directory,
     Entry,
     Limits,
     directory,
+    entry_of,
     left_out,
     mark_of,
 )
@@ -197,7 +203,7 @@ class Walk:
                     except OSError:  # it is gone
                         continue
                     one = get(name)
-                    if one is not None and one.mark == (
+                    if one is not None and one[MARK] == (
                         st.st_mtime_ns,
                         st.st_ctime_ns,
                         st.st_size,
@@ -346,14 +352,14 @@ class Walk:
             raise Stopped
         seen = mark_of(found)
         size = found.st_size if stat.S_ISREG(found.st_mode) else 0
-        freed = was.state.size if was is not None and was.state.kept else 0
-        late = self._late() or (was is not None and was.gap == LATE and was.seen == seen and not self._again())
+        freed = was[SIZE] if was is not None and was[WHY] is None else 0
+        late = self._late() or (was is not None and was[GAP] == LATE and was[SEEN] == seen and not self._again())
         if size <= MOST_FILE_BYTES and (late or size > self._bytes_left + freed):
             gap = LATE if late else CONTENTS
             what, which = self._limits.words(gap)
             why = f"it is a {what} {which}"
             state = PathState("file", found.st_size, stat.S_IMODE(found.st_mode), kept=False, why_not_kept=why)
-            return Entry(None if late else seen, seen, state, gap)
+            return entry_of(None if late else seen, seen, state, gap)
         read_at = time.time_ns()
         look = look_at(folder, name, found)
         state = look.state
@@ -362,7 +368,7 @@ class Walk:
         if look.data is None or state.sha256 is None:
             gap = LARGE if size > MOST_FILE_BYTES or not look.steady else None
             gap = gap or (UNREADABLE if stat.S_ISREG(found.st_mode) else None)
-            return Entry(seen if look.steady else None, seen, state, gap)
+            return entry_of(seen if look.steady else None, seen, state, gap)
         self._bytes_left += freed - state.size
         if state.sha256 not in self._pending:
             self._pending[state.sha256] = look.data
@@ -371,7 +377,7 @@ class Walk:
                 self._flush()
         changed_ns = found.st_mtime_ns if os.name == "nt" else found.st_ctime_ns
         steady = look.steady and changed_ns < read_at - RACY_NS
-        return Entry(seen if steady else None, seen, state)
+        return entry_of(seen if steady else None, seen, state)
 
     def _flush(self) -> None:
         """Keep the contents that were read. Raises: StoreError."""
