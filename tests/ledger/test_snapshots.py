@@ -259,6 +259,20 @@ def test_edits_of_the_same_size_within_one_tick_of_the_clock(folder: Path, files
         assert look.content(changes["a"].after) == f"{number + 1:05}".encode()
 
 
+def test_a_file_that_has_just_changed_is_read_again_once_it_is_older(folder: Path, files: CountingFiles) -> None:
+    write(folder, "a", "b")
+    age(folder)
+    write(folder, "a")
+    snapshots = Snapshots(files)
+    counts: list[int] = []
+    for waits in (False, True, False):
+        if waits:
+            age(folder)
+        asyncio.run(snapshots.before(folder))
+        counts.append(files.read_files)
+    assert counts == [2, 3, 3]
+
+
 @POSIX
 def test_names_that_are_not_utf8(folder: Path, files: CountingFiles, data_dir: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe"))
