@@ -101,6 +101,18 @@ class RuleTarget:
     value: str
 
 
+class WillChange(NamedTuple):
+    """What a call may change in files.
+
+    `paths` are canonical. `moves`: they are the source and the destination of a move. `command_in`: a command runs in
+    this directory, and may change anything.
+    """
+
+    paths: tuple[Path, ...] = ()
+    moves: bool = False
+    command_in: Path | None = None
+
+
 @dataclass(frozen=True)
 class Tool(Generic[A]):
     """One tool. `arguments` is the model of its arguments; `risk` is its lowest risk, which arguments may raise.
@@ -108,7 +120,8 @@ class Tool(Generic[A]):
     `assess` must not change anything, and may read the file system; it raises ToolError for a call that makes no sense.
     `run` gets the arguments and the assessment that was allowed; when its task is cancelled, it cleans up and
     re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for a target
-    that no call can match. `before` is awaited before `assess`, to prepare what it needs.
+    that no call can match. `before` is awaited before `assess`, to prepare what it needs. `changes` says what a call
+    may change in files, so that it can be undone; None: nothing that is recorded.
     """
 
     name: str
@@ -119,3 +132,4 @@ class Tool(Generic[A]):
     run: Callable[[A, Assessment, CallContext], Awaitable[Outcome]]
     rule_value: Callable[[RuleTarget, Surroundings], str] | None = None
     before: Callable[[], Awaitable[None]] | None = None
+    changes: Callable[[A, Assessment], WillChange] | None = None

@@ -18,7 +18,7 @@ from aster_sidecar.services.launch import start_shell
 from aster_sidecar.services.process_tree import clean_environment, path_known
 from aster_sidecar.text.safe_text import brief, counted, meant, shown, visible
 from aster_sidecar.tools import opening, paths, shell_scripts
-from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError
+from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, WillChange
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, quoted, why_not_remembered
@@ -227,6 +227,10 @@ def _working(cwd: Path, approved: str | None) -> Generator[str, None, None]:
         yield handle if isinstance(folder, int) and os.path.isdir(handle) else str(cwd)
 
 
+def _changes(arguments: RunCommand, assessment: Assessment) -> WillChange:
+    return WillChange(command_in=Path(assessment.binding["cwd"]))
+
+
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "run_command",
@@ -238,5 +242,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         _run,
         rule_value,
         path_known,
+        _changes,
     ),
 )

@@ -19,7 +19,7 @@ from pydantic import Field
 from aster_sidecar.policy.permissions import Assessment, Preview
 from aster_sidecar.text.safe_text import brief, counted, shown, sized, visible
 from aster_sidecar.tools import lookalikes, opening, paths, sensitive_places
-from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError
+from aster_sidecar.tools.base import CallContext, Outcome, Surroundings, Tool, ToolError, WillChange
 from aster_sidecar.tools.file_content import (
     NOTHING,
     Content,
@@ -356,6 +356,11 @@ def _check_replaceable(folder: Folder, name: str, there: os.stat_result, overwri
         check_writable(*at(folder, name), there)
 
 
+def _changed_paths(arguments: Arguments, assessment: Assessment) -> WillChange:
+    targets = tuple(Path(target) for target in (assessment.target, *assessment.also))
+    return WillChange(targets, moves=len(targets) > 1)
+
+
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "write_file",
@@ -365,6 +370,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         _assess_write,
         _run_write,
         paths.rule_value,
+        changes=_changed_paths,
     ),
     Tool(
         "edit_file",
@@ -375,6 +381,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         _assess_edit,
         _run_edit,
         paths.rule_value,
+        changes=_changed_paths,
     ),
     Tool(
         "delete_file",
@@ -384,6 +391,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         _assess_delete,
         _run_delete,
         paths.rule_value_of_links,
+        changes=_changed_paths,
     ),
     Tool(
         "move_file",
@@ -393,5 +401,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         _assess_move,
         _run_move,
         paths.rule_value_of_links,
+        changes=_changed_paths,
     ),
 )

@@ -21,6 +21,10 @@ from aster_sidecar.tools.file_content import Content, content, content_of
 from aster_sidecar.tools.opening import Folder, at
 
 
+class Changed(ToolError):
+    """A file is not the one that was checked."""
+
+
 class _Stranded(ToolError):
     """A file was moved away and could not be put back; the message says where it is."""
 
@@ -33,25 +37,58 @@ def replace(
     stop: threading.Event,
     *,
     like: int | None = None,
+    mode: int | None = None,
 ) -> None:
     """Replace `old`, the file `name`, by what `fill` writes, in one step.
 
     The new file gets the owner, mode and attributes of the old one, or of the opened file `like`. Without `like`, a
-    file that has other names, is mounted, or has an owner that can't be kept is overwritten in place. Raises: OSError,
-    ToolError; then nothing has changed.
+    file that has other names, is mounted, or has an owner that can't be kept is overwritten in place. With `mode`, its
+    permission bits are these, and it may also replace a read-only file or a link. Raises: OSError, ToolError; then
+    nothing has changed.
     """
-    if old.status is not None:
+    if old.status is not None and mode is None:
         opening.regular(old.status, name)
         check_writable(*at(folder, name), old.status)
-    several = old.status is not None and old.status.st_nlink > 1 and like is None
-    if several or not _renamed(folder, name, fill, old, stop, like):
-        _where_it_stands(folder, name, fill, old, stop)
+    several = old.status is not None and _is_file(old) and old.status.st_nlink > 1 and like is None
+    if several or not _renamed(folder, name, fill, old, stop, like, mode):
+        _where_it_stands(folder, name, fill, old, stop, mode)
     sync(folder)
 
 
-def changed(name: str) -> ToolError:
+def replace_by_link(folder: Folder, name: str, text: str, old: Content) -> None:
+    """Replace the file or link `old`, or nothing, by a symbolic link with this text, in one step.
+
+    Raises: OSError, ToolError; then nothing has changed.
+    """
+    temporary = f".aster-{os.urandom(8).hex()}.tmp"
+    beside, dir_fd = at(folder, temporary)
+    os.symlink(text, beside, dir_fd=dir_fd)
+    try:
+        if content(folder, name).mark != old.mark:
+            raise changed(name)
+        _put(folder, temporary, name, old)
+    except _Stranded:
+        beside = ""
+        raise
+    finally:
+        with suppress(OSError):
+            os.unlink(beside, dir_fd=dir_fd)
+    sync(folder)
+
+
+def _is_file(found: Content) -> bool:
+    return found.status is not None and stat.S_ISREG(found.status.st_mode) and not opening.is_link(found.status)
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """Set the permission bits of an opened file or directory, where the system has them. Raises: OSError."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
+
+
+def changed(name: str) -> Changed:
     """The error for a file that is not the one that was checked."""
-    return ToolError(f"{shown(name)} was changed by another program just now; read it again")
+    return Changed(f"{shown(name)} was changed by another program just now; read it again")
 
 
 def _renamed(
@@ -61,16 +98,17 @@ def _renamed(
     old: Content,
     stop: threading.Event,
     like: int | None,
+    mode: int | None,
 ) -> bool:
     """Write a new file and rename it; False, without a change, when the old file has to be overwritten in place."""
-    must_stay = old.status is not None and like is None
+    must_stay = _is_file(old) and like is None
     # Its name does not contain the file's, which may have the maximum length.
     temporary = f".aster-{os.urandom(8).hex()}.tmp"
     beside, dir_fd = at(folder, temporary)
     try:
         # Only the owner may read it until it has its mode.
-        mode = 0o666 if old.status is None and like is None else 0o600
-        descriptor = os.open(beside, opening.CREATE, mode, dir_fd=dir_fd)
+        first_mode = 0o666 if old.status is None and like is None and mode is None else 0o600
+        descriptor = os.open(beside, opening.CREATE, first_mode, dir_fd=dir_fd)
     except OSError as error:
         if must_stay and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return False
@@ -80,6 +118,8 @@ def _renamed(
             fill(file)
             file.flush()
             alike = _made_like(descriptor, folder, name, old, like)
+            if mode is not None:
+                set_mode(descriptor, mode)
             os.fsync(descriptor)
         if must_stay and not alike:
             return False
@@ -133,7 +173,12 @@ def _stranded(temporary: str, name: str) -> _Stranded:
 
 
 def _where_it_stands(
-    folder: Folder, name: str, fill: Callable[[BinaryIO], object], old: Content, stop: threading.Event
+    folder: Folder,
+    name: str,
+    fill: Callable[[BinaryIO], object],
+    old: Content,
+    stop: threading.Event,
+    mode: int | None,
 ) -> None:
     """Overwrite a file in place. Raises: OSError, ToolError."""
     if old.data is None:
@@ -155,6 +200,8 @@ def _where_it_stands(
         except BaseException:
             _overwrite(descriptor, old.data)
             raise
+        if mode is not None:
+            set_mode(descriptor, mode)
     finally:
         os.close(descriptor)
         with suppress(OSError):
@@ -213,7 +260,7 @@ def _made_like(descriptor: int, folder: Folder, name: str, old: Content, like: i
         return True
     if like is not None:
         return _alike(descriptor, like, moved=True)
-    if old.status is None:
+    if not _is_file(old):
         return True
     source = opening.opened_file(folder, name)
     try:
