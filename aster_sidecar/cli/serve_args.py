@@ -80,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
     turns.add_argument("--max-tool-calls", type=int, help="tool calls in one turn")
     turns.add_argument("--max-tokens", type=int, help="tokens in one turn")
     turns.add_argument("--max-turn-s", type=float, help="seconds one turn may run")
+    changes = text.add_argument_group("undoing changes to files")
+    changes.add_argument("--changes-keep-days", type=int, help="days for which changes can be undone (default 30)")
+    changes.add_argument("--changes-keep-mb", type=int, help="MiB of contents that are kept for this (default 1024)")
     programs = text.add_argument_group("commands, MCP servers and services")
     programs.add_argument(
         "--pass-environment", metavar="NAMES", help="variables to pass to them besides the usual ones: AWS_PROFILE,MY_*"

@@ -80,6 +80,20 @@ SETTINGS = {
             "seconds above 0, at most 31536000",
         ),
         Setting(
+            "changes_keep_days",
+            30,
+            "How long the contents of files that agents changed are kept, so that the changes can be undone.",
+            "a whole number of days from 1 to 3650",
+            in_project=False,
+        ),
+        Setting(
+            "changes_keep_mb",
+            1024,
+            "How much space these contents take at most; the oldest are deleted first.",
+            "a whole number of MiB from 16 to 1048576",
+            in_project=False,
+        ),
+        Setting(
             "pass_environment",
             [],
             'Variables that commands, MCP servers and services get besides the usual ones: ["AWS_PROFILE", "MY_*"]. '

@@ -29,7 +29,7 @@ class ChangedFile(Model):
         description="`command`: it changed while a command ran, perhaps not by it"
     )
     call_ids: list[str] = Field(description="the calls that changed it, in order")
-    before: FileState | None = Field(description="null: there was nothing")
+    before: FileState | None = Field(description="null: there was nothing; with `moved`: what was at `moved_from`")
     after: FileState | None = Field(description="null: there is nothing")
     added: int | None = Field(default=None, description="lines; null if they can't be compared")
     removed: int | None = Field(default=None, description="lines; null if they can't be compared")
@@ -42,6 +42,7 @@ class ChangedFile(Model):
     )
     kept: bool = Field(description="whether the content before can be restored")
     why_not_kept: str | None = Field(default=None, description="why the content before can't be restored")
+    revert_id: str | None = Field(default=None, description="the last revert that wrote it; undoing that redoes it")
 
 
 class TurnChanges(Model):
@@ -80,7 +81,8 @@ class RevertRequest(Request):
     commands: bool = Field(default=False, description="also undo what changed while commands ran")
     force: Annotated[list[ChangedPath], Field(max_length=10_000)] = Field(
         default_factory=list[str],
-        description="paths to undo although they changed since; what is there now can be restored",
+        description="paths to undo although they changed since (what is there now can be restored), or to leave where "
+        "they can't be restored",
     )
     dry_run: bool = Field(default=False, description="only say what would be done")
 
@@ -91,14 +93,14 @@ class RevertedFile(Model):
     path: str
     action: Literal["write", "delete", "none"] = Field(description="`none`: it is as before already")
     kind: Literal["created", "modified", "deleted", "moved"] = Field(description="the change that is undone")
-    source: Literal["tool", "command"]
+    source: Literal["tool", "command", "revert"] = Field(description="of the change that is undone")
 
 
 class NotReverted(Model):
     """A path that was not undone."""
 
     path: str
-    code: Literal["changed_since", "not_kept", "unreadable", "during_command"] = Field(
+    code: Literal["changed_since", "not_kept", "unreadable", "forbidden", "unwritable", "during_command"] = Field(
         description="`during_command`: it changed while a command ran, and was not chosen"
     )
     message: str

@@ -132,6 +132,8 @@ class Sidecar:
         max_tool_calls: int | None = None,
         max_tokens: int | None = None,
         max_turn_s: float | None = None,
+        changes_keep_days: int | None = None,
+        changes_keep_mb: int | None = None,
         pass_environment: Sequence[str] | None = None,
         command_path: str | None = None,
     ) -> None:
@@ -154,6 +156,8 @@ class Sidecar:
             "max_tool_calls": max_tool_calls,
             "max_tokens": max_tokens,
             "max_turn_s": max_turn_s,
+            "changes_keep_days": changes_keep_days,
+            "changes_keep_mb": changes_keep_mb,
             "pass_environment": list(pass_environment) if pass_environment is not None else None,
             "command_path": command_path,
         }

@@ -262,6 +262,8 @@ SAMPLES: dict[str, Any] = {
     "max_tool_calls": 4,
     "max_tokens": 5,
     "max_turn_s": 6.0,
+    "changes_keep_days": 7,
+    "changes_keep_mb": 64,
     "pass_environment": ["AWS_PROFILE", "MY_*"],
     "command_path": "inherit",
 }
