@@ -14,6 +14,7 @@ from aster_sidecar.conversation.attachments import Attachments
 from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_writer import TurnLog
+from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.store.journal import Journal
@@ -49,6 +50,7 @@ def test_a_call_that_is_cancelled_while_its_start_is_recorded_did_not_run(tmp_pa
             toolkit.names(),
             Approvals(journal, rules, toolkit.check),
             Attachments(journal, tmp_path),
+            Ledger(journal, tmp_path, lambda _: place, lambda: (1 << 30, 30.0)).recorder,
             log,
             approval_timeout_s=lambda: 0.0,
             unattended_denies=lambda: False,

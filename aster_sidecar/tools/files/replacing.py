@@ -21,6 +21,10 @@ from aster_sidecar.tools.file_content import Content, content, content_of
 from aster_sidecar.tools.opening import Folder, at
 
 
+TEMPORARY = ".aster-{}.tmp"
+"""The name of a file that becomes another, or that is about to be deleted; {} are 16 hexadecimal digits."""
+
+
 class Changed(ToolError):
     """A file is not the one that was checked."""
 
@@ -60,7 +64,7 @@ def replace_by_link(folder: Folder, name: str, text: str, old: Content) -> None:
 
     Raises: OSError, ToolError; then nothing has changed.
     """
-    temporary = f".aster-{os.urandom(8).hex()}.tmp"
+    temporary = TEMPORARY.format(os.urandom(8).hex())
     beside, dir_fd = at(folder, temporary)
     os.symlink(text, beside, dir_fd=dir_fd)
     try:
@@ -103,7 +107,7 @@ def _renamed(
     """Write a new file and rename it; False, without a change, when the old file has to be overwritten in place."""
     must_stay = _is_file(old) and like is None
     # Its name does not contain the file's, which may have the maximum length.
-    temporary = f".aster-{os.urandom(8).hex()}.tmp"
+    temporary = TEMPORARY.format(os.urandom(8).hex())
     beside, dir_fd = at(folder, temporary)
     try:
         # Only the owner may read it until it has its mode.
@@ -187,7 +191,7 @@ def _where_it_stands(
     fill(new)
     target, dir_fd = at(folder, name)
     descriptor = os.open(target, opening.READ | os.O_RDWR, dir_fd=dir_fd)
-    beside, _ = at(folder, f".aster-{os.urandom(8).hex()}.tmp")
+    beside, _ = at(folder, TEMPORARY.format(os.urandom(8).hex()))
     try:
         opening.regular(os.fstat(descriptor), name)
         if content_of(descriptor).mark != old.mark:
@@ -347,7 +351,7 @@ def move(folder: Folder, name: str, into: Folder, new_name: str, there: Content)
 
 def remove(folder: Folder, name: str, old: Content) -> None:
     """Delete the file or link that `old` describes. Raises: OSError, ToolError; then it is unchanged."""
-    aside = f".aster-{os.urandom(8).hex()}.tmp"
+    aside = TEMPORARY.format(os.urandom(8).hex())
     target, dir_fd = at(folder, name)
     beside, _ = at(folder, aside)
     if content(folder, name).mark != old.mark:
