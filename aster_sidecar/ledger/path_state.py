@@ -31,3 +31,31 @@ class PathChange(NamedTuple):
     path: Path
     before: PathState
     after: PathState
+
+
+BITS = 0o777
+"""The mode bits that are compared and restored: a program that was changed never gets set-user-ID back."""
+
+
+def same(one: PathState, other: PathState) -> bool:
+    """Whether the same is there: type, content and permission bits. Content that is not known is never the same."""
+    if one.type != other.type or one.type is None:
+        return one.type == other.type
+    if one.type == "link":
+        return one.sha256 is not None and one.sha256 == other.sha256
+    if one.mode & BITS != other.mode & BITS:
+        return False
+    return one.type == "directory" or same_content(one, other)
+
+
+def same_content(one: PathState, other: PathState) -> bool:
+    """Whether both are of one type and have the same content; permission bits don't count."""
+    return one.type == other.type and one.sha256 == other.sha256 and (one.sha256 is not None or one.type != "file")
+
+
+def alike(one: PathState, other: PathState) -> bool:
+    """Whether the same seems to be there: of a file whose content is not known, the size decides."""
+    if same(one, other):
+        return True
+    known = one.sha256 is not None and other.sha256 is not None
+    return one.type == other.type == "file" and not known and one.size == other.size and one.mode == other.mode
