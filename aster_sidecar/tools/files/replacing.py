@@ -20,7 +20,6 @@ from aster_sidecar.tools.base import ToolError
 from aster_sidecar.tools.file_content import Content, content, content_of
 from aster_sidecar.tools.opening import Folder, at
 
-
 TEMPORARY = ".aster-{}.tmp"
 """The name of a file that becomes another, or that is about to be deleted; {} are 16 hexadecimal digits."""
 
