@@ -58,6 +58,7 @@ from aster_sidecar.conversation.tool_executor import ToolExecutor
 from aster_sidecar.conversation.turn_warnings import TurnWarnings
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import AsterError, ModelError
+from aster_sidecar.ledger.recorder import Recorder
 from aster_sidecar.models.build import Models
 from aster_sidecar.models.chosen import Chosen
 from aster_sidecar.models.request_context import Ending
@@ -81,6 +82,7 @@ class Engine:
         approvals: Approvals,
         servers: Servers,
         attachments: Attachments,
+        recorder: Recorder,
         spans: Spans | None = None,
     ) -> None:
         pydantic_ai.BANNER_ENABLED = False  # no banner in the terminal and the log
@@ -94,6 +96,7 @@ class Engine:
         self._agent: Agent[Any, Any] = Agent(output_type=[str, DeferredToolRequests], retries=2)
         self._earlier = Earlier()
         self._attachments = attachments
+        self._recorder = recorder
         self._files = Files(attachments)
         self._compactor = Compactor(self._memory, models, self._spans, self._agent, self._choose, self._files)
         self._warnings = TurnWarnings()
@@ -176,6 +179,7 @@ class Engine:
             names,
             self._approvals,
             self._attachments,
+            self._recorder,
             job.log,
             approval_timeout_s=job.approval_timeout_s,
             unattended_denies=job.unattended_denies,

@@ -22,6 +22,7 @@ from aster_sidecar.store import search
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import sessions as rows
 from aster_sidecar.store.rows import trash as trash_rows
+from aster_sidecar.store.rows.changes import count_changed
 from aster_sidecar.store.rows.events import delete_ended_of_session
 from aster_sidecar.store.rows.notifications import update_read_of_session
 from aster_sidecar.store.rows.rewinds import RewindRow, select_undoable
@@ -226,6 +227,7 @@ class Sessions:
             settings=self._settings_of(row.agent_id, self._choices.of(row.session_id)),
             forked_from=forked_from(row.forked_from, row.forked_at),
             rewind=rewind_info(self._journal.first(select_undoable(row.session_id))),
+            changed_files=self._journal.first(count_changed(row.session_id)) or 0,
         )
 
     def list(

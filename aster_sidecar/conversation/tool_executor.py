@@ -38,8 +38,10 @@ from aster_sidecar.conversation.recorded_calls import Call, call_row, end_row, l
 from aster_sidecar.conversation.run_request import Usage, denial
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
+from aster_sidecar.ledger.recorder import NO_CHANGES, Recorded, Recorder, Recording
 from aster_sidecar.policy.approvals import Answer, Approvals, Pending
 from aster_sidecar.policy.permissions import Assessment, Decision
+from aster_sidecar.services.process_tree import finished
 from aster_sidecar.store.rows import calls as rows
 from aster_sidecar.store.rows.attachments import AttachmentRow, UseRow, insert_use
 from aster_sidecar.store.sql import Write
@@ -65,6 +67,7 @@ class ToolExecutor(AbstractToolset[Any]):
         names: Sequence[str],
         approvals: Approvals,
         attachments: Attachments,
+        recorder: Recorder,
         log: TurnLog,
         *,
         approval_timeout_s: Callable[[], float],
@@ -81,6 +84,7 @@ class ToolExecutor(AbstractToolset[Any]):
         self._names = names
         self._approvals = approvals
         self._attachments = attachments
+        self._recorder = recorder
         self._log = log
         self._approval_timeout_s = approval_timeout_s
         self._unattended_denies = unattended_denies
@@ -303,13 +307,16 @@ class ToolExecutor(AbstractToolset[Any]):
             ),
             writes=[call_row(self._log, call, assessment.risk, "started")],
         )
-        began = time.monotonic()
+        context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
+        recording = self._recorder.recording(context)
         try:
             await self._log.commit()
+            await recording.begin(tool, parsed, assessment)
         except asyncio.CancelledError:
-            self._end(call, "cancelled", began, error="cancelled before it ran")
+            recorded, _ = await recorded_by(recording)
+            self._end(call, "cancelled", 0.0, error="cancelled before it ran", recorded=recorded)
             raise
-        context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
+        began = time.monotonic()
         error: str | None = None
         outcome = Outcome(None)
         alarm = asyncio.timeout(self._tool_timeout_s)
@@ -319,7 +326,9 @@ class ToolExecutor(AbstractToolset[Any]):
                     outcome = await tool.run(parsed, assessment, context)
             outcome = replace(outcome, value=jsonable(outcome.value))
         except asyncio.CancelledError:
-            self._end(call, "cancelled", began, error="cancelled while it ran")
+            duration_s = time.monotonic() - began
+            recorded, _ = await recorded_by(recording)
+            self._end(call, "cancelled", duration_s, error="cancelled while it ran", recorded=recorded)
             raise
         except TimeoutError as failure:
             late = f"stopped after {self._tool_timeout_s:g} s, the agent's tool_timeout" if alarm.expired() else None
@@ -332,12 +341,16 @@ class ToolExecutor(AbstractToolset[Any]):
             error = f"{type(failure).__name__}: {failure}"
         error = None if error is None else valid_text(error)
         ended: Literal["done", "failed"] = "failed" if error is not None else "done"
+        duration_s = time.monotonic() - began
+        recorded, cancelled = await recorded_by(recording)
         try:
+            if cancelled:
+                raise asyncio.CancelledError
             images = await self._keep(outcome.images)
         except asyncio.CancelledError:
-            self._end(call, ended, began, outcome=outcome, error=error)
+            self._end(call, ended, duration_s, outcome=outcome, error=error, recorded=recorded)
             raise
-        self._end(call, ended, began, outcome=outcome, error=error, images=images)
+        self._end(call, ended, duration_s, outcome=outcome, error=error, images=images, recorded=recorded)
         await self._log.commit()
         if error is not None:
             raise ToolFailed(error)
@@ -360,13 +373,14 @@ class ToolExecutor(AbstractToolset[Any]):
         self,
         call: Call,
         status: Literal["done", "failed", "cancelled"],
-        began: float,
+        duration_s: float,
         *,
+        recorded: Recorded,
         outcome: Outcome | None = None,
         error: str | None = None,
         images: Sequence[AttachmentRow] = (),
     ) -> None:
-        duration_ms = round((time.monotonic() - began) * 1000)
+        duration_ms = round(duration_s * 1000)
         fields = {"turn_id": self._log.turn_id, "call_id": call.call_id, "tool": call.name, "outcome": status}
         log.info("tool ended", extra={**fields, "duration_ms": duration_ms})
         self._log.put(
@@ -388,8 +402,16 @@ class ToolExecutor(AbstractToolset[Any]):
                     insert_use(UseRow(self._log.message_id, row.attachment_id, n, call.call_id))
                     for n, row in enumerate(images)
                 ),
+                *recorded.writes,
             ],
         )
+        if recorded.event is not None:
+            self._log.put("files_changed", recorded.event)
+
+
+async def recorded_by(recording: Recording) -> tuple[Recorded, bool]:
+    """What a call changed. The second value: whether this task was cancelled meanwhile. Raises: StoreError."""
+    return await finished(recording.end()) if recording.active else (NO_CHANGES, False)
 
 
 def vars_of(pending: Pending) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from aster_sidecar.daemon.warm_up import WarmUp
 from aster_sidecar.http.guard import Guard
 from aster_sidecar.http.peer_ancestry import Ancestry, Marked
 from aster_sidecar.http.static_ui import Pages
+from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.models.build import Models
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.rules import Rules
@@ -56,6 +57,7 @@ class Daemon:
     _approvals: Approvals
     _sessions: Sessions
     _attachments: Attachments
+    _ledger: Ledger
     _choices: SessionChoices
     _queues: SessionQueues
     _turns: Turns
@@ -82,6 +84,7 @@ class Daemon:
         self._choices.open()
         self._sessions.open()
         self._attachments.open()
+        await self._ledger.open()
         await self._record_data_dir()
         self._rules.open()
         self._approvals.open()
@@ -127,6 +130,7 @@ class Daemon:
         self._attachments.close()
         services = asyncio.get_running_loop().create_task(self.services.close())
         await self._turns.close()
+        await self._ledger.close()
         await asyncio.gather(self._servers.close(), self._engine.close(), services, self._command_path.close())
         await asyncio.to_thread(launch.end_all)
         lifecycle.ending.set()

@@ -19,6 +19,7 @@ from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.attachments import AttachmentCalls
 from aster_sidecar.api.browser_login import BrowserCalls, Handoffs
 from aster_sidecar.api.calls import Calls
+from aster_sidecar.api.changes import ChangeCalls
 from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.conversations import ConversationCalls
 from aster_sidecar.api.diagnostics_bundle import DiagnosticsCalls
@@ -65,6 +66,7 @@ from aster_sidecar.http.app import build_app
 from aster_sidecar.http.guard import Gate, Guard
 from aster_sidecar.http.peer_ancestry import Ancestry, Marked
 from aster_sidecar.http.static_ui import Pages
+from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.models.api_keys import Keys, WithKeys
 from aster_sidecar.models.build import Models
 from aster_sidecar.models.library_patches import without
@@ -112,6 +114,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _approvals=conversations.approvals,
         _sessions=conversations.sessions,
         _attachments=conversations.attachments,
+        _ledger=conversations.ledger,
         _choices=tools.choices,
         _queues=conversations.queues,
         _turns=conversations.turns,
@@ -259,6 +262,7 @@ class Conversations:
 
     approvals: Approvals
     attachments: Attachments
+    ledger: Ledger
     queues: SessionQueues
     sessions: Sessions
     history: History
@@ -274,6 +278,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     journal, models, choices, settings = base.journal, parts.models, tools.choices, tools.settings
     approvals = Approvals(journal, tools.rules, tools.toolkit.check)
     attachments = Attachments(journal, base.settings.places.data_dir)
+    ledger = build_ledger(base, tools)
     queues = SessionQueues(journal)
     sessions = Sessions(journal, queues, approvals, choices, settings.of, attachments.check_soon)
     history = History(journal, sessions, queues, attachments.check_soon)
@@ -283,7 +288,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
             from aster_sidecar.conversation.engine import Engine
 
         spans = make_spans(base.settings.environment)
-        return Engine(journal, models, tools.toolkit, approvals, tools.servers, attachments, spans)
+        return Engine(journal, models, tools.toolkit, approvals, tools.servers, attachments, ledger.recorder, spans)
 
     def options(session_id: str) -> Options:
         value = partial(settings.value, session_id=session_id)
@@ -302,8 +307,17 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path)
     return Conversations(
-        approvals, attachments, queues, sessions, history, engine, turns, rewinds, forks, status, warm_up
+        approvals, attachments, ledger, queues, sessions, history, engine, turns, rewinds, forks, status, warm_up
     )
+
+
+def build_ledger(base: Base, tools: ToolParts) -> Ledger:
+    config = base.config
+
+    def keep() -> tuple[int, float]:
+        return config.value("changes_keep_mb") << 20, float(config.value("changes_keep_days"))
+
+    return Ledger(base.journal, base.settings.places.data_dir, tools.surroundings, keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +395,7 @@ def build_api(
             conversations.forks,
         ),
         AttachmentCalls(conversations.attachments),
+        ChangeCalls(sessions, conversations.ledger),
         EventCalls(journal, agent_calls, sessions, streams),
         policy_calls,
         agent_calls,
