@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.attachments import AttachmentCalls
 from aster_sidecar.api.browser_login import BrowserCalls
+from aster_sidecar.api.changes import ChangeCalls
 from aster_sidecar.api.companion import CompanionCalls
 from aster_sidecar.api.conversations import ConversationCalls
 from aster_sidecar.api.diagnostics_bundle import DiagnosticsCalls
@@ -37,6 +38,7 @@ class Calls:
     health: HealthCalls
     conversations: ConversationCalls
     attachments: AttachmentCalls
+    changes: ChangeCalls
     events: EventCalls
     policy: PolicyCalls
     agents: AgentCalls

@@ -36,6 +36,7 @@ TAGS = [
     {"name": "daemon", "description": "Health, shutdown, and this document."},
     {"name": "conversations", "description": "Messages, turns, sessions and their history."},
     {"name": "attachments", "description": "Files that people attach to messages."},
+    {"name": "changes", "description": "What tools changed in files, and undoing it."},
     {"name": "policy", "description": "Approvals, permission rules, and dry-run checks of tool calls."},
     {"name": "settings", "description": "Settings, agents, tools, models and provider keys."},
     {"name": "projects", "description": "Folders, and trust in the projects in them."},

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from aster_sidecar.http.routes import (
     attachments,
+    changes,
     companion,
     conversations,
     daemon,
@@ -19,6 +20,18 @@ from aster_sidecar.http.routes import (
 
 ROUTES: list[BaseRoute] = [
     route
-    for group in (daemon, conversations, attachments, policy, settings, projects, events, companion, services, page)
+    for group in (
+        daemon,
+        conversations,
+        attachments,
+        changes,
+        policy,
+        settings,
+        projects,
+        events,
+        companion,
+        services,
+        page,
+    )
     for route in group.router.routes
 ]
