@@ -19,14 +19,14 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.mark.parametrize(
     ("operation", "least"),
     [
-        ("write", 24),
-        ("create", 24),
-        ("in_place", 22),
-        ("delete", 20),
-        ("move", 24),
-        ("overwrite", 24),
-        ("revert", 30),
-        ("redo", 30),
+        ("write", 18),
+        ("create", 18),
+        ("in_place", 18),
+        ("delete", 18),
+        ("move", 18),
+        ("overwrite", 18),
+        ("revert", 26),
+        ("redo", 26),
     ],
 )
 def test_a_kill_loses_no_change_and_leaves_no_revert_half_done(operation: str, least: int, tmp_path: Path) -> None:

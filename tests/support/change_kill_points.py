@@ -34,13 +34,12 @@ class ChangePoints(Points):
 
     def __init__(self) -> None:
         super().__init__()
-        keep, exchange = KeptFiles.keep_all, replacing.exchange
+        keep, exchange = KeptFiles.keep_hashed, replacing.exchange
 
-        def kept(files: KeptFiles, contents: Any) -> list[str]:
+        def kept(files: KeptFiles, contents: Any) -> None:
             self.point("before a content is kept")
-            done = keep(files, contents)
+            keep(files, contents)
             self.point("after a content was kept")
-            return done
 
         def exchanged(*names: Any) -> bool:
             self.point("before an exchange")
@@ -48,7 +47,7 @@ class ChangePoints(Points):
             self.point("after an exchange")
             return done
 
-        KeptFiles.keep_all = kept  # type: ignore[method-assign]
+        KeptFiles.keep_hashed = kept  # type: ignore[method-assign]
         replacing.exchange = exchanged
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
