@@ -31,9 +31,6 @@ from aster_sidecar.tools.base import CallContext, Tool, WillChange
 
 log = logging.getLogger(__name__)
 
-TOLD_AFTER_S = 0.5
-"""How long a look at a folder may take until the call's progress names it."""
-LOOKING = "Recording the files of the folder before the command"
 MOST_CHANGES = 20_000
 """The most changes of one command that are recorded."""
 
@@ -109,17 +106,11 @@ class Recording:
                 f"A command ran in {shown(command_in)}, outside the session's folder: what it changed there is not"
                 " recorded."
             )
-        looking = asyncio.ensure_future(self._snapshots.before(folder))
         try:
-            await asyncio.wait({looking}, timeout=TOLD_AFTER_S)
-            if not looking.done():
-                self._ctx.tell(LOOKING)
-            self._snapshot = await looking
+            self._snapshot = await self._snapshots.before(folder, self._ctx.tell)
             self._notes += self._snapshot.not_covered
         except Exception as error:
             self._note_failure(f"The files in {shown(folder)} could not be recorded before a command", error)
-        finally:
-            looking.cancel()
 
     def _note_failure(self, what: str, error: Exception) -> None:
         log.warning("%s", what, exc_info=error)
@@ -140,6 +131,9 @@ class Recording:
                         writes.append(rows.update_done(changed[-1]))
             if self._snapshot is not None:
                 found = self._rows_of_command(await self._snapshots.changes_since(self._snapshot))
+                if found and self._snapshot.ignored:
+                    names = ", ".join(map(shown, self._snapshot.ignored))
+                    self._notes.append(f"What ignore files leave out is not recorded: {names}.")
                 changed += found
                 writes += [rows.insert_change(row) for row in found]
         except Exception as error:

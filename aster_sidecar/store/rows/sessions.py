@@ -229,6 +229,16 @@ def update_context(session_id: str, tokens: int | None, window_tokens: int | Non
 
 def delete_history(session_id: str) -> list[Write]:
     """Delete all messages and turns of a session, and what belongs to them."""
-    tables = ("messages", "model_messages", "turns", "approvals", "calls", "sends", "rewinds", "changes", "change_notes")
+    tables = (
+        "messages",
+        "model_messages",
+        "turns",
+        "approvals",
+        "calls",
+        "sends",
+        "rewinds",
+        "changes",
+        "change_notes",
+    )
     deletes: list[Write] = [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
     return [*deletes, update_context(session_id, None, None)]
