@@ -101,13 +101,14 @@ class ConversationCalls:
     async def rewind(self, session_id: str, body: wire.RewindRequest) -> wire.Rewound:
         """Take a message that began a turn, and everything after it, out of the conversation.
 
-        Raises: SessionNotFound, MessageNotFound, NotTurnStart, StoreError; AgentBusy while a turn has not ended.
+        Raises: SessionNotFound, MessageNotFound, NotTurnStart, RevertConflict, StoreError; AgentBusy while a turn has
+        not ended.
         """
         return await self._rewinds.rewind(session_id, body)
 
-    async def unrewind(self, session_id: str) -> wire.Rewound:
-        """Undo the last rewind. Raises: SessionNotFound, RewindNotFound, AgentBusy, StoreError."""
-        return await self._rewinds.unrewind(session_id)
+    async def unrewind(self, session_id: str, body: wire.UnrewindRequest) -> wire.Rewound:
+        """Undo the last rewind. Raises: SessionNotFound, RewindNotFound, RevertConflict, AgentBusy, StoreError."""
+        return await self._rewinds.unrewind(session_id, body)
 
     async def fork(self, session_id: str, body: wire.ForkRequest) -> wire.SessionInfo:
         """Copy a conversation, up to and with a turn, into a new session.

@@ -127,6 +127,17 @@ class RewindRequest(Request):
     )
 
 
+class UnrewindRequest(Request):
+    """Undo the last rewind. The body may be left out."""
+
+    files: Literal["keep", "restore"] = Field(
+        default="restore", description="`restore`: also undo what the rewind did to files"
+    )
+    force: Annotated[list[ChangedPath], Field(max_length=10_000)] = Field(
+        default_factory=list[str], description="with `restore`: paths to restore although they changed since"
+    )
+
+
 class Rewound(Model):
     """What was taken out, or put back."""
 

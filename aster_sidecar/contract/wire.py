@@ -51,6 +51,7 @@ from aster_sidecar.contract.changes import (
     Rewound,
     SessionChanges,
     TurnChanges,
+    UnrewindRequest,
 )
 from aster_sidecar.contract.companion import (
     FlagInfo,
@@ -356,6 +357,7 @@ __all__ = [
     "TrustRequest",
     "TrustView",
     "TurnChanges",
+    "UnrewindRequest",
     "Usage",
     "Warning",
     "as_key",

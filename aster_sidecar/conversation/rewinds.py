@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from aster_sidecar import clock
@@ -14,6 +15,8 @@ from aster_sidecar.conversation.run_request import Usage
 from aster_sidecar.conversation.session_queue import SessionQueues
 from aster_sidecar.conversation.sessions import UNTITLED, Sessions, rewind_info, titled
 from aster_sidecar.errors import MessageNotFound, NotTurnStart, RewindNotFound
+from aster_sidecar.ledger.choosing import Choice
+from aster_sidecar.ledger.reverting import Reverts
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import messages as message_rows
 from aster_sidecar.store.rows import rewinds as rows
@@ -37,20 +40,27 @@ class Rewinds:
         queues: SessionQueues,
         load_engine: Callable[[], Awaitable[Engine]],
         forget: Callable[[str], None],
+        reverts: Reverts,
     ) -> None:
         """`forget` drops the model's history of a session from memory."""
+        self._reverts = reverts
         self._load_engine = load_engine
         self._journal = journal
         self._sessions = sessions
         self._history = history
         self._queues = queues
         self._forget = forget
+        self._tasks: set[asyncio.Task[wire.Rewound]] = set()
 
     async def rewind(self, session_id: str, request: wire.RewindRequest) -> wire.Rewound:
         """Take the turn that a message began, and all turns after it, out of the conversation.
 
-        Raises: SessionNotFound, MessageNotFound, NotTurnStart, AgentBusy, StoreError.
+        Changes to files are undone together with it, or nothing is done.
+        Raises: SessionNotFound, MessageNotFound, NotTurnStart, RevertConflict, AgentBusy, StoreError.
         """
+        return await self._whole(self._rewind(session_id, request))
+
+    async def _rewind(self, session_id: str, request: wire.RewindRequest) -> wire.Rewound:
         self._sessions.require(session_id)
         with self._history.change(session_id):
             await self._journal.commit()
@@ -70,27 +80,44 @@ class Rewinds:
             )
             left = [turn for turn in turns if turn not in taken]
             title = row.title if left or not self._is_from(row.title, taken[0]) else UNTITLED
-            answer = self._put(
-                "history_rewound",
-                row,
-                taken,
-                left,
-                title,
-                [
-                    rows.insert_rewind(row),
-                    *(rows.update_rewound(turn_id, row.rewind_id) for turn_id in turn_ids),
-                    *(insert_message(session_id, *message) for message in lacking),
-                ],
-                {"messages": -row.messages, "rewind": rewind_info(row)},
+
+            def put(revert_id: str | None) -> None:
+                recorded = row._replace(revert_id=revert_id)
+                self._put(
+                    "history_rewound",
+                    recorded,
+                    taken,
+                    left,
+                    title,
+                    [
+                        rows.insert_rewind(recorded),
+                        *(rows.update_rewound(turn_id, row.rewind_id) for turn_id in turn_ids),
+                        *(insert_message(session_id, *message) for message in lacking),
+                    ],
+                    {"messages": -row.messages, "rewind": rewind_info(recorded)},
+                )
+
+            choice = Choice(
+                turn_ids=tuple(turn_ids), commands=request.commands, force=frozenset(request.force), may_be_empty=True
             )
-            await self._journal.commit()
-        return answer
+            files = await self._do(put, choice if request.files == "restore" else None)
+        return rewound(row, taken, files)
 
-    async def unrewind(self, session_id: str) -> wire.Rewound:
-        """Put the turns of the last rewind back.
+    async def unrewind(self, session_id: str, request: wire.UnrewindRequest) -> wire.Rewound:
+        """Put the turns of the last rewind back, and what it did to files.
 
-        Raises: SessionNotFound, RewindNotFound, AgentBusy, StoreError.
+        Raises: SessionNotFound, RewindNotFound, RevertConflict, AgentBusy, StoreError.
         """
+        return await self._whole(self._unrewind(session_id, request))
+
+    async def _whole(self, work: Coroutine[Any, Any, wire.Rewound]) -> wire.Rewound:
+        """Do it to the end, even if the client goes away: no turn may begin between its parts."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _unrewind(self, session_id: str, request: wire.UnrewindRequest) -> wire.Rewound:
         self._sessions.require(session_id)
         with self._history.change(session_id):
             await self._journal.commit()
@@ -100,17 +127,33 @@ class Rewinds:
             back = self._journal.rows(select_rewound(row.rewind_id))
             left = [*self._journal.rows(select_ended(session_id)), *back]
             title = self._sessions.info(session_id).title
-            answer = self._put(
-                "history_unrewound",
-                row,
-                back,
-                left,
-                row.title if title == UNTITLED else title,  # a person may have named it meanwhile
-                [rows.update_back(row.rewind_id), rows.delete_rewind(row.rewind_id)],
-                {"messages": row.messages, "rewind": rewind_info(earlier[0] if earlier else None)},
-            )
-            await self._journal.commit()
-        return answer
+
+            def put(_: str | None) -> None:
+                self._put(
+                    "history_unrewound",
+                    row,
+                    back,
+                    left,
+                    row.title if title == UNTITLED else title,  # a person may have named it meanwhile
+                    [rows.update_back(row.rewind_id), rows.delete_rewind(row.rewind_id)],
+                    {"messages": row.messages, "rewind": rewind_info(earlier[0] if earlier else None)},
+                )
+
+            restores = request.files == "restore" and row.revert_id is not None
+            choice = Choice(revert_id=row.revert_id, commands=True, force=frozenset(request.force), may_be_empty=True)
+            files = await self._do(put, choice if restores else None)
+        return rewound(row, back, files)
+
+    async def _do(self, put: Callable[[str | None], None], choice: Choice | None) -> wire.Reverted | None:
+        """Record a change of the conversation together with the undo of changes to files, if there is a choice of them.
+
+        `put` gets the id of the revert. Raises: RevertConflict, StoreError.
+        """
+        if choice is not None:
+            return await self._reverts.revert(choice, begun=put)
+        put(None)
+        await self._journal.commit()
+        return None
 
     def _put(
         self,
@@ -121,7 +164,7 @@ class Rewinds:
         title: str,
         writes: list[Write],
         changes: dict[str, Any],
-    ) -> wire.Rewound:
+    ) -> None:
         """Put the events and rows of a change. `turns` are taken out or put back; `left` are those of the session then.
 
         `changes` are those of the session's info; `messages` is a difference.
@@ -159,9 +202,6 @@ class Rewinds:
             session_id=session_id,
             writes=more,
         )
-        return wire.Rewound(
-            session_id=session_id, from_message_id=row.message_id, turn_ids=turn_ids, messages=row.messages
-        )
 
     def _is_from(self, title: str, turn: EndedRow) -> bool:
         """Whether the title was made from the message that began the turn."""
@@ -170,6 +210,17 @@ class Rewinds:
             return False
         names = [part.name for part in message_of(row).parts if isinstance(part, wire.ImagePart | wire.FilePart)]
         return title in {titled(text) for text in (row.text, *names)}
+
+
+def rewound(row: rows.RewindRow, turns: Sequence[EndedRow], files: wire.Reverted | None) -> wire.Rewound:
+    """What clients get of a rewind, or of its undo."""
+    return wire.Rewound(
+        session_id=row.session_id,
+        from_message_id=row.message_id,
+        turn_ids=[turn.turn_id for turn in turns],
+        messages=row.messages,
+        files=files,
+    )
 
 
 def state_after(turns: Sequence[EndedRow]) -> tuple[wire.Context | None, bool]:

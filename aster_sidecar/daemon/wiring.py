@@ -302,7 +302,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     engine = EngineLoader(make_engine, parts.keys.load, tools.servers.begin)
     files = MessageFiles(attachments, tools.surroundings)
     turns = Turns(journal, sessions, history, queues, approvals, tools.agents, engine.load, options, settings, files)
-    rewinds = Rewinds(journal, sessions, history, queues, engine.load, engine.forget)
+    rewinds = Rewinds(journal, sessions, history, queues, engine.load, engine.forget, ledger.reverts)
     forks = Forks(journal, sessions, queues, engine.load)
     status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
     warm_up = WarmUp(parts.keys, engine, models, programs.command_path)

@@ -266,7 +266,7 @@ OPERATIONS: dict[str, Operation] = {
     "rewind": lambda scene: scene.calls.conversations.rewind(
         scene.failed, wire.RewindRequest(message_id=scene.failure)
     ),
-    "undo a rewind": lambda scene: scene.calls.conversations.unrewind(scene.rewound),
+    "undo a rewind": lambda scene: scene.calls.conversations.unrewind(scene.rewound, wire.UnrewindRequest()),
     "fork": lambda scene: scene.calls.conversations.fork(scene.failed, wire.ForkRequest()),
     "edit": edit,
     "a message after a rewind": lambda scene: say(scene.daemon, "hello again", scene.rewound),

@@ -98,7 +98,8 @@ def test_a_session_is_undone_byte_for_byte(launch: Callable[..., Daemon], provid
         ended = [event["data"] for event in daemon.ask(f"edit {number}") if event["type"] == "tool_end"]
         assert [one["outcome"] for one in ended] == ["done"] * len(calls), ended
     commands = [
-        "sed -i 's/def /def  /' docs/*.md aster_sidecar/store/*.py && chmod 600 README.md && mkdir -p out && cp -r docs out/",
+        "sed -i 's/def /def  /' docs/*.md aster_sidecar/store/*.py && chmod 600 README.md"
+        " && mkdir -p out && cp -r docs out/",
         "rm -rf aster_sidecar/tools docs empty run.sh latest && ln -s out latest && printf x > docs",
     ]
     for command in commands:

@@ -125,7 +125,7 @@ async def rewound(daemon: Daemon) -> None:
 
 async def unrewind(daemon: Daemon) -> None:
     [session_id] = daemon._sessions._known
-    await daemon.calls.conversations.unrewind(session_id)
+    await daemon.calls.conversations.unrewind(session_id, wire.UnrewindRequest())
 
 
 async def edit(daemon: Daemon) -> None:

@@ -338,6 +338,46 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/sessions/{session_id}/changes": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * List Changes
+     * @description What the turns of a session changed in files; with diffs if one turn is asked for.
+     */
+    get: operations["list_changes"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/changes/revert": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Revert Changes
+     * @description Undo changes to files: all that were chosen, or none if one can't be undone safely.
+     */
+    post: operations["revert_changes"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/approve": {
     parameters: {
       query?: never;
@@ -1223,6 +1263,16 @@ export interface components {
        */
       max_turn_s?: number | null;
       /**
+       * Changes Keep Days
+       * @default null
+       */
+      changes_keep_days?: number | null;
+      /**
+       * Changes Keep Mb
+       * @default null
+       */
+      changes_keep_mb?: number | null;
+      /**
        * Pass Environment
        * @default null
        */
@@ -1360,6 +1410,48 @@ export interface components {
        * @enum {string}
        */
       action: "complete" | "skip" | "reset";
+    };
+    /**
+     * RevertRequest
+     * @description Undo changes: those of a turn, of a call, of an earlier revert, or the newest change of each of `paths`.
+     *
+     *     Give one of `turn_id`, `call_id` and `revert_id`, or only `paths`. With one of the three, `paths` chooses among its
+     *     files. Changes that happened while a command ran are left alone, unless `paths` names them or `commands` is true.
+     */
+    RevertRequest: {
+      /** Turn Id */
+      turn_id?: string | null;
+      /** Call Id */
+      call_id?: string | null;
+      /** Revert Id */
+      revert_id?: string | null;
+      /**
+       * Paths
+       * @description absolute paths
+       */
+      paths?: string[] | null;
+      /**
+       * Session Id
+       * @description with `paths` only: look at this session's changes only
+       */
+      session_id?: string | null;
+      /**
+       * Commands
+       * @description also undo what changed while commands ran
+       * @default false
+       */
+      commands?: boolean;
+      /**
+       * Force
+       * @description paths to undo although they changed since (what is there now can be restored), or to leave where they can't be restored
+       */
+      force?: string[];
+      /**
+       * Dry Run
+       * @description only say what would be done
+       * @default false
+       */
+      dry_run?: boolean;
     };
     /**
      * RewindRequest
@@ -1507,6 +1599,24 @@ export interface components {
       path: string;
       /** Digest */
       digest: string;
+    };
+    /**
+     * UnrewindRequest
+     * @description Undo the last rewind. The body may be left out.
+     */
+    UnrewindRequest: {
+      /**
+       * Files
+       * @description `restore`: also undo what the rewind did to files
+       * @default restore
+       * @enum {string}
+       */
+      files?: "keep" | "restore";
+      /**
+       * Force
+       * @description with `restore`: paths to restore although they changed since
+       */
+      force?: string[];
     };
     /**
      * AgentProblem
@@ -3645,7 +3755,7 @@ export interface components {
        * @description `during_command`: it changed while a command ran, and was not chosen
        * @enum {string}
        */
-      code: "changed_since" | "not_kept" | "unreadable" | "during_command";
+      code: "changed_since" | "not_kept" | "unreadable" | "forbidden" | "unwritable" | "during_command";
       /** Message */
       message: string;
     };
@@ -3685,9 +3795,10 @@ export interface components {
       kind: "created" | "modified" | "deleted" | "moved";
       /**
        * Source
+       * @description of the change that is undone
        * @enum {string}
        */
-      source: "tool" | "command";
+      source: "tool" | "command" | "revert";
     };
     /**
      * Rewound
@@ -3707,6 +3818,146 @@ export interface components {
        * @default null
        */
       files?: components["schemas"]["Reverted"] | null;
+    };
+    /**
+     * ChangedFile
+     * @description What a turn changed at one path, all its calls together.
+     */
+    ChangedFile: {
+      /**
+       * Path
+       * @description absolute
+       */
+      path: string;
+      /**
+       * Kind
+       * @enum {string}
+       */
+      kind: "created" | "modified" | "deleted" | "moved";
+      /**
+       * Moved From
+       * @description with `moved`: the path before
+       * @default null
+       */
+      moved_from?: string | null;
+      /**
+       * Source
+       * @description `command`: it changed while a command ran, perhaps not by it
+       * @enum {string}
+       */
+      source: "tool" | "command";
+      /**
+       * Call Ids
+       * @description the calls that changed it, in order
+       */
+      call_ids: string[];
+      /** @description null: there was nothing; with `moved`: what was at `moved_from` */
+      before: components["schemas"]["FileState"] | null;
+      /** @description null: there is nothing */
+      after: components["schemas"]["FileState"] | null;
+      /**
+       * Added
+       * @description lines; null if they can't be compared
+       * @default null
+       */
+      added?: number | null;
+      /**
+       * Removed
+       * @description lines; null if they can't be compared
+       * @default null
+       */
+      removed?: number | null;
+      /**
+       * Diff
+       * @description unified diff of text, only if one turn was asked for; null if it can't be made
+       * @default null
+       */
+      diff?: string | null;
+      /**
+       * Truncated
+       * @description the diff is longer than what is here
+       * @default false
+       */
+      truncated?: boolean;
+      /**
+       * Now
+       * @description `changed`: as the turn left it; `undone`: as before the turn; `edited`: changed again since
+       * @enum {string}
+       */
+      now: "changed" | "undone" | "edited";
+      /**
+       * Kept
+       * @description whether the content before can be restored
+       */
+      kept: boolean;
+      /**
+       * Why Not Kept
+       * @description why the content before can't be restored
+       * @default null
+       */
+      why_not_kept?: string | null;
+      /**
+       * Revert Id
+       * @description the last revert that wrote it; undoing that redoes it
+       * @default null
+       */
+      revert_id?: string | null;
+    };
+    /**
+     * FileState
+     * @description What is at a path: a regular file, a symbolic link (its size is that of its target's text) or a directory.
+     */
+    FileState: {
+      /**
+       * Type
+       * @enum {string}
+       */
+      type: "file" | "link" | "directory";
+      /**
+       * Size
+       * @description bytes
+       */
+      size: number;
+      /**
+       * Mode
+       * @description permission bits
+       */
+      mode: number;
+    };
+    /**
+     * TurnChanges
+     * @description What one turn changed.
+     */
+    TurnChanges: {
+      /** Turn Id */
+      turn_id: string;
+      /**
+       * Message Id
+       * @description the person's message that began the turn
+       */
+      message_id: string;
+      /**
+       * Rewound
+       * @description whether the turn was taken out of the conversation
+       */
+      rewound: boolean;
+      /** Files */
+      files: components["schemas"]["ChangedFile"][];
+      /**
+       * Not Covered
+       * @description sentences: what could not be recorded, and why
+       */
+      not_covered?: string[];
+    };
+    /**
+     * SessionChanges
+     * @description What the turns of a session changed, oldest first.
+     */
+    SessionChanges: {
+      /** Session Id */
+      session_id: string;
+      /** Turns */
+      turns: components["schemas"]["TurnChanges"][];
     };
     /**
      * Approved
@@ -4972,7 +5223,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        "application/json": components["schemas"]["UnrewindRequest"] | null;
+      };
+    };
     responses: {
       /** @description OK */
       200: {
@@ -5040,6 +5295,64 @@ export interface operations {
         };
         content: {
           "application/octet-stream": string;
+        };
+      };
+    };
+  };
+  list_changes: {
+    parameters: {
+      query?: {
+        turn_id?: string | null;
+      };
+      header?: never;
+      path: {
+        session_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["SessionChanges"];
+          };
+        };
+      };
+    };
+  };
+  revert_changes: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RevertRequest"];
+      };
+    };
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["Reverted"];
+          };
         };
       };
     };
