@@ -128,7 +128,7 @@ class RewindRequest(Request):
 
 
 class UnrewindRequest(Request):
-    """Undo the last rewind. The body may be left out."""
+    """Undo the last rewind."""
 
     files: Literal["keep", "restore"] = Field(
         default="restore", description="`restore`: also undo what the rewind did to files"

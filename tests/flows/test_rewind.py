@@ -38,7 +38,7 @@ def rewind(daemon: Daemon, session_id: str, text: str) -> Json:
 
 
 def unrewind(daemon: Daemon, session_id: str) -> Json:
-    return daemon.call("POST", f"/api/sessions/{session_id}/unrewind")
+    return daemon.call("POST", f"/api/sessions/{session_id}/unrewind", {})
 
 
 def fork(daemon: Daemon, session_id: str, text: str | None = None) -> Json:
@@ -129,11 +129,11 @@ def test_a_rewind_is_undone_until_the_next_message(real: Daemon, provider: Provi
     unrewind(real, one)
     assert real.history(session_id=one) == before
     assert session(real, one)["rewind"] is None
-    refused = real.refused("POST", f"/api/sessions/{one}/unrewind")
+    refused = real.refused("POST", f"/api/sessions/{one}/unrewind", {})
     assert (refused.status, refused.code) == (404, "rewind_not_found")
     rewind(real, one, "b")
     real.ask("d")
-    refused = real.refused("POST", f"/api/sessions/{one}/unrewind")
+    refused = real.refused("POST", f"/api/sessions/{one}/unrewind", {})
     assert (refused.status, refused.code) == (404, "rewind_not_found")
     real.ask("e")
     assert sent(provider.requests[-1]) == [*answered("a", "d"), "e"]
@@ -176,7 +176,7 @@ def test_nothing_is_rewound_while_a_turn_runs(real: Daemon, provider: ProviderDo
     held = Held(provider, "d")
     with real.watch() as watcher:
         running = real.chat("d")
-        for action, body in (("rewind", {"message_id": beginning(real, one, "a")}), ("unrewind", None)):
+        for action, body in (("rewind", {"message_id": beginning(real, one, "a")}), ("unrewind", {})):
             refused = real.refused("POST", f"/api/sessions/{one}/{action}", body)
             assert (refused.status, refused.code) == (409, "agent_busy")
         refused = real.refused("POST", f"/api/sessions/{one}/fork", {"message_id": running["message_id"]})

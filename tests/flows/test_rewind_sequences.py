@@ -129,9 +129,9 @@ class Story:
         one = self.one()
         path = f"/api/sessions/{one.session_id}/unrewind"
         if not one.taken:
-            assert self.daemon.refused("POST", path).code == "rewind_not_found"
+            assert self.daemon.refused("POST", path, {}).code == "rewind_not_found"
             return
-        self.daemon.call("POST", path)
+        self.daemon.call("POST", path, {})
         one.turns += one.taken.pop()
 
     def fork(self) -> None:

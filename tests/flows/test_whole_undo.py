@@ -117,6 +117,6 @@ def test_a_session_is_undone_byte_for_byte(launch: Callable[..., Daemon], provid
     restored = tree(place)
     assert restored == before, {name for name in {*restored, *before} if restored.get(name) != before.get(name)}
     assert daemon.history(session_id=session_id) == []
-    daemon.call("POST", f"/api/sessions/{session_id}/unrewind")
+    daemon.call("POST", f"/api/sessions/{session_id}/unrewind", {})
     assert tree(place) == after
     assert len(daemon.history(session_id=session_id, limit=200)) == 2 * (len(groups) + len(commands))

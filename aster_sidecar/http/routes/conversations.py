@@ -137,6 +137,6 @@ async def rewind(request: Request, session_id: str, body: wire.RewindRequest, he
 
 @router.post("/api/sessions/{session_id}/unrewind")
 @answers(wire.Rewound)
-async def unrewind(request: Request, session_id: str, here: Here, body: wire.UnrewindRequest | None = None) -> Response:
+async def unrewind(request: Request, session_id: str, body: wire.UnrewindRequest, here: Here) -> Response:
     """Undo the last rewind. Possible until the next message is sent."""
-    return ok(request, await here.conversations.unrewind(session_id, body or wire.UnrewindRequest()))
+    return ok(request, await here.conversations.unrewind(session_id, body))

@@ -1602,7 +1602,7 @@ export interface components {
     };
     /**
      * UnrewindRequest
-     * @description Undo the last rewind. The body may be left out.
+     * @description Undo the last rewind.
      */
     UnrewindRequest: {
       /**
@@ -5223,9 +5223,9 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: {
+    requestBody: {
       content: {
-        "application/json": components["schemas"]["UnrewindRequest"] | null;
+        "application/json": components["schemas"]["UnrewindRequest"];
       };
     };
     responses: {
