@@ -6,6 +6,7 @@ provider gets must agree with it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ import pytest
 
 from tests.conftest import PROTOCOLS, provider_environment
 from tests.support.daemon import Daemon, Json
-from tests.support.provider import Fault, ProviderDouble, RecordedRequest, Reply, Say
+from tests.support.provider import Call, Fault, ProviderDouble, RecordedRequest, Reply, Say
 
 SEEDS = range(10)
 STEPS = 14
@@ -29,15 +30,29 @@ class Turn:
     message_id: str
     texts: tuple[str, ...]
     summary: str | None = None
+    wrote: tuple[str | None, str] | None = None
+    """The content of the session's file before and after; None: the turn did not write it."""
 
 
 @dataclass
 class Expected:
-    """A session as it should be: its turns, and what the rewinds that can be undone took out."""
+    """A session as it should be: its turns, and what the rewinds that can be undone took out.
+
+    `undone` has for each of these what it did to the session's file: the content before and after, None for nothing.
+    """
 
     session_id: str
     turns: list[Turn] = field(default_factory=list[Turn])
     taken: list[list[Turn]] = field(default_factory=list[list[Turn]])
+    undone: list[tuple[str | None, str | None] | None] = field(
+        default_factory=list[tuple[str | None, str | None] | None]
+    )
+    content: str | None = None
+    """The content of the session's file."""
+
+    @property
+    def file(self) -> str:
+        return f"{self.session_id}.txt"
 
     @property
     def texts(self) -> list[str]:
@@ -61,6 +76,8 @@ class Story:
             (8, self.chat),
             (2, self.steer),
             (2, self.compact),
+            (4, self.write),
+            (1, self.person_edits),
             (4, self.rewind),
             (3, self.unrewind),
             (2, self.fork),
@@ -114,14 +131,44 @@ class Story:
         assert [event["type"] for event in events].count("history_compacted") == 1
         self._add(one, Turn(self._began(events), (word, f"You said: {word}"), summary))
 
+    def write(self) -> None:
+        """A turn that writes the session's file, with a file tool or with a command."""
+        one, word, new = self.one(), self.word(), f"{self.count} content\n"
+        command = {"command": f"echo '{self.count} content' > {one.file}"}
+        call = self.random.choice(
+            [Call("write_file", {"path": one.file, "content": new}), Call("run_command", command)]
+        )
+        answer = f"You said: {word}"
+        self.provider.script(Reply([call]), Reply([Say(answer)]))
+        events = self.daemon.ask(word, session_id=one.session_id)
+        assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["done"]
+        self._add(one, Turn(self._began(events), (word, answer), wrote=(one.content, new)))
+        one.content = new
+
+    def person_edits(self) -> None:
+        one = self.one()
+        one.content = f"{self.word()} by a person"
+        (self.daemon.work_dir / one.file).write_text(one.content)
+
     def rewind(self) -> None:
         one = self.one()
         if not one.turns:
             return
-        at = self.random.randrange(len(one.turns))
-        body = {"message_id": one.turns[at].message_id}
-        done = self.daemon.call("POST", f"/api/sessions/{one.session_id}/rewind", body)
+        at, files = self.random.randrange(len(one.turns)), self.random.choice(["keep", "restore"])
+        body = {"message_id": one.turns[at].message_id, "files": files, "commands": True}
+        path = f"/api/sessions/{one.session_id}/rewind"
+        writes = [turn.wrote for turn in one.turns[at:] if turn.wrote is not None] if files == "restore" else []
+        undone: tuple[str | None, str | None] | None = None
+        if writes and one.content != writes[0][0]:
+            apart = any(first[1] != second[0] for first, second in itertools.pairwise(writes))
+            if apart or one.content != writes[-1][1]:
+                assert self.daemon.refused("POST", path, body).code == "revert_conflict"
+                return
+            undone = (one.content, writes[0][0])
+            one.content = writes[0][0]
+        done = self.daemon.call("POST", path, body)
         one.taken.append(one.turns[at:])
+        one.undone.append(undone)
         one.turns = one.turns[:at]
         assert done["messages"] == sum(len(turn.texts) for turn in one.taken[-1])
 
@@ -131,8 +178,15 @@ class Story:
         if not one.taken:
             assert self.daemon.refused("POST", path, {}).code == "rewind_not_found"
             return
-        self.daemon.call("POST", path, {})
+        undone, body = one.undone[-1], {}
+        if undone is not None and one.content not in undone:
+            assert self.daemon.refused("POST", path, {}).code == "revert_conflict"
+            body, undone = {"files": "keep"}, None
+        self.daemon.call("POST", path, body)
         one.turns += one.taken.pop()
+        one.undone.pop()
+        if undone is not None:
+            one.content = undone[0]
 
     def fork(self) -> None:
         one = self.one()
@@ -150,7 +204,7 @@ class Story:
     def clear(self) -> None:
         one = self.one()
         self.daemon.call("DELETE", "/api/history", agent_id="default", session_id=one.session_id)
-        one.turns, one.taken = [], []
+        one.turns, one.taken, one.undone = [], [], []
 
     def kill(self) -> None:
         self.daemon.kill()
@@ -158,7 +212,7 @@ class Story:
 
     def _add(self, one: Expected, turn: Turn) -> None:
         one.turns.append(turn)
-        one.taken = []
+        one.taken, one.undone = [], []
 
     def _began(self, events: list[dict[str, object]]) -> str:
         [first, *_] = [event["data"] for event in events if event["type"] == "message_added"]
@@ -176,6 +230,8 @@ class Story:
             assert [message["text"] for message in found] == one.texts
             info = listed[one.session_id]
             assert info["messages"] == len(one.texts)
+            file = self.daemon.work_dir / one.file
+            assert (file.read_text() if file.exists() else None) == one.content
             assert (info["rewind"] is not None) == bool(one.taken)
             hits = self.daemon.call("GET", f"/api/sessions/{one.session_id}/find", q="word", limit=200)["hits"]
             assert [hit["message_id"] for hit in hits] == [message["message_id"] for message in reversed(found)]
@@ -219,6 +275,7 @@ def test_history_and_model_agree_after_any_sequence(
     launch: Callable[..., Daemon], provider: ProviderDouble, seed: int
 ) -> None:
     daemon = launch(environment=provider_environment(provider, PROTOCOLS["chat"]))
+    daemon.config(permission_mode="auto_approve")
     story = Story(daemon, provider, seed)
     try:
         for _ in range(STEPS):
