@@ -42,8 +42,11 @@ export class Changes {
       case "message_added": {
         if (!session) return this.#meet(event);
         const { role, created_at } = event.data.message;
-        if (role === "user" && created_at > session.updated_at)
-          picture.session(session.session_id).updated_at = created_at;
+        if (role === "user") {
+          const copy = picture.session(session.session_id);
+          copy.rewind = null; // a new message makes it final
+          if (created_at > session.updated_at) copy.updated_at = created_at;
+        }
         picture.disorder();
         return true;
       }
@@ -59,6 +62,14 @@ export class Changes {
         // The earlier events were deleted with the messages. If the stream lags behind, their changes to answers,
         // states, titles and notifications are missing.
         loader.load();
+        return false;
+      case "history_rewound":
+      case "history_unrewound":
+        // `session_changed` follows, and says how full the context window is now, unless it is empty.
+        if (session) picture.session(session.session_id).context = null;
+        return true;
+      case "files_changed":
+        if (session) picture.session(session.session_id).changed_files = event.data.changed_files;
         return false;
       case "done":
         if (!session) return this.#meet(event);
@@ -110,8 +121,9 @@ export class Changes {
       if (slots.isOpen(id)) histories.read(id).catch(() => undefined); // it was deleted while it was open
     } else {
       // `status_change` reports the state.
-      const { agent_id, title, archived, is_default, pinned, settings, updated_at } = fresh;
-      Object.assign(picture.session(id), { agent_id, title, archived, is_default, pinned, settings });
+      const { agent_id, title, archived, is_default, pinned, settings, rewind, changed_files, updated_at } = fresh;
+      const changed = { agent_id, title, archived, is_default, pinned, settings, rewind, changed_files };
+      Object.assign(picture.session(id), changed, fresh.context && { context: fresh.context });
       if (updated_at > known.updated_at) picture.session(id).updated_at = updated_at;
     }
     return true;

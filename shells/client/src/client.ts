@@ -202,6 +202,21 @@ export function createClient(options: ClientOptions = {}) {
       /** Restores a deleted session as it was. Does nothing if it is not deleted. */
       restore: (session_id: string, options?: CallOptions): Promise<wire.SessionInfo> =>
         call("POST", `${session(session_id)}/restore`, undefined, options),
+      /**
+       * Copies the conversation into a new session, up to and with the turn that this message of the person began; all
+       * of it without one.
+       */
+      fork: (session_id: string, message_id?: string, options?: CallOptions): Promise<wire.SessionInfo> =>
+        call("POST", `${session(session_id)}/fork`, message_id === undefined ? {} : { message_id }, options),
+      /**
+       * Takes a message that began a turn, and everything after it, out of the conversation. Rejects with `agent_busy`
+       * while a turn runs.
+       */
+      rewind: (session_id: string, body: wire.RewindRequest, options?: CallOptions): Promise<wire.Rewound> =>
+        call("POST", `${session(session_id)}/rewind`, body, options),
+      /** Undoes the last rewind. Possible until the next message is sent. */
+      unrewind: (session_id: string, options?: CallOptions): Promise<wire.Rewound> =>
+        call("POST", `${session(session_id)}/unrewind`, undefined, options),
     },
     /** The directories in a directory, for a picker; by default in the daemon's work folder. */
     folders: (query: { path?: string; hidden?: boolean } = {}, options?: CallOptions): Promise<wire.FolderList> =>

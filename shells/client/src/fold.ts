@@ -42,6 +42,14 @@ export class Ledger {
   readonly elsewhere = new Set<string>();
 
   constructor(messages: readonly MessageEntry[]) {
+    this.begin(messages);
+  }
+
+  /** Indexes these messages instead of those before. */
+  begin(messages: readonly MessageEntry[]): void {
+    this.places.clear();
+    this.answers.clear();
+    this.told.clear();
     for (const [place, message] of messages.entries()) {
       this.add(message, place);
       const notices = message.parts.filter((part): part is NoticeEntry => part.type === "notice");
@@ -95,6 +103,8 @@ export function fold(copies: Copies, session: SessionEntry, ledger: Ledger, even
     case "done":
       view.done(event);
       return true;
+    case "history_rewound":
+      return view.rewound(event);
     default:
       return true;
   }
@@ -266,6 +276,27 @@ class View {
     const live = this.#session.live.turns[turn_id];
     this.#session.live = { ...NO_LIVE, turns: live ? { [turn_id]: live } : {} };
     this.tell(turn_id, { stop_reason, retry: null });
+  }
+
+  /**
+   * Removes the messages of these turns, wherever they are: a turn that overtook others may leave messages behind it.
+   * Returns false if so few messages are left that older ones must be read.
+   */
+  rewound({ data }: EventOf<"history_rewound">): boolean {
+    const gone = new Set(data.turn_ids);
+    const { messages } = this.#history;
+    const left = messages.filter(({ turn_id }) => !gone.has(turn_id));
+    if (left.length === messages.length) return true;
+    const history = this.#copies.at(this.#session, "history") as HistoryEntry;
+    history.messages = this.#copies.own(left);
+    const turns = this.#copies.at(history, "turns");
+    const live = this.#copies.at(this.#copies.at(this.#session, "live"), "turns");
+    for (const turn_id of gone) {
+      Reflect.deleteProperty(turns, turn_id);
+      Reflect.deleteProperty(live, turn_id);
+    }
+    this.#ledger.begin(left);
+    return left.length > 0 || history.next_before === null;
   }
 
   // -- finding and copying ---------------------------------------------------------------------------------------------

@@ -82,12 +82,13 @@ export class Histories {
 
   #fold(session_id: string, slot: Slot, event: wire.AsterEvent): void {
     if (!this.#picture.next.sessions[session_id]) return;
-    if (fold(this.#picture.copies, this.#picture.session(session_id), slot.ledger, event)) return;
-    const message_id = "message_id" in event.data ? event.data.message_id : "";
-    if (slot.sought.has(message_id)) {
+    const whole = fold(this.#picture.copies, this.#picture.session(session_id), slot.ledger, event);
+    if (whole && event.type !== "history_unrewound") return;
+    const message_id = "message_id" in event.data ? event.data.message_id : null;
+    if (message_id !== null && slot.sought.has(message_id)) {
       slot.ledger.elsewhere.add(message_id); // reading again did not find it: it is on an older page
     } else {
-      slot.sought.add(message_id);
+      if (message_id !== null) slot.sought.add(message_id);
       slot.stale = true;
       this.read(session_id).catch(() => undefined);
     }

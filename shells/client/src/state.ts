@@ -76,13 +76,21 @@ export interface Connection extends Link {
 /** `state` is the most active one of the agent's sessions that the store knows. */
 export type AgentEntry = Required<Omit<wire.AgentInfo, "sessions">>;
 
+type RewindFields = "forked_from" | "rewind" | "changed_files";
+
 /** The fields of `SessionInfo` without the counts, which no event reports. */
 export interface SessionEntry extends Omit<
   wire.SessionInfo,
-  "messages" | "pending_approvals" | "deleted_at" | "restorable_until" | "context"
+  "messages" | "pending_approvals" | "deleted_at" | "restorable_until" | "context" | RewindFields
 > {
   /** How much of the model's context window it fills; null: no model was asked yet. */
   context: Required<wire.Context> | null;
+  /** The session that it was forked from, or null. */
+  forked_from: Required<wire.ForkedFrom> | null;
+  /** The last rewind, while it can be undone. */
+  rewind: wire.RewindInfo | null;
+  /** How many paths its turns changed. */
+  changed_files: number;
   /** The messages, once `open` has fetched them. */
   history: HistoryEntry | null;
   /** `open` was called, and the messages are being read. */
@@ -220,7 +228,16 @@ export function sessionOf({
   restorable_until: ____,
   ...info
 }: wire.SessionInfo): SessionEntry {
-  return { ...info, context: contextOf(info.context), history: null, loading: false, live: NO_LIVE };
+  return {
+    ...info,
+    context: contextOf(info.context),
+    forked_from: info.forked_from ? { message_id: null, ...info.forked_from } : null,
+    rewind: info.rewind ?? null,
+    changed_files: info.changed_files ?? 0,
+    history: null,
+    loading: false,
+    live: NO_LIVE,
+  };
 }
 
 export function contextOf(context?: wire.Context | null): SessionEntry["context"] {

@@ -444,6 +444,137 @@ test("the context of a session that the picture does not have yet is that of its
   expect(store.getState().sessions["new"]?.context).toEqual(context);
 });
 
+const turn = (turn_id: string, said = `${turn_id}?`): WireMessage[] => [
+  message(`u${turn_id}`, "user", said, { turn_id }),
+  message(`a${turn_id}`, "assistant", `${turn_id}!`, { turn_id, status: "complete" }),
+];
+const rewound = (...turn_ids: string[]): AsterEvent =>
+  event(
+    "history_rewound",
+    { from_message_id: `u${turn_ids[0]}`, turn_ids, messages: 2 * turn_ids.length },
+    { turn_id: null },
+  );
+const unrewound = (...turn_ids: string[]): AsterEvent =>
+  event(
+    "history_unrewound",
+    { from_message_id: `u${turn_ids[0]}`, turn_ids, messages: 2 * turn_ids.length },
+    { turn_id: null },
+  );
+const REWIND = { message_id: "u2", messages: 2, rewound_at: SESSION.created_at, files: false };
+
+test("a rewind takes out the messages of its turns, also if others stand behind them", async () => {
+  const [one, two, urgent] = [turn("1"), turn("2"), turn("3")];
+  const { script, publish, store, session, messages } = await scene([...one, ...two, ...urgent]);
+  const asked = script.asked.length;
+  script.say(rewound("2"), event("session_changed", { change: "updated", session: { ...SESSION, rewind: REWIND } }));
+  publish();
+  expect(messages().map(({ message_id }) => message_id)).toEqual(["u1", "a1", "u3", "a3"]);
+  expect(Object.keys(session()?.history?.turns ?? {})).toEqual(["1", "3"]);
+  expect(session()?.rewind).toEqual(REWIND);
+  expect(script.asked).toHaveLength(asked);
+  // What follows finds its messages at their new places.
+  script.say(
+    event("message_added", { message: message("u4", "user", "4?", { turn_id: "4" }) }, { turn_id: "4" }),
+    event("message_added", { message: message("a4", "assistant", "", { turn_id: "4" }) }, { turn_id: "4" }),
+    event("text_chunk", { message_id: "a4", offset: 0, delta: "four" }, { turn_id: "4" }),
+  );
+  publish();
+  expect(messages().at(-1)?.text).toBe("four");
+  expect(session()?.rewind).toBeNull(); // a new message makes it final
+  expect(store.getState().sessions["s"]?.history?.messages).toHaveLength(6);
+});
+
+test("an undone rewind is read again", async () => {
+  const all = [...turn("1"), ...turn("2")];
+  const found = await scene(all);
+  const { script, publish, store, session, messages } = found;
+  script.say(rewound("2"), event("session_changed", { change: "updated", session: { ...SESSION, rewind: REWIND } }));
+  publish();
+  expect(messages()).toHaveLength(2);
+  script.say(unrewound("2"), event("session_changed", { change: "updated", session: SESSION }));
+  await store.until(() => messages().length === 4);
+  expect(messages().map(({ text }) => text)).toEqual(["1?", "1!", "2?", "2!"]);
+  expect(session()?.rewind).toBeNull();
+});
+
+test("replayed events of turns that were rewound later end in the same picture", async () => {
+  const [one, two] = [turn("1"), turn("2")];
+  const { script, publish, messages } = await scene(one); // read after the rewind
+  const where = { turn_id: "2" };
+  const [said, answer] = two as [WireMessage, WireMessage];
+  const usage = { input_tokens: 1, output_tokens: 1, requests: 1 };
+  const replay = [
+    event("message_added", { message: said }, where),
+    event("message_added", { message: { ...answer, text: "", parts: [], status: "streaming" } }, where),
+    event("text_chunk", { message_id: "a2", offset: 0, delta: "2!" }, where),
+    event("done", { message_id: "a2", stop_reason: "complete", usage }, where),
+    rewound("2"),
+  ];
+  script.say(...replay);
+  publish();
+  expect(messages().map(({ message_id }) => message_id)).toEqual(["u1", "a1"]);
+});
+
+test("a replay that begins in the middle of a rewound turn ends in the same picture", async () => {
+  const { script, store, messages } = await scene(turn("1"));
+  const where = { turn_id: "2" };
+  script.say(event("text_chunk", { message_id: "a2", offset: 3, delta: "more" }, where), rewound("2"));
+  await store.until(() => script.asked.filter((path) => path.includes("/api/history")).length > 1);
+  await store.until(({ sessions }) => sessions["s"]?.loading === false);
+  expect(messages().map(({ message_id }) => message_id)).toEqual(["u1", "a1"]);
+});
+
+test("a rewind and its undo are applied also while older messages are being read", async () => {
+  const [one, two, three] = [turn("1"), turn("2"), turn("3")];
+  const found = await scene([], { open: false });
+  const { script, store, messages } = found;
+  script.answers["/api/history"] = { messages: three, next_before: "3" };
+  await store.open("s");
+  let go: (page: unknown) => void = () => undefined;
+  script.answers["/api/history"] = () => new Promise((resolve) => (go = resolve));
+  const older = store.loadOlder("s");
+  await vi.waitFor(() => {
+    expect(script.asked.at(-1)).toContain("before=3");
+  });
+  script.say(rewound("2", "3"));
+  go({ messages: [...one, ...two], next_before: null });
+  await older;
+  await store.until(() => messages().length === 2);
+  expect(messages().map(({ message_id }) => message_id)).toEqual(["u1", "a1"]);
+
+  script.answers["/api/history"] = { messages: [...one, ...two, ...three], next_before: null };
+  const again = store.open("s");
+  script.say(unrewound("2", "3"), rewound("3")); // the second one is part of what is read next
+  script.answers["/api/history"] = { messages: [...one, ...two], next_before: null };
+  await again;
+  await store.until(() => messages().length === 4);
+});
+
+test("a rewind of everything that is loaded reads the messages before", async () => {
+  const found = await scene([], { open: false });
+  const { script, store, messages } = found;
+  script.answers["/api/history"] = { messages: turn("2"), next_before: "2" };
+  await store.open("s");
+  script.answers["/api/history"] = { messages: turn("1"), next_before: null };
+  script.say(rewound("2"));
+  await store.until(() => messages()[0]?.message_id === "u1");
+});
+
+test("how many files changed follows the events, and the context follows a rewind", async () => {
+  const { script, publish, session } = await scene([], { open: false });
+  expect(session()).toMatchObject({ changed_files: 0, forked_from: null, rewind: null });
+  script.say(event("files_changed", { call_id: "c", paths: ["/w/a"], files: 1, changed_files: 3 }));
+  publish();
+  expect(session()?.changed_files).toBe(3);
+  const context = { used_tokens: 5, window_tokens: 100 };
+  script.say(event("session_changed", { change: "updated", session: { ...SESSION, context, changed_files: 2 } }));
+  publish();
+  expect(session()).toMatchObject({ context, changed_files: 2 });
+  script.say(rewound("1"), event("session_changed", { change: "updated", session: SESSION }));
+  publish();
+  expect(session()?.context).toBeNull(); // all turns were taken out
+});
+
 test("what has a seq that was seen changes nothing", async () => {
   const { script, publish, messages } = await scene([message("u", "user", "hello"), message("a", "assistant")]);
   const output = event("tool_start", {
