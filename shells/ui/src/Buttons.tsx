@@ -1,7 +1,8 @@
 // Buttons that are used everywhere, and a button that opens a menu.
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
+import { toast } from "./toasts.js";
 
 interface IconButtonProps {
   icon: IconName;
@@ -74,6 +75,35 @@ export function ReadButton({ text }: { text: string }) {
   );
 }
 
+/** A button with a word. `blocked`: why it does nothing now; the button says so, and stays reachable. */
+export function SmallButton({
+  icon,
+  label,
+  blocked = null,
+  onClick,
+}: {
+  icon: IconName;
+  label: string;
+  blocked?: string | null;
+  onClick: () => void;
+}) {
+  return (
+    <button
+      type="button"
+      className="small-button"
+      aria-disabled={blocked !== null}
+      title={blocked ?? undefined}
+      onClick={() => {
+        if (blocked === null) onClick();
+        else toast(blocked, { kind: "error" });
+      }}
+    >
+      <Icon name={icon} />
+      {label}
+    </button>
+  );
+}
+
 export function CopyButton({ text, label }: { text: string; label: string }) {
   const [done, setDone] = useState<boolean | null>(null);
   useEffect(() => {
@@ -107,18 +137,30 @@ export interface MenuItem {
   icon: IconName;
   onChoose: () => void;
   danger?: boolean;
+  /** Why it does nothing now. */
+  blocked?: string | null;
 }
 
 /** A button with a menu. The arrow keys move in it; Escape closes it and returns the focus. */
 export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
   const [open, setOpen] = useState(false);
+  /** The menu opens upwards where there is no room below the button. */
+  const [above, setAbove] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const id = useId();
 
+  useLayoutEffect(() => {
+    const [box, from] = [list.current?.getBoundingClientRect(), button.current?.getBoundingClientRect()];
+    if (!open || !box || !from) return;
+    const frame = button.current?.closest(".scroller")?.getBoundingClientRect();
+    const [top, bottom] = [frame?.top ?? 0, frame?.bottom ?? window.innerHeight];
+    setAbove(from.bottom + box.height > bottom && from.top - box.height >= top);
+  }, [open]);
+
   useEffect(() => {
     if (!open) return;
-    list.current?.querySelector("button")?.focus();
+    list.current?.querySelector("button")?.focus({ preventScroll: true });
     const outside = (event: PointerEvent): void => {
       const target = event.target as Node;
       if (!list.current?.contains(target) && !button.current?.contains(target)) setOpen(false);
@@ -160,7 +202,15 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
         <Icon name="more" />
       </button>
       {open && (
-        <div ref={list} id={id} role="menu" aria-label={label} tabIndex={-1} className="menu-list" onKeyDown={move}>
+        <div
+          ref={list}
+          id={id}
+          role="menu"
+          aria-label={label}
+          tabIndex={-1}
+          className={above ? "menu-list menu-above" : "menu-list"}
+          onKeyDown={move}
+        >
           {items.map((item) => (
             <button
               key={item.label}
@@ -168,10 +218,13 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
               role="menuitem"
               tabIndex={-1}
               className={item.danger ? "danger" : undefined}
+              aria-disabled={item.blocked != null}
+              title={item.blocked ?? undefined}
               onClick={() => {
                 setOpen(false);
                 button.current?.focus();
-                item.onChoose();
+                if (item.blocked == null) item.onChoose();
+                else toast(item.blocked, { kind: "error" });
               }}
             >
               <Icon name={item.icon} />

@@ -23,9 +23,9 @@ import { allReady, attach, fill, move, uploadsRun, useTray } from "./tray.js";
 export interface ComposerHandle {
   /**
    * Puts in a text and files to edit. The current draft comes back after these are sent or left. `gone`: those of the
-   * files that the daemon no longer has.
+   * files that the daemon no longer has. `replaces`: the message of the conversation that this is a new version of.
    */
-  put(text: string, files?: readonly Attachment[], gone?: readonly string[]): void;
+  put(text: string, files?: readonly Attachment[], gone?: readonly string[], replaces?: string | null): void;
   focus(): void;
 }
 
@@ -37,8 +37,16 @@ interface ComposerProps {
   /** The earlier messages of the conversation, newest last. */
   before: readonly string[];
   onSend: (text: string, files: readonly Attachment[], if_busy: IfBusy) => void;
+  /** Sends a new version of an earlier message. Resolves with whether it was sent; otherwise the text stays. */
+  onRevise?: (message_id: string, text: string, files: readonly Attachment[]) => Promise<boolean>;
   onStop: () => void;
   handle: RefObject<ComposerHandle | null>;
+}
+
+/** What is edited instead of the draft: the draft that was put aside, and the message that is replaced. */
+interface Aside {
+  text: string;
+  replaces?: string | null;
 }
 
 type Mode = Exclude<IfBusy, "reject">;
@@ -47,11 +55,17 @@ const MODES: readonly Mode[] = ["queue", "steer", "interrupt"];
 
 const TEXT_MOST = 1_000_000;
 
-export function Composer({ draftKey, busy, offline, before, onSend, onStop, handle }: ComposerProps) {
+/** What is edited, without and with a draft that was put aside. */
+const UNSENT = { alone: texts.composer.editing, withDraft: texts.composer.editingWithDraft };
+const EARLIER = { alone: texts.composer.revising, withDraft: texts.composer.revisingWithDraft };
+
+export function Composer({ draftKey, busy, offline, before, onSend, onRevise, onStop, handle }: ComposerProps) {
   const asideKey = `aside.${draftKey}`;
   const [text, setText] = useState(() => kept(`text.${draftKey}`) ?? "");
   /** The draft that was put aside for another text to edit; null when there is none. */
-  const [aside, setAside] = useState(() => keptJson<{ text: string } | null>(asideKey, null)?.text ?? null);
+  const [aside, setAside] = useState(() => keptJson<Aside | null>(asideKey, null));
+  const replaces = onRevise === undefined ? null : (aside?.replaces ?? null);
+  const [revising, setRevising] = useState(false);
   const [mode, setMode] = useState<Mode>("queue");
   const [back, setBack] = useState(0);
   const [problems, setProblems] = useState<readonly string[]>([]);
@@ -64,15 +78,15 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
     keep(`text.${draftKey}`, next.length < 100_000 ? next : null);
   }
 
-  function putAside(draft: string | null): void {
+  function putAside(draft: Aside | null): void {
     setAside(draft);
-    if (draft !== null) move(draftKey, asideKey);
-    keep(asideKey, draft === null ? null : JSON.stringify({ text: draft }));
+    if (draft !== null && aside === null) move(draftKey, asideKey);
+    keep(asideKey, draft === null ? null : JSON.stringify(draft));
   }
 
   /** Brings back the draft that was put aside. */
   function takeUp(): void {
-    change(aside ?? "");
+    change(aside?.text ?? "");
     if (aside !== null) move(asideKey, draftKey);
     else fill(draftKey, []);
     putAside(null);
@@ -93,8 +107,8 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
 
   useLayoutEffect(() => {
     handle.current = {
-      put(next, infos = [], gone = []) {
-        if (aside === null) putAside(text);
+      put(next, infos = [], gone = [], message_id = null) {
+        putAside({ text: aside?.text ?? text, replaces: message_id });
         change(next);
         fill(draftKey, infos, gone);
         box.current?.focus();
@@ -118,14 +132,26 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
   }, []);
 
   const uploading = uploadsRun(files);
-  const sendable = (text.trim() !== "" || files.length > 0) && text.length <= TEXT_MOST && allReady(files);
+  const blocked = replaces !== null && busy;
+  const written = (text.trim() !== "" || files.length > 0) && text.length <= TEXT_MOST && allReady(files);
+  const sendable = written && !blocked && !revising;
 
   function send(): void {
     if (!sendable) {
-      if (files.length > 0) announce(uploading ? texts.attachments.wait : texts.attachments.blocked);
+      if (blocked) announce(texts.rewind.busy);
+      else if (files.length > 0) announce(uploading ? texts.attachments.wait : texts.attachments.blocked);
       return;
     }
     const infos = files.flatMap(({ info }) => (info === null ? [] : [info]));
+    if (replaces !== null && onRevise !== undefined) {
+      setRevising(true);
+      void onRevise(replaces, text, infos).then((sent) => {
+        setRevising(false);
+        if (sent) takeUp();
+        else box.current?.focus();
+      });
+      return;
+    }
     onSend(text, infos, busy ? mode : "queue");
     takeUp();
   }
@@ -157,7 +183,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
         send();
       }}
     >
-      {busy && (
+      {busy && replaces === null && (
         <fieldset className="modes">
           <legend className="out-of-sight">{texts.composer.whileBusy}</legend>
           {MODES.map((one) => (
@@ -178,8 +204,11 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
       )}
       {aside !== null && (
         <p className="composer-editing">
-          <span>{aside.trim() === "" ? texts.composer.editing : texts.composer.editingWithDraft}</span>
-          <button type="button" className="link" onClick={takeUp}>
+          <span>
+            {(replaces === null ? UNSENT : EARLIER)[aside.text.trim() === "" ? "alone" : "withDraft"]}
+            {blocked && <> {texts.rewind.busy}</>}
+          </span>
+          <button type="button" className="link" disabled={revising} onClick={takeUp}>
             {texts.shared.cancel}
           </button>
         </p>
@@ -193,6 +222,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           ref={box}
           rows={1}
           value={text}
+          readOnly={revising}
           placeholder={offline ? texts.composer.writeDraft : texts.composer.write}
           aria-label={texts.composer.message}
           aria-describedby={`${id}-help`}
@@ -226,7 +256,7 @@ export function Composer({ draftKey, busy, offline, before, onSend, onStop, hand
           className="send-button"
           disabled={!sendable}
           aria-label={uploading ? texts.attachments.wait : texts.composer.send}
-          title={uploading ? texts.attachments.wait : texts.composer.sendWithKey}
+          title={uploading ? texts.attachments.wait : blocked ? texts.rewind.busy : texts.composer.sendWithKey}
         >
           <Icon name="send" />
         </button>

@@ -8,18 +8,21 @@ import { folderName, modeName, SessionSettingsLine, SettingsPanel, type Choices 
 import { ContextMeter } from "./ContextMeter.js";
 import { client, store, usePicture } from "./engine.js";
 import { FindBar } from "./FindBar.js";
+import { Forked } from "./Forked.js";
 import { Gone } from "./Gone.js";
 import { Icon } from "./Icon.js";
 import { keep, keptJson } from "./keep.js";
 import { escapeStops } from "./keys.js";
 import { texts } from "./messages.js";
 import { filesOf, MessageView, type MessageActions } from "./MessageView.js";
-import { again, discard, post, useOutbox, withoutFile, type IfBusy, type Outgoing } from "./outbox.js";
+import { again, discard, post, postOrReturn, useOutbox, withoutFile, type IfBusy, type Outgoing } from "./outbox.js";
 import { keepPlace, placeIn, type Place } from "./places.js";
 import { Plain, visible, visibleText } from "./Plain.js";
 import { findHref, go, newHref, replace, sessionHref, type Find } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
-import { leftUnread, rename } from "./sessions.js";
+import { beginningOf, fork, reason, takeOut } from "./revisions.js";
+import { RewindBar } from "./RewindBar.js";
+import { BUSY, leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
 import { fill } from "./tray.js";
 import { toast } from "./toasts.js";
@@ -35,7 +38,6 @@ const PLACE_TRIES = 10;
 const CHOICES = "new.choices";
 /** The messages that the demo model understands. */
 const SUGGESTIONS = ["list", "write hello.txt", "run", "think", "long"];
-const BUSY = new Set(["running", "waiting_approval", "queued"]);
 
 /** `session_id` null: a new conversation, which the first message creates. */
 export function Conversation({
@@ -200,6 +202,8 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
   const [older, setOlder] = useState(false);
   const composer = useRef<ComposerHandle>(null);
   const list = useRef<ListHandle>(null);
+  /** A turn is being repeated. */
+  const repeating = useRef(false);
 
   useEffect(() => {
     if (!ready) return;
@@ -279,8 +283,66 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
     [agent_id, session_id],
   );
 
+  /** Replaces a message and all after it by a new one. Resolves with why that failed, or null. */
+  const replaceBy = useCallback(
+    async (message_id: string, message: string, attachments: readonly Attachment[]) => {
+      try {
+        await takeOut(session_id, { message_id, files: "keep" });
+      } catch (error) {
+        return { why: reason(error), gone: [] };
+      }
+      const refused = await postOrReturn({ agent_id, session_id, message, attachments });
+      list.current?.toEnd();
+      if (refused === null) return null;
+      const { message: why = "", hint = null } = refused.problem ?? {};
+      return { why: hint ? texts.shared.withHint(why, hint) : why, gone: refused.gone };
+    },
+    [agent_id, session_id],
+  );
+
+  const revise = useCallback(
+    async (message_id: string, text: string, files: readonly Attachment[]) => {
+      const problem = await replaceBy(message_id, text, files);
+      if (problem === null) return true;
+      toast(texts.rewind.notSent(problem.why), { kind: "error", about: session_id });
+      if (problem.gone.length > 0) composer.current?.put(text, files, problem.gone, message_id);
+      return false;
+    },
+    [replaceBy, session_id],
+  );
+
+  const regenerate = useCallback(
+    async (turn_id: string) => {
+      const said = await beginningOf(session_id, turn_id);
+      if (!said || repeating.current) return;
+      repeating.current = true;
+      const problem = await replaceBy(said.message_id, said.text, filesOf(said));
+      repeating.current = false;
+      if (problem === null) return;
+      toast(texts.rewind.notRegenerated(problem.why), { kind: "error", about: session_id });
+      // If it was taken out, it can be sent from the composer, or put back.
+      if (store.getState().sessions[session_id]?.rewind?.message_id === said.message_id)
+        composer.current?.put(said.text, filesOf(said), problem.gone, said.message_id);
+    },
+    [replaceBy, session_id],
+  );
+
   const actions = useMemo<MessageActions>(
     () => ({
+      revise(message) {
+        composer.current?.put(message.text, filesOf(message), [], message.message_id);
+      },
+      regenerate(turn_id) {
+        void regenerate(turn_id);
+      },
+      rewind(message_id) {
+        takeOut(session_id, { message_id, files: "keep" }).catch((error: unknown) => {
+          toast(texts.rewind.notRewound(reason(error)), { kind: "error", about: session_id });
+        });
+      },
+      fork(turn_id) {
+        void beginningOf(session_id, turn_id).then((said) => said && fork(session_id, said.message_id));
+      },
       edit(text, files, gone) {
         composer.current?.put(text, files, gone);
       },
@@ -296,7 +358,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
         if (said) send(said.text, filesOf(said), "queue");
       },
     }),
-    [send, session_id],
+    [send, session_id, regenerate],
   );
 
   const render = useCallback(
@@ -452,12 +514,14 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
           <p className="empty">{texts.conversation.loading}</p>
         </div>
       )}
+      {session && <RewindBar session_id={session_id} rewind={session.rewind} />}
       <Composer
         draftKey={session_id}
         busy={busy && !offline}
         offline={offline}
         before={before}
         onSend={send}
+        onRevise={revise}
         onStop={stop}
         handle={composer}
       />
@@ -492,6 +556,7 @@ function Head({ session_id }: { session_id: string }) {
           </h1>
         )}
         <SessionSettingsLine session={session} busy={BUSY.has(session.state)} />
+        {session.forked_from && <Forked key={session.forked_from.session_id} from={session.forked_from} />}
       </div>
       {session.context && <ContextMeter context={session.context} />}
       <SessionMenu

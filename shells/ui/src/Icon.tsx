@@ -15,6 +15,8 @@ const PATHS = {
   cross: "M5 5l10 10M15 5L5 15",
   copy: "M7 7h9v9H7zM4 13V4h9",
   retry: "M15.5 8A6 6 0 1 0 16 11M16 4v4h-4",
+  undo: "M4 8h8a4 4 0 0 1 0 8H8M7 5L4 8l3 3",
+  fork: "M6 3v14M6 12c0-4 8-1 8-6M14 6V3M4.5 3h3M12.5 3h3",
   edit: "M4 16l1-4l8.5-8.5l3 3L8 15z",
   down: "M10 4v12M5 11l5 5l5-5",
   up: "M10 16V4M5 9l5-5l5 5",

@@ -1,21 +1,29 @@
 // One message of a conversation.
-import { isOn, type Attachment, type Message, type Part } from "@aster-sidecar/client";
+import { isOn, type Attachment, type Message, type Part, type StoreState } from "@aster-sidecar/client";
 import { memo } from "react";
 import { Attachments } from "./Attachments.js";
-import { CopyButton, Note, ReadButton } from "./Buttons.js";
+import { CopyButton, Menu, Note, ReadButton, SmallButton } from "./Buttons.js";
 import { client, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { Markdown } from "./Markdown.js";
 import { texts } from "./messages.js";
 import { Plain, visible } from "./Plain.js";
 import { go, newHref } from "./route.js";
-import { useUnread } from "./sessions.js";
+import { BUSY, useUnread } from "./sessions.js";
 import { toast } from "./toasts.js";
 import { ToolCard } from "./ToolCard.js";
 import { said } from "./problems.js";
 import { duration, exactly, when } from "./words.js";
 
 export interface MessageActions {
+  /** Lets the person write a new version of a message, which replaces it and all after it. */
+  revise: (message: Message) => void;
+  /** Answers the message of a turn again, in place of this answer and all after it. */
+  regenerate: (turn_id: string) => void;
+  /** Takes a message and all after it out. */
+  rewind: (message_id: string) => void;
+  /** Copies the conversation up to and with a turn. */
+  fork: (turn_id: string) => void;
   /** Puts a text and files into the composer. `gone`: those of the files that the daemon no longer has. */
   edit: (text: string, files: readonly Attachment[], gone?: readonly string[]) => void;
   /** Sends a message. */
@@ -27,6 +35,17 @@ export interface MessageActions {
 /** The files of a message, in its order. */
 export function filesOf({ parts }: Message): Extract<Part, { type: "image" | "file" }>[] {
   return parts.filter((part) => part.type === "image" || part.type === "file");
+}
+
+/** The id of the message that began a turn, if it is loaded. */
+function beginningOf({ sessions }: StoreState, session_id: string, turn_id: string): string | undefined {
+  const messages = sessions[session_id]?.history?.messages;
+  return messages?.find((message) => message.turn_id === turn_id && message.role === "user")?.message_id;
+}
+
+/** Why messages of this conversation can't be taken out now; null if they can. */
+function useBusy(session_id: string): string | null {
+  return usePicture((state) => BUSY.has(state.sessions[session_id]?.state ?? "")) ? texts.rewind.busy : null;
 }
 
 export const MessageView = memo(function MessageView({
@@ -52,7 +71,10 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
     (state) => state.sessions[session_id]?.history?.messages.findLast(({ role }) => role === "assistant")?.turn_id,
   );
   const unread = useUnread().has(message_id) && newest === turn_id;
+  const begins = usePicture((state) => beginningOf(state, session_id, turn_id) === message_id);
+  const blocked = useBusy(session_id);
   const queued = turn?.state === "queued";
+  const over = turn === undefined || !["queued", "running", "waiting"].includes(turn.state);
   const withdrawn = turn?.state === "cancelled" && turn.message_id === null;
   return (
     <article className="said" aria-label={texts.shared.you}>
@@ -94,17 +116,40 @@ function Said({ message, actions }: { message: Message; actions: MessageActions 
           {when(created_at)}
         </time>
         <span className="message-actions">
-          <button
-            type="button"
-            className="small-button"
-            onClick={() => {
-              actions.edit(text, files);
-            }}
-          >
-            <Icon name="edit" />
-            {texts.shared.edit}
-          </button>
+          {begins && (
+            <SmallButton
+              icon="edit"
+              label={texts.shared.edit}
+              blocked={blocked}
+              onClick={() => {
+                actions.revise(message);
+              }}
+            />
+          )}
           {text !== "" && <CopyButton text={text} label={texts.message.copy} />}
+          {begins && (
+            <Menu
+              label={texts.rewind.menu}
+              items={[
+                {
+                  label: texts.rewind.here,
+                  icon: "undo",
+                  blocked,
+                  onChoose: () => {
+                    actions.rewind(message_id);
+                  },
+                },
+                {
+                  label: texts.rewind.forkHere,
+                  icon: "fork",
+                  blocked: over ? null : texts.rewind.busy,
+                  onChoose: () => {
+                    actions.fork(turn_id);
+                  },
+                },
+              ]}
+            />
+          )}
         </span>
       </footer>
     </article>
@@ -117,6 +162,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
   const away = usePicture((state) => state.connection.state === "offline");
   const aloud = usePicture((state) => isOn(state, "tts")) && "speechSynthesis" in window;
   const newest = usePicture((state) => state.sessions[session_id]?.history?.messages.at(-1)?.message_id === message_id);
+  const blocked = useBusy(session_id);
   const on = status === "streaming";
   const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
   const ended = texts.answer.ends[status];
@@ -183,8 +229,28 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
                 {texts.shared.sendAgain}
               </button>
             )}
+            <SmallButton
+              icon="retry"
+              label={texts.rewind.regenerate}
+              blocked={blocked}
+              onClick={() => {
+                actions.regenerate(turn_id);
+              }}
+            />
             {aloud && message.text !== "" && <ReadButton text={message.text} />}
             {message.text !== "" && <CopyButton text={message.text} label={texts.answer.copy} />}
+            <Menu
+              label={texts.rewind.menu}
+              items={[
+                {
+                  label: texts.rewind.forkHere,
+                  icon: "fork",
+                  onChoose: () => {
+                    actions.fork(turn_id);
+                  },
+                },
+              ]}
+            />
           </span>
         </footer>
       )}

@@ -2,6 +2,7 @@
 import type { Session } from "@aster-sidecar/client";
 import { Menu } from "./Buttons.js";
 import { texts } from "./messages.js";
+import { fork } from "./revisions.js";
 import { archive, pin, remove } from "./sessions.js";
 
 interface SessionMenuProps {
@@ -28,6 +29,7 @@ export function SessionMenu({ session, label, onRename, onFind }: SessionMenuPro
                 onChoose: () => void pin(session_id, !pinned),
               } as const,
             ]),
+        { label: texts.rewind.fork, icon: "fork", onChoose: () => void fork(session_id) },
         {
           label: archived ? texts.session.unarchive : texts.session.archive,
           icon: "archive",

@@ -131,8 +131,11 @@ export const texts = {
       steer: { label: "Steer", words: "The agent reads your message at its next step." },
       interrupt: { label: "Interrupt", words: "Stops this answer and sends your message." },
     },
-    editing: "Editing an earlier message.",
-    editingWithDraft: "Editing an earlier message. Your draft comes back when you send or cancel.",
+    editing: "Editing an unsent message.",
+    editingWithDraft: "Editing an unsent message. Your draft comes back when you send or cancel.",
+    revising: "Editing an earlier message. When you send it, it replaces this message and everything after it.",
+    revisingWithDraft:
+      "Editing an earlier message. When you send it, it replaces this message and everything after it. Your draft comes back when you send or cancel.",
     stop: "Stop (Esc)",
     send: "Send",
     sendWithKey: "Send (Enter)",
@@ -288,6 +291,31 @@ export const texts = {
     written: (time: string) => `written ${time}`,
     noRoom: "This device has no room for drafts. Unsent messages are lost when you close the page.",
     evicted: (most: number) => `Only ${most} drafts are kept. The oldest one was removed.`,
+  },
+
+  /** Changing what was said: edit, regenerate, rewind and fork. */
+  rewind: {
+    regenerate: "Regenerate",
+    here: "Rewind to here",
+    fork: "Fork",
+    forkHere: "Fork from here",
+    menu: "Message menu",
+    /** Why these are not possible now. */
+    busy: "Wait until the answer is finished, or stop it.",
+    noMessage: "This message is no longer in the conversation.",
+    taken: (messages: number) =>
+      plural(messages, `${count(messages)} message was taken out.`, `${count(messages)} messages were taken out.`),
+    takenWithFiles: "Changes to files were undone.",
+    back: (messages: number) =>
+      plural(messages, `${count(messages)} message is back.`, `${count(messages)} messages are back.`),
+    notRewound: (why: string) => `Not taken out: ${why}`,
+    notUndone: (why: string) => `Not undone: ${why}`,
+    notSent: (why: string) => `Not sent: ${why}`,
+    notRegenerated: (why: string) => `Not regenerated: ${why}`,
+    forked: "This is a copy. The other conversation stays as it is.",
+    notForked: (why: string) => `Not forked: ${why}`,
+    forkedFrom: (title: ReactNode) => <>Forked from {title}</>,
+    forkedFromDeleted: "Forked from a conversation that was deleted",
   },
 
   message: {

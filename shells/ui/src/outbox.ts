@@ -106,8 +106,22 @@ interface NewMessage {
 }
 
 /** Sends a message. Resolves with its conversation once the daemon has it, or with null if sending failed. */
-export function post({ session, ...written }: NewMessage, if_busy: IfBusy): Promise<string | null> {
-  const entry: Outgoing = {
+export function post(written: NewMessage, if_busy: IfBusy): Promise<string | null> {
+  return deliver(outgoing(written), if_busy);
+}
+
+/** Sends a message. If it is refused, it is not listed as unsent but returned; otherwise resolves with null. */
+export async function postOrReturn(written: NewMessage): Promise<Outgoing | null> {
+  const made = outgoing(written);
+  await deliver(made, "queue");
+  const entry = mine.get(made.client_message_id);
+  if (entry?.state !== "refused") return null;
+  discard(made.client_message_id);
+  return entry;
+}
+
+function outgoing({ session, ...written }: NewMessage): Outgoing {
+  return {
     ...written,
     client_message_id: mintId(),
     session: session ?? null,
@@ -117,7 +131,6 @@ export function post({ session, ...written }: NewMessage, if_busy: IfBusy): Prom
     problem: null,
     message_id: null,
   };
-  return deliver(entry, if_busy);
 }
 
 /** Sends a waiting message again, under the same id. */

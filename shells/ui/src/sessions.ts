@@ -18,6 +18,9 @@ export function useUnread(): ReadonlySet<string> {
   return useCell(unread);
 }
 
+/** The states in which a turn has not ended. */
+export const BUSY: ReadonlySet<string> = new Set(["running", "waiting_approval", "queued"]);
+
 // -- what people do ----------------------------------------------------------------------------------------------------
 
 function failed(session_id: string, words: (why: string) => string, error: unknown): void {
