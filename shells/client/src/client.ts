@@ -217,7 +217,16 @@ export function createClient(options: ClientOptions = {}) {
       /** Undoes the last rewind. Possible until the next message is sent. */
       unrewind: (session_id: string, options?: CallOptions): Promise<wire.Rewound> =>
         call("POST", `${session(session_id)}/unrewind`, undefined, options),
+      /** What its turns changed in files; with diffs if it is asked for one turn. */
+      changes: (session_id: string, turn_id?: string, options?: CallOptions): Promise<wire.SessionChanges> =>
+        call("GET", `${session(session_id)}/changes` + queryOf({ turn_id }), undefined, options),
     },
+    /**
+     * Undoes changes to files. Rejects with `revert_conflict` if files changed since; its `details` is a list of
+     * `NotReverted`, and nothing was written.
+     */
+    revert: (body: wire.RevertRequest, options?: CallOptions): Promise<wire.Reverted> =>
+      call("POST", "/api/changes/revert", body, options),
     /** The directories in a directory, for a picker; by default in the daemon's work folder. */
     folders: (query: { path?: string; hidden?: boolean } = {}, options?: CallOptions): Promise<wire.FolderList> =>
       call("GET", "/api/folders" + queryOf({ ...query }), undefined, options),

@@ -287,7 +287,7 @@ class View {
     const { messages } = this.#history;
     const left = messages.filter(({ turn_id }) => !gone.has(turn_id));
     if (left.length === messages.length) return true;
-    const history = this.#copies.at(this.#session, "history") as HistoryEntry;
+    const history = this.#copies.at(this.#session, "history");
     history.messages = this.#copies.own(left);
     const turns = this.#copies.at(history, "turns");
     const live = this.#copies.at(this.#copies.at(this.#session, "live"), "turns");

@@ -3,6 +3,8 @@ import type { Attachment, Message } from "@aster-sidecar/client";
 import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from "react";
 import { announce } from "./announce.js";
 import { Attachments } from "./Attachments.js";
+import { ChangesOf, useChanges } from "./changes.js";
+import { ChangesPanel } from "./ChangesPanel.js";
 import { Composer, type ComposerHandle } from "./Composer.js";
 import { folderName, modeName, SessionSettingsLine, SettingsPanel, type Choices } from "./ConversationSettings.js";
 import { ContextMeter } from "./ContextMeter.js";
@@ -21,6 +23,7 @@ import { Plain, visible, visibleText } from "./Plain.js";
 import { findHref, go, newHref, replace, sessionHref, type Find } from "./route.js";
 import { SessionMenu } from "./SessionMenu.js";
 import { beginningOf, fork, reason, takeOut } from "./revisions.js";
+import { RewindDialog } from "./RewindDialog.js";
 import { RewindBar } from "./RewindBar.js";
 import { BUSY, leftUnread, rename } from "./sessions.js";
 import { TitleField } from "./TitleField.js";
@@ -202,6 +205,11 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
   const [older, setOlder] = useState(false);
   const composer = useRef<ComposerHandle>(null);
   const list = useRef<ListHandle>(null);
+  /** The panel with the changes, and the turn at which it begins. */
+  const [looking, setLooking] = useState<{ turn_id: string | null } | null>(null);
+  const changes = useChanges(session_id, looking !== null);
+  /** The message at which the dialog asks about files. */
+  const [rewinding, setRewinding] = useState<string | null>(null);
   /** A turn is being repeated. */
   const repeating = useRef(false);
 
@@ -327,6 +335,17 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
     [replaceBy, session_id],
   );
 
+  /** What the turns of this message and of those after it changed in files. */
+  const changedAfter = useCallback(
+    (message_id: string) => {
+      const messages = store.getState().sessions[session_id]?.history?.messages ?? [];
+      const from = messages.findIndex((message) => message.message_id === message_id);
+      const turn_ids = new Set(messages.slice(Math.max(0, from)).map(({ turn_id }) => turn_id));
+      return [...(changes?.values() ?? [])].filter(({ turn_id }) => turn_ids.has(turn_id));
+    },
+    [session_id, changes],
+  );
+
   const actions = useMemo<MessageActions>(
     () => ({
       revise(message) {
@@ -335,7 +354,14 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
       regenerate(turn_id) {
         void regenerate(turn_id);
       },
+      changes(turn_id) {
+        setLooking({ turn_id });
+      },
       rewind(message_id) {
+        if (changedAfter(message_id).length > 0) {
+          setRewinding(message_id);
+          return;
+        }
         takeOut(session_id, { message_id, files: "keep" }).catch((error: unknown) => {
           toast(texts.rewind.notRewound(reason(error)), { kind: "error", about: session_id });
         });
@@ -358,7 +384,7 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
         if (said) send(said.text, filesOf(said), "queue");
       },
     }),
-    [send, session_id, regenerate],
+    [send, session_id, regenerate, changedAfter],
   );
 
   const render = useCallback(
@@ -454,8 +480,25 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
   }
 
   return (
-    <>
-      <Head session_id={session_id} />
+    <ChangesOf value={changes}>
+      <Head session_id={session_id} onChanges={() => setLooking({ turn_id: null })} />
+      {looking && (
+        <ChangesPanel
+          session_id={session_id}
+          turns={changes}
+          begin={looking.turn_id}
+          onClose={() => setLooking(null)}
+        />
+      )}
+      {rewinding !== null && (
+        <RewindDialog
+          session_id={session_id}
+          message_id={rewinding}
+          turns={changedAfter(rewinding)}
+          folder={session?.settings?.work_dir.value}
+          onClose={() => setRewinding(null)}
+        />
+      )}
       {find && history && !lacking && (
         <FindBar
           key={find.opening}
@@ -525,11 +568,11 @@ function Opened({ session_id, find }: { session_id: string; find: Find | null })
         onStop={stop}
         handle={composer}
       />
-    </>
+    </ChangesOf>
   );
 }
 
-function Head({ session_id }: { session_id: string }) {
+function Head({ session_id, onChanges }: { session_id: string; onChanges: () => void }) {
   const session = usePicture((state) => state.sessions[session_id]);
   const [renaming, setRenaming] = useState(false);
   if (!session) return <header className="head" />;
@@ -558,6 +601,17 @@ function Head({ session_id }: { session_id: string }) {
         <SessionSettingsLine session={session} busy={BUSY.has(session.state)} />
         {session.forked_from && <Forked key={session.forked_from.session_id} from={session.forked_from} />}
       </div>
+      {session.changed_files > 0 && (
+        <button
+          type="button"
+          className="small-button head-changes"
+          aria-haspopup="dialog"
+          title={texts.changes.title}
+          onClick={onChanges}
+        >
+          {texts.changes.count(session.changed_files)}
+        </button>
+      )}
       {session.context && <ContextMeter context={session.context} />}
       <SessionMenu
         session={session}

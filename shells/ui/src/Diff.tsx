@@ -10,13 +10,26 @@ interface Line {
   after: number | null;
 }
 
-/** Parses the daemon's format: each line begins with its mark, and `@ line N` gives the number of the next old line. */
+const HUNK = /^@@ -(\d+)(?:,\d+)? \+(\d+)/;
+
+/**
+ * Parses the two formats of the daemon, in which each line begins with its mark: a unified diff without file names, and
+ * that of a question, where `@ line N` gives the number of the next old line.
+ */
 export function linesOf(diff: string): Line[] {
   let before = 1;
   let moved = 0;
   return diff.split("\n").map((line): Line => {
     const text = line.slice(1);
+    const hunk = HUNK.exec(line);
+    if (hunk) {
+      before = Number(hunk[1]);
+      moved = Number(hunk[2]) - before;
+      return { mark: "@", text: texts.diff.line(Math.max(1, Number(hunk[2]))), before: null, after: null };
+    }
     switch (line[0]) {
+      case "\\": // the last line has no end
+        return { mark: "@", text: text.trim(), before: null, after: null };
       case "@":
         before = Number(/\d+/.exec(text)?.[0] ?? before);
         return { mark: "@", text: text.trim(), before: null, after: null };

@@ -1,8 +1,9 @@
 // One message of a conversation.
 import { isOn, type Attachment, type Message, type Part, type StoreState } from "@aster-sidecar/client";
-import { memo } from "react";
+import { memo, useContext } from "react";
 import { Attachments } from "./Attachments.js";
 import { CopyButton, Menu, Note, ReadButton, SmallButton } from "./Buttons.js";
+import { ChangesOf } from "./changes.js";
 import { client, usePicture } from "./engine.js";
 import { Icon } from "./Icon.js";
 import { Markdown } from "./Markdown.js";
@@ -22,6 +23,8 @@ export interface MessageActions {
   regenerate: (turn_id: string) => void;
   /** Takes a message and all after it out. */
   rewind: (message_id: string) => void;
+  /** Shows what a turn changed in files. */
+  changes: (turn_id: string) => void;
   /** Copies the conversation up to and with a turn. */
   fork: (turn_id: string) => void;
   /** Puts a text and files into the composer. `gone`: those of the files that the daemon no longer has. */
@@ -163,6 +166,7 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
   const aloud = usePicture((state) => isOn(state, "tts")) && "speechSynthesis" in window;
   const newest = usePicture((state) => state.sessions[session_id]?.history?.messages.at(-1)?.message_id === message_id);
   const blocked = useBusy(session_id);
+  const changed = useContext(ChangesOf)?.get(turn_id)?.files.length;
   const on = status === "streaming";
   const over = status !== "streaming" && status !== "waiting_approval" && status !== "pending";
   const ended = texts.answer.ends[status];
@@ -203,6 +207,18 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
       {on && !away && <Working parts={parts} />}
       {ended !== undefined && !noticed && <p className="message-end">{ended}</p>}
       {live?.stop_reason === "denied" && <p className="message-end">{texts.answer.denied}</p>}
+      {over && changed !== undefined && (
+        <button
+          type="button"
+          className="turn-changed link"
+          aria-haspopup="dialog"
+          onClick={() => {
+            actions.changes(turn_id);
+          }}
+        >
+          {texts.changes.count(changed)}
+        </button>
+      )}
       {over && (
         <footer className="message-foot">
           <time dateTime={created_at} title={exactly(created_at)}>

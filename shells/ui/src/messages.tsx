@@ -318,6 +318,64 @@ export const texts = {
     forkedFromDeleted: "Forked from a conversation that was deleted",
   },
 
+  /** What was changed in files. */
+  changes: {
+    title: "Changes to files",
+    count: (files: number) => plural(files, `${count(files)} file changed`, `${count(files)} files changed`),
+    loading: "Loading changes…",
+    none: "No changes.",
+    /** The heading of a turn whose message is not loaded. */
+    earlier: "An earlier message",
+    rewound: "This message was taken out of the conversation.",
+    kinds: { created: "new", modified: "changed", deleted: "deleted", moved: "moved" },
+    movedFrom: (path: string) => `from ${path}`,
+    lines: (added: number, removed: number) => (
+      <>
+        <span className="out-of-sight">
+          {plural(added, `${count(added)} line added`, `${count(added)} lines added`)},{" "}
+          {plural(removed, `${count(removed)} line removed`, `${count(removed)} lines removed`)}
+        </span>
+        <span aria-hidden="true">
+          +{added} −{removed}
+        </span>
+      </>
+    ),
+    whileCommand: "Changed while a command ran, perhaps not by it.",
+    include: (name: string) => `Also undo ${name}`,
+    undone: "Undone.",
+    edited: "Changed again since.",
+    noDiff: "The lines can’t be shown.",
+    cut: "Only the beginning is shown.",
+    undoFile: (name: string) => `Undo the changes to ${name}`,
+    redo: "Redo",
+    redoFile: (name: string) => `Redo the changes to ${name}`,
+    undoTurn: "Undo these changes",
+    undid: (files: number) => plural(files, `${count(files)} file was written.`, `${count(files)} files were written.`),
+    nothing: "Nothing was written.",
+    undoUndo: "Undo this",
+    notUndone: (why: string) => `Not undone: ${why}`,
+    conflict: "Some files can’t be undone as they are",
+    conflictLead: "Nothing was written. What is there now is kept, so that it can be restored.",
+    anyway: (name: string) => `Undo ${name} anyway`,
+    left: "It stays as it is.",
+    goOn: "Undo the chosen files",
+    goOnAll: "Undo and rewind",
+  },
+
+  rewindDialog: {
+    title: "Rewind to here",
+    lead: (files: number) =>
+      plural(
+        files,
+        `What is taken out changed ${count(files)} file.`,
+        `What is taken out changed ${count(files)} files.`,
+      ),
+    keep: "Keep the files as they are",
+    restore: "Also undo the changes to files",
+    commands: "Also what changed while commands ran",
+    rewind: "Rewind",
+  },
+
   message: {
     queued: "Queued",
     notCanceled: (why: string) => `Not canceled: ${why}`,
@@ -420,6 +478,7 @@ export const texts = {
   },
 
   diff: {
+    line: (line: number) => `line ${count(line)}`,
     label: "Changed lines",
     removed: "removed: ",
     added: "added: ",
