@@ -214,9 +214,9 @@ export function createClient(options: ClientOptions = {}) {
        */
       rewind: (session_id: string, body: wire.RewindRequest, options?: CallOptions): Promise<wire.Rewound> =>
         call("POST", `${session(session_id)}/rewind`, body, options),
-      /** Undoes the last rewind. Possible until the next message is sent. */
-      unrewind: (session_id: string, options?: CallOptions): Promise<wire.Rewound> =>
-        call("POST", `${session(session_id)}/unrewind`, undefined, options),
+      /** Undoes the last rewind, and what it did to files. Possible until the next message is sent. */
+      unrewind: (session_id: string, body: wire.UnrewindRequest = {}, options?: CallOptions): Promise<wire.Rewound> =>
+        call("POST", `${session(session_id)}/unrewind`, body, options),
       /** What its turns changed in files; with diffs if it is asked for one turn. */
       changes: (session_id: string, turn_id?: string, options?: CallOptions): Promise<wire.SessionChanges> =>
         call("GET", `${session(session_id)}/changes` + queryOf({ turn_id }), undefined, options),

@@ -43,6 +43,7 @@ export type SessionSettings = Schemas["SessionSettings"];
 export type ForkedFrom = Schemas["ForkedFrom"];
 export type RewindInfo = Schemas["RewindInfo"];
 export type RewindRequest = Schemas["RewindRequest"];
+export type UnrewindRequest = Schemas["UnrewindRequest"];
 export type Rewound = Schemas["Rewound"];
 export type ForkRequest = Schemas["ForkRequest"];
 export type ChangedFile = Schemas["ChangedFile"];
