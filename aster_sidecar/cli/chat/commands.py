@@ -15,6 +15,7 @@ from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
+from aster_sidecar.cli.chat.revisions import Revisions
 from aster_sidecar.cli.chat.screen import WIDEST
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import Turns
@@ -44,6 +45,7 @@ class Commands:
         turns: Turns,
         choices: Choices,
         files: Files,
+        revisions: Revisions,
     ) -> None:
         self._call = connection.call
         self._view = view
@@ -72,6 +74,10 @@ class Commands:
             "/folder": choices.folder,
             "/agent": choices.agent,
             "/attach": files.attach,
+            "/undo": revisions.undo,
+            "/redo": revisions.redo,
+            "/fork": revisions.fork,
+            "/changes": revisions.changes,
             "/approvals": self._approvals,
             "/steer": self._steer,
             "/interrupt": self._interrupt,

@@ -86,6 +86,8 @@ class Follower:
             if question is not None and not answered_here and data["decision"] != "cancelled":
                 by = plain(str(data["resolved_by"]))
                 self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")
+        elif kind in ("history_rewound", "history_unrewound"):
+            self._view.note(texts.rewound(data["messages"], back=kind == "history_unrewound"), "yellow")
         elif kind == "session_changed" and data["change"] == "updated":
             state.agent_id = data["session"]["agent_id"]
         elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):

@@ -26,6 +26,7 @@ from aster_sidecar.cli.chat.plain_views import JsonView, PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.prompt_parts import Interrupted
 from aster_sidecar.cli.chat.questions import Questions
+from aster_sidecar.cli.chat.revisions import Revisions
 from aster_sidecar.cli.chat.screen import Screen, window_console
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import QuestionWaits, Turns
@@ -67,6 +68,7 @@ class Chat:
             self._turns,
             self._choices,
             self._files,
+            Revisions(connection, view, self._state, self._conversation, self._prompt),
         )
 
     @contextlib.asynccontextmanager

@@ -32,6 +32,10 @@ COMMANDS = {
     "/folder": "[PATH or -]  show or choose the folder in which this conversation works",
     "/agent": "[ID]  list the agents, or choose which one answers in this conversation",
     "/attach": "[PATH or -]  attach a file to your next message; with - none; alone, list them",
+    "/undo": "take your last message and its answer back; asks about the files that it changed",
+    "/redo": "put back what /undo took out, until you send the next message",
+    "/fork": "copy this conversation and go on in the copy",
+    "/changes": "[N or PATH]  list the files that this conversation changed, or show a diff; undo N  undoes one",
     "/approvals": "answer the questions that wait in all conversations, one by one",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
     "/interrupt": "TEXT  during an answer: stop the answer and send a message",
@@ -64,6 +68,52 @@ def said(text: str, *, by_us: bool) -> str:
     """A person's message in the conversation."""
     indented = text.replace("\n", "\n  ")
     return f"{'›' if by_us else '▸'} {indented}"
+
+
+# -- taking back -------------------------------------------------------------------------------------------------------
+
+NOTHING_SAID = "There is no message to take back."
+UNDO_CHOICES = "[u] Undo these changes too · [k] Keep the files · [c] Cancel"
+NO_CHANGES = "This conversation has not changed any file."
+CHANGES_TAKES = "/changes N shows the diff of a file, and /changes undo N undoes its change."
+NO_DIFF = "There is no diff: it is not a text, or its content is not kept."
+DIFF_IS_CUT = "The diff is longer than what is shown."
+KINDS = {"created": "created", "modified": "changed", "deleted": "deleted", "moved": "moved"}
+ACTIONS = {"write": "restored", "delete": "deleted", "none": "is as before already"}
+
+
+def conflict_choices(*, keep: bool) -> str:
+    """The answers when files changed since."""
+    return f"[a] Do it anyway{' · [k] Keep the files as they are' if keep else ''} · [c] Cancel"
+
+
+def taken_out(message: str) -> str:
+    return f"Taken back: {message}\n  /redo puts it back."
+
+
+def rewound(messages: int, *, back: bool) -> str:
+    return f"{times(messages, 'message')} {'put back' if back else 'taken out of the conversation'}."
+
+
+def forked(session_id: str) -> str:
+    return f"You are in the copy now. /switch {session_id} opens the original."
+
+
+def changed_file(path: str, moved_from: str, file: Json) -> str:
+    """One changed file, on one line. `moved_from` is empty unless it was moved."""
+    lines = f" +{file['added']} −{file['removed']}" if file.get("added") is not None else ""
+    moved = f", from {moved_from}" if moved_from else ""
+    source = ", while a command ran" if file["source"] == "command" else ""
+    now = {"undone": ", undone", "edited": ", edited since"}.get(file["now"], "")
+    return f"{path}  ({KINDS[file['kind']]}{lines}{moved}{source}{now})"
+
+
+def numbered(number: int, line: str) -> str:
+    return f"  {number:2}  {line}"
+
+
+def undone_file(path: str, action: str) -> str:
+    return f"{path}: {ACTIONS[action]}."
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -152,6 +202,8 @@ REMEDIES: Mapping[str, str | None] = {
     "folder_unusable": "/folder PATH chooses another folder.",
     "invalid_shape": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
+    "revert_conflict": None,
+    "rewind_not_found": None,
     "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
 }
 """What to do in chat, by the code of an error whose hint is for programs; None: no hint."""

@@ -18,6 +18,7 @@ from aster_sidecar.cli.chat.interrupts import CtrlC
 from aster_sidecar.cli.chat.plain_views import PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
+from aster_sidecar.cli.chat.revisions import Revisions
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import Turns
 
@@ -35,7 +36,10 @@ def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:
             turns = Turns(connection, view, state, prompt, questions, ctrl_c, files)
             conversation = OpenConversation(connection, view, state)
             choices = Choices(connection, view, state, conversation)
-            await body(Commands(connection, view, state, conversation, prompt, questions, turns, choices, files))
+            revisions = Revisions(connection, view, state, conversation, prompt)
+            await body(
+                Commands(connection, view, state, conversation, prompt, questions, turns, choices, files, revisions)
+            )
 
     asyncio.run(run())
 
