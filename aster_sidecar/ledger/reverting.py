@@ -17,7 +17,7 @@ from aster_sidecar.errors import RevertConflict, Stopping
 from aster_sidecar.ledger.choosing import Choice, Chosen, Looks, Plan, Step, chosen, plan
 from aster_sidecar.ledger.keeping import state_of
 from aster_sidecar.ledger.looking import Looker
-from aster_sidecar.ledger.path_state import PathState, same
+from aster_sidecar.ledger.path_state import PathState, alike
 from aster_sidecar.ledger.recorded import Origin, new_row
 from aster_sidecar.ledger.recovery import finish_reverts
 from aster_sidecar.ledger.writing import Writing, put_outcome, write_all
@@ -181,7 +181,7 @@ def _kept_present(planned: Plan, files: KeptFiles, force: Collection[str]) -> Pl
         if not now.kept and path in force:
             message = f"what is at {shown(path)} now would be lost: {now.why_not_kept}"
             left.append(wire.NotReverted(path=path, code="not_kept", message=message))
-        elif not same(now, step.seen):
+        elif not alike(now, step.seen):
             conflicts.append(wire.NotReverted(path=path, code="changed_since", message=f"{shown(path)} changed since"))
         else:
             steps.append(step._replace(seen=now))

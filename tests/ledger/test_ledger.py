@@ -94,6 +94,19 @@ def test_a_failed_look_at_the_folder_stops_no_command_and_is_said(
     told(tmp_path, story)
 
 
+def test_a_file_of_another_size_is_undone_by_force_and_can_be_had_again(tmp_path: Path) -> None:
+    async def story(daemon: Daemon, work: Path) -> None:
+        turn_id = await use(daemon, "write_file", path="a.txt", content="written by a tool")
+        path = work / "a.txt"
+        path.write_text("mine")
+        done = await daemon._ledger.reverts.revert(Choice(turn_ids=(turn_id,), force=frozenset([str(path)])))
+        assert ([one.action for one in done.files], path.exists()) == (["delete"], False)
+        await daemon._ledger.reverts.revert(Choice(revert_id=done.revert_id))
+        assert path.read_text() == "mine"
+
+    told(tmp_path, story)
+
+
 def test_contents_that_were_trimmed_are_said_to_be_gone(tmp_path: Path) -> None:
     async def story(daemon: Daemon, work: Path) -> None:
         (work / "a.txt").write_text("before")
