@@ -49,7 +49,7 @@ export function ChangesPanel({ session_id, turns, begin, onClose }: ChangesPanel
       },
       (error: unknown) => {
         const conflicts = conflictsOf(error);
-        if (!conflicts) setProblem(texts.changes.notUndone(reason(error)));
+        if (!conflicts) setProblem(texts.shared.notUndone(reason(error)));
         else {
           const goOn = (forced: string[], left: string[]): void => {
             if (paths === null) revert(from, null, [...force, ...forced]);

@@ -37,9 +37,9 @@ export function RewindDialog({ session_id, message_id, turns, folder, onClose }:
 
   return (
     <>
-      <Dialog title={texts.rewindDialog.title} onClose={onClose}>
+      <Dialog title={texts.rewind.here} onClose={onClose}>
         <p>{texts.rewindDialog.lead(new Set(changed.map(({ path }) => path)).size)}</p>
-        <div className="choice-lines" role="radiogroup" aria-label={texts.rewindDialog.title}>
+        <div className="choice-lines" role="radiogroup" aria-label={texts.rewind.here}>
           {(["keep", "restore"] as const).map((one) => (
             <label key={one} className="choice-line">
               <input type="radio" name={`${id}-files`} checked={files === one} onChange={() => setFiles(one)} />

@@ -31,6 +31,7 @@ export const texts = {
     newConversation: "New conversation",
     noMatches: "No matches.",
     none: "none",
+    notUndone: (why: string) => `Not undone: ${why}`,
     openLogs: "Open logs",
     output: "Output",
     restore: "Restore",
@@ -309,7 +310,6 @@ export const texts = {
     back: (messages: number) =>
       plural(messages, `${count(messages)} message is back.`, `${count(messages)} messages are back.`),
     notRewound: (why: string) => `Not taken out: ${why}`,
-    notUndone: (why: string) => `Not undone: ${why}`,
     notSent: (why: string) => `Not sent: ${why}`,
     notRegenerated: (why: string) => `Not regenerated: ${why}`,
     forked: "This is a copy. The other conversation stays as it is.",
@@ -328,7 +328,7 @@ export const texts = {
     earlier: "An earlier message",
     rewound: "This message was taken out of the conversation.",
     kinds: { created: "new", modified: "changed", deleted: "deleted", moved: "moved" },
-    movedFrom: (path: string) => `from ${path}`,
+    movedFrom: (path: string) => `Its path was ${path}.`,
     lines: (added: number, removed: number) => (
       <>
         <span className="out-of-sight">
@@ -353,7 +353,6 @@ export const texts = {
     undid: (files: number) => plural(files, `${count(files)} file was written.`, `${count(files)} files were written.`),
     nothing: "Nothing was written.",
     undoUndo: "Undo this",
-    notUndone: (why: string) => `Not undone: ${why}`,
     conflict: "Some files can’t be undone as they are",
     conflictLead: "Nothing was written. What is there now is kept, so that it can be restored.",
     anyway: (name: string) => `Undo ${name} anyway`,
@@ -363,7 +362,6 @@ export const texts = {
   },
 
   rewindDialog: {
-    title: "Rewind to here",
     lead: (files: number) =>
       plural(
         files,

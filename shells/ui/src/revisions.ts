@@ -45,7 +45,7 @@ export async function unrewind(session_id: string): Promise<void> {
   try {
     await client.sessions.unrewind(session_id);
   } catch (error) {
-    toast(texts.rewind.notUndone(reason(error)), { kind: "error", about: session_id });
+    toast(texts.shared.notUndone(reason(error)), { kind: "error", about: session_id });
   }
 }
 

@@ -50,7 +50,6 @@ test("a written file is shown with its lines, undone and written again", async (
 test("a file that a person changed since is undone only if they say so", async () => {
   const { open, daemon } = await desk({ device: { viewport: { width: 390, height: 780 } } });
   const page = await open();
-  page.setDefaultTimeout(5000);
   await doIt(page, "write hello.txt");
   writeFileSync(pathOf(daemon, "hello.txt"), "mine\n");
   await answers(page).getByRole("button", { name: "1 file changed" }).click();
@@ -109,6 +108,26 @@ test("a rewind asks about files only if there are changes", async () => {
   await page.locator(".rewind-bar").getByText("2 messages were taken out.").waitFor();
   await dialog.waitFor({ state: "detached" });
   expect(daemon.file("hello.txt")).toBe(TEXT);
+  await page.locator(".rewind-bar").getByRole("button", { name: "Undo" }).click();
+  await answers(page).getByRole("button", { name: "1 file changed" }).waitFor();
+
+  writeFileSync(pathOf(daemon, "hello.txt"), "mine\n");
+  await rewind(1);
+  await dialog.getByRole("radio", { name: "Also undo the changes to files" }).check();
+  await dialog.getByRole("button", { name: "Rewind", exact: true }).click();
+  const all = conflict(page).getByRole("button", { name: "Undo and rewind" });
+  expect(await all.isDisabled()).toBe(true);
+  await conflict(page).getByRole("checkbox", { name: "Undo hello.txt anyway" }).check();
+  await all.click();
+  await page.locator(".rewind-bar").getByText("2 messages were taken out. Changes to files were undone.").waitFor();
+  expect(existsSync(pathOf(daemon, "hello.txt"))).toBe(false);
+  await page.locator(".rewind-bar").getByRole("button", { name: "Undo" }).click();
+  await expect.poll(() => existsSync(pathOf(daemon, "hello.txt"))).toBe(true);
+  expect(daemon.file("hello.txt")).toBe("mine\n");
+  await answers(page).getByRole("button", { name: "1 file changed" }).waitFor();
+  await rewind(1);
+  await dialog.getByRole("button", { name: "Rewind", exact: true }).click();
+  await page.locator(".rewind-bar").getByText("2 messages were taken out.").waitFor();
   await rewind(0);
   await page.locator(".rewind-bar").getByText("2 messages were taken out.").waitFor();
   await expect.poll(() => answers(page).count()).toBe(0);

@@ -18,6 +18,7 @@ interface Walk extends Desk {
 }
 
 const current = (page: Page) => page.locator(".step-current");
+const changes = (page: Page) => page.getByRole("dialog", { name: "Changes to files" });
 const list = (page: Page) => page.getByRole("navigation", { name: "Conversations" });
 
 /** The actions and checks of each step, in order. */
@@ -105,9 +106,24 @@ const WALK: ((walk: Walk) => Promise<void>)[] = [
     expect(daemon.file("hello.txt")).toBe("written by me\n");
   },
   async ({ page }) => {
+    await answers(page).first().getByRole("button", { name: "1 file changed" }).click();
+    await changes(page).getByRole("button", { name: "hello.txt", exact: true }).click();
+    await changes(page).locator(".diff-new").getByText("written by me").waitFor();
+  },
+  async ({ page, daemon }) => {
+    await changes(page).getByRole("button", { name: "Undo the changes to hello.txt" }).click();
+    await changes(page).getByText("1 file was written.").waitFor();
+    expect(() => daemon.file("hello.txt")).toThrow();
+    await changes(page).getByRole("button", { name: "Undo this" }).click();
+    await changes(page).getByText("Undone.", { exact: true }).waitFor({ state: "detached" });
+    expect(daemon.file("hello.txt")).toBe("written by me\n");
+    await page.keyboard.press("Escape");
+    await changes(page).waitFor({ state: "detached" });
+  },
+  async ({ page }) => {
     const field = page.getByRole("textbox", { name: "Message", exact: true });
     await field.fill("half a thought");
-    await page.getByRole("article", { name: "You" }).first().getByRole("button", { name: "Edit" }).click();
+    await page.getByRole("article", { name: "You" }).last().getByRole("button", { name: "Edit" }).click();
     expect(await field.inputValue()).toBe("write hello.txt");
     await page.getByText("Your draft comes back when you send or cancel.").waitFor();
   },
@@ -116,9 +132,17 @@ const WALK: ((walk: Walk) => Promise<void>)[] = [
     await field.fill("about tomatoes");
     await field.press("Enter");
     await answers(page).getByText("You said: “about tomatoes”").waitFor();
-    expect(await page.getByRole("article", { name: "You" }).count()).toBe(3);
-    expect(await field.inputValue()).toBe("half a thought");
+    await expect.poll(() => page.getByRole("article", { name: "You" }).count()).toBe(2);
+    await expect.poll(() => field.inputValue()).toBe("half a thought");
     await field.fill("");
+  },
+  async ({ page }) => {
+    const answer = answers(page).last();
+    const before = await answer.getByText(/tokens?$/).elementHandle();
+    await answer.getByRole("button", { name: "Regenerate" }).click();
+    await before?.waitForElementState("hidden");
+    await answers(page).getByText("You said: “about tomatoes”").waitFor();
+    expect(await page.getByRole("article", { name: "You" }).count()).toBe(2);
   },
   async ({ page }) => {
     await answers(page)
@@ -161,6 +185,25 @@ const WALK: ((walk: Walk) => Promise<void>)[] = [
     await page.keyboard.press("Control+f");
     await page.getByRole("searchbox", { name: "Find in this conversation" }).waitFor();
     await page.keyboard.press("Escape");
+  },
+  async ({ page }) => {
+    const said = page.getByRole("article", { name: "You" }).last();
+    await said.getByRole("button", { name: "Message menu" }).click();
+    await said.getByRole("menuitem", { name: "Rewind to here" }).click();
+    await page.getByText("2 messages were taken out.").first().waitFor();
+    await page.reload();
+    await page.locator(".rewind-bar").getByRole("button", { name: "Undo" }).waitFor();
+    await expect.poll(() => page.getByRole("article", { name: "You" }).count()).toBe(1);
+  },
+  async ({ page }) => {
+    await page.locator(".rewind-bar").getByRole("button", { name: "Undo" }).click();
+    await answers(page).getByText("You said: “about tomatoes”").waitFor();
+  },
+  async ({ page }) => {
+    await page.getByRole("button", { name: "Conversation menu" }).click();
+    await page.getByRole("menuitem", { name: "Fork" }).click();
+    await page.getByText("Forked from write hello.txt").waitFor();
+    await answers(page).getByText("You said: “about tomatoes”").waitFor();
   },
   async ({ page, daemon }) => {
     await daemon.kill();
@@ -219,6 +262,12 @@ test("what the walk calls by name is on the page", () => {
   const texts = readFileSync(new URL("../src/messages.tsx", import.meta.url), "utf8");
   const named = [...TOLD.matchAll(/“([^”]+)”/g)].map(([, words]) => words ?? "");
   expect(named.length).toBeGreaterThan(20);
-  const said = new Set(["1 of 2", "Create hello.txt (1 line)", "Replace hello.txt"]); // daemon texts, or with a value
+  const said = new Set([
+    "1 of 2",
+    "1 file changed",
+    "Forked from write hello.txt",
+    "Create hello.txt (1 line)",
+    "Replace hello.txt",
+  ]); // daemon texts, or with a value
   expect(named.filter((words) => !said.has(words) && !texts.includes(words))).toEqual([]);
 });
