@@ -140,7 +140,7 @@ const WALK: ((walk: Walk) => Promise<void>)[] = [
     const answer = answers(page).last();
     const before = await answer.getByText(/tokens?$/).elementHandle();
     await answer.getByRole("button", { name: "Regenerate" }).click();
-    await before?.waitForElementState("hidden");
+    await before.waitForElementState("hidden");
     await answers(page).getByText("You said: “about tomatoes”").waitFor();
     expect(await page.getByRole("article", { name: "You" }).count()).toBe(2);
   },
