@@ -27,6 +27,8 @@ ROOT = Path(__file__).parent.parent.parent
         ("overwrite", 18),
         ("revert", 26),
         ("redo", 26),
+        ("rewind", 26),
+        ("unrewind", 26),
     ],
 )
 def test_a_kill_loses_no_change_and_leaves_no_revert_half_done(operation: str, least: int, tmp_path: Path) -> None:

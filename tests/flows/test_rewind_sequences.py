@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
@@ -49,6 +50,27 @@ class Expected:
     )
     content: str | None = None
     """The content of the session's file."""
+    log: list[tuple[str | None, str | None, str | None]] = field(
+        default_factory=list[tuple[str | None, str | None, str | None]]
+    )
+    """What happened to the file: the message of the turn (None: something was undone), the content before and after."""
+
+    def change(self, message_id: str | None, content: str | None) -> None:
+        """The file has another content now, by a turn or because something was undone."""
+        self.log.append((message_id, self.content, content))
+        self.content = content
+
+    def undoing(self, turns: list[Turn]) -> tuple[str | None] | Literal["nothing", "conflict"]:
+        """The content after what these turns did to the file was undone."""
+        chosen = {turn.message_id for turn in turns if turn.wrote is not None}
+        places = [place for place, (message_id, _, _) in enumerate(self.log) if message_id in chosen]
+        if not places:
+            return "nothing"
+        span = [one for one in self.log[places[0] : places[-1] + 1] if one[0] is None or one[0] in chosen]
+        if self.content == span[0][1]:
+            return "nothing"
+        together = all(first[2] == second[1] for first, second in itertools.pairwise(span))
+        return (span[0][1],) if together and self.content == span[-1][2] else "conflict"
 
     @property
     def file(self) -> str:
@@ -77,6 +99,7 @@ class Story:
             (2, self.steer),
             (2, self.compact),
             (4, self.write),
+            (2, self.revert),
             (1, self.person_edits),
             (4, self.rewind),
             (3, self.unrewind),
@@ -142,13 +165,36 @@ class Story:
         self.provider.script(Reply([call]), Reply([Say(answer)]))
         events = self.daemon.ask(word, session_id=one.session_id)
         assert [event["data"]["outcome"] for event in events if event["type"] == "tool_end"] == ["done"]
-        self._add(one, Turn(self._began(events), (word, answer), wrote=(one.content, new)))
-        one.content = new
+        began = self._began(events)
+        self._add(one, Turn(began, (word, answer), wrote=(one.content, new)))
+        one.change(began, new)
 
     def person_edits(self) -> None:
         one = self.one()
         one.content = f"{self.word()} by a person"
         (self.daemon.work_dir / one.file).write_text(one.content)
+
+    def revert(self) -> None:
+        """Undo what one turn did to the session's file, without a rewind."""
+        one = self.one()
+        wrote = [turn for turn in one.turns if turn.wrote is not None]
+        if not wrote:
+            return
+        turn = self.random.choice(wrote)
+        assert turn.wrote is not None
+        turn_id = next(
+            message["turn_id"]
+            for message in self.daemon.history(session_id=one.session_id, limit=200)
+            if message["message_id"] == turn.message_id
+        )
+        body = {"turn_id": turn_id, "commands": True}
+        undoing = one.undoing([turn])
+        if undoing == "conflict":
+            assert self.daemon.refused("POST", "/api/changes/revert", body).code == "revert_conflict"
+            return
+        self.daemon.call("POST", "/api/changes/revert", body)
+        if undoing != "nothing":
+            one.change(None, undoing[0])
 
     def rewind(self) -> None:
         one = self.one()
@@ -157,15 +203,13 @@ class Story:
         at, files = self.random.randrange(len(one.turns)), self.random.choice(["keep", "restore"])
         body = {"message_id": one.turns[at].message_id, "files": files, "commands": True}
         path = f"/api/sessions/{one.session_id}/rewind"
-        writes = [turn.wrote for turn in one.turns[at:] if turn.wrote is not None] if files == "restore" else []
-        undone: tuple[str | None, str | None] | None = None
-        if writes and one.content != writes[0][0]:
-            apart = any(first[1] != second[0] for first, second in itertools.pairwise(writes))
-            if apart or one.content != writes[-1][1]:
-                assert self.daemon.refused("POST", path, body).code == "revert_conflict"
-                return
-            undone = (one.content, writes[0][0])
-            one.content = writes[0][0]
+        undoing = one.undoing(one.turns[at:]) if files == "restore" else "nothing"
+        if undoing == "conflict":
+            assert self.daemon.refused("POST", path, body).code == "revert_conflict"
+            return
+        undone = (one.content, undoing[0]) if undoing != "nothing" else None
+        if undone is not None:
+            one.change(None, undone[1])
         done = self.daemon.call("POST", path, body)
         one.taken.append(one.turns[at:])
         one.undone.append(undone)
@@ -185,8 +229,8 @@ class Story:
         self.daemon.call("POST", path, body)
         one.turns += one.taken.pop()
         one.undone.pop()
-        if undone is not None:
-            one.content = undone[0]
+        if undone is not None and one.content != undone[0]:
+            one.change(None, undone[0])
 
     def fork(self) -> None:
         one = self.one()

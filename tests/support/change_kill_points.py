@@ -91,6 +91,7 @@ TOOLS: dict[str, tuple[str, dict[str, Any]]] = {
     "move": ("move_file", {"source": "src/b.sh", "destination": "bin/b.sh"}),
     "overwrite": ("move_file", {"source": "a.txt", "destination": "src/b.sh", "overwrite": True}),
 }
+UNDOING = ("revert", "redo", "rewind", "unrewind")
 COMMAND = "echo after > a.txt; rm link; echo file > link; rm -r src; mkdir -p made; echo new > made/c; echo file > src"
 
 
@@ -101,18 +102,33 @@ async def use(daemon: Daemon, tool: str, arguments: dict[str, Any]) -> str:
     return turn_id
 
 
+async def rewind(daemon: Daemon) -> None:
+    """Take the only turn out of the conversation, with what it changed."""
+    session_id, message_id = daemon._journal.all("SELECT session_id, user_message_id FROM turns")[0]
+    request = wire.RewindRequest(message_id=message_id, files="restore", commands=True)
+    await daemon.calls.conversations.rewind(session_id, request)
+
+
+async def unrewind(daemon: Daemon) -> None:
+    [session_id] = daemon._sessions._known
+    await daemon.calls.conversations.unrewind(session_id, wire.UnrewindRequest())
+
+
 async def story(points: Points, home: Path, operation: str, kill_at: int) -> int:
     async with inside(home) as daemon:
         daemon.config.change(wire.ConfigPatch(permission_mode="auto_approve"))
         revert: Callable[[], Awaitable[Any]] | None = None
-        if operation in ("revert", "redo"):
+        if operation in UNDOING:
             turn_id = await use(daemon, "run_command", {"command": COMMAND})
             choice = Choice(turn_ids=(turn_id,), commands=True)
             (home / "changed").write_text(repr(state(home)))
             if operation == "redo":
                 done = await daemon._ledger.reverts.revert(choice)
                 choice = Choice(revert_id=done.revert_id)
+            if operation == "unrewind":
+                await rewind(daemon)
             revert = partial(daemon._ledger.reverts.revert, choice)
+            revert = {"rewind": partial(rewind, daemon), "unrewind": partial(unrewind, daemon)}.get(operation, revert)
         points.begin(kill_at, home / "work")
         if revert is not None:
             await revert()
@@ -130,10 +146,14 @@ async def afterwards(home: Path, operation: str, before: State) -> None:
         reverts = daemon._ledger.reverts
         turns = tuple(row[0] for row in rows("SELECT turn_id FROM turns"))
         now = state(home)
-        if operation in ("revert", "redo"):
+        if operation in UNDOING:
             changed = eval((home / "changed").read_text())
             [(made,)] = rows("SELECT count(DISTINCT revert_id) FROM changes WHERE source='revert'")
             assert now == (before if made == 1 else changed), (made, now)
+        if operation in ("rewind", "unrewind"):
+            [session_id] = daemon._sessions._known
+            page = await daemon.calls.conversations.history("default", session_id, None, 100)
+            assert bool(page.messages) == (now != before), "the conversation and the files belong together"
         elif now != before:
             assert rows("SELECT * FROM changes"), "nothing of the change is recorded"
         try:
