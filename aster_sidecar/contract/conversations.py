@@ -26,6 +26,7 @@ from aster_sidecar.contract.base import (
     Time,
 )
 from aster_sidecar.contract.changes import ForkedFrom, RewindInfo
+from aster_sidecar.contract.policy import Preview
 
 MOST_ATTACHMENTS = 20
 """Most files with one message."""
@@ -145,6 +146,7 @@ class ToolPart(Model):
     decided_by: str | None = None
     reason: str | None = None
     display: str | None = None
+    preview: Preview | None = Field(default=None, description="the lines that would change, if a person was asked")
     result: Any = None
     error: str | None = None
     duration_ms: int | None = None

@@ -49,6 +49,8 @@ class Transcript:
                 part.state = "running" if kind == "tool_start" else "pending"
                 part.decided_by = data.get("decided_by", part.decided_by)
                 part.reason = data.get("reason", part.reason)
+                if data.get("preview") is not None:
+                    part.preview = wire.Preview.model_validate(data["preview"])
             case "tool_end":
                 part = self._tool(data)
                 if data.get("display") is not None:

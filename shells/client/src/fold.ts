@@ -198,7 +198,10 @@ class View {
       part.display = data.display;
       part.state = type === "tool_start" ? "running" : "pending";
       if ("decided_by" in data) part.decided_by = data.decided_by;
-      if ("reason" in data) part.reason = data.reason;
+      if ("reason" in data) {
+        part.reason = data.reason;
+        part.preview = data.preview ?? null;
+      }
     }
     this.#goesOn(turn_id);
     return true;

@@ -287,6 +287,7 @@ export function toolOf(call_id: string, name: string): ToolEntry {
     decided_by: null,
     reason: null,
     display: null,
+    preview: null,
     result: null,
     error: null,
     duration_ms: null,

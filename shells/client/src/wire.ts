@@ -2968,6 +2968,11 @@ export interface components {
        */
       display?: string | null;
       /**
+       * @description the lines that would change, if a person was asked
+       * @default null
+       */
+      preview?: components["schemas"]["Preview"] | null;
+      /**
        * Result
        * @default null
        */

@@ -6,7 +6,7 @@ import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode 
 import { announce } from "./announce.js";
 import { begun, keepBegun } from "./answers.js";
 import { Note } from "./Buttons.js";
-import { Diff } from "./Diff.js";
+import { Diff, withDiff } from "./Diff.js";
 import { store } from "./engine.js";
 import { texts } from "./messages.js";
 import { Display, Plain, visible, visibleText } from "./Plain.js";
@@ -107,8 +107,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
     };
   }, [edited, name, agent_id, session_id]);
   const { risk, reason, summary, display, remember, preview: change } = preview?.answer ?? question;
-  // The changed lines are at the end of the display: they are drawn as a diff, and everything before them as text.
-  const drawn = change != null && display.endsWith(change.diff) ? change.diff : null;
+  const [shown, drawn] = withDiff(display, change);
 
   async function answer(decision: Decision): Promise<void> {
     if (answering !== null) return;
@@ -196,7 +195,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       </header>
       <p className="approval-reason">{visible(reason)}</p>
       <div className="approval-display" aria-label={texts.approval.runs} role="group">
-        <Display text={drawn === null ? display : display.slice(0, -drawn.length).trimEnd()} />
+        <Display text={shown} />
         {drawn !== null && <Diff diff={drawn} />}
       </div>
       <details>

@@ -47,6 +47,12 @@ export function linesOf(diff: string): Line[] {
 
 const WORDS = { "-": texts.diff.removed, "+": texts.diff.added, " ": "", "@": "" };
 
+/** A call's description as text and as a diff: the changed lines of a preview are at the end of the description. */
+export function withDiff(display: string, preview?: { diff: string } | null): [string, string | null] {
+  if (preview == null || !display.endsWith(preview.diff)) return [display, null];
+  return [display.slice(0, -preview.diff.length).trimEnd(), preview.diff];
+}
+
 export function Diff({ diff }: { diff: string }) {
   return (
     <div className="diff" dir="ltr" tabIndex={0} role="group" aria-label={texts.diff.label}>

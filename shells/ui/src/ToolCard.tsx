@@ -3,6 +3,7 @@ import type { ToolPart } from "@aster-sidecar/client";
 import { useEffect, useId, useRef, useState } from "react";
 import { Approval } from "./Approval.js";
 import { Attachments } from "./Attachments.js";
+import { Diff, withDiff } from "./Diff.js";
 import { usePicture } from "./engine.js";
 import { Icon, type IconName } from "./Icon.js";
 import { texts } from "./messages.js";
@@ -31,6 +32,7 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
   const [chosen, setChosen] = useState<boolean | null>(null);
   const open = chosen ?? (state === "running" || state === "unknown");
   const id = useId();
+  const [shown, drawn] = withDiff(display ?? "", part.preview);
 
   if (question) {
     return (
@@ -83,7 +85,8 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
           {state === "unknown" && <p className="tool-unknown">{texts.tool.unknown}</p>}
           {display !== null && (
             <Section title={texts.tool.runs}>
-              <Plain text={display} className="plain display" most={4000} />
+              <Plain text={shown} className="plain display" most={4000} />
+              {drawn !== null && <Diff diff={drawn} />}
             </Section>
           )}
           <details>
