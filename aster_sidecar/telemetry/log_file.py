@@ -40,7 +40,7 @@ CHAIN = 4
 FIELDS = (
     *("turn_id", "session_id", "agent_id", "call_id", "request_id", "method", "path", "status", "duration_ms"),
     *("code", "model", "tool", "outcome", "stop_reason", "attempt", "requests", "input_tokens", "output_tokens"),
-    *("port", "framework", "version", "pid"),
+    *("port", "framework", "version", "pid", "revert_id"),
 )
 """The fields that a line may have besides its message: `log.info("…", extra={"turn_id": …})`."""
 PLAIN_SPOKEN = frozenset(("asyncio", "uvicorn.error"))

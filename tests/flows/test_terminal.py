@@ -324,7 +324,7 @@ def test_messages_and_files_are_taken_back_from_the_prompt(terminal: Callable[..
     pane.type("/changes note.txt")
     pane.until(lambda text: f"+{content.decode().splitlines()[0]}" in text)
     pane.type("/changes undo 1")
-    pane.until("note.txt: deleted.")
+    pane.until(lambda text: re.search(r"note.txt:\s+deleted\.", text))
     assert not note.exists()
     pane.type("write note.txt")
     pane.until(lambda text: text.count("tokens in") == 3)
