@@ -88,5 +88,10 @@ class Files:
         return taken
 
     def put_back(self, files: list[Json]) -> None:
-        """Keep the files of a message that was refused for the next one."""
+        """Keep the files of a message that was refused or taken out for the next one."""
         self._ready = files + self._ready
+
+    def remove(self, files: list[Json]) -> None:
+        """Keep these files no longer for the next message."""
+        ids = {file["attachment_id"] for file in files}
+        self._ready = [file for file in self._ready if file["attachment_id"] not in ids]

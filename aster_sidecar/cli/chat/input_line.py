@@ -249,6 +249,15 @@ class InputLine:
         self._session.default_buffer.append_to_history()
         self._session.default_buffer.reset()
 
+    def offer(self, text: str) -> bool:
+        """Put a text there as if it were typed, unless something is typed; returns whether it is there now."""
+        buffer = self._session.default_buffer
+        if not buffer.text:
+            buffer.reset(_document(text))
+            self._flush_soon()
+            return True
+        return False
+
     # -- questions -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -109,6 +110,30 @@ class Prompt:
                 await asyncio.gather(typing, return_exceptions=True)
             self._view.flush()
             self._ctrl_c.reinstall()
+
+    async def chosen(self, words: str, *, otherwise: str) -> str:
+        """Ask for one of the letters that `words` has in brackets, such as `[k] Keep`; the word after it counts too.
+
+        Another answer is asked again; an interrupted question is answered by `otherwise`. Raises: Leave, and what ended
+        the event stream.
+        """
+        answers = {
+            answer.lower(): letter for letter, word in re.findall(r"\[(\w)\] (\w+)", words) for answer in (letter, word)
+        }
+        again = False
+        with self.holding():
+            while True:
+                try:
+                    answer = await self.ask(words, guarded=True, follows=again)
+                except (Interrupted, EOFError):
+                    return otherwise
+                if (letter := answers.get((answer or "").strip().lower())) is not None:
+                    return letter
+                again = True
+
+    def offer(self, text: str) -> bool:
+        """Put a text into the input line; returns whether it is there: nothing that is typed is replaced."""
+        return self.line is not None and self.line.offer(text)
 
     async def confirmed(self, words: str, call_id: str | None = None) -> bool:
         """Ask yes or no; False also when interrupted, or when the question of `call_id` no longer waits.

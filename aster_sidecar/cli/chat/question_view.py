@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.screen import Screen
 from aster_sidecar.text.safe_text import still_visible, visible
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 RISK_COLOURS = {"low": "green", "medium": "yellow", "high": "red"}
+BAR = "  ┃ "
 DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -29,13 +34,10 @@ def show_question(screen: Screen, data: dict[str, Any]) -> None:
     )
     display = still_visible(str(data["display"]).removesuffix("\n"))
     preview = data.get("preview")
-    lines: list[Text] = []
     shown_lines = display.split("\n")
     # A preview's diff is the end of the display; with it, the arguments add nothing.
     diff_begins = len(shown_lines) - (str(preview["diff"]).count("\n") + 1 if preview is not None else 0)
-    for number, line in enumerate(shown_lines):
-        style = DIFF_STYLES.get(line[:1], "") if number >= diff_begins else ""
-        lines.append(Text("  ┃ " + line, style=style))
+    lines = [Text(BAR + line) for line in shown_lines[:diff_begins]] + diff_lines(shown_lines[diff_begins:])
     if preview is None:
         lines += map(Text, argument_lines(data["arguments"], display))
     remember = data.get("remember")
@@ -45,6 +47,13 @@ def show_question(screen: Screen, data: dict[str, Any]) -> None:
     screen.write(screen.prose(summary))
     screen.write([entry for text in lines for entry in screen.render(text)])
     screen.write([entry for words in prose for entry in screen.prose(Text(words, style="dim"))])
+
+
+def diff_lines(diff: Iterable[str]) -> list[Text]:
+    """The lines of a unified diff in their colours."""
+    from rich.text import Text
+
+    return [Text(BAR + line, style=DIFF_STYLES.get(line[:1], "")) for line in diff]
 
 
 def argument_lines(arguments: dict[str, Any], display: str) -> list[str]:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.cli.chat import files
-from aster_sidecar.cli.chat.files import LocalFile, Unreadable, read
+from aster_sidecar.cli.chat.connection import Connection
+from aster_sidecar.cli.chat.files import Files, LocalFile, Unreadable, read
+from aster_sidecar.cli.chat.plain_views import PlainView
 
 
 def test_a_file_is_read_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +27,13 @@ def test_what_is_no_file_or_too_large_is_named(tmp_path: Path, monkeypatch: pyte
     for path in (tmp_path / "large", tmp_path / "missing", tmp_path, "nul\0"):
         with pytest.raises(Unreadable, match="can’t be attached: "):
             read(str(path))
+
+
+def test_files_of_a_message_that_was_taken_out_come_first_and_can_be_removed() -> None:
+    files = Files(Connection("http://127.0.0.1:1", "instance_1", None, lambda: ("", "", None)), PlainView())
+    one, two, three = ({"attachment_id": name} for name in ("att_1", "att_2", "att_3"))
+    files.put_back([two])
+    files.put_back([one, three])
+    files.remove([three])
+    assert files.take() == [one, two]
+    assert files.take() == []

@@ -192,3 +192,17 @@ def test_what_is_typed_as_a_second_step_appears_confirms_nothing(monkeypatch: py
         assert typed.messages == []
 
     with_line(body)
+
+
+def test_an_offered_text_replaces_nothing_that_is_typed() -> None:
+    async def body(line: InputLine, pipe: PipeInput, typed: Typed) -> None:
+        assert line.offer("two\nlines")
+        pipe.send_text("!\r")
+        await until(lambda: typed.messages)
+        assert typed.messages == ["two\nlines!"]
+        pipe.send_text("draft")
+        await until(lambda: line.text == "draft")
+        assert not line.offer("another")
+        assert line.text == "draft"
+
+    with_line(body)
