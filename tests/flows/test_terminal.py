@@ -309,51 +309,6 @@ def test_a_daemon_of_its_own_that_dies_is_started_again(terminal: Callable[..., 
     assert pane.exit_code() == 0
 
 
-def test_messages_and_files_are_taken_back_from_the_prompt(terminal: Callable[..., Pane], daemon: Daemon) -> None:
-    daemon.config(permission_mode="auto_approve")
-    pane = terminal(data_dir=daemon.data_dir)
-    pane.until_prompt()
-    pane.type("hello")
-    pane.until("tokens in")
-    pane.type("write note.txt")
-    pane.until(lambda text: text.count("tokens in") == 2)
-    note = daemon.work_dir / "note.txt"
-    content = note.read_bytes()
-    pane.type("/changes")
-    pane.until("(created +1 −0)")
-    pane.type("/changes note.txt")
-    pane.until(lambda text: f"+{content.decode().splitlines()[0]}" in text)
-    pane.type("/changes undo 1")
-    pane.until(lambda text: re.search(r"note.txt:\s+deleted\.", text))
-    assert not note.exists()
-    pane.type("write note.txt")
-    pane.until(lambda text: text.count("tokens in") == 3)
-    note.write_text("by a person")
-    pane.type("/undo")
-    pane.until("[u] Undo these changes too")
-    pane.type("u")
-    pane.until("[a] Do it anyway")
-    assert note.read_text() == "by a person"
-    pane.type("a")
-    pane.until("Taken back: write note.txt")
-    assert "2 messages taken out of the conversation." in pane.text()
-    assert not note.exists()
-    pane.type("/redo")
-    pane.until("2 messages put back.")
-    assert note.read_text() == "by a person"
-    pane.type("/undo")
-    pane.until(lambda text: text.count("[u] Undo these changes too") == 2)
-    pane.type("k")
-    pane.until(lambda text: text.count("Taken back: write note.txt") == 2)
-    assert note.read_text() == "by a person"
-    pane.type("/fork")
-    pane.until("You are in the copy now.")
-    [copy, original] = daemon.call("GET", "/api/sessions")["sessions"]
-    assert copy["forked_from"]["session_id"] == original["session_id"]
-    pane.type("/quit")
-    assert pane.exit_code() == 0
-
-
 def test_conversations_from_the_prompt(terminal: Callable[..., Pane], daemon: Daemon) -> None:
     pane = terminal(data_dir=daemon.data_dir)
     pane.until_prompt()

@@ -6,6 +6,7 @@ The commands such as /model and the flags such as --model show and change it.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -161,6 +162,11 @@ class Choices:
         self._view.note(texts.setting(name, value, one["source"]), "")
         if name == "permission_mode" and asked is not None and one["value"] != asked:
             self._view.note(texts.hint(texts.AGENT_IS_STRICTER), "yellow")
+
+
+def number_of(text: str) -> int:
+    """The number in `text`; 0 if it is not a number or has more than nine digits."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
 
 def typed_path(text: str) -> str:

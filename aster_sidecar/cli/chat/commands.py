@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from aster_sidecar.cli.chat import texts
-from aster_sidecar.cli.chat.choices import Choices
+from aster_sidecar.cli.chat.changes import Changes
+from aster_sidecar.cli.chat.choices import Choices, number_of
 from aster_sidecar.cli.chat.connection import Connection, Json
 from aster_sidecar.cli.chat.conversation import OpenConversation, Target
 from aster_sidecar.cli.chat.file_lines import words_of
@@ -15,7 +15,7 @@ from aster_sidecar.cli.chat.files import Files
 from aster_sidecar.cli.chat.plain_text import plain
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
-from aster_sidecar.cli.chat.revisions import Revisions
+from aster_sidecar.cli.chat.rewinding import Rewinding
 from aster_sidecar.cli.chat.screen import WIDEST
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import Turns
@@ -45,7 +45,8 @@ class Commands:
         turns: Turns,
         choices: Choices,
         files: Files,
-        revisions: Revisions,
+        rewinding: Rewinding,
+        changes: Changes,
     ) -> None:
         self._call = connection.call
         self._view = view
@@ -68,16 +69,17 @@ class Commands:
             "/delete": self._delete,
             "/restore": self._restore,
             "/history": self._history,
+            "/undo": rewinding.undo,
+            "/redo": rewinding.redo,
+            "/retry": rewinding.retry,
+            "/fork": self._fork,
+            "/changes": changes.command,
             "/model": choices.model,
             "/effort": choices.effort,
             "/mode": choices.mode,
             "/folder": choices.folder,
             "/agent": choices.agent,
             "/attach": files.attach,
-            "/undo": revisions.undo,
-            "/redo": revisions.redo,
-            "/fork": revisions.fork,
-            "/changes": revisions.changes,
             "/approvals": self._approvals,
             "/steer": self._steer,
             "/interrupt": self._interrupt,
@@ -130,7 +132,7 @@ class Commands:
         if not words:
             self._view.note(texts.FIND_TAKES)
             return
-        if self._none_is_open():
+        if self._conversation.none_is_open():
             return
         page = await self._call("GET", f"/api/sessions/{self._state.session_id}/find", q=words, limit=FOUND)
         for hit in reversed(page["hits"]):
@@ -145,21 +147,15 @@ class Commands:
         await self._open(which)
         await self._turns.take_up(await self._conversation.status())
 
-    def _none_is_open(self) -> bool:
-        """Whether there is no conversation yet; says so."""
-        if not self._state.session_id:
-            self._view.note(texts.FIRST_CONVERSATION)
-        return not self._state.session_id
-
     async def _rename(self, title: str) -> None:
-        if self._none_is_open():
+        if self._conversation.none_is_open():
             return
         answer = await self._call("PATCH", f"/api/sessions/{self._state.session_id}", {"title": title})
         self._state.title = answer["title"]
         self._conversation.tell_where()
 
     async def _delete(self, _: str) -> None:
-        if self._none_is_open():
+        if self._conversation.none_is_open():
             return
         session_id = self._state.session_id
         title = plain((await self._call("GET", f"/api/sessions/{session_id}"))["title"])
@@ -182,8 +178,15 @@ class Commands:
             self._view.note(texts.listed_deleted(number, entry, titled(entry)), "")
         self._view.note(texts.RESTORE_TAKES if self._deleted else texts.TRASH_IS_EMPTY)
 
+    async def _fork(self, _: str) -> None:
+        if self._conversation.none_is_open():
+            return
+        original = self._state.session_id
+        await self._open((await self._call("POST", f"/api/sessions/{original}/fork", {}))["session_id"])
+        self._view.note(texts.forked(original))
+
     async def _history(self, count: str) -> None:
-        if self._none_is_open():
+        if self._conversation.none_is_open():
             return
         state, limit = self._state, min(number_of(count) or HISTORY, HISTORY_MOST)
         page = await self._call(
@@ -244,11 +247,6 @@ def listed_id(text: str, listed: list[Json]) -> str:
     """The session id at a number of the list; `text` itself if it is not such a number."""
     number = number_of(text)
     return listed[number - 1]["session_id"] if 1 <= number <= len(listed) else text
-
-
-def number_of(text: str) -> int:
-    """The number in `text`; 0 if it is not a number or has more than nine digits."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
 
 def titled(entry: Json) -> str:

@@ -123,6 +123,12 @@ class OpenConversation:
             "GET", "/api/status", agent_id=state.agent_id, session_id=state.session_id or None
         )
 
+    def none_is_open(self) -> bool:
+        """Whether there is no conversation yet; says so."""
+        if not self._state.session_id:
+            self._view.note(texts.FIRST_CONVERSATION)
+        return not self._state.session_id
+
     def tell_where(self) -> None:
         """Say which conversation is open."""
         if not self._state.session_id:

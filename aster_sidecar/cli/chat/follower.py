@@ -87,7 +87,14 @@ class Follower:
                 by = plain(str(data["resolved_by"]))
                 self._view.note(texts.resolved(visible(question["name"]), data["decision"], by), "yellow")
         elif kind in ("history_rewound", "history_unrewound"):
-            self._view.note(texts.rewound(data["messages"], back=kind == "history_unrewound"), "yellow")
+            told = f"{kind}:{data['from_message_id']}"
+            if told in state.ours:
+                state.ours.discard(told)
+            else:
+                self._view.note(texts.REWOUND_ELSEWHERE[kind], "yellow")
+        elif kind == "files_changed" and data.get("revert_id"):
+            if not state.reverting and data["revert_id"] not in state.ours:
+                self._view.note(texts.reverted_elsewhere(data["files"]), "yellow")
         elif kind == "session_changed" and data["change"] == "updated":
             state.agent_id = data["session"]["agent_id"]
         elif kind == "session_changed" and data["change"] == "deleted" and data.get("restorable_until"):

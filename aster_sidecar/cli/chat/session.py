@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from aster_sidecar.cli.chat import texts
+from aster_sidecar.cli.chat.changes import Changes
 from aster_sidecar.cli.chat.choices import Choices, Wanted
 from aster_sidecar.cli.chat.commands import Commands
 from aster_sidecar.cli.chat.connection import Connection, Json, Refused, Unreachable
@@ -26,7 +27,8 @@ from aster_sidecar.cli.chat.plain_views import JsonView, PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.prompt_parts import Interrupted
 from aster_sidecar.cli.chat.questions import Questions
-from aster_sidecar.cli.chat.revisions import Revisions
+from aster_sidecar.cli.chat.reverts import Reverts
+from aster_sidecar.cli.chat.rewinding import Rewinding
 from aster_sidecar.cli.chat.screen import Screen, window_console
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import QuestionWaits, Turns
@@ -58,6 +60,18 @@ class Chat:
         self._files = Files(connection, view)
         self._turns = Turns(connection, view, self._state, self._prompt, self._questions, self._ctrl_c, self._files)
         self._choices = Choices(connection, view, self._state, self._conversation)
+        reverts = Reverts(connection, view, self._state, self._prompt)
+        rewinding = Rewinding(
+            connection,
+            view,
+            self._state,
+            self._conversation,
+            self._prompt,
+            self._turns,
+            self._files,
+            reverts,
+        )
+        changes = Changes(connection, view, self._state, self._conversation, self._prompt, reverts)
         self._commands = Commands(
             connection,
             view,
@@ -68,7 +82,8 @@ class Chat:
             self._turns,
             self._choices,
             self._files,
-            Revisions(connection, view, self._state, self._conversation, self._prompt),
+            rewinding,
+            changes,
         )
 
     @contextlib.asynccontextmanager

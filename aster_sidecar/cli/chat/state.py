@@ -34,6 +34,11 @@ class ChatState:
         """Turns of this chat that have not ended: their questions are asked."""
         self.queued: dict[str, str] = {}
         """`turn_id` → the message, for turns of this chat that wait in the queue."""
+        self.ours: set[str] = set()
+        """What this chat has undone or put back, so that its events are not told: the id of each revert, and the type
+        of each other event with `:` and its `from_message_id`."""
+        self.reverting = False
+        """Whether a request of this chat that may write files back is being answered."""
         self.finishing = False
         """Whether the chat waits for one turn and reads no messages meanwhile."""
         self.changed = asyncio.Event()

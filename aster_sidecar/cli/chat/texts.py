@@ -26,16 +26,17 @@ COMMANDS = {
     "/delete": "delete this conversation; /restore can restore it for 30 days",
     "/restore": "[NUMBER or ID]  list deleted conversations, or restore one",
     "/history": "[N]  show the last N messages (10)",
+    "/undo": "take your last message and its answer out, to edit it; if you want, also undo what it changed in files",
+    "/redo": "put back what /undo took out, until the next message",
+    "/retry": "send your last message again, for another answer",
+    "/fork": "copy this conversation and go on in the copy",
+    "/changes": "[[undo or redo] NUMBER or PATH]  list changed files, show the diff of one, or undo its change",
     "/model": "[NAME or -]  show or choose the model of this conversation; with - the usual one again",
     "/effort": "[LEVEL or -]  show or choose how much its model thinks: " + ", ".join(EFFORTS),
     "/mode": "[MODE or -]  show or choose when this conversation asks: " + ", ".join(MODES),
     "/folder": "[PATH or -]  show or choose the folder in which this conversation works",
     "/agent": "[ID]  list the agents, or choose which one answers in this conversation",
     "/attach": "[PATH or -]  attach a file to your next message; with - none; alone, list them",
-    "/undo": "take your last message and its answer back; asks about the files that it changed",
-    "/redo": "put back what /undo took out, until you send the next message",
-    "/fork": "copy this conversation and go on in the copy",
-    "/changes": "[N or PATH]  list the files that this conversation changed, or show a diff; undo N  undoes one",
     "/approvals": "answer the questions that wait in all conversations, one by one",
     "/steer": "TEXT  during an answer: send a message that the agent reads at its next step",
     "/interrupt": "TEXT  during an answer: stop the answer and send a message",
@@ -70,52 +71,6 @@ def said(text: str, *, by_us: bool) -> str:
     return f"{'›' if by_us else '▸'} {indented}"
 
 
-# -- taking back -------------------------------------------------------------------------------------------------------
-
-NOTHING_SAID = "There is no message to take back."
-UNDO_CHOICES = "[u] Undo these changes too · [k] Keep the files · [c] Cancel"
-NO_CHANGES = "This conversation has not changed any file."
-CHANGES_TAKES = "/changes N shows the diff of a file, and /changes undo N undoes its change."
-NO_DIFF = "There is no diff: it is not a text, or its content is not kept."
-DIFF_IS_CUT = "The diff is longer than what is shown."
-KINDS = {"created": "created", "modified": "changed", "deleted": "deleted", "moved": "moved"}
-ACTIONS = {"write": "restored", "delete": "deleted", "none": "is as before already"}
-
-
-def conflict_choices(*, keep: bool) -> str:
-    """The answers when files changed since."""
-    return f"[a] Do it anyway{' · [k] Keep the files as they are' if keep else ''} · [c] Cancel"
-
-
-def taken_out(message: str) -> str:
-    return f"Taken back: {message}\n  /redo puts it back."
-
-
-def rewound(messages: int, *, back: bool) -> str:
-    return f"{times(messages, 'message')} {'put back' if back else 'taken out of the conversation'}."
-
-
-def forked(session_id: str) -> str:
-    return f"You are in the copy now. /switch {session_id} opens the original."
-
-
-def changed_file(path: str, moved_from: str, file: Json) -> str:
-    """One changed file, on one line. `moved_from` is empty unless it was moved."""
-    lines = f" +{file['added']} −{file['removed']}" if file.get("added") is not None else ""
-    moved = f", from {moved_from}" if moved_from else ""
-    source = ", while a command ran" if file["source"] == "command" else ""
-    now = {"undone": ", undone", "edited": ", edited since"}.get(file["now"], "")
-    return f"{path}  ({KINDS[file['kind']]}{lines}{moved}{source}{now})"
-
-
-def numbered(number: int, line: str) -> str:
-    return f"  {number:2}  {line}"
-
-
-def undone_file(path: str, action: str) -> str:
-    return f"{path}: {ACTIONS[action]}."
-
-
 # -- files -------------------------------------------------------------------------------------------------------------
 
 ATTACH_TAKES = "/attach PATH attaches a file to your next message, and /attach - removes all."
@@ -139,6 +94,117 @@ def not_attached(path: str, reason: str) -> str:
 
 def too_large(most_bytes: int) -> str:
     return f"it has more than {most_bytes >> 20} MiB"
+
+
+# -- taking back ------------------------------------------------------------------------------------------------------
+
+NOTHING_TO_UNDO = "This conversation has no message that could be taken out."
+NOTHING_TO_REDO = "Nothing to put back: /undo took nothing out since the last message."
+NOTHING_UNDONE = "Nothing was changed."
+REDO_PUTS_BACK = "/redo puts it back, until the next message."
+TAKEN_OUT_SAID = "Your message was:"
+TURN_CHANGED = "This turn changed files:"
+REWOUND_ELSEWHERE = {
+    "history_rewound": "Messages were taken out of this conversation in another window. /redo puts them back, until the"
+    " next message.",
+    "history_unrewound": "Messages that had been taken out of this conversation were put back in another window.",
+}
+CONFLICTS = "These files changed since, or can’t be written back. Nothing was changed yet:"
+ANYWAY_MEANS = "“Anyway” replaces what changed since, and leaves what can’t be written back. It can be undone."
+LEFT = "These files were left as they are:"
+
+
+def taken_out(messages: int) -> str:
+    return f"{times(messages, 'message was', 'messages were')} taken out of the conversation."
+
+
+def put_back(messages: int) -> str:
+    return f"{times(messages, 'message is', 'messages are')} in the conversation again."
+
+
+def undo_choices(*, tools: bool, commands: bool) -> str:
+    """What can become of the files that a turn changed: by tools, while commands ran, or both."""
+    if tools and commands:
+        return "[k] Keep the files · [u] Undo changes by tools · [a] All, also those while a command ran · [c] Cancel"
+    return f"[k] Keep the files · [{'a' if commands else 'u'}] Undo them too · [c] Cancel"
+
+
+def conflict_choices(*, keep: bool) -> str:
+    """What can be done about files that changed since."""
+    return f"[a] Anyway{' · [k] Keep the files as they are' if keep else ''} · [c] Cancel"
+
+
+def conflict(message: str) -> str:
+    return f"  {sentence(message)}"
+
+
+def reverted(action: str, path: str, *, dry: bool) -> str:
+    """What was done at a path, or with `dry` would be done."""
+    words = {
+        "write": ("would be written", "written"),
+        "delete": ("would be deleted", "deleted"),
+        "none": ("is as before already", "was as before already"),
+    }
+    would, was = words[action]
+    return f"  {would if dry else was}: {path}"
+
+
+def more_files(count: int) -> str:
+    return f"  … and {times(count, 'more file')}"
+
+
+def reverted_elsewhere(files: int) -> str:
+    return f"In another window, {times(files, 'file was', 'files were')} changed back. /changes lists them."
+
+
+def forked(original: str) -> str:
+    """After the line about the copy, which has the same title."""
+    return f"You are in the copy now. /switch {original} goes back to the original."
+
+
+# -- changes to files --------------------------------------------------------------------------------------------------
+
+NO_CHANGES = "No changes to files are recorded in this conversation."
+CHANGES_TAKES = (
+    "/changes NUMBER or PATH shows the diff of a file. /changes undo NUMBER or PATH undoes its change, and redo makes"
+    " it again."
+)
+EARLIER_MESSAGE = "an earlier message"
+SAME_LINES = "  The lines are the same."
+DIFF_IS_CUT = "  … The diff is longer."
+NOT_UNDONE_YET = "This change was not undone."
+AS_BEFORE_ALREADY = "The file is as before already."
+UNDO_SURE = "Undo this change?"
+REDO_SURE = "Make this change again?"
+FILE_STATES = {"undone": "undone", "edited": "changed again since"}
+
+
+def changed_file(file: Json, path: str, moved_from: str | None, why: str | None, number: int | None) -> str:
+    """One changed file of a list; the paths are those that are shown. `why` its content before is not kept."""
+    lines = f"  +{file['added']} −{file['removed']}" if file["added"] is not None else ""
+    facts = [
+        "while a command ran" if file["source"] == "command" else None,
+        FILE_STATES.get(file["now"]),
+        f"can’t be undone: {why}" if why is not None else None,
+    ]
+    said = ", ".join(filter(None, facts))
+    place = f"{number:3}  " if number is not None else "  "
+    where = path if moved_from is None else f"{moved_from} → {path}"
+    return f"{place}{file['kind']}  {where}{lines}{f'  ({said})' if said else ''}"
+
+
+def not_covered(words: str) -> str:
+    return f"  Not recorded: {sentence(words)}"
+
+
+def no_change(which: str) -> str:
+    return f"no change in this conversation has this number or path: {which}"
+
+
+def no_diff(before: Json | None, after: Json | None) -> str:
+    """A change that has no diff of its lines; `before` and `after`: a `FileState`, or None if there is nothing."""
+    sizes = [size(state["size"]) if state is not None else "nothing" for state in (before, after)]
+    return f"  No lines can be compared: {sizes[0]} before, {sizes[1]} after."
 
 
 # -- a turn ------------------------------------------------------------------------------------------------------------
@@ -198,11 +264,13 @@ def trouble(mark: str, message: str) -> str:
 REMEDIES: Mapping[str, str | None] = {
     "agent_busy": "/cancel stops the answer that is being written.",
     "agent_not_found": "/agent lists the agents.",
+    "change_not_found": "/changes lists what was changed.",
     "attachment_not_found": "/attach PATH attaches the file again.",
     "folder_unusable": "/folder PATH chooses another folder.",
     "invalid_shape": None,
+    "message_not_found": None,
     "model_not_set": "/model lists models, and /model NAME chooses one. The demo model is free.",
-    "revert_conflict": None,
+    "not_a_turn_start": None,
     "rewind_not_found": None,
     "session_not_found": "/sessions lists conversations, and /restore those that were deleted.",
 }

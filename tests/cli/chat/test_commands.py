@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from aster_sidecar.cli.chat import texts
-from aster_sidecar.cli.chat.choices import Choices
-from aster_sidecar.cli.chat.commands import Commands, listed_id, number_of, titled
+from aster_sidecar.cli.chat.changes import Changes
+from aster_sidecar.cli.chat.choices import Choices, number_of
+from aster_sidecar.cli.chat.commands import Commands, listed_id, titled
 from aster_sidecar.cli.chat.connection import Connection
 from aster_sidecar.cli.chat.conversation import OpenConversation
 from aster_sidecar.cli.chat.files import Files
@@ -18,7 +19,8 @@ from aster_sidecar.cli.chat.interrupts import CtrlC
 from aster_sidecar.cli.chat.plain_views import PlainView
 from aster_sidecar.cli.chat.prompt import Prompt
 from aster_sidecar.cli.chat.questions import Questions
-from aster_sidecar.cli.chat.revisions import Revisions
+from aster_sidecar.cli.chat.reverts import Reverts
+from aster_sidecar.cli.chat.rewinding import Rewinding
 from aster_sidecar.cli.chat.state import ChatState, Leave
 from aster_sidecar.cli.chat.turns import Turns
 
@@ -36,10 +38,11 @@ def with_commands(body: Callable[[Commands], Awaitable[None]]) -> None:
             turns = Turns(connection, view, state, prompt, questions, ctrl_c, files)
             conversation = OpenConversation(connection, view, state)
             choices = Choices(connection, view, state, conversation)
-            revisions = Revisions(connection, view, state, conversation, prompt)
-            await body(
-                Commands(connection, view, state, conversation, prompt, questions, turns, choices, files, revisions)
-            )
+            reverts = Reverts(connection, view, state, prompt)
+            rewinding = Rewinding(connection, view, state, conversation, prompt, turns, files, reverts)
+            changes = Changes(connection, view, state, conversation, prompt, reverts)
+            parts = (conversation, prompt, questions, turns, choices, files, rewinding, changes)
+            await body(Commands(connection, view, state, *parts))
 
     asyncio.run(run())
 
