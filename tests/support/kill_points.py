@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aster_sidecar.conversation.engine  # noqa: F401 - imported once, before the forks
+import aster_sidecar.conversation.engine  # noqa: F401 # pyright: ignore[reportUnusedImport] # once, before the forks
 from aster_sidecar.contract import wire
 from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.store.journal import Journal
