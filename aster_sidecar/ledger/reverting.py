@@ -149,7 +149,15 @@ GONE = "it was kept too long ago, or other contents needed its space"
 
 def _planned(choice: Choice, found: Chosen, looks: Looks) -> Plan:
     planned = plan(choice, found, looks)
-    return planned._replace(conflicts=[*planned.conflicts, *_unwritable(planned.steps)])
+    unwritable = _unwritable(planned.steps)
+    left = [one for one in unwritable if one.path in choice.force]
+    skipped = {one.path for one in left}
+    return Plan(
+        [step for step in planned.steps if str(step.path) not in skipped],
+        [file for file in planned.files if file.path not in skipped],
+        [*planned.left, *left],
+        [*planned.conflicts, *(one for one in unwritable if one.path not in skipped)],
+    )
 
 
 def _unwritable(steps: Iterable[Step]) -> list[wire.NotReverted]:

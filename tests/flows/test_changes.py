@@ -353,9 +353,12 @@ def test_a_read_only_folder_is_found_before_anything_is_written(free: Daemon) ->
     path.parent.chmod(0o500)
     try:
         assert conflict(free, turn_id=end["turn_id"], commands=True) == {str(path): "unwritable"}
+        assert (free.work_dir / "b.txt").exists()
+        left = revert(free, turn_id=end["turn_id"], commands=True, force=[str(path)])["left"]
+        assert [(one["path"], one["code"]) for one in left] == [(str(path), "unwritable")]
     finally:
         path.parent.chmod(0o700)
-    assert (free.work_dir / "b.txt").exists()
+    assert not (free.work_dir / "b.txt").exists()
 
 
 # -- what is asked for -------------------------------------------------------------------------------------------------
