@@ -25,7 +25,7 @@ from tests.cli.chat.support import printed, screen
 
 Json = dict[str, Any]
 FILE: Json = {
-    "path": "/work/a.txt",
+    "path": "/home/ana/a.txt",
     "kind": "modified",
     "moved_from": None,
     "source": "tool",
@@ -118,7 +118,7 @@ def test_the_files_of_a_message() -> None:
     [
         ({}, "  modified  a.txt  +1 −2"),
         ({"path": "/other/a.txt", "added": None, "removed": None}, "  modified  /other/a.txt"),
-        ({"kind": "moved", "moved_from": "/work/b/c\n.txt"}, "  moved  b/c‹U+000A›.txt → a.txt  +1 −2"),
+        ({"kind": "moved", "moved_from": "/home/ana/b/c\n.txt"}, "  moved  b/c‹U+000A›.txt → a.txt  +1 −2"),
         (
             {"source": "command", "now": "edited"},
             "  modified  a.txt  +1 −2  (while a command ran, changed again since)",
@@ -129,7 +129,7 @@ def test_the_files_of_a_message() -> None:
             "  modified  a.txt  +1 −2  (can’t be undone: it is too large)",
         ),
         (
-            {"kind": "deleted", "path": "/work/sub", "before": {"type": "directory"}, "after": None, "added": None},
+            {"kind": "deleted", "path": "/home/ana/sub", "before": {"type": "directory"}, "after": None, "added": None},
             "  deleted  sub/",
         ),
     ],
@@ -191,13 +191,13 @@ def test_another_error_is_passed_on(error: Exception, monkeypatch: pytest.Monkey
 
 def test_what_was_written_and_what_was_left_is_told_in_bounded_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = Sent(monkeypatch, [])
-    files = [{"path": f"/work/{number}\n", "action": "write"} for number in range(FILES_LISTED + 2)]
+    files = [{"path": f"/home/ana/{number}\n", "action": "write"} for number in range(FILES_LISTED + 2)]
     left = [{"path": "/a", "message": f"file {number} is too large"} for number in range(FILES_LISTED + 1)]
     sent.reverts.tell(None)
     assert sent.told == ""
     sent.reverts.tell({"files": files, "left": left})
     lines = sent.told.splitlines()
-    assert lines[0] == "  written: /work/0‹U+000A›"
+    assert lines[0] == "  written: /home/ana/0‹U+000A›"
     assert lines[FILES_LISTED] == "  … and 2 more files"
     assert lines[FILES_LISTED + 1 : FILES_LISTED + 3] == [texts.LEFT, "  File 0 is too large."]
     assert lines[-1] == "  … and 1 more file"
