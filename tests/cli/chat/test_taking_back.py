@@ -135,11 +135,11 @@ def test_the_files_of_a_message() -> None:
     ],
 )
 def test_a_changed_file_is_one_line(changes: Json, line: str) -> None:
-    assert changed_line({**FILE, **changes}, "/work") == line
+    assert changed_line({**FILE, **changes}, "/home/ana") == line
 
 
 def test_a_changed_file_of_a_list_has_a_number() -> None:
-    assert changed_line(FILE, "/", 12) == " 12  modified  work/a.txt  +1 −2"
+    assert changed_line(FILE, "/", 12) == " 12  modified  home/ana/a.txt  +1 −2"
 
 
 def test_without_a_conflict_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
