@@ -86,8 +86,8 @@ class Reverts:
         """Record the revert, write its paths, and record what came of it. Raises: StoreError."""
         revert_id = clock.new_id("rev") if planned.steps else None
         recorded = [(step, _row_of(step, revert_id or "")) for step in planned.steps]
+        begun(revert_id)  # first: if it raises, because the session was deleted meanwhile, nothing is recorded
         self._journal.put(writes=[rows.insert_change(row) for _, row in recorded])
-        begun(revert_id)
         await self._journal.commit()
         if revert_id is None:
             return wire.Reverted(revert_id=None, files=planned.files, left=planned.left)
