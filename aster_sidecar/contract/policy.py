@@ -49,16 +49,18 @@ class Approved(Model):
 
 
 class Preview(Model):
-    """The lines of a file that would change, with context: the end of `display`, to be shown as a diff.
+    """The lines of a file that would change, with context, to be shown as a diff. `display` ends with them.
 
+    `truncated`: the change is too long to be shown. `diff` has its beginning, and `display` the call's own text.
     Each line of `diff` begins with a space, `-` (removed) or `+` (added), or is `@ line N`: the next line's old number.
     """
 
     kind: Literal["diff"] = "diff"
     path: str
     diff: str
-    added: int = Field(description="lines")
-    removed: int = Field(description="lines")
+    added: int = Field(description="lines of the whole change")
+    removed: int = Field(description="lines of the whole change")
+    truncated: bool = False
 
 
 class ApprovalInfo(Model):

@@ -42,21 +42,22 @@ class Scope:
 class Preview:
     """The changed lines of a file. Each line of `diff` begins with " ", "-" (removed), "+" (added) or "@ line N".
 
-    `added` and `removed` count lines.
+    `added` and `removed` count the lines of the whole change. `truncated`: `diff` is only the beginning of it.
     """
 
     path: str
     diff: str
     added: int
     removed: int
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What a call would do, determined from the tool *and* its arguments before the call runs.
 
-    - `summary`: one plain sentence about the effect. `preview`: a change of a file line by line; `display` ends with
-      the same lines.
+    - `summary`: one plain sentence about the effect. `preview`: a change of a file line by line; unless it
+      is truncated, `display` ends with the same lines.
     - `target`: the canonical object of the call (an absolute path without links, a command string, an origin).
       `display`: exactly what will run, with control and bidi characters made visible.
     - `reason`: why the call has this risk. `concerns`: reasons, in words, that raise the risk above the tool's own.

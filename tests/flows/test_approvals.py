@@ -544,6 +544,7 @@ def test_the_lines_that_change_come_apart_and_outlive_a_restart(daemon: Daemon) 
         "diff": "@ line 17\n line 17\n line 18\n line 19\n-line 20\n+line twenty\n line 21\n line 22\n line 23",
         "added": 1,
         "removed": 1,
+        "truncated": False,
     }
     assert asked["display"].endswith("\n" + asked["preview"]["diff"])
     daemon.kill()

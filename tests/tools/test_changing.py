@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aster_sidecar.policy.permissions import Assessment
 from aster_sidecar.text.safe_text import still_visible, visible
 from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.file_content import COMPARED_LINES, HASHED_BYTES, difference, in_form, read_text
+from aster_sidecar.tools.files.changing import LONG_CHARS
 from tests.tools.support import assess, call, run_assessed
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -129,10 +130,29 @@ def test_a_file_of_one_long_line_can_be_edited(place: Surroundings) -> None:
     (place.work_dir / "a.json").write_text('{"x": "' + "y" * 300_000 + '", "z": 1}')
     found = assess("edit_file", place, path="a.json", old='"z": 1', new='"z": 2')
     assert lines(found) == ['- "z": 1', '+ "z": 2']
+    assert found.summary == "Edit a.json (1 line added, 1 removed)"
+    assert found.preview is not None
+    assert found.preview.truncated
+    assert found.preview.diff.startswith('@ line 1\n-{"x": "yyy')
+    assert found.preview.diff.endswith("y…")
     written = assess("write_file", place, path="a.json", content="{}")
     assert lines(written) == ["{}"]
     (place.work_dir / "a.json").write_text("another")
     assert assess("edit_file", place, path="a.json", old='"z": 1', new='"z": 2').binding != found.binding
+
+
+def test_a_change_that_is_too_long_shows_its_beginning_and_the_whole_text(place: Surroundings) -> None:
+    old = [f"line {number} {'x' * 80}" for number in range(900)]
+    (place.work_dir / "a").write_text("\n".join(old))
+    found = assess("write_file", place, path="a", content="only this")
+    assert lines(found) == ["only this"]
+    preview = found.preview
+    assert preview is not None
+    assert preview.truncated
+    shown = preview.diff.split("\n")
+    assert shown == ["@ line 1", *(f"-{line}" for line in old[: len(shown) - 1])]
+    assert len(preview.diff) <= LONG_CHARS
+    assert (preview.added, preview.removed) == (1, 900)
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80), st.text(max_size=80))
@@ -239,6 +259,22 @@ def test_editing_keeps_utf16(place: Surroundings) -> None:
     assert (place.work_dir / "a").read_bytes() == "\ufeff1\r\n2\r\n".encode("utf-16-le")
 
 
+def test_a_text_that_is_not_recognised_as_utf16_gets_a_mark(place: Surroundings) -> None:
+    (place.work_dir / "a").write_bytes("one\n".encode("utf-16-le"))
+    done = call("write_file", place, path="a", content="1")
+    assert (place.work_dir / "a").read_bytes() == "\ufeff1".encode("utf-16-le")
+    assert "a byte order mark is added" in done.value["note"]
+    (place.work_dir / "a").write_bytes("one\n字字字".encode("utf-16-be"))
+    done = call("edit_file", place, path="a", old="one\n", new="")
+    data = (place.work_dir / "a").read_bytes()
+    assert data == "\ufeff字字字".encode("utf-16-be")
+    assert "a byte order mark is added" in done.value["note"]
+    read = read_text(data)
+    assert read is not None
+    assert read[0] == "字字字"
+
+
+@example(old=b"\x00\x01\t\x00", text="0")
 @given(st.binary(max_size=40), st.text(alphabet=st.characters(codec="utf-8"), max_size=40))
 def test_a_text_that_is_written_can_be_read_again(old: bytes, text: str) -> None:
     data, form = in_form(text, old)

@@ -35,9 +35,12 @@ def show_question(screen: Screen, data: dict[str, Any]) -> None:
     display = still_visible(str(data["display"]).removesuffix("\n"))
     preview = data.get("preview")
     shown_lines = display.split("\n")
-    # A preview's diff is the end of the display; with it, the arguments add nothing.
-    diff_begins = len(shown_lines) - (str(preview["diff"]).count("\n") + 1 if preview is not None else 0)
+    # The diff of a whole preview is the end of the display; with a preview, the arguments add nothing.
+    diff = str(preview["diff"]).split("\n") if preview is not None and not preview.get("truncated") else []
+    diff_begins = len(shown_lines) - len(diff)
     lines = [Text(BAR + line) for line in shown_lines[:diff_begins]] + diff_lines(shown_lines[diff_begins:])
+    if preview is not None and preview.get("truncated"):
+        lines.append(Text(texts.long_change(preview["added"], preview["removed"]), style="dim"))
     if preview is None:
         lines += map(Text, argument_lines(data["arguments"], display))
     remember = data.get("remember")

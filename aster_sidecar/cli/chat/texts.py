@@ -369,6 +369,10 @@ def risk(word: str) -> str:
     return f"  {RISKS.get(word, word)}"
 
 
+def long_change(added: int, removed: int) -> str:
+    return f"  In all, {times(added, 'line')} added, {removed:,} removed."
+
+
 def why(reason: str) -> str:
     return f"  {sentence(reason)}"
 

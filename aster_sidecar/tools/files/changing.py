@@ -26,6 +26,7 @@ from aster_sidecar.tools.file_content import (
     content,
     content_at,
     difference,
+    encoded,
     form_change,
     in_form,
     read_text,
@@ -38,7 +39,7 @@ from aster_sidecar.tools.paths import Text
 EDIT_BYTES = 8 * 1024 * 1024
 WRITE_CHARS = 4 * 1024 * 1024
 LONG_CHARS = 32 * 1024
-"""The most characters of the lines around an edit; if there are more, only the old and new text are shown."""
+"""The most characters of a change beside twice the new text; a longer change is cut, and the texts themselves shown."""
 
 
 class WriteFile(Arguments):
@@ -88,13 +89,11 @@ def _assess_write(arguments: WriteFile, surroundings: Surroundings) -> Assessmen
         if (read := read_text(old.data)) is not None:
             summary = f"Replace {name} ({counted(_lines(read[0]), 'line')} → {many})"
         kept = "".join(f"; {words}" for words in (form.words, form_change(old.data, data)) if words)
-    preview = None
-    if shown_lines is None or len(shown_lines) > LONG_CHARS + 2 * len(arguments.content):
+    preview = _preview(assessment.target, shown_lines, arguments.content) if shown_lines else None
+    if shown_lines is None or (preview is not None and preview.truncated):
         shown_lines = visible(arguments.content)
-    elif not shown_lines:
+    elif preview is None:
         kept += "; the same content" if data == old.data else "; the same lines"
-    else:
-        preview = _preview(assessment.target, shown_lines)
     display = f" ({size}; replaces a file, {before}{kept})\n{shown_lines}"
     return _several(bound(assessment, display, content=old.mark, summary=summary, preview=preview), old)
 
@@ -104,10 +103,18 @@ def _lines(text: str) -> int:
     return len(text.splitlines())
 
 
-def _preview(path: str, change: str) -> Preview:
-    """A change, and how many lines it adds and removes."""
+def _preview(path: str, change: str, *texts: str) -> Preview:
+    """A change, and how many lines it adds and removes; its beginning, if it is much longer than the call's `texts`."""
     marks = [line[:1] for line in change.split("\n")]
-    return Preview(path=shown(path), diff=change, added=marks.count("+"), removed=marks.count("-"))
+    truncated = len(change) > LONG_CHARS + 2 * sum(map(len, texts))
+    diff = _beginning(change) if truncated else change
+    return Preview(path=shown(path), diff=diff, added=marks.count("+"), removed=marks.count("-"), truncated=truncated)
+
+
+def _beginning(change: str) -> str:
+    """The first lines of a change; a line that is too long ends with "…"."""
+    end = change.rfind("\n", LONG_CHARS // 2, LONG_CHARS)
+    return change[:end] if end >= 0 else change[:LONG_CHARS] + "…"
 
 
 def _found(assessment: Assessment, which: int = 0) -> Content:
@@ -141,16 +148,17 @@ def _assess_edit(arguments: EditFile, surroundings: Surroundings) -> Assessment:
     old = _found(assessment)
     name = brief(Path(assessment.target), surroundings.work_dir)
     change = None if sensitive_places.holds_secrets(Path(assessment.target)) else _edit_change(old, arguments)
-    if not change or len(change) > LONG_CHARS + 2 * len(
-        arguments.old + arguments.new
-    ):  # for example, the whole file is one line
+    preview = _preview(assessment.target, change, arguments.old, arguments.new) if change else None
+    summary = f"Edit {name}"
+    if preview is not None:
+        summary += f" ({counted(preview.added, 'line')} added, {preview.removed} removed)"
+    if not change or preview is None or preview.truncated:  # for example, the whole file is one line
         # Each line is marked, so that no text can fake the other part.
         before, after = (
             visible(text).replace("\n", f"\n{mark} ") for text, mark in ((arguments.old, "-"), (arguments.new, "+"))
         )
-        return _several(bound(assessment, f"- {before}\n+ {after}", content=old.mark, summary=f"Edit {name}"), old)
-    preview = _preview(assessment.target, change)
-    summary = f"Edit {name} ({counted(preview.added, 'line')} added, {preview.removed} removed)"
+        display = f"- {before}\n+ {after}"
+        return _several(bound(assessment, display, content=old.mark, summary=summary, preview=preview), old)
     return _several(bound(assessment, change, change=_bound_change(change), summary=summary, preview=preview), old)
 
 
@@ -253,7 +261,9 @@ def _edit(assessment: Assessment, arguments: EditFile, stop: threading.Event) ->
             raise changed(name)
         replace(folder, name, lambda file: file.write(new), old, stop)
         lost = bits_lost(folder, name, old)
-    return Outcome({"path": str(path), "replaced": count, "bytes": len(new)} | _noted(lost))
+    return Outcome(
+        {"path": str(path), "replaced": count, "bytes": len(new)} | _noted(form_change(old.data or b"", new), lost)
+    )
 
 
 def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
@@ -268,7 +278,7 @@ def _edited(old: Content, arguments: EditFile, path: Path) -> tuple[bytes, int]:
         raise ToolError(f"{shown(path)} is not text in UTF-8, UTF-16 or UTF-32; it is left as it is")
     text, form = read
     text, count = _replaced(text, arguments, path)
-    return form.bom + text.encode(form.encoding or "utf-8"), count
+    return encoded(text, form), count
 
 
 def _replaced(text: str, arguments: EditFile, path: Path) -> tuple[str, int]:

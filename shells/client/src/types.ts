@@ -19,6 +19,7 @@ export type Cancelled = Schemas["Cancelled"];
 export type ApproveRequest = Schemas["ApproveRequest"];
 export type Approved = Schemas["Approved"];
 export type ApprovalInfo = Schemas["ApprovalInfo"];
+export type Preview = Schemas["Preview"];
 export type Status = Schemas["Status"];
 export type State = Status["state"];
 export type Usage = Schemas["Usage"];

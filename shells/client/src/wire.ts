@@ -2365,8 +2365,9 @@ export interface components {
     };
     /**
      * Preview
-     * @description The lines of a file that would change, with context: the end of `display`, to be shown as a diff.
+     * @description The lines of a file that would change, with context, to be shown as a diff. `display` ends with them.
      *
+     *     `truncated`: the change is too long to be shown. `diff` has its beginning, and `display` the call's own text.
      *     Each line of `diff` begins with a space, `-` (removed) or `+` (added), or is `@ line N`: the next line's old number.
      */
     Preview: {
@@ -2382,14 +2383,19 @@ export interface components {
       diff: string;
       /**
        * Added
-       * @description lines
+       * @description lines of the whole change
        */
       added: number;
       /**
        * Removed
-       * @description lines
+       * @description lines of the whole change
        */
       removed: number;
+      /**
+       * Truncated
+       * @default false
+       */
+      truncated?: boolean;
     };
     /**
      * ResyncEvent

@@ -196,7 +196,7 @@ export function Approval({ question, focus = false }: { question: ApprovalInfoVi
       <p className="approval-reason">{visible(reason)}</p>
       <div className="approval-display" aria-label={texts.approval.runs} role="group">
         <Display text={shown} />
-        {drawn !== null && <Diff diff={drawn} />}
+        {drawn !== null && <Diff diff={drawn.diff} truncated={drawn.truncated} />}
       </div>
       <details>
         <summary>{texts.approval.argumentsOf(visible(name))}</summary>

@@ -293,10 +293,5 @@ function Lines({
   if (problem !== null) return <p className="problem">{visible(problem)}</p>;
   if (file === null) return <p className="quiet">{texts.changes.loading}</p>;
   if (file.diff == null || file.diff === "") return <p className="quiet">{texts.changes.noDiff}</p>;
-  return (
-    <>
-      <Diff diff={file.diff.replace(/\n$/, "")} />
-      {file.truncated === true && <p className="quiet">{texts.changes.cut}</p>}
-    </>
-  );
+  return <Diff diff={file.diff.replace(/\n$/, "")} truncated={file.truncated === true} />;
 }

@@ -1,4 +1,5 @@
 // The changed lines of a file as a usual diff: old and new line numbers, a mark and a colour.
+import type { Preview } from "@aster-sidecar/client";
 import { texts } from "./messages.js";
 import { visible } from "./Plain.js";
 
@@ -47,13 +48,25 @@ export function linesOf(diff: string): Line[] {
 
 const WORDS = { "-": texts.diff.removed, "+": texts.diff.added, " ": "", "@": "" };
 
-/** A call's description as text and as a diff: the changed lines of a preview are at the end of the description. */
-export function withDiff(display: string, preview?: { diff: string } | null): [string, string | null] {
-  if (preview == null || !display.endsWith(preview.diff)) return [display, null];
-  return [display.slice(0, -preview.diff.length).trimEnd(), preview.diff];
+/** A call's description as text and as a diff: a whole preview's lines are at the end of the description. */
+export function withDiff(display: string, preview?: Preview | null): [string, Preview | null] {
+  if (preview == null) return [display, null];
+  if (preview.truncated) return [display, preview];
+  if (!display.endsWith(preview.diff)) return [display, null];
+  return [display.slice(0, -preview.diff.length).trimEnd(), preview];
 }
 
-export function Diff({ diff }: { diff: string }) {
+/** A diff; if it is `truncated`, with a note that it is only the beginning. */
+export function Diff({ diff, truncated = false }: { diff: string; truncated?: boolean | undefined }) {
+  return (
+    <>
+      <Lines diff={diff} />
+      {truncated && <p className="quiet">{texts.diff.cut}</p>}
+    </>
+  );
+}
+
+function Lines({ diff }: { diff: string }) {
   return (
     <div className="diff" dir="ltr" tabIndex={0} role="group" aria-label={texts.diff.label}>
       <table>

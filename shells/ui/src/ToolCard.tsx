@@ -86,7 +86,7 @@ export function ToolCard({ part, session_id }: { part: ToolPart; session_id: str
           {display !== null && (
             <Section title={texts.tool.runs}>
               <Plain text={shown} className="plain display" most={4000} />
-              {drawn !== null && <Diff diff={drawn} />}
+              {drawn !== null && <Diff diff={drawn.diff} truncated={drawn.truncated} />}
             </Section>
           )}
           <details>

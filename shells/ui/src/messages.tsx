@@ -345,7 +345,6 @@ export const texts = {
     undone: "Undone.",
     edited: "Changed again since.",
     noDiff: "The lines can’t be shown.",
-    cut: "Only the beginning is shown.",
     undoFile: (name: string) => `Undo the changes to ${name}`,
     redo: "Redo",
     redoFile: (name: string) => `Redo the changes to ${name}`,
@@ -480,6 +479,7 @@ export const texts = {
     label: "Changed lines",
     removed: "removed: ",
     added: "added: ",
+    cut: "Only the beginning is shown.",
   },
 
   approval: {

@@ -48,12 +48,24 @@ def test_arguments_that_the_display_leaves_out_are_shown() -> None:
 
 def test_a_preview_is_coloured_and_replaces_the_arguments() -> None:
     at = screen(100, color_system="standard")
+    preview = {"diff": "@@ -1 +1 @@\n-old\n+new", "truncated": False}
     display = "edit a.txt\n- not a diff line\n@@ -1 +1 @@\n-old\n+new"
-    show_question(at, {**QUESTION, "display": display, "preview": {"diff": "@@ -1 +1 @@\n-old\n+new"}})
+    show_question(at, {**QUESTION, "display": display, "preview": preview})
     text = printed(at)
     assert "\x1b[32m  ┃ +new\x1b[0m" in text
     assert "\x1b[31m  ┃ -old\x1b[0m" in text
     assert "\n  ┃ - not a diff line\n" in text
+    assert "path:" not in text
+
+
+def test_a_change_that_is_too_long_is_shown_as_its_texts() -> None:
+    at = screen(100)
+    preview = {"diff": "@ line 1\n-a", "added": 1, "removed": 4321, "truncated": True}
+    show_question(at, {**QUESTION, "display": "write a.txt (1 byte)\n+x", "preview": preview})
+    text = printed(at)
+    assert "\n  ┃ +x\n" in text
+    assert "┃ -a" not in text
+    assert "In all, 1 line added, 4,321 removed." in text
     assert "path:" not in text
 
 
