@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
 import os
@@ -89,6 +90,7 @@ def content_at(path: Path) -> Content:
 # --- the form of a text --------------------------------------------------------------------------------------------
 
 
+_UNMARKED = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 _LINE_ENDS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR", "": "mixed"}
 
 
@@ -149,7 +151,21 @@ def in_form(text: str, old: bytes) -> tuple[bytes, Form]:
     text = text.replace("\n", form.line_end)
     if form.bom:
         text = text.removeprefix("\ufeff")
-    return form.bom + text.encode(form.encoding or "utf-8"), form
+    return encoded(text, form), form
+
+
+def encoded(text: str, form: Form) -> bytes:
+    """`text` in the encoding of `form`, with its byte order mark.
+
+    Without a mark, UTF-16 is recognised only by what the text is made of. A text that would not be recognised gets one.
+    """
+    codec = form.encoding or "utf-8"
+    data = form.bom + text.encode(codec)
+    if text and not form.bom and codec in _UNMARKED:
+        read = read_text(data)
+        if read is None or read[0] != text:
+            return _UNMARKED[codec] + data
+    return data
 
 
 def form_change(old: bytes, new: bytes) -> str:
