@@ -1,4 +1,4 @@
-"""A recorded session in a real project: thirty edits and two commands, all undone with one rewind, byte for byte."""
+"""A session in other projects' sources: thirty edits and two commands, all undone with one rewind, byte for byte."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import fastapi
+import httpx
 import pytest
+import starlette
 
 from tests.conftest import provider_environment
 from tests.support.daemon import Daemon
 from tests.support.provider import Call, ProviderDouble, Reply, Say
 
-ROOT = Path(__file__).parent.parent.parent
+PROJECTS = (starlette, fastapi, httpx)
 EDITS = 30
 
 
 def project(place: Path, *, git: bool) -> None:
-    """This project's own sources, as a clone or as plain files."""
+    """The sources of public projects, as a repository or as plain files."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    names = ("aster_sidecar/conversation", "aster_sidecar/store", "aster_sidecar/tools", "docs")
-    for name in names:
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    shutil.copy(ROOT / "README.md", place)
+    for package in PROJECTS:
+        source = Path(package.__path__[0])
+        shutil.copytree(source, place / source.name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    (place / "README.md").write_bytes("# Três\r\n\r\nno line end".encode("utf-16"))
     (place / "run.sh").write_text("#!/bin/sh\necho run\n")
     (place / "run.sh").chmod(0o750)
-    (place / "latest").symlink_to("docs")
+    (place / "latest").symlink_to("httpx")
     (place / "empty").mkdir()
     if git:
         author = {"GIT_AUTHOR_NAME": "Ana", "GIT_AUTHOR_EMAIL": "ana@example.org"}
@@ -98,9 +101,9 @@ def test_a_session_is_undone_byte_for_byte(launch: Callable[..., Daemon], provid
         ended = [event["data"] for event in daemon.ask(f"edit {number}") if event["type"] == "tool_end"]
         assert [one["outcome"] for one in ended] == ["done"] * len(calls), ended
     commands = [
-        "sed -i 's/def /def  /' docs/*.md aster_sidecar/store/*.py && chmod 600 README.md"
-        " && mkdir -p out && cp -r docs out/",
-        "rm -rf aster_sidecar/tools docs empty run.sh latest && ln -s out latest && printf x > docs",
+        "sed -i 's/def /def  /' httpx/*.py starlette/middleware/*.py && chmod 600 README.md"
+        " && mkdir -p out && cp -r httpx out/",
+        "rm -rf starlette/middleware httpx empty run.sh latest && ln -s out latest && printf x > httpx",
     ]
     for command in commands:
         provider.script(Reply([Call("run_command", {"command": command})]), Reply([Say("done")]))
