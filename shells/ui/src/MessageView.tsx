@@ -245,14 +245,16 @@ function Answer({ message, actions }: { message: Message; actions: MessageAction
                 {texts.shared.sendAgain}
               </button>
             )}
-            <SmallButton
-              icon="retry"
-              label={texts.rewind.regenerate}
-              blocked={blocked}
-              onClick={() => {
-                actions.regenerate(turn_id);
-              }}
-            />
+            {!again && (
+              <SmallButton
+                icon="retry"
+                label={texts.rewind.regenerate}
+                blocked={blocked}
+                onClick={() => {
+                  actions.regenerate(turn_id);
+                }}
+              />
+            )}
             {aloud && message.text !== "" && <ReadButton text={message.text} />}
             {message.text !== "" && <CopyButton text={message.text} label={texts.answer.copy} />}
             <Menu
