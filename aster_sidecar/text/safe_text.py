@@ -7,6 +7,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from aster_sidecar.text.repair import cut
+
 # Letters and marks without a glyph of their own, which Unicode classes neither as control nor as format characters.
 # Source: Unicode DerivedCoreProperties.txt, Default_Ignorable_Code_Point, and characters that are named blank (Braille
 # pattern, null notehead), filler or joiner.
@@ -79,6 +81,14 @@ def shown(path: object) -> str:
 
 BRIEF_CHARS = 80
 """The most characters of a path or command within a sentence; the full one is shown below the sentence."""
+
+
+def quoted(text: str) -> str:
+    """A program or a line of a command, already made visible, in backquotes for a sentence.
+
+    It has no other backquotes, so that a command can't fake the rest of the sentence.
+    """
+    return "`" + cut(text.replace("`", "'"), BRIEF_CHARS) + "`"
 
 
 def brief(path: Path, work_dir: Path) -> str:

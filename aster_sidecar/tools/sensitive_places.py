@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -36,6 +37,7 @@ _SECRET_PLACES = (
     *("/etc/shadow/", "/etc/shadow-/", "/etc/gshadow/", "/etc/gshadow-/", "/etc/master.passwd/", "/etc/sudoers/"),
     *("/etc/sudoers.d/", "/etc/ssl/private/", "/etc/krb5.keytab/", "/windows/system32/config/"),
 )
+_ENDS_OF_PLACES = frozenset(place.rstrip("/").rsplit("/", 1)[-1] for place in _SECRET_PLACES)
 _LATER_NAMES = frozenset(
     [
         ".bashrc",
@@ -173,12 +175,22 @@ def is_beneath(path: Path, base: Path) -> bool:
 
 def holds_secrets(path: Path) -> bool:
     """Whether the file `path`, going by its name and place, may hold passwords, keys, cookies or a command history."""
-    name = _folded(path.name)
+    return _is_secret_name(_folded(path.name)) or in_secret_place(path)
+
+
+def _is_secret_name(name: str) -> bool:
     if name in _SECRET_NAMES or name.startswith(_SECRET_STARTS) or name.endswith(_SECRET_ENDS):
         return True
-    if name.startswith("id_") and "." not in name.removesuffix(".pub"):
-        return True
-    return in_secret_place(path)
+    return name.startswith("id_") and "." not in name.removesuffix(".pub")
+
+
+def secrets_among(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    """Those of the files `names` in one folder for which `holds_secrets` is true; much faster for many."""
+    placed = in_secret_place(folder)
+    for name in names:
+        folded = _folded(name)
+        if placed or _is_secret_name(folded) or (folded in _ENDS_OF_PLACES and in_secret_place(folder / name)):
+            yield name
 
 
 def in_secret_place(path: Path) -> bool:

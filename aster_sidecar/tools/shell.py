@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from aster_sidecar.policy.permissions import Assessment, Scope, sentences
 from aster_sidecar.services.launch import start_shell
 from aster_sidecar.services.process_tree import clean_environment, path_known
-from aster_sidecar.text.safe_text import brief, counted, meant, shown, visible
+from aster_sidecar.text.safe_text import brief, counted, meant, quoted, shown, visible
 from aster_sidecar.tools import opening, paths, shell_scripts
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, WillChange
+from aster_sidecar.tools.commands import git, read_only
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
-from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, quoted, why_not_remembered
+from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, why_not_remembered
 from aster_sidecar.tools.shell_process import Ended, run_to_the_end
 
 NOT_FOUND = 127
@@ -59,13 +60,20 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         unsure = "that program decides what runs"
     if not place.inside:
         concerns.append(f"This command runs in {shown(cwd)}, outside the work folder.")
-    reasons = (
-        [*concerns] if other is not None else ["A command can do anything that you can do on this computer.", *concerns]
-    )
-    if unsure:
+    unsafe = read_only.why_not(arguments.command, cwd, surroundings, env) if place.inside else ""
+    reads = unsafe is None and other is None and place.forbidden is None
+    reasons = concerns
+    if reads:
+        reasons = ["This command only reads, and only in the work folder."]
+    elif other is None:
+        reasons = ["A command can do anything that you can do on this computer.", *concerns]
+        reasons += [unsafe] if unsafe and unsafe != unsure else []
+    if unsure and not reads:
         reasons.append(f"This command can't be always allowed: {unsure}.")
     names = dict.fromkeys([*(programs(arguments.command) or ()), *shell_scripts.programs_in(arguments.command)])
-    files = {} if place.forbidden else shell_scripts.run_by(arguments.command, cwd, surroundings.protected, env)
+    files = (
+        {} if place.forbidden or reads else shell_scripts.run_by(arguments.command, cwd, surroundings.protected, env)
+    )
     contents = {name: shell_scripts.held(path) for name, path in files.items()}
     # A program that the command names by its path is one of the files.
     binaries = {name: binary_identity(name, cwd, env["PATH"]) for name in names if name not in files}
@@ -73,7 +81,7 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
     target = f"in {shown(cwd)}:\n{arguments.command}"
     words = f"exactly this command in {shown(cwd)}: {visible(arguments.command, newlines=False)}"
     return Assessment(
-        risk="high",
+        risk="low" if reads else "high",
         target=target,
         summary=f"Run {_brief(arguments.command)} in {brief(cwd, surroundings.work_dir)}",
         display=f"in {shown(cwd)}:\n{visible(arguments.command)}{shell_scripts.described(files, contents)}",
@@ -131,6 +139,10 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
     return f"in {shown(folder)}:\n{command}"
 
 
+def _only_reads(assessment: Assessment) -> bool:
+    return assessment.risk == "low"
+
+
 def _folder(found: os.stat_result) -> str:
     """What changes when a directory is replaced by another one."""
     return f"{found.st_dev} {found.st_ino}"
@@ -176,7 +188,7 @@ def _shell() -> str:
 async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) -> Outcome:
     began = time.monotonic()
     cwd = Path(assessment.binding["cwd"])
-    env = clean_environment(os.environ) | {"PWD": str(cwd)}
+    env = {**clean_environment(os.environ), "PWD": str(cwd), **(git.SAFE if _only_reads(assessment) else {})}
     try:
         with _working(cwd, assessment.binding.get("folder")) as place:
             approved = _as_approved(arguments, assessment, ctx)
@@ -228,7 +240,7 @@ def _working(cwd: Path, approved: str | None) -> Generator[str, None, None]:
 
 
 def _changes(arguments: RunCommand, assessment: Assessment) -> WillChange:
-    return WillChange(command_in=Path(assessment.binding["cwd"]))
+    return WillChange(command_in=None if _only_reads(assessment) else Path(assessment.binding["cwd"]))
 
 
 TOOLS: tuple[Tool[Any], ...] = (

@@ -7,20 +7,11 @@ import re
 import shutil
 from pathlib import Path
 
-from aster_sidecar.text.repair import cut
-from aster_sidecar.text.safe_text import BRIEF_CHARS, shown, visible
+from aster_sidecar.text.safe_text import quoted, shown, visible
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
-
-
-def quoted(text: str) -> str:
-    """A program or a line of a command, already made visible, in backquotes for a sentence.
-
-    It has no other backquotes, so that a command can't fake the rest of the sentence.
-    """
-    return "`" + cut(text.replace("`", "'"), BRIEF_CHARS) + "`"
 
 
 # -- programs that pass work on ----------------------------------------------------------------------------------------

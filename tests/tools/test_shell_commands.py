@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, quoted, why_not_remembered
+from aster_sidecar.text.safe_text import quoted
+from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, why_not_remembered
 
 
 @pytest.mark.parametrize(

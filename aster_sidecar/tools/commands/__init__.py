@@ -1,0 +1,1 @@
+"""What a command line would do: its grammar, and the programs that only read."""
