@@ -101,7 +101,7 @@ def test_a_denial_and_its_note_reach_the_model(real: Daemon, provider: ProviderD
 
 
 def test_a_turn_that_ends_on_a_denial_without_a_word_says_denied(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo hi"), Reply([Say("")]))
+    provider.script(command("env echo hi"), Reply([Say("")]))
     provider.otherwise = Reply([Say("")])
     pending = wait_for_approval(real)
     events = settle(real, pending["call_id"], "deny")
@@ -127,7 +127,7 @@ def test_edited_arguments_are_what_runs(real: Daemon, provider: ProviderDouble) 
 
 
 def test_edited_arguments_do_not_get_past_a_deny_rule(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo hi"), Reply([Say("ok")]))
+    provider.script(command("env echo hi"), Reply([Say("ok")]))
     target = real.call(
         "POST", "/api/permissions/check", {"tool": "run_command", "arguments": {"command": "touch forbidden"}}
     )["target"]
@@ -156,7 +156,7 @@ def test_several_calls_wait_for_and_are_answered_one_by_one(real: Daemon, provid
 
 
 def test_always_is_remembered_exactly_and_sleeps_in_always_ask(real: Daemon, provider: ProviderDouble) -> None:
-    line = "ls -la"
+    line = "wc --files0-from=none"  # not known to only read
     provider.on("go", command(line), Reply([Say("ok")]), command(line), Reply([Say("ok")]))
     pending = wait_for_approval(real)
     assert pending["remember"]
@@ -259,7 +259,7 @@ def test_nobody_watching_can_mean_no(launch: Callable[..., Daemon], provider: Pr
 
 
 def test_waiting_holds_no_provider_connection(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo hi"), Reply([Say("ok")]))
+    provider.script(command("env echo hi"), Reply([Say("ok")]))
     wait_for_approval(real)
     [request] = provider.requests
     assert request.finished.wait(30)
@@ -309,7 +309,7 @@ def test_denying_all_at_once_asks_nobody_again(real: Daemon, provider: ProviderD
     """A "deny all" button: of three answers sent at the same time, each counts, and no call is asked about again."""
     with real.watch() as watcher, ThreadPoolExecutor(3) as pool:
         for _ in range(6):
-            provider.script(command("echo one", "echo two", "echo three"), Reply([Say("All denied.")]))
+            provider.script(command("env echo one", "env echo two", "env echo three"), Reply([Say("All denied.")]))
             watcher.events.clear()
             real.chat("go")
             asked = [e["data"] for e in watcher.until("approval_required", 3) if e["type"] == "approval_required"]
@@ -320,7 +320,7 @@ def test_denying_all_at_once_asks_nobody_again(real: Daemon, provider: ProviderD
 
 
 def test_a_resumed_turn_leaves_a_history_that_says_everything_once(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo hi"), Reply([Say("Ran.")]), Reply([Say("Next.")]))
+    provider.script(command("env echo hi"), Reply([Say("Ran.")]), Reply([Say("Next.")]))
     pending = wait_for_approval(real)
     settle(real, pending["call_id"])
     real.ask("and now?")
@@ -331,7 +331,7 @@ def test_a_resumed_turn_leaves_a_history_that_says_everything_once(real: Daemon,
 
 
 def test_a_denied_call_of_a_cancelled_turn_is_told_as_denied(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo one", "echo two"), Reply([Say("I see.")]))
+    provider.script(command("env echo one", "env echo two"), Reply([Say("I see.")]))
     with real.watch() as watcher:
         real.chat("go")
         asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
@@ -398,7 +398,7 @@ def test_an_edit_that_raises_the_risk_is_confirmed(real: Daemon, provider: Provi
             {"source": "moved", "destination": "there", "overwrite": True},
             "replaces",
         ),
-        ("run_command", {"command": "echo $HOME"}, {"command": "sh ./there"}, "It runs ./there"),
+        ("run_command", {"command": "env echo"}, {"command": "sh ./there"}, "It runs ./there"),
     ],
 )
 def test_an_edit_that_does_more_than_it_says_is_confirmed(
@@ -435,7 +435,7 @@ def test_an_edit_does_not_cover_what_changed_since_it_was_asked(real: Daemon, pr
 
 
 def test_an_edit_from_a_plain_command_to_another_is_confirmed(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("ls"), Reply([Say("ok")]))
+    provider.script(command("wc --files0-from=none"), Reply([Say("ok")]))
     pending = wait_for_approval(real)
     body = {"agent_id": "default", "call_id": pending["call_id"], "decision": "allow"}
     risky = {**body, "arguments": {"command": "rm -rf ./x"}}
@@ -444,35 +444,35 @@ def test_an_edit_from_a_plain_command_to_another_is_confirmed(real: Daemon, prov
 
 
 def test_the_model_is_told_what_a_person_made_of_its_call(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo original", "echo untouched"), Reply([Say("ok")]), Reply([Say("again")]))
+    provider.script(command("env echo original", "env echo untouched"), Reply([Say("ok")]), Reply([Say("again")]))
     with real.watch() as watcher:
         real.chat("go")
         asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
         watcher.until("status_change", state="waiting_approval")
-    real.approve(asked[0]["call_id"], arguments={"command": "echo edited"})
+    real.approve(asked[0]["call_id"], arguments={"command": "env echo edited"})
     real.kill()
     real.start()
     settle(real, asked[1]["call_id"])
-    assert sent_calls(provider) == ["echo edited", "echo untouched"]
+    assert sent_calls(provider) == ["env echo edited", "env echo untouched"]
     with real.watch() as watcher:
         real.chat("and now?")
         watcher.until("done")
-    assert sent_calls(provider) == ["echo edited", "echo untouched"]
+    assert sent_calls(provider) == ["env echo edited", "env echo untouched"]
     assert "original" not in str(provider.requests[-1].body)
 
 
 def test_an_edited_call_of_a_cancelled_turn_is_the_edited_one(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo original", "echo other"), Reply([Say("ok")]))
+    provider.script(command("env echo original", "env echo other"), Reply([Say("ok")]))
     with real.watch() as watcher:
         real.chat("go")
         asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
         watcher.until("status_change", state="waiting_approval")
-        real.approve(asked[0]["call_id"], arguments={"command": "echo edited"})
+        real.approve(asked[0]["call_id"], arguments={"command": "env echo edited"})
         real.call("POST", "/api/cancel", {"agent_id": "default"})
         watcher.until("done")
         real.chat("and now?")
         watcher.until("done")
-    assert sent_calls(provider) == ["echo edited", "echo other"]
+    assert sent_calls(provider) == ["env echo edited", "env echo other"]
 
 
 def sent_calls(provider: ProviderDouble) -> list[str]:

@@ -132,7 +132,7 @@ def test_tools_rules_checks_and_questions_use_the_session_s_folder(real: Daemon,
     guarded = {**asked, "arguments": {"path": ".aster/agents/evil.yaml", "content": ""}, "session_id": one}
     assert real.call("POST", "/api/permissions/check", guarded)["decision"] == "deny"
     provider.script(
-        Reply([Call("run_command", {"command": "pwd"})]),
+        Reply([Call("run_command", {"command": "env pwd"})]),
         Reply([Call("write_file", {"path": "plan.txt", "content": "peas"})]),
         Reply([Say("Planned.")]),
     )

@@ -365,7 +365,7 @@ def test_a_turn_whose_ending_could_not_be_recorded_ends_when_its_conversation_is
     launch: Callable[..., Daemon], provider: ProviderDouble
 ) -> None:
     daemon = launch(environment=provider_environment(provider))
-    provider.script(Reply([Say("Half of an "), Call("run_command", {"command": "echo x"})]))
+    provider.script(Reply([Say("Half of an "), Call("run_command", {"command": "env echo x"})]))
     with daemon.watch() as watcher:
         session_id = daemon.chat("go")["session_id"]
         watcher.until("approval_required")

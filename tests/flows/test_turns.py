@@ -186,7 +186,7 @@ def test_cancel_ends_a_running_tool_and_its_children(real: Daemon, provider: Pro
 
 
 def test_cancel_while_an_approval_waits_closes_it(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(Reply([Call("run_command", {"command": "echo hi"})]), Reply([Say("Fine.")]))
+    provider.script(Reply([Call("run_command", {"command": "env echo hi"})]), Reply([Say("Fine.")]))
     with real.watch() as watcher:
         real.chat("run")
         call_id = watcher.until("approval_required")[-1]["data"]["call_id"]
