@@ -69,6 +69,7 @@ class Assessment:
     - `unshown`: why a person can't be shown all of the call; such a call fails instead of asking.
     - `always_asked`: every mode asks and no allow rule covers it, e.g. because another program, which we don't control,
       would do the work.
+    - `guarded`: no mode allows the call, but a rule may, e.g. for a file that runs without a person looking at it.
     - `also`: further targets of the call (a move's destination). A deny rule applies if it covers any of them, an allow
       rule only if it covers all.
     - `names`: other targets by which a deny rule may match the call, such as a command in any directory.
@@ -82,6 +83,7 @@ class Assessment:
     binding: Mapping[str, Any] = field(default_factory=dict[str, Any])
     forbidden: str | None = None
     always_asked: bool = False
+    guarded: bool = False
     also: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     concerns: tuple[str, ...] = ()
@@ -166,6 +168,8 @@ def decide(
         # it (a file that holds secrets): only a rule for the exact target, or for every call, does.
         if rule.kind != "beneath" or assessment.remember is not None:
             return Decision("allow", f"rule:{rule.rule_id}", f"Your rule allows {describe(rule)}.")
+    if assessment.guarded:
+        return Decision("ask", "call", f"{sentence(assessment.reason)} Aster asks before such a call in every mode.")
     if mode == "auto_approve":
         return Decision("allow", "mode:auto_approve", "The mode is “Never ask”.")
     if assessment.risk == "low":

@@ -115,8 +115,9 @@ class WillChange(NamedTuple):
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """One tool. `arguments` is the model of its arguments; `risk` is its lowest risk, which arguments may raise.
+    """One tool. `arguments` is the model of its arguments.
 
+    `risk` is that of an ordinary call. Arguments may raise it, and lower it for a command that only reads.
     `assess` must not change anything, and may read the file system; it raises ToolError for a call that makes no sense.
     `run` gets the arguments and the assessment that was allowed; when its task is cancelled, it cleans up and
     re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for a target

@@ -19,7 +19,7 @@ from aster_sidecar.text.safe_text import shown
 from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
 from aster_sidecar.tools.denied_places import Denied
 from aster_sidecar.tools.lookalikes import DIFFERENCE, RESEMBLES, similar, spelled, spelled_all
-from aster_sidecar.tools.sensitive_places import holds_secrets, in_secret_place, is_beneath, runs_later
+from aster_sidecar.tools.sensitive_places import holds_secrets, in_secret_place, is_beneath, runs_later, runs_unseen
 
 
 def _sendable(text: str) -> str:
@@ -39,6 +39,7 @@ class Place:
 
     `concerns` are reasons, as sentences, to rate a use of it high. `always_asks`: one of them is about the contents of
     the file or who will run it, and such a use can't be remembered. `forbidden` is why nobody can allow the use.
+    `guarded`: what is written there runs without a person looking at it, so that every mode asks.
     `instead_of` is the path that was asked for, when another one whose name looks the same was used.
     """
 
@@ -46,6 +47,7 @@ class Place:
     inside: bool
     concerns: tuple[str, ...]
     always_asks: bool
+    guarded: bool
     forbidden: str | None
     instead_of: str | None = None
 
@@ -99,6 +101,7 @@ def look(
         inside,
         tuple(concerns),
         secret or later,
+        later and any(map(runs_unseen, ways)),
         forbidden(path, surroundings.protected),
         plain if found != plain else None,
     )

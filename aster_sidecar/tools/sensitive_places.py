@@ -148,6 +148,19 @@ _LATER_PLACES = (
     *("/etc/cron.", "/etc/cron", "/var/spool/cron/", "/etc/profile", "/etc/init", "/etc/systemd/", "/etc/ld.so."),
     *("/etc/bash", "/etc/zsh", "/etc/rc", "/etc/pam.d/", "/etc/udev/", "/etc/xdg/autostart/", "/etc/sudoers"),
 )
+_UNSEEN_NAMES = _words(
+    ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .login .logout .zshrc .zshenv .zprofile"
+    " .zlogin .zlogout .cshrc .tcshrc .kshrc .mkshrc .xprofile .xinitrc .xsession .xsessionrc .pam_environment .envrc"
+    " profile.ps1 microsoft.powershell_profile.ps1 authorized_keys authorized_keys2 crontab sitecustomize.py"
+    " usercustomize.py .gitlab-ci.yml .gitlab-ci.yaml .travis.yml jenkinsfile azure-pipelines.yml .drone.yml .cirrus.yml"
+    " bitbucket-pipelines.yml appveyor.yml .appveyor.yml cloudbuild.yaml .woodpecker.yml"
+)
+_UNSEEN_PLACES = _words(
+    "/.git/ /.husky/ /.githooks/ /.github/workflows/ /.github/actions/ /.gitea/ /.forgejo/ /.circleci/ /.buildkite/"
+    " /.woodpecker/ /.drone/ /.vscode/ /.idea/ /.devcontainer/ /.aster/ /.config/autostart/ /.config/systemd/"
+    " /.local/share/systemd/ /.config/environment.d/ /.config/fish/ /.config/powershell/ /.oh-my-zsh/ /.local/bin/"
+    " /launchagents/ /launchdaemons/ /etc/ /var/spool/cron/"
+)
 # Installed code, which runs without a person having read it.
 _INSTALLED = ("/node_modules/", "/site-packages/", "/dist-packages/", "/_darcs/")
 # Outside the work directory: where systems and programs keep programs and settings. Each begins the folded path.
@@ -221,6 +234,18 @@ def runs_later(path: Path, work_dir: Path) -> bool:
         or _in_environment(path)
         or _in_bare_repository(path)
     )
+
+
+def runs_unseen(path: Path) -> bool:
+    """Whether what is written at `path` is run without a person looking at it first, or is the daemon's to trust.
+
+    These are shell start-up files, hooks, tasks of editors, workflows of servers, and what starts with the session. It
+    is a part of `runs_later`, for which even the mode `auto_approve` asks.
+    """
+    if _folded(path.name) in _UNSEEN_NAMES:
+        return True
+    whole = _whole(path)
+    return any(place in whole for place in _UNSEEN_PLACES)
 
 
 def _in_environment(path: Path) -> bool:

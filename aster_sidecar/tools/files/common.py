@@ -72,6 +72,7 @@ def judge(
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
         forbidden=forbidden,
         concerns=tuple(concerns),
+        guarded=any(place.guarded for place in places),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aster_sidecar.policy.permissions import Assessment, Rule, decide
+from aster_sidecar.policy.permissions import Assessment, Mode, Rule, decide
 
 READERS: list[tuple[str, dict[str, Any]]] = [
     ("read_file", {}),
@@ -21,12 +21,11 @@ WRITERS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def decided(assessment: Assessment, rule: Rule, name: str) -> str:
-    """The verdict about a call of the tool `name` when only this rule exists."""
+def decided(assessment: Assessment, rule: Rule | None, name: str, mode: Mode = "smart_approve") -> str:
+    """The verdict about a call of the tool `name` when at most this rule exists."""
+    rules = [rule] if rule is not None else []
     now = datetime.now(UTC)
-    return decide(
-        "smart_approve", [rule], tool=name, assessment=assessment, agent_id="a", session_id="s", now=now
-    ).verdict
+    return decide(mode, rules, tool=name, assessment=assessment, agent_id="a", session_id="s", now=now).verdict
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -87,31 +87,46 @@ def test_deleting_and_moving_never_follow_a_link_put_in_between(
     assert {one.name: one.read_text() for one in outside.iterdir()} == {"a.txt": "kept"}
 
 
-def test_a_link_that_comes_and_goes_is_never_followed(place: Surroundings, tmp_path: Path) -> None:
-    (tmp_path / "outside").write_text("secret")
+TRIES = 100_000
+
+
+@pytest.mark.parametrize("which", ["the file", "a folder"])
+def test_a_link_that_comes_and_goes_is_never_followed(place: Surroundings, tmp_path: Path, which: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "a").write_text("secret")
+    work, folder = place.work_dir, place.work_dir / "sub"
+    folder.mkdir()
+    (folder / "a").write_text("x")
     stop = threading.Event()
+
+    def swap_file() -> None:
+        (work / "link").symlink_to(tmp_path / "outside" / "a")
+        os.replace(work / "link", folder / "a")
+        (work / "file").write_text("x")
+        os.replace(work / "file", folder / "a")
+
+    def swap_folder() -> None:
+        folder.rename(work / "gone")
+        folder.symlink_to(tmp_path / "outside")
+        folder.unlink()
+        (work / "gone").rename(folder)
 
     def swap() -> None:
         while not stop.is_set():
-            (place.work_dir / "link").symlink_to(tmp_path / "outside")
-            os.replace(place.work_dir / "link", place.work_dir / "a")
-            (place.work_dir / "file").write_text("x")
-            os.replace(place.work_dir / "file", place.work_dir / "a")
+            (swap_file if which == "the file" else swap_folder)()
 
-    (place.work_dir / "a").write_text("x")
     swapping = threading.Thread(target=swap)
     swapping.start()
     seen: set[bytes] = set()
     try:
-        with opening.opened_folder(place.work_dir) as folder:
-            tried, until_s = 0, time.monotonic() + 30
-            while tried < 5000 or (b"refused" not in seen and time.monotonic() < until_s):
-                tried += 1
-                try:
-                    with open(opening.opened_file(folder, "a"), "rb") as file:
-                        seen.add(file.read())
-                except (ToolError, OSError):
-                    seen.add(b"refused")
+        tried, until_s = 0, time.monotonic() + 60
+        while tried < TRIES or (b"refused" not in seen and time.monotonic() < until_s):
+            tried += 1
+            try:
+                with opening.opened_folder(folder) as opened, open(opening.opened_file(opened, "a"), "rb") as file:
+                    seen.add(file.read())
+            except (ToolError, OSError):
+                seen.add(b"refused")
     finally:
         stop.set()
         swapping.join()

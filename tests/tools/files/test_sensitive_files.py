@@ -121,3 +121,50 @@ def test_a_folder_is_not_made_a_repository_unasked(place: Surroundings) -> None:
 
 def test_reading_what_runs_later_is_low(place: Surroundings) -> None:
     assert assess("read_file", place, path=".git/HEAD").risk == "low"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            ".bashrc",
+            "sub/.zshrc",
+            ".git/hooks/pre-commit",
+            ".git/config",
+            ".github/workflows/ci.yml",
+            ".gitlab-ci.yml",
+        ),
+        *(
+            ".vscode/tasks.json",
+            ".aster/agents/x.yaml",
+            ".husky/pre-push",
+            ".envrc",
+            ".ssh/authorized_keys",
+            ".PROFILE",
+        ),
+        *(".config/autostart/x.desktop", "/etc/cron.d/job", ".g\u200cit/hooks/x", "~/.local/bin/x", "Jenkinsfile"),
+    ],
+)
+@pytest.mark.parametrize("name", ["write_file", "move_file"])
+def test_what_runs_without_a_person_looking_is_asked_about_in_every_mode(
+    place: Surroundings, name: str, path: str
+) -> None:
+    (place.work_dir / "x").write_text("x")
+    arguments = {"path": path, "content": "x"} if name == "write_file" else {"source": "x", "destination": path}
+    found = assess(name, place, **arguments)
+    assert decided(found, None, name, mode="auto_approve") == "ask"
+    assert decided(found, Rule("r1", "allow", name, "beneath", "/"), name, mode="auto_approve") == "ask"
+    assert decided(found, Rule("r1", "allow", name, "any", ""), name, mode="auto_approve") == "allow"
+    exact = Rule("r1", "allow", name, "exact", found.target)
+    assert decided(found, exact, name) == ("allow" if name == "write_file" else "ask")
+
+
+@pytest.mark.parametrize("path", ["a.txt", ".eslintrc", "AGENTS.md", "src/.github.md", "docs/profile.md", "etc/x"])
+def test_other_files_are_written_unasked_in_auto_approve(place: Surroundings, path: str) -> None:
+    found = assess("write_file", place, path=path, content="x")
+    assert decided(found, None, "write_file", mode="auto_approve") == "allow"
+    link = place.work_dir / "link"
+    link.symlink_to(".bashrc")
+    assert (
+        decided(assess("write_file", place, path="link", content="x"), None, "write_file", mode="auto_approve") == "ask"
+    )
