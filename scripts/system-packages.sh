@@ -15,7 +15,8 @@ need() {
 [ $# -gt 0 ] || set -- tests electron tauri
 for purpose; do
 	case $purpose in
-	tests) # for the daemon and the page: a browser, a terminal, two shells, a keychain, what llama.cpp's server needs
+	tests) # for the daemon and the page: a browser, a terminal, two shells, a keychain, a sandbox, and what llama.cpp's
+		# server needs
 		need chromium command -v chromium
 		need tmux command -v tmux
 		need zsh command -v zsh
@@ -23,6 +24,7 @@ for purpose; do
 		need gnome-keyring command -v gnome-keyring-daemon
 		need dbus-daemon command -v dbus-daemon
 		need dbus-bin command -v dbus-send
+		need bubblewrap command -v bwrap
 		need libgomp1 dpkg -s libgomp1
 		;;
 	electron) # what a real Electron needs to run without a desktop

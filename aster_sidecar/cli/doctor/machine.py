@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import os
 import platform
-import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from aster_sidecar.cli.console import local_time
 from aster_sidecar.cli.doctor.check import Check
 from aster_sidecar.config.places import STORE_NAME
 from aster_sidecar.daemon.state_file import STATE_NAME
+from aster_sidecar.sandbox.sandbox import Sandbox
 from aster_sidecar.services import launch
 from aster_sidecar.services.login_path import NoAnswer, ask, login_shell
 
@@ -73,17 +73,22 @@ def clock(data_dir: Path) -> Check:
     return Check("clock", "ok", local_time(now))
 
 
-def sandbox(lsm: Path = Path("/sys/kernel/security/lsm")) -> Check:
-    """Which sandboxes this machine has. The daemon uses none: its tools run as the user, which is a warning."""
-    has: list[str] = []
-    with contextlib.suppress(OSError):
-        has += ["landlock"] if "landlock" in lsm.read_text("ascii", "replace").strip().split(",") else []
-    has += [name for name in ("bwrap", "sandbox-exec") if shutil.which(name)]
-    here = f"this machine has {', '.join(has)}" if has else "this machine has none that the doctor knows"
+def sandbox() -> Check:
+    """Whether commands can run in a sandbox here: `full`, `partial` or `none`, found out by running one.
+
+    The daemon does not use it yet: its tools run as the user, which is a warning.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="aster-doctor-") as files:
+            state = asyncio.run(Sandbox(Path(files)).state())
+    finally:
+        launch.end_all()
     root = sys.platform != "win32" and os.geteuid() == 0
     who = "root, who may do anything" if root else "this user"
     remedy = "read what a question shows before you allow it; keep permission_mode at smart_approve or always_ask"
-    return Check("sandbox", "warning", f"tools run without one, as {who} ({here})", remedy)
+    if state.remedy is not None:
+        remedy = f"{state.remedy}; {remedy}"
+    return Check("sandbox", "warning", f"{state.level}: {state.why}; commands run without one, as {who}", remedy)
 
 
 def command_path(setting: str, environ: Mapping[str, str]) -> Check:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aster_sidecar.cli.doctor import machine
+from aster_sidecar.sandbox import bubblewrap
 
 
 def test_libraries_that_are_missing_are_named() -> None:
@@ -18,11 +19,14 @@ def test_libraries_that_are_missing_are_named() -> None:
     assert (found.status, found.detail) == ("failed", "missing: no_such_library")
 
 
-def test_the_sandbox_check_says_what_the_machine_offers(tmp_path: Path) -> None:
-    (tmp_path / "lsm").write_text("lockdown,capability,landlock,yama\n")
-    assert "landlock" in machine.sandbox(tmp_path / "lsm").detail
-    assert "landlock" not in machine.sandbox(tmp_path / "none").detail
-    assert machine.sandbox(tmp_path / "lsm").status == "warning"
+def test_the_sandbox_check_says_what_holds_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = machine.sandbox()
+    assert (found.status, found.detail.partition(":")[0] in ("full", "partial", "none")) == ("warning", True)
+    monkeypatch.setattr(bubblewrap, "find", lambda _: None)
+    found = machine.sandbox()
+    if sys.platform == "linux":
+        assert found.detail.startswith("none: bubblewrap is not installed")
+        assert str(found.remedy).startswith("install it: apt install bubblewrap")
 
 
 def test_a_clock_that_is_behind_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
