@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from aster_sidecar.sandbox.bubblewrap import CANNOT_START
 from aster_sidecar.sandbox.spec import NoSandbox, Spec
 from aster_sidecar.services.launch import Program, start
 from aster_sidecar.services.process_tree import clean_environment, to_the_end
@@ -119,7 +120,7 @@ async def _judged(prepare: Prepare, scratch: Path, port: int, connected: list[ob
     code, said, complaint = await _run(prepared.argv, prepared.env)
     lines = said.splitlines()
     if code != 0 and not lines:
-        return await asyncio.to_thread(_does_not_start, path, complaint.strip())
+        return await asyncio.to_thread(_does_not_start, path, code, complaint.strip())
     left = await prepared.left()
     weak = {word for word in lines if word in WORDS and word != "works"}
     if connected:
@@ -157,11 +158,13 @@ def _of_linux(lines: Sequence[str]) -> set[str]:
     return weak
 
 
-def _does_not_start(path: str, complaint: str) -> State:
+def _does_not_start(path: str, code: int, complaint: str) -> State:
     """Why bubblewrap does not start, by the kernel's switches and what it wrote."""
     last = complaint.splitlines()[-1] if complaint else "it wrote nothing"
     if sys.platform != "linux":
         return State("none", f"sandbox-exec does not work: {last}")
+    if code == CANNOT_START:
+        return State("none", f"bubblewrap ({path}) does not mount what it is told to: {last}")
     container = _container()
     if _switch("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         what = "user namespaces are switched off (kernel.unprivileged_userns_clone)"

@@ -6,12 +6,12 @@ import os
 import stat
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from aster_sidecar.sandbox.places import GIT_DEEPER, GIT_RUNS, GIT_SKIPPED, GIT_WORDS, RUN_LATER
 
-BEFORE_ENTRIES, BEFORE_S = 2000, 0.01
+BEFORE_ENTRIES, BEFORE_S = 2000, 0.03
 """How much of a folder is looked at before a command: what is near the top, without installed packages."""
 AFTER_ENTRIES, AFTER_S = 500_000, 10.0
 CLOCK_S = 0.02
@@ -59,18 +59,21 @@ def before(folder: str) -> list[Entry]:
     return found
 
 
-def after(folder: str, began: float, known: Set[tuple[int, int]], more: Iterable[str]) -> Left:
+def after(folder: str, began: float, known: Mapping[tuple[int, int], int], more: Iterable[str]) -> Left:
     """What was made or changed since `began` (seconds of the epoch), by the time that the kernel has for each inode.
 
-    A command can't set this time. `known` are the directories that were there before: their time also changes when
-    something in them does. `more` are single paths to look at. Blocks for at most `AFTER_S` seconds.
+    A command can't set this time. `known` has the times (st_ctime_ns) of what was there before, which the command could
+    not write: a directory's time also changes when something in it does. `more` are single paths to look at. Blocks for
+    at most `AFTER_S` seconds.
     """
     since_ns = int((began - CLOCK_S) * 1e9)
     found: list[tuple[str, str]] = []
 
     def deeper(entry: Entry) -> bool:
-        is_known = stat.S_ISDIR(entry.status.st_mode) and entry.identity in known
-        if entry.status.st_ctime_ns < since_ns or is_known:
+        time_before = known.get(entry.identity)
+        if time_before is not None and (stat.S_ISDIR(entry.status.st_mode) or time_before == entry.status.st_ctime_ns):
+            return entry.repository
+        if entry.status.st_ctime_ns < since_ns:
             return True
         found.append((entry.path, entry.why))
         return False

@@ -32,7 +32,7 @@ class Prepared:
     async def left(self) -> Left:
         """What the command has left in its folder that other programs would run later; call it after its end."""
         found = self.found
-        return await asyncio.to_thread(run_later.after, found.folder, found.began, found.known, found.later_in_home)
+        return await asyncio.to_thread(run_later.after, found.folder, found.began, found.known, found.more_later)
 
 
 class Sandbox:

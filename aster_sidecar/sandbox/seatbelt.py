@@ -50,7 +50,7 @@ def profile(found: Survey, network: Network) -> str:
         lines += ["(deny network*)"]
     hidden = (*found.hidden_folders, *found.hidden_files)
     lines += ["(deny file-read* file-write* " + _each("subpath", hidden) + ")"] if hidden else []
-    read_only = (*found.read_only, *found.later_in_home)
+    read_only = (*found.read_only, *found.more_later)
     lines += ["(deny file-write* " + _each("subpath", read_only) + ")"] if read_only else []
     lines += ["(deny file-write* " + _each("regex", _named(found.folder)) + ")", "(deny file-write-setugid)"]
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ import struct
 
 # What the program reads: struct seccomp_data {int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6];}, of which
 # the lower half of an argument comes first on both machines.
-_NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24
+_NR, _ARCH, _ARG0, _ARG1, _ARG2, _ARG3 = 0, 4, 16, 24, 32, 40
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
 _X32 = 0x40000000
@@ -23,8 +23,18 @@ _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX, which put characters into the input of a terminal."""
 _FAMILIES = (2, 10, 16)
 """AF_INET, AF_INET6 and AF_NETLINK."""
+_SET_USER_ID = 0o4000
 _STREAM, _SEQPACKET, _TYPES = 1, 5, 0xF
 
+_MODES: dict[str, tuple[int, int, int]] = {
+    "fchmod": (91, 52, _ARG1),
+    "fchmodat": (268, 53, _ARG2),
+    "fchmodat2": (452, 452, _ARG2),
+    "openat": (257, 56, _ARG3),
+    "mknodat": (259, 33, _ARG2),
+}
+"""The system calls that set permission bits: their numbers, and which argument has the bits."""
+_MODES_OF_X86 = {"chmod": (90, _ARG1), "open": (2, _ARG2), "creat": (85, _ARG1), "mknod": (133, _ARG1)}
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 _CALLS: dict[str, tuple[int, int]] = {
@@ -85,6 +95,7 @@ _OF_X86 = {"uselib": 134, "ioperm": 173, "iopl": 172, "create_module": 174}
 _ARGUMENTS: dict[str, tuple[int, int]] = {
     "clone": (56, 220),
     "clone3": (435, 435),
+    "openat2": (437, 437),
     "unshare": (272, 97),
     "ioctl": (16, 29),
     "socket": (41, 198),
@@ -101,8 +112,9 @@ def machine_known(machine: str) -> bool:
 def program(machine: str) -> bytes:
     """The filter for `machine`: "x86_64" or "aarch64". Raises: KeyError for another machine.
 
-    Programs of another machine (32 bit) are killed. clone3 does not exist, because its flags are in memory, where a
-    filter can't read them; C libraries then use clone. No socket of AF_UNIX can be opened, because such a socket leads
+    Programs of another machine (32 bit) are killed. clone3 and openat2 do not exist, because their flags are in memory,
+    where a filter can't read them; programs then use clone and openat. No file can be made set-user-ID, which would act
+    outside with the rights of the user. No socket of AF_UNIX can be opened, because such a socket leads
     to programs outside: by a path in a visible directory, and with the network "all" also by a name without a path. A
     pair of connected sockets can be opened, but not for datagrams, which such a pair can send to any socket.
     """
@@ -115,7 +127,8 @@ def program(machine: str) -> bytes:
         code += [(_AT_LEAST, 0, 1, _X32), _fail(errno.ENOSYS)]
     for number in sorted(refused):
         code += [(_EQUAL, 0, 1, number), _fail(errno.EPERM)]
-    code += [(_EQUAL, 0, 1, judged["clone3"]), _fail(errno.ENOSYS)]
+    for name in ("clone3", "openat2"):
+        code += [(_EQUAL, 0, 1, judged[name]), _fail(errno.ENOSYS)]
     for name, flags in (("clone", _NAMESPACES), ("unshare", _NAMESPACES | _NEW_TIME)):
         block = [_load(_ARG0), (_ANY_BIT, 0, 1, flags), _fail(errno.EPERM), _allow()]
         code += _for_call(judged[name], block)
@@ -123,6 +136,10 @@ def program(machine: str) -> bytes:
     for request in _TERMINAL_INPUT:
         block += [(_EQUAL, 0, 1, request), _fail(errno.EPERM)]
     code += _for_call(judged["ioctl"], [*block, _allow()])
+    modes = [(numbers[column], numbers[2]) for numbers in _MODES.values()]
+    for number, argument in (*modes, *(_MODES_OF_X86.values() if machine == "x86_64" else ())):
+        block = [_load(argument), (_ANY_BIT, 0, 1, _SET_USER_ID), _fail(errno.EPERM), _allow()]
+        code += _for_call(number, block)
     code += _for_call(judged["socket"], _only(_ARG0, _FAMILIES))
     code += _for_call(judged["socketpair"], _only(_ARG1, (_STREAM, _SEQPACKET), mask=_TYPES))
     return b"".join(struct.pack("HBBI", *one) for one in [*code, _allow()])

@@ -14,6 +14,7 @@ from aster_sidecar.sandbox import places, run_later
 from aster_sidecar.sandbox.spec import NoSandbox, Spec
 
 MOUNTS = "/proc/self/mountinfo"
+SETTINGS_CHARS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Survey:
     """In the folder."""
     identities: tuple[tuple[str, str], ...]
     """Paths inside that a command could have replaced while they were looked at, and "device:inode" of each."""
-    known: frozenset[tuple[int, int]]
-    """Devices and inodes of the directories in the folder that other programs run later."""
+    known: Mapping[tuple[int, int], int]
+    """What other programs run later in the folder: device and inode, and the time of the last change (st_ctime_ns)."""
     temporary: tuple[str, ...]
     """/tmp and /var/tmp, with links resolved."""
     temporary_directory: str
@@ -41,8 +42,9 @@ class Survey:
     """/run and /var/run, with links resolved."""
     visible_in_runtime: tuple[str, ...]
     """What programs need of /run: NixOS's programs, and the file of name servers where it is a link."""
-    later_in_home: tuple[str, ...]
-    """What other programs run later in the home, when that is writable."""
+    more_later: tuple[str, ...]
+    """More paths that other programs run later: in the home, when that is writable, and where a repository has its
+    hooks. They may be missing."""
     began: float
     """Seconds of the epoch."""
 
@@ -65,20 +67,22 @@ def survey(spec: Spec, environ: Mapping[str, str]) -> Survey:
         if around := next((place for place in hidden if is_in(path, place)), None):
             raise NoSandbox(f"{path} is in {around}, which is hidden from commands")
     found = run_later.before(folder)
-    later_in_home: list[str] = []
+    more_later = _hooks_elsewhere(entry.path for entry in found if entry.path.endswith("/.git/config"))
     if is_in(home, folder):
-        later_in_home = [os.path.join(home, name) for name in places.RUN_LATER_IN_HOME]
-        later_in_home += _programs(folder, environ)
+        more_later += [os.path.join(home, name) for name in places.RUN_LATER_IN_HOME]
+        more_later += _programs(folder, environ)
     read_only, repositories = dict[str, None](), dict[str, None]()
     for entry in found:
         kind = repositories if entry.repository else read_only
         kind.update(dict.fromkeys(_there([entry.path])))
-    read_only.update(dict.fromkeys(_there([*later_in_home, *map(os.fspath, spec.read_only)])))
-    beneath = [path for path in read_only if is_in(path, folder)]
+    read_only.update(dict.fromkeys(_there([*more_later, *map(os.fspath, spec.read_only)])))
+    beneath = [path for path in read_only if is_in(path, folder) and not any(is_in(path, one) for one in hidden)]
     private_tmp = os.path.realpath(spec.private_tmp, strict=True)
     repositories = {path: None for path in repositories if is_in(path, folder)}
     # The session's own directory is seen at another place inside.
-    own_tmp = next(place for place in temporary if not is_in(folder, place))
+    own_tmp = next((place for place in temporary if not is_in(folder, place)), None)
+    if own_tmp is None:
+        raise NoSandbox("this system has no directory for temporary files besides the folder")
     checked = {path: os.lstat(path) for path in (folder, *repositories, *beneath)} | {own_tmp: os.lstat(private_tmp)}
     kinds = {path: _is_folder(path) for path in hidden}
     return Survey(
@@ -90,12 +94,12 @@ def survey(spec: Spec, environ: Mapping[str, str]) -> Survey:
         repositories=tuple(repositories),
         read_only=tuple(_outermost(beneath)),
         identities=tuple((path, f"{one.st_dev}:{one.st_ino}") for path, one in checked.items()),
-        known=frozenset(entry.identity for entry in found if stat.S_ISDIR(entry.status.st_mode)),
+        known={entry.identity: entry.status.st_ctime_ns for entry in found},
         temporary=temporary,
         temporary_directory=own_tmp,
         runtime=runtime,
         visible_in_runtime=_needed_in(runtime),
-        later_in_home=tuple(later_in_home),
+        more_later=tuple(more_later),
         began=began,
     )
 
@@ -167,6 +171,20 @@ def _outermost(paths: Iterable[str]) -> list[str]:
         if not kept or not is_in(path, kept[-1]):
             kept.append(path)
     return kept
+
+
+def _hooks_elsewhere(settings: Iterable[str]) -> list[str]:
+    """The directories of hooks that the settings of repositories name (core.hooksPath)."""
+    found: list[str] = []
+    for path in settings:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                named = re.findall(r'^\s*hookspath\s*=\s*"?([^"#;\n]+)', file.read(SETTINGS_CHARS), re.I | re.M)
+        except OSError:
+            continue
+        top = os.path.dirname(os.path.dirname(path))
+        found += [os.path.normpath(os.path.join(top, os.path.expanduser(name.strip()))) for name in named]
+    return found
 
 
 def _programs(folder: str, environ: Mapping[str, str]) -> list[str]:
