@@ -66,8 +66,8 @@ def call_row(log: TurnLog, call: Call, risk: Risk, state: str) -> Write:
     )
 
 
-def end_row(call_id: str, outcome: str, result: Any) -> Write:
-    """The update that records the outcome of a call and the result for the model."""
+def end_rows(call_id: str, outcome: str, result: Any) -> list[Write]:
+    """The updates that record the outcome of a call and the result for the model."""
     return rows.update_ended(call_id, outcome, json.dumps(result), clock.stamp())
 
 

@@ -34,16 +34,18 @@ from aster_sidecar.conversation.attachments import Attachments, info
 from aster_sidecar.conversation.binding_changes import changes
 from aster_sidecar.conversation.call_context import Context
 from aster_sidecar.conversation.file_references import with_images
-from aster_sidecar.conversation.recorded_calls import Call, call_row, end_row, load_calls, recorded_result
+from aster_sidecar.conversation.recorded_calls import Call, call_row, end_rows, load_calls, recorded_result
 from aster_sidecar.conversation.run_request import Usage, denial
 from aster_sidecar.conversation.turn_writer import TurnLog
 from aster_sidecar.errors import ArgumentsInvalid, AsterError, LimitReached
 from aster_sidecar.ledger.recorder import NO_CHANGES, Recorded, Recorder, Recording
 from aster_sidecar.policy.approvals import Answer, Approvals, Pending
+from aster_sidecar.policy.decisions import PERSON, Decided, decision_row, started_row
 from aster_sidecar.policy.permissions import Assessment, Decision
 from aster_sidecar.services.process_tree import finished
 from aster_sidecar.store.rows import calls as rows
 from aster_sidecar.store.rows.attachments import AttachmentRow, UseRow, insert_use
+from aster_sidecar.store.rows.decisions import update_outcome
 from aster_sidecar.store.sql import Write
 from aster_sidecar.telemetry.spans import NoSpans, Spans
 from aster_sidecar.text.media_types import IMAGES
@@ -157,7 +159,7 @@ class ToolExecutor(AbstractToolset[Any]):
                         outcome="denied",
                         duration_ms=0,
                     ),
-                    writes=[end_row(call.call_id, "denied", message)],
+                    writes=end_rows(call.call_id, "denied", message),
                 )
                 results.approvals[part.tool_call_id] = ToolDenied(message)
             else:
@@ -197,7 +199,9 @@ class ToolExecutor(AbstractToolset[Any]):
             await self._refuse(known, self._unassessed(known), error.message, "failed")
         except ToolError as error:
             call = known or self._new(model_call_id, name, arguments)
-            await self._refuse(call, self._unassessed(call), str(error), "failed")
+            # The tool refused the call before the policy could decide about it.
+            decided = Decision("deny", "tool", str(error)) if known is None else None
+            await self._refuse(call, self._unassessed(call), str(error), "failed", decided)
 
     async def _decide(
         self, call: Call, arguments: dict[str, Any], parsed: BaseModel, assessment: Assessment, *, fresh: bool
@@ -208,14 +212,14 @@ class ToolExecutor(AbstractToolset[Any]):
         """
         decision = self._toolkit.decide(call.name, assessment, self._log.agent_id, self._log.session_id)
         if decision.verdict == "deny":
-            await self._refuse(call, assessment, f"denied: {decision.reason}", "denied")
+            await self._refuse(call, assessment, f"denied: {decision.reason}", "denied", decision)
         answer = None if fresh else self._approvals.answer_of(call.call_id)
         if answer is not None and not answer.allowed:
             await self._refuse(call, assessment, denial(answer.note), "denied")
         if answer is not None and answer.binding == jsonable(assessment.binding):
-            return await self._run(call, parsed, assessment, "person")
+            return await self._run(call, parsed, assessment, replace(decision, decided_by=PERSON))
         if answer is None and decision.verdict == "allow":
-            return await self._run(call, parsed, assessment, decision.decided_by)
+            return await self._run(call, parsed, assessment, decision)
         await self._ask(call, arguments, assessment, decision, answer)
         raise ApprovalRequired
 
@@ -233,10 +237,11 @@ class ToolExecutor(AbstractToolset[Any]):
     ) -> None:
         """Ask a person; a call about which nobody can be asked is refused. Raises: ToolFailed."""
         if assessment.unshown is not None:
-            await self._refuse(call, assessment, f"nobody can be asked: {assessment.unshown}", "failed")
+            unshown = Decision("deny", "unshown", f"nobody can be asked: {assessment.unshown}")
+            await self._refuse(call, assessment, unshown.reason, "failed", unshown)
         if self._unattended_denies() and not self._log.journal.watchers:
-            unattended = "denied: no event stream is open, and on_unattended is deny"
-            await self._refuse(call, assessment, unattended, "denied")
+            unattended = Decision("deny", "unattended", "no event stream is open, and on_unattended is deny")
+            await self._refuse(call, assessment, f"denied: {unattended.reason}", "denied", unattended)
         reason = decision.reason
         if earlier is not None:
             differs = ", ".join(changes(earlier.binding, jsonable(assessment.binding)))
@@ -261,15 +266,23 @@ class ToolExecutor(AbstractToolset[Any]):
             preview=preview_of(assessment),
         )
         self._log.flush()
-        self._log.journal.put(writes=[call_row(self._log, call, assessment.risk, "waiting")])
+        writes = [call_row(self._log, call, assessment.risk, "waiting")]
+        if earlier is not None:
+            writes.append(update_outcome(call.call_id, "asked_again"))
+        self._log.journal.put(writes=writes)
         self._approvals.request(pending, timeout_s=self._approval_timeout_s())
         self._log.transcript.apply(0, "approval_required", {**vars_of(pending), "message_id": self._log.message_id})
         await self._log.commit()
 
     async def _refuse(
-        self, call: Call, assessment: Assessment, message: str, outcome: Literal["denied", "failed"]
+        self,
+        call: Call,
+        assessment: Assessment,
+        message: str,
+        outcome: Literal["denied", "failed"],
+        decided: Decision | None = None,
     ) -> NoReturn:
-        """End a call without running it. Raises: ToolFailed."""
+        """End a call without running it. `decided`: the decision, unless it is recorded already. Raises: ToolFailed."""
         self.denied_last = outcome == "denied"
         asked = call.call_id in self._log.transcript.tools  # then the approval request had these fields
         event = wire.ToolEndEvent(
@@ -283,29 +296,57 @@ class ToolExecutor(AbstractToolset[Any]):
             risk=None if asked else assessment.risk,
             display=None if asked else assessment.display,
         )
-        writes = [call_row(self._log, call, assessment.risk, "new"), end_row(call.call_id, outcome, message)]
+        writes = [call_row(self._log, call, assessment.risk, "new")]
+        if decided is not None:
+            writes.append(self._decision_row(call, call.arguments, assessment, decided))
+        writes += end_rows(call.call_id, outcome, message)
         self._log.put("tool_end", event, writes=writes)
         await self._log.commit()
         raise ToolFailed(message)
 
-    async def _run(self, call: Call, parsed: BaseModel, assessment: Assessment, decided_by: str) -> Any:
+    def _decision_row(self, call: Call, arguments: dict[str, Any], assessment: Assessment, decision: Decision) -> Write:
+        """The row of a decision that no person made."""
+        return decision_row(
+            Decided(
+                agent_id=self._log.agent_id,
+                session_id=self._log.session_id,
+                turn_id=self._log.turn_id,
+                call_id=call.call_id,
+                tool=call.name,
+                summary=summary_of(call.name, assessment),
+                arguments=arguments,
+                risk=assessment.risk,
+                decision="allow" if decision.verdict == "allow" else "deny",
+                decided_by=decision.decided_by,
+                words=decision.reason,
+                sandbox=assessment.sandbox,
+            )
+        )
+
+    async def _run(self, call: Call, parsed: BaseModel, assessment: Assessment, decision: Decision) -> Any:
         tool = self._toolkit.get(call.name)
         if self._most_calls is not None and self._usage.tool_calls >= self._most_calls:
             raise LimitReached(f"the turn made {self._usage.tool_calls} tool calls; the limit is {self._most_calls}")
         self._usage.tool_calls += 1
         self.denied_last = False
+        arguments = parsed.model_dump(mode="json", exclude_unset=True)
+        if decision.decided_by == PERSON:
+            summary = summary_of(call.name, assessment)
+            record = started_row(call.call_id, summary, arguments, assessment.risk, assessment.sandbox)
+        else:
+            record = self._decision_row(call, arguments, assessment, decision)
         self._log.put(
             "tool_start",
             wire.ToolStartEvent(
                 message_id=self._log.message_id,
                 call_id=call.call_id,
                 name=call.name,
-                arguments=parsed.model_dump(mode="json", exclude_unset=True),
+                arguments=arguments,
                 risk=assessment.risk,
-                decided_by=decided_by,
+                decided_by=decision.decided_by,
                 display=assessment.display,
             ),
-            writes=[call_row(self._log, call, assessment.risk, "started")],
+            writes=[call_row(self._log, call, assessment.risk, "started"), record],
         )
         context = Context(self._log, call.call_id, self._toolkit.surroundings(), self._context)
         recording = self._recorder.recording(context)
@@ -397,7 +438,7 @@ class ToolExecutor(AbstractToolset[Any]):
                 attachments=[info(row) for row in images] or None,
             ),
             writes=[
-                end_row(call.call_id, status, error if error is not None else outcome and outcome.value),
+                *end_rows(call.call_id, status, error if error is not None else outcome and outcome.value),
                 *(
                     insert_use(UseRow(self._log.message_id, row.attachment_id, n, call.call_id))
                     for n, row in enumerate(images)

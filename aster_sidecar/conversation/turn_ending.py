@@ -177,7 +177,7 @@ class TurnEnding:
                 outcome=outcome,
                 duration_ms=0,
             ),
-            writes=[call_rows.update_ended(call.call_id, outcome, json.dumps(words), clock.stamp())],
+            writes=call_rows.update_ended(call.call_id, outcome, json.dumps(words), clock.stamp()),
         )
 
     def reload(self, turn: Turn) -> None:

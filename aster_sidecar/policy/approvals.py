@@ -22,6 +22,7 @@ from aster_sidecar.errors import (
     InvalidShape,
     PolicyDenied,
 )
+from aster_sidecar.policy.decisions import PERSON, Decided, decision_row
 from aster_sidecar.policy.permissions import Assessment, Risk, Scope, sentences
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.publisher import Publisher
@@ -230,12 +231,14 @@ class Approvals:
             raise self._not_pending(request)
         arguments, binding = pending.arguments, pending.binding
         remember, target = pending.remember, pending.target
+        risk, summary = pending.risk, pending.summary
         edited = request.arguments if request.arguments not in (None, pending.arguments) else None
         allows = request.decision in ("allow", "allow_always")
         if edited is not None and allows:
             assessment = self._assess_edited(pending, edited, request.confirm)
             arguments, binding = edited, dict(assessment.binding)
             remember, target = assessment.remember, assessment.target
+            risk, summary = assessment.risk, assessment.summary or summary
         if request.decision == "deny_always" and remember is None:
             # A call that can't be allowed permanently can still be denied permanently: exactly this target.
             remember = Scope("exact", target, f"exactly this {pending.name}")
@@ -264,7 +267,20 @@ class Approvals:
                 arguments=arguments if edited is not None and allows else None,
                 rule=rule,
             ),
-            [write, update_state(pending.call_id, "approved" if allows else "denied")],
+            [
+                write,
+                update_state(pending.call_id, "approved" if allows else "denied"),
+                decision_row(
+                    replace(
+                        decided(pending, PERSON, request.note),
+                        decision="allow" if allows else "deny",
+                        arguments=arguments,
+                        risk=risk,
+                        summary=summary,
+                        client=by,
+                    )
+                ),
+            ],
         )
         return wire.Approved(call_id=pending.call_id, decision=request.decision, resolved_at=moment, rule=rule)
 
@@ -342,7 +358,10 @@ class Approvals:
                 agent_id=pending.agent_id,
                 session_id=pending.session_id,
                 turn_id=turn_id,
-                writes=[rows.update_cancelled(pending.call_id, moment, by)],
+                writes=[
+                    rows.update_cancelled(pending.call_id, moment, by),
+                    decision_row(decided(pending, "cancelled", f"the turn ended before it was answered: {by}")),
+                ],
             )
 
     # -- expiry ----------------------------------------------------------------------------------------------------
@@ -367,13 +386,32 @@ class Approvals:
             for pending in [p for p in self._pending.values() if p.deadline and p.deadline.over]:
                 if pending.call_id not in self._pending:
                     continue
-                write = rows.update_expired(pending.call_id, now, "nobody answered in time")
+                words = "nobody answered in time"
+                write = rows.update_expired(pending.call_id, now, words)
                 event = wire.ApprovalResolvedEvent(
                     call_id=pending.call_id, decision="expired", resolved_by="timeout", resolved_at=now
                 )
-                await self._settle(pending, event, [write, update_state(pending.call_id, "denied")])
+                record = decision_row(decided(pending, "expired", words))
+                await self._settle(pending, event, [write, update_state(pending.call_id, "denied"), record])
         finally:
             self._set_timer(at_least_s=1.0)  # no tight loop while the store fails
+
+
+def decided(pending: Pending, decided_by: str, words: str | None) -> Decided:
+    """The decision to deny the call of a pending approval."""
+    return Decided(
+        agent_id=pending.agent_id,
+        session_id=pending.session_id,
+        turn_id=pending.turn_id,
+        call_id=pending.call_id,
+        tool=pending.name,
+        summary=pending.summary,
+        arguments=pending.arguments,
+        risk=pending.risk,
+        decision="deny",
+        decided_by=decided_by,
+        words=words,
+    )
 
 
 def not_shown(pending: Pending, before: Assessment | None, now: Assessment) -> list[str]:

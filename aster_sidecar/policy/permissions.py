@@ -73,6 +73,7 @@ class Assessment:
     - `also`: further targets of the call (a move's destination). A deny rule applies if it covers any of them, an allow
       rule only if it covers all.
     - `names`: other targets by which a deny rule may match the call, such as a command in any directory.
+    - `sandbox`: what confines the call when it runs.
     """
 
     risk: Risk
@@ -91,6 +92,7 @@ class Assessment:
     unshown: str | None = None
     summary: str = ""
     preview: Preview | None = None
+    sandbox: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -383,7 +383,7 @@ def test_texts_that_an_earlier_version_folded_are_found_without_accents(tmp_path
             "model_messages.superseded_by",
         ):
             old.execute("ALTER TABLE {} DROP COLUMN {}".format(*column.split(".")))
-        for table in ("attachment_uses", "attachments", "rewinds", "changes", "change_notes"):
+        for table in ("attachment_uses", "attachments", "rewinds", "changes", "change_notes", "decisions"):
             old.execute(f"DROP TABLE {table}")
         old.execute("DROP INDEX turns_rewound; ALTER TABLE turns DROP COLUMN rewound")
         old.execute("ALTER TABLE turns DROP COLUMN model; ALTER TABLE turns DROP COLUMN effort")

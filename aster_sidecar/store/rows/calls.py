@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aster_sidecar.store.rows.approvals import NEWEST
+from aster_sidecar.store.rows.decisions import update_outcome
 from aster_sidecar.store.sql import Query, Write, columns
 
 
@@ -111,12 +112,10 @@ def update_state(call_id: str, state: str) -> Write:
     return ("UPDATE calls SET state=? WHERE call_id=?", (state, call_id))
 
 
-def update_ended(call_id: str, outcome: str, result: str, ended_at: str) -> Write:
-    """Record the outcome of a call, and the result for the model as JSON."""
-    return (
-        "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?",
-        (outcome, result, ended_at, call_id),
-    )
+def update_ended(call_id: str, outcome: str, result: str, ended_at: str) -> list[Write]:
+    """Record the outcome of a call, also with the decisions about it, and the result for the model as JSON."""
+    ended = "UPDATE calls SET state='ended', outcome=?, result=?, ended_at=? WHERE call_id=?"
+    return [(ended, (outcome, result, ended_at, call_id)), update_outcome(call_id, outcome)]
 
 
 def update_closed(turn_id: str) -> Write:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from aster_sidecar.store.rows.decisions import update_forgotten
 from aster_sidecar.store.rows.messages import CONTAINS
 from aster_sidecar.store.rows.messages import SHOWN as IN_CONVERSATION
 from aster_sidecar.store.rows.trash import TRASHED
@@ -217,8 +218,13 @@ def update_default(session_id: str, *, is_default: bool) -> Write:
 
 
 def delete_session(session_id: str) -> list[Write]:
-    """Delete a session and all rows that belong to it; tables that refer to it are emptied by cascade."""
-    return [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in ("approvals", "rules", "sessions")]
+    """Delete a session and all rows that belong to it; tables that refer to it are emptied by cascade.
+
+    Decisions about its calls stay, without texts.
+    """
+    tables = ("approvals", "rules", "sessions")
+    deletes: list[Write] = [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
+    return [*deletes, update_forgotten(session_id)]
 
 
 def update_context(session_id: str, tokens: int | None, window_tokens: int | None) -> Write:
@@ -228,7 +234,7 @@ def update_context(session_id: str, tokens: int | None, window_tokens: int | Non
 
 
 def delete_history(session_id: str) -> list[Write]:
-    """Delete all messages and turns of a session, and what belongs to them."""
+    """Delete all messages and turns of a session, and what belongs to them; decisions stay, without texts."""
     tables = (
         "messages",
         "model_messages",
@@ -241,4 +247,4 @@ def delete_history(session_id: str) -> list[Write]:
         "change_notes",
     )
     deletes: list[Write] = [(f"DELETE FROM {table} WHERE session_id=?", (session_id,)) for table in tables]
-    return [*deletes, update_context(session_id, None, None)]
+    return [*deletes, update_forgotten(session_id), update_context(session_id, None, None)]
