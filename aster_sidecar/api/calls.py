@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.attachments import AttachmentCalls
+from aster_sidecar.api.audit import AuditCalls
 from aster_sidecar.api.browser_login import BrowserCalls
 from aster_sidecar.api.changes import ChangeCalls
 from aster_sidecar.api.companion import CompanionCalls
@@ -41,6 +42,7 @@ class Calls:
     changes: ChangeCalls
     events: EventCalls
     policy: PolicyCalls
+    audit: AuditCalls
     agents: AgentCalls
     tools: ToolCalls
     models: ModelCalls

@@ -6,6 +6,7 @@ COMMANDS = {
     "chat": "chat with an agent in the terminal",
     "doctor": "check keys, model, port, directories, disk, store, sandbox and proxies, with remedies",
     "sessions": "list, show, search, change, archive or delete conversations",
+    "audit": "list the decisions about tool calls: what was allowed or denied, and by whom",
     "config": "show or change settings and where each comes from",
     "agents": "list the agents",
     "paths": "show where files are stored",

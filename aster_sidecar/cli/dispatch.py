@@ -23,6 +23,7 @@ RUN = {
     "chat": "aster_sidecar.cli.chat.command:run_chat",
     "doctor": "aster_sidecar.cli.doctor.command:run_doctor",
     "sessions": "aster_sidecar.cli.commands.sessions:run_sessions",
+    "audit": "aster_sidecar.cli.commands.audit:run_audit",
     "config": "aster_sidecar.cli.commands.config:run_config",
     "agents": "aster_sidecar.cli.commands.agents:run_agents",
     "paths": "aster_sidecar.cli.commands.config:run_paths",

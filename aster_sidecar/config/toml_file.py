@@ -94,6 +94,13 @@ SETTINGS = {
             in_project=False,
         ),
         Setting(
+            "audit_keep_days",
+            365,
+            "How long the record of decisions about tool calls is kept; 0: for ever.",
+            "a whole number of days from 0 (for ever) to 3650",
+            in_project=False,
+        ),
+        Setting(
             "pass_environment",
             [],
             'Variables that commands, MCP servers and services get besides the usual ones: ["AWS_PROFILE", "MY_*"]. '

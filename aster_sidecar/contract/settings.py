@@ -95,6 +95,7 @@ class ConfigPatch(Request):
     max_turn_s: Annotated[float, Field(gt=0, le=31_536_000)] | None = None
     changes_keep_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     changes_keep_mb: Annotated[int, Field(ge=16, le=1_048_576)] | None = None
+    audit_keep_days: Annotated[int, Field(ge=0, le=3650)] | None = None
     pass_environment: Annotated[list[Annotated[str, AfterValidator(variable_name)]], Field(max_length=200)] | None = (
         None
     )

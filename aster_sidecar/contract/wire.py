@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from aster_sidecar.contract.attachments import AttachmentInfo, AttachmentRef, FilePart, ImagePart
+from aster_sidecar.contract.audit import DecisionInfo, DecisionPage
 from aster_sidecar.contract.base import (
     DEEPEST,
     HEARTBEAT_S,
@@ -230,6 +231,8 @@ __all__ = [
     "ConnectedEvent",
     "Context",
     "DaemonInfo",
+    "DecisionInfo",
+    "DecisionPage",
     "DiagnosticsInfo",
     "DiagnosticsRequest",
     "DoneEvent",

@@ -26,6 +26,7 @@ from aster_sidecar.http.static_ui import Pages
 from aster_sidecar.ledger.ledger import Ledger
 from aster_sidecar.models.build import Models
 from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.policy.decisions import Decisions
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.services import launch
 from aster_sidecar.services.login_path import CommandPath
@@ -55,6 +56,7 @@ class Daemon:
     _journal: Journal
     _rules: Rules
     _approvals: Approvals
+    _decisions: Decisions
     _sessions: Sessions
     _attachments: Attachments
     _ledger: Ledger
@@ -88,6 +90,7 @@ class Daemon:
         await self._record_data_dir()
         self._rules.open()
         self._approvals.open()
+        self._decisions.open()
         self._sessions.open_trash()
         await self._journal.trim(KEEP_EVENTS)
         left = set(self._journal.rows(select_started()))
@@ -126,6 +129,7 @@ class Daemon:
         self._engine.stop_looking()
         self._agent_watcher.close()
         self._approvals.close()
+        self._decisions.close()
         self._sessions.close()
         self._attachments.close()
         services = asyncio.get_running_loop().create_task(self.services.close())

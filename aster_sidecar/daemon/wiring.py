@@ -17,6 +17,7 @@ from aster_sidecar.agents.registry import Places as AgentPlaces
 from aster_sidecar.agents.spec import Known
 from aster_sidecar.api.agents import AgentCalls
 from aster_sidecar.api.attachments import AttachmentCalls
+from aster_sidecar.api.audit import AuditCalls
 from aster_sidecar.api.browser_login import BrowserCalls, Handoffs
 from aster_sidecar.api.calls import Calls
 from aster_sidecar.api.changes import ChangeCalls
@@ -71,6 +72,7 @@ from aster_sidecar.models.api_keys import Keys, WithKeys
 from aster_sidecar.models.build import Models
 from aster_sidecar.models.library_patches import without
 from aster_sidecar.policy.approvals import Approvals
+from aster_sidecar.policy.decisions import Decisions
 from aster_sidecar.policy.rules import Rules
 from aster_sidecar.services import launch
 from aster_sidecar.services.config import service_specs
@@ -112,6 +114,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _journal=base.journal,
         _rules=tools.rules,
         _approvals=conversations.approvals,
+        _decisions=tools.decisions,
         _sessions=conversations.sessions,
         _attachments=conversations.attachments,
         _ledger=conversations.ledger,
@@ -212,6 +215,7 @@ class ToolParts:
     choices: SessionChoices
     settings: EffectiveSettings
     rules: Rules
+    decisions: Decisions
     toolkit: Toolkit
     surroundings: Callable[[str], Surroundings]
     """Where the tools of a session work, by its id."""
@@ -239,6 +243,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     choices = SessionChoices(base.journal)
     settings = EffectiveSettings(config, agents, parts.models, choices)
     rules = Rules(base.journal)
+    decisions = Decisions(base.journal, lambda: config.value("audit_keep_days"))
     surroundings_in = surroundings_of(base.settings)
 
     def surroundings(session_id: str) -> Surroundings:
@@ -253,7 +258,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
         servers.why_absent,
     )
     servers.changed.subscribe(lambda: toolkit.extend(servers.tools()))
-    return ToolParts(servers, known, agents, choices, settings, rules, toolkit, surroundings)
+    return ToolParts(servers, known, agents, choices, settings, rules, decisions, toolkit, surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +403,7 @@ def build_api(
         ChangeCalls(sessions, conversations.ledger),
         EventCalls(journal, agent_calls, sessions, streams),
         policy_calls,
+        AuditCalls(tools.decisions),
         agent_calls,
         ToolCalls(engine, tools.toolkit, warnings),
         model_calls,

@@ -134,6 +134,7 @@ class Sidecar:
         max_turn_s: float | None = None,
         changes_keep_days: int | None = None,
         changes_keep_mb: int | None = None,
+        audit_keep_days: int | None = None,
         pass_environment: Sequence[str] | None = None,
         command_path: str | None = None,
     ) -> None:
@@ -158,6 +159,7 @@ class Sidecar:
             "max_turn_s": max_turn_s,
             "changes_keep_days": changes_keep_days,
             "changes_keep_mb": changes_keep_mb,
+            "audit_keep_days": audit_keep_days,
             "pass_environment": list(pass_environment) if pass_environment is not None else None,
             "command_path": command_path,
         }

@@ -264,6 +264,7 @@ SAMPLES: dict[str, Any] = {
     "max_turn_s": 6.0,
     "changes_keep_days": 7,
     "changes_keep_mb": 64,
+    "audit_keep_days": 90,
     "pass_environment": ["AWS_PROFILE", "MY_*"],
     "command_path": "inherit",
 }

@@ -159,7 +159,14 @@ def test_a_daemon_that_does_not_answer_is_reported(daemon: Daemon) -> None:
 
 
 SERVER = {"fastapi", "starlette", "uvicorn", "sse_starlette", "pydantic_ai", "pydantic", "apsw"}
-COMMANDS = ("sessions list", "agents", "chat --session none hello", "trust")
+COMMANDS = (
+    "sessions list",
+    "audit",
+    "audit --jsonl --since 2026-01-01",
+    "agents",
+    "chat --session none hello",
+    "trust",
+)
 
 
 @pytest.mark.parametrize("words", COMMANDS)

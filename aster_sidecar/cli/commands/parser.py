@@ -97,6 +97,21 @@ def parser() -> argparse.ArgumentParser:
     search.add_argument("text", nargs="+", metavar="TEXT")
     search.add_argument("--limit", type=int, default=20, help="the largest number to list (default 20)")
 
+    audit = command(
+        "audit",
+        "The newest first. Needs a running daemon.",
+        "aster-sidecar audit --decision deny --since 2026-11-20",
+    )
+    audit.add_argument("--session", metavar="ID", help="only decisions in this conversation, also a deleted one")
+    audit.add_argument("--agent", metavar="ID", help="only decisions about calls of this agent")
+    audit.add_argument("--tool", metavar="NAME", help="only decisions about calls of this tool")
+    audit.add_argument("--decision", choices=("allow", "deny"), help="only what was allowed, or only what was denied")
+    when = "a date, or a time such as 2026-11-20T12:00; in the time zone of this machine, if it names none"
+    audit.add_argument("--since", metavar="TIME", help=f"only decisions from then on: {when}")
+    audit.add_argument("--until", metavar="TIME", help="only decisions before then")
+    audit.add_argument("--limit", type=int, metavar="N", help="the largest number to list (default 20; --jsonl: all)")
+    audit.add_argument("--jsonl", action="store_true", help="print one JSON object a line, the oldest first")
+
     config = command(
         "config",
         "A change is saved in config.toml; a running daemon applies it at once. Flags, variables and a trusted "

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from aster_sidecar.http.routes import (
     attachments,
+    audit,
     changes,
     companion,
     conversations,
@@ -26,6 +27,7 @@ ROUTES: list[BaseRoute] = [
         attachments,
         changes,
         policy,
+        audit,
         settings,
         projects,
         events,

@@ -47,6 +47,21 @@ export interface SessionQuery extends Page {
   deleted?: boolean;
 }
 
+export interface AuditQuery extends Page {
+  session_id?: string;
+  agent_id?: string;
+  tool?: string;
+  decision?: "allow" | "deny";
+  /** RFC 3339: only decisions from this time on. */
+  since?: string;
+  /** RFC 3339: only decisions before this time. */
+  until?: string;
+  /** Where to continue: `next` of the previous page. */
+  before?: string | null;
+  /** Instead of `before`: `next` of the previous page, or `0` to begin. Then the list is oldest first. */
+  after?: string | null;
+}
+
 export type Client = ReturnType<typeof createClient>;
 
 const TRIES = 5;
@@ -251,6 +266,9 @@ export function createClient(options: ClientOptions = {}) {
       remove: (rule_id: string, options?: CallOptions): Promise<wire.RuleDeleted> =>
         call("DELETE", `/api/permissions/rules/${encodeURIComponent(rule_id)}`, undefined, options),
     },
+    /** The record of decisions about tool calls, newest first. */
+    audit: (query: AuditQuery = {}, options?: CallOptions): Promise<wire.DecisionPage> =>
+      call("GET", "/api/audit" + queryOf({ ...query }), undefined, options),
     /** Opens the event stream and reconnects it when it breaks. */
     follow: (options: FollowOptions): Feed => follow(transport, options),
   };

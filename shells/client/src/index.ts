@@ -4,6 +4,7 @@ export {
   ATTACHMENTS_MOST,
   createClient,
   mintId,
+  type AuditQuery,
   type CallOptions,
   type Client,
   type ClientOptions,

@@ -482,6 +482,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/audit": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Audit
+     * @description A page of decisions about tool calls, newest first; with `after` oldest first.
+     */
+    get: operations["audit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/config": {
     parameters: {
       query?: never;
@@ -1272,6 +1292,11 @@ export interface components {
        * @default null
        */
       changes_keep_mb?: number | null;
+      /**
+       * Audit Keep Days
+       * @default null
+       */
+      audit_keep_days?: number | null;
       /**
        * Pass Environment
        * @default null
@@ -4077,6 +4102,85 @@ export interface components {
       confirm: string;
     };
     /**
+     * DecisionInfo
+     * @description A decision about a tool call. A call has several if it was asked about again, or denied after it was allowed.
+     */
+    DecisionInfo: {
+      /** Decision Id */
+      decision_id: string;
+      /**
+       * Decided At
+       * @description RFC 3339, UTC, milliseconds
+       * @example 2026-11-20T12:00:00.000Z
+       */
+      decided_at: string;
+      /** Agent Id */
+      agent_id: string;
+      /** Session Id */
+      session_id: string;
+      /** Turn Id */
+      turn_id: string;
+      /** Call Id */
+      call_id: string;
+      /** Tool */
+      tool: string;
+      /**
+       * Summary
+       * @description what the call would do, in a sentence; null: the conversation was deleted permanently
+       */
+      summary: string | null;
+      /**
+       * Arguments Sha256
+       * @description of the arguments as canonical JSON, in hexadecimal
+       */
+      arguments_sha256: string;
+      /**
+       * Risk
+       * @enum {string}
+       */
+      risk: "low" | "medium" | "high";
+      /**
+       * Decision
+       * @enum {string}
+       */
+      decision: "allow" | "deny";
+      /**
+       * Decided By
+       * @description rule:<id>, mode:<mode>, person, expired, cancelled, forbidden, unattended, unshown or tool
+       */
+      decided_by: string;
+      /**
+       * Words
+       * @description the reason, or the note of the person; null: none, or the conversation was deleted permanently
+       */
+      words: string | null;
+      /**
+       * Client
+       * @description the client through which a person answered
+       */
+      client: string | null;
+      /**
+       * Sandbox
+       * @description what confined the call; none: nothing did, or it did not run
+       */
+      sandbox: string;
+      /**
+       * Outcome
+       * @description what came of the call; null: it has not ended. asked_again: the next decision has its outcome
+       */
+      outcome: ("done" | "failed" | "denied" | "cancelled" | "unknown" | "asked_again") | null;
+    };
+    /**
+     * DecisionPage
+     * @description `next`: the `before` of the next page, or its `after` if the list is oldest first; null at the end.
+     */
+    DecisionPage: {
+      /** Decisions */
+      decisions: components["schemas"]["DecisionInfo"][];
+      /** Next */
+      next: string | null;
+    };
+    /**
      * ConfigView
      * @description The whole effective configuration, each value with its source; secrets are masked.
      */
@@ -5530,6 +5634,43 @@ export interface operations {
             /** @constant */
             success: true;
             data: components["schemas"]["CheckAnswer"];
+          };
+        };
+      };
+    };
+  };
+  audit: {
+    parameters: {
+      query?: {
+        session_id?: string | null;
+        agent_id?: string | null;
+        tool?: string | null;
+        decision?: ("allow" | "deny") | null;
+        /** @description RFC 3339 */
+        since?: string | null;
+        /** @description RFC 3339 */
+        until?: string | null;
+        before?: string | null;
+        after?: string | null;
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            id: string;
+            /** @constant */
+            success: true;
+            data: components["schemas"]["DecisionPage"];
           };
         };
       };
