@@ -26,10 +26,12 @@ from aster_sidecar.store.batch import Batch
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows.trash import TRASHED
 from aster_sidecar.store.rows.turns import select_last
+from tests.flows.chaos.checks import wrong_decisions
 
 Json: TypeAlias = Any
 WAIT_S = 30.0
 ASKS = "run `echo asked`"
+RUNS = "list the files"
 FAILS = "fail"
 
 
@@ -308,6 +310,7 @@ OPERATIONS: dict[str, Operation] = {
     "deny": lambda scene: scene.answer("deny"),
     "allow always": lambda scene: scene.answer("allow_always"),
     "deny always": lambda scene: scene.answer("deny_always"),
+    "a call that runs": lambda scene: say(scene.daemon, RUNS, scene.quiet),
     "cancel": lambda scene: scene.calls.conversations.cancel(wire.CancelRequest(agent_id="default")),
     "add a rule": lambda scene: scene.calls.policy.add_rule(
         wire.RuleCreate(decision="allow", tool="read_file", kind="any", value="")
@@ -341,6 +344,7 @@ async def story(home: Path, name: str, failing: Failing, at: int) -> int:
         await settle(daemon)
         count = failing.count
         assert remembered(daemon) == recorded(daemon), f"after the failure of transaction {at}"
+        assert wrong_decisions(daemon._journal.all) == []
         # Work continues: the same operation again, and another message.
         failing.begin(0)
         if failed:
@@ -349,6 +353,7 @@ async def story(home: Path, name: str, failing: Failing, at: int) -> int:
         await say(daemon, "still there?", scene.other)
         await settle(daemon)
         assert remembered(daemon) == recorded(daemon), f"later, after the failure of transaction {at}"
+        assert wrong_decisions(daemon._journal.all) == []
     return count
 
 

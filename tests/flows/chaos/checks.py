@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.flows.chaos.storyteller import mark_of
@@ -156,6 +157,7 @@ def check_store(world: World) -> None:
         assert store.execute("SELECT turn_id FROM turns WHERE state<>'ended'").fetchall() == []
         assert store.execute("SELECT call_id, state FROM calls WHERE state NOT IN ('ended', 'closed')").fetchall() == []
         assert store.execute("SELECT call_id FROM approvals WHERE state='pending'").fetchall() == []
+        assert wrong_decisions(store.execute) == []
         rows = store.execute("SELECT seq, type, agent_id, session_id, turn_id, time, data FROM events ORDER BY seq")
         names = ("seq", "type", "agent_id", "session_id", "turn_id", "time")
         events = {row[0]: {**dict(zip(names, row, strict=False)), "data": json.loads(row[6])} for row in rows}
@@ -177,6 +179,26 @@ def check_store(world: World) -> None:
                 assert any(covers(run, event) for run in runs.get((event["data"]["message_id"], event["type"]), [])), (
                     event
                 )
+
+
+def wrong_decisions(rows: Callable[[str], Iterable[Any]]) -> list[Any]:
+    """Calls that have ended without a decision that has their outcome, and answers without their decision.
+
+    `rows` runs a query.
+    """
+    ended = (
+        "SELECT c.call_id, c.outcome, d.outcome FROM calls c LEFT JOIN decisions d USING (call_id)"
+        " WHERE c.outcome IS NOT NULL AND d.outcome IS NOT c.outcome AND d.outcome IS NOT 'asked_again'"
+    )
+    answered = (
+        "SELECT call_id, count(*) FROM approvals a WHERE state<>'pending' GROUP BY call_id HAVING count(*) <>"
+        " (SELECT count(*) FROM decisions d WHERE d.call_id=a.call_id"
+        " AND decided_by IN ('person', 'expired', 'cancelled'))"
+    )
+    too_early = (
+        "SELECT call_id FROM calls c JOIN decisions d USING (call_id) WHERE c.state='waiting' AND d.outcome IS NULL"
+    )
+    return [row for sql in (ended, answered, too_early) for row in rows(sql)]
 
 
 def covers(run: Json, chunk: Json) -> bool:
