@@ -20,7 +20,7 @@ class DecisionInfo(Model):
     call_id: str
     tool: str
     summary: str | None = Field(
-        description="what the call would do, in a sentence; null: the conversation was deleted permanently"
+        description="what the call would do, in a sentence; null: the conversation was deleted permanently or cleared"
     )
     arguments_sha256: str = Field(description="of the arguments as canonical JSON, in hexadecimal")
     risk: Risk
@@ -29,7 +29,7 @@ class DecisionInfo(Model):
         description="rule:<id>, mode:<mode>, person, expired, cancelled, forbidden, unattended, unshown or tool"
     )
     words: str | None = Field(
-        description="the reason, or the note of the person; null: none, or the conversation was deleted permanently"
+        description="the reason, or a person's note; null: none, or the conversation was deleted permanently or cleared"
     )
     client: str | None = Field(description="the client through which a person answered")
     sandbox: str = Field(description="what confined the call; none: nothing did, or it did not run")

@@ -42,7 +42,7 @@ class Decisions:
     """All recorded decisions: lists them, and deletes those that are older than `keep_days` days (0: none).
 
     The age of a row follows a clock that adds up `clock.seconds_since`, so that a system clock which was set years
-    ahead does not delete the record. Time in which the daemon does not run counts for `clock.GAP_MOST_S` at most.
+    ahead does not delete the record.
     """
 
     def __init__(self, journal: Journal, keep_days: Callable[[], int]) -> None:

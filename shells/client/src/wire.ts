@@ -4126,7 +4126,7 @@ export interface components {
       tool: string;
       /**
        * Summary
-       * @description what the call would do, in a sentence; null: the conversation was deleted permanently
+       * @description what the call would do, in a sentence; null: the conversation was deleted permanently or cleared
        */
       summary: string | null;
       /**
@@ -4151,7 +4151,7 @@ export interface components {
       decided_by: string;
       /**
        * Words
-       * @description the reason, or the note of the person; null: none, or the conversation was deleted permanently
+       * @description the reason, or a person's note; null: none, or the conversation was deleted permanently or cleared
        */
       words: string | null;
       /**
