@@ -152,8 +152,8 @@ _UNSEEN_NAMES = _words(
     ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .login .logout .zshrc .zshenv .zprofile"
     " .zlogin .zlogout .cshrc .tcshrc .kshrc .mkshrc .xprofile .xinitrc .xsession .xsessionrc .pam_environment .envrc"
     " profile.ps1 microsoft.powershell_profile.ps1 authorized_keys authorized_keys2 crontab sitecustomize.py"
-    " usercustomize.py .gitlab-ci.yml .gitlab-ci.yaml .travis.yml jenkinsfile azure-pipelines.yml .drone.yml .cirrus.yml"
-    " bitbucket-pipelines.yml appveyor.yml .appveyor.yml cloudbuild.yaml .woodpecker.yml"
+    " usercustomize.py .gitlab-ci.yml .gitlab-ci.yaml .travis.yml jenkinsfile azure-pipelines.yml .drone.yml"
+    " .cirrus.yml bitbucket-pipelines.yml appveyor.yml .appveyor.yml cloudbuild.yaml .woodpecker.yml"
 )
 _UNSEEN_PLACES = _words(
     "/.git/ /.husky/ /.githooks/ /.github/workflows/ /.github/actions/ /.gitea/ /.forgejo/ /.circleci/ /.buildkite/"

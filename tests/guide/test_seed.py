@@ -284,14 +284,15 @@ DECISIONS = {"allow": (2, 2), "deny": (0, 2), "allow_always": (2, 1), "deny_alwa
 @pytest.mark.parametrize("decision", DECISIONS)
 def test_the_preload_answers_approvals(electron: Daemon, shell: Tab, provider: ProviderDouble, decision: str) -> None:
     runs_expected, asked_expected = DECISIONS[decision]
+    line = "echo ran | fmt --goal=60"  # an option that is not known to only read
     provider.otherwise = lambda request: (
-        Reply([Say("I see.")]) if request.new_tool_results else Reply([Call("run_command", {"command": "wc --files0-from=none"})])
+        Reply([Say("I see.")]) if request.new_tool_results else Reply([Call("run_command", {"command": line})])
     )
     for turn in (1, 2):
         chat(shell, f"run it, {turn}")
         if turn <= asked_expected:
             required = wait_for(shell, "approval_required", turn)["data"]
-            assert "wc --files0-from" in required["display"]
+            assert "echo ran" in required["display"]
             answer = call(shell, "approve", "default", required["call_id"], decision, "because I say so")
             assert answer["success"] is True, answer
             assert answer["data"]["decision"] == decision
