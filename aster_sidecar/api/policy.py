@@ -46,6 +46,8 @@ class PolicyCalls:
         """
         self._agents.find(body.agent_id)
         self._engine.look_for_tools()
+        if (sandbox := self._toolkit.surroundings().sandbox) is not None:
+            await sandbox.known()
         return await self._approvals.answer(body, who)
 
     async def approvals(self, agent_id: str | None, session_id: str | None) -> list[wire.ApprovalInfo]:
@@ -77,7 +79,7 @@ class PolicyCalls:
         await self._rules.remove(rule_id)
         return wire.RuleDeleted(rule_id=rule_id)
 
-    def check(self, body: wire.CheckRequest) -> wire.CheckAnswer:
+    async def check(self, body: wire.CheckRequest) -> wire.CheckAnswer:
         """What would happen to this tool call, and why, without running it.
 
         Raises: AgentNotFound, SessionNotFound, and what `Toolkit.check` raises.

@@ -101,6 +101,14 @@ SETTINGS = {
             in_project=False,
         ),
         Setting(
+            "sandbox",
+            "off",
+            "Whether commands run in a sandbox: they can change only the work folder, and have no network. auto: where "
+            "there is one. required: commands that can't be in one fail.",
+            "off, auto, required",
+            in_project=False,
+        ),
+        Setting(
             "pass_environment",
             [],
             'Variables that commands, MCP servers and services get besides the usual ones: ["AWS_PROFILE", "MY_*"]. '

@@ -96,6 +96,7 @@ class ConfigPatch(Request):
     changes_keep_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     changes_keep_mb: Annotated[int, Field(ge=16, le=1_048_576)] | None = None
     audit_keep_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    sandbox: Literal["off", "auto", "required"] | None = None
     pass_environment: Annotated[list[Annotated[str, AfterValidator(variable_name)]], Field(max_length=200)] | None = (
         None
     )

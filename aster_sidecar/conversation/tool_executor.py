@@ -181,7 +181,7 @@ class ToolExecutor(AbstractToolset[Any]):
         if model_call_id in self.rejected:
             raise ModelRetry(f"arguments of {name}: they must not contain NUL (U+0000); it was replaced by U+FFFD")
         if (before := self._toolkit.get(name).before) is not None:
-            await before()
+            await before(self._toolkit.surroundings())
         parsed, assessment = await self._assess(known, model_call_id, name, tool_args)
         call = known or self._new(model_call_id, name, tool_args)
         return await self._decide(call, tool_args, parsed, assessment, fresh=known is None)

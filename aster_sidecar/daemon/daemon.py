@@ -28,6 +28,7 @@ from aster_sidecar.models.build import Models
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.decisions import Decisions
 from aster_sidecar.policy.rules import Rules
+from aster_sidecar.sandbox.commands import CommandSandbox
 from aster_sidecar.services import launch
 from aster_sidecar.services.login_path import CommandPath
 from aster_sidecar.services.process_tree import end_orphans
@@ -71,6 +72,7 @@ class Daemon:
     _warm_up: WarmUp
     _agent_watcher: AgentWatcher
     _command_path: CommandPath
+    _sandbox: CommandSandbox
     _handoffs: Handoffs
     _pages: Pages
     _kin: Ancestry | Marked
@@ -96,6 +98,7 @@ class Daemon:
         left = set(self._journal.rows(select_started()))
         self._mark.open(self._journal, bool(self.services.list() or self._servers.programs))
         mark = self._mark.text
+        self._sandbox.clear()  # of a daemon that was killed
         if left or mark:
             # A daemon that was killed could not end its tools: they are still running.
             ending = asyncio.to_thread(end_orphans, lambda call: call in left or (mark != "" and call.startswith(mark)))
@@ -137,6 +140,7 @@ class Daemon:
         await self._ledger.close()
         await asyncio.gather(self._servers.close(), self._engine.close(), services, self._command_path.close())
         await asyncio.to_thread(launch.end_all)
+        await asyncio.to_thread(self._sandbox.clear)
         lifecycle.ending.set()
         await self._journal.end_streams(0.5)
         if lifecycle.sockets:

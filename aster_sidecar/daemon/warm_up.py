@@ -9,6 +9,7 @@ from aster_sidecar.conversation.engine_loader import EngineLoader
 from aster_sidecar.garbage import long_lived
 from aster_sidecar.models.api_keys import Keys
 from aster_sidecar.models.build import Models
+from aster_sidecar.sandbox.commands import CommandSandbox
 from aster_sidecar.services import launch
 from aster_sidecar.services.login_path import CommandPath
 
@@ -16,11 +17,14 @@ from aster_sidecar.services.login_path import CommandPath
 class WarmUp:
     """Runs once, in the background. Failures are ignored: the turn that needs a part tries again."""
 
-    def __init__(self, keys: Keys, engine: EngineLoader, models: Models, command_path: CommandPath) -> None:
+    def __init__(
+        self, keys: Keys, engine: EngineLoader, models: Models, command_path: CommandPath, sandbox: CommandSandbox
+    ) -> None:
         self._keys = keys
         self._engine = engine
         self._models = models
         self._command_path = command_path
+        self._sandbox = sandbox
         self._task: asyncio.Task[Any] | None = None
 
     def begin(self) -> None:
@@ -42,3 +46,4 @@ class WarmUp:
             with long_lived():  # it imports the SDK of a provider
                 await asyncio.to_thread(self._models.build)
         self._command_path.begin()
+        await self._sandbox.known()

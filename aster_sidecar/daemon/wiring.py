@@ -61,7 +61,7 @@ from aster_sidecar.conversation.turns import Options, Turns
 from aster_sidecar.daemon.agent_watcher import AgentWatcher
 from aster_sidecar.daemon.daemon import Daemon
 from aster_sidecar.daemon.known_names import check_own, known_names
-from aster_sidecar.daemon.tool_surroundings import surroundings_of
+from aster_sidecar.daemon.tool_surroundings import SANDBOX_FILES, surroundings_of
 from aster_sidecar.daemon.warm_up import WarmUp
 from aster_sidecar.http.app import build_app
 from aster_sidecar.http.guard import Gate, Guard
@@ -74,6 +74,7 @@ from aster_sidecar.models.library_patches import without
 from aster_sidecar.policy.approvals import Approvals
 from aster_sidecar.policy.decisions import Decisions
 from aster_sidecar.policy.rules import Rules
+from aster_sidecar.sandbox.commands import CommandSandbox
 from aster_sidecar.services import launch
 from aster_sidecar.services.config import service_specs
 from aster_sidecar.services.login_path import CommandPath
@@ -129,6 +130,7 @@ def build(settings: Settings, code: AppCode, port: int, ask_stop: Callable[[], N
         _warm_up=conversations.warm_up,
         _agent_watcher=AgentWatcher(base.journal, tools.agents),
         _command_path=programs.command_path,
+        _sandbox=tools.sandbox,
         _handoffs=api.handoffs,
         _pages=api.pages,
         _kin=http.kin,
@@ -219,6 +221,7 @@ class ToolParts:
     toolkit: Toolkit
     surroundings: Callable[[str], Surroundings]
     """Where the tools of a session work, by its id."""
+    sandbox: CommandSandbox
 
 
 def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
@@ -244,7 +247,8 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
     settings = EffectiveSettings(config, agents, parts.models, choices)
     rules = Rules(base.journal)
     decisions = Decisions(base.journal, lambda: config.value("audit_keep_days"))
-    surroundings_in = surroundings_of(base.settings)
+    sandbox = CommandSandbox(lambda: config.value("sandbox"), places.data_dir / SANDBOX_FILES)
+    surroundings_in = surroundings_of(base.settings, sandbox)
 
     def surroundings(session_id: str) -> Surroundings:
         return surroundings_in(settings.work_dir(session_id))
@@ -258,7 +262,7 @@ def build_tools(base: Base, code: AppCode, parts: ModelParts) -> ToolParts:
         servers.why_absent,
     )
     servers.changed.subscribe(lambda: toolkit.extend(servers.tools()))
-    return ToolParts(servers, known, agents, choices, settings, rules, decisions, toolkit, surroundings)
+    return ToolParts(servers, known, agents, choices, settings, rules, decisions, toolkit, surroundings, sandbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +314,7 @@ def build_conversations(base: Base, parts: ModelParts, programs: Programs, tools
     rewinds = Rewinds(journal, sessions, history, queues, engine.load, engine.forget, ledger.reverts)
     forks = Forks(journal, sessions, queues, engine.load)
     status = TurnStatus(journal, tools.agents, sessions, queues, approvals, choices, settings)
-    warm_up = WarmUp(parts.keys, engine, models, programs.command_path)
+    warm_up = WarmUp(parts.keys, engine, models, programs.command_path, tools.sandbox)
     return Conversations(
         approvals, attachments, ledger, queues, sessions, history, engine, turns, rewinds, forks, status, warm_up
     )

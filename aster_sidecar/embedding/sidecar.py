@@ -135,6 +135,7 @@ class Sidecar:
         changes_keep_days: int | None = None,
         changes_keep_mb: int | None = None,
         audit_keep_days: int | None = None,
+        sandbox: Literal["off", "auto", "required"] | None = None,
         pass_environment: Sequence[str] | None = None,
         command_path: str | None = None,
     ) -> None:
@@ -160,6 +161,7 @@ class Sidecar:
             "changes_keep_days": changes_keep_days,
             "changes_keep_mb": changes_keep_mb,
             "audit_keep_days": audit_keep_days,
+            "sandbox": sandbox,
             "pass_environment": list(pass_environment) if pass_environment is not None else None,
             "command_path": command_path,
         }

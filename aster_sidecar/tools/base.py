@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from aster_sidecar.policy.permissions import Assessment, Risk, Rule
+
+if TYPE_CHECKING:
+    from aster_sidecar.sandbox.commands import CommandSandbox
 
 
 class ToolError(Exception):
@@ -66,11 +69,13 @@ class Surroundings:
     """Where tools work: `work_dir` is absolute and canonical; `protected` are the daemon's own directories.
 
     `denials` returns the deny rules about places that currently apply to a tool, by its name, and to the caller.
+    `sandbox` is that of commands.
     """
 
     work_dir: Path
     protected: tuple[Path, ...] = ()
     denials: Callable[[str], Sequence[Rule]] = nothing_denied
+    sandbox: CommandSandbox | None = None
 
 
 class Image(NamedTuple):
@@ -121,7 +126,7 @@ class Tool(Generic[A]):
     `assess` must not change anything, and may read the file system; it raises ToolError for a call that makes no sense.
     `run` gets the arguments and the assessment that was allowed; when its task is cancelled, it cleans up and
     re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for a target
-    that no call can match. `before` is awaited before `assess`, to prepare what it needs. `changes` says what a call
+    that no call can match. `before` is awaited before `assess`, to find out what it needs. `changes` says what a call
     may change in files, so that it can be undone; None: nothing that is recorded.
     """
 
@@ -132,5 +137,5 @@ class Tool(Generic[A]):
     assess: Callable[[A, Surroundings], Assessment]
     run: Callable[[A, Assessment, CallContext], Awaitable[Outcome]]
     rule_value: Callable[[RuleTarget, Surroundings], str] | None = None
-    before: Callable[[], Awaitable[None]] | None = None
+    before: Callable[[Surroundings], Awaitable[None]] | None = None
     changes: Callable[[A, Assessment], WillChange] | None = None

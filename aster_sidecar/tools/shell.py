@@ -6,20 +6,25 @@ import os
 import re
 import signal
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aster_sidecar.policy.permissions import Assessment, Scope, sentences
-from aster_sidecar.services.launch import start_shell
+from aster_sidecar.sandbox.commands import Confinement, refused
+from aster_sidecar.sandbox.run_later import Left
+from aster_sidecar.sandbox.sandbox import Prepared
+from aster_sidecar.sandbox.spec import NoSandbox
+from aster_sidecar.services.launch import start, start_shell
 from aster_sidecar.services.process_tree import clean_environment, path_known
 from aster_sidecar.text.safe_text import brief, counted, meant, quoted, shown, visible
 from aster_sidecar.tools import opening, paths, shell_scripts
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, WillChange
 from aster_sidecar.tools.commands import git, read_only
+from aster_sidecar.tools.commands.operands import READING_TOOLS
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, why_not_remembered
@@ -39,6 +44,10 @@ class RunCommand(BaseModel):
     timeout_s: float = Field(
         default=120, gt=0, le=3600, description="Seconds until it and all that it started are ended."
     )
+    sandbox: Literal["none"] | None = Field(
+        default=None, description="Only after a result with sandbox_denied: none asks a person to run it without one."
+    )
+    why: Text | None = Field(default=None, max_length=500, description="With sandbox none: why it is needed, briefly.")
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
@@ -60,13 +69,15 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
         unsure = "that program decides what runs"
     if not place.inside:
         concerns.append(f"This command runs in {shown(cwd)}, outside the work folder.")
+    confined = _confinement(arguments, surroundings)
     unsafe = read_only.why_not(arguments.command, cwd, surroundings, env) if place.inside else ""
-    reads = unsafe is None and other is None and place.forbidden is None
+    reads = unsafe is None and other is None and place.forbidden is None and not confined.asked_out
     reasons = concerns
     if reads:
         reasons = ["This command only reads, and only in the work folder."]
     elif other is None:
-        reasons = ["A command can do anything that you can do on this computer.", *concerns]
+        able = [] if confined.level == "full" else ["A command can do anything that you can do on this computer."]
+        reasons = [*able, *confined.words, *concerns]
         reasons += [unsafe] if unsafe and unsafe != unsure else []
     if unsure and not reads:
         reasons.append(f"This command can't be always allowed: {unsure}.")
@@ -95,13 +106,31 @@ def _assess(arguments: RunCommand, surroundings: Surroundings) -> Assessment:
             "binaries": {name: found for name, found in binaries.items() if found is not None},
             "scripts": {name: one.mark for name, one in contents.items()},
             "path": env["PATH"],
-        },
+        }
+        | ({"sandbox": confined.level} if confined.words else {}),
         forbidden=place.forbidden,
-        always_asked=other is not None,
+        always_asked=other is not None or confined.asked_out,
+        sandbox=confined.level,
         names=(arguments.command, str(cwd)),
         concerns=tuple(concerns),
         effects=tuple(f"It runs {shown(name)}." for name in files),
     )
+
+
+def _confinement(arguments: RunCommand, surroundings: Surroundings) -> Confinement:
+    """What would confine the command. Raises: ToolError when it has to be in a sandbox and can't be."""
+    if surroundings.sandbox is None:
+        return Confinement("none")
+    try:
+        return surroundings.sandbox.confinement(arguments.sandbox == "none", arguments.why)
+    except NoSandbox as error:
+        raise ToolError(str(error)) from error
+
+
+async def _known(surroundings: Surroundings) -> None:
+    await path_known()
+    if surroundings.sandbox is not None:
+        await surroundings.sandbox.known()
 
 
 def _brief(command: str) -> str:
@@ -192,12 +221,22 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
     try:
         with _working(cwd, assessment.binding.get("folder")) as place:
             approved = _as_approved(arguments, assessment, ctx)
-            program = await start_shell(arguments.command, cwd=place, env=env, marker=f"{os.getpid()}:{ctx.call_id}")
+            marker = f"{os.getpid()}:{ctx.call_id}"
+            prepared = await _prepared(arguments, assessment, env, ctx)
+            if prepared is None:
+                program = await start_shell(arguments.command, cwd=place, env=env, marker=marker)
+            else:
+                program = await start(prepared.argv, cwd="/", env=prepared.env, marker=marker, stdin=False)
+    except NoSandbox as error:
+        raise ToolError(f"the command can't run in the sandbox: {error}") from error
     except OSError as error:
         raise ToolError(f"the command could not be started: {error.strerror or error}") from error
     ended = await run_to_the_end(program, ctx, arguments.timeout_s)
     touched = _touched(approved, _scripts(arguments, assessment, ctx)) if approved else []
     code = ended.code
+    denied, left = None, Left((), True)
+    if prepared is not None:
+        denied, left = refused(code, f"{ended.stdout}\n{ended.stderr}"), await prepared.left()
     value = {
         "exit_code": code if code is not None and code >= 0 else None,
         "signal": signal.Signals(-code).name if code is not None and code < 0 else None,
@@ -205,9 +244,39 @@ async def _run(arguments: RunCommand, assessment: Assessment, ctx: CallContext) 
         "stderr": ended.stderr,
         "timed_out": ended.timed_out,
         "duration_ms": round((time.monotonic() - began) * 1000),
-        "note": _note(arguments.timeout_s, ended, touched),
+        "note": "; ".join(filter(None, (_note(arguments.timeout_s, ended, touched), _left_behind(left)))),
     }
+    if prepared is not None:
+        value |= {"sandbox": assessment.sandbox, "sandbox_denied": denied and f"{denied}; {_WAY_OUT}"}
     return Outcome(value, truncated=ended.truncated)
+
+
+_WAY_OUT = 'if the command needs it, call again with sandbox "none" and say why: a person is asked'
+
+
+async def _prepared(
+    arguments: RunCommand, assessment: Assessment, env: Mapping[str, str], ctx: CallContext
+) -> Prepared | None:
+    """How to start the command in a sandbox; None without one. Raises: NoSandbox, OSError."""
+    sandbox = ctx.surroundings.sandbox
+    if assessment.sandbox == "none" or sandbox is None:
+        return None
+    return await sandbox.prepare(
+        ["/bin/sh", "-c", arguments.command],
+        env,
+        folder=ctx.surroundings.work_dir,
+        cwd=Path(assessment.binding["cwd"]),
+        session_id=ctx.session_id,
+        protected=ctx.surroundings.protected,
+        denied=[rule.value for tool in READING_TOOLS for rule in ctx.surroundings.denials(tool)],
+    )
+
+
+def _left_behind(left: Left) -> str:
+    """What other programs would run of what the command left, for the note."""
+    named = [f"{shown(path)} ({why})" for path, why in left.found]
+    more = "" if left.complete else ", and perhaps more"
+    return f"other programs run what it left: {', '.join(named)}{more}" if named else ""
 
 
 def _note(timeout_s: float, ended: Ended, changed: Iterable[str]) -> str:
@@ -253,7 +322,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         _assess,
         _run,
         rule_value,
-        path_known,
+        _known,
         _changes,
     ),
 )

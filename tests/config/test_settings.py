@@ -265,6 +265,7 @@ SAMPLES: dict[str, Any] = {
     "changes_keep_days": 7,
     "changes_keep_mb": 64,
     "audit_keep_days": 90,
+    "sandbox": "auto",
     "pass_environment": ["AWS_PROFILE", "MY_*"],
     "command_path": "inherit",
 }

@@ -10,6 +10,9 @@ import pytest
 from aster_sidecar.config.places import places
 from aster_sidecar.config.settings import Config, Settings
 from aster_sidecar.daemon.tool_surroundings import surroundings_of
+from aster_sidecar.sandbox.commands import CommandSandbox
+
+NO_SANDBOX = CommandSandbox(lambda: "off", Path("unused"))
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 def protected(home: Path, work_dir: Path, uds: Path | None = None) -> tuple[Path, ...]:
     own = places({"HOME": str(home)}, data_dir=home / "data")
     settings = Settings("web", 0, own, flags={"work_dir": str(work_dir)}, uds=uds)
-    found = surroundings_of(settings)(Config(settings).work_dir)
+    found = surroundings_of(settings, NO_SANDBOX)(Config(settings).work_dir)
     assert found.work_dir == work_dir
     return found.protected
 
@@ -38,6 +41,14 @@ def test_in_a_work_directory_inside_of_one_its_files_are(home: Path) -> None:
     for name in ("aster.db", "aster.db-wal", "aster.lock", "sidecar.json", "config.toml", "agents", "logs", "socket"):
         assert home / "data" / name in found
     assert home / "data" / "work" / ".aster" in found
+    for name in ("ledger.db", "attachments"):
+        (home / "data" / name).mkdir()
+    found = protected(home, home / "data" / "work")
+    assert {home / "data" / "ledger.db", home / "data" / "attachments"} <= set(found)
+    assert home / "data" / "work" not in found
+    (home / "data" / "work" / "deep" / "er").mkdir(parents=True)
+    (home / "data" / "work" / "mine").mkdir()
+    assert not any("mine" in path.parts for path in protected(home, home / "data" / "work" / "deep"))
 
 
 def test_the_folder_of_the_project_around_is_protected(home: Path) -> None:
@@ -50,4 +61,4 @@ def test_a_link_to_the_data_directory_leads_to_what_is_protected(home: Path) -> 
     (home / "linked").symlink_to(home / "data")
     own = places({"HOME": str(home)}, data_dir=home / "linked")
     settings = Settings("web", 0, own, flags={"work_dir": str(home / "work")})
-    assert home / "data" in surroundings_of(settings)(Config(settings).work_dir).protected
+    assert home / "data" in surroundings_of(settings, NO_SANDBOX)(Config(settings).work_dir).protected

@@ -58,4 +58,4 @@ async def delete_rule(request: Request, rule_id: str, here: Here) -> Response:
 @answers(wire.CheckAnswer)
 async def check(request: Request, body: wire.CheckRequest, here: Here) -> Response:
     """What would happen to this tool call, and why, without running it."""
-    return ok(request, here.policy.check(body))
+    return ok(request, await here.policy.check(body))

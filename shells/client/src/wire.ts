@@ -1298,6 +1298,11 @@ export interface components {
        */
       audit_keep_days?: number | null;
       /**
+       * Sandbox
+       * @default null
+       */
+      sandbox?: ("off" | "auto" | "required") | null;
+      /**
        * Pass Environment
        * @default null
        */
