@@ -145,10 +145,21 @@ class AgentInfo(Model):
     problems: list[AgentProblem] = Field(default=[])
 
 
+class SandboxState(Model):
+    """The sandbox of commands: the setting, and what there is here. `level` is null if it was not tried."""
+
+    setting: Literal["off", "auto", "required"]
+    level: Literal["full", "partial", "none"] | None
+    why: str | None = Field(description="what works, or what does not, and why")
+
+
 class ToolInfo(Model):
+    """A tool. `sandbox`: null if the tool is never in one."""
+
     name: str
     description: str
     risk: Risk
+    sandbox: SandboxState | None = None
     schema_: dict[str, Any] = Field(serialization_alias="schema", validation_alias="schema")
 
 

@@ -123,11 +123,12 @@ class Tool(Generic[A]):
     """One tool. `arguments` is the model of its arguments.
 
     `risk` is that of an ordinary call. Arguments may raise it, and lower it for a command that only reads.
-    `assess` must not change anything, and may read the file system; it raises ToolError for a call that makes no sense.
-    `run` gets the arguments and the assessment that was allowed; when its task is cancelled, it cleans up and
-    re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for a target
-    that no call can match. `before` is awaited before `assess`, to find out what it needs. `changes` says what a call
-    may change in files, so that it can be undone; None: nothing that is recorded.
+    `assess` must not change anything, and may read the file system; it raises ToolError for a call that makes no
+    sense. `run` gets the arguments and the assessment that was allowed; when its task is cancelled, it cleans up
+    and re-raises. `rule_value` converts a rule's target to the form of the calls' targets; it raises ToolError for
+    a target that no call can match. `before` is awaited before `assess`, to find out what it needs. `changes` says
+    what a call may change in files, so that it can be undone; None: nothing that is recorded. `confined`: its calls
+    run in the sandbox of commands.
     """
 
     name: str
@@ -139,3 +140,4 @@ class Tool(Generic[A]):
     rule_value: Callable[[RuleTarget, Surroundings], str] | None = None
     before: Callable[[Surroundings], Awaitable[None]] | None = None
     changes: Callable[[A, Assessment], WillChange] | None = None
+    confined: bool = False

@@ -119,11 +119,20 @@ class Toolkit:
                     "name": tool.name,
                     "description": tool.description,
                     "risk": tool.risk,
+                    "sandbox": self._sandbox_state() if tool.confined else None,
                     "schema": self.schema(tool.name),
                 }
             )
             for tool in self._tools.values()
         ]
+
+    def _sandbox_state(self) -> wire.SandboxState | None:
+        sandbox = self._surroundings("").sandbox
+        if sandbox is None:
+            return None
+        state = sandbox.state if sandbox.setting != "off" else None
+        level, why = (state.level, state.why) if state is not None else (None, None)
+        return wire.SandboxState(setting=sandbox.setting, level=level, why=why)
 
     def schema(self, name: str) -> dict[str, Any]:
         """The JSON schema of a tool's arguments. Raises: ToolNotFound."""

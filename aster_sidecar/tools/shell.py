@@ -324,5 +324,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         rule_value,
         _known,
         _changes,
+        confined=True,
     ),
 )

@@ -78,7 +78,7 @@ def checks(given: argparse.Namespace) -> Iterator[Check]:
     yield keys(os.environ)
     yield from models(config, ask=not given.no_model)
     yield mcp_servers(where.config_path, running)
-    yield sandbox()
+    yield sandbox(config.value("sandbox") if config is not None else "off")
     yield command_path(config.value("command_path") if config is not None else "auto", os.environ)
     yield proxies()
     yield clock(where.data_dir)

@@ -73,22 +73,28 @@ def clock(data_dir: Path) -> Check:
     return Check("clock", "ok", local_time(now))
 
 
-def sandbox() -> Check:
+def sandbox(setting: str) -> Check:
     """Whether commands can run in a sandbox here: `full`, `partial` or `none`, found out by running one.
 
-    The daemon does not use it yet: its tools run as the user, which is a warning.
+    `setting`: the value of `sandbox`. It is a warning if commands run as the user.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="aster-doctor-") as files:
             state = asyncio.run(Sandbox(Path(files)).state())
     finally:
         launch.end_all()
+    if setting != "off" and state.level == "full":
+        return Check("sandbox", "ok", f"{state.level}: {state.why}; sandbox = {setting}")
+    if setting == "required":
+        remedy = state.remedy or "set sandbox to auto or off"
+        return Check("sandbox", "failed", f"{state.level}: {state.why}; no command runs (sandbox = required)", remedy)
     root = sys.platform != "win32" and os.geteuid() == 0
     who = "root, who may do anything" if root else "this user"
     remedy = "read what a question shows before you allow it; keep permission_mode at smart_approve or always_ask"
-    if state.remedy is not None:
-        remedy = f"{state.remedy}; {remedy}"
-    return Check("sandbox", "warning", f"{state.level}: {state.why}; commands run without one, as {who}", remedy)
+    first = state.remedy if state.level != "full" else "set sandbox to auto"
+    how = "run without one" if setting == "off" or state.level == "none" else "run in it"
+    told = f"{state.level}: {state.why}; commands {how}, as {who} (sandbox = {setting})"
+    return Check("sandbox", "warning", told, f"{first}; {remedy}" if first is not None else remedy)
 
 
 def command_path(setting: str, environ: Mapping[str, str]) -> Check:

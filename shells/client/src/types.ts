@@ -32,6 +32,7 @@ export type ConfigValue = Schemas["ConfigValue"];
 export type ConfigPatch = Schemas["ConfigPatch"];
 export type AgentInfo = Schemas["AgentInfo"];
 export type ToolInfo = Schemas["ToolInfo"];
+export type SandboxState = Schemas["SandboxState"];
 export type ModelInfo = Schemas["ModelInfo"];
 export type SessionInfo = Schemas["SessionInfo"];
 export type SessionPage = Schemas["SessionPage"];

@@ -4250,7 +4250,28 @@ export interface components {
        */
       problems?: components["schemas"]["AgentProblem"][];
     };
-    /** ToolInfo */
+    /**
+     * SandboxState
+     * @description The sandbox of commands: the setting, and what there is here. `level` is null if it was not tried.
+     */
+    SandboxState: {
+      /**
+       * Setting
+       * @enum {string}
+       */
+      setting: "off" | "auto" | "required";
+      /** Level */
+      level: ("full" | "partial" | "none") | null;
+      /**
+       * Why
+       * @description what works, or what does not, and why
+       */
+      why: string | null;
+    };
+    /**
+     * ToolInfo
+     * @description A tool. `sandbox`: null if the tool is never in one.
+     */
     ToolInfo: {
       /** Name */
       name: string;
@@ -4261,6 +4282,8 @@ export interface components {
        * @enum {string}
        */
       risk: "low" | "medium" | "high";
+      /** @default null */
+      sandbox?: components["schemas"]["SandboxState"] | null;
       /** Schema */
       schema: {
         [key: string]: unknown;

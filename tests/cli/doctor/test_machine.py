@@ -20,13 +20,18 @@ def test_libraries_that_are_missing_are_named() -> None:
 
 
 def test_the_sandbox_check_says_what_holds_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = machine.sandbox()
+    found = machine.sandbox("off")
     assert (found.status, found.detail.partition(":")[0] in ("full", "partial", "none")) == ("warning", True)
+    if found.detail.startswith("full"):
+        assert str(found.remedy).startswith("set sandbox to auto")
+        assert machine.sandbox("auto").status == machine.sandbox("required").status == "ok"
     monkeypatch.setattr(bubblewrap, "find", lambda _: None)
-    found = machine.sandbox()
     if sys.platform == "linux":
-        assert found.detail.startswith("none: bubblewrap is not installed")
-        assert str(found.remedy).startswith("install it: apt install bubblewrap")
+        for setting, status in {"off": "warning", "auto": "warning", "required": "failed"}.items():
+            found = machine.sandbox(setting)
+            assert found.status == status
+            assert found.detail.startswith("none: bubblewrap is not installed")
+            assert str(found.remedy).startswith("install it: apt install bubblewrap")
 
 
 def test_a_clock_that_is_behind_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
