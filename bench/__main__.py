@@ -1,5 +1,5 @@
 """`python -m bench [--json FILE] [--quick] [what …]`: cold, idle, first, spacing, burst, long, history, page, upload,
-snapshot, package.
+snapshot, trust, package.
 
 The daemon and the floor are measured in turns, each in a separate process, against the same provider. Figures are
 medians of several runs. The daemon is configured as it ships: the journal is on a real disk, and every event is
@@ -43,6 +43,7 @@ WHAT = (
     "upload",
     "pictures",
     "snapshot",
+    "trust",
     "package",
 )
 PACKAGE = REPO / "dist" / "aster-desktop" / "aster-desktop"
@@ -599,6 +600,90 @@ def snapshot(bench: Bench) -> None:
     floor = statistics.median(status) if status else None
     bench.add(f"before a command {title} (floor: git status)", "ms", statistics.median(again), floor, 150.0, of=None)
     bench.add(f"first look {title} (floor: git add)", "ms", first_ms, adding[0] if adding else None, 2.0)
+
+
+LINES = (
+    "ls -la src | head -20",
+    "cd src && grep -n value_3 module.py",
+    "sed -n '1,40p' src/module.py",
+    "find . -name '*.py' -type f | wc -l",
+    "git status --short && git diff --stat",
+    "git log --oneline -10",
+    "cat src/module.py | sort | uniq -c | sort -rn | head",
+    "[ -f src/module.py ] && echo yes",
+    "wc -l src/*.py",
+    "npm test -- --watch=false",
+    "rm -rf build && mkdir build",
+)
+"""What coding agents run, for the time of judging."""
+
+
+def trust(bench: Bench) -> None:
+    """Judging a command, and starting one in the sandbox; starting the same without it is the floor."""
+    from aster_sidecar.sandbox.sandbox import Sandbox
+    from aster_sidecar.sandbox.spec import Spec
+    from aster_sidecar.services import launch
+    from aster_sidecar.services.process_tree import clean_environment
+    from aster_sidecar.tools.base import Surroundings
+    from aster_sidecar.tools.commands.read_only import why_not
+
+    scratch = Path(os.path.realpath(tempfile.mkdtemp(dir=bench.home)))
+    folder, temporary, own = scratch / "folder", scratch / "tmp", scratch / "own"
+    for place in (folder / "src", temporary, own):
+        place.mkdir(parents=True)
+    (folder / "src" / "module.py").write_text("".join(f"value_{number} = {number}\n" for number in range(200)))
+    if shutil.which("git"):
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    env = clean_environment(os.environ)
+    surroundings = Surroundings(folder, (own,))
+    why_not(LINES[0], folder, surroundings, env)  # imports the grammar
+    judged: dict[str, float] = {}
+    for line_ in LINES:
+        times: list[float] = []
+        for _ in range(bench.times(40)):
+            began = time.perf_counter()
+            why_not(line_, folder, surroundings, env)
+            times.append((time.perf_counter() - began) * 1000)
+        judged[line_] = statistics.median(times)
+    bench.add("a command judged", "ms", statistics.median(judged.values()), None, 2.0, of=None)
+    bench.add("the slowest of these", "ms", max(judged.values()), None, 2.0, of=None)
+
+    async def run(argv: list[str], cwd: str, environ: dict[str, str]) -> None:
+        program = await launch.start(argv, cwd=cwd, env=environ, marker="bench", stdin=False)
+        try:
+            await program.exited
+        finally:
+            await program.end()
+            program.close()
+
+    async def measure() -> tuple[list[float], list[float]] | None:
+        sandbox = Sandbox(own / "files")
+        if (await sandbox.state()).level == "none":
+            return None
+        spec = Spec(folder=folder, cwd=folder, private_tmp=temporary, protected=(own,), home=Path.home())
+        argv = ["/bin/sh", "-c", "true"]
+        inside: list[float] = []
+        bare: list[float] = []
+        for _ in range(bench.times(40)):
+            began = time.perf_counter()
+            prepared = await sandbox.prepare(spec, argv, env)
+            await run(prepared.argv, "/", prepared.env)
+            inside.append((time.perf_counter() - began) * 1000)
+            began = time.perf_counter()
+            await run(argv, str(folder), env)
+            bare.append((time.perf_counter() - began) * 1000)
+        return inside, bare
+
+    try:
+        found = asyncio.run(measure())
+    finally:
+        launch.end_all()
+    if found is None:
+        print("trust: without the sandbox, there is none here", flush=True)
+        return
+    inside, bare = (statistics.median(times) for times in found)
+    bench.add("a command run in the sandbox (floor: without)", "ms", inside, bare)
+    bench.add("the sandbox adds", "ms", inside - bare, None, 30.0, of=None)
 
 
 def package(bench: Bench) -> None:
