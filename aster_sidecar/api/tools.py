@@ -16,7 +16,9 @@ class ToolCalls:
         self._toolkit = toolkit
         self._warnings = warnings
 
-    def list(self) -> tuple[list[wire.ToolInfo], list[wire.Warning]]:
+    async def list(self) -> tuple[list[wire.ToolInfo], list[wire.Warning]]:
         """The available tools with the schemas of their arguments, and warnings about unavailable MCP servers."""
         self._engine.look_for_tools()
+        if (sandbox := self._toolkit.surroundings().sandbox) is not None:
+            await sandbox.known()
         return self._toolkit.list(), self._warnings.missing_tools()

@@ -37,7 +37,7 @@ async def agents(request: Request, here: Here, session_id: SessionId = None) -> 
 @answers(list[wire.ToolInfo], may_lack=True)
 async def tools(request: Request, here: Here) -> Response:
     """The available tools, with the schemas of their arguments."""
-    found, lacking = here.tools.list()
+    found, lacking = await here.tools.list()
     return ok(request, found, lacking)
 
 

@@ -829,20 +829,71 @@ export const texts = {
         always_ask: {
           name: "Always ask",
           words: "Every tool call waits for you, even one that a rule allows.",
-          examples: "reading a file: asks · writing a file: asks · running a command: asks",
+          examples: "reading a file: asks · writing a file: asks · git diff: asks · npm test: asks",
         },
         smart_approve: {
           name: "Ask before changes",
-          words: "Reading in the work folder runs at once. Everything else waits for you, unless a rule allows it.",
-          examples: "reading a file: runs · writing a file: asks · running a command: asks",
+          words:
+            "Reading in the work folder runs at once, also by commands that only read. Everything else waits for you, unless a rule allows it.",
+          examples: "reading a file: runs · writing a file: asks · git diff: runs · npm test: asks",
         },
         auto_approve: {
           name: "Never ask",
           words:
-            "Everything runs, except what a rule denies. You are still asked about programs that Aster can’t stop or control. Use it only while you watch, or where no harm can be done.",
-          examples: "reading a file: runs · writing a file: runs · running a command: runs",
+            "Everything runs, except what a rule denies. You are still asked about programs that Aster can’t stop or control, and about files that run without you looking at them, such as git hooks. Use it only while you watch, or where no harm can be done.",
+          examples: "reading a file: runs · writing a file: runs · git diff: runs · npm test: runs",
         },
       },
+    },
+
+    /** Whether commands run in a sandbox. */
+    sandbox: {
+      title: "Sandbox for commands",
+      each: {
+        off: { name: "Off", words: "Commands can do anything that you can do on this computer." },
+        auto: {
+          name: "Where there is one",
+          words: "Commands can change only the work folder, and have no network. Without a sandbox, they run as you.",
+        },
+        required: { name: "Required", words: "Commands that can’t run in a sandbox fail." },
+      },
+      levels: {
+        full: "The sandbox holds:",
+        partial: "The sandbox does not hold in all points:",
+        none: "There is no sandbox here:",
+      },
+    },
+
+    /** The record of decisions about tool calls. */
+    decisions: {
+      title: "Decisions",
+      lead: "What agents were allowed or denied, and by whom.",
+      none: "No decisions yet.",
+      allow: "Allowed",
+      deny: "Denied",
+      deleted: (tool: string) => `Use ${tool} (the conversation was deleted)`,
+      facts: (time: string, by: string, outcome: string | null, sandbox: string | null) =>
+        [time, by, outcome, sandbox === null ? null : "in the sandbox"].filter((fact) => fact !== null).join(" · "),
+      byMode: (mode: string) => `by the mode “${mode}”`,
+      by: {
+        rule: "by a rule",
+        person: "by you",
+        expired: "not answered in time",
+        cancelled: "the turn was stopped",
+        forbidden: "never allowed",
+        unattended: "no window was open",
+        unshown: "too long to be shown",
+        tool: "the tool refused it",
+      },
+      outcomes: {
+        done: "done",
+        failed: "failed",
+        denied: "not run",
+        cancelled: "stopped",
+        unknown: "ended unknown",
+        asked_again: "asked again",
+      },
+      more: "Show more",
     },
 
     permissions: {

@@ -116,14 +116,54 @@ test("a rule allows a command in its folder, and denies one wherever it runs", a
     await save.click();
     await save.waitFor({ state: "detached" });
   };
-  await add("allow", ".", "ls -l");
+  await add("allow", ".", "make all");
   await add("deny", "", "pwd");
   const words = await rules.getByRole("listitem").allTextContents();
-  expect(words.some((rule) => rule.startsWith("Allow") && rule.includes("ls -l"))).toBe(true);
+  expect(words.some((rule) => rule.startsWith("Allow") && rule.includes("make all"))).toBe(true);
   expect(words.some((rule) => rule.startsWith("Deny") && rule.includes("pwd"))).toBe(true);
   const check = async (command: string) =>
     (await daemon.client().check({ tool: "run_command", arguments: { command } })).decision;
-  expect(await Promise.all([check("ls -l"), check("pwd"), check("ls")])).toEqual(["allow", "deny", "ask"]);
+  expect(await Promise.all([check("make all"), check("pwd"), check("make")])).toEqual(["allow", "deny", "ask"]);
+});
+
+test("the sandbox is chosen, and the page says what there is here", async () => {
+  const { open, daemon } = await desk();
+  const page = await open("#/settings/permissions");
+  const section = page.getByRole("region", { name: "Sandbox for commands" });
+  expect(await section.getByRole("radio", { name: /^Off/ }).isChecked()).toBe(true);
+  await section.getByRole("radio", { name: /^Where there is one/ }).check();
+  await section.getByText(/^(The sandbox holds:|The sandbox does not hold|There is no sandbox here:)/).waitFor();
+  expect((await daemon.client().config.get()).values.sandbox?.value).toBe("auto");
+  await accessible(page, "the sandbox");
+  await page.setViewportSize({ width: 390, height: 800 });
+  await fits(page);
+});
+
+test("decisions are listed as they are made, and older ones on demand", async () => {
+  const { open, daemon } = await desk();
+  const client = daemon.client();
+  const page = await open("#/settings/permissions");
+  const section = page.getByRole("region", { name: "Decisions" });
+  await section.getByText("No decisions yet.").waitFor();
+  await client.config.set({ permission_mode: "auto_approve" });
+  const { session_id } = await client.sessions.create({ agent_id: "default" });
+  for (let number = 0; number < 25; number++)
+    await client.send({
+      agent_id: "default",
+      session_id,
+      message: `call write_file {"path": "${number}.txt", "content": "x"}`,
+    });
+  await section.getByText("Create 24.txt").waitFor({ timeout: 60_000 });
+  await section
+    .getByText(/by the mode “Never ask” · done/)
+    .first()
+    .waitFor();
+  expect(await section.getByRole("listitem").count()).toBe(20);
+  await section.getByRole("button", { name: "Show more" }).click();
+  await section.getByText("Create 0.txt").waitFor();
+  expect(await section.getByRole("listitem").count()).toBe(25);
+  expect(await section.getByRole("button", { name: "Show more" }).count()).toBe(0);
+  await accessible(page, "the decisions");
 });
 
 test("limits are set and taken back; what the daemon refuses is said", async () => {

@@ -47,7 +47,7 @@ export function ConfigSection() {
   const id = useId();
   if (config === null) return <p className="quiet">{texts.settings.config.loading}</p>;
   const others = Object.entries(config.values).filter(
-    ([key]) => !(key in KEYS) && key !== "model" && key !== "vision" && key !== "permission_mode",
+    ([key]) => !(key in KEYS) && key !== "model" && key !== "vision" && key !== "permission_mode" && key !== "sandbox",
   );
   return (
     <>

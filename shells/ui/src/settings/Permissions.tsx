@@ -7,20 +7,27 @@ import { texts } from "../messages.js";
 import { Display, visible } from "../Plain.js";
 import { said } from "../problems.js";
 import { exactly, when } from "../words.js";
+import { Decisions } from "./Decisions.js";
 import { Modes } from "./Modes.js";
 import { Problem } from "./Problem.js";
+import { Sandbox } from "./Sandbox.js";
 
 export default function PermissionsSection() {
   const id = useId();
-  const tools = useEndpoint<ToolInfo[]>("/api/tools", ["agents_changed"]);
+  const tools = useEndpoint<ToolInfo[]>("/api/tools", ["agents_changed", "config_changed"]);
   return (
     <>
       <section aria-labelledby={`${id}-mode`}>
         <h2 id={`${id}-mode`}>{texts.settings.modes.title}</h2>
         <Modes />
       </section>
+      <section aria-labelledby={`${id}-sandbox`}>
+        <h2 id={`${id}-sandbox`}>{texts.settings.sandbox.title}</h2>
+        <Sandbox tools={tools.data ?? []} />
+      </section>
       <Rules tools={tools.data ?? []} />
       <TryOut tools={tools.data ?? []} />
+      <Decisions />
     </>
   );
 }
