@@ -858,7 +858,7 @@ export const texts = {
         required: { name: "Required", words: "Commands that can’t run in a sandbox fail." },
       },
       levels: {
-        full: "The sandbox holds:",
+        full: "There is a sandbox here:",
         partial: "The sandbox does not hold in all points:",
         none: "There is no sandbox here:",
       },

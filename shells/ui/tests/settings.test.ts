@@ -132,7 +132,7 @@ test("the sandbox is chosen, and the page says what there is here", async () => 
   const section = page.getByRole("region", { name: "Sandbox for commands" });
   expect(await section.getByRole("radio", { name: /^Off/ }).isChecked()).toBe(true);
   await section.getByRole("radio", { name: /^Where there is one/ }).check();
-  await section.getByText(/^(The sandbox holds:|The sandbox does not hold|There is no sandbox here:)/).waitFor();
+  await section.getByText(/^(There is a sandbox here:|The sandbox does not hold|There is no sandbox here:)/).waitFor();
   expect((await daemon.client().config.get()).values.sandbox?.value).toBe("auto");
   await accessible(page, "the sandbox");
   await page.setViewportSize({ width: 390, height: 800 });
