@@ -25,6 +25,8 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _AFTER_DOLLAR = _NAME | frozenset("{([?!@*#-$'\"`")
 _JOINS_LINES = re.compile(r"(?<![ \t])\\\n")
 _ESCAPED_IN_QUOTES = frozenset('$`"\\')
+# Some shells take these bytes of a letter for blanks, going by Latin-1.
+_BLANK_BYTES = frozenset(b"\x85\xa0")
 
 
 class Unclear(Exception):
@@ -37,11 +39,12 @@ class Word:
 
     `text` is what the program gets; None if only the running shell knows it, and then it may also be several words or
     none. `pattern` is the word as a pattern of file names for `fnmatch`, if it has unquoted wildcards; if no
-    name matches, the program gets `text`.
+    name matches, the program gets `text`. `variables` are the names of the variables whose values are not known.
     """
 
     text: str | None
     pattern: str | None = None
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +317,8 @@ class _Reader:
                 for number, child in enumerate(node.children):
                     if child.start_byte != place:
                         raise Unclear("it has a word that is not checked")
+                    if number == 0 and self._text(child) == "~":  # as in ~"x", where it is not the home folder
+                        raise Unclear("it has a ~ within a word")
                     place = child.end_byte
                     self._add(child, pieces, within, depth, first=number == 0)
             case "simple_expansion" | "expansion":
@@ -404,10 +409,11 @@ class _Pieces:
         self._pattern: list[str] = []
         self._wild = self._bracket = self._brace = self._quoted = False
         self._known = True
+        self._variables: list[str] = []
 
     def word(self) -> Word:
         if not self._known:
-            return Word(None)
+            return Word(None, None, tuple(self._variables))
         text, pattern = "".join(self._text), "".join(self._pattern)
         if self._bracket and (self._quoted or "[^" in pattern or "[:" in pattern or "[." in pattern or "[=" in pattern):
             raise Unclear("it has a pattern that is not checked")
@@ -443,7 +449,7 @@ class _Pieces:
                 self._put(char, char)
             elif char == "$" and (place >= len(raw) or raw[place] not in _AFTER_DOLLAR):
                 self._put(char, char)
-            elif char in "$`'\"()<>|&; \t\n":
+            elif char in "$`'\"()<>|&; \t\n" or _BLANK_BYTES & set(char.encode()):
                 raise Unclear("it has a word that is not checked")
             else:
                 self._put(char, char)
@@ -477,6 +483,7 @@ class _Pieces:
         if name == "HOME" and (quoted or plain):
             self.quoted(self._home)
         else:
+            self._variables.append(name)
             self.unknown()
 
     def unknown(self) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,6 +26,8 @@ MOST_MATCHES = 2000
 """How many names a pattern may match, and how many entries the folders of a pattern may have."""
 MOST_WALKED = 20_000
 """How many entries are looked at in a folder that is read with all that is in it."""
+MOST_IGNORE_BYTES = 64 * 1024
+MOST_CONFIG_BYTES = 256 * 1024
 IGNORE_FILES = (".gitignore", ".ignore", ".rgignore")
 READING_TOOLS = ("run_command", "read_file", "search_files", "list_dir")
 """A command does what these tools do, so a rule that denies one of them a place denies the command, too."""
@@ -41,12 +42,13 @@ class Tree:
     """Which files a program reads in a folder.
 
     `names` are patterns of the names; None: all. `hidden`: also those that begin with a dot. `ignores`: not what an
-    ignore file names.
+    ignore file names. `links`: also what links lead to.
     """
 
     names: tuple[str, ...] | None = None
     hidden: bool = True
     ignores: bool = False
+    links: bool = False
 
 
 class Files:
@@ -58,12 +60,13 @@ class Files:
         rules = dict.fromkeys(rule for tool in READING_TOOLS for rule in surroundings.denials(tool))
         self._denied = Denied(rules)
         self._checked: set[str] = set()
+        self._own: set[tuple[int, int]] | None = None
 
     # -- one file ----------------------------------------------------------------------------------------------------
 
     def check(self, name: str, cwd: Path) -> Path:
         """Check the file or folder that `name` is in the directory `cwd`; returns its canonical path."""
-        if name in ("/dev/null", "-"):
+        if name == os.devnull or (name == "-" and not os.path.lexists(cwd / name)):  # "-" is a file for some programs
             return Path(os.devnull)
         try:
             place = paths.look(os.path.join(cwd, name) if name else str(cwd), self._surroundings)
@@ -104,6 +107,11 @@ class Files:
             return [word.text]
         found = _Expansion(cwd).names(word.pattern)
         return [word.text, *(name for name in found if name != word.text)]
+
+    def check_text(self, text: str, cwd: Path) -> None:
+        """Check a word that may be the name of a file: one with a path, or the name of a file that exists."""
+        if os.path.isabs(text) or text.startswith("~") or ".." in text.split("/") or os.path.lexists(cwd / text):
+            self.check(text, cwd)
 
     def check_matches(self, names: Iterable[str], cwd: Path, *, content: bool) -> None:
         """Check the names that a pattern matched; without `content`, only names and sizes are read."""
@@ -147,16 +155,17 @@ class Files:
     def _walk(self, root: Path, tree: Tree) -> None:
         chosen = _matcher(tree.names)
         left = MOST_WALKED
-        hidden, ignored = tree.hidden, frozenset[str]()
+        hidden, ignored = tree.hidden, _Ignored()
         ignores = tree.ignores and any((folder / ".git").exists() for folder in (root, *root.parents))
         if ignores or not hidden:
             for folder in reversed(root.parents):
                 read = _IgnoreFiles.of(folder, IGNORE_FILES)
-                hidden, ignored = hidden or read.takes_back, read.within(ignored)
-        waiting: list[tuple[Path, bool, frozenset[str]]] = [(root, hidden, ignored if ignores else frozenset[str]())]
+                above = _Ignored() if os.path.lexists(folder / ".git") else ignored
+                hidden, ignored = hidden or read.takes_back, read.within(above)
+        waiting: list[tuple[Path, bool, _Ignored]] = [(root, hidden, ignored if ignores else _Ignored())]
         while waiting:
             folder, hidden, ignored = waiting.pop()
-            here = frozenset[str]()
+            here = _Ignored()
             try:
                 with os.scandir(folder) as entries:
                     found = list(islice(entries, left + 1))
@@ -169,20 +178,43 @@ class Files:
             if ignores or not hidden:
                 read = _IgnoreFiles.of(folder, names)
                 hidden |= read.takes_back
-                if ignores:
-                    ignored, here = read.within(ignored), read.here
+                if ignores:  # the ignore files above a repository are not for what is in it
+                    ignored, here = read.within(_Ignored() if ".git" in names else ignored), read.here
             folders = [entry for entry in found if entry.is_dir(follow_symlinks=False)]
-            apart = {entry.name for entry in folders}
-            skipped = ignored | here | apart
-            files = (name for name in names if name not in skipped and (hidden or name[0] != ".") and chosen(name))
+            skipped = ignored.any | here.any | {entry.name for entry in folders}
+            files = [name for name in names if name not in skipped and (hidden or name[0] != ".") and chosen(name)]
             for secret in secrets_among(folder, files):
                 if not (folder.name == ".git" and secret == "config" and not has_credentials(folder / "config")):
                     raise Asks(f"there may be secrets in {self._named(folder / secret)}")
+            self._check_found(folder, [entry for entry in found if entry.name in set(files)], tree)
+            unread = ignored.any | ignored.folders | here.any | here.folders
             waiting += [
                 (folder / entry.name, hidden, ignored)
                 for entry in folders
-                if (hidden or entry.name[0] != ".") and entry.name not in ignored | here
+                if (hidden or entry.name[0] != ".") and entry.name not in unread
             ]
+
+    def _check_found(self, folder: Path, entries: Iterable[os.DirEntry[str]], tree: Tree) -> None:
+        """Check the files of a folder for what their names don't tell: links, rules, and further names of files."""
+        for entry in entries:
+            path = folder / entry.name
+            if entry.is_symlink():
+                if tree.links and self.check(entry.name, folder).is_dir():
+                    raise Asks(f"{self._named(path)} is a link to a folder")
+                continue
+            try:
+                found = os.lstat(path)
+            except OSError:
+                continue
+            if (reason := self._denied.reason_of_entry(path, found) or self._denied.reason_of_file(found)) is not None:
+                raise Asks(reason)
+            if found.st_nlink > 1 and (found.st_dev, found.st_ino) in self._own_files():
+                raise Asks(f"{self._named(path)} is Aster's own data")
+
+    def _own_files(self) -> set[tuple[int, int]]:
+        if self._own is None:
+            self._own = paths.protected_files(self._surroundings.protected)
+        return self._own
 
 
 class _Expansion:
@@ -211,7 +243,13 @@ class _Expansion:
 
     def _matching(self, folder: str, part: str, *, folders: bool) -> list[str]:
         plain = re.sub(r"\[(?![*?[]\])!?\]?[^]]*\]", "?", part)
-        matches = re.compile(fnmatch.translate(plain)).match
+        letters = re.compile(fnmatch.translate(plain)).match
+        # Some shells compare bytes: then a letter matches several question marks.
+        octets = re.compile(fnmatch.translate(_octets(plain))).match
+
+        def matches(name: str) -> bool:
+            return letters(name) is not None or octets(_octets(name)) is not None
+
         hidden = part.startswith(".")
         try:
             with os.scandir(os.path.join(self._cwd, folder)) as entries:
@@ -229,6 +267,11 @@ class _Expansion:
         return [*names, *(name for name in (".", "..") if hidden and matches(name))]
 
 
+def _octets(text: str) -> str:
+    """The text with one character for each byte."""
+    return text if text.isascii() else os.fsencode(text).decode("latin-1")
+
+
 def _literal(part: str) -> str | None:
     """A part of a pattern without wildcards as it is; None if it has some."""
     plain = re.sub(r"\[([*?[])\]", r"\1", part)
@@ -237,49 +280,90 @@ def _literal(part: str) -> str | None:
 
 
 def _matcher(patterns: tuple[str, ...] | None) -> Callable[[str], bool]:
-    """Whether a name matches one of the patterns of a search program, in any case of letters; braces match anything."""
+    """Whether the name of a file may match one of the patterns of a search program, in any case of letters."""
     if patterns is None:
         return lambda name: True
-    last = [re.sub(r"\{.*\}|\[.*\]", "*", pattern.rsplit("/", 1)[-1]) or "*" for pattern in patterns]
-    whole = re.compile("|".join(fnmatch.translate(one) for one in last), re.IGNORECASE)
+    ends = {_end(one) for pattern in patterns for one in _alternatives(pattern)}
+    whole = re.compile("|".join(map(fnmatch.translate, ends)), re.IGNORECASE)
     return lambda name: whole.match(name) is not None
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The patterns that a pattern with braces may stand for; some programs take braces as they are."""
+    match = re.fullmatch(r"([^{}]*)\{([^{}]*)\}([^{}]*)", pattern)
+    if match is not None:
+        return [pattern, *(match[1] + one + match[3] for one in match[2].split(","))]
+    return [pattern, "*"] if "{" in pattern else [pattern]
+
+
+def _end(pattern: str) -> str:
+    """A pattern for what the names end with; a wildcard may match a slash, and a backslash is for any character."""
+    plain = re.sub(r"\\.?|\[.*\]", "*", pattern)
+    place = max(plain.rfind(char) for char in "*?[/")
+    return plain if place < 0 else ("" if plain[place] == "/" and plain[place + 1 :] else "*") + plain[place + 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignored:
+    """The plain names that are ignored: `any` for files and folders, `folders` only for these."""
+
+    any: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of(lines: Iterable[str]) -> _Ignored:
+        names = list(lines)
+        return _Ignored(
+            frozenset(line.strip("/") for line in names if line[-1] != "/"),
+            frozenset(line.strip("/") for line in names if line[-1] == "/"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _IgnoreFiles:
     """What the ignore files of one folder say.
 
-    The plain names that they ignore `below` the folder and only `here` in it, and whether one of them takes back what
-    is ignored elsewhere: then nothing counts as ignored, and hidden files count as read.
+    The names that they ignore `below` the folder and only `here` in it, and whether one of them takes back what is
+    ignored elsewhere: then nothing counts as ignored, and hidden files count as read.
     """
 
-    below: frozenset[str]
-    here: frozenset[str]
+    below: _Ignored
+    here: _Ignored
     takes_back: bool
 
-    def within(self, ignored: frozenset[str]) -> frozenset[str]:
+    def within(self, ignored: _Ignored) -> _Ignored:
         """The names that are ignored below the folder, if `ignored` are those of the folders above."""
-        return frozenset[str]() if self.takes_back else ignored | self.below
+        if self.takes_back:
+            return _Ignored()
+        return _Ignored(ignored.any | self.below.any, ignored.folders | self.below.folders)
 
     @staticmethod
     def of(folder: Path, names: Iterable[str]) -> _IgnoreFiles:
         lines: list[str] = []
         for name in IGNORE_FILES:
-            if name in names:
-                with suppress(OSError):
-                    text = (folder / name).read_bytes()[: 64 * 1024].decode("utf-8", "replace")
-                    if re.search(r"^\s*!", text, re.MULTILINE):
-                        return _IgnoreFiles(frozenset(), frozenset(), True)
-                    lines += text.splitlines() if name == ".gitignore" else []
+            if name in names and (data := beginning(folder / name, MOST_IGNORE_BYTES + 1)) is not None:
+                text = data.decode("utf-8-sig", "replace")
+                if len(data) > MOST_IGNORE_BYTES or re.search(r"^\s*!", text, re.MULTILINE):
+                    return _IgnoreFiles(_Ignored(), _Ignored(), True)
+                lines += (line.removesuffix("\r") for line in text.split("\n")) if name == ".gitignore" else []
         plain = [line for line in lines if re.fullmatch(r"/?[\w.-]+/?", line)]
-        below = frozenset(line.rstrip("/") for line in plain if line[0] != "/")
-        return _IgnoreFiles(below, frozenset(line.strip("/") for line in plain if line[0] == "/"), False)
+        below = _Ignored.of(line for line in plain if line[0] != "/")
+        return _IgnoreFiles(below, _Ignored.of(line for line in plain if line[0] == "/"), False)
+
+
+def beginning(path: Path, size: int) -> bytes | None:
+    """The first `size` bytes of a regular file; None if there is none, or it can't be read."""
+    try:
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            return file.read(size) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    except OSError:
+        return None
 
 
 def has_credentials(config: Path) -> bool:
     """Whether a git configuration may hold a password or token: in an address, or as a header."""
-    try:
-        text = config.read_bytes()[: 256 * 1024].decode("utf-8", "replace").casefold()
-    except OSError:
+    data = beginning(config, MOST_CONFIG_BYTES + 1)
+    if data is None or len(data) > MOST_CONFIG_BYTES:
         return True
+    text = data.decode("utf-8", "replace").casefold()
     return re.search(r"://[^/\s]*@|header|password|token|cookie|secret", text) is not None

@@ -6,6 +6,7 @@ Every simple command of the line is looked up in the rows; what is not fully kno
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,27 @@ from typing import NamedTuple
 from aster_sidecar.text.safe_text import quoted, shown
 from aster_sidecar.tools.base import Surroundings
 from aster_sidecar.tools.commands import git
-from aster_sidecar.tools.commands.grammar import Command, Joined, Redirect, Redirected, Simple, Unclear, Word, parsed
+from aster_sidecar.tools.commands.grammar import (
+    Command,
+    Joined,
+    Redirect,
+    Redirected,
+    Simple,
+    Unclear,
+    Word,
+    parsed,
+    simple_commands,
+)
 from aster_sidecar.tools.commands.operands import Asks, Files
-from aster_sidecar.tools.commands.rows import BUILTINS, ROWS, VERSIONED, Row, names
+from aster_sidecar.tools.commands.rows import (
+    BUILTINS,
+    HARMLESS_VARIABLES,
+    OTHER_NAMES,
+    ROWS,
+    VERSIONED,
+    Row,
+    names,
+)
 from aster_sidecar.tools.sensitive_places import is_beneath
 
 MOST_FOLDERS = 8
@@ -24,6 +43,7 @@ MOST_FOLDERS = 8
 
 # Variables before a command that only change its language and colors.
 _HARMLESS = names("LANG LANGUAGE NO_COLOR CLICOLOR CLICOLOR_FORCE FORCE_COLOR COLUMNS TZ")
+_VALUE = re.compile(r"[A-Za-z0-9_.@:+-]*|[A-Z][A-Za-z]+/[A-Za-z_+-]+(?:/[A-Za-z_]+)?")
 _MULTICALL = frozenset(("busybox", "toybox", "coreutils", "uutils"))
 
 # find's expression, without what runs programs, writes or deletes.
@@ -52,10 +72,30 @@ def why_not(line: str, cwd: Path, surroundings: Surroundings, env: Mapping[str, 
         return "it is checked only for a POSIX shell"
     try:
         command = parsed(line, env.get("HOME", "~"))
+        if _sends_to_background(command) and any(_is_cd(one) for one in simple_commands(command)):
+            raise Asks("`&>` sends what is before it to the background in some shells")
         _Judge(surroundings, cwd, env).run(command, frozenset((cwd,)))
     except (Unclear, Asks) as error:
         return str(error)
     return None
+
+
+def _is_cd(command: Simple) -> bool:
+    return bool(command.words) and command.words[0].text == "cd"
+
+
+def _sends_to_background(command: Command) -> bool:
+    """Whether the line has `&>`: for a POSIX shell, what is before it runs in the background, in another shell."""
+    match command:
+        case Simple():
+            return any(map(_sends_to_background, command.within))
+        case Redirected():
+            inner = (*command.within, *((command.command,) if command.command is not None else ()))
+            return any(one.operator.startswith("&") for one in command.redirects) or any(
+                map(_sends_to_background, inner)
+            )
+        case Joined():
+            return any(map(_sends_to_background, command.parts))
 
 
 class _Ends(NamedTuple):
@@ -124,7 +164,7 @@ class _Judge:
 
     def _redirect(self, redirect: Redirect, places: frozenset[Path]) -> None:
         operator, to = redirect.operator, redirect.to
-        if operator in (">&", "<&") and to.text is not None and (to.text.isdecimal() or to.text == "-"):
+        if operator in (">&", "<&") and to.text is not None and to.text.isascii() and to.text.isdigit():
             return
         if to.text is None or to.pattern is not None:
             raise Asks("it redirects to a file that is known only when it runs")
@@ -140,8 +180,10 @@ class _Judge:
     def _simple(self, command: Simple, places: frozenset[Path]) -> _Ends:
         for part in command.within:
             self.run(part, places)
-        for name, _ in command.assigned:
-            if name not in _HARMLESS and not name.startswith("LC_"):
+        for name, value in command.assigned:
+            # A path could lead to a file with texts for a program's messages.
+            plain = value.text is not None and value.pattern is None and _VALUE.fullmatch(value.text)
+            if (name not in _HARMLESS and not name.startswith("LC_")) or not plain or ".." in (value.text or ""):
                 raise Asks(f"it sets {name} for a program")
         if not command.words:
             raise Asks("it has an empty command")
@@ -174,8 +216,8 @@ class _Judge:
         reached: set[Path] = set()
         for place in places:
             path = self._files.check(words[0], place)
-            if str(path) != os.path.realpath(os.path.normpath(place / words[0])):
-                raise Asks("it changes to a folder above a link")
+            if str(path) != os.path.normpath(place / words[0]):  # then `cd ..` would lead to another folder
+                raise Asks("it changes to a folder through a link")
             if path.is_dir():
                 reached.add(path)
         return _Ends(frozenset(reached) or places, places)
@@ -188,7 +230,10 @@ class _Judge:
             return
         if os.path.dirname(name) and not os.path.isabs(name):
             raise Asks(f"{quoted(shown(name))} is in the folder")
-        found = shutil.which(name, path=self._env.get("PATH", ""))
+        search = self._env.get("PATH", "")
+        if os.path.dirname(name) and os.path.dirname(name) not in search.split(os.pathsep):
+            raise Asks(f"{quoted(shown(name))} is not where programs are")
+        found = shutil.which(name, path=search)
         if found is None:
             raise Asks(f"there is no program {quoted(shown(name))}")
         binary = Path(os.path.realpath(found))
@@ -196,7 +241,8 @@ class _Judge:
         for way in (binary, Path(found)):
             if is_beneath(way, self._files.work_dir) or is_beneath(way, home):
                 raise Asks(f"the program {quoted(shown(name))} is in your home or work folder, where it can be changed")
-        if binary.name not in (program, *_MULTICALL, *ROWS) and not binary.name.startswith(program):
+        usual = binary.name in (program, *_MULTICALL, *ROWS, *OTHER_NAMES.get(program, ()))
+        if not usual and not binary.name.startswith(program):
             raise Asks(f"{quoted(shown(name))} is {quoted(shown(binary.name))}")
         self._binaries[name] = str(binary)
 
@@ -210,6 +256,8 @@ class _Judge:
         self, name: str, row: Row, operands: list[tuple[str, Word]], options: Mapping[str, list[str]], cwd: Path
     ) -> None:
         words = [text for text, _ in operands]
+        if row.operands == "text":
+            self._files.check_matches((text for text, word in operands if word.pattern is not None), cwd, content=False)
         if row.check is not None and (reason := row.check(words, options)) is not None:
             raise Asks(f"{name}: {reason}" if ":" not in reason else reason)
         if row.anything or row.operands == "text":
@@ -240,12 +288,28 @@ class _Judge:
         if row.anything:
             if row.known and any(word.text is None or word.pattern is not None for word in arguments):
                 raise Asks(f"the arguments of {name} are known only when it runs")
-            return [(word.text, word) for word in arguments if word.text is not None], {}
+            for variable in (variable for word in arguments for variable in word.variables):
+                if variable in self._env and variable not in HARMLESS_VARIABLES:
+                    raise Asks(f"it uses the value of {variable}")
+            known = [word for word in arguments if word.text is not None]
+            if not row.known:
+                return [(text, word) for word in known for text in self._files.expanded(word, cwd)], {}
+            for word in known:
+                self._files.check_text(word.text or "", cwd)
+            return [(word.text or "", word) for word in known], {}
         words = [(text, word) for word in arguments for text in self._files.expanded(word, cwd)]
         long, optional = set(row.long.split()), set(row.optional.split())
         operands: list[tuple[str, Word]] = []
         options: dict[str, list[str]] = {}
         rest = iter(words)
+
+        def following(option: str) -> str:
+            """The next word as the value of an option; some programs take it as an operand after the first operand."""
+            value = self._next(name, option, rest)
+            if operands and row.operands == "files":
+                self._files.check(value, cwd)
+            return value
+
         for text, word in rest:
             if text == "--":
                 operands += rest
@@ -255,20 +319,25 @@ class _Judge:
                 continue
             if os.path.lexists(cwd / text):
                 raise Asks(f"{quoted(shown(text))} is a file and looks like an option")
-            if row.numeric and text[1:].isdecimal():
+            if row.first and operands:
+                raise Asks(f"{name} may take {quoted(shown(text))} as a file, or run what it names")
+            if row.numeric and text[1:].isascii() and text[1:].isdigit():
                 continue
             if text.startswith("--"):
                 option, equals, value = text[2:].partition("=")
                 if option in row.long_values:
-                    value = value if equals else self._next(name, text, rest)
+                    value = value if equals else following(text)
                     self._check_value(row.long_values[option], value, cwd)
                 elif not (option in optional if equals else option in long or option in optional):
                     raise Asks(f"{name} with {quoted(shown('--' + option))} may do more than read")
                 options.setdefault(option, []).append(value)
                 continue
             for place, letter in enumerate(text[1:], 1):
+                if letter in row.joined:
+                    options.setdefault(letter, []).append(text[place + 1 :])
+                    break
                 if letter in row.values:
-                    value = text[place + 1 :] or self._next(name, text, rest)
+                    value = text[place + 1 :] or following(text)
                     self._check_value(row.values[letter], value, cwd)
                     options.setdefault(letter, []).append(value)
                     break
@@ -341,7 +410,10 @@ class _Judge:
         if row.operands == "none" and operands:
             raise Asks(f"{name} gets {quoted(shown(operands[0][0]))}")
         lead = 1 if command == "grep" and "e" not in options else 0
-        git.check_call(command, [text for text, _ in operands[lead:]], options, cwd, self._files)
+        if row.most is not None and len(operands) > row.most:
+            raise Asks(f"{name} gets {quoted(shown(operands[row.most][0]))}")
+        first = words[0].text if words else None
+        git.check_call(command, first, [text for text, _ in operands[lead:]], options, cwd, self._files)
 
 
 _GIT_SET = names("GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_PAGER GIT_TERMINAL_PROMPT GIT_ASKPASS GIT_SSL_CAINFO")

@@ -37,14 +37,16 @@ class Row:
 
     - `flags`: letters of options without a value; `values`: letters of options with one, and what it is. `long` and
       `long_values`: the same for long options. `optional`: long options whose value is after "=" or is left out.
+    - `joined`: letters of options whose value can be left out, and otherwise follows in the same word, such as -M90.
     - `operands`: what the words that are not options are. `lead`: how many of them come first that are text, such as a
       pattern; not with one of the options `lead_in`, which give it. `most`: how many operands there may be.
     - `content`: whether it prints what is in files, and not only their names, sizes and hashes.
     - `deep`: the options with which it reads folders with all that is in them ("" stands for: always); `tree`: which
       files it then reads.
+    - `first`: whether all options have to come before the operands, because later words that look like options are not.
     - `numeric`: whether a number is an option, such as -5. `anything`: all arguments are harmless, with `known`
       only if they are known before it runs.
-    - `check`: what else has to hold for its operands: a reason, or None.
+    - `check`: what else has to hold for its operands and options: a reason, or None.
     """
 
     flags: str = ""
@@ -52,10 +54,12 @@ class Row:
     values: Mapping[str, Value] = field(default_factory=dict[str, Value])
     long_values: Mapping[str, Value] = field(default_factory=dict[str, Value])
     optional: str = ""
+    joined: str = ""
     operands: Operand = "files"
     lead: int = 0
     lead_in: frozenset[str] = frozenset()
     most: int | None = None
+    first: bool = False
     content: bool = False
     deep: frozenset[str] = frozenset()
     tree: Callable[[Options], Tree | None] = _whole
@@ -77,8 +81,28 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_ADDRESS = r"(?:\d+|\$|/[^/\\;\n{}]+/)"
-_PRINTS = re.compile(rf"\s*{_ADDRESS}(?:,{_ADDRESS})?p\s*")
+# One part of sed's "/": without the character itself, and with brackets that are closed, because some versions end the
+# part at a "/" within brackets and others don't.
+_FIELD = r"(?:[^/\\\[;\n{}]|\[\^?(?:[^]\[/\\;\n]|\[:[a-z]+:\])+\]|\\[.()\[\]*+?^$|&1-9sSwWbBnt\"'-])"
+_ADDRESS = rf"(?:[0-9]+|\$|/{_FIELD}+/I?)"
+_SED = re.compile(
+    rf"[ \n]*(?:{_ADDRESS}(?:,(?:{_ADDRESS}|[+~][0-9]+))?|[0-9]+~[0-9]+)? *!?"
+    rf" *(?:[pd=]|q(?: *[0-9]+)?|s/{_FIELD}+/{_FIELD}*/[gpI0-9]*)[ \n]*"
+)
+# awk's programs that print fields and short texts of the lines that they choose.
+_AWK_VALUE = r"(?:\$[0-9]+|\$?NF|\$\(NF-[0-9]+\)|NR|FNR|FILENAME|\"[^\"\\\n]*\"|\"\\[tn]\")"
+_AWK_TEST = rf"(?:{_AWK_VALUE} *(?:==|!=|<=|>=|<|>) *(?:[0-9]+|{_AWK_VALUE})|(?:{_AWK_VALUE} *!?~ *)?/[^/\\\[\n]+/)"
+_AWK = re.compile(
+    rf" *(?:{_AWK_TEST}(?: *(?:&&|\|\|) *{_AWK_TEST})*)? *"
+    rf"(?:\{{ *print(?: *{_AWK_VALUE}(?: *,? *{_AWK_VALUE})*)? *;? *\}})? *"
+)
+_PRINTF = re.compile(r"(?:[^%\\]|\\[^0-9xuU]|%%|%[-+ 0#]*[0-9]*(?:\.[0-9]+)?[sbdiuoxXfeEgGc])*")
+_PS_COLUMNS = names(
+    """
+    pid ppid pgid sid user uid group gid ruser euser comm ucmd args cmd command etime etimes time cputime stat state s
+    start lstart stime %cpu pcpu %mem pmem rss vsz size tty tt tname ni nice pri psr wchan nlwp thcount lwp f flags
+    """
+)
 
 
 # -- what needs a look at the operands ---------------------------------------------------------------------------------
@@ -90,13 +114,35 @@ def _no_subscripts(operands: list[str], options: Options) -> str | None:
     return "its condition is about a variable" if found else None
 
 
-def _follows_no_links(operands: list[str], options: Options) -> str | None:
-    recursive, follows = {"R", "recursive"} & options.keys(), {"L", "dereference"} & options.keys()
-    return "it follows links" if recursive and follows else None
-
-
 def _looks_up(operands: list[str], options: Options) -> str | None:
     return None if {"v", "V"} & options.keys() else "it runs another program"
+
+
+def _plain_format(operands: list[str], options: Options) -> str | None:
+    """Some shells set a variable for %n, and evaluate an operand for %d as an expression, which may set some, too."""
+    if not operands or not _PRINTF.fullmatch(operands[0]):
+        return "its format is not known"
+    numbers = set(re.findall(r"%[-+ 0#]*[0-9.]*([a-zA-Z])", operands[0].replace("%%", ""))) - {"s", "b", "c"}
+    plain = all(re.fullmatch(r"[-+]?[0-9.]+", word) for word in operands[1:])
+    return None if not numbers or plain else "it evaluates its operands"
+
+
+def _known_columns(operands: list[str], options: Options) -> str | None:
+    """ps can show the environments of processes, which may hold secrets."""
+    columns = [re.split("[=:]", one)[0] for value in options.get("o", []) for one in re.split("[ ,]+", value)]
+    return None if set(columns) <= _PS_COLUMNS else "its columns are not known"
+
+
+def _no_response_files(operands: list[str], options: Options) -> str | None:
+    """The binutils read further arguments from the file x for @x."""
+    words = [*operands, *(value for found in options.values() for value in found)]
+    return "it reads further arguments from a file" if any(one.startswith("@") for one in words) else None
+
+
+def _prints_fields(operands: list[str], options: Options) -> str | None:
+    """awk's programs can run others and write files."""
+    known = bool(operands) and _AWK.fullmatch(operands[0]) is not None and operands[0].strip() != ""
+    return None if known else "its program may do more than print fields"
 
 
 def _plus_format(operands: list[str], options: Options) -> str | None:
@@ -104,17 +150,19 @@ def _plus_format(operands: list[str], options: Options) -> str | None:
 
 
 def _prints_lines(operands: list[str], options: Options) -> str | None:
-    """sed's scripts can run programs and write files; the accepted ones only print lines that they choose."""
+    """sed's scripts can run programs and write files; the accepted ones print lines that they choose or change."""
     scripts = options.get("e", []) + options.get("expression", []) or operands[:1]
-    parts = [part for script in scripts for part in script.split(";")]
-    if {"n", "quiet", "silent"} & options.keys() and all(map(_PRINTS.fullmatch, parts)):
+    parts = [part for script in scripts for part in script.removesuffix(";").split(";")]
+    if parts and all(map(_SED.fullmatch, parts)):
         return None
     return "its script may do more than print lines"
 
 
 def _selected(operands: list[str], options: Options) -> str | None:
     """Without a dash, an "e" shows the environments of processes, which may hold secrets."""
-    return None if all(word in ("aux", "ax", "auxww", "axww") for word in operands) else "its operands are not known"
+    if not all(word in ("aux", "ax", "auxww", "axww", "auxf") for word in operands):
+        return "its operands are not known"
+    return _known_columns(operands, options)
 
 
 def _plain_filter(operands: list[str], options: Options) -> str | None:
@@ -129,18 +177,58 @@ def _plain_filter(operands: list[str], options: Options) -> str | None:
 # -- which files a search reads ----------------------------------------------------------------------------------------
 
 
+def _diff_tree(options: Options) -> Tree:
+    return Tree(links=True)
+
+
 def _grep_tree(options: Options) -> Tree:
+    """If --exclude comes first, files that match nothing are read, too."""
     names = options.get("include", [])
-    return Tree(tuple(names) or None)
+    return Tree(tuple(names) or None if "exclude" not in options else None)
+
+
+# The types that name files by these ends; a type wins over the rule that hidden files are skipped.
+_RG_TYPES: Mapping[str, tuple[str, ...]] = {
+    "c": ("*.[ch]", "*.in", "*.cats"),
+    "cpp": ("*.[ch]*", "*.in", "*.inl"),
+    "cs": ("*.cs",),
+    "css": ("*.css", "*.scss"),
+    "go": ("*.go",),
+    "h": ("*.h*",),
+    "html": ("*.htm", "*.html", "*.ejs"),
+    "java": ("*.java", "*.jsp", "*.jspx", "*.properties"),
+    "js": ("*.js", "*.jsx", "*.vue", "*.cjs", "*.mjs"),
+    "kotlin": ("*.kt", "*.kts"),
+    "lua": ("*.lua",),
+    "markdown": ("*.md", "*.markdown", "*.mdown", "*.mkdn", "*.mkd", "*.mdwn", "*.mdx"),
+    "md": ("*.md", "*.markdown", "*.mdown", "*.mkdn", "*.mkd", "*.mdwn", "*.mdx"),
+    "php": ("*.php*", "*.phtml"),
+    "py": ("*.py", "*.pyi"),
+    "python": ("*.py", "*.pyi"),
+    "rust": ("*.rs",),
+    "scala": ("*.scala", "*.sbt"),
+    "sql": ("*.sql", "*.psql"),
+    "swift": ("*.swift",),
+    "ts": ("*.ts", "*.tsx", "*.cts", "*.mts"),
+    "typescript": ("*.ts", "*.tsx", "*.cts", "*.mts"),
+    "txt": ("*.txt",),
+    "vue": ("*.vue",),
+}
 
 
 def _rg_tree(options: Options) -> Tree:
     globs = [one for name in ("g", "glob", "iglob") for one in options.get(name, [])]
     chosen = tuple(one for one in globs if not one.startswith("!"))
+    types = [*options.get("t", []), *options.get("type", [])]
+    if types and not chosen and all(one in _RG_TYPES for one in types):
+        chosen, by_type = tuple(end for one in types for end in _RG_TYPES[one]), True
+    else:
+        by_type = False
     unrestricted = len(options.get("u", [])) + len(options.get("unrestricted", []))
-    ignores = not unrestricted and not {"no-ignore", "no-ignore-vcs"} & options.keys() and not chosen
-    # A glob that chooses a file wins over the rule that hidden files are skipped.
-    hidden = unrestricted > 1 or bool({"hidden", "."} & options.keys()) or bool(chosen)
+    never = {"no-ignore", "no-ignore-vcs", "no-ignore-parent"} & options.keys()
+    ignores = not unrestricted and not never and (by_type or not chosen)
+    # A glob or a type that chooses a file wins over the rule that hidden files are skipped.
+    hidden = unrestricted > 1 or bool({"hidden", "."} & options.keys()) or bool(chosen or types)
     return Tree(chosen or None, hidden, ignores)
 
 
@@ -159,30 +247,30 @@ ROWS: Mapping[str, Row] = {
     "true": _ANYTHING,
     "false": _ANYTHING,
     ":": _ANYTHING,
-    "printf": Row(operands="text"),
+    "printf": Row(operands="text", check=_plain_format),
+    "exit": Row(operands="text"),
     "pwd": Row("LP", operands="none"),
     "test": Row(operands="text", anything=True, known=True, check=_no_subscripts),
     "[": Row(operands="text", anything=True, known=True, check=_no_subscripts),
     "type": Row("apt", operands="text"),
-    "command": Row("vV", operands="text", check=_looks_up),
+    "command": Row("vV", operands="text", first=True, check=_looks_up),
     # names, sizes and kinds of files
     "ls": Row(
-        "1AaBbCcdFfGghiklmnopqRrSstUuvXxZHLN",
+        "1AaBbCcdFfGghiklmnopqRrSstUuvXxZHN",
         "all almost-all author escape directory full-time group-directories-first no-group human-readable si inode"
-        " kibibytes dereference numeric-uid-gid literal quote-name hide-control-chars show-control-chars reverse"
+        " kibibytes numeric-uid-gid literal quote-name hide-control-chars show-control-chars reverse"
         " recursive size context file-type zero dired",
         {},
         _long_text("block-size format hide indicator-style ignore quoting-style sort tabsize time-style width"),
         "color time classify hyperlink",
         deep=names("R recursive"),
         tree=_names_only,
-        check=_follows_no_links,
     ),
     "tree": Row(
         "adfipsughDFqNQrtcUvACSnJX",
-        "noreport dirsfirst filesfirst prune du si inodes device timefmt gitignore matchdirs ignore-case nolinks",
+        "noreport dirsfirst filesfirst prune du si inodes device gitignore matchdirs ignore-case nolinks",
         _text("LPI"),
-        _long_text("filelimit sort charset"),
+        optional="filelimit sort charset timefmt",
         deep=names("*"),
         tree=_names_only,
     ),
@@ -207,7 +295,7 @@ ROWS: Mapping[str, Row] = {
     "which": Row("as", operands="text"),
     # what is in files
     "file": Row(
-        "bhiLkNnpr0",
+        "bhiLkNnr0",
         "brief no-dereference mime mime-type mime-encoding dereference keep-going no-pad no-buffer print0",
         _text("F"),
         _long_text("separator"),
@@ -262,19 +350,22 @@ ROWS: Mapping[str, Row] = {
         _long_text("skip-fields skip-chars check-chars"),
         "all-repeated group",
         most=1,  # it writes to a second one
+        first=True,
         content=True,
     ),
     "comm": Row("123z", "check-order nocheck-order total zero-terminated", content=True),
     "join": Row("iz", "ignore-case check-order nocheck-order header", _text("aejotv12"), content=True),
     "paste": Row("sz", "serial zero-terminated", _text("d"), _long_text("delimiters"), content=True),
-    "column": Row("tnxeRLJ", "table", _text("scoN"), _long_text("separator columns output-separator"), content=True),
+    "column": Row("txeLJ", "table", _text("scoN"), _long_text("separator columns output-separator"), content=True),
     "fold": Row("bs", "bytes spaces", _text("w"), _long_text("width"), content=True),
-    "fmt": Row("cstu", "", _text("wgp"), _long_text("width"), numeric=True, content=True),
+    "fmt": Row("csu", "", _text("w"), _long_text("width"), numeric=True, content=True),
     "expand": Row("i", "initial", _text("t"), _long_text("tabs"), content=True),
-    "od": Row("abcdfilosxv", "traditional output-duplicates", _text("AjNStw"), content=True),
+    "od": Row("abcdfilosxv", "traditional output-duplicates", _text("AjNSt"), joined="w", content=True),
     "hexdump": Row("bcCdovx", "", _text("ns"), content=True),
-    "xxd": Row("abeEupi", "", _text("cglos"), most=1, content=True),  # it writes to a second one
-    "strings": Row("af", "all print-file-name", _text("nt"), _long_text("bytes radix"), content=True),
+    "xxd": Row("abeEupi", "", _text("cglos"), most=1, first=True, content=True),  # it writes to a second one
+    "strings": Row(
+        "af", "all print-file-name", _text("nt"), _long_text("bytes radix"), content=True, check=_no_response_files
+    ),
     "cmp": Row(
         "bls", "print-bytes verbose quiet silent", _text("in"), _long_text("bytes ignore-initial"), content=True
     ),
@@ -289,6 +380,7 @@ ROWS: Mapping[str, Row] = {
         "color unified context",
         numeric=True,
         deep=names("*"),  # two folders are compared with the files in them
+        tree=_diff_tree,
         content=True,
     ),
     "cksum": _HASHES,
@@ -299,6 +391,8 @@ ROWS: Mapping[str, Row] = {
     "sha384sum": _HASHES,
     "sha512sum": _HASHES,
     "b2sum": _HASHES,
+    "shasum": Row("bt0", "binary text", _text("a"), _long_text("algorithm")),
+    "md5": Row("qr"),
     "sed": Row(
         "nEruz",
         "quiet silent regexp-extended unbuffered zero-terminated posix",
@@ -353,10 +447,11 @@ ROWS: Mapping[str, Row] = {
         tree=_rg_content,
         content=True,
     ),
+    "awk": Row("", "", _text("F"), lead=1, first=True, content=True, check=_prints_fields),
     "jq": Row(
-        "rcjaSCMse",
+        "rcjaSCMsenR",
         "raw-output compact-output join-output ascii-output sort-keys color-output monochrome-output slurp exit-status"
-        " tab",
+        " tab null-input raw-input",
         {},
         _long_text("indent"),
         lead=1,
@@ -367,11 +462,12 @@ ROWS: Mapping[str, Row] = {
     "seq": Row("w", "equal-width", _text("fs"), _long_text("format separator"), operands="text"),
     "expr": Row(operands="text", anything=True),
     "date": Row(
-        "uIR",
+        "uR",
         "utc universal rfc-email",
-        {**_text("d")},
-        {**_long_text("date rfc-3339")},
+        _text("d"),
+        _long_text("date rfc-3339"),
         "iso-8601",
+        joined="I",
         operands="text",
         check=_plus_format,
     ),
@@ -397,8 +493,14 @@ ROWS: Mapping[str, Row] = {
 }
 
 
-BUILTINS = names("echo printf true false test [ pwd : type command cd")
+BUILTINS = names("echo printf true false test [ pwd : type command cd exit")
 """Commands that a shell has itself, so that no file is looked up for them."""
 
 VERSIONED = names("python python3 node git gcc g++ cc c++ clang make cmake java javac ruby perl php lua curl")
 """Programs that only print with --version as their only argument, whatever is in the folder."""
+
+OTHER_NAMES: Mapping[str, frozenset[str]] = {"awk": names("mawk gawk nawk bwk original-awk")}
+"""What the program may be called to which a name leads."""
+
+HARMLESS_VARIABLES = names("HOME PWD OLDPWD USER LOGNAME SHELL PATH LANG LANGUAGE TERM TMPDIR HOSTNAME COLUMNS TZ")
+"""Variables whose values hold no secrets."""
