@@ -22,11 +22,19 @@ MOST_CHARS = 16 * 1024
 MOST_DEPTH = 40
 WILDCARDS = frozenset("*?[")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_AFTER_DOLLAR = _NAME | frozenset("{([?!@*#-$'\"`")
+_AFTER_PLAIN_DOLLAR = frozenset(" /|).,\\")
+"""After these, a $ between double quotes stands for itself in every shell."""
 _JOINS_LINES = re.compile(r"(?<![ \t])\\\n")
 _ESCAPED_IN_QUOTES = frozenset('$`"\\')
 # Some shells take these bytes of a letter for blanks, going by Latin-1.
 _BLANK_BYTES = frozenset(b"\x85\xa0")
+
+
+# Words that begin something else than a program, in some shell.
+_RESERVED = frozenset(
+    "! { } if then else elif fi for while until do done case esac in function select time coproc [[ ]] foreach end "
+    "repeat nocorrect noglob namespace".split()
+)
 
 
 class Unclear(Exception):
@@ -223,7 +231,11 @@ class _Reader:
         assigned: list[tuple[str, Word]] = []
         redirects: list[Redirect] = []
         within: list[Command] = []
+        place = -1
         for child in self._children(node):
+            if child.start_byte == place and child.type != "file_redirect":
+                raise Unclear("it has a word that is not checked")  # for a shell it is one word with what is before it
+            place = child.end_byte
             match child.type:
                 case "command_name":
                     [name] = self._children(child) or [child]
@@ -234,6 +246,8 @@ class _Reader:
                     redirects.append(self._redirect(child, within, depth))
                 case _:
                     words.append(self.word(child, within, depth))
+        if words and words[0].text in _RESERVED:
+            raise Unclear("its grammar is not understood")
         simple = Simple(tuple(words), tuple(assigned), tuple(within))
         return Redirected(simple, tuple(redirects)) if redirects else simple
 
@@ -248,7 +262,14 @@ class _Reader:
         within: list[Command] = []
         words: list[Word] = []
 
+        place = -1
+
         def add(part: Node) -> None:
+            nonlocal place
+            if part.start_byte == place:
+                raise Unclear("it has a word that is not checked")
+            if part.type in _WORDS or not part.child_count:
+                place = part.end_byte
             if part.type in _WORDS:
                 words.append(self.word(part, within, depth))
             elif part.child_count:
@@ -407,7 +428,7 @@ class _Pieces:
         self._home = home
         self._text: list[str] = []
         self._pattern: list[str] = []
-        self._wild = self._bracket = self._brace = self._quoted = False
+        self._wild = self._bracket = self._brace = self._quoted = self._dollar = False
         self._known = True
         self._variables: list[str] = []
 
@@ -447,8 +468,9 @@ class _Pieces:
             elif char in "{}":
                 self._brace = True
                 self._put(char, char)
-            elif char == "$" and (place >= len(raw) or raw[place] not in _AFTER_DOLLAR):
+            elif char == "$" and place >= len(raw):
                 self._put(char, char)
+                self._dollar = True  # it stands for itself only at the end of the word
             elif char in "$`'\"()<>|&; \t\n" or _BLANK_BYTES & set(char.encode()):
                 raise Unclear("it has a word that is not checked")
             else:
@@ -472,7 +494,7 @@ class _Pieces:
             elif char == "\\" and place < len(raw) and raw[place] in _ESCAPED_IN_QUOTES:
                 self.quoted(raw[place])
                 place += 1
-            elif char in '`"' or (char == "$" and place < len(raw) and raw[place] in _AFTER_DOLLAR - frozenset("'\"[")):
+            elif char in '`"' or (char == "$" and place < len(raw) and raw[place] not in _AFTER_PLAIN_DOLLAR):
                 raise Unclear("it has a string that is not checked")
             else:
                 self.quoted(char)
@@ -487,8 +509,12 @@ class _Pieces:
             self.unknown()
 
     def unknown(self) -> None:
+        if self._dollar:
+            raise Unclear("it has a $ that is not checked")
         self._known = False
 
     def _put(self, text: str, pattern: str) -> None:
+        if self._dollar:
+            raise Unclear("it has a $ that is not checked")
         self._text.append(text)
         self._pattern.append(pattern)
