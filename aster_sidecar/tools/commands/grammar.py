@@ -32,8 +32,27 @@ _BLANK_BYTES = frozenset(b"\x85\xa0")
 
 # Words that begin something else than a program, in some shell.
 _RESERVED = frozenset(
-    "! { } if then else elif fi for while until do done case esac in function select time coproc [[ ]] foreach end "
-    "repeat nocorrect noglob namespace".split()
+    (
+        *(
+            "!",
+            "{",
+            "}",
+            "if",
+            "then",
+            "else",
+            "elif",
+            "fi",
+            "for",
+            "while",
+            "until",
+            "do",
+            "done",
+            "case",
+            "esac",
+            "in",
+        ),
+        *("function", "select", "time", "coproc", "[[", "]]", "foreach", "end", "repeat", "nocorrect", "noglob"),
+    )
 )
 
 

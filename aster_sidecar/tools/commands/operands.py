@@ -341,7 +341,11 @@ class _IgnoreFiles:
     def of(folder: Path, names: Iterable[str]) -> _IgnoreFiles:
         lines: list[str] = []
         for name in IGNORE_FILES:
-            if name in names and (data := beginning(folder / name, MOST_IGNORE_BYTES + 1)) is not None:
+            if name not in names or not os.path.exists(folder / name):
+                continue
+            if not os.path.isfile(folder / name):  # a program would wait for it, or read it for ever
+                raise Asks(f"{shown(folder / name)} is not a file")
+            if (data := beginning(folder / name, MOST_IGNORE_BYTES + 1)) is not None:
                 text = data.decode("utf-8-sig", "replace")
                 if len(data) > MOST_IGNORE_BYTES or re.search(r"^\s*!", text, re.MULTILINE):
                     return _IgnoreFiles(_Ignored(), _Ignored(), True)

@@ -26,7 +26,7 @@ from aster_sidecar.tools.commands.grammar import (
     parsed,
     simple_commands,
 )
-from aster_sidecar.tools.commands.operands import Asks, Files
+from aster_sidecar.tools.commands.operands import Asks, Files, beginning
 from aster_sidecar.tools.commands.rows import (
     BUILTINS,
     HARMLESS_VARIABLES,
@@ -195,6 +195,10 @@ class _Judge:
             return self._cd(arguments, places)
         self._check_binary(name, program)
         if program in VERSIONED and [word.text for word in arguments] == ["--version"]:
+            if (
+                beginning(Path(self._binaries[name]), 2) or b"#!"
+            ) == b"#!":  # a file in the folder may choose what it runs
+                raise Asks(f"{quoted(shown(name))} is a script")
             return _Ends(places, places)
         for place in places:
             if program == "find":

@@ -10,7 +10,7 @@ for program in (
     *("env ls", "env -i A=1 sh", "xargs cat", "xargs -0 rm", "timeout 5 ls", "nice ls", "nohup ls", "sudo ls"),
     *("busybox ls", "busybox sh", "sh x.sh", "sh -c ls", "bash -c ls", "tee x", "cp a.txt c", "rm a.txt", "touch x"),
     *("less a.txt", "more a.txt", "vi a.txt", "tar tf x", "make", "npm test", "watch ls", "setsid ls", "parallel ls"),
-    *("stdbuf -o0 ls", "chroot . ls", "time ls", "python --version -c x", "python -c 1", "node -v", "make --version x"),
+    *("stdbuf -o0 ls", "chroot . ls", "python --version -c x", "python -c 1", "node -v", "make --version x"),
     "rm -- a.txt",
 ):
     asks(program, UNKNOWN_PROGRAM)
@@ -83,6 +83,7 @@ asks("TZ=/etc/shadow date", "it sets TZ for a program")
 asks("TZ=Europe/../../x date", "it sets TZ for a program")
 for line in ("LANG=C", "x=1; ls", "PATH=.", "PATH=.; ls", "PATH=. && ls", "a[0]=1 ls"):
     asks(line, "it sets a variable")
+asks("cat ''\\a.txt", "a word that is not checked")  # one word, which tree-sitter reads as two
 asks("X+=1 ls", "")
 asks("cat $FILE", "its arguments are known only when it runs")
 asks("cat $(echo a.txt)", "its arguments are known only when it runs")
@@ -137,7 +138,17 @@ asks("cat $'a\\x2etxt'", "escape codes")
 asks("cat {a,b}.txt", "it has braces")
 asks("cat a{1..3}", "it has braces")
 asks("cat a.{txt,md}", "it has braces")
-for line in ('echo $"a"', "coproc ls", "select x in a; do ls; done", "ls ;; ls", "ls |& cat", "echo ?(a)", "cat !(a)"):
+for line in (
+    'echo $"a"',
+    "coproc ls",
+    "select x in a; do ls; done",
+    "time ls",
+    "! { ls; }",
+    "ls ;; ls",
+    "ls |& cat",
+    "echo ?(a)",
+    "cat !(a)",
+):
     asks(line, "")
 for char in "\u00a0\u2003\u202e\u200b\r\x0b\x00\x85\ufeff\u3000\x1b":
     asks(f"ls{char}-la", "it has invisible characters")
@@ -185,6 +196,8 @@ for line in (
     "if true; then ls; fi > a.txt",
 ):
     asks(line, "it may write to a.txt")
+asks("ls >/dev/null''x", "it may write to /dev/nullx")
+asks('echo $=x "$=x"', "")
 asks("echo x >&\u0663", "it may write to")  # a file for bash, whose name is a digit only for Unicode
 asks("echo x <> a.txt", "its grammar is not understood")
 asks("{fd}> a.txt ls", "")
@@ -334,8 +347,10 @@ for line in ("rg --no-ignore x", "rg -u x", "rg --no-ignore-parent x src", "rg -
 asks("rg x", SECRET, there={**_IGNORED, "work/src/.git/HEAD": "x"})  # a repository of its own
 asks("rg x src", SECRET, there={**_IGNORED, "work/src/.git/HEAD": "x"})
 asks("rg x", SECRET, there={**_IGNORED, "work/.git": "gone:"})
-reads("rg x", "an ignore file that is none", there={"work/.ignore": "link:/dev/zero"})
-reads("rg x", "an ignore file that is none", there={"work/.ignore": "fifo:"})
+asks("rg x", "is not a file", there={"work/.ignore": "link:/dev/zero"})
+asks("rg x", "is not a file", there={"work/src/.gitignore": "fifo:"})
+reads("rg x", "an ignore file that is not there", there={"work/.ignore": "link:missing"})
+asks("ruby --version", "is a script", there={"bin/ruby": "#!/bin/sh\n"})
 asks("rg x", "too many files", there={f"work/many/{number}/x": "" for number in range(10_001)})
 asks("cat many/*", "very many files", there={f"work/many/{number}": "" for number in range(2_001)})
 _DENIED: dict[str, Denies] = {

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="cmd.exe runs lines ther
 many = settings(
     max_examples=int(os.environ.get("ASTER_EXAMPLES", "120")),
     deadline=None,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 SHELLS = shells()
 
