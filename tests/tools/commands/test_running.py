@@ -52,11 +52,8 @@ def _check(line: str, base: Path) -> None:
     ran = run(line, base, base / "work")
     if ran.programs is None:
         return
-    named = {
-        os.path.basename(one.words[0].text or "")
-        for one in simple_commands(parsed(line, str(base / "home")))
-        if one.words
-    }
+    commands = simple_commands(parsed(line, str(base / "home")))
+    named = {os.path.basename(one.words[0].text or "") for one in commands if one.words}
     allowed = {"sh", *named}
     assert ran.programs <= allowed, (line, ran.programs)
     changes = [call for call in ran.changes or () if not re.search(r'"/tmp/(sort|tac|git)', call)]
