@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _RECORDER = r"""#!/bin/sh
-printf '%s\0' "${{0##*/}}" "$PWD" "$#" "$@" >> "{}"
+printf '%s\0' "${0##*/}" "$PWD" "$#" "$@" >> "$RECORD"
 """
 
 
@@ -49,9 +51,9 @@ class Recorder:
 
     def prepare(self) -> None:
         self.programs.mkdir()
-        self._record.write_bytes(b"")
+        self._records.mkdir()
         for name in self.names:
-            (self.programs / name).write_text(_RECORDER.format(self._record))
+            (self.programs / name).write_text(_RECORDER)
             (self.programs / name).chmod(0o755)
 
     @property
@@ -59,13 +61,22 @@ class Recorder:
         return self.base / "programs"
 
     @property
-    def _record(self) -> Path:
-        return self.base / "record"
+    def _records(self) -> Path:
+        return self.base / "records"
 
     def run(self, shell: tuple[str, ...], line: str, cwd: Path, home: Path) -> list[Call]:
         """The calls that the shell makes for the line."""
-        self._record.write_bytes(b"")
-        env = {"PATH": str(self.programs), "HOME": str(home), "PWD": str(cwd), "U": "u v *", "LC_ALL": "C.UTF-8"}
+        # Each run has a file of its own: what a line left in the background writes to that one.
+        handle, record = tempfile.mkstemp(dir=self._records)
+        os.close(handle)
+        env = {
+            "RECORD": record,
+            "PATH": str(self.programs),
+            "HOME": str(home),
+            "PWD": str(cwd),
+            "U": "u v *",
+            "LC_ALL": "C.UTF-8",
+        }
         subprocess.run(
             (*shell, "-c", line),
             cwd=cwd,
@@ -75,7 +86,9 @@ class Recorder:
             stderr=subprocess.DEVNULL,
             timeout=20,
         )
-        fields = [os.fsdecode(field) for field in self._record.read_bytes().split(b"\0")][:-1]
+        if "&" in line:
+            time.sleep(0.02)
+        fields = [os.fsdecode(field) for field in Path(record).read_bytes().split(b"\0")][:-1]
         calls: list[Call] = []
         while fields:
             program, folder, count, *rest = fields

@@ -63,7 +63,7 @@ def _check(line: str, base: Path) -> None:
 
 
 def _runs_here(line: str, base: Path, surroundings: Surroundings) -> bool:
-    """Whether the line reads with the programs of this machine: some may be missing, or are scripts in a home folder."""
+    """Whether the line reads with this machine's programs: some may be missing, or be scripts in a home folder."""
     reason = _judged(line, base, surroundings)
     assert reason is None or re.search("there is no program|in your home or work folder|is a script", reason), (
         line,

@@ -130,7 +130,7 @@ def test_what_is_judged_to_read_gets_only_files_of_the_folder(line: str, base: P
     env = {"PATH": str(readers.programs), "HOME": str(base / "home")}
     if read_only.why_not(line, work, Surroundings(work), env) is not None:
         return
-    before = _entries(base)
+    before = _entries(work)
     for shell in SHELLS:
         for call in readers.run(shell, line, work, base / "home"):
             assert call.program != "rm", (shell, line)
@@ -138,4 +138,4 @@ def test_what_is_judged_to_read_gets_only_files_of_the_folder(line: str, base: P
                 if not word.startswith("-"):
                     place = Path(os.path.realpath(os.path.join(os.path.realpath(call.cwd), word)))
                     assert place.is_relative_to(work), (shell, line, call)
-    assert _entries(base) == before, line
+    assert _entries(work) == before, line
