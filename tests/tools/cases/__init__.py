@@ -1,0 +1,1 @@
+"""Paths and addresses, and what is decided about each."""
