@@ -239,13 +239,17 @@ def check_call(command: str, first: str | None, operands: list[str], options: Op
     git, root = _check_repository(command, cwd)
     for word in [*operands, *(value.split(":", 1)[1] for value in options.get("L", []) if ":" in value)]:
         _check_operand(word, cwd, root, files)
-    if not _prints_contents(command, options):
+    contents = _prints_contents(command, options)
+    index = _index(git) if git is not None and (contents or command in _ENTERS_SUBMODULES) else _Index(False, ())
+    if index.submodules and command in _ENTERS_SUBMODULES:
+        raise Asks(_HAS_SUBMODULES)
+    if not contents:
         return
     if root is not None and not is_beneath(root, files.work_dir):
         raise Asks("the repository also has files outside the work folder")
     files.check_tree(root or cwd, None)
-    if git is not None:
-        _check_tracked(git, root or cwd)
+    if index.secrets:
+        raise Asks(f"there may be secrets in {shown(index.secrets[0])}, which is in the repository")
 
 
 def _prints_contents(command: str, options: Options) -> bool:
@@ -333,14 +337,13 @@ def _check_configuration(command: str, git: Path, common: Path, root: Path) -> N
         raise Asks("the repository is not whole, so git looks for another one")
     if os.path.lexists(common / "config.worktree") or os.path.lexists(git / "config.worktree"):
         raise Asks("the repository's worktrees have configurations of their own")
-    if command in _ENTERS_SUBMODULES and (
-        os.path.lexists(common / "modules") or os.path.lexists(root / ".gitmodules") or _index(git).submodules
-    ):
-        raise Asks("the repository has submodules, which have configurations of their own")
+    if command in _ENTERS_SUBMODULES and (os.path.lexists(common / "modules") or os.path.lexists(root / ".gitmodules")):
+        raise Asks(_HAS_SUBMODULES)
     if command == "remote" and has_credentials(config):
         raise Asks("the repository's configuration may hold a password")
 
 
+_HAS_SUBMODULES = "the repository has submodules, which have configurations of their own"
 _ENTERS_SUBMODULES = names("status diff grep show log reflog stash diff-tree")
 
 
@@ -349,11 +352,6 @@ class _Index(NamedTuple):
 
     submodules: bool
     secrets: tuple[str, ...]
-
-
-def _check_tracked(git: Path, root: Path) -> None:
-    if secrets := _index(git).secrets:
-        raise Asks(f"there may be secrets in {shown(secrets[0])}, which is in the repository")
 
 
 def _index(git: Path) -> _Index:

@@ -394,6 +394,9 @@ class _Reader:
         name = text[2:-1] if text.startswith("${") else text[1:]
         if not name or not (set(name) <= _NAME or name in "?#$!@*-"):
             raise Unclear("it has an expansion that is not checked")
+        after = self._source[node.end_byte : node.end_byte + 1]
+        if not text.startswith("${") and (after in (b"[", b":") or not after.isascii()):
+            raise Unclear("it has an expansion that is not checked")  # for some shells it goes on there
         return name
 
     def _substituted(self, node: Node, depth: int) -> Command:

@@ -182,11 +182,15 @@ class Files:
                     ignored, here = read.within(_Ignored() if ".git" in names else ignored), read.here
             folders = [entry for entry in found if entry.is_dir(follow_symlinks=False)]
             skipped = ignored.any | here.any | {entry.name for entry in folders}
-            files = [name for name in names if name not in skipped and (hidden or name[0] != ".") and chosen(name)]
-            for secret in secrets_among(folder, files):
+            files = [
+                entry
+                for entry in found
+                if entry.name not in skipped and (hidden or entry.name[0] != ".") and chosen(entry.name)
+            ]
+            for secret in secrets_among(folder, [entry.name for entry in files]):
                 if not (folder.name == ".git" and secret == "config" and not has_credentials(folder / "config")):
                     raise Asks(f"there may be secrets in {self._named(folder / secret)}")
-            self._check_found(folder, [entry for entry in found if entry.name in set(files)], tree)
+            self._check_found(folder, files, tree)
             unread = ignored.any | ignored.folders | here.any | here.folders
             waiting += [
                 (folder / entry.name, hidden, ignored)
@@ -197,19 +201,21 @@ class Files:
     def _check_found(self, folder: Path, entries: Iterable[os.DirEntry[str]], tree: Tree) -> None:
         """Check the files of a folder for what their names don't tell: links, rules, and further names of files."""
         for entry in entries:
-            path = folder / entry.name
             if entry.is_symlink():
                 if tree.links and self.check(entry.name, folder).is_dir():
-                    raise Asks(f"{self._named(path)} is a link to a folder")
+                    raise Asks(f"{self._named(folder / entry.name)} is a link to a folder")
                 continue
             try:
-                found = os.lstat(path)
+                found = entry.stat(follow_symlinks=False)
             except OSError:
                 continue
-            if (reason := self._denied.reason_of_entry(path, found) or self._denied.reason_of_file(found)) is not None:
-                raise Asks(reason)
+            if self._denied.rules:
+                path = folder / entry.name
+                reason = self._denied.reason_of_entry(path, found) or self._denied.reason_of_file(found)
+                if reason is not None:
+                    raise Asks(reason)
             if found.st_nlink > 1 and (found.st_dev, found.st_ino) in self._own_files():
-                raise Asks(f"{self._named(path)} is Aster's own data")
+                raise Asks(f"{self._named(folder / entry.name)} is Aster's own data")
 
     def _own_files(self) -> set[tuple[int, int]]:
         if self._own is None:

@@ -94,6 +94,8 @@ for text in ("${X:=1}", "${HOME:=1}", "${X:-$(rm a)}", "${#X}", "${X%.txt}"):
 for text in ("${X/a/b}", "${!X}", "${X@P}", "${X[0]}", "$[1]"):
     asks(f"echo {text}", "")
 asks("echo $((X=1))", "an arithmetic expansion")
+for text in ("$HOME\u00e9", '"$HOME\u00e9"', "$HOME[1]", '"$HOME:h"'):
+    asks(f"echo {text}", "an expansion that is not checked")  # the name, or the expansion, goes on for some shells
 asks("echo $GITHUB_TOKEN", "it uses the value of GITHUB_TOKEN", env={"GITHUB_TOKEN": "x"})
 asks('echo "a${GITHUB_TOKEN}"', "it uses the value of GITHUB_TOKEN", env={"GITHUB_TOKEN": "x"})
 asks(": $GITHUB_TOKEN", "it uses the value of GITHUB_TOKEN", env={"GITHUB_TOKEN": "x"})
