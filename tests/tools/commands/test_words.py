@@ -30,7 +30,7 @@ from tests.tools.commands.recording import Recorder, shells
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="cmd.exe runs lines there, and every line asks")
 many = settings(
-    max_examples=int(os.environ.get("ASTER_EXAMPLES", "120")),
+    max_examples=int(os.environ.get("ASTER_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
