@@ -190,7 +190,7 @@ test("a question about a long path or command stays in its card, on a phone, too
   const client = daemon.client();
   const asked = [
     ["write_file", { path: `${"folder/".repeat(40)}x.txt`, content: "hello" }],
-    ["run_command", { command: `echo ${"x".repeat(400)}` }],
+    ["run_command", { command: `touch ${"x".repeat(400)}` }],
   ] as const;
   for (const [tool, given] of asked) {
     const title = `${tool} ${"nospaces".repeat(15)}`;

@@ -16,7 +16,7 @@ from tests.support.provider import Call, ProviderDouble, Reply
 
 def test_nothing_of_a_cancelled_turn_comes_after_its_done(real: Daemon, provider: ProviderDouble) -> None:
     """A turn that waits for an approval and a queued turn are cancelled together."""
-    provider.script(Reply([Call("run_command", {"command": "echo hi"})]))
+    provider.script(Reply([Call("run_command", {"command": "env echo hi"})]))
     with real.watch() as watcher:
         turn_id = real.chat("go")["turn_id"]
         watcher.until("status_change", state="waiting_approval")
