@@ -15,12 +15,17 @@ need() {
 [ $# -gt 0 ] || set -- tests electron tauri
 for purpose; do
 	case $purpose in
-	tests) # for the daemon and the page: a browser, a terminal, two shells, a keychain, a sandbox, and what llama.cpp's
-		# server needs
+	tests) # for the daemon and the page: a browser, a terminal, shells, programs that commands name, a keychain,
+		# a sandbox, and what llama.cpp's server needs
 		need chromium command -v chromium
 		need tmux command -v tmux
 		need zsh command -v zsh
 		need fish command -v fish
+		need mksh command -v mksh
+		need busybox command -v busybox
+		need ripgrep command -v rg
+		need jq command -v jq
+		need strace command -v strace
 		need gnome-keyring command -v gnome-keyring-daemon
 		need dbus-daemon command -v dbus-daemon
 		need dbus-bin command -v dbus-send

@@ -29,31 +29,12 @@ _ESCAPED_IN_QUOTES = frozenset('$`"\\')
 # Some shells take these bytes of a letter for blanks, going by Latin-1.
 _BLANK_BYTES = frozenset(b"\x85\xa0")
 
-
-# Words that begin something else than a program, in some shell.
-_RESERVED = frozenset(
-    (
-        *(
-            "!",
-            "{",
-            "}",
-            "if",
-            "then",
-            "else",
-            "elif",
-            "fi",
-            "for",
-            "while",
-            "until",
-            "do",
-            "done",
-            "case",
-            "esac",
-            "in",
-        ),
-        *("function", "select", "time", "coproc", "[[", "]]", "foreach", "end", "repeat", "nocorrect", "noglob"),
-    )
+_RESERVED_WORDS = (
+    "! { } if then else elif fi for while until do done case esac in function select time coproc [[ ]] foreach end"
+    " repeat nocorrect noglob"
 )
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+"""Words that begin something else than a program, in some shell."""
 
 
 class Unclear(Exception):
