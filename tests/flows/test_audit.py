@@ -108,7 +108,7 @@ def test_what_a_mode_a_rule_and_the_tool_itself_decide(real: Daemon, provider: P
 
 
 def test_what_a_person_decides_and_through_which_client(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo one", "echo two"), Reply([Say("ok")]))
+    provider.script(command("env echo one", "env echo two"), Reply([Say("ok")]))
     with real.watch() as watcher:
         real.chat("go")
         asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
@@ -124,7 +124,7 @@ def test_what_a_person_decides_and_through_which_client(real: Daemon, provider: 
     assert (second["decision"], second["decided_by"], second["outcome"]) == ("deny", "person", "denied")
     assert (second["words"], second["client"]) == ("not this one", "python-httpx")
     assert (second["summary"], second["risk"]) == (asked[1]["summary"], asked[1]["risk"])
-    assert second["arguments_sha256"] == sha256({"command": "echo two"})
+    assert second["arguments_sha256"] == sha256({"command": "env echo two"})
     check_complete(real)
 
 
@@ -149,7 +149,7 @@ def test_a_question_that_expires_is_a_denial(real: Daemon, provider: ProviderDou
 
 
 def test_a_cancelled_turn_leaves_no_decision_open(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo one", "echo two", "echo three"), Reply([Say("never")]))
+    provider.script(command("env echo one", "env echo two", "env echo three"), Reply([Say("never")]))
     with real.watch() as watcher:
         real.chat("go")
         asked = [e["data"] for e in watcher.until("approval_required", 3) if e["type"] == "approval_required"]
@@ -169,7 +169,7 @@ def test_a_cancelled_turn_leaves_no_decision_open(real: Daemon, provider: Provid
 def test_a_call_about_which_nobody_can_be_asked(launch: Callable[..., Daemon], provider: ProviderDouble) -> None:
     daemon = launch(environment=provider_environment(provider), arguments=["--on-unattended", "deny"])
     long = Call("write_file", {"path": "a.txt", "content": "x" * 300_000})
-    provider.script(Reply([Call("run_command", {"command": "echo hi"}), long]), Reply([Say("Nobody was there.")]))
+    provider.script(Reply([Call("run_command", {"command": "env echo hi"}), long]), Reply([Say("Nobody was there.")]))
     turn_id = daemon.chat("go")["turn_id"]
     provider.wait_for_requests(2, timeout_s=20)
     with daemon.watch(after=0) as watcher:
@@ -194,13 +194,13 @@ def test_a_call_that_is_asked_about_again_has_two_decisions(real: Daemon, provid
 
 
 def test_a_rule_can_deny_what_a_person_has_allowed(real: Daemon, provider: ProviderDouble) -> None:
-    provider.script(command("echo one", "echo two"), Reply([Say("ok")]))
+    provider.script(command("env echo one", "env echo two"), Reply([Say("ok")]))
     with real.watch() as watcher:
         real.chat("go")
         asked = [e["data"] for e in watcher.until("approval_required", 2) if e["type"] == "approval_required"]
         watcher.until("status_change", state="waiting_approval")
         real.approve(asked[0]["call_id"])
-        denial = {"decision": "deny", "tool": "run_command", "value": "echo one"}
+        denial = {"decision": "deny", "tool": "run_command", "value": "env echo one"}
         rule = real.call("POST", "/api/permissions/rules", denial)
         real.approve(asked[1]["call_id"])
         watcher.until("done")
@@ -232,7 +232,7 @@ def test_a_question_that_waits_through_a_restart_is_decided_once(real: Daemon, p
 
 def test_a_call_that_ran_when_the_daemon_was_killed_is_unknown(real: Daemon, provider: ProviderDouble) -> None:
     real.config(permission_mode="auto_approve")
-    provider.script(command("echo begun; sleep 50"), Reply([Say("I see.")]))
+    provider.script(command("env echo begun; sleep 50"), Reply([Say("I see.")]))
     with real.watch() as watcher:
         real.chat("go")
         seen = watcher.until("tool_progress")[-1]["seq"]
@@ -249,7 +249,7 @@ def test_a_call_that_ran_when_the_daemon_was_killed_is_unknown(real: Daemon, pro
 
 @pytest.mark.parametrize("how", ["purge", "clear"])
 def test_a_deleted_conversation_leaves_no_text(real: Daemon, provider: ProviderDouble, how: str) -> None:
-    provider.script(command("echo canary-5f0c"), Reply([Say("ok")]))
+    provider.script(command("env echo canary-5f0c"), Reply([Say("ok")]))
     pending = wait_for_approval(real)
     settle(real, pending["call_id"], "deny", note="canary-5f0c as well")
     [before] = decisions(real)
@@ -287,7 +287,7 @@ def listed(real: Daemon, provider: ProviderDouble) -> Daemon:
     provider.script(Reply(read), Reply([Say("ok")]))
     real.ask("read")
     other = real.call("POST", "/api/sessions", {"agent_id": "default"})["session_id"]
-    provider.script(command("echo hi"), Reply([Say("ok")]))
+    provider.script(command("env echo hi"), Reply([Say("ok")]))
     with real.watch() as watcher:
         real.chat("run", session_id=other)
         call_id = watcher.until("approval_required")[-1]["data"]["call_id"]
@@ -365,7 +365,7 @@ def test_the_command_prints_a_table_json_and_lines(listed: Daemon) -> None:
     assert len(table) == 8
     assert "deny" in table[1]
     assert "person (python-httpx)" in table[1]
-    assert "Run `echo hi` in the work folder" in table[1]
+    assert "Run `env echo hi` in the work folder" in table[1]
     assert ask(listed, "audit", "--json").json == whole[::-1]
     lines = ask(listed, "audit", "--jsonl").out.splitlines()
     assert [json.loads(line) for line in lines] == whole

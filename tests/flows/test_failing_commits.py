@@ -30,7 +30,7 @@ from tests.flows.chaos.checks import wrong_decisions
 
 Json: TypeAlias = Any
 WAIT_S = 30.0
-ASKS = "run `echo asked`"
+ASKS = "run `env echo asked`"
 RUNS = "list the files"
 FAILS = "fail"
 

@@ -44,7 +44,7 @@ def test_a_generated_client_chats_and_approves(daemon: Daemon, tmp_path: Path, m
         return importlib.import_module(f"{PACKAGE}.{name}")
 
     with of("client").Client(base_url=daemon.url) as client:
-        request = of("models.chat_request").ChatRequest(agent_id="default", message="run `echo generated`")
+        request = of("models.chat_request").ChatRequest(agent_id="default", message="run `env echo generated`")
         started = of("api.conversations.chat").sync(client=client, body=request).data
         until = time.monotonic() + WAIT_S
         while not (asked := of("api.policy.approvals").sync(client=client).data):
