@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     changes.add_argument("--changes-keep-days", type=int, help="days for which changes can be undone (default 30)")
     changes.add_argument("--changes-keep-mb", type=int, help="MiB of contents that are kept for this (default 1024)")
     record = text.add_argument_group("the record of decisions about tool calls")
-    record.add_argument("--audit-keep-days", type=int, help="days for which it is kept (default 365); 0: for ever")
+    record.add_argument("--audit-keep-days", type=int, help="days for which it is kept (default 365); 0: forever")
     programs = text.add_argument_group("commands, MCP servers and services")
     programs.add_argument(
         "--pass-environment", metavar="NAMES", help="variables to pass to them besides the usual ones: AWS_PROFILE,MY_*"

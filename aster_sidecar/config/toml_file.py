@@ -96,8 +96,8 @@ SETTINGS = {
         Setting(
             "audit_keep_days",
             365,
-            "How long the record of decisions about tool calls is kept; 0: for ever.",
-            "a whole number of days from 0 (for ever) to 3650",
+            "How long the record of decisions about tool calls is kept; 0: forever.",
+            "a whole number of days from 0 (forever) to 3650",
             in_project=False,
         ),
         Setting(

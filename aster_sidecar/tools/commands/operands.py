@@ -349,7 +349,7 @@ class _IgnoreFiles:
         for name in IGNORE_FILES:
             if name not in names or not os.path.exists(folder / name):
                 continue
-            if not os.path.isfile(folder / name):  # a program would wait for it, or read it for ever
+            if not os.path.isfile(folder / name):  # a program would wait for it, or read it forever
                 raise Asks(f"{shown(folder / name)} is not a file")
             if (data := beginning(folder / name, MOST_IGNORE_BYTES + 1)) is not None:
                 text = data.decode("utf-8-sig", "replace")
