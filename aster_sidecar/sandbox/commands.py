@@ -19,6 +19,8 @@ Setting = Literal["off", "auto", "required"]
 SAID_CHARS = 16 * 1024
 """How much of the end of a command's output is searched for what the sandbox refused."""
 
+_NO_QUOTES = str.maketrans("“”", "''")
+"""So that an agent's words can't pretend to end before they do."""
 _NO_NETWORK = re.compile(
     r"could not resolve (?:host|proxy)|temporary failure in name resolution|name or service not known"
     r"|network is unreachable|ENETUNREACH|ENOTFOUND|EAI_AGAIN|failed to lookup address|getaddrinfo|no route to host"
@@ -76,7 +78,9 @@ class CommandSandbox:
             if not why or not why.strip():
                 raise NoSandbox('say in "why" why the command has to run outside the sandbox')
             return Confinement(
-                "none", (f"It would run outside the sandbox. The agent says why: “{shown(why)}”.",), True
+                "none",
+                (f"It would run outside the sandbox. The agent says why: “{shown(why).translate(_NO_QUOTES)}”.",),
+                True,
             )
         words = ["It runs in a sandbox: it can change only the work folder, and it has no network."]
         words += [f"The sandbox does not hold in all points: {lacking}."] if level == "partial" else []
