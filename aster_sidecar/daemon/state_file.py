@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from aster_sidecar.services.process_facts import started_at
+from aster_sidecar.services.process_facts import started_at, state_of
 from aster_sidecar.text.json_text import parse_object
 
 TYPE_CHECKING = False  # as in typing, which every start would wait for
@@ -32,8 +32,10 @@ def read_live_state(data_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The content, if the process with its pid started when the file says; None otherwise."""
     content = read_state(data_dir)
     try:
-        born = started_at(int(content["pid"])) if content is not None else None
-        return content if content is not None and born is not None and born == content["started_at"] else None
+        if content is None or state_of(pid := int(content["pid"])) == "dead":
+            return None
+        born = started_at(pid)
+        return content if born is not None and born == content["started_at"] else None
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
 

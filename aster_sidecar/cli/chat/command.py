@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,14 @@ from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.choices import Wanted
 from aster_sidecar.cli.chat.connection import Connection, Refused, Unreachable
 from aster_sidecar.cli.chat.conversation import Target
-from aster_sidecar.cli.chat.daemon_process import NotStarted, OwnDaemon, connect, find
+from aster_sidecar.cli.chat.daemon_process import BACK_S, Found, NotStarted, OwnDaemon, connect, find, wait_for
 from aster_sidecar.cli.chat.files import LocalFile, Unreadable, read
 from aster_sidecar.cli.chat.message import given_message
 from aster_sidecar.cli.chat.one_shot import Unfinished
 from aster_sidecar.cli.chat.session import talk
 from aster_sidecar.cli.commands.running import described, places_of
 from aster_sidecar.cli.console import print_error
-from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
+from aster_sidecar.cli.exit_codes import EXIT_FAILED, EXIT_RUNNING, EXIT_USAGE
 from aster_sidecar.daemon.client import find as find_running
 from aster_sidecar.text.path_names import misnamed
 from aster_sidecar.text.repair import valid_text
@@ -90,17 +91,29 @@ def with_daemon(
             )
         )
 
-    found = find(at.data_dir)
-    if found is not None:
+    def chat_with(found: Found) -> int:
         if found.needs_token and token is None:
             running = find_running(at.data_dir)
             holder = described(running) if running is not None else found.words
             return refuse(EXIT_FAILED, texts.needs_token(at.data_dir, holder), texts.NEEDS_TOKEN_HINT)
         return chat(connect(found, at.data_dir, token), texts.found_daemon(found.version, found.words))
+
+    # A message that was sent is with a daemon that has gone since: the app that started it may start it again.
+    sent = unfinished is not None and unfinished.body is not None
+    found = wait_for(at.data_dir, BACK_S) if sent else find(at.data_dir)
+    if found is not None:
+        return chat_with(found)
     flags = [entry for name, flag in DAEMON_FLAGS.items() if name in settings for entry in (flag, settings[name])]
     for flag, place in (("--data-dir", given.data_dir), ("--config-dir", given.config_dir)):
         flags += [flag, str(place)] if place is not None else []
-    with OwnDaemon(flags, at, os.environ, token) as own:
+    with contextlib.ExitStack() as stack:
+        try:
+            own = stack.enter_context(OwnDaemon(flags, at, os.environ, token))
+        except NotStarted as error:
+            found = wait_for(at.data_dir) if error.code == EXIT_RUNNING else None
+            if found is None:
+                raise
+            return chat_with(found)  # another daemon began its start first
         return chat(own.connection(), texts.own_daemon(__version__, own.child.url), frozenset(DAEMON_FLAGS))
 
 

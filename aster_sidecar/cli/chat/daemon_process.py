@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,20 @@ from pathlib import Path
 from aster_sidecar.cli.chat import texts
 from aster_sidecar.cli.chat.connection import Connection, Unreachable
 from aster_sidecar.config.places import Places
+from aster_sidecar.daemon import lock_holder
 from aster_sidecar.daemon.state_file import read_live_state
 from aster_sidecar.frozen import own_command
+from aster_sidecar.services.process_facts import state_of
 
 EXIT_S = 30.0
 """Longest wait for the exit of a daemon that failed to start."""
 STOP_S = 10.0
 """Longest wait for a daemon to stop; then it is killed."""
+START_S = 15.0
+"""Longest wait for a daemon that holds the lock of its data directory to be ready, or to have stopped."""
+BACK_S = 5.0
+"""Longest wait for an app to start its daemon again after it was killed."""
+FIND_EVERY_S = 0.1
 LOG_CHARS = 4000
 """How much of the log is shown when a daemon fails to start."""
 
@@ -69,6 +77,21 @@ def find(data_dir: Path) -> Found | None:
         )
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def wait_for(data_dir: Path, back_s: float = 0.0) -> Found | None:
+    """The daemon of a data directory, as soon as it is ready; None if there is none.
+
+    Blocks for `START_S` at most while a daemon starts or stops there, and for `back_s` before one does.
+    """
+    begun = time.monotonic()
+    while (found := find(data_dir)) is None:
+        held = lock_holder.look(data_dir)
+        longest_s = START_S if held is not None and state_of(held.pid) != "stopped" else back_s
+        if time.monotonic() - begun >= longest_s:
+            return None
+        time.sleep(FIND_EVERY_S)
+    return found
 
 
 def connect(found: Found, data_dir: Path, token: str | None) -> Connection:
