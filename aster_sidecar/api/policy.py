@@ -63,16 +63,19 @@ class PolicyCalls:
         """The permission rules in effect."""
         return self._rules.list()
 
-    async def add_rule(self, body: wire.RuleCreate) -> wire.RuleInfo:
-        """Store a rule. Raises: ToolNotFound, AgentNotFound, SessionNotFound, InvalidShape, StoreError."""
+    async def add_rule(self, body: wire.RuleCreate, who: str) -> wire.RuleInfo:
+        """Store a rule on behalf of the client `who`.
+
+        Raises: ToolNotFound, AgentNotFound, SessionNotFound, InvalidShape, StoreError.
+        """
         if body.tool != "*":
             self._engine.look_for_tools()
-        value = self._toolkit.rule_value(body)
+        checked = self._toolkit.checked(body)
         if body.agent_id is not None:
             self._agents.find(body.agent_id)
         if body.session_id is not None:
             self._sessions.require(body.session_id, body.agent_id)
-        return await self._rules.add(body.model_copy(update={"value": value}))
+        return await self._rules.add(checked, who)
 
     async def delete_rule(self, rule_id: str) -> wire.RuleDeleted:
         """Delete a rule. Raises: RuleNotFound, StoreError."""
@@ -87,7 +90,9 @@ class PolicyCalls:
         session_id = self._sessions.require(body.session_id, body.agent_id) if body.session_id is not None else ""
         self._agents.require(body.agent_id, self._choices.work_dir(session_id))
         self._engine.look_for_tools()
-        return self._toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1]
+        answer = self._toolkit.check(body.tool, body.arguments, body.agent_id, session_id)[1]
+        source, _, rule_id = answer.decided_by.partition(":")
+        return answer.model_copy(update={"rule": self._rules.find(rule_id)}) if source == "rule" else answer
 
 
 def who(headers: Mapping[str, str]) -> str:

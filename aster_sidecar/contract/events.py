@@ -10,7 +10,7 @@ from aster_sidecar.contract.attachments import AttachmentInfo
 from aster_sidecar.contract.base import Framework, Model, Risk, State, StopReason, Time
 from aster_sidecar.contract.companion import FlagInfo, Notification, NotificationsRead, Onboarding
 from aster_sidecar.contract.conversations import Context, Message, SessionInfo, Usage
-from aster_sidecar.contract.policy import Preview, RuleInfo
+from aster_sidecar.contract.policy import Preview, RuleInfo, ScopeInfo
 from aster_sidecar.contract.services import ServiceInfo
 from aster_sidecar.contract.settings import AgentProblem, ConfigValue, SecretInfo
 
@@ -86,8 +86,8 @@ class ToolEndEvent(Model):
 class ApprovalRequiredEvent(Model):
     """A tool call waits for a person's approval.
 
-    `summary` says in a sentence what will happen, `display` is exactly what will run, `remember` is what "always" would
-    cover.
+    `summary` says in a sentence what will happen, `display` is exactly what will run. `remember` is what "always"
+    covers without a `scope_id`, `scopes` what may be chosen, the narrowest first.
     """
 
     message_id: str
@@ -100,6 +100,7 @@ class ApprovalRequiredEvent(Model):
     display: str
     preview: Preview | None = None
     remember: str | None = None
+    scopes: list[ScopeInfo] | None = None
     expires_at: Time | None = None
 
 

@@ -210,7 +210,7 @@ class ToolExecutor(AbstractToolset[Any]):
 
         Raises: ApprovalRequired, ToolFailed.
         """
-        decision = self._toolkit.decide(call.name, assessment, self._log.agent_id, self._log.session_id)
+        decision = self._toolkit.decide(call.name, arguments, assessment, self._log.agent_id, self._log.session_id)
         if decision.verdict == "deny":
             await self._refuse(call, assessment, f"denied: {decision.reason}", "denied", decision)
         answer = None if fresh else self._approvals.answer_of(call.call_id)
@@ -260,6 +260,7 @@ class ToolExecutor(AbstractToolset[Any]):
             target=assessment.target,
             binding=jsonable(assessment.binding),
             remember=assessment.remember,
+            scopes=assessment.scopes,
             requested_at=clock.stamp(),
             expires_at=None,
             summary=summary_of(call.name, assessment),

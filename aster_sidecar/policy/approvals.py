@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ Assess = Callable[[str, dict[str, Any], str, str], tuple[Assessment, wire.CheckA
 Raises: ArgumentsInvalid, ToolNotFound.
 """
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
+ALWAYS = ("allow_always", "deny_always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Pending:
     n: int = 0
     summary: str = ""
     preview: wire.Preview | None = None
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class Approvals:
                 display=pending.display,
                 preview=pending.preview,
                 remember=remember.words if remember else None,
+                scopes=scopes_shown(pending.scopes),
                 expires_at=pending.expires_at,
             ),
             agent_id=pending.agent_id,
@@ -163,6 +166,7 @@ class Approvals:
                         due_s=pending.deadline.due_s if pending.deadline else None,
                         summary=pending.summary,
                         preview=pending.preview.model_dump_json() if pending.preview else None,
+                        scopes=json.dumps(list(map(asdict, pending.scopes))) if pending.scopes else None,
                     )
                 )
             ],
@@ -187,6 +191,7 @@ class Approvals:
                 display=p.display,
                 preview=p.preview,
                 remember=p.remember.words if p.remember else None,
+                scopes=scopes_shown(p.scopes),
                 requested_at=p.requested_at,
                 expires_at=clock.stamp(p.deadline.moment) if p.deadline else None,
             )
@@ -217,9 +222,14 @@ class Approvals:
     async def answer(self, request: wire.ApproveRequest, by: str) -> wire.Approved:
         """Answer one approval in the name of `by`. The first answer counts.
 
-        Raises: ApprovalNotFound, ApprovalResolved, ApprovalExpired; ToolNotFound, ArgumentsInvalid, PolicyDenied,
-        EditUnconfirmed, StoreError (then it stays pending).
+        Raises: ApprovalNotFound, ApprovalResolved, ApprovalExpired; InvalidShape, ToolNotFound, ArgumentsInvalid,
+        PolicyDenied, EditUnconfirmed, StoreError (then it stays pending).
         """
+        if request.decision not in ALWAYS and (request.scope_id or request.this_session or request.expires_in_s):
+            raise InvalidShape(
+                f"scope_id, this_session and expires_in_s have no meaning with the decision {request.decision}",
+                hint="they say what allow_always and deny_always cover",
+            )
         in_flight = self._resolving.get(request.call_id)
         if in_flight is not None:
             await asyncio.wait([in_flight[1]])
@@ -230,22 +240,33 @@ class Approvals:
             await self._expire()  # the machine slept, and the timer has not fired yet
             raise self._not_pending(request)
         arguments, binding = pending.arguments, pending.binding
-        remember, target = pending.remember, pending.target
+        remember, scopes, target = pending.remember, pending.scopes, pending.target
         risk, summary = pending.risk, pending.summary
         edited = request.arguments if request.arguments not in (None, pending.arguments) else None
         allows = request.decision in ("allow", "allow_always")
         if edited is not None and allows:
             assessment = self._assess_edited(pending, edited, request.confirm)
             arguments, binding = edited, dict(assessment.binding)
-            remember, target = assessment.remember, assessment.target
+            remember, scopes, target = assessment.remember, assessment.scopes, assessment.target
             risk, summary = assessment.risk, assessment.summary or summary
+        if request.scope_id is not None:
+            remember = chosen(scopes, request.scope_id)
         if request.decision == "deny_always" and remember is None:
             # A call that can't be allowed permanently can still be denied permanently: exactly this target.
             remember = Scope("exact", target, f"exactly this {pending.name}")
         self._journal.check(pending.turn_id)
         rule = None
-        if request.decision in ("allow_always", "deny_always") and remember is not None:
-            rule = self._rules.remember(request.decision, pending.name, remember, pending.agent_id)
+        if request.decision in ALWAYS and remember is not None:
+            rule = self._rules.remember(
+                request.decision,
+                pending.name,
+                remember,
+                pending.agent_id,
+                session_id=pending.session_id if request.this_session else None,
+                expires_in_s=request.expires_in_s,
+                made_by=by,
+                made_for=pending.call_id,
+            )
         moment = clock.stamp()
         write = rows.update_answered(
             pending.call_id,
@@ -397,6 +418,20 @@ class Approvals:
             self._set_timer(at_least_s=1.0)  # no tight loop while the store fails
 
 
+def chosen(scopes: Sequence[Scope], scope_id: str) -> Scope:
+    """The scope with this id. Raises: InvalidShape."""
+    for scope in scopes:
+        if scope.scope_id == scope_id:
+            return scope
+    offered = ", ".join(scope.scope_id for scope in scopes) or "none"
+    raise InvalidShape(f"scope_id = {scope_id!r} is not offered for this call", hint=f"its scopes are: {offered}")
+
+
+def scopes_shown(scopes: Sequence[Scope]) -> list[wire.ScopeInfo]:
+    """The scopes as clients see them."""
+    return [wire.ScopeInfo(scope_id=scope.scope_id, words=scope.words) for scope in scopes]
+
+
 def decided(pending: Pending, decided_by: str, words: str | None) -> Decided:
     """The decision to deny the call of a pending approval."""
     return Decided(
@@ -453,4 +488,5 @@ def pending_of(row: rows.ApprovalRow) -> Pending:
         deadline=deadline,
         summary=row.summary or f"Use {row.name}",
         preview=wire.Preview.model_validate_json(row.preview) if row.preview else None,
+        scopes=tuple(Scope(**one) for one in json.loads(row.scopes)) if row.scopes else (),
     )

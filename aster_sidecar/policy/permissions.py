@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from aster_sidecar.policy import conditions, programs
+from aster_sidecar.policy.conditions import Condition
+from aster_sidecar.policy.programs import Run
+
 Risk = Literal["low", "medium", "high"]
 Mode = Literal["auto_approve", "smart_approve", "always_ask"]
 Verdict = Literal["allow", "deny", "ask"]
-
+Kind = Literal["exact", "beneath", "glob", "program", "any"]
 
 STRICTNESS: tuple[Mode, ...] = ("auto_approve", "smart_approve", "always_ask")
 
@@ -29,13 +33,15 @@ class Scope:
     """The calls that a remembered answer covers: one tool, and a target.
 
     `kind` "exact" covers the calls whose target is `value`; "beneath" those whose target is `value` or lies below
-    that directory; "any" every call of the tool (`value` is empty). `words` describes
-    it to a person.
+    that directory; "glob" those whose target matches the pattern; "program" command lines that run nothing else but
+    these programs (see `programs`), and what only reads; "any" every call of the tool (`value` is empty). `words`
+    describes it to a person. `scope_id` identifies it among the scopes of a call.
     """
 
-    kind: Literal["exact", "beneath", "any"]
+    kind: Kind
     value: str
     words: str
+    scope_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,8 @@ class Assessment:
       `display`: exactly what will run, with control and bidi characters made visible.
     - `reason`: why the call has this risk. `concerns`: reasons, in words, that raise the risk above the tool's own.
     - `effects`: what the call would do that the arguments don't show: replace a file, run a script.
-    - `remember`: what "always" would cover; None when the call can't be remembered.
+    - `remember`: what "always" covers if the person does not choose; None when the call can't be remembered then.
+      `scopes`: what they may choose from, the narrowest first.
     - `binding`: everything that an approval is bound to (resolved paths, binary, cwd). If it differs when the call is
       about to run, the approval is requested again.
     - `forbidden`: why no mode and no person can allow the call, e.g. writing into the daemon's own data.
@@ -74,6 +81,8 @@ class Assessment:
       rule only if it covers all.
     - `names`: other targets by which a deny rule may match the call, such as a command in any directory.
     - `sandbox`: what confines the call when it runs.
+    - `needs`: of a command line, the values of rules for programs that have to cover it together; () if such rules
+      can't allow it. `runs`: the programs that it runs, for rules that deny one. `opaque`: it may run others.
     """
 
     risk: Risk
@@ -93,20 +102,28 @@ class Assessment:
     summary: str = ""
     preview: Preview | None = None
     sandbox: str = "none"
+    scopes: tuple[Scope, ...] = ()
+    needs: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
+    opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A stored rule. `agent_id` and `session_id` limit it; None means all. `expires_at` is aware UTC."""
+    """A stored rule. `agent_id` and `session_id` limit it; None means all. `expires_at` is aware UTC.
+
+    An allow rule applies if all of its `conditions` hold, a deny rule unless one is known not to hold.
+    """
 
     rule_id: str
     decision: Literal["allow", "deny"]
     tool: str
-    kind: Literal["exact", "beneath", "any"]
+    kind: Kind
     value: str
     agent_id: str | None = None
     session_id: str | None = None
     expires_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,58 +135,71 @@ class Decision:
     reason: str
 
 
-def covers(rule: Rule, tool: str, target: str, agent_id: str, session_id: str, now: datetime) -> bool:
-    """Whether `rule` applies to this call and has not expired at `now` (aware UTC)."""
-    if rule.tool not in (tool, "*"):
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """Who makes a call of `tool`, and when: `now` is aware UTC. `places`: canonical paths of arguments that are paths.
+
+    `arguments` are those of the call, for conditions.
+    """
+
+    tool: str
+    agent_id: str
+    session_id: str
+    now: datetime
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def in_force(rule: Rule, call: ToolCall) -> bool:
+    """Whether a rule is for this tool, agent and session, has not expired, and its conditions hold."""
+    if rule.tool not in (call.tool, "*"):
         return False
-    if rule.agent_id not in (None, agent_id) or rule.session_id not in (None, session_id):
+    if rule.agent_id not in (None, call.agent_id) or rule.session_id not in (None, call.session_id):
         return False
-    if rule.expires_at is not None and rule.expires_at <= now:
+    if rule.expires_at is not None and rule.expires_at <= call.now:
         return False
-    return reaches(rule, target)
+    found = (conditions.holds(condition, call.arguments, call.places) for condition in rule.conditions)
+    return all(one is True or (one is None and rule.decision == "deny") for one in found)
 
 
 def reaches(rule: Rule, target: str) -> bool:
-    """Whether the value of the rule covers `target`: the same, or (kind "beneath") a directory that contains it."""
-    if rule.kind == "any":
-        return True
-    if rule.kind == "exact":
-        return target == rule.value
-    base = rule.value.rstrip("/\\")
-    return target == base or target.startswith((base + "/", base + "\\"))
+    """Whether the value of the rule covers `target`. One for programs covers no target."""
+    match rule.kind:
+        case "any":
+            return True
+        case "exact":
+            return target == rule.value
+        case "beneath":
+            return conditions.beneath(rule.value, target)
+        case "glob":
+            return conditions.matches(rule.value, target)
+        case "program":
+            return False
 
 
-def decide(
-    mode: Mode,
-    rules: Iterable[Rule],
-    *,
-    tool: str,
-    assessment: Assessment,
-    agent_id: str,
-    session_id: str,
-    now: datetime,
-) -> Decision:
+def decide(mode: Mode, rules: Iterable[Rule], call: ToolCall, assessment: Assessment) -> Decision:
     """Decide one call. Pure: the same arguments give the same decision."""
     if assessment.forbidden is not None:
         return Decision("deny", "forbidden", assessment.forbidden)
+    applying = [rule for rule in rules if in_force(rule, call)]
     targets = (assessment.target, *assessment.also)
-    matching: list[Rule] = []
-    for rule in rules:
-        covered = [covers(rule, tool, target, agent_id, session_id, now) for target in targets]
-        if all(covered):
-            matching.append(rule)
-        named = [covers(rule, tool, name, agent_id, session_id, now) for name in assessment.names]
-        if rule.decision == "deny" and any((*covered, *named)):
+    for rule in applying:
+        if rule.decision == "deny" and (
+            any(reaches(rule, target) for target in (*targets, *assessment.names))
+            or (rule.kind == "program" and any(programs.denies(rule.value, run) for run in assessment.runs))
+        ):
             return Decision("deny", f"rule:{rule.rule_id}", denied_by(rule))
     if assessment.always_asked:
         return Decision("ask", "call", f"{sentence(assessment.reason)} Aster always asks before such a call runs.")
+    if assessment.opaque and (watched := next((r for r in applying if _denies_programs(r)), None)) is not None:
+        words = f"It may run programs that can't be seen in it, and you have a rule: {denied_by(watched)}"
+        return Decision("ask", f"rule:{watched.rule_id}", words)
     if mode == "always_ask":
         return Decision("ask", "mode:always_ask", "The mode is “Always ask”.")
-    for rule in matching:
-        # An allow rule for a directory does not cover a call with riskier arguments than the person saw when allowing
-        # it (a file that holds secrets): only a rule for the exact target, or for every call, does.
-        if rule.kind != "beneath" or assessment.remember is not None:
-            return Decision("allow", f"rule:{rule.rule_id}", f"Your rule allows {describe(rule)}.")
+    if (
+        allowing := _allowing([rule for rule in applying if rule.decision == "allow"], targets, assessment)
+    ) is not None:
+        return allowing
     if assessment.guarded:
         return Decision("ask", "call", f"{sentence(assessment.reason)} Aster asks before such a call in every mode.")
     if mode == "auto_approve":
@@ -177,6 +207,31 @@ def decide(
     if assessment.risk == "low":
         return Decision("allow", "mode:smart_approve", sentence(assessment.reason))
     return Decision("ask", "mode:smart_approve", sentence(assessment.reason))
+
+
+def _denies_programs(rule: Rule) -> bool:
+    return rule.decision == "deny" and rule.kind == "program"
+
+
+def _allowing(rules: Iterable[Rule], targets: Iterable[str], assessment: Assessment) -> Decision | None:
+    """The decision to allow a call by one rule, or by several rules for the programs that it needs."""
+    covering: dict[str, Rule] = {}
+    for rule in rules:
+        # An allow rule for a directory does not cover a call with riskier arguments than the person saw when allowing
+        # it (a file that holds secrets): only a rule for the exact target, or for every call, does.
+        if all(reaches(rule, target) for target in targets) and (
+            rule.kind not in ("beneath", "glob") or assessment.remember is not None
+        ):
+            return Decision("allow", f"rule:{rule.rule_id}", f"Your rule allows {describe(rule)}.")
+        if rule.kind == "program":
+            for need in assessment.needs:
+                if programs.allows(rule.value, need):
+                    covering.setdefault(need, rule)
+    if not assessment.needs or len(covering) < len(set(assessment.needs)):
+        return None
+    used = list({rule.rule_id: rule for rule in covering.values()}.values())
+    words = " ".join(f"Your rule allows {describe(rule)}." for rule in used)
+    return Decision("allow", f"rule:{used[0].rule_id}", words)
 
 
 def sentence(words: str) -> str:
@@ -191,12 +246,25 @@ def denied_by(rule: Rule) -> str:
 
 def describe(rule: Rule) -> str:
     """The calls that the rule covers, on one line: a command and its directory, or a tool and its target."""
+    words = _covered(rule)
+    if rule.conditions:
+        words += f" where {' and '.join(_on_one_line(condition.words) for condition in rule.conditions)}"
+    return words
+
+
+def _covered(rule: Rule) -> str:
     tool = "every tool" if rule.tool == "*" else rule.tool
     value = _on_one_line(rule.value)
     if rule.kind == "any":
         return tool if rule.tool == "*" else f"every call of {tool}"
     if rule.kind == "beneath":
         return f"{tool} for {value} and everything in it"
+    if rule.kind == "glob":
+        return f"{tool} for what matches {value}"
+    if rule.kind == "program":
+        folder, names = programs.programs_of(rule.value)
+        listed = " and ".join(_quoted(f"{name} …") for name in names)
+        return f"{listed} in {_on_one_line(folder) if folder is not None else 'every folder'}"
     placed = re.fullmatch(r"in ([^\n]+):\n(.+)", rule.value, re.DOTALL)
     if placed is not None:
         return f"{_quoted(placed[2])} in {_on_one_line(placed[1])}"

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import RuleInvalid, RuleNotFound
+from aster_sidecar.policy.conditions import Condition
 from aster_sidecar.policy.permissions import Rule, Scope, describe
 from aster_sidecar.store.journal import Journal
 from aster_sidecar.store.rows import rules as rows
-from aster_sidecar.store.sql import Query
+from aster_sidecar.store.sql import Query, Write
+from aster_sidecar.text.values import jsonable
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A rule, and where it comes from. `made_by` is a client, and `made_for` the call that it answered."""
+
+    rule: Rule
+    created_at: str
+    made_by: str | None = None
+    made_for: str | None = None
 
 
 class Rules:
@@ -19,10 +32,10 @@ class Rules:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._rules: dict[str, tuple[Rule, str]] = {}
+        self._rules: dict[str, Kept] = {}
         self._ends: dict[str, clock.Deadline] = {}
         """Deadlines of rules with a time limit. Their `expires_at` is by the wall clock at their creation."""
-        self._uncommitted: dict[str, tuple[Rule, str]] = {}
+        self._uncommitted: dict[str, Kept] = {}
         """Allow rules that are not recorded yet and do not apply yet."""
 
         journal.lost.subscribe(self._read_again)
@@ -38,11 +51,9 @@ class Rules:
         self._rules, self._ends, _ = self._read(rows.select_shown())
         self._uncommitted.clear()
 
-    def _read(
-        self, query: Query[rows.RuleRow]
-    ) -> tuple[dict[str, tuple[Rule, str]], dict[str, clock.Deadline], list[str]]:
-        """Rules of the journal with the time of their creation, their deadlines, and the ids of expired rules."""
-        rules: dict[str, tuple[Rule, str]] = {}
+    def _read(self, query: Query[rows.RuleRow]) -> tuple[dict[str, Kept], dict[str, clock.Deadline], list[str]]:
+        """Rules of the journal, their deadlines, and the ids of expired rules."""
+        rules: dict[str, Kept] = {}
         deadlines: dict[str, clock.Deadline] = {}
         expired: list[str] = []
         for row in self._journal.rows(query):
@@ -52,6 +63,7 @@ class Rules:
                     if row.expires_at
                     else None
                 )
+                conditions = conditions_of(row.conditions)
             if ends is not None and ends.over:
                 expired.append(row.rule_id)
                 continue
@@ -64,8 +76,9 @@ class Rules:
                 row.agent_id,
                 row.session_id,
                 clock.parse(ends.at) if ends else None,
+                conditions,
             )
-            rules[row.rule_id] = (rule, row.created_at)
+            rules[row.rule_id] = Kept(rule, row.created_at, row.made_by, row.made_for)
             if ends is not None:
                 deadlines[row.rule_id] = ends
         return rules, deadlines, expired
@@ -75,16 +88,22 @@ class Rules:
 
         Otherwise a deny rule for the old path would not apply any more. Raises: StoreError.
         """
-        targets = self._journal.rows(rows.select_targets())
-        moved = [(target, relocated(target.value, old, new)) for target in targets]
-        self._journal.put(
-            writes=[rows.update_target(target.rule_id, now) for target, now in moved if now != target.value]
-        )
+        writes: list[Write] = []
+        for row in self._journal.rows(rows.select_targets()):
+            with self._journal.parsing(f"rule {row.rule_id[:100]}"):
+                before = conditions_of(row.conditions)
+            value = relocated(row.value, old, new)
+            after = tuple(
+                replace(one, value=relocated(one.value, old, new)) if one.test == "beneath" else one for one in before
+            )
+            if (value, after) != (row.value, before):
+                writes.append(rows.update_target(row.rule_id, value, conditions_text(after)))
+        self._journal.put(writes=writes)
 
     def active(self) -> list[Rule]:
         """The rules that apply now, with `expires_at` by the current wall clock."""
         active: list[Rule] = []
-        for rule, _ in self._rules.values():
+        for rule in [kept.rule for kept in self._rules.values()]:
             ends = self._ends.get(rule.rule_id)
             if ends is None:
                 active.append(rule)
@@ -94,18 +113,35 @@ class Rules:
 
     def list(self) -> list[wire.RuleInfo]:
         """The rules that apply now, oldest first."""
-        return [info(rule, self._rules[rule.rule_id][1]) for rule in self.active()]
+        return [info(replace(self._rules[rule.rule_id], rule=rule)) for rule in self.active()]
 
-    def remember(self, decision: str, tool: str, scope: Scope, agent_id: str) -> wire.RuleInfo:
+    def find(self, rule_id: str) -> wire.RuleInfo | None:
+        """One of these rules; None if there is none with this id."""
+        return next((rule for rule in self.list() if rule.rule_id == rule_id), None)
+
+    def remember(
+        self,
+        decision: str,
+        tool: str,
+        scope: Scope,
+        agent_id: str,
+        *,
+        session_id: str | None = None,
+        expires_in_s: float | None = None,
+        made_by: str | None = None,
+        made_for: str | None = None,
+    ) -> wire.RuleInfo:
         """Add a rule for an "always" answer, or return an equal one. An allow rule applies after the commit."""
         verdict = "allow" if decision == "allow_always" else "deny"
-        for rule, created_at in (*self._rules.values(), *self._uncommitted.values()):
-            same = (rule.decision, rule.tool, rule.kind, rule.value) == (verdict, tool, scope.kind, scope.value)
-            if same and rule.agent_id == agent_id and rule.session_id is None and rule.expires_at is None:
-                return info(rule, created_at)
-        return self._put(Rule(clock.new_id("rule"), verdict, tool, scope.kind, scope.value, agent_id))
+        ends = clock.Deadline.after(expires_in_s) if expires_in_s else None
+        expires_at = clock.parse(ends.at) if ends else None
+        rule = Rule(clock.new_id("rule"), verdict, tool, scope.kind, scope.value, agent_id, session_id, expires_at)
+        for kept in (*self._rules.values(), *self._uncommitted.values()):
+            if replace(kept.rule, rule_id=rule.rule_id) == rule and ends is None:
+                return info(kept)
+        return self._put(Kept(rule, clock.stamp(), made_by, made_for), ends)
 
-    async def add(self, request: wire.RuleCreate) -> wire.RuleInfo:
+    async def add(self, request: wire.RuleCreate, made_by: str | None = None) -> wire.RuleInfo:
         """Store a rule that a client sent. Raises: RuleInvalid, StoreError."""
         if request.kind == "any" and request.value:
             raise RuleInvalid("value must be empty with kind any", hint='kind "any" covers every call of the tool')
@@ -129,25 +165,26 @@ class Rules:
             request.agent_id,
             request.session_id,
             clock.parse(ends.at) if ends else None,
+            tuple(map(condition_of, request.conditions)),
         )
-        added = self._put(rule, ends)
+        added = self._put(Kept(rule, clock.stamp(), made_by), ends)
         await self._journal.commit()
         return added
 
-    def _put(self, rule: Rule, ends: clock.Deadline | None = None) -> wire.RuleInfo:
-        created_at = clock.stamp()
+    def _put(self, kept: Kept, ends: clock.Deadline | None = None) -> wire.RuleInfo:
+        rule = kept.rule
 
         def apply() -> None:
             self._uncommitted.pop(rule.rule_id, None)
-            self._rules[rule.rule_id] = (rule, created_at)
+            self._rules[rule.rule_id] = kept
             if ends is not None:
                 self._ends[rule.rule_id] = ends
 
         if rule.decision == "deny":
             apply()  # a deny rule applies at once, an allow rule once it is recorded
         else:
-            self._uncommitted[rule.rule_id] = (rule, created_at)
-        added = info(rule, created_at)
+            self._uncommitted[rule.rule_id] = kept
+        added = info(kept)
         self._journal.put(
             "rules_changed",
             wire.RulesChangedEvent(change="added", rule=added),
@@ -163,10 +200,13 @@ class Rules:
                         value=rule.value,
                         agent_id=rule.agent_id,
                         session_id=rule.session_id,
-                        created_at=created_at,
+                        created_at=kept.created_at,
                         expires_at=ends.at if ends else None,
                         boot=clock.boot(),
                         due_s=ends.due_s if ends else None,
+                        conditions=conditions_text(rule.conditions),
+                        made_by=kept.made_by,
+                        made_for=kept.made_for,
                     )
                 )
             ],
@@ -181,7 +221,7 @@ class Rules:
     def drop(self, session_id: str) -> None:
         """Drop the rules of a deleted session from memory, and publish it."""
         self._publish(session_id, "removed")
-        for rule_id in [rule.rule_id for rule, _ in self._rules.values() if rule.session_id == session_id]:
+        for rule_id in [kept.rule.rule_id for kept in self._rules.values() if kept.rule.session_id == session_id]:
             self._forget(rule_id)
 
     def bring_back(self, session_id: str) -> None:
@@ -192,12 +232,12 @@ class Rules:
         self._publish(session_id, "added")
 
     def _publish(self, session_id: str, change: Literal["added", "removed"]) -> None:
-        for rule, created_at in self._rules.values():
-            if rule.session_id == session_id:
+        for kept in self._rules.values():
+            if kept.rule.session_id == session_id:
                 self._journal.put(
                     "rules_changed",
-                    wire.RulesChangedEvent(change=change, rule=info(rule, created_at)),
-                    agent_id=rule.agent_id,
+                    wire.RulesChangedEvent(change=change, rule=info(kept)),
+                    agent_id=kept.rule.agent_id,
                     session_id=session_id,
                 )
 
@@ -206,12 +246,12 @@ class Rules:
         found = self._rules.get(rule_id)
         if found is None:
             raise RuleNotFound(f"rule not found: {rule_id!r}")
-        rule, created_at = found
+        rule = found.rule
         if rule.decision == "allow":
             self._forget(rule_id)
         await self._journal.record(
             "rules_changed",
-            wire.RulesChangedEvent(change="removed", rule=info(rule, created_at)),
+            wire.RulesChangedEvent(change="removed", rule=info(found)),
             agent_id=rule.agent_id,
             session_id=rule.session_id,
             writes=[rows.delete_rule(rule_id)],
@@ -236,17 +276,55 @@ def _limits(rule: Rule) -> str:
     return f" ({limits})" if limits else ""
 
 
-def info(rule: Rule, created_at: str) -> wire.RuleInfo:
+def info(kept: Kept) -> wire.RuleInfo:
     """The rule as clients see it."""
+    rule = kept.rule
     return wire.RuleInfo(
         rule_id=rule.rule_id,
         decision=rule.decision,
         tool=rule.tool,
         kind=rule.kind,
         value=rule.value,
+        conditions=[wire.RuleCondition.model_validate(jsonable(asdict(one))) for one in rule.conditions],
         agent_id=rule.agent_id,
         session_id=rule.session_id,
-        created_at=created_at,
+        created_at=kept.created_at,
         expires_at=clock.stamp(rule.expires_at) if rule.expires_at else None,
+        made_by=kept.made_by,
+        made_for=kept.made_for,
         words=describe(rule) + _limits(rule),
     )
+
+
+def condition_of(sent: wire.RuleCondition) -> Condition:
+    """A condition that a client sent. Raises: RuleInvalid when its value does not fit its test."""
+    value: Any = sent.value
+    fits = {
+        "equals": not isinstance(value, list),
+        "one_of": isinstance(value, list),
+        "beneath": isinstance(value, str),
+        "glob": isinstance(value, str),
+    }
+    if not fits[sent.test]:
+        raise RuleInvalid(
+            f"condition on {sent.argument!r}: this value does not fit the test {sent.test}",
+            hint="equals needs one value, one_of a list, beneath a directory and glob a pattern",
+        )
+    return Condition(sent.argument, sent.test, _frozen(value), sent.negated)
+
+
+def conditions_of(text: str | None) -> tuple[Condition, ...]:
+    """Conditions as they are stored. Raises: ValueError, TypeError, KeyError for a damaged text."""
+    if text is None:
+        return ()
+    found: list[dict[str, Any]] = json.loads(text)
+    return tuple(Condition(**{**one, "value": _frozen(one["value"])}) for one in found)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
+def conditions_text(conditions: tuple[Condition, ...]) -> str | None:
+    """Conditions as JSON; None without any."""
+    return json.dumps([asdict(one) for one in conditions]) if conditions else None

@@ -38,7 +38,8 @@ JSON_COLUMNS = {
     "events": ("data",),
     "turns": ("usage", "error"),
     "calls": ("arguments", "result"),
-    "approvals": ("arguments", "binding", "remember", "edited"),
+    "approvals": ("arguments", "binding", "remember", "edited", "scopes"),
+    "rules": ("conditions",),
     "sends": ("answer",),
 }
 MOST_PROBLEMS = 20

@@ -102,7 +102,7 @@ class RuleTarget:
     """The target of a rule as the user wrote it: `value` is not empty."""
 
     decision: Literal["allow", "deny"]
-    kind: Literal["exact", "beneath"]
+    kind: Literal["exact", "beneath", "glob", "program"]
     value: str
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
+from aster_sidecar.policy.conditions import beginning
 from aster_sidecar.text.safe_text import shown
 from aster_sidecar.tools.base import RuleTarget, Surroundings, ToolError
 from aster_sidecar.tools.denied_places import Denied
@@ -109,8 +110,12 @@ def look(
 
 def rule_value(asked: RuleTarget, surroundings: Surroundings, *, follow: bool = True) -> str:
     """The canonical path of a rule for files; with `follow=False`, of a link itself. Raises: ToolError."""
+    if asked.kind == "program":
+        raise ToolError("a rule of the kind program is for run_command")
     try:
         _sendable(asked.value)
+        if asked.kind == "glob":
+            return _pattern(asked.value, surroundings)
         plain = os.path.join(surroundings.work_dir, os.path.expanduser(asked.value))
         path = _canonical(plain, follow=follow or asked.kind == "beneath")
     except ValueError as error:
@@ -118,6 +123,18 @@ def rule_value(asked: RuleTarget, surroundings: Surroundings, *, follow: bool = 
     if asked.kind == "beneath" and os.path.exists(path) and not os.path.isdir(path):
         raise ToolError(f"{shown(path)} is not a directory, so a rule for everything in it has no meaning")
     return str(path)
+
+
+def _pattern(value: str, surroundings: Surroundings) -> str:
+    """A pattern of paths with its beginning made canonical. Raises: ToolError, ValueError."""
+    plain = os.path.join(surroundings.work_dir, os.path.expanduser(value))
+    folder = beginning(plain)
+    rest = plain[len(folder) :].lstrip("/\\")
+    if not rest or not set(rest) & set("*?["):
+        raise ToolError("the pattern has no wildcard: * and ? stand for characters in a name, ** for any folders")
+    if ".." in re.split(r"[/\\]", rest):
+        raise ToolError("the pattern has .. after a wildcard")
+    return os.path.join(_canonical(folder, follow=True), rest)
 
 
 def rule_value_of_links(asked: RuleTarget, surroundings: Surroundings) -> str:

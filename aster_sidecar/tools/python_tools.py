@@ -74,12 +74,16 @@ class OwnTool(Generic[P, R]):
             reason=f"The app rates {self.name} as {risk} risk"
             + (" with these arguments." if callable(self.risk) else "."),
             remember=Scope("exact", target, f"{self.name} with exactly these arguments"),
+            scopes=(
+                Scope("exact", target, f"{self.name} with exactly these arguments", "exact"),
+                Scope("any", "", f"every call of {self.name}, with any arguments", "tool"),
+            ),
             binding={"arguments": target, "risk": risk, "function": self.function.__qualname__},
         )
 
     def _rule_value(self, asked: RuleTarget, surroundings: Surroundings) -> str:
-        if asked.kind == "beneath":
-            raise ToolError(f"a rule for {self.name} covers exactly these arguments or every call, but no folder")
+        if asked.kind != "exact":
+            raise ToolError(f"a rule for {self.name} is exact or any; it can have conditions on arguments")
         try:
             return canonical(self.arguments.model_validate_json(asked.value))
         except ValidationError as error:

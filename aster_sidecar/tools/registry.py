@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,14 +12,14 @@ from copy import copy
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from aster_sidecar import clock
 from aster_sidecar.contract import wire
 from aster_sidecar.errors import ArgumentsInvalid, RuleInvalid, ToolNotFound
-from aster_sidecar.policy.permissions import Assessment, Decision, Mode, Rule, covers, decide
+from aster_sidecar.policy.permissions import Assessment, Decision, Mode, Rule, ToolCall, decide, in_force
 from aster_sidecar.text.values import jsonable
 from aster_sidecar.tools import paths
 from aster_sidecar.tools.base import RuleTarget, Surroundings, Tool, ToolError
@@ -67,13 +68,11 @@ class Toolkit:
         return replace(self._surroundings(self._caller[1]), denials=partial(self._denials, *self._caller))
 
     def _denials(self, agent_id: str, session_id: str, tool: str) -> list[Rule]:
-        now = clock.now()
+        call = ToolCall(tool, agent_id, session_id, clock.now())
         return [
             rule
             for rule in self._rules()
-            if rule.decision == "deny"
-            and rule.kind != "any"
-            and covers(rule, tool, rule.value, agent_id, session_id, now)
+            if rule.decision == "deny" and rule.kind in ("exact", "beneath", "glob") and in_force(rule, call)
         ]
 
     def extend(self, tools: Sequence[Tool[Any]]) -> None:
@@ -153,34 +152,84 @@ class Toolkit:
         except OSError as error:  # the system can't read something; that is not our bug
             raise ToolError(error.strerror or str(error)) from error
 
-    def decide(self, name: str, assessment: Assessment, agent_id: str, session_id: str) -> Decision:
+    def decide(
+        self, name: str, arguments: Mapping[str, Any], assessment: Assessment, agent_id: str, session_id: str
+    ) -> Decision:
         """What the policy decides about the call now."""
-        return decide(
-            self._mode(agent_id, session_id),
-            self._rules(),
-            tool=name,
-            assessment=assessment,
-            agent_id=agent_id,
-            session_id=session_id,
-            now=clock.now(),
-        )
+        rules = self._rules()
+        places = self._places(name, arguments, session_id, rules)
+        call = ToolCall(name, agent_id, session_id, clock.now(), arguments, places)
+        return decide(self._mode(agent_id, session_id), rules, call, assessment)
 
-    def rule_value(self, asked: wire.RuleCreate) -> str:
-        """A rule's target in the form of calls' targets. Raises: ToolNotFound; RuleInvalid when no call can match."""
+    def _places(
+        self, name: str, arguments: Mapping[str, Any], session_id: str, rules: Sequence[Rule]
+    ) -> dict[str, str]:
+        """The canonical paths of the arguments that conditions of rules take for paths."""
+        found: dict[str, str] = {}
+        for argument in {
+            one.argument
+            for rule in rules
+            if rule.tool in (name, "*")
+            for one in rule.conditions
+            if one.test == "beneath"
+        }:
+            value: Any = arguments
+            for part in argument.split("."):
+                value = cast("Mapping[str, Any]", value).get(part) if isinstance(value, Mapping) else None
+            if isinstance(value, str):
+                with contextlib.suppress(OSError, ValueError):
+                    work_dir = self._surroundings(session_id).work_dir
+                    found[argument] = os.path.realpath(os.path.join(work_dir, os.path.expanduser(value)))
+        return found
+
+    def checked(self, asked: wire.RuleCreate) -> wire.RuleCreate:
+        """A rule as it is stored, with targets in the form of calls' targets.
+
+        Raises: ToolNotFound; RuleInvalid when no call can match.
+        """
         tool = self.get(asked.tool) if asked.tool != "*" else None
+        place = self._surroundings(asked.session_id or "")
+        try:
+            found = [self._condition(one, asked, place) for one in asked.conditions]
+            value = self._value(asked, tool, place)
+        except ToolError as error:
+            raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
+        return asked.model_copy(update={"value": value, "conditions": found})
+
+    def _condition(self, one: wire.RuleCondition, asked: wire.RuleCreate, place: Surroundings) -> wire.RuleCondition:
+        """Raises: ToolError, RuleInvalid, ToolNotFound."""
+        name = one.argument.split(".")[0]
+        if asked.tool == "*":
+            raise RuleInvalid("a rule for every tool can't have conditions: each tool has other arguments")
+        schema = self.schema(asked.tool)
+        known = schema.get("properties", {})
+        if name not in known and known and not schema.get("additionalProperties"):
+            raise RuleInvalid(f"{asked.tool} has no argument {name!r}", hint=f"its arguments are: {', '.join(known)}")
+        whole = one.test in ("equals", "one_of") and not one.negated
+        if (asked.tool, asked.decision, name) == ("run_command", "allow", "command") and not whole:
+            raise RuleInvalid(
+                "a rule can't allow commands by a part of their text: the rest could do anything",
+                hint="use kind program, or the tests equals and one_of",
+            )
+        if one.test == "beneath" and isinstance(one.value, str):
+            return one.model_copy(
+                update={"value": paths.rule_value(RuleTarget(asked.decision, "beneath", one.value), place)}
+            )
+        return one
+
+    def _value(self, asked: wire.RuleCreate, tool: Tool[Any] | None, place: Surroundings) -> str:
+        """A rule's target in the form of calls' targets. Raises: ToolError, RuleInvalid."""
         if asked.kind == "any" or not asked.value:
             return asked.value
         target = RuleTarget(asked.decision, asked.kind, asked.value)
-        place = self._surroundings(asked.session_id or "")
-        try:
-            if tool is not None:
-                return tool.rule_value(target, place) if tool.rule_value is not None else asked.value
-            if os.path.isabs(asked.value) or asked.value.startswith("~"):
-                return paths.rule_value(target, place)
-            if asked.kind == "exact" and (meaning := self._meaning(asked.value, place.work_dir)) is not None:
-                return meaning(target, place)
-        except ToolError as error:
-            raise RuleInvalid(f"no call of {asked.tool} could match the value: {error}") from error
+        if tool is not None:
+            return tool.rule_value(target, place) if tool.rule_value is not None else asked.value
+        if asked.kind == "program":
+            raise RuleInvalid("a rule of the kind program is for run_command")
+        if os.path.isabs(asked.value) or asked.value.startswith("~"):
+            return paths.rule_value(target, place)
+        if asked.kind == "exact" and (meaning := self._meaning(asked.value, place.work_dir)) is not None:
+            return meaning(target, place)
         raise RuleInvalid(
             f"it is not clear which calls of every tool the value means: {asked.value[:200]!r} is not a whole path",
             hint="begin a path with / or ~ (on Windows with the drive); for a command or arguments name the tool",
@@ -208,7 +257,7 @@ class Toolkit:
             _, assessment = self.called_by(agent_id, session_id).assess(name, arguments)
         except ToolError as error:
             raise ArgumentsInvalid(f"{name}: {error}") from error
-        return assessment, told(name, assessment, self.decide(name, assessment, agent_id, session_id))
+        return assessment, told(name, assessment, self.decide(name, arguments, assessment, agent_id, session_id))
 
 
 def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAnswer:
@@ -223,6 +272,7 @@ def told(name: str, assessment: Assessment, decision: Decision) -> wire.CheckAns
         preview=preview_of(assessment),
         target=assessment.target,
         remember=assessment.remember.words if assessment.remember else None,
+        scopes=[wire.ScopeInfo(scope_id=scope.scope_id, words=scope.words) for scope in assessment.scopes],
         confirm=fingerprint(name, assessment),
     )
 

@@ -25,6 +25,7 @@ from aster_sidecar.tools import opening, paths, shell_scripts
 from aster_sidecar.tools.base import CallContext, Outcome, RuleTarget, Surroundings, Tool, ToolError, WillChange
 from aster_sidecar.tools.commands import git, read_only
 from aster_sidecar.tools.commands.operands import READING_TOOLS
+from aster_sidecar.tools.denied_places import places_of
 from aster_sidecar.tools.file_content import Content
 from aster_sidecar.tools.paths import Text
 from aster_sidecar.tools.shell_commands import binary_identity, handed_over, programs, why_not_remembered
@@ -268,7 +269,7 @@ async def _prepared(
         cwd=Path(assessment.binding["cwd"]),
         session_id=ctx.session_id,
         protected=ctx.surroundings.protected,
-        denied=[rule.value for tool in READING_TOOLS for rule in ctx.surroundings.denials(tool)],
+        denied=places_of(rule for tool in READING_TOOLS for rule in ctx.surroundings.denials(tool)),
     )
 
 

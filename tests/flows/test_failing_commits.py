@@ -218,7 +218,7 @@ class Scene:
         await say(self.daemon, ASKS, self.waits)
         self.call_id = await asked(self.daemon, self.waits)
         rule = wire.RuleCreate(decision="deny", tool="write_file", kind="any", value="")
-        self.rule_id = (await self.calls.policy.add_rule(rule)).rule_id
+        self.rule_id = (await self.calls.policy.add_rule(rule, "test")).rule_id
         self.failed = await session(self.daemon, "failed")
         await say(self.daemon, "hello", self.failed)
         self.failure = (await say(self.daemon, FAILS, self.failed)).message_id
@@ -313,7 +313,7 @@ OPERATIONS: dict[str, Operation] = {
     "a call that runs": lambda scene: say(scene.daemon, RUNS, scene.quiet),
     "cancel": lambda scene: scene.calls.conversations.cancel(wire.CancelRequest(agent_id="default")),
     "add a rule": lambda scene: scene.calls.policy.add_rule(
-        wire.RuleCreate(decision="allow", tool="read_file", kind="any", value="")
+        wire.RuleCreate(decision="allow", tool="read_file", kind="any", value=""), "test"
     ),
     "delete a rule": lambda scene: scene.calls.policy.delete_rule(scene.rule_id),
     "read notifications": lambda scene: scene.calls.companion.read_notifications(wire.NotificationsReadRequest()),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aster_sidecar.policy.permissions import Assessment, Mode, Rule, Scope, decide, describe, sentences
+from aster_sidecar.policy.permissions import Assessment, Mode, Rule, Scope, ToolCall, decide, describe, sentences
 
 at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -26,9 +26,7 @@ def rule(decision: Any = "allow", kind: Any = "beneath", value: str = "/work", *
 
 
 def verdict(mode: Mode, assessment: Assessment, *rules: Rule, session_id: str = "s", agent_id: str = "a") -> str:
-    return decide(
-        mode, rules, tool="write_file", assessment=assessment, agent_id=agent_id, session_id=session_id, now=NOW
-    ).verdict
+    return decide(mode, rules, ToolCall("write_file", agent_id, session_id, NOW), assessment).verdict
 
 
 @pytest.mark.parametrize(
@@ -111,7 +109,7 @@ def test_a_move_needs_both_its_ends_allowed_and_neither_denied() -> None:
 def test_every_decision_says_what_made_it_and_why() -> None:
     for mode in MODES:
         for rules in ((), (rule(),), (rule("deny"),)):
-            told = decide(mode, rules, tool="write_file", assessment=call(), agent_id="a", session_id="s", now=NOW)
+            told = decide(mode, rules, ToolCall("write_file", "a", "s", NOW), call())
             assert told.decided_by.split(":")[0] in ("rule", "mode")
             assert len(told.reason) > 5
 
@@ -143,11 +141,8 @@ def test_what_a_rule_decides_is_a_sentence_without_its_id() -> None:
         decision: decide(
             "smart_approve",
             [Rule("r1", decision, "run_command", "exact", "in /work:\nmake")],
-            tool="run_command",
-            assessment=command,
-            agent_id="a",
-            session_id="s",
-            now=NOW,
+            ToolCall("run_command", "a", "s", NOW),
+            command,
         )
         for decision in ("allow", "deny")
     }

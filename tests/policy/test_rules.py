@@ -10,7 +10,17 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aster_sidecar.policy.permissions import STRICTNESS, Assessment, Decision, Mode, Rule, Scope, decide, reaches
+from aster_sidecar.policy.permissions import (
+    STRICTNESS,
+    Assessment,
+    Decision,
+    Mode,
+    Rule,
+    Scope,
+    ToolCall,
+    decide,
+    reaches,
+)
 
 at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -54,7 +64,7 @@ CALLS = st.builds(
 
 
 def _decided(mode: Mode, rules: Sequence[Rule], call: Assessment, tool: str = TOOLS[0]) -> Decision:
-    return decide(mode, rules, tool=tool, assessment=call, agent_id="a", session_id="b", now=NOW)
+    return decide(mode, rules, ToolCall(tool, "a", "b", NOW), call)
 
 
 def _concerns_call(rule: Rule) -> bool:

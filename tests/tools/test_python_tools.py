@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from aster_sidecar import Agent, Sidecar, ToolContext, ToolError, tool
 from aster_sidecar.errors import ConfigInvalid
-from aster_sidecar.policy.permissions import Assessment, decide
+from aster_sidecar.policy.permissions import Assessment, ToolCall, decide
 from aster_sidecar.tools.base import Outcome, Surroundings
 from aster_sidecar.tools.python_tools import RESULT_BYTES, OwnTool, own_tool
 from aster_sidecar.tools.tool_context import AT_ONCE, TELL_S, TOLD_BYTES
@@ -626,6 +626,6 @@ def test_a_decision_about_an_own_tool_is_made_like_any_other() -> None:
 
     found = assessed(water, plant="fern")
     now = clock.now()
-    allow = decide("smart_approve", [], tool="water", assessment=found, agent_id="a", session_id="s", now=now)
-    ask = decide("always_ask", [], tool="water", assessment=found, agent_id="a", session_id="s", now=now)
+    allow = decide("smart_approve", [], ToolCall("water", "a", "s", now), found)
+    ask = decide("always_ask", [], ToolCall("water", "a", "s", now), found)
     assert (allow.verdict, ask.verdict) == ("allow", "ask")

@@ -44,7 +44,7 @@ async def rules(request: Request, here: Here) -> Response:
 @answers(wire.RuleInfo)
 async def add_rule(request: Request, body: wire.RuleCreate, here: Here) -> Response:
     """Store a permission rule."""
-    return ok(request, await here.policy.add_rule(body))
+    return ok(request, await here.policy.add_rule(body, who(request.headers)))
 
 
 @router.delete("/api/permissions/rules/{rule_id}")

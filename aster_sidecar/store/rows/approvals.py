@@ -11,8 +11,8 @@ from aster_sidecar.store.sql import Query, Write, columns, insert
 class ApprovalRow(NamedTuple):
     """A pending approval.
 
-    `arguments`, `binding`, `remember` and `preview` are JSON. `requested_at`, `expires_at`, `boot` and `due_s` are its
-    deadline (`clock.Deadline`); without a time limit `expires_at` and `due_s` are None.
+    `arguments`, `binding`, `remember`, `scopes` and `preview` are JSON. `requested_at`, `expires_at`, `boot` and
+    `due_s` are its deadline (`clock.Deadline`); without a time limit `expires_at` and `due_s` are None.
     """
 
     call_id: str
@@ -35,6 +35,7 @@ class ApprovalRow(NamedTuple):
     due_s: float | None
     summary: str | None
     preview: str | None
+    scopes: str | None
 
 
 class AnswerRow(NamedTuple):

@@ -9,12 +9,15 @@ from aster_sidecar.store.sql import Query, Write, columns, insert
 
 
 class RuleRow(NamedTuple):
-    """A rule. `expires_at`, `boot` and `due_s` are its deadline (`clock.Deadline`); None without a time limit."""
+    """A rule. `expires_at`, `boot` and `due_s` are its deadline (`clock.Deadline`); None without a time limit.
+
+    `conditions` is JSON. `made_by` is the client through which it was made, and `made_for` the call that it answered.
+    """
 
     rule_id: str
     decision: Literal["allow", "deny"]
     tool: str
-    kind: Literal["exact", "beneath", "any"]
+    kind: Literal["exact", "beneath", "glob", "program", "any"]
     value: str
     agent_id: str | None
     session_id: str | None
@@ -22,11 +25,17 @@ class RuleRow(NamedTuple):
     expires_at: str | None
     boot: str | None
     due_s: float | None
+    conditions: str | None
+    made_by: str | None
+    made_for: str | None
 
 
 class RuleTarget(NamedTuple):
+    """What of a rule depends on the place of the data directory."""
+
     rule_id: str
     value: str
+    conditions: str | None
 
 
 def select_shown() -> Query[RuleRow]:
@@ -44,16 +53,16 @@ def _select(condition: str, *parameters: str) -> Query[RuleRow]:
 
 
 def select_targets() -> Query[RuleTarget]:
-    """The targets of all rules that have one, also of sessions in the trash."""
-    return Query("SELECT rule_id, value FROM rules WHERE kind<>'any'", (), RuleTarget)
+    """The targets of all rules, also of sessions in the trash."""
+    return Query("SELECT rule_id, value, conditions FROM rules", (), RuleTarget)
 
 
 def insert_rule(rule: RuleRow) -> Write:
     return insert("rules", rule)
 
 
-def update_target(rule_id: str, value: str) -> Write:
-    return ("UPDATE rules SET value=? WHERE rule_id=?", (value, rule_id))
+def update_target(rule_id: str, value: str, conditions: str | None) -> Write:
+    return ("UPDATE rules SET value=?, conditions=? WHERE rule_id=?", (value, conditions, rule_id))
 
 
 def delete_rule(rule_id: str) -> Write:

@@ -24,6 +24,7 @@ from aster_sidecar.tools.base import Surroundings, ToolError
 from aster_sidecar.tools.denied_places import Denied
 from aster_sidecar.tools.opening import Folder
 from aster_sidecar.tools.paths import Place
+from aster_sidecar.tools.sensitive_places import is_beneath
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ def judge(
         summary=said[:1].upper() + said[1:],
         reason=sentences([*reasons, *taken]),
         remember=None if forbidden else _scope(tool, places, surroundings),
+        scopes=() if forbidden else _scopes(tool, places, surroundings),
         binding={"paths": targets, "work_dir": str(surroundings.work_dir)} | ({"taken": taken} if taken else {}),
         forbidden=forbidden,
         concerns=tuple(concerns),
@@ -145,6 +147,19 @@ def _scope(tool: str, places: Sequence[Place], surroundings: Surroundings) -> Sc
     return Scope("exact", path, f"{tool} on {shown(path)} only")
 
 
+def _scopes(tool: str, places: Sequence[Place], surroundings: Surroundings) -> tuple[Scope, ...]:
+    """What "always" may cover: this file, its folder, the work folder."""
+    if any(place.always_asks or place.forbidden for place in places) or len(places) > 1:
+        return ()  # a rule has one path; for a move only the whole folder is offered, by `remember`
+    path, folder = places[0].path, surroundings.work_dir
+    found = [Scope("exact", str(path), f"{tool} on {shown(path)} only", "exact")]
+    if places[0].inside:
+        if path.parent not in (folder, path) and is_beneath(path.parent, folder):
+            found.append(Scope("beneath", str(path.parent), f"{tool} anywhere in {shown(path.parent)}", "folder"))
+        found.append(Scope("beneath", str(folder), f"{tool} anywhere in {shown(folder)}", "work_folder"))
+    return tuple(found)
+
+
 def braced(text: str, *, newlines: bool = True) -> str:
     return visible(text, newlines=newlines).replace("{", "{{").replace("}", "}}")
 
@@ -165,7 +180,7 @@ def bound(
 def warned(assessment: Assessment, concern: str) -> Assessment:
     """The assessment of a call that needs an approval every time, because of `concern`."""
     concerns = (*assessment.concerns, concern)
-    return replace(assessment, risk="high", reason=sentences(concerns), remember=None, concerns=concerns)
+    return replace(assessment, risk="high", reason=sentences(concerns), remember=None, scopes=(), concerns=concerns)
 
 
 async def in_thread(work: Callable[[threading.Event], T], *, cancelled: Callable[[], object] = lambda: None) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aster_sidecar.policy.permissions import Assessment, Scope
@@ -43,13 +44,18 @@ def server_tool(
             raise ToolError("the arguments hold what JSON can't") from error
         title = f"{shown_name(definition.name)} from the MCP server {spec.name}"
         target = f"{spec.name}:{definition.name}:{text}"  # never begins like a path
+        exactly = Scope("exact", target, f"exactly this call of {title}: {visible(text, newlines=False)}")
         return Assessment(
             risk=spec.risk,
             target=target,
             summary=f"Use {title}",
             display=f"{title}\n{visible(pretty)}",
             reason=REASON,
-            remember=Scope("exact", target, f"exactly this call of {title}: {visible(text, newlines=False)}"),
+            remember=exactly,
+            scopes=(
+                replace(exactly, scope_id="exact"),
+                Scope("any", "", f"every call of {title}, with any arguments", "tool"),
+            ),
             binding={
                 "server": spec.digest(),
                 "tool": definition.name,
@@ -66,7 +72,9 @@ def server_tool(
                 return prefix + canonical(cast("dict[str, Any]", values))
         except (ValueError, RecursionError):
             pass
-        raise ToolError("a rule for a tool of an MCP server is exact: its value is the arguments, as a JSON object")
+        raise ToolError(
+            "a rule for a tool of an MCP server is exact (its value is the arguments, as a JSON object) or any"
+        )
 
     async def run(given: Arguments, assessment: Assessment, ctx: CallContext) -> Outcome:
         values = given.model_extra or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +31,13 @@ class FetchUrl(BaseModel):
 
 
 def rule_value(asked: RuleTarget, surroundings: Surroundings) -> str:
-    """The origin that a rule for addresses covers. Raises: ToolError."""
+    """The origin, or pattern of origins, that a rule for addresses covers. Raises: ToolError."""
+    if asked.kind == "glob":
+        if re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:[0-9]+)?", asked.value) is None:
+            raise ToolError("a pattern of origins is a scheme and a host, such as https://*.example.com")
+        return asked.value.lower()
     target = parse(asked.value)
-    if asked.kind == "beneath" or target.path not in ("", "/"):
+    if asked.kind != "exact" or target.path not in ("", "/"):
         raise ToolError(f"a rule for fetch_url is exact and names an origin, such as {target.origin}, without a path")
     return target.origin
 
@@ -59,6 +64,7 @@ class FetchTool:
     def assess(self, arguments: FetchUrl, surroundings: Surroundings) -> Assessment:
         target = parse(arguments.url)
         self.fetcher.refuse_literal(target)
+        words = f"fetch_url from {target.scheme}://{target.authority} only"
         return Assessment(
             risk="high",
             target=target.origin,
@@ -66,7 +72,8 @@ class FetchTool:
             display=f"fetch {shown(target.url)}",
             reason="The address can carry your data to that site, and the page may hold instructions meant to mislead"
             " the agent.",
-            remember=Scope("exact", target.origin, f"fetch_url from {target.scheme}://{target.authority} only"),
+            remember=Scope("exact", target.origin, words),
+            scopes=(Scope("exact", target.origin, words, "exact"),),
             binding={"url": target.url, "origin": target.origin},
         )
 

@@ -1088,6 +1088,9 @@ export interface components {
      *
      *     If the new arguments do something that was not shown, `confirm` proves that a person has seen it: its value comes
      *     from the check of these arguments, or from the error `edit_unconfirmed`.
+     *
+     *     With `allow_always` and `deny_always`: `scope_id` chooses one of the `scopes`, `this_session` limits the rule to the
+     *     session, and `expires_in_s` its time.
      */
     ApproveRequest: {
       /** Agent Id */
@@ -1116,6 +1119,21 @@ export interface components {
        * @default null
        */
       confirm?: string | null;
+      /**
+       * Scope Id
+       * @default null
+       */
+      scope_id?: string | null;
+      /**
+       * This Session
+       * @default false
+       */
+      this_session?: boolean;
+      /**
+       * Expires In S
+       * @default null
+       */
+      expires_in_s?: number | null;
     };
     /**
      * AttachmentRef
@@ -1510,8 +1528,35 @@ export interface components {
       force?: string[];
     };
     /**
+     * RuleCondition
+     * @description What has to hold for one argument of a call, for a rule to apply.
+     *
+     *     `argument`: its name; a name within an object follows after a dot. `test` equals: it is the same as `value`;
+     *     one_of: it is one of the list `value`; beneath: it is a path in the directory `value`; glob: it matches the pattern
+     *     `value`. `negated`: the rule applies if the test fails.
+     */
+    RuleCondition: {
+      /** Argument */
+      argument: string;
+      /**
+       * Test
+       * @enum {string}
+       */
+      test: "equals" | "one_of" | "beneath" | "glob";
+      /** Value */
+      value: boolean | number | string | (boolean | number | string)[];
+      /**
+       * Negated
+       * @default false
+       */
+      negated?: boolean;
+    };
+    /**
      * RuleCreate
-     * @description `kind`: exact (default), beneath (inside a directory) or any; `value`: the target (path, command or origin).
+     * @description A new rule.
+     *
+     *     `kind`: exact (default): this `value` (path, command or origin); beneath: what lies in this directory; glob: what
+     *     matches this pattern; program: a program with its subcommand in command lines; any: every call.
      */
     RuleCreate: {
       /**
@@ -1526,12 +1571,14 @@ export interface components {
        * @default exact
        * @enum {string}
        */
-      kind?: "exact" | "beneath" | "any";
+      kind?: "exact" | "beneath" | "glob" | "program" | "any";
       /**
        * Value
        * @default
        */
       value?: string;
+      /** Conditions */
+      conditions?: components["schemas"]["RuleCondition"][];
       /** Agent Id */
       agent_id?: string | null;
       /** Session Id */
@@ -1684,8 +1731,8 @@ export interface components {
      * ApprovalRequiredEvent
      * @description A tool call waits for a person's approval.
      *
-     *     `summary` says in a sentence what will happen, `display` is exactly what will run, `remember` is what "always" would
-     *     cover.
+     *     `summary` says in a sentence what will happen, `display` is exactly what will run. `remember` is what "always"
+     *     covers without a `scope_id`, `scopes` what may be chosen, the narrowest first.
      */
     ApprovalRequiredEvent: {
       /** Message Id */
@@ -1719,6 +1766,11 @@ export interface components {
        * @default null
        */
       remember?: string | null;
+      /**
+       * Scopes
+       * @default null
+       */
+      scopes?: components["schemas"]["ScopeInfo"][] | null;
       /**
        * Expires At
        * @default null
@@ -2467,6 +2519,8 @@ export interface components {
     /**
      * RuleInfo
      * @description A permission rule: the calls that it covers, as fields and in `words`.
+     *
+     *     `made_by`: the client through which it was made; `made_for`: the call that it answered.
      */
     RuleInfo: {
       /** Rule Id */
@@ -2482,9 +2536,11 @@ export interface components {
        * Kind
        * @enum {string}
        */
-      kind: "exact" | "beneath" | "any";
+      kind: "exact" | "beneath" | "glob" | "program" | "any";
       /** Value */
       value: string;
+      /** Conditions */
+      conditions?: components["schemas"]["RuleCondition"][];
       /**
        * Agent Id
        * @default null
@@ -2506,6 +2562,16 @@ export interface components {
        * @default null
        */
       expires_at?: string | null;
+      /**
+       * Made By
+       * @default null
+       */
+      made_by?: string | null;
+      /**
+       * Made For
+       * @default null
+       */
+      made_for?: string | null;
       /** Words */
       words: string;
     };
@@ -2517,6 +2583,16 @@ export interface components {
        */
       change: "added" | "removed";
       rule: components["schemas"]["RuleInfo"];
+    };
+    /**
+     * ScopeInfo
+     * @description What "always" may cover, in `words`.
+     */
+    ScopeInfo: {
+      /** Scope Id */
+      scope_id: string;
+      /** Words */
+      words: string;
     };
     /**
      * SecretsChangedEvent
@@ -4025,7 +4101,8 @@ export interface components {
      * ApprovalInfo
      * @description An approval that waits for a person.
      *
-     *     `summary` says in a sentence what will happen, `display` is exactly what will run.
+     *     `summary` says in a sentence what will happen, `display` is exactly what will run. `remember` is what "always"
+     *     covers without a `scope_id`, `scopes` what may be chosen, the narrowest first.
      */
     ApprovalInfo: {
       /** Call Id */
@@ -4057,6 +4134,8 @@ export interface components {
       preview?: components["schemas"]["Preview"] | null;
       /** Remember */
       remember: string | null;
+      /** Scopes */
+      scopes?: components["schemas"]["ScopeInfo"][];
       /**
        * Requested At
        * @description RFC 3339, UTC, milliseconds
@@ -4100,6 +4179,13 @@ export interface components {
       target: string;
       /** Remember */
       remember: string | null;
+      /** Scopes */
+      scopes?: components["schemas"]["ScopeInfo"][];
+      /**
+       * @description the rule that decided
+       * @default null
+       */
+      rule?: components["schemas"]["RuleInfo"] | null;
       /**
        * Confirm
        * @description the `confirm` of POST /api/approve for these arguments, if they do something that was not shown

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aster_sidecar.policy.permissions import decide
+from aster_sidecar.policy.permissions import ToolCall, decide
 from aster_sidecar.tools import paths
 from aster_sidecar.tools.base import Surroundings, ToolError
 from tests.tools.cases.path_cases import CASES, FILES, LINKS, WINDOWS_NAMES, PathCase
@@ -53,9 +53,7 @@ def test_a_path_is_judged(case: PathCase, folder: Surroundings) -> None:
             assess(tool, folder, **{argument: path}, **more)
         return
     found = assess(tool, folder, **{argument: path}, **more)
-    decision = decide(
-        "smart_approve", (), tool=tool, assessment=found, agent_id="a", session_id="s", now=datetime.now(UTC)
-    )
+    decision = decide("smart_approve", (), ToolCall(tool, "a", "s", datetime.now(UTC)), found)
     assert decision.verdict == case.decided
     assert case.why in (decision.reason if decision.verdict == "deny" else found.reason)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from aster_sidecar.policy.permissions import decide
+from aster_sidecar.policy.permissions import ToolCall, decide
 from aster_sidecar.tools.base import Surroundings, ToolError
 from tests.tools.cases.url_cases import CASES, UrlCase
 from tests.tools.support import assess
@@ -21,9 +21,7 @@ def test_an_address_is_judged(case: UrlCase, place: Surroundings) -> None:
             assess("fetch_url", place, url=case.url)
         return
     found = assess("fetch_url", place, url=case.url)
-    decision = decide(
-        "smart_approve", (), tool="fetch_url", assessment=found, agent_id="a", session_id="s", now=datetime.now(UTC)
-    )
+    decision = decide("smart_approve", (), ToolCall("fetch_url", "a", "s", datetime.now(UTC)), found)
     assert decision.verdict == case.decided
     assert case.why in decision.reason
 

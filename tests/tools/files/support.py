@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aster_sidecar.policy.permissions import Assessment, Mode, Rule, decide
+from aster_sidecar.policy.permissions import Assessment, Mode, Rule, ToolCall, decide
 
 READERS: list[tuple[str, dict[str, Any]]] = [
     ("read_file", {}),
@@ -25,7 +25,7 @@ def decided(assessment: Assessment, rule: Rule | None, name: str, mode: Mode = "
     """The verdict about a call of the tool `name` when at most this rule exists."""
     rules = [rule] if rule is not None else []
     now = datetime.now(UTC)
-    return decide(mode, rules, tool=name, assessment=assessment, agent_id="a", session_id="s", now=now).verdict
+    return decide(mode, rules, ToolCall(name, "a", "s", now), assessment).verdict
 
 
 def leftovers(folder: Path) -> list[str]:

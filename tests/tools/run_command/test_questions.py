@@ -191,13 +191,7 @@ def test_what_another_program_would_run_is_asked_in_every_mode(place: Surroundin
     rule = permissions.Rule("r1", "allow", "run_command", "any", "")
     for mode in permissions.STRICTNESS:
         decision = permissions.decide(
-            mode,
-            [rule],
-            tool="run_command",
-            assessment=found,
-            agent_id="a",
-            session_id="s",
-            now=datetime.now(UTC),
+            mode, [rule], permissions.ToolCall("run_command", "a", "s", datetime.now(UTC)), found
         )
         assert (decision.verdict, decision.decided_by) == ("ask", "call")
 
